@@ -97,12 +97,19 @@ class Operation:
         gradient: see this module's text.
         form: what it is in a graph.
         code: the scalar expression of an element-wise operation, ``{0}``, ``{1}`` for its inputs.
+        kernel_code: the expression of an element-wise operation in a kernel, where it is not that of ``code``: with the functions of
+            kernels, or a function ``(scalars, *operands, **attributes)`` of names, which gives it, or None for dtypes that kernels do
+            not have (``scalars`` is a ``Scalars`` of trace/fusion/scalar_code.py).
+        rounds_once: whether half-width floats are computed in float32 by ``kernel_code``, and rounded at the end; else at each step.
+        decomposition: of an operation that programs do as several: ``(parts, *inputs, **attributes)`` to its results, or None where it
+            stays as it is (``parts`` is a ``Parts`` of trace/passes/decompose.py; inputs and results are its values).
         dtypes: the NumPy dtypes that the first input may have.
         domain: bounds of the numbers that tests may feed it, where not all are allowed.
         launches: ``(inputs, outputs, **attributes)``, of ``Spec``s, to the kernels that compute the same in a compiled
             program (see ``kernels/running/launch.py``), or to None for shapes or dtypes that these can't do.
         views: of an index map whose results are views of its input (see ``kernels/arranging/strided.py``): a compiled program reads
             through it where it can.
+        batched: what vectorisation does; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
     """
 
     def __init__(
@@ -118,6 +125,10 @@ class Operation:
         doc: str | None = None,
         launches: Callable[..., Launches | None] | None = None,
         views: Views | None = None,
+        batched: Callable[..., Any] | None = None,
+        kernel_code: str | Callable[..., str | None] | None = None,
+        rounds_once: bool = False,
+        decomposition: Callable[..., Any] | None = None,
     ) -> None:
         if name in TABLE:
             raise ValueError(f"operation {name!r} is declared twice")
@@ -131,7 +142,15 @@ class Operation:
         self.domain = domain
         self.launches = launches_of_views(views) if views is not None else launches
         self.views = views
+        self.kernel_code = kernel_code
+        self.rounds_once = rounds_once
+        self.decomposition = decomposition
+        if batched is not None:
+            self.batched = batched
         self.__doc__ = doc or type(self).__doc__
+
+    # Of an operation that is done for several rows at once; a user's function of arrays has a method.
+    batched: Callable[..., Any] | None = None
 
     # Of an operation whose result's first size depends on values: the function of arrays and attributes that gives it,
     # and its kernels.
@@ -374,6 +393,9 @@ def elementwise(
     dtypes: frozenset[np.dtype] = NUMERIC,
     domain: tuple[float, float] | None = None,
     launches: Callable[..., Launches | None] | None = None,
+    batched: Callable[..., Any] | None = None,
+    kernel_code: str | None = None,
+    rounds_once: bool = False,
 ) -> Any:
     """Declares an element-wise operation; the row is the public function, of one or two inputs as ``code`` has.
 
@@ -387,10 +409,24 @@ def elementwise(
         dtypes: which dtypes the inputs may have.
         domain: bounds of the numbers that tests may feed it.
         launches: of what no fused loop can do; see ``Operation``.
+        batched, kernel_code, rounds_once: see ``Operation``.
     """
     kind = Binary if "{1}" in code else Unary
     form = Form.ELEMENTWISE
-    return kind(name, run, gradient, form=form, code=code, dtypes=dtypes, domain=domain, doc=doc, launches=launches)
+    return kind(
+        name,
+        run,
+        gradient,
+        form=form,
+        code=code,
+        dtypes=dtypes,
+        domain=domain,
+        doc=doc,
+        launches=launches,
+        batched=batched,
+        kernel_code=kernel_code,
+        rounds_once=rounds_once,
+    )
 
 
 def operation(
@@ -402,13 +438,27 @@ def operation(
     dtypes: frozenset[np.dtype] = ANY,
     launches: Callable[..., Launches | None] | None = None,
     views: Views | None = None,
+    batched: Callable[..., Any] | None = None,
+    kernel_code: Callable[..., str | None] | None = None,
+    decomposition: Callable[..., Any] | None = None,
 ) -> Operation:
     """Declares any other operation: internal, called with tensors and keyword attributes by a public function.
 
     Args:
         name: TensorFlow's name of the function that users call, or a name of our own for a part of it.
         form: what it is in a graph.
-        run, gradient, dtypes, launches, views: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples):
+        run, gradient, dtypes, launches, views, batched, kernel_code, decomposition: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples):
             they are what a compiler sees beside the arrays.
     """
-    return Operation(name, run, gradient, form=form, dtypes=dtypes, launches=launches, views=views)
+    return Operation(
+        name,
+        run,
+        gradient,
+        form=form,
+        dtypes=dtypes,
+        launches=launches,
+        views=views,
+        batched=batched,
+        kernel_code=kernel_code,
+        decomposition=decomposition,
+    )

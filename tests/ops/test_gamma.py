@@ -29,7 +29,7 @@ def test_values_are_scipys(a, x):
         (m.igammac(ta, tx), special.gammaincc(a, x)),
         (m.betainc(ta, tx, of64(0.3)[0]), special.betainc(a, x, 0.3)),
     ):
-        np.testing.assert_allclose(got.numpy(), wanted, rtol=1e-13)
+        np.testing.assert_allclose(got.numpy(), wanted, rtol=1e-13, atol=1e-15)  # lgamma crosses 0 at 1 and 2
 
 
 def test_poles():

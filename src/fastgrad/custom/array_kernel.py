@@ -22,8 +22,8 @@ from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.building.locks import new_rlock
 from fastgrad.kernels.running.launch import Launches, Spec
 from fastgrad.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, Joint, Operation, refuse_dtype
+from fastgrad.ops.batching import Batched
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
-from fastgrad.trace.control.batching_rules import Batched
 from fastgrad.variable import Variable
 
 Dtypes = tuple[np.dtype, ...]
@@ -120,7 +120,7 @@ class ArrayOperation(Operation):
         return slope if slope._array.dtype == x._array.dtype else TABLE["cast"](slope, dtype=x._array.dtype.name)
 
     def batched(self, name: str, rows: int, /, *inputs: Batched) -> Any:
-        """All rows at once: they are more items of the batch (see trace/control/batching_rules.py)."""
+        """All rows at once: they are more items of the batch (see ops/batching.py)."""
         cores = [len(dims) for dims in self.signature.inputs]
         batches = [x.shape[: x.rank - core] for x, core in zip(inputs, cores, strict=True)]
         batch = np.broadcast_shapes(*batches)

@@ -93,6 +93,11 @@ def relu6(features: Any, name: str | None = None) -> Tensor:
     return _relu6(features)
 
 
+def _leaky_code(scalars: Any, passed: str, x: str, alpha: float) -> str:
+    below = scalars.rounded(f"{passed} * {scalars.constant(alpha)}")
+    return f"({passed} if {x} > 0 else {below})"
+
+
 _leaky_gradient: Operation = operation(
     "leaky_relu_gradient",
     Form.ELEMENTWISE,
@@ -102,6 +107,7 @@ _leaky_gradient: Operation = operation(
         lambda gg, z, g, x, alpha: zeros_of(x),
     ),
     dtypes=FLOATING,
+    kernel_code=_leaky_code,
 )
 _leaky_relu = operation(
     "leaky_relu",
@@ -109,6 +115,7 @@ _leaky_relu = operation(
     run=lambda x, alpha: np.where(x > 0, x, x * x.dtype.type(alpha)),
     gradient=lambda g, y, x, alpha: _leaky_gradient(g, x, alpha=alpha),
     dtypes=FLOATING,
+    kernel_code=lambda scalars, x, alpha: _leaky_code(scalars, x, x, alpha),
 )
 
 
@@ -281,6 +288,8 @@ _gelu_erf_gradient: Operation = elementwise(
         lambda gg, z, g, x: gg * g * _gelu_erf_second(x),
     ),
     dtypes=FLOATING,
+    kernel_code="({0} * gelu_slope({1}))",
+    rounds_once=True,
 )
 elementwise(
     "gelu_slope",
@@ -289,6 +298,8 @@ elementwise(
     code=_GELU_SLOPE,
     gradient=lambda g, y, x: g * _gelu_erf_second(x),
     dtypes=FLOATING,
+    kernel_code="gelu_slope({0})",
+    rounds_once=True,
 )
 _gelu_erf = elementwise(
     "gelu",
@@ -297,6 +308,8 @@ _gelu_erf = elementwise(
     code="where({0} < -40.0, 0.0, 0.5 * {0} * erfc({0} * -0.7071067811865476))",
     gradient=lambda g, y, x: _gelu_erf_gradient(g, x),
     dtypes=FLOATING,
+    kernel_code="gelu_of({0})",
+    rounds_once=True,
 )
 _GELU_TANH_SLOPE = (
     "where({0} < -40.0, 0.0, where({0} > 40.0, 1.0, "
@@ -314,6 +327,8 @@ _gelu_tanh_gradient: Operation = elementwise(
         lambda gg, z, g, x: gg * g * _gelu_tanh_second(x),
     ),
     dtypes=FLOATING,
+    kernel_code="({0} * gelu_tanh_slope({1}))",
+    rounds_once=True,
 )
 elementwise(
     "gelu_tanh_slope",
@@ -322,6 +337,8 @@ elementwise(
     code=_GELU_TANH_SLOPE,
     gradient=lambda g, y, x: g * _gelu_tanh_second(x),
     dtypes=FLOATING,
+    kernel_code="gelu_tanh_slope({0})",
+    rounds_once=True,
 )
 _gelu_tanh = elementwise(
     "gelu_tanh",
@@ -331,6 +348,8 @@ _gelu_tanh = elementwise(
     code="where({0} < -40.0, 0.0, {0} / (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0}))))",
     gradient=lambda g, y, x: _gelu_tanh_gradient(g, x),
     dtypes=FLOATING,
+    kernel_code="gelu_tanh_of({0})",
+    rounds_once=True,
 )
 
 

@@ -30,6 +30,7 @@ from fastgrad.operation import (
     refuse_dtype,
 )
 from fastgrad.ops.arguments import tensors_of
+from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
 from fastgrad.shape import TensorShape
@@ -209,8 +210,21 @@ def _add_n(*xs: np.ndarray) -> np.ndarray:
     return total
 
 
+def _add_n_code(scalars: Any, *xs: str) -> str:
+    total, *others = xs
+    for x in others:
+        total = scalars.rounded(f"({total} + {x})")
+    return total
+
+
 _add_n_row = operation(
-    "add_n", Form.ELEMENTWISE, run=_add_n, gradient=joint(lambda needs, g, y, *xs: [g] * len(xs)), dtypes=NUMERIC
+    "add_n",
+    Form.ELEMENTWISE,
+    run=_add_n,
+    gradient=joint(lambda needs, g, y, *xs: [g] * len(xs)),
+    dtypes=NUMERIC,
+    batched=leading_axes,
+    kernel_code=_add_n_code,
 )
 
 

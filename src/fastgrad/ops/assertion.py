@@ -13,6 +13,7 @@ from fastgrad.composite import CompositeOperand
 from fastgrad.dtypes import string
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.native_form import launches_from
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
@@ -206,7 +207,9 @@ _check_numerics: Operation = operation(
     ),
     dtypes=INEXACT,
     launches=launches_from("mapping.checking", "check_numerics_launches"),
+    batched=leading_axes,
 )
+_check_numerics.checks = True
 
 
 def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:

@@ -10,6 +10,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops import random_draws as draws
+from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, call_row
 from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.softmax import softmax
 from fastgrad.tape import GradientTape
@@ -81,6 +82,16 @@ def _gradient_rule(
     return (for_g, None, None, None, *others, *(None for _ in more))
 
 
+def _batched_attention(name: str, rows: int, /, *inputs: Batched, masked: bool, rate: float, **attributes: Any) -> Any:
+    if rate:
+        raise NotBatched  # what is dropped depends on the number of the example
+    if masked:
+        *arrays, mask = inputs
+        spread = call_row("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
+        inputs = (*arrays, Batched(spread, True))
+    return as_one_batch(name, rows, *inputs, masked=masked, rate=rate, **attributes)
+
+
 _gradient = operation(
     "attention_gradient",
     Form.FUSED,
@@ -88,6 +99,7 @@ _gradient = operation(
     gradient=joint(_gradient_rule),
     dtypes=_HAS_KERNEL,
     launches=launches_from("attention.steps", "attention_gradient_launches"),
+    batched=_batched_attention,
 )
 _attention = operation(
     "attention",
@@ -96,6 +108,7 @@ _attention = operation(
     gradient=joint(_forward_rule, zeros=False),
     dtypes=_HAS_KERNEL,
     launches=launches_from("attention.steps", "attention_launches"),
+    batched=_batched_attention,
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastgrad.kernels.reducing.batch_moments import batch_moments_launches
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.ops.batching import Batched, call_row
 from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape, transpose
@@ -39,6 +40,13 @@ def _gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     return (found,)  # type: ignore[return-value]  # one of the two is there
 
 
+def _batched_more_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any:
+    """Operations that treat each column of a matrix alone: rows are more of them."""
+    height, width = x.shape
+    columns = call_row("reshape", call_row("transpose", x.tensor, perm=(1, 0, 2)), shape=(height, rows * width))
+    return tuple([call_row("reshape", y, shape=(rows, width)) for y in call_row(name, columns, **attributes)])
+
+
 _row = operation(
     "batch_moments",
     Form.FUSED,
@@ -46,6 +54,7 @@ _row = operation(
     gradient=joint(_gradient, zeros=False),
     dtypes=_HAS_KERNEL,
     launches=launches_from("reducing.batch_moments", "batch_moments_launches"),
+    batched=_batched_more_columns,
 )
 
 

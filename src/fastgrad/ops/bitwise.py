@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastgrad.operation import INTEGER, Binary, Form, elementwise
@@ -38,10 +40,19 @@ def _within_width(y: np.ndarray) -> np.ndarray:
     return np.clip(y, kind(0), kind(8 * y.dtype.itemsize - 1))
 
 
+def _shift_code(scalars: Any, operator: str, x: str, y: str) -> str:
+    number = scalars.number
+    most = 8 * number.itemsize - 1
+    count = f"({y} if {y} < {most} else {number.name}({most}))"
+    count = count if number.kind == "u" else f"({count} if {y} > 0 else {number.name}(0))"
+    return str(scalars.rounded(f"{x} {operator} {count}"))
+
+
 left_shift = Binary(
     "left_shift",
     lambda x, y: np.left_shift(x, _within_width(y)),
     form=Form.ELEMENTWISE,
+    kernel_code=lambda scalars, x, y: _shift_code(scalars, "<<", x, y),
     dtypes=INTEGER,
     doc="""``x`` with its bits moved up by ``y``, element by element, broadcast; integers of one dtype.
 
@@ -54,6 +65,7 @@ right_shift = Binary(
     "right_shift",
     lambda x, y: np.right_shift(x, _within_width(y)),
     form=Form.ELEMENTWISE,
+    kernel_code=lambda scalars, x, y: _shift_code(scalars, ">>", x, y),
     dtypes=INTEGER,
     doc="""``x`` with its bits moved down by ``y``, element by element, broadcast; signed numbers keep their sign.
 

@@ -38,6 +38,7 @@ _row = Operation(
     form=Form.ELEMENTWISE,
     code="cast({0}, '{dtype}')",
     doc="``x`` in another dtype, whose name is the attribute ``dtype``.",
+    kernel_code=lambda scalars, x, dtype: scalars.cast(x),
 )
 
 

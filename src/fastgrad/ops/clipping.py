@@ -15,6 +15,7 @@ from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
+from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, is_finite, logical_and, logical_not, masked, not_equal
 from fastgrad.ops.division import realdiv
@@ -101,6 +102,7 @@ _clip_by_norm_row = operation(
     gradient=joint(_clip_by_norm_gradient),
     dtypes=FLOATING,
     launches=launches_from("reducing.general", "clip_by_norm_launches"),
+    batched=axes_after_rows("axes", first=True),
 )
 
 
@@ -188,13 +190,19 @@ def _sum_of_squares_gradient(g: Tensor, y: Tensor, t: Tensor) -> Tensor:
     return found
 
 
+def _decomposed_sum_of_squares(parts: Any, t: Any) -> tuple[Any]:
+    square = parts.of("square", t, shape=t.shape)
+    return (parts.of("reduce_sum", square, shape=(), axes=tuple(range(len(t.shape))), keepdims=False),)
+
+
 _sum_of_squares_row = operation(
-    "sum_of_squares",  # which programs take apart: there the squares are part of the sum anyway
+    "sum_of_squares",
     Form.FUSED,
     run=_sum_of_squares,
     gradient=(_sum_of_squares_gradient,),
     dtypes=_NATIVE,
     launches=_sum_of_squares_launches,
+    decomposition=_decomposed_sum_of_squares,  # in programs the squares are part of the loop of the sum
 )
 
 

@@ -16,6 +16,7 @@ from fastgrad.kernels.mapping.half import BFLOAT16, cast_bfloat16
 from fastgrad.kernels.products.eager import batch_product as product_of_batches
 from fastgrad.kernels.products.eager import product as product_of_matrices
 from fastgrad.kernels.products.eager import product_of_pairs
+from fastgrad.kernels.products.form import has_pairs
 from fastgrad.operation import (
     COMPLEX,
     FLOATING,
@@ -28,6 +29,7 @@ from fastgrad.operation import (
     refuse_mix,
 )
 from fastgrad.ops.arithmetic import conjugate
+from fastgrad.ops.batching import Batched, aligned, call_row
 from fastgrad.ops.casting import cast
 from fastgrad.ops.native_form import launches_from
 from fastgrad.recording import recorders
@@ -134,6 +136,37 @@ def _rows(x: Tensor) -> Tensor:
     return TABLE["reshape"](x, shape=(math.prod(x._array.shape[:-1]), x._array.shape[-1]))
 
 
+def _batched_matmul(name: str, rows: int, /, a: Batched, b: Batched, transpose_a: bool, transpose_b: bool) -> Any:
+    if a.rank == 2 and b.rank == 2 and not b.has_rows and not transpose_a:
+        m, k = a.shape  # one large product instead of many small ones
+        y = call_row(
+            name,
+            call_row("reshape", a.tensor, shape=(rows * m, k)),
+            b.tensor,
+            transpose_a=False,
+            transpose_b=transpose_b,
+        )
+        return call_row("reshape", y, shape=(rows, m, y._array.shape[-1]))
+    rank = max(a.rank, b.rank)
+    return call_row(name, aligned(a, rank), aligned(b, rank), transpose_a=transpose_a, transpose_b=transpose_b)
+
+
+def _decomposed_matmul(parts: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[Any] | None:
+    """The product of half-width floats: summed in float32 and rounded once, as the eager one."""
+    half = a.dtype
+    if half not in HALVES:
+        return None
+    rows, columns = a.shape[-1 if transpose_a else -2], b.shape[-2 if transpose_b else -1]
+    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), rows, columns)
+    turned = {"transpose_a": transpose_a, "transpose_b": transpose_b}
+    if has_pairs((a, b), transpose_a, transpose_b):
+        y = parts.of("wide_product", a, b, shape=shape, to=np.dtype(np.float32), **turned)
+    else:
+        a, b = (parts.of("cast", x, shape=x.shape, to=np.dtype(np.float32), dtype="float32") for x in (a, b))
+        y = parts.of("matmul", a, b, shape=shape, **turned)
+    return (parts.of("cast", y, shape=shape, to=half, dtype=half.name),)
+
+
 product = _Matmul(
     "matmul",
     _product,
@@ -141,7 +174,10 @@ product = _Matmul(
     form=Form.CONTRACT,
     dtypes=MATRICES,
     launches=launches_from("products.steps", "matmul_launches"),
+    batched=_batched_matmul,
+    decomposition=_decomposed_matmul,
 )
+
 
 operation(
     "wide_product",  # what compiled programs make of a product of bfloat16 matrices
@@ -149,6 +185,7 @@ operation(
     run=_wide_product,
     dtypes=HALVES,
     launches=launches_from("products.steps", "wide_product_launches"),
+    batched=_batched_matmul,
 )
 
 

@@ -20,6 +20,7 @@ from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensor_of, tensors_of
+from fastgrad.ops.batching import as_more_examples
 from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
@@ -93,6 +94,7 @@ convolution_row: Operation = operation(
     gradient=(_input_cotangent, _filter_cotangent),
     dtypes=_CONVOLVED,
     launches=_forward,
+    batched=as_more_examples,
 )
 backprop_input: Operation = operation(
     "convolution_backprop_input",
@@ -104,6 +106,7 @@ backprop_input: Operation = operation(
     ),
     dtypes=_CONVOLVED,
     launches=_of_input,
+    batched=as_more_examples,
 )
 backprop_filter: Operation = operation(
     "convolution_backprop_filter",

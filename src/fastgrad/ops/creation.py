@@ -17,6 +17,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import ANY, TABLE, Form, Operation, refuse_dtype, refuse_shapes, refuse_size
 from fastgrad.ops.arguments import axis_of, integer, integers, single_integer, tensor_of
+from fastgrad.ops.batching import broadcasting
 from fastgrad.placement import device_named, device_of, moved, name_of, placement
 from fastgrad.recording import recorders
 from fastgrad.tensor import (
@@ -165,6 +166,7 @@ _copy_to_device = Operation(
     lambda g, y, x, device: _copied(g, device_of(x._array)),
     form=Form.EXTERN,
     launches=lambda inputs, outputs, device: Launches((), alias=True),
+    batched=broadcasting,
 )
 
 

@@ -12,12 +12,17 @@ from fastgrad.argument_checks import checked_callable
 from fastgrad.composite import CompositeOperand
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, operation
+from fastgrad.ops.batching import leading_axes
 from fastgrad.tape import GradientTape, record
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.variable import Variable
 
 _stop_gradient = operation(
-    "stop_gradient", Form.INDEX_MAP, run=lambda x: x, views=lambda layout, given, results: [layout]
+    "stop_gradient",
+    Form.INDEX_MAP,
+    run=lambda x: x,
+    views=lambda layout, given, results: [layout],
+    batched=leading_axes,
 )
 
 
@@ -211,6 +216,7 @@ _identity = operation(
     run=lambda x: x,
     gradient=lambda g, y, x: g,
     views=lambda layout, given, results: [layout],
+    batched=leading_axes,
 )
 
 

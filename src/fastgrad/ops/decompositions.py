@@ -15,6 +15,7 @@ from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, negative
+from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater
 from fastgrad.ops.complex_numbers import real
@@ -99,7 +100,9 @@ def _plus(a: Any, b: Any) -> Any:
     return b if a is None else a if b is None else a + b
 
 
-_svd_row = operation("svd", Form.EXTERN, run=_svd, gradient=joint(_svd_gradient, zeros=False), dtypes=LAPACK)
+_svd_row = operation(
+    "svd", Form.EXTERN, run=_svd, gradient=joint(_svd_gradient, zeros=False), dtypes=LAPACK, batched=leading_axes
+)
 
 
 def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name: str | None = None) -> Any:
@@ -194,7 +197,9 @@ def _tall_qr_gradient(gq: Any, gr: Any, q: Tensor, r: Tensor) -> Tensor:
     return adjoint(triangular_solve(r, adjoint(right), lower=False))
 
 
-_qr_row = operation("qr", Form.EXTERN, run=_qr, gradient=joint(_qr_gradient, zeros=False), dtypes=LAPACK)
+_qr_row = operation(
+    "qr", Form.EXTERN, run=_qr, gradient=joint(_qr_gradient, zeros=False), dtypes=LAPACK, batched=leading_axes
+)
 
 
 def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
@@ -257,7 +262,7 @@ def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tupl
     return (matmul(permutation, permuted, transpose_a=True),)
 
 
-_lu_row = operation("lu", Form.EXTERN, run=_lu, gradient=joint(_lu_gradient), dtypes=LAPACK)
+_lu_row = operation("lu", Form.EXTERN, run=_lu, gradient=joint(_lu_gradient), dtypes=LAPACK, batched=leading_axes)
 
 
 def lu(input: Any, output_idx_type: Any = dtypes.int32, name: str | None = None) -> Lu:
@@ -313,7 +318,9 @@ def _eigh_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     return (set_diag(lower, 0.5 * diag_part(lower)),)
 
 
-_eigh_row = operation("eigh", Form.EXTERN, run=_eigh, gradient=joint(_eigh_gradient, zeros=False), dtypes=LAPACK)
+_eigh_row = operation(
+    "eigh", Form.EXTERN, run=_eigh, gradient=joint(_eigh_gradient, zeros=False), dtypes=LAPACK, batched=leading_axes
+)
 
 
 def eigh(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
@@ -368,7 +375,9 @@ def _eig_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     return (cast(TABLE["solve"](basis, matmul(core, basis), adjoint=False), x.dtype),)
 
 
-_eig_row = operation("eig", Form.EXTERN, run=_eig, gradient=joint(_eig_gradient, zeros=False), dtypes=LAPACK)
+_eig_row = operation(
+    "eig", Form.EXTERN, run=_eig, gradient=joint(_eig_gradient, zeros=False), dtypes=LAPACK, batched=leading_axes
+)
 
 
 def eig(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:

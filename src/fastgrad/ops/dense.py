@@ -57,6 +57,21 @@ def _backward_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation
     return for_g, for_y
 
 
+def _decomposed_gradient(parts: Any, g: Any, y: Any, activation: str) -> tuple[Any, Any]:
+    shape = g.shape
+    if activation == "relu":
+        g = parts.of("relu_gradient", g, y, shape=shape)
+    elif activation != "linear":
+        assert activation in ("tanh", "sigmoid"), activation
+        one = parts.number(1.0, g.dtype)
+        if activation == "tanh":
+            slope = parts.of("subtract", one, parts.of("multiply", y, y, shape=shape), shape=shape)
+        else:
+            slope = parts.of("multiply", y, parts.of("subtract", one, y, shape=shape), shape=shape)
+        g = parts.of("multiply", g, slope, shape=shape)
+    return g, parts.of("reduce_sum", g, shape=shape[1:], axes=(0,), keepdims=False)
+
+
 _gradient = operation(
     "dense_gradient",
     Form.FUSED,
@@ -64,6 +79,7 @@ _gradient = operation(
     gradient=joint(_backward_rule),
     dtypes=_HAS_KERNEL,
     launches=kernels.dense_gradient_launches,
+    decomposition=_decomposed_gradient,
 )
 
 
@@ -79,6 +95,13 @@ def _forward_rule(
     )
 
 
+def _decomposed(parts: Any, x: Any, kernel: Any, bias: Any, activation: str) -> tuple[Any]:
+    shape = x.shape[0], kernel.shape[1]
+    y = parts.of("matmul", x, kernel, shape=shape, transpose_a=False, transpose_b=False)
+    y = parts.of("add", y, bias, shape=shape)
+    return (y if activation == "linear" else parts.of(activation, y, shape=shape),)
+
+
 _dense = operation(
     "dense",
     Form.FUSED,
@@ -86,6 +109,7 @@ _dense = operation(
     gradient=joint(_forward_rule),
     dtypes=_HAS_KERNEL,
     launches=kernels.dense_launches,
+    decomposition=_decomposed,
 )
 
 

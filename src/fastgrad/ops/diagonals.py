@@ -12,6 +12,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
+from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape, transpose
@@ -107,9 +108,11 @@ def _set_diag_launches(inputs: Any, outputs: Any, lower: int, upper: int, align:
 
 
 diag_part_row: Operation = operation(
-    "diag_part", Form.INDEX_MAP, run=_diag_part, gradient=_to_matrix, launches=_diag_part_launches
+    "diag_part", Form.INDEX_MAP, run=_diag_part, gradient=_to_matrix, launches=_diag_part_launches, batched=leading_axes
 )
-diag_row: Operation = operation("diag", Form.INDEX_MAP, run=_diag, gradient=_to_packed, launches=_diag_launches)
+diag_row: Operation = operation(
+    "diag", Form.INDEX_MAP, run=_diag, gradient=_to_packed, launches=_diag_launches, batched=leading_axes
+)
 set_diag_row: Operation = operation(
     "set_diag",
     Form.INDEX_MAP,
@@ -119,6 +122,7 @@ set_diag_row: Operation = operation(
         lambda g, y, x, d, lower, upper, align: diag_part_row(g, lower=lower, upper=upper, align=align, padding=0),
     ),
     launches=_set_diag_launches,
+    batched=leading_axes,
 )
 
 
@@ -140,6 +144,7 @@ band_row: Operation = operation(
     run=_band,
     gradient=lambda g, y, x, lower, upper: band_row(g, lower=lower, upper=upper),
     launches=launches_from("arranging.boxes", "band_part_launches"),
+    batched=leading_axes,
 )
 
 

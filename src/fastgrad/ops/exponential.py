@@ -272,6 +272,8 @@ sigmoid = elementwise(
     code="1 / (1 + exp(-{0}))",
     gradient=lambda g, y, x: multiply(g, conjugate(multiply(y, subtract(1, y)))),
     dtypes=INEXACT,
+    kernel_code="sigmoid({0})",
+    rounds_once=True,
 )
 log_sigmoid = elementwise(
     "log_sigmoid",
@@ -283,6 +285,7 @@ log_sigmoid = elementwise(
     code="minimum({0}, 0) - log1p(exp(-abs({0})))",
     gradient=lambda g, y, x: multiply(g, sigmoid(negative(x))),
     dtypes=FLOATING,
+    kernel_code="log_sigmoid({0})",
 )
 _softplus_row = elementwise(
     "softplus",
@@ -291,6 +294,7 @@ _softplus_row = elementwise(
     code="maximum({0}, 0) + log1p(exp(-abs({0})))",
     gradient=lambda g, y, x: multiply(g, sigmoid(x)),
     dtypes=FLOATING,
+    kernel_code="softplus({0})",
 )
 _softsign_row = elementwise(
     "softsign",

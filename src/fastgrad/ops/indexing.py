@@ -14,6 +14,7 @@ from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.arranging import embedding as kernels
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
+from fastgrad.ops.batching import Batched, call_row, rows_in_front, spread_rows
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.segments import KERNEL_FLOATS, KERNEL_INDICES, add_rows, take_rows
 from fastgrad.placement import moved
@@ -106,12 +107,54 @@ def _whole_rows(g: Tensor, ids: Tensor, shape: tuple[int, ...]) -> IndexedSlices
     return IndexedSlices(g, ids, constant_tensor(np.array(shape, np.int32 if max(shape) < 2**31 else np.int64)))
 
 
+def with_row_numbers(ids: Batched, rows: int) -> Tensor:
+    """Positions in a tensor with a leading axis: the number of the row before each."""
+    array = spread_rows(ids, rows)
+    shape = (*array._array.shape[:-1], 1)
+    numbers = np.arange(rows, dtype=array._array.dtype).reshape(rows, *[1] * (len(shape) - 1))
+    spread = call_row("broadcast_to", constant_tensor(numbers), shape=shape)
+    return call_row("concat", spread, array, axis=len(shape) - 1)
+
+
+def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int, batch_dims: int) -> Any:
+    if not batch_dims and not ids.has_rows:
+        return call_row(name, x.tensor, ids.tensor, axis=axis + 1, batch_dims=0)
+    if not batch_dims and not x.has_rows:
+        return rows_in_front(call_row(name, x.tensor, ids.tensor, axis=axis, batch_dims=0), axis)
+    return call_row(name, spread_rows(x, rows), spread_rows(ids, rows), axis=axis + 1, batch_dims=batch_dims + 1)
+
+
+def _batched_gather_gradient(
+    name: str, rows: int, /, g: Batched, ids: Batched, shape: tuple[int, ...], axis: int, batch_dims: int
+) -> Any:
+    both = spread_rows(g, rows), spread_rows(ids, rows)
+    return call_row(name, *both, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
+
+
+def _batched_gather_nd(name: str, rows: int, /, x: Batched, ids: Batched, **attributes: Any) -> Any:
+    if not x.has_rows:
+        return call_row(name, x.tensor, ids.tensor, **attributes)
+    return call_row(name, x.tensor, with_row_numbers(ids, rows), **attributes)
+
+
+def _batched_scatter_nd(
+    name: str, rows: int, /, ids: Batched, updates: Batched, shape: tuple[int, ...], **attributes: Any
+) -> Any:
+    given = with_row_numbers(ids, rows), spread_rows(updates, rows)
+    return call_row(name, *given, shape=(rows, *shape), **attributes)
+
+
+def _batched_unravel_index(name: str, rows: int, /, ids: Batched, **attributes: Any) -> Any:
+    return rows_in_front(call_row(name, ids.tensor, **attributes), 1)
+
+
 _gather_row: Operation = operation(
     "gather",
     Form.GATHER,
     run=_gather,
     gradient=(_gather_rule, None),
     launches=launches_from("arranging.gathering", "gather_launches"),
+    batched=_batched_gather,
 )
 _gather_gradient: Operation = operation(
     "gather_gradient",
@@ -122,6 +165,7 @@ _gather_gradient: Operation = operation(
         None,
     ),
     launches=launches_from("arranging.scattering", "gather_gradient_launches"),
+    batched=_batched_gather_gradient,
 )
 
 
@@ -261,6 +305,7 @@ _gather_nd: Operation = operation(
     run=_gather_nd_run,
     gradient=(lambda g, y, x, ids, strict: _gather_nd_gradient(g, x, ids), None),
     launches=launches_from("arranging.gathering", "gather_nd_launches"),
+    batched=_batched_gather_nd,
 )
 
 
@@ -288,6 +333,7 @@ scatter_nd_row: Operation = operation(
     run=_scatter_nd_run,
     gradient=(None, lambda g, y, ids, updates, shape, strict: gather_nd_or_zeros(g, ids)),
     launches=launches_from("arranging.scattering", "scatter_nd_launches"),
+    batched=_batched_scatter_nd,
 )
 
 
@@ -537,6 +583,7 @@ _unravel_index = operation(
     Form.EXTERN,
     run=_unravel,
     launches=launches_from("arranging.numbering", "unravel_index_launches"),
+    batched=_batched_unravel_index,
 )
 
 

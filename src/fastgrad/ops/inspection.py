@@ -13,11 +13,12 @@ from fastgrad.kernels.running.at_once import call_at_once
 from fastgrad.operation import ANY, BOOLEAN, HALVES, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, tensor_of
 from fastgrad.ops.arithmetic import subtract
+from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.native_form import by_kernels_if_much, launches_from
-from fastgrad.ops.reduction import reduce_all, reduction_axes
+from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, reduction_axes
 from fastgrad.tensor import Tensor, constant_tensor
 
 LITTLE = 2048
@@ -62,6 +63,7 @@ _argmax = operation(
     run=_run("argmax", np.argmax, -np.inf, 1),
     dtypes=REAL | BOOLEAN,
     launches=launches_from("arranging.positions", "argmax_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 _argmin = operation(
     "argmin",
@@ -69,6 +71,7 @@ _argmin = operation(
     run=_run("argmin", np.argmin, np.inf, -1),
     dtypes=REAL | BOOLEAN,
     launches=launches_from("arranging.positions", "argmin_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 
 
@@ -127,12 +130,24 @@ def _count(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     return np.sum(there, axes, np.int64, keepdims=keepdims)
 
 
+def _decomposed_count(parts: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
+    if reduces_rows(x, axes) or x.dtype.kind not in "biuf":
+        return None
+    if x.dtype.kind != "b":
+        x = parts.of("not_equal", x, parts.number(0, x.dtype), shape=x.shape, to=np.dtype(bool))
+    ones = parts.of("cast", x, shape=x.shape, to=np.dtype(np.int64), dtype="int64")
+    shape = reduced_shape(x.shape, axes, keepdims)
+    return (parts.of("reduce_sum", ones, shape=shape, axes=axes, keepdims=keepdims),)
+
+
 _count_nonzero = operation(
     "count_nonzero",
     Form.REDUCE,
     run=_count,
     dtypes=ANY,
     launches=launches_from("reducing.general", "count_nonzero_launches"),
+    batched=axes_after_rows("axis", "axes"),
+    decomposition=_decomposed_count,
 )
 
 

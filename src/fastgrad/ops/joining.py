@@ -15,6 +15,7 @@ from fastgrad.kernels.arranging.strided import written
 from fastgrad.kernels.running.launch import Launches, Spec
 from fastgrad.operation import Form, Operation, joint, operation
 from fastgrad.ops.arguments import axis_of, integers, single_integer, tensor_of, tensors_of
+from fastgrad.ops.batching import axes_after_rows
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
 # ---- concat and split ------------------------------------------------------------------------------
@@ -48,6 +49,7 @@ _concat: Operation = operation(
     run=lambda *xs, axis: np.concatenate(xs, axis),
     gradient=joint(_concat_gradient),
     launches=_concat_launches,
+    batched=axes_after_rows("axis", "axes"),
 )
 _split: Operation = operation(
     "split",
@@ -55,6 +57,7 @@ _split: Operation = operation(
     run=_pieces,
     gradient=lambda g, y, x, sizes, axis: _concat(*_pieces_of(g), axis=axis),
     views=lambda layout, given, results, sizes, axis: layouts.pieces(layout, given, sizes, axis),
+    batched=axes_after_rows("axis", "axes"),
 )
 
 
@@ -127,6 +130,7 @@ _stack: Operation = operation(
     run=_stacked,
     gradient=joint(lambda needs, g, y, *xs, axis: _unstack(g, axis=axis)),
     launches=_stack_launches,
+    batched=axes_after_rows("axis", "axes"),
 )
 _unstack: Operation = operation(
     "unstack",
@@ -134,6 +138,7 @@ _unstack: Operation = operation(
     run=_slices,
     gradient=lambda g, y, x, axis: _stack(*_pieces_of(g), axis=axis),
     views=lambda layout, given, results, axis: layouts.slices(layout, given, axis),
+    batched=axes_after_rows("axis", "axes"),
 )
 
 

@@ -17,6 +17,7 @@ from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
 from fastgrad.operation import REAL, TABLE, Form, Operation, joint, operation
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.arithmetic import conjugate, negative
+from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.complex_numbers import complex as to_complex
 from fastgrad.ops.complex_numbers import imag, real
 from fastgrad.ops.contraction import matmul
@@ -42,7 +43,7 @@ def check_matrices(x: np.ndarray, name: str, square: bool = True) -> None:
 
 
 def _matrix_form(name: str, run: Callable[..., Any], gradient: Any) -> Operation:
-    return operation(name, Form.EXTERN, run=run, gradient=gradient, dtypes=LAPACK)
+    return operation(name, Form.EXTERN, run=run, gradient=gradient, dtypes=LAPACK, batched=leading_axes)
 
 
 # ---- Cholesky ------------------------------------------------------------------------------------------
@@ -440,6 +441,7 @@ _cross_row: Operation = operation(
     gradient=(lambda g, y, a, b: _cross_row(b, g), lambda g, y, a, b: _cross_row(g, a)),
     dtypes=REAL,
     launches=launches_from("arranging.numbering", "cross_launches"),
+    batched=leading_axes,
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reducing import softmax as kernels
 from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_dtype
+from fastgrad.ops.batching import as_one_batch
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.native_form import launches_from
@@ -75,6 +76,7 @@ _sparse_gradient = operation(
     gradient=joint(_sparse_gradient_rule),
     dtypes=_HAS_KERNEL,
     launches=launches_from("reducing.softmax", "sparse_cross_entropy_gradient_launches"),
+    batched=as_one_batch,
 )
 _sparse = operation(
     "sparse_softmax_cross_entropy",
@@ -83,6 +85,7 @@ _sparse = operation(
     gradient=joint(_sparse_rule, zeros=False),
     dtypes=_HAS_KERNEL,
     launches=launches_from("reducing.softmax", "sparse_cross_entropy_launches"),
+    batched=as_one_batch,
 )
 
 
@@ -194,6 +197,7 @@ _dense_gradient = operation(
     gradient=joint(_dense_gradient_rule),
     dtypes=_HAS_KERNEL,
     launches=launches_from("reducing.softmax", "cross_entropy_gradient_launches"),
+    batched=as_one_batch,
 )
 _dense = operation(
     "softmax_cross_entropy",
@@ -202,6 +206,7 @@ _dense = operation(
     gradient=joint(_dense_rule, zeros=False),
     dtypes=_HAS_KERNEL,
     launches=launches_from("reducing.softmax", "cross_entropy_launches"),
+    batched=as_one_batch,
 )
 
 
@@ -279,6 +284,8 @@ _sigmoid = elementwise(
         lambda g, y, x, z: TABLE["negative"](g * x),
     ),
     dtypes=FLOATING,
+    kernel_code="(nan_greatest({0}, T(0)) - {0} * {1} + log1p_of_fraction(exp(-math.fabs({0}))))",
+    rounds_once=True,
 )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from fastgrad.backward import zeros_of
 from fastgrad.operation import COMPLEX, Form, Operation, operation
 from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.diagonals import adjoint
 from fastgrad.ops.joining import concat
 from fastgrad.ops.linear_algebra import LAPACK, check_matrices
@@ -30,7 +31,7 @@ def _matrix_function(
         size = x._array.shape[-1]
         return row(blocks)[..., :size, size:]
 
-    row = operation(name, Form.EXTERN, run=run, gradient=gradient, dtypes=dtypes)
+    row = operation(name, Form.EXTERN, run=run, gradient=gradient, dtypes=dtypes, batched=leading_axes)
     return row
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reducing import normalization as kernels
 from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
+from fastgrad.ops.batching import Batched, NotBatched, as_more_examples, call_row, spread_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.rows import column, row_sum
@@ -87,6 +88,22 @@ def _gradient_rule(
     return for_g, for_x, for_gamma, for_mean, for_s
 
 
+def _batched_layer_normalization_gradient(
+    name: str, rows: int, /, g: Batched, x: Batched, gamma: Batched, mean: Batched, inverse: Batched
+) -> Any:
+    if gamma.has_rows:
+        raise NotBatched
+    each = [spread_rows(one, rows) for one in (g, x, mean, inverse)]
+    merged = [call_row("reshape", y, shape=(rows * x.shape[0], *y._array.shape[2:])) for y in each]
+    dx, _, _ = call_row(name, *merged[:2], gamma.tensor, *merged[2:])
+    columns = [call_row("reshape", y, shape=(rows, x.shape[0], 1)) for y in each[2:]]
+    normal = call_row("multiply", call_row("subtract", each[1], columns[0]), columns[1])
+    sums = [
+        call_row("reduce_sum", y, axes=(1,), keepdims=False) for y in (call_row("multiply", each[0], normal), each[0])
+    ]
+    return (call_row("reshape", dx, shape=(rows, *x.shape)), *sums)
+
+
 _gradient = operation(
     "layer_normalization_gradient",
     Form.FUSED,
@@ -94,6 +111,7 @@ _gradient = operation(
     gradient=joint(_gradient_rule),
     dtypes=_HAS_KERNEL,
     launches=launches_from("reducing.normalization", "layer_norm_gradient_launches"),
+    batched=_batched_layer_normalization_gradient,
 )
 _layer_norm = operation(
     "layer_normalization",
@@ -102,6 +120,7 @@ _layer_norm = operation(
     gradient=joint(_forward_rule, zeros=False),
     dtypes=_HAS_KERNEL,
     launches=launches_from("reducing.normalization", "layer_norm_launches"),
+    batched=as_more_examples,
 )
 
 

@@ -13,6 +13,7 @@ from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE, Form, operation, refuse_dtype, refuse_size
 from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_row
 from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor, from_python
 
@@ -29,11 +30,18 @@ def _one_hot_run(ids: np.ndarray, on: np.ndarray, off: np.ndarray, depth: int, a
     return np.moveaxis(out.reshape(*ids.shape, depth), -1, axis)
 
 
+def _batched_one_hot(name: str, rows: int, /, ids: Batched, on: Batched, off: Batched, depth: int, axis: int) -> Any:
+    if on.has_rows or off.has_rows:
+        raise NotBatched
+    return call_row(name, ids.tensor, on.tensor, off.tensor, depth=depth, axis=axis_after_rows(axis))
+
+
 _one_hot = operation(
     "one_hot",
     Form.EXTERN,
     run=_one_hot_run,
     launches=launches_from("arranging.gathering", "one_hot_launches"),
+    batched=_batched_one_hot,
 )
 
 

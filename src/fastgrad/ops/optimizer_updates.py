@@ -88,7 +88,12 @@ def _update_result(*inputs: np.ndarray, rule: str, result: int) -> np.ndarray:
     return _update(*inputs, rule=rule, count=1)[result]
 
 
-update_result = operation("apply_update_by_element", Form.ELEMENTWISE, run=_update_result)
+update_result = operation(
+    "apply_update_by_element",
+    Form.ELEMENTWISE,
+    run=_update_result,
+    kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result(result), xs),
+)
 """One result of ``update`` for one variable, element by element: the inputs of that, and the number of the result."""
 
 

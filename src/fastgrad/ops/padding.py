@@ -13,6 +13,7 @@ from fastgrad.kernels.arranging.strided import moved, written
 from fastgrad.kernels.running.launch import Input, Launches, Output, Spec
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import tensor_of
+from fastgrad.ops.batching import sizes_after_rows
 from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 
@@ -45,7 +46,14 @@ def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Pad
     return written(y, [around], [(x, layouts.sliced(whole, y.shape, key))])
 
 
-_pad = operation("pad", Form.INDEX_MAP, run=_padded, gradient=(_pad_gradient, None), launches=_pad_launches)
+_pad = operation(
+    "pad",
+    Form.INDEX_MAP,
+    run=_padded,
+    gradient=(_pad_gradient, None),
+    launches=_pad_launches,
+    batched=sizes_after_rows("paddings", before=(0, 0), first=True),
+)
 
 
 def _mirrored(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
@@ -78,6 +86,7 @@ _mirror_pad: Operation = operation(
     run=_mirrored,
     gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient(g, paddings=paddings, edge=edge),
     launches=launches_from("arranging.boxes", "mirror_pad_launches"),
+    batched=sizes_after_rows("paddings", before=(0, 0)),
 )
 _mirror_pad_gradient: Operation = operation(
     "mirror_pad_gradient",
@@ -85,6 +94,7 @@ _mirror_pad_gradient: Operation = operation(
     run=_folded,
     gradient=lambda gg, y, g, paddings, edge: _mirror_pad(gg, paddings=paddings, edge=edge),
     launches=launches_from("arranging.boxes", "mirror_pad_gradient_launches"),
+    batched=sizes_after_rows("paddings", before=(0, 0)),
 )
 
 

@@ -18,6 +18,7 @@ from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.batching import Batched, NotBatched, as_one_batch
 from fastgrad.ops.native_form import by_kernels_if_much, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
@@ -113,6 +114,7 @@ _max_scatter: Operation = operation(
     ),
     dtypes=FLOATING,
     launches=_max_scatter_launches,
+    batched=as_one_batch,
 )
 _max_gather: Operation = operation(
     "max_pool_gather",
@@ -121,6 +123,7 @@ _max_gather: Operation = operation(
     gradient=(None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
     dtypes=FLOATING,
     launches=launches_from("windows.pooling", "max_pool_gather_launches"),
+    batched=as_one_batch,
 )
 _max_row: Operation = operation(
     "max_pool",
@@ -129,6 +132,7 @@ _max_row: Operation = operation(
     gradient=lambda g, y, x, **window: _max_scatter(x, y, g, **window),
     dtypes=_ORDERED,
     launches=_max_launches,
+    batched=as_one_batch,
 )
 
 
@@ -174,6 +178,7 @@ _avg_gradient: Operation = operation(
     gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
     dtypes=FLOATING,
     launches=_avg_gradient_launches,
+    batched=as_one_batch,
 )
 _avg_row: Operation = operation(
     "avg_pool",
@@ -182,6 +187,7 @@ _avg_row: Operation = operation(
     gradient=lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
     dtypes=FLOATING,
     launches=_avg_launches,
+    batched=as_one_batch,
 )
 
 
@@ -362,12 +368,19 @@ def _positions(x: np.ndarray, y: np.ndarray, dtype: str, with_batch: bool, **win
     return _gather(x, y, indices, **window)
 
 
+def _batched_max_pool_argmax(name: str, rows: int, /, *inputs: Batched, with_batch: bool, **attributes: Any) -> Any:
+    if with_batch:
+        raise NotBatched
+    return as_one_batch(name, rows, *inputs, with_batch=False, **attributes)
+
+
 _argmax_row: Operation = operation(
     "max_pool_argmax",
     Form.POOL,
     run=_positions,
     dtypes=_ORDERED,
     launches=launches_from("windows.pooling", "max_pool_argmax_launches"),
+    batched=_batched_max_pool_argmax,
 )
 
 

@@ -18,7 +18,7 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.drawing import random as kernels
 from fastgrad.kernels.running.launch import Input, Launch, Launches, Output
-from fastgrad.operation import FLOATING, Form, Operation, operation
+from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation
 from fastgrad.ops.native_form import launches_from
 
 _F32 = np.dtype(np.float32)
@@ -99,6 +99,19 @@ def _dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
     return out
 
 
+def _decomposed_dropout(parts: Any, x: Any, words: Any, rate: float) -> tuple[Any] | None:
+    """The draw is a kernel of its own, once for both ways; what is dropped of what is made in it is said in the loops around."""
+    least_kept = math.ceil(rate * 2.0**32)
+    if x.dtype in HALVES or least_kept >= 2**32 or 0 in x.shape:
+        return None
+    drawn = parts.drawn("random_bits_of_dropout", words, x.shape, np.dtype(np.uint32))
+    kept = parts.of(
+        "greater_equal", drawn, parts.constant(np.array(least_kept, np.uint32)), shape=x.shape, to=np.dtype(bool)
+    )
+    scaled = parts.of("multiply", x, parts.number(1.0 / (1.0 - rate), x.dtype), shape=x.shape)
+    return (parts.of("where", kept, scaled, parts.number(0.0, x.dtype), shape=x.shape, to=x.dtype),)
+
+
 dropout: Operation = operation(
     "dropout",
     Form.RANDOM,
@@ -107,6 +120,7 @@ dropout: Operation = operation(
     gradient=(lambda g, y, x, words, rate: dropout(g, words, rate=rate), None),
     dtypes=FLOATING,
     launches=launches_from("drawing.draws", "dropout_launches"),
+    decomposition=_decomposed_dropout,
 )
 """``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0: ``dropout(x, words, rate=)``."""
 

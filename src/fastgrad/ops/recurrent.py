@@ -15,6 +15,7 @@ import numpy as np
 from fastgrad.kernels.running.at_once import run_at_once
 from fastgrad.kernels.running.launch import Launches
 from fastgrad.operation import TABLE, Form, Operation, joint, operation
+from fastgrad.ops.batching import Batched, NotBatched, Rule, call_row, rows_in_front, spread_rows
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.tape import GradientTape
@@ -185,6 +186,38 @@ def _lstm_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.
 
 _lstm_launches = launches_from("recurrent.lstm", "lstm_launches")
 _lstm_gradient_launches = launches_from("recurrent.lstm", "lstm_gradient_launches")
+
+
+def _apart(y: Tensor, rows: int) -> Tensor:
+    """The sequences of each row, with an axis of rows in front."""
+    *steps, count, width = y._array.shape
+    return rows_in_front(call_row("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
+
+
+def _batched_sequences(*shared: int) -> Rule:
+    """Recurrent layers, time steps first, whose inputs at these places are the same for all rows: rows are more sequences."""
+
+    def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+        given = []
+        for place, x in enumerate(inputs):
+            if place in shared:
+                if x.has_rows:
+                    raise NotBatched
+                given.append(x.tensor)
+                continue
+            y = spread_rows(x, rows)
+            if x.rank == 3 or x.tensor._array.dtype.kind == "b":  # a mask has time steps, too
+                steps, count, *width = x.shape
+                y = call_row("transpose", y, perm=(1, 0, *range(2, y._array.ndim)))
+                given.append(call_row("reshape", y, shape=(steps, rows * count, *width)))
+            else:
+                given.append(call_row("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
+        found = call_row(name, *given, **attributes)
+        return tuple([_apart(y, rows) for y in (found if type(found) is tuple else (found,))])
+
+    return rule
+
+
 _lstm_gradient = operation(
     "lstm_gradient",
     Form.FUSED,
@@ -192,6 +225,7 @@ _lstm_gradient = operation(
     gradient=joint(_lstm_gradient_rule),
     dtypes=HAS_KERNEL,
     launches=_lstm_gradient_launches,
+    batched=_batched_sequences(2),
 )
 _lstm = operation(
     "lstm",
@@ -200,6 +234,7 @@ _lstm = operation(
     gradient=joint(_lstm_rule, zeros=False),
     dtypes=HAS_KERNEL,
     launches=_lstm_launches,
+    batched=_batched_sequences(1, 2),
 )
 
 
@@ -295,6 +330,7 @@ _gru_gradient = operation(
     gradient=joint(_gru_gradient_rule),
     dtypes=HAS_KERNEL,
     launches=_gru_gradient_launches,
+    batched=_batched_sequences(3),
 )
 _gru = operation(
     "gru",
@@ -303,6 +339,7 @@ _gru = operation(
     gradient=joint(_gru_rule, zeros=False),
     dtypes=HAS_KERNEL,
     launches=_gru_launches,
+    batched=_batched_sequences(1, 2),
 )
 
 
@@ -374,6 +411,7 @@ _simple_gradient = operation(
     gradient=joint(_simple_gradient_rule),
     dtypes=HAS_KERNEL,
     launches=_simple_gradient_launches,
+    batched=_batched_sequences(1),
 )
 _simple = operation(
     "simple_rnn",
@@ -382,6 +420,7 @@ _simple = operation(
     gradient=joint(_simple_rule, zeros=False),
     dtypes=HAS_KERNEL,
     launches=_simple_launches,
+    batched=_batched_sequences(1, 2),
 )
 
 

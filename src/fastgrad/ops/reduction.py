@@ -29,6 +29,7 @@ from fastgrad.operation import (
 )
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, subtract
+from fastgrad.ops.batching import axes_after_rows, sizes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal
 from fastgrad.ops.division import realdiv
@@ -81,6 +82,9 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
 _ALL_AXES = [tuple(range(rank)) for rank in range(8)]
 
 
+_BATCHED = axes_after_rows("axes")
+
+
 class Reduction(Operation):
     """A row over axes; ``run(x, axes, keepdims)`` gives a new array, never a view."""
 
@@ -92,9 +96,19 @@ class Reduction(Operation):
         *,
         dtypes: frozenset[np.dtype],
         launches: str | None = None,
+        decomposition: Callable[..., Any] | None = None,
     ) -> None:
         kernels = None if launches is None else launches_from("reducing.general", f"{launches}_launches")
-        super().__init__(name, run, gradient, form=Form.REDUCE, dtypes=dtypes, launches=kernels)
+        super().__init__(
+            name,
+            run,
+            gradient,
+            form=Form.REDUCE,
+            dtypes=dtypes,
+            launches=kernels,
+            batched=_BATCHED,
+            decomposition=decomposition,
+        )
 
     def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
         """``Operation.__call__`` for what reductions are: one input, two attributes, no views."""
@@ -156,6 +170,7 @@ spread = operation(
     gradient=lambda g, y, x, shape, axes: _sum(g, axes=axes, keepdims=x._array.ndim == len(shape)),
     views=_spread_views,
     dtypes=NUMERIC,
+    batched=sizes_after_rows("shape"),
 )
 spread.__doc__ = (
     "The result of a reduction at all the elements of ``shape`` that were reduced to it: a part of gradients."
@@ -430,6 +445,32 @@ def _finite_maximum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return np.where(np.isfinite(high), high, x.dtype.type(0))
 
 
+# The kernels of reductions are for rows. Along other axes loops of programs reduce through strides, where rows would have to be
+# copied first.
+
+
+def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    """The shape of a reduction over axes."""
+    kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
+    return tuple(kept if keepdims else [size for axis, size in enumerate(kept) if axis not in axes])
+
+
+def reduces_rows(x: Any, axes: tuple[int, ...]) -> bool:
+    """Whether the axes are the last ones, or so that nothing has to be copied."""
+    long = [axis for axis, size in enumerate(x.shape) if size != 1]
+    reduced = [axis for axis in long if axis in axes]
+    return 0 in x.shape or reduced == long[len(long) - len(reduced) :]
+
+
+def _decomposed_finite_maximum(parts: Any, x: Any, axes: tuple[int, ...]) -> tuple[Any] | None:
+    if reduces_rows(x, axes) or x.dtype in HALVES:
+        return None
+    shape = reduced_shape(x.shape, axes, True)
+    high = parts.of("reduce_max", x, shape=shape, axes=axes, keepdims=True)
+    finite = parts.of("is_finite", high, shape=shape, to=np.dtype(bool))
+    return (parts.of("where", finite, high, parts.number(0.0, x.dtype), shape=shape, to=x.dtype),)
+
+
 # What exponents are counted from: it cancels out of every derivative, so it has none of its own.
 _finite_maximum_row = operation(
     "finite_maximum",
@@ -437,6 +478,8 @@ _finite_maximum_row = operation(
     run=_finite_maximum,
     dtypes=FLOATING,
     launches=launches_from("reducing.general", "finite_maximum_launches"),
+    batched=axes_after_rows("axis", "axes"),
+    decomposition=_decomposed_finite_maximum,
 )
 
 
@@ -460,12 +503,24 @@ def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], 
     return multiply(weights, spread(realdiv(g, total), shape=shape, axes=axes))
 
 
+def _decomposed_logsumexp(parts: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
+    found = _decomposed_finite_maximum(parts, x, axes)
+    if found is None:
+        return None
+    (high,) = found
+    less = parts.of("exp", parts.of("subtract", x, high, shape=x.shape), shape=x.shape)
+    total = parts.of("reduce_sum", less, shape=high.shape, axes=axes, keepdims=True)
+    total = parts.of("add", parts.of("log", total, shape=high.shape), high, shape=high.shape)
+    return (total if keepdims else parts.reshaped(total, reduced_shape(x.shape, axes, False)),)
+
+
 _logsumexp_row = Reduction(
     "reduce_logsumexp",
     _logsumexp,
     _logsumexp_gradient,
     dtypes=FLOATING,
     launches="logsumexp",
+    decomposition=_decomposed_logsumexp,
 )
 
 

@@ -13,6 +13,7 @@ from fastgrad.kernels.arranging import layout as layouts
 from fastgrad.kernels.arranging.strided import one_view
 from fastgrad.operation import Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_row
 from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor
 
@@ -29,6 +30,7 @@ _reverse: Operation = operation(
     run=_reversed,
     gradient=lambda g, y, x, axes: _reverse(g, axes=axes),
     views=lambda layout, given, results, axes: one_view(layouts.backwards(layout, given, axes)),
+    batched=axes_after_rows("axis", "axes"),
 )
 
 
@@ -67,6 +69,7 @@ _roll: Operation = operation(
     run=np.roll,
     gradient=lambda g, y, x, shift, axis: _roll(g, shift=tuple([-number for number in shift]), axis=axis),
     launches=launches_from("arranging.boxes", "roll_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 
 
@@ -119,12 +122,21 @@ def _reverse_sequence_run(x: np.ndarray, lengths: np.ndarray, seq_axis: int, bat
     return np.moveaxis(rows, (0, 1), (batch_axis, seq_axis))
 
 
+def _batched_reverse_sequence(
+    name: str, rows: int, /, x: Batched, lengths: Batched, seq_axis: int, batch_axis: int
+) -> Any:
+    if lengths.has_rows:
+        raise NotBatched  # only the first row's were looked at
+    return call_row(name, x.tensor, lengths.tensor, seq_axis=seq_axis + 1, batch_axis=batch_axis + 1)
+
+
 _reverse_sequence: Operation = operation(
     "reverse_sequence",
     Form.GATHER,
     run=_reverse_sequence_run,
     gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence(g, lengths, **axes), None),
     launches=launches_from("arranging.gathering", "reverse_sequence_launches"),
+    batched=_batched_reverse_sequence,
 )
 
 

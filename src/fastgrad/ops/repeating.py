@@ -12,6 +12,7 @@ from fastgrad.kernels.arranging import layout as layouts
 from fastgrad.kernels.arranging.strided import one_view
 from fastgrad.operation import TABLE, Form, operation, refuse_mix, refuse_size
 from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.batching import sizes_after_rows
 from fastgrad.tensor import Tensor, constant_tensor
 
 # ---- tile ------------------------------------------------------------------------------------------
@@ -36,6 +37,7 @@ _tile = operation(
     run=_tiled,
     gradient=_tile_gradient,
     views=lambda layout, given, results, multiples: one_view(layouts.tiled(layout, given, multiples)),
+    batched=sizes_after_rows("multiples", before=1),
 )
 
 

@@ -10,6 +10,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, HALVES, INEXACT, NUMERIC, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, tensor_of
 from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
+from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.comparison import masked, not_equal
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.native_form import by_launches, launches_from
@@ -51,6 +52,7 @@ shifted: Operation = operation(
     gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
     dtypes=NUMERIC,
     launches=launches_from("arranging.boxes", "shifted_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from the other end if ``reverse``."
 
@@ -82,6 +84,7 @@ linear_recurrence: Operation = operation(
     ),
     dtypes=INEXACT,
     launches=launches_from("reducing.scanning", "recurrence_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 linear_recurrence.__doc__ = (
     "``y[k] = a[k] * y[k - 1] + b[k]`` along an axis, ``y[0] = b[0]``; from the other end if ``reverse``."
@@ -112,6 +115,7 @@ _cumsum: Operation = operation(
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
     dtypes=NUMERIC,
     launches=_cumsum_launches,
+    batched=axes_after_rows("axis", "axes"),
 )
 
 
@@ -151,6 +155,7 @@ _cumprod = operation(
     gradient=_cumprod_gradient,
     dtypes=NUMERIC,
     launches=launches_from("reducing.scanning", "cumprod_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 
 
@@ -190,6 +195,7 @@ _cumulative_logsumexp = operation(
     gradient=_cumulative_logsumexp_gradient,
     dtypes=FLOATING,
     launches=launches_from("reducing.scanning", "cumulative_logsumexp_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 
 

@@ -12,9 +12,16 @@ from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import integer, tensor_of, tensors_of
+from fastgrad.ops.batching import Batched, call_row, spread_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import dimensions
-from fastgrad.ops.indexing import check_position_form, checked_row_numbers, gather_nd_or_zeros, scatter_nd_row
+from fastgrad.ops.indexing import (
+    check_position_form,
+    checked_row_numbers,
+    gather_nd_or_zeros,
+    scatter_nd_row,
+    with_row_numbers,
+)
 from fastgrad.ops.native_form import launches_from
 from fastgrad.ops.segments import add_rows_into, reduce_rows
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside
@@ -81,6 +88,12 @@ def _extreme_updates(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tens
     return TABLE["where"](chosen, gather_nd_or_zeros(share, ids), zeros_of(updates))
 
 
+def _batched_tensor_scatter(
+    name: str, rows: int, /, x: Batched, ids: Batched, updates: Batched, **attributes: Any
+) -> Any:
+    return call_row(name, spread_rows(x, rows), with_row_numbers(ids, rows), spread_rows(updates, rows), **attributes)
+
+
 _update: Operation = operation(
     "tensor_scatter_nd_update",
     Form.SCATTER,
@@ -91,6 +104,7 @@ _update: Operation = operation(
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
     launches=launches_from("arranging.scattering", "scatter_update_launches"),
+    batched=_batched_tensor_scatter,
 )
 _add: Operation = operation(
     "tensor_scatter_nd_add",
@@ -103,6 +117,7 @@ _add: Operation = operation(
     ),
     dtypes=NUMERIC,
     launches=launches_from("arranging.scattering", "scatter_add_launches"),
+    batched=_batched_tensor_scatter,
 )
 _max = operation(
     "tensor_scatter_nd_max",
@@ -111,6 +126,7 @@ _max = operation(
     gradient=(_extreme_tensor, None, _extreme_updates),
     dtypes=REAL,
     launches=launches_from("arranging.scattering", "scatter_max_launches"),
+    batched=_batched_tensor_scatter,
 )
 _min = operation(
     "tensor_scatter_nd_min",
@@ -119,6 +135,7 @@ _min = operation(
     gradient=(_extreme_tensor, None, _extreme_updates),
     dtypes=REAL,
     launches=launches_from("arranging.scattering", "scatter_min_launches"),
+    batched=_batched_tensor_scatter,
 )
 
 

@@ -13,6 +13,7 @@ from fastgrad.kernels.arranging import embedding as kernels
 from fastgrad.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
+from fastgrad.ops.batching import Batched, NotBatched, call_row, rows_in_front
 from fastgrad.ops.native_form import launches_from
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, constant_tensor
@@ -122,12 +123,22 @@ def _extreme(name: str, ufunc: Any) -> Any:
 
 # ---- rows of the table -----------------------------------------------------------------------------
 
+
+def _batched_segments(name: str, rows: int, /, data: Batched, ids: Batched, **attributes: Any) -> Any:
+    if ids.has_rows:
+        raise NotBatched
+    last = data.rank  # rows are the last axis of what is added up
+    found = call_row(name, call_row("transpose", data.tensor, perm=(*range(1, last + 1), 0)), ids.tensor, **attributes)
+    return rows_in_front(found, found._array.ndim - 1)
+
+
 gather_segments: Operation = operation(
     "gather_segments",  # the row of each id, zeros for negative ids
     Form.GATHER,
     run=take_rows,
     gradient=(lambda g, y, x, ids: _unsorted_segment_sum(g, ids, num_segments=len(x._array)), None),
     launches=launches_from("arranging.gathering", "gather_segments_launches"),
+    batched=_batched_segments,
 )
 _unsorted_segment_sum: Operation = operation(
     "unsorted_segment_sum",
@@ -136,6 +147,7 @@ _unsorted_segment_sum: Operation = operation(
     gradient=(lambda g, y, data, ids, num_segments: gather_segments(g, ids), None),
     dtypes=NUMERIC,
     launches=launches_from("arranging.scattering", "segment_sum_launches"),
+    batched=_batched_segments,
 )
 
 
@@ -167,6 +179,7 @@ _unsorted_segment_prod = operation(
     gradient=(_product_gradient, None),
     dtypes=NUMERIC,
     launches=launches_from("arranging.scattering", "segment_prod_launches"),
+    batched=_batched_segments,
 )
 
 
@@ -187,6 +200,7 @@ _unsorted_segment_max = operation(
     gradient=(_extreme_gradient, None),
     dtypes=REAL,
     launches=launches_from("arranging.scattering", "segment_max_launches"),
+    batched=_batched_segments,
 )
 _unsorted_segment_min = operation(
     "unsorted_segment_min",
@@ -195,6 +209,7 @@ _unsorted_segment_min = operation(
     gradient=(_extreme_gradient, None),
     dtypes=REAL,
     launches=launches_from("arranging.scattering", "segment_min_launches"),
+    batched=_batched_segments,
 )
 
 

@@ -15,6 +15,7 @@ from fastgrad.kernels.arranging import layout as layouts
 from fastgrad.kernels.arranging.strided import one_view
 from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, single_integer, tensor_of
+from fastgrad.ops.batching import Batched, aligned, call_row, leading_axes, sizes_after_rows
 from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor
 
@@ -26,6 +27,7 @@ _reshape: Operation = operation(
     run=lambda x, shape: x.reshape(shape),
     gradient=lambda g, y, x, shape: _reshape(g, shape=x._array.shape),
     views=lambda layout, given, results, shape: [layout],
+    batched=sizes_after_rows("shape"),
 )
 
 
@@ -153,7 +155,13 @@ def _viewed(x: np.ndarray, type: str) -> np.ndarray:
     return x.view(wanted).reshape(x.shape[:-1])
 
 
-_bitcast = operation("bitcast", Form.EXTERN, run=_viewed, launches=launches_from("running.moving", "bitcast_launches"))
+_bitcast = operation(
+    "bitcast",
+    Form.EXTERN,
+    run=_viewed,
+    launches=launches_from("running.moving", "bitcast_launches"),
+    batched=leading_axes,
+)
 
 
 def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
@@ -195,12 +203,21 @@ def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(inverse)
 
 
+def _batched_broadcast_to(name: str, rows: int, /, x: Batched, shape: tuple[int, ...]) -> Any:
+    return call_row(name, aligned(x, len(shape)), shape=(rows, *shape))
+
+
+def _batched_transpose(name: str, rows: int, /, x: Batched, perm: tuple[int, ...]) -> Any:
+    return call_row(name, x.tensor, perm=(0, *[axis + 1 for axis in perm]))
+
+
 _transpose: Operation = operation(
     "transpose",
     Form.INDEX_MAP,
     run=lambda x, perm: x.transpose(perm),
     gradient=lambda g, y, x, perm: _transpose(g, perm=_inverse(perm)),
     views=lambda layout, given, results, perm: one_view(layouts.transposed(layout, given, perm)),
+    batched=_batched_transpose,
 )
 
 
@@ -254,6 +271,7 @@ _broadcast_to = operation(
     run=_broadcast,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
     views=lambda layout, given, results, shape: one_view(layouts.broadcast(layout, given, shape)),
+    batched=_batched_broadcast_to,
 )
 
 

@@ -15,6 +15,7 @@ from fastgrad.kernels.arranging.strided import cleared, one_view, written
 from fastgrad.kernels.running.launch import Output
 from fastgrad.operation import TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.batching import Batched, aligned, call_row, spread_rows
 from fastgrad.recording import control_flow_of, recorders, rehearsing, unheard
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.variable import Variable, writing
@@ -36,12 +37,31 @@ def _spread(g: np.ndarray, key: Key, shape: tuple[int, ...]) -> np.ndarray:
     return x
 
 
+def _whole(rows: int) -> tuple[int, int, int]:
+    """What a key says of the axis of rows: all of it."""
+    return 0, rows, 1
+
+
+def _batched_slice(name: str, rows: int, /, x: Batched, key: tuple[Any, ...]) -> Any:
+    return call_row(name, x.tensor, key=(_whole(rows), *key))
+
+
+def _batched_slice_gradient(name: str, rows: int, /, g: Batched, key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+    return call_row(name, g.tensor, key=(_whole(rows), *key), shape=(rows, *shape))
+
+
+def _batched_slice_assign(name: str, rows: int, /, x: Batched, part: Batched, key: tuple[Any, ...]) -> Any:
+    rank = x.rank - sum([isinstance(item, int) for item in key]) + sum([item is None for item in key])
+    return call_row(name, spread_rows(x, rows), aligned(part, rank), key=(_whole(rows), *key))
+
+
 _strided_slice: Operation = operation(
     "strided_slice",
     Form.INDEX_MAP,
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
     views=lambda layout, given, results, key: one_view(layouts.sliced(layout, given, key)),
+    batched=_batched_slice,
 )
 _strided_slice_gradient: Operation = operation(
     "strided_slice_gradient",  # zeros of a shape with g in the place of the slice
@@ -51,6 +71,7 @@ _strided_slice_gradient: Operation = operation(
     launches=lambda inputs, outputs, key, shape: written(
         outputs[0], [cleared(Output(0), outputs[0])], [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))]
     ),
+    batched=_batched_slice_gradient,
 )
 
 
@@ -313,6 +334,7 @@ _with_slice = operation(
             (inputs[1], layouts.sliced(layouts.of_shape(inputs[0].shape), inputs[0].shape, key)),
         ],
     ),
+    batched=_batched_slice_assign,
 )
 
 

@@ -13,6 +13,7 @@ from fastgrad.kernels.running.at_once import call_at_once, run_at_once
 from fastgrad.operation import FLOATING, TABLE, Form, Operation, Tensor, operation
 from fastgrad.ops.activation import through_float32
 from fastgrad.ops.arguments import integer
+from fastgrad.ops.batching import axes_after_rows, leading_axes
 from fastgrad.ops.native_form import launches_from, planned
 from fastgrad.ops.rows import row_sum
 from fastgrad.tensor import convert_to_tensor
@@ -52,6 +53,7 @@ softmax_gradient: Operation = operation(
     ),
     dtypes=FLOATING,
     launches=launches_from("reducing.softmax", "softmax_gradient_launches"),
+    batched=leading_axes,
 )
 _softmax = operation(
     "softmax",
@@ -60,6 +62,7 @@ _softmax = operation(
     gradient=lambda g, y, x: softmax_gradient(g, y),
     dtypes=FLOATING,
     launches=launches_from("reducing.softmax", "softmax_launches"),
+    batched=leading_axes,
 )
 _log_softmax_gradient = operation(
     "log_softmax_gradient",
@@ -72,6 +75,7 @@ _log_softmax_gradient = operation(
     ),
     dtypes=FLOATING,
     launches=launches_from("reducing.softmax", "log_softmax_gradient_launches"),
+    batched=leading_axes,
 )
 _log_softmax = operation(
     "log_softmax",
@@ -80,6 +84,7 @@ _log_softmax = operation(
     gradient=lambda g, y, x: _log_softmax_gradient(g, y),
     dtypes=FLOATING,
     launches=launches_from("reducing.softmax", "log_softmax_launches"),
+    batched=leading_axes,
 )
 
 
@@ -116,6 +121,7 @@ _softmax_across_gradient: Operation = operation(
     ),
     dtypes=FLOATING,
     **_across("softmax_across_gradient"),
+    batched=axes_after_rows("axis", "axes"),
 )
 _softmax_across = operation(
     "softmax_across",
@@ -123,6 +129,7 @@ _softmax_across = operation(
     gradient=lambda g, y, x, axis: _softmax_across_gradient(g, y, axis=axis),
     dtypes=FLOATING,
     **_across("softmax_across"),
+    batched=axes_after_rows("axis", "axes"),
 )
 _log_softmax_across_gradient = operation(
     "log_softmax_across_gradient",
@@ -133,6 +140,7 @@ _log_softmax_across_gradient = operation(
     ),
     dtypes=FLOATING,
     **_across("log_softmax_across_gradient"),
+    batched=axes_after_rows("axis", "axes"),
 )
 _log_softmax_across = operation(
     "log_softmax_across",
@@ -140,6 +148,7 @@ _log_softmax_across = operation(
     gradient=lambda g, y, x, axis: _log_softmax_across_gradient(g, y, axis=axis),
     dtypes=FLOATING,
     **_across("log_softmax_across"),
+    batched=axes_after_rows("axis", "axes"),
 )
 
 

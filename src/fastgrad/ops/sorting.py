@@ -13,6 +13,7 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import REAL, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, tensor_of
+from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, axes_after_rows, call_row, leading_axes
 from fastgrad.ops.native_form import launches_from
 from fastgrad.tensor import Tensor, convert_to_tensor
 
@@ -57,6 +58,7 @@ _take_along_axis: Operation = operation(
     run=np.take_along_axis,
     gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
     launches=launches_from("arranging.gathering", "take_along_axis_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 _put_along_axis: Operation = operation(
     "put_along_axis",  # the transpose of take_along_axis
@@ -64,6 +66,7 @@ _put_along_axis: Operation = operation(
     run=_put,
     gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
     launches=launches_from("arranging.gathering", "put_along_axis_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 _argsort = operation(
     "argsort",
@@ -71,6 +74,7 @@ _argsort = operation(
     run=_order,
     dtypes=REAL,
     launches=launches_from("arranging.ordering", "argsort_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 _sort = operation(
     "sort",
@@ -81,6 +85,7 @@ _sort = operation(
     ),
     dtypes=REAL,
     launches=launches_from("arranging.ordering", "sort_launches"),
+    batched=axes_after_rows("axis", "axes"),
 )
 
 
@@ -169,6 +174,7 @@ _top_k = operation(
     ),
     dtypes=REAL,
     launches=launches_from("arranging.ordering", "top_k_launches"),
+    batched=leading_axes,
 )
 
 
@@ -249,6 +255,7 @@ _in_top_k = operation(
     Form.EXTERN,
     run=_among_largest,
     launches=launches_from("arranging.ordering", "in_top_k_launches"),
+    batched=as_one_batch,
 )
 
 
@@ -346,11 +353,20 @@ def _places(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str
     return out
 
 
+def _batched_searchsorted(name: str, rows: int, /, sequence: Batched, values: Batched, **attributes: Any) -> Any:
+    if sequence.rank == 1 and not sequence.has_rows:
+        return call_row(name, sequence.tensor, values.tensor, **attributes)
+    if sequence.rank != values.rank:
+        raise NotBatched
+    return leading_axes(name, rows, sequence, values, **attributes)
+
+
 _searchsorted = operation(
     "searchsorted",
     Form.EXTERN,
     run=_places,
     launches=launches_from("arranging.ordering", "searchsorted_launches"),
+    batched=_batched_searchsorted,
 )
 
 

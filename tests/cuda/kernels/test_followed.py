@@ -13,7 +13,7 @@ from fastgrad.cuda.kernels.products import LARGE, MIDDLE, SMALL
 from fastgrad.trace.fusion.epilogues import Product, add_epilogues
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.graphs.graph import Kind
-from fastgrad.trace.passes.expand_composites import expand_composites
+from fastgrad.trace.passes.decompose import decompose
 from fastgrad.trace.programs.pipeline import simplified
 from tests.cuda.building.linking import WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE, machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
@@ -75,7 +75,7 @@ def test_sums_in_parts_are_followed_where_they_are_added_up(monkeypatch):
 
 
 def followed_nodes(program, *arrays):
-    graph = expand_composites(simplified(record(program, *arrays)[0]))
+    graph = decompose(simplified(record(program, *arrays)[0]))
     return [node for node in add_epilogues(fuse(graph), can_be_followed).nodes if node.kind is Kind.FUSED]
 
 

@@ -14,7 +14,7 @@ import fastgrad as tf
 from fastgrad.cuda.devices import available
 from fastgrad.keras.optimizers import RuleOptimizer, from_rule, update_rule
 from fastgrad.kernels.updating.update_rule import RULES
-from fastgrad.trace.passes import expand_updates
+from fastgrad.trace.passes import decompose_updates
 
 from .test_sparse import OPTIONS, draw, slices
 
@@ -129,7 +129,7 @@ def test_dtypes(pair, compiled, dtype):
 
 @BOTH
 def test_compiled_steps_have_the_kernels_of_the_built_in_optimizer(pair, monkeypatch):
-    monkeypatch.setattr(expand_updates, "LARGE", 1 << 12)
+    monkeypatch.setattr(decompose_updates, "LARGE", 1 << 12)
     kernels = []
     for make in pair:
         training = Training(make(RATE))

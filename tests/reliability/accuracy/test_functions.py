@@ -18,7 +18,7 @@ KNOWN: dict[tuple[str, str], dict[str, float]] = {
     ("bessel_k0e", "float64"): {"near zero": 9.4},
     ("bessel_k1e", "float64"): {"moderate": 3.1, "beside points": 3.6},
     ("dawsn", "float64"): {"moderate": 3.2},
-    ("expint", "float64"): {"whole range": 6.5, "moderate": 40.0},
+    ("expint", "float64"): {"whole range": 6.5, "moderate": 40.0, "beside points": 1e16},
     ("fresnel_cos", "float64"): {"whole range": 450.0},
     ("sigmoid_cross_entropy", "float32"): {"near zero": 2.7},
     ("silu", "float32"): {"near zero": 2.3},

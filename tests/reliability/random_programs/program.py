@@ -58,7 +58,7 @@ _PASSES = "fastgrad.trace.passes"
 THRESHOLDS = (
     (f"{_PASSES}.rematerialize", "LEAST", 0),
     ("fastgrad.trace.programs.order", "LEAST", 0),
-    (f"{_PASSES}.expand_updates", "LARGE", 8),
+    (f"{_PASSES}.decompose_updates", "LARGE", 8),
     ("fastgrad.trace.fusion.product_updates", "LARGE", 4),
     ("fastgrad.trace.programs.frame", "SHARED_FROM", 40.0),
     ("fastgrad.trace.programs.frame", "SHARE", 20.0),

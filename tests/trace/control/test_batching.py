@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.operation import TABLE
 from fastgrad.ops.attention import attention
-from fastgrad.trace.control.batching_rules import rule_of
+from fastgrad.ops.batching import rule_of
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES
 from tests.trace.test_replay import with_gradient

@@ -6,9 +6,9 @@ import pytest
 import fastgrad as tf
 from fastgrad.kernels.running.launch import run_launches
 from fastgrad.kernels.running.team import team
+from fastgrad.trace.fusion import epilogues
 from fastgrad.trace.fusion.epilogues import Product, joined_with_map, launches_of_product
 from fastgrad.trace.graphs.graph import Kind, validate
-from fastgrad.trace.programs import program as programs
 from fastgrad.trace.programs.native_form import launches_of
 from fastgrad.trace.programs.pipeline import for_host
 from fastgrad.trace.programs.program import Program
@@ -173,7 +173,7 @@ def test_the_gradient_of_a_layers_bias_is_made_by_the_products_kernel(activation
     assert len(nodes) == 2
     kernels = [launch.kernel.__name__ for node in nodes for launch in launches_of(node).launches]
     assert set(kernels) <= {"gemm", "add_blocks"}
-    monkeypatch.setattr(programs, "joined_with_sums", joined_with_map)
+    monkeypatch.setattr(epilogues, "joined_with_sums", joined_with_map)
     assert not summed(for_host(graph))
     monkeypatch.undo()
 

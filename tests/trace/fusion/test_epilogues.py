@@ -8,7 +8,7 @@ from fastgrad.trace.fusion.epilogues import Product, add_epilogues
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.graphs.graph import Kind, validate
 from fastgrad.trace.graphs.interpret import interpret
-from fastgrad.trace.passes.expand_composites import expand_composites
+from fastgrad.trace.passes.decompose import decompose
 from fastgrad.trace.programs.pipeline import simplified
 from fastgrad.trace.programs.program import Program
 from tests.trace.test_replay import record
@@ -163,7 +163,7 @@ def test_parts_of_composites_give_what_they_give():
 
     x = normal(5, 3)
     graph = simplified(record(step, x)[0])
-    parts = expand_composites(graph)
+    parts = decompose(graph)
     validate(parts)
     for found, wanted in zip(interpret(parts, [x]), interpret(graph, [x]), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)

@@ -9,7 +9,7 @@ import fastgrad as tf
 from fastgrad.operation import TABLE
 from fastgrad.trace.graphs.graph import validate
 from fastgrad.trace.graphs.interpret import interpret
-from fastgrad.trace.passes.expand_composites import expand_composites
+from fastgrad.trace.passes.decompose import decompose
 from fastgrad.trace.passes.merge_common import merge_common
 from fastgrad.trace.passes.put_off_transposes import _before, _perm_of_parts, put_off_transposes
 from fastgrad.trace.programs.pipeline import simplified
@@ -115,7 +115,7 @@ ALL_GONE = [
 
 
 def expanded(step, *arrays):
-    return expand_composites(simplified(record(step, *arrays)))
+    return decompose(simplified(record(step, *arrays)))
 
 
 def with_gradients(function):

@@ -10,7 +10,7 @@ from fastgrad.ops.normalization import layer_normalization
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.graphs.graph import validate
 from fastgrad.trace.passes import rematerialize
-from fastgrad.trace.passes.expand_composites import expand_composites
+from fastgrad.trace.passes.decompose import decompose
 from fastgrad.trace.programs.pipeline import simplified
 from fastgrad.trace.programs.program import Program
 from tests.trace.passes.programs import bits, history, operations, record
@@ -28,7 +28,7 @@ def scarce(monkeypatch):
 
 def before_and_after(graph):
     """A graph as the pass gets it, and what it makes of that."""
-    before = expand_composites(simplified(graph))
+    before = decompose(simplified(graph))
     text = str(before)
     after = rematerialize.rematerialize(before, fuse(before))
     assert str(before) == text
@@ -123,7 +123,7 @@ def test_what_was_decided_holds_for_other_sizes(name):
         replays = batches(rows=rows)
         tf.random.set_seed(3)
         graph = record(step, *replays[0])
-        before = expand_composites(simplified(graph))
+        before = decompose(simplified(graph))
         again = rematerialize.rematerialized_as_before(before)
         if after is first:
             assert again is None
@@ -157,7 +157,7 @@ def test_it_is_decided_anew_for_much_larger_sizes_and_for_other_programs():
     step = gradients_of_network(LAYERS_BY_NAME["gelu"])
     before_and_after(record(step, *batches()[0]))
     for other, rows in ((step, 8 * ROWS), (gradients_of_network(LAYERS_BY_NAME["silu of a product"]), ROWS)):
-        graph = expand_composites(simplified(record(other, *batches(rows=rows)[0])))
+        graph = decompose(simplified(record(other, *batches(rows=rows)[0])))
         assert rematerialize.rematerialized_as_before(graph) is None
 
 

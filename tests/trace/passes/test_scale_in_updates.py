@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.trace.passes.expand_composites import expand_composites
+from fastgrad.trace.passes.decompose import decompose
 from fastgrad.trace.passes.scale_in_updates import scale_in_updates
 from fastgrad.trace.programs.pipeline import for_host, simplified
 from tests.trace.passes.programs import assert_does_the_same, operations, record
@@ -42,7 +42,7 @@ def test_updates_scale_with_the_bits_of_gradients_scaled_before(name, dtypes, si
     step = Step(name, dtypes, global_clipnorm=1.0)
     with np.errstate(all="ignore"):
         gradients = step.gradients(size)
-        graph = simplified(expand_composites(record(step, *gradients)))
+        graph = simplified(decompose(record(step, *gradients)))
         assert not any(updates(graph))
         found = assert_does_the_same(scale_in_updates, graph, [gradients] * 2, step.state())
     assert updates(found) == [True] * len(dtypes)

@@ -1,7 +1,7 @@
 """A function of a row, done for all rows at once: ``vectorized_map``.
 
 The function is written down once, on the first row, as branches and loops are (``control_flow.py``); then each operation that
-depends on a row is done for all of them (``batching_rules.py``). These are operations like others: tapes and recordings
+depends on a row is done for all of them (``ops/batching.py``). These are operations like others: tapes and recordings
 around hear of them, and not of the first row.
 """
 
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fastgrad.ops.batching import Batched, NotBatched, rule_of, spread_rows
 from fastgrad.recording import control_flow_of
 from fastgrad.tensor import Tensor, constant_tensor
-from fastgrad.trace.control.batching_rules import Batched, NotBatched, rule_of, spread_rows
 from fastgrad.trace.control.control_flow import ControlFlow
 from fastgrad.trace.control.graph_operation import called
 from fastgrad.trace.graphs.graph import Graph, Kind, Node
+from fastgrad.trace.passes.decompose import decompose
 from fastgrad.trace.passes.drop_dead import drop_dead
-from fastgrad.trace.passes.expand_composites import expand_composites
 from fastgrad.trace.recording.host_call import HostCall
 
 
@@ -50,7 +50,7 @@ def rows_at_once(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequ
     part = tracer.written_down(function, [Tensor(x._on_host()[0, ...]) for x in tensors])
     if part is None or part.state.written or part.looks.results:
         return None
-    graph = drop_dead(expand_composites(part.graph))
+    graph = drop_dead(decompose(part.graph))
     try:
         return _run(graph, tensors, part)
     except Exception:  # noqa: BLE001  # row by row it will succeed, or raise what there is to raise

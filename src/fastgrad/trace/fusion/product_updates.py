@@ -14,7 +14,7 @@ from fastgrad.trace.fusion.emit import map_launch
 from fastgrad.trace.fusion.epilogues import MapOf, Product, launches_of_product
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.trace.graphs.interpret import interpret
-from fastgrad.trace.passes.expand_updates import with_updates_apart
+from fastgrad.trace.passes.decompose_updates import with_updates_apart
 from fastgrad.trace.passes.rewriting import row_name
 
 LARGE = 1 << 13

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from fastgrad.kernels.functions import circular, error_function, hyperbolic, sca
 from fastgrad.kernels.functions.power import power
 from fastgrad.kernels.mapping import half
 from fastgrad.kernels.mapping.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
-from fastgrad.kernels.updating.update_rule import RULES
 from fastgrad.operation import HALVES, TABLE
 from fastgrad.trace.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, WHOLE, body_type, cast
 
@@ -91,23 +90,6 @@ NAMES: dict[str, Any] = {
 }
 """What a generated body may have among its globals; functions of update rules are added when they are used."""
 
-_OWN: dict[str, str] = {
-    "sigmoid": "sigmoid({0})",
-    "softplus": "softplus({0})",
-    "log_sigmoid": "log_sigmoid({0})",
-    "sigmoid_cross_entropy": "(nan_greatest({0}, T(0)) - {0} * {1} + log1p_of_fraction(exp(-math.fabs({0}))))",
-    "gelu": "gelu_of({0})",
-    "gelu_slope": "gelu_slope({0})",
-    "gelu_gradient": "({0} * gelu_slope({1}))",
-    "gelu_tanh": "gelu_tanh_of({0})",
-    "gelu_tanh_slope": "gelu_tanh_slope({0})",
-    "gelu_tanh_gradient": "({0} * gelu_tanh_slope({1}))",
-}
-# Rows for which there is a function, or one for part of them; it computes in ``T``.
-
-_IN_FLOAT32 = frozenset(_OWN) - {"softplus", "log_sigmoid"}
-# Rows that compute in float32 for half-width floats, too, and round at the end; others round each step.
-
 _NUMBERS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult)
 _BITWISE = (ast.BitAnd, ast.BitOr, ast.BitXor)
@@ -129,21 +111,64 @@ def translated(
         The expression, and the dtype that the kernel's ``T`` must be, if it depends on ``T``; None for a row that has
         no such expression.
     """
-    if name == "apply_update_by_element":
-        return _updated(operands, output, attributes)
-    if name == "cast":
-        text = cast(operands[0], inputs[0], output) if set(attributes) == {"dtype"} else None
-        return None if text is None else (text, None)
+    row = TABLE.get(name)
+    if row is None:
+        return None
+    if callable(row.kernel_code):
+        scalars = Scalars(inputs, output)
+        try:
+            text = row.kernel_code(scalars, *operands, **attributes)
+        except _RefusedError:
+            return None
+        return None if text is None else (text, scalars.dtype)
     numbers = {dtype for dtype in (*inputs, output) if dtype != BOOL}
-    if len(numbers) > 1:
+    if len(numbers) > 1 or attributes:
         return None
-    number = numbers.pop() if numbers else None
-    if name in _WITH_ATTRIBUTES and number is not None:
-        return _WITH_ATTRIBUTES[name](operands, number, attributes)
-    if attributes:
-        return None
-    template = _template(name, len(operands), number)
+    template = _template(name, len(operands), numbers.pop() if numbers else None)
     return None if template is None else (template[0].format(*operands), template[1])
+
+
+class Scalars:
+    """What a row's ``kernel_code`` makes an expression with.
+
+    Args:
+        inputs, output: dtypes of the operands and of the result.
+
+    Attributes:
+        dtype: what the kernel's ``T`` must be, if the expression depends on it.
+    """
+
+    def __init__(self, inputs: Sequence[np.dtype], output: np.dtype) -> None:
+        self._inputs = inputs
+        self._output = output
+        self.dtype: np.dtype | None = None
+
+    @property
+    def number(self) -> np.dtype:
+        """The only dtype of the operands and the result."""
+        numbers = {dtype for dtype in (*self._inputs, self._output) if dtype != BOOL}
+        if len(numbers) != 1:
+            raise _RefusedError
+        return numbers.pop()
+
+    def rounded(self, text: str) -> str:
+        """A result of arithmetic as a number of its dtype; see ``rounded``."""
+        return rounded(text, self.number)
+
+    def constant(self, value: float) -> str:
+        """A number."""
+        return constant(value, self.number)
+
+    def cast(self, operand: str) -> str | None:
+        """The first operand in the dtype of the result; None where NumPy's results depend on where elements lie."""
+        return cast(operand, self._inputs[0], self._output)
+
+    def call(self, function: Any, operands: Sequence[str]) -> str:
+        """A call of a scalar function, which computes in ``T``."""
+        name = f"{function.__name__}_{fingerprint(function)[:12]}"
+        NAMES.setdefault(name, function)
+        self.dtype = self._output
+        return f"{name}({', '.join(operands)})"
 
 
 def rounded(text: str, number: np.dtype) -> str:
@@ -161,49 +186,6 @@ def constant(value: float, number: np.dtype) -> str:
     return f"{body_type(number)}({text})"
 
 
-def _updated(operands: Sequence[str], number: np.dtype, attributes: Mapping[str, Any]) -> tuple[str, np.dtype]:
-    """A result of an optimizer's update rule: a call of its scalar function."""
-    function = RULES[attributes["rule"]].result(attributes["result"])
-    name = f"{function.__name__}_{fingerprint(function)[:12]}"
-    NAMES.setdefault(name, function)
-    return f"{name}({', '.join(operands)})", number
-
-
-def _leaky_relu(operands: Sequence[str], number: np.dtype, attributes: Mapping[str, Any]) -> tuple[str, None]:
-    """That of the last operand; its gradient has the cotangent in front."""
-    passed, x = operands[0], operands[-1]
-    below = rounded(f"{passed} * {constant(attributes['alpha'], number)}", number)
-    return f"({passed} if {x} > 0 else {below})", None
-
-
-def _sum(operands: Sequence[str], number: np.dtype, attributes: Mapping[str, Any]) -> tuple[str, None]:
-    total, *others = operands
-    for x in others:
-        total = rounded(f"({total} + {x})", number)
-    return total, None
-
-
-def _shift(operator: str) -> Callable[..., tuple[str, None]]:
-    def text(operands: Sequence[str], number: np.dtype, attributes: Mapping[str, Any]) -> tuple[str, None]:
-        x, y = operands
-        most = 8 * number.itemsize - 1
-        count = f"({y} if {y} < {most} else {number.name}({most}))"
-        count = count if number.kind == "u" else f"({count} if {y} > 0 else {number.name}(0))"
-        return rounded(f"{x} {operator} {count}", number), None
-
-    return text
-
-
-_WITH_ATTRIBUTES: dict[str, Callable[..., tuple[str, None]]] = {
-    "leaky_relu": _leaky_relu,
-    "leaky_relu_gradient": _leaky_relu,
-    "add_n": _sum,
-    "left_shift": _shift("<<"),
-    "right_shift": _shift(">>"),
-}
-# Rows that have no ``code``, as that would depend on attributes, the dtype or the number of inputs.
-
-
 class _RefusedError(Exception):
     pass
 
@@ -211,11 +193,12 @@ class _RefusedError(Exception):
 @functools.cache
 def _template(name: str, arity: int, number: np.dtype | None) -> tuple[str, np.dtype | None] | None:
     """The expression with fields for its operands; cached, as rows are few."""
-    inner = FLOAT32 if number in HALVES and name in _IN_FLOAT32 else number
-    if name in _OWN and inner not in HALVES:
-        return (_OWN[name] if inner == number else rounded(_OWN[name], _known(number))), inner
-    row = TABLE.get(name)
-    code = None if row is None else row.code
+    row = TABLE[name]
+    inner = FLOAT32 if number in HALVES and row.rounds_once else number
+    code, own = row.code, row.kernel_code
+    if own is not None and inner not in HALVES:
+        assert isinstance(own, str)
+        return (own if inner == number else rounded(own, _known(number))), inner
     if code is None:
         return None
     placeholders = [f"operand{i}" for i in range(arity)]

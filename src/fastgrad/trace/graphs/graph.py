@@ -17,9 +17,6 @@ import numpy as np
 
 from fastgrad import dtypes
 
-CHECKS = frozenset({"check_numerics"})
-"""Operations that are run for the error that they may raise: they stay even if nothing reads their values."""
-
 
 class Kind(enum.Enum):
     """What a node does."""
@@ -85,7 +82,7 @@ class Node:
     def has_effect(self) -> bool:
         """Whether it must stay even if nothing reads its values."""
         if self.kind is Kind.OPERATION:
-            return self.payload.name in CHECKS or getattr(self.payload, "checks", False)
+            return bool(getattr(self.payload, "checks", False))
         return self.kind is Kind.ASSIGN or self.kind is Kind.GUARD
 
     def __str__(self) -> str:

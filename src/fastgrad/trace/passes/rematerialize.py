@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from fastgrad.operation import Form
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value, size_of
+from fastgrad.trace.passes.decompose import Parts
 from fastgrad.trace.passes.drop_dead import drop_dead
-from fastgrad.trace.passes.expand_composites import Parts
 from fastgrad.trace.passes.rewriting import is_pure, row_name
 from fastgrad.trace.passes.structure import structure_of
 

@@ -13,13 +13,13 @@ from fastgrad.trace.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.trace.fusion.product_updates import add_product_updates
 from fastgrad.trace.fusion.statistics import add_statistics
 from fastgrad.trace.graphs.graph import Graph, validate
+from fastgrad.trace.passes.decompose import decompose
+from fastgrad.trace.passes.decompose_updates import decompose_updates
 from fastgrad.trace.passes.drop_dead import drop_dead
 from fastgrad.trace.passes.drop_gradients import drop_gradients
 from fastgrad.trace.passes.drop_results import drop_results
 from fastgrad.trace.passes.early_guards import early_guards
-from fastgrad.trace.passes.expand_composites import expand_composites
 from fastgrad.trace.passes.expand_formulas import expand_formulas
-from fastgrad.trace.passes.expand_updates import expand_updates
 from fastgrad.trace.passes.fold_constants import fold_constants
 from fastgrad.trace.passes.join_losses import join_losses
 from fastgrad.trace.passes.merge_common import merge_common
@@ -58,10 +58,10 @@ SIMPLIFY: tuple[Pass, ...] = (
 
 DECOMPOSE: tuple[Pass, ...] = (
     join_losses,
-    expand_composites,
+    decompose,
     drop_dead,  # a gradient may need a part of an operation only
     put_off_transposes,
-    expand_updates,
+    decompose_updates,
 )
 """Operations into those that fuse."""
 

@@ -67,7 +67,7 @@ OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "x * mask": lambda tf, x: x * tf.cast(x > 0.0, x.dtype),
     "xlogy(x, x)": lambda tf, x: tf.math.xlogy(x, x),
     "divide_no_nan(x, x)": lambda tf, x: tf.math.divide_no_nan(x, x),
-    "x * x ** -1": lambda tf, x: x * x**-1.0,
+    "x ** 2 * x ** -1": lambda tf, x: x**2.0 * x**-1.0,
     "atan2(x, 0)": lambda tf, x: tf.atan2(x, 0.0),
     "atan2(0, x)": lambda tf, x: tf.atan2(0.0, x),
     "transpose twice": lambda tf, x: tf.transpose(tf.transpose(tf.reshape(x, [3, -1]))) * 2.0,

@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.trace.fusion.epilogues import Product
 from fastgrad.trace.graphs.graph import Kind
-from fastgrad.trace.passes.expand_composites import expand_composites
+from fastgrad.trace.passes.decompose import decompose
 from fastgrad.trace.passes.rewriting import row_name
 from fastgrad.trace.programs.program import Program
 from tests.trace.test_replay import record
@@ -58,7 +58,7 @@ def test_different_draws_stay_different():
         return [tf.nn.experimental.stateless_dropout(x, 0.5, seed=[1, seed]) for seed in (1, 2, 1)]
 
     x = np.ones((50, 8), np.float32)
-    graph = expand_composites(record(twice, x)[0])
+    graph = decompose(record(twice, x)[0])
     one, other, again = Program(graph)([x])
     assert (one == again).all()
     assert (one != other).any()

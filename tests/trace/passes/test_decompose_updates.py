@@ -5,8 +5,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.trace.graphs.graph import validate
-from fastgrad.trace.passes import expand_updates as module
-from fastgrad.trace.passes.expand_updates import expand_updates
+from fastgrad.trace.passes import decompose_updates as module
+from fastgrad.trace.passes.decompose_updates import decompose_updates
 from fastgrad.trace.programs.pipeline import for_host
 from tests.keras.optimizers.reference import ALL, IDS
 from tests.trace.passes.programs import operations, record
@@ -93,7 +93,7 @@ def test_only_the_others_are_updated_by_the_kernel_of_all_variables(from_few_byt
     training = Training(lambda: tf.keras.optimizers.SGD(0.1))
     training(tf.zeros(SHAPE))
     graph = record(training, *batches()[:1])
-    found = expand_updates(graph)
+    found = decompose_updates(graph)
     validate(found)
     (update,) = [node for node in found.nodes if operations_of(node) == "apply_update"]
     assert update.attributes["count"] == 1
@@ -138,4 +138,4 @@ def test_small_gradients_those_of_products_and_those_that_others_read_stay(from_
     x = np.ones((5, SHAPE[0]), np.float32)
     step(tf.constant(x))
     graph = record(step, x)
-    assert operations(expand_updates(graph)) == operations(graph)
+    assert operations(decompose_updates(graph)) == operations(graph)

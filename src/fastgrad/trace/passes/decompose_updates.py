@@ -19,7 +19,7 @@ LARGE = 1 << 20
 """Bytes of a gradient from which on it is worth it."""
 
 
-def expand_updates(graph: Graph) -> Graph:
+def decompose_updates(graph: Graph) -> Graph:
     """The graph with updates of such variables as operations of elements; bit for bit the same.
 
     Args:
