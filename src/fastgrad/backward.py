@@ -54,7 +54,7 @@ def walk_backward(entries: list[Entry], targets: list[Tensor], keys: list[list[i
             if g is None:
                 continue
             if type(g) is IndexedSlices:
-                if operation.name in _KEEP_ROWS:
+                if operation.keeps_rows:
                     for x, rows in zip(
                         inputs, _of_rows(operation, reached, g, result, inputs, attributes), strict=True
                     ):
@@ -121,10 +121,6 @@ def _cotangents(
             if result is not None and result._array.shape != x._array.shape:
                 results[position] = sum_to_shape(result, x._array.shape)
     return results
-
-
-_KEEP_ROWS = frozenset(["identity", "cast", "negative", "add", "subtract"])
-"""Operations whose gradient for ``IndexedSlices`` is ``IndexedSlices`` again, as in TensorFlow."""
 
 
 def _of_rows(

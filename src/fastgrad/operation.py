@@ -103,6 +103,8 @@ class Operation:
         rounds_once: whether half-width floats are computed in float32 by ``kernel_code``, and rounded at the end; else at each step.
         decomposition: of an operation that programs do as several: ``(parts, *inputs, **attributes)`` to its results, or None where it
             stays as it is (``parts`` is a ``Parts`` of trace/passes/decompose.py; inputs and results are its values).
+        in_python: of an operation without kernels, which programs run as eager code does, the reason.
+        keeps_rows: whether its gradient for ``IndexedSlices`` is ``IndexedSlices`` again, as in TensorFlow.
         dtypes: the NumPy dtypes that the first input may have.
         domain: bounds of the numbers that tests may feed it, where not all are allowed.
         launches: ``(inputs, outputs, **attributes)``, of ``Spec``s, to the kernels that compute the same in a compiled
@@ -129,6 +131,8 @@ class Operation:
         kernel_code: str | Callable[..., str | None] | None = None,
         rounds_once: bool = False,
         decomposition: Callable[..., Any] | None = None,
+        in_python: str | None = None,
+        keeps_rows: bool = False,
     ) -> None:
         if name in TABLE:
             raise ValueError(f"operation {name!r} is declared twice")
@@ -145,6 +149,8 @@ class Operation:
         self.kernel_code = kernel_code
         self.rounds_once = rounds_once
         self.decomposition = decomposition
+        self.in_python = in_python
+        self.keeps_rows = keeps_rows
         if batched is not None:
             self.batched = batched
         self.__doc__ = doc or type(self).__doc__
@@ -218,6 +224,12 @@ CUSTOM: WeakValueDictionary[str, Operation] = WeakValueDictionary()
 def row_named(name: str) -> Operation | None:
     """The operation of a name, the table's or a user's."""
     return TABLE.get(name) or CUSTOM.get(name)
+
+
+def in_python_because(name: str) -> str | None:
+    """Why programs run the operation of a name in Python; None for operations with kernels, and for users'."""
+    row = TABLE.get(name)
+    return None if row is None else row.in_python
 
 
 def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
@@ -396,6 +408,7 @@ def elementwise(
     batched: Callable[..., Any] | None = None,
     kernel_code: str | None = None,
     rounds_once: bool = False,
+    keeps_rows: bool = False,
 ) -> Any:
     """Declares an element-wise operation; the row is the public function, of one or two inputs as ``code`` has.
 
@@ -409,7 +422,7 @@ def elementwise(
         dtypes: which dtypes the inputs may have.
         domain: bounds of the numbers that tests may feed it.
         launches: of what no fused loop can do; see ``Operation``.
-        batched, kernel_code, rounds_once: see ``Operation``.
+        batched, kernel_code, rounds_once, keeps_rows: see ``Operation``.
     """
     kind = Binary if "{1}" in code else Unary
     form = Form.ELEMENTWISE
@@ -426,6 +439,7 @@ def elementwise(
         batched=batched,
         kernel_code=kernel_code,
         rounds_once=rounds_once,
+        keeps_rows=keeps_rows,
     )
 
 
@@ -441,13 +455,14 @@ def operation(
     batched: Callable[..., Any] | None = None,
     kernel_code: Callable[..., str | None] | None = None,
     decomposition: Callable[..., Any] | None = None,
+    in_python: str | None = None,
 ) -> Operation:
     """Declares any other operation: internal, called with tensors and keyword attributes by a public function.
 
     Args:
         name: TensorFlow's name of the function that users call, or a name of our own for a part of it.
         form: what it is in a graph.
-        run, gradient, dtypes, launches, views, batched, kernel_code, decomposition: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples):
+        run, gradient, dtypes, launches, views, batched, kernel_code, decomposition, in_python: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples):
             they are what a compiler sees beside the arrays.
     """
     return Operation(
@@ -461,4 +476,5 @@ def operation(
         batched=batched,
         kernel_code=kernel_code,
         decomposition=decomposition,
+        in_python=in_python,
     )

@@ -47,6 +47,7 @@ add = elementwise(
     code="{0} + {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: g),
     dtypes=NUMERIC | STRING,
+    keeps_rows=True,
 )
 subtract = elementwise(
     "subtract",
@@ -54,6 +55,7 @@ subtract = elementwise(
     run=np.subtract,
     code="{0} - {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(g)),
+    keeps_rows=True,
 )
 multiply: Binary = elementwise(
     "multiply",
@@ -69,6 +71,7 @@ negative: Unary = elementwise(
     code="-{0}",
     gradient=lambda g, y, x: negative(g),
     dtypes=SIGNED | FLOATING | COMPLEX,
+    keeps_rows=True,
 )
 
 

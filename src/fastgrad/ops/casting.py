@@ -39,6 +39,7 @@ _row = Operation(
     code="cast({0}, '{dtype}')",
     doc="``x`` in another dtype, whose name is the attribute ``dtype``.",
     kernel_code=lambda scalars, x, dtype: scalars.cast(x),
+    keeps_rows=True,
 )
 
 

@@ -130,7 +130,9 @@ def _packed(values: Any, dtype: DType, cast: bool) -> Tensor:
 
 tensors.pack = _pack
 
-_identity = Operation("identity", lambda x: x, lambda g, y, x: g, form=Form.ELEMENTWISE, code="{0}", dtypes=ANY)
+_identity = Operation(
+    "identity", lambda x: x, lambda g, y, x: g, form=Form.ELEMENTWISE, code="{0}", dtypes=ANY, keeps_rows=True
+)
 
 
 def identity(input: Any, name: str | None = None) -> Any:

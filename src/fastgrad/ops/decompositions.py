@@ -23,7 +23,7 @@ from fastgrad.ops.contraction import matmul
 from fastgrad.ops.diagonals import adjoint, band_part, diag, diag_part, set_diag
 from fastgrad.ops.division import reciprocal_no_nan
 from fastgrad.ops.joining import concat
-from fastgrad.ops.linear_algebra import LAPACK, check_matrices, check_real_matrices, triangular_solve
+from fastgrad.ops.linear_algebra import BY_LAPACK, LAPACK, check_matrices, check_real_matrices, triangular_solve
 from fastgrad.ops.reduction import reduce_max, reduce_sum
 from fastgrad.ops.shaping import expand_dims
 from fastgrad.tensor import Tensor, constant_tensor
@@ -101,7 +101,13 @@ def _plus(a: Any, b: Any) -> Any:
 
 
 _svd_row = operation(
-    "svd", Form.EXTERN, run=_svd, gradient=joint(_svd_gradient, zeros=False), dtypes=LAPACK, batched=leading_axes
+    "svd",
+    Form.EXTERN,
+    run=_svd,
+    gradient=joint(_svd_gradient, zeros=False),
+    dtypes=LAPACK,
+    batched=leading_axes,
+    in_python=BY_LAPACK,
 )
 
 
@@ -198,7 +204,13 @@ def _tall_qr_gradient(gq: Any, gr: Any, q: Tensor, r: Tensor) -> Tensor:
 
 
 _qr_row = operation(
-    "qr", Form.EXTERN, run=_qr, gradient=joint(_qr_gradient, zeros=False), dtypes=LAPACK, batched=leading_axes
+    "qr",
+    Form.EXTERN,
+    run=_qr,
+    gradient=joint(_qr_gradient, zeros=False),
+    dtypes=LAPACK,
+    batched=leading_axes,
+    in_python=BY_LAPACK,
 )
 
 
@@ -262,7 +274,9 @@ def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tupl
     return (matmul(permutation, permuted, transpose_a=True),)
 
 
-_lu_row = operation("lu", Form.EXTERN, run=_lu, gradient=joint(_lu_gradient), dtypes=LAPACK, batched=leading_axes)
+_lu_row = operation(
+    "lu", Form.EXTERN, run=_lu, gradient=joint(_lu_gradient), dtypes=LAPACK, batched=leading_axes, in_python=BY_LAPACK
+)
 
 
 def lu(input: Any, output_idx_type: Any = dtypes.int32, name: str | None = None) -> Lu:
@@ -319,7 +333,13 @@ def _eigh_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
 
 
 _eigh_row = operation(
-    "eigh", Form.EXTERN, run=_eigh, gradient=joint(_eigh_gradient, zeros=False), dtypes=LAPACK, batched=leading_axes
+    "eigh",
+    Form.EXTERN,
+    run=_eigh,
+    gradient=joint(_eigh_gradient, zeros=False),
+    dtypes=LAPACK,
+    batched=leading_axes,
+    in_python=BY_LAPACK,
 )
 
 
@@ -376,7 +396,13 @@ def _eig_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
 
 
 _eig_row = operation(
-    "eig", Form.EXTERN, run=_eig, gradient=joint(_eig_gradient, zeros=False), dtypes=LAPACK, batched=leading_axes
+    "eig",
+    Form.EXTERN,
+    run=_eig,
+    gradient=joint(_eig_gradient, zeros=False),
+    dtypes=LAPACK,
+    batched=leading_axes,
+    in_python=BY_LAPACK,
 )
 
 

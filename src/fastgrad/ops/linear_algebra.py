@@ -32,6 +32,9 @@ from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 LAPACK = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
 """The dtypes of matrices that can be decomposed."""
 
+BY_LAPACK = "LAPACK computes it"
+"""Why these operations have no kernels."""
+
 
 def check_matrices(x: np.ndarray, name: str, square: bool = True) -> None:
     """Raises InvalidArgumentError unless ``x`` holds matrices (square ones) of a dtype that LAPACK takes."""
@@ -43,7 +46,9 @@ def check_matrices(x: np.ndarray, name: str, square: bool = True) -> None:
 
 
 def _matrix_form(name: str, run: Callable[..., Any], gradient: Any) -> Operation:
-    return operation(name, Form.EXTERN, run=run, gradient=gradient, dtypes=LAPACK, batched=leading_axes)
+    return operation(
+        name, Form.EXTERN, run=run, gradient=gradient, dtypes=LAPACK, batched=leading_axes, in_python=BY_LAPACK
+    )
 
 
 # ---- Cholesky ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.diagonals import adjoint
 from fastgrad.ops.joining import concat
-from fastgrad.ops.linear_algebra import LAPACK, check_matrices
+from fastgrad.ops.linear_algebra import BY_LAPACK, LAPACK, check_matrices
 from fastgrad.tensor import Tensor
 
 
@@ -31,7 +31,9 @@ def _matrix_function(
         size = x._array.shape[-1]
         return row(blocks)[..., :size, size:]
 
-    row = operation(name, Form.EXTERN, run=run, gradient=gradient, dtypes=dtypes, batched=leading_axes)
+    row = operation(
+        name, Form.EXTERN, run=run, gradient=gradient, dtypes=dtypes, batched=leading_axes, in_python=BY_LAPACK
+    )
     return row
 
 

@@ -201,13 +201,16 @@ def check_gamma(alpha: np.ndarray, beta: np.ndarray) -> None:
         raise InvalidArgumentError("random.gamma: alpha and beta must be positive.")
 
 
+_BY_REJECTION = "drawn by rejection, by NumPy's generator"
+
+
 def _gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     check_gamma(alpha, beta)
     numbers = generator(words).standard_gamma(alpha.astype(np.float64), shape)
     return np.asarray(numbers / beta.astype(np.float64)).astype(alpha.dtype)
 
 
-gamma = operation("random_gamma", Form.RANDOM, run=_gamma)
+gamma = operation("random_gamma", Form.RANDOM, run=_gamma, in_python=_BY_REJECTION)
 """Gamma numbers: ``gamma(words, alpha, beta, shape=)``; alpha and beta broadcast to the shape."""
 
 
@@ -232,7 +235,7 @@ _LARGE_RATE = (
     1e15  # from here on Poisson's distribution is the normal one to float64's last bit, and NumPy soon has none
 )
 
-poisson = operation("random_poisson", Form.RANDOM, run=_poisson)
+poisson = operation("random_poisson", Form.RANDOM, run=_poisson, in_python=_BY_REJECTION)
 """Poisson numbers: ``poisson(words, rate, shape=, dtype=)``; the rate broadcasts to the shape."""
 
 
@@ -250,7 +253,7 @@ def _binomial(
     return np.asarray(numbers, dtypes.as_dtype(dtype).numpy)
 
 
-binomial = operation("random_binomial", Form.RANDOM, run=_binomial)
+binomial = operation("random_binomial", Form.RANDOM, run=_binomial, in_python=_BY_REJECTION)
 """Binomial numbers: ``binomial(words, counts, probs, shape=, dtype=)``."""
 
 

@@ -19,7 +19,6 @@ from fastgrad.recording import Recorder, start, stop
 from fastgrad.trace.fusion.fuse import fuse
 from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
 from fastgrad.trace.graphs.interpret import GuardError
-from fastgrad.trace.programs.in_python import IN_PYTHON
 from fastgrad.trace.programs.native_form import launches_of, launches_of_row
 from fastgrad.trace.programs.program import Program
 from tests.kernels.in_place import written_over
@@ -158,7 +157,7 @@ def collected(name: str) -> list[Case]:
 def test_samples_of_the_table(name: str) -> None:
     for case in collected(name):
         fused = TABLE[case.name].form is Form.ELEMENTWISE and case.arrays[0].dtype.kind == "f"
-        if not fused and case.name not in IN_PYTHON:
+        if not fused and TABLE[case.name].in_python is None:
             check(case, 1e-6)
 
 
@@ -779,14 +778,18 @@ def fused(case: Case, y: np.ndarray) -> list[Node]:
 
 
 def test_one_table_lists_the_rows_that_programs_run_as_python() -> None:
-    assert sorted(name for name in TABLE if not has_kernels(name)) == sorted(IN_PYTHON)
+    assert sorted(name for name in TABLE if not has_kernels(name)) == sorted(
+        name for name, row in TABLE.items() if row.in_python
+    )
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_programs_run_nothing_else_as_python(name: str) -> None:
     graph, _ = record(with_gradient(SAMPLES[name].function), *[np.asarray(a, F64) for a in SAMPLES[name].arrays])
     actions = Program(graph).plan.actions
-    assert {action.node.payload.name for action in actions if action.launches is None} <= set(IN_PYTHON)
+    assert {action.node.payload.name for action in actions if action.launches is None} <= {
+        name for name, row in TABLE.items() if row.in_python
+    }
 
 
 def test_numbers_of_results_are_found_natively() -> None:

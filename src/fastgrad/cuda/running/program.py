@@ -24,6 +24,7 @@ from fastgrad.cuda.kernels.library import with_library
 from fastgrad.cuda.running.frame import Call, DeviceFrame, first_answer
 from fastgrad.cuda.running.structured import run_graph, run_structured
 from fastgrad.errors import InternalError, InvalidArgumentError
+from fastgrad.operation import in_python_because
 from fastgrad.trace.control.graph_operation import GraphOperation
 from fastgrad.trace.control.structured import Structured
 from fastgrad.trace.fusion.epilogues import add_epilogues
@@ -31,7 +32,6 @@ from fastgrad.trace.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.trace.graphs.graph import Graph, Kind, Value, size_of
 from fastgrad.trace.passes.tree import optimized_tree, tree_of
 from fastgrad.trace.programs.arena import Arena
-from fastgrad.trace.programs.in_python import IN_PYTHON
 from fastgrad.trace.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
 from fastgrad.trace.programs.places import Action, InPython, Place
 from fastgrad.trace.programs.plan import plan
@@ -399,10 +399,11 @@ _warned: set[str] = set()
 
 def warn_of_host(name: str) -> None:
     """Tells once that an operation is done on the host, if it is one that users would expect on the GPU."""
-    if name in IN_PYTHON and name not in _warned:
+    reason = in_python_because(name)
+    if reason is not None and name not in _warned:
         _warned.add(name)
         warnings.warn(
-            f"{name} has no kernel for GPUs ({IN_PYTHON[name]}): it runs on the host, and its arrays are copied there and back.",
+            f"{name} has no kernel for GPUs ({reason}): it runs on the host, and its arrays are copied there and back.",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.kernels.building.build import full_name
+from fastgrad.operation import in_python_because
 from fastgrad.trace.calling.cache import Version
 from fastgrad.trace.calling.ways import Tree
 from fastgrad.trace.graphs.graph import Kind
-from fastgrad.trace.programs.in_python import IN_PYTHON
 from fastgrad.trace.programs.measured import report_of, text_of
 
 _EMPTY = "Nothing is recorded yet: call the function first."
@@ -96,7 +96,7 @@ def _program_lines(tree: Tree) -> list[str]:
     ]
     if in_python:
         named = ", ".join(
-            f"{name} ({times}{f': {IN_PYTHON[name]}' if name in IN_PYTHON else ''})"
+            f"{name} ({times}{f': {reason}' if (reason := in_python_because(name)) else ''})"
             for name, times in in_python.most_common()
         )
         lines.append(f"run as Python, between native stretches: {named}")
