@@ -37,7 +37,7 @@ demo: ## train on the handwritten digits and draw the learning curve
 	@$(PYTHON_HERE) examples/digits.py $(ARGS)
 
 # Side by side tests have one thread each; those of threads come once more, with all of them, unless ARGS names tests.
-THREADED_TESTS = tests/kernels/running tests/trace/programs tests/test_threads_and_fork.py
+THREADED_TESTS = tests/kernels/runtime tests/compiler/programs tests/test_threads_and_fork.py
 
 test: ## run the whole test suite
 	@$(ENVIRONMENT) test
@@ -46,8 +46,8 @@ test: ## run the whole test suite
 
 test-checked: ## run the tests of kernels, operations and programs with every access of memory checked
 	@$(ENVIRONMENT) test
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/kernels tests/ops tests/trace $(ARGS)
-	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest tests/kernels/running tests/trace/programs $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) tests/kernels tests/ops tests/compiler $(ARGS)
+	@FASTGRAD_CHECK_BOUNDS=1 $(PYTHON_HERE) -m pytest tests/kernels/runtime tests/compiler/programs $(ARGS)
 
 # The long forms of tests/reliability, each a part of docs/reliability.md; `make test` runs the short ones, as does SHORT=1 here.
 RELIABILITY = $(PYTHON_HERE) -m pytest $(if $(SHORT),,--full)
@@ -95,14 +95,14 @@ test-machines: ## run kernels on emulated ARM and AVX2 processors, and with othe
 test-lanes: ## run the tests of kernels with vectors of 4 and 8 lanes
 	@$(ENVIRONMENT) test
 	@for lanes in 4 8; do echo "vectors of $$lanes float32 lanes"; FASTGRAD_LANES=$$lanes $(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) \
-		tests/kernels/test_properties.py tests/kernels/products tests/kernels/building/test_bounds.py $(ARGS) || exit 1; done
+		tests/kernels/test_properties.py tests/kernels/gemm tests/kernels/codegen/test_bounds.py $(ARGS) || exit 1; done
 
 test-versions: ## run the suite with the lowest Python and dependencies, with the newest, and with vectors of 4 and 8 lanes
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m tests.reliability.machines $(ARGS)
 
 # Bodies, functions of numbers, tiles, emitted groups, users' functions and whole steps: all that is asked of Numba.
-NUMBA_TESTS = tests/kernels/building tests/kernels/functions tests/kernels/products tests/trace/fusion tests/trace/test_optimizer_steps.py tests/custom
+NUMBA_TESTS = tests/kernels/codegen tests/kernels/math tests/kernels/gemm tests/compiler/fusion tests/compiler/test_optimizer_steps.py tests/custom
 
 test-numba: ## run the tests of the compiler with the oldest Numba that fastgrad takes, in an environment of its own
 	@PYTHON='$(PYTHON)' tools/environment.sh .venv-numba test,oldest

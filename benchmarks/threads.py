@@ -3,6 +3,6 @@
 
 def use_threads(threads: int) -> None:
     """Makes compiled steps use so many."""
-    from fastgrad.kernels.running.team import team
+    from fastgrad.kernels.runtime.thread_pool import team
 
     team.resize(threads)

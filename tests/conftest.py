@@ -34,7 +34,7 @@ settings.load_profile("suite")
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """Processors that this process may use, which in a container are fewer than the machine has."""
-    from fastgrad.kernels.running.processors import default_threads
+    from fastgrad.kernels.runtime.processors import default_threads
 
     return default_threads()
 

@@ -8,7 +8,7 @@ import pytest
 
 from fastgrad import warm
 from fastgrad.command_line import main
-from fastgrad.kernels.building import cache
+from fastgrad.kernels.codegen import cache
 
 
 @pytest.fixture

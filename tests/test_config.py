@@ -3,7 +3,7 @@
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.building import build
+from fastgrad.kernels.codegen import build
 
 
 def test_there_is_one_cpu_and_no_gpu():

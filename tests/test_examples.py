@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.compiler.function import Function
 from fastgrad.placement import placement
-from fastgrad.trace.function import Function
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.append(str(EXAMPLES))  # where Python looks when it runs one of them: two share a file
@@ -111,7 +111,7 @@ def functions(monkeypatch):
             self.last_call = args, kwargs
             return super().__call__(*args, **kwargs)
 
-    monkeypatch.setattr("fastgrad.trace.function.Function", Noted)
+    monkeypatch.setattr("fastgrad.compiler.function.Function", Noted)
     yield made
     assert not [function for function in made if "run as Python" in function.report()]
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.arranging import embedding
-from fastgrad.kernels.building import build
-from fastgrad.kernels.drawing import random
-from fastgrad.kernels.mapping import activation
-from fastgrad.kernels.products import dense
+from fastgrad.kernels.codegen import build
+from fastgrad.kernels.elementwise import activation
+from fastgrad.kernels.gemm import dense
+from fastgrad.kernels.movement import embedding
+from fastgrad.kernels.optimizers import adafactor, norms, optimizers
+from fastgrad.kernels.random import random
 from fastgrad.kernels.recurrent import gru, lstm, products, simple
-from fastgrad.kernels.reducing import normalization, softmax
-from fastgrad.kernels.running import at_once
-from fastgrad.kernels.updating import adafactor, norms, optimizers
-from fastgrad.ops import native_form
+from fastgrad.kernels.reduction import normalization, softmax
+from fastgrad.kernels.runtime import eager_launch
+from fastgrad.ops import kernel_launches
 
 keras = tf.keras
 layers = keras.layers
@@ -75,8 +75,8 @@ def calls_of(monkeypatch):
             return counting(kernel, native)
 
         monkeypatch.setattr(build.Kernel, "_build", count_this)
-        monkeypatch.setattr(native_form, "_plans", {})  # which have those that are not counted
-        monkeypatch.setattr(at_once, "is_plain", lambda found: False)  # a program's driver would call them unseen
+        monkeypatch.setattr(kernel_launches, "_plans", {})  # which have those that are not counted
+        monkeypatch.setattr(eager_launch, "is_plain", lambda found: False)  # a program's driver would call them unseen
         counts.update(dict.fromkeys(kept, 0))
         for kernel in kernels:
             kernel.clear()

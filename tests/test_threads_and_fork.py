@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.mapping import activation
-from fastgrad.kernels.products import dense
-from fastgrad.kernels.reducing import softmax
-from fastgrad.kernels.updating import optimizers
+from fastgrad.kernels.elementwise import activation
+from fastgrad.kernels.gemm import dense
+from fastgrad.kernels.optimizers import optimizers
+from fastgrad.kernels.reduction import softmax
 from fastgrad.recording import recorders
 
 keras = tf.keras

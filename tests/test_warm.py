@@ -7,22 +7,22 @@ import sys
 import pytest
 
 from fastgrad import warm
-from fastgrad.kernels.arranging.numbering import cross
-from fastgrad.kernels.building import build, cache
-from fastgrad.kernels.building.bounds import checks_bounds
-from fastgrad.kernels.building.build import Kernel
-from fastgrad.kernels.building.isa import LEVELS, host_levels
-from fastgrad.kernels.building.native import target
-from fastgrad.kernels.reducing.softmax import softmax_gradient
+from fastgrad.kernels.codegen import build, cache
+from fastgrad.kernels.codegen.bounds import checks_bounds
+from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.isa import LEVELS, host_levels
+from fastgrad.kernels.codegen.native import target
+from fastgrad.kernels.movement.numbering import cross
+from fastgrad.kernels.reduction.softmax import softmax_gradient
 
 pytestmark = pytest.mark.skipif(checks_bounds(), reason="code that is compiled ahead is not checked")
 
-MODULES = ("fastgrad.kernels.mapping.activation", "fastgrad.kernels.reducing.row_blocks")
+MODULES = ("fastgrad.kernels.elementwise.activation", "fastgrad.kernels.reduction.row_blocks")
 
 SHIP = """
 import sys
 from fastgrad import warm
-from fastgrad.kernels.building import store
+from fastgrad.kernels.codegen import store
 store.ship(sys.argv[1], sys.argv[2])
 for kernel, variables in warm.library_kernels():
     if kernel.function.__module__ in sys.argv[3:]:
@@ -32,9 +32,9 @@ for kernel, variables in warm.library_kernels():
 USE = """
 import sys
 import numpy as np
-from fastgrad.kernels.building import cache
+from fastgrad.kernels.codegen import cache
 cache.INSTALLED = sys.argv[1]
-from fastgrad.kernels.mapping import activation
+from fastgrad.kernels.elementwise import activation
 x, out = np.ones(3, np.float32), np.empty(3, np.float32)
 activation.gelu[x.dtype](x, out, 0, 3)
 print(float(out[0]), "numba" in sys.modules)

@@ -11,7 +11,7 @@ def kernels_of(function: Any) -> list[dict[str, Any]]:
 
     The times are those on one thread, with everything in the caches that fits there.
     """
-    from fastgrad.trace.programs.measured import report_of
+    from fastgrad.compiler.programs.profiling import report_of
 
     found: dict[tuple[str, str], dict[str, Any]] = {}
     row: dict[str, Any] = {}

@@ -46,11 +46,11 @@ def fastgrad_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repe
     """The steps of a program, as many of them as wanted."""
     a, b = inputs
     from benchmarks.threads import use_threads
-    from fastgrad.kernels.products.steps import product_launches
-    from fastgrad.kernels.running import driver
-    from fastgrad.kernels.running.at_once import table_of
-    from fastgrad.kernels.running.team import go_on_shared
-    from fastgrad.trace.programs.frame import shares_of
+    from fastgrad.compiler.programs.frame import shares_of
+    from fastgrad.kernels.gemm.steps import product_launches
+    from fastgrad.kernels.runtime import driver
+    from fastgrad.kernels.runtime.eager_launch import table_of
+    from fastgrad.kernels.runtime.thread_pool import go_on_shared
 
     use_threads(threads)
     c = aligned(len(a), b.shape[1])

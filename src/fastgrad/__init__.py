@@ -45,10 +45,10 @@ from fastgrad.eager import inside_function as inside_function
 from fastgrad.eager import is_symbolic_tensor as is_symbolic_tensor
 from fastgrad.eager import no_op as no_op
 from fastgrad.eager import tuple as tuple  # TensorFlow's name
-from fastgrad.freed_memory import keep_freed_memory as _keep_freed_memory
 from fastgrad.indexed_slices import IndexedSlices as IndexedSlices
 from fastgrad.interpreter import refuse_free_threading as _refuse_free_threading
-from fastgrad.kernels.building.collecting import importing as _importing
+from fastgrad.kernels.codegen.gc_pause import importing as _importing
+from fastgrad.malloc_tuning import keep_freed_memory as _keep_freed_memory
 
 # ---- ops/operators.py, which gives tensors and variables Python's operators
 from fastgrad.ops import operators as _operators  # noqa: F401
@@ -333,7 +333,7 @@ _LATER = {
     "RaggedTensorSpec": "ragged",
     "constant_initializer": "initializers",
     "elementwise": "custom",
-    "function": "trace.function",
+    "function": "compiler.function",
     "kernel": "custom",
     "ones_initializer": "initializers",
     "random_normal_initializer": "initializers",

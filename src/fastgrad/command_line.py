@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fastgrad.kernels.building import cache
+from fastgrad.kernels.codegen import cache
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

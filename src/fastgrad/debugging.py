@@ -6,6 +6,8 @@ from typing import Any as _Any
 
 import numpy as np
 
+from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly as _functions_run_eagerly
+from fastgrad.compiler.dispatch.eagerly import run_functions_eagerly as _run_functions_eagerly
 from fastgrad.errors import InvalidArgumentError as _InvalidArgumentError
 from fastgrad.operation import FLOATING as _FLOATING
 from fastgrad.ops.assertion import Assert as Assert
@@ -36,8 +38,6 @@ from fastgrad.ops.assertion import is_numeric_tensor as is_numeric_tensor
 from fastgrad.recording import Recorder as _Recorder
 from fastgrad.recording import start as _start
 from fastgrad.recording import stop as _stop
-from fastgrad.trace.calling.eagerly import functions_run_eagerly as _functions_run_eagerly
-from fastgrad.trace.calling.eagerly import run_functions_eagerly as _run_functions_eagerly
 
 
 class _NumericsCheck(_Recorder):

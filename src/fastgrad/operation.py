@@ -32,8 +32,8 @@ from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.arranging.strided import Views, launches_of_views
-from fastgrad.kernels.running.launch import Launches
+from fastgrad.kernels.movement.strided import Views, launches_of_views
+from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
 from fastgrad.variable import Variable
@@ -99,17 +99,17 @@ class Operation:
         code: the scalar expression of an element-wise operation, ``{0}``, ``{1}`` for its inputs.
         kernel_code: the expression of an element-wise operation in a kernel, where it is not that of ``code``: with the functions of
             kernels, or a function ``(scalars, *operands, **attributes)`` of names, which gives it, or None for dtypes that kernels do
-            not have (``scalars`` is a ``Scalars`` of trace/fusion/scalar_code.py).
+            not have (``scalars`` is a ``Scalars`` of compiler/fusion/scalar_code.py).
         rounds_once: whether half-width floats are computed in float32 by ``kernel_code``, and rounded at the end; else at each step.
         decomposition: of an operation that programs do as several: ``(parts, *inputs, **attributes)`` to its results, or None where it
-            stays as it is (``parts`` is a ``Parts`` of trace/passes/decompose.py; inputs and results are its values).
+            stays as it is (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
         in_python: of an operation without kernels, which programs run as eager code does, the reason.
         keeps_rows: whether its gradient for ``IndexedSlices`` is ``IndexedSlices`` again, as in TensorFlow.
         dtypes: the NumPy dtypes that the first input may have.
         domain: bounds of the numbers that tests may feed it, where not all are allowed.
         launches: ``(inputs, outputs, **attributes)``, of ``Spec``s, to the kernels that compute the same in a compiled
-            program (see ``kernels/running/launch.py``), or to None for shapes or dtypes that these can't do.
-        views: of an index map whose results are views of its input (see ``kernels/arranging/strided.py``): a compiled program reads
+            program (see ``kernels/runtime/launch.py``), or to None for shapes or dtypes that these can't do.
+        views: of an index map whose results are views of its input (see ``kernels/movement/strided.py``): a compiled program reads
             through it where it can.
         batched: what vectorisation does; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
     """

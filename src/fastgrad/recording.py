@@ -22,7 +22,7 @@ class Recorder:
     Attributes:
         follows_state: whether it must be told how variables come by their values: additions in place are then run as
             an operation and an assignment.
-        control_flow: what takes over branches and loops (``trace/control/control_flow.py``) for who writes down whole programs.
+        control_flow: what takes over branches and loops (``compiler/control_flow/control_flow.py``) for who writes down whole programs.
         rehearses: whether the program is run for what is written down alone, and must leave nothing behind.
     """
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad import tensor as tensors
-from fastgrad.aligned import aligned_copy, is_aligned
+from fastgrad.cache_alignment import aligned_copy, is_aligned
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.building.locks import new_rlock_held_at_fork
+from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
 from fastgrad.operator_types import Operators
 from fastgrad.placement import device_of, moved, name_of, placed, placement
 from fastgrad.recording import recorders

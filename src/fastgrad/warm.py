@@ -18,9 +18,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 
 import fastgrad.kernels
-from fastgrad.kernels.building import cache, store
-from fastgrad.kernels.building.build import Kernel
-from fastgrad.kernels.building.isa import LEVELS
+from fastgrad.kernels.codegen import cache, store
+from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.isa import LEVELS
 
 
 def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
@@ -28,7 +28,7 @@ def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
     for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels."):
         importlib.import_module(module.name)
     importlib.import_module("fastgrad.keras.optimizers")
-    from fastgrad.kernels.updating.update_rule import RULES
+    from fastgrad.kernels.optimizers.update_rule import RULES
 
     for rule in RULES.values():
         for name, value in vars(type(rule)).items():

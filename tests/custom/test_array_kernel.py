@@ -11,7 +11,7 @@ import pytest
 
 import fastgrad as fg
 from fastgrad.cuda.devices import available
-from fastgrad.kernels.building.bounds import checking
+from fastgrad.kernels.codegen.bounds import checking
 from tests.gradients import check_gradient
 
 

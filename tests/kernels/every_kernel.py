@@ -21,10 +21,10 @@ import numpy as np
 
 import fastgrad as tf
 import fastgrad.kernels
-from fastgrad.kernels.building.build import Kernel
-from fastgrad.kernels.running.launch import run_launches
+from fastgrad.compiler.programs.lowering import launches_of_row
+from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.runtime.launch import run_launches
 from fastgrad.operation import TABLE
-from fastgrad.trace.programs.native_form import launches_of_row
 
 USED: set[tuple[int, tuple[str, ...]]] = set()
 """The identity and the dtypes of kernels that were asked for."""
@@ -90,8 +90,8 @@ def gradients() -> Iterator[tuple[str, Any]]:
 
 def numbers() -> Iterator[tuple[str, Any]]:
     """The functions of numbers, in loops and as operations."""
-    from tests.kernels.functions import accuracy
-    from tests.kernels.mapping.test_activation import BOTH
+    from tests.kernels.elementwise.test_activation import BOTH
+    from tests.kernels.math import accuracy
 
     r = np.random.default_rng(0)
     x = np.concatenate([r.normal(size=20) * 3, [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 1e30, 1e-310, 1e7]])
@@ -100,7 +100,7 @@ def numbers() -> Iterator[tuple[str, Any]]:
             yield f"{name} {dtype}", [accuracy.apply(name, x.astype(dtype))]
         for name in accuracy.PAIR_KERNELS:
             yield f"pairs {name} {dtype}", [accuracy.apply_pairs(name, x.astype(dtype), x[::-1].astype(dtype))]
-        for kernel in vars(importlib.import_module("fastgrad.kernels.mapping.transcendental")).values():
+        for kernel in vars(importlib.import_module("fastgrad.kernels.elementwise.transcendental")).values():
             if isinstance(kernel, Kernel):
                 y = np.zeros(x.size, dtype)
                 kernel[dtype](x.astype(dtype), y, 0, x.size)
@@ -109,8 +109,8 @@ def numbers() -> Iterator[tuple[str, Any]]:
 
 def windows() -> Iterator[tuple[str, Any]]:
     """Convolutions and pooling."""
-    from fastgrad.kernels.windows.pooling import max_pool_argmax_launches
-    from tests.kernels.windows import test_convolution, test_pooling
+    from fastgrad.kernels.convolution.pooling import max_pool_argmax_launches
+    from tests.kernels.convolution import test_convolution, test_pooling
 
     for dtype in ("float32", "float64", "int32"):
         sizes, window = test_pooling.APART
@@ -151,9 +151,9 @@ def windows() -> Iterator[tuple[str, Any]]:
 
 def updates() -> Iterator[tuple[str, Any]]:
     """The rules of optimizers, for variables, rows and tables."""
-    from fastgrad.kernels.updating import optimizers
-    from fastgrad.kernels.updating.update_rule import units
-    from tests.kernels.updating.test_optimizers import RULES, _state
+    from fastgrad.kernels.optimizers import optimizers
+    from fastgrad.kernels.optimizers.update_rule import units
+    from tests.kernels.optimizers.test_optimizers import RULES, _state
 
     for name, (slots, hyper, _) in RULES.items():
         rule = getattr(optimizers, name)
@@ -279,7 +279,7 @@ def others() -> Iterator[tuple[str, Any]]:
 
 def calls() -> Iterator[tuple[str, Any]]:
     """Kernels that operations take for larger arrays, called with small ones."""
-    from fastgrad.kernels.building.isa import host_isa
+    from fastgrad.kernels.codegen.isa import host_isa
 
     r = np.random.default_rng(6)
 
@@ -299,35 +299,35 @@ def calls() -> Iterator[tuple[str, Any]]:
             return r.normal(size=shape)
 
         panels = -(-30 * np.dtype(dtype).itemsize // host_isa().panel_bytes)
-        yield call((dtype, dtype), x(3, 70), x(3), 70, 70, 1, 70, 0, 3, of="reducing.large_sums.sum_along")
-        yield call((dtype, "float64"), x(3, 70), wide(3, 2), 70, 35, 2, 1, 0, 6, of="reducing.large_sums.sum_along")
-        yield call(dtype, x(9, 7), x(9), 7, 7, 0, 9, of="reducing.large_sums.sum_few")
-        yield call((dtype, dtype), x(2, 20, 5), x(2, 5), 20, 5, 20, 1, 2, 1, 0, 2, of="reducing.large_sums.sum_across")
-        yield call(dtype, wide(3, 4), x(4), 3, 1, 4, 2, 0, 4, of="reducing.large_sums.add_totals")
+        yield call((dtype, dtype), x(3, 70), x(3), 70, 70, 1, 70, 0, 3, of="reduction.large_sums.sum_along")
+        yield call((dtype, "float64"), x(3, 70), wide(3, 2), 70, 35, 2, 1, 0, 6, of="reduction.large_sums.sum_along")
+        yield call(dtype, x(9, 7), x(9), 7, 7, 0, 9, of="reduction.large_sums.sum_few")
+        yield call((dtype, dtype), x(2, 20, 5), x(2, 5), 20, 5, 20, 1, 2, 1, 0, 2, of="reduction.large_sums.sum_across")
+        yield call(dtype, wide(3, 4), x(4), 3, 1, 4, 2, 0, 4, of="reduction.large_sums.add_totals")
         for sign in (1, -1):
-            yield f"{sign}", call(dtype, x(20, 9), x(20), 9, sign, 0, 20, of="reducing.narrow_extremes.row_extremes")[1]
+            yield f"{sign}", call(dtype, x(20, 9), x(20), 9, sign, 0, 20, of="reduction.narrow_extremes.row_extremes")[1]
             yield (
                 f"columns {sign}",
-                call(dtype, x(2, 5, 7), x(2, 7), 5, 7, sign, 0, 2, of="reducing.narrow_extremes.column_extremes")[1],
+                call(dtype, x(2, 5, 7), x(2, 7), 5, 7, sign, 0, 2, of="reduction.narrow_extremes.column_extremes")[1],
             )
         for name in ("relu_gradient", "gelu_gradient", "gelu_tanh_gradient"):
-            yield call(dtype, x(20), x(20), x(20), 0, 20, of=f"mapping.activation.{name}")
+            yield call(dtype, x(20), x(20), x(20), 0, 20, of=f"elementwise.activation.{name}")
         for name in ("sigmoid", "softplus", "gelu", "gelu_tanh"):
-            yield call(dtype, x(20), x(20), 0, 20, of=f"mapping.activation.{name}")
-        yield call(dtype, x(3, 10), x(10), 3, 10, 0, 0, 0, 10, of="products.gemm.add_chains")
-        yield call(dtype, x(33), x(33, 80), x(80), 80, 33, 80, 1, 0, 0, 0, 2, of="products.gemv.gemv")
-        yield call(dtype, x(30, 20), x(20, 30), 20, 30, 0, panels, of="products.turning.turn")
-        yield call(dtype, wide(3, 5), x(5), 3, 5, 0, 5, of="products.column_sums.add_blocks")
+            yield call(dtype, x(20), x(20), 0, 20, of=f"elementwise.activation.{name}")
+        yield call(dtype, x(3, 10), x(10), 3, 10, 0, 0, 0, 10, of="gemm.gemm.add_chains")
+        yield call(dtype, x(33), x(33, 80), x(80), 80, 33, 80, 1, 0, 0, 0, 2, of="gemm.gemv.gemv")
+        yield call(dtype, x(30, 20), x(20, 30), 20, 30, 0, panels, of="gemm.transpose.turn")
+        yield call(dtype, wide(3, 5), x(5), 3, 5, 0, 5, of="gemm.column_sums.add_blocks")
         sums = x(9, 5), x(9, 5), x(9), x(9), x(2, 2, 5)
-        yield call(dtype, *sums, 9, 5, 0, 2, of="reducing.normalization.layer_norm_parameter_sums")
-        yield call(dtype, x(2, 2, 5), x(5), x(5), 2, 5, 0, 5, of="reducing.normalization.add_parameter_sums")
+        yield call(dtype, *sums, 9, 5, 0, 2, of="reduction.normalization.layer_norm_parameter_sums")
+        yield call(dtype, x(2, 2, 5), x(5), x(5), 2, 5, 0, 5, of="reduction.normalization.add_parameter_sums")
         several = [x(7), x(300)]
-        yield call(dtype, several, wide(2), 0, 2, of="updating.norms.blocks_of_several")
-        yield call(dtype, several, wide(2), wide(2), of="updating.norms.totals_of_several")
+        yield call(dtype, several, wide(2), 0, 2, of="optimizers.norms.blocks_of_several")
+        yield call(dtype, several, wide(2), wide(2), of="optimizers.norms.totals_of_several")
         for index in ("int32", "int64"):
             ids, number = np.array([0, 3, 8], index), np.array([3])
             yield call(
-                (dtype, index), x(9, 5), x(3, 5), ids, number, 9, 5, 0, 3, of="arranging.embedding.add_summed_rows"
+                (dtype, index), x(9, 5), x(3, 5), ids, number, 9, 5, 0, 3, of="movement.embedding.add_summed_rows"
             )
         yield from numbers_of_steps(dtype)
     for dtype in ("float32", "float64", "int32"):
@@ -339,49 +339,49 @@ def calls() -> Iterator[tuple[str, Any]]:
             10,
             0,
             10,
-            of="windows.patches.add_chunks",
+            of="convolution.patches.add_chunks",
         )
         places = 1, 3, 4, 2, 0, 1, 1, 1, 5, 6, 0, 30
-        yield call(dtype, np.arange(24).astype(dtype), np.zeros(60, dtype), *places, of="windows.convolution.pad")
+        yield call(dtype, np.arange(24).astype(dtype), np.zeros(60, dtype), *places, of="convolution.convolution.pad")
     for dtype in ("uint32", "uint64"):
         matrix = np.arange(99).astype(dtype)
         for name in ("move_tiles", "transpose_tiles"):
             places = 1, 9, 11, 0, 0, 1, 9, 0, 0, 11, 1
-            yield call(dtype, matrix, np.zeros(99, dtype), *places, 0, 1, of=f"arranging.strided.{name}")
+            yield call(dtype, matrix, np.zeros(99, dtype), *places, 0, 1, of=f"movement.strided.{name}")
     for dtype in ("int8", "int64", "uint32"):
         yield call(
-            dtype, np.arange(12).astype(dtype), np.zeros(3, dtype), 4, 0, 3, of="reducing.general.whole_norms_of_rows"
+            dtype, np.arange(12).astype(dtype), np.zeros(3, dtype), 4, 0, 3, of="reduction.general.whole_norms_of_rows"
         )
     for dtype in ("int16", "int32", "int64"):
-        yield call(dtype, np.array([1, 5, -1], dtype), 6, 0, 3, of="arranging.gathering.ids_outside")
+        yield call(dtype, np.array([1, 5, -1], dtype), 6, 0, 3, of="movement.gathering.ids_outside")
     table = np.array([1, 4, 0, 7])
     for dtype in ("float32", "int32", "uint8"):
         for name, more in (("choose_by_truth", (table, 2)), ("has_truth", (1,))):
-            yield call(dtype, np.array([3], dtype), *more, of=f"running.moving.{name}")
-    yield call("int32", np.array([1], np.int32), table, 2, of="running.moving.choose_by_value")
-    yield call("int32", np.array([1], np.int32), 1, of="running.moving.has_value")
-    yield call((), 3, of="running.moving.halt")
-    yield call((), np.ones(3, np.uint8), np.zeros(1, np.uint8), 0, 3, of="mapping.checking.all_true")
+            yield call(dtype, np.array([3], dtype), *more, of=f"runtime.moving.{name}")
+    yield call("int32", np.array([1], np.int32), table, 2, of="runtime.moving.choose_by_value")
+    yield call("int32", np.array([1], np.int32), 1, of="runtime.moving.has_value")
+    yield call((), 3, of="runtime.moving.halt")
+    yield call((), np.ones(3, np.uint8), np.zeros(1, np.uint8), 0, 3, of="elementwise.checking.all_true")
     for name, kind in (("whole_turns", np.int64), ("ends_turn", np.uint8)):
-        yield call((), np.array([5]), np.zeros(1, kind), 3, of=f"updating.optimizers.{name}")
+        yield call((), np.array([5]), np.zeros(1, kind), 3, of=f"optimizers.optimizers.{name}")
 
 
 def numbers_of_steps(dtype: str) -> Iterator[tuple[str, Any]]:
     """Kernels that run the steps of others: what follows a product, and the drivers of programs."""
-    from fastgrad.kernels.products import following
-    from fastgrad.kernels.products.steps import product_launches
-    from fastgrad.kernels.running import driver
-    from fastgrad.kernels.running.at_once import Frame
-    from fastgrad.kernels.running.launch import Input, Launch, Launches, Output
-    from fastgrad.kernels.updating.norms import squares_launches
+    from fastgrad.kernels.gemm import epilogue
+    from fastgrad.kernels.gemm.steps import product_launches
+    from fastgrad.kernels.optimizers.norms import squares_launches
+    from fastgrad.kernels.runtime import driver
+    from fastgrad.kernels.runtime.eager_launch import Frame
+    from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 
     r = np.random.default_rng(7)
     a, b = r.normal(size=(9, 6)).astype(dtype), r.normal(size=(6, 8)).astype(dtype)
-    tanh = importlib.import_module("fastgrad.kernels.mapping.transcendental").tanh[dtype]
+    tanh = importlib.import_module("fastgrad.kernels.elementwise.transcendental").tanh[dtype]
     maps = [Launch(tanh, (Output(0), Output(number)), 72) for number in (1, 2)]
     for name, launch in (
-        ("in turn", following.in_turn(*maps)),
-        ("by rows", following.by_rows(Launch(tanh, (Output(0), Output(1)), 72), 9, 1)),
+        ("in turn", epilogue.in_turn(*maps)),
+        ("by rows", epilogue.by_rows(Launch(tanh, (Output(0), Output(1)), 72), 9, 1)),
     ):
         outputs = [np.zeros((9, 8), dtype) for _ in range(3)]
         run_launches(product_launches([a, b], following=launch), [a, b], outputs)

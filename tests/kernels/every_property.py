@@ -1,11 +1,11 @@
 """The properties of the tests of kernels, file by file; `tests/reliability/boundaries` fails for a row of the operation table without any."""
 
 from tests.kernels import test_properties
-from tests.kernels.arranging import test_boxes, test_places
-from tests.kernels.drawing import test_draws
-from tests.kernels.mapping import test_complex_numbers, test_elementwise
+from tests.kernels.elementwise import test_complex_numbers, test_elementwise
+from tests.kernels.movement import test_boxes, test_places
 from tests.kernels.properties import Property
-from tests.kernels.reducing import test_general, test_rows
+from tests.kernels.random import test_draws
+from tests.kernels.reduction import test_general, test_rows
 
 PROPERTIES: list[Property] = [
     known

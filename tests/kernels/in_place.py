@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fastgrad.kernels.running.launch import Launches
-from fastgrad.trace.graphs.graph import Kind, Node, Value
-from fastgrad.trace.programs.aliasing import ON_HOST, Compiler, for_places
-from fastgrad.trace.programs.places import Action, InArena, InObject
+from fastgrad.compiler.graph.graph import Kind, Node, Value
+from fastgrad.compiler.programs.aliasing import ON_HOST, Compiler, for_places
+from fastgrad.compiler.programs.buffers import Action, InArena, InObject
+from fastgrad.kernels.runtime.launch import Launches
 
 
 def written_over(

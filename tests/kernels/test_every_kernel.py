@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fastgrad.kernels.building.bounds import checks_bounds
+from fastgrad.kernels.codegen.bounds import checks_bounds
 
 pytestmark = pytest.mark.skipif(
     checks_bounds(), reason="compares the builds that are not checked; others compile as long again"

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fastgrad.kernels.mapping import activation
-from fastgrad.kernels.products import dense
-from fastgrad.kernels.reducing import normalization, softmax
-from fastgrad.kernels.updating import optimizers
-from fastgrad.kernels.updating.update_rule import units
+from fastgrad.kernels.elementwise import activation
+from fastgrad.kernels.gemm import dense
+from fastgrad.kernels.optimizers import optimizers
+from fastgrad.kernels.optimizers.update_rule import units
+from fastgrad.kernels.reduction import normalization, softmax
 
 RNG = np.random.default_rng(0)
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad import config
-from fastgrad.kernels.reducing.reductions import BLOCK
-from fastgrad.kernels.running import at_once
-from fastgrad.kernels.running.launch import run_launches
-from fastgrad.kernels.updating.norms import LITTLE
-from fastgrad.kernels.updating.update_rule import MOVES, RESTS, RULES
+from fastgrad.kernels.optimizers.norms import LITTLE
+from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, RULES
+from fastgrad.kernels.reduction.reductions import BLOCK
+from fastgrad.kernels.runtime import eager_launch
+from fastgrad.kernels.runtime.launch import run_launches
 from fastgrad.ops import optimizer_updates as updates
 from tests.kernels.in_place import written_over
 
@@ -161,7 +161,7 @@ def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
     arrays[0] = arrays[0].T  # not contiguous
     wanted = updates.squares(*arrays)
     monkeypatch.setattr(updates, "_MUCH", 0)
-    monkeypatch.setattr(at_once, "SHARED_FROM", 0.0)
+    monkeypatch.setattr(eager_launch, "SHARED_FROM", 0.0)
     threads = config.get_num_threads()
     try:
         for count in (1, 2, 5):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad import config
-from fastgrad.kernels.running import at_once
+from fastgrad.kernels.runtime import eager_launch
 from tests.gradients import check_gradient
 
 nan, inf = float("nan"), float("inf")
@@ -245,7 +245,7 @@ def test_large_sums_are_right_and_the_compiled_steps(dtype, shape, axes, row):
 
 @pytest.mark.parametrize(("shape", "axes"), LARGE)
 def test_large_sums_do_not_depend_on_threads(shape, axes, monkeypatch):
-    monkeypatch.setattr(at_once, "SHARED_FROM", 0.0)
+    monkeypatch.setattr(eager_launch, "SHARED_FROM", 0.0)
     x = tf.constant(np.random.default_rng(2).standard_normal(shape).astype(np.float32))
     threads, found = config.get_num_threads(), []
     try:

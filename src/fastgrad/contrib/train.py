@@ -18,8 +18,8 @@ from fastgrad.keras.optimizers.adam import Adam
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.rmsprop import RMSprop
 from fastgrad.keras.optimizers.sgd import SGD
-from fastgrad.kernels.updating import optimizers as rules
-from fastgrad.kernels.updating.update_rule import RESTS, UpdateRule
+from fastgrad.kernels.optimizers import optimizers as rules
+from fastgrad.kernels.optimizers.update_rule import RESTS, UpdateRule
 from fastgrad.recording import state_followed
 from fastgrad.storage.restoration import settle
 from fastgrad.tape import GradientTape

@@ -19,8 +19,8 @@ from fastgrad.custom.core_signature import CoreSignature
 from fastgrad.custom.formula import promoted
 from fastgrad.custom.functions import Used, python_function, unique_name, used_by
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.kernels.building.locks import new_rlock
-from fastgrad.kernels.running.launch import Launches, Spec
+from fastgrad.kernels.codegen.locks import new_rlock
+from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, Joint, Operation, refuse_dtype
 from fastgrad.ops.batching import Batched
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor

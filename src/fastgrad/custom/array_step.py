@@ -20,9 +20,9 @@ from fastgrad.custom.native_step import (
     typed_as,
 )
 from fastgrad.errors import InternalError, InvalidArgumentError
-from fastgrad.kernels.building.jit_switch import jit_is_disabled
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Spec
-from fastgrad.ops.native_form import planned
+from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
+from fastgrad.ops.kernel_launches import planned
 
 
 class ArrayStep:

@@ -17,8 +17,8 @@ from fastgrad.custom.scalar_step import ScalarStep
 from fastgrad.custom.symbols import NotFollowedError, Symbol, terms_of, trace_of
 from fastgrad.custom.tracer import traced
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.kernels.building.locks import new_rlock
-from fastgrad.kernels.running.launch import Launches
+from fastgrad.kernels.codegen.locks import new_rlock
+from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation, refuse_dtype
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
@@ -87,8 +87,8 @@ class ScalarOperation(Operation):
         raise NotImplementedError
 
     def _program(self, arrays: Sequence[np.ndarray], dtype: np.dtype) -> Any:
-        from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
-        from fastgrad.trace.programs.program import Program
+        from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+        from fastgrad.compiler.programs.program import Program
 
         inputs = [Value(x.shape, x.dtype, number) for number, x in enumerate(arrays)]
         output = Value(np.broadcast_shapes(*[x.shape for x in arrays]), dtype, len(inputs))

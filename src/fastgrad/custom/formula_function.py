@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.fusion.scalar_code import NAMES, constant, translated
 from fastgrad.custom.formula import Formula, Term, in_order
 from fastgrad.custom.symbols import NotFollowedError
 from fastgrad.custom.tracer import traced
-from fastgrad.kernels.building.body import ByDtype, by_dtype, digest
+from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
 from fastgrad.operation import BOOLEAN
-from fastgrad.trace.fusion.scalar_code import NAMES, constant, translated
 
 FLOATS = ("float32", "float64")
 

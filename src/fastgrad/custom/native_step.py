@@ -1,6 +1,6 @@
 """Users' functions as steps of programs: plain Numba compiles them, with a loop around that reads its arrays from words.
 
-The step has the entry that all kernels have (``kernels/building/wrapper.py: step_ir``): the address of a row of words, and
+The step has the entry that all kernels have (``kernels/codegen/wrapper.py: step_ir``): the address of a row of words, and
 the first and last item of work. A function that raises stops the step: the answer says for which item.
 """
 
@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 
 from fastgrad.custom.functions import outside_values, python_function
-from fastgrad.kernels.building.body import digest
-from fastgrad.kernels.building.bounds import checks_bounds
-from fastgrad.kernels.building.interpreted import STEPS
-from fastgrad.kernels.building.jit_switch import jit_is_disabled, refuse_code
-from fastgrad.kernels.building.locks import new_rlock
-from fastgrad.kernels.building.signature import SHARE, parse_signature
-from fastgrad.kernels.building.uninterrupted import uninterrupted
-from fastgrad.kernels.running.at_once import Frame, is_plain, is_shared
-from fastgrad.kernels.running.launch import Launches, run_launches
+from fastgrad.kernels.codegen.body import digest
+from fastgrad.kernels.codegen.bounds import checks_bounds
+from fastgrad.kernels.codegen.interpreted import STEPS
+from fastgrad.kernels.codegen.jit_switch import jit_is_disabled, refuse_code
+from fastgrad.kernels.codegen.locks import new_rlock
+from fastgrad.kernels.codegen.signature import SHARE, parse_signature
+from fastgrad.kernels.codegen.uninterrupted import uninterrupted
+from fastgrad.kernels.runtime.eager_launch import Frame, is_plain, is_shared
+from fastgrad.kernels.runtime.launch import Launches, run_launches
 
 _lock = new_rlock()
 

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.fusion.scalar_casts import element_type, loaded, stored
 from fastgrad.custom.formula import promoted
-from fastgrad.kernels.building import cache, store
-from fastgrad.kernels.building.body import digest, fingerprint
-from fastgrad.kernels.building.build import Kernel
-from fastgrad.kernels.building.signature import parse_signature
-from fastgrad.kernels.building.uninterrupted import uninterrupted
-from fastgrad.kernels.building.user_function import kernel_function
+from fastgrad.kernels.codegen import cache, store
+from fastgrad.kernels.codegen.body import digest, fingerprint
+from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.signature import parse_signature
+from fastgrad.kernels.codegen.uninterrupted import uninterrupted
+from fastgrad.kernels.codegen.user_function import kernel_function
 from fastgrad.operation import FLOATING
-from fastgrad.trace.fusion.scalar_casts import element_type, loaded, stored
 
 _REFUSED = b"none"
 
@@ -65,9 +65,9 @@ def scalar_kernel(
 
 def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | None:
     """The dtype of a function's result; None if that is no number."""
-    uninterrupted(importlib.import_module, "fastgrad.kernels.building.intrinsics")
-    from fastgrad.kernels.building.frontend import frontend
-    from fastgrad.kernels.building.intrinsics import cpu
+    uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.intrinsics")
+    from fastgrad.kernels.codegen.frontend import frontend
+    from fastgrad.kernels.codegen.intrinsics import cpu
 
     numba = frontend(cpu)
     types = tuple([numba.type_of(dtype.name) if dtype.kind != "b" else _boolean() for dtype in inputs])

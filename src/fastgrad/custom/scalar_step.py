@@ -22,10 +22,10 @@ from fastgrad.custom.native_step import (
 )
 from fastgrad.custom.scalar_kernel import result_dtype, scalar_kernel
 from fastgrad.errors import InternalError
-from fastgrad.kernels.building.jit_switch import jit_is_disabled
-from fastgrad.kernels.mapping.elementwise import Operands
-from fastgrad.kernels.running.launch import Launches, Spec
-from fastgrad.ops.native_form import planned
+from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
+from fastgrad.kernels.elementwise.elementwise import Operands
+from fastgrad.kernels.runtime.launch import Launches, Spec
+from fastgrad.ops.kernel_launches import planned
 
 NANOSECONDS = 10.0
 """For an element, about: such a function has loops or many branches."""

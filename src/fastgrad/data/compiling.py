@@ -14,15 +14,15 @@ from time import perf_counter
 from typing import Any
 
 from fastgrad import nest
+from fastgrad.compiler.dispatch.captures import MISS
+from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly, ops_are_deterministic
+from fastgrad.compiler.function import Function
+from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.data.replay import Replay
-from fastgrad.kernels.building.locks import new_lock
+from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops.random_generator import default_states, restore_default_states
 from fastgrad.recording import unrecorded
 from fastgrad.tensor import Tensor
-from fastgrad.trace.calling.captures import MISS
-from fastgrad.trace.calling.eagerly import functions_run_eagerly, ops_are_deterministic
-from fastgrad.trace.function import Function
-from fastgrad.trace.graphs.interpret import GuardError
 
 AFTER = 32  # calls, before it is tried to compile
 SLOW = 100e-6  # seconds; calls that take longer are tried at once

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.data import combining, files, kept, sources
+from fastgrad.data import cache, combining, files, sources
 from fastgrad.data.node import Node
 from fastgrad.data.pipeline import Pipeline
 from fastgrad.data.structure import converted, is_dataset, packer
@@ -155,7 +155,7 @@ class Sources(Pipeline):
         Raises:
             NotFoundError: no dataset was saved there, or it was not saved to its end.
         """
-        dataset = Pipeline._of(kept.Stored(os.fspath(path)))
+        dataset = Pipeline._of(cache.Stored(os.fspath(path)))
         if element_spec is not None and element_spec != dataset.element_spec:
             raise TypeError(f"Dataset.load: the saved elements are {dataset.element_spec}, not {element_spec}.")
         return dataset if reader_func is None else reader_func(Sources.from_tensors(dataset))

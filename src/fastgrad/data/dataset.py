@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
-from fastgrad.data import ahead, combining, kept, ordering, transformations
+from fastgrad.data import cache, combining, ordering, prefetch, transformations
 from fastgrad.data.batching import Batching
 from fastgrad.data.compiling import Traced
 from fastgrad.data.constructors import Sources, drawn_key
@@ -21,7 +21,7 @@ from fastgrad.data.options import Options, OptionsSet, options_of
 from fastgrad.data.resampling import Resampled
 from fastgrad.data.structure import DatasetSpec, continued, converted, numpy_element
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.running.processors import default_threads
+from fastgrad.kernels.runtime.processors import default_threads
 from fastgrad.ops.arguments import integer
 from fastgrad.tensor import Tensor, convert_to_tensor
 
@@ -219,7 +219,7 @@ class Dataset(Sources, Batching):
         if not isinstance(name, (str, bytes, os.PathLike)):
             raise TypeError(f"Dataset.cache: Argument `filename` must be a path, got {filename!r}.")
         folder = os.fsdecode(name)
-        return Dataset(kept.KeptInFiles(self._node, folder) if folder else kept.Kept(self._node))
+        return Dataset(cache.KeptInFiles(self._node, folder) if folder else cache.Kept(self._node))
 
     def snapshot(
         self,
@@ -272,7 +272,7 @@ class Dataset(Sources, Batching):
         size = AUTOTUNE if buffer_size is None else integer(buffer_size, "Dataset.prefetch: buffer_size")
         if size < AUTOTUNE:
             raise InvalidArgumentError(f"Dataset.prefetch: buffer_size must be >= 0 or tf.data.AUTOTUNE, got {size}.")
-        return Dataset(ahead.Prefetched(self._node, 2 if size == AUTOTUNE else max(size, 1)))
+        return Dataset(prefetch.Prefetched(self._node, 2 if size == AUTOTUNE else max(size, 1)))
 
     def with_options(self, options: Options, name: str | None = None) -> Dataset:
         """The same elements; ``options()`` gives what ``options`` sets."""
@@ -385,7 +385,7 @@ class Dataset(Sources, Batching):
             path: the folder; what was saved there before is replaced.
             compression, shard_func, checkpoint_args: kept for TensorFlow's signature.
         """
-        kept.saved(self._node.elements(), self._node.spec(), os.fspath(path))
+        cache.saved(self._node.elements(), self._node.spec(), os.fspath(path))
 
     def __repr__(self) -> str:
         return f"<{self._node.name} element_spec={self.element_spec!r}>"

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.data.ahead import Prefetched
 from fastgrad.data.constructors import texts
 from fastgrad.data.dataset import Dataset
 from fastgrad.data.files import CsvRecords, TextLines, check_compression, fields_of, matching, parser_of
 from fastgrad.data.node import Node
+from fastgrad.data.prefetch import Prefetched
 from fastgrad.data.rows import ReadRows
 from fastgrad.data.sources import RowSource
 from fastgrad.dtypes import DType, as_dtype, string

@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.dispatch.captures import MISS
+from fastgrad.compiler.dispatch.results import ARGUMENT, COMPUTED
+from fastgrad.compiler.dispatch.traces import Way
+from fastgrad.compiler.graph.graph import Kind, Node
+from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.data.structure import packer
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.ops.random_generator import default_states
 from fastgrad.placement import device_of, through_host
 from fastgrad.recording import unrecorded
 from fastgrad.tensor import Tensor
-from fastgrad.trace.calling.captures import MISS
-from fastgrad.trace.calling.results import ARGUMENT, COMPUTED
-from fastgrad.trace.calling.ways import Way
-from fastgrad.trace.graphs.graph import Kind, Node
-from fastgrad.trace.graphs.interpret import GuardError
-from fastgrad.trace.recording.host_call import HostCall
 from fastgrad.variable import Variable
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from fastgrad import nest
 from fastgrad.composite import Composite, CompositeSpec
-from fastgrad.data.ahead import close
 from fastgrad.data.node import INFINITE, Chunk, Drawing, Failure, Node
+from fastgrad.data.prefetch import close
 from fastgrad.data.ragged_rows import RaggedColumn
 from fastgrad.data.rows import ArrayRows, RangeRows
 from fastgrad.data.structure import map_leaves, spec_of

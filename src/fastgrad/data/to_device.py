@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastgrad import nest
-from fastgrad.data.ahead import ahead
 from fastgrad.data.dataset import AUTOTUNE, Dataset, checked_dataset
 from fastgrad.data.node import Node, Stage, succeeded
+from fastgrad.data.prefetch import ahead
 from fastgrad.data.structure import packer
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.data.ahead import in_parallel
 from fastgrad.data.compiling import Compiling, Traced, call, traced_call
 from fastgrad.data.node import UNKNOWN, Failure, Node, Stage, attempted
+from fastgrad.data.prefetch import in_parallel
 from fastgrad.data.structure import continued, map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.tensor import Tensor, convert_to_tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
-from fastgrad.kernels.building.collecting import importing as _importing
+from fastgrad.kernels.codegen.gc_pause import importing as _importing
 
 _NAMESPACES = frozenset(
     [

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import dtypes, mutation
+from fastgrad import dtypes, settings_version
 from fastgrad.dtypes import DType
 from fastgrad.keras import settings
 
@@ -105,5 +105,5 @@ def set_global_policy(policy: Any) -> None:
         )
     found = get(policy)
     _Default.policy = found
-    mutation.settings["dtype_policy"] = found.name
-    mutation.changed()
+    settings_version.settings["dtype_policy"] = found.name
+    settings_version.changed()

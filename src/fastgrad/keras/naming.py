@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from typing import Any
 
-from fastgrad.kernels.building.locks import new_lock
+from fastgrad.kernels.codegen.locks import new_lock
 
 _uses: defaultdict[str, int] = defaultdict(int)
 _lock = new_lock()

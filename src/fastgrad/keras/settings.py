@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad import dtypes, mutation
+from fastgrad import dtypes, settings_version
 from fastgrad.dtypes import DType
 
 _FLOATS = ("bfloat16", "float16", "float32", "float64")
@@ -36,8 +36,8 @@ def set_floatx(value: Any) -> None:
     if name not in _FLOATS:
         raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {set(_FLOATS)}")
     _values["floatx"] = dtypes.as_dtype(name)
-    mutation.settings["floatx"] = name
-    mutation.changed()
+    settings_version.settings["floatx"] = name
+    settings_version.changed()
 
 
 def epsilon() -> float:
@@ -52,8 +52,8 @@ def set_epsilon(value: float) -> None:
     except (TypeError, ValueError):
         raise ValueError(f"set_epsilon: `value` must be a number, got {value!r}.") from None
     _values["epsilon"] = number
-    mutation.settings["epsilon"] = str(value)
-    mutation.changed()
+    settings_version.settings["epsilon"] = str(value)
+    settings_version.changed()
 
 
 def image_data_format() -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import ref
 
-from fastgrad import mutation
+from fastgrad import settings_version
 from fastgrad.storage.restoration import settle
 
 changes = [0]
@@ -21,7 +21,7 @@ changes = [0]
 def changed() -> None:
     """Something owned or its ``trainable`` has changed."""
     changes[0] += 1
-    mutation.changed()
+    settings_version.changed()
 
 
 PLAIN = frozenset([type(None), bool, int, float, str, bytes, complex])

@@ -8,12 +8,12 @@ import numpy as np
 
 from fastgrad.backward import zeros_of
 from fastgrad.composite import CompositeOperand
-from fastgrad.kernels.arranging.in_order import LARGE, as_in_memory
-from fastgrad.kernels.mapping import activation as kernels
-from fastgrad.kernels.running.at_once import call_at_once
+from fastgrad.kernels.elementwise import activation as kernels
+from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
+from fastgrad.kernels.runtime.eager_launch import call_at_once
 from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of
-from fastgrad.ops.native_form import MUCH
+from fastgrad.ops.kernel_launches import MUCH
 from fastgrad.tensor import convert_beside, convert_to_tensor
 
 _F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -293,7 +293,7 @@ _gelu_erf_gradient: Operation = elementwise(
 )
 elementwise(
     "gelu_slope",
-    "The derivative of gelu at ``x``; what programs keep for the backward pass (trace/passes/keep_slopes.py).",
+    "The derivative of gelu at ``x``; what programs keep for the backward pass (compiler/passes/share_activation_gradients.py).",
     run=lambda x: _gelu_erf_gradient.run(np.ones_like(x), x),
     code=_GELU_SLOPE,
     gradient=lambda g, y, x: g * _gelu_erf_second(x),

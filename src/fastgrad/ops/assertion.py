@@ -14,7 +14,7 @@ from fastgrad.dtypes import string
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.batching import leading_axes
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
@@ -86,7 +86,7 @@ _comparison = operation(
     "assert",
     Form.EXTERN,
     run=_held,
-    launches=launches_from("mapping.checking", "assert_launches"),
+    launches=launches_from("elementwise.checking", "assert_launches"),
 )
 _comparison.checks = True
 
@@ -182,7 +182,7 @@ _truth = operation(
     "assert_true",
     Form.EXTERN,
     run=_true,
-    launches=launches_from("mapping.checking", "assert_true_launches"),
+    launches=launches_from("elementwise.checking", "assert_true_launches"),
 )
 _truth.checks = True
 
@@ -206,7 +206,7 @@ _check_numerics: Operation = operation(
         g, message="Not a number (NaN) or infinity (Inf) in the gradient of " + message
     ),
     dtypes=INEXACT,
-    launches=launches_from("mapping.checking", "check_numerics_launches"),
+    launches=launches_from("elementwise.checking", "check_numerics_launches"),
     batched=leading_axes,
 )
 _check_numerics.checks = True

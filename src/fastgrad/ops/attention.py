@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.running.at_once import run_at_once
+from fastgrad.kernels.runtime.eager_launch import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, call_row
-from fastgrad.ops.native_form import launches_from, planned
+from fastgrad.ops.kernel_launches import launches_from, planned
 from fastgrad.ops.softmax import softmax
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor, constant_tensor

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.reducing.batch_moments import batch_moments_launches
-from fastgrad.kernels.running.at_once import run_at_once
+from fastgrad.kernels.reduction.batch_moments import batch_moments_launches
+from fastgrad.kernels.runtime.eager_launch import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.batching import Batched, call_row
-from fastgrad.ops.native_form import launches_from, planned
+from fastgrad.ops.kernel_launches import launches_from, planned
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape, transpose
 from fastgrad.tensor import Tensor
@@ -53,7 +53,7 @@ _row = operation(
     run=_moments,
     gradient=joint(_gradient, zeros=False),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("reducing.batch_moments", "batch_moments_launches"),
+    launches=launches_from("reduction.batch_moments", "batch_moments_launches"),
     batched=_batched_more_columns,
 )
 

@@ -10,7 +10,7 @@ from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import UnimplementedError
 from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.kernels.mapping.half import cast_bfloat16
+from fastgrad.kernels.elementwise.half import cast_bfloat16
 from fastgrad.operation import HALVES, TABLE, Form, Operation
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 

@@ -11,7 +11,7 @@ from fastgrad.backward import sum_to_shape
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.kernels.running.at_once import run_at_once
+from fastgrad.kernels.runtime.eager_launch import run_at_once
 from fastgrad.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
@@ -19,7 +19,7 @@ from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, is_finite, logical_and, logical_not, masked, not_equal
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.native_form import launches_from, planned
+from fastgrad.ops.kernel_launches import launches_from, planned
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
@@ -101,7 +101,7 @@ _clip_by_norm_row = operation(
     run=_clip_by_norm,
     gradient=joint(_clip_by_norm_gradient),
     dtypes=FLOATING,
-    launches=launches_from("reducing.general", "clip_by_norm_launches"),
+    launches=launches_from("reduction.general", "clip_by_norm_launches"),
     batched=axes_after_rows("axes", first=True),
 )
 
@@ -174,7 +174,7 @@ def _tensors(name: str, t_list: Any) -> list[Any]:
     return found
 
 
-_sum_of_squares_launches = launches_from("updating.norms", "sum_of_squares_launches")
+_sum_of_squares_launches = launches_from("optimizers.norms", "sum_of_squares_launches")
 
 
 def _sum_of_squares(t: np.ndarray) -> np.ndarray:

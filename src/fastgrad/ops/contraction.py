@@ -12,11 +12,11 @@ from fastgrad.backward import sum_to_shape
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.mapping.half import BFLOAT16, cast_bfloat16
-from fastgrad.kernels.products.eager import batch_product as product_of_batches
-from fastgrad.kernels.products.eager import product as product_of_matrices
-from fastgrad.kernels.products.eager import product_of_pairs
-from fastgrad.kernels.products.form import has_pairs
+from fastgrad.kernels.elementwise.half import BFLOAT16, cast_bfloat16
+from fastgrad.kernels.gemm.eager import batch_product as product_of_batches
+from fastgrad.kernels.gemm.eager import product as product_of_matrices
+from fastgrad.kernels.gemm.eager import product_of_pairs
+from fastgrad.kernels.gemm.form import has_pairs
 from fastgrad.operation import (
     COMPLEX,
     FLOATING,
@@ -31,7 +31,7 @@ from fastgrad.operation import (
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.batching import Batched, aligned, call_row
 from fastgrad.ops.casting import cast
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
 
@@ -173,7 +173,7 @@ product = _Matmul(
     (_to_a, _to_b),
     form=Form.CONTRACT,
     dtypes=MATRICES,
-    launches=launches_from("products.steps", "matmul_launches"),
+    launches=launches_from("gemm.steps", "matmul_launches"),
     batched=_batched_matmul,
     decomposition=_decomposed_matmul,
 )
@@ -184,7 +184,7 @@ operation(
     Form.CONTRACT,
     run=_wide_product,
     dtypes=HALVES,
-    launches=launches_from("products.steps", "wide_product_launches"),
+    launches=launches_from("gemm.steps", "wide_product_launches"),
     batched=_batched_matmul,
 )
 

@@ -15,13 +15,13 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.arranging.in_order import in_order
-from fastgrad.kernels.running.at_once import run_at_once
-from fastgrad.kernels.running.launch import Launches
+from fastgrad.kernels.movement.in_order import in_order
+from fastgrad.kernels.runtime.eager_launch import run_at_once
+from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.batching import as_more_examples
-from fastgrad.ops.native_form import launches_from, planned
+from fastgrad.ops.kernel_launches import launches_from, planned
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
@@ -41,7 +41,7 @@ _CONVOLVED = FLOATING | {dtypes.int32.numpy}
 # ---- on arrays -----------------------------------------------------------------------------------------
 
 _forward, _of_input, _of_filters = [
-    launches_from("windows.convolution", f"convolution_{name}launches") for name in ("", "input_", "filter_")
+    launches_from("convolution.convolution", f"convolution_{name}launches") for name in ("", "input_", "filter_")
 ]
 
 

@@ -14,7 +14,7 @@ from fastgrad.array_conversion import array_of
 from fastgrad.composite import CompositeOperand
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.running.launch import Launches
+from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.operation import ANY, TABLE, Form, Operation, refuse_dtype, refuse_shapes, refuse_size
 from fastgrad.ops.arguments import axis_of, integer, integers, single_integer, tensor_of
 from fastgrad.ops.batching import broadcasting

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.products import dense as kernels
+from fastgrad.kernels.gemm import dense as kernels
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.contraction import matrix_product
 from fastgrad.tensor import Tensor, convert_to_tensor

@@ -9,11 +9,11 @@ import numpy as np
 
 from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.running.launch import Launches
+from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
 from fastgrad.ops.batching import leading_axes
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape, transpose
 from fastgrad.tensor import Tensor, convert_beside
@@ -81,7 +81,7 @@ def _to_matrix(g: Tensor, y: Tensor, x: Tensor, lower: int, upper: int, align: s
 
 
 def _diag_part_launches(inputs: Any, outputs: Any, lower: int, upper: int, align: str, padding: Any) -> Launches | None:
-    from fastgrad.kernels.arranging.boxes import diag_part_launches
+    from fastgrad.kernels.movement.boxes import diag_part_launches
 
     x = inputs[0]
     return diag_part_launches(x, outputs[0], _packed_rows(x.shape[-2], x.shape[-1], lower, upper, align), padding)
@@ -90,14 +90,14 @@ def _diag_part_launches(inputs: Any, outputs: Any, lower: int, upper: int, align
 def _diag_launches(
     inputs: Any, outputs: Any, lower: int, upper: int, rows: int, columns: int, align: str, padding: Any
 ) -> Launches | None:
-    from fastgrad.kernels.arranging.boxes import filled, write_diagonals_launches
+    from fastgrad.kernels.movement.boxes import filled, write_diagonals_launches
 
     diagonals = _packed_rows(rows, columns, lower, upper, align)
     return write_diagonals_launches(inputs[0], outputs[0], diagonals, 0, [filled(outputs[0], padding)])
 
 
 def _set_diag_launches(inputs: Any, outputs: Any, lower: int, upper: int, align: str) -> Launches | None:
-    from fastgrad.kernels.arranging.boxes import write_diagonals_launches
+    from fastgrad.kernels.movement.boxes import write_diagonals_launches
 
     x, d = inputs
     diagonals = _packed_rows(x.shape[-2], x.shape[-1], lower, upper, align)
@@ -143,7 +143,7 @@ band_row: Operation = operation(
     Form.INDEX_MAP,
     run=_band,
     gradient=lambda g, y, x, lower, upper: band_row(g, lower=lower, upper=upper),
-    launches=launches_from("arranging.boxes", "band_part_launches"),
+    launches=launches_from("movement.boxes", "band_part_launches"),
     batched=leading_axes,
 )
 

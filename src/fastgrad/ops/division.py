@@ -16,7 +16,7 @@ from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.power import square
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -188,7 +188,7 @@ floordiv = elementwise(
     run=_floordiv,
     code="floor({0} / {1})",
     dtypes=REAL,
-    launches=launches_from("mapping.elementwise", "floordiv_launches"),
+    launches=launches_from("elementwise.elementwise", "floordiv_launches"),
 )
 floor_divide = elementwise(
     "floor_divide",
@@ -200,7 +200,7 @@ floor_divide = elementwise(
     run=_floor_divide,
     code="{0} // {1}",
     dtypes=REAL,
-    launches=launches_from("mapping.elementwise", "floordiv_launches"),
+    launches=launches_from("elementwise.elementwise", "floordiv_launches"),
 )
 floormod = elementwise(
     "floormod",
@@ -213,7 +213,7 @@ floormod = elementwise(
     code="{0} % {1}",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, floordiv(x, y)))),
     dtypes=REAL,
-    launches=launches_from("mapping.elementwise", "floormod_launches"),
+    launches=launches_from("elementwise.elementwise", "floormod_launches"),
 )
 mod = floormod
 truncatediv = elementwise(
@@ -226,7 +226,7 @@ truncatediv = elementwise(
     run=_truncatediv,
     code="{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
     dtypes=REAL,
-    launches=launches_from("mapping.elementwise", "truncatediv_launches"),
+    launches=launches_from("elementwise.elementwise", "truncatediv_launches"),
 )
 truncatemod = elementwise(
     "truncatemod",
@@ -239,5 +239,5 @@ truncatemod = elementwise(
     code="fmod({0}, {1})",
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, truncatediv(x, y)))),
     dtypes=REAL,
-    launches=launches_from("mapping.elementwise", "truncatemod_launches"),
+    launches=launches_from("elementwise.elementwise", "truncatemod_launches"),
 )

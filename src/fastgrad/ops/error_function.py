@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad.operation import FLOATING, Form, Unary, elementwise
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.native_form import by_kernel_of_floats, launches_from
+from fastgrad.ops.kernel_launches import by_kernel_of_floats, launches_from
 from fastgrad.ops.power import square
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
@@ -56,7 +56,7 @@ erfinv = Unary(
     dtypes=FLOATING,
     domain=(-1.0, 1.0),
     doc="The inverse of ``erf``, element by element: infinite at -1 and 1, NaN beyond.",
-    launches=launches_from("mapping.elementwise", "scipy_launches", "erfinv"),
+    launches=launches_from("elementwise.elementwise", "scipy_launches", "erfinv"),
 )
 erfcinv = Unary(
     "erfcinv",
@@ -66,7 +66,7 @@ erfcinv = Unary(
     dtypes=FLOATING,
     domain=(0.0, 2.0),
     doc="The inverse of ``erfc``, element by element: infinite at 0 and 2, NaN beyond.",
-    launches=launches_from("mapping.elementwise", "scipy_launches", "erfcinv"),
+    launches=launches_from("elementwise.elementwise", "scipy_launches", "erfcinv"),
 )
 ndtri = Unary(
     "ndtri",
@@ -76,5 +76,5 @@ ndtri = Unary(
     dtypes=FLOATING,
     domain=(0.0, 1.0),
     doc="The quantile of the standard normal distribution, element by element: infinite at 0 and 1, NaN beyond.",
-    launches=launches_from("mapping.elementwise", "scipy_launches", "ndtri"),
+    launches=launches_from("elementwise.elementwise", "scipy_launches", "ndtri"),
 )

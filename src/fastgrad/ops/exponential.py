@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.arranging.in_order import LARGE, as_in_memory
-from fastgrad.kernels.mapping import activation as kernels
-from fastgrad.kernels.running.at_once import call_at_once
+from fastgrad.kernels.elementwise import activation as kernels
+from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
+from fastgrad.kernels.runtime.eager_launch import call_at_once
 from fastgrad.operation import FLOATING, INEXACT, Binary, Unary, elementwise
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.native_form import by_kernel_of_floats, by_launches, launches_from
+from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_launches, launches_from
 from fastgrad.ops.power import reciprocal, rsqrt, square
 from fastgrad.tensor import Tensor
 
@@ -238,7 +238,7 @@ _HAVE_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np
 
 
 _complex_sigmoid = by_launches(
-    launches_from("mapping.complex_numbers", "launches_of", "sigmoid"),
+    launches_from("elementwise.complex_numbers", "launches_of", "sigmoid"),
     lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
 )
 

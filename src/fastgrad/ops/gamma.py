@@ -22,7 +22,7 @@ from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.arithmetic import add, multiply, negative, subtract
 from fastgrad.ops.error_function import from_scipy
 from fastgrad.ops.exponential import exp, xlog1py, xlogy
-from fastgrad.ops.native_form import by_launches, launches_from
+from fastgrad.ops.kernel_launches import by_launches, launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -35,7 +35,7 @@ def _lgamma(x: np.ndarray) -> np.ndarray:
     return np.where(np.isneginf(x), x.dtype.type(np.inf), _gammaln(x))
 
 
-_lgamma_launches = launches_from("mapping.elementwise", "lgamma_launches")
+_lgamma_launches = launches_from("elementwise.elementwise", "lgamma_launches")
 lgamma = elementwise(
     "lgamma",
     "The logarithm of the gamma function's absolute value, element by element: inf at 0, -1, -2 ...",
@@ -52,7 +52,7 @@ def _without_poles(x: np.ndarray) -> np.ndarray:
     return np.where((x <= 0) & (x == np.floor(x)), x.dtype.type(np.nan), _digamma(x))
 
 
-_digamma_launches = launches_from("mapping.elementwise", "digamma_launches")
+_digamma_launches = launches_from("elementwise.elementwise", "digamma_launches")
 digamma: Unary = Unary(
     "digamma",
     by_launches(_digamma_launches, _without_poles),
@@ -79,7 +79,7 @@ def _polygamma_of(n: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.where(n == 0, _without_poles(x), np.where(whole, derivatives, n.dtype.type(np.nan)))
 
 
-_polygamma_launches = launches_from("mapping.elementwise", "polygamma_launches")
+_polygamma_launches = launches_from("elementwise.elementwise", "polygamma_launches")
 _polygamma: Binary = Binary(
     "polygamma",
     by_launches(_polygamma_launches, _polygamma_of),
@@ -103,7 +103,7 @@ def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
     return _polygamma(a, x)
 
 
-_zeta_launches = launches_from("mapping.elementwise", "zeta_launches")
+_zeta_launches = launches_from("elementwise.elementwise", "zeta_launches")
 _zeta: Binary = Binary(
     "zeta",
     by_launches(_zeta_launches, _zeta_of),
@@ -171,9 +171,9 @@ _igamma_slope = Binary(
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     doc="The derivative of ``igamma`` with respect to its first argument.",
-    launches=launches_from("mapping.elementwise", "igamma_slope_launches"),
+    launches=launches_from("elementwise.elementwise", "igamma_slope_launches"),
 )
-_igamma_launches = launches_from("mapping.elementwise", "scipy_launches", "gammainc", 2)
+_igamma_launches = launches_from("elementwise.elementwise", "scipy_launches", "gammainc", 2)
 _igamma = Binary(
     "igamma",
     by_launches(_igamma_launches, from_scipy("gammainc")),
@@ -187,7 +187,7 @@ _igamma = Binary(
     doc="The regularised lower incomplete gamma function.",
     launches=_igamma_launches,
 )
-_igammac_launches = launches_from("mapping.elementwise", "scipy_launches", "gammaincc", 2)
+_igammac_launches = launches_from("elementwise.elementwise", "scipy_launches", "gammaincc", 2)
 _igammac = Binary(
     "igammac",
     by_launches(_igammac_launches, from_scipy("gammaincc")),
@@ -232,7 +232,7 @@ def _betainc_gradient(g: Tensor, z: Tensor, a: Tensor, b: Tensor, x: Tensor) -> 
     return multiply(g, density)
 
 
-_betainc_launches = launches_from("mapping.elementwise", "scipy_launches", "betainc", 3)
+_betainc_launches = launches_from("elementwise.elementwise", "scipy_launches", "betainc", 3)
 _betainc = Operation(
     "betainc",
     by_launches(_betainc_launches, from_scipy("betainc")),

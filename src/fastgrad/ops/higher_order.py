@@ -190,7 +190,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
 
     found: list[Tensor] | None
     if count:
-        from fastgrad.trace.control.batching import rows_at_once
+        from fastgrad.compiler.control_flow.batching import rows_at_once
 
         rows = [flat[place] for place in many]
         found = rows_at_once(lambda row: trip([], row)[1], rows)

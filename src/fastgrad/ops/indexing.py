@@ -11,11 +11,11 @@ from fastgrad import dtypes
 from fastgrad.composite import Composite, CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.kernels.arranging import embedding as kernels
+from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
 from fastgrad.ops.batching import Batched, call_row, rows_in_front, spread_rows
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.segments import KERNEL_FLOATS, KERNEL_INDICES, add_rows, take_rows
 from fastgrad.placement import moved
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor
@@ -153,7 +153,7 @@ _gather_row: Operation = operation(
     Form.GATHER,
     run=_gather,
     gradient=(_gather_rule, None),
-    launches=launches_from("arranging.gathering", "gather_launches"),
+    launches=launches_from("movement.gathering", "gather_launches"),
     batched=_batched_gather,
 )
 _gather_gradient: Operation = operation(
@@ -164,7 +164,7 @@ _gather_gradient: Operation = operation(
         lambda gg, y, g, ids, shape, axis, batch_dims: _gather_row(gg, ids, axis=axis, batch_dims=batch_dims),
         None,
     ),
-    launches=launches_from("arranging.scattering", "gather_gradient_launches"),
+    launches=launches_from("movement.scattering", "gather_gradient_launches"),
     batched=_batched_gather_gradient,
 )
 
@@ -304,7 +304,7 @@ _gather_nd: Operation = operation(
     Form.GATHER,
     run=_gather_nd_run,
     gradient=(lambda g, y, x, ids, strict: _gather_nd_gradient(g, x, ids), None),
-    launches=launches_from("arranging.gathering", "gather_nd_launches"),
+    launches=launches_from("movement.gathering", "gather_nd_launches"),
     batched=_batched_gather_nd,
 )
 
@@ -332,7 +332,7 @@ scatter_nd_row: Operation = operation(
     Form.SCATTER,
     run=_scatter_nd_run,
     gradient=(None, lambda g, y, ids, updates, shape, strict: gather_nd_or_zeros(g, ids)),
-    launches=launches_from("arranging.scattering", "scatter_nd_launches"),
+    launches=launches_from("movement.scattering", "scatter_nd_launches"),
     batched=_batched_scatter_nd,
 )
 
@@ -440,10 +440,10 @@ _true_positions = operation(
     "true_positions",  # tf.where of one argument
     Form.EXTERN,
     run=lambda condition: np.argwhere(condition).astype(np.int64, copy=False),
-    launches=launches_from("arranging.selecting", "positions_launches"),
+    launches=launches_from("movement.selecting", "positions_launches"),
 )
 _true_positions.count = np.count_nonzero
-_true_positions.count_launches = launches_from("arranging.selecting", "positions_count_launches")
+_true_positions.count_launches = launches_from("movement.selecting", "positions_count_launches")
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
@@ -582,7 +582,7 @@ _unravel_index = operation(
     "unravel_index",
     Form.EXTERN,
     run=_unravel,
-    launches=launches_from("arranging.numbering", "unravel_index_launches"),
+    launches=launches_from("movement.numbering", "unravel_index_launches"),
     batched=_batched_unravel_index,
 )
 

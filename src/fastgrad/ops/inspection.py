@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.running.at_once import call_at_once
+from fastgrad.kernels.runtime.eager_launch import call_at_once
 from fastgrad.operation import ANY, BOOLEAN, HALVES, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import axis_of, tensor_of
 from fastgrad.ops.arithmetic import subtract
@@ -17,7 +17,7 @@ from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.native_form import by_kernels_if_much, launches_from
+from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from
 from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, reduction_axes
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -39,7 +39,7 @@ def _run(name: str, find: Any, worst: float, sign: int) -> Any:
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
         return _position(find, worst, x, axis, output_type)
 
-    of_halves = by_kernels_if_much(launches_from("arranging.positions", f"{name}_launches"), by_numpy, result)
+    of_halves = by_kernels_if_much(launches_from("movement.positions", f"{name}_launches"), by_numpy, result)
 
     def run(x: np.ndarray, axis: int, output_type: str) -> Any:
         if x.dtype in HALVES:
@@ -47,7 +47,7 @@ def _run(name: str, find: Any, worst: float, sign: int) -> Any:
         out = np.empty(*result(x, axis, output_type))
         if x.size < LITTLE or not out.size or x.shape[axis] >= 1 << 31:
             return by_numpy(x, axis, output_type)
-        from fastgrad.kernels.arranging.positions import extreme_positions, position_work
+        from fastgrad.kernels.movement.positions import extreme_positions, position_work
 
         sizes = x.shape[axis], prod(x.shape[axis + 1 :])
         units, cost = position_work(x.shape, axis)
@@ -62,7 +62,7 @@ _argmax = operation(
     Form.REDUCE,
     run=_run("argmax", np.argmax, -np.inf, 1),
     dtypes=REAL | BOOLEAN,
-    launches=launches_from("arranging.positions", "argmax_launches"),
+    launches=launches_from("movement.positions", "argmax_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 _argmin = operation(
@@ -70,7 +70,7 @@ _argmin = operation(
     Form.REDUCE,
     run=_run("argmin", np.argmin, np.inf, -1),
     dtypes=REAL | BOOLEAN,
-    launches=launches_from("arranging.positions", "argmin_launches"),
+    launches=launches_from("movement.positions", "argmin_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 
@@ -145,7 +145,7 @@ _count_nonzero = operation(
     Form.REDUCE,
     run=_count,
     dtypes=ANY,
-    launches=launches_from("reducing.general", "count_nonzero_launches"),
+    launches=launches_from("reduction.general", "count_nonzero_launches"),
     batched=axes_after_rows("axis", "axes"),
     decomposition=_decomposed_count,
 )

@@ -10,9 +10,9 @@ import numpy as np
 
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.arranging import layout as layouts
-from fastgrad.kernels.arranging.strided import written
-from fastgrad.kernels.running.launch import Launches, Spec
+from fastgrad.kernels.movement import layout as layouts
+from fastgrad.kernels.movement.strided import written
+from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.operation import Form, Operation, joint, operation
 from fastgrad.ops.arguments import axis_of, integers, single_integer, tensor_of, tensors_of
 from fastgrad.ops.batching import axes_after_rows

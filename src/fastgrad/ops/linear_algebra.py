@@ -24,7 +24,7 @@ from fastgrad.ops.contraction import matmul
 from fastgrad.ops.diagonals import adjoint as adjoint_of
 from fastgrad.ops.diagonals import band_part, diag_part, set_diag
 from fastgrad.ops.exponential import log
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside
@@ -445,7 +445,7 @@ _cross_row: Operation = operation(
     run=_cross,
     gradient=(lambda g, y, a, b: _cross_row(b, g), lambda g, y, a, b: _cross_row(g, a)),
     dtypes=REAL,
-    launches=launches_from("arranging.numbering", "cross_launches"),
+    launches=launches_from("movement.numbering", "cross_launches"),
     batched=leading_axes,
 )
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.reducing import softmax as kernels
+from fastgrad.kernels.reduction import softmax as kernels
 from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_dtype
 from fastgrad.ops.batching import as_one_batch
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.rows import column, row_sum
 from fastgrad.ops.softmax import softmax_gradient
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -75,7 +75,7 @@ _sparse_gradient = operation(
     run=_sparse_backward,
     gradient=joint(_sparse_gradient_rule),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("reducing.softmax", "sparse_cross_entropy_gradient_launches"),
+    launches=launches_from("reduction.softmax", "sparse_cross_entropy_gradient_launches"),
     batched=as_one_batch,
 )
 _sparse = operation(
@@ -84,7 +84,7 @@ _sparse = operation(
     run=_sparse_forward,
     gradient=joint(_sparse_rule, zeros=False),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("reducing.softmax", "sparse_cross_entropy_launches"),
+    launches=launches_from("reduction.softmax", "sparse_cross_entropy_launches"),
     batched=as_one_batch,
 )
 
@@ -94,13 +94,13 @@ def _sparse_both(g: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> tuple
     return loss, _sparse_backward(g, probabilities, labels)
 
 
-# What programs run where the cotangent of the losses is known beforehand (trace/passes/join_losses.py).
+# What programs run where the cotangent of the losses is known beforehand (compiler/passes/join_losses.py).
 operation(
     "sparse_softmax_cross_entropy_and_gradient",
     Form.FUSED,
     run=_sparse_both,
     dtypes=_HAS_KERNEL,
-    launches=launches_from("reducing.softmax", "sparse_cross_entropy_and_gradient_launches"),
+    launches=launches_from("reduction.softmax", "sparse_cross_entropy_and_gradient_launches"),
 )
 
 
@@ -196,7 +196,7 @@ _dense_gradient = operation(
     run=_dense_backward,
     gradient=joint(_dense_gradient_rule),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("reducing.softmax", "cross_entropy_gradient_launches"),
+    launches=launches_from("reduction.softmax", "cross_entropy_gradient_launches"),
     batched=as_one_batch,
 )
 _dense = operation(
@@ -205,7 +205,7 @@ _dense = operation(
     run=_dense_forward,
     gradient=joint(_dense_rule, zeros=False),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("reducing.softmax", "cross_entropy_launches"),
+    launches=launches_from("reduction.softmax", "cross_entropy_launches"),
     batched=as_one_batch,
 )
 

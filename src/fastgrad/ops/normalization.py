@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.reducing import normalization as kernels
+from fastgrad.kernels.reduction import normalization as kernels
 from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
 from fastgrad.ops.batching import Batched, NotBatched, as_more_examples, call_row, spread_rows
 from fastgrad.ops.casting import cast
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.rows import column, row_sum
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
@@ -110,7 +110,7 @@ _gradient = operation(
     run=_backward,
     gradient=joint(_gradient_rule),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("reducing.normalization", "layer_norm_gradient_launches"),
+    launches=launches_from("reduction.normalization", "layer_norm_gradient_launches"),
     batched=_batched_layer_normalization_gradient,
 )
 _layer_norm = operation(
@@ -119,7 +119,7 @@ _layer_norm = operation(
     run=_forward,
     gradient=joint(_forward_rule, zeros=False),
     dtypes=_HAS_KERNEL,
-    launches=launches_from("reducing.normalization", "layer_norm_launches"),
+    launches=launches_from("reduction.normalization", "layer_norm_launches"),
     batched=as_more_examples,
 )
 

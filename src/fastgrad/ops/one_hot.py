@@ -14,7 +14,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import TABLE, Form, operation, refuse_dtype, refuse_size
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_row
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor, from_python
 
 _ONE_HOT_TYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
@@ -40,7 +40,7 @@ _one_hot = operation(
     "one_hot",
     Form.EXTERN,
     run=_one_hot_run,
-    launches=launches_from("arranging.gathering", "one_hot_launches"),
+    launches=launches_from("movement.gathering", "one_hot_launches"),
     batched=_batched_one_hot,
 )
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.arranging.embedding import add_summed_rows, group_ids, sum_groups
-from fastgrad.kernels.mapping.half import through_float32
-from fastgrad.kernels.running.at_once import run_at_once
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch
-from fastgrad.kernels.updating.adafactor import adafactor_matrix, adafactor_vector
-from fastgrad.kernels.updating.norms import blocks_in, squares_launches, sums_of_squares, sums_of_squares_launches
-from fastgrad.kernels.updating.optimizers import ends_turn, whole_turns
-from fastgrad.kernels.updating.update_rule import FLOATS, INDICES, RESTS, RULES, units
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
+from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
+from fastgrad.kernels.optimizers.norms import blocks_in, squares_launches, sums_of_squares, sums_of_squares_launches
+from fastgrad.kernels.optimizers.optimizers import ends_turn, whole_turns
+from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RULES, units
+from fastgrad.kernels.runtime.eager_launch import run_at_once
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.operation import Form, operation
 
 _NATIVE = frozenset(np.dtype(name) for name in FLOATS)

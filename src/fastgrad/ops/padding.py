@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.arranging import layout as layouts
-from fastgrad.kernels.arranging.strided import moved, written
-from fastgrad.kernels.running.launch import Input, Launches, Output, Spec
+from fastgrad.kernels.movement import layout as layouts
+from fastgrad.kernels.movement.strided import moved, written
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import sizes_after_rows
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 
 Paddings = tuple[tuple[int, int], ...]
@@ -85,7 +85,7 @@ _mirror_pad: Operation = operation(
     Form.INDEX_MAP,
     run=_mirrored,
     gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient(g, paddings=paddings, edge=edge),
-    launches=launches_from("arranging.boxes", "mirror_pad_launches"),
+    launches=launches_from("movement.boxes", "mirror_pad_launches"),
     batched=sizes_after_rows("paddings", before=(0, 0)),
 )
 _mirror_pad_gradient: Operation = operation(
@@ -93,7 +93,7 @@ _mirror_pad_gradient: Operation = operation(
     Form.SCATTER,
     run=_folded,
     gradient=lambda gg, y, g, paddings, edge: _mirror_pad(gg, paddings=paddings, edge=edge),
-    launches=launches_from("arranging.boxes", "mirror_pad_gradient_launches"),
+    launches=launches_from("movement.boxes", "mirror_pad_gradient_launches"),
     batched=sizes_after_rows("paddings", before=(0, 0)),
 )
 

@@ -19,7 +19,7 @@ from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch
-from fastgrad.ops.native_form import by_kernels_if_much, launches_from
+from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
@@ -40,7 +40,7 @@ _ORDERED = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "in
 # ---- the primitives --------------------------------------------------------------------------------------
 
 _max_launches, _max_scatter_launches, _avg_launches, _avg_gradient_launches = [
-    launches_from("windows.pooling", f"{name}_launches")
+    launches_from("convolution.pooling", f"{name}_launches")
     for name in ("max_pool", "max_pool_scatter", "avg_pool", "avg_pool_gradient")
 ]
 
@@ -122,7 +122,7 @@ _max_gather: Operation = operation(
     run=_gather,
     gradient=(None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
     dtypes=FLOATING,
-    launches=launches_from("windows.pooling", "max_pool_gather_launches"),
+    launches=launches_from("convolution.pooling", "max_pool_gather_launches"),
     batched=as_one_batch,
 )
 _max_row: Operation = operation(
@@ -379,7 +379,7 @@ _argmax_row: Operation = operation(
     Form.POOL,
     run=_positions,
     dtypes=_ORDERED,
-    launches=launches_from("windows.pooling", "max_pool_argmax_launches"),
+    launches=launches_from("convolution.pooling", "max_pool_argmax_launches"),
     batched=_batched_max_pool_argmax,
 )
 

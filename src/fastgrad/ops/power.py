@@ -8,7 +8,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import COMPLEX, FLOATING, INEXACT, NUMERIC, SIGNED, TABLE, Binary, Operation, Unary, elementwise
 from fastgrad.ops.arithmetic import conjugate, multiply, negative, subtract
 from fastgrad.ops.comparison import greater, not_equal
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.tensor import Tensor, constant_tensor
 
 
@@ -58,7 +58,7 @@ pow: Binary = elementwise(
     ),
     dtypes=SIGNED | FLOATING | COMPLEX,
     domain=(0.0, np.inf),
-    launches=launches_from("mapping.elementwise", "pow_launches"),
+    launches=launches_from("elementwise.elementwise", "pow_launches"),
 )
 square = elementwise(
     "square",

@@ -3,7 +3,7 @@
 A draw is a pure function of three int64, its words (the low and the high word of a 128-bit counter, and a key) and of
 the shape. Element i depends on the words and i alone, so that eager and compiled programs, any number of
 threads and a GPU give the same numbers. A draw of n elements owns the n counters from its first one on;
-how a draw uses them is written in ``kernels/drawing/random.py``. A generator's state is the words of its next draw.
+how a draw uses them is written in ``kernels/random/random.py``. A generator's state is the words of its next draw.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.drawing import random as kernels
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output
+from fastgrad.kernels.random import random as kernels
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 
 _F32 = np.dtype(np.float32)
 _U32 = np.dtype(np.uint32)
@@ -46,7 +46,7 @@ def _floats(name: str) -> Any:
         kernel, wanted = getattr(kernels, name), outputs[0].dtype
         if wanted in kernel.variables["T"]:
             return _filling(kernel[wanted], shape)
-        from fastgrad.kernels.drawing.draws import narrow_floats_launches
+        from fastgrad.kernels.random.draws import narrow_floats_launches
 
         steps = 2 ** (1 + ml_dtypes.finfo(wanted).nmant) if name == "uniform" else 0
         return narrow_floats_launches(kernel, elements(shape), outputs, steps)
@@ -119,7 +119,7 @@ dropout: Operation = operation(
     # Linear in x, and the draw can be repeated: the gradient is the same mask on the cotangent.
     gradient=(lambda g, y, x, words, rate: dropout(g, words, rate=rate), None),
     dtypes=FLOATING,
-    launches=launches_from("drawing.draws", "dropout_launches"),
+    launches=launches_from("random.draws", "dropout_launches"),
     decomposition=_decomposed_dropout,
 )
 """``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0: ``dropout(x, words, rate=)``."""
@@ -130,7 +130,7 @@ def _narrowed(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarr
 
 
 integers = operation(
-    "random_integers", Form.RANDOM, run=_narrowed, launches=launches_from("drawing.draws", "integers_launches")
+    "random_integers", Form.RANDOM, run=_narrowed, launches=launches_from("random.draws", "integers_launches")
 )
 """All integers that a dtype holds: ``integers(words, shape=, dtype=)``."""
 
@@ -150,7 +150,7 @@ def _between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[
 
 
 integers_between = operation(
-    "random_integers_between", Form.RANDOM, run=_between, launches=launches_from("drawing.draws", "between_launches")
+    "random_integers_between", Form.RANDOM, run=_between, launches=launches_from("random.draws", "between_launches")
 )
 """Integers in [low, high), of their dtype: ``integers_between(words, low, high, shape=)``.
 
@@ -162,7 +162,7 @@ def _order(words: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(_bits(words, (count,)), kind="stable")
 
 
-order = operation("random_order", Form.RANDOM, run=_order, launches=launches_from("drawing.draws", "order_launches"))
+order = operation("random_order", Form.RANDOM, run=_order, launches=launches_from("random.draws", "order_launches"))
 """The positions 0 ... count - 1 in random order, int64: ``order(words, count=)``."""
 
 
@@ -180,7 +180,7 @@ def _categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -
 
 
 categories = operation(
-    "random_categories", Form.RANDOM, run=_categories, launches=launches_from("drawing.draws", "categories_launches")
+    "random_categories", Form.RANDOM, run=_categories, launches=launches_from("random.draws", "categories_launches")
 )
 """``count`` class numbers for each row of unnormalised log-probabilities, by inversion in float64:
 ``categories(logits, words, count=, dtype=)``."""
@@ -300,7 +300,7 @@ def _seeded(seed: np.ndarray) -> np.ndarray:
 
 
 seeded = operation(
-    "seed_words", Form.EXTERN, run=_seeded, launches=launches_from("drawing.draws", "seed_words_launches")
+    "seed_words", Form.EXTERN, run=_seeded, launches=launches_from("random.draws", "seed_words_launches")
 )
 """The words of a stateless draw: ``seeded(seed)``, two integers."""
 
@@ -311,9 +311,7 @@ def _folded(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
     return np.array([mixed(first, second, number), mixed(second, number, 1)], np.int64)
 
 
-folded = operation(
-    "fold_in_seed", Form.EXTERN, run=_folded, launches=launches_from("drawing.draws", "fold_in_launches")
-)
+folded = operation("fold_in_seed", Form.EXTERN, run=_folded, launches=launches_from("random.draws", "fold_in_launches"))
 """A seed, two int64, from a seed and an integer: ``folded(seed, data)``."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
-from fastgrad.kernels.building.locks import new_lock
+from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.operation import FLOATING, REAL, TABLE, refuse_dtype, refuse_shapes
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import integer

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.running.at_once import run_at_once
-from fastgrad.kernels.running.launch import Launches
+from fastgrad.kernels.runtime.eager_launch import run_at_once
+from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.operation import TABLE, Form, Operation, joint, operation
 from fastgrad.ops.batching import Batched, NotBatched, Rule, call_row, rows_in_front, spread_rows
 from fastgrad.ops.joining import concat, split, stack
-from fastgrad.ops.native_form import launches_from, planned
+from fastgrad.ops.kernel_launches import launches_from, planned
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor
 

@@ -12,8 +12,8 @@ from fastgrad.composite import CompositeOperand
 from fastgrad.dtypes import bool as boolean
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.arranging.layout import Layout, broadcast
-from fastgrad.kernels.arranging.strided import one_view
+from fastgrad.kernels.movement.layout import Layout, broadcast
+from fastgrad.kernels.movement.strided import one_view
 from fastgrad.operation import (
     BOOLEAN,
     FLOATING,
@@ -34,7 +34,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.summation import KERNEL_FLOATS, LARGE, reduced_by, sum_over
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -98,7 +98,7 @@ class Reduction(Operation):
         launches: str | None = None,
         decomposition: Callable[..., Any] | None = None,
     ) -> None:
-        kernels = None if launches is None else launches_from("reducing.general", f"{launches}_launches")
+        kernels = None if launches is None else launches_from("reduction.general", f"{launches}_launches")
         super().__init__(
             name,
             run,
@@ -319,7 +319,7 @@ def _narrow(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> 
     """The extremes of large arrays, where a kernel is quicker than NumPy."""
     if x.size < LARGE or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
         return None
-    from fastgrad.kernels.reducing.narrow_extremes import narrow_extremes
+    from fastgrad.kernels.reduction.narrow_extremes import narrow_extremes
 
     return reduced_by(narrow_extremes, x, axes, keepdims, sign)
 
@@ -477,7 +477,7 @@ _finite_maximum_row = operation(
     Form.REDUCE,
     run=_finite_maximum,
     dtypes=FLOATING,
-    launches=launches_from("reducing.general", "finite_maximum_launches"),
+    launches=launches_from("reduction.general", "finite_maximum_launches"),
     batched=axes_after_rows("axis", "axes"),
     decomposition=_decomposed_finite_maximum,
 )

@@ -9,12 +9,12 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.arranging import layout as layouts
-from fastgrad.kernels.arranging.strided import one_view
+from fastgrad.kernels.movement import layout as layouts
+from fastgrad.kernels.movement.strided import one_view
 from fastgrad.operation import Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_row
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.tensor import Tensor
 
 _INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -68,7 +68,7 @@ _roll: Operation = operation(
     Form.INDEX_MAP,
     run=np.roll,
     gradient=lambda g, y, x, shift, axis: _roll(g, shift=tuple([-number for number in shift]), axis=axis),
-    launches=launches_from("arranging.boxes", "roll_launches"),
+    launches=launches_from("movement.boxes", "roll_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 
@@ -135,7 +135,7 @@ _reverse_sequence: Operation = operation(
     Form.GATHER,
     run=_reverse_sequence_run,
     gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence(g, lengths, **axes), None),
-    launches=launches_from("arranging.gathering", "reverse_sequence_launches"),
+    launches=launches_from("movement.gathering", "reverse_sequence_launches"),
     batched=_batched_reverse_sequence,
 )
 

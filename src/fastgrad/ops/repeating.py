@@ -8,8 +8,8 @@ import numpy as np
 
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.arranging import layout as layouts
-from fastgrad.kernels.arranging.strided import one_view
+from fastgrad.kernels.movement import layout as layouts
+from fastgrad.kernels.movement.strided import one_view
 from fastgrad.operation import TABLE, Form, operation, refuse_mix, refuse_size
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.batching import sizes_after_rows

@@ -13,7 +13,7 @@ from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.comparison import masked, not_equal
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.native_form import by_launches, launches_from
+from fastgrad.ops.kernel_launches import by_launches, launches_from
 from fastgrad.tensor import Tensor
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
@@ -51,7 +51,7 @@ shifted: Operation = operation(
     run=_shifted,
     gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
     dtypes=NUMERIC,
-    launches=launches_from("arranging.boxes", "shifted_launches"),
+    launches=launches_from("movement.boxes", "shifted_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from the other end if ``reverse``."
@@ -83,7 +83,7 @@ linear_recurrence: Operation = operation(
         ),
     ),
     dtypes=INEXACT,
-    launches=launches_from("reducing.scanning", "recurrence_launches"),
+    launches=launches_from("reduction.scanning", "recurrence_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 linear_recurrence.__doc__ = (
@@ -105,7 +105,7 @@ def _scanned(row: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) ->
     )
 
 
-_cumsum_launches = launches_from("reducing.scanning", "cumsum_launches")
+_cumsum_launches = launches_from("reduction.scanning", "cumsum_launches")
 _cumsum: Operation = operation(
     "cumsum",
     Form.SCAN,
@@ -154,7 +154,7 @@ _cumprod = operation(
     run=lambda x, axis, exclusive, reverse: _accumulated(np.multiply, x, axis, exclusive, reverse, 1),
     gradient=_cumprod_gradient,
     dtypes=NUMERIC,
-    launches=launches_from("reducing.scanning", "cumprod_launches"),
+    launches=launches_from("reduction.scanning", "cumprod_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 
@@ -194,7 +194,7 @@ _cumulative_logsumexp = operation(
     run=lambda x, axis, exclusive, reverse: _accumulated(np.logaddexp, x, axis, exclusive, reverse, -np.inf),
     gradient=_cumulative_logsumexp_gradient,
     dtypes=FLOATING,
-    launches=launches_from("reducing.scanning", "cumulative_logsumexp_launches"),
+    launches=launches_from("reduction.scanning", "cumulative_logsumexp_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 

@@ -22,7 +22,7 @@ from fastgrad.ops.indexing import (
     scatter_nd_row,
     with_row_numbers,
 )
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.segments import add_rows_into, reduce_rows
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside
 
@@ -103,7 +103,7 @@ _update: Operation = operation(
         None,
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
-    launches=launches_from("arranging.scattering", "scatter_update_launches"),
+    launches=launches_from("movement.scattering", "scatter_update_launches"),
     batched=_batched_tensor_scatter,
 )
 _add: Operation = operation(
@@ -116,7 +116,7 @@ _add: Operation = operation(
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
     dtypes=NUMERIC,
-    launches=launches_from("arranging.scattering", "scatter_add_launches"),
+    launches=launches_from("movement.scattering", "scatter_add_launches"),
     batched=_batched_tensor_scatter,
 )
 _max = operation(
@@ -125,7 +125,7 @@ _max = operation(
     run=_extreme("tensor_scatter_nd_max", np.maximum),
     gradient=(_extreme_tensor, None, _extreme_updates),
     dtypes=REAL,
-    launches=launches_from("arranging.scattering", "scatter_max_launches"),
+    launches=launches_from("movement.scattering", "scatter_max_launches"),
     batched=_batched_tensor_scatter,
 )
 _min = operation(
@@ -134,7 +134,7 @@ _min = operation(
     run=_extreme("tensor_scatter_nd_min", np.minimum),
     gradient=(_extreme_tensor, None, _extreme_updates),
     dtypes=REAL,
-    launches=launches_from("arranging.scattering", "scatter_min_launches"),
+    launches=launches_from("movement.scattering", "scatter_min_launches"),
     batched=_batched_tensor_scatter,
 )
 

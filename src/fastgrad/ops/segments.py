@@ -9,12 +9,12 @@ import numpy as np
 
 from fastgrad.composite import OVERRIDES, Composite, CompositeOperand
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.arranging import embedding as kernels
+from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
 from fastgrad.ops.batching import Batched, NotBatched, call_row, rows_in_front
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -137,7 +137,7 @@ gather_segments: Operation = operation(
     Form.GATHER,
     run=take_rows,
     gradient=(lambda g, y, x, ids: _unsorted_segment_sum(g, ids, num_segments=len(x._array)), None),
-    launches=launches_from("arranging.gathering", "gather_segments_launches"),
+    launches=launches_from("movement.gathering", "gather_segments_launches"),
     batched=_batched_segments,
 )
 _unsorted_segment_sum: Operation = operation(
@@ -146,7 +146,7 @@ _unsorted_segment_sum: Operation = operation(
     run=_sums,
     gradient=(lambda g, y, data, ids, num_segments: gather_segments(g, ids), None),
     dtypes=NUMERIC,
-    launches=launches_from("arranging.scattering", "segment_sum_launches"),
+    launches=launches_from("movement.scattering", "segment_sum_launches"),
     batched=_batched_segments,
 )
 
@@ -178,7 +178,7 @@ _unsorted_segment_prod = operation(
     run=_products,
     gradient=(_product_gradient, None),
     dtypes=NUMERIC,
-    launches=launches_from("arranging.scattering", "segment_prod_launches"),
+    launches=launches_from("movement.scattering", "segment_prod_launches"),
     batched=_batched_segments,
 )
 
@@ -199,7 +199,7 @@ _unsorted_segment_max = operation(
     run=_extreme("unsorted_segment_max", np.maximum),
     gradient=(_extreme_gradient, None),
     dtypes=REAL,
-    launches=launches_from("arranging.scattering", "segment_max_launches"),
+    launches=launches_from("movement.scattering", "segment_max_launches"),
     batched=_batched_segments,
 )
 _unsorted_segment_min = operation(
@@ -208,7 +208,7 @@ _unsorted_segment_min = operation(
     run=_extreme("unsorted_segment_min", np.minimum),
     gradient=(_extreme_gradient, None),
     dtypes=REAL,
-    launches=launches_from("arranging.scattering", "segment_min_launches"),
+    launches=launches_from("movement.scattering", "segment_min_launches"),
     batched=_batched_segments,
 )
 

@@ -11,12 +11,12 @@ from fastgrad import dtypes
 from fastgrad.backward import sum_to_shape
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.arranging import layout as layouts
-from fastgrad.kernels.arranging.strided import one_view
+from fastgrad.kernels.movement import layout as layouts
+from fastgrad.kernels.movement.strided import one_view
 from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, single_integer, tensor_of
 from fastgrad.ops.batching import Batched, aligned, call_row, leading_axes, sizes_after_rows
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.tensor import Tensor
 
 # ---- reshape ---------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ _bitcast = operation(
     "bitcast",
     Form.EXTERN,
     run=_viewed,
-    launches=launches_from("running.moving", "bitcast_launches"),
+    launches=launches_from("runtime.moving", "bitcast_launches"),
     batched=leading_axes,
 )
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.arranging import layout as layouts
-from fastgrad.kernels.arranging.strided import cleared, one_view, written
-from fastgrad.kernels.running.launch import Output
+from fastgrad.kernels.movement import layout as layouts
+from fastgrad.kernels.movement.strided import cleared, one_view, written
+from fastgrad.kernels.runtime.launch import Output
 from fastgrad.operation import TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.batching import Batched, aligned, call_row, spread_rows

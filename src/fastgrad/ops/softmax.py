@@ -8,13 +8,13 @@ import numpy as np
 
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.reducing import softmax as kernels
-from fastgrad.kernels.running.at_once import call_at_once, run_at_once
+from fastgrad.kernels.reduction import softmax as kernels
+from fastgrad.kernels.runtime.eager_launch import call_at_once, run_at_once
 from fastgrad.operation import FLOATING, TABLE, Form, Operation, Tensor, operation
 from fastgrad.ops.activation import through_float32
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.batching import axes_after_rows, leading_axes
-from fastgrad.ops.native_form import launches_from, planned
+from fastgrad.ops.kernel_launches import launches_from, planned
 from fastgrad.ops.rows import row_sum
 from fastgrad.tensor import convert_to_tensor
 
@@ -52,7 +52,7 @@ softmax_gradient: Operation = operation(
         lambda gg, z, g, y: gg * (g - row_sum(g * y, keepdims=True)) - g * row_sum(gg * y, keepdims=True),
     ),
     dtypes=FLOATING,
-    launches=launches_from("reducing.softmax", "softmax_gradient_launches"),
+    launches=launches_from("reduction.softmax", "softmax_gradient_launches"),
     batched=leading_axes,
 )
 _softmax = operation(
@@ -61,7 +61,7 @@ _softmax = operation(
     run=_row_kernel("softmax"),
     gradient=lambda g, y, x: softmax_gradient(g, y),
     dtypes=FLOATING,
-    launches=launches_from("reducing.softmax", "softmax_launches"),
+    launches=launches_from("reduction.softmax", "softmax_launches"),
     batched=leading_axes,
 )
 _log_softmax_gradient = operation(
@@ -74,7 +74,7 @@ _log_softmax_gradient = operation(
         lambda gg, z, g, y: TABLE["negative"](gg * TABLE["exp"](y) * row_sum(g, keepdims=True)),
     ),
     dtypes=FLOATING,
-    launches=launches_from("reducing.softmax", "log_softmax_gradient_launches"),
+    launches=launches_from("reduction.softmax", "log_softmax_gradient_launches"),
     batched=leading_axes,
 )
 _log_softmax = operation(
@@ -83,7 +83,7 @@ _log_softmax = operation(
     run=_row_kernel("log_softmax"),
     gradient=lambda g, y, x: _log_softmax_gradient(g, y),
     dtypes=FLOATING,
-    launches=launches_from("reducing.softmax", "log_softmax_launches"),
+    launches=launches_from("reduction.softmax", "log_softmax_launches"),
     batched=leading_axes,
 )
 
@@ -93,7 +93,7 @@ _log_softmax = operation(
 
 def _across(name: str) -> Any:
     """A row's `run` and `launches`, of kernels over columns."""
-    launches = launches_from("reducing.softmax_across", f"{name}_launches")
+    launches = launches_from("reduction.softmax_across", f"{name}_launches")
 
     def run(*arrays: np.ndarray, axis: int) -> np.ndarray:
         first = arrays[0]

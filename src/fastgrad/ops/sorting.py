@@ -14,7 +14,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import REAL, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, axes_after_rows, call_row, leading_axes
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 _INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -57,7 +57,7 @@ _take_along_axis: Operation = operation(
     Form.GATHER,
     run=np.take_along_axis,
     gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
-    launches=launches_from("arranging.gathering", "take_along_axis_launches"),
+    launches=launches_from("movement.gathering", "take_along_axis_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 _put_along_axis: Operation = operation(
@@ -65,7 +65,7 @@ _put_along_axis: Operation = operation(
     Form.SCATTER,
     run=_put,
     gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
-    launches=launches_from("arranging.gathering", "put_along_axis_launches"),
+    launches=launches_from("movement.gathering", "put_along_axis_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 _argsort = operation(
@@ -73,7 +73,7 @@ _argsort = operation(
     Form.SORT,
     run=_order,
     dtypes=REAL,
-    launches=launches_from("arranging.ordering", "argsort_launches"),
+    launches=launches_from("movement.ordering", "argsort_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 _sort = operation(
@@ -84,7 +84,7 @@ _sort = operation(
         g, _argsort(x, axis=axis, descending=descending), axis=axis, size=x._array.shape[axis]
     ),
     dtypes=REAL,
-    launches=launches_from("arranging.ordering", "sort_launches"),
+    launches=launches_from("movement.ordering", "sort_launches"),
     batched=axes_after_rows("axis", "axes"),
 )
 
@@ -173,7 +173,7 @@ _top_k = operation(
         g[0], y[1], axis=x._array.ndim - 1, size=x._array.shape[-1]
     ),
     dtypes=REAL,
-    launches=launches_from("arranging.ordering", "top_k_launches"),
+    launches=launches_from("movement.ordering", "top_k_launches"),
     batched=leading_axes,
 )
 
@@ -254,7 +254,7 @@ _in_top_k = operation(
     "in_top_k",
     Form.EXTERN,
     run=_among_largest,
-    launches=launches_from("arranging.ordering", "in_top_k_launches"),
+    launches=launches_from("movement.ordering", "in_top_k_launches"),
     batched=as_one_batch,
 )
 
@@ -289,10 +289,10 @@ def _distinct(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 _unique = operation(
-    "unique", Form.EXTERN, run=_distinct, launches=launches_from("arranging.selecting", "distinct_launches")
+    "unique", Form.EXTERN, run=_distinct, launches=launches_from("movement.selecting", "distinct_launches")
 )
 _unique.count = lambda x, out_idx: len(_distinct(x, out_idx)[0])
-_unique.count_launches = launches_from("arranging.selecting", "distinct_count_launches")
+_unique.count_launches = launches_from("movement.selecting", "distinct_count_launches")
 
 
 def _unique_of(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -365,7 +365,7 @@ _searchsorted = operation(
     "searchsorted",
     Form.EXTERN,
     run=_places,
-    launches=launches_from("arranging.ordering", "searchsorted_launches"),
+    launches=launches_from("movement.ordering", "searchsorted_launches"),
     batched=_batched_searchsorted,
 )
 
@@ -426,7 +426,7 @@ _invert_permutation = operation(
     "invert_permutation",
     Form.EXTERN,
     run=_inverse,
-    launches=launches_from("arranging.ordering", "invert_permutation_launches"),
+    launches=launches_from("movement.ordering", "invert_permutation_launches"),
 )
 
 

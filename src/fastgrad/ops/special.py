@@ -16,7 +16,7 @@ from fastgrad.ops.comparison import less_equal, logical_not, masked
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.error_function import from_scipy
 from fastgrad.ops.exponential import cos, exp, log, sin
-from fastgrad.ops.native_form import by_launches, launches_from
+from fastgrad.ops.kernel_launches import by_launches, launches_from
 from fastgrad.ops.power import square
 from fastgrad.tensor import Tensor
 
@@ -36,7 +36,7 @@ def _row(
         by_scipy: the name of SciPy's function, or a function of arrays where the row has its own ``launches``.
     """
     if launches is None:
-        launches = launches_from("mapping.elementwise", "scipy_launches", by_scipy, 1, defined)
+        launches = launches_from("elementwise.elementwise", "scipy_launches", by_scipy, 1, defined)
     return Unary(
         name,
         by_launches(launches, from_scipy(by_scipy) if isinstance(by_scipy, str) else by_scipy),
@@ -197,7 +197,7 @@ dawsn = _row(
     "dawsn",
     "Dawson's integral: ``exp(-x**2)`` times the integral of ``exp(t**2)`` from 0 to ``x``, element by element.",
     lambda y, x: subtract(1.0, multiply(multiply(x, y), 2.0)),
-    launches=launches_from("mapping.elementwise", "dawsn_launches"),
+    launches=launches_from("elementwise.elementwise", "dawsn_launches"),
 )
 expint = _row(
     "expint",
@@ -205,7 +205,7 @@ expint = _row(
     "The exponential integral: that of ``exp(t) / t`` from -inf to ``x``, element by element, for ``x >= 0``; NaN below.",
     lambda y, x: realdiv(exp(x), x),
     low=0.0,
-    launches=launches_from("mapping.elementwise", "expint_launches"),
+    launches=launches_from("elementwise.elementwise", "expint_launches"),
 )
 
 
@@ -227,7 +227,7 @@ fresnel_cos = Unary(
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     doc="Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
-    launches=launches_from("mapping.elementwise", "fresnel_launches", 1),
+    launches=launches_from("elementwise.elementwise", "fresnel_launches", 1),
 )
 fresnel_sin = Unary(
     "fresnel_sin",
@@ -236,7 +236,7 @@ fresnel_sin = Unary(
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
     doc="Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
-    launches=launches_from("mapping.elementwise", "fresnel_launches", 0),
+    launches=launches_from("elementwise.elementwise", "fresnel_launches", 0),
 )
 spence = _row(
     "spence",
@@ -244,5 +244,5 @@ spence = _row(
     "Spence's function: minus the integral of ``log(t) / (t - 1)`` from 1 to ``x``, element by element; NaN below 0.",
     lambda y, x: _spence_slope(x),
     low=0.0,
-    launches=launches_from("mapping.elementwise", "spence_launches"),
+    launches=launches_from("elementwise.elementwise", "spence_launches"),
 )

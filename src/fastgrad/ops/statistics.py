@@ -17,7 +17,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import is_nan, less
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.division import divide_no_nan
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.power import reciprocal, sqrt, square
 from fastgrad.ops.reduction import reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum
 from fastgrad.ops.shaping import reshape
@@ -217,7 +217,7 @@ _bincount_row = operation(
     "bincount",
     Form.SCATTER,
     run=_bincount,
-    launches=launches_from("arranging.scattering", "bincount_launches"),
+    launches=launches_from("movement.scattering", "bincount_launches"),
 )
 
 
@@ -290,7 +290,7 @@ _bins_row = operation(
     "histogram_fixed_width_bins",
     Form.EXTERN,
     run=_bins,
-    launches=launches_from("arranging.numbering", "histogram_bins_launches"),
+    launches=launches_from("movement.numbering", "histogram_bins_launches"),
 )
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.arranging.in_order import memory_order
-from fastgrad.kernels.running.at_once import call_at_once, run_at_once
-from fastgrad.kernels.running.launch import Launches
+from fastgrad.kernels.movement.in_order import memory_order
+from fastgrad.kernels.runtime.eager_launch import call_at_once, run_at_once
+from fastgrad.kernels.runtime.launch import Launches
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 _FLOAT32 = np.dtype(np.float32)
@@ -51,7 +51,7 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
 
 
 def _by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int) -> np.ndarray | None:
-    from fastgrad.kernels.reducing.large_sums import large_sum
+    from fastgrad.kernels.reduction.large_sums import large_sum
 
     return reduced_by(large_sum, x, axes, keepdims, divisor)
 

@@ -17,7 +17,7 @@ from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import Form, operation
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.indexing import check_index_dtype, check_indices, check_positions, gather, gather_nd, row_numbers
-from fastgrad.ops.native_form import launches_from
+from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.scattering import check_updates
 from fastgrad.ops.segments import reduce_rows
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -102,7 +102,7 @@ _changed = operation(
     "scatter_into_variable",
     Form.SCATTER,
     run=_run_change,
-    launches=launches_from("arranging.scattering", "variable_launches"),
+    launches=launches_from("movement.scattering", "variable_launches"),
 )
 
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.building.compile import COMPILERS
+from fastgrad.cuda.codegen.compile import COMPILERS
 from fastgrad.cuda.devices import available, finding
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from fastgrad.cuda.building.kernel import NO_ANSWER, on_device
+from fastgrad.cuda.codegen.kernel import NO_ANSWER, on_device
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.devices.simulated import ALIGNMENT, SimulatedDriver
 from fastgrad.cuda.kernels.rows import sum_rows
 from fastgrad.cuda.simulation.lock_step import SimulationError
-from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.codegen.build import kernel
 
 
 @pytest.fixture

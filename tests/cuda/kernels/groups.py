@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastgrad.compiler.fusion.epilogues import add_epilogues
+from fastgrad.compiler.fusion.fuse import fuse
+from fastgrad.compiler.graph.graph import Kind
+from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.cuda.kernels.choice import launches_on_device
 from fastgrad.cuda.kernels.followed import can_be_followed
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.trace.fusion.epilogues import add_epilogues
-from fastgrad.trace.fusion.fuse import fuse
-from fastgrad.trace.graphs.graph import Kind
-from fastgrad.trace.programs.pipeline import simplified
-from tests.trace.fusion.test_reductions import assert_near
-from tests.trace.test_replay import record
+from tests.compiler.fusion.test_reductions import assert_near
+from tests.compiler.test_replay import record
 
 
 def nodes_of(program, *arrays):

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.compiler.fusion.epilogues import Product, add_epilogues
+from fastgrad.compiler.fusion.fuse import fuse
+from fastgrad.compiler.graph.graph import Kind
+from fastgrad.compiler.passes.decompose import decompose
+from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.cuda.kernels import products
 from fastgrad.cuda.kernels.choice import launches_on_device
 from fastgrad.cuda.kernels.followed import can_be_followed, followed_launches
 from fastgrad.cuda.kernels.products import LARGE, MIDDLE, SMALL
-from fastgrad.trace.fusion.epilogues import Product, add_epilogues
-from fastgrad.trace.fusion.fuse import fuse
-from fastgrad.trace.graphs.graph import Kind
-from fastgrad.trace.passes.decompose import decompose
-from fastgrad.trace.programs.pipeline import simplified
-from tests.cuda.building.linking import WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE, machine_code, ptx_of
+from tests.compiler.test_replay import record
+from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE, machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
-from tests.trace.test_replay import record
 
 F32 = np.float32
 

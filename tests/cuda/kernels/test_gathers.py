@@ -5,14 +5,14 @@ import re
 import numpy as np
 import pytest
 
+from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.kernels.instead import Memory
 from fastgrad.cuda.kernels.sorting import sorted_ids
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.kernels.running.launch import Input, Launches, Output, Scratch, run_launches
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Scratch, run_launches
 from fastgrad.operation import TABLE
-from fastgrad.trace.programs.native_form import launches_of_row
-from tests.cuda.building.linking import WIDE_STORE, ptx_of
+from tests.cuda.codegen.linking import WIDE_STORE, ptx_of
 from tests.cuda.kernels.test_groups import linked
 
 random = np.random.default_rng(0)

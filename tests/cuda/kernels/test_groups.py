@@ -9,10 +9,10 @@ import fastgrad as tf
 from fastgrad.cuda.kernels import reductions
 from fastgrad.cuda.kernels.choice import ON_DEVICE
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from tests.cuda.building.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_of
+from tests.compiler.fusion.test_reductions import AXES, SHAPES, beside_its_maximum, numbers
+from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.kernels.in_place import written_over
-from tests.trace.fusion.test_reductions import AXES, SHAPES, beside_its_maximum, numbers
 
 F32 = np.float32
 

@@ -7,11 +7,11 @@ import pytest
 
 from fastgrad.cuda.kernels.choice import on_device_all
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.kernels.arranging.layout import contiguous, of_shape, sliced, transposed
-from fastgrad.kernels.arranging.strided import cleared, moved
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output
-from fastgrad.kernels.running.moving import copy_bytes
-from tests.cuda.building.linking import WIDE_LOAD, WIDE_STORE, ptx_of
+from fastgrad.kernels.movement.layout import contiguous, of_shape, sliced, transposed
+from fastgrad.kernels.movement.strided import cleared, moved
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
+from fastgrad.kernels.runtime.moving import copy_bytes
+from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, ptx_of
 from tests.cuda.kernels.test_groups import linked
 
 DTYPES = ("uint8", "uint16", "float32", "float64", "complex128")

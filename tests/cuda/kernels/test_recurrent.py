@@ -8,7 +8,7 @@ import pytest
 from fastgrad.cuda.kernels.choice import ON_DEVICE, row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.operation import TABLE
-from tests.cuda.building.linking import WIDE_SHARED_LOAD, ptx_of
+from tests.cuda.codegen.linking import WIDE_SHARED_LOAD, ptx_of
 from tests.kernels.in_place import written_over
 
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}

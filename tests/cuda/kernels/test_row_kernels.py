@@ -9,11 +9,11 @@ from fastgrad.cuda.kernels import losses, norms, positions, rows
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.kernels.updates import update_of
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.kernels.reducing import normalization
-from fastgrad.kernels.updating.norms import LITTLE
-from fastgrad.kernels.updating.update_rule import RULES
+from fastgrad.kernels.optimizers.norms import LITTLE
+from fastgrad.kernels.optimizers.update_rule import RULES
+from fastgrad.kernels.reduction import normalization
 from fastgrad.operation import TABLE
-from tests.cuda.building.linking import WIDE_LOAD, machine_code, ptx_of
+from tests.cuda.codegen.linking import WIDE_LOAD, machine_code, ptx_of
 
 F32 = np.float32
 

@@ -7,9 +7,9 @@ import pytest
 
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.kernels.updating.update_rule import MOVES, RESTS, RULES
+from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, RULES
 from fastgrad.operation import TABLE
-from tests.cuda.building.linking import WIDE_LOAD, WIDE_STORE, ptx_of
+from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, ptx_of
 
 LIMIT = 21
 

@@ -14,12 +14,12 @@ from types import FunctionType
 import numpy as np
 from numba import cuda  # while a kernel runs, Numba puts here what threads see
 
-from fastgrad.cuda.building import body
-from fastgrad.cuda.building.library import OF_GPU
-from fastgrad.kernels.building import body as of_all
-from fastgrad.kernels.building.body import ByDtype, is_scalar_function
-from fastgrad.kernels.building.compile import type_names
-from fastgrad.kernels.building.signature import SHARE
+from fastgrad.cuda.codegen import body
+from fastgrad.cuda.codegen.library import OF_GPU
+from fastgrad.kernels.codegen import body as of_all
+from fastgrad.kernels.codegen.body import ByDtype, is_scalar_function
+from fastgrad.kernels.codegen.compile import type_names
+from fastgrad.kernels.codegen.signature import SHARE
 
 THREADS = 1024  # that a block may have
 

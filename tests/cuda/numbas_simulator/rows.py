@@ -6,8 +6,8 @@ import pytest
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation import lock_step
 from fastgrad.operation import TABLE
+from tests.compiler.programs import test_native_rows as rows
 from tests.cuda.numbas_simulator import adapter
-from tests.trace.programs import test_native_rows as rows
 
 LEFT_OUT = frozenset(
     [

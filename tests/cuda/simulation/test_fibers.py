@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fastgrad.cuda.building.body import shared_array, synchronize, thread, threads
-from fastgrad.cuda.building.kernel import device_kernel
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread, threads
+from fastgrad.cuda.codegen.kernel import device_kernel
 from fastgrad.cuda.simulation.lock_step import simulate
 
 FLOATS = ("float32", "float64")

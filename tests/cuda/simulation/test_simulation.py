@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from fastgrad.cuda.building.body import WARP, shared_array, shuffle_down, shuffle_xor, synchronize, thread, threads
-from fastgrad.cuda.building.kernel import device_kernel, on_device
+from fastgrad.cuda.codegen.body import WARP, shared_array, shuffle_down, shuffle_xor, synchronize, thread, threads
+from fastgrad.cuda.codegen.kernel import device_kernel, on_device
 from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient, sum_rows
 from fastgrad.cuda.simulation.lock_step import SimulationError, simulate
-from fastgrad.kernels.building.body import local_array
-from fastgrad.kernels.building.bounds import OutOfBoundsError
-from fastgrad.kernels.building.build import kernel as cpu_kernel
-from fastgrad.kernels.drawing import random as draws
+from fastgrad.kernels.codegen.body import local_array
+from fastgrad.kernels.codegen.bounds import OutOfBoundsError
+from fastgrad.kernels.codegen.build import kernel as cpu_kernel
+from fastgrad.kernels.random import random as draws
 
 FLOATS = ("float32", "float64")
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.building.kernel import NO_ANSWER, on_device
+from fastgrad.cuda.codegen.kernel import NO_ANSWER, on_device
 from fastgrad.cuda.devices import available, finding, real
 from fastgrad.cuda.devices.blas import Blas
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.kernels.rows import sum_rows
-from fastgrad.kernels.building.build import kernel
+from fastgrad.kernels.codegen.build import kernel
 from tests.cuda.stand_in import cublas_lt
 from tests.cuda.stand_in import driver as stand_in
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.compiler.passes import decompose_updates
 from fastgrad.cuda.devices import available
 from fastgrad.keras.optimizers import RuleOptimizer, from_rule, update_rule
-from fastgrad.kernels.updating.update_rule import RULES
-from fastgrad.trace.passes import decompose_updates
+from fastgrad.kernels.optimizers.update_rule import RULES
 
 from .test_sparse import OPTIONS, draw, slices
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.kernels.updating import optimizers as kernels
+from fastgrad.kernels.optimizers import optimizers as kernels
 
 from .reference import ALL, CASES, IDS, run
 

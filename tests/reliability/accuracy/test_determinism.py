@@ -96,7 +96,7 @@ def trained(optimizer):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_steps(name, full, figure, with_threads):
     if not full and name != "Adam":
-        pytest.skip("the long form tries every optimizer; tests/kernels/updating has their updates")
+        pytest.skip("the long form tries every optimizer; tests/kernels/optimizers has their updates")
     results = {}
     for threads in range(1, 9) if full else (1, 3, 8):
         with_threads(threads)

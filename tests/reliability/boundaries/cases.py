@@ -19,13 +19,13 @@ import ml_dtypes
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.compiler.programs import frame
+from fastgrad.compiler.programs.lowering import launches_of_row
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.running import at_once, launch
-from fastgrad.kernels.running.launch import Launches, run_launches
+from fastgrad.kernels.runtime import eager_launch, launch
+from fastgrad.kernels.runtime.launch import Launches, run_launches
 from fastgrad.operation import TABLE, Form, Operation
 from fastgrad.tensor import Tensor
-from fastgrad.trace.programs import frame
-from fastgrad.trace.programs.native_form import launches_of_row
 from tests.kernels.in_place import written_over
 from tests.kernels.properties import Property, results_of, widened
 from tests.reliability.boundaries.sampling import DECOMPOSITIONS
@@ -107,7 +107,13 @@ class NumPyWithoutZeros:
 def small_work_is_shared(threads: int) -> Iterator[None]:
     """Sets the number of threads, shares work of any size among them, and fills scratch memory with NaNs."""
     before = tf.config.get_num_threads()
-    kept = [(at_once, "SHARED_FROM"), (frame, "SHARED_FROM"), (frame, "SHARE"), (launch, "np"), (at_once, "np")]
+    kept = [
+        (eager_launch, "SHARED_FROM"),
+        (frame, "SHARED_FROM"),
+        (frame, "SHARE"),
+        (launch, "np"),
+        (eager_launch, "np"),
+    ]
     values = [getattr(module, name) for module, name in kept]
     tf.config.set_num_threads(threads)
     full = NumPyWithoutZeros()

@@ -17,36 +17,36 @@ from collections.abc import Iterator
 from typing import Any
 
 import fastgrad.kernels
-from fastgrad.kernels.building.build import Kernel
-from fastgrad.kernels.building.isa import host_isa
+from fastgrad.compiler.fusion.emit import launches_of_group
+from fastgrad.compiler.fusion.epilogues import launches_of_product
+from fastgrad.compiler.fusion.product_updates import launches_of_updated
+from fastgrad.compiler.fusion.prologues import launches_of_prepared
+from fastgrad.compiler.fusion.statistics import launches_of_measured
+from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.operation import TABLE, Operation
 from fastgrad.ops.attention import attention
-from fastgrad.trace.fusion.emit import launches_of_group
-from fastgrad.trace.fusion.epilogues import launches_of_product
-from fastgrad.trace.fusion.product_updates import launches_of_updated
-from fastgrad.trace.fusion.prologues import launches_of_prepared
-from fastgrad.trace.fusion.statistics import launches_of_measured
 
-ROOMS = ("fastgrad.kernels.", "fastgrad.ops.", "fastgrad.trace.fusion.")
-OUTSIDE = ("fastgrad.kernels.building.", "fastgrad.kernels.running.")
+ROOMS = ("fastgrad.kernels.", "fastgrad.ops.", "fastgrad.compiler.fusion.")
+OUTSIDE = ("fastgrad.kernels.codegen.", "fastgrad.kernels.runtime.")
 """How kernels are compiled and called; where arrays are cut is decided elsewhere."""
 
-NUMBERS = ("fastgrad.kernels.functions.", "fastgrad.kernels.mapping.half")
+NUMBERS = ("fastgrad.kernels.math.", "fastgrad.kernels.elementwise.half")
 """Functions of numbers, whose literals are coefficients, shifts and masks."""
 
 NO_SIZES = {
     "attention.gradient": "FOR_QUERIES FOR_KEYS",
-    "drawing.random": "MULTIPLIER_0 MULTIPLIER_1 WEYL_0 WEYL_1 LOW",
-    "products.eager": "ALIGNED",
-    "products.gemm": "WORDS",
-    "products.form": "COPY_GAP",
-    "products.pairs": "COPY_GAP",
+    "random.random": "MULTIPLIER_0 MULTIPLIER_1 WEYL_0 WEYL_1 LOW",
+    "gemm.eager": "ALIGNED",
+    "gemm.gemm": "WORDS",
+    "gemm.form": "COPY_GAP",
+    "gemm.pairs": "COPY_GAP",
     "recurrent.walk": "GATES CARRIES",
-    "windows.patches": "SOURCE_PANEL",
-    "arranging.gathering": "MOST_AXES",
-    "arranging.numbering": "MOST_AXES",
-    "arranging.selecting": "MOST_AXES",
-    "arranging.strided": "RANK",
+    "convolution.patches": "SOURCE_PANEL",
+    "movement.gathering": "MOST_AXES",
+    "movement.numbering": "MOST_AXES",
+    "movement.selecting": "MOST_AXES",
+    "movement.strided": "RANK",
 }
 """Constants of kernels that are no number of elements, rows, columns or bytes: words, flags, seeds, paddings, numbers of axes."""
 

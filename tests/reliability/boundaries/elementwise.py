@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from tests.kernels.mapping.test_elementwise import broadcast
+from tests.kernels.elementwise.test_elementwise import broadcast
 from tests.kernels.properties import FLOATS, HALVES, Property, dtype_of, numbers
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")

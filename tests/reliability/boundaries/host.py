@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from tests.kernels.drawing.test_draws import words
 from tests.kernels.properties import ANY, FLOATS, HALVES, Property, dtype_of, normal, numbers
+from tests.kernels.random.test_draws import words
 from tests.reliability.boundaries.elementwise import NUMBERS
 
 Made = tuple[list[np.ndarray], dict[str, Any]]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from tests.kernels.mapping.test_elementwise import broadcast, inside, positive
+from tests.kernels.elementwise.test_elementwise import broadcast, inside, positive
 from tests.kernels.properties import FLOATS, HALVES, Property, dtype_of, numbers
 from tests.reliability.boundaries.elementwise import INTEGERS, NUMBERS, REAL, bits, finite, moderate, one, two
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tests.kernels.drawing.test_draws import words
-from tests.kernels.mapping.test_elementwise import broadcast
+from tests.kernels.elementwise.test_elementwise import broadcast
 from tests.kernels.properties import FLOATS, Property, dtype_of, normal, results_of
+from tests.kernels.random.test_draws import words
 from tests.kernels.test_properties import over_time
 from tests.reliability.boundaries.elementwise import moderate
 

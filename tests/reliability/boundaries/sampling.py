@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.building.isa import host_isa
-from fastgrad.kernels.products.form import LARGE
+from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.gemm.form import LARGE
 from fastgrad.ops.attention import WIDEST
 from tests.kernels.properties import Property, dtype_of
 from tests.reliability.boundaries.constants import blocks_of

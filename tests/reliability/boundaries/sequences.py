@@ -11,8 +11,8 @@ import scipy.special
 import fastgrad as tf
 from fastgrad.ops import recurrent
 from fastgrad.ops.attention import WIDEST, attention_in_parts
-from tests.kernels.drawing.test_draws import words
 from tests.kernels.properties import Property, normal, results_of
+from tests.kernels.random.test_draws import words
 from tests.kernels.test_properties import over_time
 
 Made = tuple[list[np.ndarray], dict[str, Any]]

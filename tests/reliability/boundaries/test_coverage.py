@@ -7,9 +7,9 @@ import math
 
 import pytest
 
-from fastgrad.kernels.building.isa import host_isa
-from fastgrad.kernels.products.eager import LARGEST
-from fastgrad.kernels.products.form import LARGE
+from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.gemm.eager import LARGEST
+from fastgrad.kernels.gemm.form import LARGE
 from fastgrad.operation import TABLE
 from tests.kernels.properties import dtype_of
 from tests.reliability.boundaries.cases import LAYOUTS, VIEWS
@@ -214,7 +214,7 @@ ONLY_COMPARED_WITH_ITSELF = {
             "random_truncated_normal",
             "random_uniform",
         ],
-        "tests/kernels/drawing compares draws with Philox and with distributions",
+        "tests/kernels/random compares draws with Philox and with distributions",
     ),
     **dict.fromkeys(["advance_generator", "fold_in_seed", "seed_words"], "integers that seeds are made of"),
 }

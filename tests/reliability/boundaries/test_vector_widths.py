@@ -36,40 +36,40 @@ WITH_VECTORS = [
 NOT_USED = {
     **dict.fromkeys(
         [
-            "running.looping.addresses",
-            "running.looping.branch",
-            "running.looping.run_branch",
-            "running.looping.run_rows",
-            "running.looping.run_while",
+            "runtime.looping.addresses",
+            "runtime.looping.branch",
+            "runtime.looping.run_branch",
+            "runtime.looping.run_rows",
+            "runtime.looping.run_while",
         ],
-        "tf.cond, tf.while_loop and vectorized_map: tests/trace/control",
+        "tf.cond, tf.while_loop and vectorized_map: tests/compiler/control_flow",
     ),
     **dict.fromkeys(
         [
-            "running.moving.choose_by_truth",
-            "running.moving.choose_by_value",
-            "running.moving.halt",
-            "running.moving.has_truth",
+            "runtime.moving.choose_by_truth",
+            "runtime.moving.choose_by_value",
+            "runtime.moving.halt",
+            "runtime.moving.has_truth",
         ],
-        "branches and loops that depend on values: tests/trace/control",
+        "branches and loops that depend on values: tests/compiler/control_flow",
     ),
     **dict.fromkeys(
-        ["running.driver.clock", "running.driver.go_on_released", "running.driver.go_on_with_team"],
+        ["runtime.driver.clock", "runtime.driver.go_on_released", "runtime.driver.go_on_with_team"],
         "how long programs wait for threads",
     ),
     **dict.fromkeys(
         [
-            "products.column_sums.add_blocks",
-            "products.following.blocks_of_rows",
-            "products.following.one_and_other",
-            "windows.block_moments.block_moments",
-            "windows.block_moments.moments_of_blocks",
+            "gemm.column_sums.add_blocks",
+            "gemm.epilogue.blocks_of_rows",
+            "gemm.epilogue.one_and_other",
+            "convolution.block_moments.block_moments",
+            "convolution.block_moments.moments_of_blocks",
         ],
-        "what fused programs do after a product or a convolution: tests/trace/fusion",
+        "what fused programs do after a product or a convolution: tests/compiler/fusion",
     ),
-    "products.gemm.add_chains": "long sums of few rows on several threads: tests/kernels/products",
-    "mapping.checking.near": "tf.debugging.assert_near: tests/ops/test_assertion.py",
-    "updating.optimizers.decay_weights": "decoupled weight decay of optimizers: tests/keras/optimizers",
+    "gemm.gemm.add_chains": "long sums of few rows on several threads: tests/kernels/gemm",
+    "elementwise.checking.near": "tf.debugging.assert_near: tests/ops/test_assertion.py",
+    "optimizers.optimizers.decay_weights": "decoupled weight decay of optimizers: tests/keras/optimizers",
 }
 """Kernels that no case uses, and why."""
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.updating.update_rule import RESTS, RESTS_AT_ZERO
-from fastgrad.kernels.updating.update_rule import RULES as TABLES
+from fastgrad.kernels.optimizers.update_rule import RESTS, RESTS_AT_ZERO
+from fastgrad.kernels.optimizers.update_rule import RULES as TABLES
+from tests.kernels.optimizers.test_optimizers import RULES, _state
 from tests.kernels.properties import FLOATS, Property, ids, normal, results_of
-from tests.kernels.updating.test_optimizers import RULES, _state
 
 Made = tuple[list[np.ndarray], dict[str, Any]]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.kernels.convolution.test_convolution import by_definition, meetings
 from tests.kernels.properties import FLOATS, HALVES, Property, dtype_of, normal
-from tests.kernels.windows.test_convolution import by_definition, meetings
 
 Made = tuple[list[np.ndarray], dict[str, Any]]
 ORDERED = (*FLOATS, *HALVES, "int8", "int16", "int32", "int64", "uint8", "uint16")

@@ -14,8 +14,8 @@ import numpy as np
 from numpy._core import _multiarray_umath
 
 import fastgrad as tf
+from fastgrad.compiler.dispatch import locking
 from fastgrad.recording import recorders
-from fastgrad.trace.calling import turns
 
 keras = tf.keras
 SET_HANDLER, GET_HANDLER = 304, 305
@@ -217,7 +217,7 @@ def exhaust(kind: str, most: int) -> tuple[int, int]:
             failed += 1
         check_whole(training, kind == "eager", before, after)
         assert recorders.active == ()
-        assert turns.gate == [0]
+        assert locking.gate == [0]
         training.restore(before)
         assert in_thread(lambda call=call: float(call(*arguments))) == loss, (kind, number)
         assert not differing(training.values(), after), (kind, number)

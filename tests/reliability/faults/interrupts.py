@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.kernels.building import cache
-from fastgrad.kernels.running.team import team
+from fastgrad.compiler.dispatch import locking
+from fastgrad.kernels.codegen import cache
+from fastgrad.kernels.runtime.thread_pool import team
 from fastgrad.recording import recorders
-from fastgrad.trace.calling import turns
 from fastgrad.variable import writing
 from tests.reliability.faults.allocations import Training, batch, in_thread
 from tests.reliability.faults.concurrency import Counter
@@ -48,11 +48,11 @@ def interrupted(work: Callable[[], Any], seconds: float) -> bool:
 def check_nothing_is_held() -> None:
     """No lock, no recorder, no gate is left from an interrupted call."""
     assert recorders.active == ()
-    assert turns.gate == [0]
+    assert locking.gate == [0]
     assert not team.lock.locked()
 
     def acquire() -> bool:
-        for lock in (turns.turns.lock, writing.lock):
+        for lock in (locking.turns.lock, writing.lock):
             assert lock.acquire(timeout=5), lock
             lock.release()
         return True

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.kernels.building import cache
+from fastgrad.kernels.codegen import cache
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 keras = tf.keras

@@ -34,7 +34,7 @@ from tests.reliability.hostile_files.attacks import (
     zipped,
 )
 
-# ---- the kernel cache: what its folder and its entries may be stands in tests/kernels/building/test_cache.py --------
+# ---- the kernel cache: what its folder and its entries may be stands in tests/kernels/codegen/test_cache.py --------
 
 contents(("kernel entry", "kernel pack"), "other files", lambda: b"\x7fELF" + bytes(1000))
 contents(("kernel entry",), "an entry without a digest", lambda: b"fastgrad kernel 1\n" + bytes(200))
@@ -45,12 +45,12 @@ contents(("kernel entry",), "an entry without a digest", lambda: b"fastgrad kern
 
 def with_index(**changes: Any) -> Attack:
     def write(path: Path) -> Any:
-        from fastgrad.data import kept
+        from fastgrad.data import cache
 
         index = json.loads(path.read_text())
         del index["checksum"]
         index.update(changes)
-        path.write_text(json.dumps({**index, "checksum": kept._checksum(index)}))
+        path.write_text(json.dumps({**index, "checksum": cache._checksum(index)}))
         return REFUSED
 
     return write

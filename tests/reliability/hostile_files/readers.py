@@ -24,7 +24,7 @@ from PIL.Image import Image
 import fastgrad as tf
 from fastgrad import keras
 from fastgrad.keras.datasets import cifar, fashion_mnist, reading, word_numbers
-from fastgrad.kernels.building import cache
+from fastgrad.kernels.codegen import cache
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 KERAS_FILE = (ValueError, TypeError)

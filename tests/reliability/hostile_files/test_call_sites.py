@@ -25,9 +25,9 @@ OWN = "reads or writes what the package itself brings or makes"
 SYSTEM = "reads what the system says"
 ASKED = "runs code of a file only where the caller asks for it, by `safe_mode=False`"
 READERS = {
-    "cuda/building/compile.py": (1, OWN),
+    "cuda/codegen/compile.py": (1, OWN),
     "data/files.py": (3, "CSV"),
-    "data/kept.py": (2, "dataset index"),
+    "data/cache.py": (2, "dataset index"),
     "data/readers.py": (1, "Parquet"),
     "keras/callbacks/recording.py": (1, "log in CSV"),
     "keras/datasets/cifar.py": (3, "CIFAR"),
@@ -42,10 +42,10 @@ READERS = {
     "keras/utils/files.py": (1, "a file is only hashed"),
     "keras/utils/images.py": (3, "PNG"),
     "keras/utils/text_dataset.py": (1, "texts of a folder"),
-    "kernels/building/cache.py": (7, "kernel entry"),
-    "kernels/building/store.py": (2, OWN),
-    "kernels/running/processors.py": (4, SYSTEM),
-    "kernels/running/spreading.py": (1, SYSTEM),
+    "kernels/codegen/cache.py": (7, "kernel entry"),
+    "kernels/codegen/store.py": (2, OWN),
+    "kernels/runtime/processors.py": (4, SYSTEM),
+    "kernels/runtime/spreading.py": (1, SYSTEM),
     "printing.py": (1, OWN),
     "storage/archive_extraction.py": (6, "tar.gz"),
     "storage/atomic_write.py": (5, OWN),
@@ -64,7 +64,7 @@ READERS = {
 
 NO_VALID_FILE = {
     "keras/saving/keras_archive.py": ['zipfile.ZipFile(file, "w")'],
-    "kernels/building/cache.py": [
+    "kernels/codegen/cache.py": [
         "sqlite3.connect(path)",
         "open(os.path.join(folder, name)",
         'os.fdopen(handle, "wb")',
@@ -101,7 +101,7 @@ def readers(monkeypatch):
     """The readers; what they change of the process is restored."""
     pytest.importorskip("PIL")
     pytest.importorskip("h5py")
-    from fastgrad.kernels.building import cache
+    from fastgrad.kernels.codegen import cache
     from tests.reliability.hostile_files import readers as module
 
     monkeypatch.setenv("FASTGRAD_CACHE_DIR", cache.cache_folder() or "")

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.building import isa, native
-from fastgrad.kernels.building.build import full_name, signature_of, source_of
-from fastgrad.kernels.building.signature import ARRAY_KINDS, LIST_KINDS, SHARE
-from fastgrad.kernels.functions import circular
-from fastgrad.kernels.running.launch import run_launches
+from fastgrad.kernels.codegen import isa, native
+from fastgrad.kernels.codegen.build import full_name, signature_of, source_of
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE
+from fastgrad.kernels.math import circular
+from fastgrad.kernels.runtime.launch import run_launches
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 MACHINE = native.Machine("aarch64-unknown-linux-gnu", "neoverse-n1", "+neon")
@@ -111,8 +111,8 @@ def recorded(names: list[str]) -> tuple[list[Call], int]:
 
 def rows(names: list[str]) -> Iterator[tuple[str, Any, list[np.ndarray], list[np.ndarray]]]:
     """The launches of the rows of the tests of properties, with arrays."""
+    from fastgrad.compiler.programs.lowering import launches_of_row
     from fastgrad.operation import TABLE
-    from fastgrad.trace.programs.native_form import launches_of_row
     from tests.kernels.every_property import PROPERTIES
     from tests.kernels.properties import results_of
 
@@ -131,7 +131,7 @@ def rows(names: list[str]) -> Iterator[tuple[str, Any, list[np.ndarray], list[np
 
 def numbers(names: list[str]) -> Iterator[tuple[str, Any, list[Any]]]:
     """Functions of numbers in loops over hard ranges."""
-    from tests.kernels.functions import accuracy
+    from tests.kernels.math import accuracy
 
     for dtype in map(np.dtype, accuracy.FLOATS):
         x = accuracy.numbers(dtype)[::17]
@@ -143,7 +143,7 @@ def numbers(names: list[str]) -> Iterator[tuple[str, Any, list[Any]]]:
 
 def objects(calls: list[Call], folder: Path) -> dict[int, int]:
     """Compiles the kernels of calls into `folder` as k0.o, k1.o ...; their numbers by identity."""
-    from fastgrad.kernels.building.compile import compile_kernel
+    from fastgrad.kernels.codegen.compile import compile_kernel
 
     native.compile_for(MACHINE)
     compiled: dict[int, int] = {}

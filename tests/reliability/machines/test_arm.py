@@ -16,7 +16,7 @@ TRIPLE = "aarch64-unknown-linux-gnu"
 PROGRAM = f"""
 import importlib, pkgutil, sys, time
 import fastgrad.kernels
-from fastgrad.kernels.building import build, native
+from fastgrad.kernels.codegen import build, native
 
 native.compile_for(native.Machine({TRIPLE!r}, "neoverse-n1", "+neon"))
 found = {{}}
@@ -44,7 +44,7 @@ def _has_the_target():
 
 @pytest.mark.skipif(not _has_the_target(), reason=f"this LLVM makes no code for {TRIPLE}")
 def test_kernels_become_code_for_neon(full, figure):
-    some = ("products.gemm", "products.pairs", "reducing.softmax", "running.driver", "drawing.random")
+    some = ("gemm.gemm", "gemm.pairs", "reduction.softmax", "runtime.driver", "random.random")
     modules, least = (("",), 150) if full else (some, 15)
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM, *modules],

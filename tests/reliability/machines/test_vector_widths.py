@@ -15,9 +15,9 @@ import pytest
 import fastgrad as tf
 from fastgrad.ops.attention import attention
 from fastgrad.ops.normalization import layer_normalization
-from tests.kernels.functions.accuracy import FLOATS, KERNELS
-from tests.kernels.products import test_gemm
-from tests.kernels.windows import test_convolution
+from tests.kernels.convolution import test_convolution
+from tests.kernels.gemm import test_gemm
+from tests.kernels.math.accuracy import FLOATS, KERNELS
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -157,12 +157,12 @@ def test_bits_are_those_of_the_tiles_for_neon(tmp_path, full):
     if not full:
         pytest.skip("it compiles every product and convolution of their tests: the long form runs it")
     code = (
-        "from fastgrad.kernels.building import isa\n"
+        "from fastgrad.kernels.codegen import isa\n"
         "isa._WITH_16_REGISTERS = isa._WITH_32_REGISTERS\n"
         "machine = isa.host_isa()\n"
         "assert (machine.vector_bytes, len(machine.heights), machine.masks) == (16, 4, False), machine\n"
-        "from tests.kernels.products.test_gemm import digest\n"
-        "from tests.kernels.windows.test_convolution import hash_of_results\n"
+        "from tests.kernels.gemm.test_gemm import digest\n"
+        "from tests.kernels.convolution.test_convolution import hash_of_results\n"
         "print(digest(), hash_of_results())"
     )
     more = {"FASTGRAD_LANES": "4", "FASTGRAD_CACHE_DIR": str(tmp_path)}
@@ -181,7 +181,7 @@ def test_bits_are_those_of_the_tiles_for_neon(tmp_path, full):
 def test_loops_have_vectors_as_wide_as_the_machine_has():
     """LLVM alone would take half of them on this processor."""
     code = (
-        "from fastgrad.kernels.building import isa, native\n"
+        "from fastgrad.kernels.codegen import isa, native\n"
         "native.compile_for(native.Machine('x86_64-unknown-linux-gnu', 'cascadelake', '+avx512f,+avx512vl'))\n"
         "print(isa.features_for_loops())"
     )

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.building.isa import level_machine
-from fastgrad.kernels.building.native import compile_for
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.codegen.isa import level_machine
+from fastgrad.kernels.codegen.native import compile_for
 from tests.kernels.every_kernel import SCENES
 
 SIZES = (1, 7, 17)

@@ -16,9 +16,9 @@ import gc
 import os
 import sys
 
-from fastgrad.kernels.building.build import Kernel
-from fastgrad.kernels.building.compile import compile_kernel
-from fastgrad.kernels.building.signature import KernelSource, parse_signature
+from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.compile import compile_kernel
+from fastgrad.kernels.codegen.signature import KernelSource, parse_signature
 
 def half(x, out, rows):
     for i in range(rows):

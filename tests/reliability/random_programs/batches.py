@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from fastgrad.kernels.building import cache
+from fastgrad.kernels.codegen import cache
 from tests.reliability.random_programs.check import Result, checked
 from tests.reliability.random_programs.generator import program_of
 from tests.reliability.random_programs.program import Program

@@ -54,14 +54,14 @@ print("the same")
 """
 
 
-_PASSES = "fastgrad.trace.passes"
+_PASSES = "fastgrad.compiler.passes"
 THRESHOLDS = (
     (f"{_PASSES}.rematerialize", "LEAST", 0),
-    ("fastgrad.trace.programs.order", "LEAST", 0),
+    ("fastgrad.compiler.programs.order", "LEAST", 0),
     (f"{_PASSES}.decompose_updates", "LARGE", 8),
-    ("fastgrad.trace.fusion.product_updates", "LARGE", 4),
-    ("fastgrad.trace.programs.frame", "SHARED_FROM", 40.0),
-    ("fastgrad.trace.programs.frame", "SHARE", 20.0),
+    ("fastgrad.compiler.fusion.product_updates", "LARGE", 4),
+    ("fastgrad.compiler.programs.frame", "SHARED_FROM", 40.0),
+    ("fastgrad.compiler.programs.frame", "SHARE", 20.0),
 )
 """Sizes from which on the compiler decides otherwise: module, name, and the value with which small arrays are large."""
 

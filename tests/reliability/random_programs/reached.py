@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from fastgrad.trace.fusion import emit, fuse_to_fit, group
-from fastgrad.trace.graphs.graph import Graph, Kind, Node
-from fastgrad.trace.passes import simplify_algebra
-from fastgrad.trace.programs import chains, frame, pipeline, plan, program
-from fastgrad.trace.programs.places import InArena, InMemory, InObject
+from fastgrad.compiler.fusion import emit, fuse_to_fit, group
+from fastgrad.compiler.graph.graph import Graph, Kind, Node
+from fastgrad.compiler.passes import simplify_algebra
+from fastgrad.compiler.programs import chains, frame, pipeline, plan, program
+from fastgrad.compiler.programs.buffers import InArena, InMemory, InObject
 from tests.reliability.random_programs import generator  # noqa: F401 - its modules add kinds of statements
 from tests.reliability.random_programs.builder import KINDS
 
-CALLED = ("keep_slopes", "fuse")
+CALLED = ("share_activation_gradients", "fuse")
 """Passes that `fuse_to_fit` calls."""
 
 GROUPS = (
@@ -247,7 +247,7 @@ class Reached:
 
 def emit_phases(fused: Any) -> Any:
     """The phases of a reduction."""
-    from fastgrad.trace.fusion.phases import Schedule
+    from fastgrad.compiler.fusion.phases import Schedule
 
     return Schedule(fused).phases
 

@@ -27,7 +27,7 @@ def problem() -> str | None:
 def device(number: int) -> Device:
     """The GPU of a number below `count()`; it is begun to be used when it is first asked for."""
     # Not by an import statement: operations, which are below, would then import what is above them.
-    importlib.import_module("fastgrad.cuda.running.dispatch").install()
+    importlib.import_module("fastgrad.cuda.runtime.dispatch").install()
     if _simulated():
         from fastgrad.cuda.devices.simulated import SimulatedDriver
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.kernels.building.signature import Parameter, Signature, parse_signature
+from fastgrad.kernels.codegen.signature import Parameter, Signature, parse_signature
 
 _TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}  # cudaDataType
 MOST_WORKSPACE = 1 << 25

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastgrad.cuda.building.kernel import DeviceKernel
+from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from fastgrad.cuda.building.compile import COMPILERS
+from fastgrad.cuda.codegen.compile import COMPILERS
 
 INSTALL = 'pip install ".[cuda]"'
 OLDEST_DRIVER = (13, 0)

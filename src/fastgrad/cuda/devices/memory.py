@@ -135,7 +135,7 @@ class Device:
     def program(self, *graphs: Any) -> Any:
         """What was recorded, as a program that runs here: a `program.DeviceProgram`."""
         # Not by an import statement: what is below programs has arrays, too.
-        return importlib.import_module("fastgrad.cuda.running.program").DeviceProgram(self, *graphs)
+        return importlib.import_module("fastgrad.cuda.runtime.program").DeviceProgram(self, *graphs)
 
     def put(self, array: np.ndarray) -> DeviceArray:
         """A copy of an array of the host."""

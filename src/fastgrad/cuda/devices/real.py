@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.cuda.building.compile import compile_ptx, content_of
-from fastgrad.cuda.building.entry import ENTRY
-from fastgrad.cuda.building.kernel import DeviceKernel
-from fastgrad.cuda.building.link import Cubin, link
+from fastgrad.cuda.codegen.compile import compile_ptx, content_of
+from fastgrad.cuda.codegen.entry import ENTRY
+from fastgrad.cuda.codegen.kernel import DeviceKernel
+from fastgrad.cuda.codegen.link import Cubin, link
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel, installed_blas
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.devices.finding import capability_of, cuda_core
-from fastgrad.kernels.building.cache import Entry, load, store
+from fastgrad.kernels.codegen.cache import Entry, load, store
 
 
 class Loaded(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.building.kernel import DeviceKernel
+from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.simulation.lock_step import SimulatedKernel, SimulationError

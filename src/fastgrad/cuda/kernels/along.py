@@ -7,15 +7,15 @@ from typing import Any
 
 from numpy import int64
 
-from fastgrad.cuda.building.kernel import OnDevice, on_device
+from fastgrad.cuda.codegen.kernel import OnDevice, on_device
 from fastgrad.cuda.kernels.gathering import begin_with
 from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.sorting import how_many_below, sorted_ids
-from fastgrad.kernels.arranging import gathering, scattering
-from fastgrad.kernels.arranging.gathering import INDICES, UNITS
-from fastgrad.kernels.arranging.scattering import INTEGERS, ZEROS
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.movement import gathering, scattering
+from fastgrad.kernels.movement.gathering import INDICES, UNITS
+from fastgrad.kernels.movement.scattering import INTEGERS, ZEROS
+from fastgrad.kernels.runtime.launch import Launch
 
 ONE_HOT = ("uint8", "int8", "int16", "int32", "int64")
 

@@ -13,19 +13,19 @@ from typing import Any
 
 from numpy import int64, uint64
 
-from fastgrad.cuda.building.body import shared_array, synchronize, thread, threads
-from fastgrad.cuda.building.kernel import OnDevice, device_kernel
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread, threads
+from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel
+from fastgrad.cuda.kernels.batch_matmul import block_sum, warp_greatest, warp_sum
 from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, eighth
-from fastgrad.cuda.kernels.together import block_sum, warp_greatest, warp_sum
 from fastgrad.kernels.attention import forward as on_cpu
 from fastgrad.kernels.attention import gradient as gradient_on_cpu
 from fastgrad.kernels.attention.tiles import far
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.drawing.random import block_words
-from fastgrad.kernels.functions.vector_math import exp, greatest, least, nan_greatest
-from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.math.vector_math import exp, greatest, least, nan_greatest
+from fastgrad.kernels.random.random import block_words
+from fastgrad.kernels.runtime.launch import Launch
 
 COLUMNS = 64
 """Of a block."""

@@ -10,12 +10,19 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, of_native
+from fastgrad.compiler.fusion.emit import launches_of_group
+from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
+from fastgrad.compiler.fusion.product_updates import UpdatedProduct, launches_of_updated
+from fastgrad.compiler.fusion.statistics import Measured, launches_of_measured
+from fastgrad.compiler.graph.graph import Node
+from fastgrad.compiler.programs.aliasing import Compiler
+from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
+from fastgrad.compiler.programs.plan import Elsewhere
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, of_native
 from fastgrad.cuda.kernels import (
     along,
     attention,
     distinct,
-    drawing,
     few_channels,
     gathering,
     losses,
@@ -25,6 +32,7 @@ from fastgrad.cuda.kernels import (
     pooling,
     positions,
     products,
+    random,
     recurrent,
     rows,
     scans,
@@ -36,19 +44,11 @@ from fastgrad.cuda.kernels.groups import map_launches, map_on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import reduction_on_device
-from fastgrad.kernels.building.body import call_pair, call_real, call_step
-from fastgrad.kernels.building.build import source_of
-from fastgrad.kernels.building.signature import Signature
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.kernels.codegen.body import call_pair, call_real, call_step
+from fastgrad.kernels.codegen.build import source_of
+from fastgrad.kernels.codegen.signature import Signature
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 from fastgrad.operation import Operation
-from fastgrad.trace.fusion.emit import launches_of_group
-from fastgrad.trace.fusion.epilogues import Product, launches_of_product
-from fastgrad.trace.fusion.product_updates import UpdatedProduct, launches_of_updated
-from fastgrad.trace.fusion.statistics import Measured, launches_of_measured
-from fastgrad.trace.graphs.graph import Node
-from fastgrad.trace.programs.aliasing import Compiler
-from fastgrad.trace.programs.native_form import launches_of, launches_of_row
-from fastgrad.trace.programs.plan import Elsewhere
 
 FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     rows.INSTEAD,
@@ -60,7 +60,7 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     windows.INSTEAD,
     few_channels.INSTEAD,
     pooling.INSTEAD,
-    drawing.INSTEAD,
+    random.INSTEAD,
     moving.INSTEAD,
     gathering.INSTEAD,
     distinct.INSTEAD,

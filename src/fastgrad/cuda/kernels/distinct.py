@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.building.body import shared_array, synchronize, thread
-from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
+from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.sorting import sorted_ids
-from fastgrad.kernels.arranging import embedding
-from fastgrad.kernels.arranging.embedding import FLOATS, INDICES
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import least
-from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.movement import embedding
+from fastgrad.kernels.movement.embedding import FLOATS, INDICES
+from fastgrad.kernels.runtime.launch import Launch
 
 CHUNK = 2048
 """How many sorted ids a block looks through."""

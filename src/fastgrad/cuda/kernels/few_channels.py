@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.building.kernel import OnDevice, on_device
+from fastgrad.cuda.codegen.kernel import OnDevice, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.products import SMALL, Layout, product_kernel
 from fastgrad.cuda.kernels.windows import home_of, place_of
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.running.launch import Constant, Launch
-from fastgrad.kernels.windows import few_channels as on_cpu
-from fastgrad.kernels.windows.few_channels import COLUMNS, PLACES, TARGET_AT
-from fastgrad.kernels.windows.patches import EXTENT, IMAGES, MOVE, SOURCE, SOURCE_CHANNELS, START, SUMS
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.convolution import few_channels as on_cpu
+from fastgrad.kernels.convolution.few_channels import COLUMNS, PLACES, TARGET_AT
+from fastgrad.kernels.convolution.patches import EXTENT, IMAGES, MOVE, SOURCE, SOURCE_CHANNELS, START, SUMS
+from fastgrad.kernels.runtime.launch import Constant, Launch
 
 
 @kernel(

@@ -13,7 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice
+from fastgrad.compiler.fusion.emit import in_place_pairs
+from fastgrad.compiler.fusion.epilogues import Product, can_begin
+from fastgrad.compiler.fusion.fused import Fused
+from fastgrad.compiler.fusion.kernel_writer import function_of
+from fastgrad.compiler.graph.graph import Node
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice
 from fastgrad.cuda.kernels.groups import DeviceWriter, written_map
 from fastgrad.cuda.kernels.instead import Memory
 from fastgrad.cuda.kernels.products import (
@@ -27,16 +33,10 @@ from fastgrad.cuda.kernels.products import (
     product_lines,
     widened,
 )
-from fastgrad.kernels.building.signature import SHARE, parse_signature
-from fastgrad.kernels.products.form import form_of, has_pairs
-from fastgrad.kernels.products.steps import product_launches
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Output
-from fastgrad.trace.fusion.emit import in_place_pairs
-from fastgrad.trace.fusion.epilogues import Product, can_begin
-from fastgrad.trace.fusion.fused import Fused
-from fastgrad.trace.fusion.kernel_writer import function_of
-from fastgrad.trace.graphs.graph import Node
-from fastgrad.trace.passes.rewriting import row_name
+from fastgrad.kernels.codegen.signature import SHARE, parse_signature
+from fastgrad.kernels.gemm.form import form_of, has_pairs
+from fastgrad.kernels.gemm.steps import product_launches
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output
 
 
 def can_be_followed(product: Node) -> bool:

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, on_device
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.moving import run_of
 from fastgrad.cuda.kernels.sorting import sorted_ids
-from fastgrad.kernels.arranging import gathering, scattering
-from fastgrad.kernels.arranging.gathering import INDICES, UNITS
-from fastgrad.kernels.arranging.scattering import KEEP, NUMBERS, TILE, ZEROS, nan_least
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import nan_greatest
-from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import nan_greatest
+from fastgrad.kernels.movement import gathering, scattering
+from fastgrad.kernels.movement.gathering import INDICES, UNITS
+from fastgrad.kernels.movement.scattering import KEEP, NUMBERS, TILE, ZEROS, nan_least
+from fastgrad.kernels.runtime.launch import Launch
 
 
 @kernel(

@@ -11,15 +11,15 @@ from collections.abc import Collection, Sequence
 from math import prod
 from typing import Any
 
-from fastgrad.cuda.building.body import shared_array, thread, threads
-from fastgrad.cuda.building.kernel import THREADS, DeviceKernel, OnDevice
-from fastgrad.cuda.kernels import together
-from fastgrad.kernels.building.signature import parse_signature
-from fastgrad.kernels.running.launch import Launch, Launches, Operand, Output
-from fastgrad.trace.fusion.emit import in_place_pairs
-from fastgrad.trace.fusion.fused import Fused
-from fastgrad.trace.fusion.kernel_writer import Writer, function_of
-from fastgrad.trace.fusion.stages import Elements
+from fastgrad.compiler.fusion.emit import in_place_pairs
+from fastgrad.compiler.fusion.fused import Fused
+from fastgrad.compiler.fusion.kernel_writer import Writer, function_of
+from fastgrad.compiler.fusion.stages import Elements
+from fastgrad.cuda.codegen.body import shared_array, thread, threads
+from fastgrad.cuda.codegen.kernel import THREADS, DeviceKernel, OnDevice
+from fastgrad.cuda.kernels import batch_matmul
+from fastgrad.kernels.codegen.signature import parse_signature
+from fastgrad.kernels.runtime.launch import Launch, Launches, Operand, Output
 
 ACCESS = 16
 """Bytes of the widest access."""
@@ -29,7 +29,7 @@ _NAMES: dict[str, Any] = {
     "thread": thread,
     "threads": threads,
     "shared_array": shared_array,
-    **{name: getattr(together, name) for name in _SHARED},
+    **{name: getattr(batch_matmul, name) for name in _SHARED},
 }
 
 

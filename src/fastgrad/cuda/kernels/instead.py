@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice
-from fastgrad.kernels.running.launch import Launch, Operand, Scratch
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice
+from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
 MOST_THREADS = 512
 

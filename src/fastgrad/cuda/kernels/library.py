@@ -18,16 +18,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad import mutation
-from fastgrad.cuda.building.kernel import OnDevice
+from fastgrad import settings_version
+from fastgrad.compiler.fusion.epilogues import add_epilogues, joined_with_map
+from fastgrad.compiler.fusion.fused import Fused, Source
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.cuda.codegen.kernel import OnDevice
 from fastgrad.cuda.devices.blas import AUX_ELEMENTS, Blas, LibraryKernel, ProductSpec
 from fastgrad.cuda.kernels.followed import can_be_followed
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Operand, Output, Scratch
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch
 from fastgrad.operation import HALVES
-from fastgrad.trace.fusion.epilogues import add_epilogues, joined_with_map
-from fastgrad.trace.fusion.fused import Fused, Source
-from fastgrad.trace.graphs.graph import Graph, Kind, Node, Value
-from fastgrad.trace.passes.rewriting import row_name
 
 _ACTIVATIONS = {"relu": "RELU", "gelu_tanh": "GELU"}
 _GRADIENTS = {"relu_gradient": "DRELU", "gelu_tanh_gradient": "DGELU"}
@@ -76,7 +76,7 @@ def spec_of(product: Node) -> ProductSpec | None:
         return None
     if b_batch == 0 and not transpose_a:
         batches, m = 1, batches * m
-    fast = mutation.settings.get(mutation.TENSOR_FLOAT_32) == "on"
+    fast = settings_version.settings.get(settings_version.TENSOR_FLOAT_32) == "on"
     names = a.dtype.name, d.dtype.name
     return ProductSpec(*names, batches, m, n, k, transpose_a, transpose_b, a_batch, b_batch, tf32=fast)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.cuda.building.body import shared_array, thread, threads
-from fastgrad.cuda.building.kernel import device_kernel
+from fastgrad.cuda.codegen.body import shared_array, thread, threads
+from fastgrad.cuda.codegen.kernel import device_kernel
+from fastgrad.cuda.kernels.batch_matmul import block_sum
 from fastgrad.cuda.kernels.instead import Instead, rows_of
 from fastgrad.cuda.kernels.rows import FLOATS, greatest_of_row
-from fastgrad.cuda.kernels.together import block_sum
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.functions.vector_math import exp, log
-from fastgrad.kernels.reducing import softmax as on_cpu
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.math.vector_math import exp, log
+from fastgrad.kernels.reduction import softmax as on_cpu
 
 INDICES = ("int32", "int64")
 

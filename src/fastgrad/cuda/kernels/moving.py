@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cuda.building.body import shared_array, synchronize, thread
-from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
+from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
-from fastgrad.kernels.arranging import strided
-from fastgrad.kernels.arranging.strided import RANK, WIDTHS
-from fastgrad.kernels.building.body import by_dtype
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.running.launch import Launch
-from fastgrad.kernels.running.moving import copy_bytes
+from fastgrad.kernels.codegen.body import by_dtype
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.movement import strided
+from fastgrad.kernels.movement.strided import RANK, WIDTHS
+from fastgrad.kernels.runtime.launch import Launch
+from fastgrad.kernels.runtime.moving import copy_bytes
 
 ACCESS = 16
 """Bytes of the widest access."""

@@ -6,16 +6,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.building.body import shared_array, thread, threads
-from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.codegen.body import shared_array, thread, threads
+from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.batch_matmul import block_sum, lines_sum
 from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
 from fastgrad.cuda.kernels.rows import FLOATS
-from fastgrad.cuda.kernels.together import block_sum, lines_sum
-from fastgrad.kernels.building.body import fused_multiply_add
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import least
-from fastgrad.kernels.reducing import batch_moments, normalization
-from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.codegen.body import fused_multiply_add
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.reduction import batch_moments, normalization
+from fastgrad.kernels.runtime.launch import Launch
 
 ROWS = 512
 """Rows of a part: each of eight warps sums 64."""

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy import int64, uint64
 
-from fastgrad.cuda.building.kernel import OnDevice, on_device
+from fastgrad.cuda.codegen.kernel import OnDevice, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.sorting import sorted_ids
-from fastgrad.kernels.arranging import ordering
-from fastgrad.kernels.arranging.ordering import REAL, ordered_bits
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.movement import ordering
+from fastgrad.kernels.movement.ordering import REAL, ordered_bits
+from fastgrad.kernels.runtime.launch import Launch
 
 PLACES = ("int16", "int32", "int64")
 

@@ -10,13 +10,13 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.building.kernel import OnDevice, on_device
+from fastgrad.cuda.codegen.kernel import OnDevice, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory
-from fastgrad.kernels.building.body import local_array
-from fastgrad.kernels.building.build import Kernel, kernel
-from fastgrad.kernels.running.launch import Launch
-from fastgrad.kernels.windows import pooling
-from fastgrad.kernels.windows.sliding import end_cell, first_cell, walk_cells
+from fastgrad.kernels.codegen.body import local_array
+from fastgrad.kernels.codegen.build import Kernel, kernel
+from fastgrad.kernels.convolution import pooling
+from fastgrad.kernels.convolution.sliding import end_cell, first_cell, walk_cells
+from fastgrad.kernels.runtime.launch import Launch
 
 GIVING = (pooling.spread_means, pooling.to_winners, pooling.to_winners_apart)
 KEEPING = (
@@ -32,7 +32,7 @@ def _walk(
     x, y, v, out, channels, windows, cleared, lowest,
     d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last,
 ):  # fmt: skip
-    """The walk of `kernels.windows.sliding`; a unit is a channel of so many `windows`."""
+    """The walk of `kernels.convolution.sliding`; a unit is a channel of so many `windows`."""
     work = local_array(V, 1)
     for unit in range(first, last):
         part = unit // channels

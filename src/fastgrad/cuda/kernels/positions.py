@@ -7,14 +7,14 @@ from typing import Any
 
 from numpy import int64
 
-from fastgrad.cuda.building.body import shared_array, shuffle_xor, synchronize, thread, threads
-from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.codegen.body import shared_array, shuffle_xor, synchronize, thread, threads
+from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory, threads_for
-from fastgrad.kernels.arranging.ordering import POSITIONS, REAL
-from fastgrad.kernels.arranging.positions import TILE, extreme_positions, without_nan
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.movement.ordering import POSITIONS, REAL
+from fastgrad.kernels.movement.positions import TILE, extreme_positions, without_nan
+from fastgrad.kernels.runtime.launch import Launch
 
 KINDS = (*REAL, "bool")
 

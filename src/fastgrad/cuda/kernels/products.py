@@ -17,19 +17,19 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from fastgrad.cuda.building.body import load_aligned, shared_array, store_aligned, synchronize, thread, threads
-from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.cuda.codegen.body import load_aligned, shared_array, store_aligned, synchronize, thread, threads
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.batch_matmul import block_sum, lines_sum
 from fastgrad.cuda.kernels.instead import Instead, Memory, threads_for
-from fastgrad.cuda.kernels.together import block_sum, lines_sum
-from fastgrad.kernels.building.body import digest, fused_multiply_add
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.building.isa import host_isa
-from fastgrad.kernels.building.signature import SHARE, parse_signature
-from fastgrad.kernels.functions.vector_math import least
-from fastgrad.kernels.mapping.half import widen_bfloat16
-from fastgrad.kernels.products import gemm, gemv, pairs
-from fastgrad.kernels.products.form import NOT_OWN
-from fastgrad.kernels.running.launch import Launch, Operand
+from fastgrad.kernels.codegen.body import digest, fused_multiply_add
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.codegen.signature import SHARE, parse_signature
+from fastgrad.kernels.elementwise.half import widen_bfloat16
+from fastgrad.kernels.gemm import gemm, gemv, pairs
+from fastgrad.kernels.gemm.form import NOT_OWN
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.runtime.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
 ENOUGH = 128

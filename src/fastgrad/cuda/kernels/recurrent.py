@@ -14,19 +14,19 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.building.body import shared_array, thread
-from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.cuda.codegen.body import shared_array, thread
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.cuda.kernels.state_products import ROWS, THREADS, UNITS, state_product
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import least, sigmoid, tanh
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import least, sigmoid, tanh
 from fastgrad.kernels.recurrent import products
 from fastgrad.kernels.recurrent.gru import gru, gru_gradient
 from fastgrad.kernels.recurrent.lstm import lstm, lstm_gradient
 from fastgrad.kernels.recurrent.simple import simple_rnn, simple_rnn_gradient
-from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.runtime.launch import Launch
 
 # What the kernels know of a cell; each is made with its own.
 GATES = 1  # products with the recurrent kernel that a unit of the state needs

@@ -11,15 +11,15 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from fastgrad.cuda.building.kernel import THREADS
+from fastgrad.compiler.fusion.combining import neutral
+from fastgrad.compiler.fusion.emit import in_place_pairs
+from fastgrad.compiler.fusion.emit_reduction import Emitter, combine_of, combined, lane_of
+from fastgrad.compiler.fusion.fused import Fused, Step
+from fastgrad.compiler.fusion.phases import Phase
+from fastgrad.cuda.codegen.kernel import THREADS
 from fastgrad.cuda.kernels.groups import DeviceWriter
 from fastgrad.cuda.kernels.instead import threads_for
-from fastgrad.kernels.running.launch import Launch, Launches
-from fastgrad.trace.fusion.combining import neutral
-from fastgrad.trace.fusion.emit import in_place_pairs
-from fastgrad.trace.fusion.emit_reduction import Emitter, combine_of, combined, lane_of
-from fastgrad.trace.fusion.fused import Fused, Step
-from fastgrad.trace.fusion.phases import Phase
+from fastgrad.kernels.runtime.launch import Launch, Launches
 
 LONGEST = 64
 ALONE = 8

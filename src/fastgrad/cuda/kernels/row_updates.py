@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 
 from numpy import uint64
 
-from fastgrad.cuda.building.body import load_aligned, store_aligned
-from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, on_device
+from fastgrad.cuda.codegen.body import load_aligned, store_aligned
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.sorting import how_many_below
-from fastgrad.kernels.building.body import digest
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.building.signature import parse_signature
-from fastgrad.kernels.running.launch import Launch
-from fastgrad.kernels.updating.update_rule import FLOATS, INDICES, UpdateRule
+from fastgrad.kernels.codegen.body import digest
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.codegen.signature import parse_signature
+from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, UpdateRule
+from fastgrad.kernels.runtime.launch import Launch
 
 RUN = {"float32": 4, "float64": 2}
 """How many elements are one access."""

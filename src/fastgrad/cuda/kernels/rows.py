@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.building.body import shared_array, thread, threads
-from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.codegen.body import shared_array, thread, threads
+from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.kernels.batch_matmul import block_greatest, block_sum
 from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
-from fastgrad.cuda.kernels.together import block_greatest, block_sum
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.functions.vector_math import exp, log, nan_greatest
-from fastgrad.kernels.reducing import softmax as on_cpu
-from fastgrad.kernels.reducing import softmax_across as across
-from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.math.vector_math import exp, log, nan_greatest
+from fastgrad.kernels.reduction import softmax as on_cpu
+from fastgrad.kernels.reduction import softmax_across as across
+from fastgrad.kernels.runtime.launch import Launch
 
 FLOATS = ("float32", "float64")
 

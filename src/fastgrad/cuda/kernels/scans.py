@@ -11,15 +11,15 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.building.body import shared_array, synchronize, thread
-from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, on_device
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.building.signature import parse_signature
-from fastgrad.kernels.reducing import scanning
-from fastgrad.kernels.reducing.scanning import FLOATS, INTEGERS, log_add_exp
-from fastgrad.kernels.running.launch import Launch
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.codegen.signature import parse_signature
+from fastgrad.kernels.reduction import scanning
+from fastgrad.kernels.reduction.scanning import FLOATS, INTEGERS, log_add_exp
+from fastgrad.kernels.runtime.launch import Launch
 
 MANY_LINES = 1 << 15
 """So many threads are enough for a GPU."""

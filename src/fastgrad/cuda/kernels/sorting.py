@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.building.body import shared_array, synchronize, thread
-from fastgrad.cuda.building.kernel import OnDevice, device_kernel, on_device
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
+from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
 from fastgrad.cuda.kernels.instead import Memory
-from fastgrad.kernels.arranging.gathering import INDICES
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import least
-from fastgrad.kernels.running.launch import Launch, Operand
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.movement.gathering import INDICES
+from fastgrad.kernels.runtime.launch import Launch, Operand
 
 STRETCH = 256
 

@@ -15,8 +15,8 @@ import linecache
 from collections.abc import Iterator
 from typing import Any
 
-from fastgrad.cuda.building.body import load_aligned, synchronize, thread
-from fastgrad.kernels.building.body import by_dtype, digest, fused_multiply_add
+from fastgrad.cuda.codegen.body import load_aligned, synchronize, thread
+from fastgrad.kernels.codegen.body import by_dtype, digest, fused_multiply_add
 
 THREADS = 128
 """Of a block: what all of this is for."""

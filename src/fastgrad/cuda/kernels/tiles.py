@@ -6,7 +6,7 @@ So it can be written along either direction, and no two threads of a warp ask th
 
 from __future__ import annotations
 
-from fastgrad.kernels.building.body import by_dtype, fused_multiply_add, scalar_function
+from fastgrad.kernels.codegen.body import by_dtype, fused_multiply_add, scalar_function
 
 SIDE = 32
 """Rows and columns of a tile, and terms that are in shared memory at a time; the literals in the bodies."""

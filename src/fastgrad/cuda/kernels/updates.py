@@ -11,17 +11,17 @@ import linecache
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.building.body import load_aligned, shared_array, store_aligned, thread, threads
-from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, device_kernel
+from fastgrad.cuda.codegen.body import load_aligned, shared_array, store_aligned, thread, threads
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel
+from fastgrad.cuda.kernels.batch_matmul import block_sum
 from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
 from fastgrad.cuda.kernels.row_updates import WAYS, rows_instead
-from fastgrad.cuda.kernels.together import block_sum
-from fastgrad.kernels.building.body import digest
-from fastgrad.kernels.building.signature import parse_signature
-from fastgrad.kernels.functions.vector_math import greatest, least
-from fastgrad.kernels.running.launch import Launch
-from fastgrad.kernels.updating.norms import blocks_of_several, sums_of_squares, totals_of_several
-from fastgrad.kernels.updating.update_rule import MADE, UNIT, UpdateRule
+from fastgrad.kernels.codegen.body import digest
+from fastgrad.kernels.codegen.signature import parse_signature
+from fastgrad.kernels.math.vector_math import greatest, least
+from fastgrad.kernels.optimizers.norms import blocks_of_several, sums_of_squares, totals_of_several
+from fastgrad.kernels.optimizers.update_rule import MADE, UNIT, UpdateRule
+from fastgrad.kernels.runtime.launch import Launch
 
 FLOATS = ("float32", "float64")
 PARTS = 32

@@ -1,6 +1,6 @@
 """Convolutions and their gradients in tiles: a block has 32 rows and 32 columns of a matrix product whose rows are windows.
 
-The tables are the CPU's (`kernels.windows.patches`), but that each term, or row of a gradient of filters, is a place in a window
+The tables are the CPU's (`kernels.convolution.patches`), but that each term, or row of a gradient of filters, is a place in a window
 and not one in a patch: nothing is copied, and what is outside of the input is 0. Stretches of 32 terms go through shared memory; a
 thread has eight rows of a column in its registers. Sums are chains of fused multiply-adds in the order of the terms. Where channels
 have filters of their own a thread has an element of the result.
@@ -15,16 +15,14 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.building.body import shared_array, synchronize, thread
-from fastgrad.cuda.building.kernel import DeviceKernel, OnDevice, device_kernel, on_device
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel, on_device
 from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, eighth, multiply_add
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import least
-from fastgrad.kernels.running.launch import Constant, Launch
-from fastgrad.kernels.windows import patches
-from fastgrad.kernels.windows.patches import (
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.convolution import patches
+from fastgrad.kernels.convolution.patches import (
     CHUNK_SIZE,
     CHUNKS,
     COLUMNS,
@@ -43,6 +41,8 @@ from fastgrad.kernels.windows.patches import (
     TARGET_GROUP,
     TARGET_IMAGE,
 )
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.runtime.launch import Constant, Launch
 
 
 @scalar_function

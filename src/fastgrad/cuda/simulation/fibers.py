@@ -16,8 +16,8 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
-from fastgrad.cuda.building import body
-from fastgrad.kernels.building.native import initialize_llvm, target
+from fastgrad.cuda.codegen import body
+from fastgrad.kernels.codegen.native import initialize_llvm, target
 
 MOST_THREADS = 1024
 _STACK = 128 * 1024

@@ -1,4 +1,4 @@
-"""What the names of `cuda.building.body` and of entries are in the simulation of a GPU: questions to `fibers`, by Numba's intrinsics."""
+"""What the names of `cuda.codegen.body` and of entries are in the simulation of a GPU: questions to `fibers`, by Numba's intrinsics."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from numba.core import types as numba_types
 from numba.core.imputils import lower_builtin
 from numba.extending import register_model
 
-from fastgrad.cuda.building import body as of_gpus
-from fastgrad.cuda.building import entry
-from fastgrad.cuda.building.library import OF_GPU
+from fastgrad.cuda.codegen import body as of_gpus
+from fastgrad.cuda.codegen import entry
+from fastgrad.cuda.codegen.library import OF_GPU
 from fastgrad.cuda.simulation.fibers import ASKED, PLACES, SIMULATED
 from fastgrad.cuda.simulation.races import WATCH
-from fastgrad.kernels.building import body, checked_pointers, intrinsics
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.building.checked_pointers import CheckedPointer, pointer_value
-from fastgrad.kernels.building.frontend import CompileError, Machine
-from fastgrad.kernels.building.intrinsics import INTRINSICS, define
+from fastgrad.kernels.codegen import body, checked_pointers, intrinsics
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.checked_pointers import CheckedPointer, pointer_value
+from fastgrad.kernels.codegen.frontend import CompileError, Machine
+from fastgrad.kernels.codegen.intrinsics import INTRINSICS, define
 
 types: Any = numba_types  # Numba adds names to this module when it is imported
 

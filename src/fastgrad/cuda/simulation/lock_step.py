@@ -19,16 +19,16 @@ from typing import Any, NamedTuple
 import llvmlite.binding as llvm
 import numpy as np
 
-from fastgrad.cuda.building import body
-from fastgrad.cuda.building.entry import entry_of
-from fastgrad.cuda.building.kernel import NO_ANSWER, DeviceKernel
+from fastgrad.cuda.codegen import body
+from fastgrad.cuda.codegen.entry import entry_of
+from fastgrad.cuda.codegen.kernel import NO_ANSWER, DeviceKernel
 from fastgrad.cuda.simulation import fibers, races
 from fastgrad.cuda.simulation.fibers import ASKED
-from fastgrad.kernels.building import bounds
-from fastgrad.kernels.building.native import initialize_llvm, run_passes, target
-from fastgrad.kernels.building.signature import LIST_KINDS, Parameter, Signature
-from fastgrad.kernels.building.wrapper import RAISED, names_ir
-from fastgrad.kernels.running.launch import Constant, Input, Launches, Output, Scratch
+from fastgrad.kernels.codegen import bounds
+from fastgrad.kernels.codegen.native import initialize_llvm, run_passes, target
+from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
+from fastgrad.kernels.codegen.wrapper import RAISED, names_ir
+from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
 
 _SYNCHRONIZE, _XOR = (ASKED.index(special) for special in (body.synchronize, body.shuffle_xor))
 _NUMBERS = frozenset({"float", "int", "count"})
@@ -270,8 +270,8 @@ class _Native(NamedTuple):
 @functools.cache
 def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Native:
     from fastgrad.cuda.simulation.intrinsics import simulated_gpu
-    from fastgrad.kernels.building.compile import parameter_type, type_names
-    from fastgrad.kernels.building.frontend import ScalarFunction, frontend, lowered
+    from fastgrad.kernels.codegen.compile import parameter_type, type_names
+    from fastgrad.kernels.codegen.frontend import ScalarFunction, frontend, lowered
 
     initialize_llvm()
     variables = dict(dtypes)

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from fastgrad import mutation, nest, recording
+from fastgrad import nest, recording, settings_version
 from fastgrad.composite import Composite, CompositeOperand
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
-from fastgrad.keras.layers.calling import Caller, added_losses
 from fastgrad.keras.layers.configuration import Configurable
-from fastgrad.keras.layers.owning import WeightOwner
+from fastgrad.keras.layers.layer_call import Caller, added_losses
 from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_of
 from fastgrad.keras.layers.symbolic import OfFirstCall, output_spec, state_unchanged
+from fastgrad.keras.layers.variable_tracking import WeightOwner
 from fastgrad.keras.weight import CastWeight, Weight
 from fastgrad.names import near
 from fastgrad.storage.restoration import settle
@@ -321,7 +321,7 @@ class Layer(Caller, Configurable, WeightOwner):
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
         self._set_policy(_policy_of(value))
-        mutation.changed()
+        settings_version.changed()
 
     def _set_policy(self, policy: Any) -> None:
         self._policy, self._layer_dtype = policy, policy.compute

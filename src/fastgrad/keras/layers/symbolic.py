@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import nest, recording
+from fastgrad.compiler.recording.state import Saved
 from fastgrad.keras import naming, settings
 from fastgrad.keras.layers.input_spec import check_inputs
 from fastgrad.keras.layers.shapes import common, has_unknown, is_shape, map_shapes
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor
-from fastgrad.trace.recording.state import Saved
 
 
 class _Restored(threading.local):

@@ -14,8 +14,8 @@ from fastgrad.keras.optimizers.gradients import Rows, scaled
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.plan import Plan, is_half
 from fastgrad.keras.optimizers.step import assign_all
-from fastgrad.kernels.updating.adafactor import adafactor_matrix, adafactor_vector
-from fastgrad.kernels.updating.update_rule import MOVES
+from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
+from fastgrad.kernels.optimizers.update_rule import MOVES
 from fastgrad.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector, add_rows
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.variable import Variable

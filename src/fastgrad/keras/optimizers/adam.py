@@ -10,8 +10,8 @@ from fastgrad.keras.optimizers.followed import root
 from fastgrad.keras.optimizers.moments import MomentOptimizer
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
-from fastgrad.kernels.updating import optimizers as rules
-from fastgrad.kernels.updating.update_rule import UpdateRule
+from fastgrad.kernels.optimizers import optimizers as rules
+from fastgrad.kernels.optimizers.update_rule import UpdateRule
 from fastgrad.variable import Variable
 
 

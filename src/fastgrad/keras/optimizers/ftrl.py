@@ -8,7 +8,7 @@ from typing import Any
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import quotient
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
-from fastgrad.kernels.updating import optimizers as rules
+from fastgrad.kernels.optimizers import optimizers as rules
 
 
 class Ftrl(RuleOptimizer):

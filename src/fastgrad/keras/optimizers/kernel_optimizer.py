@@ -14,7 +14,7 @@ from fastgrad.keras.optimizers.optimizer import Optimizer, decay
 from fastgrad.keras.optimizers.plan import Plan, is_half, release
 from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, by_key
 from fastgrad.keras.optimizers.variable import OptimizerVariable
-from fastgrad.kernels.updating.update_rule import MOVES, RESTS_AT_ZERO, UpdateRule, units
+from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS_AT_ZERO, UpdateRule, units
 from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
 from fastgrad.placement import beside, moved
 from fastgrad.recording import recorders, state_followed, unheard

@@ -9,7 +9,7 @@ from typing import Any
 from fastgrad.keras.optimizers.followed import scaled_variable, value_of
 from fastgrad.keras.optimizers.moments import MomentOptimizer
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
-from fastgrad.kernels.updating import optimizers as rules
+from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.variable import Variable
 
 

@@ -26,8 +26,8 @@ from fastgrad.keras.optimizers.plan import Plan, is_half, release
 from fastgrad.keras.optimizers.state import OptimizerState
 from fastgrad.keras.optimizers.step import Step, SummedRows, apply_as_operations, overwrites, overwritten
 from fastgrad.keras.weight import overwriting
-from fastgrad.kernels.updating.optimizers import decay_weights, moving_average
-from fastgrad.kernels.updating.update_rule import units
+from fastgrad.kernels.optimizers.optimizers import decay_weights, moving_average
+from fastgrad.kernels.optimizers.update_rule import units
 from fastgrad.ops.casting import cast
 from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
 from fastgrad.placement import device_of, placement

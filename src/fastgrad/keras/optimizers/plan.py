@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras.optimizers.variable import OptimizerVariable, Reads
-from fastgrad.kernels.updating.update_rule import units
+from fastgrad.kernels.optimizers.update_rule import units
 from fastgrad.ops.optimizer_updates import is_half
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor

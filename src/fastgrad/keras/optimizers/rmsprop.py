@@ -9,8 +9,8 @@ from typing import Any
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
-from fastgrad.kernels.updating import optimizers as rules
-from fastgrad.kernels.updating.update_rule import UpdateRule
+from fastgrad.kernels.optimizers import optimizers as rules
+from fastgrad.kernels.optimizers.update_rule import UpdateRule
 from fastgrad.variable import Variable
 
 # By whether there is momentum, and whether it is centered.

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
-from fastgrad.kernels.updating.update_rule import UpdateRule
+from fastgrad.kernels.optimizers.update_rule import UpdateRule
 from fastgrad.variable import Variable
 
 

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
-from fastgrad.kernels.updating import optimizers as rules
-from fastgrad.kernels.updating.update_rule import UpdateRule
+from fastgrad.kernels.optimizers import optimizers as rules
+from fastgrad.kernels.optimizers.update_rule import UpdateRule
 
 
 class SGD(RuleOptimizer):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.aligned import aligned_array, aligned_copy
+from fastgrad.cache_alignment import aligned_array, aligned_copy
 from fastgrad.keras import initializers, naming
 from fastgrad.keras.optimizers.arguments import checked_rate
 from fastgrad.keras.optimizers.followed import Followed

@@ -15,9 +15,9 @@ import numpy as np
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.optimizer import Optimizer
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
-from fastgrad.kernels.building.body import digest, fingerprint
-from fastgrad.kernels.building.user_function import kernel_function, python_function
-from fastgrad.kernels.updating.update_rule import GRADIENT_NAMES, MOVES, RESTS, RESTS_AT_ZERO, UpdateRule
+from fastgrad.kernels.codegen.body import digest, fingerprint
+from fastgrad.kernels.codegen.user_function import kernel_function, python_function
+from fastgrad.kernels.optimizers.update_rule import GRADIENT_NAMES, MOVES, RESTS, RESTS_AT_ZERO, UpdateRule
 
 _ZERO_GRADIENT = {"moves": MOVES, "rests": RESTS, "rests_at_zero": RESTS_AT_ZERO}
 _DECAY = frozenset({"decay", "weight_decay"})

@@ -90,7 +90,7 @@ def _holds_weights(value: Any) -> bool:
 
 
 def _saves_itself(layer: Any) -> bool:
-    from fastgrad.keras.layers.owning import WeightOwner
+    from fastgrad.keras.layers.variable_tracking import WeightOwner
 
     methods = ("save_own_variables", "load_own_variables")
     return any(getattr(type(layer), name) is not getattr(WeightOwner, name) for name in methods)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.function import Function
+from fastgrad.compiler.recording.state import Saved
 from fastgrad.keras.training.batches import Batches
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.json_text import parse_json
-from fastgrad.trace.function import Function
-from fastgrad.trace.recording.state import Saved
 
 
 class Fitting:

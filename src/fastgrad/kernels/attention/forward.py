@@ -19,9 +19,9 @@ from fastgrad.kernels.attention.tiles import (
     scale_rows,
     turn,
 )
-from fastgrad.kernels.building.body import local_array, scalar_function
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import exp, greatest, least
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import exp, greatest, least
 
 FLOATS = ("float32", "float64")
 SIZES = (

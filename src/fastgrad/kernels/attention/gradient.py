@@ -16,10 +16,10 @@ from fastgrad.kernels.attention.tiles import (
     put_rows,
     turn,
 )
-from fastgrad.kernels.building.body import local_array, scalar_function
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.functions.vector_math import exp, least
-from fastgrad.kernels.reducing.row_blocks import product_sums_of, rows_together
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import exp, least
+from fastgrad.kernels.reduction.row_blocks import product_sums_of, rows_together
 
 FOR_QUERIES = 1
 FOR_KEYS = 2

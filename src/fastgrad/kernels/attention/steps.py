@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad.kernels.attention.forward import attention
 from fastgrad.kernels.attention.gradient import FOR_KEYS, FOR_QUERIES, attention_gradient, row_products
 from fastgrad.kernels.attention.tiles import KEYS, QUERIES
-from fastgrad.kernels.running.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 NANOSECONDS = 0.02  # of a multiplication and addition, about
 EXPONENTIAL = 0.4

@@ -8,7 +8,7 @@ import math
 
 from numpy import uint64
 
-from fastgrad.kernels.building.body import (
+from fastgrad.kernels.codegen.body import (
     by_dtype,
     masked_loads,
     multiply_rows,
@@ -17,8 +17,8 @@ from fastgrad.kernels.building.body import (
     scalar_function,
     vector_lanes,
 )
-from fastgrad.kernels.drawing.random import block_words
-from fastgrad.kernels.functions.vector_math import least
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.random.random import block_words
 
 QUERIES = 64  # of a tile
 KEYS = 64

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgrad.kernels.building.body import multiply_rows, panel_columns, scalar_function, vector_lanes
-from fastgrad.kernels.building.build import kernel
-from fastgrad.kernels.building.isa import host_isa
-from fastgrad.kernels.functions.vector_math import least
-from fastgrad.kernels.running.launch import Input, Launch, Scratch
+from fastgrad.kernels.codegen.body import multiply_rows, panel_columns, scalar_function, vector_lanes
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.runtime.launch import Input, Launch, Scratch
 
 FLOATS = ("float32", "float64")
 TERMS = 384  # the longest chain

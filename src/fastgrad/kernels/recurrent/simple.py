@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastgrad.kernels.building.body import scalar_function
-from fastgrad.kernels.functions.vector_math import tanh
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.math.vector_math import tanh
 from fastgrad.kernels.recurrent.walk import copy, forward_launches, gradient_launches, over_time
-from fastgrad.kernels.running.launch import Launches, Spec
+from fastgrad.kernels.runtime.launch import Launches, Spec
 
 
 @scalar_function

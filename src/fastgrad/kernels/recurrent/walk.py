@@ -11,11 +11,11 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from fastgrad.kernels.building.body import local_array, scalar_function
-from fastgrad.kernels.building.build import Kernel, kernel
-from fastgrad.kernels.functions.vector_math import least
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import Kernel, kernel
+from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.recurrent.products import FLOATS, multiply_packed, pack_launch, packed_size
-from fastgrad.kernels.running.launch import Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
 UNIT = 8  # rows of a unit of work: all time steps of so many sequences
 TOGETHER = 32  # rows that go through a time step together: their state stays in the cache

@@ -1,0 +1,140 @@
+"""The gradient of branches is branches: the gradient of each.
+
+Each branch gives what its gradient will read as further results, which stand side by side: a branch fills those that
+another one's gradient reads with zeros. As both are branches, so are all further derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.control_flow.branches import Branches
+from fastgrad.compiler.control_flow.graph_operation import GraphOperation, Pullback, made_pullback
+from fastgrad.compiler.control_flow.of_graphs import Flags
+from fastgrad.compiler.control_flow.scan_gradient import ran, zeros_like
+from fastgrad.compiler.control_flow.structured import leads, spread_out, wanted
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.graph.interpret import interpret
+from fastgrad.compiler.recording.record import Recording, apart
+from fastgrad.operation import TABLE, Joint
+from fastgrad.tensor import Tensor
+
+
+def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
+    """Branches that give what their gradient reads.
+
+    Args:
+        branches: the branches themselves.
+        flags: for each input whether gradients with respect to it are wanted.
+        inputs: of the branches.
+
+    Returns:
+        Branches with more results; None if a gradient goes by values, or a branch that is not taken can't be run on these
+        inputs, so that its gradient is not known yet.
+    """
+    arrays = [x._on_host() for x in inputs[1:]]
+    found = []
+    try:
+        with apart():
+            for branch in branches.branches:
+                tensors = [Tensor(x) for x in arrays]
+                variant, results = branch.ran_forward(
+                    flags[1:], tensors, lambda forward: interpret(forward.graph, arrays)
+                )
+                reached = leads(branch.graph, flags[1:])
+                have = (*reached, *[False] * (len(results) - branches.gives))
+                cotangents = [np.ones_like(y) for y, there in zip(results, have, strict=True) if there]
+                tensors += [Tensor(x) for x in (*results, *cotangents)]
+                whole = made_pullback(variant, flags[1:], have, tensors, dense=True)
+                if whole.operation is not None and any(n.kind is Kind.GUARD for n in whole.operation.graph.nodes):
+                    return None
+                found.append((variant.graph, _read(variant.graph, whole, len(arrays), branches.gives)))
+    except Exception:  # noqa: BLE001  # what a branch raises, it raises when it is taken
+        return None
+    slots: list[Value] = []
+    for _, read in found:
+        free = list(slots)
+        for value in read:
+            slot = next((s for s in free if (s.shape, s.dtype) == (value.shape, value.dtype)), None)
+            if slot is None:
+                slots.append(value)
+            else:
+                free.remove(slot)
+    graphs = [_filled(graph, read, slots, branches.gives) for graph, read in found]
+    return _Keeping(branches, [GraphOperation(graph, "branch") for graph in graphs])
+
+
+def _read(graph: Graph, pullback: Pullback, count: int, gives: int) -> list[Value]:
+    """The values that a gradient reads, other than inputs and results."""
+    there = {id(node.outputs[0]) for node in graph.nodes if node.kind is Kind.ARGUMENT}
+    there |= {id(value) for value in graph.results[:gives]}
+    read = [graph.results[i - count] for i in pullback.used if 0 <= i - count < len(graph.results)]
+    return list({id(value): value for value in read if id(value) not in there}.values())
+
+
+def _filled(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> Graph:
+    """A branch's graph with a result for each slot: a value that its gradient reads, or zeros."""
+    nodes, results = list(graph.nodes), list(graph.results[:gives])
+    rest = list(read)
+    number = max([value.number for node in nodes for value in node.outputs], default=-1) + 1
+    for slot in slots:
+        value = next((v for v in rest if (v.shape, v.dtype) == (slot.shape, slot.dtype)), None)
+        if value is not None:
+            rest.remove(value)
+        else:
+            zero, value = Value((), slot.dtype, number), Value(slot.shape, slot.dtype, number + 1)
+            number += 2
+            nodes.append(Node(Kind.CONSTANT, np.zeros((), slot.dtype), outputs=(zero,)))
+            nodes.append(Node(Kind.OPERATION, TABLE["broadcast_to"], (zero,), (value,), {"shape": slot.shape}))
+        results.append(value)
+    return Graph(nodes, results)
+
+
+class _Keeping(Branches):
+    """Branches that give what their gradient reads; the further results of one without use for them are zeros."""
+
+    def __init__(self, origin: Branches, branches: Sequence[GraphOperation]) -> None:
+        super().__init__(branches, origin.name)
+        self._made_of = origin  # as long as this one is there, equal branches are the same object (equal_graphs.py)
+        self._backwards: dict[tuple[Flags, Flags], Branches] = {}
+
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
+        """They give it already."""
+
+    @property
+    def gradient(self) -> Joint:
+        """The rule for tapes."""
+        return Joint(self._cotangents, zeros=False)
+
+    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+        results = y if type(y) is tuple else (y,)
+        needs, have, given = wanted(needs, g, inputs)
+        needs = self.leading(needs, have)
+        if True not in needs:
+            return [None] * len(inputs)
+        found = self._backwards.get((needs, have))
+        if found is None:
+            with apart():
+                found = self._backwards[needs, have] = self._backward(needs, have, inputs, results, given)
+        return spread_out(needs, found(*inputs, *results, *given))
+
+    def _backward(
+        self, needs: Flags, have: Flags, inputs: Sequence[Tensor], results: Sequence[Tensor], given: Sequence[Tensor]
+    ) -> Branches:
+        graphs = []
+        for branch in self.branches:
+            # For one that was not taken these results are only of the right shapes.
+            arguments = [Tensor(x._on_host()) for x in (*inputs[1:], *results, *given)]
+            pullback = made_pullback(branch, needs[1:], have, arguments, dense=True)
+            with Recording(arguments) as recorder:
+                found = ran(pullback, arguments)
+                wanted_now = [
+                    zeros_like(x) if one is None else one
+                    for x, one, need in zip(arguments, found, needs[1:], strict=False)
+                    if need
+                ]
+            graphs.append(recorder.graph(wanted_now))
+        return Branches([GraphOperation(graph, "branch_gradient") for graph in graphs], f"{self.name}_gradient")

@@ -1,0 +1,98 @@
+"""Branches as one operation: an index, and a graph for each way to go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.control_flow.graph_operation import GraphOperation
+from fastgrad.compiler.control_flow.native_branches import launches_of_branches
+from fastgrad.compiler.control_flow.of_graphs import Flags
+from fastgrad.compiler.control_flow.structured import Structured, leads
+from fastgrad.compiler.graph.graph import Graph
+from fastgrad.kernels.runtime.launch import Launches
+from fastgrad.tensor import Tensor
+
+
+class Branches(Structured):
+    """Runs one of several graphs.
+
+    Inputs are an index, a boolean or an integer of one element, and those of the graphs; an index that is none counts as
+    the last one.
+
+    Args:
+        branches: graphs whose arguments and results are alike.
+        name: shown in graphs, errors and reports.
+
+    Attributes:
+        branches: as given.
+    """
+
+    def __init__(self, branches: Sequence[GraphOperation], name: str) -> None:
+        super().__init__(name)
+        self.branches = tuple(branches)
+        self.checks = any(branch.checks for branch in branches)
+        self.gives = len(branches[0].graph.results)
+        self.rooms = [loop for branch in branches for loop in branch.rooms]
+        self._reduced: dict[Flags, Branches] = {}
+
+    @property
+    def graphs(self) -> dict[str, Graph]:
+        """What it is made of, for text."""
+        return {f"branch {number}": branch.graph for number, branch in enumerate(self.branches)}
+
+    def launches(self, inputs: Any, outputs: Any) -> Launches | None:
+        """The kernel of branches that are all native."""
+        return launches_of_branches(self, inputs, outputs)
+
+    def chosen(self, index: np.ndarray) -> int:
+        """The number of the branch for an index."""
+        number = int(index.reshape(()))
+        return number if 0 <= number < len(self.branches) else len(self.branches) - 1
+
+    def run(self, index: np.ndarray, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The results of the branch."""
+        return self.branches[self.chosen(index)].run(*arrays)
+
+    def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The results of the branch, by operations."""
+        return self.branches[self.chosen(inputs[0]._on_host())](*inputs[1:])
+
+    @property
+    def result_count(self) -> int:
+        """How many results it has."""
+        return self.gives
+
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
+        """Branches with further results, which their gradient reads; None where it is found anew each time."""
+        from fastgrad.compiler.control_flow.branch_gradient import keeping
+
+        return keeping(self, flags, inputs)
+
+    def kept(self, used: Flags) -> Flags:
+        """Of the results those that can't be dropped, if nobody reads any but ``used``."""
+        return used
+
+    def with_results(self, kept: Flags) -> Branches:
+        """The same branches, for programs that are only run, with fewer results."""
+        found = self._reduced.get(kept)
+        if found is None:
+            graphs = [branch.graph for branch in self.branches]
+            results = [[y for y, keep in zip(graph.results, kept, strict=True) if keep] for graph in graphs]
+            fewer = [Graph(graph.nodes, those) for graph, those in zip(graphs, results, strict=True)]
+            found = self._reduced[kept] = Branches([GraphOperation(graph, "branch") for graph in fewer], self.name)
+        return found
+
+    def leading(self, needs: Flags, have: Flags) -> Flags:
+        """Of the inputs marked in ``needs`` those that results marked in ``have`` depend on, in some branch."""
+        found = [False] * len(needs)
+        for place, need in enumerate(needs):
+            if need:
+                alone = tuple([other == place for other in range(1, len(needs))])
+                reached = [leads(branch.graph, alone) for branch in self.branches]
+                found[place] = any(
+                    h and any(column) for h, column in zip(have, zip(*reached, strict=True), strict=True)
+                )
+        return tuple(found)

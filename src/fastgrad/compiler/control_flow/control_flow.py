@@ -1,0 +1,485 @@
+"""How a recording takes branches and loops over: each function is written down once, as a graph of its own.
+
+A function is run on real values, as all that is recorded; then state is put back as it was, and the operation made of the
+graphs is run. What a function reads of its surroundings becomes an input of the operation: tensors that the
+outer recording knows or a tape watches, and variables; what it assigns to variables becomes a result, which is
+assigned outside. Functions that can't be written down like that (they ask for values, fail on these, make variables, or
+give other shapes or dtypes than they must) are left to Python, which goes by guards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.backward import dense_gradient
+from fastgrad.compiler.control_flow.branches import Branches
+from fastgrad.compiler.control_flow.equal_graphs import shared
+from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
+from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes
+from fastgrad.compiler.control_flow.loops import Loop, trips_of
+from fastgrad.compiler.control_flow.of_graphs import is_outgrown, rooms_of
+from fastgrad.compiler.control_flow.own_gradient import OwnGradient
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.compiler.recording.made_operation import is_differentiable
+from fastgrad.compiler.recording.record import Recording, apart
+from fastgrad.compiler.recording.state import Saved
+from fastgrad.errors import TraceError
+from fastgrad.operation import TABLE
+from fastgrad.ops.random_draws import advanced
+from fastgrad.recording import recorders
+from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.variable import Variable
+
+
+class _Inner(Recording):
+    """The recording of a function inside another recording.
+
+    Attributes:
+        outside: tensors of the surroundings that it reads: arguments after those given.
+        made: what it has read and computed.
+        drawn: states of generators after the draws for variables that it has made, which stay.
+    """
+
+    rehearses = True
+
+    def __init__(self, arguments: Sequence[Tensor], outer: Recording, listeners: Sequence[Any]) -> None:
+        super().__init__(arguments)
+        self._count_given = len(arguments)
+        self._surroundings = outer
+        self._listeners = listeners
+        self.outside: list[Tensor] = []
+        self.made: list[Tensor] = []
+        self.drawn = Saved()
+
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether the tensor may be another one in another run."""
+        return super().knows(tensor) or self._is_outside(tensor)
+
+    def _is_outside(self, tensor: Tensor) -> bool:
+        return self._surroundings.knows(tensor) or any(listener.watches(tensor) for listener in self._listeners)
+
+    def _value(self, tensor: Tensor) -> Value:
+        if id(tensor) not in self._values and id(tensor) not in self._made_here and self._is_outside(tensor):
+            node = self._node(Kind.ARGUMENT, self._count_given + len(self.outside), outputs=(tensor,))
+            self._bind(tensor, node.outputs[0])
+            self.outside.append(tensor)
+        return super()._value(tensor)
+
+    def on_operation(
+        self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> None:
+        """An operation becomes a node."""
+        super().on_operation(operation, inputs, outputs, attributes)
+        if self.has_own_gradients:
+            self._fail(f"{operation.name}: its gradient can't be written down")
+        if operation.run is not None:
+            self.made += outputs
+
+    def on_create(self, variable: Variable) -> None:
+        """A program that makes variables is recorded again the next time, when they are there."""
+        super().on_create(variable)
+        draws = {
+            id(value)
+            for node in self._nodes
+            if node.kind is Kind.OPERATION and node.payload is advanced
+            for value in node.outputs
+        }
+        self.drawn = Saved(
+            node.payload for node in self._nodes if node.kind is Kind.ASSIGN and id(node.inputs[0]) in draws
+        )
+
+    def on_read(self, variable: Variable, tensor: Tensor) -> None:
+        """A variable's value becomes a node when it is first read after a change."""
+        super().on_read(variable, tensor)
+        self.made.append(tensor)
+
+
+class _Part(NamedTuple):
+    """A function that was written down.
+
+    Attributes:
+        graph: its arguments are those given, then ``outside``.
+        outside: tensors that it reads of its surroundings.
+        state: that it reads and changes.
+        looks: what of the surroundings it went by: guards, and what they look at.
+        given: number of the arguments given.
+    """
+
+    graph: Graph
+    outside: list[Tensor]
+    state: State
+    looks: Graph
+    given: int
+
+
+class ControlFlow:
+    """Takes over branches and loops for a recording.
+
+    Args:
+        recorder: who writes down the program around them.
+    """
+
+    def __init__(self, recorder: Recording) -> None:
+        self._recorder = recorder
+
+    def own_gradient(self, operation: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Any:
+        """A gradient of the user's own as a graph: whoever differentiates the program around has no tape that knows it.
+
+        Returns:
+            The operation that has it, and what it reads after the results and the inputs; None if it can't be written down.
+        """
+        needs = tuple([is_differentiable(x._array.dtype) for x in inputs])
+        there: list[bool] = []
+
+        def backward(given: list[Tensor]) -> list[Tensor]:
+            rest = iter(given)
+            g = tuple([next(rest) if is_differentiable(y._array.dtype) else y for y in outputs])
+            several = len(outputs) > 1
+            found = operation.gradient.function(
+                needs, g if several else g[0], outputs if several else outputs[0], *inputs
+            )
+            dense = [dense_gradient(one) if need else None for one, need in zip(found, needs, strict=True)]
+            there.extend([one is not None for one in dense])
+            return [one for one in dense if one is not None]
+
+        cotangents = [Tensor(np.ones_like(y._array)) for y in outputs if is_differentiable(y._array.dtype)]
+        part = self.written_down(backward, cotangents)
+        if part is None or part.state.written or not _look_before([part]):
+            return None
+        graph = explicit_state(part.graph, len(cotangents) + len(part.outside), part.state)
+        own = OwnGradient(operation.name, len(outputs), GraphOperation(graph, operation.name), there)
+        return own, [*part.outside, *[v._read_as_stored() for v in part.state.read]]
+
+    def follows(self, tensor: Tensor) -> bool:
+        """Whether the tensor may be another one in another run."""
+        return self._recorder.knows(tensor)
+
+    def branch(self, index: Tensor, functions: Sequence[Callable[[], Any]]) -> tuple[bool, Any]:
+        """One of several functions as an operation.
+
+        Args:
+            index: which, a boolean or integer of one element; any other integer means the last.
+            functions: of no arguments; they return nested structures.
+
+        Returns:
+            Whether it is taken over, and the result of the function.
+        """
+        if not self._recorder.knows(index) or index._array.dtype.kind not in "biufc":
+            return False, None
+        if index._array.dtype.kind in "fc":
+            index = TABLE["not_equal"](index, convert_to_tensor(np.zeros((), index._array.dtype)))
+        structures: list[Any] = []
+
+        def flat(function: Callable[[], Any]) -> Callable[[list[Tensor]], list[Tensor]]:
+            def leaves(arguments: list[Tensor]) -> list[Tensor]:
+                structures.append(function())
+                return [convert_to_tensor(leaf) for leaf in nest.flatten(structures[-1]) if leaf is not None]
+
+            return leaves
+
+        parts: list[_Part] = []
+        for function in functions:
+            part = self.written_down(flat(function), [])
+            if part is None or not _alike(structures[0], structures[-1], parts, part):
+                return False, None
+            parts.append(part)
+        state = _joined(part.state for part in parts)
+        if not _look_before(parts):
+            return False, None
+        outside = _each_once(x for part in parts for x in part.outside)
+        inputs = [*outside, *[v._read_as_stored() for v in state.read]]
+        graphs = [explicit_state(_renumbered(part, outside), len(outside), state) for part in parts]
+        operation = shared(
+            graphs, "cond", lambda: Branches([GraphOperation(graph, "branch") for graph in graphs], "cond")
+        )
+        results = operation(index, *inputs)
+        count = len(results) - len(state.written)
+        for variable, value in zip(state.written, results[count:], strict=True):
+            variable.assign(value)
+        leaves = iter(results[:count])
+        template = structures[0]
+        packed = [None if leaf is None else next(leaves) for leaf in nest.flatten(template)]
+        return True, nest.pack_sequence_as(template, packed) if nest.is_nested(template) else packed[0]
+
+    def loop(
+        self,
+        trip: Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]],
+        carried: Sequence[Tensor],
+        rows: Sequence[Tensor] = (),
+        condition: Callable[[list[Tensor]], Any] | None = None,
+        limit: Tensor | None = None,
+        reverse: bool = False,
+        least: int = 0,
+    ) -> tuple[list[Tensor], list[Tensor]] | None:
+        """A loop as an operation.
+
+        Args:
+            trip: from what is carried and a row of each tensor to what is carried on, and what it gives besides.
+            carried: what the first trip is given.
+            rows: tensors of which each trip takes a row; all have as many, one or more.
+            condition: from what is carried to whether there is another trip; None with ``rows``.
+            limit: the greatest number of trips, an integer.
+            reverse: whether the last row comes first.
+            least: with a condition, for how many trips there must be room for what they give besides.
+
+        Returns:
+            What is carried out of the last trip, and what the trips gave besides, stacked; None if it is not taken over.
+        """
+        first = [Tensor(x._on_host()[-1 if reverse else 0, ...]) for x in rows]
+        if limit is not None and limit._array.dtype != np.int64:
+            limit = TABLE["cast"](limit, dtype="int64")
+        count = len(carried)
+
+        def body(arguments: list[Tensor]) -> list[Tensor]:
+            after, besides = trip(arguments[:count], arguments[count:])
+            return [*after, *besides]
+
+        rooms: list[int] | None = None
+        while True:
+            part = self.written_down(body, [*carried, *first])
+            if part is None or not _fits(part.graph.results, carried):
+                return None
+            test = None
+            if condition is not None:
+                test = self.written_down(lambda arguments: [convert_to_tensor(condition(arguments))], carried)
+                if test is None or test.state.written or int(np.prod(test.graph.results[0].shape)) != 1:
+                    return None
+            if not _look_before([part] if test is None else [part, test]):
+                return None
+            try:
+                return self._looped(part, test, list(carried), list(rows), limit, bool(reverse), least)
+            except GuardError:
+                before, rooms = rooms, [loop.most for loop in rooms_of(part.graph)]
+                if not is_outgrown(rooms_of(part.graph)) or rooms == before:
+                    return None
+                # A loop in it had too little room for a later trip: written down again, it has more.
+
+    def _looped(
+        self,
+        part: _Part,
+        test: _Part | None,
+        carried: list[Tensor],
+        rows: list[Tensor],
+        limit: Tensor | None,
+        reverse: bool,
+        least: int,
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        both = [part] if test is None else [part, test]
+        outside = _each_once(x for one in both for x in one.outside)
+        written = part.state.written
+        read = _joined(one.state for one in both).read
+        fixed = [v for v in read if not any(v is w for w in written)]
+        # What is read of a variable that changes leads to the variable as it was before the loop.
+        handles = [
+            v for v in written if is_differentiable(v._array.dtype) and any(v is other for other in part.state.read)
+        ]
+        layout = _Layout(len(carried), len(rows), len(outside), len(written))
+        state = State((*written, *fixed), written)
+        body = layout.body(explicit_state(_renumbered(part, outside), layout.given, state, handles))
+        condition = None
+        if test is not None:
+            shown = explicit_state(_renumbered(test, outside), layout.given, State(state.read, ()), handles)
+            condition = layout.arguments(shown)
+        form = {
+            "carried": layout.carried + layout.written,
+            "rows": layout.rows,
+            "trips": len(rows[0]._array) if rows else None,
+            "limited": limit is not None,
+            "reverse": reverse,
+            "name": "scan" if condition is None else "while_loop",
+        }
+
+        def made(most: int | None = None, origin: Loop | None = None) -> Loop:
+            graphs = [body] if condition is None else [body, condition]
+            found: Loop = shared(
+                graphs,
+                (*form.items(), most),
+                lambda: Loop(
+                    GraphOperation(body, "trip"),
+                    None if condition is None else GraphOperation(condition, "condition"),
+                    **form,  # type: ignore[arg-type]
+                    most=most,
+                    origin=origin,
+                ),
+            )
+            return found
+
+        inputs = [
+            *carried,
+            *[v._read_as_stored() for v in written],
+            *rows,
+            *outside,
+            *[v._read_as_stored() for v in (*fixed, *handles)],
+        ]
+        inputs += [] if limit is None else [limit]
+        operation = made()
+        if condition is not None and len(body.results) > layout.carried + layout.written:
+            trips = trips_of(operation, [x._array for x in inputs])
+            operation = made(max(least, trips, operation.room), operation)
+        results = operation(*inputs)
+        for variable, value in zip(written, results[layout.carried :], strict=False):
+            variable.assign(value)
+        return list(results[: layout.carried]), list(results[layout.carried + layout.written :])
+
+    def written_down(
+        self, function: Callable[[list[Tensor]], list[Tensor]], arguments: Sequence[Tensor]
+    ) -> _Part | None:
+        """A function as a graph; None if it can't be. It leaves nothing behind.
+
+        Args:
+            function: takes and returns lists of tensors.
+            arguments: what to run it on.
+        """
+        listeners = recorders.active
+        with apart():
+            # A variable that a tensor shares its memory with may be assigned to.
+            own = [Tensor(x._on_host() if x._owner is None else x._on_host().copy()) for x in arguments]
+            inner = _Inner(own, self._recorder, listeners)
+            graph = None
+            try:
+                with inner:
+                    graph = inner.graph(function(own))
+            except Exception:  # noqa: BLE001  # Python will run it, and raise what there is to raise
+                graph = None
+            finally:
+                inner.saved.restore()
+                inner.drawn.restore()
+        for variable in inner.created:
+            self._recorder.on_create(variable)
+        self._recorder.disown([*own, *inner.made])
+        if graph is None or inner.created:
+            return None
+        looks = _looks(graph, len(own))
+        if looks is None:
+            return None
+        graph = Graph([node for node in graph.nodes if node.kind is not Kind.GUARD], graph.results)
+        try:
+            return _Part(graph, inner.outside, state_of(graph), looks, len(own))
+        except TraceError:
+            return None
+
+
+class _Layout(NamedTuple):
+    """Numbers of the inputs of a loop, and in which order its graphs have them."""
+
+    carried: int
+    rows: int
+    outside: int
+    written: int
+
+    @property
+    def given(self) -> int:
+        """How many there are before the state."""
+        return self.carried + self.rows + self.outside
+
+    def arguments(self, graph: Graph) -> Graph:
+        """The graph with variables that change among what is carried."""
+
+        def moved(position: int) -> int:
+            if position < self.carried:
+                return position
+            if position < self.given:
+                return position + self.written
+            if position < self.given + self.written:
+                return position - self.given + self.carried
+            return position
+
+        return _with_arguments(graph, moved)
+
+    def body(self, graph: Graph) -> Graph:
+        """The graph of a trip, with results in the same order."""
+        first, last = self.carried, len(graph.results) - self.written
+        results = [*graph.results[:first], *graph.results[last:], *graph.results[first:last]]
+        return Graph(self.arguments(graph).nodes, results)
+
+
+def _looks(graph: Graph, given: int) -> Graph | None:
+    """What guards look at, computed from the surroundings alone; None if there is more, which may change from trip to trip."""
+    fixed: set[int] = set()
+    needed: set[int] = set()
+    results = []
+    for node in graph.nodes:
+        if node.kind is Kind.GUARD:
+            if id(node.inputs[0]) not in fixed:
+                return None
+            results.append(node.inputs[0])
+            needed.add(id(node))
+        elif node.kind is not Kind.ARGUMENT or node.payload >= given:
+            pure = node.kind in {Kind.ARGUMENT, Kind.READ, Kind.CONSTANT, Kind.OPERATION} and not node.has_effect
+            if pure and fixed.issuperset(map(id, node.inputs)):
+                fixed.update(map(id, node.outputs))
+    kept = []
+    for node in reversed(graph.nodes):
+        if id(node) in needed or any(id(value) in needed for value in node.outputs):
+            needed.update(map(id, node.inputs))
+            kept.append(node)
+    return Graph(reversed(kept), results)
+
+
+def _look_before(parts: Sequence[_Part]) -> bool:
+    """Lets the program around the parts go by what they went by, if none of them changes it; else gives False."""
+    written = {id(v) for part in parts for v in part.state.written}
+    for part in parts:
+        if any(node.kind is Kind.READ and id(node.payload) in written for node in part.looks.nodes):
+            return False
+    for part in parts:
+        known: dict[int, Tensor] = {}
+        for node in part.looks.nodes:
+            if node.kind is Kind.ARGUMENT:
+                known[id(node.outputs[0])] = part.outside[node.payload - part.given]
+            elif node.kind is Kind.READ:
+                known[id(node.outputs[0])] = node.payload._read_as_stored()
+        run_nodes(part.looks, known)
+        for node in part.looks.nodes:
+            if node.kind is Kind.GUARD:
+                known[id(node.inputs[0])]._looked_at(node.payload[0])
+    return True
+
+
+def _with_arguments(graph: Graph, number: Callable[[int], int]) -> Graph:
+    nodes = [
+        Node(Kind.ARGUMENT, number(node.payload), outputs=node.outputs) if node.kind is Kind.ARGUMENT else node
+        for node in graph.nodes
+    ]
+    return Graph(nodes, graph.results)
+
+
+def _renumbered(part: _Part, outside: list[Tensor]) -> Graph:
+    """A part's graph whose arguments, after those given, are ``outside``."""
+    places = {id(x): place for place, x in enumerate(outside, part.given)}
+    numbers = [*range(part.given), *[places[id(x)] for x in part.outside]]
+    return _with_arguments(part.graph, lambda position: numbers[position])
+
+
+def _each_once(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return list({id(x): x for x in tensors}.values())
+
+
+def _joined(states: Iterable[State]) -> State:
+    """All variables of several states; those written are read, too, for who does not write them."""
+    read: dict[int, Variable] = {}
+    written: dict[int, Variable] = {}
+    for state in states:
+        read |= {id(v): v for v in (*state.read, *state.written)}
+        written |= {id(v): v for v in state.written}
+    return State(tuple(read.values()), tuple(written.values()))
+
+
+def _fits(results: Sequence[Value], carried: Sequence[Tensor]) -> bool:
+    return all((y.shape, y.dtype) == (x._array.shape, x._array.dtype) for y, x in zip(results, carried, strict=False))
+
+
+def _alike(structure: Any, other: Any, parts: list[_Part], part: _Part) -> bool:
+    """Whether two branches give the same kinds of results."""
+    try:
+        nest.assert_same_structure(structure, other)
+    except (TypeError, ValueError):
+        return False
+    nothing = [[leaf is None for leaf in nest.flatten(one)] for one in (structure, other)]
+    types = [[(value.shape, value.dtype) for value in one.graph.results] for one in (*parts[:1], part)]
+    return nothing[0] == nothing[1] and types[0] == types[-1]

@@ -1,0 +1,58 @@
+"""Operations made of equal graphs are one object: recordings that run the same loop can be ways of one program."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
+
+from fastgrad.compiler.graph.graph import Graph, Kind
+from fastgrad.compiler.passes.merge_common import array_key, plain_key
+
+Made = TypeVar("Made")
+
+_made: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
+
+
+def shared(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Made]) -> Made:
+    """What ``make`` makes, or what it made before of equal graphs, if that is still there.
+
+    Args:
+        graphs: of arguments, constants and operations.
+        rest: what else decides what is made.
+        make: called if there is none.
+    """
+    keys = tuple([key_of(graph) for graph in graphs])
+    if None in keys:
+        return make()
+    key = (keys, rest)
+    found = _made.get(key)
+    if found is None:
+        found = make()
+        _made[key] = found  # whose graphs keep alive all whose ids stand in the key
+    return found
+
+
+def key_of(graph: Graph) -> Hashable:
+    """What graphs have in common that do the same with the same operations; None if it can't be told."""
+    numbers: dict[int, int] = {}
+    nodes = []
+    for node in graph.nodes:
+        what: Hashable
+        if node.kind is Kind.ARGUMENT:
+            what = node.payload
+        elif node.kind is Kind.CONSTANT:
+            what = array_key(node.payload)
+        elif node.kind is Kind.OPERATION:
+            attributes = plain_key(node.attributes)
+            if attributes is None:
+                return None
+            what = (id(node.payload), attributes)
+        else:
+            return None
+        reads = tuple([numbers[id(value)] for value in node.inputs])
+        for value in node.outputs:
+            numbers[id(value)] = len(numbers)
+        gives = tuple([(value.shape, value.dtype) for value in node.outputs])
+        nodes.append((node.kind, what, reads, gives))
+    return (tuple(nodes), tuple([numbers[id(value)] for value in graph.results]))

@@ -1,0 +1,120 @@
+"""State made explicit: a recorded graph as a function of values alone, that takes its state and gives it back.
+
+Variables that the graph reads become inputs, and what it assigns to variables becomes results. (A draw of random numbers
+reads and assigns the state of its generator, which is a variable like any other.)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
+from fastgrad.compiler.recording.record import TraceError
+from fastgrad.operation import Form
+from fastgrad.variable import Variable
+
+
+class State(NamedTuple):
+    """The variables that a graph reads, and those that it assigns to, each once, in order."""
+
+    read: tuple[Variable, ...]
+    written: tuple[Variable, ...]
+
+
+def state_of(graph: Graph) -> State:
+    """The state of a graph.
+
+    Raises:
+        TraceError: it holds a change of state that is not an assignment.
+    """
+    read: dict[int, Variable] = {}
+    written: dict[int, Variable] = {}
+    for node in graph.nodes:
+        if node.kind is Kind.READ:
+            read[id(node.payload)] = node.payload
+        elif node.kind is Kind.ASSIGN:
+            written[id(node.payload)] = node.payload
+        elif node.kind not in {Kind.ARGUMENT, Kind.CONSTANT, Kind.OPERATION, Kind.GUARD}:
+            raise TraceError(f"{node} changes state in a way that has no form as a function of values")
+    return State(tuple(read.values()), tuple(written.values()))
+
+
+def explicit_state(graph: Graph, count: int, state: State, handles: Sequence[Variable] = ()) -> Graph:
+    """The graph without state.
+
+    Args:
+        graph: left as it is; of kinds that ``state_of`` takes.
+        count: the number of its arguments.
+        state: of this graph, or more: variables that become inputs after the arguments, and those whose values are given
+            after the results; the latter must be inputs if the graph does not assign them.
+        handles: variables with a second input each, after all others. Gradients with respect to what the graph reads of
+            such a variable belong to this input: none flow through what it has been assigned. The others' first
+            values are their handles.
+
+    Returns:
+        A graph of arguments, constants, operations and guards.
+    """
+    return _Writer(graph, count, state, handles).graph
+
+
+class _Writer:
+    def __init__(self, graph: Graph, count: int, state: State, handles: Sequence[Variable]) -> None:
+        numbers = [value.number for node in graph.nodes for value in node.outputs]
+        self._numbers = itertools.count(max(numbers, default=-1) + 1)
+        self._nodes: list[Node] = []
+        self._stands_for: dict[int, Value] = {}
+        given = itertools.count(count)
+        self._now = {id(v): self._argument(next(given), v) for v in state.read}
+        self._handles = dict(self._now)
+        self._handles |= {id(v): self._argument(next(given), v) for v in handles}
+        for node in graph.nodes:
+            self._write(node)
+        results = [self._of(value) for value in graph.results]
+        self.graph = Graph(self._nodes, [*results, *[self._now[id(v)] for v in state.written]])
+
+    def _argument(self, position: int, variable: Variable) -> Value:
+        value = self._value(variable._array.shape, variable._array.dtype)
+        self._nodes.append(Node(Kind.ARGUMENT, position, outputs=(value,)))
+        return value
+
+    def _value(self, shape: tuple[int, ...], dtype: np.dtype) -> Value:
+        return Value(shape, dtype, next(self._numbers))
+
+    def _of(self, value: Value) -> Value:
+        return self._stands_for.get(id(value), value)
+
+    def _write(self, node: Node) -> None:
+        if node.kind is Kind.READ:
+            self._stands_for[id(node.outputs[0])] = self._read(node.payload)
+        elif node.kind is Kind.ASSIGN:
+            self._now[id(node.payload)] = self._of(node.inputs[0])
+        else:
+            inputs = tuple([self._of(value) for value in node.inputs])
+            self._nodes.append(Node(node.kind, node.payload, inputs, node.outputs, node.attributes))
+
+    def _read(self, variable: Variable) -> Value:
+        now, handle = self._now[id(variable)], self._handles[id(variable)]
+        if now is handle or not is_differentiable(now.dtype):
+            return now
+        value = self._value(now.shape, now.dtype)
+        self._nodes.append(Node(Kind.OPERATION, value_read, (now, handle), (value,)))
+        return value
+
+
+class _ValueRead(MadeOperation):
+    """What is read of a variable that has been assigned to: it leads back to the variable, not to what it was assigned."""
+
+    gradient: Any = (None, lambda g, y, now, handle: g)
+    passes_on = 1
+
+    def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
+        """``now``."""
+        return now
+
+
+value_read = _ValueRead("value_read", Form.INDEX_MAP)

@@ -1,0 +1,415 @@
+"""A recorded graph as one operation, with a gradient that is such an operation again.
+
+Called with tensors, a ``GraphOperation`` runs its program and is one entry on the tapes that watch an input. For
+these it runs a variant of itself that gives more results: the values on the way that the gradient will read
+(residuals). They are tensors like the others, held by the tapes' entries and nobody else. The gradient of the
+variant, and so of the graph, is the operation of another graph (the pullback), recorded by running the graph's nodes
+once more, backwards. Its inputs are inputs and results of the variant, and cotangents; so gradients of gradients are
+the same once more. All are made when they are first needed, once for each set of inputs and results concerned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import recording
+from fastgrad.backward import Entry, walk_backward
+from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
+from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs, keep, rooms_of
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.graph.interpret import GuardError, interpret
+from fastgrad.compiler.passes.drop_dead import drop_dead
+from fastgrad.compiler.programs.pipeline import simplified
+from fastgrad.compiler.programs.program import Program
+from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
+from fastgrad.compiler.recording.record import Recording, TraceError, apart
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import Form, Joint, Operation
+from fastgrad.tape import GradientTape
+from fastgrad.tensor import Tensor, constant_tensor
+
+_RECOMPUTED = frozenset(
+    {"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum", "where"}
+)
+_RECOMPUTED |= {
+    "broadcast_to",
+    "spread",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "equal",
+    "not_equal",
+    "masked",
+}
+# Element-wise operations that cost less than to read their result from memory.
+
+
+class GraphOperation(OfGraphs):
+    """A graph of arguments, constants, operations and guards as an operation.
+
+    Args:
+        graph: without state (see ``explicit_state``); its arguments are the operation's inputs, its results, in order, the
+            operation's: a tuple, of one as well. It must not be changed any more.
+        name: shown in graphs, errors and reports.
+
+    Attributes:
+        graph: as given.
+        arity: the number of inputs.
+
+    Raises:
+        TraceError: the graph holds state.
+        GuardError: when it is run; as ``interpret``.
+    """
+
+    def __init__(self, graph: Graph, name: str = "graph") -> None:
+        super().__init__(name)
+        self.arity = 0
+        for node in graph.nodes:
+            if node.kind is Kind.ARGUMENT:
+                self.arity = max(self.arity, node.payload + 1)
+            elif node.kind not in {Kind.CONSTANT, Kind.OPERATION, Kind.GUARD}:
+                raise TraceError(f"{node} has an effect: a graph as an operation has none")
+        self.graph = graph
+        self.checks = any(node.has_effect for node in graph.nodes)
+        self._optimized: Graph | None = None
+        self._program: Program | None = None
+        self.rooms = rooms_of(graph)
+        self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
+
+    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The results, arrays of their own."""
+        if any(recorder.follows_state for recorder in recording.recorders.active):
+            # A run that is recorded is an eager one: nothing is compiled before it comes again.
+            if self._optimized is None:
+                self._optimized = simplified(self.graph)
+            return tuple(interpret(self._optimized, arrays))
+        return tuple(self.program()(arrays))
+
+    def program(self) -> Program:
+        """The program that is run."""
+        if self._program is None:
+            self._program = Program(self.graph)
+        return self._program
+
+    # ---- the gradient ------------------------------------------------------------------------------------
+
+    @property
+    def result_count(self) -> int:
+        """How many results it has."""
+        return len(self.graph.results)
+
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
+        """The operation that gives the values that gradients will read, after the results: a variant of this one."""
+        return _variant(self, flags, inputs)
+
+    @property
+    def gradient(self) -> Joint:
+        """The rule for tapes."""
+        return Joint(self._cotangents, zeros=False)
+
+    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+        results = y if type(y) is tuple else (y,)
+        given = g if type(g) is tuple else (g,)
+        needs = tuple([n and is_differentiable(x._array.dtype) for n, x in zip(needs, inputs, strict=True)])
+        have = tuple([one is not None and is_differentiable(one._array.dtype) for one in given])
+        tensors = [*inputs, *results, *[one for one, there in zip(given, have, strict=True) if there]]
+        pullback = self.pullback(needs, have, tensors)
+        try:
+            return pullback(tensors)
+        except GuardError:
+            # A rule asked for a value, which was another one: the way to go is recorded again.
+            return self.pullback(needs, have, tensors, anew=True)(tensors)
+
+    def pullback(
+        self,
+        needs: Flags,
+        have: Flags,
+        tensors: Sequence[Tensor],
+        *,
+        dense: bool = False,
+        anew: bool = False,
+    ) -> Pullback:
+        """The function from cotangents of results to cotangents of inputs.
+
+        Args:
+            needs: which inputs' cotangents are wanted.
+            have: which results have a cotangent.
+            tensors: inputs, results and cotangents, any that fit.
+            dense: whether all cotangents are tensors, none of them rows.
+            anew: whether to make it anew even if there is one.
+        """
+        key = needs, have, dense
+        found = None if anew else self._pullbacks.get(key)
+        if found is None:
+            found = made_pullback(self, needs, have, tensors, dense)
+            keep(self._pullbacks, key, found)
+        return found
+
+    def pulled_back(self, needs: Flags, have: Flags, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        """The cotangents of inputs, for arrays.
+
+        Args:
+            needs, have: as of ``pullback``.
+            arrays: inputs, results and cotangents.
+        """
+        found = self._pullbacks.get((needs, have, True))
+        if found is None:
+            found = self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True)
+        try:
+            return found.on_arrays(arrays)
+        except GuardError:
+            return self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True, anew=True).on_arrays(
+                arrays
+            )
+
+
+class Pullback(NamedTuple):
+    """The gradient of a graph.
+
+    Attributes:
+        operation: gives all that the cotangents are made of; None if there are none.
+        used: which of inputs, results and cotangents are the operation's inputs.
+        forms: for each input of the graph: None, "dense", or for rows of a tensor (two results, the rows and their
+            positions) the tensor's shape.
+    """
+
+    operation: GraphOperation | None
+    used: tuple[int, ...]
+    forms: tuple[Any, ...]
+
+    def __call__(self, tensors: Sequence[Tensor]) -> list[Any]:
+        """For each input its cotangent: a tensor, an ``IndexedSlices``, or None."""
+        found = iter(() if self.operation is None else self.operation(*[tensors[i] for i in self.used]))
+        return [
+            None if form is None else next(found) if form == "dense" else IndexedSlices(next(found), next(found), form)
+            for form in self.forms
+        ]
+
+    def on_arrays(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
+        """For each input its cotangent, an array or None, where none is made of rows."""
+        found = iter(() if self.operation is None else self.operation.run(*[arrays[i] for i in self.used]))
+        return [None if form is None else next(found) for form in self.forms]
+
+
+# ---- running a graph's nodes on tensors ------------------------------------------------------------------
+
+
+def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] = ()) -> list[Entry]:
+    """Runs nodes as operations on tensors, under whoever records.
+
+    Args:
+        graph: what to run.
+        known: tensors by the ids of values; those made are put in. What is there is not computed again.
+        sources: tensors with respect to which there will be gradients.
+
+    Returns:
+        What a tape that watches ``sources`` would have written down.
+    """
+    entries = []
+    tracked = set(map(id, sources))
+    for node in graph.nodes:
+        if node.kind is Kind.CONSTANT:
+            known[id(node.outputs[0])] = constant_tensor(node.payload)
+        elif node.kind is Kind.OPERATION:
+            inputs = tuple([known[id(value)] for value in node.inputs])
+            if not all(id(value) in known for value in node.outputs):
+                found = called(node.payload, inputs, node.attributes)
+                for value, tensor in zip(node.outputs, found, strict=False):
+                    known.setdefault(id(value), tensor)
+            outputs = tuple([known[id(value)] for value in node.outputs])
+            if node.payload.gradient is not None and any(id(x) in tracked for x in inputs):
+                reached = [id(y) for y in outputs if is_differentiable(y._array.dtype)]
+                if reached:
+                    tracked.update(reached)
+                    entries.append((node.payload, inputs, outputs, node.attributes))
+    return entries
+
+
+def called(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
+    """The results of an operation as a primitive: some rows of the table are public functions, too."""
+    made = isinstance(operation, MadeOperation)
+    found = operation(*inputs, **attributes) if made else Operation.__call__(operation, *inputs, **attributes)
+    return found if type(found) is tuple else (found,)
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """The same values as a tensor known to nobody, that stands for an argument."""
+    return Tensor(tensor._on_host())
+
+
+def _arguments(graph: Graph, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
+    return {id(node.outputs[0]): tensors[node.payload] for node in graph.nodes if node.kind is Kind.ARGUMENT}
+
+
+# ---- making variants ---------------------------------------------------------------------------------------
+
+
+class _Listener(recording.Recorder):
+    """Notes what operations read."""
+
+    def __init__(self) -> None:
+        self.read: dict[int, Tensor] = {}
+
+    def on_operation(
+        self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> None:
+        """Notes the inputs."""
+        self.read.update([(id(x), x) for x in inputs])
+
+
+def _variant(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
+    with apart():
+        arguments = [_own(x) for x in inputs]
+        with Recording(arguments) as recorder, GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([x for x, flag in zip(arguments, flags, strict=True) if flag])
+            known = _arguments(operation.graph, arguments)
+            _run_with_guards(operation.graph, known)
+        results = [known[id(value)] for value in operation.graph.results]
+        listener = _Listener()
+        recording.start(listener)
+        try:
+            tape.gradient(results, [x for x, flag in zip(arguments, flags, strict=True) if flag])
+        finally:
+            recording.stop(listener)
+        there = {id(x) for x in (*arguments, *results)}
+        read = [x for x in listener.read.values() if recorder.holds(x) and id(x) not in there]
+        graph = recorder.graph([*results, *read])
+    count = len(results)
+    kept = _worth_keeping(graph, count)
+    if not kept and not any(isinstance(node.payload, MadeOperation) for node in graph.nodes):
+        return operation
+    return GraphOperation(Graph(graph.nodes, [*graph.results[:count], *kept]), operation.name)
+
+
+def _run_with_guards(graph: Graph, known: dict[int, Tensor]) -> None:
+    """Runs all nodes, and those that are guards as guards, so that they are recorded, too."""
+    start = 0
+    for position, node in enumerate(graph.nodes):
+        if node.kind is Kind.GUARD:
+            run_nodes(Graph(graph.nodes[start:position], ()), known)
+            start = position + 1
+            kind, wanted = node.payload
+            scalar = known[id(node.inputs[0])]
+            found = bool(scalar) if kind == "bool" else int(scalar)
+            if found != wanted:
+                raise GuardError(node, found)
+    run_nodes(Graph(graph.nodes[start:], ()), known)
+
+
+def _worth_keeping(graph: Graph, count: int) -> list[Value]:
+    """Of the results from number ``count`` on those that can't be had cheaply from inputs and the others."""
+    wanted = {id(value) for value in graph.results[count:]}
+    kept = []
+    at_hand = {id(value) for value in graph.results[:count]}
+    for node in graph.nodes:
+        cheap = node.kind in {Kind.ARGUMENT, Kind.CONSTANT} or (
+            _is_cheap(node) and all(id(value) in at_hand for value in node.inputs)
+        )
+        for value in node.outputs:
+            if id(value) in wanted and not cheap and id(value) not in at_hand:
+                kept.append(value)
+                at_hand.add(id(value))
+            elif cheap:
+                at_hand.add(id(value))
+    return kept
+
+
+def _is_cheap(node: Node) -> bool:
+    return node.kind is Kind.OPERATION and (node.payload.form is Form.INDEX_MAP or node.payload.name in _RECOMPUTED)
+
+
+# ---- making pullbacks ---------------------------------------------------------------------------------------
+
+
+def made_pullback(
+    operation: GraphOperation,
+    needs: Flags,
+    have: Flags,
+    tensors: Sequence[Tensor],
+    dense: bool,
+    given: Sequence[Value] | None = None,
+) -> Pullback:
+    """The gradient of an operation, made anew; see ``GraphOperation.pullback``.
+
+    Args:
+        operation, needs, have, dense: as there.
+        tensors: inputs, results and cotangents.
+        given: which values the results among ``tensors`` are; all of the operation's if None.
+    """
+    graph, count = operation.graph, len(needs)
+    given = graph.results if given is None else given
+    with apart():
+        arguments = [_own(x) for x in tensors]
+        inputs, cotangents = arguments[:count], arguments[count + len(given) :]
+        with Recording(arguments) as recorder:
+            known = _arguments(graph, inputs)
+            for value, tensor in zip(given, arguments[count:], strict=False):
+                known.setdefault(id(value), tensor)
+            sources = [x for x, need in zip(inputs, needs, strict=True) if need]
+            entries = run_nodes(graph, known, sources)
+            targets = [known[id(value)] for value, there in zip(graph.results, have, strict=True) if there]
+            found = iter(walk_backward(entries, targets, [[id(x)] for x in sources], list(cotangents)))
+            forms: list[Any] = []
+            results: list[Tensor] = []
+            for need in needs:
+                cotangent = next(found) if need else None
+                if cotangent is None:
+                    forms.append(None)
+                elif isinstance(cotangent, IndexedSlices) and cotangent.dense_shape is not None and not dense:
+                    forms.append(tuple(cotangent.dense_shape._array.tolist()))
+                    results += [cotangent.values, cotangent.indices]
+                else:
+                    forms.append("dense")
+                    results.append(cotangent.to_dense() if isinstance(cotangent, IndexedSlices) else cotangent)
+        backward = drop_dead(recorder.graph(results))
+    if not results:
+        return Pullback(None, (), tuple(forms))
+    read = {id(value) for node in backward.nodes for value in node.inputs} | {id(value) for value in backward.results}
+    used: list[int] = []
+    nodes: list[Node] = []
+    for node in backward.nodes:
+        if node.kind is not Kind.ARGUMENT:
+            nodes.append(node)
+        elif id(node.outputs[0]) in read:
+            nodes.append(Node(Kind.ARGUMENT, len(used), outputs=node.outputs))
+            used.append(node.payload)
+    name = f"{operation.name}_gradient"
+    return Pullback(GraphOperation(Graph(nodes, backward.results), name), tuple(used), tuple(forms))
+
+
+# ---- graphs with state ----------------------------------------------------------------------------------------
+
+
+class StatefulCall:
+    """A recorded graph, called as one operation: state is read before it and assigned after it.
+
+    Gradients reach the variables that the graph reads. Nothing is changed if it fails.
+
+    Args:
+        graph: what was recorded; left as it is.
+        count: the number of its arguments.
+        name: shown in graphs, errors and reports.
+
+    Raises:
+        TraceError: the graph can't be an operation: it holds an optimizer's step that is not written in operations.
+    """
+
+    def __init__(self, graph: Graph, count: int, name: str = "graph") -> None:
+        self._state: State = state_of(graph)
+        self._count = len(graph.results)
+        self.operation = GraphOperation(explicit_state(graph, count, self._state), name)
+
+    def __call__(self, *inputs: Tensor) -> list[Tensor]:
+        """The results of the graph on its arguments.
+
+        Raises:
+            GuardError: the program would have gone another way; nothing has been changed.
+        """
+        found = self.operation(*inputs, *[v._read_as_stored() for v in self._state.read])
+        for variable, value in zip(self._state.written, found[self._count :], strict=True):
+            variable.assign(value)
+        return list(found[: self._count])

@@ -1,0 +1,68 @@
+"""Branches as native steps: one kernel looks at the index and runs the program of a branch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.control_flow.native_loops import WORDS, is_one_call, table
+from fastgrad.compiler.graph.graph import size_of
+from fastgrad.compiler.programs.buffers import Plan
+from fastgrad.compiler.programs.cost import SHARED, work_of
+from fastgrad.compiler.programs.frame import Frame
+from fastgrad.kernels.runtime import looping
+from fastgrad.kernels.runtime.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
+
+
+def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches | None:
+    """The kernel of branches.
+
+    Args:
+        branches: a ``Branches``.
+        inputs, outputs: its values in a graph.
+
+    Returns:
+        None if a branch has work that the team should share, or that is not native: then Python runs its program.
+    """
+    plans = [branch.program().plan for branch in branches.branches]
+    longest = max([work_of(plan).nanoseconds for plan in plans])
+    if not all(map(is_one_call, plans)) or longest > SHARED:
+        return None
+    dtype = np.dtype(np.uint8) if inputs[0].dtype.kind == "b" else inputs[0].dtype
+    if dtype not in looping.run_branch.variables["T"]:
+        return None
+    following: Any = 0
+    for plan in reversed(plans):
+        following = _branch(plan, outputs, following)
+    operands = (
+        Input(0),
+        following,
+        len(plans),
+        table([Input(i) for i in range(len(inputs))]),
+        table([Output(i) for i in range(len(outputs))]),
+        Scratch(0),
+    )
+    most = max([len(plan.arguments) + len(plan.results) for plan in plans])
+    launch = Launch(looping.run_branch[dtype], operands, 1, 20.0 + longest)
+    return Launches((launch,), ((WORDS, most),))
+
+
+def _branch(plan: Plan, outputs: Any, following: Any) -> Launch:
+    returned = plan.stretches[0].returned
+    layout = [(looping.CAPTURED, number + 1, 0) for number, _ in plan.arguments]
+    layout += [(looping.STACKED, returned.index(number), 0) for number in range(len(plan.results))]
+    copies = [
+        (returned.index(number), place, size_of(outputs[place]))
+        for place, number in enumerate(returned)
+        if returned.index(number) != place
+    ]
+    words = [len(copies), *[word for copy in copies for word in copy]]
+    operands = (
+        Inner(lambda: Frame(plan)),
+        work_of(plan).steps,
+        Constant(np.array(layout, np.int64).reshape(-1)),
+        Constant(np.array(words, np.int64)),
+        following,
+    )
+    return Launch(looping.branch[()], operands)

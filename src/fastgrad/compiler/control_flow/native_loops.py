@@ -1,0 +1,178 @@
+"""Loops as native steps: one kernel runs the program of each trip, and that of the condition before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import size_of
+from fastgrad.compiler.programs.buffers import Plan
+from fastgrad.compiler.programs.cost import SHARED, Work, work_of
+from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
+from fastgrad.kernels.runtime import looping, moving
+from fastgrad.kernels.runtime.driver import SPENT
+from fastgrad.kernels.runtime.launch import Constant, Inner, Input, Launch, Launches, Output, Scratch
+
+BYTES: np.dtype = np.dtype(np.uint8)
+WORDS: np.dtype = np.dtype(np.int64)
+
+
+def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
+    """The kernel of a loop.
+
+    Args:
+        loop: a ``Loop``.
+        inputs, outputs: its values in a graph.
+
+    Returns:
+        None if a trip has work that the team should share or that is not native: then Python runs the program of each trip.
+    """
+    plan = loop.body.program().plan
+    work = work_of(plan)
+    if not is_one_call(plan) or work.nanoseconds > SHARED:
+        return None
+    layout, buffers = _arrays(loop, plan)
+    returned = plan.stretches[0].returned
+    carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
+    if loop.condition is None:
+        return _over_rows(loop, inputs, outputs, plan, work, layout, carried, buffers)
+    return _while(loop, inputs, outputs, plan, work, layout, carried, buffers)
+
+
+Layout = list[tuple[int, int, int]]
+
+
+def _over_rows(
+    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
+) -> Launches:
+    trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
+    operands = (
+        Inner(lambda: Frame(plan)),
+        work.steps,
+        table([Input(i) for i in range(len(inputs))]),
+        table([Output(i) for i in range(len(outputs))]),
+        table([Scratch(2 + i) for i in range(2 * len(buffers))]),
+        _words(layout),
+        _words([*carried, (0, 0)]),
+        loop.carried,
+        trips,
+        int(loop.reverse),
+        SPENT,
+        int(50.0 + own_cost_of(plan)),
+        Scratch(0),
+        Scratch(1),
+    )
+    launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + work.nanoseconds))
+    return Launches((launch, *_copies(loop, plan, outputs)), _scratch(len(layout), loop, buffers))
+
+
+def _while(
+    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
+) -> Launches | None:
+    test = loop.condition.program().plan
+    asked = work_of(test)
+    if not is_one_call(test) or asked.nanoseconds > SHARED or test.results[0].dtype.kind != "b":
+        return None
+    if loop.limited and inputs[-1].dtype != WORDS:
+        return None
+    shown: Layout = [_argument(loop, number, 0) for number, _ in test.arguments]
+    shown.append((looping.BUFFER, len(buffers), 0))
+    memory = [*buffers, 8]
+    operands = (
+        Inner(lambda: Frame(plan)),
+        work.steps,
+        Inner(lambda: Frame(test)),
+        asked.steps,
+        table([Input(i) for i in range(len(inputs))]),
+        table([Output(i) for i in range(len(outputs))]),
+        table([Scratch(2 + i) for i in range(2 * len(memory))]),
+        _words(layout),
+        _words(shown),
+        _words([*carried, (0, 0)]),
+        loop.carried,
+        Input(len(inputs) - 1) if loop.limited else Constant(np.array([1 << 62], np.int64)),
+        1 << 62 if loop.most is None else loop.most,
+        len(buffers),
+        loop.gives if loop.counts else -1,
+        SPENT,
+        int(100.0 + own_cost_of(plan) + own_cost_of(test)),
+        Scratch(0),
+        Scratch(1),
+    )
+    launch = Launch(looping.run_while[()], operands, 1, TRIPS * (100.0 + work.nanoseconds + asked.nanoseconds))
+    return Launches((launch, *_copies(loop, plan, outputs)), _scratch(max(len(layout), len(shown)), loop, memory))
+
+
+TRIPS = 8
+"""How many trips of a loop with a condition are taken for granted when its time is estimated."""
+
+
+def _words(records: Sequence[tuple[int, ...]]) -> Constant:
+    return Constant(np.array(records, np.int64).reshape(-1))
+
+
+def _scratch(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tuple[np.dtype, int], ...]:
+    return ((WORDS, count), (WORDS, loop.carried + 1), *[(BYTES, size) for size in buffers for _ in range(2)])
+
+
+def is_one_call(plan: Plan) -> bool:
+    """Whether a program is one native call that goes one way and has arrays."""
+    return plan.native and len(plan.stretches) == 1 and bool(plan.arguments or plan.results)
+
+
+def own_cost_of(plan: Plan) -> float:
+    """About how many nanoseconds a program takes without the loops in it, which count their own trips."""
+    loops = [
+        launch for action in plan.actions if action.launches for launch in action.launches.launches if _is_loop(launch)
+    ]
+    return work_of(plan).nanoseconds - sum(map(nanoseconds_of, loops))
+
+
+def _is_loop(launch: Launch) -> bool:
+    return launch.kernel is looping.run_rows[()] or launch.kernel is looping.run_while[()]
+
+
+def table(operands: Sequence[Any]) -> Launch:
+    """Words that tell the addresses of arrays."""
+    return Launch(looping.addresses[()], (tuple(operands),))
+
+
+def _stacked(loop: Any, plan: Plan) -> list[list[int]]:
+    """For each result of a trip's program, of which of the loop's results it is a row."""
+    returned = plan.stretches[0].returned
+    return [
+        [place for place, one in enumerate(returned) if one == number and place >= loop.carried]
+        for number in range(len(plan.results))
+    ]
+
+
+def _arrays(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
+    """A record for each array of a trip, and the sizes of the results that are only carried on."""
+    layout: Layout = [_argument(loop, number, size_of(value)) for number, value in plan.arguments]
+    buffers: list[int] = []
+    for value, stacked in zip(plan.results, _stacked(loop, plan), strict=True):
+        if stacked:
+            layout.append((looping.STACKED, stacked[0], size_of(value)))
+        else:
+            layout.append((looping.BUFFER, len(buffers), size_of(value)))
+            buffers.append(size_of(value))
+    return layout, buffers
+
+
+def _copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
+    """The steps after the loop that copy results which are the same as others."""
+    copies = []
+    for first, *others in filter(None, _stacked(loop, plan)):
+        size = size_of(outputs[first])
+        copies += [
+            Launch(moving.copy_bytes[()], (Output(first), Output(other), size), -(-size // 64)) for other in others
+        ]
+    return copies
+
+
+def _argument(loop: Any, number: int, size: int) -> tuple[int, int, int]:
+    if number < loop.carried:
+        return looping.CARRIED, number, size
+    return (looping.ROW if number < loop.carried + loop.rows else looping.CAPTURED), number, size

@@ -1,0 +1,52 @@
+"""Gradients of the user's own in a graph, which may be differentiated later on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.control_flow.graph_operation import GraphOperation
+from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
+from fastgrad.operation import Form, Joint
+from fastgrad.tensor import Tensor
+
+
+class OwnGradient(MadeOperation):
+    """Gives its first inputs as they are; its gradient is a graph.
+
+    The other inputs are those of the function that has the gradient, and what else the graph reads.
+
+    Args:
+        name: shown in graphs, errors and reports.
+        passes_on: number of the first inputs.
+        backward: takes cotangents of the results and what it reads; gives those cotangents of the function's inputs that
+            are not None.
+        there: for each input of the function whether it has a cotangent.
+    """
+
+    def __init__(self, name: str, passes_on: int, backward: GraphOperation, there: Sequence[bool]) -> None:
+        super().__init__(name, Form.INDEX_MAP)
+        self.passes_on = passes_on
+        self._backward, self._there = backward, tuple(there)
+
+    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The first inputs."""
+        return arrays[: self.passes_on]
+
+    @property
+    def gradient(self) -> Joint:
+        """The rule for tapes."""
+        return Joint(self._cotangents)
+
+    def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+        read = inputs[self.passes_on + len(self._there) :]
+        cotangents = g if type(g) is tuple else (g,)
+        given = [one for one in cotangents if is_differentiable(one._array.dtype)]
+        found = iter(self._backward(*given, *read))
+        return [
+            *[None] * self.passes_on,
+            *[next(found) if there else None for there in self._there],
+            *[None] * len(read),
+        ]

@@ -1,0 +1,314 @@
+"""The gradient of a loop is a loop over rows: from the last trip to the first.
+
+The loop itself gives more then: what each trip was given, and what of a trip its gradient will read, stacked, a row for each
+trip. These are rows of the loop backwards, which carries cotangents, and sums of those of what all trips read. As
+both are loops over rows, so are all further derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.control_flow.graph_operation import GraphOperation, Pullback, made_pullback, run_nodes
+from fastgrad.compiler.control_flow.loops import Loop, trips_of
+from fastgrad.compiler.control_flow.of_graphs import Flags
+from fastgrad.compiler.control_flow.structured import spread_out, wanted
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.graph.interpret import interpret
+from fastgrad.compiler.passes.drop_dead import drop_dead
+from fastgrad.compiler.recording.record import Recording, apart
+from fastgrad.operation import TABLE, Joint
+from fastgrad.tensor import Tensor, constant_tensor
+
+
+def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
+    """A loop that gives what its gradient reads.
+
+    Args:
+        loop: left as it is.
+        flags: for each input whether gradients with respect to it are wanted.
+        inputs: of the loop.
+
+    Returns:
+        A loop with more results; None if a trip's gradient goes by values, which may differ from trip to trip.
+    """
+    body_flags, reached = loop.body_flags(flags)
+    examples = _first_trip(loop, inputs)
+    with apart():
+        variant, results = loop.body.ran_forward(
+            body_flags, [Tensor(x) for x in examples], lambda forward: interpret(forward.graph, examples)
+        )
+        graph = variant.graph
+        have = (*reached, *[False] * (len(graph.results) - loop.gives))
+        cotangents = [np.ones_like(y) for y, there in zip(results, have, strict=True) if there]
+        tensors = [Tensor(x) for x in (*examples, *results, *cotangents)]
+        whole = made_pullback(variant, body_flags, have, tensors, dense=True)
+    if whole.operation is not None and any(node.kind is Kind.GUARD for node in whole.operation.graph.nodes):
+        return None
+    given = {node.payload: node.outputs[0] for node in graph.nodes if node.kind is Kind.ARGUMENT}
+    before = {j: given[j] for j in range(loop.carried) if j in given}
+    read = [graph.results[i - len(examples)] for i in whole.used if 0 <= i - len(examples) < len(graph.results)]
+    besides = graph.results[loop.carried : loop.gives]
+    there = {id(value) for value in (*given.values(), *besides)}
+    kept = list({id(value): value for value in read if id(value) not in there}.values())
+    stacked = [*besides, *before.values(), *kept]
+    body = GraphOperation(Graph(graph.nodes, [*graph.results[: loop.carried], *stacked]), loop.body.name)
+    size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])
+    most = loop.most
+    if loop.condition is not None and most is None:
+        most = max(_room(trips_of(loop, [x._on_host() for x in inputs]), size), loop.room)
+    return _Keeping(loop, body, list(before), most)
+
+
+ROOM = 1 << 18
+LEAST, MOST = 16, 1024
+"""Bytes that stacks of a loop with a condition may take before it is known to need more, and bounds of the trips for them."""
+
+
+def _room(done: int, size: int) -> int:
+    """For how many trips there is room: twice as many as there were, or what a little memory holds."""
+    least = 1 << max(2 * done - 1, LEAST - 1).bit_length()
+    return max(least, min(MOST, ROOM // max(size, 1)))
+
+
+def _first_trip(loop: Loop, inputs: Sequence[Tensor]) -> list[np.ndarray]:
+    carried, rows, captured, _ = loop.parts([x._on_host() for x in inputs])
+    row = _some_row(loop)
+    return [*carried, *[x[row, ...] for x in rows], *captured]
+
+
+def _some_row(loop: Loop) -> int:
+    """A row that all tensors have."""
+    return 0 if loop.condition is not None or loop.counted else loop.row_of(0, loop.total(None))
+
+
+class _Keeping(Loop):
+    """A loop that gives what its gradient reads.
+
+    Args:
+        loop: the loop itself.
+        body: its body, with more results.
+        before: for which of the values carried it gives what each trip was given.
+        most: with a condition, for how many trips there is room.
+    """
+
+    def __init__(self, loop: Loop, body: GraphOperation, before: list[int], most: int | None) -> None:
+        super().__init__(
+            body,
+            loop.condition,
+            carried=loop.carried,
+            rows=loop.rows,
+            trips=loop.trips,
+            limited=loop.limited,
+            reverse=loop.reverse,
+            name=loop.name,
+            most=most,
+            origin=loop.origin or loop,
+            counts=loop.condition is not None,
+            counted=loop.counted,
+        )
+        self._made_of = loop  # as long as this one is there, equal loops are the same object (equal_graphs.py)
+        self._before = {j: loop.gives + place for place, j in enumerate(before)}
+        self._backwards: dict[tuple[Flags, Flags], _Backwards] = {}
+
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
+        """It gives it already."""
+
+    @property
+    def gradient(self) -> Joint:
+        """The rule for tapes."""
+        return Joint(self._cotangents, zeros=False)
+
+    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+        g, y = (g, y) if type(y) is tuple else ((g,), (y,))
+        needs, have, _ = wanted(needs, g, inputs)
+        have = have[: self.gives]
+        needs = self.leading(needs, have)
+        if True not in needs:
+            return [None] * len(inputs)
+        found = self._backwards.get((needs, have))
+        if found is None:
+            found = self._backwards[needs, have] = _Backwards(self, self._before, needs, have, inputs, y, g)
+        return spread_out(needs, found(inputs, y, g))
+
+
+class _Backwards:
+    """The loop backwards, for certain cotangents."""
+
+    def __init__(
+        self, loop: Loop, before: dict[int, int], needs: Flags, have: Flags, inputs: Any, y: Any, g: Any
+    ) -> None:
+        self._loop, self._needs, self._before = loop, needs, before
+        flags, reached = loop.body_flags(needs)
+        carried, count = loop.carried, len(flags)
+        self._carried = [j for j in range(carried) if flags[j]]
+        self._rows = [m for m in range(loop.rows) if flags[carried + m]]
+        self._captured = [c for c in range(count - carried - loop.rows) if flags[carried + loop.rows + c]]
+        self._given = [j for j in range(carried, loop.gives) if have[j] and reached[j]]
+        body_have = tuple([j in self._carried or j in self._given for j in range(loop.gives)])
+        with apart():
+            pullback = self._pullback(flags, body_have, inputs, y, g)
+            body = drop_dead(self._body(pullback, inputs, y, g))
+        first = len(self._carried) + len(self._captured)
+        rows = loop.rows + (loop.gives - carried) + len(self._given)
+        body, self._read = _without_unread(body, first)
+        self.operation = Loop(
+            GraphOperation(body, f"{loop.body.name}_gradient"),
+            None,
+            carried=first,
+            rows=sum([number < first + rows for number in self._read]),
+            trips=loop.length,
+            limited=False,
+            reverse=not loop.reverse,
+            name=f"{loop.name}_gradient",
+            counted=loop.counts or loop.counted,
+        )
+
+    def __call__(self, inputs: Sequence[Tensor], y: Sequence[Tensor], g: Sequence[Any]) -> tuple[Tensor, ...]:
+        """The cotangents of the inputs that need one, in order."""
+        start, rows, captured, _ = self._loop.parts(inputs)
+        cotangents = [zeros_like(start[j]) if g[j] is None else g[j] for j in self._carried]
+        sums = [zeros_like(captured[c]) for c in self._captured]
+        stacks = [*rows, *y[self._loop.carried : self._loop.gives], *[g[j] for j in self._given]]
+        count = [y[-1]] if self._loop.counts else [inputs[-1]] if self._loop.counted else []
+        given = [*cotangents, *sums, *stacks, *captured]
+        found = iter(self.operation(*cotangents, *sums, *[given[number] for number in self._read], *count))
+        carried = {j: next(found) for j in self._carried}
+        fixed = {c: next(found) for c in self._captured}
+        sliced = {m: next(found) for m in self._rows}
+        ends = self._loop.carried, self._loop.carried + self._loop.rows
+        return tuple(
+            [
+                carried[i] if i < ends[0] else sliced[i - ends[0]] if i < ends[1] else fixed[i - ends[1]]
+                for i, need in enumerate(self._needs)
+                if need
+            ]
+        )
+
+    def _trip(self, inputs: Any, y: Any, g: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+        """Arrays of one trip: what it was given, the stacked results, and cotangents of what it carries and gives."""
+        loop = self._loop
+        start, rows, captured, _ = loop.parts([x._on_host() for x in inputs])
+        row = _some_row(loop)
+        results = [x._on_host()[row, ...] for x in y[loop.carried : loop.gives]]
+        carried = [
+            results[self._before[j] - loop.carried] if j in self._before else start[j] for j in range(loop.carried)
+        ]
+        cotangents = [np.ones(start[j].shape, start[j].dtype) for j in self._carried]
+        given = [g[j]._on_host()[row, ...] for j in self._given]
+        return [*carried, *[x[row, ...] for x in rows], *captured], results, cotangents, given
+
+    def _pullback(self, flags: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Pullback:
+        trip, results, cotangents, given = self._trip(inputs, y, g)
+        # What is carried on is known where it is among the stacked results, too.
+        return made_pullback(
+            self._loop.body,
+            flags,
+            have,
+            [Tensor(x) for x in (*trip, *results, *cotangents, *given)],
+            dense=True,
+            given=self._loop.body.graph.results[self._loop.carried :],
+        )
+
+    def _body(self, pullback: Pullback, inputs: Any, y: Any, g: Any) -> Graph:
+        """One trip backwards: from cotangents, sums, and the rows of inputs, results and their cotangents."""
+        loop = self._loop
+        trip, results, cotangents, given = self._trip(inputs, y, g)
+        ends = loop.carried, loop.carried + loop.rows
+        rows, captured = trip[ends[0] : ends[1]], trip[ends[1] :]
+        sums = [np.zeros(captured[c].shape, captured[c].dtype) for c in self._captured]
+        arguments = [Tensor(x) for x in (*cotangents, *sums, *rows, *results, *given, *captured)]
+        places = _Places(len(cotangents), len(sums), len(rows), len(results), len(given))
+        with Recording(arguments) as recorder:
+            available = [
+                *[
+                    arguments[places.result(self._before[j] - loop.carried)] if j in self._before else None
+                    for j in range(ends[0])
+                ],
+                *[arguments[places.row(m)] for m in range(len(rows))],
+                *[arguments[places.captured(c)] for c in range(len(captured))],
+                *[arguments[places.result(k)] for k in range(len(results))],
+                *arguments[: len(cotangents)],
+                *[arguments[places.given(k)] for k in range(len(given))],
+            ]
+            found = ran(pullback, available)
+            after = [
+                zeros_like(arguments[place]) if found[j] is None else found[j] for place, j in enumerate(self._carried)
+            ]
+            for place, c in enumerate(self._captured, len(cotangents)):
+                one = found[ends[1] + c]
+                after.append(arguments[place] if one is None else TABLE["add"](arguments[place], one))
+            for m in self._rows:
+                one = found[ends[0] + m]
+                after.append(zeros_like(arguments[places.row(m)]) if one is None else one)
+        return recorder.graph(after)
+
+
+def _without_unread(graph: Graph, first: int) -> tuple[Graph, list[int]]:
+    """The graph without arguments that nothing reads, from number ``first`` on, and which of those stay."""
+    read = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
+    arguments = [node for node in graph.nodes if node.kind is Kind.ARGUMENT]
+    stay = sorted([n.payload for n in arguments if n.payload >= first and id(n.outputs[0]) in read])
+    numbers = {number: place for place, number in enumerate([*range(first), *stay])}
+    nodes = []
+    for node in graph.nodes:
+        if node.kind is not Kind.ARGUMENT:
+            nodes.append(node)
+        elif node.payload in numbers:
+            nodes.append(Node(Kind.ARGUMENT, numbers[node.payload], outputs=node.outputs))
+    return Graph(nodes, graph.results), stay
+
+
+class _Places:
+    """Numbers of the arguments of a trip backwards."""
+
+    def __init__(self, *counts: int) -> None:
+        cotangents, sums, rows, results, given = counts
+        self._rows = cotangents + sums
+        self._results = self._rows + rows
+        self._given = self._results + results
+        self._captured = self._given + given
+
+    def row(self, number: int) -> int:
+        """Of a row of an input."""
+        return self._rows + number
+
+    def result(self, number: int) -> int:
+        """Of a row of a result."""
+        return self._results + number
+
+    def given(self, number: int) -> int:
+        """Of a row of a cotangent."""
+        return self._given + number
+
+    def captured(self, number: int) -> int:
+        """Of what all trips read."""
+        return self._captured + number
+
+
+def ran(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
+    """What a pullback gives, by operations of which whoever records is told one by one.
+
+    Args:
+        pullback: dense.
+        tensors: inputs, results and cotangents; any for those that it does not use.
+    """
+    if pullback.operation is None:
+        return [None] * len(pullback.forms)
+    graph = pullback.operation.graph
+    known: dict[int, Tensor] = {}
+    for node in graph.nodes:
+        if node.kind is Kind.ARGUMENT:
+            known[id(node.outputs[0])] = tensors[pullback.used[node.payload]]
+    run_nodes(graph, known)
+    values: list[Value] = list(graph.results)
+    return [None if form is None else known[id(values.pop(0))] for form in pullback.forms]
+
+
+def zeros_like(x: Tensor) -> Tensor:
+    """Zeros of the shape and dtype of a tensor, as a constant."""
+    return constant_tensor(np.zeros(x._array.shape, x._array.dtype))

@@ -1,0 +1,117 @@
+"""Operations made of several graphs, with Python code between them: branches and loops.
+
+Such an operation says what it computes twice: ``run`` on arrays, as directly as it can, and ``on_tensors`` in operations on
+tensors, which tapes can follow. The second gives all derivatives that have no code of their own: ``ByTape``
+runs it under a tape whenever it is run itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs
+from fastgrad.compiler.graph.graph import Graph, Kind, Node
+from fastgrad.compiler.recording.made_operation import is_differentiable
+from fastgrad.compiler.recording.record import apart
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import TABLE, Joint
+from fastgrad.tape import GradientTape
+from fastgrad.tensor import Tensor
+
+
+class Structured(OfGraphs):
+    """An operation that is told in operations, too."""
+
+    def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The results, computed by operations that tapes can follow."""
+        raise NotImplementedError
+
+    @property
+    def gradient(self) -> Joint:
+        """The rule for tapes."""
+        return Joint(self._cotangents, zeros=False)
+
+    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+        needs, have, given = wanted(needs, g, inputs)
+        if True not in needs or True not in have:
+            return [None] * len(inputs)
+        return spread_out(needs, ByTape(self, needs, have)(*inputs, *given))
+
+
+def wanted(needs: Flags, g: Any, inputs: tuple[Tensor, ...]) -> tuple[Flags, Flags, list[Tensor]]:
+    """What a gradient rule is asked for.
+
+    Returns:
+        Which inputs' cotangents are wanted, which results have one, and these cotangents.
+    """
+    cotangents = g if type(g) is tuple else (g,)
+    have = tuple([one is not None and is_differentiable(one._array.dtype) for one in cotangents])
+    given = [one for one, there in zip(cotangents, have, strict=True) if there]
+    return tuple([n and is_differentiable(x._array.dtype) for n, x in zip(needs, inputs, strict=True)]), have, given
+
+
+def spread_out(flags: Flags, found: tuple[Any, ...]) -> list[Any]:
+    """The items of ``found`` where ``flags`` are True, None elsewhere."""
+    items = iter(found)
+    return [next(items) if flag else None for flag in flags]
+
+
+class ByTape(Structured):
+    """The gradient of an operation, computed by a tape.
+
+    Its inputs are the operation's and cotangents of those results that have one, its results the cotangents of those inputs
+    that need one; zeros where nothing depends on an input.
+    """
+
+    def __init__(self, primal: Structured, needs: Flags, have: Flags) -> None:
+        super().__init__(f"{primal.name}_gradient")
+        self._primal, self._needs, self._have = primal, needs, have
+        self.checks, self.rooms = primal.checks, primal.rooms
+
+    @property
+    def result_count(self) -> int:
+        """How many results it has."""
+        return sum(self._needs)
+
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
+        """Its gradient is found anew each time."""
+
+    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The cotangents."""
+        with apart():
+            return tuple([y._array for y in self.on_tensors(*[Tensor(array) for array in arrays])])
+
+    def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """The cotangents, by operations."""
+        count = len(self._needs)
+        # One tensor may stand for several inputs, of which each has a cotangent of its own.
+        xs = [TABLE["recomputed_input"](x) if need else x for x, need in zip(inputs[:count], self._needs, strict=True)]
+        sources = [x for x, need in zip(xs, self._needs, strict=True) if need]
+        with GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(sources)
+            results = self._primal.on_tensors(*xs)
+        targets = [y for y, there in zip(results, self._have, strict=True) if there]
+        found = tape.gradient(targets, sources, list(inputs[count:]), unconnected_gradients="zero")
+        return tuple([one.to_dense() if isinstance(one, IndexedSlices) else one for one in found])
+
+
+def leads(graph: Graph, sources: Flags) -> Flags:
+    """For each result of a graph whether a gradient flows from it to one of the arguments marked in ``sources``."""
+    reached: set[int] = set()
+    for node in graph.nodes:
+        if node.kind is Kind.ARGUMENT:
+            if sources[node.payload]:
+                reached.add(id(node.outputs[0]))
+        elif node.kind is Kind.OPERATION and any(
+            _flows(node, i) and id(x) in reached for i, x in enumerate(node.inputs)
+        ):
+            reached.update([id(value) for value in node.outputs if is_differentiable(value.dtype)])
+    return tuple([id(value) in reached for value in graph.results])
+
+
+def _flows(node: Node, position: int) -> bool:
+    rule = node.payload.gradient
+    return rule is not None and (type(rule) is not tuple or rule[position] is not None)

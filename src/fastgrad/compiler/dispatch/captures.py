@@ -1,0 +1,426 @@
+"""Captured names: what a function reads besides its arguments, and whether it is still what it was.
+
+A program was recorded with certain globals, closure cells and attributes. They are found in the bytecode of the function, of
+the functions and methods of the user's that it calls, and of the layers that it uses; straight-line code that compares them
+with ``is`` (numbers and texts by value) goes into each entry. What is inside a captured list, dict or array is not looked at, but
+attributes of objects in there are, if the function reads attributes of that name from anything that is not known by name.
+"""
+
+from __future__ import annotations
+
+import functools
+import keyword
+import os
+from collections.abc import Callable, Sequence
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from fastgrad import settings_version
+from fastgrad.array_conversion import short
+from fastgrad.compiler.dispatch.bytecode import Path, paths_of
+from fastgrad.compiler.dispatch.identity import reference
+from fastgrad.tensor import Tensor
+from fastgrad.variable import Variable
+
+_VALUES = (bool, int, float, complex, str, bytes, type(None))
+_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
+_STDLIB = os.path.dirname(os.__file__)
+_MOST = 1000
+_MOST_HELD = 100
+_ABSENT = object()
+MISS = object()
+"""What generated code returns where something is not what it was."""
+
+
+def differs(found: Any, wanted: Any) -> bool:
+    """Whether a number or text is another one than it was: other type, other value or another sign of zero."""
+    if type(found) is not type(wanted):
+        return True
+    return bool(repr(found) != repr(wanted) if isinstance(wanted, (float, complex)) else found != wanted)
+
+
+def shown(value: Any) -> str:
+    """A value in a message: numbers and texts as they are, objects by their type."""
+    return short(value) if isinstance(value, _VALUES) else f"a {type(value).__name__} (at {id(value):#x})"
+
+
+class Capture:
+    """One name that is looked at.
+
+    Attributes:
+        label: as the user writes it, ``config.rate``.
+        get: gives its value now; raises if it is gone.
+        shown: the value that it had, as text.
+        holds: whether a value is the one that it had.
+        held: whether what is recorded keeps the value alive, as it does with variables.
+    """
+
+    __slots__ = ("get", "held", "holds", "label", "shown")
+
+    def __init__(
+        self, label: str, get: Callable[[], Any], shown: str, holds: Callable[[Any], bool], held: bool = False
+    ) -> None:
+        self.label, self.get, self.shown, self.holds, self.held = label, get, shown, holds, held
+
+
+class Captures:
+    """What a function captures at the time of a recording.
+
+    Args:
+        function: the recorded function.
+        arguments: its arguments by name.
+        objects: those arguments that are known by identity, which the code below gets as ``o``.
+        settled: labels of numbers that are not looked at, because the function itself changes them.
+
+    Attributes:
+        lines: statements that return ``MISS`` where something has changed; they use ``o`` and ``scope``.
+        scope: the names for ``lines``.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: dict[str, Any],
+        objects: Sequence[Any],
+        settled: frozenset[str] = frozenset(),
+    ) -> None:
+        self._settled = settled
+        self.lines: list[str] = []
+        self.scope: dict[str, Any] = {"MISS": MISS, "differs": differs, "mutations": settings_version.count}
+        self._found: list[Capture] = []
+        self._names: dict[int, str] = {}  # of objects, in the generated code
+        self._looked: set[Any] = set()
+        self._analysed: set[Any] = set()
+        self._held: set[int] = set()
+        self._alive: list[Any] = []  # while names are given by id
+        self._settings: list[Callable[[], Any]] = []
+        self._labels: dict[int, str] = {}
+        self._gone: list[Callable[[], None]] = []
+        self._root = _innermost(function)
+        for position, item in enumerate(objects):
+            self._names[id(item)] = f"o[{position}]"
+            self._alive.append(item)
+        for name, value in arguments.items():
+            self._labels.setdefault(id(value), name)
+            self._enter(value)
+        self._function(function, arguments)
+        self._watch_settings()
+        self._names, self._looked, self._analysed, self._alive, self._labels = {}, set(), set(), [], {}
+        self._held = set()
+        self._root = None
+        self._check: Callable[[Sequence[Any]], Any] | None = None
+
+    def hold(self, objects: Sequence[Any]) -> bool:
+        """Whether all is as it was; ``objects`` as when the captures were found."""
+        if self._check is None:
+            body = "\n        ".join([*self.lines, "return True"])
+            text = f"def check(o):\n    try:\n        {body}\n    except (AttributeError, KeyError, ValueError):\n        return MISS\n"
+            exec(text, self.scope)  # noqa: S102 - our own text
+            self._check = self.scope["check"]
+        return self._check(objects) is True
+
+    def on_gone(self, told: Callable[[], None]) -> None:
+        """Calls ``told`` when an object that was captured is gone."""
+        self._gone.append(told)
+
+    def moved(self) -> dict[str, Any]:
+        """The captured names that are not what they were, with their values now; None for those that are gone."""
+        found: dict[str, Any] = {}
+        for capture in self._found:
+            try:
+                now = capture.get()
+            except (AttributeError, KeyError, ValueError):
+                now = None
+            if not capture.holds(now):
+                found[capture.label] = now
+        return found
+
+    def holds_on(self) -> bool:
+        """Whether it keeps a variable alive that its name does not stand for any more."""
+        moved = self.moved()
+        return any(capture.held and capture.label in moved for capture in self._found)
+
+    def change(self) -> tuple[str, str, str] | None:
+        """The first captured name that is not what it was: its label, its value then and now."""
+        moved = self.moved()
+        return next(((c.label, c.shown, shown(moved[c.label])) for c in self._found if c.label in moved), None)
+
+    # ---- what is read ------------------------------------------------------------------------------------
+
+    def _function(self, function: Any, bound: dict[str, Any]) -> None:
+        """Looks at what a Python function reads; ``bound`` are its arguments, as far as they are known."""
+        while isinstance(function, functools.partial):
+            bound = {**_bound(function), **bound}
+            function = function.func
+        if isinstance(function, MethodType):
+            code = getattr(function.__func__, "__code__", None)
+            if code is not None and code.co_argcount:
+                bound = {**bound, code.co_varnames[0]: function.__self__}
+            function = function.__func__
+        function = _undecorated(function)
+        if not isinstance(function, FunctionType):
+            self._called(function)
+            return
+        code = function.__code__
+        mark = (id(function), tuple([(name, id(value)) for name, value in bound.items()]))
+        if mark in self._analysed or not _is_users(function) or len(self._found) > _MOST:
+            return
+        self._analysed.add(mark)
+        self._alive += [function, *bound.values()]
+        containers: list[Any] = []
+        for path in paths_of(code):
+            if path.kind != "held":
+                containers += [value for value in self._path(path, function, code, bound) if _holds_others(value)]
+        held = [path for path in paths_of(code) if path.kind == "held"]
+        if held:
+            for item in _held_by(containers):
+                for path in held:
+                    self._attributes(item, path.attributes, f"a held {type(item).__name__}")
+
+    def _path(self, path: Path, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
+        """Looks at what a path names; gives the values on it."""
+        name = path.name
+        if path.kind == "local":
+            value = bound.get(name, _ABSENT)
+            if value is _ABSENT:
+                return []
+        elif path.kind == "global":
+            table = function.__globals__
+            if name not in table:
+                return []
+            value = table[name]
+            self._look(f"{self._name_of(table)}[{name!r}]", name, value, lambda: table[name])
+        else:
+            number = code.co_freevars.index(name)
+            try:
+                value = (function.__closure__ or ())[number].cell_contents
+            except ValueError:
+                return []
+            weak = reference(function)
+            if function is self._root:  # it is kept anyway, and with it its cells
+                holder = self._name_of((function.__closure__ or ())[number])
+            else:
+                holder = f"{self._name_of(function)}.__closure__[{number}]"
+            self._look(f"{holder}.cell_contents", name, value, lambda: weak().__closure__[number].cell_contents)
+        return self._attributes(value, path.attributes, name)
+
+    def _attributes(self, value: Any, attributes: Sequence[str], label: str) -> list[Any]:
+        """Looks at attributes one after the other; gives the values that were found."""
+        found = [value]
+        for attribute in attributes:
+            holder, label = value, f"{label}.{attribute}"
+            value = self._attribute(holder, attribute)
+            if value is _ABSENT:
+                break
+            get = functools.partial(_attribute_now, reference(holder), attribute)
+            self._look(_access(self._name_of(holder), attribute), label, value, get)
+            found.append(value)
+        return found
+
+    def _attribute(self, holder: Any, name: str) -> Any:
+        """A plain attribute's value; what methods and properties of the user's read is looked at instead of theirs."""
+        if isinstance(holder, ModuleType):
+            library = holder.__name__.partition(".")[0] in _LIBRARIES or _in_stdlib(getattr(holder, "__file__", None))
+            return _ABSENT if library else holder.__dict__.get(name, _ABSENT)
+        owner = holder if isinstance(holder, type) else type(holder)
+        declared = next((kind.__dict__[name] for kind in owner.__mro__ if name in kind.__dict__), _ABSENT)
+        if isinstance(declared, property):
+            if declared.fget is not None:
+                self._method(declared.fget, holder)
+            return _ABSENT
+        if isinstance(declared, MemberDescriptorType):
+            return getattr(holder, name, _ABSENT)
+        if hasattr(type(declared), "__set__"):
+            return _ABSENT
+        own = getattr(holder, "__dict__", {})
+        if not isinstance(holder, type) and name in own:
+            return own[name]
+        if isinstance(declared, (staticmethod, classmethod)):
+            self._method(declared.__func__, owner)
+            return _ABSENT
+        if declared is _ABSENT or hasattr(type(declared), "__get__"):
+            if declared is not _ABSENT:
+                self._method(declared, holder)
+            return _ABSENT
+        return declared
+
+    def _method(self, function: Any, holder: Any) -> None:
+        function = _undecorated(function)
+        code = getattr(function, "__code__", None)
+        if code is not None:
+            self._function(function, {code.co_varnames[0]: holder} if code.co_argcount else {})
+
+    # ---- what is compared --------------------------------------------------------------------------------
+
+    def _look(self, expression: str, label: str, value: Any, get: Callable[[], Any]) -> None:
+        if expression in self._looked:
+            return
+        self._looked.add(expression)
+        if isinstance(value, (ModuleType, BuiltinFunctionType)):
+            return
+        number = len(self._found)
+        self.lines.append(f"v{number} = {expression}")
+        if isinstance(value, _VALUES) and label in self._settled:
+            self.lines.pop()
+            return
+        if isinstance(value, _VALUES):
+            self.scope[f"k{number}"] = value
+            self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
+            self._found.append(Capture(label, get, short(value), lambda found: not differs(found, value)))
+            return
+        weak = reference(value, _Gone(self._gone))
+        # Programs hold variables, too; containers can't be referred to weakly.
+        if isinstance(value, Variable) or not isinstance(weak, ref):
+            self.scope[f"k{number}"] = value
+            self.lines.append(f"if v{number} is not k{number}: return MISS")
+        else:
+            self.scope[f"k{number}"] = weak
+            self.lines.append(f"if v{number} is not k{number}(): return MISS")
+        held = isinstance(value, Variable)
+        self._found.append(Capture(label, get, shown(value), lambda found: found is weak(), held))
+        self._labels.setdefault(id(value), label)
+        self._names.setdefault(id(value), f"v{number}")
+        self._alive.append(value)
+        self._enter(value)
+
+    def _enter(self, value: Any) -> None:
+        """Looks at what a captured function or object will read when it is called."""
+        if isinstance(value, (FunctionType, MethodType, functools.partial)) or _undecorated(value) is not value:
+            self._function(value, {})
+            for gradient in getattr(value, "gradient_functions", ()):
+                self._function(gradient, {})
+        elif isinstance(value, (list, tuple, dict)):
+            # Which objects a container holds is not looked at, but what they read when they are called is.
+            for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_HELD]:
+                if not isinstance(item, (*_VALUES, Tensor, Variable, np.ndarray)) and id(item) not in self._held:
+                    self._held.add(id(item))
+                    self._alive.append(item)
+                    self._enter(item)
+        elif not isinstance(value, (ModuleType, type)):
+            self._called(value)
+
+    def _called(self, value: Any) -> None:
+        kind = type(value)
+        if isinstance(value, Variable):
+            weak = reference(value)
+            self._settings.append(lambda: weak()._trainable)
+            return
+        settings = getattr(kind, "_recorded_settings", None)
+        if settings is not None:
+            weak = reference(value)
+            self._settings.append(lambda: settings(weak()))
+            for part in value._recorded_parts():
+                self._function(getattr(type(part), "call", None), _self_of(type(part).call, part))
+            return
+        for name in ("__call__", "call"):
+            method = getattr(kind, name, None)
+            if isinstance(method, FunctionType):
+                self._method(method, value)
+
+    def _name_of(self, holder: Any) -> str:
+        found = self._names.get(id(holder))
+        if found is None:
+            number = len(self.scope)
+            found = self._names[id(holder)] = f"h{number}"
+            self._alive.append(holder)
+            if isinstance(holder, (dict, CellType)):
+                self.scope[found] = holder  # the globals of a module, a cell of the function itself
+            else:
+                self.scope[f"w{number}"] = reference(holder)
+                self.lines.append(f"{found} = w{number}()")
+        return found
+
+    def _watch_settings(self) -> None:
+        settings = self._settings
+        wanted = [get() for get in settings], dict(settings_version.settings)
+        seen = settings_version.count[0]
+
+        def settled() -> bool:
+            """Whether the settings are what they were, though something somewhere has changed."""
+            try:
+                same = ([get() for get in settings], settings_version.settings) == wanted
+            except AttributeError:
+                return False
+            if same:
+                last[0] = settings_version.count[0]
+            return same
+
+        last = self.scope["seen"] = [seen]
+        self.scope["settled"] = settled
+        self.lines.append("if mutations[0] != seen[0] and not settled(): return MISS")
+
+
+def _access(holder: str, attribute: str) -> str:
+    """An expression for an attribute whose name may be any text, as ``getattr`` takes it."""
+    is_name = attribute.isascii() and attribute.isidentifier() and not keyword.iskeyword(attribute)
+    return f"{holder}.{attribute}" if is_name else f"getattr({holder}, {attribute!r})"
+
+
+def _holds_others(value: Any) -> bool:
+    return isinstance(value, (list, tuple, dict)) and bool(value)
+
+
+def _held_by(containers: Sequence[Any]) -> list[Any]:
+    """The objects in containers, and in containers in those: of which code may read attributes, however it comes by them."""
+    found: dict[int, Any] = {}
+    rest = list(containers)
+    for container in rest:
+        for item in list(container.values() if isinstance(container, dict) else container)[:_MOST_HELD]:
+            if _holds_others(item) and len(rest) < _MOST_HELD:
+                rest.append(item)
+            elif not isinstance(item, (*_VALUES, Tensor, Variable, np.ndarray, list, tuple, dict)):
+                found[id(item)] = item
+    return list(found.values())[:_MOST_HELD]
+
+
+def _attribute_now(holder: Callable[[], Any], name: str) -> Any:
+    return getattr(holder(), name)
+
+
+class _Gone:
+    """Tells those in a list that something is gone; knows nobody else."""
+
+    def __init__(self, told: list[Callable[[], None]]) -> None:
+        self._told = told
+
+    def __call__(self, _: Any) -> None:
+        for tell in self._told:
+            tell()
+
+
+def _bound(function: functools.partial[Any]) -> dict[str, Any]:
+    """The arguments that a partial function has already, by the names of the parameters."""
+    code = getattr(_undecorated(function.func), "__code__", None)
+    names = code.co_varnames[: code.co_argcount] if code is not None else ()
+    return {**dict(zip(names, function.args, strict=False)), **function.keywords}
+
+
+def _innermost(function: Any) -> Any:
+    """The Python function behind partial ones and methods."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return _undecorated(function.__func__ if isinstance(function, MethodType) else function)
+
+
+def _undecorated(function: Any) -> Any:
+    """The Python function of one that is decorated with ``tf.function``, or from which a user's operation was made."""
+    kind = type(function)
+    is_made = getattr(kind, "records_graphs", False) or getattr(kind, "compiles_function", False)
+    return function.python_function if is_made else function
+
+
+def _self_of(function: Any, holder: Any) -> dict[str, Any]:
+    code = getattr(function, "__code__", None)
+    return {code.co_varnames[0]: holder} if code is not None and code.co_argcount else {}
+
+
+def _is_users(function: FunctionType) -> bool:
+    module = (function.__globals__.get("__name__") or "").partition(".")[0]
+    return module not in _LIBRARIES and not _in_stdlib(function.__code__.co_filename)
+
+
+def _in_stdlib(filename: str | None) -> bool:
+    return filename is not None and filename.startswith(_STDLIB) and "site-packages" not in filename

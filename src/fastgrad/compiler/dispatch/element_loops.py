@@ -1,0 +1,240 @@
+"""Loops over datasets in functions that run as they are: the loop runs in Python, its body is a recorded function.
+
+``for x, y in dataset: ...`` goes on for as long as there are elements, so the function around it can't be one program. Its
+source is taken, and the body of such a loop becomes a function of its own: of what it reads, giving what is read after
+it. That function is recorded and replayed like any other. A body that leaves something behind in Python (attributes, items or
+lists that it changes, a ``return``) stays as it is, and so does one whose recording fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Sequence
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.compiler.dispatch.function_source import (
+    CHANGEABLE,
+    PREFIX,
+    UNSET,
+    Scan,
+    compiled,
+    definition_of,
+    function_definition,
+    given_first,
+    new_objects,
+    unset,
+)
+from fastgrad.compiler.dispatch.signature import NoKey
+from fastgrad.recording import recorders
+from fastgrad.tensor import constant_tensor
+
+_MOST_NESTED = 3
+
+
+def gives_elements(value: Any) -> bool:
+    """Whether a value is a dataset, or an iteration of one, perhaps within ``enumerate`` or ``zip``."""
+    if type(value) in (enumerate, zip):
+        parts = value.__reduce__()[1]
+        return any(map(gives_elements, parts[:1] if type(value) is enumerate else parts))
+    return getattr(type(value), "gives_elements", False) is True
+
+
+def _may_be_taken_apart(value: Any) -> bool:
+    return not recorders.active and gives_elements(value)
+
+
+class Trip:
+    """One trip of a loop, recorded.
+
+    Args:
+        body: the loop's body as a function of the values of ``names``.
+        names: its parameters.
+        targets: those of them that the loop gives.
+        extended: those that the body may change in their place.
+        recorded: makes a recorded function of a Python function.
+    """
+
+    def __init__(
+        self,
+        body: FunctionType,
+        names: tuple[str, ...],
+        targets: frozenset[str],
+        extended: frozenset[str],
+        recorded: Callable[[Any], Any],
+    ) -> None:
+        self._body, self._names, self._targets, self._extended = body, names, targets, extended
+        self._function: Any = recorded(body)
+
+    def __call__(self, found: dict[str, Any]) -> Any:
+        """What the body gives, for the local names of the function around the loop."""
+        values = [found.get(name, unset) for name in self._names]
+        if any(isinstance(found.get(name), CHANGEABLE) for name in self._extended):
+            self._function = None  # other names may stand for the same object
+        if self._function is None:
+            return self._body(*values)
+        # A number that counts elements is another one each time: as a tensor it is an input.
+        given = [
+            constant_tensor(np.array(value, np.int64)) if type(value) is int and name in self._targets else value
+            for name, value in zip(self._names, values, strict=True)
+        ]
+        try:
+            result = self._function(*given)
+        except NoKey:
+            self._function = None
+            return self._body(*values)
+        if self._function.gave_up:
+            self._function = None  # what can't be recorded runs as it is from here on
+        return result
+
+
+def in_pieces(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., Any] | None:
+    """The function with recorded bodies in the place of its loops over datasets; None if it has no such loop, or no source.
+
+    Args:
+        function: a Python function.
+        recorded: makes a recorded function of a Python function.
+    """
+    definition = definition_of(function)
+    if definition is None:
+        return None
+    rewriter = _Rewriter(definition, function)
+    definition.body = rewriter.statements(definition.body, 0)
+    if not rewriter.loops:
+        return None
+    trips = [f"{PREFIX}trip{number}" for number in range(len(rewriter.loops))]
+    bodies = [(loop.body, f"{function.__name__} (a loop's body)") for loop in rewriter.loops]
+    objects = dict.fromkeys(trips) | {UNSET: unset, f"{PREFIX}elements": _may_be_taken_apart}
+    whole, functions, cells = compiled(definition, function, bodies, objects)
+    for loop, trip, body in zip(rewriter.loops, trips, functions, strict=True):
+        cells[trip].cell_contents = Trip(body, loop.names, loop.targets, loop.extended, recorded)
+    return whole
+
+
+class _Loop(NamedTuple):
+    """The body of a loop as a function.
+
+    Attributes:
+        body: the function.
+        names: of its parameters.
+        targets: those of them that the loop gives.
+        extended: those that the body may change in their place.
+        results: the names that it gives.
+        ends: whether it also says, first, whether the loop ends.
+    """
+
+    body: ast.FunctionDef
+    names: tuple[str, ...]
+    targets: frozenset[str]
+    extended: frozenset[str]
+    results: tuple[str, ...]
+    ends: bool
+
+
+class _Rewriter:
+    """Puts calls in the place of loops' bodies.
+
+    Attributes:
+        loops: that can be taken apart.
+    """
+
+    def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
+        code = function.__code__
+        self._function = function
+        self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
+        whole = Scan(definition.body)
+        self._loads, self._captured = whole.loads, whole.captured
+        self.loops: list[_Loop] = []
+
+    def statements(self, body: list[ast.stmt], depth: int) -> list[ast.stmt]:
+        """Statements in which each loop that can be is taken apart where it is over a dataset."""
+        found: list[ast.stmt] = []
+        for statement in body:
+            if isinstance(statement, ast.For):
+                found += self._taken_apart(statement, depth)
+                continue
+            if isinstance(statement, (ast.If, ast.While, ast.With, ast.Try)):
+                for field in ("body", "orelse", "finalbody"):
+                    if getattr(statement, field, None):
+                        setattr(statement, field, self.statements(getattr(statement, field), depth))
+            found.append(statement)
+        return found
+
+    def _taken_apart(self, loop: ast.For, depth: int) -> list[ast.stmt]:
+        number = len(self.loops)
+        trip = self._trip(loop, number) if depth < _MOST_NESTED else None
+        if trip is not None:
+            self.loops.append(trip)
+        loop.body = self.statements(loop.body, depth + 1)
+        if trip is None:
+            return [loop]
+        left, over = f"{PREFIX}left", f"{PREFIX}over{number}"
+        names = ", ".join([left] * trip.ends + list(trip.results))
+        call = f"({names},) = {PREFIX}trip{number}(locals())" if names else f"{PREFIX}trip{number}(locals())"
+        lines = [f"{over} = 0", f"if {PREFIX}elements({over}):", f"    for _ in {over}:", f"        {call}"]
+        lines += [f"        if {left}: break"] if trip.ends else []
+        lines += [f"    if locals().get({name!r}) is {UNSET}: del {name}" for name in trip.results]
+        opening, choice = ast.parse("\n".join(lines)).body
+        assert isinstance(opening, ast.Assign)
+        assert isinstance(choice, ast.If)
+        for node in ast.walk(choice):
+            if hasattr(node, "lineno"):
+                ast.copy_location(node, loop)
+        short = choice.body[0]
+        assert isinstance(short, ast.For)
+        opening.value, short.target, short.orelse = loop.iter, loop.target, loop.orelse
+        choice.orelse = [ast.For(loop.target, ast.Name(over, ast.Load()), loop.body, loop.orelse)]
+        return [ast.copy_location(opening, loop), choice]
+
+    def _trip(self, loop: ast.For, number: int) -> _Loop | None:
+        """The body as a function; None if it must stay."""
+        scan, head = Scan(loop.body), Scan([loop.target])
+        if scan.refused or head.changes:
+            return None
+        own, new = given_first(loop.body), new_objects(loop.body)
+        if any(name not in new and not self._is_module(name) for name in scan.changes):
+            return None
+        captured = self._captured - scan.captured
+        if any(captured[name] for name in scan.stores):
+            return None
+        later = self._loads - scan.loads
+        results = tuple(sorted([name for name in scan.stores if name not in own or later[name] > 0]))
+        names = {*head.stores, *results, *[name for name in scan.loads if name in self._locals and name not in own]}
+        body = copy.deepcopy(loop.body)
+        ends = Ends(results, scan.ends)
+        changed = [ends.visit(statement) for statement in body]
+        function = function_definition(f"{PREFIX}body{number}", sorted(names), [*changed, ends.result(False)])
+        return _Loop(
+            function, tuple(sorted(names)), frozenset(head.stores), frozenset(scan.extended), results, scan.ends
+        )
+
+    def _is_module(self, name: str) -> bool:
+        return name not in self._locals and isinstance(self._function.__globals__.get(name), ModuleType)
+
+
+class Ends(ast.NodeTransformer):
+    """Makes ``continue`` and ``break`` of a loop the end of the function of its body."""
+
+    def __init__(self, results: Sequence[str], ends: bool) -> None:
+        self._results, self._ends = results, ends
+
+    def result(self, left: bool) -> ast.stmt:
+        """The statement that returns."""
+        items = [repr(left)] * self._ends + list(self._results)
+        return ast.parse(f"return ({''.join(f'{item}, ' for item in items)})").body[0]
+
+    def visit_Continue(self, node: ast.Continue) -> Any:
+        """The end of a trip."""
+        return ast.copy_location(self.result(False), node)
+
+    def visit_Break(self, node: ast.Break) -> Any:
+        """The end of the loop."""
+        return ast.copy_location(self.result(True), node)
+
+    def _stays(self, node: Any) -> Any:
+        return node
+
+    visit_For = visit_While = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _stays

@@ -1,0 +1,352 @@
+"""The entry of a recorded function: straight-line Python for calls laid out as the last one was.
+
+It compares the arguments with the last call's, and the captured names with what they were; gives the program the arrays, and
+makes the result of what it gets. Where anything is different it answers ``MISS``, and the call goes the long way.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import re
+import weakref
+from collections.abc import Callable, Iterable
+from inspect import Parameter
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.compiler.dispatch import locking
+from fastgrad.compiler.dispatch.captures import MISS, Captures, differs
+from fastgrad.compiler.dispatch.identity import reference
+from fastgrad.compiler.dispatch.results import ARGUMENT, COMPUTED, CONSTANT, SAME
+from fastgrad.compiler.dispatch.signature import Call
+from fastgrad.compiler.dispatch.traces import Tree
+from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.compiler.programs.program import Unfit
+from fastgrad.composite import Composite
+from fastgrad.kernels.codegen.locks import give_back
+from fastgrad.placement import placement
+from fastgrad.recording import recorders
+from fastgrad.tensor import Tensor
+from fastgrad.variable import sharing, writing
+
+_numbers = itertools.count()
+_MOST_LEAVES = 1000
+
+
+def names_of(kwargs: Iterable[str]) -> dict[str, str]:
+    """The names in generated code of arguments passed by name: numbered, as a name of the user's may be any text."""
+    return {key: f"b{number}" for number, key in enumerate(kwargs)}
+
+
+class _NoEntry(Exception):
+    """There is no straight-line code for this layout."""
+
+
+class _Writer:
+    def __init__(self, call: Call, captures: Captures, tree: Tree, instance: Callable[[], Any] | None) -> None:
+        self.scope: dict[str, Any] = dict(captures.scope)
+        self.scope |= {"MISS": MISS, "differs": differs, "Tensor": Tensor, "ndarray": np.ndarray, "array": np.array}
+        program = tree.program
+        self.is_single = tree.single is not None
+        self.scope["run"] = tree.single or program.replay
+        self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": Unfit}
+        # The driver looks at the shape, dtype and layout of every array that it is given.
+        self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
+        self.releases = self.is_single and bool(program.plan.written)
+        self.scope |= {"recorders": recorders, "gate": locking.gate, "writing": writing, "give_back": give_back}
+        self.scope["GuardError"] = GuardError
+        self.lines: list[str] = []
+        self.arrays: list[str] = []
+        self.given: list[str] = []
+        self.objects: list[str] = []
+        self._leaf = 0
+        self._tensors: dict[int, str] = {}
+        self._call = call
+        if instance is not None:
+            self.scope["instance"] = instance
+            self.objects.append("instance()")
+
+    # ---- arguments -----------------------------------------------------------------------------------------
+
+    def arguments(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], kinds: dict[str, Any]
+    ) -> None:
+        """Compares all arguments of a call; those that have their defaults can't have changed."""
+        position = 0
+        named = names_of(kwargs)
+        for name, value in arguments.items():
+            if kinds[name] is Parameter.VAR_POSITIONAL:
+                for item in value:
+                    self.argument(item, f"a{position}")
+                    position += 1
+            elif kinds[name] is Parameter.VAR_KEYWORD:
+                for key in sorted(value):
+                    self.argument(value[key], named[key])
+            elif kinds[name] is not Parameter.KEYWORD_ONLY and position < len(args):
+                self.argument(args[position], f"a{position}")
+                position += 1
+            elif name in kwargs:
+                self.argument(kwargs[name], named[name])
+            else:
+                self._default(value)
+        self._tell_apart()
+
+    def _tell_apart(self) -> None:
+        """Tensors that were different ones in the last call must be so again."""
+        alike: dict[Any, list[str]] = {}
+        for number, name in self._tensors.items():
+            alike.setdefault(self._call.leaves[number], []).append(name)
+        for names in alike.values():
+            if len(names) <= 3:
+                pairs = [f"if {a} is {b}: return MISS" for i, a in enumerate(names) for b in names[:i]]
+                self.lines += pairs
+            else:
+                self.lines.append(
+                    f"if len({{{', '.join(f'id({name})' for name in names)}}}) != {len(names)}: return MISS"
+                )
+
+    def _default(self, value: Any) -> None:
+        for item in nest.flatten(value):
+            leaf = self._call.leaves[self._leaf] if self._leaf < len(self._call.leaves) else ("tensor",)
+            if leaf[0] in ("tensor", "same as", "float"):
+                raise _NoEntry
+            if leaf[0] == "object":
+                self.scope[f"default{self._leaf}"] = reference(item)
+                self.objects.append(f"default{self._leaf}()")
+            self._leaf += 1
+
+    def argument(self, value: Any, name: str) -> None:
+        """Compares one argument, whose value in the last call was ``value``."""
+        kind = type(value)
+        if kind is not Tensor and nest.is_nested(value):
+            self._nested(value, kind, name)
+            return
+        if isinstance(value, Composite):
+            self._composite(value, kind, name)
+            return
+        if self._leaf > _MOST_LEAVES:
+            raise _NoEntry
+        leaf = self._call.leaves[self._leaf]
+        self._leaf += 1
+        match leaf[0]:
+            case "tensor":
+                self._array(value, kind, name, leaf)
+            case "same as":
+                self.lines.append(f"if {name} is not {self._tensors[leaf[1]]}: return MISS")
+            case "float":
+                array = f"x{len(self.arrays)}"
+                self.lines += [f"if type({name}) is not float: return MISS", f"{array} = array({name})"]
+                self.arrays.append(array)
+                self.given.append(name)
+            case "object":
+                self.scope[f"w{name}"] = reference(value)
+                self.lines.append(f"if {name} is not w{name}(): return MISS")
+                self.objects.append(name)
+            case _ if kind in (bool, int, float, complex, str, bytes, type(None)):
+                self.scope[f"k{name}"] = value
+                self.lines.append(f"if {name} is not k{name} and differs({name}, k{name}): return MISS")
+            case _:
+                self.scope[f"k{name}"] = value
+                self.lines.append(f"if {name} is not k{name}: return MISS")
+
+    def _array(self, value: Any, kind: type, name: str, leaf: Any) -> None:
+        number = len(self.arrays)
+        dtype = self.scope[f"d{number}"] = leaf[2]
+        if kind is Tensor:
+            self.lines.append(f"if type({name}) is not Tensor or {name}._owner is not None: return MISS")
+            self.lines.append(f"x{number} = {name}._array")
+            if len(leaf) > 3:
+                self.scope[f"at{number}"] = leaf[3]
+                self.lines.append(f"if type(x{number}) is ndarray or x{number}.device is not at{number}: return MISS")
+            self._tensors[self._leaf - 1] = name
+        elif kind is np.ndarray and value.dtype == dtype and value.dtype.isnative:
+            self.lines.append(f"if type({name}) is not ndarray: return MISS")
+            self.lines.append(f"x{number} = {name}")
+        else:
+            raise _NoEntry
+        self.arrays.append(f"x{number}")
+        self.given.append(name)
+        if number in self._looked_at:
+            return
+        unlike = "is not" if np.dtype(dtype.char) is dtype else "!="
+        flags = "" if not leaf[1] or len(leaf) > 3 else f" or not x{number}.flags.c_contiguous"
+        self.lines.append(
+            f"if x{number}.shape != {leaf[1]!r} or x{number}.dtype {unlike} d{number}{flags}: return MISS"
+        )
+
+    def _composite(self, value: Any, kind: type, name: str) -> None:
+        form, tensors = value._apart()
+        self.scope |= {f"t{name}": kind, f"f{name}": form}
+        parts = ", ".join(f"{name}_{number}" for number in range(len(tensors)))
+        self.lines.append(f"if type({name}) is not t{name}: return MISS")
+        self.lines.append(f"{name}_form, {name}_parts = {name}._apart()")
+        self.lines.append(f"if {name}_form != f{name}: return MISS")
+        self.lines.append(f"{parts}, = {name}_parts")
+        for number, tensor in enumerate(tensors):
+            self.argument(tensor, f"{name}_{number}")
+
+    def _nested(self, value: Any, kind: type, name: str) -> None:
+        self.scope[f"t{name}"] = kind
+        self.lines.append(f"if type({name}) is not t{name} or len({name}) != {len(value)}: return MISS")
+        if kind is dict:
+            for number, key in enumerate(sorted(value)):
+                self.lines.append(f"{name}_{number} = {name}[{self._key(key)}]")
+                self.argument(value[key], f"{name}_{number}")
+        elif isinstance(value, (list, tuple)):
+            if len(value) > _MOST_LEAVES:
+                raise _NoEntry
+            for number, item in enumerate(value):
+                self.lines.append(f"{name}_{number} = {name}[{number}]")
+                self.argument(item, f"{name}_{number}")
+        else:
+            raise _NoEntry
+
+    # ---- results -------------------------------------------------------------------------------------------
+
+    def returns(self, tree: Tree) -> list[str]:
+        """The statements that return the result, of each way that the program can go."""
+        lines: list[str] = []
+        for number, way in enumerate(tree.ways):
+            expression = self.result(way.results.plan)
+            made = [f"r{i} = Tensor(found[{i}])" for i in range(way.results.count)]
+            if expression == "r0":
+                made, expression = [], "Tensor(found[0])"
+            made.append(f"return {expression}")
+            if len(tree.ways) > 1:
+                made = [f"if way == {number}:", *[f"    {line}" for line in made]]
+            lines += made
+        return lines
+
+    def result(self, plan: Any) -> str:
+        """An expression that makes the result of the arrays ``found``."""
+        kind = plan[0]
+        if kind is COMPUTED:
+            return f"r{plan[1]}"
+        if kind is ARGUMENT:
+            name = self.given[plan[1]]
+            if not any(name == tensor for tensor in self._tensors.values()):
+                raise _NoEntry
+            return name
+        if kind is SAME:
+            number = len(self.scope)
+            self.scope[f"same{number}"] = plan[1]
+            return "None" if plan[1] is None else f"same{number}"
+        if kind is CONSTANT and plan[1]() is None:
+            number = len(self.scope)
+            self.scope[f"same{number}"] = Tensor(plan[2])
+            return f"same{number}"
+        if kind is Composite:
+            number = len(self.scope)
+            self.scope |= {f"made{number}": plan[2]._together, f"form{number}": plan[3]}
+            return f"made{number}(form{number}, [{', '.join(self.result(part) for part in plan[1])}])"
+        if kind is list:
+            parts = iter([self.result(part) for part in plan[2]])
+            return self._structure(plan[1], parts)
+        raise _NoEntry
+
+    def _structure(self, value: Any, parts: Any) -> str:
+        kind = type(value)
+        if not nest.is_nested(value):
+            return str(next(parts))
+        if kind is dict:
+            found = {key: self._structure(value[key], parts) for key in sorted(value)}
+            return "{" + ", ".join(f"{self._key(key)}: {found[key]}" for key in value) + "}"
+        if kind is tuple or kind is list or hasattr(value, "_fields"):
+            items = "".join(self._structure(item, parts) + ", " for item in value)
+            if kind is list:
+                return f"[{items}]"
+            if kind is tuple:
+                return f"({items})"
+            number = len(self.scope)
+            self.scope[f"named{number}"] = kind
+            return f"named{number}({items})"
+        raise _NoEntry
+
+    def _key(self, key: Any) -> str:
+        """An expression for a key of a dict: only plain texts and numbers are written as they are."""
+        if type(key) in (str, int, bool):
+            return repr(key)
+        number = len(self.scope)
+        self.scope[f"key{number}"] = key
+        return f"key{number}"
+
+
+def entry_of(
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    arguments: dict[str, Any],
+    kinds: dict[str, Any],
+    call: Call,
+    captures: Captures,
+    tree: Tree,
+    instance: Callable[[], Any] | None = None,
+) -> Any:
+    """A function ``(args, kwargs)`` that answers calls like this one, or ``MISS``; None if there is no such code.
+
+    Args:
+        args, kwargs: the call as it came.
+        arguments: the same by the names of the parameters, in their order.
+        kinds: for each of these names the parameter's kind (see ``inspect.Parameter``).
+        call: the call, taken apart.
+        captures: what must still hold.
+        tree: what is replayed.
+        instance: gives the object whose method it is.
+    """
+    writer = _Writer(call, captures, tree, instance)
+    try:
+        writer.arguments(args, kwargs, arguments, kinds)
+        returns = writer.returns(tree)
+    except (_NoEntry, TypeError):
+        return None
+    names = "".join(f"a{i}, " for i in range(len(args)))
+    opening = [f"({names}) = args" if args else "if args: return MISS"]
+    if kwargs:
+        opening += [f"if len(kwargs) != {len(kwargs)}: return MISS"]
+        opening += [f"{name} = kwargs[{key!r}]" for key, name in names_of(kwargs).items()]
+    else:
+        opening.append("if kwargs: return MISS")
+    arrays = "".join(f"{name}, " for name in writer.arrays)
+    run = [f"way, found = run({arrays if writer.is_single else f'({arrays})'})"]
+    inlined = tree.program.inlined if writer.is_single else None
+    if inlined is not None:
+        run, results, scope = inlined
+        run = [re.sub(r"\ba(\d+)\b", r"x\1", line) for line in run]
+        returns = [re.sub(r"found\[(\d+)\]", lambda match: results[int(match[1])], line) for line in returns]
+        writer.scope |= {name: value for name, value in scope.items() if name not in writer.scope}
+    if placement.active:
+        writer.scope |= {"placement": placement, "chosen": placement.chosen}
+        opening.append("if placement.chosen != chosen: return MISS")
+    checks = [*opening, *writer.lines, f"o = ({''.join(f'{name}, ' for name in writer.objects)})", *captures.lines]
+    if not any("o[" in line for line in captures.lines):
+        checks.remove(f"o = ({''.join(f'{name}, ' for name in writer.objects)})")
+    source = "\n".join(
+        [
+            "def entry(args, kwargs):",
+            "    if gate[0] or recorders.active: return MISS",
+            "    try:",
+            *[f"        {line}" for line in checks],
+            "    except (AttributeError, KeyError, TypeError, ValueError): return MISS",
+            "    lock = writing.lock",
+            "    taken = False",
+            "    try:",
+            "        taken = lock.acquire()",  # half the cost of a with statement
+            *(["        if shared[0] != sharing.last: shared[0] = sharing.last; release()"] if writer.releases else []),
+            *[f"        {line}" for line in run],
+            "    except (GuardError, Unfit): return MISS",
+            "    finally:",
+            "        if taken: lock.release()",
+            "        else: give_back(lock)",
+            *[f"    {line}" for line in returns],
+            "",
+        ]
+    )
+    filename = f"<fastgrad entry {next(_numbers)}>"
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    exec(compile(source, filename, "exec"), writer.scope)  # noqa: S102 - our own text
+    entry: Any = writer.scope.pop("entry")
+    entry.source = source
+    weakref.finalize(entry, linecache.cache.pop, filename, None)
+    return entry

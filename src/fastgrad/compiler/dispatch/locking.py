@@ -1,0 +1,80 @@
+"""Whose turn it is: recordings and replays of all threads, one at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from fastgrad.kernels.codegen.locks import give_back, new_rlock
+from fastgrad.variable import writing
+
+gate = [0]
+"""Not 0 while somebody records, or while functions run eagerly: then no entry may take its short way."""
+
+eagerly = [False]
+"""Whether functions run eagerly."""
+
+_PATIENCE = 10.0
+"""Seconds to wait for another thread's recording, which may itself be waiting for this thread."""
+
+
+NOT_MINE = object()
+"""What ``recorded`` and ``replayed`` give where the turn could not be had: another thread's recording takes too long."""
+
+
+class _Turns:
+    """The lock of recordings and replays, held by the thread whose turn it is."""
+
+    def __init__(self) -> None:
+        self.lock = new_rlock()
+
+
+turns = _Turns()
+
+
+def _open_gate() -> None:
+    """A forked child has no other thread that records."""
+    gate[0] = int(eagerly[0])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open_gate)
+
+
+# Not context managers: Ctrl-C may come before the first line of an `__exit__` that is written in Python.
+
+
+def recorded(work: Callable[[], Any]) -> Any:
+    """What ``work()`` gives, as a recording; or ``NOT_MINE``."""
+    mine = None
+    try:
+        mine = turns.lock.acquire(timeout=_PATIENCE)
+        if not mine:
+            return NOT_MINE
+        gate[0] += 1
+        with writing.lock:
+            pass  # replays that have begun are over now
+        return work()
+    finally:
+        if mine:
+            gate[0] -= 1
+            turns.lock.release()
+        elif mine is None:
+            give_back(turns.lock)
+
+
+def replayed(work: Callable[[], Any]) -> Any:
+    """What ``work()`` gives, as a replay; or ``NOT_MINE``."""
+    mine = None
+    try:
+        mine = turns.lock.acquire(timeout=_PATIENCE)
+        if not mine:
+            return NOT_MINE
+        with writing.lock:
+            return work()
+    finally:
+        if mine:
+            turns.lock.release()
+        elif mine is None:
+            give_back(turns.lock)

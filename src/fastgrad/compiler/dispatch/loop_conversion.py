@@ -1,0 +1,498 @@
+"""Loops that go by tensors: ``for i in tf.range(n)`` and ``while x > 0`` become loops of the program, whatever their number of trips.
+
+While a function is recorded its source is taken: the body of such a loop becomes a function of the names that it reads, giving
+those that it changes, which a ``tf.while_loop`` can take; an ``if`` within it becomes a ``tf.cond``. Whether that is done is
+decided at run time. A loop stays Python's where it goes by no tensor, where its body leaves something behind in Python
+(attributes, items or lists that it changes, a ``return``), where a name has no value before it, where a function that is there before it captures a name that it changes, or where values change their
+shape or dtype from trip to trip: then each number of trips is recorded for itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import dis
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.compiler.dispatch.function_source import (
+    CHANGEABLE,
+    PREFIX,
+    Scan,
+    compiled,
+    definition_of,
+    exposed,
+    function_definition,
+    jumps,
+    new_objects,
+    unset,
+)
+from fastgrad.operation import TABLE
+from fastgrad.ops.control_flow import cond, written_down_loop
+from fastgrad.ops.creation import range as tensor_range
+from fastgrad.ops.creation import range_operands
+from fastgrad.ops.tensor_array import TensorArray
+from fastgrad.recording import control_flow_of
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+
+_NUMBERS = (bool, int, float, np.generic, np.ndarray, Tensor)
+_MOST_NESTED = 3
+_PURE = (
+    ast.Name,
+    ast.Constant,
+    ast.Compare,
+    ast.BoolOp,
+    ast.UnaryOp,
+    ast.BinOp,
+    ast.Attribute,
+    ast.Subscript,
+    ast.Tuple,
+)
+
+
+def with_program_loops(function: Any) -> Any:
+    """The function with loops that a program can take over; the function itself if it has none, or no source."""
+    definition = definition_of(function) if type(function) is FunctionType and _has_loop(function.__code__) else None
+    if definition is None:
+        return function
+    converter = _Converter(definition, function)
+    definition.body = converter.statements(definition.body, 0, False)
+    return converter.function(definition) if converter.parts else function
+
+
+@functools.lru_cache(maxsize=256)
+def _has_loop(code: CodeType) -> bool:
+    return any("JUMP" in i.opname and i.argval is not None and i.argval <= i.offset for i in dis.get_instructions(code))
+
+
+# ---- at run time -------------------------------------------------------------------------------------------
+
+
+def _follows(value: Any) -> bool:
+    tracer = control_flow_of()
+    return isinstance(value, Tensor) and tracer is not None and value._array.size == 1 and tracer.follows(value)
+
+
+def _decides(value: Any) -> bool:
+    """Whether a test is a tensor, which a loop of a program may compute anew in each trip."""
+    return isinstance(value, Tensor) and value._array.size == 1 and control_flow_of() is not None
+
+
+class _Range:
+    """The arguments of a ``tf.range`` whose length the program finds out."""
+
+    def __init__(self, start: Tensor, limit: Tensor, delta: int) -> None:
+        self.start, self.limit, self.delta = start, limit, delta
+
+    def goes_on(self, index: Tensor) -> Any:
+        """Whether there is a trip with this index."""
+        return TABLE["less" if self.delta > 0 else "greater"](index, self.limit)
+
+
+def _ranged(*args: Any, **kwargs: Any) -> Any:
+    """What a loop over ``tf.range(*args, **kwargs)`` goes over: a ``_Range`` where its length follows from tensors."""
+    if control_flow_of() is None or not any(map(_follows, [*args, *kwargs.values()])):
+        return tensor_range(*args, **kwargs)
+    start, limit, delta, dtype = range_operands(*args, **kwargs)
+    if not dtype.is_integer or _follows(delta) or not int(delta):
+        return tensor_range(*args, **kwargs)
+    first, last = (TABLE["cast"](x, dtype=dtype.name) if x.dtype is not dtype else x for x in (start, limit))
+    return _Range(first, last, int(delta))
+
+
+def _elements(over: Any) -> Any:
+    if not isinstance(over, _Range):
+        return over
+    return tensor_range(over.start, over.limit, over.delta, over.start.dtype)
+
+
+def _both(left: Any, right: Callable[[], Any]) -> Any:
+    """``left and right()``."""
+    return cond(left, right, lambda: left) if _decides(left) else left and right()
+
+
+def _either(left: Any, right: Callable[[], Any]) -> Any:
+    """``left or right()``."""
+    return cond(left, lambda: left, right) if _decides(left) else left or right()
+
+
+def _negated(value: Any) -> Any:
+    """``not value``."""
+    return TABLE["logical_not"](value) if _decides(value) and value.dtype.is_bool else not value
+
+
+def _are_numbers(values: Any) -> bool:
+    """Whether values are numbers and arrays of them: no variables, which stand for another number when they are assigned."""
+    return all(isinstance(leaf, (*_NUMBERS, TensorArray)) for leaf in nest.flatten(values))
+
+
+def _carried(scope: dict[str, Any], names: Iterable[str], extended: AbstractSet[str]) -> dict[str, Any] | None:
+    """What a loop may change, as tensors; None if something is no number, or not there, or changes in its place."""
+    values = {name: scope.get(name, unset) for name in names}
+    in_place = any(isinstance(scope.get(name), CHANGEABLE) for name in extended)
+    if in_place or not _are_numbers(values):
+        return None
+    return dict(
+        nest.map_structure(lambda leaf: leaf if isinstance(leaf, TensorArray) else convert_to_tensor(leaf), values)
+    )
+
+
+class _Part:
+    """A part of a function as a function of names.
+
+    Attributes:
+        function: takes the values of ``names``, gives those of ``results``.
+        names: its parameters.
+        results: the names that it changes.
+        extended: those that it may change in their place.
+    """
+
+    def __init__(
+        self, definition: ast.FunctionDef, names: Sequence[str], results: Sequence[str], extended: AbstractSet[str]
+    ) -> None:
+        self.definition, self.names, self.results = definition, tuple(names), tuple(results)
+        self.extended = extended
+        self.function: Any = None
+
+    def __call__(self, scope: dict[str, Any]) -> Any:
+        return self.function(*[scope.get(name, unset) for name in self.names])
+
+    def numbers(self, scope: dict[str, Any]) -> Any:
+        """What the function gives.
+
+        Raises:
+            TypeError: something is no number.
+        """
+        values = self(scope)
+        if not _are_numbers(values):
+            raise TypeError("a loop of a program carries numbers")
+        return values
+
+
+class _Loop:
+    """A loop: the program's, if it can be.
+
+    Args:
+        body: gives whether the loop ends, if ``ends``, and its results.
+        ends: whether the body has a ``break``.
+        target: the name that a ``for`` loop gives.
+        test: of a ``while`` loop; gives its value alone.
+    """
+
+    def __init__(self, body: _Part, ends: bool, target: str | None, test: _Part | None) -> None:
+        self._body, self._ends, self._target, self._test = body, ends, target, test
+
+    def __call__(self, scope: dict[str, Any], over: Any = None) -> tuple[Any, ...] | None:
+        """The values of the body's results after the loop; None if Python must run it."""
+        if control_flow_of() is None or (self._test is None and not isinstance(over, _Range)):
+            return None
+        test = self._test
+        if test is not None and (any(name not in scope for name in test.names) or not _decides(test(scope))):
+            return None
+        carried = _carried(scope, self._body.results, self._body.extended)
+        if carried is None:
+            return None
+        variables: list[Any] = [carried]
+        if self._ends:
+            variables.append(constant_tensor(np.array(False)))
+        if self._target is not None:
+            variables.append(over.start)
+
+        def goes_on(now: dict[str, Any], *rest: Any) -> Any:
+            def another() -> Any:
+                return over.goes_on(rest[-1]) if test is None else test({**scope, **now})
+
+            return cond(rest[0], lambda: constant_tensor(np.array(False)), another) if self._ends else another()
+
+        def trip(now: dict[str, Any], *rest: Any) -> list[Any]:
+            given = {**scope, **now} | ({} if self._target is None else {self._target: rest[-1]})
+            found = self._body.numbers(given)
+            after: list[Any] = [dict(zip(self._body.results, found[-len(now) :] if now else (), strict=True))]
+            after += [found[0]] if self._ends else []
+            return after + ([] if self._target is None else [rest[-1] + over.delta])
+
+        found = written_down_loop(goes_on, trip, variables, None)
+        return None if found is None else tuple([found[0][name] for name in self._body.results])
+
+
+class _Branch:
+    """An ``if`` within a loop of a program.
+
+    Args:
+        true, false: what is done; both give the values of the same names.
+    """
+
+    def __init__(self, true: _Part, false: _Part) -> None:
+        self._true, self._false = true, false
+
+    def __call__(self, scope: dict[str, Any], test: Any) -> tuple[Any, ...] | None:
+        """The values of the names that are changed; None if Python must go by ``test``."""
+        if not _follows(test):
+            return None
+        taken, found = control_flow_of().branch(
+            test, (lambda: self._false.numbers(scope), lambda: self._true.numbers(scope))
+        )
+        return tuple(found) if taken else None
+
+
+# ---- the source --------------------------------------------------------------------------------------------
+
+
+class _Converter:
+    """Puts calls before loops, and before branches within them.
+
+    Attributes:
+        parts: the functions that are called, with the names by which the tree calls loops and branches.
+    """
+
+    def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
+        code = function.__code__
+        self._function = function
+        self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
+        whole = Scan(definition.body)
+        self._loads, self._captured = whole.loads, whole.captured
+        self._count = 0
+        self.parts: list[_Part] = []
+        self.calls: dict[str, Any] = {}
+
+    def function(self, definition: ast.FunctionDef) -> FunctionType:
+        """The function whose tree was converted."""
+        objects = {f"{PREFIX}{f.__name__.strip('_')}": f for f in (_ranged, _elements, _both, _either, _negated)}
+        name = self._function.__name__
+        inner = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
+        whole, functions, _ = compiled(definition, self._function, inner, {**objects, **self.calls})
+        for part, function in zip(self.parts, functions, strict=True):
+            part.function = function
+        return whole
+
+    def statements(self, body: Sequence[ast.stmt], depth: int, inside: bool) -> list[ast.stmt]:
+        """The statements with loops, and if ``inside`` a loop with branches, that may be the program's."""
+        result: list[ast.stmt] = []
+        for statement in body:
+            if isinstance(statement, (ast.For, ast.While)):
+                result += self._loop(statement, depth, inside)
+            elif isinstance(statement, ast.If) and inside:
+                result += self._branch(statement, depth)
+            else:
+                result.append(self._within(statement, depth, inside))
+        return result
+
+    def _within(self, statement: ast.stmt, depth: int, inside: bool) -> ast.stmt:
+        if isinstance(statement, (ast.If, ast.With, ast.For, ast.While)):
+            statement = copy.copy(statement)
+            for field in ("body", "orelse"):
+                if getattr(statement, field, None):
+                    setattr(statement, field, self.statements(getattr(statement, field), depth, inside))
+        return statement
+
+    def _loop(self, loop: ast.For | ast.While, depth: int, inside: bool) -> list[ast.stmt]:
+        plain = self._within(loop, depth + 1, False)
+        scan = Scan(loop.body)
+        test = loop.test if isinstance(loop, ast.While) else None
+        goes_by_tensors = self._is_range(loop) if isinstance(loop, ast.For) else self._is_pure(loop.test)
+        if not goes_by_tensors or loop.orelse or depth >= _MOST_NESTED:
+            return [plain]
+        if self._leaves_more(scan, new_objects(loop.body), Scan([loop])):
+            return [plain]
+        self._count += 1
+        left, over = f"{PREFIX}left{self._count}", f"{PREFIX}over{self._count}"
+        lowered = _lowered(loop.body, left if scan.ends else None)
+        if lowered is None:
+            return [plain]
+        target = loop.target.id if isinstance(loop, ast.For) and isinstance(loop.target, ast.Name) else None
+        here = Scan([*loop.body, *([] if test is None else [test])])
+        later = self._loads - here.loads
+        of_test = set() if test is None else set(Scan([test]).loads)
+        needed = (exposed(loop.body) - {target}) | of_test | {name for name in self._locals if later[name] > 0}
+        results = sorted((scan.stores if target is None else scan.stores | {target}) & needed)
+        first = [ast.parse(f"{left} = False").body[0]] if scan.ends else []
+        inner = [*first, *self.statements(lowered, depth + 1, True)]
+        names = sorted({*scan.stores, *here.loads, *([] if target is None else [target])} & self._locals)
+        body = self._part(inner, names, results, [left] if scan.ends else [])
+        tested = None
+        if test is not None:
+            tested = self._part(
+                [ast.Return(_Tests().visit(copy.deepcopy(test)))], sorted(of_test & self._locals), (), None
+            )
+        call = self._called(_Loop(body, scan.ends, target, tested))
+        passed = f"locals(), {over}" if test is None else "locals()"
+        lines = [f"{PREFIX}found = {call}({passed})", f"if {PREFIX}found is None: pass"]
+        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
+        if isinstance(loop, ast.For):
+            lines.insert(0, f"{over} = {PREFIX}ranged()")
+        opening = ast.parse("\n".join(lines)).body
+        choice = opening[-1]
+        assert isinstance(choice, ast.If)
+        choice.body = [plain]
+        if isinstance(loop, ast.For):
+            assert isinstance(plain, ast.For)
+            assert isinstance(loop.iter, ast.Call)
+            first_line: Any = opening[0]
+            first_line.value.args, first_line.value.keywords = loop.iter.args, loop.iter.keywords
+            plain.iter = ast.parse(f"{PREFIX}elements({over})", mode="eval").body
+        return _placed(opening, loop)
+
+    def _branch(self, branch: ast.If, depth: int) -> list[ast.stmt]:
+        plain = self._within(branch, depth, True)
+        assert isinstance(plain, ast.If)
+        plain.test = _Tests().visit(copy.deepcopy(branch.test))
+        scan = Scan([*branch.body, *branch.orelse])
+        new = new_objects(branch.body) & new_objects(branch.orelse)
+        if jumps([*branch.body, *branch.orelse]) or self._leaves_more(scan, new, scan):
+            return [plain]
+        later = self._loads - scan.loads
+        needed = exposed(branch.body) | exposed(branch.orelse) | {name for name in self._locals if later[name] > 0}
+        results = sorted([name for name in scan.stores if name in needed or name.startswith(PREFIX)])
+        self._count += 1
+        names = sorted(
+            {*scan.stores, *scan.loads} & (self._locals | {name for name in scan.stores if name.startswith(PREFIX)})
+        )
+        parts = [
+            self._part(self.statements(body, depth, True), names, results, []) for body in (branch.body, branch.orelse)
+        ]
+        test = f"{PREFIX}test{self._count}"
+        call = self._called(_Branch(*parts))
+        lines = [f"{test} = 0", f"{PREFIX}found = {call}(locals(), {test})", f"if {PREFIX}found is None: pass"]
+        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
+        opening = ast.parse("\n".join(lines)).body
+        first, choice = opening[0], opening[-1]
+        assert isinstance(first, ast.Assign)
+        assert isinstance(choice, ast.If)
+        first.value, plain.test = plain.test, ast.Name(test, ast.Load())
+        choice.body = [plain]
+        return _placed(opening, branch)
+
+    def _leaves_more(self, scan: Scan, new: set[str], around: Scan) -> bool:
+        """Whether statements do more than give names values: change objects that are not theirs, or names that functions capture."""
+        captured = self._captured - around.captured
+        changes = any(name not in new for name in scan.changes) or any(captured[name] for name in around.stores)
+        return scan.refused or scan.compares_objects or changes
+
+    def _part(
+        self, body: Sequence[ast.stmt], names: Sequence[str], results: Sequence[str], before: Sequence[str] | None
+    ) -> _Part:
+        """A function of names; ``before`` are those whose values it gives first, or None if it returns by itself."""
+        number = len(self.parts)
+        result = "".join(f"{name}, " for name in [*(before or ()), *results])
+        returned = [] if before is None else [ast.parse(f"return ({result})").body[0]]
+        definition = function_definition(f"{PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned])
+        part = _Part(definition, names, results, Scan(body).extended)
+        self.parts.append(part)
+        return part
+
+    def _called(self, what: Any) -> str:
+        name = f"{PREFIX}call{len(self.calls)}"
+        self.calls[name] = what
+        return name
+
+    def _is_range(self, loop: ast.For) -> bool:
+        call = loop.iter
+        if not isinstance(call, ast.Call) or not isinstance(loop.target, ast.Name):
+            return False
+        plain = not any(isinstance(x, ast.Starred) for x in call.args) and all(x.arg is not None for x in call.keywords)
+        return plain and self._value(call.func) is tensor_range
+
+    def _is_pure(self, test: ast.expr) -> bool:
+        """Whether an expression may be evaluated once more: it calls nothing but functions of modules."""
+        for node in ast.walk(test):
+            if isinstance(node, ast.Call):
+                if not isinstance(node.func, ast.Attribute) or not isinstance(self._value(node.func.value), ModuleType):
+                    return False
+            elif isinstance(node, ast.expr) and not isinstance(node, _PURE):
+                return False
+        return True
+
+    def _value(self, node: ast.expr) -> Any:
+        """What a dotted name that is no local one stands for; None if that is not known."""
+        if isinstance(node, ast.Attribute):
+            holder = self._value(node.value)
+            return getattr(holder, node.attr, None) if isinstance(holder, ModuleType) else None
+        if not isinstance(node, ast.Name) or node.id in self._locals:
+            return None
+        code, function = self._function.__code__, self._function
+        if node.id in code.co_freevars:
+            try:
+                return (function.__closure__ or ())[code.co_freevars.index(node.id)].cell_contents
+            except ValueError:
+                return None
+        return function.__globals__.get(node.id)
+
+
+def _placed(statements: list[ast.stmt], where: ast.stmt) -> list[ast.stmt]:
+    """The statements, those that are new at the line of another one."""
+    for statement in statements:
+        for node in ast.walk(statement):
+            if hasattr(node, "lineno") and node.lineno < where.lineno:
+                ast.copy_location(node, where)
+    return statements
+
+
+def _lowered(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt] | None:
+    """The body of a loop without ``break`` and ``continue``: what comes after an ``if`` with one goes into its other branch.
+
+    Args:
+        statements: the body.
+        left: the name of what says that the loop ends, if there is a ``break``.
+
+    Returns:
+        The body; None where a jump stands elsewhere than at the end of a branch.
+    """
+    result: list[ast.stmt] = []
+    for position, statement in enumerate(statements):
+        if isinstance(statement, ast.Continue):
+            return result or [ast.copy_location(ast.Pass(), statement)]
+        if isinstance(statement, ast.Break):
+            return [*result, ast.copy_location(ast.parse(f"{left} = True").body[0], statement)]
+        if isinstance(statement, ast.If) and jumps([statement]):
+            rest = list(statements[position + 1 :])
+            branches = []
+            for branch in (statement.body, statement.orelse):
+                # What jumps does not come to the rest; of nested branches some may, which then have it each.
+                lowered = _lowered([*branch, *rest], left)
+                if lowered is None:
+                    return None
+                branches.append(lowered)
+            return [
+                *result,
+                ast.copy_location(ast.If(statement.test, branches[0] or [ast.Pass()], branches[1]), statement),
+            ]
+        if jumps([statement]):
+            return None
+        result.append(statement)
+    return result
+
+
+class _Tests(ast.NodeTransformer):
+    """Makes ``and``, ``or``, ``not`` and chains of comparisons of a test functions that take tensors."""
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        """``a and b`` as ``both(a, lambda: b)``."""
+        first, *rest = node.values
+        other = rest[0] if len(rest) == 1 else ast.copy_location(ast.BoolOp(node.op, rest), node)
+        name = f"{PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
+        call: Any = ast.parse(f"{name}(0, lambda: 0)", mode="eval").body
+        call.args[0], call.args[1].body = self.visit(first), self.visit(other)
+        return call
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        """``not a`` as ``negated(a)``."""
+        if not isinstance(node.op, ast.Not):
+            return node
+        call: Any = ast.parse(f"{PREFIX}negated(0)", mode="eval").body
+        call.args[0] = self.visit(node.operand)
+        return call
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        """``a < b < c`` as ``a < b and b < c``, if reading ``b`` twice changes nothing."""
+        middle = node.comparators[:-1]
+        if not middle or not all(isinstance(x, (ast.Name, ast.Constant)) for x in middle):
+            return node
+        sides = [node.left, *node.comparators]
+        pairs: list[ast.expr] = [ast.Compare(sides[i], [op], [sides[i + 1]]) for i, op in enumerate(node.ops)]
+        return self.visit(ast.BoolOp(ast.And(), pairs))

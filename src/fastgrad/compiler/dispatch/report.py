@@ -1,0 +1,103 @@
+"""What a recorded function does, as text: its graphs, the Python that was generated, the kernels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from fastgrad.compiler.dispatch.cache import Version
+from fastgrad.compiler.dispatch.traces import Tree
+from fastgrad.compiler.graph.graph import Kind
+from fastgrad.compiler.programs.profiling import report_of, text_of
+from fastgrad.kernels.codegen.build import full_name
+from fastgrad.operation import in_python_because
+
+_EMPTY = "Nothing is recorded yet: call the function first."
+
+
+def graph_text(version: Version | None) -> str:
+    """The recorded graphs of a version, one for each way."""
+    if version is None:
+        return _EMPTY
+    return "\n\n".join([f"way {number}:\n{way.graph}" for number, way in enumerate(version.ways)])
+
+
+def source_text(version: Version | None) -> str:
+    """What was generated for a version: the steps of its programs, their kernels, then its entries and what runs the programs."""
+    if version is None:
+        return _EMPTY
+    trees = version.ways.trees
+    if not trees:
+        return "Nothing is compiled yet: what is recorded is compiled when it is called for again."
+    entries = [entry.source for _, entry in version.entries.values() if entry is not None]
+    programs = [f"# ---- program {number}: its steps\n\n{text_of(tree.program)}" for number, tree in enumerate(trees)]
+    calls = [*entries, *[tree.program.source for tree in trees]]
+    return "\n".join([*programs, "# ---- how a call comes to the program\n", *calls])
+
+
+def kernel_texts(
+    name: str, version: Version | None, inspect: Callable[[Any], str], kernel: str | None
+) -> str | dict[str, str]:
+    """The code of a version's kernels as text.
+
+    Args:
+        name: the function's.
+        version: what is recorded of it.
+        inspect: gives the text for a native function.
+        kernel: the full name of the kernel; None for all kernels.
+
+    Returns:
+        The text for a kernel; for None a dict with a text for each full name.
+
+    Raises:
+        KeyError: the version has no such kernel.
+    """
+    trees = [] if version is None else version.ways.trees
+    launches = [a.launches for tree in trees for a in tree.program.plan.actions if a.launches is not None]
+    kernels = {full_name(launch.kernel): launch.kernel for found in launches for launch in found.launches}
+    if kernel is None:
+        return {key: inspect(native) for key, native in kernels.items()}
+    if kernel not in kernels:
+        raise KeyError(
+            f"{name} has no kernel {kernel!r}; its kernels: {', '.join(kernels) or 'none yet, as no program is compiled'}"
+        )
+    return inspect(kernels[kernel])
+
+
+def report_text(name: str, version: Version | None) -> str:
+    """What a version consists of, in numbers."""
+    if version is None:
+        return _EMPTY
+    lines = [f"{name}: {_counted(len(version.ways), 'recorded way')}, {_counted(len(version.ways.trees), 'program')}:"]
+    for number, tree in enumerate(version.ways.trees):
+        lines += [f"program {number}:", *[f"  {line}" for line in _program_lines(tree)]]
+        lines += ["", str(report_of(tree.program, f"{name}, program {number}"))]
+    return "\n".join(lines)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _program_lines(tree: Tree) -> list[str]:
+    recorded = [sum(node.kind is Kind.OPERATION for node in way.graph.nodes) for way in tree.ways]
+    actions = tree.program.plan.actions
+    kernels = sum(len(action.launches.launches) for action in actions if action.launches is not None)
+    in_python = Counter(
+        action.node.payload.name
+        for action in actions
+        if action.launches is None and action.node.kind in {Kind.OPERATION, Kind.FUSED}
+    )
+    lines = [
+        f"operations recorded: {', '.join(map(str, recorded))}",
+        f"kernels: {kernels}",
+        f"memory of its own: {tree.program.arena_bytes} bytes",
+    ]
+    if in_python:
+        named = ", ".join(
+            f"{name} ({times}{f': {reason}' if (reason := in_python_because(name)) else ''})"
+            for name, times in in_python.most_common()
+        )
+        lines.append(f"run as Python, between native stretches: {named}")
+    return lines

@@ -1,0 +1,128 @@
+"""Why a function is recorded again and again: a warning that names what keeps changing."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from fastgrad.compiler.dispatch.cache import Key
+from fastgrad.compiler.dispatch.captures import shown
+from fastgrad.compiler.dispatch.signature import Call
+from fastgrad.compiler.recording.location import text
+
+_WARN_AFTER = 8
+_WARN_AFTER_WAYS = 64
+_WARN_AFTER_NUMBERS = 8
+_Line = tuple[str, int] | None
+
+
+class Retracing:
+    """Counts what made recordings necessary.
+
+    Args:
+        name: the function's.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._last: dict[str, str] | None = None
+        self._changes: Counter[str] = Counter()
+        self._shown: dict[str, tuple[str, str]] = {}
+        self._count = self._ways = 0
+        self._next, self._next_ways = _WARN_AFTER + 1, _WARN_AFTER_WAYS + 1
+        self._numbers: dict[_Line, tuple[set[tuple[int, ...]], int]] = {}
+
+    def note(self, call: Call, key: Key | None, known: bool) -> None:
+        """A call is about to be recorded.
+
+        Args:
+            call: the call.
+            key: what was recorded of such calls.
+            known: whether the captured names are what they were in one of these recordings.
+        """
+        now = described(call)
+        before, self._last = self._last, now
+        if key is not None and key.versions and known:
+            self._ways += 1
+            if self._ways >= self._next_ways:
+                self._next_ways = 2 * self._ways
+                warnings.warn(
+                    f"{self._name}() has gone its {self._ways}th new way: the values of tensors decide too much in Python "
+                    "(if, while, range, shapes). Each way is recorded and compiled. tf.where, tf.cond and tf.while_loop are "
+                    "compiled once; a tf.TensorArray in such a loop needs a size, not dynamic_size=True.",
+                    stacklevel=5,
+                )
+            return
+        self._count += 1
+        if before is None:
+            return
+        if key is not None and (key.versions or key.changed):
+            changed = key.changed or key.versions[0].captures.change()
+            key.changed = None
+            if changed is not None:
+                self._change(f"the captured name {changed[0]!r}", changed[1], changed[2])
+        else:
+            for label in {**now, **before}:
+                was, new = before.get(label, "not there"), now.get(label, "not there")
+                if was != new:
+                    self._change(f"the argument {label!r}", was, new)
+        if self._count >= self._next and self._changes:
+            self._next = 2 * self._count
+            self._warn()
+
+    def note_numbers(self, numbers: Iterable[tuple[_Line, int]]) -> None:
+        """A recording went on by these numbers, which tensors held, at these lines."""
+        found: dict[_Line, list[int]] = {}
+        for line, number in numbers:
+            found.setdefault(line, []).append(number)
+        for line, several in found.items():
+            seen, most = self._numbers.setdefault(line, (set(), _WARN_AFTER_NUMBERS))
+            seen.add(tuple(several))
+            if len(seen) > most:
+                self._numbers[line] = seen, 2 * len(seen)
+                warnings.warn(
+                    f"{self._name}(): at {text(line)} Python goes on by a number that a tensor holds, or a size that follows from "
+                    f"tensors' values; now it is {several[-1]}, and it has been {len(seen)} different ones. Each is a way of its own, "
+                    "recorded and compiled, in which a loop of so many trips is written out. tf.while_loop is compiled once, "
+                    "whatever the number of trips; where results are collected, with a tf.TensorArray of a fixed size.",
+                    stacklevel=5,
+                )
+
+    def _change(self, what: str, before: str, now: str) -> None:
+        self._changes[what] += 1
+        self._shown[what] = before, now
+
+    def _warn(self) -> None:
+        what, times = self._changes.most_common(1)[0]
+        before, now = self._shown[what]
+        warnings.warn(
+            f"{self._name}() is being recorded for the {self._count}th time. In {times} of these cases {what} had changed: now "
+            f"it is {now}, before it was {before}. Each recording runs the Python function and compiles anew. Pass numbers that "
+            "change as tensors, keep shapes the same, and keep objects from call to call.",
+            stacklevel=6,
+        )
+
+
+def warn_of(name: str, failure: Exception) -> None:
+    """Says that a function can't be compiled, though it should be."""
+    cause = failure.__cause__
+    warnings.warn(
+        f"{name}() could not be compiled, and runs eagerly from now on: slower, with the same results. It is an error of fastgrad's "
+        f"compiler, please report it: {type(cause).__name__}: {cause}",
+        stacklevel=4,
+    )
+
+
+def described(call: Call) -> dict[str, str]:
+    """The leaves of a call by their labels, as text."""
+    return {label: _text(leaf, value) for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True)}
+
+
+def _text(leaf: Any, value: Any) -> str:
+    if leaf[0] == "tensor":
+        return f"a tensor of shape {list(leaf[1])} and dtype {leaf[2]}"
+    if leaf[0] == "same as":
+        return "the same tensor as another argument"
+    return "a float" if leaf[0] == "float" else shown(value)

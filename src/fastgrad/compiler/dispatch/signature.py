@@ -1,0 +1,373 @@
+"""The arguments of a call, taken apart: what is the same each time is its key, what differs are arrays."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.array_conversion import array_of, short
+from fastgrad.compiler.dispatch.identity import Identity
+from fastgrad.compiler.recording.scalar import Scalar
+from fastgrad.composite import Composite
+from fastgrad.dtypes import DType
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.operation import TABLE
+from fastgrad.placement import device_of, placement
+from fastgrad.recording import recorders
+from fastgrad.shape import TensorShape
+from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.tensor_spec import TensorSpec
+from fastgrad.variable import Variable
+
+_BY_VALUE = frozenset([bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset])
+
+
+class NoKey(TypeError):
+    """An argument may change without being another one."""
+
+
+class Floats:
+    """How each Python float among the arguments is passed on: by its value, or as a run-time input.
+
+    A float is known by its label, the path to it. The first value is part of the key; when a second one comes, it
+    becomes an input, unless the program has asked for its Python value before.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, float] = {}
+        self._inputs: set[str] = set()
+        self._static: set[str] = set()
+
+    def is_input(self, label: str, value: float) -> bool:
+        """Whether the float at ``label``, which is ``value`` now, is an input."""
+        if label in self._inputs:
+            return True
+        if label in self._static:
+            return False
+        if self._first.setdefault(label, value).hex() == value.hex():
+            return False
+        self._inputs.add(label)
+        return True
+
+    def make_static(self, label: str) -> None:
+        """From now on the float is known by its value."""
+        self._inputs.discard(label)
+        self._static.add(label)
+
+
+class Call:
+    """One call: ``key`` tells those that may share a program.
+
+    Attributes:
+        key: hashable; the structure, and for each leaf its shape and dtype, its value or its identity.
+        labels: for each leaf, the path to it, as ``options['rate']``.
+        leaves: the leaf's part of the key, in the order of ``labels``.
+        values: the leaves themselves.
+        arrays: what the program is given.
+        given: for each array the leaf itself, as the caller passed it: a tensor, an array or a float.
+        objects: the leaves that are known by identity.
+    """
+
+    __slots__ = ("_floats", "_seen", "arrays", "given", "key", "labels", "leaves", "objects", "values")
+
+    def __init__(self, arguments: Mapping[str, Any], floats: Floats) -> None:
+        self._floats = floats
+        self._seen: dict[int, int] = {}
+        self.arrays: list[np.ndarray] = []
+        self.given: list[Any] = []
+        self.labels: list[str] = []
+        self.leaves: list[Any] = []
+        self.values: list[Any] = []
+        self.objects: list[Any] = []
+        structure = tuple([(name, self._describe(value, name)) for name, value in arguments.items()])
+        self.key = (structure, tuple(self.leaves), placement.chosen)
+
+    def tensors(self) -> list[Tensor]:
+        """What the program is given, as tensors: those that were passed, as they are."""
+        return [
+            given if isinstance(given, Tensor) else Tensor(array)
+            for given, array in zip(self.given, self.arrays, strict=True)
+        ]
+
+    def _describe(self, value: Any, label: str) -> Any:
+        kind = type(value)
+        if kind is not Tensor and nest.is_nested(value):
+            return self._describe_nested(value, label, kind)
+        if kind is IndexedSlices:
+            parts = {"values": value.values, "indices": value.indices, "dense_shape": value.dense_shape}
+            return kind, tuple([self._describe(part, f"{label}.{name}") for name, part in parts.items()])
+        if kind is not Tensor and issubclass(kind, Composite):
+            form, tensors = value._apart()
+            return kind, form, tuple([self._describe(part, f"{label}.{i}") for i, part in enumerate(tensors)])
+        self.labels.append(label)
+        self.values.append(value)
+        self.leaves.append(self._leaf(value, kind, label))
+        return None
+
+    def _describe_nested(self, value: Any, label: str, kind: type) -> Any:
+        if isinstance(value, Mapping):
+            # As TensorFlow: the order in which keys were added makes no difference to programs that look them up.
+            return kind, tuple([(key, self._describe(value[key], f"{label}[{key!r}]")) for key in _sorted(value)])
+        names = getattr(value, "_fields", None)
+        labels = [f"{label}.{name}" for name in names] if names else [f"{label}[{i}]" for i in range(len(value))]
+        return kind, tuple([self._describe(item, name) for item, name in zip(value, labels, strict=True)])
+
+    def _leaf(self, value: Any, kind: type, label: str) -> Any:
+        if kind is Tensor or isinstance(value, Tensor):
+            alias = self._seen.get(id(value))
+            if alias is not None:
+                return "same as", alias
+            self._seen[id(value)] = len(self.leaves)
+            # A program that changes the variable must not see the change through its argument.
+            return self._array(value._array if value._owner is None else value._array.copy(), value)
+        if kind is np.ndarray or isinstance(value, (np.ndarray, np.generic)):
+            return self._array(array_of(value), value)
+        if kind is float:
+            if self._floats.is_input(label, value):
+                self.given.append(value)
+                self.arrays.append(np.array(value))
+                return ("float",)
+            return kind, value.hex()
+        if kind is slice:
+            return kind, (value.start, value.stop, value.step)
+        if kind is TensorShape:
+            return kind, str(value)
+        if kind in _BY_VALUE or isinstance(value, enum.Enum):
+            return kind, value
+        if not isinstance(value, (Variable, Scalar)):
+            _check_hashable(value, label)
+        self.objects.append(value)
+        return "object", Identity(value)
+
+    def _array(self, array: np.ndarray, given: Any) -> Any:
+        device = device_of(array)
+        if device is not None:
+            self.arrays.append(array)
+            self.given.append(given)
+            return "tensor", array.shape, array.dtype, device
+        self.arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape))
+        self.given.append(given)
+        return "tensor", array.shape, array.dtype
+
+
+def _check_hashable(value: Any, label: str) -> None:
+    """Refuses what is known by identity but may change: a recording would go on with what it held at first.
+
+    Raises:
+        NoKey: the value has no hash.
+    """
+    try:
+        hash(value)
+    except (TypeError, ValueError) as error:  # ValueError: a memoryview of memory that can be written to
+        raise NoKey(
+            f"tf.function: Could not generate a generic TraceType for the argument {label!r}: got {short(value)}, of type "
+            f"{type(value).__name__}, which is not immutable/hashable ({error}), so a change of it would go unnoticed. Pass a list, tuple, "
+            "dict, frozenset, array or tensor of its values; or let the function read it from a global name or an attribute."
+        ) from None
+
+
+def _sorted(mapping: Mapping[Any, Any]) -> list[Any]:
+    try:
+        return sorted(mapping)
+    except TypeError:
+        return list(mapping)
+
+
+def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
+    """An argument as the recorded function gets it, in containers of its own.
+
+    Args:
+        value: what the caller passed.
+        leaves: what stands for each leaf, in the order of ``Call.labels``.
+    """
+    kind = type(value)
+    if kind is not Tensor and nest.is_nested(value):
+        if isinstance(value, Mapping):
+            new = {key: rebuilt(value[key], leaves) for key in _sorted(value)}
+            items: Any = {key: new[key] for key in value}
+            if kind is dict:
+                return items
+            return kind(value.default_factory, items) if hasattr(value, "default_factory") else kind(items)
+        items = [rebuilt(item, leaves) for item in value]
+        return kind(*items) if hasattr(value, "_fields") else kind(items)
+    if kind is IndexedSlices:
+        parts = [rebuilt(part, leaves) for part in (value.values, value.indices, value.dense_shape)]
+        return IndexedSlices(*parts)
+    if kind is not Tensor and issubclass(kind, Composite):
+        form, tensors = value._apart()
+        return kind._together(form, [rebuilt(part, leaves) for part in tensors])
+    return next(leaves)
+
+
+class Signature:
+    """How calls of a Python function name their arguments.
+
+    Args:
+        function: the function.
+        input_signature: None, or for each argument a (nested) ``TensorSpec``.
+        skip: how many leading parameters are bound already (1 for a method).
+    """
+
+    def __init__(self, function: Callable[..., Any], input_signature: Any = None, skip: int = 0) -> None:
+        try:
+            found = inspect.signature(function)
+        except (TypeError, ValueError):
+            found = inspect.Signature(
+                [
+                    inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+                    inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+                ]
+            )
+        self.whole = found.replace(parameters=list(found.parameters.values())[skip:])
+        self._name = getattr(function, "__name__", type(function).__name__)
+        if input_signature is not None and not isinstance(input_signature, (list, tuple)):
+            raise TypeError(
+                f"tf.function: input_signature must be a list or tuple of tf.TensorSpec, got {input_signature!r}."
+            )
+        self._specs = None if input_signature is None else list(input_signature)
+        parameters = list(self.whole.parameters.values())
+        self._simple = (
+            [p.name for p in parameters]
+            if all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) and self._specs is None
+            else None
+        )
+
+    @property
+    def has_open_sizes(self) -> bool:
+        """Whether ``input_signature`` has dimensions that may be anything."""
+        specs = [spec for spec in nest.flatten(self._specs or []) if isinstance(spec, TensorSpec)]
+        return any(not spec.shape.is_fully_defined() for spec in specs)
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments by the names of the parameters, defaults filled in.
+
+        Raises:
+            TypeError: the function does not take these arguments; they don't fit ``input_signature``.
+        """
+        if self._simple is not None and not kwargs and len(args) == len(self._simple):
+            return dict(zip(self._simple, args, strict=True))
+        try:
+            bound = self.whole.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self._name}(): {error}") from None
+        bound.apply_defaults()
+        if self._specs is not None:
+            self._fit(bound)
+        return dict(bound.arguments)
+
+    def chosen(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """As ``bind``, of arguments that may be specs; without any, those of ``input_signature``."""
+        given = tuple(self._specs) if self._specs is not None and not args and not kwargs else args
+        bound = self.whole.bind(*given, **kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+    def unbind(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What ``bind`` took apart, for a call."""
+        bound = inspect.BoundArguments(self.whole, arguments)
+        return bound.args, bound.kwargs
+
+    def _fit(self, bound: inspect.BoundArguments) -> None:
+        """Converts the arguments to tensors of ``input_signature``."""
+        specs = self._specs or []
+        given = bound.args
+        if len(given) < len(specs) or any(
+            value is not self._default(i) for i, value in enumerate(given[len(specs) :], len(specs))
+        ):
+            raise TypeError(
+                f"{self._name}(): input_signature has {len(specs)} arguments, the call {len(given)}: {short(given)}."
+            )
+        names = list(self.whole.parameters)
+        for position, (spec, value) in enumerate(zip(specs, given, strict=False)):
+            packed = self._fitted_structure(value, spec, position)
+            name = names[position] if position < len(names) else names[-1]
+            if self.whole.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+                before = list(bound.arguments[name])
+                before[position - names.index(name)] = packed
+                bound.arguments[name] = tuple(before)
+            else:
+                bound.arguments[name] = packed
+
+    def _fitted_structure(self, value: Any, spec: Any, position: int) -> Any:
+        if not nest.is_nested(spec):
+            return self._fitted(value, spec, position)
+        if (
+            not nest.is_nested(value)
+            or len(value) != len(spec)
+            or (isinstance(spec, Mapping) and set(value) != set(spec))
+        ):
+            raise TypeError(
+                f"{self._name}(): argument {position} does not have the structure of {spec}: input_signature."
+            )
+        if isinstance(spec, Mapping):
+            return {key: self._fitted_structure(value[key], spec[key], position) for key in spec}
+        items = [self._fitted_structure(item, one, position) for item, one in zip(value, spec, strict=True)]
+        return type(spec)(*items) if hasattr(spec, "_fields") else type(spec)(items)
+
+    def _default(self, position: int) -> Any:
+        parameters = list(self.whole.parameters.values())
+        return parameters[position].default if position < len(parameters) else inspect.Parameter.empty
+
+    def _fitted(self, value: Any, spec: Any, position: int) -> Any:
+        if not isinstance(spec, TensorSpec):
+            return value
+        if isinstance(value, Variable):
+            value = Variable.value(value)
+        try:
+            tensor = convert_to_tensor(value, None if isinstance(value, Tensor) else spec.dtype)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"{self._name}(): argument {position}: can't convert {short(value)} to {spec}: {error}"
+            ) from None
+        if tensor.dtype is not spec.dtype or not tensor.shape.is_compatible_with(spec.shape):
+            raise TypeError(
+                f"{self._name}(): argument {position} has shape {tensor.shape} and dtype {tensor.dtype.name}, which does not fit "
+                f"input_signature: {spec}."
+            )
+        return tensor
+
+
+def stand_ins(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
+    """Tensors for the arrays of a call, and what the recorded function gets for each of its leaves.
+
+    They are tensors of their own: one that is captured, too, is a constant there, and an input here. Tapes that watch
+    an argument watch its stand-in.
+
+    Args:
+        call: the call.
+        ask: told the label of a float whose Python value is asked for, and the number of its array.
+    """
+    tensors = [
+        TABLE["identity"](given) if recorders.active and isinstance(given, Tensor) else Tensor(array)
+        for given, array in zip(call.given, call.arrays, strict=True)
+    ]
+    for tensor, given in zip(tensors, call.given, strict=True):
+        if not isinstance(given, Tensor) or hasattr(given, "_unplaced"):
+            tensor._unplaced = True
+    rest = iter(enumerate(tensors))
+    leaves: list[Any] = []
+    for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True):
+        kind = leaf[0]
+        if kind == "tensor":
+            leaves.append(next(rest)[1])
+        elif kind == "float":
+            number, tensor = next(rest)
+            leaves.append(Scalar(tensor, functools.partial(ask, label, number)))
+        elif kind == "same as":
+            leaves.append(leaves[leaf[1]])
+        else:
+            leaves.append(value)
+    return tensors, leaves
+
+
+def as_passed(value: Any) -> Any:
+    """A leaf as a function gets it that is not recorded, or inside another's recording: arrays are tensors."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return constant_tensor(array_of(value))
+    return value

@@ -1,0 +1,217 @@
+"""Ways: the recordings of one key, which differ in where the program went by the values it found."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.control_flow.graph_operation import StatefulCall
+from fastgrad.compiler.control_flow.of_graphs import is_outgrown, rooms_of
+from fastgrad.compiler.dispatch.results import Results
+from fastgrad.compiler.graph.graph import Graph, Kind, Node
+from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.compiler.passes.tree import Apart
+from fastgrad.compiler.programs.program import Program, Unfit
+from fastgrad.compiler.recording.made_operation import watched
+from fastgrad.compiler.recording.record import Recording
+from fastgrad.kernels.codegen.gc_pause import collecting_later
+from fastgrad.kernels.codegen.locks import new_rlock
+from fastgrad.tensor import Tensor
+from fastgrad.variable import sharing
+
+MOST = 128
+"""How many ways of one key are kept; when there are more, the older half is recorded anew where it is needed."""
+
+_REBUILT_ALWAYS = 8
+"""Up to so many ways every new one becomes part of the tree at once; later ones wait until they are a quarter of it."""
+
+
+class NotCompiled(Exception):
+    """The compiler failed, by an error of its own, which is the cause."""
+
+
+class Way:
+    """One recording.
+
+    Args:
+        recording: of a run that has ended.
+        results: of that run.
+        count: the number of arguments.
+        by_value: arguments of the recording that are constants of the program, by their number.
+
+    Attributes:
+        graph: what was recorded.
+        results: how the results are put together.
+        rooms: loops in it that are made for a number of trips.
+        device: the GPU that it ran on; None for the host.
+    """
+
+    def __init__(
+        self, recording: Recording, results: Results, count: int, by_value: Mapping[int, np.ndarray] | None = None
+    ) -> None:
+        self.graph = with_constants(recording.graph(results.done()), by_value or {})
+        self.results = results
+        self.rooms = rooms_of(self.graph)
+        self.device = recording.device
+        self._count = count
+        self._has_own_gradients = recording.has_own_gradients
+        self._captured = [weakref.ref(tensor) for tensor in recording.captured]
+        self._call: StatefulCall | None = None
+
+    def call(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The results as one operation on tensors, of which tapes hear.
+
+        Raises:
+            GuardError: it would have gone another way; nothing has changed.
+        """
+        if self._call is None:
+            self._call = StatefulCall(self.graph, self._count, "function")
+        return self._call(*tensors)
+
+    def hides_gradients(self) -> bool:
+        """Whether a gradient of the function, asked from outside, would be another one than that of its Python.
+
+        It is where the function has gradients of its own, or a tape watches a tensor that it captures.
+        """
+        if self._has_own_gradients:
+            return True
+        captured = [tensor for tensor in [weak() for weak in self._captured] if tensor is not None]
+        return any(watched(captured))
+
+
+def with_constants(graph: Graph, by_value: Mapping[int, np.ndarray]) -> Graph:
+    """The graph with constants for some of its arguments, and numbers without gaps for the others."""
+    if not by_value:
+        return graph
+
+    def changed(node: Node) -> Node:
+        if node.kind is not Kind.ARGUMENT:
+            return node
+        if node.payload in by_value:
+            return replace(node, kind=Kind.CONSTANT, payload=by_value[node.payload])
+        return replace(node, payload=node.payload - sum(number < node.payload for number in by_value))
+
+    return Graph([changed(node) for node in graph.nodes], graph.results)
+
+
+class Tree:
+    """A program of several ways.
+
+    Attributes:
+        ways: by their numbers in the program.
+        program: compiled.
+        single: the program as a function of arrays, if it is one native call.
+        shared: what ``sharing.last`` was when nobody shared memory that it writes.
+    """
+
+    def __init__(self, ways: Sequence[Way]) -> None:
+        self.ways = tuple(ways)
+        device = next((way.device for way in ways if way.device is not None), None)
+        graphs = [way.graph for way in ways]
+        self.program = Program(*graphs) if device is None else device.program(*graphs)
+        self.single = self.program.single() if self.program.plan.native else None
+        self.shared = [-1]
+
+    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]]:
+        """Runs the program; gives the way it went and its results. For one caller at a time.
+
+        Raises:
+            GuardError: it would have gone another way; nothing has changed.
+        """
+        try:
+            if self.single is None:
+                raise Unfit
+            if self.shared[0] != sharing.last:
+                self.shared[0] = sharing.last
+                self.program.release()
+            number, found = self.single(*arrays)
+        except Unfit:
+            number, found = self.program.replay(arrays)
+        return self.ways[number], found
+
+
+class Ways:
+    """All recordings of one key; those that were called for again are compiled, as one tree if they can be."""
+
+    def __init__(self) -> None:
+        self.trees: list[Tree] = []
+        self._waiting: list[Way] = []
+        self._lock = new_rlock()
+
+    def __len__(self) -> int:
+        return sum(len(tree.ways) for tree in self.trees) + len(self._waiting)
+
+    def __iter__(self) -> Any:
+        return iter([way for tree in self.trees for way in tree.ways] + self._waiting)
+
+    def add(self, way: Way) -> None:
+        """A new recording. It takes the place of those in which a loop had too little room."""
+        with self._lock:
+            kept = [other for other in self if not is_outgrown(other.rooms)]
+            kept = kept if len(kept) < MOST else kept[-MOST // 2 + 1 :]
+            if len(kept) < len(self):
+                self.trees, self._waiting = [], kept
+            self._waiting.append(way)
+
+    def prepare(self) -> None:
+        """Compiles what was recorded first, which may take seconds: before anybody must wait for it."""
+        if not self.trees:
+            with self._lock:
+                if not self.trees and self._waiting:
+                    self._compile()
+
+    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
+        """Goes the way that the values want; None if it was never recorded, and then nothing has changed."""
+        for tree in self.trees:
+            try:
+                return tree.replay(arrays)
+            except GuardError:
+                continue
+        with self._lock:
+            if not self._waiting:
+                return None
+            self._compile()
+        return self.replay(arrays)
+
+    def _compile(self) -> None:
+        """Compiles what waits, with the first tree if that is worth its while. What fails leaves it waiting.
+
+        Raises:
+            MemoryError: there is too little memory now.
+            NotCompiled: the compiler has failed.
+        """
+        try:
+            with collecting_later():
+                self.trees, self._waiting = self._compiled(), []
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise NotCompiled(error) from error
+
+    def _compiled(self) -> list[Tree]:
+        """The trees with what waits."""
+        first = self.trees[0].ways if self.trees else ()
+        loose = [way for tree in self.trees[1:] for way in tree.ways] + self._waiting
+        if len(first) < _REBUILT_ALWAYS or 4 * len(loose) >= len(first):
+            try:
+                return [Tree([*first, *loose])]
+            except Apart:
+                pass  # something that no guard watched made them differ: each is a program of its own
+        return [*self.trees, *[Tree([way]) for way in self._waiting]]
+
+    def call(self, tensors: Sequence[Tensor]) -> tuple[Way, list[Tensor]] | None:
+        """As ``replay``, on tensors and under tapes."""
+        for way in self:
+            try:
+                return way, way.call(tensors)
+            except GuardError:
+                continue
+        return None
+
+    def hide_gradients(self) -> bool:
+        """Whether under tapes only the Python function itself will do."""
+        return any(way.hides_gradients() for way in self)

@@ -1,0 +1,84 @@
+"""Replays that are checked: the Python function runs, too, and both must agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad import nest
+from fastgrad.compiler.dispatch.traces import Way
+from fastgrad.compiler.graph.graph import Kind
+from fastgrad.compiler.recording.state import Saved
+from fastgrad.errors import InternalError
+from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.tensor import Tensor
+from fastgrad.variable import Variable
+
+
+def verified(name: str, ways: Iterable[Way], eager: Callable[[], Any], replay: Callable[[], Any]) -> Any:
+    """The result of ``replay``, which has been compared with that of ``eager``, and the state after it, too.
+
+    Args:
+        name: the function's.
+        ways: what may be replayed: their variables are put back between the two runs.
+        eager: runs the Python function.
+        replay: runs the program; gives None if it has none for these values.
+
+    Raises:
+        InternalError: the two differ by more than rounding; the state is that after ``eager``.
+    """
+    changed: dict[int, Variable] = {}
+    for way in ways:
+        for node in way.graph.nodes:
+            if node.kind is Kind.ASSIGN:
+                changed[id(node.payload)] = node.payload
+    before = Saved(changed.values())
+    wanted = eager()
+    after = before.now()
+    before.restore()
+    found = replay()
+    if found is None:
+        return None
+    try:
+        for position, (a, b) in enumerate(zip(_leaves(found), _leaves(wanted), strict=True)):
+            _compare(name, f"result {position}", a, b)
+        for variable, value in after.items():
+            _compare(name, f"the variable {variable.name!r}", variable._array, value)
+    except InternalError:
+        after.restore()
+        raise
+    return found
+
+
+def _leaves(result: Any) -> Sequence[Any]:
+    found: list[Any] = []
+    for leaf in nest.flatten(result):
+        parts = (leaf.values, leaf.indices) if isinstance(leaf, IndexedSlices) else (leaf,)
+        found += [part._array if isinstance(part, Tensor) else part for part in parts]
+    return found
+
+
+def _compare(name: str, what: str, found: Any, wanted: Any) -> None:
+    if not isinstance(found, np.ndarray) or not isinstance(wanted, np.ndarray):
+        return
+    if found.shape == wanted.shape and found.dtype == wanted.dtype:
+        if found.dtype.kind not in "fcV":
+            if np.array_equal(found, wanted):
+                return
+        else:
+            wide = np.complex128 if found.dtype.kind == "c" else np.float64
+            digits = {2: 1e-2, 4: 1e-4, 8: 1e-9 if found.dtype.kind == "f" else 1e-4, 16: 1e-9}[found.dtype.itemsize]
+            a, b = found.astype(wide), wanted.astype(wide)
+            scale = np.abs(b[np.isfinite(b)]).max(initial=0.0)
+            if np.allclose(a, b, rtol=digits, atol=digits * scale, equal_nan=True):
+                return
+    raise InternalError(
+        f"{name}(): tf.function(verify=...): {what} of the replay is not what the Python function gives: "
+        f"{_shown(found)} instead of {_shown(wanted)}. Please report it; tf.config.run_functions_eagerly(True) avoids it."
+    )
+
+
+def _shown(array: np.ndarray) -> str:
+    return f"{array.dtype.name}{list(array.shape)} {np.array2string(array, threshold=8, precision=6)}"

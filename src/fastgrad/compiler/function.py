@@ -1,0 +1,532 @@
+"""``tf.function``: a Python function that is recorded when it is first called, and replayed from then on."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import weakref
+from collections.abc import Callable
+from types import MethodType
+from typing import Any, ClassVar, NamedTuple
+
+from fastgrad import nest
+from fastgrad.compiler.dispatch import locking
+from fastgrad.compiler.dispatch.cache import KEYS, Cache, Version
+from fastgrad.compiler.dispatch.captures import MISS, Captures
+from fastgrad.compiler.dispatch.concrete import ConcreteFunction
+from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly, ops_are_deterministic
+from fastgrad.compiler.dispatch.element_loops import gives_elements, in_pieces
+from fastgrad.compiler.dispatch.fast_path import entry_of
+from fastgrad.compiler.dispatch.loop_conversion import with_program_loops
+from fastgrad.compiler.dispatch.report import graph_text, kernel_texts, report_text, source_text
+from fastgrad.compiler.dispatch.results import Results, as_results
+from fastgrad.compiler.dispatch.retracing import Retracing, warn_of
+from fastgrad.compiler.dispatch.signature import Call, Floats, Signature, as_passed, rebuilt, stand_ins
+from fastgrad.compiler.dispatch.traces import NotCompiled, Way
+from fastgrad.compiler.dispatch.verify import verified
+from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.compiler.recording.record import Recording
+from fastgrad.compiler.recording.state import Saved
+from fastgrad.errors import OutOfRangeError, TraceError
+from fastgrad.kernels.codegen.build import inspect_asm, inspect_llvm
+from fastgrad.recording import EndOfElements, control_flow_of, recorders
+from fastgrad.tensor import Tensor
+
+_NOT_LOOKED_FOR, _AGAIN = object(), object()
+
+RECENT = 4
+"""How many entries are tried before a call goes the long way."""
+
+ENTRIES = 4
+"""How many forms of a call (by position or name, tensors or arrays) have an entry of their own."""
+
+
+class CacheInfo(NamedTuple):
+    """What a function has recorded.
+
+    Attributes:
+        recordings: how often its Python ran to be recorded.
+        keys: the different arguments that are kept.
+        programs: the recordings that are kept, over all keys.
+        maxsize: how many keys are kept at most.
+    """
+
+    recordings: int
+    keys: int
+    programs: int
+    maxsize: int
+
+
+class Function:
+    """A Python function with its recordings; made by ``tf.function``.
+
+    The first call with certain arguments runs eagerly and is recorded; the second compiles what was recorded, and from then
+    on a call replays it, without running the Python function.
+    """
+
+    records_graphs = True
+    gave_up = False  # whether a call could not be recorded, and its Python's result was returned: see runs_unrecorded
+    replays_at_once = False  # whether the first call's result is the program's, too: see enable_op_determinism
+
+    _all: ClassVar[weakref.WeakSet[Function]] = weakref.WeakSet()
+
+    def __init__(
+        self,
+        python_function: Callable[..., Any],
+        input_signature: Any = None,
+        verify: int = 0,
+        instance: Any = None,
+        runs_unrecorded: bool = False,
+    ) -> None:
+        functools.update_wrapper(self, python_function, updated=())
+        self.__name__ = getattr(python_function, "__name__", None) or type(python_function).__name__
+        self._python = python_function
+        self._input_signature = input_signature
+        self._verify = self._unverified = verify
+        self._runs_unrecorded = runs_unrecorded  # what can't be recorded is no error: its one run counts
+        self._instance = None if instance is None else weakref.ref(instance)
+        self._signature = Signature(python_function, input_signature, 0 if instance is None else 1)
+        self._floats = Floats()
+        self._cache = Cache(functools.partial(_let_go, weakref.ref(self)))
+        self._bound: dict[int, tuple[Any, Function]] = {}
+        self._entry: Callable[[tuple[Any, ...], dict[str, Any]], Any] = no_entry
+        self._recent: tuple[Any, ...] = ()
+        self._recordings = 0
+        self._retracing = Retracing(self.__name__)
+        self._last: Version | None = None  # that was used last
+        self._pieces: Any = _NOT_LOOKED_FOR
+        self._looped: Any = _NOT_LOOKED_FOR
+        Function._all.add(self)
+
+    # ---- calling -------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the function: a replay where there is one, else a run that is recorded."""
+        found = self._entry(args, kwargs)
+        if found is not MISS:
+            return found
+        for entry in self._recent:
+            found = entry(args, kwargs)
+            if found is not MISS:
+                self._entry = entry
+                return found
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
+        """The long way: the call is taken apart, and what was recorded of such calls looked up."""
+        arguments = self._signature.bind(args, kwargs)
+        call = Call(arguments, self._floats)
+        active = recorders.active
+        if functions_run_eagerly() or any(recorder.follows_state for recorder in active):
+            return self._run(arguments, call)
+        objects = self._objects(call)
+        recordings = self._recordings
+        key = self._cache.get(call)
+        if key is None and any(map(gives_elements, call.values)) and self._in_pieces() is not None:
+            key = self._cache.add(call)
+            key.runs_eagerly = True
+        if key is not None and key.runs_eagerly:
+            return self._run(arguments, call, self._in_pieces())
+        version = None if key is None else key.version(objects)
+        if version is not None and len(version.ways):
+            if active and version.ways.hide_gradients():
+                return self._run(arguments, call)
+            try:
+                if not active:
+                    version.ways.prepare()
+                found = locking.replayed(lambda: self._replay(args, kwargs, arguments, call, version))
+                if found is locking.NOT_MINE:
+                    return self._run(arguments, call)
+            except NotCompiled as failure:
+                key.runs_eagerly = True  # type: ignore[union-attr]  # there is one, as there is a version
+                warn_of(self.__name__, failure)
+                return self._run(arguments, call)
+            if found is not None:
+                return found[0]
+        put_back = is_first and not active and (self.replays_at_once or ops_are_deterministic())
+
+        def record() -> Any:
+            if self._recordings != recordings:  # another thread has recorded meanwhile, perhaps such a call
+                return _AGAIN
+            self._retracing.note(call, key, version is not None)
+            return self._record_with_room(arguments, call, objects, version, put_back)
+
+        found = locking.recorded(record)
+        if found is locking.NOT_MINE:
+            return self._run(arguments, call)
+        if found is _AGAIN:
+            return self._call(args, kwargs, is_first)
+        return self._call(args, kwargs, is_first=False) if found is MISS else found
+
+    def _replay(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], call: Call, version: Version
+    ) -> tuple[Any] | None:
+        """The result by what is recorded, as a tuple of one; None if this way is not."""
+        self._last = version
+        if recorders.active:
+            traced = version.ways.call(call.tensors())
+            return None if traced is None else (traced[0].results.first(traced[1], call.given),)
+        if self._unverified:
+
+            def replayed() -> Any:
+                found = version.ways.replay(call.arrays)
+                return None if found is None else found[0].results.packed(found[1], call.given)
+
+            found = verified(self.__name__, version.ways, lambda: self._run(arguments, call), replayed)
+            self._unverified -= found is not None
+            return None if found is None else (found,)
+        found = version.ways.replay(call.arrays)
+        if found is None:
+            return None
+        entry = self._entry_for(args, kwargs, arguments, call, version, found[0])
+        if entry is not None:
+            self._entry = entry
+            others = [other for other in self._recent if other.layout != entry.layout]
+            self._recent = (entry, *others[: RECENT - 1])
+        return (found[0].results.packed(found[1], call.given),)
+
+    def _entry_for(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        arguments: dict[str, Any],
+        call: Call,
+        version: Version,
+        way: Way,
+    ) -> Any:
+        """Straight-line code for calls like this one."""
+        form = len(args), tuple(kwargs), tuple([type(value) for value in call.values])
+        tree = version.ways.trees[0]
+        made, found = version.entries.get(form, (None, None))
+        if made is not tree:
+            if way not in tree.ways:
+                return None
+            if len(version.entries) >= ENTRIES:
+                version.entries.clear()
+            kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
+            found = entry_of(args, kwargs, arguments, kinds, call, version.captures, tree, self._instance)
+            if found is not None:
+                found.layout = id(version), form
+            version.entries[form] = tree, found
+        return found
+
+    def _objects(self, call: Call) -> list[Any]:
+        return call.objects if self._instance is None else [self._instance(), *call.objects]
+
+    def _in_pieces(self) -> Any:
+        """The Python function with recorded bodies in the place of its loops over datasets; None if it has none."""
+        if self._pieces is _NOT_LOOKED_FOR:
+            self._pieces = in_pieces(self._python, functools.partial(Function, runs_unrecorded=True))
+        return self._pieces
+
+    def _with_program_loops(self) -> Any:
+        """The Python function with loops that the program may take over."""
+        if self._looped is _NOT_LOOKED_FOR:
+            self._looped = with_program_loops(self._python)
+        return self._looped
+
+    def _run(self, arguments: dict[str, Any], call: Call, python: Any = None) -> Any:
+        """Runs the Python function, or ``python`` in its place, as part of whatever is recorded."""
+        leaves = iter([as_passed(value) for value in call.values])
+        passed = {name: rebuilt(value, leaves) for name, value in arguments.items()}
+        args, kwargs = self._signature.unbind(passed)
+        return as_results(self._called(self._callable(python), args, kwargs), self.__name__)
+
+    def _called(self, python: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the Python function returns.
+
+        Raises:
+            OutOfRangeError: it takes an element of a dataset's iterator that has none left.
+        """
+        try:
+            return python(*args, **kwargs)
+        except EndOfElements:
+            raise OutOfRangeError(
+                f"{self.__name__}(): End of sequence: next() of a dataset's iterator that has no element left."
+            ) from None
+
+    def _callable(self, python: Any = None) -> Callable[..., Any]:
+        if python is None:
+            python = self._python if control_flow_of() is None else self._with_program_loops()
+        if self._instance is None:
+            return python
+        return functools.partial(python, self._instance())
+
+    def _record_with_room(self, *given: Any) -> Any:
+        """As ``_record``, from the start for as long as a loop that only a gradient runs turns out to have too little room."""
+        before: GuardError | None = None
+        while True:
+            try:
+                return self._record(*given)
+            except GuardError as error:
+                if before is not None and error.found <= before.found:
+                    raise
+                before = error  # by its traceback the loop stays, which now knows how much it needs
+
+    def _record(
+        self, arguments: dict[str, Any], call: Call, objects: list[Any], version: Version | None, put_back: bool = False
+    ) -> Any:
+        """Runs the Python function and writes down what it does.
+
+        With ``put_back`` state is then as it was, and ``MISS`` returned, if what was written down may be replayed.
+        """
+        asked: dict[str, int] = {}
+        tensors, leaves = stand_ins(call, asked.__setitem__)
+        rest = iter(leaves)
+        passed = {name: rebuilt(value, rest) for name, value in arguments.items()}
+        args, kwargs = self._signature.unbind(passed)
+        before = Captures(self._callable(), arguments, objects)
+        recording = Recording(tensors)
+        recording.may_give_up, recording.refuses = True, not self._runs_unrecorded
+        ran = False
+        try:
+            with recording:
+                value = self._called(self._callable(), args, kwargs)
+                ran = True
+                value = as_results(value, self.__name__)
+                # A float whose value was asked for is known by it from now on, and no array of later calls.
+                by_value = {number: tensors[number]._array for number in asked.values()}
+                given = [tensor for number, tensor in enumerate(tensors) if number not in by_value]
+                results = Results(value, given, recording)
+                found = results.tensors
+                if recording.gave_up:
+                    self.gave_up = True
+                    self._cache.add(call).runs_eagerly = True
+                    return results.first(found, [x for number, x in enumerate(call.given) if number not in by_value])
+                way = Way(recording, results, len(given), by_value)
+            settled = self._settled(before, recording)
+        except BaseException as error:
+            if ran and self._runs_unrecorded and isinstance(error, (TraceError, TypeError)):
+                self.gave_up = True
+                return value
+            if not recording.gave_up:
+                recording.saved.restore()
+            raise
+        self._retracing.note_numbers(recording.numbers)
+        created, saved = [weakref.ref(variable) for variable in recording.created], recording.saved
+        del recording
+        if created:
+            del way
+            for tensor in found:
+                if tensor._owner is not None:  # who keeps its value alone does not keep a variable
+                    tensor._array, tensor._owner = tensor._array.copy(), None
+            self._check_created(created, saved, call, objects)
+        self._recordings += 1
+        for label in asked:
+            self._floats.make_static(label)
+        if asked:
+            call = Call(arguments, self._floats)
+        key = self._cache.add(call)
+        captures = Captures(self._callable(), arguments, objects, settled)
+        if created:
+            key.made_variables = captures  # the next call is recorded, without what made them
+            return results.first(found, call.given)
+        if version is None or version not in key.versions or not version.captures.hold(objects):
+            version = key.add(captures)
+        version.ways.add(way)
+        self._last = version
+        if put_back:
+            saved.restore()
+            return MISS
+        return results.first(found, call.given)
+
+    def _settled(self, before: Captures, recording: Recording) -> frozenset[str]:
+        """The captured numbers that the function has changed itself: a side effect, that acts while recording only.
+
+        Raises:
+            TraceError: it has kept a tensor that it computed under a name that it reads: a replay would not.
+        """
+        moved = before.moved()
+        for label, value in [] if recording.created else moved.items():
+            kept = nest.flatten(value) if nest.is_nested(value) else [value]
+            if any(isinstance(item, Tensor) and recording.knows(item) for item in kept):
+                raise TraceError(
+                    f"{self.__name__}(): the function gives {label!r} a tensor that it has computed, and reads {label!r}. A replay runs "
+                    "no Python, so the name would not be given another one. Keep state in a tf.Variable: v.assign(...)."
+                )
+        return frozenset(moved)
+
+    def _check_created(self, created: list[Any], saved: Saved, call: Call, objects: list[Any]) -> None:
+        """Refuses functions that make variables at every call."""
+        key = self._cache.get(call)
+        before = None if key is None else key.made_variables
+        again = before is not None and before.hold(objects)
+        lost = any(variable() is None for variable in created)
+        if again or lost:
+            saved.restore()
+            raise ValueError(
+                f"{self.__name__}(): tf.function only supports singleton tf.Variables created on the first call. This call made "
+                f"{len(created)} variables{' though one before it had made some already' if again else ', and nobody keeps them'}. "
+                "Make them outside, or once and for all: `if self.v is None: self.v = tf.Variable(...)`."
+            )
+
+    # ---- methods -------------------------------------------------------------------------------------------
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        found = self._bound.get(id(instance))
+        if found is not None and found[0]() is instance:
+            return found[1]
+        number, bound_to = id(instance), weakref.ref(self)
+
+        def gone(_: Any) -> None:
+            function = bound_to()
+            if function is not None:
+                function._bound.pop(number, None)
+
+        bound = Function(self._python, self._input_signature, self._verify, instance)
+        self._bound[number] = weakref.ref(instance, gone), bound
+        return bound
+
+    # ---- looking inside ------------------------------------------------------------------------------------
+
+    @property
+    def python_function(self) -> Callable[..., Any]:
+        """The Python function."""
+        if self._instance is None:
+            return self._python
+        return MethodType(self._python, self._instance())
+
+    def experimental_get_tracing_count(self) -> int:
+        """How often the function was recorded."""
+        return self._recordings
+
+    def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
+        """A function for certain Python arguments, to be called with tensors; nothing is recorded yet.
+
+        Args:
+            *args, **kwargs: as for a call; a ``TensorSpec`` may stand for a tensor. None with an ``input_signature``.
+        """
+        arguments = self._signature.chosen(args, kwargs)
+
+        def called(chosen: dict[str, Any]) -> Any:
+            args, kwargs = self._signature.unbind(chosen)
+            return self(*args, **kwargs)
+
+        kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
+        return ConcreteFunction(called, self.__name__, arguments, kinds)
+
+    def graph(self) -> str:
+        """What was recorded of the call made last, as text: a graph for each way that it went."""
+        return graph_text(self._last)
+
+    def source(self) -> str:
+        """What was generated for the call made last: the steps of its program, the kernels' code, and the Python that calls it."""
+        return source_text(self._last)
+
+    def inspect_llvm(self, kernel: str | None = None) -> Any:
+        """The LLVM IR of the kernels of the call made last, as LLVM has optimised it; compiles them again, for the CPU.
+
+        Args:
+            kernel: the name of a kernel, such as ``"matmul[float32]"``; None for all.
+
+        Returns:
+            The text of the kernel, or a dict with all names and texts.
+
+        Raises:
+            KeyError: there is no such kernel.
+        """
+        return kernel_texts(self.__name__, self._last, inspect_llvm, kernel)
+
+    def inspect_asm(self, kernel: str | None = None) -> Any:
+        """The assembly of the kernels of the call made last; compiles them again, for the CPU.
+
+        Args:
+            kernel: the name of a kernel, such as ``"matmul[float32]"``; None for all.
+
+        Returns:
+            The text of the kernel, or a dict with all names and texts.
+
+        Raises:
+            KeyError: there is no such kernel.
+        """
+        return kernel_texts(self.__name__, self._last, inspect_asm, kernel)
+
+    def report(self) -> str:
+        """What the program of the call made last consists of: operations, kernels, memory, what runs as Python."""
+        note = ""
+        if self._signature.has_open_sizes:
+            note = "\ninput_signature leaves sizes open: each size that comes has a program of its own."
+        return report_text(self.__name__, self._last) + note
+
+    def cache_info(self) -> CacheInfo:
+        """What was recorded, in numbers."""
+        programs = sum(len(version.ways) for key in self._cache for version in key.versions)
+        return CacheInfo(self._recordings, len(self._cache), programs, KEYS)
+
+    def __copy__(self) -> Function:
+        return self._twin(self._python)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Function:
+        return self._twin(copy.deepcopy(self._python, memo))
+
+    def _twin(self, python_function: Callable[..., Any]) -> Function:
+        """Another function of the same kind, which has recorded nothing yet."""
+        instance = None if self._instance is None else self._instance()
+        return Function(python_function, self._input_signature, self._verify, instance)
+
+    def __repr__(self) -> str:
+        return f"<tf.function {self.__name__}>"
+
+
+def no_entry(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What stands for an entry while there is none."""
+    return MISS
+
+
+def forget_entries() -> None:
+    """Lets all functions take the long way once, as entries have to look at more from now on."""
+    for function in list(Function._all):
+        _let_go(weakref.ref(function))
+        for version in [version for key in function._cache for version in key.versions]:
+            version.entries.clear()
+
+
+def _let_go(function: Any) -> None:
+    """A function keeps no hold on what it has dropped."""
+    found = function()
+    if found is not None:
+        found._entry, found._recent, found._last = no_entry, (), None
+
+
+def function(
+    func: Any = None,
+    input_signature: Any = None,
+    autograph: bool = True,
+    jit_compile: bool | None = None,
+    reduce_retracing: bool = False,
+    experimental_implements: Any = None,
+    experimental_autograph_options: Any = None,
+    experimental_attributes: Any = None,
+    experimental_relax_shapes: Any = None,
+    experimental_compile: Any = None,
+    experimental_follow_type_hints: Any = None,
+    verify: int = 0,
+) -> Any:
+    """Makes a function that is recorded once and replayed as one native program; also a decorator.
+
+    Args:
+        func: a Python function of tensors, arrays and Python values; without it, the decorator is returned.
+        input_signature: for each argument a (nested) ``tf.TensorSpec``: arguments are converted, and others refused.
+        verify: how many of the first replays are also run eagerly and compared.
+        autograph, jit_compile, reduce_retracing, experimental_implements, experimental_autograph_options,
+        experimental_attributes, experimental_relax_shapes, experimental_compile, experimental_follow_type_hints: kept for
+        TensorFlow's signature. ``for i in tf.range(n)`` and ``while`` with a condition on tensors, in the function itself, become
+        loops of the program, whatever the number of trips, if their variables keep shape and dtype and the body leaves nothing
+        behind in Python. Else Python's control flow works on tensors by their values: each way that it goes is recorded. Each
+        shape has a program of its own.
+
+    Returns:
+        A ``Function``, or a decorator.
+
+    Raises:
+        TypeError: ``func`` can't be called. TensorFlow: tf.function.
+    """
+    if func is None:
+        return functools.partial(function, input_signature=input_signature, verify=verify)
+    if isinstance(func, Function):
+        return func
+    if not callable(func):
+        raise TypeError(f"tf.function: got {func!r}, which can't be called.")
+    return Function(func, input_signature, verify)

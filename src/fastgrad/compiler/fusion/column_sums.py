@@ -1,0 +1,110 @@
+"""Sums of columns that follow a matrix product, as gradients of biases do: of each block of its rows while that is in the cache.
+
+The kernel of the group, a map with sums, does a block as soon as the product has its rows, and leaves the block's sums; a second kernel
+adds these up, in their order. Blocks follow from shapes alone, so bits do not depend on who does which.
+"""
+
+from __future__ import annotations
+
+import re
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.compiler.fusion.emit_reduction import reduction_launches
+from fastgrad.compiler.fusion.fused import Fused, Source
+from fastgrad.compiler.fusion.phases import Schedule
+from fastgrad.compiler.graph.graph import Node
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.kernels.gemm.column_sums import FLOATS, NANOSECONDS, add_blocks
+from fastgrad.kernels.gemm.epilogue import by_rows
+from fastgrad.kernels.gemm.form import rows_of_unit
+from fastgrad.kernels.runtime.launch import Launch, Output, Scratch
+
+MOST_ROWS = 128
+"""Rows of a block."""
+
+LEAST, LEAST_OF_BLOCKS = 1 << 11, 1 << 13
+"""Elements from which on it is worth it: where there is one block, and where there are several."""
+
+
+class BlockKernels(NamedTuple):
+    """The kernels of a group that sums columns of a product. Operands are the group's.
+
+    Attributes:
+        first: over parts of blocks of rows.
+        rows, block: of how many rows all its units are, and how many of them are a block.
+        later: what adds up the blocks; nothing if there is one.
+        scratch: see ``Launches``.
+        free: the outputs that may take inputs' memory.
+        separate: pairs (output, array) of which that is not so.
+    """
+
+    first: Launch
+    rows: int
+    block: int
+    later: tuple[Launch, ...]
+    scratch: tuple[tuple[np.dtype, int], ...]
+    free: frozenset[int]
+    separate: set[tuple[int, int]]
+
+    def over_rows(self, first: Launch) -> Launch:
+        """The first kernel, on other operands, as one whose units are rows."""
+        return by_rows(first, self.rows, self.block)
+
+
+def sums_columns(fused: Any, place: int, product: Node) -> bool:
+    """Whether a group is a map of a product, each element of which it reads once, with sums of columns of which it makes nothing.
+
+    Args:
+        fused: the group.
+        place: which of its inputs the product is.
+        product: of matrices.
+    """
+    if not isinstance(fused, Fused) or not re.fullmatch("r+k+", fused.roles) or fused.count < LEAST:
+        return False
+    if row_name(product) not in ("matmul", "wide_product"):
+        return False
+    unit = rows_of_unit(product.inputs, **product.attributes)
+    if unit is None or (fused.count_of("r") > _block(unit) and fused.count < LEAST_OF_BLOCKS):
+        return False
+    shape = product.outputs[0].shape
+    sources = [source for source in fused.inputs if source.array == place]
+    natural = tuple([prod(fused.sizes[dim + 1 :]) for dim in range(len(fused.sizes))])
+    if sources != [Source(place, 0, natural, product.outputs[0].dtype, False)]:
+        return False
+    if fused.count != prod(shape) or fused.count_of("k") != shape[-1]:
+        return False
+    sums = [(number, step) for number, step in enumerate(fused.steps, len(fused.inputs)) if step.kept]
+    are_sums = all(step.row.name == "reduce_sum" and step.output.name in FLOATS for _, step in sums)
+    return are_sums and all(number in fused.outputs for number, _ in sums) and len(Schedule(fused).phases) == 1
+
+
+def block_kernels(fused: Fused, product: Node) -> BlockKernels:
+    """The kernels of a group that sums columns of a product."""
+    unit = rows_of_unit(product.inputs, **product.attributes)
+    assert unit is not None
+    rows = prod(product.outputs[0].shape[:-1])
+    block = _block(unit)
+    blocks = -(-rows // block)
+    found = reduction_launches(fused, block)
+    later = _added_up(fused, blocks) if blocks > 1 else ()
+    return BlockKernels(found.launches[0], rows, block, later, found.scratch, found.free, found.separate)
+
+
+def _block(unit: int) -> int:
+    """The rows of a block, for a product whose units have so many, a multiple of 8."""
+    return max(rows for rows in range(8, MOST_ROWS + 1, 8) if unit % rows == 0)
+
+
+def _added_up(fused: Fused, blocks: int) -> tuple[Launch, ...]:
+    """The kernels that add up the sums of blocks."""
+    first, columns = len(fused.inputs), fused.count_of("k")
+    sums = [number for number, step in enumerate(fused.steps, first) if step.kept]
+    launches = []
+    for place, number in enumerate(sums):  # the order in which the emitter has them in scratch memory
+        operands = Scratch(place), Output(fused.outputs.index(number)), blocks, columns
+        kernel = add_blocks[fused.steps[number - first].output]
+        launches.append(Launch(kernel, operands, columns, NANOSECONDS * blocks, waits=True))
+    return tuple(launches)

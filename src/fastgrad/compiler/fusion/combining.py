@@ -1,0 +1,104 @@
+"""Reductions as kernels of groups have them: how elements are combined, and what comes before and after."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgrad.compiler.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, WHOLE, body_type
+from fastgrad.compiler.graph.graph import Node
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.operation import HALVES
+
+_SINGLE_AND_DOUBLE: frozenset[np.dtype] = frozenset({FLOAT32, FLOAT64})
+_FLOATS: frozenset[np.dtype] = frozenset({*_SINGLE_AND_DOUBLE, *HALVES})
+_NUMBERS: frozenset[np.dtype] = frozenset({*_FLOATS, *WHOLE})
+
+
+class Reduction(NamedTuple):
+    """A row that reduces.
+
+    Attributes:
+        combine: "sum", "product", "greatest" or "least".
+        dtypes: of its input.
+        before: what becomes of an element first.
+        after: what becomes of the total; ``{number}`` is its dtype, ``reduced`` how many elements are in it.
+    """
+
+    combine: str
+    dtypes: frozenset[np.dtype]
+    before: str = "{0}"
+    after: str = "{0}"
+
+
+REDUCTIONS = {
+    "reduce_sum": Reduction("sum", _NUMBERS),
+    "reduce_mean": Reduction("sum", _FLOATS, after="({0} / {number}(reduced))"),
+    "reduce_euclidean_norm": Reduction("sum", _SINGLE_AND_DOUBLE, "({0} * {0})", "math.sqrt({0})"),
+    "reduce_prod": Reduction("product", _NUMBERS),
+    "reduce_max": Reduction("greatest", _NUMBERS),
+    "reduce_min": Reduction("least", _NUMBERS),
+    "finite_maximum": Reduction(
+        "greatest", _FLOATS, after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))"
+    ),
+    "reduce_any": Reduction("greatest", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
+    "reduce_all": Reduction("least", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
+}
+"""By name of the row of the operation table."""
+
+_CHANGING = frozenset({"reduce_euclidean_norm", "finite_maximum"})
+
+
+def drops_ones(node: Node) -> bool:
+    """Whether a reduction only drops dimensions of size 1, so that each result is made of one element."""
+    shape = node.inputs[0].shape
+    return all(shape[axis] == 1 for axis in node.attributes["axes"])
+
+
+def is_copy_of_ones(node: Node) -> bool:
+    """Whether a node is such a reduction and changes nothing."""
+    name = row_name(node)
+    return name in REDUCTIONS and name not in _CHANGING and drops_ones(node)
+
+
+def finished(name: str, total: str, dtype: np.dtype) -> str:
+    """The expression of the result of a reduction.
+
+    Args:
+        name: of the row.
+        total: the name of the total.
+        dtype: of the result.
+    """
+    reduction, number = REDUCTIONS[name], body_type(dtype)
+    text = reduction.after.format(total if dtype == BOOL else f"{number}({total})", number=number)
+    return f"rounded_to_{dtype.name}({text})" if dtype in HALVES and reduction.combine in {"sum", "product"} else text
+
+
+def of_one(name: str, operand: str, dtype: np.dtype) -> str:
+    """That of a reduction of one element."""
+    return finished(name, f"({REDUCTIONS[name].before.format(operand)})", dtype)
+
+
+def lane_type(dtype: np.dtype) -> str:
+    """The dtype in which elements of a dtype are combined."""
+    return "uint8" if dtype == BOOL else body_type(dtype)
+
+
+def total_type(combine: str, dtype: np.dtype) -> str:
+    """That in which the totals of blocks are."""
+    return "float64" if combine == "sum" and dtype in _FLOATS else lane_type(dtype)
+
+
+def neutral(combine: str, number: str) -> str:
+    """What changes nothing that it is combined with; of a sum also the sign of zero."""
+    dtype = np.dtype(number)
+    if combine == "sum":
+        return f"{number}(-0.0)" if dtype.kind == "f" else f"{number}(0)"
+    if combine == "product":
+        return f"{number}(1)"
+    sign = "-" if combine == "greatest" else ""
+    if dtype.kind == "f":
+        return f"{number}({sign}math.inf)"
+    ends = np.iinfo(dtype)
+    return f"{number}({ends.min if combine == 'greatest' else ends.max})"

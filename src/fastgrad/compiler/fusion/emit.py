@@ -1,0 +1,142 @@
+"""From a group of operations to its kernels: Python source for loops, compiled by the kernel builder.
+
+The source says nothing of sizes, so that a new batch size finds the kernel that is there; and groups that do the same
+get the same source, and share one kernel. A group without a reduction is one loop over its elements, which can be cut
+anywhere; reductions are in emit_reduction.py.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from fastgrad.compiler.fusion.emit_reduction import reduction_launches
+from fastgrad.compiler.fusion.fused import Fused, Source
+from fastgrad.compiler.fusion.kernel_writer import Writer
+from fastgrad.compiler.fusion.stages import BLOCK, Elements
+from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
+from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
+
+
+def launches_of_group(fused: Fused) -> Launches:
+    """What a group runs in a program; groups that do the same on the same sizes share it."""
+    steps = [
+        (step.row, step.operands, repr(step.attributes), step.inputs, step.output, step.kept, step.reduces)
+        for step in fused.steps
+    ]
+    key = fused.sizes, fused.roles, fused.inputs, tuple(steps), fused.outputs, fused.number
+    found = _known.get(key)
+    if found is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        found = _known[key] = _launches(fused)
+    return found
+
+
+MOST_KNOWN = 1024
+_known: dict[tuple[Any, ...], Launches] = {}
+
+
+def _launches(fused: Fused) -> Launches:
+    if not fused.steps:
+        return _copy(fused)
+    if "r" in fused.roles:
+        launches, scratch, free, separate = reduction_launches(fused)
+    else:
+        launch, separate = map_launch(fused)
+        launches, scratch, free = (launch,), (), frozenset(range(len(fused.outputs)))
+    pairs = [pair for pair in in_place_pairs(fused) if pair[0] in free and pair not in separate]
+    return Launches(launches, scratch, tuple(pairs))
+
+
+def _copy(fused: Fused) -> Launches:
+    (source,) = fused.inputs
+    layout = Layout(source.offset, collapsed(zip(fused.sizes, source.strides, strict=True)))
+    launch = moved(Input(0), Output(0), source.dtype, layout, contiguous(layout.total))
+    assert launch is not None  # as ``can_be_copied`` has said
+    return Launches((launch,))
+
+
+def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
+    """The kernel of a group without a reduction, whose units are elements; and what it may not do in place."""
+    writer = Writer(fused)
+    dims = range(len(fused.sizes))
+    same, outer, inner = writer.split_by_level(kept=False)
+    invariant = _steps_that_read_only(fused, {*same})
+    of_rows = [number for number in _steps_that_read_only(fused, {*same, *outer}) if number not in invariant]
+    writer.load(same, dims, "0")
+    for number in invariant:
+        writer.step(number, fused.steps[number - len(fused.inputs)])
+    writes = [(number, Output(output)) for output, number in enumerate(fused.outputs)]
+    steps = range(len(fused.inputs), len(fused.inputs) + len(fused.steps))
+    rest = [number for number in steps if number not in invariant and number not in of_rows]
+    elements = Elements(writer, inner, {}, rest, [], [*writes])
+
+    def loop(start: str, stop: str) -> None:
+        if len(elements.stages) == 1:
+            elements.write(f"for j in range({start}, {stop})", None)
+            return
+        writer.line(f"end = {stop}")
+        with writer.block(f"for low in range({start}, end, {BLOCK})"):
+            elements.write(f"for lane in range(least({BLOCK}, end - low))", "j = low + lane")
+
+    if len(dims) == 1:
+        loop("first", "last")
+    else:
+        n = writer.size(dims[-1])
+        with writer.block(f"for r in range(first // {n}, (last + {n} - 1) // {n})"):
+            writer.line(f"start = r * {n}")
+            writer.decode("r", dims[:-1])
+            writer.load(outer, dims, "0")
+            for number in of_rows:
+                writer.step(number, fused.steps[number - len(fused.inputs)])
+            loop("greatest(first - start, 0)", f"least(last - start, {n})")
+    sources: dict[int, list[Source]] = {}
+    for source in fused.inputs:
+        sources.setdefault(source.array, []).append(source)
+    natural = [Input(array) for array, found in sources.items() if all(_is_natural(fused, one) for one in found)]
+    return writer.launch(prod(fused.sizes), [*natural, *map(Output, range(len(fused.outputs)))]), elements.separate
+
+
+def _steps_that_read_only(fused: Fused, inputs: set[int]) -> list[int]:
+    """The steps that read no other inputs, which a loop over the other inputs computes once.
+
+    LLVM 20 needs exponential time for a loop of many such steps: its ``vputils::isUniformAcrossVFsAndUFs`` follows each operand of each
+    operation, and does not remember what it has seen.
+    """
+    known = set(inputs)
+    for number, step in enumerate(fused.steps, len(fused.inputs)):
+        if known.issuperset(step.operands):
+            known.add(number)
+    return sorted(known - inputs)
+
+
+def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
+    """Which output may be written over which input: one whose element is read just before, and for it, and not elsewhere."""
+    first = len(fused.inputs)
+    found = []
+    readers: dict[int, list[int]] = {}
+    for i, source in enumerate(fused.inputs):
+        readers.setdefault(source.array, []).append(i)
+    needs: list[frozenset[int]] = [frozenset([i]) for i in range(first)]
+    for step in fused.steps:
+        needs.append(frozenset().union(*[needs[i] for i in step.operands]))
+    for array, sources in readers.items():
+        (i, *others) = sources
+        source = fused.inputs[i]
+        if others or not _is_natural(fused, source):
+            continue
+        for output, number in enumerate(fused.outputs):
+            step = fused.steps[number - first]
+            if step.kept is source.kept and step.output.itemsize == source.dtype.itemsize and i in needs[number]:
+                found.append((output, array))
+    return tuple(found)
+
+
+def _is_natural(fused: Fused, source: Source) -> bool:
+    """Whether elements are read in their order, each for the result of the same number."""
+    sizes = [size for size, role in zip(fused.sizes, fused.roles, strict=True) if role == "k" or not source.kept]
+    wanted = [prod(sizes[dim + 1 :]) for dim in range(len(sizes))]
+    places = zip(sizes, source.strides, wanted, strict=True)
+    return source.offset == 0 and all(size == 1 or stride == natural for size, stride, natural in places)

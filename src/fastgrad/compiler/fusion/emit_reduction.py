@@ -1,0 +1,440 @@
+"""Kernels of groups with a reduction.
+
+Elements go to lanes, 256 of them, so that the loop over them vectorises: where the innermost dimension is reduced, lanes are
+every 256th element of it, which are combined in the end; where it is kept, a lane is an element of the result.
+A lane takes at most 64 elements of a sum, then its content goes to a total in float64. Long reductions are cut
+into parts of a size that the shape says; a second kernel combines the parts. So the bits of a result depend on the
+shape alone. Where reduced values go back into the elements there are several loops, see phases.py.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgrad.compiler.fusion.combining import REDUCTIONS, finished, lane_type, neutral, total_type
+from fastgrad.compiler.fusion.fused import Fused, Step
+from fastgrad.compiler.fusion.kernel_writer import Writer
+from fastgrad.compiler.fusion.phases import Phase, Schedule
+from fastgrad.compiler.fusion.scalar_casts import BOOL
+from fastgrad.compiler.fusion.stages import Elements, is_function
+from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART
+from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
+
+ROW = 1024
+"""Rows of fewer elements than these share lanes, if several are reduced to one."""
+
+
+class _Found(NamedTuple):
+    """The kernels of a group with a reduction.
+
+    Attributes:
+        launches, scratch: see ``Launches``.
+        free: the outputs that may take inputs' memory.
+        separate: pairs (output, array) of which that is not so.
+    """
+
+    launches: tuple[Launch, ...]
+    scratch: tuple[tuple[np.dtype, int], ...]
+    free: frozenset[int]
+    separate: set[tuple[int, int]]
+
+
+def reduction_launches(fused: Fused, part: int | None = None) -> _Found:
+    """The kernels of a group with a reduction.
+
+    Args:
+        fused: the group.
+        part: for one in a single phase into how many elements long its reductions are cut; by default, as suits the size.
+    """
+    emitter = _AlongRows(fused, part) if fused.roles[-1] == "r" else _AcrossRows(fused, part)
+    launches = emitter.launches()
+    return _Found(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.separate)
+
+
+class Emitter:
+    """What both ways have in common.
+
+    Attributes:
+        kept, reduced: dimensions.
+        part, parts: how long reductions are cut.
+    """
+
+    kind_of_writer = Writer
+    staged = True
+    """Whether the loop over elements is cut into several, see ``Elements``."""
+
+    def __init__(self, fused: Fused, part: int | None = None) -> None:
+        self.fused = fused
+        self.schedule = Schedule(fused)
+        self.first = len(fused.inputs)
+        self.dims = range(len(fused.sizes))
+        self.kept = [dim for dim in self.dims if fused.roles[dim] == "k"]
+        self.reduced = [dim for dim in self.dims if fused.roles[dim] == "r"]
+        self.count = prod(fused.sizes)
+        self.reduced_count = prod([fused.sizes[dim] for dim in self.reduced])
+        self.kept_count = self.count // self.reduced_count
+        self.pieces = self._pieces()
+        self.part = part or self._part_size()
+        self.parts = 1 if part is None and self.stays_whole() else -(-self.reduced_count // self.part)
+        self.writer = self.kind_of_writer(fused)
+        self.separate: set[tuple[int, int]] = set()
+        self.scratch = [(fused.steps[i - self.first].output, self.count) for i in self.schedule.stashed]
+        self.partial: dict[int, Operand] = {}
+        if self.parts > 1:
+            for number in self.schedule.phases[0].reductions:
+                self.partial[number] = Scratch(len(self.scratch))
+                self.scratch.append((np.dtype(self.total(self.step(number))), self.kept_count * self.parts))
+
+    def step(self, number: int) -> Step:
+        """The step of this number."""
+        return self.fused.steps[number - self.first]
+
+    def stays_whole(self) -> bool:
+        """Whether reductions are not cut."""
+        return self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1
+
+    def total(self, step: Step) -> str:
+        """The dtype of a reduction's totals."""
+        return total_type(combine_of(step), step.inputs[0])
+
+    def launches(self) -> tuple[Launch, ...]:
+        """One, or one for the parts and one for what becomes of them."""
+        writer = self.writer
+        writer.load(writer.split_by_level(kept=False)[0], self.dims, "0")
+        self._kernel()
+        first = writer.launch(self.pieces * self.parts)
+        return (first,) if self.parts == 1 else (first, self._combination())
+
+    def _pieces(self) -> int:
+        """How many pieces of work there are without cutting reductions."""
+        raise NotImplementedError
+
+    def _part_size(self) -> int:
+        raise NotImplementedError
+
+    def _kernel(self) -> None:
+        raise NotImplementedError
+
+    def _spread(self) -> tuple[int, int]:
+        """How far the parts of neighbouring results, and of one result, are from each other."""
+        raise NotImplementedError
+
+    # ---- elements ----------------------------------------------------------------------------------------------
+
+    def _outer_loads(self, phase: Phase) -> None:
+        _, outer, _ = self.writer.split_by_level(kept=False)
+        self.writer.load([i for i in outer if i in phase.inputs], self.dims, "0")
+
+    def _elements(
+        self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0, apart: bool = False
+    ) -> None:
+        """Writes the loop over elements.
+
+        Args:
+            phase: what is done with them.
+            head, index: see ``Elements.write``.
+            lane: stands behind the name of what an element is combined with.
+            position: of the phase.
+            apart: whether elements are only kept there, to be combined later.
+        """
+        writer = self.writer
+        _, _, inner = writer.split_by_level(kept=False)
+        inputs = [i for i in inner if i in phase.inputs]
+        targets = [i for number in phase.reductions for i in self.step(number).operands]
+
+        def combine() -> None:
+            self._earlier(position, phase.reductions)
+            for number in phase.reductions:
+                step = self.step(number)
+                (operand,) = step.operands
+                found = REDUCTIONS[step.row.name].before.format(f"v{operand}")
+                place = lane.format(number)
+                writer.line(f"{place} = {found}" if apart else combined(combine_of(step), place, found))
+
+        def before(steps: list[int]) -> None:
+            self._earlier(position, steps)
+
+        elements = Elements(
+            writer, inputs, phase.reads, phase.steps, targets, phase.writes, before, combine, LANES, self.separate
+        )
+        if index is None or not self.staged:
+            elements.stages = [phase.steps]
+        elements.write(head, index)
+
+    def _earlier(self, position: int, steps: list[int]) -> None:
+        """Writes the loads of values of what is left, of earlier phases, that steps read."""
+
+    # ---- what becomes of totals ----------------------------------------------------------------------------------
+
+    def _results(self, writer: Writer, phase: Phase, place: str, inner: str) -> None:
+        """Writes what a phase has after its loop, for the element of the result whose number is ``place``."""
+        for number in phase.reductions:
+            step = self.step(number)
+            if "reduced" in REDUCTIONS[step.row.name].after:
+                writer.number("reduced", self.reduced_count)
+            writer.line(f"v{number} = {finished(step.row.name, f'total{number}', step.output)}")
+        read = {i for number in phase.kept if not self.step(number).reduces for i in self.step(number).operands}
+        writer.load([i for i in sorted(read) if i < self.first], self.kept, inner)
+        for number in phase.kept:
+            if not self.step(number).reduces:
+                writer.step(number, self.step(number))
+        self._store_results(writer, phase, place)
+
+    def _store_results(self, writer: Writer, phase: Phase, place: str) -> None:
+        """Writes the stores of what a phase has for an element of the result."""
+        for number in phase.kept:
+            writer.store_result(number, place)
+
+    def _combination(self) -> Launch:
+        """The kernel that combines parts; its units are elements of the result."""
+        writer = self.kind_of_writer(self.fused)
+        (phase,) = self.schedule.phases
+        for number in phase.reductions:
+            writer.line(f"lanes{number} = local_array({self.total(self.step(number))}, {LANES})")
+        parts = writer.number("parts", self.parts)
+        beside, across = self._spread()
+        with writer.block("for p in range(first, last)"):
+            writer.line(f"used = padded(least({LANES}, {parts}))")
+            writer.line(f"at = p * {writer.number('beside', beside)}")
+            for number in phase.reductions:
+                step = self.step(number)
+                writer.line(f"fill(lanes{number}, used, {neutral(combine_of(step), self.total(step))})")
+                name = writer.array(f"parts{number}", f"in[{self.total(step)}]", self.partial[number])
+                rounds = writer.block(f"for start in range(0, {parts}, {LANES})")
+                with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
+                    found = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
+                    writer.line(combined(combine_of(step), f"lanes{number}[lane]", found))
+                writer.line(f"total{number} = lanes_{combine_of(step)}(lanes{number}, used)")
+            writer.decode("p", self.kept)
+            self._results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
+        return writer.launch(self.kept_count)
+
+    def _store_part(self, number: int, place: str) -> None:
+        name = self.writer.array(f"parts{number}", f"out[{self.total(self.step(number))}]", self.partial[number])
+        self.writer.line(f"{name}[{place}] = total{number}")
+
+
+class _AlongRows(Emitter):
+    """The innermost dimension is reduced; a piece is an element of the result."""
+
+    def __init__(self, fused: Fused, part: int | None = None) -> None:
+        super().__init__(fused, part)
+        self.short = len(self.reduced) == 1 and fused.sizes[-1] <= FEW
+
+    def _pieces(self) -> int:
+        return self.kept_count
+
+    def _part_size(self) -> int:
+        return PART
+
+    def _spread(self) -> tuple[int, int]:
+        return self.parts, 1
+
+    def _kernel(self) -> None:
+        writer = self.writer
+        n = writer.size(self.dims[-1])
+        reductions = [number for phase in self.schedule.phases for number in phase.reductions]
+        if not self.short:
+            for number in reductions:
+                writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
+            writer.line(f"used = padded(least({LANES}, {n}))")
+        with writer.block("for u in range(first, last)"):
+            start, stop = "0", writer.number("reduced", self.reduced_count)
+            if self.parts > 1:  # the parts of a piece are side by side
+                parts = writer.number("parts", self.parts)
+                writer.line(f"p = u // {parts}")
+                writer.line(f"begin = (u - p * {parts}) * {writer.number('part', self.part)}")
+                writer.line(f"finish = least(begin + part, {stop})")
+                start, stop = "begin", "finish"
+            else:
+                writer.line("p = u")
+            writer.decode("p", self.kept)
+            inner = f"k{self.kept[-1]}" if self.kept else "0"
+            for phase in self.schedule.phases:
+                for number in phase.reductions:
+                    kind = lane_of(self.step(number)) if self.short else self.total(self.step(number))
+                    writer.line(f"total{number} = {neutral(combine_of(self.step(number)), kind)}")
+                if phase.reductions or phase.writes:
+                    with writer.scope():
+                        self._loops(phase, start, stop)
+                if self.parts > 1:
+                    for number in phase.reductions:
+                        self._store_part(number, "u")
+                else:
+                    self._results(writer, phase, "p", inner)
+
+    def _loops(self, phase: Phase, start: str, stop: str) -> None:
+        writer, outer = self.writer, self.reduced[:-1]
+        n = writer.size(self.dims[-1])
+        if not outer:
+            self._row(phase, start, stop)
+        elif self.fused.sizes[-1] >= ROW or not phase.reductions:
+            with writer.block(f"for q in range({start} // {n}, ({stop} + {n} - 1) // {n})"):
+                writer.decode("q", outer)
+                self._row(phase, *_inside(start, stop, n))
+        else:
+            # Rows are short: some of them go to the same lanes.
+            rows = writer.number("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
+            writer.line(f"rows = ({stop} + {n} - 1) // {n}")
+            writer.line(f"top = {start} // {n}")
+            with writer.block(f"for band in range((rows - top + {rows} - 1) // {rows})"):
+                self._fill(phase)
+                writer.line(f"here = top + band * {rows}")
+                with writer.block(f"for q in range(here, least(here + {rows}, rows))"):
+                    writer.decode("q", outer)
+                    self._rounds(phase, *_inside(start, stop, n))
+                self._flush(phase)
+
+    def _row(self, phase: Phase, start: str, stop: str) -> None:
+        """Writes the loop over a run of elements, in which lanes are filled and emptied."""
+        writer = self.writer
+        if self.short or not phase.reductions:
+            self._outer_loads(phase)
+            # Sums of few elements do not vectorise; functions of these do, in a loop of their own.
+            apart = bool(phase.reductions) and any(is_function(self.step(i)) for i in phase.steps)
+            lane = "row{0}[j]" if apart else "total{0}"
+            self._elements(phase, f"for j in range({start}, {stop})", None, lane, apart=apart)
+            if apart:
+                with writer.block(f"for j in range({start}, {stop})"):
+                    for number in phase.reductions:
+                        row = writer.local(f"row{number}", lane_of(self.step(number)), FEW)
+                        writer.line(combined(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
+            return
+        writer.line(f"stop = {stop}")
+        with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
+            self._fill(phase)
+            self._rounds(phase, "block", f"least(block + {LANES * DEPTH}, stop)")
+            self._flush(phase)
+
+    def _rounds(self, phase: Phase, start: str, stop: str) -> None:
+        """Writes the loop over a run of elements that go to lanes."""
+        writer = self.writer
+        self._outer_loads(phase)
+        writer.line(f"end = {stop}")
+        with writer.block(f"for start in range({start}, end, {LANES})"):
+            head = f"for lane in range(least({LANES}, end - start))"
+            self._elements(phase, head, "j = start + lane", "lanes{0}[lane]")
+
+    def _fill(self, phase: Phase) -> None:
+        for number in phase.reductions:
+            step = self.step(number)
+            self.writer.line(f"fill(lanes{number}, used, {neutral(combine_of(step), lane_of(step))})")
+
+    def _flush(self, phase: Phase) -> None:
+        for number in phase.reductions:
+            combine = combine_of(self.step(number))
+            self.writer.line(combined(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
+
+
+class _AcrossRows(Emitter):
+    """The innermost dimension is kept; a piece is a tile of it."""
+
+    def _pieces(self) -> int:
+        inner = self.fused.sizes[-1]
+        return self.kept_count // inner * -(-inner // LANES)
+
+    def _part_size(self) -> int:
+        return max(DEPTH, PART // min(self.fused.sizes[-1], LANES) // DEPTH * DEPTH)
+
+    def _spread(self) -> tuple[int, int]:
+        return 1, self.kept_count
+
+    def _kernel(self) -> None:
+        writer = self.writer
+        n = writer.size(self.dims[-1])
+        for phase in self.schedule.phases:
+            for number in phase.reductions:
+                writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
+                writer.line(f"totals{number} = local_array({self.total(self.step(number))}, {LANES})")
+        for number in self.schedule.later:
+            writer.line(f"values{number} = local_array({lane_type(self.step(number).output)}, {LANES})")
+        writer.line(f"tiles = ({n} + {LANES - 1}) // {LANES}")
+        with writer.block("for u in range(first, last)"):
+            writer.line("band = u // tiles")
+            writer.line(f"left = (u - band * tiles) * {LANES}")
+            writer.line(f"used = least({LANES}, {n} - left)")
+            start, stop = "0", writer.number("reduced", self.reduced_count)
+            if self.parts > 1:  # all first parts come first, so that a total is found at band * n + j
+                bands = writer.number("bands", self.kept_count // self.fused.sizes[-1])
+                writer.line(f"p = band % {bands}")
+                writer.line(f"begin = band // {bands} * {writer.number('part', self.part)}")
+                writer.line(f"finish = least(begin + part, {stop})")
+                start, stop = "begin", "finish"
+            else:
+                writer.line("p = band")
+            writer.decode("p", self.kept[:-1])
+            for number, phase in enumerate(self.schedule.phases):
+                with writer.scope():
+                    self._phase(number, phase, start, stop)
+
+    def _phase(self, position: int, phase: Phase, start: str, stop: str) -> None:
+        writer = self.writer
+        n = writer.size(self.dims[-1])
+        for number in phase.reductions:
+            step = self.step(number)
+            writer.line(f"fill(totals{number}, used, {neutral(combine_of(step), self.total(step))})")
+        with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
+            for number in phase.reductions:
+                step = self.step(number)
+                writer.line(f"fill(lanes{number}, used, {neutral(combine_of(step), lane_of(step))})")
+            with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
+                writer.decode("q", self.reduced)
+                self._outer_loads(phase)
+                self._elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)
+            if phase.reductions:
+                with writer.block("for lane in range(used)"):
+                    for number in phase.reductions:
+                        combine = combine_of(self.step(number))
+                        writer.line(combined(combine, f"totals{number}[lane]", f"lanes{number}[lane]"))
+        if not phase.kept:
+            return
+        with writer.block("for lane in range(used)"):
+            writer.line("j = left + lane")
+            for number in phase.reductions:
+                writer.line(f"total{number} = totals{number}[lane]")
+            if self.parts > 1:
+                for number in phase.reductions:
+                    self._store_part(number, f"band * {n} + j")
+                return
+            self._earlier(position, phase.kept)
+            self._results(writer, phase, f"band * {n} + j", "j")
+            for number in phase.kept:
+                if number in self.schedule.later:
+                    value = f"1 if v{number} else 0" if self.step(number).output == BOOL else f"v{number}"
+                    writer.line(f"values{number}[lane] = {value}")
+
+    def _earlier(self, position: int, steps: list[int]) -> None:
+        """Writes the loads of values of what is left, of earlier phases, that steps read."""
+        own = {i for phase in self.schedule.phases[position:] for i in phase.kept}
+        read = {i for number in steps for i in self.step(number).operands}
+        for i in sorted(read - own):
+            if i >= self.first and self.step(i).kept:
+                test = " != 0" if self.step(i).output == BOOL else ""
+                self.writer.line(f"v{i} = values{i}[lane]{test}")
+
+
+def combine_of(step: Step) -> str:
+    """How a reduction combines elements: "sum", "product", "greatest" or "least"."""
+    return REDUCTIONS[step.row.name].combine
+
+
+def lane_of(step: Step) -> str:
+    """The dtype in which it does."""
+    return lane_type(step.inputs[0])
+
+
+def _inside(start: str, stop: str, n: str) -> tuple[str, str]:
+    """The part of the row q, of n elements, that is between two elements."""
+    return f"greatest({start} - q * {n}, 0)" if start != "0" else "0", f"least({stop} - q * {n}, {n})"
+
+
+def combined(combine: str, target: str, found: str) -> str:
+    """The statement that adds to a lane or total."""
+    if combine == "sum":
+        return f"{target} += {found}"
+    if combine == "product":
+        return f"{target} *= {found}"
+    return f"{target} = nan_{combine}({target}, {found})"

@@ -1,0 +1,227 @@
+"""Epilogues: what follows a matrix product or a convolution element by element is done on each part while that is in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.fusion.column_sums import block_kernels, sums_columns
+from fastgrad.compiler.fusion.emit import in_place_pairs, map_launch
+from fastgrad.compiler.fusion.fused import Fused
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
+from fastgrad.compiler.graph.interpret import interpret
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.kernels.convolution.convolution import convolution_followed
+from fastgrad.kernels.gemm.epilogue import in_turn
+from fastgrad.kernels.gemm.form import has_pairs
+from fastgrad.kernels.gemm.steps import product_launches
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
+
+MapOf = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
+"""Gives the kernel of a group that is a map, and what it may not do in place."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """What a FUSED node does whose group begins with a product or a convolution: its inputs are a, b, and the group's others.
+
+    Attributes:
+        fused: the group.
+        place: which of the group's inputs the product is.
+        node: the product.
+        graph: all of it as a program of its own, with the node's inputs as its arguments.
+    """
+
+    fused: Fused
+    place: int
+    node: Node
+    graph: Graph
+
+    @property
+    def name(self) -> str:
+        """The names of its steps."""
+        return f"{self.node.payload.name}+{self.fused.name}"
+
+    @property
+    def beside(self) -> frozenset[int]:
+        """The numbers of inputs that the group reads element by element, each for the element of the same number."""
+        return frozenset([self.moved(given) for _, given in in_place_pairs(self.fused) if given != self.place])
+
+    def moved(self, number: int) -> int:
+        """The number of the node's input that is this number of the group's."""
+        return _moved(number, self.place)
+
+    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the node gives, step by step: the measure for its kernels."""
+        return tuple(interpret(self.graph, arrays))
+
+
+Join = Callable[[Node, Node, int], Node | None]
+"""Gives a product and a FUSED node that reads it, as the input of a number, as one node; None if they stay two."""
+
+
+def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, join: Join | None = None) -> Graph:
+    """The graph with maps as parts of the products that they follow.
+
+    Args:
+        graph: fused; left as it is.
+        takes: whether a product can be followed; by default, on a CPU.
+        join: how they become one; by default, as a `Product`.
+    """
+    takes, join = takes or can_begin, join or joined_with_map
+    uses = uses_of(graph)
+    products: dict[int, Node] = {}  # products that only one node reads, and that wait for it
+    taken: set[int] = set()
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if (
+            row_name(node) in ("matmul", "wide_product", "convolution")
+            and uses[id(node.outputs[0])] == 1
+            and takes(node)
+        ):
+            products[id(node.outputs[0])] = node
+        elif node.kind is Kind.FUSED:
+            # The last one: the others are there before it.
+            for place in reversed(range(len(node.inputs))):
+                product = products.get(id(node.inputs[place]))
+                both = None if product is None else join(product, node, place)
+                if both is not None:
+                    node = both
+                    taken.add(id(product))
+                    break
+        nodes.append(node)
+    return Graph([node for node in nodes if id(node) not in taken], graph.results)
+
+
+def can_begin(product: Node) -> bool:
+    """Whether a kernel of a CPU does a product that takes a map."""
+    found = _launches(product)
+    return found is not None and found.launches[0].kernel.__name__ in ("gemm", "gemm_pairs", "slide", "slide_lanes")
+
+
+def _launches(product: Node, following: Launch | None = None) -> Launches | None:
+    """What the product runs, with a map that follows it; None if there is no kernel that takes one."""
+    if row_name(product) == "wide_product" and not has_pairs(product.inputs, **product.attributes):
+        return None
+    if row_name(product) != "convolution":
+        return product_launches(product.inputs, **product.attributes, following=following)
+    found = convolution_followed(product.inputs, product.outputs, following, **product.attributes)
+    return None if found is None or found.scratch else found
+
+
+def _can_follow(fused: Any, place: int, product: Node) -> bool:
+    """Whether a group is a map that reads this input, a product, once: all of it, each element for the element of the same number."""
+    if not isinstance(fused, Fused) or "r" in fused.roles or not fused.steps:
+        return False
+    if fused.count != prod(product.outputs[0].shape):
+        return False  # only the first of its rows
+    sources = [source for source in fused.inputs if source.array == place]
+    if len(sources) != 1:
+        return False
+    strides, step = [], 1
+    for size in reversed(fused.sizes):
+        strides.append(step)
+        step *= size
+    return sources[0].offset == 0 and sources[0].strides == tuple(reversed(strides))
+
+
+def joined_with_map(product: Node, node: Node, place: int) -> Node | None:
+    """A product and the map that follows it as one node; None if the node is no such map."""
+    return _joined(product, node, place) if _can_follow(node.payload, place, product) else None
+
+
+def joined_with_sums(product: Node, node: Node, place: int) -> Node | None:
+    """As ``joined_with_map``, also for maps with sums of columns, on a CPU."""
+    follows = _can_follow(node.payload, place, product) or sums_columns(node.payload, place, product)
+    return _joined(product, node, place) if follows else None
+
+
+def _joined(product: Node, node: Node, place: int) -> Node:
+    fused = node.payload
+    inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != place])
+    nodes = []
+    for one in fused.graph.nodes:
+        if one.kind is not Kind.ARGUMENT:
+            nodes.append(one)
+        elif one.payload == place:
+            a, b = [Value(value.shape, value.dtype, value.number) for value in product.inputs]
+            nodes += [Node(Kind.ARGUMENT, 0, (), (a,)), Node(Kind.ARGUMENT, 1, (), (b,))]
+            nodes.append(replace(product, inputs=(a, b), outputs=one.outputs))
+        else:
+            nodes.append(replace(one, payload=_moved(one.payload, place)))
+    return Node(Kind.FUSED, Product(fused, place, product, Graph(nodes, fused.graph.results)), inputs, node.outputs)
+
+
+def _moved(number: int, place: int) -> int:
+    """The number of the joined node's input that was this number of the group's."""
+    return number + 2 - (number > place)
+
+
+def launches_of_product(
+    payload: Product,
+    map_of: MapOf = map_launch,
+    apart: bool = False,
+    then: Callable[[Scratch], Launch] | None = None,
+) -> Launches:
+    """What a product with its epilogue runs in a program.
+
+    Args:
+        payload: both of them.
+        map_of: gives the kernel of the epilogue, and what it may not do in place.
+        apart: whether that comes after the product's, not within it.
+        then: for an epilogue with a single result, which nobody needs: what follows it on each part of that, given where it is.
+    """
+    fused, place, node = payload.fused, payload.place, payload.node
+    blocks = block_kernels(fused, node) if "r" in fused.roles else None
+    following, separate = map_of(fused) if blocks is None else (blocks.first, blocks.separate)
+    pairs = [
+        pair for pair in in_place_pairs(fused) if pair not in separate and (blocks is None or pair[0] in blocks.free)
+    ]
+    # Results may take the memory of the group's other inputs, as updated weights do. If there are none the product lies
+    # where the first result will be that may lie there, else in memory that nobody else reads.
+    in_place = tuple([(output, payload.moved(given)) for output, given in pairs if given != place and then is None])
+    home = None if in_place else next((output for output, given in pairs if given == place), None)
+    own = _launches(node, None if apart else following if blocks is None else blocks.over_rows(following))
+    assert own is not None
+    last = Scratch(len(own.scratch))
+    result: Any = Output if then is None else lambda _: last
+    product = Scratch(last.number + (then is not None)) if home is None else result(home)
+    before = last.number + (then is not None) + (home is None)
+
+    def group_operand(operand: Any) -> Any:
+        if isinstance(operand, Input):
+            return product if operand.number == place else Input(payload.moved(operand.number))
+        if isinstance(operand, Output):
+            return result(operand.number)
+        if isinstance(operand, Scratch):
+            return Scratch(before + operand.number)
+        return tuple(map(group_operand, operand)) if type(operand) is tuple else operand
+
+    def placed(launch: Launch) -> Launch:
+        return launch.on(tuple(map(group_operand, launch.operands)))
+
+    following = placed(following)
+    after = (following,) if then is None else (following, then(last))
+
+    def product_operand(operand: Any) -> Any:
+        return product if isinstance(operand, Output) and operand.number == 0 else operand
+
+    found = _launches(node, None if apart else in_turn(*after) if blocks is None else blocks.over_rows(following))
+    assert found is not None
+    launches = [
+        launch.on(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
+        for launch in found.launches
+    ]
+    launches += after if apart else ()
+    size = prod(node.outputs[0].shape)
+    assert fused.count == size, "the kernel of a product writes all of it"
+    scratch = [(payload.graph.results[0].dtype, size)] if then is not None else []
+    scratch += [(node.outputs[0].dtype, size)] if home is None else []
+    if blocks is not None:
+        launches += map(placed, blocks.later)
+        scratch += blocks.scratch
+    return Launches(tuple(launches), (*found.scratch, *scratch), in_place)

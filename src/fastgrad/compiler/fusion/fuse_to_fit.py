@@ -1,0 +1,26 @@
+"""Fusion of a graph whose memory is looked at: what is cheap is computed twice where too much would be kept."""
+
+from __future__ import annotations
+
+from fastgrad.compiler.fusion.fuse import fuse
+from fastgrad.compiler.graph.graph import Graph
+from fastgrad.compiler.passes.rematerialize import is_scarce, rematerialize, rematerialized_as_before
+from fastgrad.compiler.passes.share_activation_gradients import share_activation_gradients
+
+
+def fuse_to_fit(graph: Graph, slopes: bool = True) -> Graph:
+    """The graph in groups of operations, each of which is one kernel.
+
+    Args:
+        graph: of single operations; left as it is.
+        slopes: whether slopes of gelu may be kept beside it, where memory is not scarce.
+    """
+    lean = rematerialized_as_before(graph)
+    if lean is not None:
+        return fuse(lean)
+    fused = fuse(share_activation_gradients(graph) if slopes else graph)
+    if not is_scarce(fused):
+        return fused
+    fused = fuse(graph)
+    lean = rematerialize(graph, fused)
+    return fused if lean is graph else fuse(lean)

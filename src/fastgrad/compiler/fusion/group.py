@@ -1,0 +1,415 @@
+"""Groups of operations that one loop computes, and how they grow.
+
+A group walks through a number of elements in a fixed order. Its operations are element-wise over them, or reduce some of its
+dimensions (all of them the same ones), or are element-wise over what is left then. What it reads from outside it reads
+through layouts, so that reshapes, broadcasts, slices and the like of its inputs need no operation of their own.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.compiler.fusion.combining import REDUCTIONS, drops_ones
+from fastgrad.compiler.fusion.fused import Fused, Source, Step
+from fastgrad.compiler.fusion.scalar_code import DTYPES, translated
+from fastgrad.compiler.fusion.views import View
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.kernels.movement.layout import (
+    Cuts,
+    Layout,
+    broadcast,
+    collapsed,
+    cuts_of,
+    joined_cuts,
+    sizes_at,
+    split,
+    strides_at,
+)
+from fastgrad.kernels.reduction.lanes import LANES
+from fastgrad.operation import TABLE, Form
+
+MOST_STEPS = 64
+MOST_INPUTS = 24
+MOST_REDUCTIONS = 8
+MOST_DIMS = 4
+"""Bounds of a group, which keep its values near the registers, and its compilation short."""
+
+NEAR = 1 << 16
+"""So many elements may be near enough to be read again."""
+
+FEW = 1 << 12
+"""Above so many elements a map and a reduction that have nothing in common are kernels of their own: more can be shared."""
+
+PIECES = 16
+"""So many pieces of work keep threads busy."""
+
+Reduced = tuple[tuple[int, int], ...]
+"""Which dimensions are reduced: for each run of them the cuts that it begins and ends at."""
+
+
+def count_of(value: Value) -> int:
+    """How many elements a value has."""
+    return prod(value.shape)
+
+
+def reads_directly(node: Node) -> np.dtype | bool:
+    """Whether a node may be in a group; the dtype in which its functions compute, if it has any computed in one dtype."""
+    name = row_name(node)
+    if name is None or len(node.outputs) != 1:
+        return False
+    output = node.outputs[0]
+    if not count_of(output):
+        return False
+    if name in REDUCTIONS:
+        x = node.inputs[0]
+        return x.dtype in REDUCTIONS[name].dtypes and count_of(x) > 0
+    if node.payload.form is not Form.ELEMENTWISE:
+        return False
+    inputs = tuple([value.dtype for value in node.inputs])
+    if node.attributes:
+        return _computed_in(name, inputs, output.dtype, node.attributes)
+    return _computed_in_plainly(name, inputs, output.dtype)
+
+
+def _computed_in(
+    name: str, inputs: tuple[np.dtype, ...], output: np.dtype, attributes: Mapping[str, Any]
+) -> np.dtype | bool:
+    """The dtype in which an element-wise row computes, or whether it can be in a group at all."""
+    if not DTYPES.issuperset([*inputs, output]):
+        return False
+    found = translated(name, ["x"] * len(inputs), inputs, output, attributes)
+    return False if found is None else found[1] or True
+
+
+@functools.lru_cache(maxsize=4096)
+def _computed_in_plainly(name: str, inputs: tuple[np.dtype, ...], output: np.dtype) -> np.dtype | bool:
+    return _computed_in(name, inputs, output, {})
+
+
+def is_reduction(node: Node) -> bool:
+    """Whether a node that may be in a group reduces dimensions, and does not only drop some of size 1."""
+    if node.kind is not Kind.OPERATION or node.payload.name not in REDUCTIONS:
+        return False
+    return row_name(node) is not None and not drops_ones(node)
+
+
+def reduced_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, Reduced]:
+    """Where dimensions must begin for a reduction, and which are reduced."""
+    runs: list[tuple[int, bool]] = []
+    for axis in range(len(shape) - 1, -1, -1):
+        if shape[axis] == 1:
+            continue
+        if runs and runs[-1][1] == (axis in axes):
+            runs[-1] = runs[-1][0] * shape[axis], runs[-1][1]
+        else:
+            runs.append((shape[axis], axis in axes))
+    below, cuts, reduced = 1, [], []
+    for size, goes in runs:
+        if goes:
+            reduced.append((below, below * size))
+        below *= size
+        cuts.append(below)
+    return tuple(cuts[:-1]), tuple(reduced)
+
+
+class _Joining(NamedTuple):
+    """How a node would join a group."""
+
+    kept: bool
+    cuts: Cuts
+    reduced: Reduced | None
+    reads: list[tuple[Value, Layout, tuple[Node, ...]] | tuple[int, tuple[Node, ...]]]
+    number: np.dtype | None
+
+
+@dataclass(eq=False)
+class Group:
+    """A group that may still grow.
+
+    Attributes:
+        count: elements of the loop.
+        serial: the higher the later it began.
+        made: for each value that it makes the number of the step, and whether it is one that is kept.
+        steps: the nodes, but for index maps.
+        open: whether it may still grow.
+        after: a group that must have run before this one, whether or not that still grows.
+        followers: the groups that this one is such a group of.
+    """
+
+    count: int
+    serial: int
+    cuts: Cuts = ()
+    reduced: Reduced | None = None
+    made: dict[int, tuple[int, bool]] = field(default_factory=dict)
+    steps: list[Node] = field(default_factory=list)
+    open: bool = True
+    after: Group | None = None
+    followers: list[Group] = field(default_factory=list)
+    _nodes: list[Node] = field(default_factory=list)
+    _known: set[int] = field(default_factory=set)
+    _values: list[Value] = field(default_factory=list)
+    _layouts: list[tuple[Layout, bool]] = field(default_factory=list)
+    _inputs: dict[tuple[int, Layout, bool], int] = field(default_factory=dict)
+    _reads: list[list[tuple[str, int]]] = field(default_factory=list)
+    _same: list[list[Value]] = field(default_factory=list)
+    _number: np.dtype | None = None
+    _reductions: int = 0
+    _before: list[tuple[Any, ...]] = field(default_factory=list)
+    _taken: list[tuple[Node, bool]] = field(default_factory=list)
+
+    @property
+    def kept_count(self) -> int:
+        """How many elements are left after the reduction."""
+        return self.count // prod([high // low for low, high in self.reduced or ()])
+
+    @property
+    def leaves_one(self) -> bool:
+        """Whether it reduces all to single numbers."""
+        return self.count > 1 == self.kept_count
+
+    def joining(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
+        """How a node can join; None if it can't.
+
+        Args:
+            node: one that ``reads_directly``, with what this gave as ``number``.
+            read: how a value from outside is read.
+        """
+        if len(self.steps) >= MOST_STEPS:
+            return None
+        reduces = is_reduction(node)
+        shape = node.inputs[0].shape if reduces else node.outputs[0].shape
+        count = prod(shape)
+        homes = [self.made.get(id(value)) for value in node.inputs]
+        kept = count != self.count
+        if kept and (reduces or self.reduced is None or count != self.kept_count):
+            return None
+        if kept and any(home is not None and not home[1] for home in homes):
+            return None
+        wanted = number if isinstance(number, np.dtype) else None
+        if wanted is not None and self._number not in {None, wanted}:
+            return None
+        cuts: Cuts | None = self.cuts
+        reduced = self.reduced
+        if reduces:
+            more, found = reduced_of(shape, node.attributes["axes"])
+            if reduced not in {None, found} or self._reductions >= MOST_REDUCTIONS:
+                return None
+            reduced = found
+            cuts = joined_cuts(self.cuts, more)
+        reads: list[Any] = []
+        fresh = 0
+        for value, home in zip(node.inputs, homes, strict=True):
+            if home is not None and home[1] == kept:
+                reads.append((home[0], ()))
+                continue
+            view = read(value)
+            layout = broadcast(view.layout, value.shape, shape)
+            if layout is None or cuts is None:
+                return None
+            home = self.made.get(id(view.base))
+            if home is not None:
+                if kept or not home[1] or not self._goes_back(layout):
+                    return None
+                reads.append((home[0], view.nodes))
+                continue
+            if kept:
+                if split(layout.dims, self._kept_sizes()) is None:
+                    return None
+            else:
+                cuts = joined_cuts(cuts, cuts_of([size for size, _ in layout.dims]))
+            fresh += (id(view.base), layout, kept) not in self._inputs
+            reads.append((view.base, layout, view.nodes))
+        if cuts is None or len(cuts) >= MOST_DIMS or len(self._values) + fresh > MOST_INPUTS:
+            return None
+        if self.count > FEW and reduces != (self.reduced is not None) and self._is_beside(reads):
+            return None
+        return _Joining(kept, cuts, reduced, reads, wanted)
+
+    def _is_beside(self, reads: Sequence[Any]) -> bool:
+        """Whether a node reads nothing that is read or made here, where there is something."""
+        known = {id(value) for value in self._values}
+        return bool(self.steps) and all(len(read) == 3 and id(read[0]) not in known for read in reads)
+
+    def _goes_back(self, layout: Layout) -> bool:
+        """Whether a reduced value that is read by a layout is read at the elements that it is made of.
+
+        And whether these are near when they are read again, and there is more than one piece of work if there is much.
+        """
+        if len(self.reduced or ()) != 1:
+            return False
+        sizes, roles = self._dims()
+        pieces, piece = self.kept_count, self.count // self.kept_count
+        if roles[-1] == "k":  # tiles of the innermost dimension
+            pieces = pieces // sizes[-1] * -(-sizes[-1] // LANES)
+            piece *= min(sizes[-1], LANES)
+        if self.count > NEAR and (piece > NEAR or pieces < PIECES):
+            return False
+        dims = []
+        below = 1
+        for size, role in reversed(list(zip(sizes, roles, strict=True))):
+            dims.append((size, below if role == "k" else 0))
+            below *= size if role == "k" else 1
+        return layout == Layout(0, collapsed(reversed(dims)))
+
+    def _kept_sizes(self) -> tuple[int, ...]:
+        return tuple([size for size, role in zip(*self._dims(), strict=True) if role == "k"])
+
+    def _dims(self) -> tuple[tuple[int, ...], str]:
+        bounds = (1, *self.cuts, self.count)[::-1]
+        pairs = list(zip(bounds[1:], bounds, strict=False))
+        roles = ["r" if any(low <= a and b <= high for low, high in self.reduced or ()) else "k" for a, b in pairs]
+        return sizes_at(self.cuts, self.count), "".join(roles)
+
+    def add(self, node: Node, found: _Joining) -> None:
+        """Takes a node that can join."""
+        sizes = len(self._values), len(self._nodes)
+        self._before.append((self.cuts, self.reduced, self._number, self._reductions, *sizes))
+        reads: list[tuple[str, int]] = []
+        for value, read in zip(node.inputs, found.reads, strict=True):
+            if len(read) == 2:
+                reads.append(("step", read[0]))
+                self._note(*read[1])
+                continue
+            base, layout, nodes = read
+            key = id(base), layout, found.kept
+            if key not in self._inputs:
+                self._inputs[key] = len(self._values)
+                self._values.append(base)
+                self._layouts.append((layout, found.kept))
+            reads.append(("input", self._inputs[key]))
+            self._note(*nodes)
+            assert nodes or value is base
+        reduces = is_reduction(node)
+        self.cuts, self.reduced = found.cuts, found.reduced
+        self._number = self._number if found.number is None else found.number
+        self._reductions += reduces
+        self.made[id(node.outputs[0])] = len(self.steps), found.kept or reduces
+        self.steps.append(node)
+        self._taken.append((node, True))
+        self._same.append([node.outputs[0]])
+        self._note(node)
+        self._reads.append(reads)
+
+    def add_same(self, node: Node) -> None:
+        """Takes a node whose result has the elements of a value that is made here, in their order."""
+        self.made[id(node.outputs[0])] = found = self.made[id(node.inputs[0])]
+        self._same[found[0]].append(node.outputs[0])
+        self._taken.append((node, False))
+        self._note(node)
+
+    def take_back(self) -> Node:
+        """Undoes the last ``add``, after which nothing else was taken."""
+        node = self.steps.pop()
+        self._taken.pop()
+        self.cuts, self.reduced, self._number, self._reductions, values, nodes = self._before.pop()
+        for value, (layout, kept) in zip(self._values[values:], self._layouts[values:], strict=True):
+            del self._inputs[id(value), layout, kept]
+        self._known.difference_update(map(id, self._nodes[nodes:]))
+        del self._values[values:], self._layouts[values:], self._nodes[nodes:]
+        del self.made[id(node.outputs[0])]
+        self._same.pop()
+        self._reads.pop()
+        return node
+
+    def with_all_of(self, other: Group, read: Callable[[Value], View]) -> Group | None:
+        """A group of the nodes of this one and of those of another one; None if they do not go together."""
+        if self.reduced not in {None, other.reduced}:
+            return None
+        both = Group(self.count, self.serial)
+        for node, adds in (*self._taken, *other._taken):
+            if not adds:
+                both.add_same(node)
+                continue
+            found = both.joining(node, reads_directly(node), read)
+            if found is None:
+                return None
+            both.add(node, found)
+        return both
+
+    def last_for(self, value: Value, uses: Counter[int]) -> Node | None:
+        """The node that was taken last, if it gives ``value``, for each element, and nobody but the asker reads that."""
+        node = self.steps[-1]
+        made = node.outputs[0] is value and not self.made[id(value)][1] and self._nodes[-1] is node
+        return node if made and uses[id(value)] == 1 and len(self.steps) > 1 else None
+
+    def _note(self, *nodes: Node) -> None:
+        for node in nodes:
+            if id(node) not in self._known:
+                self._known.add(id(node))
+                self._nodes.append(node)
+
+    @property
+    def reads(self) -> list[Value]:
+        """The values that it reads."""
+        return self._values
+
+    def finished(self, uses: Counter[int]) -> list[Node]:
+        """The node, and reshapes of its results; nothing if no result is read.
+
+        Args:
+            uses: how often each value is read, by nodes and as a result.
+        """
+        inside: Counter[int] = Counter([id(value) for node in self._nodes for value in node.inputs])
+        first = len(self._values)
+        steps = tuple(
+            Step(
+                node.payload,
+                tuple([i if kind == "input" else first + i for kind, i in reads]),
+                node.attributes,
+                tuple([value.dtype for value in node.inputs]),
+                node.outputs[0].dtype,
+                self.made[id(node.outputs[0])][1],
+                is_reduction(node),
+            )
+            for node, reads in zip(self.steps, self._reads, strict=True)
+        )
+        needed: set[int] = set()  # by index maps of what is made here that others read
+        for node in reversed(self._nodes):
+            read = any(uses[id(value)] > inside[id(value)] or id(value) in needed for value in node.outputs)
+            if read and id(node.outputs[0]) not in self.made:
+                needed.update(map(id, node.inputs))
+        numbers: list[int] = []
+        outputs: list[Value] = []
+        reshapes: list[Node] = []
+        for number, same in enumerate(self._same):
+            wanted = [value for value in same if uses[id(value)] > inside[id(value)] or id(value) in needed]
+            if wanted:
+                numbers.append(first + number)
+                outputs.append(wanted[0])
+                reshapes += [reshaped(wanted[0], value) for value in wanted[1:]]
+        if not outputs:
+            return []
+        sizes, roles = self._dims()
+        kept_sizes = self._kept_sizes()
+        values = list(dict.fromkeys(self._values))
+        place = {id(value): i for i, value in enumerate(values)}
+        sources = tuple(
+            Source(
+                place[id(value)], layout.offset, strides_at(layout, kept_sizes if kept else sizes), value.dtype, kept
+            )
+            for value, (layout, kept) in zip(self._values, self._layouts, strict=True)
+        )
+        arguments = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(values)]
+        payload = Fused(
+            sizes,
+            roles,
+            sources,
+            steps,
+            tuple(numbers),
+            self._number or np.dtype(np.float32),
+            Graph([*arguments, *self._nodes], outputs),
+        )
+        return [Node(Kind.FUSED, payload, tuple(values), tuple(outputs)), *reshapes]
+
+
+def reshaped(x: Value, y: Value) -> Node:
+    """The node that makes ``y`` of a value that has the same elements."""
+    return Node(Kind.OPERATION, TABLE["reshape"], (x,), (y,), {"shape": y.shape})

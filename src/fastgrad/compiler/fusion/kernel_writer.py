@@ -1,0 +1,327 @@
+"""What the source of a kernel of a group is written with: parameters, indices, loads, steps and stores.
+
+The text is in ``linecache``, so that tools that show source find it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import weakref
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.fusion.combining import REDUCTIONS, of_one
+from fastgrad.compiler.fusion.fused import Fused, Step
+from fastgrad.compiler.fusion.scalar_casts import element_type, loaded, stored
+from fastgrad.compiler.fusion.scalar_code import NAMES, translated
+from fastgrad.kernels.codegen.body import digest, local_array
+from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.locks import new_lock
+from fastgrad.kernels.codegen.signature import SHARE, parse_signature
+from fastgrad.kernels.math.vector_math import greatest, least
+from fastgrad.kernels.reduction import lanes
+from fastgrad.kernels.runtime.launch import Input, Launch, Operand, Output, Scratch
+from fastgrad.operation import Form
+
+_NAMES: dict[str, Any] = {
+    "local_array": local_array,
+    "fill": lanes.fill,
+    "padded": lanes.padded,
+    "lanes_sum": lanes.lanes_sum,
+    "lanes_product": lanes.lanes_product,
+    "lanes_greatest": lanes.lanes_greatest,
+    "lanes_least": lanes.lanes_least,
+    "least": least,
+    "greatest": greatest,
+}
+
+
+class Writer:
+    """Writes a kernel of a group.
+
+    Attributes:
+        fused: the group.
+    """
+
+    def __init__(self, fused: Fused) -> None:
+        self.fused = fused
+        self._lines: list[str] = []
+        self._depth = 1
+        self._arrays: dict[str, tuple[str, Operand]] = {}
+        self._numbers: dict[str, int] = {}
+        self._bases: dict[Any, str] = {}
+        self._loaded: set[int] = set()
+        self.dtypes = [*[source.dtype for source in fused.inputs], *[step.output for step in fused.steps]]
+
+    # ---- text ----------------------------------------------------------------------------------------------
+
+    def line(self, text: str) -> None:
+        """Writes a line."""
+        self._lines.append("    " * self._depth + text)
+
+    @contextlib.contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """What is written inside belongs to ``head``."""
+        self.line(f"{head}:")
+        self._depth += 1
+        with self.scope():
+            yield
+        self._depth -= 1
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Places and loads that are written inside are not there afterwards."""
+        bases, loads = dict(self._bases), set(self._loaded)
+        yield
+        self._bases, self._loaded = bases, loads
+
+    def local(self, name: str, dtype: str, size: int) -> str:
+        """The name of an array on the stack."""
+        self.at_top(f"{name} = local_array({dtype}, {size})")
+        return name
+
+    def at_top(self, text: str) -> None:
+        """Writes a line before all others, once."""
+        if f"    {text}" not in self._lines:
+            self._lines.insert(0, f"    {text}")
+
+    # ---- parameters ----------------------------------------------------------------------------------------
+
+    def array(self, name: str, kind: str, operand: Operand) -> str:
+        """The name of a parameter that is an array."""
+        self._arrays.setdefault(name, (kind, operand))
+        return name
+
+    def number(self, name: str, value: int) -> str:
+        """The name of a parameter that is an integer."""
+        assert self._numbers.setdefault(name, value) == value, f"{name} is {self._numbers[name]} and {value}"
+        return name
+
+    def size(self, dim: int) -> str:
+        """The size of a dimension of the loop."""
+        return self.number(f"n{dim}", self.fused.sizes[dim])
+
+    def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
+        """The kernel written, over ``units`` units of work; of the arrays ``natural`` each unit has an element of its own."""
+        parameters, source, operands = self.written()
+        kernel = built(parameters, source, self.fused.number.name)
+        kinds = [(type(operand), operand) for operand in natural]  # the operands are tuples, of which some are equal
+        parts = {i: units for i, operand in enumerate(operands) if (type(operand), operand) in kinds}
+        cost = nanoseconds_of(self.fused) / max(units, 1)
+        return Launch(kernel, operands, units, cost, parts)
+
+    def written(self) -> tuple[str, str, tuple[Operand, ...]]:
+        """The parameters in the builder's notation, the source of a function ``fused``, and what is given for the parameters."""
+        names = [*self._arrays, *self._numbers, *SHARE]
+        parameters = [f"{name}: {kind}" for name, (kind, _) in self._arrays.items()]
+        parameters += [f"{name}: int" for name in (*self._numbers, *SHARE)]
+        source = "\n".join([f"def fused({', '.join(names)}):", *self._lines]) + "\n"
+        operands = [operand for _, operand in self._arrays.values()]
+        return ", ".join(parameters), source, (*operands, *self._numbers.values())
+
+    # ---- places ----------------------------------------------------------------------------------------------
+
+    def decode(self, flat: str, dims: Sequence[int]) -> None:
+        """Writes the indices ``k<dim>`` of dimensions from their common number, which runs through them in order."""
+        rest = flat
+        for dim in dims[:0:-1]:
+            self.line(f"k{dim} = {rest} % {self.size(dim)}")
+            if dim != dims[1]:
+                self.line(f"rest{dim} = {rest} // {self.size(dim)}")
+                rest = f"rest{dim}"
+            else:
+                rest = f"{rest} // {self.size(dim)}"
+        if dims:
+            self.line(f"k{dims[0]} = {rest}")
+
+    def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
+        """Where an element is whose dimensions have these strides.
+
+        Args:
+            what: for names of parameters.
+            dims, strides: of the dimensions with an index, the last of which is the innermost.
+            offset: of the first element.
+            inner: the index of the innermost dimension.
+        """
+        key = tuple(dims[:-1]), tuple(strides[:-1]), offset
+        base = self._bases.get(key)
+        if base is None:
+            terms = [self.number(f"offset_{what}", offset)] if offset else []
+            for dim, stride in zip(dims[:-1], strides[:-1], strict=True):
+                if stride:
+                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride(what, dim, stride)}")
+            base = " + ".join(terms)
+            if len(terms) > 1 or "*" in base:
+                self.line(f"at_{what} = {base}")
+                base = f"at_{what}"
+            self._bases[key] = base
+        step = strides[-1] if strides else 0
+        if not step:
+            return base or "0"
+        factor = inner if step == 1 else f"{inner} * {self.number(f'step_{what}', step)}"
+        return f"{base} + {factor}" if base else factor
+
+    def _stride(self, what: str, dim: int, stride: int) -> str:
+        below = dim + 1
+        if below == len(self.fused.sizes) - 1 and stride == self.fused.sizes[below]:
+            return self.size(below)
+        return self.number(f"stride_{what}_{dim}", stride)
+
+    def natural(self) -> tuple[int, ...]:
+        """The strides of what has an element for each of the loop."""
+        sizes = self.fused.sizes
+        return tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
+
+    # ---- values ----------------------------------------------------------------------------------------------
+
+    def load(self, numbers: Sequence[int], dims: Sequence[int], inner: str) -> None:
+        """Writes the loads of inputs.
+
+        Args:
+            numbers: of the inputs.
+            dims: of their strides.
+            inner: the index of the last of these.
+        """
+        for i in numbers:
+            if i in self._loaded:
+                continue
+            self._loaded.add(i)
+            source = self.fused.inputs[i]
+            name = self.array(f"x{i}", f"in[{element_type(source.dtype)}]", Input(source.array))
+            place = self.place(f"x{i}", dims, source.strides, source.offset, inner)
+            self.line(f"v{i} = {loaded(f'{name}[{place}]', source.dtype)}")
+
+    def split_by_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
+        """The inputs that are the same for all elements, those that are for all of the innermost dimension, the others."""
+        same: list[int] = []
+        outer: list[int] = []
+        inner: list[int] = []
+        for i, source in enumerate(self.fused.inputs):
+            if source.kept is kept:
+                level = same if not any(source.strides) else inner if source.strides[-1] else outer
+                level.append(i)
+        return same, outer, inner
+
+    def step(self, number: int, step: Step) -> None:
+        """Writes an element-wise step."""
+        operands = [f"v{i}" for i in step.operands]
+        if step.row.name in REDUCTIONS:
+            self.line(f"v{number} = {of_one(step.row.name, operands[0], step.output)}")
+            return
+        found = translated(step.row.name, operands, step.inputs, step.output, step.attributes)
+        assert found is not None, f"{step.row.name} can't be fused"
+        self.line(f"v{number} = {found[0]}")
+
+    def store(self, number: int, memory: Operand, place: str) -> None:
+        """Writes the store of a step's value."""
+        self.line(f"{self._memory(number, memory)}[{place}] = {stored(f'v{number}', self.dtypes[number])}")
+
+    def store_result(self, number: int, place: str) -> None:
+        """Writes the store of a step's value, if it is a result."""
+        if number in self.fused.outputs:
+            self.store(number, Output(self.fused.outputs.index(number)), place)
+
+    def load_step(self, number: int, memory: Operand, place: str) -> None:
+        """Writes the load of a step's value that was stored before."""
+        self.line(f"v{number} = {loaded(f'{self._memory(number, memory)}[{place}]', self.dtypes[number])}")
+
+    def _memory(self, number: int, memory: Operand) -> str:
+        kind = f"out[{element_type(self.dtypes[number])}]"
+        letter = "y" if isinstance(memory, Output) else "stash"
+        assert isinstance(memory, (Output, Scratch))
+        return self.array(f"{letter}{memory.number}", kind, memory)
+
+
+MOST_BUILT = 1024
+"""How many kernels are known by their text; of others those that programs have stay as long as these do."""
+
+NO_NAMES: Mapping[str, Any] = {}
+
+_built: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
+_built_lock = new_lock()
+
+
+def built(parameters: str, source: str, number: str) -> Any:
+    """The native function of a kernel.
+
+    Args:
+        parameters: in the builder's notation.
+        source: of a function ``fused``.
+        number: the dtype ``T``.
+    """
+    key = parameters, source, number
+    with _built_lock:
+        native = _built.get(key)
+        if native is not None:
+            _built.move_to_end(key)
+            return native
+    native = _build(*key)
+    with _built_lock:
+        native = _built.setdefault(key, native)
+        while len(_built) > MOST_BUILT:
+            _built.popitem(last=False)
+    return native
+
+
+def _build(parameters: str, source: str, number: str) -> Any:
+    function, text = function_of(parameters, source, number)
+    kernel = Kernel(function, parse_signature(parameters), {"T": (number,)}, release_gil=False, noalias=True)
+    native = kernel.later(np.dtype(number))
+    weakref.finalize(native, _forget_text, function.__code__.co_filename, text)
+    return native
+
+
+def function_of(parameters: str, source: str, number: str, names: Mapping[str, Any] = NO_NAMES) -> tuple[Any, Any]:
+    """The function of a text, named for it, and what ``linecache`` has of it.
+
+    Args:
+        parameters, source, number: as for ``built``.
+        names: that the text uses besides those of all kernels.
+    """
+    name = f"fused_{digest(f'{parameters}{source}{number}'.encode())[:12]}"
+    source = source.replace("def fused(", f"def {name}(", 1)
+    filename = f"<fastgrad kernel {name}>"
+    text = linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    scope = {**NAMES, **_NAMES, **names}
+    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    return scope[name], text
+
+
+def _forget_text(filename: str, text: Any) -> None:
+    """The kernel of a text is gone; the text goes, unless the same was built again meanwhile."""
+    if linecache.cache.get(filename) is text:
+        del linecache.cache[filename]
+
+
+CHEAP, FUNCTION, BYTE = 0.03, 0.35, 0.02
+"""About how many nanoseconds an element takes: of an addition and the like, of a function, of a byte read or written."""
+
+
+def nanoseconds_of(fused: Fused) -> float:
+    """About how long a group takes on one core."""
+    steps = sum(FUNCTION if is_function(step) else CHEAP for step in fused.steps)
+    read = sum(source.dtype.itemsize for source in fused.inputs if not source.kept and any(source.strides))
+    first = len(fused.inputs)
+    written = [fused.steps[number - first] for number in fused.outputs if number >= first]
+    size = read + sum(step.output.itemsize for step in written if not step.kept)
+    return prod(fused.sizes) * (steps + BYTE * size)
+
+
+def is_function(step: Step) -> bool:
+    """Whether a step is a long chain of operations."""
+    if step.row.form is not Form.ELEMENTWISE or step.row.name == "apply_update_by_element":
+        return False
+    found = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
+    return found is not None and found[1] is not None
+
+
+def share_a_function(step: Step, other: Step) -> bool:
+    """Whether two steps compute one function of one value, which a loop with both computes once."""
+    activation, gradient = sorted((step.row.name, other.row.name))
+    same = activation in {"gelu", "gelu_tanh"} and gradient in {f"{activation}_gradient", f"{activation}_slope"}
+    return same and step.operands[-1] == other.operands[-1]

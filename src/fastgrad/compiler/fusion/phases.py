@@ -1,0 +1,191 @@
+"""What the loops of a group compute, one after the other, where a reduced value goes back into the elements it is made of.
+
+A softmax has three such phases over a row: the maximum; the exponentials and their sum; the quotients. A value
+that a later phase needs again is computed again if that is cheap; otherwise it is kept in memory, if possible in that of
+a result which is not written yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fastgrad.compiler.fusion.fused import Fused, Step
+from fastgrad.compiler.fusion.scalar_code import translated
+from fastgrad.kernels.runtime.launch import Operand, Output, Scratch
+
+CHEAP = 12
+"""Up to so many simple operations a value is computed again."""
+
+_FUNCTION = 16
+# Operations that a function like exp is worth.
+
+
+@dataclass
+class Phase:
+    """One loop over all elements, and what is computed between it and the next.
+
+    Attributes:
+        inputs: those that the loop reads.
+        reads: steps of earlier phases whose values it reads, and where.
+        steps: that it computes.
+        writes: steps whose values it writes, and where.
+        reductions: that it makes totals of.
+        kept: steps for what is left, afterwards; the reductions are among them.
+    """
+
+    inputs: list[int] = field(default_factory=list)
+    reads: dict[int, Operand] = field(default_factory=dict)
+    steps: list[int] = field(default_factory=list)
+    writes: list[tuple[int, Operand]] = field(default_factory=list)
+    reductions: list[int] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+
+
+class Schedule:
+    """The phases of a group.
+
+    Attributes:
+        phases: in order.
+        later: numbers of steps for what is left that later phases read.
+        stashed: numbers of steps that need scratch memory, in the order of its numbers, which begin at 0.
+        last: outputs that are written in the last phase, and hold nothing else before.
+    """
+
+    def __init__(self, fused: Fused) -> None:
+        self._fused = fused
+        self._first = len(fused.inputs)
+        self._phase = self._phases()
+        count = max(self._phase.values(), default=0) + 1
+        self._made: dict[int, int] = {}
+        self._memory: dict[int, Operand] = {}
+        self.stashed: list[int] = []
+        borrowed = self._place(self._needed_later(count), count)
+        self.phases = [self._phase_of(number) for number in range(count)]
+        self.later = sorted({i for number in range(1, count) for i in self._kept_reads(number)})
+        self.last = {
+            output
+            for output, number in enumerate(fused.outputs)
+            if self._phase[number] == count - 1 and output not in borrowed
+        }
+
+    def _step(self, number: int) -> Step:
+        return self._fused.steps[number - self._first]
+
+    def _phases(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for number, step in enumerate(self._fused.steps, self._first):
+            phase = 0
+            for i in step.operands:
+                if i >= self._first:
+                    goes_back = self._step(i).kept and (step.reduces or not step.kept)
+                    phase = max(phase, found[i] + goes_back)
+            found[number] = phase
+        return found
+
+    def _cost(self, number: int, known: dict[int, int]) -> int:
+        if number < self._first:
+            return 1
+        if number not in known:
+            step = self._step(number)
+            if step.kept:
+                known[number] = 0
+            else:
+                code = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
+                own = _FUNCTION if code is not None and code[1] else 1
+                known[number] = own + sum([self._cost(i, known) for i in step.operands])
+        return known[number]
+
+    def _targets(self, phase: int) -> list[int]:
+        """Values for all elements that a phase is there for."""
+        found: list[int] = []
+        for number, step in enumerate(self._fused.steps, self._first):
+            if self._phase[number] == phase:
+                if step.reduces:
+                    found += step.operands
+                elif not step.kept and number in self._fused.outputs:
+                    found.append(number)
+        return found
+
+    def _needed_later(self, count: int) -> dict[int, int]:
+        """The values that are worth keeping, and the last phase that needs each; notes the first one in ``_made``."""
+        costs: dict[int, int] = {}
+        needed: dict[int, int] = {}
+
+        def visit(number: int, phase: int, seen: set[int]) -> None:
+            if number < self._first or number in seen or self._step(number).kept:
+                return
+            seen.add(number)
+            made = self._made.setdefault(number, phase)
+            if made < phase and (number in self._fused.outputs or self._cost(number, costs) > CHEAP):
+                needed[number] = phase
+                return
+            for i in self._step(number).operands:
+                visit(i, phase, seen)
+
+        for phase in range(count):
+            seen: set[int] = set()
+            for number in self._targets(phase):
+                visit(number, phase, seen)
+        return needed
+
+    def _place(self, needed: dict[int, int], count: int) -> set[int]:
+        """Where values are kept; returns the outputs whose memory is borrowed for it."""
+        borrowed: set[int] = set()
+        for number, last in sorted(needed.items()):
+            if number in self._fused.outputs:
+                self._memory[number] = Output(self._fused.outputs.index(number))
+                continue
+            for output, other in enumerate(self._fused.outputs):
+                step = self._step(other)
+                fits = not step.kept and step.output == self._step(number).output and self._phase[other] >= last
+                if fits and output not in borrowed:
+                    self._memory[number] = Output(output)
+                    borrowed.add(output)
+                    break
+            else:
+                self._memory[number] = Scratch(len(self.stashed))
+                self.stashed.append(number)
+        return borrowed
+
+    def _phase_of(self, number: int) -> Phase:
+        found = Phase()
+        seen: set[int] = set()
+
+        def visit(i: int) -> None:
+            if i in seen:
+                return
+            seen.add(i)
+            if i < self._first:
+                found.inputs.append(i)
+                return
+            step = self._step(i)
+            if step.kept:
+                return
+            if self._made[i] < number and i in self._memory:
+                found.reads[i] = self._memory[i]
+                return
+            for operand in step.operands:
+                visit(operand)
+            found.steps.append(i)
+
+        for target in self._targets(number):
+            visit(target)
+        found.inputs.sort()
+        found.steps.sort()
+        for i, step in enumerate(self._fused.steps, self._first):
+            if step.kept and self._phase[i] == number:
+                found.kept.append(i)
+                if step.reduces:
+                    found.reductions.append(i)
+            elif not step.kept and self._made.get(i) == number:
+                if i in self._fused.outputs:
+                    found.writes.append((i, Output(self._fused.outputs.index(i))))
+                elif i in self._memory:
+                    found.writes.append((i, self._memory[i]))
+        return found
+
+    def _kept_reads(self, number: int) -> list[int]:
+        """Steps for what is left, of earlier phases, that a phase reads."""
+        phase = self.phases[number]
+        read = [i for j in (*phase.steps, *phase.kept) for i in self._step(j).operands]
+        return [i for i in read if i >= self._first and self._step(i).kept and (self._phase[i] < number)]

@@ -1,0 +1,143 @@
+"""Updates that follow the products that make their gradients: each part of a gradient is used while it is in the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from fastgrad.compiler.fusion.emit import map_launch
+from fastgrad.compiler.fusion.epilogues import MapOf, Product, launches_of_product
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
+from fastgrad.compiler.graph.interpret import interpret
+from fastgrad.compiler.passes.decompose_updates import with_updates_apart
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.kernels.gemm.steps import product_launches
+from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
+
+LARGE = 1 << 13
+"""Elements of a variable from which on it is worth a step of its own."""
+
+
+@dataclass(frozen=True)
+class UpdatedProduct:
+    """What a FUSED node does that multiplies matrices and updates a variable by the product.
+
+    The node's inputs are those of the product, the variable's weights and slots, and the rule's numbers; its results the new weights
+    and slots.
+
+    Attributes:
+        product: the node of the product, perhaps with a map that follows it.
+        rule: the name of the update's.
+        graph: all of it as a program of its own, with the node's inputs as its arguments.
+        again: pairs (state, input) of a result and an input of the product that is the result's old value, as where weights decay.
+    """
+
+    product: Node
+    rule: str
+    graph: Graph
+    again: tuple[tuple[int, int], ...]
+
+    @property
+    def name(self) -> str:
+        """The names of its operations."""
+        return f"{self.product.payload.name}+apply_update"
+
+    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the node gives, step by step: the measure for its kernels."""
+        return tuple(interpret(self.graph, arrays))
+
+
+def add_product_updates(graph: Graph) -> Graph:
+    """The graph with updates as parts of the products that give their gradients, and nobody else anything.
+
+    Args:
+        graph: fused; left as it is.
+    """
+    if not any(row_name(node) == "apply_update" for node in graph.nodes):
+        return graph
+    uses = uses_of(graph)
+    products = {
+        id(node.outputs[0]): node
+        for node in graph.nodes
+        if _gives_one(node) and uses[id(node.outputs[0])] == 1 and _is_large(node)
+    }
+    taken: set[int] = set()
+
+    def joined(update: Node, gradient: Value) -> list[Node] | None:
+        product = products.get(id(gradient))
+        if product is None:
+            return None
+        taken.add(id(product))
+        return [_joined(product, update)]
+
+    found = with_updates_apart(graph, joined)
+    return Graph([node for node in found.nodes if id(node) not in taken], graph.results)
+
+
+def _gives_one(node: Node) -> bool:
+    """Whether a node is a product of matrices, or one with a map that gives one result of it."""
+    if isinstance(node.payload, Product):
+        is_map = "r" not in node.payload.fused.roles
+        return is_map and len(node.outputs) == 1 and row_name(node.payload.node) == "matmul"
+    return row_name(node) == "matmul"
+
+
+def _is_large(node: Node) -> bool:
+    value = node.outputs[0]
+    if value.dtype.name not in FLOATS or prod(value.shape) < LARGE:
+        return False
+    product = node.payload.node if isinstance(node.payload, Product) else node
+    return product_launches(product.inputs, **product.attributes).launches[0].kernel.__name__ == "gemm"
+
+
+def _joined(product: Node, update: Node) -> Node:
+    kinds, given = len(RULES[update.attributes["rule"]].state), len(product.inputs)
+    state, numbers = update.inputs[:kinds], update.inputs[kinds + 1 :]
+    inputs = (*product.inputs, *state, *numbers)
+    arguments = [Value(value.shape, value.dtype, value.number) for value in inputs]
+    (gradient,) = product.outputs
+    nodes = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(arguments)]
+    nodes.append(replace(product, inputs=tuple(arguments[:given])))
+    nodes.append(replace(update, inputs=(*arguments[given : given + kinds], gradient, *arguments[given + kinds :])))
+    again = tuple([(i, k) for i, old in enumerate(state) for k, value in enumerate(product.inputs) if value is old])
+    payload = UpdatedProduct(product, update.attributes["rule"], Graph(nodes, update.outputs), again)
+    return Node(Kind.FUSED, payload, inputs, update.outputs)
+
+
+def launches_of_updated(payload: UpdatedProduct, map_of: MapOf = map_launch, apart: bool = False) -> Launches:
+    """What a product with its update runs in a program.
+
+    Args:
+        payload: both of them.
+        map_of, apart: as for ``launches_of_product``.
+    """
+    rule, product = RULES[payload.rule], payload.product
+    (gradient,) = product.outputs
+    size, kinds, given = prod(gradient.shape), len(rule.state), len(product.inputs)
+    pairs = tuple([(i, given + i) for i in range(kinds)])
+
+    def update(place: Scratch) -> Launch:
+        numbers = [Input(given + kinds + i) for i in range(len(rule.numbers))]
+        operands = *[Output(i) for i in range(kinds)], place, *numbers
+        return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
+
+    if isinstance(product.payload, Product):
+        found = launches_of_product(product.payload, map_of, apart, update)
+        beside = product.payload.beside
+        in_place = (*pairs, *[(i, k) for i, k in payload.again if k in beside])
+        return Launches(found.launches, found.scratch, in_place, starts_as=pairs)
+
+    def found_with(following: Launch) -> Launches:
+        return product_launches(product.inputs, **product.attributes, following=None if apart else following)
+
+    place = Scratch(len(found_with(update(Scratch(0))).scratch))  # behind the product's own
+    found = found_with(update(place))
+    launches = [
+        launch.on(tuple([place if type(operand) is Output else operand for operand in launch.operands]))
+        for launch in found.launches
+    ]
+    launches += [update(place)] if apart else []
+    return Launches(tuple(launches), (*found.scratch, (gradient.dtype, size)), in_place=pairs, starts_as=pairs)

@@ -1,0 +1,219 @@
+"""Prologues: what makes the rows of a product's first matrix is done on some of them just before they are read, while they are in the cache.
+
+A map, a normalization of rows, or rows gathered from a table. What is made stays in memory for others that read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from fastgrad.compiler.fusion.epilogues import Product, can_begin
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
+from fastgrad.compiler.graph.interpret import interpret
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.kernels.codegen.build import signature_of
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS, SHARE
+from fastgrad.kernels.gemm.prologue import makes_rows_itself, prepared, takes_prologue
+from fastgrad.kernels.movement.gathering import ids_launch
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
+
+LaunchesOf = Callable[[Node], Launches | None]
+"""Gives the kernels of a node."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a FUSED node does that makes a matrix and multiplies it.
+
+    The node's inputs are those of both, each once; its results are those of the first, if somebody else reads them, and then the product's.
+
+    Attributes:
+        before: the node that makes the matrix.
+        place: which of its results that is.
+        kept: whether others read it, too; if not, it is no result of the node, and need not be in memory.
+        product: the node that multiplies it, whose first input is the matrix, perhaps under another shape.
+        graph: all of it as a program of its own, with the node's inputs as its arguments.
+    """
+
+    before: Node
+    place: int
+    kept: bool
+    product: Node
+    graph: Graph
+
+    @property
+    def name(self) -> str:
+        """The names of its operations."""
+        return f"{self.before.payload.name}+{self.product.payload.name}"
+
+    def run(self, *arrays: Any) -> tuple[Any, ...]:
+        """What the node gives, step by step: the measure for its kernels."""
+        return tuple(interpret(self.graph, arrays))
+
+
+def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
+    """The graph with what makes matrices as parts of the products that read them first.
+
+    Args:
+        graph: fused, with its epilogues; left as it is.
+        launches_of: gives the kernels of a node.
+    """
+    made: dict[int, tuple[Node, int]] = {}  # by value that nobody has read yet: who makes it, and as which result
+    reshapes: dict[int, list[Node]] = {}  # by who makes what they give another shape
+    uses = uses_of(graph)
+    joined: dict[int, list[Node]] = {}  # by product what stands in its place
+    moved: set[int] = set()
+    for node in graph.nodes:
+        if row_name(node) == "reshape" and id(node.inputs[0]) in made:
+            before, place = made[id(node.outputs[0])] = made[id(node.inputs[0])]
+            reshapes.setdefault(id(before), []).append(node)
+            continue
+        if node.inputs and id(node.inputs[0]) in made and _multiplies(node):
+            before, place = made[id(node.inputs[0])]
+            views = reshapes.get(id(before), [])
+            values = [*before.outputs, *[view.outputs[0] for view in views]]
+            kept = len(before.outputs) > 1 or any(uses[id(value)] != 1 for value in values)
+            both = _joined(before, place, kept, views, node, launches_of)
+            if both is not None:
+                joined[id(node)] = [both, *(views if kept else [])]
+                moved.update(map(id, (before, *views)))
+        for value in node.inputs:
+            if id(value) in made:
+                before, _ = made[id(value)]
+                made = {key: found for key, found in made.items() if found[0] is not before}
+        is_free = node.kind is Kind.FUSED or (node.kind is Kind.OPERATION and not node.has_effect)
+        if is_free and id(node) not in joined:
+            made.update({id(value): (node, place) for place, value in enumerate(node.outputs)})
+    nodes = [one for node in graph.nodes if id(node) not in moved for one in joined.get(id(node), [node])]
+    return Graph(nodes, graph.results)
+
+
+def _multiplies(node: Node) -> bool:
+    """Whether a node is a product of matrices whose kernel calls what makes its rows."""
+    product = node.payload.node if isinstance(node.payload, Product) else node
+    if row_name(product) not in ("matmul", "wide_product") or not can_begin(product):
+        return False
+    return takes_prologue(product.inputs, **product.attributes, followed=product is not node)
+
+
+def _joined(
+    before: Node, place: int, kept: bool, reshapes: Sequence[Node], product: Node, launches_of: LaunchesOf
+) -> Node | None:
+    """Both as one node; None if they stay two."""
+    matrix, *others = product.inputs
+    own = {id(value) for node in (before, *reshapes) for value in node.outputs}
+    if any(id(value) in own for value in others) or _launch_of_rows(before, place, matrix, launches_of) is None:
+        return None
+    inputs = tuple(dict.fromkeys((*before.inputs, *others)))
+    arguments = {id(value): Value(value.shape, value.dtype, value.number) for value in inputs}
+    nodes = [Node(Kind.ARGUMENT, i, (), (arguments[id(value)],)) for i, value in enumerate(inputs)]
+    nodes.append(replace(before, inputs=tuple([arguments[id(value)] for value in before.inputs])))
+    nodes += reshapes
+    nodes.append(replace(product, inputs=(matrix, *[arguments[id(value)] for value in others])))
+    outputs = (*before.outputs, *product.outputs) if kept else product.outputs
+    return Node(Kind.FUSED, Prepared(before, place, kept, product, Graph(nodes, outputs)), inputs, outputs)
+
+
+def _launch_of_rows(
+    before: Node, place: int, matrix: Value, launches_of: LaunchesOf
+) -> tuple[Launches, Launch | None] | None:
+    """What makes rows of a matrix.
+
+    Returns:
+        The only kernel of the node, which makes each row from units of its own; and what has to find nothing wrong before, if there
+        is something to look for. None if rows are made in another way.
+    """
+    if any(size == 0 for size in matrix.shape) or before.outputs[place].dtype != matrix.dtype:
+        return None
+    found = launches_of(before)
+    if found is None or found.alias or found.starts_as or len(found.launches) != 1:
+        return None
+    (launch,) = found.launches
+    signature = signature_of(launch.kernel)
+    first = None
+    if signature.returns_status:
+        first = ids_launch(before.inputs, **before.attributes) if row_name(before) == "gather" else None
+        if first is None:
+            return None
+    if not signature.takes_shares or launch.waits or launch.units % prod(matrix.shape[:-1]):
+        return None
+    parameters = [p for p in signature.parameters if p.kind != "int" or p.name not in SHARE]
+    for position, (parameter, operand) in enumerate(zip(parameters, launch.operands, strict=True)):
+        if isinstance(operand, Launch) or type(operand) is tuple:
+            return None
+        if parameter.kind in ARRAY_KINDS and parameter.kind != "in":
+            if not isinstance(operand, Output):
+                return None
+            value = before.outputs[operand.number]
+            if launch.parts.get(position) != prod(value.shape):
+                return None
+    return found, first
+
+
+def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches:
+    """What a product with what makes its matrix runs in a program.
+
+    Args:
+        payload: both of them.
+        launches_of: gives the kernels of a node.
+    """
+    before, product = payload.before, payload.product
+    matrix, *others = product.inputs
+    made, own = _launch_of_rows(before, payload.place, matrix, launches_of), launches_of(product)
+    assert made is not None
+    assert own is not None
+    found, first = made
+    (preceding,) = found.launches
+    multiply, *rest = own.launches
+    inputs = list(dict.fromkeys((*before.inputs, *others)))
+    numbers = [inputs.index(value) for value in others]
+    shift, scratch = (len(before.outputs) if payload.kept else 0), [*found.scratch, *own.scratch]
+    place: Any = Output(payload.place)
+    alone = None if payload.kept else next(i for i, operand in enumerate(preceding.operands) if type(operand) is Output)
+    if alone is not None:
+        place = Scratch(len(scratch))
+        if not makes_rows_itself(multiply, preceding):
+            scratch.append((matrix.dtype, prod(matrix.shape)))
+
+    def ahead(launch: Launch) -> Launch:
+        return _placed(
+            launch,
+            [Input(inputs.index(value)) for value in before.inputs],
+            lambda number: place if alone is not None else Output(number),
+            0,
+        )
+
+    def behind(launch: Launch) -> Launch:
+        return _placed(launch, [place, *map(Input, numbers)], lambda number: Output(number + shift), len(found.scratch))
+
+    launches = [] if first is None else [ahead(first)]
+    launches.append(prepared(behind(multiply), ahead(preceding), prod(matrix.shape[:-1]), alone))
+    launches += map(behind, rest)
+    # What both read must last until the product has read it, too.
+    pairs = [
+        (i, inputs.index(before.inputs[k]))
+        for i, k in found.in_place
+        if payload.kept and before.inputs[k] not in others
+    ]
+    pairs += [(i + shift, numbers[k - 1]) for i, k in own.in_place if k > 0 and product.inputs[k] not in before.inputs]
+    return Launches(tuple(launches), tuple(scratch), tuple(pairs))
+
+
+def _placed(launch: Launch, inputs: Sequence[Any], output: Callable[[int], Any], scratch: int) -> Launch:
+    """A launch on other inputs and results, and whose memory has higher numbers."""
+
+    def placed(operand: Any) -> Any:
+        if isinstance(operand, Launch):
+            return operand.on(tuple(map(placed, operand.operands)))
+        if isinstance(operand, Input):
+            return inputs[operand.number]
+        if isinstance(operand, Output):
+            return output(operand.number)
+        if isinstance(operand, Scratch):
+            return Scratch(operand.number + scratch)
+        return tuple(map(placed, operand)) if type(operand) is tuple else operand
+
+    return launch.on(tuple(map(placed, launch.operands)))

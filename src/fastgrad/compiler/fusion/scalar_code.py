@@ -1,0 +1,314 @@
+"""The scalar expressions of element-wise rows, as the bodies of kernels have them.
+
+A row's ``code`` is written in Python's numbers. Here its constants get the dtype of the row's numbers, its functions are
+those of the kernel builder, which vectorise, integers wrap as NumPy's, and half-width floats, which are float32 numbers in
+a body, are rounded where the row rounds them. Rows whose expression needs something else are not translated: they
+run as they are (tests/compiler/fusion/test_scalar_code.py lists them).
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, WHOLE, body_type, cast
+from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
+from fastgrad.kernels.elementwise import half
+from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
+from fastgrad.kernels.math import circular, error_function, hyperbolic, scalars, vector_math
+from fastgrad.kernels.math.power import power
+from fastgrad.operation import HALVES, TABLE
+
+DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | WHOLE
+"""Those of the values that kernels of element-wise operations read and write."""
+
+_VECTOR_MATH = {
+    vector_math: ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "log_sigmoid"),
+    circular: ("sin", "cos", "tan", "asin", "acos", "atan", "atan2"),
+    hyperbolic: ("sinh", "cosh", "asinh", "acosh", "atanh"),
+    error_function: ("erf", "erfc"),
+}
+_FUNCTIONS = {name: name for names in _VECTOR_MATH.values() for name in names}
+_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
+# Functions that expressions call and that compute in the kernel's own dtype ``T``: the name in a body.
+
+_EXACT = {
+    "abs": "math.fabs",
+    "maximum": "nan_greatest",
+    "minimum": "nan_least",
+    "floor": "round_down",
+    "ceil": "round_up",
+    "rint": "round_to_even",
+}
+# Functions of floats whose results need no rounding, and which do not ask for ``T``.
+
+_OF_FLOAT16 = {"maximum": "greater_or_first", "minimum": "less_or_first"}
+# NumPy has the first of 0 and -0 there, and the second elsewhere. The sign of a bfloat16 -0 is that, of others 0.
+
+_OF_INTEGERS = {"abs": "magnitude", "maximum": "nan_greatest", "minimum": "nan_least", "sign": "signum"}
+
+NAMES: dict[str, Any] = {
+    "math": math,
+    "power": power,
+    "nan_greatest": vector_math.nan_greatest,
+    "nan_least": vector_math.nan_least,
+    "round_down": round_down,
+    "round_up": round_up,
+    "round_to_even": round_to_even,
+    "log1p_of_fraction": vector_math.log1p_of_fraction,
+    "gelu_of": gelu_of,
+    "gelu_slope": gelu_slope,
+    "gelu_tanh_of": gelu_tanh_of,
+    "gelu_tanh_slope": gelu_tanh_slope,
+    **{
+        name: getattr(half, name)
+        for dtype in ("float16", "bfloat16")
+        for name in (f"of_{dtype}", f"to_{dtype}", f"rounded_to_{dtype}")
+    },
+    **{name: getattr(module, name) for module, names in _VECTOR_MATH.items() for name in names},
+    **{
+        name: getattr(scalars, name)
+        for name in (
+            "magnitude",
+            "signum",
+            "sign_of",
+            "greater_or_first",
+            "less_or_first",
+            "remainder_toward_zero",
+            "floor_remainder",
+            "floor_quotient",
+            "next_after",
+            "rounded_to_odd",
+        )
+    },
+    **{dtype.name: dtype.type for dtype in WHOLE | {FLOAT32, FLOAT64}},
+}
+"""What a generated body may have among its globals; functions of update rules are added when they are used."""
+
+_NUMBERS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
+_OPERATORS = (ast.Add, ast.Sub, ast.Mult)
+_BITWISE = (ast.BitAnd, ast.BitOr, ast.BitXor)
+_QUOTIENTS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
+
+
+def translated(
+    name: str, operands: Sequence[str], inputs: Sequence[np.dtype], output: np.dtype, attributes: Mapping[str, Any]
+) -> tuple[str, np.dtype | None] | None:
+    """The expression of a row of the table in the body of a kernel.
+
+    Args:
+        name: the row's.
+        operands: names of the scalars that it takes.
+        inputs, output: their dtypes and that of the result, all in ``DTYPES``.
+        attributes: of the operation.
+
+    Returns:
+        The expression, and the dtype that the kernel's ``T`` must be, if it depends on ``T``; None for a row that has
+        no such expression.
+    """
+    row = TABLE.get(name)
+    if row is None:
+        return None
+    if callable(row.kernel_code):
+        scalars = Scalars(inputs, output)
+        try:
+            text = row.kernel_code(scalars, *operands, **attributes)
+        except _RefusedError:
+            return None
+        return None if text is None else (text, scalars.dtype)
+    numbers = {dtype for dtype in (*inputs, output) if dtype != BOOL}
+    if len(numbers) > 1 or attributes:
+        return None
+    template = _template(name, len(operands), numbers.pop() if numbers else None)
+    return None if template is None else (template[0].format(*operands), template[1])
+
+
+class Scalars:
+    """What a row's ``kernel_code`` makes an expression with.
+
+    Args:
+        inputs, output: dtypes of the operands and of the result.
+
+    Attributes:
+        dtype: what the kernel's ``T`` must be, if the expression depends on it.
+    """
+
+    def __init__(self, inputs: Sequence[np.dtype], output: np.dtype) -> None:
+        self._inputs = inputs
+        self._output = output
+        self.dtype: np.dtype | None = None
+
+    @property
+    def number(self) -> np.dtype:
+        """The only dtype of the operands and the result."""
+        numbers = {dtype for dtype in (*self._inputs, self._output) if dtype != BOOL}
+        if len(numbers) != 1:
+            raise _RefusedError
+        return numbers.pop()
+
+    def rounded(self, text: str) -> str:
+        """A result of arithmetic as a number of its dtype; see ``rounded``."""
+        return rounded(text, self.number)
+
+    def constant(self, value: float) -> str:
+        """A number."""
+        return constant(value, self.number)
+
+    def cast(self, operand: str) -> str | None:
+        """The first operand in the dtype of the result; None where NumPy's results depend on where elements lie."""
+        return cast(operand, self._inputs[0], self._output)
+
+    def call(self, function: Any, operands: Sequence[str]) -> str:
+        """A call of a scalar function, which computes in ``T``."""
+        name = f"{function.__name__}_{fingerprint(function)[:12]}"
+        NAMES.setdefault(name, function)
+        self.dtype = self._output
+        return f"{name}({', '.join(operands)})"
+
+
+def rounded(text: str, number: np.dtype) -> str:
+    """A result of arithmetic as a number of its dtype: integers wrap, half-width floats are rounded."""
+    if number in WHOLE:
+        return f"{number.name}({text})"
+    return f"rounded_to_{number.name}({text})" if number in HALVES else text
+
+
+def constant(value: float, number: np.dtype) -> str:
+    """A number of a dtype, as its type makes it of a Python number."""
+    with np.errstate(over="ignore"):
+        value = float(number.type(value)) if number in HALVES else value
+    text = repr(value) if math.isfinite(value) else f"math.{value!r}"
+    return f"{body_type(number)}({text})"
+
+
+class _RefusedError(Exception):
+    pass
+
+
+@functools.cache
+def _template(name: str, arity: int, number: np.dtype | None) -> tuple[str, np.dtype | None] | None:
+    """The expression with fields for its operands; cached, as rows are few."""
+    row = TABLE[name]
+    inner = FLOAT32 if number in HALVES and row.rounds_once else number
+    code, own = row.code, row.kernel_code
+    if own is not None and inner not in HALVES:
+        assert isinstance(own, str)
+        return (own if inner == number else rounded(own, _known(number))), inner
+    if code is None:
+        return None
+    placeholders = [f"operand{i}" for i in range(arity)]
+    try:
+        tree = _Translator(inner, set(placeholders))
+        text = ast.unparse(tree.visit(ast.parse(code.format(*placeholders), mode="eval")))
+    except (_RefusedError, IndexError):  # IndexError: it has other inputs than its code
+        return None
+    for i, placeholder in enumerate(placeholders):
+        text = text.replace(placeholder, f"{{{i}}}")
+    text = text if inner == number else rounded(text, _known(number))
+    return f"({text})", (np.dtype(body_type(_known(number))) if tree.needs_dtype else None)
+
+
+def _known(number: np.dtype | None) -> np.dtype:
+    assert number is not None
+    return number
+
+
+class _Translator(ast.NodeTransformer):
+    """Rewrites an expression, or raises _RefusedError at what it does not know."""
+
+    def __init__(self, number: np.dtype | None, operands: set[str]) -> None:
+        self.number = number
+        self.operands = operands
+        self.needs_dtype = False
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        known = (ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.Compare, ast.cmpop, ast.Load, ast.Not)
+        if not isinstance(node, known):
+            raise _RefusedError
+        return super().generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        number, operator = self._of_numbers(), type(node.op)
+        left, right = self.visit(node.left), self.visit(node.right)
+        if operator in _QUOTIENTS and number not in WHOLE:  # of integers they may be refused
+            return self._function(_QUOTIENTS[operator], [left, right])
+        if operator not in _OPERATORS and operator not in (_BITWISE if number in WHOLE else (ast.Div,)):
+            raise _RefusedError
+        return self._rounded(ast.BinOp(left, node.op, right))
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        operand = self.visit(node.operand)
+        if isinstance(node.op, ast.Not):
+            return ast.UnaryOp(node.op, operand)
+        number = self._of_numbers()
+        if isinstance(node.op, ast.Invert) and number not in WHOLE:
+            raise _RefusedError
+        found = ast.UnaryOp(node.op, operand)
+        return self._rounded(found) if number in WHOLE else found
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return self._constant(node.value)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return node if node.id in self.operands else self._constant(_NUMBERS.get(node.id))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        assert isinstance(node.func, ast.Name)
+        name, arguments = node.func.id, [self.visit(argument) for argument in node.args]
+        if name == "where":
+            return ast.IfExp(*arguments)
+        number = self._of_numbers()
+        if number in WHOLE:
+            if name == "rint":
+                return arguments[0]
+            if name not in _OF_INTEGERS:
+                raise _RefusedError
+            return self._rounded(_call(_OF_INTEGERS[name], arguments))
+        if name in {"isnan", "isinf", "isfinite"}:
+            x = ast.unparse(arguments[0])
+            tests = {
+                "isnan": f"{x} != {x}",
+                "isinf": f"math.fabs({x}) == math.inf",
+                "isfinite": f"math.fabs({x}) < math.inf",
+            }
+            return ast.parse(f"({tests[name]})", mode="eval").body
+        if name in _EXACT:
+            return _call((_OF_FLOAT16 if number == FLOAT16 else _EXACT).get(name, _EXACT[name]), arguments)
+        if name == "sqrt":
+            return self._rounded(_call("math.sqrt", arguments))
+        if name == "sign":
+            self.needs_dtype = True
+            found = _call("sign_of", arguments)
+            if number != BFLOAT16:
+                return found
+            zero = ast.Compare(arguments[0], [ast.Eq()], [self._constant(0)])
+            return ast.IfExp(zero, arguments[0], found)
+        if name not in _FUNCTIONS or (name == "nextafter" and number in HALVES):
+            raise _RefusedError
+        return self._function(_FUNCTIONS[name], arguments)
+
+    def _function(self, name: str, arguments: list[Any]) -> ast.AST:
+        self.needs_dtype = True
+        return self._rounded(_call(name, arguments))
+
+    def _of_numbers(self) -> np.dtype:
+        if self.number is None:
+            raise _RefusedError
+        return self.number
+
+    def _rounded(self, node: ast.AST) -> ast.AST:
+        return ast.parse(rounded(ast.unparse(node), self._of_numbers()), mode="eval").body
+
+    def _constant(self, value: Any) -> Any:
+        if not isinstance(value, (int, float)) or (self.number in WHOLE and not float(value).is_integer()):
+            raise _RefusedError
+        return ast.parse(constant(value, self._of_numbers()), mode="eval").body
+
+
+def _call(name: str, arguments: list[Any]) -> Any:
+    return ast.Call(ast.parse(name, mode="eval").body, arguments, [])

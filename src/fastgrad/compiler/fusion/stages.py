@@ -1,0 +1,161 @@
+"""What a loop does with each of its elements, cut into several loops where several functions are computed.
+
+A function such as exp is a chain of operations that wait for each other, and a processor sees only so many instructions
+ahead: one loop with five functions runs at the pace of their latencies. With a loop for each function over a block of
+elements it works on many elements at once, at half the time; what goes from one to the next stays in the first-level cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+
+from fastgrad.compiler.fusion.fused import Fused, Step
+from fastgrad.compiler.fusion.kernel_writer import Writer, is_function, share_a_function
+from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
+from fastgrad.kernels.runtime.launch import Operand, Output
+
+BLOCK = 512
+"""Elements that a loop over all elements takes at a time, if it is cut."""
+
+
+@dataclass
+class Elements:
+    """What is done with each element, whose index in the innermost dimension is ``j``.
+
+    Attributes:
+        writer: of the kernel.
+        inputs: that differ from element to element.
+        reads: values that are read from where they were written before.
+        steps: that are computed, in order.
+        targets: values that ``finish`` takes.
+        writes: values that are written, and where.
+        before: writes what else some steps need; called with them.
+        finish: writes what is done in the end.
+        block: of how many elements at most a loop is.
+        separate: pairs (output, array) that must not share memory: the output is stored before the array is read for the last time.
+    """
+
+    writer: Writer
+    inputs: list[int]
+    reads: dict[int, Operand]
+    steps: list[int]
+    targets: list[int]
+    writes: list[tuple[int, Operand]]
+    before: Callable[[list[int]], None] = lambda steps: None
+    finish: Callable[[], None] = lambda: None
+    block: int = BLOCK
+    separate: set[tuple[int, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._fused: Fused = self.writer.fused
+        self._first = len(self._fused.inputs)
+        self.stages = self._cut()
+        self._blocks: dict[int, str] = {}
+        self._free: list[str] = []
+
+    def write(self, head: str, index: str | None) -> None:
+        """Writes the loops.
+
+        Args:
+            head: of each loop; if there are several stages it runs over ``lane``, below ``block``.
+            index: the statement that gives ``j``, if it is not the variable of the loop.
+        """
+        memory: dict[int, Operand | None] = dict(self.reads)  # where values of earlier stages are; None: in a block
+        later = [self._needed(stage) for stage in self.stages]
+        later[-1] |= {*self.targets, *[number for number, _ in self.writes]}
+        for position, stage in enumerate(self.stages):
+            with self.writer.block(head):
+                if index is not None:
+                    self.writer.line(index)
+                self.before(stage)
+                self._loads(later[position], memory)
+                for number in stage:
+                    self.writer.step(number, self._step(number))
+                if position < len(self.stages) - 1:
+                    self._keep(stage, later[position + 1 :], memory)
+                else:
+                    self.finish()
+                    for number, place in self.writes:
+                        if memory.get(number) != place:
+                            self.writer.store(number, place, self._place())
+
+    # ---- stages --------------------------------------------------------------------------------------------
+
+    def _step(self, number: int) -> Step:
+        return self._fused.steps[number - self._first]
+
+    def _needed(self, steps: Iterable[int]) -> set[int]:
+        return {i for number in steps for i in self._step(number).operands}
+
+    def _cut(self) -> list[list[int]]:
+        """The steps of each loop: one function each, cut where the fewest values go on."""
+        functions = [k for k, number in enumerate(self.steps) if is_function(self._step(number))]
+        last = {i: k for k, number in enumerate(self.steps) for i in self._step(number).operands}
+        ends = {*self.targets, *[number for number, _ in self.writes]}
+        # How many values go on where a cut is before a step: one more after each that is needed later, ...
+        goes_on = [0] * (len(self.steps) + 1)
+        for k, number in enumerate(self.steps):
+            end = len(self.steps) if number in ends else last.get(number, k)
+            goes_on[k + 1] += 1
+            if end < len(self.steps):
+                goes_on[end + 1] -= 1
+        goes_on = list(accumulate(goes_on))
+        found: list[list[int]] = []
+        start = 0
+        for this, following in pairwise(functions):
+            if share_a_function(self._step(self.steps[this]), self._step(self.steps[following])):
+                continue
+            cut = min(range(following, this, -1), key=goes_on.__getitem__)
+            found.append(self.steps[start:cut])
+            start = cut
+        return [*found, self.steps[start:]]
+
+    def _place(self) -> str:
+        return self.writer.place("y", range(len(self._fused.sizes)), self.writer.natural(), 0, "j")
+
+    def _loads(self, needed: set[int], memory: dict[int, Operand | None]) -> None:
+        """Writes the loads of inputs, and of values of earlier stages."""
+        self.writer.load([i for i in self.inputs if i in needed], range(len(self._fused.sizes)), "j")
+        for number in sorted(needed & memory.keys()):
+            where = memory[number]
+            if where is None:
+                test = " != 0" if self._step(number).output == BOOL else ""
+                self.writer.line(f"v{number} = {self._blocks[number]}[lane]{test}")
+            else:
+                self.writer.load_step(number, where, self._place())
+
+    def _keep(self, stage: list[int], later: list[set[int]], memory: dict[int, Operand | None]) -> None:
+        """Writes the stores of values that later stages need: where they belong, if nothing is read from there later."""
+        needed = set().union(*later)
+        places = dict(self.writes)
+        for number, block in list(self._blocks.items()):
+            if number not in needed:  # its block can be another's
+                self._free.append(block)
+                del self._blocks[number]
+        for number in stage:
+            if number not in needed:
+                continue
+            place = places.get(number)
+            if place is not None and all(self.reads.get(i) != place for i in needed):
+                self.writer.store(number, place, self._place())
+                memory[number] = place
+                if isinstance(place, Output):
+                    arrays = {self._fused.inputs[i].array for i in self.inputs if i in needed}
+                    self.separate |= {(place.number, array) for array in arrays}
+            else:
+                value = f"1 if v{number} else 0" if self._step(number).output == BOOL else f"v{number}"
+                self.writer.line(f"{self._new_block(number)}[lane] = {value}")
+                memory[number] = None
+
+    def _new_block(self, number: int) -> str:
+        dtype = self._step(number).output
+        kind = "uint8" if dtype == BOOL else body_type(dtype)
+        free = next((block for block in self._free if block.startswith(kind)), None)
+        if free is None:
+            free = self.writer.local(f"{kind}_block{number}", kind, self.block)
+        else:
+            self._free.remove(free)
+        self._blocks[number] = free
+        return free

@@ -1,0 +1,139 @@
+"""Mean and variance of a convolution's channels, as batch normalization asks for, of each part of it while that is in the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+
+import numpy as np
+
+from fastgrad.compiler.fusion.emit import map_launch
+from fastgrad.compiler.fusion.epilogues import MapOf, Product, launches_of_product
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.graph.interpret import interpret
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.kernels.convolution.block_moments import with_moments
+from fastgrad.kernels.convolution.convolution import convolution_followed
+from fastgrad.kernels.reduction.batch_moments import FLOATS, batch_moments_launches
+from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Scratch
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a FUSED node does that convolves and gives the moments of what comes of it.
+
+    The node's inputs are the convolution's, its results those, and mean and variance.
+
+    Attributes:
+        convolution: the node of the convolution, perhaps with a map that follows it.
+        place: which of its results is measured.
+        graph: all of it as a program of its own, with the node's inputs as its arguments.
+    """
+
+    convolution: Node
+    place: int
+    graph: Graph
+
+    @property
+    def name(self) -> str:
+        """The names of its operations."""
+        return f"{self.convolution.payload.name}+batch_moments"
+
+    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What the node gives, step by step: the measure for its kernels."""
+        return tuple(interpret(self.graph, arrays))
+
+
+def add_statistics(graph: Graph) -> Graph:
+    """The graph with the moments of convolutions' channels as parts of these.
+
+    Args:
+        graph: fused, with its epilogues; left as it is.
+    """
+    if not any(row_name(node) == "batch_moments" for node in graph.nodes):
+        return graph
+    convolutions: dict[int, tuple[Node, int]] = {}  # by result: who gives it, and as which of its own
+    reshaped: dict[int, Node] = {}
+    measured: dict[int, Node] = {}  # by convolution
+    left_out: set[int] = set()
+    for node in graph.nodes:
+        if _is_convolution(node):
+            convolutions.update({id(value): (node, place) for place, value in enumerate(node.outputs)})
+        elif row_name(node) == "reshape":
+            given = node.inputs[0]
+            if id(given) in convolutions and node.outputs[0].shape[-1:] == given.shape[-1:]:
+                convolutions[id(node.outputs[0])] = convolutions[id(given)]
+                reshaped[id(node.outputs[0])] = node
+        elif row_name(node) == "batch_moments" and id(node.inputs[0]) in convolutions:
+            convolution, place = convolutions[id(node.inputs[0])]
+            if id(convolution) in measured or not _is_whole(convolution, convolution.outputs[place]):
+                continue
+            measured[id(convolution)] = _joined(convolution, place, reshaped.get(id(node.inputs[0])), node)
+            left_out.add(id(node))
+    nodes = [measured.get(id(node), node) for node in graph.nodes if id(node) not in left_out]
+    return Graph(nodes, graph.results)
+
+
+def _is_convolution(node: Node) -> bool:
+    """Whether a node is a convolution whose kernel calls what follows it."""
+    if isinstance(node.payload, Product):
+        return row_name(node.payload.node) == "convolution"
+    if row_name(node) != "convolution" or 0 in node.outputs[0].shape:
+        return False
+    found = convolution_followed(node.inputs, node.outputs, None, **node.attributes)
+    return found is not None and not found.scratch and found.launches[0].kernel.__name__ in ("slide", "slide_lanes")
+
+
+def _is_whole(convolution: Node, value: Value) -> bool:
+    """Whether a value has an element for each of the convolution's, in its layout and of one of the dtypes of moments."""
+    own = convolution.payload.node if isinstance(convolution.payload, Product) else convolution
+    return value.shape == own.outputs[0].shape and value.dtype.name in FLOATS and 0 not in value.shape
+
+
+def _joined(convolution: Node, place: int, reshape: Node | None, moments: Node) -> Node:
+    arguments = [Value(value.shape, value.dtype, value.number) for value in convolution.inputs]
+    nodes = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(arguments)]
+    nodes.append(replace(convolution, inputs=tuple(arguments)))
+    nodes += [moments] if reshape is None else [reshape, moments]
+    outputs = (*convolution.outputs, *moments.outputs)
+    payload = Measured(convolution, place, Graph(nodes, outputs))
+    return Node(Kind.FUSED, payload, convolution.inputs, outputs)
+
+
+def launches_of_measured(payload: Measured, map_of: MapOf = map_launch, apart: bool = False) -> Launches:
+    """What a convolution with its moments runs in a program.
+
+    Args:
+        payload: both of them.
+        map_of, apart: as for ``launches_of_product``.
+    """
+    node = payload.convolution
+    if isinstance(node.payload, Product):
+        found = launches_of_product(node.payload, map_of, apart)
+    else:
+        own = convolution_followed(node.inputs, node.outputs, None, **node.attributes)
+        assert own is not None
+        found = own
+    value, results = node.outputs[payload.place], (Output(len(node.outputs)), Output(len(node.outputs) + 1))
+    columns, scratch = value.shape[-1], Scratch(len(found.scratch))
+    if apart:
+        return _behind(found, payload.place, value, results)
+    launches, size = with_moments(found.launches[0], Output(payload.place), value.dtype, columns, scratch, results)
+    return Launches(launches, (*found.scratch, (np.dtype(np.float64), size)), found.in_place)
+
+
+def _behind(found: Launches, place: int, value: Value, results: tuple[Output, Output]) -> Launches:
+    """The kernels of the row, which read what is there."""
+    rows = Value((prod(value.shape[:-1]), value.shape[-1]), value.dtype, value.number)
+    moments = batch_moments_launches([rows], ())
+    assert moments is not None
+
+    def placed(operand: Operand) -> Operand:
+        if isinstance(operand, Scratch):
+            return Scratch(operand.number + len(found.scratch))
+        if isinstance(operand, Output):
+            return results[operand.number]
+        return Output(place) if isinstance(operand, Input) else operand
+
+    after = [launch.on(tuple(map(placed, launch.operands))) for launch in moments.launches]  # type: ignore[arg-type]
+    return Launches((*found.launches, *after), (*found.scratch, *moments.scratch), found.in_place)

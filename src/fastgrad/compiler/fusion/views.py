@@ -1,0 +1,71 @@
+"""Index maps that only read elements in another order.
+
+They cost nothing where their reader is a fused group, which reads through the layout. Others need a copy, which the
+operation's own kernels make.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgrad.compiler.fusion.fused import Fused, Source
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.kernels.movement.layout import Layout, contiguous, strides_at
+from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.runtime.launch import Input, Output
+
+
+class View(NamedTuple):
+    """A value that is another one, read in another order.
+
+    Attributes:
+        base: the other one.
+        layout: how it is read.
+        nodes: the index maps that lead there.
+    """
+
+    base: Value
+    layout: Layout
+    nodes: tuple[Node, ...]
+
+
+def views_of(node: Node, layout: Layout) -> list[Layout] | None:
+    """How the results of an operation are read from what its input is read from.
+
+    Args:
+        node: an operation.
+        layout: of its first input, which has elements.
+
+    Returns:
+        A layout for each result; None if one of them is no view.
+    """
+    if node.payload.views is None or row_name(node) is None:
+        return None
+    results = [value.shape for value in node.outputs]
+    if any(0 in shape for shape in results):
+        return None
+    found: list[Layout] | None = node.payload.views(layout, node.inputs[0].shape, results, **node.attributes)
+    return found
+
+
+def keeps_order(node: Node) -> bool:
+    """Whether an index map gives the elements of its input in their order."""
+    return row_name(node) in {"reshape", "stop_gradient"}
+
+
+def can_be_copied(layout: Layout, value: Value) -> bool:
+    """Whether there is a kernel that copies what is read by a layout."""
+    return moved(Input(0), Output(0), value.dtype, layout, contiguous(layout.total)) is not None
+
+
+def copied(value: Value, view: View) -> Node:
+    """The node that makes a view's elements an array."""
+    sizes = tuple([size for size, _ in view.layout.dims]) or (1,)
+    source = Source(0, view.layout.offset, strides_at(view.layout, sizes), value.dtype, False)
+    argument = Node(Kind.ARGUMENT, 0, (), (view.base,))
+    graph = Graph([argument, *view.nodes], [value])
+    payload = Fused(sizes, "k" * len(sizes), (source,), (), (0,), np.dtype(np.float32), graph)
+    return Node(Kind.FUSED, payload, (view.base,), (value,))

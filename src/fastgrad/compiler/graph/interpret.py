@@ -1,0 +1,80 @@
+"""Replaying a graph operation by operation: slower than compiled, and the measure of what is right."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node
+from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.placement import device_of, through_host
+
+
+class GuardError(Exception):
+    """A guard found another value than the program was recorded with; nothing has been changed.
+
+    Attributes:
+        node: the guard.
+        found: the value found.
+    """
+
+    def __init__(self, node: Node, found: Any) -> None:
+        super().__init__(f"{node}: found {found}")
+        self.node = node
+        self.found = found
+
+
+def interpret(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Runs a graph on arrays.
+
+    Args:
+        graph: what to run.
+        arguments: for each argument of the recording an array of the same shape and dtype.
+
+    Returns:
+        The results, none of which shares memory with a variable.
+
+    Raises:
+        GuardError: the program would have gone another way; see there. In a graph that has guards behind changes of state
+            these have happened then; programs make them at the end (``passes/stage_state.py``).
+    """
+    if any(map(device_of, arguments)):
+        return through_host(functools.partial(interpret, graph), arguments)
+    token = errors_set(QUIET)
+    try:
+        return _run(graph, arguments)
+    finally:
+        errors_reset(token)
+
+
+def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+    values: dict[int, np.ndarray] = {}
+    for node in graph.nodes:
+        found: Any = ()
+        match node.kind:
+            case Kind.ARGUMENT:
+                found = arguments[node.payload]
+            case Kind.CONSTANT:
+                found = node.payload
+            case Kind.READ:
+                found = node.payload._array.copy()  # a later change must leave it, and all views of it, as they are
+            case Kind.OPERATION:
+                inputs = [values[id(value)] for value in node.inputs]
+                found = node.payload.run(*inputs, **node.attributes)
+            case Kind.FUSED:
+                found = node.payload.run(*[values[id(value)] for value in node.inputs])
+            case Kind.ASSIGN:
+                node.payload.assign(values[id(node.inputs[0])].copy())
+            case Kind.GUARD:
+                kind, wanted = node.payload
+                scalar = values[id(node.inputs[0])].reshape(())
+                got = bool(scalar) if kind == "bool" else int(scalar)
+                if got != wanted:
+                    raise GuardError(node, got)
+        outputs = found if type(found) is tuple else (found,)
+        for value, array in zip(node.outputs, outputs, strict=False):
+            values[id(value)] = array if type(array) is np.ndarray else np.asarray(array)
+    return [values[id(value)].copy() for value in graph.results]

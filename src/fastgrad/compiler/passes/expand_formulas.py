@@ -1,0 +1,64 @@
+"""Users' element-wise operations become the rows that they are made of, which fuse with all others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.operation import TABLE
+
+
+def expand_formulas(graph: Graph) -> Graph:
+    """The graph with the rows of formulas in the place of the operations that have one.
+
+    Args:
+        graph: left as it is.
+    """
+    if not any(_formula_of(node.payload, node.inputs) for node in graph.nodes if node.kind is Kind.OPERATION):
+        return graph
+    stands_for: dict[int, Value] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
+        formula = _formula_of(node.payload, inputs) if node.kind is Kind.OPERATION else None
+        if formula is None:
+            nodes.append(
+                node if inputs == node.inputs else Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
+            )
+            continue
+        (output,) = node.outputs
+        result = _expanded(formula, inputs, output.number, nodes)
+        if result.shape != output.shape:
+            value = Value(output.shape, output.dtype, output.number)
+            nodes.append(Node(Kind.OPERATION, TABLE["broadcast_to"], (result,), (value,), {"shape": output.shape}))
+            result = value
+        stands_for[id(output)] = result
+    return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
+
+
+def _formula_of(row: Any, inputs: Sequence[Value]) -> Any:
+    return None if row.formula is None else row.formula(tuple([value.dtype for value in inputs]))
+
+
+def _expanded(formula: Any, inputs: Sequence[Value], number: int, nodes: list[Node]) -> Value:
+    """The value of a formula; its nodes are added to ``nodes``."""
+    values: dict[int, Value] = {}
+    for term in formula.terms:
+        if isinstance(term.value, int):
+            values[id(term)] = inputs[term.value]
+            continue
+        operands = tuple([values[id(operand)] for operand in term.operands])
+        inner = None if term.row is None else _formula_of(term.row, operands)
+        if inner is not None:
+            values[id(term)] = _expanded(inner, operands, number, nodes)
+            continue
+        shape = np.broadcast_shapes(*[x.shape for x in operands])
+        value = values[id(term)] = Value(shape, term.dtype, number)
+        if term.row is None:
+            nodes.append(Node(Kind.CONSTANT, term.value, (), (value,)))
+        else:
+            nodes.append(Node(Kind.OPERATION, term.row, operands, (value,), term.attributes))
+    return values[id(formula.result)]

@@ -1,0 +1,80 @@
+"""Constants are folded: what depends on nothing but constants is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from math import prod
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.passes.rewriting import is_pure, rewritten, row_name
+from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+
+LIMIT = 1 << 16
+"""Bytes that a folded constant may have, or as many as the largest constant that it is computed from."""
+
+_REPEATING = frozenset({"broadcast_to", "spread"})
+# They stay, whatever their size: a scalar that is repeated by whoever reads it costs no memory. Folding sees through them.
+
+
+def fold_constants(graph: Graph) -> Graph:
+    """The graph with constants in the place of operations whose inputs are all constants.
+
+    Left alone are operations with an effect or several results, those on strings, and those whose result
+    would be large. Guards on constants go.
+
+    Args:
+        graph: left as it is.
+    """
+    known: dict[int, Callable[[], np.ndarray]] = {}
+
+    def fold(node: Node) -> Node | tuple[Value, ...]:
+        if node.kind is Kind.CONSTANT:
+            known[id(node.outputs[0])] = lambda: node.payload
+            return node
+        if not all(id(value) in known for value in node.inputs):
+            return node
+        if node.kind is Kind.GUARD:
+            return () if _passes(node, known[id(node.inputs[0])]()) else node
+        if not is_pure(node) or len(node.outputs) != 1:
+            return node
+        (output,) = node.outputs
+        inputs = [known[id(value)]() for value in node.inputs]
+        if row_name(node) in _REPEATING:
+            known[id(output)] = partial(_run, node, inputs)  # repeated for those who look, and not held
+            return node
+        if not _is_small(output, inputs):
+            return node
+        result = _run(node, inputs)
+        if result.base is not None or any(result is array for array in inputs):
+            result = result.copy()  # a view would keep all of a larger array
+        known[id(output)] = lambda: result
+        return replace(node, kind=Kind.CONSTANT, payload=result, inputs=(), attributes={})
+
+    return rewritten(graph, fold)
+
+
+def _is_small(output: Value, inputs: list[np.ndarray]) -> bool:
+    if output.dtype.kind == "O":
+        return False  # the length of strings is not known
+    size = prod(output.shape) * output.dtype.itemsize
+    # A repeated scalar has the size in bytes of what it stands for; what holds it is as small as a scalar.
+    return size <= max([LIMIT, *[array.nbytes for array in inputs if 0 not in array.strides]])
+
+
+def _run(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
+    token = errors_set(QUIET)
+    try:
+        found = node.payload.run(*inputs, **node.attributes)
+        return np.asarray(found[0] if type(found) is tuple else found)
+    finally:
+        errors_reset(token)
+
+
+def _passes(guard: Node, scalar: np.ndarray) -> bool:
+    kind, wanted = guard.payload
+    found = scalar.reshape(())
+    return bool((bool(found) if kind == "bool" else int(found)) == wanted)

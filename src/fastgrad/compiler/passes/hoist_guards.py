@@ -1,0 +1,58 @@
+"""Guards that look at little come first: what comes behind the last exit can be computed where it will stay."""
+
+from __future__ import annotations
+
+from math import prod
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node
+from fastgrad.compiler.passes.rewriting import row_name
+
+_HARMLESS = frozenset({"add", "subtract", "multiply", "cast", "equal", "not_equal", "less", "less_equal", "greater"})
+_HARMLESS |= {"greater_equal", "logical_and", "logical_or", "logical_not", "ends_turn", "whole_turns"}
+# They never fail.
+
+
+def hoist_guards(graph: Graph) -> Graph:
+    """The graph with guards at its front that depend on nothing but scalars, given or read, and on a little arithmetic.
+
+    So an optimizer's question whether it is what it was does not stand between the steps of another and its end. A guard
+    stays where it is if it looks at a variable that was assigned before.
+
+    Args:
+        graph: left as it is.
+    """
+    maker: dict[int, Node] = {}  # of scalars that may be computed at the front
+    assigned: set[int] = set()
+    first: set[int] = set()
+    for node in graph.nodes:
+        if node.kind is Kind.ASSIGN:
+            assigned.add(id(node.payload))
+        elif node.kind is Kind.GUARD:
+            if id(node.inputs[0]) in maker:
+                _move(node, maker, first)
+        elif _is_light(node, maker, assigned):
+            maker |= {id(value): node for value in node.outputs}
+    if not first:
+        return graph
+    front = [node for node in graph.nodes if id(node) in first]
+    return Graph([*front, *[node for node in graph.nodes if id(node) not in first]], graph.results)
+
+
+def _is_light(node: Node, maker: dict[int, Node], assigned: set[int]) -> bool:
+    if any(prod(value.shape) != 1 for value in node.outputs):
+        return False
+    if node.kind is Kind.READ:
+        return id(node.payload) not in assigned
+    if node.kind in {Kind.ARGUMENT, Kind.CONSTANT, Kind.GIVEN}:
+        return True
+    return row_name(node) in _HARMLESS and all(id(value) in maker for value in node.inputs)
+
+
+def _move(guard: Node, maker: dict[int, Node], first: set[int]) -> None:
+    """Notes a guard and all that it depends on."""
+    waiting = [guard]
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in first:
+            first.add(id(node))
+            waiting += [maker[id(value)] for value in node.inputs]

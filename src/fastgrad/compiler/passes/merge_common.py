@@ -1,0 +1,98 @@
+"""Common subexpressions are merged: what is computed twice from the same values is computed once."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.passes.rewriting import is_like, is_pure, rewritten, row_name
+
+_KEPT_APART = frozenset({"recomputed_input"})
+# What recompute_grad puts before the second computation, so that the results of the first need not be kept for it.
+
+
+def merge_common(graph: Graph) -> Graph:
+    """The graph with one node in the place of several that give the same values.
+
+    The same are: operations of the same row on the same values with the same attributes; constants, bit by bit;
+    reads of a variable that nothing has changed in between, and the value that it was assigned last; guards of one
+    value. Attributes are compared by type and bits, so that 1, 1.0 and True differ, and 0.0 and -0.0, while NaN is
+    itself. What has an effect is never merged; random operations are where they draw by the same words.
+
+    Args:
+        graph: left as it is.
+    """
+    seen: dict[Hashable, tuple[Value, ...]] = {}
+    state: dict[int, Value] = {}  # what each variable holds, where a value of the program is known to be that
+
+    def merge(node: Node) -> Node | tuple[Value, ...]:
+        match node.kind:
+            case Kind.READ:
+                now = state.setdefault(id(node.payload), node.outputs[0])
+                return node if now is node.outputs[0] or not is_like(now, node.outputs[0]) else (now,)
+            case Kind.ASSIGN:
+                state[id(node.payload)] = node.inputs[0]
+                return node
+        key = _key(node)
+        if key in seen:
+            return seen[key]
+        if key is not None:
+            seen[key] = node.outputs
+        return node
+
+    return rewritten(graph, merge)
+
+
+def _key(node: Node) -> Hashable:
+    """What two nodes have in common that give the same values; None for nodes that are themselves alone."""
+    match node.kind:
+        case Kind.CONSTANT:
+            return (Kind.CONSTANT, array_key(node.payload))
+        case Kind.GUARD:
+            return (Kind.GUARD, node.payload, id(node.inputs[0]))
+        case Kind.OPERATION if is_pure(node) and row_name(node) not in _KEPT_APART:
+            attributes = plain_key(node.attributes)
+            return None if attributes is None else (id(node.payload), tuple(map(id, node.inputs)), attributes)
+    return None
+
+
+def plain_key(value: Any) -> Hashable:
+    """A key that two plain Python values share if and only if they have one type and the same bits; None if there is none.
+
+    Args:
+        value: None, a bool, number, string, bytes, dtype or NumPy scalar, or a tuple, list or dict of such.
+    """
+    kind = type(value)
+    if kind is float:
+        return (kind, struct.pack("d", value))
+    if kind is complex:
+        return (kind, struct.pack("dd", value.real, value.imag))
+    if kind in (tuple, list):
+        return _joint_key(kind, value)
+    if kind is dict:
+        return _joint_key(kind, [part for name in sorted(value) for part in (name, value[name])])
+    if isinstance(value, np.generic) and kind is not np.object_:
+        return (kind, value.tobytes())
+    if value is None or kind in (bool, int, str, bytes) or isinstance(value, np.dtype):
+        return (kind, value)
+    return None
+
+
+def _joint_key(kind: type, parts: Any) -> Hashable:
+    keys = tuple([plain_key(part) for part in parts])
+    return None if None in keys else (kind, keys)
+
+
+def array_key(array: np.ndarray) -> Hashable:
+    """A key that arrays of the same dtype and shape share if and only if they have the same bits."""
+    if array.dtype.kind == "O":
+        return (array.dtype, array.shape, tuple(array.ravel().tolist()))
+    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    # A large one is not held twice: by its digest (BLAKE2b, 64 bytes) it is known for certain.
+    bits = data.tobytes() if data.size <= 64 else hashlib.blake2b(data.data).digest()
+    return (array.dtype, array.shape, bits)

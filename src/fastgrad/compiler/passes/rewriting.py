@@ -1,0 +1,60 @@
+"""How passes go through a graph: once, from the first node to the last, giving a new graph.
+
+The old graph and its nodes stay as they are; nodes that need no change are shared by both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.operation import row_named
+
+Rule = Callable[[Node], Node | tuple[Value, ...]]
+"""What becomes of a node, whose inputs have been rewritten already: a node with the same outputs, or, if it goes away,
+values of earlier nodes that stand for its outputs."""
+
+
+def rewritten(graph: Graph, rule: Rule) -> Graph:
+    """The graph with ``rule`` applied to each node in order, once.
+
+    Args:
+        graph: left as it is.
+        rule: see ``Rule``.
+    """
+    stands_for: dict[int, Value] = {}
+    nodes = []
+    for node in graph.nodes:
+        if stands_for and not stands_for.keys().isdisjoint(map(id, node.inputs)):
+            inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
+            node = Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
+        found = rule(node)
+        if found is node:
+            nodes.append(node)
+            continue
+        if isinstance(found, Node):
+            assert found.outputs is node.outputs, f"{node}: a rule gave it other outputs"
+            nodes.append(found)
+            continue
+        for old, new in zip(node.outputs, found, strict=True):
+            assert is_like(old, new), f"{node}: {new}: {new.type_text} can't stand for {old}"
+            stands_for[id(old)] = new
+    return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
+
+
+def is_like(x: Value, y: Value) -> bool:
+    """Whether two values have the same shape and dtype."""
+    return x.shape == y.shape and x.dtype == y.dtype
+
+
+def row_name(node: Node) -> str | None:
+    """The name of the row that a node runs, of the operation table or a user's; None if it runs none."""
+    if node.kind is not Kind.OPERATION:
+        return None
+    name: str = node.payload.name
+    return name if row_named(name) is node.payload else None
+
+
+def is_pure(node: Node) -> bool:
+    """Whether a node computes values from its inputs and attributes, always the same ones, and does nothing else."""
+    return row_name(node) is not None and not node.has_effect

@@ -1,0 +1,62 @@
+"""Gradients that are all scaled by one number, as clipping by their common norm does, are scaled by the update that reads them.
+
+An update of several variables is one kernel, which no map goes before: the scaling would be a pass over each gradient of its own.
+A gradient that nobody else reads is left, as it may be scaled where it is made, and its update follows there (fusion/product_updates.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Node, Value, uses_of
+from fastgrad.compiler.passes.drop_dead import drop_dead
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
+
+Makers = dict[int, Node]
+"""The node of each value, by the value's `id`."""
+
+
+def scale_in_updates(graph: Graph) -> Graph:
+    """The graph with such updates; bit for bit the same.
+
+    Args:
+        graph: left as it is.
+    """
+    if not any(row_name(node) == "apply_update" for node in graph.nodes):
+        return graph
+    uses, makers = uses_of(graph), {id(value): node for node in graph.nodes for value in node.outputs}
+    nodes = [_scaling(node, makers, uses) if row_name(node) == "apply_update" else node for node in graph.nodes]
+    changed = any(new is not old for new, old in zip(nodes, graph.nodes, strict=True))
+    return drop_dead(Graph(nodes, graph.results)) if changed else graph
+
+
+def _scaling(update: Node, makers: Makers, uses: dict[int, int]) -> Node:
+    """The update that scales its gradients, if all of them are scaled by one number for it alone."""
+    count = update.attributes["count"]
+    first = len(RULES[update.attributes["rule"]].state) * count
+    given = [_unscaled(value, makers) for value in update.inputs[first : first + count] if uses[id(value)] == 1]
+    found = [one for one in given if one is not None and uses[id(one[0])] > 1]
+    if len(found) < count or len({id(factor) for _, factor in found}) > 1:
+        return update
+    gradients, factor = [gradient for gradient, _ in found], found[0][1]
+    inputs = (*update.inputs[:first], *gradients, factor, *update.inputs[first + count :])
+    return replace(update, inputs=inputs, attributes=update.attributes | {"scaled": True})
+
+
+def _unscaled(value: Value, makers: Makers) -> tuple[Value, Value] | None:
+    """The gradient and the float64 number whose product a value is, rounded to the gradient's dtype; None if it is none."""
+    node = makers[id(value)]
+    if row_name(node) != "multiply" or value.dtype.name not in FLOATS:
+        return None
+    gradient, number = node.inputs
+    if number.shape or gradient.shape != value.shape:
+        return None
+    if number.dtype != np.float64:
+        made = makers[id(number)]
+        if row_name(made) != "cast" or made.inputs[0].dtype != np.float64:
+            return None
+        number = made.inputs[0]
+    return gradient, number

@@ -1,0 +1,52 @@
+"""Slopes of gelu are computed beside gelu, where memory is not scarce.
+
+The gradient of gelu computes the same function of the same argument as gelu does: most of a loop over elements, which is then done
+twice a step. One loop with both computes it once, and the backward pass, which would have read the argument, reads the slope.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.operation import TABLE
+
+_SLOPES = {"gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope"}
+_OF_GRADIENTS = {"gelu_gradient": "gelu_slope", "gelu_tanh_gradient": "gelu_tanh_slope"}
+
+_EXACT = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+# Narrower floats would round the slope, which their gradient does not.
+
+
+def share_activation_gradients(graph: Graph) -> Graph:
+    """The graph with gradients of gelu as products with a slope that is computed where gelu is; bit for bit the same.
+
+    Args:
+        graph: left as it is.
+
+    Returns:
+        ``graph`` itself where there is none.
+    """
+    wanted = {
+        (_OF_GRADIENTS[node.payload.name], id(node.inputs[1]))
+        for node in graph.nodes
+        if row_name(node) in _OF_GRADIENTS
+    }
+    slopes: dict[tuple[str, int], Value] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        name = row_name(node) or ""
+        x = node.inputs[-1] if name in _SLOPES or name in _OF_GRADIENTS else None
+        if x is not None and x.dtype in _EXACT:
+            key = _SLOPES.get(name) or _OF_GRADIENTS[name], id(x)
+            if name in _OF_GRADIENTS and key in slopes and node.inputs[0].shape == x.shape:
+                node = replace(node, payload=TABLE["multiply"], inputs=(node.inputs[0], slopes[key]))
+            elif name in _SLOPES and key in wanted and key not in slopes:
+                nodes.append(node)
+                slopes[key] = Value(x.shape, x.dtype, node.outputs[0].number)
+                node = Node(Kind.OPERATION, TABLE[key[0]], (x,), (slopes[key],))
+        nodes.append(node)
+    return Graph(nodes, graph.results) if slopes else graph

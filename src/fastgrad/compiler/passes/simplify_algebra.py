@@ -1,0 +1,306 @@
+"""Algebra: operations that give what is there already are left out, and pairs of operations become one.
+
+Only rewrites after which every result has the same bits as before, at NaN, infinities and -0.0 as well; nothing is
+reordered that rounds. (A NaN keeps its sign; it is a quiet one.) The rules stand in ``RULES``, by the operation that
+they begin at; each looks at a node and at the nodes that made its inputs, which have been simplified already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.passes.exact_casts import holds
+from fastgrad.compiler.passes.rewriting import is_like, rewritten, row_name
+from fastgrad.operation import BOOLEAN, INTEGER, NUMERIC, REAL, TABLE
+
+
+class Facts:
+    """What is known of the values so far."""
+
+    def __init__(self) -> None:
+        self._made_by: dict[int, Node] = {}
+        self._bits: dict[int, bytes] = {}
+
+    def note(self, node: Node) -> None:
+        """Takes a node as it will be in the new graph."""
+        for value in node.outputs:
+            self._made_by[id(value)] = node
+        bits = None
+        if node.kind is Kind.CONSTANT:
+            bits = _bits_of_all(node.payload)
+        elif row_name(node) in {"broadcast_to", "spread"}:
+            bits = self._bits.get(id(node.inputs[0]))
+        if bits is not None:
+            self._bits[id(node.outputs[0])] = bits
+
+    def maker(self, value: Value, *names: str) -> Node | None:
+        """The node that made ``value``, if it runs one of the rows ``names``."""
+        node = self._made_by[id(value)]
+        return node if row_name(node) in names else None
+
+    def is_all(self, value: Value, number: complex) -> bool:
+        """Whether every element of ``value`` is a constant with the bits of ``number``."""
+        bits = self._bits.get(id(value))
+        return bits is not None and bits == _bits_of(number, value.dtype)
+
+
+Rule = Callable[[Node, Facts], Node | Value | tuple[Value, ...] | None]
+"""A node in the place of another, or a value (several, for a node of several results) in the place of what it gives; None
+where the rule does not apply."""
+
+
+def simplify_algebra(graph: Graph) -> Graph:
+    """The graph with ``RULES`` applied to each node in order.
+
+    Args:
+        graph: left as it is.
+    """
+    facts = Facts()
+
+    def simplify(node: Node) -> Node | tuple[Value, ...]:
+        for rule in RULES.get(row_name(node) or "", ()):
+            found = rule(node, facts)
+            if isinstance(found, Node):
+                node = found
+            elif found is not None:
+                return found if type(found) is tuple else (found,)  # type: ignore[return-value]
+        facts.note(node)
+        return node
+
+    return rewritten(graph, simplify)
+
+
+# ---- bits --------------------------------------------------------------------------------------------
+
+
+def _bits_of_all(array: np.ndarray) -> bytes | None:
+    """The bytes of one element, if all have the same."""
+    if array.dtype.kind == "O" or not array.size:
+        return None
+    flat = np.ascontiguousarray(array).reshape(-1)
+    first = flat[:1].tobytes()
+    if flat[-1:].tobytes() != first:
+        return None
+    elements = flat.view(np.uint8).reshape(flat.size, -1)
+    return first if (elements == elements[0]).all() else None
+
+
+def _bits_of(number: complex, dtype: np.dtype) -> bytes:
+    if dtype.kind == "c" and not number:
+        number = complex(number, number)  # 0.0 or -0.0 in both parts
+    return np.array(number).astype(dtype).tobytes()
+
+
+# ---- kinds of rules ------------------------------------------------------------------------------------
+
+
+def _neutral(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
+    """``f(x, number)`` is ``x``, with ``number`` on one of ``sides``, if ``x`` needs no broadcast."""
+
+    def rule(node: Node, facts: Facts) -> Value | None:
+        for side in sides:
+            x, constant = node.inputs[1 - side], node.inputs[side]
+            if x.dtype in dtypes and is_like(x, node.outputs[0]) and facts.is_all(constant, number):
+                return x
+        return None
+
+    return rule
+
+
+def _small_power(node: Node, facts: Facts) -> Node | Value | None:
+    """Powers 1 and 2, as the row itself computes them for a float scalar: the number, and its square."""
+    x, exponent = node.inputs
+    if exponent.shape or exponent.dtype not in REAL or exponent.dtype in INTEGER:
+        return None
+    if facts.is_all(exponent, 1):
+        return x
+    if facts.is_all(exponent, 2):
+        return replace(node, payload=TABLE["square"], inputs=(x,))
+    return None
+
+
+def _same_type(node: Node, facts: Facts) -> Value | None:
+    """Nothing is done that would not keep shape and dtype: with the same ones, nothing is done."""
+    x = node.inputs[0]
+    return x if is_like(x, node.outputs[0]) else None
+
+
+def _undone(node: Node, facts: Facts) -> Value | None:
+    """``f(f(x))`` is ``x``."""
+    inner = facts.maker(node.inputs[0], node.payload.name)
+    return inner.inputs[0] if inner else None
+
+
+def _done_already(node: Node, facts: Facts) -> Value | None:
+    """``f(f(x))`` is ``f(x)``."""
+    x = node.inputs[0]
+    return x if facts.maker(x, node.payload.name) else None
+
+
+def _last_counts(node: Node, facts: Facts) -> Node | None:
+    """``f(f(x, a), b)`` is ``f(x, b)``."""
+    inner = facts.maker(node.inputs[0], node.payload.name)
+    return replace(node, inputs=inner.inputs) if inner else None
+
+
+def _of_one(node: Node, facts: Facts) -> Value | None:
+    """``f(x)`` is ``x``, for an operation of any number of inputs."""
+    return node.inputs[0] if len(node.inputs) == 1 else None
+
+
+def _of_equals(node: Node, facts: Facts) -> Value | None:
+    """``f(x, x)`` is ``x``; so is ``where(c, x, x)``."""
+    x, y = node.inputs[-2:]
+    return x if x is y and is_like(x, node.outputs[0]) else None
+
+
+def _joined_again(parting: str) -> Rule:
+    """All the parts of ``x``, joined along the axis along which it was parted."""
+
+    def rule(node: Node, facts: Facts) -> Value | None:
+        parts = facts.maker(node.inputs[0], parting)
+        if parts is None or parts.attributes["axis"] != node.attributes["axis"]:
+            return None
+        return parts.inputs[0] if node.inputs == parts.outputs else None
+
+    return rule
+
+
+def _parted_again(joining: str) -> Rule:
+    """What was joined, parted along the same axis at the same places."""
+
+    def rule(node: Node, facts: Facts) -> tuple[Value, ...] | None:
+        joined = facts.maker(node.inputs[0], joining)
+        if joined is None or joined.attributes["axis"] != node.attributes["axis"]:
+            return None
+        fits = len(joined.inputs) == len(node.outputs) and all(map(is_like, joined.inputs, node.outputs))
+        return joined.inputs if fits else None
+
+    return rule
+
+
+# ---- rules of one operation ----------------------------------------------------------------------------
+
+
+def _abs_of_negative(node: Node, facts: Facts) -> Node | None:
+    inner = facts.maker(node.inputs[0], "negative")
+    return replace(node, inputs=inner.inputs) if inner else None
+
+
+def _chosen_by_constant(node: Node, facts: Facts) -> Value | None:
+    condition, x, y = node.inputs
+    for number, chosen in ((True, x), (False, y)):
+        if facts.is_all(condition, number) and is_like(chosen, node.outputs[0]):
+            return chosen
+    return None
+
+
+def _composed(node: Node, facts: Facts) -> Node | None:
+    inner = facts.maker(node.inputs[0], "transpose")
+    if inner is None:
+        return None
+    perm = tuple([inner.attributes["perm"][axis] for axis in node.attributes["perm"]])
+    return replace(node, inputs=inner.inputs, attributes={"perm": perm})
+
+
+def _in_order(node: Node, facts: Facts) -> Value | None:
+    perm = node.attributes["perm"]
+    return node.inputs[0] if perm == tuple(range(len(perm))) else None
+
+
+def _reversed_twice(node: Node, facts: Facts) -> Node | None:
+    inner = facts.maker(node.inputs[0], "reverse")
+    if inner is None:
+        return None
+    axes = set(inner.attributes["axes"]) ^ set(node.attributes["axes"])
+    return replace(node, inputs=inner.inputs, attributes={"axes": tuple(sorted(axes))})
+
+
+def _along_no_axis(node: Node, facts: Facts) -> Value | None:
+    return None if node.attributes["axes"] else node.inputs[0]
+
+
+def _whole_slice(node: Node, facts: Facts) -> Value | None:
+    # As many elements as there were, none backwards: all of them, in order.
+    forward = all(type(item) is not tuple or item[2] == 1 for item in node.attributes["key"])
+    return node.inputs[0] if forward and is_like(node.inputs[0], node.outputs[0]) else None
+
+
+def _through_wider(node: Node, facts: Facts) -> Node | None:
+    """A cast to a dtype that holds all numbers of the first, and from there back or on to one that holds all of its."""
+    inner = facts.maker(node.inputs[0], "cast")
+    if inner is None:
+        return None
+    first, wide, last = inner.inputs[0].dtype, inner.outputs[0].dtype, node.outputs[0].dtype
+    fits = holds(wide, first) and (last == first or holds(last, wide))
+    return replace(node, inputs=inner.inputs) if fits else None
+
+
+def _transposes_as_flags(node: Node, facts: Facts) -> Node | None:
+    inputs, attributes = list(node.inputs), dict(node.attributes)
+    for position, flag in enumerate(("transpose_a", "transpose_b")):
+        inner = facts.maker(inputs[position], "transpose")
+        if inner is not None:
+            perm = inner.attributes["perm"]
+            last = len(perm) - 1
+            if perm == (*range(last - 1), last, last - 1):
+                inputs[position] = inner.inputs[0]
+                attributes[flag] = not attributes[flag]
+    inputs_now = tuple(inputs)
+    return None if inputs_now == node.inputs else replace(node, inputs=inputs_now, attributes=attributes)
+
+
+# ---- the rules ------------------------------------------------------------------------------------------
+
+# x + 0.0 is not x where x is -0.0, but x + -0.0 is; x * 1 is not x where x is complex and infinite.
+RULES: dict[str, tuple[Rule, ...]] = {
+    "add": (_neutral(-0.0, NUMERIC, 0, 1),),
+    "subtract": (_neutral(0.0, NUMERIC, 1),),
+    "multiply": (_neutral(1, REAL, 0, 1),),
+    "multiply_no_nan": (_neutral(1, REAL, 1),),
+    "divide": (_neutral(1, REAL, 1),),
+    "divide_no_nan": (_neutral(1, REAL, 1),),
+    "floordiv": (_neutral(1, INTEGER, 1),),
+    "truncatediv": (_neutral(1, INTEGER, 1),),
+    "left_shift": (_neutral(0, INTEGER, 1),),
+    "right_shift": (_neutral(0, INTEGER, 1),),
+    "bitwise_xor": (_neutral(0, INTEGER, 0, 1),),
+    "bitwise_or": (_neutral(0, INTEGER, 0, 1), _of_equals),
+    "bitwise_and": (_of_equals,),
+    "logical_or": (_neutral(False, BOOLEAN, 0, 1), _of_equals),
+    "logical_and": (_neutral(True, BOOLEAN, 0, 1), _of_equals),
+    "pow": (_small_power,),
+    "where": (_chosen_by_constant, _of_equals),
+    "maximum": (_of_equals,),
+    "minimum": (_of_equals,),
+    "negative": (_undone,),
+    "conj": (_undone,),
+    "invert": (_undone,),
+    "logical_not": (_undone,),
+    "abs": (_abs_of_negative, _done_already),
+    "floor": (_done_already,),
+    "ceil": (_done_already,),
+    "round": (_done_already,),
+    "rint": (_done_already,),
+    "identity": (_same_type,),
+    "stop_gradient": (_same_type,),
+    "cast": (_through_wider, _same_type),
+    "reshape": (_last_counts, _same_type),
+    "broadcast_to": (_last_counts, _same_type),
+    "spread": (_same_type,),
+    "tile": (_same_type,),
+    "pad": (_same_type,),
+    "strided_slice": (_whole_slice,),
+    "transpose": (_composed, _in_order),
+    "reverse": (_reversed_twice, _along_no_axis),
+    "concat": (_of_one, _joined_again("split")),
+    "stack": (_joined_again("unstack"),),
+    "split": (_parted_again("concat"),),
+    "unstack": (_parted_again("stack"),),
+    "matmul": (_transposes_as_flags,),
+}
+"""By row of the operation table, what is tried in order; a rule sees what the one before it has made of the node."""

@@ -1,0 +1,392 @@
+"""Transposes of what windows give are put off until somebody needs them.
+
+Convolution and pooling have their channels last; with ``"NCHW"`` each of them stands between two transposes. What follows it element
+by element, or reduces it, is computed in the layout that it has, so that the transpose behind meets the one before the next layer,
+and both are gone: a network of such layers transposes at its ends. Maps and moments follow convolutions as they do with the channels last.
+
+Results change by rounding at most: a sum may be added up in another order. Other transposes stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
+from fastgrad.compiler.passes.drop_dead import drop_dead
+from fastgrad.compiler.passes.rewriting import is_pure, row_name
+from fastgrad.operation import TABLE, Form
+
+Perm = tuple[int, ...]
+Shape = tuple[int, ...]
+
+_UNCHANGED = frozenset({"stop_gradient", "recomputed_input"})
+_REPEATING = frozenset({"spread", "broadcast_to"})
+
+
+class Transposed(NamedTuple):
+    """A value as a transpose of another one.
+
+    Attributes:
+        base: the other one.
+        perm: dimension i of the value is dimension ``perm[i]`` of the other one.
+    """
+
+    base: Value
+    perm: Perm
+
+
+def sink_transposes(graph: Graph) -> Graph:
+    """The graph with transposes of the results of windows after what follows those, or nowhere.
+
+    Args:
+        graph: its composites expanded; left as it is.
+
+    Returns:
+        ``graph`` itself where more elements would be moved than before.
+    """
+    if not any(_is_window(node) for node in graph.nodes) or not any(
+        row_name(node) == "transpose" for node in graph.nodes
+    ):
+        return graph
+    found = _PuttingOff(graph)
+    for node in graph.nodes:
+        found.take(node)
+    better = drop_dead(Graph(found.nodes, [found.made(value) for value in graph.results]))
+    # What has many readers that want it transposed is transposed once where it is made, and more often after it.
+    return better if _transposed_elements(better) <= _transposed_elements(graph) else graph
+
+
+def _transposed_elements(graph: Graph) -> int:
+    return sum([prod(node.outputs[0].shape) for node in graph.nodes if row_name(node) == "transpose"])
+
+
+def _is_window(node: Node) -> bool:
+    return row_name(node) is not None and node.payload.form in {Form.CONVOLVE, Form.POOL}
+
+
+def _keeps_layout(node: Node) -> bool:
+    return is_pure(node) and (node.payload.form is Form.ELEMENTWISE or node.payload.name == "reshape")
+
+
+class _PuttingOff:
+    """One pass over a graph.
+
+    Attributes:
+        nodes: the new graph's, so far.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.nodes: list[Node] = []
+        self._uses = uses_of(graph)
+        self._wanted = _turned_later(graph)
+        self._stands_for: dict[int, Value] = {}
+        self._of_windows: set[int] = set()  # results of windows, and of what has been computed in their layout
+        self._put_off: dict[int, Transposed] = {}
+        self._makers: dict[int, Node] = {}
+        self._there: dict[tuple[int, Perm], Value] = {}  # transposes that have been made
+
+    def take(self, node: Node) -> None:
+        """Goes on with the next node."""
+        inputs = tuple([self._stands_for.get(id(value), value) for value in node.inputs])
+        rule = self._rule(node)
+        if rule is not None and rule(replace(node, inputs=inputs)):
+            return
+        inputs = tuple(map(self.made, inputs))
+        self._add(node if inputs == node.inputs else replace(node, inputs=inputs))
+        if _is_window(node) or (_keeps_layout(node) and self._is_of_windows(inputs, node.outputs[0])):
+            self._of_windows.update(map(id, node.outputs))
+        elif row_name(node) == "transpose":
+            self._there[id(inputs[0]), node.attributes["perm"]] = node.outputs[0]
+
+    def made(self, value: Value) -> Value:
+        """A value of the old graph in the new one."""
+        value = self._stands_for.get(id(value), value)
+        if id(value) in self._put_off and id(value) not in self._makers:
+            base, perm = self._put_off[id(value)]
+            self._add(_node("transpose", (base,), (value,), perm=perm))
+        return value
+
+    def _is_of_windows(self, inputs: tuple[Value, ...], result: Value) -> bool:
+        return any(id(x) in self._of_windows and prod(x.shape) == prod(result.shape) for x in inputs)
+
+    def _rule(self, node: Node) -> Callable[[Node], bool] | None:
+        """What puts off the transposes that this node reads; false if it can't."""
+        if not is_pure(node):
+            return None
+        name = row_name(node) or ""
+        form = node.payload.form
+        if form is Form.ELEMENTWISE or name in _UNCHANGED:
+            return self._each
+        if form is Form.REDUCE and node.attributes.keys() == {"axes", "keepdims"}:
+            return self._reduced
+        return {"transpose": self._turned_again, "concat": self._joined, "split": self._parted, "pad": self._padded,
+                "strided_slice": self._sliced, "reshape": self._in_parts, "broadcast_to": self._spread}.get(name)  # fmt: skip
+
+    def _add(self, node: Node) -> None:
+        self.nodes.append(node)
+        for value in node.outputs:
+            self._makers[id(value)] = node
+
+    def _put(self, node: Node, perm: Perm, **attributes: Any) -> bool:
+        """Adds a node that computes what another one does, in the layout that a transpose is put off from.
+
+        Args:
+            node: it, but for its attributes and results.
+            perm: of the transpose.
+            **attributes: the new ones.
+        """
+        outputs = tuple([Value(_before(y.shape, perm), y.dtype, y.number) for y in node.outputs])
+        self._add(replace(node, outputs=outputs, attributes={**node.attributes, **attributes}))
+        for value, base in zip(node.outputs, outputs, strict=True):
+            self._put_off[id(value)] = Transposed(base, perm)
+            self._of_windows.add(id(base))
+        return True
+
+    # ---- rules -------------------------------------------------------------------------------------------
+
+    def _turned_again(self, node: Node) -> bool:
+        (x,), (y,), perm = node.inputs, node.outputs, node.attributes["perm"]
+        base, before = self._put_off.get(id(x), (x, None))
+        if before is None and id(x) not in self._of_windows:
+            return False
+        perm = perm if before is None else tuple([before[axis] for axis in perm])
+        if perm == tuple(range(len(perm))):
+            self._stands_for[id(y)] = base
+        else:
+            self._put_off[id(y)] = Transposed(base, perm)
+        return True
+
+    def _each(self, node: Node) -> bool:
+        shape = node.outputs[0].shape
+        perm = next(
+            (self._put_off[id(x)].perm for x in node.inputs if id(x) in self._put_off and x.shape == shape), None
+        )
+        if perm is None:
+            return False
+        others = [x for x in node.inputs if x.shape == shape and id(x) not in self._put_off]
+        turns = len(others) == 1 and id(node.outputs[0]) in self._wanted
+        inputs = self._all_before(node.inputs, perm, shape, turns)
+        return inputs is not None and self._put(replace(node, inputs=inputs), perm)
+
+    def _reduced(self, node: Node) -> bool:
+        (x,), (y,) = node.inputs, node.outputs
+        if id(x) not in self._put_off:
+            return False
+        base, perm = self._put_off[id(x)]
+        axes = tuple(sorted([perm[axis] for axis in node.attributes["axes"]]))
+        kept = [axis for i, axis in enumerate(perm) if i not in node.attributes["axes"]]
+        if kept != sorted(kept):
+            return False
+        small = tuple([base.shape[axis] for axis in kept])
+        result = y if small == y.shape else Value(small, y.dtype, y.number)
+        self._add(replace(node, inputs=(base,), outputs=(result,), attributes={"axes": axes, "keepdims": False}))
+        if result is not y:
+            self._add(_node("reshape", (result,), (y,), shape=y.shape))
+        return True
+
+    def _joined(self, node: Node) -> bool:
+        perms = {self._put_off[id(x)].perm for x in node.inputs if id(x) in self._put_off}
+        if len(perms) != 1:
+            return False
+        (perm,) = perms
+        inputs = [before for x in node.inputs if (before := self._before(x, perm, x.shape, False)) is not None]
+        if len(inputs) < len(node.inputs):
+            return False
+        return self._put(replace(node, inputs=tuple(inputs)), perm, axis=perm[node.attributes["axis"]])
+
+    def _parted(self, node: Node) -> bool:
+        return self._moved(node, lambda perm: {"axis": perm[node.attributes["axis"]]})
+
+    def _padded(self, node: Node) -> bool:
+        return self._moved(node, lambda perm: {"paddings": _before(node.attributes["paddings"], perm)})
+
+    def _sliced(self, node: Node) -> bool:
+        key = node.attributes["key"]
+        if len(key) != len(node.inputs[0].shape) or any(type(item) is not tuple for item in key):
+            return False
+        return self._moved(node, lambda perm: {"key": _before(key, perm)})
+
+    def _in_parts(self, node: Node) -> bool:
+        found, shape = self._put_off.get(id(node.inputs[0])), node.outputs[0].shape
+        perm = None if found is None else _perm_of_parts(node.inputs[0].shape, shape, found.perm)
+        if found is None or perm is None:
+            return False
+        return self._put(replace(node, inputs=(found.base,)), perm, shape=_before(shape, perm))
+
+    def _spread(self, node: Node) -> bool:
+        shape = node.outputs[0].shape
+        if len(node.inputs[0].shape) != len(shape):
+            return False
+        return self._moved(node, lambda perm: {"shape": _before(shape, perm)})
+
+    def _moved(self, node: Node, attributes: Callable[[Perm], dict[str, Any]]) -> bool:
+        """For a node that moves the elements of its first input, with other attributes in the layout before."""
+        found = self._put_off.get(id(node.inputs[0]))
+        if found is None:
+            return False
+        others = tuple(map(self.made, node.inputs[1:]))
+        return self._put(replace(node, inputs=(found.base, *others)), found.perm, **attributes(found.perm))
+
+    # ---- values before a transpose -------------------------------------------------------------------------
+
+    def _all_before(self, values: tuple[Value, ...], perm: Perm, shape: Shape, turns: bool) -> tuple[Value, ...] | None:
+        """As ``_before`` for each of a node's inputs; None if that is so for one."""
+        found = []
+        for value in values:
+            before = self._before(value, perm, shape, turns)
+            if before is None:
+                return None
+            found.append(before)
+        return tuple(found)
+
+    def _before(self, value: Value, perm: Perm, shape: Shape, turns: bool) -> Value | None:
+        """What is broadcast with others before a transpose as a value is after it.
+
+        Args:
+            value: it.
+            perm: of the transpose.
+            shape: what it is broadcast to.
+            turns: whether it may be transposed for that.
+
+        Returns:
+            None where there is none, or only at the cost of a transpose.
+        """
+        if not value.shape:
+            return self.made(value)
+        put_off = self._put_off.get(id(value))
+        if put_off is not None and put_off.perm == perm:
+            return put_off.base
+        maker = self._makers.get(id(value))
+        if maker is not None and row_name(maker) == "transpose" and maker.attributes["perm"] == perm:
+            return maker.inputs[0]
+        there = self._there.get((id(value), _inverse(perm)))
+        if there is not None:
+            return there
+        if put_off is None and value.shape == shape:
+            found = self._repeated(value, perm, turns)
+            return self._turned(value, perm) if found is None and turns else found
+        return self._small(self.made(value), perm)
+
+    def _small(self, value: Value, perm: Perm) -> Value | None:
+        """The same for a value whose dimensions other than 1 are in one order before and after."""
+        padded = (1,) * (len(perm) - len(value.shape)) + value.shape
+        order = [axis for axis, size in zip(perm, padded, strict=True) if size != 1]
+        return self._reshaped(value, _before(padded, perm)) if order == sorted(order) else None
+
+    def _reshaped(self, value: Value, shape: Shape) -> Value:
+        maker = self._makers.get(id(value))
+        while maker is not None and row_name(maker) == "reshape":
+            (value,) = maker.inputs
+            maker = self._makers.get(id(value))
+        found = shape
+        while found[:1] == (1,) and found != value.shape:
+            found = found[1:]
+        if found == value.shape:
+            return value
+        result = Value(shape, value.dtype, value.number)
+        self._add(_node("reshape", (value,), (result,), shape=shape))
+        return result
+
+    def _turned(self, value: Value, perm: Perm) -> Value:
+        result = Value(_before(value.shape, perm), value.dtype, value.number)
+        self._add(_node("transpose", (value,), (result,), perm=_inverse(perm)))
+        self._there[id(value), _inverse(perm)] = result
+        return result
+
+    def _repeated(self, value: Value, perm: Perm, turns: bool) -> Value | None:
+        """The same for a value that is a constant, or computed of smaller ones for nobody else."""
+        maker = self._makers.get(id(value))
+        if maker is None:
+            return None
+        result = Value(_before(value.shape, perm), value.dtype, value.number)
+        if maker.kind is Kind.CONSTANT:
+            array = np.ascontiguousarray(maker.payload.transpose(_inverse(perm)))
+            self._add(Node(Kind.CONSTANT, array, (), (result,)))
+            return result
+        if row_name(maker) in _REPEATING:
+            given = maker.inputs[0]
+            shape, axes = given.shape, maker.attributes.get("axes", ())
+            if axes and len(shape) != len(perm):
+                left = iter(shape)
+                shape = tuple([1 if axis in axes else next(left) for axis in range(len(perm))])
+            given = self._reshaped(given, shape)
+            small = self._small(given, perm)
+            if small is None:
+                return None
+            self._add(_node("broadcast_to", (small,), (result,), shape=result.shape))
+            return result
+        if not is_pure(maker) or maker.payload.form is not Form.ELEMENTWISE or self._uses[id(value)] != 1:
+            return None
+        inputs = self._all_before(maker.inputs, perm, value.shape, turns)
+        if inputs is None:
+            return None
+        self._add(replace(maker, inputs=inputs, outputs=(result,)))
+        return result
+
+
+def _perm_of_parts(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
+    """The transpose that is put off behind a reshape.
+
+    Args:
+        shape, parts: what is reshaped, and its new shape.
+        perm: the transpose that is put off before.
+
+    Returns:
+        None where dimensions become one that do not lie side by side before it, or the channels, last there, do not stay together:
+        groups of them lie in rows after it alone.
+    """
+    if 0 in shape or not shape:
+        return None
+    anchors: list[int] = []  # for each new dimension one that it is a part of, before the transpose
+    i = 0
+    while i < len(shape) and len(anchors) < len(parts):
+        first, size, wanted, count = i, shape[i], parts[len(anchors)], 1
+        i += 1
+        while size != wanted:
+            if size < wanted:
+                size *= shape[i]
+                i += 1
+            else:
+                wanted *= parts[len(anchors) + count]
+                count += 1
+        joined = [perm[axis] for axis in range(first, i) if shape[axis] != 1] or [perm[first]]
+        if joined != list(range(joined[0], joined[0] + len(joined))):
+            return None
+        if (
+            joined[-1] == len(shape) - 1
+            and max(parts[len(anchors) : len(anchors) + count]) != shape[perm.index(joined[-1])]
+        ):
+            return None
+        anchors += [joined[0]] * count
+    anchors += anchors[-1:] * (len(parts) - len(anchors))
+    order = sorted(range(len(parts)), key=anchors.__getitem__)
+    return _inverse(tuple(order))
+
+
+def _turned_later(graph: Graph) -> set[int]:
+    """Values that lead to a transpose, element by element."""
+    found: set[int] = set()
+    for node in reversed(graph.nodes):
+        if row_name(node) == "transpose" or (
+            is_pure(node) and node.payload.form is Form.ELEMENTWISE and id(node.outputs[0]) in found
+        ):
+            found.update(map(id, node.inputs))
+    return found
+
+
+def _node(name: str, inputs: tuple[Value, ...], outputs: tuple[Value, ...], **attributes: Any) -> Node:
+    return Node(Kind.OPERATION, TABLE[name], inputs, outputs, attributes)
+
+
+def _inverse(perm: Perm) -> Perm:
+    return tuple(sorted(range(len(perm)), key=perm.__getitem__))
+
+
+def _before(numbers: tuple[Any, ...], perm: Perm) -> tuple[Any, ...]:
+    """What is given for each dimension, for those before a transpose."""
+    return tuple([numbers[axis] for axis in _inverse(perm)])

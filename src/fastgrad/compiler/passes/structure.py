@@ -1,0 +1,30 @@
+"""The structure of a graph: what is the same for other sizes of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from fastgrad.compiler.graph.graph import Graph, Kind
+from fastgrad.compiler.passes.rewriting import row_name
+
+
+def structure_of(graph: Graph) -> Hashable:
+    """A key that two graphs share if the same rows read the same values in the same order, whatever shapes and attributes.
+
+    Args:
+        graph: any.
+
+    Returns:
+        None for a graph with operations that are no rows of the table, such as branches and loops.
+    """
+    number: dict[int, int] = {}
+    found = []
+    for node in graph.nodes:
+        name = row_name(node)
+        if name is None and node.kind is Kind.OPERATION:
+            return None
+        inputs = tuple([number[id(value)] for value in node.inputs])
+        found.append((node.kind, name, inputs, tuple([value.dtype.char for value in node.outputs])))
+        for value in node.outputs:
+            number[id(value)] = len(number)
+    return tuple(found), tuple([number[id(value)] for value in graph.results])

@@ -1,0 +1,194 @@
+"""Which arrays of a program are the same memory. No kernel is promised that arrays are distinct where they are not.
+
+A result may take the memory of an operand (`Launches.in_place`). A kernel that promises LLVM distinct arrays is then compiled with a single
+pointer for both (`build.for_arrays`). A plan in which other arrays overlap, one of which is written, is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Sequence
+from itertools import combinations, pairwise
+from typing import Any, NamedTuple
+
+from fastgrad.compiler.graph.graph import Node, Value, size_of
+from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, Place
+from fastgrad.errors import InternalError
+from fastgrad.kernels.codegen.build import for_arrays, signature_of, source_of
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Signature
+from fastgrad.kernels.runtime.launch import EntryOf, Launch, Launches
+
+
+class Extent(NamedTuple):
+    """The bytes of an array.
+
+    Attributes:
+        home: the memory that it is a part of; different ones do not overlap.
+        start, end: its first byte there, and the byte after its last.
+    """
+
+    home: Hashable
+    start: int
+    end: int
+
+    def overlaps(self, other: Extent) -> bool:
+        """Whether some bytes are the same."""
+        return self.home == other.home and self.start < other.end and other.start < self.end
+
+
+class Compiler(NamedTuple):
+    """What is asked of the kernels of a machine.
+
+    Attributes:
+        signature_of: the parameters of a kernel.
+        is_noalias: whether a kernel is compiled for arrays that do not overlap.
+        for_arrays: the kernel for arrays of which some are the same, given pairs of the numbers of their parameters.
+    """
+
+    signature_of: Callable[[Any], Signature]
+    is_noalias: Callable[[Any], bool]
+    for_arrays: Callable[[Any, tuple[tuple[int, int], ...]], Any]
+
+
+def _is_noalias(native: Any) -> bool:
+    source = source_of(native)
+    return source is not None and source.noalias
+
+
+ON_HOST = Compiler(signature_of, _is_noalias, for_arrays)
+
+
+class _Array(NamedTuple):
+    """An array that a kernel is given.
+
+    Attributes:
+        parameter: its number in the kernel's signature; None in a list of arrays, and of a kernel that the kernel calls.
+        name: of the parameter.
+        written: whether the kernel writes it.
+        extent: its bytes.
+    """
+
+    parameter: int | None
+    name: str
+    written: bool
+    extent: Extent
+
+
+def for_places(action: Action, compiler: Compiler) -> Action:
+    """An action whose kernels are compiled for the arrays that the plan gives them.
+
+    Args:
+        action: of a plan; left as it is.
+        compiler: for its kernels.
+
+    Raises:
+        InternalError: the plan is wrong: arrays of a kernel overlap that must not.
+    """
+    if action.launches is None:
+        return action
+    found = action.launches
+    launches = tuple([_launch_for_places(action, launch, compiler) for launch in found.launches])
+    if all(new is old for new, old in zip(launches, found.launches, strict=True)):
+        return action
+    changed = Launches(launches, found.scratch, found.in_place, found.alias, found.starts_as)
+    return dataclasses.replace(action, launches=changed)
+
+
+def _launch_for_places(action: Action, launch: Launch, compiler: Compiler) -> Launch:
+    operands: list[Any] = list(launch.operands)
+    for place, operand in enumerate(operands):
+        inner = _launch_for_places(action, operand, compiler) if isinstance(operand, Launch) else operand
+        if inner is not operand:
+            assert isinstance(operands[place - 1], EntryOf), f"{launch.kernel.__name__} calls a kernel by its address"
+            operands[place - 1 : place + 1] = EntryOf(inner.kernel), inner
+    kernel = launch.kernel
+    if compiler.is_noalias(kernel):
+        in_place = _same_arrays(action, launch, compiler)
+        kernel = compiler.for_arrays(kernel, in_place) if in_place else kernel
+    if kernel is launch.kernel and all(new is old for new, old in zip(operands, launch.operands, strict=True)):
+        return launch
+    return Launch(kernel, tuple(operands), launch.units, launch.unit_cost, launch.parts, launch.waits)
+
+
+def _same_arrays(action: Action, launch: Launch, compiler: Compiler) -> tuple[tuple[int, int], ...]:
+    """Pairs of parameters of a kernel that are the same array, one of which it writes.
+
+    Raises:
+        InternalError: arrays overlap in part, or one overlaps with an array of a kernel that this one calls.
+    """
+    arrays = _arrays_of(action, launch, compiler)
+    for operand in launch.operands:
+        if isinstance(operand, Launch):
+            arrays += [array._replace(parameter=None) for array in _arrays_of(action, operand, compiler)]
+    written: list[Extent] = []
+    for one, other in combinations(arrays, 2):
+        if not (one.written or other.written) or not one.extent.overlaps(other.extent):
+            continue
+        if one.parameter is None and other.parameter is None:
+            continue
+        if one.extent != other.extent or one.parameter is None or other.parameter is None:
+            raise InternalError(
+                f"{action.node}: {one.name} and {other.name} of kernel {launch.kernel} would overlap in memory."
+            )
+        written.append(one.extent)
+    pairs: list[tuple[int, int]] = []
+    for extent in dict.fromkeys(written):
+        first, *others = [a.parameter for a in arrays if a.parameter is not None and a.extent == extent]
+        pairs += [(number, first) for number in others]
+    return tuple(sorted(pairs))
+
+
+def _arrays_of(action: Action, launch: Launch, compiler: Compiler) -> list[_Array]:
+    """The arrays of a kernel that have elements."""
+    given = iter(launch.operands)
+    arrays = []
+    for number, parameter in enumerate(compiler.signature_of(launch.kernel).parameters):
+        if not parameter.passed or (parameter.kind == "int" and parameter.name in SHARE):
+            continue
+        operand: Any = next(given)
+        listed = parameter.kind in LIST_KINDS
+        for one in operand if listed else [operand] if parameter.kind in ARRAY_KINDS else ():
+            extent = extent_of(action, one)
+            if extent.start < extent.end:
+                arrays.append(_Array(None if listed else number, parameter.name, parameter.written, extent))
+    return arrays
+
+
+def extent_of(action: Action, operand: Any) -> Extent:
+    """The bytes of the array of an operand."""
+    place, count, dtype = action.array_of(operand)
+    size = count * dtype.itemsize
+    if isinstance(place, InArena):
+        return Extent("arena", place.offset, place.offset + size)
+    if isinstance(place, InMemory):
+        start = int(place.array.__array_interface__["data"][0])
+        return Extent("memory", start, start + size)
+    return Extent(place, 0, size)
+
+
+def check_apart(node: Node, form: Launches | None, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
+    """Refuses a plan in which two results share memory, or a result and an input that its kernels do not write it over.
+
+    Args:
+        node: of the graph.
+        form: its kernels.
+        inputs, outputs: where its values lie.
+
+    Raises:
+        InternalError: the plan is wrong.
+    """
+    results = _in_arena(outputs, node.outputs)
+    for (_, _, end), (_, start, _) in pairwise(sorted(results, key=lambda one: one[1])):
+        if start < end:
+            raise InternalError(f"{node}: two of its results would lie in the same memory.")
+    allowed = () if form is None else form.in_place
+    for given, first, last in _in_arena(inputs, node.inputs):
+        for number, start, end in results:
+            if start < last and first < end and ((number, given) not in allowed or (start, end) != (first, last)):
+                raise InternalError(f"{node}: its result {number} would lie in the memory of its input {given}.")
+
+
+def _in_arena(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, int, int]]:
+    """Of each value in the arena its number, its first byte, and the byte after its last."""
+    pairs = enumerate(zip(places, values, strict=True))
+    return [(i, p.offset, p.offset + size_of(v)) for i, (p, v) in pairs if isinstance(p, InArena) and size_of(v)]

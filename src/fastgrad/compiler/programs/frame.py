@@ -1,0 +1,279 @@
+"""The frame of a program: its plan as the words that the driver reads (``kernels/runtime/driver.py``), with the memory they point to.
+
+A frame serves one run at a time; a program that several threads run at once has several.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Value, size_of
+from fastgrad.compiler.programs.arena import ALIGNMENT
+from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, Place, Plan, leading
+from fastgrad.compiler.programs.chains import chains_of
+from fastgrad.kernels.codegen.bounds import checks_bounds
+from fastgrad.kernels.codegen.build import signature_of, step_address
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, checked_words
+from fastgrad.kernels.codegen.signature import SHARE as SHARE_NAMES
+from fastgrad.kernels.runtime import driver
+from fastgrad.kernels.runtime.launch import EntryOf, Inner, Input, Launch, check_size
+
+
+class Frame:
+    """The memory of one run.
+
+    Args:
+        plan: what is run.
+
+    Attributes:
+        plan: as given.
+        words: the frame, to be given to the driver.
+        steps: for each action the numbers of its steps, as a range; empty for those that run as Python.
+        inside: the numbers of the steps that are in a chain, but for its first.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._memory = np.empty(plan.arena_bytes + ALIGNMENT, np.uint8)
+        start = -address_of(self._memory) % ALIGNMENT
+        self._arena = self._memory[start : start + plan.arena_bytes]
+        self._base = address_of(self._memory) + start
+        self.plan = plan
+        self._kept: list[Any] = []  # whose memory the words point to, as to the plan's
+        self._words: list[int] = []
+        self._floats: list[float] = []
+        self._float_places: list[tuple[int, int]] = []
+        self._inner: list[tuple[int, int]] = []  # words that hold the address of other words
+        self._patches: dict[int, list[int]] = {}
+        launched: list[tuple[int, ...]] = []
+        self.steps: list[range] = []
+        for action in plan.actions:
+            first = len(launched)
+            for launch in action.launches.launches if action.launches is not None else ():
+                at = self._write(action, launch)
+                launched.append((step_address(launch.kernel), at, launch.units, *shares_of(launch), 1))
+            self.steps.append(range(first, len(launched)))
+        self.inside: set[int] = set()
+        self._join(plan, launched)
+        self.words = self._assembled(plan, launched)
+
+    def _join(self, plan: Plan, launched: list[tuple[int, ...]]) -> None:
+        """Makes chains of steps that threads need not meet between; one that would be too short stays as it is."""
+        start = 0
+        for native, actions in itertools.groupby(plan.actions, lambda action: action.launches is not None):
+            steps = [(a, launch) for a in actions if a.launches is not None for launch in a.launches.launches]
+            for first, count, most in chains_of(steps) if native else ():
+                times = [nanoseconds_of(launch) for _, launch in steps[first : first + count]]
+                shares = _power_of_two(min(max(sum(times) / CHAIN_SHARE, 2), FEW_SHARES, most))
+                if sum(times) >= SHARED_FROM:
+                    entry, at, units, _, grain, _ = launched[start + first]
+                    launched[start + first] = entry, at, units, shares, grain, count
+                    self.inside.update(range(start + first + 1, start + first + count))
+                    for number in range(start + first, start + first + count):
+                        if steps[number - start][1].waits:
+                            launched[number] = (*launched[number][:3], 1, 0, 1)
+            start += len(steps)
+
+    def array(self, place: Place, value: Value) -> np.ndarray | None:
+        """The array of a value whose memory is the same in every run; None for the others."""
+        if isinstance(place, InArena):
+            size = size_of(value)
+            return self._arena[place.offset : place.offset + size].view(value.dtype).reshape(value.shape)
+        if isinstance(place, InMemory):
+            return leading(place.array, value.shape)
+        return None
+
+    def forget_pause(self) -> None:
+        """Makes the next run a new one, if the last was left while it paused."""
+        for inner in self._kept:
+            if isinstance(inner, Frame):
+                inner.forget_pause()
+        self.words[driver.RESUME] = 0
+
+    # ---- words -----------------------------------------------------------------------------------------
+
+    def _write(self, action: Action, launch: Launch) -> int:
+        """Writes the words of a step; returns where they begin."""
+        parameters = [p for p in signature_of(launch.kernel).parameters if p.kind != "int" or p.name not in SHARE_NAMES]
+        given = iter(launch.operands)
+        at = len(self._words)
+        self._words += [0] * len(parameters)
+        if checks_bounds():
+            self._write_sizes(action, launch, at)
+        listed: tuple[Any, ...] = ()
+        kernel: Any = launch.kernel
+        dtypes = {parameter.name: dtype for parameter, dtype in kernel.__self__.parameters}
+        for place, parameter in enumerate(parameters, at):
+            if parameter.kind == "count":
+                self._words[place] = len(listed)
+                continue
+            if parameter.kind == "sizes":
+                self._inner.append((place, len(self._words)))
+                self._words += [action.array_of(one)[1] for one in listed]
+                continue
+            operand = next(given)
+            if parameter.kind in ARRAY_KINDS:
+                check_size(launch.kernel, dtypes[parameter.name], action.array_of(operand)[2])
+                self._address(place, action, operand)
+            elif parameter.kind in LIST_KINDS:
+                assert isinstance(operand, tuple)
+                listed = listed or operand
+                self._inner.append((place, len(self._words)))
+                start = len(self._words)
+                self._words += [0] * len(operand)
+                for number, one in enumerate(operand):
+                    self._address(start + number, action, one)
+            elif isinstance(operand, Launch):
+                self._inner.append((place, self._write(action, operand)))
+            elif isinstance(operand, Inner):
+                frame = operand.make()
+                self._kept.append(frame)
+                self._words[place] = address_of(frame.words)
+            elif isinstance(operand, EntryOf):
+                self._words[place] = step_address(operand.kernel)
+            elif parameter.kind == "int":
+                assert isinstance(operand, int)
+                self._words[place] = operand
+            elif isinstance(operand, Input):
+                self._address(place, action, operand)
+            else:
+                assert isinstance(operand, (int, float))
+                self._float_places.append((place, len(self._floats)))
+                self._floats.append(float(operand))
+        return at
+
+    def _address(self, at: int, action: Action, operand: Any) -> None:
+        """Sets a word to the address of an array, now or when the program is called with it."""
+        place, _, _ = action.array_of(operand)
+        if isinstance(place, InArena):
+            self._words[at] = self._base + place.offset
+        elif isinstance(place, InMemory):
+            self._kept.append(place.array)
+            self._words[at] = address_of(place.array)
+        else:
+            assert isinstance(place, InObject), f"{action.node}: an object has no address"
+            self._patches.setdefault(place.number, []).append(at)
+
+    def _write_sizes(self, action: Action, launch: Launch, at: int) -> None:
+        """Writes the words behind those of the parameters that checked builds read; see ``signature.checked_words``."""
+        places = checked_words(signature_of(launch.kernel))
+        self._words += [0] * sum(len(words) for words in places.values())
+        operands = iter(launch.operands)
+        listed: tuple[Any, ...] = ()
+        kernel: Any = launch.kernel
+        dtypes = {parameter.name: dtype for parameter, dtype in kernel.__self__.parameters}
+        for parameter in signature_of(launch.kernel).parameters:
+            if parameter.kind == "sizes":
+                self._words[at + places[parameter.name][0]] = len(listed)
+            if not parameter.passed or (parameter.kind == "int" and parameter.name in SHARE_NAMES):
+                continue
+            operand: Any = next(operands)
+            if parameter.name not in places:
+                continue
+            itemsize = dtypes[parameter.name].itemsize
+            if parameter.kind in ARRAY_KINDS:
+                self._words[at + places[parameter.name][0]] = _nbytes(action, operand) // itemsize
+            else:
+                listed = listed or operand
+                table, count = places[parameter.name]
+                self._inner.append((at + table, len(self._words)))
+                self._words[at + count] = len(operand)
+                self._words += [_nbytes(action, one) // itemsize for one in operand]
+
+    # ---- assembly ----------------------------------------------------------------------------------------
+
+    def _assembled(self, plan: Plan, launched: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """All words in one array: the header, the steps, the words of the steps, what is known of the objects."""
+        steps_at = driver.HEADER_WORDS
+        words_at = steps_at + driver.STEP_WORDS * len(launched)
+        objects_at = words_at + len(self._words)
+        objects, patched = self._objects(plan, objects_at)
+        self._numbers = np.array(self._floats, np.float64)
+        words = np.zeros(objects_at + len(objects), np.int64)
+        base = address_of(words)
+
+        def at(position: int) -> int:
+            return base + 8 * position
+
+        words[driver.STEPS], words[driver.OBJECTS] = at(steps_at), at(objects_at)
+        words[driver.OBJECT_COUNT] = len(plan.arguments) + len(plan.results)
+        words[driver.ARRAY_TYPE] = driver.ARRAY_TYPE_ADDRESS
+        words[words_at:objects_at] = self._words
+        words[objects_at:] = objects
+        for number, (entry, start, *work) in enumerate(launched):
+            words[steps_at + driver.STEP_WORDS * number :][: driver.STEP_WORDS] = entry, at(words_at + start), *work
+        for place, target in self._inner:
+            words[words_at + place] = at(words_at + target)
+        for place, number in self._float_places:
+            words[words_at + place] = address_of(self._numbers) + 8 * number
+        for position, target in patched:
+            words[position] = at(target if target >= objects_at else words_at + ~target)
+        return words
+
+    def _objects(self, plan: Plan, start: int) -> tuple[list[int], list[tuple[int, int]]]:
+        """What is known of each object, and which of these words are addresses: (where, of which word).
+
+        Words of steps are counted from -1 downwards, as ``~number``, others from the beginning of the frame.
+        """
+        found: list[int] = []
+        addresses = []
+        for number, value in enumerate([*[value for _, value in plan.arguments], *plan.results]):
+            places = self._patches.get(number, [])
+            found += [value.dtype.num, len(value.shape), *value.shape, len(places)]
+            for place in places:
+                addresses.append((start + len(found), ~place))
+                found.append(0)
+            addresses.append((start + len(found), start + len(found) + 1))
+            found.append(0)
+        return found, addresses
+
+
+SHARED_FROM = 4_000.0
+SHARE = 2_000.0
+"""Nanoseconds from which on a step is shared, and of the smallest share: to meet costs about 400, a further share 50."""
+
+FEW_SHARES, LONG_SHARE, MOST_SHARES = 16, 60_000.0, 256
+"""So many shares are enough for balance, unless they would be longer than this; never more than the last."""
+
+CHAIN_SHARE = 10_000.0
+"""Nanoseconds of a share of a chain: matrices that all rows are multiplied with are read again by each."""
+
+GRAIN = 64
+
+
+def shares_of(launch: Launch) -> tuple[int, int]:
+    """How many shares a step is cut into, and the units that no cut divides: decided by the work alone.
+
+    Shares are equal but for one such block of units, and a power of two in number: two or four threads that begin at
+    the first share of their part have equal parts, and the same rows in every step.
+    """
+    time = nanoseconds_of(launch)
+    if time < SHARED_FROM or not signature_of(launch.kernel).takes_shares:
+        return 1, launch.units
+    wanted = min(max(min(time / SHARE, FEW_SHARES), time / LONG_SHARE), MOST_SHARES, launch.units)
+    shares = _power_of_two(wanted)
+    grain = GRAIN if launch.units >= GRAIN * shares else 1  # no cache line is written by two threads
+    return shares, grain
+
+
+def _nbytes(action: Action, operand: Any) -> int:
+    _, size, dtype = action.array_of(operand)
+    return size * dtype.itemsize
+
+
+def _power_of_two(most: float) -> int:
+    return 1 << (int(most).bit_length() - 1)
+
+
+def nanoseconds_of(launch: Launch) -> float:
+    """About how long a step takes on one core."""
+    return launch.units * launch.unit_cost
+
+
+def address_of(array: np.ndarray) -> int:
+    """The address of an array's first element."""
+    address: int = array.__array_interface__["data"][0]
+    return address

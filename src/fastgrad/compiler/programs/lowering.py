@@ -1,0 +1,115 @@
+"""What a node is in a native program: the kernels that compute it, if there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.fusion.emit import launches_of_group
+from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
+from fastgrad.compiler.fusion.product_updates import UpdatedProduct, launches_of_updated
+from fastgrad.compiler.fusion.prologues import Prepared, launches_of_prepared
+from fastgrad.compiler.fusion.statistics import Measured, launches_of_measured
+from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
+from fastgrad.kernels.codegen.build import signature_of
+from fastgrad.kernels.runtime import moving
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
+from fastgrad.operation import Form, Operation
+
+NOTHING = Launches(())
+
+
+def launches_of_fused(found: Any) -> Launches | None:
+    """The kernels of what a FUSED node does."""
+    if isinstance(found, UpdatedProduct):
+        return launches_of_updated(found)
+    if isinstance(found, Measured):
+        return launches_of_measured(found)
+    if isinstance(found, Prepared):
+        return launches_of_prepared(found, launches_of)
+    return launches_of_product(found) if isinstance(found, Product) else launches_of_group(found)
+
+
+def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_of_fused) -> Launches | None:
+    """The kernels of a node that computes something or decides whether the program goes on; None if it runs as Python.
+
+    Args:
+        node: what they compute.
+        fused: gives them for what a FUSED node does.
+    """
+    if any(value.dtype.kind == "O" for value in (*node.inputs, *node.outputs)):
+        return None
+    if node.kind is Kind.GUARD:
+        return _guard(node)
+    if node.outputs and not any(value.shape == () or 0 not in value.shape for value in node.outputs):
+        return NOTHING  # there are no elements to compute
+    if node.kind is Kind.FUSED:
+        return fused(node.payload)
+    row = node.payload
+    return launches_of_row(row, node.inputs, node.outputs, node.attributes) if node.kind is Kind.OPERATION else None
+
+
+def launches_of_row(
+    row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
+) -> Launches | None:
+    """The kernels of an operation of the table that is not in a group; None if there are none for these inputs."""
+    found = None if row.launches is None else row.launches(inputs, outputs, **attributes)
+    if found is None and row.form is Form.ELEMENTWISE and any(x.dtype.kind == "c" for x in (*inputs, *outputs)):
+        from fastgrad.kernels.elementwise.complex_numbers import complex_launches  # few programs have complex numbers
+
+        found = complex_launches(row.name, inputs, outputs, attributes)
+    return found
+
+
+def copies(value: Value) -> Launches:
+    """The kernel that copies a value."""
+    size = size_of(value)
+    return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
+
+
+def may_stop(found: Launches) -> bool:
+    """Whether a kernel may answer that the program can't go on."""
+    return any(_may_stop(launch.kernel) for launch in found.launches)
+
+
+def stops_first(found: Launches) -> bool:
+    """Whether no kernel may answer that once results are written."""
+    written = False
+    for launch in found.launches:
+        written |= any(not isinstance(operand, (Input, Scratch, Constant, int, float)) for operand in launch.operands)
+        if written and _may_stop(launch.kernel):
+            return False
+    return True
+
+
+def _may_stop(kernel: Any) -> bool:
+    own = getattr(kernel, "signature", None)  # of a kernel for another machine
+    return (own or signature_of(kernel)).returns_status
+
+
+def choice(guard: Node, ways: int) -> Launches:
+    """The kernel by which a program goes on one of several ways, whose table is still empty."""
+    kernel = _kernel_of_look(guard, moving.choose_by_truth, moving.choose_by_value)
+    assert kernel is not None
+    return Launches((Launch(kernel, (Input(0), Constant(np.zeros(2 * ways, np.int64)), ways)),))
+
+
+def halt(way: int) -> Launches:
+    """The end of a way."""
+    return Launches((Launch(moving.halt[()], (way,)),))
+
+
+def _guard(node: Node) -> Launches | None:
+    kernel = _kernel_of_look(node, moving.has_truth, moving.has_value)
+    return None if kernel is None else Launches((Launch(kernel, (Input(0), int(node.payload[1]))),))
+
+
+def _kernel_of_look(node: Node, by_truth: Any, by_value: Any) -> Any:
+    """The kernel for what a guard looks at, by the value's dtype; None if there is none."""
+    dtype = node.inputs[0].dtype
+    if dtype.kind == "b":
+        dtype = np.dtype(np.uint8)
+    family = by_truth if node.payload[0] == "bool" or node.inputs[0].dtype.kind == "b" else by_value
+    return family[dtype] if dtype in family.variables["T"] else None

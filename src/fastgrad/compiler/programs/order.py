@@ -1,0 +1,66 @@
+"""The order of a large program's nodes: what lets go of more memory than it takes comes as early as it can.
+
+Fusion leaves what depends on little where it is read first: an optimizer's numbers before the updates at the end, and the
+products whose results are the gradients of these with them. Until then all that the products read would be kept.
+"""
+
+from __future__ import annotations
+
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, size_of
+from fastgrad.compiler.passes.rematerialize import LEAST, Memory
+from fastgrad.compiler.passes.rewriting import is_pure
+from fastgrad.compiler.programs.lowering import launches_of, may_stop
+
+
+def freed_early(graph: Graph) -> Graph:
+    """The graph with nodes that read more memory for the last time than they need further up.
+
+    Such a node comes after all that it reads is made, after everybody who reads the variables that it may write to, and after
+    the last node at which the program may stop.
+
+    Args:
+        graph: fused; left as it is.
+    """
+    if Memory(graph).peak < LEAST:
+        return graph
+    made = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
+    uses: dict[int, list[int]] = {}
+    for i, node in enumerate(graph.nodes):
+        for value in node.inputs:
+            uses.setdefault(id(value), []).append(i)
+    for value in graph.results:
+        uses.setdefault(id(value), []).append(len(graph.nodes))
+    assigned = {id(node.inputs[0]): node.payload for node in graph.nodes if node.kind is Kind.ASSIGN}
+    stops = next((i for i in reversed(range(len(graph.nodes))) if _may_stop(graph.nodes[i])), -1)
+    place = list(range(len(graph.nodes)))  # for each node behind which of the old order it comes, or itself
+    for i, node in enumerate(graph.nodes):
+        if node.kind in {Kind.READ, Kind.CONSTANT}:
+            place[i] = -1  # what is assigned is assigned at the end
+        if i <= stops or not (node.kind is Kind.FUSED or is_pure(node)):
+            continue
+        freed = [v for v in dict.fromkeys(node.inputs) if uses[id(v)][-1] == i and _is_made(graph.nodes[made[id(v)]])]
+        kept = [value for value in node.outputs if id(value) not in assigned]
+        if sum(map(size_of, freed)) < sum(map(size_of, kept)):
+            continue
+        after = [stops, *[place[made[id(value)]] for value in node.inputs]]
+        written = {id(assigned[id(value)]) for value in node.outputs if id(value) in assigned}
+        for value in node.inputs:
+            maker = graph.nodes[made[id(value)]]
+            if maker.kind is Kind.READ and id(maker.payload) in written:
+                after += [place[j] for j in uses[id(value)] if j < i]
+        place[i] = max(after)
+    order = sorted(range(len(graph.nodes)), key=lambda i: (place[i], i))
+    return Graph([graph.nodes[i] for i in order], graph.results)
+
+
+def _is_made(node: Node) -> bool:
+    return node.kind in {Kind.FUSED, Kind.OPERATION}
+
+
+def _may_stop(node: Node) -> bool:
+    if node.kind is Kind.GUARD or node.has_effect:
+        return node.kind is not Kind.ASSIGN
+    if node.kind not in {Kind.FUSED, Kind.OPERATION}:
+        return False
+    form = launches_of(node)
+    return form is None or may_stop(form)

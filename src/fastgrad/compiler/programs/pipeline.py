@@ -1,0 +1,112 @@
+"""The compiler's passes, in their order.
+
+A pass is a function of a file of its own, from a graph to a graph with the same results. It goes through the graph a fixed number of
+times, whatever its length, and leaves the graph that it is given as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from fastgrad.compiler.fusion import epilogues, prologues
+from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
+from fastgrad.compiler.fusion.product_updates import add_product_updates
+from fastgrad.compiler.fusion.statistics import add_statistics
+from fastgrad.compiler.graph.graph import Graph, validate
+from fastgrad.compiler.passes.decompose import decompose
+from fastgrad.compiler.passes.decompose_updates import decompose_updates
+from fastgrad.compiler.passes.drop_dead import drop_dead
+from fastgrad.compiler.passes.drop_gradients import drop_gradients
+from fastgrad.compiler.passes.drop_results import drop_results
+from fastgrad.compiler.passes.expand_formulas import expand_formulas
+from fastgrad.compiler.passes.fold_constants import fold_constants
+from fastgrad.compiler.passes.hoist_guards import hoist_guards
+from fastgrad.compiler.passes.join_losses import join_losses
+from fastgrad.compiler.passes.merge_common import merge_common
+from fastgrad.compiler.passes.scale_in_updates import scale_in_updates
+from fastgrad.compiler.passes.simplify_algebra import simplify_algebra
+from fastgrad.compiler.passes.sink_transposes import sink_transposes
+from fastgrad.compiler.programs.lowering import launches_of
+from fastgrad.compiler.programs.order import freed_early
+
+Pass = Callable[[Graph], Graph]
+
+
+def add_epilogues(graph: Graph) -> Graph:
+    """As in `fusion/epilogues.py`, also sums of columns, which a CPU does block by block."""
+    return epilogues.add_epilogues(graph, join=epilogues.joined_with_sums)
+
+
+def add_prologues(graph: Graph) -> Graph:
+    """As in `fusion/prologues.py`, of nodes that have kernels."""
+    return prologues.add_prologues(graph, launches_of)
+
+
+SIMPLIFY: tuple[Pass, ...] = (
+    drop_gradients,
+    drop_dead,  # first, so that no pass works on what is not needed
+    expand_formulas,  # before merge_common, which merges what formulas have in common
+    fold_constants,
+    simplify_algebra,
+    merge_common,
+    simplify_algebra,  # merged values may cancel
+    drop_dead,
+    drop_results,
+    hoist_guards,
+)
+"""The same results, bit for bit, in no more nodes; also for graphs whose nodes run in Python."""
+
+DECOMPOSE: tuple[Pass, ...] = (
+    join_losses,
+    decompose,
+    drop_dead,  # a gradient may need a part of an operation only
+    sink_transposes,
+    decompose_updates,
+)
+"""Operations into those that fuse."""
+
+ON_HOST: tuple[Pass, ...] = (
+    *SIMPLIFY,
+    *DECOMPOSE,
+    scale_in_updates,
+    fuse_to_fit,
+    add_epilogues,
+    add_statistics,
+    add_product_updates,
+    add_prologues,
+    freed_early,
+)
+"""From a recording to what is planned for a CPU."""
+
+
+def transformed(
+    graph: Graph, passes: Sequence[Pass], check: bool = False, show: Callable[[str, Graph], None] | None = None
+) -> Graph:
+    """The graph after some passes.
+
+    Args:
+        graph: left as it is.
+        passes: in their order.
+        check: whether to validate the graph after each pass.
+        show: is called with the name of each pass and the graph after it.
+
+    Raises:
+        AssertionError: ``check``, and a pass has made a graph that is not valid.
+    """
+    for one in passes:
+        graph = one(graph)
+        if check:
+            validate(graph)
+        if show is not None:
+            show(one.__name__, graph)
+    return graph
+
+
+def simplified(graph: Graph, check: bool = False) -> Graph:
+    """The graph after `SIMPLIFY`; see `transformed`."""
+    return transformed(graph, SIMPLIFY, check)
+
+
+def for_host(graph: Graph) -> Graph:
+    """The graph after `ON_HOST`."""
+    return transformed(graph, ON_HOST)

@@ -1,0 +1,437 @@
+"""The plan of a program: what runs natively, where every value lies, and for how long.
+
+A value lies in an array of the caller's (an argument or a result), in memory that is there for good (a constant, a
+variable), or in the arena. What a variable is assigned is computed in the variable's own memory where nobody needs the
+old value any more and the program can't leave after that; otherwise it is copied there at the end of the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
+from fastgrad.compiler.passes.tree import Part
+from fastgrad.compiler.programs.aliasing import ON_HOST, Compiler, check_apart, for_places
+from fastgrad.compiler.programs.arena import Arena
+from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, InPython, Place, Plan, Stretch
+from fastgrad.compiler.programs.lowering import (
+    choice,
+    copies,
+    halt,
+    launches_of,
+    launches_of_fused,
+    may_stop,
+    stops_first,
+)
+from fastgrad.kernels.runtime.launch import Constant, Launches
+
+COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
+
+KEPT = 1 << 15
+"""Bytes of scratch memory of an operation that nobody else gets, if one of its steps may wait."""
+
+
+class Elsewhere(NamedTuple):
+    """What another machine than a CPU runs.
+
+    Attributes:
+        fused: gives the launches for what a FUSED node does; some may be a CPU's.
+        instead: gives those for a CPU's launches, None where it has none.
+        compiler: of its kernels.
+    """
+
+    fused: Callable[[Any], Launches | None]
+    instead: Callable[[Launches], Launches | None]
+    compiler: Compiler
+
+
+def plan(root: Part, elsewhere: Elsewhere | None = None) -> Plan:
+    """Plans a program.
+
+    Args:
+        root: its tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
+        elsewhere: for a program that no CPU runs, what that machine does; such a program is not native.
+    """
+    return _Planner(root, elsewhere).planned()
+
+
+def _same(place: Place, other: Place) -> bool:
+    if isinstance(place, InMemory) and isinstance(other, InMemory):
+        return place.array is other.array
+    return type(place) is type(other) and place == other
+
+
+def _fills(value: Value, root: Value) -> bool:
+    """Whether a value has all the elements of the one whose memory it has."""
+    return value.dtype == root.dtype and size_of(value) == size_of(root)
+
+
+class _Line:
+    """All nodes of a tree in one line, part after part; after each part's there is a place for what its end needs.
+
+    Attributes:
+        nodes: None at the end of a part.
+        forms: their kernels.
+        spans: for each part the first position, and that of its end.
+        root: for each value the one whose memory it has: itself, or what it is an alias of.
+        made: where each value is made.
+        uses: where each root is read, in order.
+    """
+
+    def __init__(self, parts: list[Part], fused: Callable[[Any], Launches | None]) -> None:
+        self._fused = fused
+        self.nodes: list[Node | None] = []
+        self.forms: list[Launches | None] = []
+        self.spans: list[tuple[int, int]] = []
+        self.root: dict[int, Value] = {}
+        self.made: dict[int, int] = {}
+        self.uses: dict[int, list[int]] = {}
+        for part in parts:
+            start = len(self.nodes)
+            for node in part.graph.nodes:
+                self._add(node)
+            self.nodes.append(None)
+            self.forms.append(None)
+            end = len(self.nodes) - 1
+            self.spans.append((start, end))
+            for value in part.guard.inputs if part.guard is not None else part.graph.results:
+                self._use(value, end)
+
+    def _add(self, node: Node) -> None:
+        form = launches_of(node, self._fused) if node.kind in {*COMPUTES, Kind.GUARD} else None
+        position = len(self.nodes)
+        for value in node.inputs:
+            self._use(value, position)
+        for value in node.outputs:
+            self.root[id(value)] = value
+            self.made.setdefault(id(value), position)
+        if form is not None and form.alias:
+            self.root[id(node.outputs[0])] = self.root[id(node.inputs[0])]
+        self.nodes.append(node)
+        self.forms.append(form)
+
+    def _use(self, value: Value, position: int) -> None:
+        self.uses.setdefault(id(self.root[id(value)]), []).append(position)
+
+    def late(self, value: Value, position: int) -> None:
+        """A value is needed at the end of a part, too."""
+        self._use(value, position)
+
+    def maker(self, root: Value) -> Node:
+        """The node that makes a root."""
+        node = self.nodes[self.made[id(root)]]
+        assert node is not None
+        return node
+
+    def end(self, root: Value) -> int:
+        """Where a root is read last; where it is made if nobody reads it."""
+        uses = self.uses.get(id(root))
+        return max(uses) if uses else self.made[id(root)]
+
+    def may_leave(self, position: int) -> bool:
+        """Whether the program may end in the middle at this node."""
+        node, form = self.nodes[position], self.forms[position]
+        if node is None:
+            return False
+        if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
+            return True
+        return node.kind in COMPUTES and (form is None or may_stop(form))
+
+
+class _Pairs:
+    """Which results of a node may be written over which of its inputs."""
+
+    def __init__(self, node: Node, form: Launches | None, root: dict[int, Value]) -> None:
+        self._outputs = {id(value): number for number, value in enumerate(node.outputs)}
+        self._roots = [root[id(value)] for value in node.inputs]
+        self._inputs: dict[int, list[int]] = {}
+        for number, value in enumerate(self._roots):
+            self._inputs.setdefault(id(value), []).append(number)
+        self._allowed = frozenset(form.in_place if form is not None else ())
+        self._beside: dict[int, list[int]] = {}
+        for output, number in form.in_place if form is not None else ():
+            self._beside.setdefault(output, []).append(number)
+
+    def candidates(self, new: Value) -> list[Value]:
+        """The inputs over one of whose uses a result may be written."""
+        return [self._roots[number] for number in self._beside.get(self._outputs[id(new)], ())]
+
+    def allow(self, new: Value, old: Value) -> bool:
+        """Whether a result may be written over an input, at all places where the node reads it."""
+        output = self._outputs[id(new)]
+        return all((output, number) in self._allowed for number in self._inputs[id(old)])
+
+
+class _Planner:
+    def __init__(self, root: Part, elsewhere: Elsewhere | None) -> None:
+        self.parts = list(root.parts())
+        self.line = _Line(self.parts, launches_of_fused if elsewhere is None else elsewhere.fused)
+        self.plan = Plan(stretches=[Stretch(leaf=part.leaf) for part in self.parts], native=elsewhere is None)
+        self.elsewhere = elsewhere
+        self.places: dict[int, Place] = {}
+        self.arena = Arena()
+        self.assignments = [[n for n in part.graph.nodes if n.kind is Kind.ASSIGN] for part in self.parts]
+        self.copied: list[list[tuple[Value, int]]] = [[] for _ in self.parts]  # results that lie elsewhere
+        self.reads: dict[int, list[Value]] = {}  # by variable
+        self._pairs: dict[int, _Pairs] = {}
+        self.ending: dict[int, list[tuple[int, int]]] = {}  # what can be given back after a position
+        self.stretch = self.plan.stretches[0]
+        # For each part the last position at which the program may end in its middle.
+        self.leaves = [
+            max((i for i in range(start, end) if self.line.may_leave(i)), default=-1) for start, end in self.line.spans
+        ]
+
+    def planned(self) -> Plan:
+        line = self.line
+        for position, node in self._nodes():
+            if node.kind is Kind.ARGUMENT:
+                self._place_argument(node)
+            elif node.kind is Kind.READ:
+                self.reads.setdefault(id(node.payload), []).append(node.outputs[0])
+            elif node.kind in COMPUTES or node.kind is Kind.GUARD:
+                self.plan.native &= line.forms[position] is not None
+            elif node.kind is Kind.ASSIGN:
+                self.plan.native &= node.inputs[0].dtype.kind != "O"
+        for number, part in enumerate(self.parts):
+            if part.guard is not None:
+                self.plan.native &= launches_of(part.guard) is not None
+            else:
+                self._place_results(number)
+        written = {id(node.payload): node.payload for nodes in self.assignments for node in nodes}
+        self.plan.written += written.values()
+        for number, (_, end) in enumerate(line.spans):
+            for node in self.assignments[number]:
+                self._place_assigned(number, node)
+                line.late(node.inputs[0], end)
+        for number, (start, end) in enumerate(line.spans):
+            self.stretch = self.plan.stretches[number]
+            self._copy_out(number, start)
+            for position in range(start, end):
+                self._go_on(number, position)
+            self._end(number)
+            self._give_back(end)
+        self.plan.arena_bytes = self.arena.size
+        compiler = ON_HOST if self.elsewhere is None else self.elsewhere.compiler
+        for stretch in self.plan.stretches:
+            stretch.actions[:] = [for_places(action, compiler) for action in stretch.actions]
+        self._connect()
+        return self.plan
+
+    def _nodes(self) -> Iterator[tuple[int, Node]]:
+        return ((i, node) for i, node in enumerate(self.line.nodes) if node is not None)
+
+    def _go_on(self, number: int, position: int) -> None:
+        node, form = self.line.nodes[position], self.line.forms[position]
+        assert node is not None
+        if node.kind is Kind.ASSIGN:
+            return  # at the end
+        ending = [taken for value in node.outputs for taken in self._place(value, position)]
+        for end, offset, size in ending:  # not before all have a place: a result that nobody reads ends here
+            self.ending.setdefault(end, []).append((offset, size))
+        if node.kind in COMPUTES or node.kind is Kind.GUARD:
+            if form is None or not form.alias:
+                self._act(node, form)
+        elif node.kind is Kind.READ:
+            self._copy_out(number, position + 1)
+        self._give_back(position)
+
+    def _give_back(self, position: int) -> None:
+        for offset, size in self.ending.pop(position, ()):
+            self.arena.give_back(offset, size)
+
+    # ---- places ------------------------------------------------------------------------------------------
+
+    def _place_argument(self, node: Node) -> None:
+        value = node.outputs[0]
+        if value.dtype.kind == "O":
+            self.places[id(value)] = InPython()
+        else:
+            self.places[id(value)] = InObject(len(self.plan.arguments))
+        self.plan.arguments.append((node.payload, value))
+
+    def _place_results(self, number: int) -> None:
+        """What the last part of a way computes for the caller it computes in the caller's array; the rest is copied."""
+        part, (start, _) = self.parts[number], self.line.spans[number]
+        stretch = self.plan.stretches[number]
+        stretch.values = part.graph.results
+        numbers: dict[int, int] = {}
+        assigned = {id(self.line.root[id(node.inputs[0])]) for node in self.assignments[number]}
+        for value in part.graph.results:
+            if id(value) not in numbers:
+                numbers[id(value)] = self._array_for(value, set(numbers.values()))
+                root = self.line.root[id(value)]
+                computed = self.line.maker(root).kind in COMPUTES and self.line.made[id(root)] >= start
+                if value.dtype.kind == "O" and self.line.maker(root).kind is Kind.CONSTANT:
+                    self.plan.constants.append((value, self.line.maker(root).payload))
+                elif value.dtype.kind == "O":
+                    self.places[id(root)] = InPython()
+                elif computed and _fills(value, root) and id(root) not in self.places and id(root) not in assigned:
+                    self.places[id(root)] = InObject(len(self.plan.arguments) + numbers[id(value)])
+                else:
+                    self.copied[number].append((value, numbers[id(value)]))
+            stretch.returned.append(numbers[id(value)])
+
+    def _array_for(self, value: Value, taken: set[int]) -> int:
+        """The number of an array for a result, which results of other ways may have, too."""
+        for number, other in enumerate(self.plan.results):
+            if number not in taken and (other.shape, other.dtype) == (value.shape, value.dtype):
+                return number
+        self.plan.results.append(value)
+        return len(self.plan.results) - 1
+
+    def _place_assigned(self, number: int, node: Node) -> None:
+        """Finds out whether a new value can be computed in the memory of its variable."""
+        line, (start, end) = self.line, self.line.spans[number]
+        root = line.root[id(node.inputs[0])]
+        position = line.made[id(root)]
+        if id(root) in self.places or root.dtype.kind == "O" or line.maker(root).kind not in COMPUTES:
+            return
+        if not _fills(node.inputs[0], root):
+            return
+        form, left = line.forms[position], self.leaves[number]
+        if position < start or form is None:
+            return
+        if position < left or (position == left and not stops_first(form)):
+            return
+        if all(self._is_free(position, end, root, old) for old in self.reads.get(id(node.payload), ())):
+            self.places[id(root)] = InMemory(node.payload._array)
+
+    def _is_free(self, position: int, end: int, new: Value, old: Value) -> bool:
+        """Whether the node at a position may write ``new`` over ``old``, as far as the part that ends at ``end`` goes."""
+        last = max([use for use in self.line.uses.get(id(old), ()) if use <= end], default=-1)
+        if last != position:
+            return last < position
+        return self._pairs_of(position).allow(new, old)
+
+    def _pairs_of(self, position: int) -> _Pairs:
+        """What the node at a position may do in place; looked up once for all of its results."""
+        found = self._pairs.get(position)
+        if found is None:
+            node, form = self.line.nodes[position], self.line.forms[position]
+            assert node is not None
+            found = self._pairs[position] = _Pairs(node, form, self.line.root)
+        return found
+
+    def _place(self, value: Value, position: int) -> list[tuple[int, int, int]]:
+        """Finds a place for a value.
+
+        Returns:
+            What it takes of the arena: up to which position, from which byte on, and how many bytes.
+        """
+        root = self.line.root[id(value)]
+        if root is not value:
+            self.places[id(value)] = self.places[id(root)]
+            return []
+        if id(value) in self.places:
+            return []
+        node = self.line.maker(value)
+        if node.kind is Kind.CONSTANT:
+            self.places[id(value)] = InMemory(np.ascontiguousarray(node.payload).reshape(value.shape))
+        elif node.kind is Kind.READ:
+            self.places[id(value)] = InMemory(node.payload._array)
+        elif value.dtype.kind == "O":
+            self.places[id(value)] = InPython()
+        else:
+            offset = self._inherited(value, position)
+            if offset is None:
+                offset = self.arena.take(size_of(value))
+            self.places[id(value)] = InArena(offset)
+            return [(self.line.end(value), offset, size_of(value))]
+        return []
+
+    def _inherited(self, value: Value, position: int) -> int | None:
+        """The place of an input that nobody needs after this node, which may write over it."""
+        pairs = self._pairs_of(position)
+        for old in pairs.candidates(value):
+            place, size = self.places[id(old)], size_of(old)
+            if not isinstance(place, InArena) or size != size_of(value):
+                continue
+            ending = self.ending.get(position, [])
+            if (place.offset, size) in ending and pairs.allow(value, old):
+                ending.remove((place.offset, size))
+                return place.offset
+        return None
+
+    # ---- what is done ------------------------------------------------------------------------------------
+
+    def _act(self, node: Node, form: Launches | None) -> None:
+        inputs = tuple([self.places[id(value)] for value in node.inputs])
+        outputs = tuple([self.places[id(value)] for value in node.outputs])
+        check_apart(node, form, inputs, outputs)
+        form = self._launched(form)
+        sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
+        waits = form is not None and sum(sizes) <= KEPT and any(launch.waits for launch in form.launches)
+        offsets = [self.arena.grow(size) if waits else self.arena.take(size) for size in sizes]
+        scratch = tuple([InArena(offset) for offset in offsets])
+        for output, given in form.starts_as if form is not None else ():
+            if size_of(node.outputs[output]) and not _same(outputs[output], inputs[given]):
+                self._copy(node.inputs[given], outputs[output])
+        self.stretch.actions.append(Action(node, form, inputs, outputs, scratch))
+        for offset, size in zip(offsets, sizes, strict=True):
+            if not waits:
+                self.arena.give_back(offset, size)
+
+    def _launched(self, form: Launches | None) -> Launches | None:
+        """What is launched for a CPU's launches."""
+        return form if form is None or self.elsewhere is None else self.elsewhere.instead(form)
+
+    def _copy(self, value: Value, to: Place) -> None:
+        node = Node(Kind.OPERATION, None, (value,), (value,))
+        form = self._launched(copies(value))
+        self.stretch.actions.append(Action(node, form, (self.places[id(value)],), (to,)))
+
+    def _copy_out(self, number: int, position: int) -> None:
+        """Results that are the value of a variable are copied where it is read, before the variable changes."""
+        start = self.line.spans[number][0]
+        for value, array in self.copied[number]:
+            root = self.line.root[id(value)]
+            if self.line.maker(root).kind is Kind.READ and max(self.line.made[id(root)] + 1, start) == position:
+                self.places.setdefault(id(value), InMemory(self.line.maker(root).payload._array))
+                self._copy(value, InObject(len(self.plan.arguments) + array))
+
+    def _end(self, number: int) -> None:
+        """Copies what is left to the caller's arrays and to variables, and goes on with the part that was chosen."""
+        part = self.parts[number]
+        if part.guard is not None:
+            form = choice(part.guard, len(part.ways)) if self.plan.native else None
+            self._act(part.guard, form)
+            return
+        for value, array in self.copied[number]:
+            if self.line.maker(self.line.root[id(value)]).kind is not Kind.READ:
+                self._copy(value, InObject(len(self.plan.arguments) + array))
+        written = {id(variable._array) for variable in self.plan.written}
+        pending = []
+        for node in self.assignments[number]:
+            value, target = node.inputs[0], InMemory(node.payload._array)
+            place = self.places[id(value)]
+            if isinstance(place, InMemory):
+                if place.array is target.array:
+                    continue
+                if id(place.array) in written and self.line.maker(self.line.root[id(value)]).kind is Kind.READ:
+                    place = InArena(self.arena.take(size_of(value)))  # before any variable changes
+                    self._copy(value, place)
+            pending.append((node, place, target))
+        for node, place, target in pending:
+            form = self._launched(copies(node.inputs[0])) if node.inputs[0].dtype.kind != "O" else None
+            self.stretch.actions.append(Action(node, form, (place,), (target,)))
+        if len(self.parts) > 1 and self.plan.native:
+            assert part.leaf is not None
+            self.stretch.actions.append(Action(Node(Kind.OPERATION, None), halt(part.leaf), (), ()))
+
+    def _connect(self) -> None:
+        """Tells the choices where their ways begin."""
+        first, steps = [], 0
+        for stretch in self.plan.stretches:
+            first.append(steps)
+            steps += sum(len(a.launches.launches) for a in stretch.actions if a.launches is not None)
+        numbers = {id(part): number for number, part in enumerate(self.parts)}
+        for part, stretch in zip(self.parts, self.plan.stretches, strict=True):
+            stretch.ways = {answer: numbers[id(way)] for answer, way in part.ways.items()}
+            form = stretch.actions[-1].launches if part.guard is not None else None
+            if form is not None:
+                table = form.launches[0].operands[1]
+                assert isinstance(table, Constant)
+                table.array[:] = [w for answer, way in stretch.ways.items() for w in (int(answer), first[way])]

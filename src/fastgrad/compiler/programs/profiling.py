@@ -1,0 +1,368 @@
+"""What a program does, step by step: its kernels, the arithmetic and the memory traffic that they stand for, their time."""
+
+from __future__ import annotations
+
+import html
+import linecache
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import prod
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
+from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.compiler.programs.buffers import Action, Plan
+from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
+from fastgrad.compiler.programs.replay_writer import run_node
+from fastgrad.kernels.optimizers.update_rule import RESTS
+from fastgrad.kernels.runtime import driver
+from fastgrad.operation import Form
+from fastgrad.variable import writing
+
+_END = "halt"
+"""The kernel at the end of a way of a program."""
+
+RUNS = 5
+"""How often a step is run; the shortest time counts."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step of a program.
+
+    Attributes:
+        name: the kernel's name; the operation's for a step that runs as Python.
+        operations: what it computes, and the shape of its first result.
+        native: whether it is a kernel.
+        flops: additions, multiplications, comparisons ...; a function such as a logarithm counts as one.
+        bytes: of its inputs and results, each once; of tables that are read or changed at given positions, those rows.
+        microseconds: on one thread, with everything in the cache that fits; 0 for loops, and what calls the user's Python.
+        further: whether it is one more kernel of the operation of the row before it.
+    """
+
+    name: str
+    operations: str
+    native: bool
+    flops: int
+    bytes: int
+    microseconds: float
+    further: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """The steps of a program; its text is a table, ``html()`` a page, both with a line for each operation.
+
+    Attributes:
+        title: the function's name, and what it was recorded for.
+        rows: the steps in order; on programs with several ways those of all of them.
+        arena_bytes: memory for intermediate values.
+    """
+
+    title: str
+    rows: tuple[Row, ...]
+    arena_bytes: int
+
+    @property
+    def kernels(self) -> int:
+        """How many calls of kernels there are."""
+        return sum(row.native for row in self.rows)
+
+    @property
+    def without_kernels(self) -> tuple[Row, ...]:
+        """The steps that run as Python."""
+        return tuple([row for row in self.rows if not row.native])
+
+    @property
+    def microseconds(self) -> float:
+        """The time of all steps."""
+        return sum(row.microseconds for row in self.rows)
+
+    def __str__(self) -> str:
+        lines = [self._summary(), ""]
+        cells = [_HEADINGS, *self._cells()]
+        widths = [max(len(line[i]) for line in cells) for i in range(len(_HEADINGS))]
+        for line in cells:
+            texts = [line[i].ljust(widths[i]) if i == 0 else line[i].rjust(widths[i]) for i in range(len(line) - 1)]
+            lines.append("  ".join([*texts, line[-1]]).rstrip())
+        return "\n".join(lines)
+
+    def html(self) -> str:
+        """The table as a page of its own, with a bar for each step's share of the time."""
+        head = "".join(f"<th>{html.escape(text)}</th>" for text in _HEADINGS)
+        total = self.microseconds or 1.0
+        body = []
+        for row, cells in zip(self._shown(), self._cells(), strict=True):
+            share = 100 * row.microseconds / total
+            texts = "".join(f"<td>{html.escape(text)}</td>" for text in cells)
+            body.append(
+                f'<tr style="background:linear-gradient(to right,#cde {share:.1f}%,transparent {share:.1f}%)">{texts}</tr>'
+            )
+        return (
+            f"<!doctype html><meta charset=utf-8><title>{html.escape(self.title)}</title>"
+            "<style>body{font:14px sans-serif}td,th{padding:2px 10px;text-align:right}"
+            "td:first-child,td:last-child,th:first-child,th:last-child{text-align:left}</style>"
+            f"<h1>{html.escape(self.title)}</h1><p>{html.escape(self._summary())}</p>"
+            f"<table><tr>{head}</tr>{''.join(body)}</table>"
+        )
+
+    def _summary(self) -> str:
+        python = len(self.without_kernels)
+        also = f", {python} operations without a kernel, which run as Python" if python else ", no Python between them"
+        return (
+            f"{self.title}: {self.kernels} kernels{also}; {self.microseconds:.1f} us, "
+            f"{self.arena_bytes / 1024:.1f} KiB for intermediate values"
+        )
+
+    def _shown(self) -> list[Row]:
+        """The rows, those of one operation as one; without the ends of ways, which compute nothing."""
+        groups: list[list[Row]] = []
+        for row in self.rows:
+            if row.further:
+                groups[-1].append(row)
+            elif row.name != _END:
+                groups.append([row])
+        shown = []
+        for group in groups:
+            longest = max(group, key=lambda row: bool(row.operations))
+            name = longest.name if len(group) == 1 else f"{longest.name} ({len(group)} kernels)"
+            shown.append(replace(longest, name=name, microseconds=sum(row.microseconds for row in group)))
+        return shown
+
+    def _cells(self) -> Iterator[tuple[str, ...]]:
+        total = self.microseconds or 1.0
+        for row in self._shown():
+            seconds = max(row.microseconds, 1e-3) * 1e-6
+            yield (
+                row.name if row.native else f"{row.name} (Python)",
+                f"{row.microseconds:.2f}",
+                f"{100 * row.microseconds / total:.0f} %",
+                f"{row.flops:,}",
+                f"{row.bytes:,}",
+                f"{row.flops / seconds / 1e9:.1f}",
+                f"{row.bytes / seconds / 1e9:.1f}",
+                row.operations,
+            )
+
+
+_HEADINGS = ("kernel", "us", "share", "FLOPs", "bytes", "GFLOP/s", "GB/s", "operations")
+
+
+def text_of(program: Any) -> str:
+    """What a program computes, as text: its steps in order, then the code of the kernels that were generated for it.
+
+    Args:
+        program: a ``Program``.
+    """
+    lines: list[str] = []
+    kernels: dict[str, str] = {}
+    for action in program.plan.actions:
+        names = [] if action.launches is None else [launch.kernel.__name__ for launch in action.launches.launches]
+        if names != [_END]:
+            lines.append(f"# {', '.join(dict.fromkeys(names)) or 'Python'}: {_text(action.node)}")
+        kernels |= {name: "".join(linecache.getlines(f"<fastgrad kernel {name}>")) for name in names}
+    return "\n".join([*lines, "", *[text for text in kernels.values() if text]])
+
+
+def report_of(program: Any, title: str) -> Report:
+    """Runs each step of a program a few times on memory of its own; all state is then as it was.
+
+    Args:
+        program: a ``Program``.
+        title: see ``Report``.
+    """
+    plan: Plan = program.plan
+    variables = {id(v): v for v in [*plan.written]}
+    kept = [(v, v._array.copy()) for v in variables.values()]
+    frame = Frame(plan)
+    arrays = [np.ones(value.shape, value.dtype) for _, value in plan.arguments if value.dtype.kind != "O"]
+    arrays += [np.empty(value.shape, value.dtype) for value in plan.results if value.dtype.kind != "O"]
+    objects = tuple(arrays)
+    rows: list[Row] = []
+    with writing.lock:
+        try:
+            for variable in variables.values():
+                variable._release()
+            timed = driver.begin[()](objects, frame.words, 0) == driver.FINE  # else it takes objects that are no arrays
+            for action, steps in zip(plan.actions, frame.steps, strict=True):
+                rows += _rows_of(action, steps, frame, timed)
+        finally:
+            for variable, array in kept:
+                np.copyto(variable._array, array)
+    return Report(title, tuple(rows), plan.arena_bytes)
+
+
+def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterator[Row]:
+    node = action.node
+    # Nothing of the user's is called for this, nor a loop, which may not end for the numbers that are there.
+    timed &= node.kind is not Kind.OPERATION or node.payload is None or row_name(node) is not None
+    if action.launches is None:
+        arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
+        computes = timed and row_name(node) is not None and not node.has_effect
+        time = _time_of_node(node, arrays) if computes else 0.0
+        yield Row(_name(node), _text(node), False, flops_of(node), bytes_of(node), time)
+        return
+    changed = _changed_rows(action, frame)  # by the values that the steps before have just left there
+    launches = action.launches.launches
+    longest = max(launches, key=nanoseconds_of, default=None)  # what several kernels do together is told of it
+    for step, launch in zip(steps, launches, strict=True):
+        name: str = launch.kernel.__name__
+        told = launch is longest
+        yield Row(
+            name,
+            _text(node) if told else "",
+            True,
+            flops_of(node, changed) * told,
+            bytes_of(node, changed) * told,
+            _time_of_step(step, frame) if timed else 0.0,
+            launch is not launches[0],
+        )
+
+
+def _time_of_step(step: int, frame: Frame) -> float:
+    go_on = driver.go_on[()]
+    times = []
+    for stop in (step, step + 1):  # the first is what the call itself takes
+        best = float("inf")
+        for _ in range(RUNS):
+            start = perf_counter()
+            go_on(frame.words, step, stop)
+            best = min(best, perf_counter() - start)
+        times.append(best)
+    return max(times[1] - times[0], 0.0) * 1e6
+
+
+def _time_of_node(node: Node, arrays: list[np.ndarray]) -> float:
+    best = float("inf")
+    for _ in range(RUNS):
+        start = perf_counter()
+        try:
+            run_node(node, arrays)
+        except Exception:  # noqa: BLE001 - ones may be no values for it; its time is not known then
+            return 0.0
+        best = min(best, perf_counter() - start)
+    return best * 1e6
+
+
+_CHANGED_ROWS = {"add_rows": 0, "apply_update_to_rows": 0, "apply_update_to_live_rows": 1}
+"""Operations that change the rows of tables that are listed in an input, and how many results beside the tables they have.
+
+Their inputs: the tables and these results, then values, indices and the number of indices that counts.
+"""
+
+
+def _tables(node: Node) -> int:
+    """How many results of a node are tables of which it changes some rows."""
+    name = _name(node)
+    if name not in _CHANGED_ROWS or node.attributes.get("moves", RESTS) != RESTS:
+        return 0
+    return len(node.outputs) - _CHANGED_ROWS[name]
+
+
+def _changed_rows(action: Action, frame: Frame) -> int | None:
+    """How many rows a step changes with the values that lie in the frame; None if that can't be seen."""
+    node = action.node
+    if not _tables(node):
+        return None
+    place = len(node.outputs) + 2
+    number = frame.array(action.inputs[place], node.inputs[place])
+    count = node.inputs[place - 1].shape[0] if number is None else min(int(number), node.inputs[place - 1].shape[0])
+    if _tables(node) == len(node.outputs):
+        return count
+    live = frame.array(action.outputs[-1], node.outputs[-1])
+    return count if live is None else max(count, int(np.count_nonzero(live.view(np.uint8))))
+
+
+def bytes_of(node: Node, changed: int | None = None) -> int:
+    """Bytes of memory that a node's kernel touches: its inputs and results, each once.
+
+    Args:
+        node: the node.
+        changed: how many rows it changes, where it changes the rows that an input lists; default as many as are listed.
+    """
+    values = {id(value): value for value in (*node.inputs, *node.outputs)}
+    found = 0
+    tables = _tables(node)
+    if tables:
+        listed = node.inputs[len(node.outputs) + 1].shape[0]
+        share = listed if changed is None else changed
+        for value in node.outputs[:tables]:
+            found += 2 * min(size_of(value), share * size_of(value) // max(value.shape[0], 1))  # read and written
+        for value in (*node.inputs[:tables], *node.outputs[:tables]):
+            values.pop(id(value), None)
+    elif _name(node).startswith("tensor_scatter_nd_") or _name(node) == "scatter_into_variable":
+        found += 2 * min(size_of(node.outputs[0]), size_of(node.inputs[2]))
+        for value in (node.inputs[0], node.outputs[0]):
+            values.pop(id(value), None)
+    else:
+        for value, read in _gathered(node):
+            found += min(size_of(value), read)
+            values.pop(id(value), None)
+    return found + sum(map(size_of, values.values()))
+
+
+def _gathered(node: Node) -> list[tuple[Value, int]]:
+    """The inputs of a node of which it only gathers elements, and the bytes that it reads of each."""
+    if node.kind is Kind.OPERATION and node.payload is not None and node.payload.form is Form.GATHER:
+        return [(node.inputs[0], sum(map(size_of, node.outputs)))]
+    if node.kind is not Kind.FUSED:
+        return []
+    inner = node.payload.graph.nodes
+    found = []
+    for argument in inner:
+        if argument.kind is Kind.ARGUMENT:
+            readers = [other for other in inner if argument.outputs[0] in other.inputs]
+            reads = [
+                size_of(reader.outputs[0])
+                for reader in readers
+                if [value for value, _ in _gathered(reader)] == [argument.outputs[0]]
+                and argument.outputs[0] not in reader.inputs[1:]
+            ]
+            if readers and len(reads) == len(readers):
+                found.append((node.inputs[argument.payload], sum(reads)))
+    return found
+
+
+def flops_of(node: Node, changed: int | None = None) -> int:
+    """About how many operations on numbers a node stands for; ``changed`` as in ``bytes_of``."""
+    if node.kind is Kind.FUSED:
+        return sum(map(flops_of, node.payload.graph.nodes))
+    if node.kind is not Kind.OPERATION or node.payload is None:
+        return 0
+    if _tables(node):
+        share = node.inputs[len(node.outputs) + 1].shape[0] if changed is None else changed
+        return sum(share * prod(value.shape[1:]) for value in node.outputs[: _tables(node)])
+    if _name(node).startswith("tensor_scatter_nd_") or _name(node) == "scatter_into_variable":
+        return prod(node.inputs[2].shape)
+    largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
+    if node.payload.form is Form.CONTRACT:
+        # Each input has kept and summed dimensions, the result the first of both: from the three sizes the number of
+        # products follows; dimensions of a batch of matrices are in all three.
+        x, y, z = *node.inputs[:2], node.outputs[0]
+        shared = prod([one for one, other in zip(x.shape[:-2], y.shape[:-2], strict=False) if one == other])
+        a, b, c = [prod(value.shape) for value in (x, y, z)]
+        return 2 * round((a * b * c / shared) ** 0.5) if a and b and c else 0
+    if node.payload.form is Form.CONVOLVE:
+        # For each window a product with all filters, whichever of input, windows and filters is the result.
+        first, second = node.inputs[:2]
+        of_filters = node.payload.name == "convolution_backprop_filter"
+        of_input = node.payload.name == "convolution_backprop_input"
+        windows = second.shape if of_filters else first.shape if of_input else node.outputs[0].shape
+        return 2 * prod(windows[:-1]) * prod((node.outputs[0] if of_filters else second).shape)
+    written = sum(prod(value.shape) for value in node.outputs)  # an optimizer's update has many results
+    return max(largest, written) if node.payload.form not in {Form.INDEX_MAP, Form.GATHER} else 0
+
+
+def _name(node: Node) -> str:
+    if node.kind in {Kind.OPERATION, Kind.FUSED} and node.payload is not None:
+        return str(node.payload.name)
+    return node.kind.name.lower()
+
+
+def _text(node: Node) -> str:
+    name = _name(node) if node.payload is not None else "copy"
+    shape = node.outputs[0].type_text if node.outputs else node.inputs[0].type_text if node.inputs else ""
+    return f"{name} {shape}".rstrip()

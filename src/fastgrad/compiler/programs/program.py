@@ -1,0 +1,162 @@
+"""Programs: optimized, fused graphs, ready to be replayed in native calls.
+
+A graph is planned (``plan.py``), the plan becomes a frame of words (``frame.py``), and a short generated function calls the
+driver on it. Where every node has kernels that function is one native call; nodes that have none run as they
+do eagerly, between two stretches of native steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Graph, Kind
+from fastgrad.compiler.passes.tree import optimized_tree, tree_of
+from fastgrad.compiler.programs.buffers import InObject, leading
+from fastgrad.compiler.programs.frame import Frame
+from fastgrad.compiler.programs.pipeline import for_host
+from fastgrad.compiler.programs.plan import plan
+from fastgrad.compiler.programs.replay_writer import Writer, drivers_of, left, run_node
+from fastgrad.errors import InternalError, InvalidArgumentError
+from fastgrad.kernels.runtime import driver
+from fastgrad.kernels.runtime.looping import OUTGROWN
+from fastgrad.variable import sharing
+
+
+class Program:
+    """Recordings of one function and key, ready to be replayed. May be used by several threads, and while it runs.
+
+    Args:
+        graphs: what was recorded, a graph for each way that the program went by the values it found.
+
+    Attributes:
+        plan: what is run.
+        source: the generated function.
+        arena_bytes: memory that one replay works in, beside what nodes without kernels allocate.
+        inlined: the lines of what ``single`` gives first; see ``Writer.inlined``.
+
+    Raises:
+        Apart: the graphs are no ways of one program.
+    """
+
+    def __init__(self, *graphs: Graph) -> None:
+        self.tree = optimized_tree(tree_of(graphs), for_host)
+        self.plan = plan(self.tree)
+        self.arena_bytes = self.plan.arena_bytes
+        first = Frame(self.plan)
+        writer = Writer(self, first)
+        self.source = writer.source
+        self._make = writer.compiled()
+        self._idle: list[Callable[..., tuple[int, list[np.ndarray]]]] = [self._make(first)]
+        self._shared = -1
+        self.inlined = writer.inlined(first)
+
+    @property
+    def graph(self) -> Graph:
+        """The first part of the tree, which is all if there is one way."""
+        return self.tree.graph
+
+    def __call__(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Replays the program; as ``replay``, without the way."""
+        return self.replay(arguments)[1]
+
+    def replay(self, arguments: Sequence[np.ndarray]) -> tuple[int, list[np.ndarray]]:
+        """Replays the program.
+
+        Args:
+            arguments: for each argument of the recording an array of the same shape and dtype.
+
+        Returns:
+            Which of the graphs it went the way of, and that graph's results, arrays of their own.
+
+        Raises:
+            GuardError: it would go a way that is in none of the graphs; nothing has changed.
+            InvalidArgumentError: an array has another shape or dtype than it had in the recording.
+        """
+        if self._shared != sharing.last:
+            self.release()
+        try:
+            run = self._idle.pop()  # in one step: another thread may be here, too
+        except IndexError:
+            run = self._make(Frame(self.plan))
+        try:
+            return run(*arguments)
+        except Unfit:
+            return run(*self._fitting(arguments))
+        finally:
+            self._idle.append(run)
+
+    def single(self) -> Callable[..., tuple[int, list[np.ndarray]]]:
+        """A function of the arguments for one caller at a time, for programs that are one native call.
+
+        It refuses arrays that are not laid out as kernels read them (``Unfit``), and does not give tensors that share the
+        memory of the variables ``plan.written`` bytes of their own: see ``release``.
+        """
+        return self._idle.pop() if self._idle else self._make(Frame(self.plan))
+
+    def release(self) -> None:
+        """Gives all tensors that share the memory of variables that will change bytes of their own."""
+        last = sharing.last
+        for variable in self.plan.written:
+            variable._release()
+        self._shared = last
+
+    @staticmethod
+    def stopped(frame: Frame, status: int, objects: tuple[Any, ...], stop: int) -> int:
+        """Deals with a native stretch that did not come to its end: raises what it had to say, or lets it go on.
+
+        Between two parts of a run that pauses, signals are dealt with: Ctrl-C raises here, and nothing has changed. What calls it
+        does not hold the program, which so goes, with its code, as soon as nobody needs it.
+
+        Returns:
+            As the driver.
+        """
+        begin, go_on = drivers_of(frame.plan)
+        while status == driver.STOPPED:
+            answer = int(frame.words[driver.ANSWER])
+            if answer == driver.PAUSED:
+                status = go_on(frame.words, int(frame.words[driver.STOPPED_AT]), stop)
+            elif answer == driver.ABANDONED:
+                frame.forget_pause()
+                status = begin(objects, frame.words, stop)
+            else:
+                Program._refused(frame, answer, objects)
+        if status >= 0:
+            raise Unfit
+        return status
+
+    @staticmethod
+    def _refused(frame: Frame, answer: int, objects: tuple[Any, ...]) -> None:
+        """Raises what a step had to say."""
+        step = int(frame.words[driver.STOPPED_AT])
+        position = next(i for i, steps in enumerate(frame.steps) if step in steps)
+        action = frame.plan.actions[position]
+        arrays = [
+            leading(objects[place.number], value.shape) if isinstance(place, InObject) else frame.array(place, value)
+            for place, value in zip(action.inputs, action.node.inputs, strict=True)
+        ]
+        if action.node.kind is Kind.GUARD:
+            raise left(action.node, arrays[0])
+        if answer == OUTGROWN and hasattr(action.node.payload, "outgrown"):
+            raise action.node.payload.outgrown()
+        run_node(action.node, arrays)  # which says what is wrong
+        raise InternalError(f"{action.node}: its kernel answered {answer}, and nothing is wrong.")
+
+    def _fitting(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The arguments as arrays that the kernels can read."""
+        found = list(arguments)
+        for number, value in self.plan.arguments:
+            array = np.asarray(found[number])
+            if array.shape != value.shape or array.dtype != value.dtype:
+                raise InvalidArgumentError(
+                    f"A compiled program got {array.dtype.name}{list(array.shape)} for argument {number}; it was recorded with "
+                    f"{value.type_text}. Record it again for other shapes and dtypes."
+                )
+            found[number] = np.array(array, dtype=value.dtype, order="C", subok=False, copy=True)
+        return found
+
+
+class Unfit(Exception):
+    """An argument is not laid out as kernels read arrays."""

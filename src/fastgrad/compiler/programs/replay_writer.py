@@ -1,0 +1,258 @@
+"""The generated function of a program: arrays in, the way and its results out.
+
+Where all of a program has kernels that is one native call, which finds its way by itself. Otherwise stretches
+of native steps take turns with nodes that run as they do eagerly, and Python looks which way to go.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import Kind, Node, Value
+from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.compiler.programs.buffers import Action, InMemory, InObject, InPython, Place, Plan, Stretch, leading
+from fastgrad.compiler.programs.cost import HELD, SHARED, work_of
+from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
+from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.kernels.runtime import driver
+from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
+from fastgrad.operation import as_array
+
+_numbers = itertools.count(1)
+# Of programs, for the names of their texts.
+
+
+def drivers_of(plan: Plan) -> tuple[Any, Any]:
+    """What runs the steps of a program: with the GIL, without it, or with the team, by the work that there is."""
+    work = work_of(plan)
+    if work.shared > SHARED:
+        return begin_shared, go_on_shared
+    if work.nanoseconds > HELD:
+        return driver.begin_released[()], driver.go_on_released[()]
+    return driver.begin[()], driver.go_on[()]
+
+
+def left(node: Node, array: np.ndarray | None) -> GuardError:
+    """The error for a guard that found something new."""
+    assert array is not None
+    return GuardError(node, look(node, array))
+
+
+def look(node: Node, array: np.ndarray) -> bool | int:
+    """What a guard finds."""
+    scalar = array.reshape(())
+    return bool(scalar) if node.payload[0] == "bool" else int(scalar)
+
+
+def run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
+    """The results of a node without kernels."""
+    token = errors_set(QUIET)
+    try:
+        found = node.payload.run(*arrays, **node.attributes)
+    finally:
+        errors_reset(token)
+    return found if type(found) is tuple else (found,)
+
+
+class Writer:
+    """Writes the function.
+
+    Args:
+        program: has the plan, and says what a stretch that stopped has to say.
+        frame: of this plan; functions are made for each frame of it.
+
+    Attributes:
+        source: of a function ``make(frame)`` that gives the function.
+    """
+
+    def __init__(self, program: Any, frame: Frame) -> None:
+        self.plan: Plan = program.plan
+        begin, go_on = drivers_of(self.plan)
+        self.scope: dict[str, Any] = {
+            "empty": np.empty,
+            "copyto": np.copyto,
+            "leading": leading,
+            "run_node": run_node,
+            "left": left,
+            "look": look,
+            "as_array": as_array,
+            "stopped": program.stopped,
+            "begin": begin,
+            "go_on": go_on,
+        }
+        self._lines: list[str] = []
+        self._views: list[str] = []
+        self._held: dict[int, str] = {}  # names of arrays of the frame that Python reads, by value
+        count = len(self.plan.arguments) + len(self.plan.results)
+        self._objects = [f"a{number}" for number, _ in self.plan.arguments]
+        self._objects += [f"o{number}" for number in range(len(self._objects), count)]
+        for number, value in enumerate(self.plan.results, len(self.plan.arguments)):
+            self.scope[f"dtype{number}"] = value.dtype
+            self._lines.append(f"o{number} = empty({value.shape}, dtype{number})")
+        for number, value in self.plan.arguments:
+            if value.dtype.kind == "O":
+                self._lines.append(f"v{value.number} = a{number}")
+        for value, array in self.plan.constants:
+            self.scope[f"constant{value.number}"] = array.reshape(value.shape)
+            self._lines.append(f"v{value.number} = constant{value.number}")
+        self._lines.append(f"objects = ({''.join(f'{name}, ' for name in self._objects)})")
+        if self.plan.native:
+            self._write_native(frame)
+        else:
+            self._write_in_turns(frame)
+        names = [f"a{i}" for i in range(max([number for number, _ in self.plan.arguments], default=-1) + 1)]
+        lines = ["def make(frame):", "    words = frame.words", *[f"    {line}" for line in self._views]]
+        lines += [f"    def replay({', '.join([*names, '*unused'])}):", *[f"        {line}" for line in self._lines]]
+        self.source = "\n".join([*lines, "    return replay"]) + "\n"
+
+    def inlined(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
+        """The lines of the function for another's text, if they are one native call that goes one way.
+
+        Args:
+            frame: the one that the lines are for.
+
+        Returns:
+            The lines, in which argument i is named ``ai``; the names of the results; what other names stand for.
+        """
+        leaves = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
+        if not self.plan.native or len(leaves) > 1 or any(value.dtype.kind == "O" for _, value in self.plan.arguments):
+            return None
+        *lines, last = self._lines
+        names = last.partition("[")[2].rstrip("]").split(", ")
+        return lines, [name for name in names if name], {**self.scope, "frame": frame, "words": frame.words}
+
+    def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
+        """The maker of the function."""
+        filename = f"<fastgrad program {next(_numbers)}>"
+        linecache.cache[filename] = len(self.source), None, self.source.splitlines(keepends=True), filename
+        exec(compile(self.source, filename, "exec"), self.scope)  # noqa: S102 - our own text
+        # Not part of its own globals: it goes with the program, and the text with it.
+        found: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]] = self.scope.pop("make")
+        weakref.finalize(found, linecache.cache.pop, filename, None)
+        return found
+
+    # ---- all in one call ---------------------------------------------------------------------------------
+
+    def _write_native(self, frame: Frame) -> None:
+        total = frame.steps[-1].stop if frame.steps else 0
+        first, *others = [*self._pauses(frame), total]
+        self._call(f"begin(objects, words, {first})", first)
+        for start, stop in itertools.pairwise([first, *others]):
+            self._call(f"go_on(words, {start}, {stop})", stop)
+        ends = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
+        for stretch in ends[:-1]:
+            self._lines.append(f"if status == {-1 - self._leaf(stretch)}: {self._return(stretch)}")
+        self._lines.append(self._return(ends[-1]))
+
+    def _pauses(self, frame: Frame) -> list[int]:
+        """The steps before which a long program returns to Python, so that signals are dealt with; before it changes a variable."""
+        if len(self.plan.stretches) > 1:
+            return []
+        memory = {id(variable._array) for variable in self.plan.written}
+        found, spent = [], 0.0
+        for action, steps in zip(self.plan.actions, frame.steps, strict=True):
+            if spent > driver.BUDGET and steps.start and steps.start not in frame.inside:
+                found.append(steps.start)
+                spent = 0.0
+            if any(isinstance(place, InMemory) and id(place.array) in memory for place in action.outputs):
+                break
+            spent += sum(map(nanoseconds_of, action.launches.launches)) if action.launches else 0.0
+        return found
+
+    @staticmethod
+    def _leaf(stretch: Stretch) -> int:
+        assert stretch.leaf is not None
+        return stretch.leaf
+
+    def _call(self, text: str, stop: int) -> None:
+        self._lines.append(f"status = {text}")
+        self._lines.append(f"if status >= 0: status = stopped(frame, status, objects, {stop})")
+
+    def _return(self, stretch: Stretch) -> str:
+        first = {number: i for i, number in reversed(list(enumerate(stretch.returned)))}
+        found = []
+        for i, (number, value) in enumerate(zip(stretch.returned, stretch.values, strict=True)):
+            name = f"v{value.number}.copy()" if value.dtype.kind == "O" else f"o{len(self.plan.arguments) + number}"
+            found.append(name if first[number] == i else f"{name}.copy()")
+        return f"return {stretch.leaf}, [{', '.join(found)}]"
+
+    # ---- in turns ----------------------------------------------------------------------------------------
+
+    def _write_in_turns(self, frame: Frame) -> None:
+        self._call("begin(objects, words, 0)", 0)  # gives the program its arrays
+        position = 0
+        alone = len(self.plan.stretches) == 1
+        if not alone:
+            self._lines += ["part = 0", "while True:"]
+        for number, stretch in enumerate(self.plan.stretches):
+            before, self._lines = self._lines, []
+            self._write_stretch(number, stretch, frame, position)
+            position += len(stretch.actions)
+            if alone:
+                self._lines = before + self._lines
+            else:
+                self._lines = [*before, f"    if part == {number}:", *[f"        {line}" for line in self._lines]]
+
+    def _write_stretch(self, number: int, stretch: Stretch, frame: Frame, position: int) -> None:
+        first = frame.steps[position].start if position < len(frame.steps) else 0
+        steps = range(first, first)
+        for place, action in enumerate(stretch.actions, position):
+            if action.launches is not None:
+                steps = range(steps.start, frame.steps[place].stop)
+                continue
+            if steps:
+                self._call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
+            steps = range(steps.stop, steps.stop)
+            if stretch.ways and action is stretch.actions[-1]:
+                self._choose(number, stretch, action)
+            else:
+                self._python(place, action)
+        if steps:
+            self._call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
+        if stretch.leaf is not None:
+            self._lines.append(self._return(stretch))
+
+    def _choose(self, number: int, stretch: Stretch, action: Action) -> None:
+        self.scope[f"guard{number}"], self.scope[f"ways{number}"] = action.node, stretch.ways
+        array = self._array(action.inputs[0], action.node.inputs[0])
+        self._lines.append(f"part = ways{number}.get(look(guard{number}, {array}))")
+        self._lines.append(f"if part is None: raise left(guard{number}, {array})")
+        self._lines.append("continue")
+
+    def _python(self, position: int, action: Action) -> None:
+        node = action.node
+        self.scope[f"node{position}"] = node
+        inputs = [self._array(p, v) for p, v in zip(action.inputs, node.inputs, strict=True)]
+        if node.kind is Kind.GUARD:
+            self._lines.append(f"if look(node{position}, {inputs[0]}) != {node.payload[1]!r}:")
+            self._lines.append(f"    raise left(node{position}, {inputs[0]})")
+            return
+        if node.kind is Kind.ASSIGN:
+            self.scope[f"variable{position}"] = node.payload
+            self._lines.append(f"copyto(variable{position}._array, {inputs[0]})")
+            return
+        self._lines.append(f"found = run_node(node{position}, ({''.join(f'{x}, ' for x in inputs)}))")
+        for number, (place, value) in enumerate(zip(action.outputs, node.outputs, strict=True)):
+            name = self._array(place, value)
+            if isinstance(place, InPython):
+                self._lines.append(f"{name} = as_array(found[{number}])")
+            else:
+                self._lines.append(f"copyto({name}, found[{number}])")
+
+    def _array(self, place: Place, value: Value) -> str:
+        """The expression of a value's array."""
+        if isinstance(place, InPython):
+            return f"v{value.number}"
+        if isinstance(place, InObject):
+            return f"leading({self._objects[place.number]}, {value.shape})"
+        if id(value) not in self._held:
+            name = self._held[id(value)] = f"m{len(self._held)}"
+            self.scope[f"place_{name}"], self.scope[f"value_{name}"] = place, value
+            self._views.append(f"{name} = frame.array(place_{name}, value_{name})")
+        return self._held[id(value)]

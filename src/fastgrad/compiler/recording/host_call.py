@@ -1,0 +1,36 @@
+"""Calls of Python from a program: what has no other form is called again at each replay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.recording.made_operation import MadeOperation
+from fastgrad.recording import unheard
+
+
+class HostCall(MadeOperation):
+    """A function of arrays as an operation.
+
+    Args:
+        name: shown in graphs, errors and reports.
+        function: takes arrays and attributes, returns an array or a tuple of arrays.
+        acts: whether it is called for what it does, even if nobody reads its result.
+        computes_nothing: whether the function returns nothing: the operation's result is then a mere True.
+    """
+
+    def __init__(
+        self, name: str, function: Callable[..., Any], acts: bool = False, computes_nothing: bool = False
+    ) -> None:
+        super().__init__(name)
+        self._function = function
+        self.checks = acts
+        self.computes_nothing = computes_nothing
+
+    def run(self, *arrays: Any, **attributes: Any) -> Any:
+        """Calls the function; nobody hears of what it does."""
+        with unheard():
+            found = self._function(*arrays, **attributes)
+        return np.ones((), bool) if self.computes_nothing else found

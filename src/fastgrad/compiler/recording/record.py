@@ -1,0 +1,471 @@
+"""Recording: a program runs eagerly, with real values, and what happens is written down as a graph."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad import recording
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.recording.host_call import HostCall
+from fastgrad.compiler.recording.location import of_package, text, users_line
+from fastgrad.compiler.recording.state import Saved
+from fastgrad.errors import TraceError as TraceError
+from fastgrad.kernels.codegen.locks import new_lock
+from fastgrad.operation import TABLE
+from fastgrad.placement import device_of, placement
+from fastgrad.tensor import Tensor, scalars
+from fastgrad.variable import Variable
+
+_COUNTABLE = 64
+"""Numbers up to this many elements decide a program's way when the library itself asks for them."""
+
+
+class Comparison(NamedTuple):
+    """The payload of a guard on several elements, which are compared with a constant."""
+
+    kind: str
+    wanted: bool
+
+
+class Recording(recording.Recorder):
+    """A recorder that writes down a program as a graph; used in a ``with`` statement around one run of it.
+
+    A tensor that a recorded operation reads is one of: an argument, the value of a variable, the result of a recorded
+    operation, a constant that was announced as such, or a tensor that was there before the run began. Any
+    other was computed from values behind the recorder's back, and can't be replayed.
+
+    Args:
+        arguments: the tensors that will be given anew at each replay, in order.
+
+    Attributes:
+        failure: why the program can't be replayed, if it can't.
+        may_give_up: whether somebody runs the program eagerly for good if it can't be written down.
+        gave_up: whether that is so.
+        refuses: whether taking a number out of the program is an error; else the rest of the run is not written down.
+        has_own_gradients: whether the program uses gradients of the user's own that the graph does not know.
+        captured: tensors that were there before and are constants now.
+        created: the variables that the program has made.
+        saved: the values that the variables changed by the program had before.
+        device: a GPU that operations ran on; None if all ran on the host.
+        numbers: those that the program went on by, with the user's line that asked.
+    """
+
+    follows_state = True
+
+    def __init__(self, arguments: Sequence[Tensor]) -> None:
+        self._nodes: list[Node] = []
+        self._values: dict[int, Value] = {}
+        # Tensors are known by their ids: of those that go, as they do eagerly, the ids are forgotten; the others are kept.
+        self._kept: list[Any] = []
+        self._alive: dict[int, _Alive] = {}
+        self._made_here: set[int] = set()
+        self._announced: set[int] = set()
+        self._forget = _Forget(self._values, self._announced, self._alive)
+        self._fixed: set[int] = set()  # values that follow from constants
+        self._count = 0
+        self._unexplained: list[Variable] = []
+        self._outer: set[int] | None = None
+        self._lines: dict[int, tuple[str, int] | None] = {}
+        self.failure: str | None = None
+        self.device: Any = None
+        self.may_give_up = self.gave_up = False
+        self.refuses = True
+        self.has_own_gradients = False
+        self.captured: list[Tensor] = []
+        self.created: list[Variable] = []
+        self.saved = Saved()
+        self.numbers: list[tuple[tuple[str, int] | None, int]] = []
+        for position, tensor in enumerate(arguments):
+            self._bind(tensor, self._node(Kind.ARGUMENT, position, outputs=(tensor,)).outputs[0])
+            self._kept.append(tensor)
+
+    def graph(self, results: Sequence[Tensor]) -> Graph:
+        """The program so far, with these tensors as its results.
+
+        Raises:
+            TraceError: something happened that can't be replayed.
+        """
+        values = [self._value(tensor) for tensor in results]
+        self._settle()
+        if self.failure is not None:
+            raise TraceError(self.failure)
+        return Graph(_acts_last(self._nodes), values)
+
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether the tensor has a place in the graph, and is no constant there."""
+        value = self._values.get(id(tensor))
+        return value is not None and id(value) not in self._fixed
+
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether the tensor may be another one in another run: it is none of the constants."""
+        return self.holds(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
+
+    def disown(self, tensors: Sequence[Tensor]) -> None:
+        """Takes tensors for ones that can't be used any more: those of a function that was written down on its own."""
+        self._kept += tensors
+        self._made_here.update([id(x) for x in tensors if id(x) not in self._values])
+
+    @property
+    def control_flow(self) -> Any:
+        """What writes branches and loops down as operations."""
+        from fastgrad.compiler.control_flow.control_flow import ControlFlow
+
+        return ControlFlow(self)
+
+    def takes_as_constant(self, tensor: Tensor) -> bool:
+        """Whether a tensor that the program returns was there before, or is always the same."""
+        if id(tensor) in self._values or self.knows(tensor) or tensor._owner is not None:
+            return False
+        if id(tensor) not in self._announced:
+            self.captured.append(tensor)
+        return True
+
+    # ---- what is reported --------------------------------------------------------------------------
+
+    def on_operation(
+        self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> None:
+        """An operation becomes a node."""
+        if operation.run is None:
+            self._own_gradient(operation, inputs, outputs)
+            return
+        values = tuple([self._value(x) for x in inputs])
+        if operation.count is not None:
+            self._guard_count(operation, values, attributes, len(outputs[0]._array))
+        node = self._node(Kind.OPERATION, operation, values, outputs, attributes)
+        self._lines[id(node)] = users_line()
+        if not operation.checks and self._fixed.issuperset(map(id, values)):
+            self._fixed.update([id(value) for value in node.outputs])
+        for tensor, value in zip(outputs, node.outputs, strict=True):
+            self._bind(tensor, value)
+            self.device = self.device or device_of(tensor._array)
+
+    def _own_gradient(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+        """What the function computes is recorded as it runs; its gradient becomes a graph, for whoever asks for it later."""
+        found = self.control_flow.own_gradient(operation, inputs, outputs)
+        if found is None:
+            self.has_own_gradients = True
+            return
+        own, read = found
+        values = tuple([self._value(x) for x in (*outputs, *inputs, *read)])
+        node = self._node(Kind.OPERATION, own, values, outputs)
+        for tensor, value in zip(outputs, node.outputs, strict=True):
+            self._bind(tensor, value)
+
+    def on_constant(self, tensor: Tensor) -> None:
+        """A constant becomes a node when it is first used."""
+        self._made_here.discard(id(tensor))
+        self._announced.add(id(tensor))
+        self._follow(tensor)
+
+    def on_read(self, variable: Variable, tensor: Tensor) -> None:
+        """A variable's value becomes a node when it is first read after a change."""
+        if id(tensor) not in self._values:
+            self._bind(tensor, self._node(Kind.READ, variable, outputs=(tensor,)).outputs[0])
+            self._kept.append(tensor)
+
+    def on_create(self, variable: Variable) -> None:
+        """A program that makes variables is recorded again the next time, when they are there."""
+        if not variable._made_quietly:
+            self.created.append(variable)
+
+    def on_write(self, variable: Variable) -> None:
+        """The change must be explained by ``on_assign`` before anything else is recorded."""
+        self.saved.keep(variable)
+        self._unexplained.append(variable)
+
+    def on_assign(self, variable: Variable, tensor: Tensor) -> None:
+        """An assignment becomes a node."""
+        self._unexplained = [other for other in self._unexplained if other is not variable]
+        self._node(Kind.ASSIGN, variable, (self._value(tensor),))
+
+    def on_effect(self, what: str) -> None:
+        """What no replay can do again is not to be replayed."""
+        self._fail(
+            f"{text(users_line())}: {what} while tf.function recorded. A recorded function is replayed without its Python, which "
+            "would not do this again. Do it outside of the function; or run everything eagerly: "
+            "tf.config.run_functions_eagerly(True)."
+        )
+
+    def on_element(self) -> None:
+        """A loop over a dataset goes on until its end, whenever that is: the rest of the run is not written down."""
+        if not self.may_give_up:
+            self._fail(
+                f"{text(users_line())}: this line takes an element of a dataset in a part of a program that is written down as an "
+                "operation. Take it outside, and pass it as an argument."
+            )
+            raise TraceError(self.failure)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self.gave_up = True
+        recording.stop(self)
+
+    def on_call(self, name: str, function: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], acts: bool) -> None:
+        """A call of Python becomes an operation that calls it again."""
+        call = HostCall(name, function, acts, not outputs)
+        values = tuple([self._value(x) for x in inputs])
+        if not outputs:
+            self._new(Kind.OPERATION, call, values, np.ones((), bool))
+            return
+        node = self._node(Kind.OPERATION, call, values, outputs)
+        self._lines[id(node)] = users_line()
+        for tensor, value in zip(outputs, node.outputs, strict=True):
+            self._bind(tensor, value)
+
+    def on_value(self, tensor: Tensor, kind: str) -> None:
+        """Going on by a value is a guard; taking numbers out of the program is not to be replayed.
+
+        Raises:
+            TraceError: the program asks for a number that it could not have been recorded without.
+        """
+        if not self.knows(tensor):
+            return  # a constant, the same each time
+        value = self._value(tensor)
+        if id(value) in self._fixed:
+            return
+        if kind in {"bool", "int", "index"}:
+            self._guard(value, {"bool": bool, "int": int, "index": int}[kind](tensor._on_host().reshape(())), kind)
+        elif tensor._array.dtype.kind in "iu" and tensor._array.size == 1 and _asked_within():
+            self._guard(value, int(tensor._on_host().reshape(())), "int")
+        elif tensor._array.dtype.kind in "iubf" and tensor._array.size <= _COUNTABLE and _asked_within():
+            self._guard_elements(value, tensor._on_host())
+        elif self.refuses:
+            self._refuse_look(tensor, value, kind)
+        else:
+            self._give_up()
+
+    def _guard(self, value: Value, found: Any, kind: str = "bool") -> None:
+        self._node(Kind.GUARD, (kind, found), (value,))
+        if kind != "bool":
+            self.numbers.append((users_line(), found))
+
+    def _guard_count(self, operation: Any, inputs: tuple[Value, ...], attributes: dict[str, Any], found: int) -> None:
+        """The program goes on only if the operation will give a result of this size."""
+        counting = HostCall(
+            f"{operation.name}_count", lambda *arrays, **options: np.array(operation.count(*arrays, **options))
+        )
+        counting.launches = operation.count_launches
+        count = self._new(Kind.OPERATION, counting, inputs, np.array(found), attributes)
+        self._guard(count, found, "int")
+
+    def _guard_elements(self, value: Value, found: np.ndarray) -> None:
+        """The program goes on only if these are the elements: a comparison with a constant."""
+        wanted = self._new(Kind.CONSTANT, np.array(found), (), found)
+        same = self._new(Kind.OPERATION, TABLE["equal"], (value, wanted), np.ones(found.shape, bool))
+        if found.ndim:
+            axes = {"axes": tuple(range(found.ndim)), "keepdims": False}
+            same = self._new(Kind.OPERATION, TABLE["reduce_all"], (same,), np.ones((), bool), axes)
+        self._node(Kind.GUARD, Comparison("bool", True), (same,))
+
+    def _refuse_look(self, tensor: Tensor, value: Value, kind: str) -> None:
+        maker = next((node for node in self._nodes if any(value is made for made in node.outputs)), None)
+        if maker is None or maker.kind is not Kind.OPERATION:
+            origin = (
+                "an argument of the function" if maker and maker.kind is Kind.ARGUMENT else "the value of a variable"
+            )
+        else:
+            origin = f"the result of {maker.payload.name!r} at {text(self._lines.get(id(maker)))}"
+        asked = {"numpy": "its elements as a NumPy array", "float": "a Python float", "complex": "a Python complex"}
+        self._fail(
+            f"{text(users_line())}: this line asks a tensor for {asked.get(kind, kind)} while tf.function records it. The tensor, "
+            f"of shape {list(tensor._array.shape)} and dtype {tensor.dtype.name}, is {origin}. "
+            "A recorded function is replayed without its Python, so the number could not be taken out anew. Keep it a tensor; "
+            "or return it and look at it outside; or show it with tf.print; or compute with it in tf.py_function; or run everything "
+            "eagerly: tf.config.run_functions_eagerly(True)."
+        )
+        raise TraceError(self.failure)
+
+    # ---- values --------------------------------------------------------------------------------------
+
+    def _node(
+        self,
+        kind: Kind,
+        payload: Any,
+        inputs: tuple[Value, ...] = (),
+        outputs: Sequence[Tensor] = (),
+        attributes: dict[str, Any] | None = None,
+    ) -> Node:
+        self._settle()
+        values = []
+        for tensor in outputs:
+            values.append(Value(tensor._array.shape, tensor._array.dtype, self._count))
+            self._count += 1
+        node = Node(kind, payload, inputs, tuple(values), attributes or {})
+        self._nodes.append(node)
+        return node
+
+    def _new(
+        self,
+        kind: Kind,
+        payload: Any,
+        inputs: tuple[Value, ...],
+        like: np.ndarray,
+        attributes: dict[str, Any] | None = None,
+    ) -> Value:
+        """The value of a node for which the program itself has no tensor."""
+        self._settle()
+        value = Value(like.shape, like.dtype, self._count)
+        self._count += 1
+        self._nodes.append(Node(kind, payload, inputs, (value,), attributes or {}))
+        return value
+
+    def _settle(self) -> None:
+        if self._unexplained and self.failure is None:
+            names = ", ".join(variable.name for variable in self._unexplained)
+            self._fail(f"the variables {names} were changed in a way that can't be replayed")
+
+    def _bind(self, tensor: Tensor, value: Value) -> None:
+        self._values[id(tensor)] = value
+        self._made_here.discard(id(tensor))
+        self._follow(tensor)
+
+    def _follow(self, tensor: Tensor) -> None:
+        """Forgets the tensor when it goes."""
+        if id(tensor) not in self._alive:
+            alive = self._alive[id(tensor)] = _Alive(tensor, self._forget)
+            alive.key = id(tensor)
+
+    def _value(self, tensor: Tensor) -> Value:
+        value = self._values.get(id(tensor))
+        if value is None:
+            # A Python number as a tensor is kept for later, and may have been made here while nobody listened.
+            if id(tensor) in self._made_here and not any(tensor is kept for kept in scalars.values()):
+                self._fail(
+                    f"{text(users_line())}: this line makes a tensor from the values of others in a way that tf.function can't "
+                    f"record: {tensor!r}. Make it with operations of fastgrad; or run everything eagerly: "
+                    "tf.config.run_functions_eagerly(True)."
+                )
+            array = tensor._on_host()
+            if tensor._owner is not None or not array.flags.c_contiguous:
+                array = np.array(array, order="C")
+            value = self._node(Kind.CONSTANT, array, outputs=(tensor,)).outputs[0]
+            self._bind(tensor, value)
+            self._fixed.add(id(value))
+            if id(tensor) not in self._announced:
+                self.captured.append(tensor)
+        return value
+
+    def _fail(self, what: str) -> None:
+        if self.failure is None:
+            self.failure = what
+
+    # ---- the run ---------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Recording:
+        recording.start(self)
+        _births.install()
+        self._outer, _births.made_here = _births.made_here, self._made_here
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        _births.made_here = self._outer
+        _births.remove()
+        recording.stop(self)
+
+
+class _Births(threading.local):
+    """While somebody records, notes each tensor that its thread makes.
+
+    So those made behind the recorder's back are told from those that were there before. ``Tensor`` itself knows
+    nothing of it: its ``__init__`` is exchanged for the time of a recording, and a tensor costs nothing otherwise.
+    """
+
+    made_here: set[int] | None = None
+    apart: set[int] | None = None
+
+    def install(self) -> None:
+        """Notes births from now on."""
+        with _lock:
+            _recordings.append(self)
+            Tensor.__init__ = _noted  # type: ignore[method-assign]
+
+    def remove(self) -> None:
+        """Ends what ``install`` began."""
+        with _lock:
+            _recordings.pop()
+            if not _recordings:
+                Tensor.__init__ = _unnoted  # type: ignore[method-assign]
+
+
+_births = _Births()
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """What this thread does inside the ``with`` is no part of what is recorded around it, and neither are its tensors: all on the host."""
+    before, before_apart = _births.made_here, _births.apart
+    _births.made_here, _births.apart = None, set()
+    try:
+        with recording.unheard(), placement.inside(None) if placement.active else nullcontext():
+            yield
+    finally:
+        made = _births.apart
+        if before is not None:
+            before -= made  # some have the ids of tensors that are gone
+        if before_apart is not None:
+            before_apart |= made
+        _births.made_here, _births.apart = before, before_apart
+
+
+_lock = new_lock()
+_recordings: list[Any] = []
+_unnoted = Tensor.__init__
+
+
+def _noted(self: Tensor, array: np.ndarray) -> None:
+    _unnoted(self, array)
+    if _births.made_here is not None:
+        _births.made_here.add(id(self))
+    if _births.apart is not None:
+        _births.apart.add(id(self))
+
+
+class _Alive(weakref.ref):
+    """A weak reference that knows the id of what it refers to."""
+
+    __slots__ = ("key",)
+
+    key: int
+
+
+class _Forget:
+    """Takes the id of a tensor that is gone out of a recording."""
+
+    __slots__ = ("_alive", "_announced", "_values")
+
+    def __init__(self, values: dict[int, Value], announced: set[int], alive: dict[int, _Alive]) -> None:
+        self._values, self._announced, self._alive = values, announced, alive
+
+    def __call__(self, gone: Any) -> None:
+        self._values.pop(gone.key, None)
+        self._announced.discard(gone.key)
+        self._alive.pop(gone.key, None)
+
+
+def _acts_last(nodes: list[Node]) -> list[Node]:
+    """The nodes, those that act on the world but compute nothing moved behind the last guard: it may begin the run anew."""
+    last = max([position for position, node in enumerate(nodes) if node.kind is Kind.GUARD], default=-1)
+    moved = [node for node in nodes[:last] if isinstance(node.payload, HostCall) and node.payload.computes_nothing]
+    if last < 0 or not moved:
+        return nodes
+    early = set(map(id, moved))
+    return [*[node for node in nodes[: last + 1] if id(node) not in early], *moved, *nodes[last + 1 :]]
+
+
+def _asked_within() -> bool:
+    """Whether a value is asked for by this package's own code, not by the user's."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") in _ASKING:
+        frame = frame.f_back
+    return frame is not None and of_package(frame)
+
+
+_ASKING = frozenset([__name__, "fastgrad.tensor", "fastgrad.variable"])

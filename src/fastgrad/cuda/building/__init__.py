@@ -1,1 +1,0 @@
-"""From a body to a GPU's machine code: what a CPU has in `kernels.building`."""

@@ -1,0 +1,1 @@
+"""From a body to a GPU's machine code: what a CPU has in `kernels.codegen`."""

@@ -1,0 +1,146 @@
+"""From a kernel to PTX, the GPU's assembly language, by numba-cuda.
+
+No driver and no GPU is needed for that; `link` makes machine code of the PTX. Numba is imported when something is compiled.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from fastgrad.cuda.codegen.binding import NotForGpus, bits_of, rebound
+from fastgrad.cuda.codegen.entry import entry_of, entry_source
+from fastgrad.cuda.codegen.kernel import DeviceKernel
+from fastgrad.cuda.codegen.library import OF_GPU
+from fastgrad.kernels.codegen.body import ByDtype, Special, digest, fingerprint
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Parameter
+
+COMPILERS = (
+    *("numba-cuda", "numba", "llvmlite"),
+    *("nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-nvjitlink", "nvidia-nvvm"),
+)
+"""The packages that make machine code, whose versions that depends on."""
+
+
+def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> str:
+    """The PTX of a kernel; its entry is `entry.ENTRY`.
+
+    Args:
+        kernel: what is compiled.
+        dtypes: the dtype of each type variable.
+        capability: the compute capability of the GPU, times ten: 80, 90, 100, ...
+
+    Raises:
+        TypeError: dtypes that the kernel is not for.
+        NotForGpus: the body has something that no GPU does.
+        RuntimeError: numba-cuda refuses it; the message has its reason.
+    """
+    variables = kernel.checked_types(dtypes)
+    from fastgrad.cuda.codegen import numba_cuda
+
+    types = numba_cuda.types
+    chosen = tuple(variables.items())
+    entry = _bound(entry_of(kernel, _device_function(kernel.function, chosen)), chosen)
+    arguments = [_type_of(parameter, variables) for parameter in kernel.given]
+    try:
+        return numba_cuda.compile_entry(entry, (*arguments, types.CPointer(types.int64), types.int64), capability)
+    except numba_cuda.NumbaError as error:
+        raise RuntimeError(f"kernel {kernel.name} can't be compiled for a GPU: {error}") from error
+
+
+def content_of(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> str:
+    """All that a kernel's machine code depends on but the GPU, as a text; Numba is not imported for it.
+
+    Raises:
+        TypeError: dtypes that the kernel is not for.
+    """
+    variables = kernel.checked_types(dtypes)
+    lines = [
+        f"kernel {kernel.name}({kernel.signature.text})",
+        f"types {variables}",
+        f"body {fingerprint(kernel.function)}",
+        entry_source(kernel),
+        _compilers(),
+    ]
+    return "\n".join(lines)
+
+
+@functools.cache
+def _compilers() -> str:
+    """What makes machine code of a body, and of which versions."""
+    folder = Path(__file__).parent
+    ours = digest(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py"))))
+    functions = [
+        fingerprint(function)
+        for value in OF_GPU.values()
+        for function in (value.choices.values() if isinstance(value, ByDtype) else [value])
+    ]
+    versions = [f"{package} {metadata.version(package)}" for package in COMPILERS]
+    return "\n".join([f"builder {ours}", *functions, *versions])
+
+
+def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Any:
+    """Numba's type of a parameter."""
+    from fastgrad.cuda.codegen.numba_cuda import types
+
+    if parameter.kind in ARRAY_KINDS + LIST_KINDS:
+        array = types.CPointer(_number(variables.get(str(parameter.element), str(parameter.element))))
+        return types.CPointer(array) if parameter.kind in LIST_KINDS else array
+    if parameter.kind in ("sizes", "objects"):
+        return types.CPointer(types.int64)
+    return types.float64 if parameter.kind == "float" else types.int64
+
+
+def _number(dtype: str) -> Any:
+    """Numba's type of the elements of a dtype."""
+    from fastgrad.cuda.codegen.numba_cuda import types
+
+    return types.uint8 if dtype == "bool" else getattr(types, dtype)
+
+
+class _Types(dict[str, Any]):
+    """Numba's types by the names of dtypes, and by those of type variables."""
+
+    def __missing__(self, name: str) -> Any:
+        return _number(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _substitute(value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
+    """What stands for a global of a body that is no number."""
+    from fastgrad.cuda.codegen.intrinsics import SPECIALS
+    from fastgrad.cuda.codegen.numba_cuda import ChosenFunction
+
+    value = OF_GPU.get(value, value)
+    if isinstance(value, ByDtype):
+        return ChosenFunction({name: _substitute(choice, variables) for name, choice in value.choices.items()})
+    if not isinstance(value, Special):
+        return _device_function(value, variables)
+    if value not in SPECIALS:
+        raise NotForGpus(f"{value.name} is for a CPU")
+    return _plain(SPECIALS[value])
+
+
+@functools.cache
+def _plain(function: Any) -> Any:
+    """An intrinsic, or a function that needs no globals but numba-cuda's."""
+    from fastgrad.cuda.codegen.numba_cuda import DeviceFunction
+
+    return DeviceFunction(function) if isinstance(function, FunctionType) else function
+
+
+def _device_function(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> Any:
+    from fastgrad.cuda.codegen.numba_cuda import DeviceFunction
+
+    return DeviceFunction(_bound(function, variables))
+
+
+def _bound(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> FunctionType:
+    """A copy of a function that numba-cuda can compile."""
+    types = {name: _number(dtype) for name, dtype in variables}
+    types |= {name + "_bits": _number(bits_of(dtype)) for name, dtype in variables}
+    return rebound(function, _Types(types), lambda value: _substitute(value, variables))

@@ -1,0 +1,258 @@
+"""What the names of `kernels.codegen.body` and `cuda.codegen.body` are for numba-cuda: its own functions, or intrinsics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from fastgrad.cuda.codegen import body as of_gpus
+from fastgrad.cuda.codegen import entry
+from fastgrad.cuda.codegen.numba_cuda import cgutils, cuda, intrinsic, types
+from fastgrad.kernels.codegen import body
+
+ALIGNMENT = 16
+"""Bytes: arrays begin at multiples of it, and it is the widest access."""
+_WARP_MASK = -1
+_SHARED = 3  # the number of the address space of shared memory
+
+
+# ---- the entry of a kernel -------------------------------------------------------------------------------------
+
+
+def thread() -> Any:
+    return types.int64(cuda.threadIdx.x)
+
+
+def threads() -> Any:
+    return types.int64(cuda.blockDim.x)
+
+
+def block() -> Any:
+    return types.int64(cuda.blockIdx.x)
+
+
+def blocks() -> Any:
+    return types.int64(cuda.gridDim.x)
+
+
+def _promising(noalias: bool) -> Any:
+    """The entry's pointers but the last, which is that of the answer, are aligned; if `noalias`, what they point to is distinct."""
+
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointers = [a for a in builder.function.args[1:] if isinstance(a.type, ir.PointerType)]
+        for argument in pointers[:-1]:
+            argument.attributes.align = ALIGNMENT
+            if noalias:
+                argument.add_attribute("noalias")
+        return context.get_dummy_value()
+
+    return lower
+
+
+@intrinsic
+def arrays_are_aligned(context: Any) -> Any:
+    return types.none(), _promising(noalias=False)
+
+
+@intrinsic
+def arrays_are_distinct(context: Any) -> Any:
+    return types.none(), _promising(noalias=True)
+
+
+@intrinsic
+def keep_least(context: Any, answer: Any, status: Any) -> Any:
+    """-1, that all is well, is the greatest of all."""
+
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.atomic_rmw("umin", args[0], args[1], "monotonic")
+        return context.get_dummy_value()
+
+    return types.none(answer, types.int64), lower
+
+
+@intrinsic
+def unit_of_work(context: Any, unit: Any) -> Any:
+    """Its number, by an instruction that hides how it follows from the one before.
+
+    Else NVVM replaces the addresses in the loop over units by pointers that grow, of which it does not know any more that they are
+    aligned, and neighbouring elements are not one access.
+    """
+
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(64)
+        return builder.asm(ir.FunctionType(word, [word]), "mov.u64 $0, $1;", "=l,l", args, side_effect=False)
+
+    return types.int64(unit), lower
+
+
+# ---- memory ----------------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def local_array(context: Any, element: Any, length: Any) -> Any:
+    if not isinstance(length, types.IntegerLiteral):
+        return None
+
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = context.get_data_type(element.dtype)
+        with builder.goto_entry_block():
+            memory = builder.alloca(ir.ArrayType(kind, length.literal_value))
+            memory.align = ALIGNMENT
+        return builder.bitcast(memory, kind.as_pointer())
+
+    return types.CPointer(element.dtype)(element, length), lower
+
+
+@intrinsic
+def shared_array(context: Any, element: Any, length: Any) -> Any:
+    if not isinstance(length, types.IntegerLiteral):
+        return None
+
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = context.get_data_type(element.dtype)
+        memory = ir.ArrayType(kind, length.literal_value)
+        name = builder.module.get_unique_name("shared")
+        place = ir.GlobalVariable(builder.module, memory, name, _SHARED)
+        place.linkage, place.align = "internal", ALIGNMENT
+        place.initializer = ir.Constant(memory, ir.Undefined)
+        return builder.addrspacecast(builder.bitcast(place, kind.as_pointer(_SHARED)), kind.as_pointer())
+
+    return types.CPointer(element.dtype)(element, length), lower
+
+
+@intrinsic
+def load_aligned(context: Any, array: Any, index: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = builder.load(builder.gep(args[0], [args[1]]))
+        value.align = ALIGNMENT
+        return value
+
+    return array.dtype(array, types.int64), lower
+
+
+@intrinsic
+def store_aligned(context: Any, array: Any, index: Any, value: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[2], builder.gep(args[0], [args[1]])).align = ALIGNMENT
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64, array.dtype), lower
+
+
+def prefetch(array: Any, index: Any) -> None:
+    """Nothing: other threads work while this one waits."""
+
+
+@intrinsic
+def pointer(context: Any, element: Any, address: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[1], context.get_value_type(signature.return_type))
+
+    return types.CPointer(element.dtype)(element, types.int64), lower
+
+
+@intrinsic
+def address_of(context: Any, array: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(args[0], ir.IntType(64))
+
+    return types.int64(array), lower
+
+
+# ---- numbers ---------------------------------------------------------------------------------------------------
+
+
+def _with_same_bits(results: dict[Any, Any], x: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(signature.return_type))
+
+    return (results[x](x), lower) if x in results else None
+
+
+@intrinsic
+def float_bits(context: Any, x: Any) -> Any:
+    return _with_same_bits({types.float32: types.int32, types.float64: types.int64}, x)
+
+
+@intrinsic
+def from_bits(context: Any, i: Any) -> Any:
+    return _with_same_bits({types.int32: types.float32, types.int64: types.float64}, i)
+
+
+def _rounded(name: str, x: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function = f"__nv_{name}f" if x == types.float32 else f"__nv_{name}"  # of NVIDIA's libdevice
+        kind = ir.FunctionType(args[0].type, [args[0].type])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, function), args)
+
+    return x(x), lower
+
+
+@intrinsic
+def round_down(context: Any, x: Any) -> Any:
+    return _rounded("floor", x)
+
+
+@intrinsic
+def round_up(context: Any, x: Any) -> Any:
+    return _rounded("ceil", x)
+
+
+@intrinsic
+def round_to_zero(context: Any, x: Any) -> Any:
+    return _rounded("trunc", x)
+
+
+@intrinsic
+def round_to_even(context: Any, x: Any) -> Any:
+    return _rounded("rint", x)
+
+
+def fused_multiply_add(a: Any, b: Any, c: Any) -> Any:
+    return cuda.fma(a, b, c)
+
+
+# ---- threads ---------------------------------------------------------------------------------------------------
+
+
+def synchronize() -> None:
+    cuda.syncthreads()
+
+
+def shuffle_xor(x: Any, lanes: Any) -> Any:
+    return cuda.shfl_xor_sync(_WARP_MASK, x, lanes)
+
+
+def shuffle_down(x: Any, lanes: Any) -> Any:
+    return cuda.shfl_down_sync(_WARP_MASK, x, lanes)
+
+
+SPECIALS: dict[body.Special, Any] = {
+    entry.arrays_are_aligned: arrays_are_aligned,
+    entry.arrays_are_distinct: arrays_are_distinct,
+    entry.keep_least: keep_least,
+    entry.unit_of_work: unit_of_work,
+    body.address_of: address_of,
+    body.float_bits: float_bits,
+    body.from_bits: from_bits,
+    body.fused_multiply_add: fused_multiply_add,
+    body.local_array: local_array,
+    body.pointer: pointer,
+    body.prefetch: prefetch,
+    body.round_down: round_down,
+    body.round_to_even: round_to_even,
+    body.round_to_zero: round_to_zero,
+    body.round_up: round_up,
+    of_gpus.block: block,
+    of_gpus.blocks: blocks,
+    of_gpus.load_aligned: load_aligned,
+    of_gpus.shared_array: shared_array,
+    of_gpus.shuffle_down: shuffle_down,
+    of_gpus.shuffle_xor: shuffle_xor,
+    of_gpus.store_aligned: store_aligned,
+    of_gpus.synchronize: synchronize,
+    of_gpus.thread: thread,
+    of_gpus.threads: threads,
+}
+"""By special its intrinsic, or a function for numba-cuda to compile. `library.OF_GPU` has those that are made of these."""

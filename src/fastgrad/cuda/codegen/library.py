@@ -1,0 +1,225 @@
+"""What the C library does for those few elements that loops on a CPU leave to it (`kernels.codegen.body.LibraryCall`), for a GPU.
+
+These are sines of far angles, by as many digits of 2 / pi as they need (Payne and Hanek 1983), and remainders of large quotients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from numpy import int32, int64, uint64
+
+from fastgrad.kernels.codegen.body import (
+    by_dtype,
+    float_bits,
+    from_bits,
+    fused_multiply_add,
+    library_cos,
+    library_fmod,
+    library_sin,
+    library_tan,
+    pack_panel,
+    round_to_zero,
+    scalar_function,
+    scale_by_power_of_two,
+)
+from fastgrad.kernels.math.circular import (
+    QUARTER_REST32,
+    QUARTER_REST64,
+    sine_of_quarters,
+    tangent_of_quarters,
+)
+from fastgrad.kernels.math.power import power_in_parts, power_through_float64
+
+UNIT = 2.0**-62
+LOW = 0xFFFFFFFF
+
+
+@scalar_function
+def _last_digits(i):
+    """The 64 bits with the number i > 11."""
+    if i == 12:
+        return uint64(0x1FF897FFDE05980F)
+    if i == 13:
+        return uint64(0xEF2F118B5A0A6D1F)
+    if i == 14:
+        return uint64(0x6D367ECF27CB09B7)
+    if i == 15:
+        return uint64(0x4F463F669E5FEA2D)
+    if i == 16:
+        return uint64(0x7527BAC7EBE5F17B)
+    if i == 17:
+        return uint64(0x3D0739F78A5292EA)
+    if i == 18:
+        return uint64(0x6BFB5FB11F8D5D08)
+    if i == 19:
+        return uint64(0x56033046FC7B6BAB)
+    if i == 20:
+        return uint64(0xF0CFBC209AF4361D)
+    return uint64(0)
+
+
+@scalar_function
+def _digits(i):
+    """The 64 bits of 2 / pi with the number i: 1 has the first ones behind its point."""
+    if i == 1:
+        return uint64(0xA2F9836E4E441529)
+    if i == 2:
+        return uint64(0xFC2757D1F534DDC0)
+    if i == 3:
+        return uint64(0xDB6295993C439041)
+    if i == 4:
+        return uint64(0xFE5163ABDEBBC561)
+    if i == 5:
+        return uint64(0xB7246E3A424DD2E0)
+    if i == 6:
+        return uint64(0x06492EEA09D1921C)
+    if i == 7:
+        return uint64(0xFE1DEB1CB129A73E)
+    if i == 8:
+        return uint64(0xE88235F52EBB4484)
+    if i == 9:
+        return uint64(0xE99C7026B45F7E41)
+    if i == 10:
+        return uint64(0x3991D639835339F4)
+    if i == 11:
+        return uint64(0x9C845F8BBDF9283B)
+    return _last_digits(i)
+
+
+@scalar_function
+def _digits_from(i, shift):
+    """64 bits that begin `shift` behind the beginning of `_digits(i)`."""
+    return (_digits(i) << shift) | ((_digits(i + 1) >> (uint64(63) - shift)) >> uint64(1))
+
+
+@scalar_function
+def _high_product(a, b):
+    """The upper 64 bits of a product of two integers of 64."""
+    a_low, a_high = a & uint64(LOW), a >> uint64(32)
+    b_low, b_high = b & uint64(LOW), b >> uint64(32)
+    cross = a_high * b_low + ((a_low * b_low) >> uint64(32))
+    other = a_low * b_high + (cross & uint64(LOW))
+    return a_high * b_high + (cross >> uint64(32)) + (other >> uint64(32))
+
+
+def _whole_parts32(x):
+    """Integers m and e, for which x >= 0 is m 2^e."""
+    bits = float_bits(x)
+    return uint64((bits & 0x7FFFFF) | 0x800000), int64((bits >> 23) & 255) - 150
+
+
+def _whole_parts64(x):
+    bits = float_bits(x)
+    return uint64((bits & 0xFFFFFFFFFFFFF) | 0x10000000000000), int64((bits >> 52) & 2047) - 1075
+
+
+_whole_parts = by_dtype(float32=_whole_parts32, float64=_whole_parts64)
+
+
+def _quarter_rest32(x):
+    """x times what pi / 2 has beyond its rounding."""
+    return x * T(2 * QUARTER_REST32)
+
+
+def _quarter_rest64(x):
+    return x * T(2 * QUARTER_REST64)
+
+
+_quarter_rest = by_dtype(float32=_quarter_rest32, float64=_quarter_rest64)
+
+
+@scalar_function
+def _quarters(x):
+    """x >= 1 less the nearest multiple of pi / 2, what the rounding of that took from it, and which of four that multiple is."""
+    m, e = _whole_parts(x)
+    begin = e + 62  # bits of 2 / pi before that one give multiples of 4
+    i, shift = begin >> 6, uint64(begin & 63)
+    second, third = _digits_from(i + 1, shift), _digits_from(i + 2, shift)
+    low = m * second + _high_product(m, third)
+    carry = uint64(1) if low < m * second else uint64(0)
+    high = m * _digits_from(i, shift) + _high_product(m, second) + carry
+    quarter = (high + (uint64(1) << uint64(61))) >> uint64(62)
+    fraction = int64(high - (quarter << uint64(62)))
+    a = T(fraction)
+    b = T(fraction - int64(a)) + T(low >> uint64(32)) * T(2.0**-32)
+    total = a + b
+    b = ((a - total) + b) + T(low & uint64(LOW)) * T(2.0**-64)
+    a, b = total * T(UNIT), b * T(UNIT)
+    r = a * T(math.pi / 2)
+    rest = fused_multiply_add(a, T(math.pi / 2), -r) + (_quarter_rest(a) + b * T(math.pi / 2))
+    return r, rest, int64(quarter) & 3
+
+
+@scalar_function
+def far_sine(x):
+    """The sine."""
+    r, rest, quarter = _quarters(math.fabs(x))
+    y = sine_of_quarters(r, rest, quarter)
+    return math.copysign(T(1), x) * y if math.fabs(x) < T(math.inf) else x - x
+
+
+@scalar_function
+def far_cosine(x):
+    """The cosine."""
+    r, rest, quarter = _quarters(math.fabs(x))
+    return sine_of_quarters(r, rest, quarter + 1) if math.fabs(x) < T(math.inf) else x - x
+
+
+@scalar_function
+def far_tangent(x):
+    """The tangent."""
+    r, rest, quarter = _quarters(math.fabs(x))
+    y = tangent_of_quarters(r, rest, quarter)
+    return math.copysign(T(1), x) * y if math.fabs(x) < T(math.inf) else x - x
+
+
+@scalar_function
+def remainder(a, b):
+    """a - b n exactly, where n is a / b without its fraction (C: fmod)."""
+    r, divisor = math.fabs(a), math.fabs(b)
+    if not (r < T(math.inf) and divisor > 0):
+        return (a * b) / (a * b)
+    while r >= divisor:
+        step = divisor
+        while step <= r * T(2.0**-22):
+            step *= T(2.0**20)
+        r = fused_multiply_add(-round_to_zero(r / step), step, r)
+        r = r + step if r < 0 else r
+    return math.copysign(r, a)
+
+
+def _scale32(x, k):
+    half = int64(k) >> 1
+    return (x * from_bits(int32((half + 127) << 23))) * from_bits(int32((int64(k) - half + 127) << 23))
+
+
+def _scale64(x, k):
+    half = int64(k) >> 1
+    return (x * from_bits((half + 1023) << 52)) * from_bits((int64(k) - half + 1023) << 52)
+
+
+scale_in_two_steps = by_dtype(float32=_scale32, float64=_scale64)
+"""x 2^k, whose first step is exact, as the power itself may be out of range."""
+
+
+@scalar_function
+def copy_panel(b, b_at, b_k, b_column, target, target_row, depth, columns):
+    """See `pack_panel`; nothing is filled up, as a thread's vectors have one element."""
+    for k in range(depth):
+        for column in range(columns):
+            target[k * target_row + column] = b[b_at + k * b_k + column * b_column]
+
+
+OF_GPU: Mapping[Any, Any] = {
+    power_through_float64: power_in_parts,  # most GPUs have 1 unit for float64 to 64 for float32
+    library_cos: far_cosine,
+    library_fmod: remainder,
+    library_sin: far_sine,
+    library_tan: far_tangent,
+    pack_panel: copy_panel,
+    scale_by_power_of_two: scale_in_two_steps,
+}
+"""Functions of numbers that take the place of a special, or of another function, on every GPU."""

@@ -1,0 +1,86 @@
+"""Random draws: a thread has a block of the counter, the elements of which are one access of 128 bits. The numbers are the CPU's."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Mapping
+from typing import Any
+
+from numpy import uint64
+
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory
+from fastgrad.kernels.codegen.build import Kernel, kernel
+from fastgrad.kernels.random import random as on_cpu
+from fastgrad.kernels.random.random import FLOATS, block_words, elements, elements_per_block, store
+from fastgrad.kernels.runtime.launch import Launch
+
+
+def _fill(out, size, words, first, last):
+    each = elements_per_block(T(0))
+    for b in range(first, last):
+        v0, v1, v2, v3 = elements(T(0), block_words(words[2], words[0], words[1], b))
+        if each * b + each <= size:
+            store(out, each * b, each, v0, v1, v2, v3)
+        else:
+            store(out, each * b, size - each * b, v0, v1, v2, v3)
+
+
+@kernel(
+    "x: in[T], out: out[T], size: int, scale: float, least_kept: int, words: in[int64], first: int, last: int", T=FLOATS
+)
+def drop(x, out, size, scale, least_kept, words, first, last):
+    """x times the scale where an element of the draw is at least `least_kept`, else 0."""
+    by, kept = T(scale), uint64(least_kept)
+    for b in range(first, last):
+        w0, w1, w2, w3 = block_words(words[2], words[0], words[1], b)
+        at = 4 * b
+        if at + 4 <= size:
+            x0, x1, x2, x3 = x[at] * by, x[at + 1] * by, x[at + 2] * by, x[at + 3] * by
+            x0, x1 = x0 if w0 >= kept else T(0), x1 if w1 >= kept else T(0)
+            x2, x3 = x2 if w2 >= kept else T(0), x3 if w3 >= kept else T(0)
+            store(out, at, 4, x0, x1, x2, x3)
+        else:
+            out[at] = x[at] * by if w0 >= kept else T(0)
+            if at + 1 < size:
+                out[at + 1] = x[at + 1] * by if w1 >= kept else T(0)
+            if at + 2 < size:
+                out[at + 2] = x[at + 2] * by if w2 >= kept else T(0)
+
+
+def _filling(of: Kernel) -> DeviceKernel:
+    """The CPU's kernel, with a thread for each block of the counter."""
+    scope = {**globals(), "elements": of.function.__globals__["elements"]}
+    function = types.FunctionType(_fill.__code__, scope, of.function.__name__)
+    function.__doc__ = of.function.__doc__
+    dtypes = tuple([dtype.name for dtype in of.variables["T"]])
+    return on_device(kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=dtypes)(function))
+
+
+def _fill_instead(device: DeviceKernel) -> Instead:
+    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+        size: Any = launch.operands[1]
+        each = 2 if dtypes["T"].endswith("64") else 4
+        given: Any = OnDevice(device, dtypes)
+        return [Launch(given, launch.operands, -(-size // each))]
+
+    return instead
+
+
+def _drop_instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    operands: Any = launch.operands
+    x, out, size, rate, words = operands
+    given: Any = OnDevice(_drop, dtypes)
+    numbers = size, 1.0 / (1.0 - rate), math.ceil(rate * 4294967296.0)
+    return [Launch(given, (x, out, *numbers, words), -(-size // 4))]
+
+
+_drop = on_device(drop)
+_FILLS = (on_cpu.bits, on_cpu.uniform, on_cpu.normal, on_cpu.truncated_normal)
+
+INSTEAD: dict[Any, Instead] = {
+    **{fill.function: _fill_instead(_filling(fill)) for fill in _FILLS},
+    on_cpu.dropout.function: _drop_instead,
+}
+"""See `choice`."""

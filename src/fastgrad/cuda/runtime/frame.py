@@ -1,0 +1,208 @@
+"""The frame of a program on a GPU: its kernels with the words that they are launched with, and the memory these point to.
+
+As `compiler/programs/frame.py` for a CPU, but that addresses are a device's. Where arrays lie is either fixed, so that launches can
+be recorded as a graph, or told anew for each run (`bind`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.graph.graph import size_of
+from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, Place, Plan
+from fastgrad.cuda.codegen.kernel import NO_ANSWER
+from fastgrad.cuda.devices.memory import Device
+from fastgrad.kernels.codegen.signature import LIST_KINDS
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Output, Scratch
+
+ARENA = -1
+"""The base of what lies in the arena; other bases are numbers of the arrays that a program is called with."""
+
+
+class Call:
+    """A kernel with the words that it is launched with.
+
+    Attributes:
+        loaded: what the driver gave for the kernel.
+        words: addresses and numbers; the last one is where its answer goes.
+        units: of work.
+        moves: words that depend on where arrays lie: (place among the words, base, offset).
+        answer: the number of its answer, if it may stop the program.
+    """
+
+    __slots__ = ("answer", "loaded", "moves", "units", "words")
+
+    def __init__(self, loaded: Any, units: int, answer: int | None) -> None:
+        self.loaded, self.units, self.answer = loaded, units, answer
+        self.words: list[int | float] = []
+        self.moves: list[tuple[int, int, int]] = []
+
+
+class DeviceFrame:
+    """The kernels of a plan, ready to be launched.
+
+    Args:
+        plan: what is run, with launches of this device (`choice.ON_DEVICE`).
+        device: where.
+
+    Attributes:
+        plan, device: as given.
+        calls: for each action of the plan, in order; none for one that runs as Python.
+    """
+
+    def __init__(self, plan: Plan, device: Device) -> None:
+        self.plan, self.device = plan, device
+        self._memory: dict[int, tuple[Any, Any]] = {}  # arrays that are there for good, with theirs on the device
+        self._words: list[int] = []  # in memory of the device: addresses of lists, sizes, numbers
+        self._moves: list[tuple[int, int, int]] = []
+        self._inner: list[tuple[Call, int, int]] = []  # words that are the address of such a word
+        self._answers = 0
+        self.calls = [self._calls_of(action) for action in plan.actions]
+        self._answer_memory = device.array((max(self._answers, 1),), np.uint64)
+        self._table = device.put(np.array(self._words or [0], np.int64))
+        for call, place, at in self._inner:
+            call.words[place] = self._table.address + 8 * at
+        for calls in self.calls:
+            for call in calls:
+                # Of a kernel that has no answers that count nobody reads it.
+                call.words[-1] = self._answer_memory.address + 8 * (call.answer or 0)
+
+    def bind(self, arena: int, objects: Sequence[int]) -> None:
+        """Tells where arrays lie.
+
+        Args:
+            arena: the address of `plan.arena_bytes`.
+            objects: the addresses of the arguments, and after them of the results.
+        """
+        for calls in self.calls:
+            for call in calls:
+                for place, base, offset in call.moves:
+                    call.words[place] = (arena if base == ARENA else objects[base]) + offset
+        if self._moves:
+            for place, base, offset in self._moves:
+                self._words[place] = (arena if base == ARENA else objects[base]) + offset
+            self.device.driver.copy_in(self._table.address, np.array(self._words, np.int64))
+
+    def address(self, place: Place, arena: int, objects: Sequence[int]) -> int:
+        """Where a value is."""
+        if isinstance(place, InMemory):
+            return self._lasting(place.array)
+        base, offset = _based(place)
+        return (arena if base == ARENA else objects[base]) + offset
+
+    def clear_answers(self) -> None:
+        """Begins a run."""
+        if self._answers:
+            self.device.driver.fill(self._answer_memory.address, 255, 8 * self._answers)
+
+    def answers(self) -> np.ndarray:
+        """What kernels have answered, by the numbers of their answers; waits for it."""
+        found = np.empty(self._answers, np.uint64)
+        self.device.driver.copy_out(found, self._answer_memory.address)
+        return found
+
+    def put(self, array: np.ndarray) -> None:
+        """Copies a variable's array, which is on the host, to where its value is on the device."""
+        self.device.driver.copy_in(self._lasting(array), array)
+
+    def get(self, array: np.ndarray) -> None:
+        """Copies the value of such a variable back from the device."""
+        self.device.driver.copy_out(array, self._lasting(array))
+
+    # ---- words -----------------------------------------------------------------------------------------
+
+    def _calls_of(self, action: Action) -> list[Call]:
+        if action.launches is None:
+            return []
+        return [self._call_of(action, launch) for launch in action.launches.launches]
+
+    def _call_of(self, action: Action, launch: Launch) -> Call:
+        on_device: Any = launch.kernel
+        kernel, dtypes = on_device
+        answer = None
+        if kernel.signature.returns_status:
+            answer = self._answers
+            self._answers += 1
+        call = Call(self.device.driver.load(kernel, dtypes), launch.units, answer)
+        given = iter(launch.operands)
+        listed: tuple[Any, ...] = ()
+        for place, parameter in enumerate(kernel.given):
+            call.words.append(0)
+            if parameter.kind == "count":
+                call.words[place] = len(listed)
+            elif parameter.kind == "sizes":
+                self._inner.append((call, place, len(self._words)))
+                self._words += [_elements(action, one) for one in listed]
+            elif parameter.kind in LIST_KINDS:
+                operand: Any = next(given)
+                listed = listed or operand
+                self._inner.append((call, place, len(self._words)))
+                for one in operand:
+                    self._words.append(0)
+                    self._point(self._words, self._moves, len(self._words) - 1, action, one)
+            else:
+                self._point(call.words, call.moves, place, action, next(given))
+        call.words.append(0)
+        return call
+
+    def _point(
+        self, words: list[Any], moves: list[tuple[int, int, int]], at: int, action: Action, operand: Any
+    ) -> None:
+        """Sets a word to a number, or to the address of an array."""
+        match operand:
+            case Input(number):
+                place = action.inputs[number]
+            case Output(number):
+                place = action.outputs[number]
+            case Scratch(number):
+                place = action.scratch[number]
+            case Constant(array):
+                place = InMemory(array)
+            case _:
+                words[at] = operand
+                return
+        if isinstance(place, InMemory):
+            words[at] = self._lasting(place.array)
+        else:
+            moves.append((at, *_based(place)))
+
+    def _lasting(self, array: Any) -> int:
+        """The address of an array that is there for good: a variable's, or a constant's."""
+        if not isinstance(array, np.ndarray):
+            return int(array.address)
+        if id(array) not in self._memory:
+            self._memory[id(array)] = array, self.device.put(array)
+        return int(self._memory[id(array)][1].address)
+
+
+def _based(place: Place) -> tuple[int, int]:
+    if isinstance(place, InArena):
+        return ARENA, place.offset
+    assert isinstance(place, InObject), "an object of Python's has no address"
+    return place.number, 0
+
+
+def _elements(action: Action, operand: Any) -> int:
+    match operand:
+        case Input(number):
+            value = action.node.inputs[number]
+        case Output(number):
+            place = action.outputs[number]
+            if isinstance(place, InMemory):  # a variable is not among the outputs of its assignment
+                return int(place.array.size)
+            value = action.node.outputs[number]
+        case Scratch(number):
+            assert action.launches is not None
+            return action.launches.scratch[number][1]
+        case _:
+            return int(operand.array.size)
+    return size_of(value) // value.dtype.itemsize
+
+
+def first_answer(answers: np.ndarray) -> int | None:
+    """The number of the first answer that there is."""
+    found = np.flatnonzero(answers != NO_ANSWER)
+    return int(found[0]) if len(found) else None

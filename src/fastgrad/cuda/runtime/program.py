@@ -1,0 +1,419 @@
+"""Programs on a GPU: what `compiler/programs/program.py` is for a CPU.
+
+A program is planned as for a CPU, with a GPU's kernels. Its kernels are launched one after another, and what a kernel has to say
+is written down there and read once, before the program goes on to change variables: if a kernel has stopped the program, that
+is run again from its beginning, kernel by kernel, up to the one that says why. What has no kernels runs on the host, with copies; loops
+and branches are taken trip by trip. Stretches of launches are recorded as graphs, which are launched as one.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.control_flow.graph_operation import GraphOperation
+from fastgrad.compiler.control_flow.structured import Structured
+from fastgrad.compiler.fusion.epilogues import add_epilogues
+from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
+from fastgrad.compiler.graph.graph import Graph, Kind, Value, size_of
+from fastgrad.compiler.passes.tree import optimized_tree, tree_of
+from fastgrad.compiler.programs.arena import Arena
+from fastgrad.compiler.programs.buffers import Action, InPython, Place
+from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
+from fastgrad.compiler.programs.plan import plan
+from fastgrad.compiler.programs.replay_writer import left, look, run_node
+from fastgrad.cuda.devices.blas import Blas, LibraryKernel
+from fastgrad.cuda.devices.memory import Device, DeviceArray
+from fastgrad.cuda.kernels.choice import ON_DEVICE
+from fastgrad.cuda.kernels.followed import can_be_followed
+from fastgrad.cuda.kernels.library import with_library
+from fastgrad.cuda.runtime.frame import Call, DeviceFrame, first_answer
+from fastgrad.cuda.runtime.structured import run_graph, run_structured
+from fastgrad.errors import InternalError, InvalidArgumentError
+from fastgrad.operation import in_python_because
+from fastgrad.variable import sharing
+
+
+class Stopped(Exception):
+    """A kernel has said that the program can't go on."""
+
+
+class DeviceProgram:
+    """Recordings of one function and key, ready to be replayed on a GPU. Results are on it.
+
+    Args:
+        device: where it runs.
+        graphs: what was recorded, a graph for each way that the program went by the values it found.
+        fixed: whether arguments are copied to memory of the program's own, so that its launches are recorded as graphs; else they
+            are read where they are.
+
+    Attributes:
+        plan: what is run.
+        arena_bytes: memory that one replay works in.
+
+    Raises:
+        Apart: the graphs are no ways of one program.
+    """
+
+    single = None
+    inlined = None
+
+    def __init__(self, device: Device, *graphs: Graph, fixed: bool = True) -> None:
+        self.device = device
+        self.tree = optimized_tree(tree_of(graphs), partial(transformed, passes=_passes(device.driver.blas)))
+        self.plan = plan(self.tree, ON_DEVICE)
+        self.arena_bytes = self.plan.arena_bytes
+        self._fixed = fixed
+        self._frame = DeviceFrame(self.plan, device)
+        self._steps = _steps_of(self._frame)
+        self._places, self._size = self._laid_out()
+        self._memory: DeviceArray | None = None
+        self._objects: list[int] = []
+        self._results: list[Any] = []  # arrays, None for objects of Python's
+        self._graphs: dict[tuple[int, int], Any] = {}  # by the number of the stretch and of the first step
+        self._shared = -1
+        self._lock = threading.RLock()
+        state = [node.payload for part in self.tree.parts() for node in part.graph.nodes if _is_state(node.kind)]
+        self._read = _on_host(state)
+        self._written = _on_host(self.plan.written)
+
+    @property
+    def graph(self) -> Graph:
+        """The first part of the tree, which is all if there is one way."""
+        return self.tree.graph
+
+    @property
+    def source(self) -> str:
+        """What is launched, in order, as text."""
+        lines = []
+        for action in self.plan.actions:
+            if action.launches is None:
+                lines.append(f"on the host: {action.node}")
+            else:
+                lines += [f"{launch.kernel.kernel.name} x {launch.units}" for launch in action.launches.launches]  # type: ignore[attr-defined]
+        return "\n".join(lines)
+
+    def __call__(self, arguments: Sequence[Any]) -> list[Any]:
+        """Replays the program; as ``replay``, without the way."""
+        return self.replay(arguments)[1]
+
+    def replay(self, arguments: Sequence[Any]) -> tuple[int, list[Any]]:
+        """Replays the program.
+
+        Args:
+            arguments: for each argument of the recording an array of the same shape and dtype, on the host or a device.
+
+        Returns:
+            Which of the graphs it went the way of, and that graph's results, arrays of their own on the device.
+
+        Raises:
+            GuardError: it would go a way that is in none of the graphs; nothing has changed.
+            InvalidArgumentError: an array has another shape or dtype than it had in the recording.
+        """
+        with self._lock:
+            if self._shared != sharing.last:
+                self.release()
+            run = _Run(self, self._frame)
+            self._bind(arguments, run)
+            for array in self._read:
+                self._frame.put(array)
+            try:
+                try:
+                    number = run.go()
+                except Stopped:
+                    run.carefully = True
+                    run.go()
+                    raise InternalError("a kernel stopped a program, and did not when that was run again") from None
+            finally:
+                results = self._results
+                if not self._fixed:
+                    self._memory, self._results = None, []
+            for array in self._written:
+                self._frame.get(array)
+            stretch = self.plan.stretches[number]
+            assert stretch.leaf is not None
+            found: list[Any] = []
+            for place, (at, value) in enumerate(zip(stretch.returned, stretch.values, strict=True)):
+                if value.dtype.kind == "O":
+                    found.append(run.python[id(value)].copy())
+                else:
+                    own = not self._fixed and at not in stretch.returned[:place]
+                    found.append(results[at] if own else results[at].copy())
+            return stretch.leaf, found
+
+    def release(self) -> None:
+        """Gives all tensors that share the memory of variables that will change bytes of their own."""
+        last = sharing.last
+        for variable in self.plan.written:
+            variable._release()
+        self._shared = last
+
+    # ---- memory ------------------------------------------------------------------------------------------
+
+    def _laid_out(self) -> tuple[list[int], int]:
+        """Where in the program's memory its objects are, and how much it needs."""
+        arena = Arena()
+        arena.grow(self.plan.arena_bytes)
+        objects = [*[value for _, value in self.plan.arguments], *self.plan.results]
+        return [arena.grow(size_of(value)) for value in objects], arena.size
+
+    def _bind(self, arguments: Sequence[Any], run: _Run) -> None:
+        """Puts arguments where the program reads them, or tells it where they are."""
+        first = self._memory is None
+        if first:
+            self._memory = self.device.array((self._size,), np.uint8)
+            self._objects = [self._memory.address + offset for offset in self._places]
+            count = len(self.plan.arguments)
+            self._results = [self._result(*one) for one in zip(self.plan.results, self._objects[count:], strict=True)]
+            self._objects[count:] = [0 if array is None else array.address for array in self._results]
+        assert self._memory is not None
+        for place, (number, value) in enumerate(self.plan.arguments):
+            array = arguments[number]
+            if value.dtype.kind == "O":
+                run.python[id(value)] = array
+                continue
+            if array.shape != value.shape or array.dtype != value.dtype:
+                raise InvalidArgumentError(
+                    f"A compiled program got {array.dtype.name}{list(array.shape)} for argument {number}; it was recorded with "
+                    f"{value.type_text}. Record it again for other shapes and dtypes."
+                )
+            if self._fixed or isinstance(array, np.ndarray) or array.device is not self.device:
+                DeviceArray(self.device, self._objects[place], value.shape, value.dtype, None).write(array)
+            else:
+                self._objects[place] = array.address
+                run.kept.append(array)
+        if first:
+            self._frame.bind(self._memory.address, self._objects)
+
+    def _result(self, value: Value, address: int) -> DeviceArray | None:
+        """The array for a result: an own one, if the program has no memory that stays."""
+        if value.dtype.kind == "O":
+            return None
+        if not self._fixed:
+            return self.device.array(value.shape, value.dtype)
+        return DeviceArray(self.device, address, value.shape, value.dtype, self._memory)
+
+    def view(self, place: Place, value: Value) -> DeviceArray:
+        """A value of a run that is going on, where it is."""
+        assert self._memory is not None
+        address = self._frame.address(place, self._memory.address, self._objects)
+        return DeviceArray(self.device, address, value.shape, value.dtype, self._memory)
+
+    def launched(self, key: tuple[int, int], calls: Sequence[Call]) -> None:
+        """Launches kernels: several as one graph, which is recorded the first time, where memory stays where it is."""
+        driver = self.device.driver
+
+        def work() -> None:
+            for call in calls:
+                driver.launch(call.loaded, call.words, call.units)
+
+        if not self._fixed or len(calls) == 1:
+            work()
+            return
+        if key not in self._graphs and any(isinstance(call.loaded, LibraryKernel) for call in calls):
+            self._graphs[key] = None  # what a library loads at its first launch can't be loaded while that is recorded
+            work()
+            return
+        if self._graphs.get(key) is None:
+            self._graphs[key] = driver.record(work)
+        driver.replay(self._graphs[key])
+
+
+def _add_epilogues(graph: Graph) -> Graph:
+    return add_epilogues(graph, can_be_followed)
+
+
+def _fuse_without_slopes(graph: Graph) -> Graph:
+    return fuse_to_fit(graph, slopes=False)
+
+
+ON_DEVICE_ALONE: tuple[Pass, ...] = (*SIMPLIFY, *DECOMPOSE, fuse_to_fit, _add_epilogues)
+"""From a recording to what is planned for a GPU whose products are kernels of fastgrad."""
+
+
+def _passes(blas: Blas | None) -> tuple[Pass, ...]:
+    """From a recording to what is planned for a GPU."""
+    if blas is None:
+        return ON_DEVICE_ALONE
+
+    def add_library(graph: Graph) -> Graph:
+        return with_library(graph, blas)
+
+    # The library reads gelu's argument for its gradient.
+    return (*SIMPLIFY, *DECOMPOSE, _fuse_without_slopes, add_library)
+
+
+class _Run:
+    """One run of a program.
+
+    Attributes:
+        carefully: whether each kernel's answer is looked at before the next one is launched.
+        python: values that are objects of Python's, by their ids.
+        kept: arrays that must not go before the run ends.
+    """
+
+    def __init__(self, program: DeviceProgram, frame: DeviceFrame) -> None:
+        self._program, self._frame, self._plan = program, frame, program.plan
+        self.carefully = False
+        self.python: dict[int, Any] = {}
+        self.kept: list[Any] = []
+
+    def go(self) -> int:
+        """Runs the program; gives the number of the stretch that it ended with.
+
+        Raises:
+            Stopped: a kernel has stopped it; carefully what that has to say is raised instead.
+        """
+        self._frame.clear_answers()
+        number = 0
+        while True:
+            for at, step in enumerate(self._program._steps[number]):
+                if isinstance(step, Action):
+                    self._on_host(step)
+                else:
+                    self._launch((number, at), step)
+            stretch = self._plan.stretches[number]
+            if stretch.leaf is not None:
+                return number
+            guard = stretch.actions[-1]
+            array = self.array(guard.inputs[0], guard.node.inputs[0])
+            way = stretch.ways.get(look(guard.node, array))
+            if way is None:
+                raise left(guard.node, array)
+            number = way
+
+    def _launch(self, key: tuple[int, int], step: _Launched) -> None:
+        if self.carefully:
+            for action, call in step.calls:
+                self._program.launched((-1, -1), [call])
+                if call.answer is not None and first_answer(self._frame.answers()) is not None:
+                    self._refuse(action)
+            return
+        self._program.launched(key, [call for _, call in step.calls])
+        if step.asks and first_answer(self._frame.answers()) is not None:
+            raise Stopped
+
+    def _refuse(self, action: Action) -> None:
+        """Raises what a kernel had to say."""
+        arrays = [self.array(*one) for one in zip(action.inputs, action.node.inputs, strict=True)]
+        if action.node.kind is Kind.GUARD:
+            raise left(action.node, arrays[0])
+        run_node(action.node, arrays)  # which says what is wrong
+        raise InternalError(f"{action.node}: its kernel stopped the program, and nothing is wrong.")
+
+    # ---- on the host -------------------------------------------------------------------------------------
+
+    def _on_host(self, action: Action) -> None:
+        node = action.node
+        if node.kind is Kind.GUARD:
+            array = self.array(action.inputs[0], node.inputs[0])
+            if look(node, array) != node.payload[1]:
+                raise left(node, array)
+        elif node.kind is Kind.ASSIGN:
+            node.payload._array[...] = self.array(action.inputs[0], node.inputs[0])
+        elif isinstance(node.payload, GraphOperation):
+            inputs = [self._here(*one) for one in zip(action.inputs, node.inputs, strict=True)]
+            self._keep(action, run_graph(self._program.device, node.payload, inputs))
+        elif isinstance(node.payload, Structured):
+            inputs = [self._here(*one) for one in zip(action.inputs, node.inputs, strict=True)]
+            self._keep(action, run_structured(self._program.device, node.payload, inputs))
+        else:
+            warn_of_host(node.payload.name)
+            self._keep(
+                action, run_node(node, [self.array(*one) for one in zip(action.inputs, node.inputs, strict=True)])
+            )
+
+    def _keep(self, action: Action, found: Sequence[Any]) -> None:
+        for place, value, array in zip(action.outputs, action.node.outputs, found, strict=True):
+            if isinstance(place, InPython):
+                self.python[id(value)] = np.asarray(array, object)
+            elif isinstance(array, DeviceArray):
+                self._program.view(place, value).write(array.reshape(value.shape))
+            else:
+                self._program.view(place, value).write(np.asarray(array, value.dtype).reshape(value.shape))
+
+    def _here(self, place: Place, value: Value) -> Any:
+        """A value, where it is."""
+        return self.python[id(value)] if isinstance(place, InPython) else self._program.view(place, value)
+
+    def array(self, place: Place, value: Value) -> np.ndarray:
+        """A value, on the host."""
+        found = self._here(place, value)
+        array: np.ndarray = found if isinstance(found, np.ndarray) else found.on_host()
+        return array
+
+
+class _Launched:
+    """Kernels that are launched one after another.
+
+    Attributes:
+        calls: each with the action that it is for.
+        asks: whether what they have answered is looked at after them.
+    """
+
+    def __init__(self, calls: list[tuple[Action, Call]], asks: bool) -> None:
+        self.calls, self.asks = calls, asks
+
+
+def _steps_of(frame: DeviceFrame) -> list[list[_Launched | Action]]:
+    """For each stretch what is done: stretches of launches, and what the host does between them.
+
+    Answers are asked for after the last kernel that may stop the program, before the first that changes a variable; and before the host
+    goes by a value.
+    """
+    found: list[list[_Launched | Action]] = []
+    calls_of = iter(frame.calls)
+    for stretch in frame.plan.stretches:
+        steps: list[_Launched | Action] = []
+        waiting: list[tuple[Action, Call]] = []
+        for action in stretch.actions:
+            calls = next(calls_of)
+            if action.launches is not None:
+                waiting += [(action, call) for call in calls]
+                continue
+            steps += _cut(waiting, at_end=True)
+            waiting = []
+            if stretch.ways and action is stretch.actions[-1]:
+                continue
+            steps.append(action)
+        found.append([*steps, *_cut(waiting, at_end=False)])
+    return found
+
+
+def _cut(calls: list[tuple[Action, Call]], at_end: bool) -> list[_Launched | Action]:
+    last = max([at for at, (_, call) in enumerate(calls, 1) if call.answer is not None], default=0)
+    if not last:
+        return [_Launched(calls, False)] if calls else []
+    cut = len(calls) if at_end else last
+    rest = calls[cut:]
+    return [_Launched(calls[:cut], True), *([_Launched(rest, False)] if rest else [])]
+
+
+_warned: set[str] = set()
+
+
+def warn_of_host(name: str) -> None:
+    """Tells once that an operation is done on the host, if it is one that users would expect on the GPU."""
+    reason = in_python_because(name)
+    if reason is not None and name not in _warned:
+        _warned.add(name)
+        warnings.warn(
+            f"{name} has no kernel for GPUs ({reason}): it runs on the host, and its arrays are copied there and back.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+def _is_state(kind: Kind) -> bool:
+    return kind is Kind.READ or kind is Kind.ASSIGN
+
+
+def _on_host(variables: Sequence[Any]) -> list[np.ndarray]:
+    """The arrays of those variables that are on the host, but of Python's objects."""
+    arrays = {id(variable._array): variable._array for variable in variables}
+    return [a for a in arrays.values() if isinstance(a, np.ndarray) and a.dtype.kind != "O"]

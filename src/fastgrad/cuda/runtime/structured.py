@@ -1,0 +1,69 @@
+"""Graphs, loops and branches on a GPU: the host goes from trip to trip, and looks at what decides the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.compiler.control_flow.branches import Branches
+from fastgrad.compiler.control_flow.graph_operation import GraphOperation
+from fastgrad.compiler.control_flow.loops import Loop
+from fastgrad.compiler.control_flow.structured import Structured
+from fastgrad.cuda.devices.memory import Device
+from fastgrad.placement import moved
+
+
+def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) -> list[Any]:
+    """The results of a graph on arrays.
+
+    Raises:
+        GuardError: it would go another way.
+    """
+    if operation not in device.graphs:
+        device.graphs[operation] = device.program(operation.graph)
+    found: list[Any] = device.graphs[operation](arrays)
+    return found
+
+
+def run_structured(device: Device, operation: Structured, arrays: Sequence[Any]) -> list[Any]:
+    """The results of a loop, or of branches, or of what is known by its ``run`` on the host's arrays alone."""
+    if isinstance(operation, Branches):
+        number = operation.chosen(moved(arrays[0], None))
+        return run_graph(device, operation.branches[number], arrays[1:])
+    if isinstance(operation, Loop):
+        return _run_loop(device, operation, arrays)
+    return [moved(y, device) for y in operation.run(*[moved(x, None) for x in arrays])]
+
+
+def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
+    carried, rows, captured, number = loop.parts(arrays)
+    number = None if number is None else moved(number, None)
+    stacks = [device.put(stack) for stack in loop.empty_stacks()]
+    total = loop.total(number)
+    done = 0
+    while _goes_on(device, loop, done, carried, captured, number):
+        row = loop.row_of(done, total)
+        found = run_graph(device, loop.body, [*carried, *[x[row] for x in rows], *captured])
+        carried = found[: loop.carried]
+        for stack, y in zip(stacks, found[loop.carried :], strict=True):
+            stack[row].write(y)
+        done += 1
+    return [*carried, *stacks, *([device.put(np.array(done, np.int64))] if loop.counts else [])]
+
+
+def _goes_on(
+    device: Device, loop: Loop, done: int, carried: Sequence[Any], captured: Sequence[Any], number: Any
+) -> bool:
+    """As ``Loop.goes_on``."""
+    if loop.condition is None:
+        return done < loop.total(number)
+    if number is not None and done >= int(number):
+        return False
+    (more,) = run_graph(device, loop.condition, [*carried, *captured])
+    if not moved(more, None).reshape(()):
+        return False
+    if loop.most is not None and done >= loop.most:
+        raise loop.outgrown()
+    return True

@@ -1,0 +1,296 @@
+"""What a layer owns: its weights and layers, in the order in which they were made, and their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastgrad import settings_version
+from fastgrad.keras.structure import PLAIN, Owner, changed, changes
+from fastgrad.keras.weight import Weight
+from fastgrad.storage.object_graph import by_name, is_saved, items_within
+from fastgrad.tensor import as_tensor_or_none
+from fastgrad.variable import Variable
+
+_UNOWNED = frozenset(["_arguments", "_build_shapes", "_input_shape_arg"])
+"""Attributes whose lists and dicts stay as they are."""
+
+
+class WeightOwner(Owner):
+    """The part of ``Layer`` that knows its weights and sublayers."""
+
+    name: str
+    built: bool
+    _trainable: bool
+    _locked: bool
+    _building: bool
+    _trainable_own: list[Any]
+    _other_own: list[Any]
+    _sublayers: list[Any]
+    _submetrics: list[Any]
+    _cached_lists: dict[str, tuple[int, list[Any]]]
+
+    def _own(self, value: Any, trainable: bool | None = None) -> None:
+        if isinstance(value, WeightOwner):
+            store = self._sublayers
+        elif isinstance(value, Variable):
+            if any(value is other for other in (*self._trainable_own, *self._other_own)):
+                return
+            store = self._trainable_own if (value.trainable if trainable is None else trainable) else self._other_own
+        elif getattr(value, "is_keras_metric", False):
+            store = self._submetrics
+        else:
+            return
+        if any(value is other for other in store):
+            return
+        if self._locked and (isinstance(value, Weight) or not isinstance(value, Variable)):
+            raise ValueError(
+                "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state "
+                f"must be created in the `__init__()` method or in the `build()` method. Layer: '{self.name}'."
+            )
+        store.append(value)
+        changed()
+
+    def _disown(self, value: Any) -> None:
+        for store in (self._sublayers, self._trainable_own, self._other_own, self._submetrics):
+            store[:] = [item for item in store if item is not value]
+        changed()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if type(value) in PLAIN or name in _UNOWNED:
+            object.__setattr__(self, name, value)
+            settings_version.changed()
+        else:
+            Owner.__setattr__(self, name, value)
+            self._placed()
+
+    def _placed(self) -> None:
+        if not self._building:  # else at its end
+            Owner._placed(self)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the weights are trained; setting it sets that of all sublayers and their weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        value = bool(value)
+        self.__dict__["_trainable"] = value
+        for variable in self._trainable_own:
+            variable._trainable = value
+        for layer in self._sublayers:
+            layer.trainable = value
+        changed()
+
+    @property
+    def weights(self) -> list[Any]:
+        """All weights: its own, trainable ones first, then those of its layers in the order in which they were set."""
+        cached = self._cached_lists.get("all")
+        if cached is None or cached[0] != changes[0]:
+            found: dict[int, Any] = {id(v): v for v in (*self._trainable_own, *self._other_own)}
+            for layer in self._sublayers:
+                for variable in layer.weights:
+                    found.setdefault(id(variable), variable)
+            self._cached_lists["all"] = cached = (changes[0], list(found.values()))
+        return list(cached[1])
+
+    @property
+    def variables(self) -> list[Any]:
+        """All weights; those of metrics are not among them."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The weights that are trained."""
+        cached = self._cached_lists.get("trained")
+        if cached is None or cached[0] != changes[0]:
+            found = [v for v in self.weights if v.trainable] if self._trainable else []
+            self._cached_lists["trained"] = cached = (changes[0], found)
+        return list(cached[1])
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """The weights that are not trained."""
+        return [v for v in self.weights if not (self._trainable and v.trainable)]
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The weights that are trained."""
+        return self.trainable_variables
+
+    @property
+    def non_trainable_weights(self) -> list[Any]:
+        """The weights that are not trained."""
+        return self.non_trainable_variables
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics set as attributes, here and in its layers."""
+        return [*self._submetrics, *[metric for layer in self._sublayers for metric in layer.metrics]]
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        """The variables of ``metrics``."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    def _recorded_settings(self) -> list[Any]:
+        """What a recorded program depends on besides values of weights: plain attributes, dtypes, and which weights are trained.
+
+        Attributes that subclasses of the user's read are looked at one by one, as the names that they are.
+        """
+        found: list[Any] = []
+        for layer in self._flatten_layers():
+            own = type(layer).__module__.startswith("fastgrad.")
+            plain = {k: v for k, v in vars(layer).items() if type(v) in PLAIN and not k.startswith("_")} if own else {}
+            found.append((id(layer), layer._trainable, layer._layer_dtype.name, plain))
+        found.append([(id(w), w.trainable, getattr(w, "overwrite_with_gradient", False)) for w in self.weights])
+        return found
+
+    def _recorded_parts(self) -> list[Any]:
+        """The layers whose ``call`` may be the user's."""
+        return self._flatten_layers()
+
+    def _flatten_layers(self) -> list[Any]:
+        """The layer itself and all layers inside, outermost first."""
+        found: dict[int, Any] = {id(self): self}
+        for layer in self._sublayers:
+            for inner in layer._flatten_layers():
+                found.setdefault(id(inner), inner)
+        return list(found.values())
+
+    def get_weights(self) -> list[np.ndarray]:
+        """The values of ``weights``, as arrays of their own."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Any) -> None:
+        """Gives all weights new values, or none if one does not fit.
+
+        Args:
+            weights: as from ``get_weights``.
+
+        Raises:
+            ValueError: another number of values, or one of another shape.
+        """
+        if not isinstance(weights, Iterable):
+            raise TypeError(f"Layer '{self.name}': set_weights takes a list of arrays, got {weights!r}.")
+        own, given = self.weights, list(weights)
+        if len(own) != len(given):
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(given)}, "
+                f"but the layer was expecting {len(own)} weights."
+            )
+        arrays = []
+        for variable, value in zip(own, given, strict=True):
+            tensor = as_tensor_or_none(value)
+            array = np.asarray(value) if tensor is None else tensor._on_host()
+            if array.shape != variable._array.shape:
+                raise ValueError(
+                    f"Layer {self.name} weight shape {tuple(variable.shape)} is not compatible with provided weight "
+                    f"shape {array.shape}."
+                )
+            arrays.append(array.astype(variable._array.dtype))
+        for variable, array in zip(own, arrays, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """The number of scalars in all weights; ValueError before the layer is built."""
+        if not self.built:
+            raise ValueError(
+                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. "
+                "You can build it manually via: `layer.build(input_shape)`."
+            )
+        return sum(variable._array.size for variable in self.weights)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Puts the layer's own weights, not those of its layers, into a dict: ``"0"``, ``"1"`` ...
+
+        ``.keras`` and ``.weights.h5`` files hold what a subclass puts there in its place: arrays under names of its choice.
+        """
+        for position, variable in enumerate((*self._trainable_own, *self._other_own)):
+            store[str(position)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Takes the layer's own weights from what ``save_own_variables`` stored.
+
+        Raises:
+            ValueError: another number of values, or one of another shape; nothing has changed.
+        """
+        own = [*self._trainable_own, *self._other_own]
+        if len(store.keys()) != len(own):
+            unbuilt = "" if self.built else " The layer was never built, so it has no variables yet."
+            raise ValueError(
+                f"Layer '{self.name}' expected {len(own)} variables, but received {len(store.keys())} variables during loading. "
+                f"Expected: {[variable.name for variable in own]}.{unbuilt}"
+            )
+        values = [variable._checked("assign", store[str(position)]) for position, variable in enumerate(own)]
+        for variable, value in zip(own, values, strict=True):
+            variable.assign(value)
+
+    # ---- names in files --------------------------------------------------------------------------
+
+    def _saved_variables(self) -> dict[str, Variable]:
+        """The layer's own variables by their names in files: a weight's name, a variable's attribute and place, else a number."""
+        attributes = {
+            id(value): name for name, value in self._within_attributes(lambda value: isinstance(value, Variable))
+        }
+        found: dict[str, Variable] = {}
+        for position, variable in enumerate((*self._trainable_own, *self._other_own)):
+            named = isinstance(variable, Weight) and not variable.auto_named
+            name = variable.name if named else attributes.get(id(variable), str(position))
+            found[name if name not in found else f"{name}_{position}"] = variable
+        return found
+
+    def _saved_children(self) -> dict[str, Any]:
+        """The sublayers by their names in files: the attribute, and in lists and dicts the position or key."""
+        found: dict[str, Any] = {}
+        for name, value in self.__dict__.items():
+            if name not in _STORES:
+                _collect(name.lstrip("_"), value, found)
+        reached = {id(layer) for layer in found.values()}
+        for position, layer in enumerate(self._sublayers):
+            if id(layer) not in reached:
+                found[f"layers/{position}"] = layer
+        return found
+
+    def _saved_in_checkpoints(self) -> dict[str, Any]:
+        """What checkpoints save and files of weights do not: random generators, optimizers, modules, iterators."""
+        return by_name((name.lstrip("_"), value) for name, value in self._within_attributes(_is_no_weight))
+
+    def _within_attributes(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+        for name, value in self.__dict__.items():
+            if name not in _STORES:
+                yield from items_within(name, value, selected)
+
+
+def _is_no_weight(value: Any) -> bool:
+    if isinstance(value, (WeightOwner, Variable)) or getattr(value, "is_keras_metric", False):
+        return False
+    return is_saved(value)
+
+
+_STORES = frozenset(
+    [
+        "_sublayers",
+        "_submetrics",
+        "_trainable_own",
+        "_other_own",
+        "_arguments",
+        "_cached_lists",
+        "_added_losses",
+        "_deferred",
+    ]
+)
+
+
+def _collect(name: str, value: Any, found: dict[str, Any]) -> None:
+    if isinstance(value, WeightOwner):
+        found[name] = value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _collect(f"{name}/{key}", item, found)
+    elif isinstance(value, (list, tuple)):
+        for position, item in enumerate(value):
+            _collect(f"{name}/{position}", item, found)

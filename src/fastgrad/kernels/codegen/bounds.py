@@ -1,0 +1,178 @@
+"""Checked builds: `FASTGRAD_CHECK_BOUNDS=1` compares each access of a kernel's body with the size of what it points to.
+
+A pointer of a body is then an address with a number of elements and a name (`checked_pointers`), which the native function takes
+from the array object, and a step from words behind those of its parameters (`wrapper.step_ir`). The first access
+outside is not done: it is written down here, the kernel ends, and the call from Python that it belongs to raises
+`OutOfBoundsError`. Object code of checked builds has keys of its own in the disk cache. What compiles bodies for
+another machine says by `checking` whether those are checked.
+
+Not checked is memory whose address a body gets as a number (`pointer(int64, address)`): Python's objects, the frames
+of programs, the addresses that loops compute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import NoReturn
+
+from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
+
+RECORD = "fastgrad_bounds_record"
+REPORT = "fastgrad_bounds_report"
+OUTSIDE = "fastgrad_out_of_bounds"
+
+SYMBOLS = frozenset([RECORD, REPORT])
+"""What object code of checked builds needs beside the names that others need."""
+
+ANSWER = 1 << 30
+"""What a step answers that has been ended; it stops a program."""
+
+NO_BOUND = -1
+"""The number of elements of memory that is not checked."""
+
+FLAG, NAME, INDEX, SIZE, KERNEL = range(5)
+"""Words of the record: what has happened; the address of the name of what is pointed to; which element of how
+many, or the address of the name of another array; the address of the kernel's name."""
+
+ACCESS_OUTSIDE, OVERLAP = 1, 2
+"""What may have happened: the first word of the record."""
+
+_record = (ctypes.c_int64 * 5)()
+
+
+class OutOfBoundsError(RuntimeError):
+    """A kernel accessed an element that is not there: a mistake in the kernel, or in the sizes that it was given."""
+
+
+class OverlapError(RuntimeError):
+    """A kernel that was compiled for distinct arrays was given arrays that overlap, one of which it writes."""
+
+
+_chosen: ContextVar[bool | None] = ContextVar("chosen", default=None)
+
+
+def checks_bounds() -> bool:
+    """Whether kernels that are built now are checked: what `checking` says, else whether `FASTGRAD_CHECK_BOUNDS` is 1."""
+    chosen = _chosen.get()
+    return _process_checks() if chosen is None else chosen
+
+
+@contextlib.contextmanager
+def checking(on: bool) -> Iterator[None]:
+    """While it lasts, what is compiled here is checked or not, whatever the process does with its own kernels."""
+    token = _chosen.set(on)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+@functools.cache
+def _process_checks() -> bool:
+    if jit_is_disabled():
+        return True  # plain Python always looks
+    chosen = os.environ.get("FASTGRAD_CHECK_BOUNDS", "")
+    if chosen not in ("", "0", "1"):
+        raise ValueError(f"FASTGRAD_CHECK_BOUNDS is {chosen!r}; it may be 0 or 1")
+    return chosen == "1"
+
+
+def happened() -> bool:
+    """Whether the record says something."""
+    return _record[FLAG] != 0
+
+
+def report() -> NoReturn:
+    """Raises what the record says, and clears it.
+
+    Raises:
+        OutOfBoundsError: a kernel accessed an element that is not there.
+        OverlapError: a kernel was given arrays that overlap.
+    """
+    what, name, index, size, kernel = _record
+    _record[:] = [0] * len(_record)
+    addresses = (kernel, name, index) if what == OVERLAP else (kernel, name)
+    texts = [ctypes.string_at(at).decode() if at else "?" for at in addresses]
+    if what == OVERLAP:
+        raise OverlapError(f"kernel {texts[0]}: {texts[1]} and {texts[2]} overlap; it was compiled for distinct arrays")
+    raise OutOfBoundsError(f"kernel {texts[0]}: {texts[1]}[{index}] is outside of its {size} elements")
+
+
+def addresses() -> dict[str, int]:
+    """The addresses of `SYMBOLS`."""
+    return {RECORD: ctypes.addressof(_record), REPORT: id(report)}
+
+
+def declarations() -> str:
+    """LLVM IR of the function that writes down the first access outside, and of what it needs."""
+    words = {name: f"getelementptr (i64, ptr @{RECORD}, i64 {place})" for name, place in _PLACES.items()}
+    return f"""
+@{RECORD} = external global i64
+@{REPORT} = external global i8
+
+define void @{OUTSIDE}(ptr %name, i64 %index, i64 %size) noinline cold {{
+  %flag = load i64, ptr @{RECORD}
+  %first = icmp eq i64 %flag, 0
+  br i1 %first, label %write, label %done
+write:
+  %address = ptrtoint ptr %name to i64
+  store i64 {ACCESS_OUTSIDE}, ptr @{RECORD}
+  store i64 %address, ptr {words["name"]}
+  store i64 %index, ptr {words["index"]}
+  store i64 %size, ptr {words["size"]}
+  store i64 0, ptr {words["kernel"]}
+  br label %done
+done:
+  ret void
+}}
+
+define internal void @.compare(ptr %a, i64 %a_size, i64 %a_width, ptr %a_name, ptr %b, i64 %b_size, i64 %b_width, ptr %b_name) noinline {{
+  %a_bytes = mul i64 %a_size, %a_width
+  %b_bytes = mul i64 %b_size, %b_width
+  %a_end = getelementptr i8, ptr %a, i64 %a_bytes
+  %b_end = getelementptr i8, ptr %b, i64 %b_bytes
+  %before = icmp ult ptr %a, %b_end
+  %after = icmp ult ptr %b, %a_end
+  %overlap = and i1 %before, %after
+  %flag = load i64, ptr @{RECORD}
+  %first = icmp eq i64 %flag, 0
+  %new = and i1 %overlap, %first
+  br i1 %new, label %write, label %done
+write:
+  %a_address = ptrtoint ptr %a_name to i64
+  %b_address = ptrtoint ptr %b_name to i64
+  %kernel = ptrtoint ptr @.kernel_name to i64
+  store i64 {OVERLAP}, ptr @{RECORD}
+  store i64 %a_address, ptr {words["name"]}
+  store i64 %b_address, ptr {words["index"]}
+  store i64 %kernel, ptr {words["kernel"]}
+  br label %done
+done:
+  ret void
+}}
+
+define internal void @.blame(ptr %kernel) noinline cold {{
+  %blamed = load i64, ptr {words["kernel"]}
+  %first = icmp eq i64 %blamed, 0
+  br i1 %first, label %write, label %done
+write:
+  %address = ptrtoint ptr %kernel to i64
+  store i64 %address, ptr {words["kernel"]}
+  br label %done
+done:
+  ret void
+}}
+"""
+
+
+_PLACES = {"name": NAME, "index": INDEX, "size": SIZE, "kernel": KERNEL}
+
+
+def constant(symbol: str, text: str) -> str:
+    """LLVM IR of a name."""
+    return f'@{symbol} = private constant [{len(text) + 1} x i8] c"{text}\\00"'

@@ -1,0 +1,462 @@
+"""Kernels: Python functions over pointers and scalars, compiled once a machine, called natively.
+
+    @kernel("x: in[T], bias: in[T], out: out[T], rows: int, columns: int", T=("float32", "float64"))
+    def add_bias(x, bias, out, rows, columns):
+        for i in range(rows):
+            for j in range(columns):
+                out[i * columns + j] = x[i * columns + j] + bias[j]
+
+    add_bias[x.dtype](x, bias, out, rows, columns)
+
+The first use of a dtype loads the object code from the disk cache, or compiles it (which imports Numba). A body must
+not raise, allocate or call Python; it may use `math`, `range`, numbers, type variables as casts (`T(0.5)`), and what
+`body` has, such as functions declared with `scalar_function`. It trusts its sizes: callers check shapes. Arrays are
+passed as C-contiguous memory; `ins` and `inouts` lists must have arrays of equal sizes at equal places, which the
+native wrapper checks.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+import types
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen import cache, store
+from fastgrad.kernels.codegen.body import digest, fingerprint, scalar_function
+from fastgrad.kernels.codegen.gc_pause import collecting_later
+from fastgrad.kernels.codegen.jit_switch import jit_is_disabled, refuse_code
+from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
+from fastgrad.kernels.codegen.native import load_function
+from fastgrad.kernels.codegen.signature import (
+    ARRAY_KINDS,
+    LIST_KINDS,
+    SHARE,
+    KernelSource,
+    Parameter,
+    Signature,
+    parse_signature,
+)
+from fastgrad.kernels.codegen.uninterrupted import uninterrupted
+
+__all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
+
+
+class _Compilation:
+    """The lock that first uses of kernels take, and what is known of compilation for the message about it."""
+
+    def __init__(self) -> None:
+        self.lock = new_rlock_held_at_fork()
+        self.count = 0
+        self.seconds = 0.0
+        self.announce = os.environ.get("FASTGRAD_QUIET") != "1"
+
+    def finished(self, seconds: float) -> None:
+        """Note one compilation; say once on a terminal when they have taken over a second."""
+        self.count += 1
+        self.seconds += seconds
+        if self.seconds > 1.0 and self.announce and sys.stderr is not None and sys.stderr.isatty():
+            self.announce = False
+            folder = cache.cache_folder() or "memory"
+            print(
+                f"fastgrad: compiling kernels for this machine ({self.count} so far); this happens once, they are "
+                f"kept in {folder}",
+                file=sys.stderr,
+            )
+
+
+_compilation = _Compilation()
+_compiler_lock = new_rlock_held_at_fork()  # LLVM has locks of its own, which a child would find held
+
+
+def set_compile_messages(enabled: bool) -> None:
+    """Switch the line that says once on a terminal that kernels are being compiled."""
+    _compilation.announce = bool(enabled)
+
+
+InPlace = Mapping[str, tuple[str, ...]]
+"""For results of a kernel, by the names of their parameters, the operands whose memory each may take."""
+
+NOT_IN_PLACE: InPlace = {}
+
+
+def kernel(
+    signature: str,
+    *,
+    release_gil: bool = False,
+    noalias: bool = False,
+    in_place: InPlace = NOT_IN_PLACE,
+    **variables: tuple[str, ...],
+) -> Any:
+    """Declare a kernel; see the module's text.
+
+    Args:
+        signature: `name: kind[dtype]` for each parameter, then `-> int` if the body returns an int64. Kinds are `in`,
+            `out`, `inout` (an array), `ins`, `inouts` (a tuple or list of arrays), `int`, `float`, and, not passed by
+            the caller, `count` (the length of the lists) and `sizes` (the number of elements of their arrays).
+        release_gil: run the body without the GIL. Lists must then be tuples no other thread changes.
+        noalias: promise that no two arrays overlap, but for those of `in_place`.
+        in_place: for results the operands whose memory each may take, as programs choose: the kernel reads an element for the last
+            time before it writes there. With `noalias` it is compiled once more for such arrays; see `for_arrays`.
+        variables: the dtypes each type variable stands for.
+
+    Returns:
+        A decorator that makes a `Kernel` of a function.
+    """
+    parsed = parse_signature(signature)
+    return lambda function: Kernel(function, parsed, variables, release_gil, noalias, in_place)
+
+
+class Kernel(dict):
+    """A kernel by dtype: `kernel[dtype]` is the native function; with several type variables the key is a tuple.
+
+    Attributes:
+        __name__: the function's name.
+        signature: its parameters.
+        in_place: pairs of the numbers of parameters, a result's and an operand's, that may be the same array.
+    """
+
+    def __init__(
+        self,
+        function: types.FunctionType,
+        signature: Signature,
+        variables: Mapping[str, tuple[str, ...]],
+        release_gil: bool,
+        noalias: bool,
+        in_place: InPlace = NOT_IN_PLACE,
+    ) -> None:
+        super().__init__()
+        names = function.__code__.co_varnames[: function.__code__.co_argcount]
+        if names != tuple(p.name for p in signature.parameters):
+            raise ValueError(f"kernel {function.__name__}: its parameters {names} differ from {signature.text!r}")
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.function = function
+        self.signature = signature
+        self.variables = {name: tuple(np.dtype(d) for d in dtypes) for name, dtypes in variables.items()}
+        self.release_gil = release_gil
+        self.noalias = noalias
+        self.in_place = tuple(
+            [(names.index(result), names.index(operand)) for result, given in in_place.items() for operand in given]
+        )
+
+    def __missing__(self, key: Any) -> Callable:
+        dtypes = tuple(np.dtype(d).newbyteorder("=") for d in (key if isinstance(key, tuple) else (key,)))
+        if len(dtypes) != len(self.variables):
+            raise TypeError(f"kernel {self.__name__}: give a dtype for each of {tuple(self.variables)}, not {key!r}")
+        for dtype, (name, allowed) in zip(dtypes, self.variables.items(), strict=True):
+            if dtype not in allowed:
+                choice = ", ".join(d.name for d in allowed)
+                raise TypeError(f"kernel {self.__name__}: {name} is {dtype.name}; it may be {choice}")
+        with _compilation.lock:
+            native = dict.get(self, dtypes)
+            if native is None:
+                native = self[dtypes] = self._build({n: d.name for n, d in zip(self.variables, dtypes, strict=True)})
+            self[key] = native
+        return native
+
+    def later(self, *dtypes: np.dtype) -> Deferred:
+        """What stands for the native function until that is called, or its address is asked for: only then it is compiled.
+
+        Args:
+            *dtypes: one for each type variable.
+        """
+        return Deferred(self._source({n: d.name for n, d in zip(self.variables, dtypes, strict=True)}))
+
+    def __call__(self, *args: Any) -> Any:
+        """Call a kernel that has no type variables."""
+        return self[()](*args)
+
+    def inspect_llvm(self, *dtypes: Any) -> str:
+        """The kernel's optimised LLVM IR, wrapper included, as Numba's `inspect_llvm` gives it; compiles the kernel again.
+
+        Args:
+            *dtypes: one for each type variable.
+        """
+        return inspect_llvm(self[dtypes])
+
+    def inspect_asm(self, *dtypes: Any) -> str:
+        """The kernel's assembly, as Numba's `inspect_asm` gives it; compiles the kernel again.
+
+        Args:
+            *dtypes: one for each type variable.
+        """
+        return inspect_asm(self[dtypes])
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.__name__}({self.signature.text})>"
+
+    def code(self, variables: dict[str, str]) -> tuple[str, cache.Entry]:
+        """The symbol and the object code for the dtypes of the type variables; compiled, unless that was done before."""
+        return _code_of(self._source(variables))
+
+    def compile_for_arrays(self, variables: dict[str, str]) -> None:
+        """Compiles the kernel for distinct arrays, and for each result in the place of each operand that it may take."""
+        self.code(variables)
+        for pair in self.in_place if self.noalias else ():
+            _code_of(self._source(variables)._replace(in_place=(pair,)))
+
+    def _source(self, variables: dict[str, str]) -> KernelSource:
+        return KernelSource(self.function, self.signature, variables, self.release_gil, self.noalias)
+
+    def _build(self, variables: dict[str, str]) -> Callable:
+        return _loaded(_Conversion(self._source(variables), self.in_place))
+
+
+class Deferred:
+    """A native function that is loaded, or compiled, when it is called or its address is asked for.
+
+    Args:
+        source: what it is compiled from.
+    """
+
+    __slots__ = ("__name__", "__self__", "__weakref__", "_native")
+
+    def __init__(self, source: KernelSource) -> None:
+        self.__self__ = _Conversion(source)
+        self.__name__ = source.function.__name__
+        self._native: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        return self.loaded()(*args)
+
+    def __repr__(self) -> str:
+        return f"<kernel {full_name(self)}>"
+
+    def loaded(self) -> Any:
+        """The native function."""
+        if self._native is None:
+            with _compilation.lock:
+                if self._native is None:
+                    self._native = _loaded(self.__self__)
+        return self._native
+
+
+def _loaded(conversion: _Conversion) -> Callable:
+    """The native function of a conversion, compiled, unless that was done before."""
+    source = conversion.source
+    if jit_is_disabled():
+        from fastgrad.kernels.codegen.interpreted_kernel import PythonKernel
+
+        return PythonKernel(conversion, source.function, source.signature, source.variables)
+    symbol, entry = _code_of(source)
+    native = load_function(entry.code, symbol, entry.symbols, conversion.name, conversion)
+    conversion.native = weakref.ref(native)
+    return native
+
+
+def _code_of(source: KernelSource) -> tuple[str, cache.Entry]:
+    function, signature, variables, release_gil, noalias, in_place = source
+    numbers = tuple([None if dtype is None else dtype.num for dtype in source.dtypes])
+    content = "\n".join(
+        (
+            f"kernel {function.__name__}({signature.text})",
+            f"types {variables} {numbers} release_gil={release_gil} noalias={noalias} in_place={in_place}",
+            f"body {fingerprint(function)}",
+        )
+    )
+    symbol = f"fastgrad_{function.__name__}_{digest(content.encode())[:24]}"
+    entry = store.load(content)
+    if entry is None:
+        entry = uninterrupted(_compile_and_keep, source, content, symbol)
+    return symbol, entry
+
+
+class _Conversion:
+    """What a native function calls for arguments that do not fit: converts them and calls it again, or raises.
+
+    Attributes:
+        native: the function, weakly: it goes with its last user, and its code with it.
+        memory: what must be there as long as the function.
+        step: the address of its entry for programs; see `step_address`.
+        in_place: as of the `Kernel`.
+        variants: those for arrays of which some are the same; see `for_arrays`.
+        original: the function that this is a variant of.
+        signature: all its parameters.
+        source: what it is compiled from.
+        parameters: those that a caller passes, each with its dtype.
+        places: for each parameter that a caller passes whether it is `first` (0), `last` (1) or neither (-1), its dtype, and
+            whether it is a float.
+    """
+
+    def __init__(self, source: KernelSource, in_place: tuple[tuple[int, int], ...] = ()) -> None:
+        self.in_place = in_place
+        self.name = source.function.__name__
+        self.signature = source.signature
+        self.source = source
+        self.parameters = [(p, d) for p, d in zip(source.signature.parameters, source.dtypes, strict=True) if p.passed]
+        self.places = tuple([(_share(p), d, p.kind == "float") for p, d in self.parameters])
+        self.native: Callable[[], Any]
+        self.memory: Any
+        self.step: int
+        self.variants: weakref.WeakValueDictionary[tuple[tuple[int, int], ...], Deferred] = (
+            weakref.WeakValueDictionary()
+        )
+        self.original: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        converted = self.converted(args)
+        if all(new is old for new, old in zip(converted, args, strict=True)):
+            raise RuntimeError(f"kernel {self.name} refused arguments that fit: the NumPy or Python ABI is unknown")
+        return self.native()(*converted)
+
+    def converted(self, args: Sequence[Any]) -> list[Any]:
+        """The arguments as the kernel takes them; those that fit are the same objects."""
+        if len(args) != len(self.parameters):
+            names = ", ".join(p.name for p, _ in self.parameters)
+            raise TypeError(f"kernel {self.name}({names}) takes {len(self.parameters)} arguments, got {len(args)}")
+        converted = [self._convert(p, d, a) for (p, d), a in zip(self.parameters, args, strict=True)]
+        self._check_lists(converted)
+        return converted
+
+    def text(self, assembly: bool) -> str:
+        """The code of the native function as LLVM IR, or as assembly."""
+        refuse_code(self.name)
+        compiler = uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.compile")
+        with _compilation.lock:
+            module = compiler.optimised_module(self.source, self.name)
+            return compiler.assembly(module) if assembly else str(module)
+
+    def _convert(self, parameter: Parameter, dtype: np.dtype | None, value: Any) -> Any:
+        if parameter.kind in ARRAY_KINDS:
+            return self._array(parameter, parameter.name, dtype, value)
+        if parameter.kind in LIST_KINDS:
+            if not isinstance(value, (tuple, list)):
+                raise TypeError(
+                    f"kernel {self.name}: {parameter.name} must be a tuple or list of arrays, got {value!r}"
+                )
+            arrays = tuple(self._array(parameter, f"{parameter.name}[{i}]", dtype, a) for i, a in enumerate(value))
+            unchanged = type(value) in (tuple, list) and all(a is b for a, b in zip(arrays, value, strict=True))
+            return value if unchanged else arrays
+        if parameter.kind == "objects":
+            if type(value) is not tuple:
+                raise TypeError(f"kernel {self.name}: {parameter.name} must be a tuple, got {value!r}")
+            return value
+        wanted = int if parameter.kind == "int" else float
+        if type(value) is wanted:
+            if wanted is int and not -(1 << 63) <= value < 1 << 63:
+                raise OverflowError(f"kernel {self.name}: {parameter.name} = {value} is beyond int64")
+            return value
+        convert: Any = getattr(
+            value, "__index__" if wanted is int or not hasattr(value, "__float__") else "__float__", None
+        )
+        try:
+            return wanted(convert())
+        except TypeError:  # there is none, or an array has several elements
+            raise TypeError(f"kernel {self.name}: {parameter.name} must be {wanted.__name__}, got {value!r}") from None
+
+    def _array(self, parameter: Parameter, name: str, dtype: np.dtype | None, value: Any) -> np.ndarray:
+        if not isinstance(value, np.ndarray) or value.dtype.newbyteorder("=") != dtype:
+            got = f"{value.dtype} array" if isinstance(value, np.ndarray) else repr(value)
+            raise TypeError(f"kernel {self.name}: {name} must be a {dtype} array, got {got}")
+        native = value.dtype.isnative and value.flags.c_contiguous and value.flags.aligned
+        if native and (value.flags.writeable or not parameter.written):
+            fits = type(value) is np.ndarray and value.dtype.num == dtype.num
+            return value if fits else value.view(np.ndarray).view(dtype)
+        if parameter.written:
+            raise TypeError(
+                f"kernel {self.name}: {name} must be C-contiguous, aligned, native and writeable, got {value.dtype.str} "
+                f"of shape {value.shape}, strides {value.strides}, writeable={value.flags.writeable}"
+            )
+        return np.array(value, dtype=dtype, order="C", subok=False)
+
+    def _check_lists(self, values: list[Any]) -> None:
+        lists = [(p.name, v) for (p, _), v in zip(self.parameters, values, strict=True) if p.kind in LIST_KINDS]
+        for name, arrays in lists[1:]:
+            first_name, first = lists[0]
+            if [a.size for a in arrays] != [a.size for a in first]:
+                raise ValueError(
+                    f"kernel {self.name}: {name} has arrays of {[a.size for a in arrays]} elements, "
+                    f"{first_name} of {[a.size for a in first]}"
+                )
+
+
+def _share(parameter: Parameter) -> int:
+    return SHARE.index(parameter.name) if parameter.kind == "int" and parameter.name in SHARE else -1
+
+
+def step_address(native: Any) -> int:
+    """The address of the entry that programs call for a native function that a `Kernel` gave; see `wrapper.step_ir`."""
+    address: int = (native.loaded() if type(native) is Deferred else native).__self__.step
+    return address
+
+
+def in_place_of(native: Any) -> tuple[tuple[int, int], ...]:
+    """Pairs of the numbers of parameters, a result's and an operand's, that may be the same array."""
+    pairs: tuple[tuple[int, int], ...] = native.__self__.in_place
+    return pairs
+
+
+def signature_of(native: Any) -> Signature:
+    """The parameters of a native function that a `Kernel` gave."""
+    signature: Signature = native.__self__.signature
+    return signature
+
+
+def source_of(native: Any) -> KernelSource | None:
+    """What a native function was compiled from; None if that is for the host alone."""
+    source: KernelSource | None = native.__self__.source
+    return source
+
+
+def for_arrays(native: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
+    """A native function for arrays of which some are the same.
+
+    Args:
+        native: that a `Kernel` gave.
+        in_place: see `KernelSource`.
+
+    Returns:
+        One that gets a single pointer for such parameters; the same function, if it promises nothing of its arrays.
+    """
+    source = source_of(native)
+    if source is None or not source.noalias or not in_place:
+        return native
+    variants = native.__self__.variants
+    with _compilation.lock:
+        variant = variants.get(in_place)
+        if variant is None:
+            variant = variants[in_place] = Deferred(source._replace(in_place=in_place))
+            variant.__self__.original = native  # whose text a debugger shows
+    return variant
+
+
+def full_name(native: Any) -> str:
+    """The name of a native function that a `Kernel` gave, with the dtypes of its type variables, as `half[float32]`."""
+    name, source = native.__name__, source_of(native)
+    return f"{name}[{', '.join(source.variables.values())}]" if source is not None and source.variables else str(name)
+
+
+def inspect_llvm(native: Any) -> str:
+    """The optimised LLVM IR of a native function that a `Kernel` gave; compiles it again."""
+    text: str = native.__self__.text(assembly=False)
+    return text
+
+
+def inspect_asm(native: Any) -> str:
+    """The assembly of a native function that a `Kernel` gave; compiles it again."""
+    text: str = native.__self__.text(assembly=True)
+    return text
+
+
+def _compile_and_keep(source: KernelSource, content: str, symbol: str) -> cache.Entry:
+    with _compiler_lock:
+        entry = _compile(source, symbol)
+        store.save(content, entry)
+    return entry
+
+
+def _compile(source: KernelSource, symbol: str) -> cache.Entry:
+    start = time.perf_counter()
+    with collecting_later():
+        from fastgrad.kernels.codegen.compile import compile_kernel
+
+        code, symbols = compile_kernel(source, symbol)
+    _compilation.finished(time.perf_counter() - start)
+    return cache.Entry(code, tuple(symbols))

@@ -1,0 +1,336 @@
+"""Object code on disk: one file a kernel, checked before use, written atomically, bounded in size.
+
+An entry is `magic | sha256 of all that follows | lengths | key | symbols | object code`. The key is the full text of
+what the code depends on; the file's name is its hash. A bad entry counts as absent. A folder that cannot be used costs
+one line on stderr and nothing else.
+
+Entries are code that runs. The folder and each entry must belong to the user or to the superuser. No other user may have the right to
+write to them. The folders above need no such check: an entry is opened relative to the folder that was checked, even if that folder is
+renamed or replaced in between.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import math
+import os
+import stat
+import struct
+import sys
+import time
+from typing import Any, NamedTuple
+
+from fastgrad.kernels.codegen.body import digest
+
+MAGIC = b"fastgrad kernel 1\n"
+SUFFIX = ".kernel"
+WRITING = "writing-"
+LIMIT_BYTES = 256 << 20
+INSTALLED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "installed")
+"""The folder of what a wheel brings: a file of entries for each level of processors (`isa.LEVELS`)."""
+
+_CREATE = "create table entries (name text primary key, entry blob) without rowid"
+_SELECT = "select entry from entries where name = ?"
+_SCHEMA = "select type, sql from sqlite_master where name = 'entries'"
+
+_LENGTHS = struct.Struct("<QQQ")
+_DAY = 86400.0
+
+EVICT_EVERY = 32
+"""A process looks for entries to remove when it stores its first one in a folder, and then at each so many."""
+
+_stores: dict[str, int] = {}
+_warnings_given: list[str] = []
+
+
+class Entry(NamedTuple):
+    """What an entry keeps: object code, and the names it leaves undefined."""
+
+    code: bytes
+    symbols: tuple[str, ...]
+
+
+def cache_folder() -> str | None:
+    """`FASTGRAD_CACHE_DIR`, else the platform's cache folder; None where there is no home folder either."""
+    chosen = os.environ.get("FASTGRAD_CACHE_DIR")
+    if chosen:
+        return chosen
+    from platformdirs import user_cache_dir
+
+    try:
+        folder = user_cache_dir("fastgrad")
+    except RuntimeError:  # newer versions of platformdirs raise it where there is no home folder
+        return None
+    return folder if os.path.isabs(folder) else None
+
+
+def load(key: str) -> Entry | None:
+    """The entry of a key, or None if there is none that is whole and for exactly this key."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    entry = read(folder, key)
+    if entry is not None:
+        _touch(_path(folder, key))
+    return entry
+
+
+def load_installed(level: str, key: str) -> Entry | None:
+    """The entry of a key that the installed package brings for a level of processors; None if it has none."""
+    path = os.path.join(INSTALLED, f"{level}.db")
+    if not os.path.isfile(path):
+        return None
+    import sqlite3
+
+    try:
+        database = _database(path, os.getpid())
+        row = None if database is None else database.execute(_SELECT, (_name(key),)).fetchone()
+    except (sqlite3.Error, ValueError):  # names that are no UTF-8 are a ValueError
+        return None
+    return None if row is None or type(row[0]) is not bytes else _unpack(row[0], key)
+
+
+@functools.cache
+def _database(path: str, process: int) -> Any:
+    """A connection to a file of entries, each process its own, as SQLite asks for; None if they are no plain table, but computed."""
+    import sqlite3
+
+    connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    is_table = False
+    try:
+        schema = connection.execute(_SCHEMA).fetchall()
+        is_table = schema == [("table", _CREATE.replace("create table", "CREATE TABLE"))]
+    finally:
+        if not is_table:
+            connection.close()
+    return connection if is_table else None
+
+
+def pack(folder: str, path: str) -> int:
+    """Puts all entries of a folder into one file, as an installed package has it; returns how many there are."""
+    import sqlite3
+
+    if os.path.exists(path):
+        os.unlink(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with sqlite3.connect(path) as connection:
+        connection.execute(_CREATE)
+        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+        for name in names:
+            connection.execute("insert into entries values (?, ?)", (name, _contents(folder, name)))
+    connection.close()
+    return len(names)
+
+
+def read(folder: str, key: str) -> Entry | None:
+    """The entry of a key in a folder, or None if there is none that is whole and for exactly this key."""
+    try:
+        blob = _contents(folder, _name(key))
+    except PermissionError as error:
+        _warn(f"{error.filename}: {error.strerror}")
+        return None
+    except OSError:
+        return None
+    return _unpack(blob, key)
+
+
+def _contents(folder: str, name: str) -> bytes:
+    """The bytes of an entry.
+
+    Raises:
+        PermissionError: another user owns the folder or the entry, or may write to it.
+        OSError: it can't be read.
+    """
+    if os.name == "nt":  # where modes and owners mean something else
+        with open(os.path.join(folder, name), "rb") as file:
+            return file.read()
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _check_owner(os.fstat(place), folder)
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
+    finally:
+        os.close(place)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        _check_owner(status, os.path.join(folder, name))
+        return file.read() if stat.S_ISREG(status.st_mode) else b""
+
+
+def _check_owner(status: os.stat_result, path: str) -> None:
+    """Raises PermissionError if a folder or file belongs to another user, or another user may write to it."""
+    user = os.geteuid()
+    if status.st_uid not in (user, 0):
+        raise PermissionError(errno.EPERM, "it belongs to another user, whose code would be run", path)
+    writers = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if writers & stat.S_IWOTH or (writers and not _is_private_group(status.st_gid, user)):
+        raise PermissionError(errno.EPERM, f"others may write to it, and so have code run: chmod go-w {path}", path)
+
+
+def _is_private_group(group: int, user: int) -> bool:
+    """True for a group with the user's name and no other member. Many systems make such a group for each user."""
+    import grp
+    import pwd
+
+    try:
+        members, name = grp.getgrgid(group), pwd.getpwuid(user).pw_name
+    except KeyError:
+        return False
+    return members.gr_name == name and set(members.gr_mem) <= {name}
+
+
+def write(folder: str, key: str, entry: Entry) -> None:
+    """Writes an entry to a folder so that other processes see all of it or nothing.
+
+    Raises:
+        OSError: it can't be written. (PermissionError: the folder belongs to another user, or another user may write to it.)
+    """
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    if os.name != "nt":
+        _check_owner(os.stat(folder), folder)
+    _write(_path(folder, key), _pack(key, entry))
+
+
+def store(key: str, entry: Entry) -> None:
+    """Write an entry to the cache folder; a failure warns once."""
+    folder = cache_folder()
+    if folder is None:
+        _warn("there is no home folder")
+        return
+    try:
+        write(folder, key, entry)
+        stores = _stores[folder] = _stores.get(folder, -1) + 1
+        if stores % EVICT_EVERY == 0:  # looking at all entries takes a millisecond for some hundred of them
+            _evict(folder)
+    except OSError as error:
+        _warn(f"{folder}: {error.strerror or error}")
+
+
+def contents() -> tuple[int, int]:
+    """How many entries the folder has, and their bytes."""
+    files = _files()
+    return len(files), sum(size for _, size in files)
+
+
+def clear() -> tuple[int, int, list[str]]:
+    """Removes all entries, and what writers left; how many those were, their bytes, and what could not be removed and why.
+
+    Kernels that a process has loaded stay with it.
+    """
+    removed, freed, errors = 0, 0, []
+    for path, size in _files(leftovers=True):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue  # another process was quicker
+        except OSError as error:
+            errors.append(f"{path}: {error.strerror or error}")
+            continue
+        if path.endswith(SUFFIX):
+            removed += 1
+            freed += size
+    return removed, freed, errors
+
+
+def _files(leftovers: bool = False) -> list[tuple[str, int]]:
+    """The paths and sizes of all entries, and also of files that writers left; none where there is no such folder."""
+    folder = cache_folder()
+    if folder is None or not os.path.isdir(folder):
+        return []
+    found = []
+    with os.scandir(folder) as files:
+        for file in files:
+            wanted = file.name.endswith(SUFFIX) or (leftovers and file.name.startswith(WRITING))
+            try:
+                if wanted and file.is_file(follow_symlinks=False):
+                    found.append((file.path, file.stat(follow_symlinks=False).st_size))
+            except FileNotFoundError:
+                continue  # another process removed it
+    return found
+
+
+def _path(folder: str, key: str) -> str:
+    return os.path.join(folder, _name(key))
+
+
+def _name(key: str) -> str:
+    return digest(key.encode()) + SUFFIX
+
+
+def _pack(key: str, entry: Entry) -> bytes:
+    parts = key.encode(), "\n".join(entry.symbols).encode(), entry.code
+    rest = _LENGTHS.pack(*map(len, parts)) + b"".join(parts)
+    return MAGIC + digest(rest).encode() + rest
+
+
+def _unpack(blob: bytes, key: str) -> Entry | None:
+    start = len(MAGIC) + 64
+    rest = blob[start:]
+    if not blob.startswith(MAGIC) or digest(rest).encode() != blob[len(MAGIC) : start]:
+        return None
+    if len(rest) < _LENGTHS.size:
+        return None
+    key_length, symbols_length, code_length = _LENGTHS.unpack_from(rest)
+    symbols_at = _LENGTHS.size + key_length
+    code_at = symbols_at + symbols_length
+    if rest[_LENGTHS.size : symbols_at] != key.encode() or len(rest) != code_at + code_length:
+        return None
+    return Entry(rest[code_at:], tuple(rest[symbols_at:code_at].decode().split()))
+
+
+def _write(path: str, blob: bytes) -> None:
+    import tempfile
+
+    handle, temporary = tempfile.mkstemp(prefix=WRITING, dir=os.path.dirname(path))
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(blob)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _touch(path: str) -> None:
+    """Note a use, at most once a day, for the choice of what to remove."""
+    try:
+        if abs(time.time() - os.stat(path).st_mtime) > _DAY:  # a clock that was set back left a time to come
+            os.utime(path)
+    except OSError:
+        return  # a folder that is only readable still serves
+
+
+def _evict(folder: str) -> None:
+    """Remove the entries unused for longest while all are over the limit, and what killed writers left."""
+    entries, total, now = [], 0, time.time()
+    with os.scandir(folder) as files:
+        for file in files:
+            try:
+                status = file.stat(follow_symlinks=False)
+                age = now - status.st_mtime
+                if file.name.endswith(SUFFIX) and file.is_file(follow_symlinks=False):
+                    # What is from the future would else stay, and what is new go, until the clock is there.
+                    entries.append((age if age > -_DAY else math.inf, status.st_size, file.path))
+                    total += status.st_size
+                elif file.name.startswith(WRITING) and abs(age) > _DAY:
+                    os.unlink(file.path)
+            except FileNotFoundError:
+                continue  # another process removed it
+    for _, size, path in sorted(entries, reverse=True):
+        if total <= LIMIT_BYTES:
+            break
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue
+        total -= size
+
+
+def _warn(reason: str) -> None:
+    if not _warnings_given:
+        _warnings_given.append(reason)
+        print(
+            f"fastgrad: cannot use the kernel cache ({reason}); kernels are compiled again in every process. "
+            "Set FASTGRAD_CACHE_DIR to a folder of your own that can be written.",
+            file=sys.stderr,
+        )

@@ -1,0 +1,134 @@
+"""Pointers of checked builds as Numba sees them: an address with a number of elements and a name; see `bounds`."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+from numba.core import types as numba_types
+from numba.extending import lower_builtin, models, register_model, type_callable
+
+from fastgrad.kernels.codegen.body import Special
+from fastgrad.kernels.codegen.bounds import NO_BOUND, OUTSIDE
+from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.codegen.tile_bounds import CHECKS
+
+types: Any = numba_types  # Numba adds names to this module when it is imported
+
+_WORD = ir.IntType(64)
+
+
+class CheckedPointer(types.Type):  # type: ignore[misc]  # Numba has no types
+    """A pointer whose accesses are compared with its bounds.
+
+    Args:
+        dtype: the type of its elements, which may be pointers themselves.
+    """
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        super().__init__(name=f"CheckedPointer({dtype})")
+
+    @property
+    def key(self) -> Any:
+        """What two equal types have in common."""
+        return self.dtype
+
+
+@register_model(CheckedPointer)
+class _PointerModel(models.StructModel):  # type: ignore[misc]  # Numba has no types
+    """The address, for a pointer to pointers the address of their sizes, the number of elements, the name."""
+
+    def __init__(self, manager: Any, kind: Any) -> None:
+        fields = [("data", types.CPointer(_stored(kind.dtype))), ("size", types.int64), ("name", types.voidptr)]
+        if isinstance(kind.dtype, CheckedPointer):
+            fields.insert(1, ("sizes", types.CPointer(types.int64)))
+        super().__init__(manager, kind, fields)
+
+
+def _stored(kind: Any) -> Any:
+    """The type of an element in memory: an address for a pointer."""
+    return types.CPointer(kind.dtype) if isinstance(kind, CheckedPointer) else kind
+
+
+def pointer_value(context: Any, builder: Any, kind: Any, start: Any, size: Any, name: Any) -> Any:
+    """A pointer to some elements; its name is a text, or LLVM's value."""
+    pointer = cgutils.create_struct_proxy(kind)(context, builder)
+    pointer.data, pointer.size = start, size
+    pointer.name = context.insert_const_string(builder.module, name) if isinstance(name, str) else name
+    return pointer._getvalue()
+
+
+def check(context: Any, builder: Any, kind: Any, value: Any, index: Any) -> None:
+    """Writes down an access outside of a pointer's elements, and leaves the function."""
+    pointer = cgutils.create_struct_proxy(kind)(context, builder, value)
+    inside = builder.icmp_unsigned("<", index, pointer.size)
+    unknown = builder.icmp_signed("==", pointer.size, _WORD(NO_BOUND))
+    with builder.if_then(builder.not_(builder.or_(inside, unknown)), likely=False):
+        text = ir.IntType(8).as_pointer()
+        record = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [text, _WORD, _WORD]), OUTSIDE
+        )
+        builder.call(record, [pointer.name, index, pointer.size])
+        context.call_conv.return_user_exc(builder, IndexError, ())
+
+
+def check_tiles(context: Any, builder: Any, special: Special, kinds: Any, args: Any) -> None:
+    """Looks at all that a function of tiles reads and writes, and leaves the function if some of it is outside."""
+    from fastgrad.kernels.codegen.frontend import frontend
+    from fastgrad.kernels.codegen.intrinsics import cpu
+
+    machine = host_isa()
+    size = kinds[0].dtype.bitwidth // 8
+    numbers = (size, machine.vector_bytes // size, int(machine.masks))
+    given = [
+        value if isinstance(kind, CheckedPointer) else context.cast(builder, value, kind, types.int64)
+        for value, kind in zip(args, kinds, strict=True)
+    ]
+    taken = [kind if isinstance(kind, CheckedPointer) else types.int64 for kind in kinds]
+    outcome = frontend(cpu).scalar_function(CHECKS[special], {}).compiled((*taken, *[types.int64] * len(numbers)))
+    context.active_code_library.add_linking_library(outcome.library)
+    context.call_internal(builder, outcome.fndesc, outcome.signature, [*given, *map(_WORD, numbers)])
+
+
+def _is_access(pointer: Any, index: Any) -> bool:
+    return isinstance(pointer, CheckedPointer) and isinstance(index, (types.Integer, types.Boolean))
+
+
+@type_callable(operator.getitem)
+def _type_of_element(_: Any) -> Any:
+    def signature(pointer: Any, index: Any) -> Any:
+        return pointer.dtype(pointer, types.intp) if _is_access(pointer, index) else None
+
+    return signature
+
+
+@type_callable(operator.setitem)
+def _type_of_assignment(_: Any) -> Any:
+    def signature(pointer: Any, index: Any, value: Any) -> Any:
+        return types.none(pointer, types.intp, pointer.dtype) if _is_access(pointer, index) else None
+
+    return signature
+
+
+@lower_builtin(operator.getitem, CheckedPointer, types.Integer)
+def _get_element(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    kind, (value, index) = sig.args[0], args
+    check(context, builder, kind, value, index)
+    pointer = cgutils.create_struct_proxy(kind)(context, builder, value)
+    element = builder.load(builder.gep(pointer.data, [index]))
+    if not isinstance(kind.dtype, CheckedPointer):
+        return element
+    size = builder.load(builder.gep(pointer.sizes, [index]))
+    return pointer_value(context, builder, kind.dtype, element, size, pointer.name)
+
+
+@lower_builtin(operator.setitem, CheckedPointer, types.Integer, types.Any)
+def _set_element(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    kind, (value, index, element) = sig.args[0], args
+    check(context, builder, kind, value, index)
+    pointer = cgutils.create_struct_proxy(kind)(context, builder, value)
+    builder.store(element, builder.gep(pointer.data, [index]))
+    return context.get_dummy_value()

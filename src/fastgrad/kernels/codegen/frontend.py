@@ -1,0 +1,393 @@
+"""Numba as the compiler of kernels' bodies: from a Python function over pointers and numbers to LLVM IR.
+
+A body's globals become what Numba knows on the machine it is compiled for. A scalar function is compiled for its argument types once a
+machine: its IR goes to the disk cache. `numba_target` has the target that all this is compiled with.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType, SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.core import compiler, errors
+from numba.core import types as numba_types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.typing import make_concrete_template
+from numba.core.typing import signature as typing_signature
+
+from fastgrad.kernels.codegen import cache, store
+from fastgrad.kernels.codegen.body import ByDtype, Special, digest, fingerprint, is_scalar_function
+from fastgrad.kernels.codegen.numba_target import SYMBOL, KernelPipeline, ScalarTyping, registered_target
+
+types: Any = numba_types  # Numba adds names to this module when it is imported
+
+Type = str
+"""A type of a parameter: a NumPy dtype's name, with a star for a pointer to it, two for a pointer to pointers; or `none`."""
+
+
+class CompileError(RuntimeError):
+    """Numba refuses a function; the message has its reason, and the line of the function."""
+
+
+class Body(NamedTuple):
+    """A kernel's body: LLVM IR that defines `@.body`, and the modules of the functions it calls."""
+
+    text: str
+    modules: tuple[Any, ...]
+
+
+class Machine(NamedTuple):
+    """What bodies are compiled for.
+
+    Attributes:
+        name: for messages.
+        intrinsics: for each `Special`, and for each scalar function that has another meaning on this machine, what takes its place:
+            an `@intrinsic`, or a scalar function.
+        pointer: the Numba type of a pointer to elements of a Numba type.
+        leaves: whether functions return a status, so that an access outside of an array ends the kernel.
+        inlines: whether LLVM puts the body into its caller.
+        keeps: whether the IR of scalar functions goes to the disk cache.
+    """
+
+    name: str
+    intrinsics: Mapping[Any, Any]
+    pointer: Callable[[Any], Any]
+    leaves: bool = False
+    inlines: bool = False
+    keeps: bool = False
+
+
+class _Outcome(NamedTuple):
+    """A compiled function: its types, how it is declared, and its IR."""
+
+    signature: Any
+    fndesc: Any
+    library: Any
+
+
+class Frontend:
+    """Numba's contexts for one machine, and the functions compiled so far."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.typing = ScalarTyping()
+        self.target = registered_target(
+            self.typing, machine.name, machine.leaves, lambda **_: lambda function: ScalarFunction(self, function, {})
+        )
+        self._functions: dict[Any, ScalarFunction] = {}
+
+    def compile(self, function: FunctionType, arguments: tuple, result: Any) -> _Outcome:
+        """A compiled function, whose globals are those of `bound`."""
+        flags = compiler.Flags()
+        flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
+        flags.error_model = "numpy"
+        flags.nrt = False
+        flags.forceinline = True
+        library = self.target.codegen().create_library(function.__name__)
+        try:
+            outcome = compiler.compile_extra(
+                self.typing,
+                self.target,
+                function,
+                arguments,
+                result,
+                flags,
+                {},
+                library=library,
+                pipeline_class=KernelPipeline,
+            )
+        except errors.NumbaError as error:
+            raise CompileError(f"{_place(function)}: {error}") from error
+        library.finalize()
+        return _Outcome(outcome.signature, outcome.fndesc, library)
+
+    def bound(self, function: FunctionType, variables: Mapping[str, Type], symbol: str = "") -> FunctionType:
+        """A copy of a function whose globals are the types of its type variables, and what Numba can compile.
+
+        Args:
+            function: any function.
+            variables: the dtypes of its type variables.
+            symbol: what the copy is named; as the function if empty.
+        """
+        scope = {name: value for name, value in function.__globals__.items() if name.startswith("__")}
+        for name in function.__code__.co_names:
+            if name in function.__globals__:
+                scope[name] = self._compilable(function.__globals__[name], variables)
+        for name, element in variables.items():
+            scope[name] = self.type_of(element)
+        copied = FunctionType(function.__code__, scope, symbol or function.__name__, None, function.__closure__)
+        copied.__qualname__ = symbol or function.__qualname__
+        copied.__module__ = function.__module__
+        return copied
+
+    def _compilable(self, value: Any, variables: Mapping[str, Type]) -> Any:
+        """The value of a global of a body while Numba compiles it."""
+        if isinstance(value, type) and issubclass(value, np.generic):
+            return self.type_of(np.dtype(value).name)
+        given = self.machine.intrinsics.get(value, value) if value.__hash__ is not None else value
+        if isinstance(given, Special):
+            raise CompileError(f"{given.name} has no meaning on {self.machine.name}")
+        return self.scalar_function(given, variables) if _is_callable(given) else given
+
+    def scalar_function(self, function: Any, variables: Mapping[str, Type]) -> ScalarFunction:
+        """A scalar function, or a choice by dtype, for the dtypes of a kernel's type variables."""
+        used = tuple([(name, kind) for name, kind in variables.items() if name in names_used(function)])
+        if (function, used) not in self._functions:
+            self._functions[function, used] = ScalarFunction(self, function, dict(used))
+        return self._functions[function, used]
+
+    def type_of(self, kind: Type) -> Any:
+        """The Numba type of a type's name."""
+        if kind[0] == "*":
+            return self.machine.pointer(self.type_of(kind[1:]))
+        return types.uint8 if kind == "bool" else getattr(types, kind)
+
+
+class ScalarFunction:
+    """A function of numbers and pointers as Numba sees it in the globals of a body: compiled when a call of it is typed.
+
+    Args:
+        frontend: what compiles it.
+        function: a function, or a choice by the dtype of the first argument.
+        variables: the dtypes of the type variables it uses.
+    """
+
+    is_compiling = False  # Numba reads this, to find recursion
+
+    def __init__(self, frontend: Frontend, function: Any, variables: Mapping[str, Type]) -> None:
+        self.__name__ = (
+            "/".join(f.__name__ for f in function.choices.values())
+            if isinstance(function, ByDtype)
+            else function.__name__
+        )
+        self._frontend = frontend
+        chosen: Mapping[Any, Any] = function.choices if isinstance(function, ByDtype) else {None: function}
+        self._choices = chosen
+        self._variables = variables
+        self._compiled: dict[tuple, tuple[object, _Outcome]] = {}
+        self._compiling: set[tuple] = set()
+
+    @property
+    def _numba_type_(self) -> Any:
+        return types.Dispatcher(self)
+
+    def compiled(self, arguments: tuple) -> Any:
+        """Numba's result for these argument types.
+
+        Raises:
+            CompileError: the function calls itself.
+        """
+        return self._overload(tuple([types.unliteral(kind) for kind in arguments]))[1]
+
+    def _overload(self, arguments: tuple) -> tuple[object, Any]:
+        if arguments not in self._compiled:
+            function = self._choices.get(None) or self._choices[str(arguments[0])]
+            if arguments in self._compiling:
+                raise CompileError(f"{_place(function)}: {self.__name__} calls itself")
+            self._compiling.add(arguments)
+            try:
+                outcome = self._outcome(function, arguments)
+            finally:
+                self._compiling.discard(arguments)
+            key = object()
+            self._frontend.target.insert_user_function(key, outcome.fndesc, [outcome.library])
+            self._compiled[arguments] = key, outcome
+        return self._compiled[arguments]
+
+    def _outcome(self, function: FunctionType, arguments: tuple) -> _Outcome:
+        """A function for some argument types, compiled now or before."""
+        content = self._content(function, arguments) if self._frontend.machine.keeps else None
+        if content is None:
+            return self._frontend.compile(self._frontend.bound(function, self._variables), arguments, None)
+        entry = store.load(content)
+        symbol = SYMBOL + digest(content.encode())[:32]
+        if entry is not None:
+            return self._restored(entry, symbol, arguments)
+        outcome = self._frontend.compile(self._frontend.bound(function, self._variables, symbol), arguments, None)
+        result = _text_of(outcome.signature.return_type)
+        if result is not None:
+            store.save(content, cache.Entry(outcome.library.bitcode(symbol), (result,)))
+        return outcome
+
+    def _content(self, function: FunctionType, arguments: tuple) -> str | None:
+        """All that the function's IR depends on; None if it is short, or depends on objects of this process."""
+        if bytecode_size(function) < KEPT_BYTES:
+            return None
+        try:
+            body = fingerprint(function)
+        except TypeError:
+            return None
+        return f"function {function.__name__}{arguments}\ntypes {self._variables}\nbody {body}"
+
+    def _restored(self, entry: cache.Entry, symbol: str, arguments: tuple) -> _Outcome:
+        """What `_outcome` gave in another process."""
+        target = self._frontend.target
+        library = target.codegen().create_library(symbol)
+        library.add_bitcode(entry.code)
+        library.finalize()
+        result = _type_of(" ".join(entry.symbols))
+        names = [f"a{i}" for i in range(len(arguments))]
+        declared = SimpleNamespace(
+            mangled_name=symbol, restype=result, argtypes=arguments, args=names, inline=True, noalias=False
+        )
+        return _Outcome(typing_signature(result, *arguments), declared, library)
+
+    def get_call_template(self, args: Any, kws: Any) -> tuple:
+        """Numba's typing rule for a call with arguments of these types."""
+        signature = self.compiled(tuple(args)).signature
+        return make_concrete_template(self.__name__, self.__name__, [signature]), None, args, kws
+
+    def get_overload(self, arguments: Any) -> object:
+        """Numba's key of the function compiled for these types."""
+        return self._overload(tuple(arguments))[0]
+
+
+def _text_of(kind: Any) -> str | None:
+    """The name of a type of numbers, or of a tuple of them; None for others."""
+    if isinstance(kind, types.BaseTuple):
+        parts = [_text_of(part) for part in kind]
+        return None if None in parts else f"({';'.join(map(str, parts))})"
+    numbers = (types.Integer, types.Float, types.Boolean, types.NoneType)
+    return str(kind) if isinstance(kind, numbers) and not isinstance(kind, types.Literal) else None
+
+
+def _type_of(text: str) -> Any:
+    """The type that `_text_of` named."""
+    if not text.startswith("("):
+        return getattr(types, "boolean" if text == "bool" else text)
+    parts, depth, start = [], 0, 1
+    for i, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if (letter == ";" and depth == 1) or depth == 0:
+            parts.append(_type_of(text[start:i]))
+            start = i + 1
+    return types.Tuple(parts)
+
+
+def _place(function: FunctionType) -> str:
+    """A function's name, file and line."""
+    code = function.__code__
+    return f"{code.co_name} ({code.co_filename}:{code.co_firstlineno})"
+
+
+def _is_callable(value: Any) -> bool:
+    return is_scalar_function(value) or isinstance(value, ByDtype)
+
+
+KEPT_BYTES = 600
+"""The bytecode from which on the IR of a function, with all it calls, is kept on disk: it takes 2 ms to keep, and 8 ms to make."""
+
+
+@functools.cache
+def names_used(function: Any) -> frozenset[str]:
+    """The names of globals that a scalar function, or a function that it calls, reads."""
+    return frozenset().union(*[called.__code__.co_names for called in _called(function)])
+
+
+def bytecode_size(function: Any) -> int:
+    """The bytes of bytecode of a scalar function and of all functions that it calls."""
+    return sum(len(called.__code__.co_code) for called in _called(function))
+
+
+@functools.cache
+def _called(function: Any) -> frozenset[FunctionType]:
+    """A scalar function, and all functions that it calls."""
+    seen: set[FunctionType] = set()
+    waiting = [function]
+    while waiting:
+        next_function = waiting.pop()
+        if isinstance(next_function, ByDtype):
+            waiting.extend(next_function.choices.values())
+        elif is_scalar_function(next_function) and next_function not in seen:
+            seen.add(next_function)
+            scope = next_function.__globals__
+            waiting.extend([scope[name] for name in next_function.__code__.co_names if name in scope])
+    return frozenset(seen)
+
+
+@functools.cache
+def frontend(machine: Callable[[], Machine]) -> Frontend:
+    """Numba's contexts for a machine."""
+    return Frontend(machine())
+
+
+@global_compiler_lock
+def lowered(
+    function: FunctionType,
+    arguments: Sequence[Type],
+    result: Type,
+    variables: Mapping[str, Type],
+    noalias: bool,
+    in_place: Sequence[tuple[int, int]],
+    machine: Callable[[], Machine],
+) -> Body:
+    """A body as the function `@.body`.
+
+    Args:
+        function: the body.
+        arguments: the types of its parameters.
+        result: the type of its result: `int64` or `none`.
+        variables: the type for each name that stands for one.
+        noalias: whether no two arrays overlap, but for those of `in_place`.
+        in_place: pairs of parameters that are the same array: the function gets the address of the second one for both.
+        machine: what it is compiled for.
+
+    Raises:
+        CompileError: Numba refuses it.
+    """
+    numba = frontend(machine)
+    kinds = tuple([numba.type_of(kind) for kind in arguments])
+    outcome = numba.compile(numba.bound(function, variables), kinds, numba.type_of(result))
+    return Body(_entry(numba, outcome, result, noalias, dict(in_place)), tuple(outcome.library.modules()))
+
+
+def _entry(frontend: Frontend, outcome: Any, result: Type, noalias: bool, in_place: Mapping[int, int]) -> str:
+    """LLVM IR of `@.body`, which calls the compiled function.
+
+    `noalias` would be false for two parameters that are one array: LLVM might then read an element after it was written.
+    """
+    name = outcome.fndesc.llvm_func_name
+    kind = frontend.target.call_conv.get_function_type(outcome.fndesc.restype, outcome.fndesc.argtypes)
+    leaves = frontend.machine.leaves
+    texts = [str(argument) for argument in kind.args][leaves:]
+    formal, given, casts = [], [], []
+    for i, text in enumerate(texts):
+        distinct = " noalias" if noalias and text.endswith(("*", "ptr")) else ""
+        formal.append(f"{text}{distinct} %a{i}")
+        same = in_place.get(i, i)
+        if texts[same] != text:  # before LLVM 15 pointers had types
+            casts.append(f"  %same{i} = bitcast {texts[same]} %a{same} to {text}\n")
+        given.append(f"{text} %same{i}" if texts[same] != text else f"{text} %a{same}")
+    inlining = "alwaysinline" if frontend.machine.inlines else "noinline"
+    answer = "i64" if result == "int64" else "void"
+    give = "ret i64 %value" if result == "int64" else "ret void"
+    head = f"define internal {answer} @.body({', '.join(formal)}) {inlining} nounwind"
+    if not leaves:
+        return f"""
+declare {kind.return_type} @{name}({", ".join(texts)})
+
+{head} {{
+{"".join(casts)}  %value = call {kind.return_type} @{name}({", ".join(given)})
+  {give}
+}}
+"""
+    return f"""
+declare i32 @{name}({", ".join(["ptr", *texts])})
+
+{head} {{
+  %result = alloca i64
+  store i64 0, ptr %result
+  %status = call i32 @{name}({", ".join(["ptr %result", *given])})
+  %code = icmp sgt i32 %status, 0
+  br i1 %code, label %outside, label %done
+outside:
+  call void @.blame(ptr @.kernel_name)
+  br label %done
+done:
+  %value = load i64, ptr %result
+  {give}
+}}
+"""

@@ -1,0 +1,349 @@
+"""What the names of `body` mean in plain Python: the table `MEANINGS`.
+
+With them a scalar function can be called from Python, and a kernel can run there; see `interpreted_kernel`. Numbers are those of
+`interpreted_numbers`, pointers those of `interpreted_pointers`. Results have the bits of compiled kernels.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen import body
+from fastgrad.kernels.codegen.interpreted_numbers import (
+    NUMBER_TYPES,
+    Integer,
+    c_function,
+    is_float32,
+    number_type,
+    wrapped,
+)
+from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, pointer_to
+from fastgrad.kernels.codegen.isa import host_isa
+
+_WORD = NUMBER_TYPES["int64"]
+# ---- numbers -----------------------------------------------------------------------------------------------------
+
+
+def fused_multiply_add(a: Any, b: Any, c: Any) -> Any:
+    """a * b + c rounded once."""
+    return c_function("fma", is_float32(a), 3)(a, b, c)
+
+
+def scale_by_power_of_two(x: Any, k: Any) -> Any:
+    """x * 2^k rounded once."""
+    return np.ldexp(x, max(-5000, min(5000, int(k))))
+
+
+def float_bits(x: Any) -> Any:
+    """The bits of a float as an integer of its size."""
+    return Integer(int(x.view(np.int32)), "int32") if is_float32(x) else np.float64(x).view(np.int64)
+
+
+def from_bits(bits: Any) -> Any:
+    """The float of an integer's bits."""
+    if type(bits) is Integer or type(bits) is np.int32:
+        return np.int32(wrapped(int(bits), "int32")).view(np.float32)
+    return np.int64(bits).view(np.float64)
+
+
+def _rounding(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda x: function(x if is_float32(x) else np.float64(x))
+
+
+def _library_call(special: body.LibraryCall) -> Callable[..., Any]:
+    return lambda *numbers: c_function(special.function, is_float32(numbers[0]), len(numbers))(*numbers)
+
+
+# ---- memory ------------------------------------------------------------------------------------------------------
+
+
+def local_array(element: Any, length: Any) -> Any:
+    """New memory; what it holds is arbitrary."""
+    kind = number_type(element)
+    return pointer_to(np.empty(int(length), kind.dtype), f"local_array of {kind}")
+
+
+def panel_array(element: Any, rows: Any) -> Any:
+    """The same of so many rows of a panel."""
+    return local_array(element, int(rows) * int(panel_columns(element)))
+
+
+def pointer(element: Any, address: Any) -> Any:
+    """The memory at an address."""
+    return AddressPointer(number_type(element), address)
+
+
+def address_of(array: Any) -> Any:
+    """Where the first element lies."""
+    return np.int64(array.address)
+
+
+def prefetch(array: Any, index: Any) -> None:
+    """Nothing: Python has no caches to fill."""
+
+
+# ---- the machine -------------------------------------------------------------------------------------------------
+
+
+def vector_lanes(element: Any) -> Any:
+    """How many elements a vector has."""
+    return np.int64(host_isa().vector_bytes // number_type(element).dtype.itemsize)
+
+
+def panel_columns(element: Any) -> Any:
+    """How many columns of a product are computed at a time."""
+    return np.int64(host_isa().panel_bytes // number_type(element).dtype.itemsize)
+
+
+def masked_loads(element: Any) -> Any:
+    """Whether loads of the first lanes of a vector are quick."""
+    return np.int64(host_isa().masks)
+
+
+def cycle_counter() -> Any:
+    """The time in nanoseconds."""
+    return np.int64(time.perf_counter_ns())
+
+
+def wait() -> None:
+    """Lets another thread run."""
+    time.sleep(0)
+
+
+# ---- words that threads share ------------------------------------------------------------------------------------
+
+_atomic = threading.Lock()
+
+
+def atomic_load(words: Any, i: Any) -> Any:
+    """The word i."""
+    return words[i]
+
+
+def atomic_store(words: Any, i: Any, value: Any) -> None:
+    """Sets the word i."""
+    words[i] = value
+
+
+def atomic_add(words: Any, i: Any, value: Any) -> Any:
+    """Adds to the word i; returns what it was."""
+    with _atomic:
+        before = words[i]
+        words[i] = before + _WORD(value)
+    return before
+
+
+def atomic_min(words: Any, i: Any, value: Any) -> Any:
+    """Makes the word i the smaller of the two; returns what it was."""
+    with _atomic:
+        before = words[i]
+        words[i] = min(before, _WORD(value))
+    return before
+
+
+# ---- calls by address --------------------------------------------------------------------------------------------
+
+
+class Steps:
+    """The kernels that run as plain Python, by the numbers that programs have in the place of addresses."""
+
+    def __init__(self) -> None:
+        self._steps: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self, kernel: Any) -> int:
+        """The number of a kernel, an object with a method `step`, as long as somebody holds it."""
+        with self._lock:
+            self._count += 1
+            self._steps[self._count] = kernel
+            return self._count
+
+    def call(self, number: Any, words: Any, first: Any, last: Any) -> Any:
+        """What the step with these words answers.
+
+        Raises:
+            RuntimeError: if no kernel has this number.
+        """
+        kernel = self._steps.get(int(number))
+        if kernel is None:
+            raise RuntimeError(f"call_step: there is no kernel of number {number} that runs as plain Python")
+        return np.int64(kernel.step(int(words), first, last))
+
+
+STEPS = Steps()
+
+
+def call_real(address: Any, *numbers: Any) -> Any:
+    """What a C function of float64 numbers and a last int gives."""
+    kinds = [ctypes.c_double] * len(numbers)
+    function = ctypes.CFUNCTYPE(ctypes.c_double, *kinds, ctypes.c_int)(int(address))
+    return np.float64(function(*map(float, numbers), 0))
+
+
+def call_pair(address: Any, x: Any, pair: Any) -> Any:
+    """Calls a C function that writes two numbers; returns the first."""
+    place = ctypes.POINTER(ctypes.c_double)
+    found = ctypes.c_double(), ctypes.c_double()
+    ctypes.CFUNCTYPE(None, ctypes.c_double, place, place)(int(address))(float(x), *found)
+    pair[0], pair[1] = np.float64(found[0].value), np.float64(found[1].value)
+    return pair[0]
+
+
+# ---- tiles -------------------------------------------------------------------------------------------------------
+
+
+def _multiply_add(a: Any, b: Any, c: Any) -> Any:
+    is_real = isinstance(a, (np.float32, np.float64))
+    return fused_multiply_add(a, b, c) if is_real else a * b + c
+
+
+def _put(c: Any, place: int, total: Any, accumulate: Any) -> None:
+    c[place] = c[place] + total if accumulate != 0 else total
+
+
+def multiply_rows(
+    a: Any, a_at: Any, a_row: Any, a_k: Any, b: Any, b_at: Any, b_k: Any, c: Any, c_at: Any, c_row: Any,
+    accumulate: Any, depth: Any, rows: Any, columns: Any,
+) -> None:  # fmt: skip
+    """c = a b, or c += a b."""
+    a_at, a_row, a_k, b_at, b_k, c_at, c_row = map(int, (a_at, a_row, a_k, b_at, b_k, c_at, c_row))
+    for row in range(rows):
+        for column in range(columns):
+            total = c.kind(0)
+            for k in range(depth):
+                total = _multiply_add(a[a_at + row * a_row + k * a_k], b[b_at + k * b_k + column], total)
+            _put(c, c_at + row * c_row + column, total, accumulate)
+
+
+def multiply_windows(
+    a: Any, a_at: Any, b: Any, b_at: Any, c: Any, c_at: Any, accumulate: Any, places: Any, terms_at: Any, depth: Any,
+    rows_at: Any, rows: Any, columns: Any, *, by_lane: bool = False,
+) -> None:  # fmt: skip
+    """c = a b, or c += a b, with places from a table."""
+    size = c.kind.dtype.itemsize
+    a_at, b_at, c_at = int(a_at), int(b_at), int(c_at)
+
+    def table(at: int, count: int) -> list[tuple[int, int]]:
+        return [(int(places[at + 2 * i]) // size, int(places[at + 2 * i + 1]) // size) for i in range(count)]
+
+    terms = table(int(terms_at), int(depth))
+    for a_row, c_row in table(int(rows_at), int(rows)):
+        for column in range(columns):
+            total = c.kind(0)
+            for a_term, b_term in terms:
+                x = a[a_at + a_row + a_term + (column if by_lane else 0)]
+                total = _multiply_add(x, b[b_at + b_term + column], total)
+            _put(c, c_at + c_row + column, total, accumulate)
+
+
+multiply_lanes = functools.partial(multiply_windows, by_lane=True)
+"""The same where an element of a is a row."""
+
+
+def _halves(array: Any, place: int) -> tuple[Any, Any]:
+    """The two bfloat16 numbers of a pair as float32."""
+    if array.kind.dtype.itemsize == 2:
+        first, second = int(array[place]), int(array[place + 1])
+    else:
+        pair = int(array[place])
+        first, second = pair & 0xFFFF, pair >> 16 & 0xFFFF
+    return from_bits(Integer(first << 16, "int32")), from_bits(Integer(second << 16, "int32"))
+
+
+def multiply_pairs(
+    a: Any, a_at: Any, a_row: Any, a_k: Any, b: Any, b_at: Any, b_k: Any, c: Any, c_at: Any, c_row: Any,
+    accumulate: Any, depth: Any, rows: Any, columns: Any,
+) -> None:  # fmt: skip
+    """c = a b, or c += a b, of pairs of bfloat16 numbers."""
+    a_at, a_row, a_k, b_at, b_k, c_at, c_row = map(int, (a_at, a_row, a_k, b_at, b_k, c_at, c_row))
+    for row in range(rows):
+        for column in range(columns):
+            total = np.float32(0)
+            for k in range(depth):
+                x, y = _halves(a, a_at + row * a_row + k * a_k), _halves(b, b_at + k * b_k + column)
+                total = fused_multiply_add(x[0], y[0], fused_multiply_add(x[1], y[1], total))
+            _put(c, c_at + row * c_row + column, total, accumulate)
+
+
+def _filled_up(columns: Any, element: Any) -> int:
+    """The columns of so many vectors as hold these."""
+    lanes = int(vector_lanes(element))
+    return -(-int(columns) // lanes) * lanes
+
+
+def pack_panel(
+    b: Any, b_at: Any, b_k: Any, b_column: Any, target: Any, target_row: Any, depth: Any, columns: Any
+) -> None:
+    """Copies a panel of b to rows that are filled up with zeros."""
+    b_at, b_k, b_column, target_row = map(int, (b_at, b_k, b_column, target_row))
+    for k in range(depth):
+        for column in range(_filled_up(columns, target.kind)):
+            is_there = column < columns
+            target[k * target_row + column] = b[b_at + k * b_k + column * b_column] if is_there else target.kind(0)
+
+
+def pack_pairs(b: Any, b_at: Any, b_column: Any, target: Any, target_row: Any, depth: Any, columns: Any) -> None:
+    """The same of a matrix of bfloat16 numbers, to rows of pairs."""
+    b_at, b_column, target_row = map(int, (b_at, b_column, target_row))
+    for k in range(depth):
+        for column in range(_filled_up(columns, target.kind)):
+            place, pair = b_at + 2 * k + column * b_column, 0
+            if column < columns:
+                pair = int(b[place]) | int(b[place + 1]) << 16
+            target[k * target_row + column] = Integer(pair, "int32")
+
+
+def transpose_rows(x: Any, x_at: Any, x_row: Any, y: Any, y_at: Any, y_row: Any, rows: Any, columns: Any) -> None:
+    """y = the transpose of x."""
+    x_at, x_row, y_at, y_row = map(int, (x_at, x_row, y_at, y_row))
+    for row in range(rows):
+        for column in range(columns):
+            y[y_at + row * y_row + column] = x[x_at + column * x_row + row]
+
+
+MEANINGS: dict[body.Special, Callable[..., Any]] = {
+    body.address_of: address_of,
+    body.atomic_add: atomic_add,
+    body.atomic_load: atomic_load,
+    body.atomic_min: atomic_min,
+    body.atomic_store: atomic_store,
+    body.call_pair: call_pair,
+    body.call_real: call_real,
+    body.call_step: STEPS.call,
+    body.cycle_counter: cycle_counter,
+    body.float_bits: float_bits,
+    body.from_bits: from_bits,
+    body.fused_multiply_add: fused_multiply_add,
+    body.local_array: local_array,
+    body.masked_loads: masked_loads,
+    body.multiply_lanes: multiply_lanes,
+    body.multiply_pairs: multiply_pairs,
+    body.multiply_rows: multiply_rows,
+    body.multiply_windows: multiply_windows,
+    body.pack_pairs: pack_pairs,
+    body.pack_panel: pack_panel,
+    body.panel_array: panel_array,
+    body.panel_columns: panel_columns,
+    body.pointer: pointer,
+    body.prefetch: prefetch,
+    body.relax: wait,
+    body.round_down: _rounding(np.floor),
+    body.round_to_even: _rounding(np.rint),
+    body.round_to_zero: _rounding(np.trunc),
+    body.round_up: _rounding(np.ceil),
+    body.scale_by_power_of_two: scale_by_power_of_two,
+    body.transpose_rows: transpose_rows,
+    body.vector_lanes: vector_lanes,
+    body.yield_processor: wait,
+    **{call: _library_call(call) for call in (body.library_cos, body.library_fmod, body.library_sin, body.library_tan)},
+}
+"""For each name of `body` a function that does in Python what the name means in a compiled kernel."""

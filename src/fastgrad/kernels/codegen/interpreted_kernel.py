@@ -1,0 +1,183 @@
+"""Kernels that run as plain Python, under `NUMBA_DISABLE_JIT=1`: one can print in them, and stop in them with a debugger.
+
+A body runs as a copy of its function, with the same bytecode and lines. What differs is what its names and literals stand for: numbers with the
+types that Numba gives them, `NumberType`s, the meanings of `body`'s names, and copies of the scalar functions that it calls.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import math
+import types
+import weakref
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen.body import ByDtype, Special
+from fastgrad.kernels.codegen.interpreted import MEANINGS, STEPS
+from fastgrad.kernels.codegen.interpreted_numbers import MATH, NUMBER_TYPES, Integer, NumberType, number_type, typed
+from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, PointerTable, pointer_at, pointer_to
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Parameter, Signature, checked_words
+from fastgrad.kernels.codegen.wrapper import TUPLE_ITEMS_AT
+
+_INT64 = NUMBER_TYPES["int64"]
+_SMALL_INTEGER = dis.opmap.get("LOAD_SMALL_INT")  # from Python 3.14 on: an integer that is no constant of the code
+_CONSTANT = dis.opmap["LOAD_CONST"]
+
+
+_kernels: weakref.WeakValueDictionary[str, PythonKernel] = weakref.WeakValueDictionary()
+
+
+def functions() -> dict[str, Any]:
+    """The functions of all kernels that have been used, by name and dtypes: a debugger can break at them."""
+    return {name: kernel.function for name, kernel in _kernels.items()}
+
+
+class PythonKernel:
+    """A kernel for given dtypes that is called like its native function, and runs as plain Python.
+
+    Args:
+        conversion: what converts arguments, as it does for native functions.
+        function: the body.
+        signature: its parameters.
+        variables: the dtype name of each type variable.
+    """
+
+    def __init__(self, conversion: Any, function: Any, signature: Signature, variables: Mapping[str, str]) -> None:
+        self.__self__ = conversion
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self.function = python_function(function, variables)
+        self._title = f"{self.__name__}[{', '.join(variables.values())}]" if variables else self.__name__
+        self._signature = signature
+        self._elements = [p.element and number_type(variables.get(p.element, p.element)) for p in signature.parameters]
+        self._words = checked_words(signature)
+        conversion.step = STEPS.add(self)
+        _kernels[self._title] = self
+
+    def __repr__(self) -> str:
+        return f"<kernel {self._title} as plain Python>"
+
+    def __call__(self, *args: Any) -> int | None:
+        """Converts the arguments and runs the body; its answer, if it has one."""
+        values = dict(zip([p.name for p in self._signature.passed], self.__self__.converted(args), strict=True))
+        arguments = [self._argument(p, values) for p in self._signature.parameters]
+        with np.errstate(all="ignore"):
+            return self._answer(self.function(*arguments))
+
+    def step(self, address: int, first: Any, last: Any) -> int:
+        """Runs the kernel with the words at an address; what that answers is said with `wrapper.step_ir`."""
+        words = AddressPointer(_INT64, address)
+        shares = dict(zip(SHARE, (first, last), strict=True))
+        place, arguments = 0, []
+        for parameter, kind in zip(self._signature.parameters, self._elements, strict=True):
+            if parameter.kind == "int" and parameter.name in SHARE:
+                arguments.append(_INT64(shares[parameter.name]))
+                continue
+            sizes = [words[i] for i in self._words.get(parameter.name, ())]
+            arguments.append(_argument_of_word(parameter, kind, words[place], sizes))
+            place += 1
+        answer = self._answer(self.function(*arguments))
+        return 0 if answer is None else answer + 1
+
+    def _answer(self, answer: Any) -> int | None:
+        return int(_INT64(answer)) if self._signature.returns_status else None
+
+    def _argument(self, parameter: Parameter, values: Mapping[str, Any]) -> Any:
+        name, kind = parameter.name, parameter.kind
+        if kind in ARRAY_KINDS:
+            return pointer_to(values[name], name)
+        if kind in LIST_KINDS:
+            return PointerTable([pointer_to(x, f"{name}[{i}]") for i, x in enumerate(values[name])], name)
+        if kind == "objects":
+            return AddressPointer(_INT64, id(values[name]) + TUPLE_ITEMS_AT)
+        if kind in ("int", "float"):
+            return typed(values[name])
+        arrays = next(values[p.name] for p in self._signature.parameters if p.kind in LIST_KINDS)
+        if kind == "count":
+            return np.int64(len(arrays))
+        return pointer_to(np.array([x.size for x in arrays], np.int64), name)
+
+
+def _argument_of_word(parameter: Parameter, element: Any, word: Any, sizes: list[Any]) -> Any:
+    name, kind = parameter.name, parameter.kind
+    if kind in ARRAY_KINDS:
+        return pointer_at(element, word, sizes[0], name)
+    if kind == "sizes":
+        return pointer_at(_INT64, word, sizes[0], name)
+    if kind in LIST_KINDS:
+        table, counts = AddressPointer(_INT64, word), AddressPointer(_INT64, sizes[0])
+        pointers = [pointer_at(element, table[i], counts[i], f"{name}[{i}]") for i in range(sizes[1])]
+        return PointerTable(pointers, name)
+    return AddressPointer(NUMBER_TYPES["float64"], word)[0] if kind == "float" else word
+
+
+# ---- functions as Numba understands them -----------------------------------------------------------------------
+
+
+def python_function(function: Any, variables: Mapping[str, str]) -> Any:
+    """A copy of a body or a scalar function in which numbers and names mean what they mean to Numba.
+
+    Args:
+        function: the function.
+        variables: the dtype name of each type variable.
+    """
+    types_of_names = {name: number_type(element) for name, element in variables.items()}
+    for name, element in variables.items():
+        types_of_names[f"{name}_bits"] = NUMBER_TYPES["int32" if element in ("float32", "int32") else "int64"]
+    return _copy(function, types_of_names, {})
+
+
+def _copy(function: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
+    if function not in copies:
+        scope = dict(function.__globals__)
+        copies[function] = types.FunctionType(_typed_code(function.__code__), scope, function.__name__)
+        for name in function.__code__.co_names:
+            if name in scope:
+                scope[name] = _meaning(scope[name], types_of_names, copies)
+        scope.update(types_of_names, range=_range)
+    return copies[function]
+
+
+def _meaning(value: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
+    """What stands for a global of a body."""
+    if isinstance(value, Special):
+        return MEANINGS.get(value, value)
+    if isinstance(value, ByDtype):
+        choices = {name: _copy(choice, types_of_names, copies) for name, choice in value.choices.items()}
+        return lambda *args: choices[_dtype_name(args[0])](*args)
+    value = getattr(value, "py_func", value)  # of a function that Numba has compiled
+    if isinstance(value, types.FunctionType):
+        return _copy(value, types_of_names, copies)
+    if isinstance(value, type) and issubclass(value, (np.number, np.bool_)):
+        return number_type(value)
+    return MATH if value is math else typed(value)
+
+
+def _dtype_name(value: Any) -> str:
+    return value.kind if type(value) is Integer else np.result_type(value).name
+
+
+def _range(*bounds: Any) -> Iterator[Any]:
+    return map(np.int64, builtins.range(*bounds))
+
+
+def _typed_code(code: types.CodeType) -> types.CodeType:
+    """The code with literal numbers that are NumPy's."""
+    constants = [typed(constant) for constant in code.co_consts]
+    units = bytearray(code.co_code)
+    if _SMALL_INTEGER is not None:
+        places: dict[int, int] = {}
+        for at in range(0, len(units), 2):
+            if units[at] == _SMALL_INTEGER:
+                value = units[at + 1]
+                if value not in places:
+                    places[value] = len(constants)
+                    constants.append(np.int64(value))
+                if places[value] > 255:
+                    raise ValueError(f"{code.co_name}: more than 255 literals in a kernel that runs as plain Python")
+                units[at], units[at + 1] = _CONSTANT, places[value]
+    return code.replace(co_consts=tuple(constants), co_code=bytes(units))

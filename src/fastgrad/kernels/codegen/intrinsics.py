@@ -1,0 +1,324 @@
+"""The names of `body` that only mean something in a body, as Numba's intrinsics for this CPU."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types as numba_types
+from numba.extending import intrinsic
+
+from fastgrad.kernels.codegen import body
+from fastgrad.kernels.codegen.arithmetic import LOWERINGS
+from fastgrad.kernels.codegen.atomics import GIVES_NOTHING, GIVES_WORD, declared
+from fastgrad.kernels.codegen.bounds import NO_BOUND, checks_bounds
+from fastgrad.kernels.codegen.frontend import CompileError, Machine
+from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.codegen.native import target
+from fastgrad.kernels.codegen.pair_emission import PairTiles
+from fastgrad.kernels.codegen.window_emission import WindowTiles
+
+types: Any = numba_types  # Numba adds names to this module when it is imported
+
+_WORD, _FLAG, _REAL = ir.IntType(64), ir.IntType(32), ir.DoubleType()
+
+
+def _cast(context: Any, builder: Any, signature: Any, args: Any, kinds: Any) -> list[Any]:
+    """The arguments as values of other types."""
+    return [
+        context.cast(builder, value, given, kind)
+        for value, given, kind in zip(args, signature.args, kinds, strict=True)
+    ]
+
+
+def _plain(kinds: Any) -> list[Any]:
+    return [types.unliteral(kind) for kind in kinds]
+
+
+def define(special: body.Special, definition: Callable[..., Any], literal: bool = False) -> Any:
+    """An intrinsic for a special.
+
+    Args:
+        special: what it is for.
+        definition: gives Numba's signature and the function that writes a call, for the types of the arguments; None if there is none.
+        literal: whether it needs the literal integers among the arguments.
+    """
+
+    def typed(_: Any, *kinds: Any) -> Any:
+        given = definition(*(kinds if literal else [types.unliteral(kind) for kind in kinds]))
+        if given is None:
+            raise CompileError(f"{special.name}({', '.join(map(str, kinds))}): it takes other types")
+        names = ["typing", *[f"a{i}" for i in range(len(kinds))]]
+        typed.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Numba would pack `*kinds` into a tuple
+            [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+        )
+        return given
+
+    typed.__name__ = typed.__qualname__ = special.name
+    return intrinsic(prefer_literal=literal)(typed)
+
+
+def address(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """The address that a pointer of a body holds."""
+    return value if isinstance(kind, types.CPointer) else builder.extract_value(value, 0)
+
+
+def is_pointer(kind: Any) -> bool:
+    """Whether a Numba type is that of a pointer."""
+    return hasattr(kind, "dtype") and not isinstance(kind, types.NumberClass)
+
+
+# ---- numbers -----------------------------------------------------------------------------------------------------
+
+_SAME_BITS = {
+    body.float_bits: {types.float32: types.int32, types.float64: types.int64},
+    body.from_bits: {types.int32: types.float32, types.int64: types.float64},
+}
+
+
+def _reinterpret(special: body.Special) -> Callable[..., Any]:
+    def definition(kind: Any) -> Any:
+        result = _SAME_BITS[special].get(kind)
+
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.bitcast(args[0], context.get_value_type(result))
+
+        return None if result is None else (result(kind), lower)
+
+    return definition
+
+
+def _arithmetic(special: body.Special) -> Callable[..., Any]:
+    def definition(*kinds: Any) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return LOWERINGS[special](builder, args)
+
+        return (kinds[0](*kinds), lower) if isinstance(kinds[0], types.Float) else None
+
+    return definition
+
+
+# ---- memory ------------------------------------------------------------------------------------------------------
+
+
+def _local_array(name: str, rows_of: Callable[[Any], int]) -> Callable[..., Any]:
+    """The definition of an array on the stack; `rows_of` gives the elements of a row for a type."""
+
+    def definition(element: Any, length: Any) -> Any:
+        if not isinstance(length, types.IntegerLiteral):
+            raise CompileError(f"a local array's length must be a literal, got {length}")
+        kind, count = element.dtype, length.literal_value * rows_of(element.dtype)
+        pointer = host_pointer(kind)
+
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            with builder.goto_entry_block():
+                memory = builder.alloca(ir.ArrayType(context.get_value_type(kind), count))
+                memory.align = 64
+            start = builder.bitcast(memory, context.get_value_type(types.CPointer(kind)))
+            return host_value(context, builder, pointer, start, count, f"{name} of {kind}")
+
+        return pointer(element, length), lower
+
+    return definition
+
+
+def host_pointer(kind: Any) -> Any:
+    """The type of a pointer to elements of a type in this process."""
+    if checks_bounds():
+        from fastgrad.kernels.codegen.checked_pointers import CheckedPointer
+
+        return CheckedPointer(kind)
+    return types.CPointer(kind)
+
+
+def host_value(context: Any, builder: Any, pointer: Any, start: Any, count: int, name: str) -> Any:
+    """A pointer to `count` elements, or to an unknown number of them."""
+    if isinstance(pointer, types.CPointer):
+        return start
+    from fastgrad.kernels.codegen.checked_pointers import pointer_value
+
+    return pointer_value(context, builder, pointer, start, _WORD(count), name)
+
+
+def _pointer(element: Any, place: Any) -> Any:
+    kind = host_pointer(element.dtype)
+
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = context.cast(builder, args[1], place, types.int64)
+        start = builder.inttoptr(word, context.get_value_type(types.CPointer(element.dtype)))
+        return host_value(context, builder, kind, start, NO_BOUND, "")
+
+    return kind(element, place), lower
+
+
+def _address_of(kind: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(address(context, builder, kind, args[0]), _WORD)
+
+    return (types.int64(kind), lower) if is_pointer(kind) else None
+
+
+def _prefetch(kind: Any, index: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = context.cast(builder, args[1], index, types.int64)
+        element = builder.gep(address(context, builder, kind, args[0]), [at])
+        line = builder.bitcast(element, ir.IntType(8).as_pointer())
+        function = declared(
+            builder, ir.FunctionType(ir.VoidType(), [line.type, _FLAG, _FLAG, _FLAG]), "llvm.prefetch.p0"
+        )
+        builder.call(function, [line, _FLAG(0), _FLAG(3), _FLAG(1)])
+        return context.get_dummy_value()
+
+    return types.none(kind, index), lower
+
+
+def _atomic(special: body.Special) -> Callable[..., Any]:
+    def definition(*kinds: Any) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            if kinds:
+                check_access(context, builder, kinds[0], args[0], context.cast(builder, args[1], kinds[1], types.int64))
+            given = [
+                address(context, builder, kind, value)
+                if is_pointer(kind)
+                else context.cast(builder, value, kind, types.int64)
+                for value, kind in zip(args, kinds, strict=True)
+            ]
+            if special in GIVES_WORD:
+                return GIVES_WORD[special](builder, given)
+            GIVES_NOTHING[special](builder, given)
+            return context.get_dummy_value()
+
+        return (types.int64 if special in GIVES_WORD else types.none)(*kinds), lower
+
+    return definition
+
+
+def check_access(context: Any, builder: Any, kind: Any, pointer: Any, index: Any) -> None:
+    """Leaves the function if a checked pointer has no such element."""
+    if not isinstance(kind, types.CPointer):
+        from fastgrad.kernels.codegen.checked_pointers import check
+
+        check(context, builder, kind, pointer, index)
+
+
+# ---- calls by address --------------------------------------------------------------------------------------------
+
+
+def _called(builder: Any, entry: Any, kind: Any, args: Any) -> Any:
+    return builder.call(builder.inttoptr(entry, kind.as_pointer()), args)
+
+
+def _call_step(*kinds: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        entry, *words = _cast(context, builder, signature, args, [types.int64] * 4)
+        return _called(builder, entry, ir.FunctionType(_WORD, [_WORD] * 3), words)
+
+    return types.int64(*kinds), lower
+
+
+def _call_real(*kinds: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        entry, *numbers = _cast(context, builder, signature, args, [types.int64, *[types.float64] * (len(args) - 1)])
+        return _called(builder, entry, ir.FunctionType(_REAL, [_REAL] * len(numbers) + [_FLAG]), [*numbers, _FLAG(0)])
+
+    return types.float64(*kinds), lower
+
+
+def _call_pair(*kinds: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        entry, x = _cast(context, builder, signature, args, [types.int64, types.float64, kinds[2]])[:2]
+        first = address(context, builder, kinds[2], args[2])
+        second = builder.gep(first, [_WORD(1)])
+        _called(builder, entry, ir.FunctionType(ir.VoidType(), [_REAL, first.type, first.type]), [x, first, second])
+        return builder.load(first)
+
+    return types.float64(*kinds), lower
+
+
+# ---- the machine -------------------------------------------------------------------------------------------------
+
+
+def _machine_number(number: Callable[[int], int]) -> Callable[..., Any]:
+    def definition(element: Any) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return _WORD(number(element.dtype.bitwidth // 8))
+
+        return types.int64(element), lower
+
+    return definition
+
+
+def _cycle_counter() -> Any:
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        # x86 lets programs count cycles; ARM only lets them read its steady clock.
+        counter = "cycle" if target().triple.startswith("x86") else "steady"
+        return builder.call(declared(builder, ir.FunctionType(_WORD, []), f"llvm.read{counter}counter"), [])
+
+    return types.int64(), lower
+
+
+def _tiles(special: body.Special) -> Callable[..., Any]:
+    of_pairs = special in (body.multiply_pairs, body.pack_pairs)
+
+    def definition(*kinds: Any) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            if checks_bounds():
+                from fastgrad.kernels.codegen.checked_pointers import check_tiles
+
+                check_tiles(context, builder, special, kinds, args)
+            given = [
+                address(context, builder, kind, value) if is_pointer(kind) else value
+                for value, kind in zip(args, kinds, strict=True)
+            ]
+            if of_pairs:
+                tiles: WindowTiles | PairTiles = PairTiles(builder.module, host_isa())
+            else:
+                tiles = WindowTiles(builder.module, context.get_value_type(kinds[0].dtype), host_isa())
+            getattr(tiles, special.name)(builder, given)
+            return context.get_dummy_value()
+
+        return types.none(*kinds), lower
+
+    return definition
+
+
+_TILES = (
+    body.multiply_lanes,
+    body.multiply_pairs,
+    body.multiply_rows,
+    body.multiply_windows,
+    body.pack_pairs,
+    body.pack_panel,
+    body.transpose_rows,
+)
+
+INTRINSICS: dict[body.Special, Any] = {
+    **{special: define(special, _reinterpret(special)) for special in _SAME_BITS},
+    **{special: define(special, _arithmetic(special)) for special in LOWERINGS},
+    **{special: define(special, _atomic(special)) for special in (*GIVES_WORD, *GIVES_NOTHING)},
+    **{special: define(special, _tiles(special)) for special in _TILES},
+    body.address_of: define(body.address_of, _address_of),
+    body.call_pair: define(body.call_pair, _call_pair),
+    body.call_real: define(body.call_real, _call_real),
+    body.call_step: define(body.call_step, _call_step),
+    body.cycle_counter: define(body.cycle_counter, _cycle_counter),
+    body.local_array: define(body.local_array, _local_array("local_array", lambda kind: 1), literal=True),
+    body.masked_loads: define(body.masked_loads, _machine_number(lambda size: int(host_isa().masks))),
+    body.panel_array: define(
+        body.panel_array,
+        _local_array("panel_array", lambda kind: host_isa().panel_bytes * 8 // kind.bitwidth),
+        literal=True,
+    ),
+    body.panel_columns: define(body.panel_columns, _machine_number(lambda size: host_isa().panel_bytes // size)),
+    body.pointer: define(body.pointer, _pointer),
+    body.prefetch: define(body.prefetch, _prefetch),
+    body.vector_lanes: define(body.vector_lanes, _machine_number(lambda size: host_isa().vector_bytes // size)),
+}
+"""For each special its intrinsic."""
+
+
+def cpu() -> Machine:
+    """This process's CPU."""
+    return Machine("a CPU", INTRINSICS, host_pointer, leaves=checks_bounds(), keeps=True)

@@ -1,0 +1,114 @@
+"""The vectors of this machine, and the tiles of matrix products that fit its registers."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import NamedTuple
+
+from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
+from fastgrad.kernels.codegen.native import Machine, target
+
+
+class Isa(NamedTuple):
+    """What of a machine kernels with vectors of their own depend on.
+
+    Attributes:
+        vector_bytes: the size of a vector register.
+        heights: for a tile of 1, 2, ... vectors a row, the numbers of rows of its variants, greatest first.
+        masks: whether loads and stores of the first lanes of a vector are single instructions.
+        fused: whether fused multiply-adds are.
+        pairs: whether one instruction adds to each float32 two products of bfloat16 numbers.
+    """
+
+    vector_bytes: int
+    heights: tuple[tuple[int, ...], ...]
+    masks: bool
+    fused: bool
+    pairs: bool
+
+    @property
+    def panel_bytes(self) -> int:
+        """The size of a row of the widest tile."""
+        return self.vector_bytes * len(self.heights)
+
+
+# As many sums as hide the latency of their additions and leave registers for a row of B; 8 rows are whole tiles; and few
+# variants, which compile soon.
+_WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
+_WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
+
+
+_V3 = "+sse3,+ssse3,+sse4.1,+sse4.2,+cx16,+sahf,+popcnt,+xsave,+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe"
+_V4 = _V3 + ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
+
+LEVELS: dict[str, tuple[str, str]] = {
+    "x86-64-v4-bf16": ("x86-64-v4", _V4 + ",+avx512bf16"),
+    "x86-64-v4": ("x86-64-v4", _V4),
+    "x86-64-v3": ("x86-64-v3", _V3),
+}
+"""Levels of processors that wheels bring machine code for, the best first: LLVM's name, and the features it uses."""
+
+
+def level_machine(level: str) -> Machine:
+    """A processor of a level, with this process's operating system."""
+    return Machine(target().triple, *LEVELS[level])
+
+
+@functools.cache
+def host_levels() -> tuple[str, ...]:
+    """The levels whose code this processor runs, the best first."""
+    machine = target()
+    if not machine.triple.startswith("x86_64"):
+        return ()
+    features = set(machine.features.split(","))
+    return tuple([level for level, (_, needed) in LEVELS.items() if features.issuperset(needed.split(","))])
+
+
+@functools.cache
+def host_isa() -> Isa:
+    """The vectors of the machine that kernels are compiled for; short ones where they run as plain Python."""
+    if jit_is_disabled():
+        return Isa(4 * int(_chosen_lanes() or 4), _WITH_16_REGISTERS, masks=True, fused=True, pairs=False)
+    return isa_of(target())
+
+
+def isa_of(machine: Machine) -> Isa:
+    """The vectors of a machine.
+
+    `FASTGRAD_LANES` chooses other vectors, by their number of float32 lanes: 4, 8 or 16. With `FASTGRAD_BFLOAT16=0` it
+    is as if the processor did not multiply bfloat16 numbers.
+    """
+    features = machine.features.split(",")
+    widest = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
+    chosen = _chosen_lanes()
+    vector_bytes = 4 * int(chosen) if chosen else widest
+    many = "+neon" in features or vector_bytes == 64
+    return Isa(
+        vector_bytes,
+        _WITH_32_REGISTERS if many else _WITH_16_REGISTERS,
+        masks="+avx" in features and vector_bytes > 16,
+        fused="+neon" in features or "+fma" in features,
+        pairs={"+avx512bf16", "+avx512vl"} <= set(features) and os.environ.get("FASTGRAD_BFLOAT16") != "0",
+    )
+
+
+def features_for_loops() -> str:
+    """The features that loops are compiled with: the machine's, and of which size LLVM makes their vectors.
+
+    Without a choice these are as wide as those of tiles: LLVM would halve them on Intel's processors, which once lowered
+    their clock for wide ones. What the machine lacks LLVM makes of smaller vectors.
+    """
+    machine, chosen = target(), _chosen_lanes()
+    features = machine.features.split(",")
+    if not machine.triple.startswith("x86_64") or not (chosen or "+avx512f" in features):
+        return machine.features
+    bits = 32 * int(chosen or 16)
+    return ",".join([*features, *(f"{'+' if bits == size else '-'}prefer-{size}-bit" for size in (128, 256))])
+
+
+def _chosen_lanes() -> str:
+    chosen = os.environ.get("FASTGRAD_LANES", "")
+    if chosen not in ("", "4", "8", "16"):
+        raise ValueError(f"FASTGRAD_LANES is {chosen!r}; it may be 4, 8 or 16 (float32 lanes of a vector)")
+    return chosen

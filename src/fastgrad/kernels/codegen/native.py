@@ -1,0 +1,183 @@
+"""Object code becomes a Python function: linked by llvmlite, wrapped by CPython."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgrad.kernels.codegen import bounds
+from fastgrad.kernels.codegen.gc_pause import collecting_later
+from fastgrad.kernels.codegen.uninterrupted import uninterrupted
+
+_METH_FASTCALL = 0x80
+_SYMBOL_TABLE = 2  # ELF's SHT_SYMTAB
+
+
+class _MethodDef(ctypes.Structure):
+    """CPython's PyMethodDef."""
+
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+def initialize_llvm() -> Any:
+    """Llvmlite's binding, ready to make code for this machine."""
+    with collecting_later():
+        llvm = uninterrupted(importlib.import_module, "llvmlite.binding")
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+class Machine(NamedTuple):
+    """A machine in LLVM's words; no features where LLVM cannot tell."""
+
+    triple: str
+    cpu: str
+    features: str
+
+
+_others: list[Machine] = []
+
+
+def target() -> Machine:
+    """The machine that kernels are compiled for: this one."""
+    return _others[-1] if _others else _this_machine()
+
+
+def compile_for(machine: Machine) -> None:
+    """Makes code for another machine in this process, which can't be loaded here: for tests, before anything is compiled."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    _others.append(machine)
+
+
+@functools.cache
+def _this_machine() -> Machine:
+    import llvmlite.binding as llvm
+
+    try:
+        features = llvm.get_host_cpu_features().flatten()
+    except RuntimeError:
+        features = ""
+    return Machine(llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
+
+
+def run_passes(manager: Any, module: Any, builder: Any) -> None:
+    """Runs a pass manager once, and frees it: llvmlite (0.46 to 0.50) would leave its passes, some 90 KB for each compilation."""
+    import llvmlite.binding as llvm
+
+    manager.run(module, builder)
+    if "_dispose" not in vars(type(manager)):  # else a later llvmlite frees it
+        llvm.ffi.lib.LLVMPY_DisposeNewModulePassManger(manager)
+        manager.detach()
+
+
+def undefined_symbols(code: bytes) -> list[str] | None:
+    """The symbols a 64-bit ELF object expects from elsewhere; None for another object format."""
+    if code[:5] != b"\x7fELF\x02":
+        return None
+    order = "<" if code[5] == 1 else ">"
+    (table_at,) = struct.unpack_from(order + "Q", code, 40)
+    size, count = struct.unpack_from(order + "HH", code, 58)
+    headers = [struct.unpack_from(order + "IIQQQQII", code, table_at + i * size) for i in range(count)]
+    found = []
+    for _, kind, _, _, offset, length, link, _ in headers:
+        if kind == _SYMBOL_TABLE:
+            names_at = headers[link][4]
+            for name, _, _, section, _, _ in struct.iter_unpack(order + "IBBHQQ", code[offset : offset + length]):
+                if section == 0 and name != 0:
+                    found.append(code[names_at + name : code.index(b"\0", names_at + name)].decode())
+    return found
+
+
+def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fallback: Any) -> Callable:
+    """Link object code into the process and make a Python function of its METH_FASTCALL entry.
+
+    Its other entry's address goes to the attribute ``step`` of ``fallback``, which is its ``__self__``. The code is there for as
+    long as the function is: whoever calls the step by its address holds that.
+
+    Not thread-safe: its caller holds a lock.
+
+    Args:
+        code: trusted object code; LLVM aborts the process on a damaged one.
+        symbol: the entry's name.
+        needs: the names the code leaves undefined.
+        name: the function's `__name__`.
+        fallback: what the entry calls with arguments that do not fit; it does not hold the function.
+
+    Raises:
+        RuntimeError: if this process has no symbol of a needed name.
+    """
+    from fastgrad.kernels.codegen.wrapper import step_symbol
+
+    llvm = initialize_llvm()
+    engine = _engines.next()
+    missing = [need for need in needs if llvm.address_of_symbol(need) is None]
+    if missing:
+        raise RuntimeError(f"kernel {name} needs {', '.join(missing)}, which this process does not have")
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    address = engine.get_function_address(symbol)
+    fallback.step = engine.get_function_address(step_symbol(symbol))
+    method = _MethodDef(name.encode(), address, _METH_FASTCALL, None)
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
+        ("PyCFunction_NewEx", ctypes.pythonapi)
+    )
+    fallback.memory = engine, method
+    return make(ctypes.addressof(method), fallback, None)
+
+
+TOGETHER = 16
+"""How many kernels one after another share an engine. One for each costs several times as much time and memory; many of them
+keep code for the last that is used."""
+
+
+class _Engines:
+    """JIT engines: each is held by the functions whose code it has, and ends with them."""
+
+    def __init__(self) -> None:
+        self._engine: Any = None
+        self._places = 0
+
+    def next(self) -> Any:
+        """The engine for one more kernel."""
+        if not self._places:
+            _name_symbols()
+            llvm = initialize_llvm()
+            machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+            self._engine, self._places = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine), TOGETHER
+        self._places -= 1
+        engine = self._engine
+        if not self._places:
+            self._engine = None
+        return engine
+
+
+_engines = _Engines()
+
+
+@functools.cache
+def _name_symbols() -> None:
+    """Lets LLVM know Python's symbols, however the interpreter was linked."""
+    from fastgrad.kernels.codegen.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS
+
+    llvm = initialize_llvm()
+    for symbol in PYTHON_SYMBOLS:
+        llvm.add_symbol(symbol, ctypes.addressof(ctypes.c_char.in_dll(ctypes.pythonapi, symbol)))
+    llvm.add_symbol(NDARRAY_TYPE, id(np.ndarray))
+    if bounds.checks_bounds():
+        for symbol, address in bounds.addresses().items():
+            llvm.add_symbol(symbol, address)

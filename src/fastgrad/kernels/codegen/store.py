@@ -1,0 +1,101 @@
+"""Compiled code by its content: from the disk cache of this machine, or from what the installed package brings.
+
+Code depends on its content (a body, its types) and on a platform: the builder's files, the compilers, the processor, the layout of
+Python's objects. A wheel brings code for levels of processors (`isa.LEVELS`), so that a library kernel needs no compiler.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import struct
+import sys
+
+from fastgrad.kernels.codegen import cache
+from fastgrad.kernels.codegen.body import digest
+from fastgrad.kernels.codegen.bounds import checks_bounds
+from fastgrad.kernels.codegen.isa import host_levels, isa_of, level_machine
+from fastgrad.kernels.codegen.native import Machine, compile_for, initialize_llvm, target
+
+_shipments: list[tuple[str, str]] = []
+
+
+def ship(level: str, folder: str) -> None:
+    """Makes this process compile for a level of processors, and keep all code in a folder, for a wheel.
+
+    Args:
+        level: a name of `isa.LEVELS`; call this before anything is compiled.
+        folder: a folder of entries, as `cache.INSTALLED` is.
+    """
+    compile_for(level_machine(level))
+    _shipments.append((level_key(level), folder))
+
+
+def load(content: str) -> cache.Entry | None:
+    """What was compiled for some content, on this machine or for a level of its processor; None if nothing was."""
+    if _shipments:
+        key, folder = _shipments[-1]
+        return cache.read(folder, f"{content}\n{key}")
+    entry = cache.load(f"{content}\n{platform_key()}")
+    for level in host_levels() if entry is None else ():
+        entry = cache.load_installed(level, f"{content}\n{level_key(level)}")
+        if entry is not None:
+            break
+    return entry
+
+
+def save(content: str, entry: cache.Entry) -> None:
+    """Keeps what was compiled for some content."""
+    if _shipments:
+        key, folder = _shipments[-1]
+        cache.write(folder, f"{content}\n{key}", entry)
+        return
+    cache.store(f"{content}\n{platform_key()}", entry)
+
+
+@functools.cache
+def platform_key() -> str:
+    """What all code of this machine depends on."""
+    initialize_llvm()
+    import llvmlite
+
+    return f"llvmlite {llvmlite.__version__} numba {_numba_version()}\n{_machine_key(target())}"
+
+
+@functools.cache
+def level_key(level: str) -> str:
+    """What all code of a wheel for a level of processors depends on."""
+    return f"level {level}\n{_machine_key(level_machine(level))}"
+
+
+def _machine_key(machine: Machine) -> str:
+    layout = struct.calcsize("P"), object.__basicsize__, tuple.__basicsize__, sys.byteorder
+    return "\n".join(
+        (
+            f"builder {_builder_digest()}",
+            f"python {sys.version_info[:2]} {layout}",
+            f"cpu {' '.join(machine)} vectors {isa_of(machine)}{' checked' if checks_bounds() else ''}",
+        )
+    )
+
+
+@functools.cache
+def _builder_digest() -> str:
+    """A hash of all files of the builder."""
+    folder = os.path.dirname(__file__)
+    contents = []
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".py"):
+            with open(os.path.join(folder, name), "rb") as file:
+                contents.append(file.read())
+    return digest(b"\0".join(contents))
+
+
+def _numba_version() -> str:
+    """A hash of the file that says Numba's version; Numba is not imported, and the metadata of packages takes milliseconds to read."""
+    spec = importlib.util.find_spec("numba")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("fastgrad needs Numba, which is not installed: pip install numba")
+    with open(os.path.join(spec.submodule_search_locations[0], "_version.py"), "rb") as file:
+        return digest(file.read())[:12]

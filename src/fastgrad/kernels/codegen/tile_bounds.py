@@ -1,0 +1,130 @@
+"""What the tiles of products read and write, looked at before they do, in checked builds (`bounds.py`).
+
+A check is a body itself: it reads the first and the last element of what a tile will touch, which is compared like any access, and
+whose value nobody wants. Its parameters are those of the function (see `body`), and then the bytes of an element, the elements of a
+vector, and whether loads of the first lanes of a vector are quick.
+"""
+
+from __future__ import annotations
+
+from fastgrad.kernels.codegen import body
+from fastgrad.kernels.codegen.body import scalar_function
+
+
+@scalar_function
+def _ends(x, first, last):
+    """Whether two elements are the same, for which both must be there."""
+    return x[first] == x[last]
+
+
+@scalar_function
+def _box(x, start, row, rows, column, columns):
+    """Looks at a matrix of so many rows and columns, with these strides, from the element `start` on."""
+    low, high = start, start
+    down, right = row * (rows - 1), column * (columns - 1)
+    if down < 0:
+        low += down
+    else:
+        high += down
+    if right < 0:
+        low += right
+    else:
+        high += right
+    if rows > 0 and columns > 0:
+        _ends(x, low, high)
+
+
+@scalar_function
+def _whole(count, lanes):
+    """The elements of so many vectors as hold `count`."""
+    return (count + lanes - 1) // lanes * lanes
+
+
+@scalar_function
+def _rows(
+    a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, size, lanes, masks
+):  # fmt: skip
+    _box(a, a_at, a_row, rows, a_k, depth)
+    _box(b, b_at, b_k, depth, 1, columns if masks != 0 else _whole(columns, lanes))
+    _box(c, c_at, c_row, rows, 1, columns)
+
+
+@scalar_function
+def _panel(b, b_at, b_k, b_column, target, target_row, depth, columns, size, lanes, masks):
+    _box(b, b_at, b_k, depth, b_column, columns)
+    _box(target, 0, target_row, depth if b_column == 1 else _whole(depth, lanes), 1, _whole(columns, lanes))
+
+
+@scalar_function
+def _transposed(x, x_at, x_row, y, y_at, y_row, rows, columns, size, lanes, masks):
+    _box(x, x_at, x_row, columns, 1, rows)
+    _box(y, y_at, y_row, rows, 1, columns)
+
+
+@scalar_function
+def _pairs(
+    a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, size, lanes, masks
+):  # fmt: skip
+    _box(a, a_at, a_row, rows, a_k, depth)
+    _box(a, a_at + 4 // size - 1, a_row, rows, a_k, depth)
+    _box(b, b_at, b_k, depth, 1, columns if masks != 0 else _whole(columns, lanes * size // 4))
+    _box(c, c_at, c_row, rows, 1, columns)
+
+
+@scalar_function
+def _pair_panel(b, b_at, b_column, target, target_row, depth, columns, size, lanes, masks):
+    _box(b, b_at, 1, 2 * depth, b_column, columns)
+    _box(target, 0, target_row, _whole(depth, lanes // 2), 1, _whole(columns, lanes // 2))
+
+
+@scalar_function
+def _range(table, at, count, words):
+    """The least and the greatest number of a column of a table that has so many words a row."""
+    low, high = table[at], table[at]
+    for i in range(1, count):
+        value = table[at + i * words]
+        if value < low:  # noqa: PLR1730 - a body has no min
+            low = value
+        if value > high:  # noqa: PLR1730 - a body has no max
+            high = value
+    return low, high
+
+
+@scalar_function
+def _tables(
+    a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, more
+):  # fmt: skip
+    if depth > 0 and rows > 0 and columns > 0:
+        a_term, a_last = _range(places, terms_at, depth, 2)
+        b_term, b_last = _range(places, terms_at + 1, depth, 2)
+        a_row, a_end = _range(places, rows_at, rows, 2)
+        c_row, c_end = _range(places, rows_at + 1, rows, 2)
+        _ends(a, a_at + (a_term + a_row) // size, a_at + (a_last + a_end) // size + more)
+        _ends(b, b_at + b_term // size, b_at + b_last // size + columns - 1)
+        _ends(c, c_at + c_row // size, c_at + c_end // size + columns - 1)
+
+
+@scalar_function
+def _windows(
+    a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns, size, lanes, masks
+):  # fmt: skip
+    _tables(a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, 0)
+
+
+@scalar_function
+def _lanes(
+    a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns, size, lanes, masks
+):  # fmt: skip
+    _tables(a, a_at, b, b_at, c, c_at, places, terms_at, depth, rows_at, rows, columns, size, columns - 1)
+
+
+CHECKS = {
+    body.multiply_lanes: _lanes,
+    body.multiply_pairs: _pairs,
+    body.multiply_rows: _rows,
+    body.multiply_windows: _windows,
+    body.pack_pairs: _pair_panel,
+    body.pack_panel: _panel,
+    body.transpose_rows: _transposed,
+}
+"""The check of each function of tiles."""

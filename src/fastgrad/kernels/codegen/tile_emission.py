@@ -1,0 +1,402 @@
+"""The innermost part of matrix products as LLVM IR: register tiles of C, and the transposition of small blocks.
+
+A tile of C (some rows by a few vectors) stays in registers while k runs. Each of its elements is one chain
+of fused multiply-adds in the order of k, so that its bits do not depend on the tile it is in. Sizes and strides are
+arguments of the emitted functions; how wide vectors are and how many registers there are is the machine's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+
+from llvmlite import ir
+
+from fastgrad.kernels.codegen.isa import Isa
+
+WORD = ir.IntType(64)
+INDEX = ir.IntType(32)
+BYTE = ir.IntType(8)
+
+
+class Tiles:
+    """Emits functions for one element type into one LLVM module."""
+
+    def __init__(self, module: ir.Module, element: ir.Type, machine: Isa) -> None:
+        self.module = module
+        self.element = element
+        self.machine = machine
+        self.bytes = self.alignment = 8 if element in (ir.DoubleType(), ir.IntType(64)) else 4
+        self.lanes = machine.vector_bytes // self.bytes
+        self.vector = ir.VectorType(element, self.lanes)
+        self.integers = isinstance(element, ir.IntType)
+        self.suffix = f"{'i' if self.integers else 'f'}{8 * self.bytes}"
+
+    # ---- pieces ------------------------------------------------------------------------------------
+
+    def _splat(self, builder: ir.IRBuilder, scalar: ir.Value) -> ir.Value:
+        kind = ir.VectorType(scalar.type, self.lanes)
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), scalar, INDEX(0))
+        return self._shuffled(builder, one, one, [0] * self.lanes)
+
+    def _shuffled(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: Sequence[int]) -> ir.Value:
+        """A vector of the elements with these numbers in a, then b."""
+        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INDEX, len(order)), list(order)))
+
+    def _first_lanes(self, builder: ir.IRBuilder, count: ir.Value) -> ir.Value:
+        """The mask of the first lanes; all of them if there are fewer."""
+        limit = self._splat(builder, builder.trunc(count, INDEX))
+        return builder.icmp_signed("<", ir.Constant(limit.type, list(range(self.lanes))), limit)
+
+    def _at(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, kind: ir.Type) -> ir.Value:
+        """The address `offset` bytes behind `base`, as a pointer to `kind`."""
+        return builder.bitcast(builder.gep(base, [offset]), kind.as_pointer())
+
+    def _load(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None) -> ir.Value:
+        pointer = self._at(builder, base, offset, self.vector)
+        if mask is None:
+            return builder.load(pointer, align=self.alignment)
+        kind = ir.FunctionType(self.vector, [pointer.type, INDEX, mask.type, self.vector])
+        function = self._declared(f"llvm.masked.load.v{self.lanes}{self.suffix}.p0", kind)
+        return builder.call(function, [pointer, INDEX(self.alignment), mask, ir.Constant(self.vector, None)])
+
+    def _store(
+        self, builder: ir.IRBuilder, value: ir.Value, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None
+    ) -> None:
+        pointer = self._at(builder, base, offset, self.vector)
+        if mask is None:
+            builder.store(value, pointer, align=self.bytes)
+            return
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer.type, INDEX, mask.type])
+        function = self._declared(f"llvm.masked.store.v{self.lanes}{self.suffix}.p0", kind)
+        builder.call(function, [value, pointer, INDEX(self.bytes), mask])
+
+    def _multiply_add(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        if self.integers:
+            return builder.add(builder.mul(a, b), c)
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        return builder.call(self._declared(f"llvm.fma.v{self.lanes}{self.suffix}", kind), [a, b, c])
+
+    @contextlib.contextmanager
+    def _steps(self, builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]:
+        """A loop over 0, step, ... below `stop`; its body is the block of the `with` statement."""
+        before = builder.block
+        head, body, after = (builder.append_basic_block(n) for n in ("head", "body", "after"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        index = builder.phi(WORD)
+        index.add_incoming(WORD(0), before)
+        builder.cbranch(builder.icmp_signed("<", index, stop), body, after)
+        builder.position_at_end(body)
+        yield index
+        index.add_incoming(builder.add(index, WORD(step)), builder.block)
+        builder.branch(head)
+        builder.position_at_end(after)
+
+    def _declared(self, name: str, kind: ir.FunctionType) -> ir.Function:
+        found = self.module.globals.get(name)
+        return ir.Function(self.module, kind, name) if found is None else found
+
+    def _defined(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
+        """A function of the module, and whether it is new and has no body yet."""
+        found = self.module.globals.get(name)
+        if found is not None:
+            return found, False
+        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), parameters), name)
+        function.linkage = "linkonce_odr"
+        for attribute in ("noinline", "nounwind", "optsize"):  # loops stay as written: copies only take time to compile
+            function.attributes.add(attribute)
+        return function, True
+
+    # ---- tiles of C --------------------------------------------------------------------------------
+
+    def _rows_function(self, width: int) -> ir.Function:
+        """C = A B, or C += A B, for some rows of C that are up to `width` vectors wide.
+
+        Its parameters: a, its strides of rows and of k; b, its stride of k; c, its stride of rows; whether to add to C;
+        the depth (the length of k, at least 1), the rows, the columns. Strides are in bytes.
+        """
+        memory = BYTE.as_pointer()
+        parameters = [memory, WORD, WORD, memory, WORD, memory, WORD, ir.IntType(1), WORD, WORD, WORD]
+        function, new = self._defined(f"fastgrad_rows_{self.suffix}_{width}", parameters)
+        if not new:
+            return function
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        a, a_row, a_k, b, b_k, c, c_row, accumulate, depth, rows, columns = function.args
+        mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
+        state = []  # of the walk over rows: how many are left, and where they are
+        for value in (rows, a, c):
+            slot = builder.alloca(value.type)
+            builder.store(value, slot)
+            state.append(slot)
+        most_left = None
+        for height in self.machine.heights[width - 1]:
+            test, body, after = (function.append_basic_block(n) for n in ("test", "tile", "after"))
+            builder.branch(test)
+            builder.position_at_end(test)
+            left, a_here, c_here = [builder.load(slot) for slot in state]
+            builder.cbranch(builder.icmp_signed(">=", left, WORD(height)), body, after)
+            builder.position_at_end(body)
+            sums = self._tile(builder, (height, width), (a_here, a_row, a_k, b, b_k), depth, mask)
+            self._put(builder, sums, c_here, c_row, accumulate, mask)
+            builder.store(builder.sub(left, WORD(height)), state[0])
+            builder.store(builder.gep(a_here, [builder.mul(a_row, WORD(height))]), state[1])
+            builder.store(builder.gep(c_here, [builder.mul(c_row, WORD(height))]), state[2])
+            builder.branch(after if most_left is not None and most_left < 2 * height else test)
+            builder.position_at_end(after)
+            most_left = height - 1
+        builder.ret_void()
+        return function
+
+    def _tile(
+        self,
+        builder: ir.IRBuilder,
+        shape: tuple[int, int],
+        sources: tuple[ir.Value, ...],
+        depth: ir.Value,
+        mask: ir.Value,
+    ) -> list[list[ir.Value]]:
+        """The sums of one tile, vectors by rows. Leaves the builder behind the loop over k."""
+        a, a_row, a_k, b, b_k = sources
+        height, width = shape
+        masks = [None] * (width - 1) + [mask if self.machine.masks else None]  # else B has been filled up
+        rows = [builder.gep(a, [builder.mul(a_row, WORD(r))]) for r in range(height)]
+        before, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        left, a_at, b_at = builder.phi(WORD), builder.phi(WORD), builder.phi(b.type)
+        sums = [[builder.phi(self.vector) for _ in range(width)] for _ in range(height)]
+        panel = [self._load(builder, b_at, self._across(v), masks[v]) for v in range(width)]
+        following = []
+        for row, row_sums in zip(rows, sums, strict=True):
+            x = self._splat(builder, builder.load(self._at(builder, row, a_at, self.element), align=self.alignment))
+            pairs = zip(panel, row_sums, strict=True)
+            following.append([self._multiply_add(builder, x, y, so_far) for y, so_far in pairs])
+        next_left = builder.sub(left, WORD(1))
+        later = [next_left, builder.add(a_at, a_k), builder.gep(b_at, [b_k]), *chain.from_iterable(following)]
+        zeros = [ir.Constant(self.vector, None)] * (height * width)
+        phis = [left, a_at, b_at, *chain.from_iterable(sums)]
+        for phi, first, second in zip(phis, [depth, WORD(0), b, *zeros], later, strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(second, loop)
+        builder.cbranch(builder.icmp_signed(">", next_left, WORD(0)), loop, done)
+        builder.position_at_end(done)
+        return following
+
+    def _put(
+        self,
+        builder: ir.IRBuilder,
+        sums: list[list[ir.Value]],
+        c: ir.Value,
+        c_row: ir.Value,
+        accumulate: ir.Value,
+        mask: ir.Value,
+    ) -> None:
+        """Stores a tile, or adds it to what is there."""
+        rows = [builder.gep(c, [builder.mul(c_row, WORD(r))]) for r in range(len(sums))]
+        self._put_rows(builder, sums, rows, accumulate, mask)
+
+    def _put_rows(
+        self,
+        builder: ir.IRBuilder,
+        sums: list[list[ir.Value]],
+        rows: list[ir.Value],
+        accumulate: ir.Value,
+        mask: ir.Value,
+    ) -> None:
+        """The same for rows that lie anywhere."""
+        plus = builder.add if self.integers else builder.fadd
+        add, store, done = (builder.append_basic_block(n) for n in ("add", "store", "put"))
+        builder.cbranch(accumulate, add, store)
+        for block in (add, store):
+            builder.position_at_end(block)
+            for row, vectors in zip(rows, sums, strict=True):
+                for v, value in enumerate(vectors):
+                    where = row, self._across(v), mask if v == len(vectors) - 1 else None
+                    total = plus(self._load(builder, *where), value) if block is add else value
+                    self._store(builder, total, *where)
+            builder.branch(done)
+        builder.position_at_end(done)
+
+    def _across(self, v: int) -> ir.Value:
+        """How many bytes the vector `v` of a row lies behind the first."""
+        return WORD(v * self.machine.vector_bytes)
+
+    def multiply_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
+        """A call of the function for as many vectors as the columns need; arguments as `body.multiply_rows` has them."""
+        a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns = arguments
+        size = WORD(self.bytes)
+        values = [self._moved(builder, a, a_at), builder.mul(a_row, size), builder.mul(a_k, size)]
+        values += [self._moved(builder, b, b_at), builder.mul(b_k, size)]
+        values += [self._moved(builder, c, c_at), builder.mul(c_row, size)]
+        values += [builder.icmp_signed("!=", accumulate, accumulate.type(0)), depth, rows, columns]
+        self._by_width(builder, columns, self._rows_function, values)
+
+    def _by_width(
+        self,
+        builder: ir.IRBuilder,
+        columns: ir.Value,
+        function: Callable[[int], ir.Function],
+        values: list[ir.Value],
+    ) -> None:
+        """A call, with these values, of the function for as many vectors as the columns need."""
+        after = builder.append_basic_block("multiplied")
+        vectors = builder.sdiv(builder.add(columns, WORD(self.lanes - 1)), WORD(self.lanes))
+        switch = builder.switch(vectors, after)
+        for width in range(1, len(self.machine.heights) + 1):
+            case = builder.append_basic_block(f"vectors_{width}")
+            switch.add_case(WORD(width), case)
+            builder.position_at_end(case)
+            builder.call(function(width), values)
+            builder.branch(after)
+        builder.position_at_end(after)
+
+    def _moved(self, builder: ir.IRBuilder, base: ir.Value, index: ir.Value) -> ir.Value:
+        return builder.bitcast(builder.gep(base, [index]), BYTE.as_pointer())
+
+    # ---- panels of B -------------------------------------------------------------------------------
+
+    def _pack_function(self) -> ir.Function:
+        """Copies a panel of B, whose rows or whose columns are contiguous, row after row.
+
+        Its parameters: b, its strides of k and of columns, in bytes; where to, and the stride of rows there, in bytes;
+        the rows and columns. Rows and columns are filled up with zeros to whole vectors.
+        """
+        memory = BYTE.as_pointer()
+        parameters = [memory, WORD, WORD, memory, WORD, WORD, WORD]
+        function, new = self._defined(f"fastgrad_pack_{self.suffix}", parameters)
+        if not new:
+            return function
+        entry, by_rows, by_columns = (function.append_basic_block(n) for n in ("entry", "by_rows", "by_columns"))
+        builder = ir.IRBuilder(entry)
+        b, b_k, b_column, target, target_row, depth, columns = function.args
+        size = WORD(self.bytes)
+        builder.cbranch(builder.icmp_signed("==", b_column, size), by_rows, by_columns)
+
+        builder.position_at_end(by_rows)
+        with self._steps(builder, depth, 1) as k, self._steps(builder, columns, self.lanes) as j:
+            row = builder.gep(b, [builder.mul(k, b_k)])
+            to = builder.gep(target, [builder.mul(k, target_row)])
+            across = builder.mul(j, size)
+            left = builder.sub(columns, j)
+            for mask in self._whole_or_part(builder, [(left, self.lanes)]):
+                lanes = self._first_lanes(builder, left) if mask else None
+                self._store(builder, self._load(builder, row, across, lanes), to, across)
+        builder.ret_void()
+
+        builder.position_at_end(by_columns)
+        with self._steps(builder, columns, self.lanes) as j, self._steps(builder, depth, self.lanes) as k:
+            block = builder.gep(b, [builder.add(builder.mul(j, b_column), builder.mul(k, size))])
+            to = builder.gep(target, [builder.add(builder.mul(k, target_row), builder.mul(j, size))])
+            rows, terms = builder.sub(columns, j), builder.sub(depth, k)
+            for mask in self._whole_or_part(builder, [(rows, self.lanes), (terms, self.lanes)]):
+                for i, value in enumerate(self._square(builder, block, b_column, (rows, terms) if mask else None)):
+                    self._store(builder, value, to, builder.mul(target_row, WORD(i)))
+        builder.ret_void()
+        return function
+
+    def _square(
+        self, builder: ir.IRBuilder, block: ir.Value, stride: ir.Value, limits: tuple[ir.Value, ir.Value] | None
+    ) -> list[ir.Value]:
+        """As many rows of vectors as those have lanes, transposed; with limits, only so many rows and columns are read."""
+        rows = []
+        for i in range(self.lanes):
+            mask = None
+            if limits is not None:
+                there = builder.select(builder.icmp_signed("<", WORD(i), limits[0]), limits[1], WORD(0))
+                mask = self._first_lanes(builder, there)
+            rows.append(self._load(builder, block, builder.mul(stride, WORD(i)), mask))
+        return self._transposed(builder, rows)
+
+    def _whole_or_part(self, builder: ir.IRBuilder, counts: list[tuple[ir.Value, int]]) -> Iterator[bool]:
+        """Two branches: where all counts are as great as they can be, and where loads need masks. Their code is the loop's."""
+        whole, part, both = (builder.append_basic_block(n) for n in ("whole", "part", "both"))
+        fits = ir.Constant(ir.IntType(1), 1)
+        for count, most in counts:
+            fits = builder.and_(fits, builder.icmp_signed(">=", count, WORD(most)))
+        builder.cbranch(fits, whole, part)
+        for branch in (whole, part):
+            builder.position_at_end(branch)
+            yield branch is part
+            builder.branch(both)
+        builder.position_at_end(both)
+
+    def _transposed(self, builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
+        """The columns of a square block: first chunks of 16 bytes change places, then elements within chunks.
+
+        Each shuffle is one instruction where vectors have 16, 32 or 64 bytes.
+        """
+        size = 16 // self.bytes
+        lanes = list(range(2 * self.lanes))  # of two vectors
+        one, other = lanes[: self.lanes], lanes[self.lanes :]
+        half = self.lanes // 2
+        halves = [one[:half] + other[:half], one[half:] + other[half:]]
+        alternate = [[i for i in lanes if i // size % 2 == side] for side in (0, 1)]
+        zipped = [list(chain.from_iterable(zip(one, other, strict=True)))] * 2
+        zipped = [[i for i in order if i % size // (size // 2) == side] for side, order in enumerate(zipped)]
+
+        def both(a: ir.Value, b: ir.Value, orders: list[list[int]]) -> list[ir.Value]:
+            return [self._shuffled(builder, a, b, order) for order in orders]
+
+        chunks = []  # for each row number within a chunk: vector c has chunk c of all rows with that number
+        for r in range(size):
+            vectors = rows[r::size]
+            if len(vectors) == 4:
+                first, second, third, fourth = vectors
+                (a, b), (c, d) = both(first, second, halves), both(third, fourth, halves)
+                vectors = [*both(a, c, alternate), *both(b, d, alternate)]
+            elif len(vectors) == 2:
+                first, second = vectors
+                vectors = both(first, second, halves)
+            chunks.append(vectors)
+        columns = []
+        for vectors in map(list, zip(*chunks, strict=True)):
+            for _ in range(size.bit_length() - 1):
+                pairs = zip(vectors[: size // 2], vectors[size // 2 :], strict=True)
+                vectors = list(chain.from_iterable([both(a, b, zipped) for a, b in pairs]))
+            columns += vectors
+        return columns
+
+    def pack_panel(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
+        """A call of the function; arguments as `body.pack_panel` has them."""
+        b, b_at, b_k, b_column, target, target_row, depth, columns = arguments
+        size = WORD(self.bytes)
+        values = [self._moved(builder, b, b_at)]
+        values += [builder.mul(b_k, size), builder.mul(b_column, size)]
+        values += [builder.bitcast(target, BYTE.as_pointer()), builder.mul(target_row, size), depth, columns]
+        builder.call(self._pack_function(), values)
+
+    def _transpose_function(self) -> ir.Function:
+        """Writes the transpose of a matrix, in blocks of as many rows and columns as vectors have lanes.
+
+        Its parameters: x and the stride of its rows, in bytes; y and that of its own; the rows and columns of y.
+        """
+        memory = BYTE.as_pointer()
+        function, new = self._defined(f"fastgrad_transpose_{self.suffix}", [memory, WORD, memory, WORD, WORD, WORD])
+        if not new:
+            return function
+        builder = ir.IRBuilder(function.append_basic_block("entry"))
+        x, x_row, y, y_row, rows, columns = function.args
+        size = WORD(self.bytes)
+        with self._steps(builder, rows, self.lanes) as i, self._steps(builder, columns, self.lanes) as j:
+            block = builder.gep(x, [builder.add(builder.mul(j, x_row), builder.mul(i, size))])
+            to = builder.gep(y, [builder.add(builder.mul(i, y_row), builder.mul(j, size))])
+            below, across = builder.sub(rows, i), builder.sub(columns, j)
+            for part in self._whole_or_part(builder, [(below, self.lanes), (across, self.lanes)]):
+                for k, value in enumerate(self._square(builder, block, x_row, (across, below) if part else None)):
+                    mask = None
+                    if part:
+                        there = builder.select(builder.icmp_signed("<", WORD(k), below), across, WORD(0))
+                        mask = self._first_lanes(builder, there)
+                    self._store(builder, value, to, builder.mul(y_row, WORD(k)), mask)
+        builder.ret_void()
+        return function
+
+    def transpose_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
+        """A call of the function; arguments as `body.transpose_rows` has them."""
+        x, x_at, x_row, y, y_at, y_row, rows, columns = arguments
+        size = WORD(self.bytes)
+        values = [self._moved(builder, x, x_at), builder.mul(x_row, size)]
+        values += [self._moved(builder, y, y_at), builder.mul(y_row, size), rows, columns]
+        builder.call(self._transpose_function(), values)

@@ -1,0 +1,82 @@
+"""Users' scalar functions, plain or compiled by Numba, as functions that kernels can call."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen.body import is_scalar_function, scalar_function
+
+
+def kernel_function(function: Any, owner: str) -> types.FunctionType:
+    """A copy of a scalar function, and of the functions it calls, with the values that its globals have now.
+
+    Args:
+        function: a Python function, or one that ``numba.njit`` made, of which the Python function is taken.
+        owner: for errors.
+
+    Raises:
+        TypeError: it is no function, or it uses something that a kernel can't: default values, variables of an enclosing
+            function, or globals other than numbers, modules and scalar functions.
+    """
+    return _copied(function, owner, {})
+
+
+def python_function(function: Any) -> types.FunctionType | None:
+    """The Python function of a function, of Numba's dispatcher or of another wrapper; None for other values."""
+    while not isinstance(function, types.FunctionType):
+        inner = getattr(function, "py_func", None) or getattr(function, "__wrapped__", None)
+        if inner is None or inner is function:
+            return None
+        function = inner
+    return function
+
+
+def _copied(function: Any, owner: str, known: dict[types.CodeType, types.FunctionType]) -> types.FunctionType:
+    given = python_function(function)
+    if given is None:
+        raise TypeError(f"{owner}: expected a Python function or a function compiled by numba.njit, got {function!r}.")
+    if is_scalar_function(given) and str(given.__module__).startswith("fastgrad."):
+        return given  # a user's function is one, too, once it was copied: they share their code
+    code = given.__code__
+    if code in known:
+        return known[code]
+    _check_form(given, owner)
+    names: dict[str, Any] = {}
+    copy = known[code] = types.FunctionType(code, names, given.__name__)
+    copy.__doc__, copy.__module__ = given.__doc__, given.__module__
+    for name in code.co_names:
+        if name in given.__globals__:
+            names[name] = _as_global(given.__globals__[name], name, owner, known)
+    scalar_function(copy)
+    return copy
+
+
+def _check_form(function: types.FunctionType, owner: str) -> None:
+    code = function.__code__
+    place = f"{function.__name__} ({code.co_filename}:{code.co_firstlineno})"
+    if code.co_freevars:
+        raise TypeError(
+            f"{owner}: {place} uses {', '.join(code.co_freevars)} of an enclosing function. Pass it as a parameter, or define it at "
+            "the top level of the module."
+        )
+    if function.__defaults__ or function.__kwdefaults__:
+        raise TypeError(f"{owner}: {place} has default values. A kernel's functions take all arguments by position.")
+    if code.co_kwonlyargcount or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        raise TypeError(f"{owner}: {place} has *args, **kwargs or keyword-only parameters. Give each parameter a name.")
+
+
+def _as_global(value: Any, name: str, owner: str, known: dict[types.CodeType, types.FunctionType]) -> Any:
+    if isinstance(value, (bool, int, float, types.ModuleType)):
+        return value
+    if isinstance(value, type) and issubclass(value, np.number):
+        return value
+    if python_function(value) is not None:
+        return _copied(value, owner, known)
+    raise TypeError(
+        f"{owner}: it uses the global {name} = {value!r}. A kernel's functions may use numbers, modules (math.sqrt) and scalar "
+        "functions; pass other values as parameters."
+    )

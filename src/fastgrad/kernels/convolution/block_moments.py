@@ -1,0 +1,168 @@
+"""Mean and variance of each channel of a convolution's result, of each block of places while that is in the cache.
+
+What follows a block (`slide`) leaves its mean and the sum of squares around it; a second kernel puts the blocks together, in
+their order. Blocks follow from shapes alone, so bits do not depend on who does which.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy import float64
+
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.convolution.patches import (
+    BLOCK,
+    BLOCK_IMAGES,
+    BLOCKS,
+    HEADER,
+    IMAGES,
+    PLACES,
+    TARGET,
+    TARGET_IMAGE,
+)
+from fastgrad.kernels.gemm.epilogue import in_turn
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.reduction.batch_moments import FLOATS, NANOSECONDS, add_block
+from fastgrad.kernels.runtime.launch import Constant, EntryOf, Launch, Operand
+
+
+@scalar_function
+def block_at(places, element):
+    """The number of the block whose result begins with this element."""
+    image = element // places[TARGET_IMAGE]
+    rest = element - image * places[TARGET_IMAGE]
+    a = rest // places[TARGET]
+    rest -= a * places[TARGET]
+    b = rest // places[TARGET + 1]
+    c = (rest - b * places[TARGET + 1]) // places[TARGET + 2]
+    number = image // places[BLOCK_IMAGES] * places[BLOCKS] + a // places[BLOCK]
+    number = number * places[BLOCKS + 1] + b // places[BLOCK + 1]
+    return number * places[BLOCKS + 2] + c // places[BLOCK + 2]
+
+
+@kernel("x: in[T], moments: out[float64], places: in[int64], columns: int, first: int, last: int", T=FLOATS)
+def block_moments(x, moments, places, columns, first, last):
+    """Of x's rows in a block the mean and the sum of squares around it, for each column.
+
+    Args:
+        x: the result of a convolution.
+        moments: two rows of `columns` numbers for each block.
+        places: the convolution's table.
+        columns: the channels.
+        first, last: the elements of the block.
+    """
+    total = local_array(T, 16)
+    square = local_array(T, 16)
+    rest = local_array(T, 16)
+    rows = (last - first) // columns
+    mean_at = 2 * block_at(places, first) * columns
+    square_at = mean_at + columns
+    for c in range(2 * columns):
+        moments[mean_at + c] = 0.0
+    for part in range((rows + 63) // 64):
+        before = part * 64
+        some = least(64, rows - before)
+        at = first + before * columns
+        for c in range(0, columns - 15, 16):
+            add_block(x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16)
+        c = columns // 16 * 16
+        if c < columns:
+            lanes = columns - c
+            add_block(x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes)
+
+
+@scalar_function
+def join(moments, at, columns, so_far, squares, share, weight, lanes):
+    """Adds the moments of a block, for some columns."""
+    for o in range(lanes):
+        apart = moments[at + o] - so_far[o]
+        so_far[o] += apart * share
+        squares[o] += moments[at + columns + o] + apart * apart * weight
+
+
+@kernel(
+    "moments: in[float64], counts: in[int64], mean: out[T], variance: out[T], blocks: int, columns: int, first: int, last: int",
+    T=FLOATS,
+)
+def moments_of_blocks(moments, counts, mean, variance, blocks, columns, first, last):
+    """Mean and population variance, from those of blocks of `counts` rows. A unit is 16 columns."""
+    so_far = local_array(float64, 16)
+    squares = local_array(float64, 16)
+    for unit in range(first, last):
+        c = unit * 16
+        lanes = least(16, columns - c)
+        for o in range(lanes):
+            so_far[o] = 0.0
+            squares[o] = 0.0
+        seen = 0
+        for block in range(blocks):
+            share = counts[block] / (seen + counts[block])
+            weight = seen * share
+            at = 2 * block * columns + c
+            if lanes == 16:
+                join(moments, at, columns, so_far, squares, share, weight, 16)
+            else:
+                join(moments, at, columns, so_far, squares, share, weight, lanes)
+            seen += counts[block]
+        for o in range(lanes):
+            mean[c + o] = T(so_far[o])
+            variance[c + o] = T(squares[o] / seen)
+
+
+def with_moments(
+    convolution: Launch,
+    measured: Operand,
+    dtype: np.dtype,
+    columns: int,
+    scratch: Operand,
+    results: tuple[Operand, Operand],
+) -> tuple[tuple[Launch, ...], int]:
+    """A convolution that leaves its result's moments, and what they need of memory.
+
+    Args:
+        convolution: of `slide`, or of `slide_lanes`, perhaps with a map that follows.
+        measured: its result, or the map's.
+        dtype, columns: of that.
+        scratch: float64.
+        results: mean and variance.
+
+    Returns:
+        What runs instead, and the elements of `scratch`.
+    """
+    array, filters, target, table, _, following = convolution.operands
+    assert isinstance(table, Constant)
+    places = table.array
+    counts = _rows_of_blocks(places)
+    size = int(counts.sum()) * columns
+    work = NANOSECONDS * size / convolution.units
+    moments = Launch(block_moments[dtype], (measured, scratch, table, columns), convolution.units, work)
+    after = in_turn(following, moments) if isinstance(following, Launch) else moments
+    first = Launch(
+        convolution.kernel,
+        (array, filters, target, table, EntryOf(after.kernel), after),
+        convolution.units,
+        convolution.unit_cost + work,
+    )
+    units = -(-columns // 16)
+    last = Launch(
+        moments_of_blocks[dtype],
+        (scratch, Constant(counts), *results, len(counts), columns),
+        units,
+        8.0 * len(counts),
+    )
+    return (first, last), 2 * len(counts) * columns
+
+
+def _rows_of_blocks(places: np.ndarray) -> np.ndarray:
+    """For each block of a table how many rows of the result it gives."""
+    images = int(places[IMAGES])
+    sizes = [images, *places[HEADER + PLACES : HEADER + PLACES + 3].tolist()]
+    steps = [int(places[BLOCK_IMAGES]), *places[BLOCK : BLOCK + 3].tolist()]
+    found = [
+        np.minimum(step, size - np.arange(0, size, step, dtype=np.int64))
+        for size, step in zip(sizes, steps, strict=True)
+    ]
+    return np.ascontiguousarray(functools.reduce(np.multiply.outer, found).reshape(-1))

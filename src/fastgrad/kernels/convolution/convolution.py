@@ -1,0 +1,352 @@
+"""Which kernels convolutions and their gradients are, for arrays of known shapes: the tables of `patches`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.convolution import few_channels, patches
+from fastgrad.kernels.convolution.geometry import (
+    Block,
+    Phase,
+    Sizes,
+    Windows,
+    all_inside,
+    block_of,
+    cells_of,
+    offsets,
+    phases_of,
+    spans_of,
+    strides_of,
+    windows_of,
+)
+from fastgrad.kernels.convolution.patches import (
+    PATCH,
+    SUMS,
+    add_chunks,
+    gather_filters,
+    gather_lanes,
+    slide,
+    slide_lanes,
+)
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.runtime.launch import Constant, EntryOf, Input, Launch, Launches, Operand, Output, Scratch, Spec
+
+PRODUCT = 0.02  # nanoseconds of a multiplication and addition, about
+BLOCK_PLACES = 256  # places of a block: enough to read the filters from a far cache for each
+MOST_CHUNKS = 8  # partial sums of a gradient of filters, which can be made at a time
+CHUNKS_ELEMENTS = 1 << 18  # that partial sums may have
+
+
+def _header(
+    windows: Windows, source: Sizes, channels: int, block: Block, counts: Sizes, move: Sizes, start: Sizes
+) -> list[int]:
+    """The first words of a table, up to `TARGET_IMAGE`."""
+    blocks = [-(-count // size) if size else 0 for count, size in zip(counts, block.places, strict=True)]
+    numbers = [*blocks, *block.places, block.images, windows.images, *source, channels]
+    return [*numbers, *move, *start, *block.extent, int(block.copied)]
+
+
+# ---- results of windows ----------------------------------------------------------------------------------
+
+
+def _sliding(
+    dtype: np.dtype,
+    windows: Windows,
+    source: tuple[Operand, Sizes, int],
+    filters: tuple[Operand, Sizes],
+    target: tuple[Sizes, int, Sizes],
+    reading: tuple[Sizes, Sizes, Sizes],
+    phases: list[Phase],
+    following: Launch | None = None,
+) -> Launches:
+    """The kernel that gives the first output.
+
+    Args:
+        dtype, windows: of the convolution.
+        source: the array that is read, its sizes and its channels in a group.
+        filters: the array, and elements from a cell, a term and a group to the next.
+        target: sizes of the result, its channels in a group, and from a place of a phase to the next.
+        reading: in what is read, from a place to the next one, where the patch of the first begins, and its extent.
+        phases: which are done for the same patches.
+        following: a map over the elements of the result.
+    """
+    array, sizes, depth = source
+    move, start, spans = reading
+    by_lane, groups, bytes_ = windows.by_lane, windows.groups, dtype.itemsize
+    channels, outs = depth * groups, target[1] * groups
+    counts = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
+    copied = not all_inside(counts, move, start, spans, sizes)
+    block = block_of(windows.images, counts, move, spans, channels, BLOCK_PLACES, copied)
+    before: tuple[Launch, ...] = ()
+    scratch: tuple[tuple[np.dtype, int], ...] = ()
+    if block is None:  # not even one window fits
+        ends = [(n - 1) * m + span for n, m, span in zip(counts, move, spans, strict=True)]
+        before, scratch = _padded(dtype, array, windows.images, sizes, channels, start, tuple(ends))
+        array, sizes, start = Scratch(0), tuple(ends), (0, 0, 0)
+        block = block_of(windows.images, counts, move, spans, channels, BLOCK_PLACES, False)
+    assert block is not None
+    patch = strides_of(block.extent if block.copied else sizes, channels)
+    result = strides_of(target[0], outs)
+    steps = (result[0], *[n * s for n, s in zip(result[1:], target[2], strict=True)])
+    lanes = (1, 0, 0, outs, outs) if by_lane else (groups, depth, filters[1][2], target[1], target[1])
+    head = [*_header(windows, sizes, channels, block, counts, move, start), *steps, *lanes, len(phases), bytes_]
+    tables: list[np.ndarray] = []
+    at = patches.HEADER + len(phases) * patches.PHASE
+    for phase in phases:
+        size = (block.images, *map(min, block.places, phase.places))
+        moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
+        rows = np.stack([offsets(size, moved), offsets(size, steps)], -1)
+        terms = _terms(phase, patch[1:], filters[1], 1 if by_lane else depth)
+        home = sum(n * s for n, s in zip(phase.first, result[1:], strict=True))
+        head += [*phase.places, at, at + rows.size, len(terms), home]
+        at += rows.size + terms.size
+        tables += [rows.reshape(-1) * bytes_, terms.reshape(-1) * bytes_]
+    table = np.concatenate([np.array(head, np.int64), *tables])
+    units = -(-windows.images // block.images) * prod(head[:3])
+    work = sum(len(phase.cells) * prod(phase.places) for phase in phases) * windows.images * depth * outs
+    cost = PRODUCT * bytes_ / 4 * work + (0.0 if following is None else following.unit_cost * following.units)
+    step = (0, 0) if following is None else (EntryOf(following.kernel), following)
+    function = (slide_lanes if by_lane else slide)[dtype]
+    launch = Launch(function, (array, filters[0], Output(0), Constant(table), *step), units, cost / max(units, 1))
+    return Launches((*before, launch), scratch)
+
+
+def _sliding_few(
+    dtype: np.dtype,
+    windows: Windows,
+    source: tuple[Sizes, int],
+    strides: tuple[int, int],
+    target: tuple[Sizes, int, Sizes],
+    reading: tuple[Sizes, Sizes, Sizes],
+    phases: list[Phase],
+) -> Launches | None:
+    """The same from the first input and the second one, the filters, for a result of few channels.
+
+    Args:
+        dtype, windows, target, reading, phases: as there.
+        source: sizes of what is read, and its channels.
+        strides: elements of the filters from a term and from a channel of the result to the next.
+
+    Returns:
+        None where it is no better.
+    """
+    (sizes, depth), (move, start, spans), outs = source, reading, target[1]
+    cells = prod(windows.kernel)
+    width = cells * outs
+    if windows.groups > 1 or outs > few_channels.MOST or min(cells, depth) < few_channels.CELLS:
+        return None
+    counts: Sizes = tuple(map(max, zip(*[phase.places for phase in phases], strict=True)))
+    room = max(depth, width * (PATCH // few_channels.PRODUCTS))
+    block = block_of(windows.images, counts, move, spans, room, BLOCK_PLACES, True)
+    if block is None:
+        return None
+    result, bytes_ = strides_of(target[0], outs), dtype.itemsize
+    steps = (result[0], *[n * s for n, s in zip(result[1:], target[2], strict=True)])
+    patch = strides_of(block.extent, 1)
+    head = [*_header(windows, sizes, depth, block, counts, move, start), *steps, width, outs, patch[0]]
+    at = few_channels.HEADER + len(phases) * few_channels.PHASE
+    row_numbers, term_numbers = np.arange(block.images * patch[0]), np.arange(depth)
+    rows = np.stack([row_numbers * depth, row_numbers * width], -1) * bytes_
+    terms = np.stack([term_numbers, term_numbers * width], -1) * bytes_
+    head += [at, depth, at + rows.size, len(phases)]
+    at += rows.size + terms.size
+    tables = [rows.reshape(-1), terms.reshape(-1)]
+    moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
+    for phase in phases:
+        size = (block.images, *map(min, block.places, phase.places))
+        pairs = np.stack([offsets(size, moved) * width, offsets(size, steps)], -1)
+        inside = [
+            sum(n * stride for n, stride in zip(place, patch[1:], strict=True)) * width + number * outs
+            for number, place in phase.cells
+        ]
+        home = sum(n * s for n, s in zip(phase.first, result[1:], strict=True))
+        head += [*phase.places, at, at + pairs.size, len(inside), home]
+        at += pairs.size + len(inside)
+        tables += [pairs.reshape(-1), np.array(inside, np.int64)]
+    table = Constant(np.concatenate([np.array(head, np.int64), *tables]))
+    units = -(-windows.images // block.images) * prod(head[:3])
+    work = windows.images * prod(sizes) * depth * width
+    spread, cell = Scratch(0), windows.group * windows.outs
+    turn = Launch(few_channels.spread_filters[dtype], (Input(1), spread, cells, outs, cell, *strides), depth, width)
+    slide_ = few_channels.slide_few[dtype]
+    launch = Launch(slide_, (Input(0), spread, Output(0), table), units, PRODUCT * bytes_ / 4 * work / max(units, 1))
+    return Launches((turn, launch), ((dtype, depth * width),))
+
+
+def _terms(phase: Phase, patch: Sizes, filters: Sizes, depth: int) -> np.ndarray:
+    """For each term where it lies behind a window's start, and its row of filters, in elements."""
+    cells = np.array([number for number, _ in phase.cells], np.int64)
+    places = np.array([place for _, place in phase.cells], np.int64).reshape(-1, 3)
+    deep = np.arange(depth)
+    inside = (places * np.array(patch)).sum(-1)[:, None] + deep
+    return np.stack([inside.reshape(-1), (cells[:, None] * filters[0] + deep * filters[1]).reshape(-1)], -1)
+
+
+def _padded(
+    dtype: np.dtype, array: Operand, images: int, sizes: Sizes, channels: int, start: Sizes, ends: Sizes
+) -> tuple[tuple[Launch, ...], tuple[tuple[np.dtype, int], ...]]:
+    """A copy, in scratch memory, of what the windows touch, for windows that are too large for a patch."""
+    numbers = *sizes, channels, *start, *ends
+    return (Launch(pad[dtype], (array, Scratch(0), *numbers), images * prod(ends)),), (
+        (dtype, images * prod(ends) * channels),
+    )
+
+
+@kernel(
+    "x: in[T], y: out[T], d: int, h: int, w: int, channels: int, start_d: int, start_h: int, start_w: int, depth: int, "
+    "height: int, width: int, first: int, last: int",
+    T=SUMS,
+    noalias=True,
+)
+def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width, first, last):
+    """y = x with zeros around, from the place (start_d, start_h, start_w) on. A unit is a place of y."""
+    for unit in range(first, last):
+        c = unit % width + start_w
+        b = unit // width % height + start_h
+        a = unit // (width * height) % depth + start_d
+        n = unit // (width * height * depth)
+        inside = a >= 0 and a < d and b >= 0 and b < h and c >= 0 and c < w
+        at = (((n * d + a) * h + b) * w + c) * channels
+        for q in range(channels):
+            y[unit * channels + q] = x[at + q] if inside else T(0)
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+@through_float32
+def convolution_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
+    """``tf.nn.convolution`` of an input and filters, in as many groups as its channels say."""
+    return convolution_followed(inputs, outputs, None, **window)
+
+
+def convolution_followed(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], following: Launch | None, **window: Any
+) -> Launches | None:
+    """The same with a map over its elements that follows, or None; not for half-width floats."""
+    x, filters = inputs
+    windows = windows_of(x.shape, filters.shape, outputs[0].shape[1:-1], **window)
+    if windows is None or x.dtype.name not in SUMS:
+        return None
+    phase = Phase(windows.outputs, (0, 0, 0), cells_of(windows))
+    start = tuple([-n for n in windows.before])
+    target = windows.outputs, windows.each, (1, 1, 1)
+    reading = windows.strides, start, spans_of(windows)
+    few = _sliding_few(x.dtype, windows, (windows.sizes, windows.group), (windows.outs, 1), target, reading, [phase])
+    if few is not None and following is None:
+        return few
+    return _sliding(
+        x.dtype,
+        windows,
+        (Input(0), windows.sizes, windows.group),
+        (Input(1), (windows.group * windows.outs, windows.outs, windows.each)),
+        target,
+        reading,
+        [phase],
+        following,
+    )
+
+
+@kernel("filters: in[T], turned: out[T], cells: int, group: int, groups: int, each: int, first: int, last: int", T=SUMS)
+def turn_filters(filters, turned, cells, group, groups, each, first, last):
+    """turned[cell, part, o, q] = filters[cell, q, part, o]."""
+    for unit in range(first, last):
+        cell = unit // groups
+        part = unit - cell * groups
+        for o in range(each):
+            for q in range(group):
+                turned[(unit * each + o) * group + q] = filters[((cell * group + q) * groups + part) * each + o]
+
+
+@through_float32
+def convolution_input_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], input_shape: Sizes, **window: Any
+) -> Launches | None:
+    """The cotangent of the input, from the result's and the filters: for each phase of the strides windows over that."""
+    g, filters = inputs
+    windows = windows_of((g.shape[0], *input_shape), filters.shape, g.shape[1:-1], **window)
+    if windows is None or g.dtype.name not in SUMS:
+        return None
+    start, spans, phases = phases_of(windows)
+    each, group = windows.each, windows.group
+    target, reading = (windows.sizes, group, windows.strides), ((1, 1, 1), start, spans)
+    few = _sliding_few(g.dtype, windows, (windows.outputs, each), (1, windows.outs), target, reading, phases)
+    if few is not None:
+        return few
+    turned = None if windows.by_lane else Scratch(1)
+    found = _sliding(
+        g.dtype,
+        windows,
+        (Input(0), windows.outputs, each),
+        (turned or Input(1), (group * windows.outs, group, each * group)),
+        target,
+        reading,
+        phases,
+    )
+    if turned is None:
+        return found
+    cells = prod(windows.kernel)
+    turn = Launch(
+        turn_filters[g.dtype],
+        (Input(1), turned, cells, group, windows.groups, each),
+        cells * windows.groups,
+        prod(filters.shape) / cells,
+    )
+    scratch = found.scratch or ((g.dtype, 0),)
+    return Launches((turn, *found.launches), (*scratch, (g.dtype, prod(filters.shape))))
+
+
+@through_float32
+def convolution_filter_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], filter_shape: Sizes, **window: Any
+) -> Launches | None:
+    """The cotangent of the filters, from the input and the result's: a sum for each chunk of the blocks, and of those."""
+    x, g = inputs
+    windows = windows_of(x.shape, filter_shape, g.shape[1:-1], **window)
+    if windows is None or x.dtype.name not in SUMS:
+        return None
+    move, spans = windows.strides, spans_of(windows)
+    start: Sizes = tuple([-n for n in windows.before])
+    copied = not all_inside(windows.outputs, move, start, spans, windows.sizes)
+    array: Operand = Input(0)
+    sizes = windows.sizes
+    before: tuple[Launch, ...] = ()
+    scratch: tuple[tuple[np.dtype, int], ...] = ((x.dtype, 0),)
+    block = block_of(windows.images, windows.outputs, move, spans, windows.channels, patches.TERMS, copied)
+    if block is None:
+        ends = tuple([(n - 1) * m + span for n, m, span in zip(windows.outputs, move, spans, strict=True)])
+        before, scratch = _padded(x.dtype, array, windows.images, sizes, windows.channels, start, ends)
+        array, sizes, start = Scratch(0), ends, (0, 0, 0)
+        block = block_of(windows.images, windows.outputs, move, spans, windows.channels, patches.TERMS, False)
+    assert block is not None
+    by_lane, outs, size = windows.by_lane, windows.outs, prod(filter_shape)
+    head = _header(windows, sizes, windows.channels, block, windows.outputs, move, start)
+    blocks = -(-windows.images // block.images) * prod(head[:3])
+    chunks = max(1, min(MOST_CHUNKS, blocks, CHUNKS_ELEMENTS // size))
+    patch = strides_of(block.extent if block.copied else sizes, windows.channels)
+    result = strides_of(windows.outputs, outs)
+    phase = Phase(windows.outputs, (0, 0, 0), cells_of(windows))
+    rows = _terms(phase, patch[1:], (windows.group * outs, outs), windows.group)
+    shares = 1 if chunks > 1 or by_lane or not blocks else min(len(rows), max(1, len(rows) // 32))
+    lanes = (
+        (1, 0, 0, outs, outs) if by_lane else (windows.groups, windows.group, windows.each, windows.each, windows.each)
+    )
+    head += [*result, *lanes, chunks, size, shares, len(rows), outs]
+    inner = (block.images, *block.places)
+    moved = (patch[0], *[n * m for n, m in zip(patch[1:], move, strict=True)])
+    terms = np.stack([offsets(inner, moved), offsets(inner, result)], -1)
+    places = np.concatenate([rows.reshape(-1), terms.reshape(-1)]) * x.dtype.itemsize
+    table = Constant(np.concatenate([np.array(head, np.int64), places]))
+    total = Output(0) if chunks == 1 else Scratch(1)
+    cost = PRODUCT * x.dtype.itemsize / 4 * prod(g.shape) * windows.group * prod(windows.kernel)
+    function = (gather_lanes if by_lane else gather_filters)[x.dtype]
+    gather = Launch(function, (array, Input(1), total, table), chunks * shares, cost / (chunks * shares))
+    if chunks == 1:
+        return Launches((*before, gather), scratch)
+    add = Launch(add_chunks[x.dtype], (total, Output(0), chunks, size), size, 0.1 * chunks)
+    return Launches((*before, gather, add), (*scratch, (x.dtype, chunks * size)))

@@ -1,0 +1,89 @@
+"""Convolutions that give few channels: the products of all places with all cells first, which fill vectors, and then their sums.
+
+The gradient of an image with one channel, for example, has nine numbers for each place of the result's cotangent: what each of
+the cells it was read by gets. A place of the gradient is the sum of nine of them.
+"""
+
+from __future__ import annotations
+
+from fastgrad.kernels.codegen.body import local_array, multiply_windows, panel_columns
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.convolution.patches import (
+    BLOCK,
+    BLOCK_IMAGES,
+    BLOCKS,
+    IMAGES,
+    SUMS,
+    TARGET,
+    TARGET_IMAGE,
+    TERMS,
+    copy_patch,
+)
+from fastgrad.kernels.math.vector_math import greatest, least
+
+MOST = 4  # channels that are few
+CELLS = 4  # of a window, and terms of a place, at least
+PRODUCTS = 16384  # numbers that wait for their sum: the literal in the body
+
+# Words of a table behind `TARGET`: products of a place, channels of a result, rows of a patch and where those are told, terms.
+WIDTH, COLUMNS, PATCH_ROWS, PATCH_ROWS_AT, DEPTH, TERMS_AT, PHASES, HEADER = 26, 27, 28, 29, 30, 31, 32, 33
+# Of a phase: places, rows, cells and their number, where it begins. Its rows and cells are places of products, and rows in turn
+# with places of results.
+PLACES, ROWS_AT, CELLS_AT, CELL_COUNT, TARGET_AT, PHASE = 0, 3, 4, 5, 6, 7
+
+
+@kernel(
+    "filters: in[T], spread: out[T], cells: int, columns: int, from_cell: int, from_term: int, from_column: int, first: int, "
+    "last: int",
+    T=SUMS,
+)
+def spread_filters(filters, spread, cells, columns, from_cell, from_term, from_column, first, last):
+    """spread[term, cell, column] = the filters' number, whose strides are given. A unit is a term."""
+    for term in range(first, last):
+        for cell in range(cells):
+            for c in range(columns):
+                at = cell * from_cell + term * from_term + c * from_column
+                spread[(term * cells + cell) * columns + c] = filters[at]
+
+
+@kernel("source: in[T], filters: in[T], target: out[T], places: in[int64], first: int, last: int", T=SUMS)
+def slide_few(source, filters, target, places, first, last):
+    """target = the windows of source times filters, as `slide`, with the filters of `spread_filters`. A unit is a block."""
+    patch = local_array(T, 32768)
+    products = local_array(T, 16384)
+    panel = panel_columns(T)
+    width, count = places[WIDTH], places[COLUMNS]
+    in_a, in_b, in_c = places[BLOCKS], places[BLOCKS + 1], places[BLOCKS + 2]
+    chains = (places[DEPTH] + TERMS - 1) // TERMS
+    length = (places[DEPTH] + chains - 1) // chains
+    for unit in range(first, last):
+        c = unit % in_c * places[BLOCK + 2]
+        b = unit // in_c % in_b * places[BLOCK + 1]
+        a = unit // (in_c * in_b) % in_a * places[BLOCK]
+        image = unit // (in_c * in_b * in_a) * places[BLOCK_IMAGES]
+        images = least(places[BLOCK_IMAGES], places[IMAGES] - image)
+        copy_patch(source, patch, places, image, images, a, b, c)
+        for column in range(0, width, panel):
+            for chain in range(chains):
+                term = chain * length
+                multiply_windows(
+                    patch, 0, filters, column, products, column, term, places, places[TERMS_AT] + 2 * term,
+                    least(length, places[DEPTH] - term), places[PATCH_ROWS_AT], images * places[PATCH_ROWS],
+                    least(panel, width - column),
+                )  # fmt: skip
+        home = image * places[TARGET_IMAGE] + a * places[TARGET] + b * places[TARGET + 1] + c * places[TARGET + 2]
+        for number in range(places[PHASES]):
+            phase = HEADER + number * PHASE
+            rows = greatest(least(places[BLOCK], places[phase + PLACES] - a), 0)
+            rows *= greatest(least(places[BLOCK + 1], places[phase + PLACES + 1] - b), 0)
+            rows *= greatest(least(places[BLOCK + 2], places[phase + PLACES + 2] - c), 0)
+            rows *= images
+            rows_at, cells_at, cells = places[phase + ROWS_AT], places[phase + CELLS_AT], places[phase + CELL_COUNT]
+            for r in range(rows):
+                at = places[rows_at + 2 * r]
+                to = home + places[phase + TARGET_AT] + places[rows_at + 2 * r + 1]
+                for q in range(count):
+                    total = T(0)
+                    for cell in range(cells):
+                        total += products[at + places[cells_at + cell] + q]
+                    target[to + q] = total

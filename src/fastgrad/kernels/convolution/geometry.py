@@ -1,0 +1,208 @@
+"""Where windows lie: how many there are, which places are done at a time, which cells have a place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgrad.kernels.convolution.patches import PATCH
+
+Sizes = tuple[int, ...]
+
+
+class Windows(NamedTuple):
+    """How windows slide, with three numbers of each kind, for depth, height and width.
+
+    Attributes:
+        images, sizes, channels: of what they slide over.
+        kernel, outputs, strides, before, dilations: cells of a window, windows, and how those lie.
+        group, outs: channels of a group that a filter reads, and filters in all.
+    """
+
+    images: int
+    sizes: Sizes
+    channels: int
+    kernel: Sizes
+    outputs: Sizes
+    strides: Sizes
+    before: Sizes
+    dilations: Sizes
+    group: int
+    outs: int
+
+    @property
+    def groups(self) -> int:
+        """In how many groups the channels are."""
+        return self.channels // self.group
+
+    @property
+    def by_lane(self) -> bool:
+        """Whether each channel has one filter of its own."""
+        return self.group == 1 and self.outs == self.channels
+
+    @property
+    def each(self) -> int:
+        """The filters of a group."""
+        return self.outs // self.groups
+
+
+class Block(NamedTuple):
+    """The places that are done at a time.
+
+    Attributes:
+        images, places: how many.
+        extent: of the patch that their windows touch.
+        copied: whether it is copied; else windows lie inside of what is read.
+    """
+
+    images: int
+    places: Sizes
+    extent: Sizes
+    copied: bool
+
+
+class Phase(NamedTuple):
+    """Places of a result that share their cells.
+
+    Attributes:
+        places: how many.
+        first: the place of the first in the result.
+        cells: for each cell its number and where it lies in the patch.
+    """
+
+    places: Sizes
+    first: Sizes
+    cells: list[tuple[int, Sizes]]
+
+
+def windows_of(
+    x: Sizes, filters: Sizes, outputs: Sizes, strides: Sizes, padding: Sequence[tuple[int, int]], dilations: Sizes
+) -> Windows | None:
+    """The windows over an array of shape x; None for more than three spatial dimensions."""
+    free = 3 - len(outputs)
+    if free < 0:
+        return None
+    found = [
+        (*[neutral] * free, *values)
+        for values, neutral in (
+            (x[1:-1], 1),
+            (filters[:-2], 1),
+            (outputs, 1),
+            (strides, 1),
+            ([pair[0] for pair in padding], 0),
+            (dilations, 1),
+        )
+    ]
+    sizes, kernel, counts, moves, before, rates = found
+    return Windows(x[0], sizes, x[-1], kernel, counts, moves, before, rates, *filters[-2:])
+
+
+# ---- blocks --------------------------------------------------------------------------------------------
+
+
+def block_of(
+    images: int, places: Sizes, moves: Sizes, spans: Sizes, channels: int, most: int, copied: bool
+) -> Block | None:
+    """As many places in a row as are best, of those of all images; None if not even the patch of one is small enough.
+
+    Args:
+        images, places: how many there are.
+        moves, spans: from a place to the next one, and of one the extent.
+        channels: of the patch.
+        most: places, at most.
+        copied: whether there is a patch.
+    """
+    sizes = (images, *places)
+
+    def extent(block: Sequence[int]) -> Sizes:
+        return tuple([(n - 1) * move + span for n, move, span in zip(block[1:], moves, spans, strict=True)])
+
+    def fits(block: Sequence[int]) -> bool:
+        return not copied or block[0] * prod(extent(block)) * channels <= PATCH
+
+    block = [1, 1, 1, 1]
+    if not fits(block):
+        return None
+    for axis in (3, 2, 1, 0):
+        best = 1
+        while best < sizes[axis]:
+            block[axis] = best + 1
+            if prod(block) > most or not fits(block):
+                break
+            best += 1
+        block[axis] = -(-sizes[axis] // -(-sizes[axis] // best)) if sizes[axis] else 1  # all of about one size
+        if block[axis] < sizes[axis]:
+            break
+    return Block(block[0], tuple(block[1:]), extent(block), copied)
+
+
+def offsets(shape: Sequence[int], strides: Sequence[int]) -> np.ndarray:
+    """Where the elements of an array with strides lie, in row-major order."""
+    at = np.zeros((), np.int64)
+    for size, stride in zip(shape, strides, strict=True):
+        at = at[..., None] + np.arange(size, dtype=np.int64) * stride
+    return at.reshape(-1)
+
+
+def strides_of(sizes: Sequence[int], channels: int) -> Sizes:
+    """Elements from an image, plane, line and place to the next of an array of places of these sizes."""
+    found = [channels]
+    for size in reversed(sizes):
+        found.append(found[-1] * size)
+    return tuple(reversed(found))
+
+
+def all_inside(counts: Sizes, moves: Sizes, start: Sizes, spans: Sizes, sizes: Sizes) -> bool:
+    """Whether no window is outside of what is read."""
+    ends = [(count - 1) * move + at + span for count, move, at, span in zip(counts, moves, start, spans, strict=True)]
+    return min(start) >= 0 and all(end <= size for end, size in zip(ends, sizes, strict=True))
+
+
+def cells_of(windows: Windows) -> list[tuple[int, Sizes]]:
+    """For each cell of a window its number, and where it lies behind the window's start."""
+    numbers = [range(n) for n in windows.kernel]
+    places = [tuple([n * rate for n, rate in zip(cell, windows.dilations, strict=True)]) for cell in product(*numbers)]
+    return list(enumerate(places))
+
+
+def spans_of(windows: Windows) -> Sizes:
+    """The extent of a window."""
+    return tuple([(n - 1) * rate + 1 for n, rate in zip(windows.kernel, windows.dilations, strict=True)])
+
+
+def phases_of(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
+    """For places of the input the windows that have them: where patches begin, their extent, and the phases."""
+    start: list[int] = []
+    spans: list[int] = []
+    choices = []
+    for size, cells, stride, before, rate in zip(
+        windows.sizes, windows.kernel, windows.strides, windows.before, windows.dilations, strict=True
+    ):
+        found = []
+        for first in range(max(1, min(stride, size))):
+            # The window `at` places on has cell k at the phase's first place.
+            hits = [
+                (k, (first + before - k * rate) // stride)
+                for k in range(cells)
+                if not (first + before - k * rate) % stride
+            ]
+            found.append((first, -(-(size - first) // stride), hits))
+        places = [at for _, _, hits in found for _, at in hits] or [0]
+        start.append(min(places))
+        spans.append(max(places) - min(places) + 1)
+        choices.append(found)
+    phases = []
+    for parts in product(*choices):
+        counts, firsts = tuple([part[1] for part in parts]), tuple([part[0] for part in parts])
+        cells_: list[tuple[int, Sizes]] = []
+        for chosen in product(*[part[2] for part in parts]):
+            number = 0
+            for (k, _), count in zip(chosen, windows.kernel, strict=True):
+                number = number * count + k
+            cells_.append((number, tuple([at - low for (_, at), low in zip(chosen, start, strict=True)])))
+        phases.append(Phase(counts, firsts, cells_))
+    return tuple(start), tuple(spans), phases

@@ -1,0 +1,308 @@
+"""Maxima and means over sliding windows, and their gradients: what each does with a cell of a window.
+
+Forwards a unit of work is a line of windows; backwards, where windows share cells, all windows of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.convolution.sliding import walking, window_sizes
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.math.vector_math import nan_greatest
+from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Spec, only
+
+FLOATS = ("float32", "float64")
+ORDERED = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16")
+WORDS = ("int32", "int64")
+CELL = 0.1  # nanoseconds of a channel of a cell, about
+
+# What the functions of a walk are given is told in `sliding`.
+
+
+@scalar_function
+def begin_with_lowest(x, y, v, out, work, at, lanes, lowest):
+    """The largest so far is the lowest number that there is."""
+    for o in range(lanes):
+        work[o] = V(lowest)
+
+
+@scalar_function
+def begin_with_zero(x, y, v, out, work, at, lanes, lowest):
+    """The sum so far."""
+    for o in range(lanes):
+        work[o] = V(0)
+
+
+@scalar_function
+def begin_with_given(x, y, v, out, work, at, lanes, lowest):
+    """What the window has to give."""
+    for o in range(lanes):
+        work[o] = v[at + o]
+
+
+@scalar_function
+def begin_nowhere(x, y, v, out, work, at, lanes, lowest):
+    """No cell has won, and a window without one has a 0."""
+    for o in range(lanes):
+        work[o] = V(0)
+        out[at + o] = V(0)
+
+
+@scalar_function
+def keep_largest(x, y, v, out, work, at, cell, image, lanes, count):
+    """The largest so far."""
+    for o in range(lanes):
+        work[o] = nan_greatest(work[o], x[cell + o])
+
+
+@scalar_function
+def add_cell(x, y, v, out, work, at, cell, image, lanes, count):
+    """The sum so far."""
+    for o in range(lanes):
+        work[o] += x[cell + o]
+
+
+@scalar_function
+def is_result(p, q):
+    """Whether a cell has the window's result. (Without `and` and `or`, whose branches keep loops from becoming vectors.)"""
+    return (p == q) | ((p != p) & (q != q))  # noqa: PLR0124 - of NaN
+
+
+@scalar_function
+def give_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
+    """The first cell that has the window's result gets all that the window has to give."""
+    for o in range(lanes):
+        won = is_result(x[cell + o], y[at + o])
+        out[cell + o] += work[o] if won else V(0)
+        work[o] = V(0) if won else work[o]
+
+
+@scalar_function
+def give_to_winner_only(x, y, v, out, work, at, cell, image, lanes, count):
+    """The same for the only window that has the cell."""
+    for o in range(lanes):
+        won = is_result(x[cell + o], y[at + o])
+        out[cell + o] = work[o] if won else V(0)
+        work[o] = V(0) if won else work[o]
+
+
+@scalar_function
+def take_from_winner(x, y, v, out, work, at, cell, image, lanes, count):
+    """The number of the first cell that has the window's result; `work` tells that it is found."""
+    for o in range(lanes):
+        won = is_result(x[cell + o], y[at + o]) & (work[o] == V(0))
+        out[at + o] = v[cell + o] if won else out[at + o]
+        work[o] = V(1) if won else work[o]
+
+
+@scalar_function
+def tell_place(x, y, out, work, at, cell, place, lanes):
+    """The place, if the cell is the first that has the window's result."""
+    for o in range(lanes):
+        won = is_result(x[cell + o], y[at + o]) & (work[o] == V(0))
+        out[at + o] = V(place + o) if won else out[at + o]
+        work[o] = V(1) if won else work[o]
+
+
+@scalar_function
+def tell_winner(x, y, v, out, work, at, cell, image, lanes, count):
+    """Where the first cell that has the window's result lies in the batch."""
+    tell_place(x, y, out, work, at, cell, cell, lanes)
+
+
+@scalar_function
+def tell_winner_of_image(x, y, v, out, work, at, cell, image, lanes, count):
+    """Where it lies in its image."""
+    tell_place(x, y, out, work, at, cell, cell - image, lanes)
+
+
+@scalar_function
+def share_out(x, y, v, out, work, at, cell, image, lanes, count):
+    """All cells get the same."""
+    for o in range(lanes):
+        out[cell + o] += work[o] / V(count)
+
+
+@scalar_function
+def put(x, y, v, out, work, at, lanes, count):
+    """The result."""
+    for o in range(lanes):
+        out[at + o] = work[o]
+
+
+@scalar_function
+def put_mean(x, y, v, out, work, at, lanes, count):
+    """The result of a sum."""
+    for o in range(lanes):
+        out[at + o] = work[o] / V(count)
+
+
+_ARRAYS = "x: in[T], y: in[T], v: in[V], out: out[V]"
+largest_in_windows = walking(
+    "largest_in_windows",
+    "out = the largest element of each window of v; `lowest` where it has none.",
+    "x: in[V], y: in[V], v: in[V], out: out[V]",
+    {"begin": begin_with_lowest, "visit": keep_largest, "end": put},
+    V=ORDERED,
+)
+mean_of_windows = walking(
+    "mean_of_windows",
+    "out = the mean of each window's cells inside the input.",
+    "x: in[V], y: in[V], v: in[V], out: out[V]",
+    {"begin": begin_with_zero, "visit": add_cell, "end": put_mean},
+    V=FLOATS,
+)
+spread_means = walking(
+    "spread_means",
+    "out = the cotangent of `mean_of_windows`' x from v, the result's.",
+    "x: in[V], y: in[V], v: in[V], out: out[V]",
+    {"begin": begin_with_given, "visit": share_out},
+    V=FLOATS,
+)
+to_winners = walking(
+    "to_winners",
+    "out = the numbers v of the windows, added up at the first cells of x that have their windows' results y.",
+    _ARRAYS,
+    {"begin": begin_with_given, "visit": give_to_winner},
+    T=ORDERED,
+    V=FLOATS,
+)
+to_winners_apart = walking(
+    "to_winners_apart",
+    "The same where each place of x is a cell of one window.",
+    _ARRAYS,
+    {"begin": begin_with_given, "visit": give_to_winner_only},
+    T=ORDERED,
+    V=FLOATS,
+)
+from_winners = walking(
+    "from_winners",
+    "out = the numbers v of the first cells of x that have their windows' results y; 0 for a window without one.",
+    _ARRAYS,
+    {"begin": begin_nowhere, "visit": take_from_winner},
+    T=ORDERED,
+    V=FLOATS,
+)
+winner_positions, winner_positions_of_image = [
+    walking(
+        name,
+        "out = where the first cells of x lie that have their windows' results y, in the batch or in their image.",
+        _ARRAYS,
+        {"begin": begin_nowhere, "visit": visit},
+        T=ORDERED,
+        V=WORDS,
+    )
+    for name, visit in (("winner_positions", tell_winner), ("winner_positions_of_image", tell_winner_of_image))
+]
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+def _walked(
+    kernel: Any,
+    arrays: tuple[Operand, ...],
+    x: Spec,
+    y: Spec,
+    window: dict[str, Any],
+    scatters: bool,
+    lowest: float = 0.0,
+) -> Launches | None:
+    """A walk over windows.
+
+    Args:
+        kernel: it.
+        arrays: for x, y, v, out.
+        x, y: an array of the input's shape, and of the result's.
+        window: the attributes of the row.
+        scatters: whether it writes the array of the input's shape.
+        lowest: see `sliding`.
+    """
+    kinds = (window[key] for key in ("kernel", "strides", "padding", "dilations"))
+    cells, strides, padding, dilations = kinds
+    sizes = window_sizes(x.shape[1:-1], cells, y.shape[1:-1], strides, padding, dilations)
+    if sizes is None:
+        return None
+    *outer, width, channels = y.shape
+    lines = prod(outer[1:]) if scatters else 1
+    cleared = prod(x.shape[1:]) if scatters and kernel.__name__ != "to_winners_apart" else 0
+    units = outer[0] if scatters else prod(outer)
+    cost = CELL * channels * width * lines * prod(sizes[3:6])
+    return only(kernel, *arrays, channels, lines, cleared, lowest, *sizes, units=units, unit_cost=cost)
+
+
+def _covered(x: Spec, y: Spec, window: dict[str, Any]) -> bool:
+    """Whether each place of the input is a cell of one window."""
+    whole = window["strides"] == window["kernel"] and not any(map(any, window["padding"]))
+    sizes = zip(x.shape[1:-1], y.shape[1:-1], window["kernel"], strict=True)
+    return whole and max(window["dilations"]) == 1 and all(size == windows * cells for size, windows, cells in sizes)
+
+
+@through_float32
+def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
+    """The maxima of windows."""
+    (x,), (y,) = inputs, outputs
+    if x.dtype.name not in ORDERED:
+        return None
+    lowest = -inf if x.dtype.kind == "f" else float(np.iinfo(x.dtype).min)
+    arrays = Input(0), Input(0), Input(0), Output(0)
+    return _walked(largest_in_windows[x.dtype], arrays, x, y, window, False, lowest)
+
+
+@through_float32
+def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
+    """Numbers of windows, brought to the cells that have won them."""
+    x, y, v = inputs
+    if x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
+        return None
+    kernel = to_winners_apart if _covered(x, y, window) else to_winners
+    return _walked(kernel[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, True)
+
+
+@through_float32
+def max_pool_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
+    """Numbers of the cells that have won the windows."""
+    x, y, v = inputs
+    if x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
+        return None
+    return _walked(from_winners[x.dtype, v.dtype], (Input(0), Input(1), Input(2), Output(0)), x, y, window, False)
+
+
+@through_float32
+def max_pool_argmax_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], dtype: str, with_batch: bool, **window: Any
+) -> Launches | None:
+    """The positions of the maxima of windows, from the input and the maxima."""
+    x, y = inputs
+    if x.dtype.name not in ORDERED:
+        return None
+    kernel = winner_positions if with_batch else winner_positions_of_image
+    return _walked(kernel[x.dtype, outputs[0].dtype], (Input(0), Input(1), Output(0), Output(0)), x, y, window, False)
+
+
+@through_float32
+def avg_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
+    """The means of windows."""
+    (x,), (y,) = inputs, outputs
+    if x.dtype.name not in FLOATS:
+        return None
+    arrays = Input(0), Input(0), Input(0), Output(0)
+    return _walked(mean_of_windows[x.dtype], arrays, x, y, window, False)
+
+
+@through_float32
+def avg_pool_gradient_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], input_shape: tuple[int, ...], **window: Any
+) -> Launches | None:
+    """The cotangent of the input, from the result's."""
+    (g,), (x,) = inputs, outputs
+    if g.dtype.name not in FLOATS:
+        return None
+    arrays = Input(0), Input(0), Input(0), Output(0)
+    return _walked(spread_means[g.dtype], arrays, x, g, window, True)

@@ -1,0 +1,151 @@
+"""Sliding windows in kernels: the one walk over windows and their cells.
+
+Arrays are (batch, depth, height, width, channels); with fewer spatial dimensions the first ones have size 1.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import Kernel, kernel
+from fastgrad.kernels.math.vector_math import greatest
+
+WINDOW = (
+    "d: int, h: int, w: int, kd: int, kh: int, kw: int, od: int, oh: int, ow: int, sd: int, sh: int, sw: int, "
+    "pd: int, ph: int, pw: int, ld: int, lh: int, lw: int"
+)
+"""Parameters, three of each kind: sizes of the input, of windows and of the result, strides, padding before, dilations."""
+
+
+def window_sizes(
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    outputs: Sequence[int],
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    dilations: Sequence[int],
+) -> tuple[int, ...] | None:
+    """The values of `WINDOW`; None for more than three spatial dimensions."""
+    free = 3 - len(sizes)
+    if free < 0:
+        return None
+    before = [pair[0] for pair in padding]
+    found: list[int] = []
+    for values, neutral in ((sizes, 1), (kernel, 1), (outputs, 1), (strides, 1), (before, 0), (dilations, 1)):
+        found += [*[neutral] * free, *values]
+    return tuple(found)
+
+
+@scalar_function
+def first_cell(start, rate):
+    """The first of a window's cells that is not before the input."""
+    return 0 if start >= 0 else (-start + rate - 1) // rate
+
+
+@scalar_function
+def end_cell(start, rate, cells, size):
+    """The end of a window's cells that are not behind the input."""
+    return cells if start + (cells - 1) * rate < size else greatest(0, (size - start + rate - 1) // rate)
+
+
+# What the walk calls; each kernel is made with its own. They deal with `lanes` channels, from the elements `at` of the result
+# and `cell` of the input on, where `image` is where the image begins; `work` has so many elements; `count` is how many cells the window has inside the input.
+
+
+@scalar_function
+def begin(x, y, v, out, work, at, lanes, lowest):
+    """Before the first cell of a window."""
+
+
+@scalar_function
+def visit(x, y, v, out, work, at, cell, image, lanes, count):
+    """A cell of a window."""
+
+
+@scalar_function
+def end(x, y, v, out, work, at, lanes, count):
+    """After the last cell of a window."""
+
+
+@scalar_function
+def walk_cells(
+    x, y, v, out, work, at, line, image, lanes, lowest,
+    channels, h, w, i0, i1, j0, j1, k0, k1, ld, lh, lw,
+):  # fmt: skip
+    """Visits the cells of one window; `line` is where the cell at its start lies."""
+    begin(x, y, v, out, work, at, lanes, lowest)
+    count = greatest(i1 - i0, 0) * greatest(j1 - j0, 0) * greatest(k1 - k0, 0)
+    for i in range(i0, i1):
+        for j in range(j0, j1):
+            row = line + (i * ld * h + j * lh) * w * channels
+            for k in range(k0, k1):
+                visit(x, y, v, out, work, at, row + k * lw * channels, image, lanes, count)
+    end(x, y, v, out, work, at, lanes, count)
+
+
+def _walk(
+    x, y, v, out, channels, lines, cleared, lowest,
+    d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last,
+):  # fmt: skip
+    """Goes through windows, and in each through its cells that are inside the input.
+
+    So what several windows add to a place of the input comes in the order of windows, which is that of their cells backwards.
+    (The other way round nothing would be prefetched: arrays beyond the caches took four times as long.)
+
+    Args:
+        x, y, v, out: arrays: of the input's shape, the result's, one of both, and what is written.
+        channels: of all of them.
+        lines: of windows that a unit of work has.
+        cleared: elements of `out` that a unit begins with setting to zero.
+        lowest: a number for `begin`.
+        first, last: the units to do.
+    """
+    work = local_array(V, 16)
+    for unit in range(first, last):
+        for o in range(unit * cleared, (unit + 1) * cleared):
+            out[o] = V(0)
+        for line in range(unit * lines, (unit + 1) * lines):
+            b = line % oh
+            a = line // oh % od
+            n = line // (oh * od)
+            image = n * d * h * w * channels
+            at_d, at_h = a * sd - pd, b * sh - ph
+            i0, i1 = first_cell(at_d, ld), end_cell(at_d, ld, kd, d)
+            j0, j1 = first_cell(at_h, lh), end_cell(at_h, lh, kh, h)
+            for c in range(ow):
+                at_w = c * sw - pw
+                k0, k1 = first_cell(at_w, lw), end_cell(at_w, lw, kw, w)
+                start = (((n * d + at_d) * h + at_h) * w + at_w) * channels
+                at = (line * ow + c) * channels
+                for channel in range(0, channels - 15, 16):
+                    walk_cells(
+                        x, y, v, out, work, at + channel, start + channel, image, 16, lowest,
+                        channels, h, w, i0, i1, j0, j1, k0, k1, ld, lh, lw,
+                    )  # fmt: skip
+                if channels % 16 != 0:
+                    channel = channels // 16 * 16
+                    walk_cells(
+                        x, y, v, out, work, at + channel, start + channel, image, channels - channel, lowest,
+                        channels, h, w, i0, i1, j0, j1, k0, k1, ld, lh, lw,
+                    )  # fmt: skip
+
+
+def walking(name: str, summary: str, arrays: str, visits: dict[str, Any], **variables: tuple[str, ...]) -> Kernel:
+    """A kernel that walks over windows.
+
+    Args:
+        name, summary: of the kernel.
+        arrays: the kinds of x, y, v and out, for its signature; V is the type of `work`.
+        visits: its `begin`, `visit` and `end`.
+        variables: what the type variables stand for.
+    """
+    cells = types.FunctionType(walk_cells.__code__, {**globals(), **visits}, f"{name}_cells")
+    function = types.FunctionType(_walk.__code__, {**globals(), "walk_cells": scalar_function(cells)}, name)
+    function.__doc__ = summary
+    signature = f"{arrays}, channels: int, lines: int, cleared: int, lowest: float, {WINDOW}, first: int, last: int"
+    options: dict[str, Any] = {"noalias": True, **variables}
+    made: Kernel = kernel(signature, **options)(function)
+    return made

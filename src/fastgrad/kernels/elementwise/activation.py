@@ -1,0 +1,184 @@
+"""Activation functions: each as a scalar function with its derivative, and some as kernels.
+
+A derivative named `..._slope_of_result` is a function of the activation's result, the others of its argument.
+"""
+
+import math
+
+from fastgrad.kernels.codegen.body import by_dtype, fused_multiply_add, scalar_function, scale_by_power_of_two
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.error_function import normal_tail_parts
+from fastgrad.kernels.math.vector_math import exponential_parts, quotient_times_exponential
+from fastgrad.kernels.math.vector_math import sigmoid as sigmoid_of
+from fastgrad.kernels.math.vector_math import softplus as softplus_of
+
+FLOATS = ("float32", "float64")
+NANOSECONDS = 1.0  # for an element, about
+
+ROOT_8_OVER_PI = 1.5957691216057307  # 2 sqrt(2 / pi)
+CUBIC = 0.044715
+ROOT_HALF_OVER_PI = 0.3989422804014327  # 1 / sqrt(2 pi)
+
+
+@scalar_function
+def linear_of(x):
+    """x."""
+    return x
+
+
+@scalar_function
+def relu_of(x):
+    """max(x, 0), which keeps NaN."""
+    return T(0) if x <= 0 else x
+
+
+@scalar_function
+def linear_slope_of_result(g, y):
+    """The cotangent of x for y = x."""
+    return g
+
+
+@scalar_function
+def relu_slope_of_result(g, y):
+    """The cotangent of x for y = max(x, 0); 0 at 0 (TensorFlow: tf.nn.relu)."""
+    return g if y > 0 else T(0)
+
+
+@scalar_function
+def tanh_slope_of_result(g, y):
+    """The cotangent of x for y = tanh(x)."""
+    return g * (T(1) - y * y)
+
+
+@scalar_function
+def sigmoid_slope_of_result(g, y):
+    """The cotangent of x for y = sigmoid(x)."""
+    return g * (y * (T(1) - y))
+
+
+@scalar_function
+def gelu_of(x):
+    """x times the normal distribution function at x; its limit 0 at -inf (Hendrycks and Gimpel 2016)."""
+    a, n, n_low, d, d_low, inverse, k, p, low = normal_tail_parts(x)
+    m = a * n
+    m_low = fused_multiply_add(a, n_low, fused_multiply_add(a, n, -m))
+    below = quotient_times_exponential(m, m_low, d, d_low, inverse, k, p, low)
+    return math.copysign(relu_of(x) - below, x)
+
+
+@scalar_function
+def gelu_slope(x):
+    """The derivative of `gelu_of`; a loop with both computes their function of x once."""
+    a, n, _, _, _, inverse, k, p, low = normal_tail_parts(x)
+    bell = scale_by_power_of_two(T(1) + (p + low), k)
+    tail = n * inverse * bell
+    return fused_multiply_add(math.copysign(a, x), T(ROOT_HALF_OVER_PI) * bell, tail if x < 0 else T(1) - tail)
+
+
+def _tanh_end32(a):
+    """Beyond it a / (1 + e^u) is 0, with u as below."""
+    return T(11) if a > T(11) else a
+
+
+def _tanh_end64(a):
+    return T(22) if a > T(22) else a
+
+
+_tanh_end = by_dtype(float32=_tanh_end32, float64=_tanh_end64)
+
+
+def _tanh_factors32(a):
+    """2 sqrt(2/pi) and 0.044715 times that, each in two parts, of which the first one has few bits."""
+    return T(1.59576416015625), T(4.96144948071175978e-6), T(0.071354813873767852783), T(2.39883239599313563e-9)
+
+
+def _tanh_factors64(a):
+    return T(1.59576912160628126), T(-5.50548268697243722e-13), T(0.071354816272600249394), T(-6.17514991815531545e-19)
+
+
+_tanh_factors = by_dtype(float32=_tanh_factors32, float64=_tanh_factors64)
+
+
+@scalar_function
+def _tanh_parts(x):
+    """u = 2 sqrt(2/pi) (a + 0.044715 a^3) with a = |x| or so: returns a, the exponential's k and p for -u, and what u lost."""
+    a = _tanh_end(math.fabs(x))
+    linear, linear_low, cubic, cubic_low = _tanh_factors(a)
+    square = a * a
+    square_low = fused_multiply_add(a, a, -square)
+    v = fused_multiply_add(cubic, square, linear)
+    v_low = fused_multiply_add(cubic_low, square, fused_multiply_add(cubic, square_low, linear_low))
+    v_low += fused_multiply_add(cubic, square, linear - v)
+    u = a * v
+    k, p = exponential_parts(-u)
+    return a, k, p, -fused_multiply_add(a, v_low, fused_multiply_add(a, v, -u))
+
+
+@scalar_function
+def gelu_tanh_of(x):
+    """x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2: x less, or 0 less, a / (1 + e^u)."""
+    a, k, p, low = _tanh_parts(x)
+    z = scale_by_power_of_two(T(1) + (p + fused_multiply_add(low, p, low)), k)
+    d = T(1) + z
+    below = quotient_times_exponential(a, T(0), d, z - (d - T(1)), T(1) / d, k, p, low)
+    return math.copysign(relu_of(x) - below, x)
+
+
+@scalar_function
+def gelu_tanh_slope(x):
+    """The derivative of `gelu_tanh_of`; as for `gelu_slope`."""
+    a, k, p, low = _tanh_parts(x)
+    z = scale_by_power_of_two(T(1) + (p + fused_multiply_add(low, p, low)), k)
+    inverse = T(1) / (T(1) + z)
+    below = z * inverse
+    steep = (below * inverse) * (T(ROOT_8_OVER_PI) * fused_multiply_add(T(3 * CUBIC) * a, a, T(1)))
+    return fused_multiply_add(math.copysign(a, x), steep, below if x < 0 else T(1) - below)
+
+
+@kernel("g: in[T], y: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def relu_gradient(g, y, out, first, last):
+    """The cotangent of relu's argument, from its result y and the result's cotangent g."""
+    for i in range(first, last):
+        out[i] = relu_slope_of_result(g[i], y[i])
+
+
+@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def sigmoid(x, out, first, last):
+    """TensorFlow: tf.sigmoid."""
+    for i in range(first, last):
+        out[i] = sigmoid_of(x[i])
+
+
+@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def softplus(x, out, first, last):
+    """TensorFlow: tf.math.softplus."""
+    for i in range(first, last):
+        out[i] = softplus_of(x[i])
+
+
+@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def gelu(x, out, first, last):
+    """TensorFlow: tf.nn.gelu(x, approximate=False)."""
+    for i in range(first, last):
+        out[i] = gelu_of(x[i])
+
+
+@kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def gelu_gradient(g, x, out, first, last):
+    """The cotangent of gelu's argument x, from its result's, g."""
+    for i in range(first, last):
+        out[i] = g[i] * gelu_slope(x[i])
+
+
+@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def gelu_tanh(x, out, first, last):
+    """TensorFlow: tf.nn.gelu(x, approximate=True)."""
+    for i in range(first, last):
+        out[i] = gelu_tanh_of(x[i])
+
+
+@kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def gelu_tanh_gradient(g, x, out, first, last):
+    """The cotangent of gelu_tanh's argument x, from its result's, g."""
+    for i in range(first, last):
+        out[i] = g[i] * gelu_tanh_slope(x[i])

@@ -1,0 +1,157 @@
+"""Checks: kernels that stop a program where an element is not what it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy import float64
+
+from fastgrad.kernels.codegen.body import by_dtype, float_bits, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.movement.layout import broadcast, contiguous
+from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec, only
+
+FLOATS = ("float32", "float64")
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+RELATIONS = {
+    "assert_equal": 0,
+    "assert_none_equal": 1,
+    "assert_less": 2,
+    "assert_negative": 2,
+    "assert_less_equal": 3,
+    "assert_non_positive": 3,
+    "assert_greater": 4,
+    "assert_positive": 4,
+    "assert_greater_equal": 5,
+    "assert_non_negative": 5,
+}
+"""What `compare` calls the relation that each check asks for."""
+
+
+def _exponent32(x):
+    return float_bits(x) & 0x7F800000 == 0x7F800000
+
+
+def _exponent64(x):
+    return float_bits(x) & 0x7FF0000000000000 == 0x7FF0000000000000
+
+
+_not_finite = by_dtype(float32=_exponent32, float64=_exponent64)
+
+
+@kernel("x: in[T], y: out[T], first: int, last: int -> int", T=FLOATS, in_place={"y": ("x",)})
+def finite(x, y, first, last):
+    """y = x, of finite numbers (TensorFlow: tf.debugging.check_numerics)."""
+    bad = 0
+    for i in range(first, last):
+        value = x[i]
+        bad |= 1 if _not_finite(value) else 0
+        y[i] = value
+    return -1 if bad == 0 else 0
+
+
+@scalar_function
+def holds(a, b, relation):
+    """Whether a stands in a relation to b."""
+    if relation == 0:
+        return a == b
+    if relation == 1:
+        return a != b
+    if relation == 2:
+        return a < b
+    if relation == 3:
+        return a <= b
+    return a > b if relation == 4 else a >= b
+
+
+@kernel("x: in[T], y: in[T], done: out[uint8], relation: int, first: int, last: int -> int", T=(*FLOATS, *INTEGERS))
+def compare(x, y, done, relation, first, last):
+    """The first element of x that does not stand in the relation to that of y, else -1."""
+    done[0] = 1
+    for i in range(first, last):
+        if not holds(x[i], y[i], relation):
+            return i
+    return -1
+
+
+@kernel(
+    "x: in[T], y: in[T], rtol: in[float64], atol: in[float64], done: out[uint8], first: int, last: int -> int", T=FLOATS
+)
+def near(x, y, rtol, atol, done, first, last):
+    """The first element with |x - y| > atol + rtol |y|, else -1."""
+    done[0] = 1
+    for i in range(first, last):
+        if not float64(abs(x[i] - y[i])) <= atol[0] + rtol[0] * float64(abs(y[i])):
+            return i
+    return -1
+
+
+@kernel("x: in[uint8], done: out[uint8], first: int, last: int -> int")
+def all_true(x, done, first, last):
+    """The first element that is false, else -1."""
+    done[0] = 1
+    for i in range(first, last):
+        if x[i] == 0:
+            return i
+    return -1
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+@through_float32
+def check_numerics_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], message: str) -> Launches | None:
+    """``tf.debugging.check_numerics``."""
+    dtype, size = inputs[0].dtype, prod(inputs[0].shape)
+    if dtype.kind == "c":
+        dtype, size = np.dtype(f"float{dtype.itemsize * 4}"), size * 2
+    return only(finite[dtype], Input(0), Output(0), units=size)
+
+
+@through_float32
+def assert_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], check: str, message: str | None, summarize: int | None
+) -> Launches | None:
+    """A check that compares all elements of two arrays, which broadcast."""
+    x, y, *bounds = inputs
+    if x.dtype.name not in (*FLOATS, *INTEGERS, "bool"):
+        return None
+    if bounds and (x.dtype.name not in FLOATS or any(bound.shape for bound in bounds)):
+        return None
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    size = prod(shape)
+    before: list[Launch] = []
+    scratch: list[tuple[np.dtype, int]] = []
+    places: list[Any] = []
+    for number, a in enumerate((x, y)):
+        if a.shape == shape or not size:
+            places.append(Input(number))
+            continue
+        layout = broadcast(contiguous(prod(a.shape)), a.shape, shape)
+        wide = (
+            None if layout is None else moved(Input(number), Scratch(len(scratch)), a.dtype, layout, contiguous(size))
+        )
+        if wide is None:
+            return None
+        places.append(Scratch(len(scratch)))
+        scratch.append((a.dtype, size))
+        before.append(wide)
+    dtype = np.dtype(np.uint8) if x.dtype.name == "bool" else x.dtype
+    if bounds:
+        last = Launch(near[dtype], (*places, Input(2), Input(3), Output(0)), size)
+    else:
+        last = Launch(compare[dtype], (*places, Output(0), RELATIONS[check]), size)
+    return Launches((*before, last), tuple(scratch))
+
+
+def assert_true_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], summarize: int | None) -> Launches | None:
+    """``tf.debugging.Assert`` of a condition and what to show."""
+    condition = inputs[0]
+    if condition.dtype.name != "bool":
+        return None
+    return only(all_true[()], Input(0), Output(0), units=prod(condition.shape))

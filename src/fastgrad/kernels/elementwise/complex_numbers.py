@@ -1,0 +1,456 @@
+"""Element-wise operations on complex numbers, which are pairs of floats; functions are computed in float64.
+
+Formulas of the inverse functions: Kahan 1987, Branch cuts for complex elementary functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.elementwise import Operands
+from fastgrad.kernels.math.circular import atan2, cos, sin
+from fastgrad.kernels.math.hyperbolic import asinh, cosh, sinh
+from fastgrad.kernels.math.vector_math import exp, expm1, log, log1p
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
+
+FLOATS = ("float32", "float64")
+WIDE = np.dtype(np.float64)
+"""What functions compute in, T in kernels; elements in memory are of type E."""
+UNARY = [
+    "negative",
+    "sign",
+    "square",
+    "sqrt",
+    "rsqrt",
+    "reciprocal",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sigmoid",
+    "conj",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
+]
+REAL = ["abs", "real", "imag", "angle"]
+BINARY = [
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "multiply_no_nan",
+    "divide_no_nan",
+    "xdivy",
+    "squared_difference",
+    "sqrt_gradient",
+    "xlogy",
+    "xlog1py",
+    "pow",
+    "rsqrt_gradient",
+    "reciprocal_gradient",
+]
+
+
+@scalar_function
+def hypotenuse(a, b):
+    """The root of a^2 + b^2, also where the squares are out of range."""
+    a, b = abs(a), abs(b)
+    if math.inf in (a, b):
+        return T(math.inf)
+    size = a + b
+    scale = T(2.0**-600) if size > T(2.0**500) else (T(2.0**600) if size < T(2.0**-400) else T(1))
+    a, b = a * scale, b * scale
+    return math.sqrt(fused_multiply_add(a, a, b * b)) / scale
+
+
+@scalar_function
+def divided(a, b, c, d):
+    """(a + ib) / (c + id) (Smith 1962)."""
+    if abs(c) >= abs(d):
+        if c == 0 and d == 0:
+            return a / abs(c), b / abs(c)
+        ratio = d / c
+        scale = 1.0 / (c + d * ratio)
+        return (a + b * ratio) * scale, (b - a * ratio) * scale
+    ratio = c / d
+    scale = 1.0 / (c * ratio + d)
+    return (a * ratio + b) * scale, (b * ratio - a) * scale
+
+
+@scalar_function
+def root(a, b):
+    """The square root."""
+    if a == 0 and b == 0:
+        return 0.0 * a, b
+    if math.inf == abs(b):
+        return math.inf, b
+    size = hypotenuse(a, b)
+    if a >= 0:
+        p = math.sqrt((size + a) * 0.5)
+        return p, b / (2.0 * p)
+    q = math.sqrt((size - a) * 0.5)
+    q = q if math.copysign(1.0, b) > 0 else -q
+    return b / (2.0 * q), q
+
+
+@scalar_function
+def times(size, part):
+    """Their product, where infinity times 0 is 0: a part that is exactly 0 stays, however large the other one gets."""
+    return size * part if part != 0 else math.copysign(1.0, size) * part
+
+
+@scalar_function
+def exponential(a, b):
+    """e^(a + ib)."""
+    size = exp(a)
+    return size * cos(b), times(size, sin(b))
+
+
+@scalar_function
+def logistic(a, b):
+    """1 / (1 + e^-(a + ib)): no exponential overflows, and no sum cancels near the poles."""
+    if abs(a) < 1.0:
+        s, c = sinh(0.5 * a), cos(0.5 * b)
+        below = 4.0 * (s * s + c * c)
+        return (expm1(a) + 2.0 * c * c) / below, sin(b) / below
+    p, q = exponential(-abs(a), -b if a > 0 else b)
+    r, s = divided(1.0, 0.0, 1.0 + p, q)
+    return (r, s) if a > 0 else (p * r - q * s, p * s + q * r)
+
+
+@scalar_function
+def logarithm(a, b):
+    """The logarithm; of numbers near the unit circle by what they differ from it."""
+    size = hypotenuse(a, b)
+    real = 0.5 * log1p((abs(a) - 1.0) * (abs(a) + 1.0) + b * b) if 0.5 < size < 2.0 else log(size)
+    return real, atan2(b, a)
+
+
+@scalar_function
+def logarithm_of_sum(a, b):
+    """The logarithm of 1 + a + ib; of sums near the unit circle by what they differ from it."""
+    size = hypotenuse(a + 1.0, b)
+    real = 0.5 * log1p(a * (2.0 + a) + b * b) if 0.5 < size < 2.0 else log(size)
+    return real, atan2(b, a + 1.0)
+
+
+@scalar_function
+def hyperbolic_tangent(a, b):
+    """tanh(a + ib), over a sum of squares, which keeps its digits near the poles."""
+    if abs(a) > 300.0:
+        return math.copysign(1.0, a), 0.0 * b
+    s, c = sinh(a), cos(b)
+    below = s * s + c * c
+    return s * cosh(a) / below, sin(b) * c / below
+
+
+@scalar_function
+def inverse_sine(a, b):
+    """asin(a + ib)."""
+    p, q = root(1.0 - a, -b)
+    r, s = root(1.0 + a, b)
+    return atan2(a, p * r - q * s), asinh(p * s - q * r)
+
+
+@scalar_function
+def inverse_cosine(a, b):
+    """acos(a + ib)."""
+    p, q = root(1.0 - a, -b)
+    r, s = root(1.0 + a, b)
+    return 2.0 * atan2(p, r), asinh(r * q - s * p)
+
+
+@scalar_function
+def inverse_hyperbolic_cosine(a, b):
+    """acosh(a + ib)."""
+    p, q = root(a - 1.0, b)
+    r, s = root(a + 1.0, b)
+    return asinh(p * r + q * s), 2.0 * atan2(q, r)
+
+
+@scalar_function
+def inverse_hyperbolic_tangent(a, b):
+    """atanh(a + ib)."""
+    size = abs(a)
+    real = 0.25 * log1p(4.0 * size / ((1.0 - size) * (1.0 - size) + b * b))
+    return math.copysign(real, a), 0.5 * atan2(2.0 * b, (1.0 - a) * (1.0 + a) - b * b)
+
+
+@scalar_function
+def algebraic(mode, a, b):
+    """The operation of that number in `UNARY`, up to "conj"."""
+    if mode == 0:
+        return -a, -b
+    if mode == 1:
+        size = hypotenuse(a, b)
+        return (0.0, 0.0) if size == 0 else (a / size, b / size)
+    if mode == 2:
+        return a * a - b * b, 2.0 * (a * b)
+    if mode == 3:
+        return root(a, b)
+    if mode == 4:
+        p, q = root(a, b)
+        return divided(1.0, 0.0, p, q)
+    if mode == 5:
+        return divided(1.0, 0.0, a, b)
+    if mode == 6:
+        return exponential(a, b)
+    if mode == 7:
+        half = sin(b * 0.5)
+        return expm1(a) * cos(b) - 2.0 * half * half, times(exp(a), sin(b))
+    if mode == 8:
+        return logarithm(a, b)
+    if mode == 9:
+        return logarithm_of_sum(a, b)
+    if mode == 10:
+        return logistic(a, b)
+    return a, -b
+
+
+@scalar_function
+def circular(mode, a, b):
+    """The operation of that number in `UNARY`, from "sin" on."""
+    if mode == 12:
+        return times(cosh(b), sin(a)), cos(a) * sinh(b)
+    if mode == 13:
+        return cos(a) * cosh(b), -times(sinh(b), sin(a))
+    if mode == 14:
+        p, q = hyperbolic_tangent(-b, a)
+        return q, -p
+    if mode == 15:
+        return inverse_sine(a, b)
+    if mode == 16:
+        return inverse_cosine(a, b)
+    if mode == 17:
+        p, q = inverse_hyperbolic_tangent(-b, a)
+        return q, -p
+    if mode == 18:
+        return sinh(a) * cos(b), times(cosh(a), sin(b))
+    if mode == 19:
+        return cosh(a) * cos(b), times(sinh(a), sin(b))
+    if mode == 20:
+        return hyperbolic_tangent(a, b)
+    if mode == 21:
+        p, q = inverse_sine(-b, a)
+        return q, -p
+    if mode == 22:
+        return inverse_hyperbolic_cosine(a, b)
+    return inverse_hyperbolic_tangent(a, b)
+
+
+@kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
+def of_one(x, y, step, mode, first, last):
+    """y = the operation of that number in `UNARY` of x."""
+    for i in range(first, last):
+        a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
+        p, q = algebraic(mode, a, b) if mode < 12 else circular(mode, a, b)
+        y[2 * i] = p
+        y[2 * i + 1] = q
+
+
+@kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
+def to_real(x, y, step, mode, first, last):
+    """y = the number of that place in `REAL` of x."""
+    for i in range(first, last):
+        a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
+        found = hypotenuse(a, b) if mode == 0 else (a if mode == 1 else (b if mode == 2 else atan2(b, a)))
+        y[i] = found
+
+
+@scalar_function
+def power(a, b, c, d):
+    """(a + ib)^(c + id)."""
+    if c == 0 and d == 0:
+        return 1.0, 0.0
+    if a == 0 and b == 0:
+        return (0.0, 0.0) if c > 0 else (math.nan, math.nan)
+    if d == 0 and c == 1:
+        return a, b
+    if d == 0 and c == 2:
+        return a * a - b * b, 2.0 * (a * b)
+    p, q = logarithm(a, b)
+    return exponential(c * p - d * q, c * q + d * p)
+
+
+@scalar_function
+def combined(mode, a, b, c, d):
+    """The operation of that number in `BINARY`."""
+    if mode == 0:
+        return a + c, b + d
+    if mode == 1:
+        return a - c, b - d
+    nothing = a == 0 and b == 0
+    if (mode in (4, 5) and c == 0 and d == 0) or (mode in (6, 9, 10) and nothing):
+        return 0.0, 0.0
+    if mode in (2, 4):
+        return a * c - b * d, a * d + b * c
+    if mode in (3, 5, 6):
+        return divided(a, b, c, d)
+    if mode == 7:
+        return (a - c) * (a - c) + (b - d) * (b - d), 0.0
+    if mode == 8:
+        p, q = divided(a * 0.5, b * 0.5, c, d)
+        return (a, b) if nothing else (p, q)
+    if mode == 11:
+        return power(a, b, c, d)
+    if mode in (12, 13):
+        if nothing:
+            return a, b
+        p, q = c * c - d * d, 2.0 * (c * d)
+        if mode == 12:
+            p, q = 0.5 * (p * c - q * d), 0.5 * (p * d + q * c)
+        return b * q - a * p, -(a * q + b * p)
+    p, q = logarithm(c, d) if mode == 9 else logarithm_of_sum(c, d)
+    return a * p - b * q, a * q + b * p
+
+
+@kernel(
+    "x: in[E], y: in[E], z: out[E], x_step: int, y_step: int, mode: int, first: int, last: int",
+    E=FLOATS,
+    T=("float64",),
+)
+def of_two(x, y, z, x_step, y_step, mode, first, last):
+    """z = the operation of that number in `BINARY` of x and y."""
+    for i in range(first, last):
+        k, m = 2 * i * x_step, 2 * i * y_step
+        p, q = combined(mode, T(x[k]), T(x[k + 1]), T(y[m]), T(y[m + 1]))
+        z[2 * i] = p
+        z[2 * i + 1] = q
+
+
+@kernel("x: in[T], y: in[T], z: out[uint8], x_step: int, y_step: int, wanted: int, first: int, last: int", T=FLOATS)
+def are_equal(x, y, z, x_step, y_step, wanted, first, last):
+    """Whether x equals y, or if nothing is `wanted` whether not."""
+    for i in range(first, last):
+        k, m = 2 * i * x_step, 2 * i * y_step
+        same = x[k] == y[m] and x[k + 1] == y[m + 1]
+        z[i] = 1 if same == (wanted != 0) else 0
+
+
+@kernel(
+    "chosen: in[uint8], x: in[T], y: in[T], z: out[T], chosen_step: int, x_step: int, y_step: int, first: int, last: int",
+    T=FLOATS,
+)
+def choose(chosen, x, y, z, chosen_step, x_step, y_step, first, last):
+    """x where chosen, else y."""
+    for i in range(first, last):
+        k, m = 2 * i * x_step, 2 * i * y_step
+        first_one = chosen[i * chosen_step] != 0
+        z[2 * i] = x[k] if first_one else y[m]
+        z[2 * i + 1] = x[k + 1] if first_one else y[m + 1]
+
+
+@kernel("x: in[T], chosen: in[uint8], z: out[T], x_step: int, chosen_step: int, first: int, last: int", T=FLOATS)
+def keep(x, chosen, z, x_step, chosen_step, first, last):
+    """x where chosen, else 0."""
+    for i in range(first, last):
+        k, kept = 2 * i * x_step, chosen[i * chosen_step] != 0
+        z[2 * i] = x[k] if kept else T(0)
+        z[2 * i + 1] = x[k + 1] if kept else T(0)
+
+
+@kernel("x: in[T], y: in[T], z: out[T], x_step: int, y_step: int, first: int, last: int", T=FLOATS)
+def join(x, y, z, x_step, y_step, first, last):
+    """x + iy."""
+    for i in range(first, last):
+        z[2 * i], z[2 * i + 1] = x[i * x_step], y[i * y_step]
+
+
+@kernel("xs: ins[T], z: out[T], count: count, first: int, last: int", T=FLOATS)
+def add_all(xs, z, count, first, last):
+    """The sum of arrays of floats."""
+    for i in range(first, last):
+        total = xs[0][i]
+        for k in range(1, count):
+            total += xs[k][i]
+        z[i] = total
+
+
+@kernel(
+    "x: in[T], y: out[U], x_parts: int, y_parts: int, first: int, last: int",
+    T=(*FLOATS, "bool", "int32", "int64"),
+    U=(*FLOATS, "int32", "int64"),
+)
+def convert(x, y, x_parts, y_parts, first, last):
+    """y = x in another dtype: what is real has no imaginary part."""
+    for i in range(first, last):
+        y[i * y_parts] = x[i * x_parts]
+        if y_parts == 2:
+            y[i * y_parts + 1] = x[i * x_parts + 1] if x_parts == 2 else 0
+
+
+@kernel("x: in[T], y: out[uint8], first: int, last: int", T=FLOATS)
+def is_there(x, y, first, last):
+    """Whether a complex number is not 0."""
+    for i in range(first, last):
+        y[i] = 1 if x[2 * i] != 0 or x[2 * i + 1] != 0 else 0
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+def launches_of(name: str) -> Callable[..., Launches | None]:
+    """The ``launches`` of a row for complex numbers."""
+    return lambda inputs, outputs, **attributes: complex_launches(name, inputs, outputs, attributes)
+
+
+def complex_launches(
+    name: str, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: Mapping[str, Any]
+) -> Launches | None:
+    """Kernels for an element-wise row of the table where numbers are complex; None for others."""
+    output = outputs[0]
+    if not any(x.dtype.kind == "c" for x in (*inputs, output)):
+        return None
+    if name == "cast":
+        return _cast(inputs[0], output)
+    found = Operands(inputs, output.shape)
+    if not found.known:
+        return None
+    number = next(x.dtype for x in (*inputs, output) if x.dtype.kind == "c")
+    dtype = np.dtype(f"float{number.itemsize * 4}")
+    if name in UNARY:
+        return found.then(of_one[dtype, WIDE], UNARY.index(name))
+    if name in REAL:
+        return found.then(to_real[dtype, WIDE], REAL.index(name))
+    if name in BINARY:
+        return found.then(of_two[dtype, WIDE], BINARY.index(name))
+    if name in {"equal", "not_equal"}:
+        return found.then(are_equal[dtype], int(name == "equal"))
+    if name == "add_n":
+        arrays = tuple([Input(i) for i in range(len(inputs))])
+        return Launches((Launch(add_all[dtype], (arrays, Output(0)), found.size * 2),))
+    kernels = {"where": choose, "masked": keep, "complex": join}
+    if name in kernels:
+        return found.then(kernels[name][dtype])
+    return Launches((), alias=True) if name == "identity" else None
+
+
+def _cast(x: Spec, y: Spec) -> Launches | None:
+    size = prod(x.shape)
+    (given, x_parts), (wanted, y_parts) = _parts(x.dtype), _parts(y.dtype)
+    if wanted.name == "bool":
+        return Launches((Launch(is_there[given], (Input(0), Output(0)), size),))
+    if given not in convert.variables["T"] or wanted not in convert.variables["U"]:
+        return None
+    return Launches((Launch(convert[given, wanted], (Input(0), Output(0), x_parts, y_parts), size),))
+
+
+def _parts(dtype: np.dtype) -> tuple[np.dtype, int]:
+    return (np.dtype(f"float{dtype.itemsize * 4}"), 2) if dtype.kind == "c" else (dtype, 1)

@@ -1,0 +1,399 @@
+"""Element-wise operations that fused loops can't do: integers that refuse some operands, functions of SciPy.
+
+An input is one element for all results, or as many as there are results; what broadcasts otherwise is spread first.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy import float64
+
+from fastgrad.kernels.codegen.body import call_pair, call_real, local_array, round_down, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.elementwise.special import dawsn, digamma, expint, spence
+from fastgrad.kernels.math.power import power
+from fastgrad.kernels.math.vector_math import exp, log
+from fastgrad.kernels.movement.layout import broadcast, contiguous
+from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
+
+FLOATS = ("float32", "float64")
+SIGNED = ("int8", "int16", "int32", "int64")
+INTEGERS = (*SIGNED, "uint8", "uint16", "uint32", "uint64")
+NANOSECONDS = 10.0  # for an element, about
+FLOOR_QUOTIENT, FLOOR_REMAINDER, QUOTIENT, REMAINDER = range(4)
+
+
+class Operands:
+    """The inputs of an element-wise operation, one element or all of them, and what spreads the others.
+
+    Attributes:
+        places: one an input.
+        steps: one an input: how far it is from one element to the next, 0 or 1.
+        before, scratch: for `Launches`.
+        known: whether all can be spread.
+    """
+
+    def __init__(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> None:
+        self.size = prod(shape)
+        self.places: list[Operand] = []
+        self.steps: list[int] = []
+        self.before: list[Launch] = []
+        self.scratch: list[tuple[np.dtype, int]] = []
+        self.known = True
+        for number, x in enumerate(inputs):
+            count = prod(x.shape)
+            self.steps.append(0 if count == 1 else 1)
+            if count in (1, self.size):
+                self.places.append(Input(number))
+                continue
+            place = Scratch(len(self.scratch))
+            layout = broadcast(contiguous(count), x.shape, shape)
+            spread = None if layout is None else moved(Input(number), place, x.dtype, layout, contiguous(self.size))
+            if spread is None:
+                self.known = False
+                return
+            self.places.append(place)
+            self.before.append(spread)
+            self.scratch.append((x.dtype, self.size))
+
+    def then(self, kernel: Any, *numbers: Any) -> Launches:
+        """The launches with that of a kernel of the inputs, the result, the steps and some numbers."""
+        last = Launch(kernel, (*self.places, Output(0), *self.steps, *numbers), self.size, NANOSECONDS)
+        return Launches((*self.before, last), tuple(self.scratch))
+
+
+# ---- integers ------------------------------------------------------------------------------------------
+
+
+@kernel("x: in[T], y: in[T], z: out[T], x_step: int, y_step: int, mode: int, first: int, last: int -> int", T=INTEGERS)
+def divide_integers(x, y, z, x_step, y_step, mode, first, last):
+    """Quotients or remainders, rounded down or towards zero. A divisor of 0 stops it."""
+    for i in range(first, last):
+        a, b = x[i * x_step], y[i * y_step]
+        if b == 0:
+            return i
+        if b < 0 and b + 1 == 0:  # the least integer has no such quotient
+            z[i] = T(0 - a) if mode in (FLOOR_QUOTIENT, QUOTIENT) else T(0)
+            continue
+        quotient = a // b
+        rest = a - quotient * b
+        if mode in (QUOTIENT, REMAINDER) and rest != 0 and (a < 0) != (b < 0):
+            quotient = T(quotient + T(1))
+            rest = T(rest - b)
+        z[i] = T(quotient) if mode in (FLOOR_QUOTIENT, QUOTIENT) else T(rest)
+    return -1
+
+
+@kernel("x: in[T], y: in[T], z: out[T], x_step: int, y_step: int, first: int, last: int -> int", T=SIGNED)
+def power_of_integers(x, y, z, x_step, y_step, first, last):
+    """x^y, by squares. A negative exponent stops it."""
+    for i in range(first, last):
+        base, exponent = x[i * x_step], y[i * y_step]
+        if exponent < 0:
+            return i
+        power = T(1)
+        while exponent > 0:
+            if exponent & 1:
+                power = T(power * base)
+            base = T(base * base)
+            exponent >>= 1
+        z[i] = power
+    return -1
+
+
+def _integer_launches(kernel: Any, dtypes: Sequence[str], *numbers: int) -> Callable[..., Launches | None]:
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        found = Operands(inputs, outputs[0].shape)
+        if not found.known or inputs[0].dtype.name not in dtypes:
+            return None
+        return found.then(kernel[inputs[0].dtype], *numbers)
+
+    return launches
+
+
+floordiv_launches = _integer_launches(divide_integers, INTEGERS, FLOOR_QUOTIENT)
+floormod_launches = _integer_launches(divide_integers, INTEGERS, FLOOR_REMAINDER)
+truncatediv_launches = _integer_launches(divide_integers, INTEGERS, QUOTIENT)
+truncatemod_launches = _integer_launches(divide_integers, INTEGERS, REMAINDER)
+pow_launches = _integer_launches(power_of_integers, SIGNED)
+
+
+# ---- functions of SciPy --------------------------------------------------------------------------------
+
+
+@kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
+def of_one(x, y, x_step, function, first, last):
+    """y = function(x)."""
+    for i in range(first, last):
+        y[i] = T(call_real(function, float64(x[i * x_step])))
+
+
+@kernel("a: in[T], x: in[T], y: out[T], a_step: int, x_step: int, function: int, first: int, last: int", T=FLOATS)
+def of_two(a, x, y, a_step, x_step, function, first, last):
+    """y = function(a, x)."""
+    for i in range(first, last):
+        y[i] = T(call_real(function, float64(a[i * a_step]), float64(x[i * x_step])))
+
+
+@kernel(
+    "a: in[T], b: in[T], x: in[T], y: out[T], a_step: int, b_step: int, x_step: int, function: int, first: int, "
+    "last: int",
+    T=FLOATS,
+)
+def of_three(a, b, x, y, a_step, b_step, x_step, function, first, last):
+    """y = function(a, b, x)."""
+    for i in range(first, last):
+        y[i] = T(call_real(function, float64(a[i * a_step]), float64(b[i * b_step]), float64(x[i * x_step])))
+
+
+@kernel("x: in[T], y: out[T], x_step: int, function: int, which: int, first: int, last: int", T=FLOATS)
+def of_one_to_pair(x, y, x_step, function, which, first, last):
+    """y = one of the two results of function(x)."""
+    pair = local_array(float64, 2)
+    for i in range(first, last):
+        one = call_pair(function, float64(x[i * x_step]), pair)
+        y[i] = T(pair[1]) if which != 0 else T(one)
+
+
+@kernel("x: in[T], y: out[T], x_step: int, function: int, first: int, last: int", T=FLOATS)
+def of_one_if_finite(x, y, x_step, function, first, last):
+    """y = function(x), NaN at infinities."""
+    for i in range(first, last):
+        value = float64(x[i * x_step])
+        y[i] = T(math.nan) if abs(value) == math.inf else T(call_real(function, value))
+
+
+@kernel("x: in[E], y: out[E], x_step: int, gammaln: int, first: int, last: int", E=FLOATS, T=("float64",))
+def log_gamma(x, y, x_step, gammaln, first, last):
+    """y = log |gamma(x)|, inf at -inf."""
+    for i in range(first, last):
+        value = T(x[i * x_step])
+        y[i] = call_real(gammaln, math.inf if value == -math.inf else value)
+
+
+@scalar_function
+def hurwitz_zeta(s, q):
+    """The sum of (q + n)^-s over n >= 0 by the Euler-Maclaurin formula (DLMF 25.11.5), for float64."""
+    if s <= 1:
+        return math.inf if s == 1 else math.nan
+    if q <= 0:
+        if q == round_down(q):
+            return math.inf if s == 2.0 * round_down(0.5 * s) else math.nan
+        if s != round_down(s):
+            return math.nan
+    if q == math.inf:
+        return 0.0 * s
+    total, at = 0.0, q
+    for _ in range(12):
+        total += power(at, -s)
+        at += 1.0
+    while at < 12.0:
+        total += power(at, -s)
+        at += 1.0
+    last = power(at, -s)
+    total += last * at / (s - 1.0) + 0.5 * last
+    # B_2k / (2k)! s (s + 1) ... (s + 2k - 2) at^(1 - s - 2k)
+    term = s * last / at
+    square = at * at
+    total += term / 12.0
+    term *= (s + 1.0) * (s + 2.0) / square
+    total -= term / 720.0
+    term *= (s + 3.0) * (s + 4.0) / square
+    total += term / 30240.0
+    term *= (s + 5.0) * (s + 6.0) / square
+    total -= term / 1209600.0
+    term *= (s + 7.0) * (s + 8.0) / square
+    total += term / 47900160.0
+    term *= (s + 9.0) * (s + 10.0) / square
+    total -= term * (691.0 / 1307674368000.0)
+    term *= (s + 11.0) * (s + 12.0) / square
+    return total + term / 74724249600.0
+
+
+# Functions compute in T, which is float64 here, as long as elements in memory are: those are of type E.
+@kernel("s: in[E], q: in[E], y: out[E], s_step: int, q_step: int, first: int, last: int", E=FLOATS, T=("float64",))
+def zeta(s, q, y, s_step, q_step, first, last):
+    """Hurwitz's zeta function (TensorFlow: tf.math.zeta)."""
+    for i in range(first, last):
+        y[i] = hurwitz_zeta(T(s[i * s_step]), T(q[i * q_step]))
+
+
+@kernel(
+    "n: in[E], x: in[E], y: out[E], n_step: int, x_step: int, psi: int, gamma: int, first: int, last: int",
+    E=FLOATS,
+    T=("float64",),
+)
+def polygamma(n, x, y, n_step, x_step, psi, gamma, first, last):
+    """The derivatives of digamma: (-1)^(n + 1) n! zeta(n + 1, x); NaN unless n is 0, 1, 2 ..."""
+    for i in range(first, last):
+        order, value = T(n[i * n_step]), T(x[i * x_step])
+        found = math.nan
+        if order == 0:
+            if value > 0 or value != round_down(value):
+                found = call_real(psi, value)
+        elif order > 0 and order == round_down(order):
+            found = call_real(gamma, order + 1.0) * hurwitz_zeta(order + 1.0, value)
+            found = -found if order == 2.0 * round_down(0.5 * order) else found
+        y[i] = found
+
+
+@kernel(
+    "a: in[E], x: in[E], y: out[E], a_step: int, x_step: int, psi: int, gammaln: int, first: int, last: int",
+    E=FLOATS,
+    T=("float64",),
+)
+def igamma_slope(a, x, y, a_step, x_step, psi, gammaln, first, last):
+    """The derivative of the incomplete gamma function P(a, x) with respect to a, by its series (DLMF 8.11.4)."""
+    for i in range(first, last):
+        order, value = T(a[i * a_step]), T(x[i * x_step])
+        if not (order > 0 and value >= 0 and order < math.inf):
+            y[i] = math.nan
+            continue
+        if value == 0 or value >= order + 60.0 + 36.0 * math.sqrt(order if order > 1 else 1.0):
+            y[i] = 0
+            continue
+        term, harmonic, total, slope = 1.0, 0.0, 1.0, 0.0
+        for n in range(1, 200000):
+            term = term * (value / (order + n))
+            harmonic += 1.0 / (order + n)
+            total += term
+            change = term * harmonic
+            slope -= change
+            if n > 2 and not (change > 1e-17 * abs(slope) and term > 1e-17 * total):
+                break
+        logarithm = log(value)
+        front = exp(order * logarithm - value - call_real(gammaln, order + 1.0))
+        y[i] = front * (slope + total * (logarithm - call_real(psi, order + 1.0)))
+
+
+@functools.cache
+def address_of(name: str, signature: str) -> int | None:
+    """Where a function of `scipy.special.cython_special` is, of this C signature; None if it has none such."""
+    import ctypes
+
+    from scipy.special import cython_special
+
+    named = re.compile(rf"(__pyx_fuse_\d+(_\d+)*)?{name}\Z")
+    found_name, found_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    found_name.restype, found_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    found_pointer.restype, found_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    for key, capsule in cython_special.__pyx_capi__.items():
+        if named.match(key) and found_name(capsule) == signature.encode():
+            address: int | None = found_pointer(capsule, signature.encode())
+            return address
+    return None
+
+
+@functools.cache
+def address_in_c_library(name: str) -> int | None:
+    """Where a function of the C library is that takes and returns a float64; None if it has none of this name."""
+    import ctypes
+
+    try:
+        function = getattr(ctypes.CDLL(None), name)
+    except (OSError, TypeError, AttributeError):  # Windows has no library of the whole process
+        return None
+    return ctypes.cast(function, ctypes.c_void_p).value
+
+
+BETTER_IN_C = {"gammaln": "lgamma", "j0": "j0", "j1": "j1", "y0": "y0", "y1": "y1"}
+"""Functions of SciPy with those of the C library that are exact beside their zeros, where SciPy's have no digit right."""
+
+
+def _real(name: str, count: int) -> int | None:
+    if name in BETTER_IN_C and (address := address_in_c_library(BETTER_IN_C[name])) is not None:
+        return address  # the int that kernels pass after the numbers lies in a register that these do not read
+    return address_of(name, f"double ({'double, ' * count}int __pyx_skip_dispatch)")
+
+
+OF_ONE = {
+    "everywhere": of_one,
+    "if finite": of_one_if_finite,
+}
+"""The kernels of functions of one number by where these are defined."""
+
+
+def scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") -> Callable[..., Launches | None]:
+    """The launches of a function of SciPy that is applied to each element; NaN where a function of one number is not `defined`."""
+    kernel = (OF_ONE[defined], of_two, of_three)[arity - 1]
+
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        address, found = _real(name, arity), Operands(inputs, outputs[0].shape)
+        if address is None or not found.known or inputs[0].dtype.name not in FLOATS:
+            return None
+        return found.then(kernel[inputs[0].dtype], address)
+
+    return launches
+
+
+def fresnel_launches(which: int) -> Callable[..., Launches | None]:
+    """The launches of one of Fresnel's integrals: 0 is the sine's, 1 the cosine's."""
+
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        address = address_of("fresnel", "void (double, double *, double *)")
+        if address is None or inputs[0].dtype.name not in FLOATS:
+            return None
+        return Operands(inputs, outputs[0].shape).then(of_one_to_pair[inputs[0].dtype], address, which)
+
+    return launches
+
+
+@through_float32
+def _with_functions(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], kernel: Any, functions: tuple[str, ...]
+) -> Launches | None:
+    addresses, found = [_real(name, 1) for name in functions], Operands(inputs, outputs[0].shape)
+    if None in addresses or not found.known or inputs[0].dtype.name not in FLOATS:
+        return None
+    return found.then(kernel[inputs[0].dtype, np.dtype(np.float64)], *addresses)
+
+
+def digamma_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.digamma``."""
+    return _with_functions(inputs, outputs, kernel=digamma, functions=("psi",))
+
+
+def dawsn_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.special.dawsn``."""
+    return _with_functions(inputs, outputs, kernel=dawsn, functions=("dawsn",))
+
+
+def expint_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.special.expint``."""
+    return _with_functions(inputs, outputs, kernel=expint, functions=("expi",))
+
+
+def spence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.special.spence``."""
+    return _with_functions(inputs, outputs, kernel=spence, functions=())
+
+
+def lgamma_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.lgamma``."""
+    return _with_functions(inputs, outputs, kernel=log_gamma, functions=("gammaln",))
+
+
+def zeta_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.zeta``."""
+    return _with_functions(inputs, outputs, kernel=zeta, functions=())
+
+
+def polygamma_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.math.polygamma``."""
+    return _with_functions(inputs, outputs, kernel=polygamma, functions=("psi", "gamma"))
+
+
+def igamma_slope_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """The derivative of ``tf.math.igamma`` with respect to its first argument."""
+    return _with_functions(inputs, outputs, kernel=igamma_slope, functions=("psi", "gammaln"))

@@ -1,0 +1,112 @@
+"""What follows a dense layer's product, both ways: bias and activation in place; their gradients in one pass.
+
+`bias_relu[dtype](z, bias, columns, 0, z.size)` turns the product z, of shape (rows, columns), into relu(z + bias); its last
+two arguments are the range of z's elements to do.
+`relu_gradient_bias[dtype](g, y, dz, db, rows, columns)` gives, from the cotangent g of the result y, the cotangents dz
+of the product and db of the bias (the column sums of dz). The same for linear, tanh and sigmoid.
+"""
+
+import types
+from collections.abc import Sequence
+from typing import Any
+
+from fastgrad.kernels.codegen.body import local_array
+from fastgrad.kernels.codegen.build import Kernel, kernel
+from fastgrad.kernels.elementwise.activation import (
+    linear_of,
+    linear_slope_of_result,
+    relu_of,
+    relu_slope_of_result,
+    sigmoid_slope_of_result,
+    tanh_slope_of_result,
+)
+from fastgrad.kernels.gemm.steps import product_launches
+from fastgrad.kernels.math.vector_math import greatest, least, sigmoid, tanh
+from fastgrad.kernels.reduction.reductions import LANES, ROW_BLOCK
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec, only
+
+FLOATS = ("float32", "float64")
+
+# What the two bodies below call; each kernel is made with its own.
+activation = linear_of
+slope_of_result = linear_slope_of_result
+
+
+def _specialised(function: Any, name: str, **names: object) -> types.FunctionType:
+    """A copy of a function with another name, and with some of its globals."""
+    return types.FunctionType(function.__code__, {**function.__globals__, **names}, name)
+
+
+def _bias_activation(z, bias, columns, first, last):
+    for r in range(first // columns, (last + columns - 1) // columns):
+        start = r * columns
+        for c in range(greatest(first - start, 0), least(last - start, columns)):
+            z[start + c] = activation(z[start + c] + bias[c])
+
+
+def _gradient_bias(g, y, dz, db, rows, columns):
+    block = local_array(T, 256)
+    total = local_array(T, 256)
+    for first in range(0, columns, LANES):
+        width = least(LANES, columns - first)
+        for c in range(width):
+            total[c] = T(0)
+        for start in range(0, rows, ROW_BLOCK):
+            for c in range(width):
+                block[c] = T(0)
+            for r in range(start, least(start + ROW_BLOCK, rows)):
+                at = r * columns + first
+                for c in range(width):
+                    slope = slope_of_result(g[at + c], y[at + c])
+                    dz[at + c] = slope
+                    block[c] += slope
+            for c in range(width):
+                total[c] += block[c]
+        for c in range(width):
+            db[first + c] = total[c]
+
+
+def _bias_kernel(name: str, activation: object) -> Kernel:
+    function = _specialised(_bias_activation, f"bias_{name}", activation=activation)
+    return kernel("z: inout[T], bias: in[T], columns: int, first: int, last: int", T=FLOATS)(function)
+
+
+def _gradient_kernel(name: str, slope: object) -> Kernel:
+    function = _specialised(_gradient_bias, f"{name}_gradient_bias", slope_of_result=slope)
+    signature = "g: in[T], y: in[T], dz: out[T], db: out[T], rows: int, columns: int"
+    return kernel(signature, in_place={"dz": ("g",)}, T=FLOATS)(function)
+
+
+bias_linear = _bias_kernel("linear", linear_of)
+bias_relu = _bias_kernel("relu", relu_of)
+bias_tanh = _bias_kernel("tanh", tanh)
+bias_sigmoid = _bias_kernel("sigmoid", sigmoid)
+linear_gradient_bias = _gradient_kernel("linear", linear_slope_of_result)
+relu_gradient_bias = _gradient_kernel("relu", relu_slope_of_result)
+tanh_gradient_bias = _gradient_kernel("tanh", tanh_slope_of_result)
+sigmoid_gradient_bias = _gradient_kernel("sigmoid", sigmoid_slope_of_result)
+
+BIAS = {"linear": bias_linear, "relu": bias_relu, "tanh": bias_tanh, "sigmoid": bias_sigmoid}
+GRADIENT_BIAS = {
+    "linear": linear_gradient_bias,
+    "relu": relu_gradient_bias,
+    "tanh": tanh_gradient_bias,
+    "sigmoid": sigmoid_gradient_bias,
+}
+"""The kernels by the name of the activation."""
+
+
+def dense_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: str) -> Launches:
+    """What `dense` runs in a program: the product, each part of which gets its bias and activation while it is in the cache."""
+    (y,) = outputs
+    rows, columns = y.shape
+    finish = Launch(BIAS[activation][y.dtype], (Output(0), Input(2), columns), rows * columns)
+    return product_launches(inputs[:2], following=finish)
+
+
+def dense_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: str) -> Launches:
+    """What `dense_gradient` runs in a program."""
+    g, _ = inputs
+    rows, columns = g.shape
+    finish = GRADIENT_BIAS[activation][g.dtype]
+    return only(finish, Input(0), Input(1), Output(0), Output(1), rows, columns)

@@ -1,0 +1,286 @@
+"""Matrix products at once.
+
+Up to `LARGEST` multiplications a native function reads shapes and strides off the arrays and calls the kernel as a step. What is
+larger, or laid out in another way, goes to the launches of a program, and so to the team where it is worth that: a BLAS has
+threads of its own, which stall when another process has a core. What the kernel is not for is left to NumPy.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy import int8, int32, int64
+
+from fastgrad.kernels.codegen.body import call_step, pointer, scalar_function
+from fastgrad.kernels.codegen.bounds import NO_BOUND
+from fastgrad.kernels.codegen.build import kernel, step_address
+from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.codegen.wrapper import (
+    BYTEORDER_AT,
+    DATA_AT,
+    DESCR_AT,
+    FLAGS_AT,
+    NDIM_AT,
+    SHAPE_AT,
+    STRIDES_AT,
+    SWAPPED,
+    TYPE_AT,
+    TYPE_NUMBER_AT,
+)
+from fastgrad.kernels.elementwise.half import BFLOAT16, Array
+from fastgrad.kernels.gemm.form import MOST_ROWS, SECOND_CACHE, form_of, pair_form_of
+from fastgrad.kernels.gemm.gemm import gemm
+from fastgrad.kernels.gemm.pairs import gemm_pairs
+from fastgrad.kernels.gemm.steps import NO_STEPS, product_launches
+from fastgrad.kernels.runtime.eager_launch import run_at_once
+from fastgrad.kernels.runtime.launch import Launches
+
+LARGEST = 1 << 21
+LARGEST_VECTOR = 1 << 13  # elements of the matrix, where the other operand is a vector
+MOST_CALLS = 4096
+ALIGNED = 0x100
+FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
+
+# Words of the memory that the native function works in: those of the kernel, and what it has to know.
+A, B, C, M, N, K, A_ROW, A_K, B_K, B_COLUMN = range(10)
+UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 26, 29, 31, 32, 33
+
+DONE, NOT_HERE, NO_KERNEL = range(3)
+
+
+@scalar_function
+def matrix_dtype(array, array_type):
+    """The number of the dtype of an object, if it is an aligned matrix in native byte order, else -1."""
+    if pointer(int64, array + TYPE_AT)[0] != array_type or pointer(int32, array + NDIM_AT)[0] != 2:
+        return -1
+    if pointer(int32, array + FLAGS_AT)[0] & ALIGNED == 0:
+        return -1
+    descr = pointer(int64, array + DESCR_AT)[0]
+    if pointer(int8, descr + BYTEORDER_AT)[0] == SWAPPED:
+        return -1
+    return int64(pointer(int32, descr + TYPE_NUMBER_AT)[0])
+
+
+@scalar_function
+def size_at(array, axis):
+    """The size of an array along an axis."""
+    return pointer(int64, pointer(int64, array + SHAPE_AT)[0])[axis]
+
+
+@scalar_function
+def stride_at(array, axis, itemsize):
+    """The stride of an array along an axis, in elements; 1 where it does not matter."""
+    if size_at(array, axis) == 1:
+        return 1
+    return pointer(int64, pointer(int64, array + STRIDES_AT)[0])[axis] // itemsize
+
+
+@kernel("objects: objects, words: inout[int64], transpose_a: int, transpose_b: int -> int")
+def multiply_matrices(objects, words, transpose_a, transpose_b):
+    """c = op(a) op(b) for the arrays a, b, c of a tuple; c is contiguous and has the right shape and dtype.
+
+    Returns `DONE`, `NOT_HERE` if it has done nothing and won't, `NO_KERNEL` if the address of the kernel is missing.
+    """
+    a, b, c = objects[0], objects[1], objects[2]
+    dtype = matrix_dtype(a, words[ARRAY_TYPE])
+    if (dtype != FLOAT32 and dtype != FLOAT64) or matrix_dtype(b, words[ARRAY_TYPE]) != dtype:  # noqa: PLR1714 - a body has no tuples
+        return NOT_HERE
+    itemsize = 4 if dtype == FLOAT32 else 8
+    m, n = size_at(c, 0), size_at(c, 1)
+    a_row, a_k = stride_at(a, transpose_a, itemsize), stride_at(a, 1 - transpose_a, itemsize)
+    b_k, b_column = stride_at(b, transpose_b, itemsize), stride_at(b, 1 - transpose_b, itemsize)
+    k = size_at(b, transpose_b)
+    if n == 1:  # the product with a column is one of a row with the transpose
+        a, b, m, n = b, a, n, m
+        a_row, a_k, b_k, b_column = b_column, b_k, a_k, a_row
+    work = m * n * k
+    if work == 0 or work > (LARGEST_VECTOR if m == 1 else LARGEST) or (b_k != 1 and b_column != 1):
+        return NOT_HERE
+    step = words[KERNEL_WORDS + (0 if dtype == FLOAT32 else 1)]
+    if step == 0:
+        return NO_KERNEL
+    words[A], words[B], words[C] = (
+        pointer(int64, a + DATA_AT)[0],
+        pointer(int64, b + DATA_AT)[0],
+        pointer(int64, c + DATA_AT)[0],
+    )
+    words[M], words[N], words[K] = m, n, k
+    words[A_ROW], words[A_K], words[B_K], words[B_COLUMN] = a_row, a_k, b_k, b_column
+    units = (n * itemsize + words[PANEL_BYTES] - 1) // words[PANEL_BYTES]
+    words[UNIT], words[TOGETHER], words[MOST] = m, 1, 1
+    if b_column == 1 and units > 1 and k * n * itemsize <= SECOND_CACHE:
+        words[UNIT], words[TOGETHER] = MOST_ROWS, units
+        units = (m + MOST_ROWS - 1) // MOST_ROWS
+    call_step(step, words[WORDS], 0, units)
+    return DONE
+
+
+class _Door:
+    """The native function and the memory it works in, which the GIL guards; it is loaded when it is first called."""
+
+    def __init__(self) -> None:
+        self.words = np.zeros(WORDS + 1, np.int64)
+        self.words[SIZES:KERNEL_WORDS] = NO_BOUND  # of the three matrices: checked builds ask
+        self.multiply: Any = self._load
+
+    def _load(self, *args: Any) -> int:
+        machine, words = host_isa(), self.words
+        words[PANEL_BYTES], words[ARRAY_TYPE], words[WORDS] = machine.panel_bytes, id(np.ndarray), words.ctypes.data
+        self.multiply = multiply_matrices[()] if machine.fused else _refuse
+        answer: int = self.multiply(*args)
+        return answer
+
+
+def _refuse(*args: Any) -> int:
+    """Stands in on a machine without fused multiply-adds, where the kernel is slow."""
+    return NOT_HERE
+
+
+_door = _Door()
+
+
+def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray | None:
+    """The matrix product of two matrices that fit each other; None if it is left to NumPy.
+
+    Args:
+        a, b: shapes (m, k) and (k, n), or with the axes swapped if they are to be transposed.
+        transpose_a, transpose_b: whether they are.
+    """
+    c = np.empty((a.shape[1 if transpose_a else 0], b.shape[0 if transpose_b else 1]), a.dtype)
+    answer = _door.multiply((a, b, c), _door.words, transpose_a, transpose_b)
+    if answer == DONE:
+        return c
+    if answer == NO_KERNEL:
+        _door.words[KERNEL_WORDS + (a.itemsize == 8)] = step_address(gemm[a.dtype])
+        return product(a, b, transpose_a, transpose_b)
+    return _product_of_launches(a, b, transpose_a, transpose_b)
+
+
+class _Call(NamedTuple):
+    """What computes products of arrays of known shapes."""
+
+    kernel: Any
+    swapped: bool
+    shape: tuple[int, ...]
+    numbers: tuple[int, ...]
+
+
+class _LargeCall(NamedTuple):
+    """The same for the team."""
+
+    shape: tuple[int, ...]
+    launches: Launches
+
+
+_calls: dict[tuple[Any, ...], _Call | None] = {}
+
+
+def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
+    """The products of a batch of matrices that fit each other; None if they are left to NumPy.
+
+    Args:
+        a, b: shapes (..., m, k) and (..., k, n), or with the last two swapped if they are to be transposed; the leading ones
+            broadcast.
+        transpose_a, transpose_b: whether they are.
+    """
+    key = a.dtype, a.shape, b.shape, transpose_a, transpose_b
+    try:
+        call = _calls[key]
+    except KeyError:
+        if len(_calls) >= MOST_CALLS:
+            _calls.clear()
+        call = _calls[key] = _call_for(*key)
+    if call is None or b.dtype != a.dtype or not (a.flags.c_contiguous and b.flags.c_contiguous):
+        return _product_of_launches(a, b, transpose_a, transpose_b)
+    c = np.empty(call.shape, a.dtype)
+    call.kernel(*((b, a) if call.swapped else (a, b)), c, *call.numbers)
+    return c
+
+
+def _call_for(
+    dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
+) -> _Call | None:
+    if dtype not in gemm.variables["T"] or not host_isa().fused:
+        return None
+    form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
+    if form is None:
+        return None
+    work = form.m * form.n * form.k
+    if work > (LARGEST_VECTOR if form.m == 1 else LARGEST) or work * form.batches > LARGEST:
+        return None
+    return _Call(gemm[dtype], form.swapped, form.shape, (*form.numbers, *NO_STEPS, 0, form.units))
+
+
+def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
+    """A large product, of contiguous copies of what is not contiguous; None if it is left to NumPy."""
+    x, transpose_x = _as_it_lies(a, transpose_a)
+    y, transpose_y = _as_it_lies(b, transpose_b)
+    if y.dtype != x.dtype:
+        return None
+    shape, launches = _launches_for(x.dtype, x.shape, y.shape, transpose_x, transpose_y)
+    if launches is None:
+        return None
+    c = np.empty(shape, x.dtype)
+    run_at_once(launches, (_contiguous(x), _contiguous(y)), (c,))
+    return c
+
+
+def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
+    """The products of bfloat16 matrices that fit each other, in float32; None where `gemm_pairs` is not for that.
+
+    Args:
+        a, b, transpose_a, transpose_b: as for `batch_product`.
+    """
+    if not (a.dtype == b.dtype == BFLOAT16):
+        return None
+    x, transpose_x = _as_it_lies(a, transpose_a)
+    y, transpose_y = _as_it_lies(b, transpose_b)
+    call = _pair_call_for(x.shape, y.shape, transpose_x, transpose_y)
+    if call is None:
+        return None
+    x, y, c = _contiguous(x), _contiguous(y), np.empty(call.shape, np.float32)
+    if isinstance(call, _LargeCall):
+        run_at_once(call.launches, (x, y), (c,))
+    else:
+        call.kernel(*[one.view(np.uint16) for one in ((y, x) if call.swapped else (x, y))], c, *call.numbers)
+    return c
+
+
+@functools.lru_cache(maxsize=512)
+def _pair_call_for(
+    a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
+) -> _Call | _LargeCall | None:
+    form = pair_form_of(a, b, transpose_a, transpose_b)
+    if form is None:
+        return None
+    if form.m * form.n * form.k * form.batches > LARGEST:
+        launches = product_launches((Array(a, BFLOAT16), Array(b, BFLOAT16)), transpose_a, transpose_b)
+        return _LargeCall(form.shape, launches)
+    return _Call(gemm_pairs[()], form.swapped, form.shape, (*form.numbers_of_pairs, *NO_STEPS, 0, form.units))
+
+
+def _as_it_lies(x: np.ndarray, transposed: bool) -> tuple[np.ndarray, bool]:
+    """Matrices, swapped if their columns lie together, and whether they are to be transposed then."""
+    if x.flags.c_contiguous:
+        return x, transposed
+    turned = x.swapaxes(-1, -2)
+    return (turned, not transposed) if turned.flags.c_contiguous else (x, transposed)
+
+
+def _contiguous(x: np.ndarray) -> np.ndarray:
+    return x if x.flags.c_contiguous and x.flags.aligned else np.require(x, None, ["C", "A"])
+
+
+@functools.lru_cache(maxsize=512)
+def _launches_for(
+    dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
+) -> tuple[tuple[int, ...], Launches | None]:
+    """The shape of a product that is worth the call and what computes it, if the kernel does."""
+    if dtype not in gemm.variables["T"] or not host_isa().fused:
+        return (), None
+    form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)
+    if form is None or form.m == 1 or form.m * form.n * form.k * form.batches <= LARGEST:
+        return (), None
+    return form.shape, product_launches((Array(a, dtype), Array(b, dtype)), transpose_a, transpose_b)

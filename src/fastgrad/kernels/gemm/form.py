@@ -1,0 +1,261 @@
+"""How a kernel computes a product of arrays: which of them it is given first, its units of work, what is copied, what may come before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.elementwise.half import BFLOAT16
+from fastgrad.kernels.gemm.gemm import COPY_ROWS, TERMS, chains_of, gemm
+from fastgrad.kernels.gemm.pairs import ROWS
+from fastgrad.kernels.runtime.launch import NO_PARTS, Spec
+
+NOT_OWN = (0,) * 3  # what a prologue makes lies where others find it
+TILE_ROWS = 8  # of which all tiles have a part
+CACHED = 1 << 16  # bytes of C that stay near while what follows is done
+MOST_ROWS = 64  # that are worth doing together
+SECOND_CACHE = 1 << 19  # bytes of it that B may take
+COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
+SUMS = 1 << 18  # bytes of sums of chains that stay in the second cache
+LONG = 8000.0  # nanoseconds of a product that threads share
+SHORT = 4000.0  # and of one that they do not
+LARGE = 1 << 21  # bytes of A that leave the second cache before the next terms of its rows are read
+COPY_PANELS = 8  # so many panels of B pay for a copy of rows of A
+COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for a set of the cache
+FOLLOWED = 1 << 18  # bytes of C that stay in the second cache while what follows is done
+TILED = 256  # multiplications of each matrix of a batch that pay for copies of A and B
+MANY = 4  # units, which can be shared among threads
+
+NANOSECONDS = 0.02  # of a multiplication and addition, about
+
+
+class Form(NamedTuple):
+    """How the kernel computes a product.
+
+    Attributes:
+        swapped: whether it is given b and then a: a product with a column is one of a row with the transpose.
+        turned: whether that gives the transpose of C, which `turn` transposes: of few rows with a transposed B.
+        batches, m, n, k: sizes for the kernel; a batch of rows may be one matrix of more rows.
+        strides: a_row, a_k, b_k, b_column, a_batch, b_batch.
+        shape: of the result.
+        unit: rows of a unit of work, its panels, and how many units are done as one.
+        units: of work.
+        chains: how many sums there are of each element, that are units of their own; 1 where they are not.
+        copied: how many elements there are to each term in the copy of A, 0 where there is none.
+    """
+
+    swapped: bool
+    turned: bool
+    batches: int
+    m: int
+    n: int
+    k: int
+    strides: tuple[int, int, int, int, int, int]
+    shape: tuple[int, ...]
+    unit: tuple[int, int, int]
+    units: int
+    chains: int
+    copied: int
+
+    @property
+    def is_large_row(self) -> bool:
+        """Whether it is the product of a row with so large a matrix that `gemv` is quicker."""
+        rows_lie_together = self.strides[3] == 1
+        return self.batches == self.m == 1 and self.k * self.n >= 1 << 14 and (rows_lie_together or self.k >= 512)
+
+    @property
+    def parts(self) -> Mapping[int, int]:
+        """What `Launch.parts` are: where units are equal numbers of whole rows of one matrix, its rows and perhaps those of A."""
+        rows = self.unit[0] * self.units
+        if self.swapped or self.batches > 1 or self.m != rows:
+            return NO_PARTS
+        of_c = {2: self.m * self.n}
+        return {0: self.m * self.k, **of_c} if self.strides[:2] == (self.k, 1) else of_c
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether a unit makes whole rows of C, each of which is finished then."""
+        return self.chains == 1 and not self.turned and self.units == self.batches * -(-self.m // self.unit[0])
+
+    @property
+    def gives_rows(self) -> bool:
+        """Whether the kernel calls what follows on whole rows."""
+        return self.takes_rows and not (self.swapped or self.is_large_row)
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether a unit also reads rows of A, whose elements lie together, where they are, and no other one reads them."""
+        own = self.batches == 1 or self.strides[4] == self.m * self.k
+        together = self.strides[:2] == (self.k, 1)
+        return self.takes_rows and together and own and not (self.swapped or self.copied or self.is_large_row)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What the kernel takes between the arrays and the steps around."""
+        return (*self.numbers_of_pairs, int(self.chains > 1), self.copied, *NOT_OWN)
+
+    @property
+    def numbers_of_pairs(self) -> tuple[int, ...]:
+        """The same for `gemm_pairs`."""
+        return (self.m, self.n, self.k, *self.strides, *self.unit)
+
+
+def form_of(
+    itemsize: int,
+    a: tuple[int, ...],
+    b: tuple[int, ...],
+    transpose_a: bool,
+    transpose_b: bool,
+    followed: bool = False,
+    shared: bool = False,
+) -> Form | None:
+    """How the kernel computes a product of contiguous arrays of these shapes, which fit each other.
+
+    Args:
+        itemsize: bytes of an element.
+        a, b: the shapes.
+        transpose_a, transpose_b: whether the last two axes are to be swapped.
+        followed: whether rows of the product are to be given to another step.
+        shared: whether threads may share it.
+
+    Returns:
+        None for a product without elements or without terms, and for batches that broadcast in a way that strides can't
+        express.
+    """
+    m, k = a[-2:][::-1] if transpose_a else a[-2:]
+    n = b[-2] if transpose_b else b[-1]
+    a_outer, b_outer = a[:-2], b[:-2]
+    batches, a_batch, b_batch = prod(a_outer), m * k, k * n
+    if a_outer != b_outer:
+        if prod(b_outer) == 1:
+            b_batch = 0
+        elif batches == 1:
+            batches, a_batch = prod(b_outer), 0
+        else:
+            return None
+    shape = (*np.broadcast_shapes(a_outer, b_outer), m, n)
+    if not k or not prod(shape):
+        return None
+    if b_batch == 0 and not transpose_a:
+        batches, m = 1, batches * m
+    a_row, a_k = (1, m) if transpose_a else (k, 1)
+    b_k, b_column = (1, k) if transpose_b else (n, 1)
+    may_turn = shared and not followed and batches == 1 and a_k == 1 != b_column
+    turned = may_turn and _are_worth_turning(m, n, k, host_isa().vector_bytes // itemsize)
+    swapped = turned or (n == 1 and m > 1)
+    if swapped:
+        m, n = n, m
+        a_row, a_k, b_k, b_column = b_column, b_k, a_k, a_row
+        a_batch, b_batch = b_batch, a_batch
+    strides = (a_row, a_k, b_k, b_column, *((a_batch, b_batch) if batches > 1 else (0, 0)))
+    panels = -(-n * itemsize // host_isa().panel_bytes)
+    chains = chains_of(k)
+    if not (shared and batches == 1 < m and b_column == 1 and _are_worth_apart(itemsize, m, n, k, chains)):
+        chains = 1
+    is_near = b_column == 1 and k * n * itemsize <= SECOND_CACHE
+    is_far = a_k != 1 and m >= COPIED_ROWS  # each term of a row is in a page of its own
+    is_read_often = panels >= COPY_PANELS and not is_near and k * m * itemsize >= SECOND_CACHE
+    is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE
+    copies = is_far and (is_read_often or is_large) and _copy_rows(itemsize) > 0
+    whole_rows = (followed and chains == 1) or (is_near and panels > 1)
+    # Each copies all of B then; but a thread has rows of its own, which the steps around may have for it.
+    whole_rows |= shared and batches == 1 < panels and b_column != 1 and max(-(-m // COPIED_ROWS), MANY // panels) > 1
+    together, most, copied = 1, m, 0
+    blocks = -(-m // TILE_ROWS)
+    if chains > 1:
+        blocks = min(blocks, max(MANY // (chains * panels), 1))
+    elif copies:
+        rows = _copy_rows(itemsize)
+        blocks = -(-m // (min(rows, COPIED_ROWS) if whole_rows else rows))
+        together, most, copied = panels if whole_rows else COPY_PANELS, 1, rows + COPY_GAP
+    elif whole_rows and is_near:
+        together, most = panels, max(min(MOST_ROWS, CACHED // (n * itemsize)) // TILE_ROWS, 1)
+    else:
+        if b_column != 1:  # each unit copies its panels of B
+            is_short = followed and NANOSECONDS * batches * m * n * k < SHORT
+            blocks = min(blocks, max(-(-m // COPIED_ROWS), 1 if is_short else MANY // (batches * panels)))
+        if whole_rows:
+            together, most = panels, max(MOST_ROWS // TILE_ROWS, 1)
+    unit = -(-m // (blocks * TILE_ROWS)) * TILE_ROWS
+    units = batches * -(-panels // together) * -(-m // unit) * chains
+    return Form(swapped, turned, batches, m, n, k, strides, shape, (unit, together, most), units, chains, copied)
+
+
+def has_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:
+    """Whether `product_launches` are for these two inputs `gemm_pairs`: bfloat16 matrices, but no row with a matrix."""
+    a, b = inputs
+    return a.dtype == BFLOAT16 and pair_form_of(tuple(a.shape), tuple(b.shape), transpose_a, transpose_b) is not None
+
+
+def pair_form_of(
+    a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, followed: bool = False
+) -> Form | None:
+    """How `gemm_pairs` computes a product; None as from `form_of`, for a row with a matrix, and without fused multiply-adds."""
+    form = form_of(BFLOAT16.itemsize, a, b, transpose_a, transpose_b)
+    if form is None or form.m == 1 or not host_isa().fused:
+        return None
+    is_copied = form.strides[1] != 1
+    panels = -(-form.n * 4 // host_isa().panel_bytes)
+    together = panels if followed else min(panels, COPY_PANELS) if is_copied else 1
+    across = form.batches * -(-panels // together)
+    # A unit copies its panels of B, which is little beside so many rows.
+    blocks = min(-(-form.m // TILE_ROWS), max(-(-form.m // ROWS), MANY // across))
+    unit = -(-form.m // (blocks * TILE_ROWS)) * TILE_ROWS
+    rows = ROWS if is_copied else max(ROWS, FOLLOWED // (4 * form.n)) if followed else form.m
+    units = across * -(-form.m // unit)
+    return form._replace(unit=(unit, together, max(rows // unit, 1)), units=units, chains=1, copied=0)
+
+
+def _copy_rows(itemsize: int) -> int:
+    """The rows of A that a copy has place for; none where vectors have two elements."""
+    return COPY_ROWS * (host_isa().panel_bytes // itemsize) // TERMS // COPY_GAP * COPY_GAP - COPY_GAP
+
+
+def _are_worth_turning(m: int, n: int, k: int, lanes: int) -> bool:
+    """Whether it takes less to transpose A and C than B, as those have few rows, which are the lanes of vectors then."""
+    idle = -m % lanes
+    return 2 * m * (5 * k + 8 * n) <= (7 - 2 * idle) * n * k and NANOSECONDS * m * n * k >= 2 * LONG
+
+
+def _are_worth_apart(itemsize: int, m: int, n: int, k: int, chains: int) -> bool:
+    """Whether it costs little to add up the chains of a product, beside what threads save that read only a part of B."""
+    sums = chains * m * n * itemsize
+    return chains > 1 and sums <= SUMS and 2 * sums <= k * n * itemsize and NANOSECONDS * m * n * k >= LONG
+
+
+def form_for(
+    dtype: np.dtype,
+    a: tuple[int, ...],
+    b: tuple[int, ...],
+    transpose_a: bool,
+    transpose_b: bool,
+    followed: bool,
+) -> Form | None:
+    """How a kernel computes a product of matrices of a dtype; None where none of those here does, as from ``form_of``."""
+    if dtype == BFLOAT16:
+        return pair_form_of(a, b, transpose_a, transpose_b, followed)
+    if dtype not in gemm.variables["T"]:
+        return None
+    return form_of(dtype.itemsize, a, b, transpose_a, transpose_b, followed, True)
+
+
+def rows_of_unit(inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False) -> int | None:
+    """How many rows, a multiple of 8, `product_launches` gives at least to what follows on rows; all but the last ones begin at a multiple.
+
+    Args:
+        inputs, transpose_a, transpose_b: as for `product_launches`.
+
+    Returns:
+        None where what follows by rows is a step of its own, or the product alone is quicker or can be shared by more threads.
+    """
+    a, b = inputs[:2]
+    sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
+    form, alone = form_for(*sizes, True), form_for(*sizes, False)
+    if form is None or alone is None or not form.gives_rows or alone.turned or form.batches > 1:
+        return None
+    is_short = NANOSECONDS * form.m * form.n * form.k < SHORT
+    return form.unit[0] if is_short or form.units >= min(alone.units, MANY) else None

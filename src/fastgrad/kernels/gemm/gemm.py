@@ -1,0 +1,195 @@
+"""Matrix products: C = op(A) op(B), in batches, with what makes rows of A before, and what follows on rows of C, while they are in the cache.
+
+Sizes and strides are arguments: one compilation serves all shapes and transpositions. Each element of C is a sum of
+chains of fused multiply-adds in the order of k, whose lengths follow from k. So its bits depend on its row of A and its
+column of B alone: not on tiles, shares, the other rows and columns, or the vectors of the machine.
+"""
+
+from __future__ import annotations
+
+from numpy import int64
+
+from fastgrad.kernels.codegen.body import (
+    address_of,
+    call_step,
+    local_array,
+    masked_loads,
+    multiply_rows,
+    pack_panel,
+    panel_array,
+    panel_columns,
+    pointer,
+    scalar_function,
+    vector_lanes,
+)
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import least
+
+TERMS = 416  # the longest chain: longer sums are sums of a power of two of chains, of equal lengths but for one term
+PACKING_ROWS = 256  # so many rows of A pay for a copy of a panel of B
+COPY_ROWS = 1768  # the length of a copy of A, in rows of a panel
+WORDS = 64  # of a prologue that makes such a copy
+BLOCK = 1024  # elements whose sums of chains are added up while they are in the first cache
+
+
+@scalar_function
+def chains_of(k):
+    """How many chains a sum of k terms is: two or four threads have as many each."""
+    chains = 1
+    while chains * TERMS < k:
+        chains *= 2
+    return chains
+
+
+@kernel(
+    "a: in[T], b: in[T], c: out[T], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, a_batch: int, "
+    "b_batch: int, unit: int, together: int, most: int, apart: int, copied: int, own_place: int, own_words: int, own_bytes: int, prologue: int, "
+    "prologue_words: int, prologue_units: int, epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int",
+    T=("float32", "float64"),
+)
+def gemm(
+    a,
+    b,
+    c,
+    m,
+    n,
+    k,
+    a_row,
+    a_k,
+    b_k,
+    b_column,
+    a_batch,
+    b_batch,
+    unit,
+    together,
+    most,
+    apart,
+    copied,
+    own_place,
+    own_words,
+    own_bytes,
+    prologue,
+    prologue_words,
+    prologue_units,
+    epilogue,
+    epilogue_words,
+    epilogue_units,
+    first,
+    last,
+):
+    """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
+
+    Args:
+        a, b, c: the arrays; C overlaps neither of the others.
+        m, n, k: sizes, k >= 1.
+        a_row, a_k: strides of A, in elements. They may be anything.
+        b_k, b_column: strides of B; one of them is 1.
+        a_batch, b_batch: from one matrix to the next; 0 for one that all share.
+        unit: the rows of a unit of work: it is as many rows of C, or what is left of them, by some panels of its columns.
+            Units are counted down the rows, then along the panels, then along the batch.
+        together: the panels of a unit. All of them are best while B fits the second cache.
+        most: how many units, one below the other, may be done as one.
+        apart: for one matrix that is not done in whole rows of panels, whether the chains of a sum are units of their own, counted in
+            the place of the batch, each with a C: `add_chains` adds these up. Threads then read different rows of B.
+        copied: 0, or how many elements there are to each term in a copy of the unit's part of A: more than a unit has rows,
+            and at most ``COPY_ROWS`` times the columns of a panel over ``TERMS``. A copy pays where A is read for many panels
+            and each of its terms is in another page.
+        own_place: 0, or of the prologue's words 1 + the number of that which is the address of A's rows. They are made in the kernel's own memory
+            then, and A is not looked at: at most ``COPY_ROWS`` times the columns of a panel are the elements of the rows that are done as one.
+        own_words: how many words the prologue has, at most ``WORDS``, where rows are made so.
+        own_bytes: those of a row of A there.
+        prologue: where a unit has all panels the address of the step of a kernel that makes rows of A just before they are read; 0 for
+            none. Each row of the batch's A's is then read by one unit. What it answers is not looked at.
+        prologue_words: the address of that step's words.
+        prologue_units: how many of that kernel's units make a row of A.
+        epilogue, epilogue_words, epilogue_units: the same for a kernel that is given rows of C as soon as they are done.
+        first, last: the units to do.
+    """
+    packed, copy, words = panel_array(T, 416), panel_array(T, 1768), local_array(int64, 64)
+    width = panel_columns(T)
+    lanes = vector_lanes(T)
+    panels = (n + width - 1) // width
+    across = (panels + together - 1) // together
+    blocks = (m + unit - 1) // unit
+    chains = chains_of(k)
+    at = first
+    while at < last:
+        place = at // blocks
+        block = at - place * blocks
+        count = least(least(blocks - block, last - at), most)
+        at += count
+        row, end = block * unit, least(m, (block + count) * unit)
+        matrix = place // across
+        first_panel = (place - matrix * across) * together
+        batch, begin_chain, end_chain = matrix, 0, chains
+        if apart != 0:
+            batch, begin_chain, end_chain = 0, matrix, matrix + 1
+        top, bottom = batch * m + row, batch * m + end
+        rows = a
+        rows_at, rows_row = batch * a_batch + row * a_row, a_row
+        if own_place != 0:
+            for i in range(own_words):
+                words[i] = pointer(int64, prologue_words)[i]
+            words[own_place - 1] = address_of(copy) - top * own_bytes
+            call_step(prologue, address_of(words), top * prologue_units, bottom * prologue_units)
+            rows, rows_at, rows_row = copy, 0, k
+        elif prologue != 0:
+            call_step(prologue, prologue_words, top * prologue_units, bottom * prologue_units)
+        for chain in range(begin_chain, end_chain):
+            term = k * chain // chains
+            depth = k * (chain + 1) // chains - term
+            there, there_at, there_row, there_k = rows, rows_at + term * a_k, rows_row, a_k
+            if copied != 0:
+                pack_panel(a, there_at, a_k, a_row, copy, copied, depth, end - row)
+                there, there_at, there_row, there_k = copy, 0, 1, copied
+            for panel in range(first_panel, least(first_panel + together, panels)):
+                column = panel * width
+                columns = least(width, n - column)
+                stride = (columns + lanes - 1) // lanes * lanes
+                here, here_at, here_k = b, batch * b_batch + column * b_column + term * b_k, b_k
+                if (
+                    b_column != 1
+                    or (end - row >= PACKING_ROWS and n > columns)
+                    or (masked_loads(T) == 0 and stride > columns)
+                ):
+                    pack_panel(b, here_at, b_k, b_column, packed, stride, depth, columns)
+                    here, here_at, here_k = packed, 0, stride
+                at_c, more = (matrix * m + row) * n + column, chain - begin_chain
+                multiply_rows(
+                    there,
+                    there_at,
+                    there_row,
+                    there_k,
+                    here,
+                    here_at,
+                    here_k,
+                    c,
+                    at_c,
+                    n,
+                    more,
+                    depth,
+                    end - row,
+                    columns,
+                )
+        if epilogue != 0:
+            call_step(epilogue, epilogue_words, top * epilogue_units, bottom * epilogue_units)
+
+
+@kernel(
+    "sums: in[T], c: out[T], chains: int, size: int, step: int, words: int, first: int, last: int",
+    T=("float32", "float64"),
+)
+def add_chains(sums, c, chains, size, step, words, first, last):
+    """C from the sums of its chains, an array of shape (chains, size), in the order in which `gemm` adds them up.
+
+    `step` and `words` are a map over elements that follows, and may write C; units are elements.
+    """
+    for start in range(first, last, BLOCK):
+        end = least(start + BLOCK, last)
+        for i in range(start, end):
+            c[i] = sums[i] + sums[size + i]
+        for chain in range(2, chains):
+            for i in range(start, end):
+                c[i] += sums[chain * size + i]
+        if step != 0:
+            call_step(step, words, start, end)

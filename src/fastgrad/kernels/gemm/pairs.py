@@ -1,0 +1,155 @@
+"""Products of bfloat16 matrices with float32 sums, where terms go in pairs: twice the pace of `gemm` where the processor has that.
+
+As in `gemm` each element is a sum of chains whose lengths follow from k, and its bits depend on its row of A and its column of B alone. (On
+processors that have no instruction for pairs they may differ where numbers below 2^-126 occur; see `codegen/pair_emission.py`.)
+"""
+
+from __future__ import annotations
+
+from numpy import int32, int64
+
+from fastgrad.kernels.codegen.body import (
+    call_step,
+    local_array,
+    multiply_pairs,
+    pack_pairs,
+    panel_array,
+    panel_columns,
+    scalar_function,
+    vector_lanes,
+)
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.gemm.gemm import chains_of
+from fastgrad.kernels.math.vector_math import least
+
+ROWS = 128  # of A that are copied together where the terms of a row do not lie one behind the other
+COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for a set of the cache
+
+
+@scalar_function
+def interleave(x, at, step, target, target_row, pairs, columns):
+    """Copies pairs of rows, whose columns lie together, to rows of pairs.
+
+    Args:
+        x, at, step: uint16; where the first row begins, and from one row to the next.
+        target, target_row: int32; from one row of pairs to the next.
+        pairs, columns: how many there are.
+    """
+    for pair in range(pairs):
+        here, to = at + 2 * pair * step, pair * target_row
+        for j in range(columns):
+            target[to + j] = int32(int64(x[here + j]) | (int64(x[here + step + j]) << 16))
+
+
+@scalar_function
+def widen(x, at, step, target, start, count):
+    """Copies numbers that lie `step` from each other as pairs of each with a zero."""
+    for i in range(count):
+        target[start + i] = int32(x[at + i * step])
+
+
+@kernel(
+    "a: in[uint16], b: in[uint16], c: out[float32], m: int, n: int, k: int, a_row: int, a_k: int, b_k: int, b_column: int, "
+    "a_batch: int, b_batch: int, unit: int, together: int, most: int, prologue: int, prologue_words: int, prologue_units: int, "
+    "epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int"
+)
+def gemm_pairs(
+    a,
+    b,
+    c,
+    m,
+    n,
+    k,
+    a_row,
+    a_k,
+    b_k,
+    b_column,
+    a_batch,
+    b_batch,
+    unit,
+    together,
+    most,
+    prologue,
+    prologue_words,
+    prologue_units,
+    epilogue,
+    epilogue_words,
+    epilogue_units,
+    first,
+    last,
+):
+    """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
+
+    Args:
+        a, b: the bits of bfloat16 numbers.
+        c: float32, not rounded.
+        m, n, k: sizes, k >= 1.
+        a_row, a_k: strides of A, in elements; one of them is 1.
+        b_k, b_column: strides of B; one of them is 1.
+        a_batch, b_batch: from one matrix to the next; 0 for one that all share.
+        unit: the rows of a unit of work: it is as many rows of C, or what is left of them, by some panels of its columns.
+            Units are counted down the rows, then along the panels, then along the batch.
+        together: the panels of a unit.
+        most: how many units, one below the other, may be done as one: at most `ROWS` rows if a_k is not 1.
+        prologue, prologue_words, prologue_units, epilogue, epilogue_words, epilogue_units: as in `gemm`.
+        first, last: the units to do.
+    """
+    packed, copy, lasts = panel_array(int32, 416), local_array(int32, 59904), local_array(int32, 128)
+    width = panel_columns(int32)
+    lanes = vector_lanes(int32)
+    copy_row = ROWS + COPY_GAP
+    panels = (n + width - 1) // width
+    across = (panels + together - 1) // together
+    blocks = (m + unit - 1) // unit
+    pairs = (k + 1) // 2
+    chains = chains_of(pairs)
+    at = first
+    while at < last:
+        place = at // blocks
+        block = at - place * blocks
+        count = least(least(blocks - block, last - at), most)
+        at += count
+        row, end = block * unit, least(m, (block + count) * unit)
+        batch = place // across
+        first_panel = (place - batch * across) * together
+        top, bottom = batch * m + row, batch * m + end
+        if prologue != 0:
+            call_step(prologue, prologue_words, top * prologue_units, bottom * prologue_units)
+        for chain in range(chains):
+            pair = pairs * chain // chains
+            depth = pairs * (chain + 1) // chains - pair
+            a_at = batch * a_batch + row * a_row + 2 * pair * a_k
+            is_odd = 2 * (pair + depth) > k
+            if is_odd:  # the last term is a chain of its own
+                depth -= 1
+            if a_k != 1:
+                interleave(a, a_at, a_k, copy, copy_row, depth, end - row)
+            for panel in range(first_panel, least(first_panel + together, panels)):
+                column = panel * width
+                columns = least(width, n - column)
+                stride = (columns + lanes - 1) // lanes * lanes
+                b_at = batch * b_batch + column * b_column + 2 * pair * b_k
+                if b_column == 1:
+                    interleave(b, b_at, b_k, packed, stride, depth, columns)
+                elif depth > 0:
+                    pack_pairs(b, b_at, b_column, packed, stride, depth, columns)
+                c_at = (batch * m + row) * n + column
+                if depth > 0:
+                    if a_k != 1:
+                        multiply_pairs(
+                            copy, 0, 1, copy_row, packed, 0, stride, c, c_at, n, chain, depth, end - row, columns
+                        )
+                    else:
+                        multiply_pairs(
+                            a, a_at, a_row, 2, packed, 0, stride, c, c_at, n, chain, depth, end - row, columns
+                        )
+                if is_odd:
+                    widen(b, b_at + 2 * depth * b_k, b_column, packed, 0, columns)
+                    for start in range(0, end - row, ROWS):
+                        rows, c_there = least(ROWS, end - row - start), c_at + start * n
+                        widen(a, a_at + start * a_row + 2 * depth * a_k, a_row, lasts, 0, rows)
+                        multiply_pairs(
+                            lasts, 0, 1, 1, packed, 0, stride, c, c_there, n, chain + depth, 1, rows, columns
+                        )
+        if epilogue != 0:
+            call_step(epilogue, epilogue_words, top * epilogue_units, bottom * epilogue_units)

@@ -1,0 +1,72 @@
+"""What makes the first matrix of a product is done by the product's kernel, some rows just before they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from fastgrad.kernels.codegen.bounds import checks_bounds
+from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.gemm.form import form_for
+from fastgrad.kernels.gemm.gemm import COPY_ROWS, WORDS
+from fastgrad.kernels.runtime.launch import EntryOf, Launch, Spec
+
+OWN = 1 << 14  # elements that a prologue makes together where nobody else reads them: they stay in the first caches
+
+
+def takes_prologue(
+    inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, followed: bool = False
+) -> bool:
+    """Whether a product may be ``prepared``, without a loss.
+
+    Args:
+        inputs, transpose_a, transpose_b: as for `product_launches`.
+        followed: whether it is followed.
+    """
+    a, b = inputs[:2]
+    form = form_for(a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b, followed)
+    return form is not None and form.reads_rows
+
+
+def prepared(product: Launch, preceding: Launch, rows: int, own: int | None = None) -> Launch:
+    """A product that has a kernel make its first matrix, some rows just before they are read.
+
+    Args:
+        product: of ``product_launches``, where it ``takes_prologue``.
+        preceding: over units of which each row takes as many; what it answers is not looked at.
+        rows: how many the matrix has, those of a batch together.
+        own: if nobody else reads it, which of the operands of `preceding` the matrix is: it need not be in memory then.
+    """
+    operands: list[Any] = list(product.operands)
+    parts: Mapping[int, int] = product.parts
+    if own is not None and (most := _units_made_together(product, preceding)):
+        # Whoever asks what is read and written is told of C, of which the same units write the same rows.
+        c, size = operands[2], rows * operands[4]
+        preceding = preceding.on((*preceding.operands[:own], c, *preceding.operands[own + 1 :]))
+        preceding.parts = {**preceding.parts, own: size}
+        parts = {**parts, 0: size} if parts else parts
+        operands[0], operands[14] = c, most
+        operands[17:20] = own + 1, len(preceding.operands), operands[5] * _itemsize(product)
+    operands[-6:-3] = EntryOf(preceding.kernel), preceding, preceding.units // rows
+    cost = product.unit_cost + preceding.units * preceding.unit_cost / product.units
+    return Launch(product.kernel, tuple(operands), product.units, cost, parts)
+
+
+def makes_rows_itself(product: Launch, preceding: Launch) -> bool:
+    """Whether ``prepared`` needs no memory for a matrix that nobody else reads."""
+    return _units_made_together(product, preceding) > 0
+
+
+def _units_made_together(product: Launch, preceding: Launch) -> int:
+    """How many units of a product are done as one whose rows are made in the kernel's own memory; 0 if they are not."""
+    if product.kernel.__name__ != "gemm" or checks_bounds() or len(preceding.operands) > WORDS:
+        return 0
+    k, unit, most = [cast(int, product.operands[i]) for i in (5, 12, 14)]
+    place = COPY_ROWS * (host_isa().panel_bytes // _itemsize(product))
+    return min(most, max(min(OWN, place) // (unit * k), 1)) if unit * k <= place else 0
+
+
+def _itemsize(product: Launch) -> int:
+    native: Any = product.kernel
+    size: int = native.__self__.parameters[0][1].itemsize
+    return size

@@ -1,0 +1,413 @@
+"""Circular functions and their inverses, for the bodies of kernels (see `vector_math`).
+
+Angles too large for plain arithmetic to take whole turns off go to the C library, which costs a loop no more than a
+test a vector where there are none.
+"""
+
+import math
+
+from numpy import int32, int64
+
+from fastgrad.kernels.codegen.body import (
+    by_dtype,
+    float_bits,
+    from_bits,
+    fused_multiply_add,
+    library_cos,
+    library_sin,
+    library_tan,
+    scalar_function,
+)
+from fastgrad.kernels.math.vector_math import ROUND32, ROUND64
+
+# pi in three parts: subtracting multiples of the first is exact (Cody and Waite 1980; here with fused arithmetic).
+# None is negative, so that nothing happens to -0.
+PI32, PI_REST32, PI_LAST32 = 3.141592502593994, 1.5099578831723193e-07, 1.078060505991553e-14
+PI64, PI_REST64, PI_LAST64 = 3.141592653589793, 1.224646799147353e-16, 2.1657133478438278e-32
+# What pi / 4 has beyond its rounding.
+QUARTER_REST32, QUARTER_REST64 = -2.1855695000931213e-08, 3.061616997868383e-17
+# Up to these angles that is good.
+FAR32, FAR64 = 1e5, 1e8
+
+
+def _less_half_turns32(x, n):
+    """x - n pi."""
+    r = fused_multiply_add(n, T(-PI_REST32), fused_multiply_add(n, T(-PI32), x))
+    return fused_multiply_add(n, T(-PI_LAST32), r)
+
+
+def _less_half_turns64(x, n):
+    r = fused_multiply_add(n, T(-PI_REST64), fused_multiply_add(n, T(-PI64), x))
+    return fused_multiply_add(n, T(-PI_LAST64), r)
+
+
+_less_half_turns = by_dtype(float32=_less_half_turns32, float64=_less_half_turns64)
+
+
+def _half_turn_parts32(x, n):
+    """x - n pi, and what its rounding took from it."""
+    high = fused_multiply_add(n, T(-PI32), x)
+    less = n * T(PI_REST32)
+    r = high - less
+    rest = ((high - r) - less) - fused_multiply_add(n, T(PI_REST32), -less)
+    return r, fused_multiply_add(n, T(-PI_LAST32), rest)
+
+
+def _half_turn_parts64(x, n):
+    high = fused_multiply_add(n, T(-PI64), x)
+    less = n * T(PI_REST64)
+    r = high - less
+    rest = ((high - r) - less) - fused_multiply_add(n, T(PI_REST64), -less)
+    return r, fused_multiply_add(n, T(-PI_LAST64), rest)
+
+
+_half_turn_parts = by_dtype(float32=_half_turn_parts32, float64=_half_turn_parts64)
+
+
+def _nearest_whole32(x):
+    """The whole number nearest to a small one, as a float, and as bits of which the lowest is its lowest."""
+    shifted = x + T(ROUND32)
+    return shifted - T(ROUND32), float_bits(shifted)
+
+
+def _nearest_whole64(x):
+    shifted = x + T(ROUND64)
+    return shifted - T(ROUND64), float_bits(shifted)
+
+
+_nearest_whole = by_dtype(float32=_nearest_whole32, float64=_nearest_whole64)
+
+
+def _negative_if_odd32(y, bits):
+    return from_bits(int32(float_bits(y) ^ int32(bits << 31)))
+
+
+def _negative_if_odd64(y, bits):
+    return from_bits(float_bits(y) ^ (bits << 63))
+
+
+_negative_if_odd = by_dtype(float32=_negative_if_odd32, float64=_negative_if_odd64)
+
+
+def _far32(x):
+    return math.fabs(x) > T(FAR32)
+
+
+def _far64(x):
+    return math.fabs(x) > T(FAR64)
+
+
+_far = by_dtype(float32=_far32, float64=_far64)
+
+
+def _sine_series32(z):
+    """(sin(r) / r - 1) / z for z = r^2, |r| <= pi/2."""
+    q = T(2.605783720355248e-06)
+    q = fused_multiply_add(q, z, T(-0.00019809666264336556))
+    q = fused_multiply_add(q, z, T(0.00833306834101677))
+    return fused_multiply_add(q, z, T(-0.16666659712791443))
+
+
+def _sine_series64(z):
+    q = T(2.721347161405628e-15)
+    q = fused_multiply_add(q, z, T(-7.643013448326981e-13))
+    q = fused_multiply_add(q, z, T(1.605894081473766e-10))
+    q = fused_multiply_add(q, z, T(-2.5052106901566833e-08))
+    q = fused_multiply_add(q, z, T(2.7557319211548734e-06))
+    q = fused_multiply_add(q, z, T(-0.00019841269841212422))
+    q = fused_multiply_add(q, z, T(0.008333333333333207))
+    return fused_multiply_add(q, z, T(-0.16666666666666666))
+
+
+_sine_series = by_dtype(float32=_sine_series32, float64=_sine_series64)
+
+
+def _tangent_series32(z):
+    """(tan(r) / r - 1) / z for z = r^2, |r| <= pi/4."""
+    q = T(0.004381704129563709)
+    q = fused_multiply_add(q, z, T(7.880586652248181e-05))
+    q = fused_multiply_add(q, z, T(0.010844053727787099))
+    q = fused_multiply_add(q, z, T(0.02127909675120509))
+    q = fused_multiply_add(q, z, T(0.054060497502952345))
+    q = fused_multiply_add(q, z, T(0.1333265836615921))
+    return fused_multiply_add(q, z, T(0.3333334989498268))
+
+
+def _tangent_series64(z):
+    q = T(2.0898428717585553e-05)
+    q = fused_multiply_add(q, z, T(-4.502229628377383e-05))
+    q = fused_multiply_add(q, z, T(8.972136535793903e-05))
+    q = fused_multiply_add(q, z, T(-2.6677855268240197e-05))
+    q = fused_multiply_add(q, z, T(0.00013673172288369948))
+    q = fused_multiply_add(q, z, T(0.0002222801063612023))
+    q = fused_multiply_add(q, z, T(0.0005950984187911073))
+    q = fused_multiply_add(q, z, T(0.001454749995874578))
+    q = fused_multiply_add(q, z, T(0.0035922903862955257))
+    q = fused_multiply_add(q, z, T(0.008863219019728863))
+    q = fused_multiply_add(q, z, T(0.021869489619239558))
+    q = fused_multiply_add(q, z, T(0.053968253926241494))
+    q = fused_multiply_add(q, z, T(0.13333333333415512))
+    return fused_multiply_add(q, z, T(0.3333333333333277))
+
+
+_tangent_series = by_dtype(float32=_tangent_series32, float64=_tangent_series64)
+
+
+@scalar_function
+def _sine(r):
+    """sin(r) for |r| <= pi/2; rounding must not make it larger than 1."""
+    z = r * r
+    size = math.fabs(fused_multiply_add(r * z, _sine_series(z), r))
+    return math.copysign(T(1) if size > T(1) else size, r)
+
+
+@scalar_function
+def sin(x):
+    """The sine."""
+    n, bits = _nearest_whole(x * T(1 / math.pi))
+    y = _negative_if_odd(_sine(_less_half_turns(x, n)), bits)
+    if _far(x):
+        y = library_sin(x)
+    return y
+
+
+@scalar_function
+def cos(x):
+    """The cosine, as the sine of what lies beyond the last multiple of pi and a quarter turn."""
+    n, bits = _nearest_whole(fused_multiply_add(x, T(1 / math.pi), T(-0.5)))
+    y = -_negative_if_odd(_sine(_less_half_turns(x, n + T(0.5))), bits)
+    if _far(x):
+        y = library_cos(x)
+    return y
+
+
+@scalar_function
+def tan(x):
+    """The tangent."""
+    n, bits = _nearest_whole(x * T(2 / math.pi))
+    r, rest = _half_turn_parts(x, T(0.5) * n)
+    y = tangent_of_quarters(r, rest, bits)
+    if _far(x):
+        y = library_tan(x)
+    return y
+
+
+@scalar_function
+def tangent_of_quarters(r, rest, quarters):
+    """tan(r + rest + quarters pi / 2) for |r| <= pi/4."""
+    z = r * r
+    rest = fused_multiply_add(rest, T(1.4) * z, rest)  # as the tangent grows
+    t = math.copysign(fused_multiply_add(r * z, _tangent_series(z), rest) + r, r)
+    odd = quarters & 1
+    return (T(-1) if odd else t) / (t if odd else T(1))
+
+
+def _quarter32(r, rest):
+    """pi / 2 less |r + rest|."""
+    rest = -rest if r < 0 else rest
+    return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_REST32) - rest)
+
+
+def _quarter64(r, rest):
+    rest = -rest if r < 0 else rest
+    return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_REST64) - rest)
+
+
+_quarter = by_dtype(float32=_quarter32, float64=_quarter64)
+
+
+@scalar_function
+def sine_of_quarters(r, rest, quarters):
+    """sin(r + rest + quarters pi / 2) for |r| <= pi/4."""
+    y = _sine(_quarter(r, rest) if quarters & 1 else r + rest)
+    return -y if quarters & 2 else y
+
+
+# ---- inverses ----------------------------------------------------------------------------------------------
+
+
+def _arctangent_series32(z):
+    """(atan(t) / t - 1) / z for z = t^2, |t| <= sqrt(2) - 1."""
+    q = T(-0.060898557305336)
+    q = fused_multiply_add(q, z, T(0.1059911847114563))
+    q = fused_multiply_add(q, z, T(-0.14244388043880463))
+    q = fused_multiply_add(q, z, T(0.19998528063297272))
+    return fused_multiply_add(q, z, T(-0.33333316445350647))
+
+
+def _arctangent_series64(z):
+    q = T(-0.01788802094987937)
+    q = fused_multiply_add(q, z, T(0.038046344969227014))
+    q = fused_multiply_add(q, z, T(-0.050385573451189505))
+    q = fused_multiply_add(q, z, T(0.05847715835115006))
+    q = fused_multiply_add(q, z, T(-0.06663079010896629))
+    q = fused_multiply_add(q, z, T(0.07692057889143866))
+    q = fused_multiply_add(q, z, T(-0.09090897618729403))
+    q = fused_multiply_add(q, z, T(0.11111110778274326))
+    q = fused_multiply_add(q, z, T(-0.14285714280083864))
+    q = fused_multiply_add(q, z, T(0.1999999999995235))
+    return fused_multiply_add(q, z, T(-0.3333333333333319))
+
+
+_arctangent_series = by_dtype(float32=_arctangent_series32, float64=_arctangent_series64)
+
+
+def _eighths32(n):
+    """The low part of n pi / 4."""
+    return n * T(QUARTER_REST32)
+
+
+def _eighths64(n):
+    return n * T(QUARTER_REST64)
+
+
+_eighths = by_dtype(float32=_eighths32, float64=_eighths64)
+
+
+@scalar_function
+def _angle(a, b):
+    """The angle of the point (b, a) of the first quadrant; both are finite, and not both 0."""
+    steep = a > T(2.414213562373095) * b
+    middle = a > T(0.41421356237309503) * b
+    above = -b if steep else (a - b if middle else a)
+    below = a if steep else (a + b if middle else b)
+    n = T(2) if steep else (T(1) if middle else T(0))
+    t = above / below
+    z = t * t
+    return n * T(math.pi / 4) + (t + fused_multiply_add(t * z, _arctangent_series(z), _eighths(n)))
+
+
+@scalar_function
+def atan(x):
+    """The inverse of the tangent, in [-pi/2, pi/2]."""
+    return math.copysign(_angle(math.fabs(x), T(1)), x)
+
+
+@scalar_function
+def atan2(y, x):
+    """The angle of the point (x, y), in [-pi, pi]; zeros have the sides that their signs say."""
+    a, b = math.fabs(y), math.fabs(x)
+    both = a == b
+    # Far and near points come to where sums neither overflow nor lose digits; equal ones, such as 0 and 0, are at 1.
+    large, small = (a > T(1e30) or b > T(1e30)), (a < T(1e-30) and b < T(1e-30))
+    scale = T(1e-20) if large else (T(1e20) if small else T(1))
+    angle = _angle(T(1) if both else a * scale, T(1) if both else b * scale)
+    zero = a == 0
+    angle = T(0) if zero else angle
+    angle = T(math.pi) - angle if math.copysign(T(1), x) < 0 else angle
+    return math.copysign(angle if a == a and b == b else a + b, y)  # noqa: PLR0124 - false of NaN
+
+
+def _arcsine_series32(z):
+    """(asin(r) / r - 1) / z for z = r^2, |r| <= 1/2."""
+    q = T(0.04216166213154793)
+    q = fused_multiply_add(q, z, T(0.024183280766010284))
+    q = fused_multiply_add(q, z, T(0.04546935111284256))
+    q = fused_multiply_add(q, z, T(0.07495308667421341))
+    return fused_multiply_add(q, z, T(0.16666752099990845))
+
+
+def _arcsine_series64(z):
+    q = T(0.03192971525385576)
+    q = fused_multiply_add(q, z, T(-0.01624916934412474))
+    q = fused_multiply_add(q, z, T(0.019543798339010814))
+    q = fused_multiply_add(q, z, T(0.006522427241706077))
+    q = fused_multiply_add(q, z, T(0.012170464449160761))
+    q = fused_multiply_add(q, z, T(0.013885049291472997))
+    q = fused_multiply_add(q, z, T(0.01735972313759578))
+    q = fused_multiply_add(q, z, T(0.022371756863256556))
+    q = fused_multiply_add(q, z, T(0.03038195918525284))
+    q = fused_multiply_add(q, z, T(0.0446428568271807))
+    q = fused_multiply_add(q, z, T(0.07500000000338398))
+    return fused_multiply_add(q, z, T(0.16666666666665403))
+
+
+_arcsine_series = by_dtype(float32=_arcsine_series32, float64=_arcsine_series64)
+
+
+@scalar_function
+def _arcsine(r):
+    """asin(r) for |r| <= 1/2."""
+    z = r * r
+    return fused_multiply_add(r * z, _arcsine_series(z), r)
+
+
+@scalar_function
+def asin(x):
+    """The inverse of the sine, in [-pi/2, pi/2]; NaN outside [-1, 1]. Beyond 1/2 by the half of the rest of the angle."""
+    a = math.fabs(x)
+    near = a < T(0.5)
+    r = a if near else math.sqrt(T(0.5) - T(0.5) * a)
+    z = r * r
+    more = r * z * _arcsine_series(z)
+    far = (T(math.pi / 2) - T(2) * r) - (T(2) * more - _eighths(T(2)))
+    return math.copysign(r + more if near else far, x)
+
+
+@scalar_function
+def acos(x):
+    """The inverse of the cosine, in [0, pi]; NaN outside [-1, 1]."""
+    a = math.fabs(x)
+    near = a < T(0.5)
+    y = _arcsine(x if near else math.sqrt(T(0.5) - T(0.5) * a))
+    end = T(math.pi) - (T(2) * y - _eighths(T(4))) if x < 0 else T(2) * y
+    return T(math.pi / 2) - (y - _eighths(T(2))) if near else end
+
+
+# ---- parts of turns ----------------------------------------------------------------------------------------
+
+
+def _turn_sine32(z):
+    """sin(2 pi r) / r for z = r^2, |r| <= 1/8."""
+    q = T(4.14698894090422825361e01)
+    q = fused_multiply_add(q, z, T(-7.66977741175948257990e01))
+    q = fused_multiply_add(q, z, T(8.16052038070741817960e01))
+    q = fused_multiply_add(q, z, T(-4.13417021505546205019e01))
+    return fused_multiply_add(q, z, T(6.28318530715100011762e00))
+
+
+def _turn_sine64(z):
+    q = T(-6.95574115588800596097e-01)
+    q = fused_multiply_add(q, z, T(3.81896408183130149855e00))
+    q = fused_multiply_add(q, z, T(-1.50946242078536372339e01))
+    q = fused_multiply_add(q, z, T(4.20586937796020379453e01))
+    q = fused_multiply_add(q, z, T(-7.67058597523876189786e01))
+    q = fused_multiply_add(q, z, T(8.16052492760743049538e01))
+    q = fused_multiply_add(q, z, T(-4.13417022403997610619e01))
+    return fused_multiply_add(q, z, T(6.28318530717958647703e00))
+
+
+def _turn_cosine32(z):
+    """cos(2 pi r) for z = r^2, |r| <= 1/8."""
+    q = T(5.92027958566780468409e01)
+    q = fused_multiply_add(q, z, T(-8.54422979651466740977e01))
+    q = fused_multiply_add(q, z, T(6.49393107445256703228e01))
+    q = fused_multiply_add(q, z, T(-1.97392086330358756119e01))
+    return fused_multiply_add(q, z, T(1))
+
+
+def _turn_cosine64(z):
+    q = T(1.53076206593744285425e00)
+    q = fused_multiply_add(q, z, T(-1.78793788822890575385e00))
+    q = fused_multiply_add(q, z, T(7.90527791321005958393e00))
+    q = fused_multiply_add(q, z, T(-2.64262779275219405542e01))
+    q = fused_multiply_add(q, z, T(6.02446415098018915983e01))
+    q = fused_multiply_add(q, z, T(-8.54568172071437191853e01))
+    q = fused_multiply_add(q, z, T(6.49393940226688062348e01))
+    q = fused_multiply_add(q, z, T(-1.97392088021787170046e01))
+    return fused_multiply_add(q, z, T(1))
+
+
+_turn_sine = by_dtype(float32=_turn_sine32, float64=_turn_sine64)
+_turn_cosine = by_dtype(float32=_turn_cosine32, float64=_turn_cosine64)
+
+
+@scalar_function
+def cosine_and_sine_of_turns(u):
+    """cos(2 pi u) and sin(2 pi u) for 0 <= u <= 1: the quarter turn is taken off exactly."""
+    quarter = int64(T(4) * u + T(0.5))
+    r = u - T(0.25) * T(quarter)
+    z = r * r
+    c, s = _turn_cosine(z), r * _turn_sine(z)
+    a, b = (s, c) if quarter & 1 else (c, s)
+    return -a if (quarter + 1) & 2 else a, -b if quarter & 2 else b

@@ -1,0 +1,132 @@
+"""Scalar functions that element-wise operations are written with beside those of vector_math, for the bodies of kernels."""
+
+import math
+
+from numpy import float32, float64, int32, int64
+
+from fastgrad.kernels.codegen.body import (
+    by_dtype,
+    float_bits,
+    from_bits,
+    fused_multiply_add,
+    library_fmod,
+    round_down,
+    round_to_zero,
+    scalar_function,
+)
+
+
+@scalar_function
+def magnitude(x):
+    """The absolute value of an integer; that of the smallest one is itself, when it is put back into its dtype."""
+    return x if x >= 0 else -x
+
+
+@scalar_function
+def signum(x):
+    """-1, 0 or 1."""
+    return 1 if x > 0 else (-1 if x < 0 else 0)
+
+
+@scalar_function
+def greater_or_first(a, b):
+    """The greater of two numbers, NaN if one is NaN; the first of equal ones, as of 0 and -0."""
+    return a if a >= b or a != a else b  # noqa: PLR0124 - true of NaN
+
+
+@scalar_function
+def less_or_first(a, b):
+    """The smaller of two, likewise."""
+    return a if a <= b or a != a else b  # noqa: PLR0124 - true of NaN
+
+
+@scalar_function
+def sign_of(x):
+    """-1, 0 or 1, and NaN (TensorFlow: tf.sign); 0 of -0.0."""
+    return T(1) if x > 0 else (T(-1) if x < 0 else (T(0) if x == 0 else x))
+
+
+# ---- quotients -------------------------------------------------------------------------------------------
+
+
+def _whole_quotients32(q):
+    """Whether whole parts of quotients up to this size are exact, or off by one at most."""
+    return math.fabs(q) < T(4194304.0)
+
+
+def _whole_quotients64(q):
+    return math.fabs(q) < T(2251799813685248.0)
+
+
+_whole_quotients = by_dtype(float32=_whole_quotients32, float64=_whole_quotients64)
+
+
+@scalar_function
+def remainder_toward_zero(a, b):
+    """a - b n exactly, where n is a / b without its fraction (C: fmod)."""
+    q = a / b
+    r = fused_multiply_add(-round_to_zero(q), b, a)
+    # A quotient just below a whole number may have become that.
+    r = math.copysign(r + math.copysign(b, a) if r != 0 and (r < 0) != (a < 0) else r, a)
+    if not (_whole_quotients(q) and math.fabs(b) < T(math.inf)):
+        r = library_fmod(a, b)
+    return r
+
+
+@scalar_function
+def floor_remainder(a, b):
+    """a - b floor(a / b), with the sign of b, as NumPy's remainder."""
+    r = remainder_toward_zero(a, b)
+    turned = r + b if (b < 0) != (r < 0) else r
+    return turned if r != 0 or b == 0 else math.copysign(T(0), b)
+
+
+@scalar_function
+def floor_quotient(a, b):
+    """floor(a / b), exact where a / b would round to the next whole number, as NumPy's floor_divide."""
+    r = remainder_toward_zero(a, b)
+    q = (a - r) / b
+    q = q - T(1) if r != 0 and (b < 0) != (r < 0) else q
+    down = round_down(q)
+    down = down + T(1) if q - down > T(0.5) else down
+    return a / b if b == 0 else (down if q != 0 else math.copysign(T(0), a / b))
+
+
+# ---- the next number ---------------------------------------------------------------------------------------
+
+
+def _after32(x, y):
+    bits = float_bits(x)
+    away = (y > x) == (x > 0)
+    beside = from_bits(int32(bits + 1 if away else bits - 1))
+    return math.copysign(from_bits(int32(1)), y) if x == 0 else beside
+
+
+def _after64(x, y):
+    bits = float_bits(x)
+    away = (y > x) == (x > 0)
+    beside = from_bits(bits + 1 if away else bits - 1)
+    return math.copysign(from_bits(int64(1)), y) if x == 0 else beside
+
+
+_after = by_dtype(float32=_after32, float64=_after64)
+
+
+@scalar_function
+def next_after(x, y):
+    """The number after x on the way to y."""
+    unequal = x != y and x == x and y == y  # noqa: PLR0124 - false of NaN
+    return _after(x, y) if unequal else (y if x == y else x + y)
+
+
+# ---- half widths ---------------------------------------------------------------------------------------------
+
+
+@scalar_function
+def rounded_to_odd(x):
+    """A float64 as a float32 whose last bit is set if it is not exact: rounding that again rounds as if once (Boldo 2004)."""
+    near = float32(x)
+    bits = float_bits(near)
+    out = math.fabs(float64(near)) > math.fabs(x)
+    odd = from_bits(int32(bits - 1 if out else bits + 1))
+    return near if float64(near) == x or bits & 1 else odd

@@ -1,0 +1,199 @@
+"""Boxes of arrays that are moved to boxes of others: what rolls, shifts, mirrors and writes diagonals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
+from fastgrad.kernels.movement.strided import moved, together
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
+
+FLOATS = ("float32", "float64")
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+
+Piece = tuple[int, int, int, int]
+"""Along one axis: where reading and writing begin, how many elements, and the step of reading, 1 or -1."""
+
+
+def box(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int], steps: Sequence[int]) -> Layout:
+    """How the elements of a box are read from a contiguous array."""
+    offset, below, dims = 0, 1, []
+    for length, start, size, step in reversed(list(zip(shape, starts, sizes, steps, strict=True))):
+        offset += start * below
+        dims.append((size, step * below))
+        below *= length
+    return Layout(offset, collapsed(reversed(dims)))
+
+
+def moved_pieces(x: Spec, y: Spec, axes: Sequence[Sequence[Piece]]) -> list[Launch | None]:
+    """The launches that move, for each choice of one piece an axis, that box of the input to that of the result."""
+    found: list[Launch | None] = []
+    for pieces in product(*axes):
+        reads, writes, sizes, steps = zip(*pieces, strict=True) if pieces else ((), (), (), ())
+        if prod(sizes):
+            source, target = box(x.shape, reads, sizes, steps), box(y.shape, writes, sizes, [1] * len(sizes))
+            found.append(moved(Input(0), Output(0), x.dtype, source, target))
+    return found
+
+
+def filled(y: Spec, value: object) -> Launch | None:
+    """The launch that gives every element of the result one value."""
+    size = prod(y.shape)
+    constant = Constant(np.array(value).astype(y.dtype).reshape(1))
+    return moved(constant, Output(0), y.dtype, Layout(0, collapsed([(size, 0)])), contiguous(size))
+
+
+def roll_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], shift: tuple[int, ...], axis: tuple[int, ...]
+) -> Launches | None:
+    """``tf.roll``."""
+    x, y = inputs[0], outputs[0]
+    axes = []
+    for number, size in enumerate(x.shape):
+        by = sum(s for s, a in zip(shift, axis, strict=True) if a == number) % max(size, 1)
+        axes.append([(0, by, size - by, 1), (size - by, 0, by, 1)])
+    return together(moved_pieces(x, y, axes))
+
+
+def shifted_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, reverse: bool) -> Launches | None:
+    """The elements one place further along an axis, 0 in the place that becomes free."""
+    x, y = inputs[0], outputs[0]
+    axes = [[(0, 0, size, 1)] for size in x.shape]
+    size = x.shape[axis]
+    axes[axis] = [(1, 0, size - 1, 1) if reverse else (0, 1, size - 1, 1)]
+    return together([filled(y, 0), *moved_pieces(x, y, axes)])
+
+
+def mirror_pad_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: tuple[tuple[int, int], ...], edge: int
+) -> Launches | None:
+    """``tf.pad`` with the mirror images of the elements; ``edge`` is 1 if the outermost are not repeated."""
+    x, y = inputs[0], outputs[0]
+    axes = [
+        [(low - 1 + edge, 0, low, -1), (0, low, size, 1), (size - 1 - edge, low + size, high, -1)]
+        for size, (low, high) in zip(x.shape, paddings, strict=True)
+    ]
+    return together(moved_pieces(x, y, axes))
+
+
+@kernel(
+    "g: in[T], out: out[T], size: int, low: int, high: int, edge: int, inner: int, first: int, last: int",
+    T=(*FLOATS, *INTEGERS),
+)
+def fold(g, out, size, low, high, edge, inner, first, last):
+    """Adds what lies in the mirror images at both ends of an axis to where it came from; a unit is one of what is outside."""
+    for outer in range(first, last):
+        at = (outer * (size + low + high) + low) * inner
+        for k in range(size):
+            left, right = edge - 1 - k, 2 * size - 1 - edge - k
+            for i in range(inner):
+                total = g[at + k * inner + i]
+                if edge <= k < edge + low:
+                    total += g[at + left * inner + i]
+                if size - edge - high <= k < size - edge:
+                    total += g[at + right * inner + i]
+                out[(outer * size + k) * inner + i] = total
+
+
+def mirror_pad_gradient_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: tuple[tuple[int, int], ...], edge: int
+) -> Launches | None:
+    """The transpose of that, axis after axis."""
+    (g,) = inputs
+    if g.dtype.name not in (*FLOATS, *INTEGERS):
+        return None
+    shape, launches = list(g.shape), []
+    scratch: list[tuple[np.dtype, int]] = []
+    axes = [axis for axis, pair in enumerate(paddings) if any(pair)]
+    place: Input | Scratch = Input(0)
+    for axis in axes:
+        low, high = paddings[axis]
+        shape[axis] -= low + high
+        to = Output(0) if axis == axes[-1] else Scratch(len(scratch))
+        sizes = shape[axis], low, high, edge, prod(shape[axis + 1 :])
+        launches.append(Launch(fold[g.dtype], (place, to, *sizes), prod(shape[:axis]), 1.0 * prod(shape[axis:])))
+        if isinstance(to, Scratch):
+            scratch.append((g.dtype, prod(shape)))
+            place = to
+    return Launches(tuple(launches), tuple(scratch), alias=not axes)
+
+
+@kernel(
+    "x: in[T], y: out[T], rows: int, columns: int, lower: int, upper: int, units: int, first: int, last: int",
+    T=("uint8", "uint16", "uint32", "uint64"),
+)
+def band(x, y, rows, columns, lower, upper, units, first, last):
+    """The elements from the diagonal `lower` below the main one to `upper` above it, zeros elsewhere; negative is all."""
+    for r in range(first, last):
+        i = r % rows
+        left = 0 if lower < 0 else i - lower
+        right = columns - 1 if upper < 0 else i + upper
+        at = r * columns
+        if units == 1:
+            for j in range(columns):
+                y[at + j] = x[at + j] if left <= j <= right else T(0)
+            continue
+        for j in range(columns):
+            for k in range(units):
+                y[(at + j) * units + k] = x[(at + j) * units + k] if left <= j <= right else T(0)
+
+
+def band_part_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], lower: int, upper: int) -> Launches:
+    """``tf.linalg.band_part``."""
+    (x,) = inputs
+    rows, columns = x.shape[-2:]
+    size = x.dtype.itemsize
+    unit, words = f"uint{8 * min(size, 8)}", max(size // 8, 1)
+    one = Launch(
+        band[unit], (Input(0), Output(0), rows, columns, lower, upper, words), prod(x.shape[:-1]), 0.3 * columns * words
+    )
+    return Launches((one,), in_place=((0, 0),))
+
+
+# ---- diagonals -----------------------------------------------------------------------------------------
+
+Diagonals = Sequence[tuple[int, int, int]]
+"""(diagonal, first place in its packed row, length), in the order of the packed rows."""
+
+
+def _diagonal(matrix: Sequence[int], k: int, length: int) -> Layout:
+    """A diagonal of each of several matrices."""
+    rows, columns = matrix[-2:]
+    offset = max(-k, 0) * columns + max(k, 0)
+    return Layout(offset, collapsed([(prod(matrix[:-2]), rows * columns), (length, columns + 1)]))
+
+
+def _packed(packed: Sequence[int], batch: int, position: int, start: int, length: int) -> Layout:
+    """What is used of a row of packed diagonals, of shape (..., widest) or (..., count, widest)."""
+    widest = packed[-1]
+    whole = prod(packed) // max(batch, 1)
+    return Layout(position * widest + start, collapsed([(batch, whole), (length, 1)]))
+
+
+def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) -> Launches | None:
+    """Diagonals of matrices, packed."""
+    batch, found = prod(x.shape[:-2]), []
+    if len(diagonals) > 1:
+        found.append(filled(y, padding))
+    for position, (k, start, length) in enumerate(diagonals):
+        if length:
+            target = _packed(y.shape, batch, position, start, length)
+            found.append(moved(Input(0), Output(0), x.dtype, _diagonal(x.shape, k, length), target))
+    return together(found)
+
+
+def write_diagonals_launches(
+    d: Spec, y: Spec, diagonals: Diagonals, number: int, before: Sequence[Launch | None]
+) -> Launches | None:
+    """Matrices with packed diagonals, the input of that number, written into them."""
+    batch, found = prod(y.shape[:-2]), list(before)
+    for position, (k, start, length) in enumerate(diagonals):
+        if length:
+            source = _packed(d.shape, batch, position, start, length)
+            found.append(moved(Input(number), Output(0), d.dtype, source, _diagonal(y.shape, k, length)))
+    return together(found)

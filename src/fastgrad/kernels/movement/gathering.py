@@ -1,0 +1,358 @@
+"""Elements and rows that are read at positions which an array holds. Any dtype: elements are moved as unsigned integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy import int64
+
+from fastgrad.kernels.codegen.body import AHEAD, LINE, local_array, prefetch
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec, only
+
+UNITS = ("uint8", "uint16", "uint32", "uint64")
+INDICES = ("int16", "int32", "int64")
+MOST_AXES = 8
+
+
+def units_of(dtype: np.dtype) -> tuple[np.dtype, int]:
+    """The unsigned integers that an element of a dtype is moved as, and how many of them it is."""
+    size = dtype.itemsize
+    return np.dtype(f"uint{min(size, 8) * 8}"), max(size // 8, 1)
+
+
+@kernel(
+    "x: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, middle: int, zeros: int, first: int, "
+    "last: int -> int",
+    T=UNITS,
+    I=INDICES,
+)
+def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
+    """out[b, m, k] = x[b, m, ids[b, k]], rows of `width` elements, for x of (batch, middle, size, width).
+
+    A unit of work is a row of out. An index outside [0, size) stops it; with `zeros`, a negative one gives zeros.
+    """
+    r = first
+    while r < last:
+        block = r // count
+        start = r - block * count
+        stop = least(count, start + last - r)
+        row, base = block // middle * count, block * size
+        target = r * width
+        r += stop - start
+        if width == 1:
+            for k in range(start, stop):
+                number = int64(ids[row + k])
+                if number >= size or (number < 0 and zeros == 0):
+                    return k
+                out[target + k - start] = x[base + number] if number >= 0 else T(0)
+            continue
+        for k in range(start, stop):
+            ahead = (base + ids[row + least(k + AHEAD, count - 1)]) * width
+            for j in range(0, width, LINE):
+                prefetch(x, ahead + j)
+            number = int64(ids[row + k])
+            if 0 <= number < size:
+                at = (base + number) * width
+                for j in range(width):
+                    out[target + j] = x[at + j]
+            elif zeros != 0 and number < 0:
+                for j in range(width):
+                    out[target + j] = T(0)
+            else:
+                return k
+            target += width
+    return -1
+
+
+@kernel(
+    "ids: in[I], numbers: out[int64], depth: int, strict: int, n0: int, n1: int, n2: int, n3: int, n4: int, n5: int, "
+    "n6: int, n7: int, first: int, last: int -> int",
+    I=INDICES,
+)
+def row_numbers(ids, numbers, depth, strict, n0, n1, n2, n3, n4, n5, n6, n7, first, last):
+    """The positions ids[r, :] in an array of shape (n0, n1, ...) as row numbers; -1 for one outside, or stops if `strict`."""
+    sizes = local_array(int64, 8)
+    sizes[0], sizes[1], sizes[2], sizes[3] = n0, n1, n2, n3
+    sizes[4], sizes[5], sizes[6], sizes[7] = n4, n5, n6, n7
+    for r in range(first, last):
+        number = 0
+        for axis in range(depth):
+            found = int64(ids[r * depth + axis])
+            if found < 0 or found >= sizes[axis]:
+                if strict != 0:
+                    return r
+                number = -1
+                break
+            number = number * sizes[axis] + found
+        numbers[r] = number
+    return -1
+
+
+@kernel(
+    "x: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, units: int, first: int, last: int -> int",
+    T=UNITS,
+    I=INDICES,
+)
+def take_along(x, ids, out, size, count, width, units, first, last):
+    """out[o, k, i] = x[o, ids[o, k, i], i], elements of `units` words each; ids from -size to size - 1."""
+    for r in range(first, last):
+        outer = r // count * size
+        for i in range(width):
+            number = int64(ids[r * width + i])
+            if number < 0:
+                number += size
+            if number < 0 or number >= size:
+                return r
+            at = ((outer + number) * width + i) * units
+            for j in range(units):
+                out[(r * width + i) * units + j] = x[at + j]
+    return -1
+
+
+@kernel(
+    "g: in[T], ids: in[I], out: out[T], size: int, count: int, width: int, units: int, first: int, last: int -> int",
+    T=UNITS,
+    I=INDICES,
+)
+def put_along(g, ids, out, size, count, width, units, first, last):
+    """out[o, ids[o, k, i], i] = g[o, k, i], zeros elsewhere."""
+    for o in range(first, last):
+        for i in range(o * size * width * units, (o + 1) * size * width * units):
+            out[i] = T(0)
+        for k in range(o * count, (o + 1) * count):
+            for i in range(width):
+                number = int64(ids[k * width + i])
+                if number < 0:
+                    number += size
+                if number < 0 or number >= size:
+                    return k
+                at = ((o * size + number) * width + i) * units
+                for j in range(units):
+                    out[at + j] = g[(k * width + i) * units + j]
+    return -1
+
+
+@kernel(
+    "x: in[T], lengths: in[I], out: out[T], second: int, between: int, third: int, width: int, batch_first: int, "
+    "first: int, last: int -> int",
+    T=UNITS,
+    I=INDICES,
+)
+def reverse_sequences(x, lengths, out, second, between, third, width, batch_first, first, last):
+    """Rows of x, (outer, second, between, third, width), backwards up to the lengths.
+
+    Sequences lie along the third dimension and the batch along the second, or the other way round.
+    """
+    for r in range(first, last):
+        outer = r // second
+        p = r - outer * second
+        for m in range(between):
+            for q in range(third):
+                batch, step = (p, q) if batch_first != 0 else (q, p)
+                size = third if batch_first != 0 else second
+                end = int64(lengths[batch])
+                if end < 0 or end > size:
+                    return batch
+                turned = end - 1 - step if step < end else step
+                from_p, from_q = (p, turned) if batch_first != 0 else (turned, q)
+                at = (((outer * second + from_p) * between + m) * third + from_q) * width
+                to = ((r * between + m) * third + q) * width
+                for j in range(width):
+                    out[to + j] = x[at + j]
+    return -1
+
+
+@kernel(
+    "ids: in[I], on: in[T], off: in[T], out: out[T], depth: int, inner: int, units: int, first: int, last: int",
+    T=UNITS,
+    I=("uint8", "int8", "int16", "int32", "int64"),
+)
+def one_hot(ids, on, off, out, depth, inner, units, first, last):
+    """out[o, d, i] = on if ids[o, i] is d, else off (TensorFlow: tf.one_hot)."""
+    for o in range(first, last):
+        if units == 1:
+            nothing = off[0]
+            for i in range(o * depth * inner, (o + 1) * depth * inner):
+                out[i] = nothing
+        else:
+            for i in range(o * depth * inner, (o + 1) * depth * inner):
+                for j in range(units):
+                    out[i * units + j] = off[j]
+        for i in range(inner):
+            number = int64(ids[o * inner + i])
+            if 0 <= number < depth:
+                at = ((o * depth + number) * inner + i) * units
+                for j in range(units):
+                    out[at + j] = on[j]
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+@kernel("ids: in[I], size: int, first: int, last: int -> int", I=INDICES)
+def ids_outside(ids, size, first, last):
+    """The number of the first index that is outside [0, size), counted from `first` on, or -1."""
+    wrong = int64(0)
+    for k in range(first, last):
+        number = int64(ids[k])
+        wrong |= number | (size - 1 - number)
+    if wrong >= 0:
+        return -1
+    k = first
+    while 0 <= int64(ids[k]) < size:
+        k += 1
+    return k - first
+
+
+def ids_launch(inputs: Sequence[Spec], axis: int, batch_dims: int) -> Launch:
+    """What answers if an index of ``tf.gather`` is out of range, before anything is read: for a gather that is a step of another kernel."""
+    x, ids = inputs
+    return Launch(ids_outside[ids.dtype], (Input(1), x.shape[axis]), prod(ids.shape), 0.5)
+
+
+def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, batch_dims: int) -> Launches:
+    """``tf.gather`` of x and ids."""
+    x, ids = inputs
+    unit, words = units_of(x.dtype)
+    middle, count = prod(x.shape[batch_dims:axis]), prod(ids.shape[batch_dims:])
+    width = prod(x.shape[axis + 1 :]) * words
+    return only(
+        gather_blocks[unit, ids.dtype],
+        Input(0),
+        Input(1),
+        Output(0),
+        x.shape[axis],
+        count,
+        width,
+        middle,
+        0,
+        units=prod(x.shape[:axis]) * count,
+        unit_cost=3.0 + 0.15 * width,
+        parts={2: prod(outputs[0].shape) * words},
+    )
+
+
+def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """The row of x for each id, zeros for negative ids."""
+    x, ids = inputs
+    if ids.dtype.name not in INDICES:
+        return None
+    unit, words = units_of(x.dtype)
+    count = prod(ids.shape)
+    return only(
+        gather_blocks[unit, ids.dtype],
+        Input(0),
+        Input(1),
+        Output(0),
+        x.shape[0],
+        count,
+        prod(x.shape[1:]) * words,
+        1,
+        1,
+        units=count,
+        unit_cost=3.0 + 0.15 * prod(x.shape[1:]) * words,
+    )
+
+
+def numbered(ids: Spec, place: Any, shape: tuple[int, ...], strict: bool = False) -> Launch | None:
+    """The launch that turns positions in the first dimensions of a shape into row numbers, in `Scratch(0)`."""
+    depth = ids.shape[-1]
+    if depth > MOST_AXES:
+        return None
+    sizes = (*shape[:depth], *[1] * (MOST_AXES - depth))
+    count = prod(ids.shape[:-1])
+    return Launch(row_numbers[ids.dtype], (place, Scratch(0), depth, int(strict), *sizes), count, 3.0 * depth)
+
+
+def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
+    """``tf.gather_nd`` of x and positions; zeros for those outside unless ``strict``."""
+    x, ids = inputs
+    find = numbered(ids, Input(1), x.shape, strict)
+    if find is None:
+        return None
+    unit, words = units_of(x.dtype)
+    depth, count = ids.shape[-1], prod(ids.shape[:-1])
+    sizes = prod(x.shape[:depth]), count, prod(x.shape[depth:]) * words
+    read = Launch(
+        gather_blocks[unit, np.dtype(np.int64)],
+        (Input(0), Scratch(0), Output(0), *sizes, 1, 1),
+        count,
+        3.0 + 0.15 * sizes[2],
+    )
+    return Launches((find, read), ((np.dtype(np.int64), count),))
+
+
+def _along(x: Spec, ids: Spec, axis: int) -> bool:
+    return (
+        len(x.shape) == len(ids.shape)
+        and ids.dtype.name in INDICES
+        and all(a == b for i, (a, b) in enumerate(zip(x.shape, ids.shape, strict=True)) if i != axis)
+    )
+
+
+def take_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
+    """``np.take_along_axis`` of x and ids that have its other dimensions."""
+    x, ids = inputs
+    if not _along(x, ids, axis):
+        return None
+    unit, words = units_of(x.dtype)
+    sizes = x.shape[axis], ids.shape[axis], prod(x.shape[axis + 1 :]), words
+    rows = prod(ids.shape[: axis + 1])
+    return only(
+        take_along[unit, ids.dtype], Input(0), Input(1), Output(0), *sizes, units=rows, unit_cost=2.0 * sizes[2]
+    )
+
+
+def put_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, size: int) -> Launches | None:
+    """Its transpose, of distinct ids."""
+    g, ids = inputs
+    if not _along(g, ids, axis):
+        return None
+    unit, words = units_of(g.dtype)
+    sizes = size, ids.shape[axis], prod(g.shape[axis + 1 :]), words
+    return only(
+        put_along[unit, ids.dtype],
+        Input(0),
+        Input(1),
+        Output(0),
+        *sizes,
+        units=prod(g.shape[:axis]),
+        unit_cost=2.0 * size * sizes[2],
+    )
+
+
+def reverse_sequence_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], seq_axis: int, batch_axis: int
+) -> Launches:
+    """``tf.reverse_sequence``."""
+    x, lengths = inputs
+    unit, words = units_of(x.dtype)
+    low, high = sorted((seq_axis, batch_axis))
+    shape = x.shape
+    sizes = shape[low], prod(shape[low + 1 : high]), shape[high], prod(shape[high + 1 :]) * words
+    return only(
+        reverse_sequences[unit, lengths.dtype],
+        Input(0),
+        Input(1),
+        Output(0),
+        *sizes,
+        int(batch_axis < seq_axis),
+        units=prod(shape[: low + 1]),
+        unit_cost=0.3 * prod(sizes[1:]),
+    )
+
+
+def one_hot_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], depth: int, axis: int) -> Launches:
+    """``tf.one_hot`` of ids, on and off."""
+    ids, on, _ = inputs
+    unit, words = units_of(on.dtype)
+    outer, inner = prod(ids.shape[:axis]), prod(ids.shape[axis:])
+    arrays = Input(0), Input(1), Input(2), Output(0)
+    return only(
+        one_hot[unit, ids.dtype], *arrays, depth, inner, words, units=outer, unit_cost=0.2 * depth * inner * words
+    )

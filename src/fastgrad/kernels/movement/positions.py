@@ -1,0 +1,175 @@
+"""Where the extremes of lines are: the first of several, and NaN is passed over."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from math import prod
+
+from numpy import int32, int64
+
+from fastgrad.kernels.codegen.body import by_dtype, local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.movement.ordering import INTEGERS, POSITIONS, REAL
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
+
+STRETCH = 1024  # of a long row: only in one of them the place is looked for
+TILE = 64
+
+
+def _float_without_nan(value, sign):
+    return value if value == value else T(-sign) * T(math.inf)  # noqa: PLR0124 - false of NaN
+
+
+def _same(value, sign):
+    return value
+
+
+without_nan = by_dtype(
+    float32=_float_without_nan, float64=_float_without_nan, **dict.fromkeys(INTEGERS, _same)
+)  # what is in the place of a NaN is no better than anything
+
+
+@scalar_function
+def best_half(best, lanes, largest):
+    """Leaves the better ones of 2 * `lanes` numbers in the first half."""
+    for i in range(lanes):
+        value, top = best[lanes + i], best[i]
+        wins = value > top if largest else value < top
+        best[i] = value if wins else top
+
+
+@scalar_function
+def best_of_lanes(best, largest):
+    """The best of 16 numbers, which are lost. (A loop for both a number and its place would not be vectors.)"""
+    best_half(best, 8, largest)
+    best_half(best, 4, largest)
+    best_half(best, 2, largest)
+    best_half(best, 1, largest)
+    return best[0]
+
+
+@scalar_function
+def position_in_row(x, at, size, best, kept, where, largest, sign):
+    """The position of the first best of `size` elements that lie together, 16 or more, in 16 lanes, of which the best is chosen."""
+    for i in range(16):
+        best[i] = without_nan(x[at + i], sign)
+        where[i] = int32(i)
+    for start in range(16, size, 16):
+        begin = least(start, size - 16)  # the last ones are looked at once more
+        for i in range(16):
+            value, top = x[at + begin + i], best[i]
+            wins = value > top if largest else value < top
+            best[i] = value if wins else top
+            where[i] = int32(begin + i) if wins else where[i]
+    for i in range(16):
+        kept[i] = best[i]
+    top = best_of_lanes(best, largest)
+    for i in range(16):
+        where[i] = where[i] if kept[i] == top else int32(0x7FFFFFFF)
+    return int64(best_of_lanes(where, False))
+
+
+@scalar_function
+def best_stretch(x, at, size, best, largest, sign):
+    """Where the first stretch of `STRETCH` of the `size` elements begins that has the best one."""
+    found = 0
+    top = without_nan(x[at], sign)
+    for start in range(0, size, STRETCH):
+        begin = least(start, size - STRETCH)
+        for i in range(64):
+            best[i] = without_nan(x[at + begin + i], sign)
+        for c in range(64, STRETCH, 64):
+            for i in range(64):
+                value, high = x[at + begin + c + i], best[i]
+                wins = value > high if largest else value < high
+                best[i] = value if wins else high
+        best_half(best, 32, largest)
+        best_half(best, 16, largest)
+        most = best_of_lanes(best, largest)
+        further = most > top if largest else most < top
+        found = begin if further else found
+        top = most if further else top
+    return found
+
+
+@scalar_function
+def positions_in_rows(x, out, size, first, last, best, largest, sign):
+    """The same of each row."""
+    where, kept = local_array(int32, 16), local_array(T, 16)
+    for row in range(first, last):
+        at = row * size
+        if size < 16:
+            top, place = without_nan(x[at], sign), 0
+            for i in range(1, size):
+                wins = x[at + i] > top if largest else x[at + i] < top
+                top = x[at + i] if wins else top
+                place = i if wins else place
+            out[row] = place
+        elif size < 2 * STRETCH:
+            out[row] = position_in_row(x, at, size, best, kept, where, largest, sign)
+        else:
+            begin = best_stretch(x, at, size, best, largest, sign)
+            out[row] = begin + position_in_row(x, at + begin, STRETCH, best, kept, where, largest, sign)
+
+
+@kernel(
+    "x: in[T], out: out[I], size: int, inner: int, sign: int, first: int, last: int", T=(*REAL, "bool"), I=POSITIONS
+)
+def extreme_positions(x, out, size, inner, sign, first, last):
+    """The position of the first largest element of each line, or smallest for a sign of -1; NaN is passed over.
+
+    A unit of work is one of outer and `TILE` of inner.
+    """
+    best, where = local_array(T, 64), local_array(int64, 64)
+    if inner == 1 and sign > 0:
+        positions_in_rows(x, out, size, first, last, best, True, sign)
+        return
+    if inner == 1:
+        positions_in_rows(x, out, size, first, last, best, False, sign)
+        return
+    tiles = (inner + TILE - 1) // TILE
+    for unit in range(first, last):
+        outer = unit // tiles
+        left = (unit - outer * tiles) * TILE
+        width = least(TILE, inner - left)
+        at = outer * size * inner + left
+        for i in range(width):
+            best[i] = without_nan(x[at + i], sign)
+            where[i] = 0
+        for k in range(1, size):
+            at += inner
+            for i in range(width):
+                value, top = x[at + i], best[i]
+                if value > top if sign > 0 else value < top:
+                    best[i] = value
+                    where[i] = k
+        for i in range(width):
+            out[outer * inner + left + i] = where[i]
+
+
+def position_work(shape: tuple[int, ...], axis: int) -> tuple[int, float]:
+    """How many units of work `extreme_positions` has, and how many nanoseconds one takes, about."""
+    inner = prod(shape[axis + 1 :])
+    cost = 0.2 if inner == 1 else 0.7 * min(inner, TILE)
+    return prod(shape[:axis]) * -(-inner // TILE), cost * shape[axis]
+
+
+def _positions(sign: int) -> Callable[..., Launches | None]:
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, output_type: str) -> Launches | None:
+        (x,) = inputs
+        if x.dtype.name not in (*REAL, "bool") or outputs[0].dtype.name not in POSITIONS or x.shape[axis] >= 1 << 31:
+            return None
+        units, cost = position_work(x.shape, axis)
+        found = extreme_positions[x.dtype, outputs[0].dtype]
+        sizes = x.shape[axis], prod(x.shape[axis + 1 :])
+        return only(found, Input(0), Output(0), *sizes, sign, units=units, unit_cost=cost)
+
+    return launches
+
+
+argmax_launches = _positions(1)
+argmin_launches = _positions(-1)

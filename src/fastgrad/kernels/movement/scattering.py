@@ -1,0 +1,402 @@
+"""Rows that are written, added or otherwise brought together at positions which an array holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, prod
+from typing import Any
+
+import numpy as np
+from numpy import int64
+
+from fastgrad.kernels.codegen.body import by_dtype, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.half import Array, through_float32
+from fastgrad.kernels.math.vector_math import least, nan_greatest
+from fastgrad.kernels.movement.gathering import INDICES, UNITS, numbered, units_of
+from fastgrad.kernels.movement.layout import Layout, contiguous
+from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
+
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+NUMBERS = ("float32", "float64", "bool", *INTEGERS)
+SET, ADD, MULTIPLY, MAXIMUM, MINIMUM, SUBTRACT, DIVIDE = range(7)
+KEEP, ZEROS, ONES = range(3)
+TILE = 64
+
+
+@scalar_function
+def nan_least(a, b):
+    """The smaller of two numbers, NaN if one is NaN."""
+    return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
+
+
+@scalar_function
+def join_row(out, at, rows, source, columns, mode):
+    """Joins elements of `out` from `at` on with those of `rows` from `source` on."""
+    if mode == ADD:
+        for j in range(columns):
+            out[at + j] += rows[source + j]
+    elif mode == SET:
+        for j in range(columns):
+            out[at + j] = rows[source + j]
+    elif mode == MULTIPLY:
+        for j in range(columns):
+            out[at + j] *= rows[source + j]
+    elif mode == SUBTRACT:
+        for j in range(columns):
+            out[at + j] -= rows[source + j]
+    elif mode == DIVIDE:
+        for j in range(columns):
+            out[at + j] = T(out[at + j] / rows[source + j])
+    elif mode == MAXIMUM:
+        for j in range(columns):
+            out[at + j] = nan_greatest(out[at + j], rows[source + j])
+    else:
+        for j in range(columns):
+            out[at + j] = nan_least(out[at + j], rows[source + j])
+
+
+@scalar_function
+def scatter(rows, ids, out, size, count, width, middle, mode, start, first, last):
+    """What `scatter_rows` does."""
+    tiles = (width + TILE - 1) // TILE
+    for unit in range(first, last):
+        block = unit // tiles
+        left = (unit - block * tiles) * TILE
+        columns = least(TILE, width - left)
+        if start != KEEP and columns == width:
+            begin = T(0) if start == ZEROS else T(1)
+            for j in range(block * size * width, (block + 1) * size * width):
+                out[j] = begin
+        elif start != KEEP:
+            for r in range(size):
+                at = (block * size + r) * width + left
+                for j in range(columns):
+                    out[at + j] = T(0) if start == ZEROS else T(1)
+        batch = block // middle * count
+        if width == 1 and mode == ADD:
+            for k in range(count):
+                number = int64(ids[batch + k])
+                if number >= size:
+                    return k
+                if number >= 0:
+                    out[block * size + number] += rows[block * count + k]
+            continue
+        for k in range(count):
+            number = int64(ids[batch + k])
+            if number >= size:
+                return k
+            if number < 0:
+                continue
+            at = (block * size + number) * width + left
+            source = (block * count + k) * width + left
+            join_row(out, at, rows, source, columns, mode)
+    return -1
+
+
+@kernel(
+    "rows: in[T], ids: in[I], out: inout[T], size: int, count: int, width: int, middle: int, mode: int, start: int, "
+    "first: int, last: int -> int",
+    T=NUMBERS,
+    I=INDICES,
+)
+def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first, last):
+    """out[b, m, ids[b, k]] is joined with rows[b, m, k] by the mode, in order of k; negative ids are passed over.
+
+    `out`, (batch, middle, size, width), begins as it is, with zeros or with ones. A unit of work is one of the batch
+    and middle, and `TILE` columns. An index of `size` or more stops it.
+    """
+    return scatter(rows, ids, out, size, count, width, middle, mode, start, first, last)
+
+
+@kernel(
+    "rows: in[T], ids: in[int64], out: inout[T], size: int, count: int, width: int, middle: int, mode: int, start: int, "
+    "first: int, last: int",
+    T=NUMBERS,
+)
+def scatter_known_rows(rows, ids, out, size, count, width, middle, mode, start, first, last):
+    """The same of ids that are known to be below `size`: nothing stops it."""
+    scatter(rows, ids, out, size, count, width, middle, mode, start, first, last)
+
+
+@kernel("ids: in[I], used: out[uint8], size: int, count: int -> int", I=INDICES)
+def used_ids(ids, used, size, count):
+    """used[i] = whether i is among the ids. An id of `size` or more stops it."""
+    for i in range(size):
+        used[i] = 0
+    for k in range(count):
+        number = int64(ids[k])
+        if number >= size:
+            return k
+        if number >= 0:
+            used[number] = 1
+    return -1
+
+
+def _of_float(like, number, integer):
+    return T(number)
+
+
+def _of_integer(like, number, integer):
+    return T(integer)
+
+
+_number = by_dtype(
+    float32=_of_float, float64=_of_float, **dict.fromkeys(INTEGERS, _of_integer)
+)  # one of two numbers, by the dtype
+
+
+@kernel(
+    "used: in[uint8], out: out[T], width: int, start: float, start_integer: int, empty: float, empty_integer: int, "
+    "first: int, last: int",
+    T=NUMBERS,
+)
+def fill_segments(used, out, width, start, start_integer, empty, empty_integer, first, last):
+    """Rows that are used become `start`, the others `empty`."""
+    begin, nothing = _number(T(0), start, start_integer), _number(T(0), empty, empty_integer)
+    for r in range(first, last):
+        value = begin if used[r] != 0 else nothing
+        for j in range(r * width, (r + 1) * width):
+            out[j] = value
+
+
+@kernel(
+    "ids: in[int64], weights: in[T], out: out[T], columns: int, size: int, weighted: int, binary: int, first: int, "
+    "last: int -> int",
+    T=("float32", "float64", *INTEGERS),
+)
+def count_bins(ids, weights, out, columns, size, weighted, binary, first, last):
+    """How often each number below `size` is in each row of ids, or the sums of their weights. A negative one stops it."""
+    for r in range(first, last):
+        for i in range(r * size, (r + 1) * size):
+            out[i] = T(0)
+        for k in range(r * columns, (r + 1) * columns):
+            if ids[k] < 0:
+                return k
+            if ids[k] < size:
+                out[r * size + ids[k]] += weights[k] if weighted != 0 else T(1)
+        if binary != 0:
+            for i in range(r * size, (r + 1) * size):
+                out[i] = T(1) if out[i] != T(0) else T(0)
+    return -1
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+def _joined(
+    dtype: np.dtype,
+    ids_dtype: np.dtype,
+    places: tuple[Operand, Operand],
+    sizes: tuple[int, int, int, int],
+    blocks: int,
+    mode: int,
+    start: int,
+    known: bool = False,
+) -> Launch | None:
+    """The launch that brings rows, at the first place, together by the ids at the second; sizes as of `scatter_rows`.
+
+    With `known`, ids are int64 and none is too large.
+    """
+    size, count, width, middle = sizes
+    if ids_dtype.name not in INDICES:
+        return None
+    if mode == SET:
+        dtype, words = units_of(dtype)
+        width *= words
+    elif dtype.kind == "c" and mode in (ADD, SUBTRACT):
+        dtype, width = np.dtype(f"float{dtype.itemsize * 4}"), width * 2
+    elif dtype.name == "bool":
+        mode = {ADD: MAXIMUM, MULTIPLY: MINIMUM}.get(mode, mode)
+    if dtype.name not in (*NUMBERS, *UNITS):
+        return None
+    operands = (*places, Output(0), size, count, width, middle, mode, start)
+    return Launch(
+        scatter_known_rows[dtype] if known else scatter_rows[dtype, ids_dtype],
+        operands,
+        blocks * -(-width // TILE),
+        0.3 * min(width, TILE) * (size + 2 * count),
+    )
+
+
+@through_float32
+def gather_gradient_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...], axis: int, batch_dims: int
+) -> Launches | None:
+    """Zeros with g added at the places that a gather reads."""
+    g, ids = inputs
+    middle = prod(shape[batch_dims:axis])
+    sizes = shape[axis], prod(ids.shape[batch_dims:]), prod(shape[axis + 1 :]), middle
+    one = _joined(g.dtype, ids.dtype, (Input(0), Input(1)), sizes, prod(shape[:axis]), ADD, ZEROS)
+    return None if one is None else Launches((one,))
+
+
+def _segments(data: Spec, ids: Spec, num_segments: int, mode: int, start: int) -> Launches | None:
+    count = prod(ids.shape)
+    sizes = num_segments, count, prod(data.shape[len(ids.shape) :]), 1
+    one = _joined(data.dtype, ids.dtype, (Input(0), Input(1)), sizes, 1, mode, start)
+    return None if one is None else Launches((one,))
+
+
+@through_float32
+def segment_sum_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
+    """``tf.math.unsorted_segment_sum`` of data and ids."""
+    return _segments(inputs[0], inputs[1], num_segments, ADD, ZEROS)
+
+
+def segment_prod_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
+    """``tf.math.unsorted_segment_prod`` of data and ids."""
+    return _segments(inputs[0], inputs[1], num_segments, MULTIPLY, ONES)
+
+
+def _extreme_segments(inputs: Sequence[Spec], num_segments: int, empty: float, mode: int) -> Launches | None:
+    data, ids = inputs
+    found = _segments(data, ids, num_segments, mode, KEEP)
+    if found is None or data.dtype.kind not in "fiu":
+        return None
+    floating = data.dtype.kind == "f"
+    limits: Any = None if floating else np.iinfo(data.dtype)
+    start = (-inf, 0) if mode == MAXIMUM else (inf, 0)
+    if not floating:
+        start = 0.0, _as_int64(limits.min if mode == MAXIMUM else limits.max)
+    nothing = (float(empty), 0) if floating else (0.0, _as_int64(int(empty)))
+    mark = Launch(used_ids[ids.dtype], (Input(1), Scratch(0), num_segments, prod(ids.shape)))
+    width = prod(data.shape[len(ids.shape) :])
+    fill = Launch(
+        fill_segments[data.dtype], (Scratch(0), Output(0), width, *start, *nothing), num_segments, 0.2 * width
+    )
+    return Launches((mark, fill, *found.launches), ((np.dtype(np.uint8), num_segments),))
+
+
+def _as_int64(number: int) -> int:
+    """The int64 that has the last 64 bits of a number."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+@through_float32
+def segment_max_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int, empty: float
+) -> Launches | None:
+    """``tf.math.unsorted_segment_max`` of data and ids; ``empty`` for ids without rows."""
+    return _extreme_segments(inputs, num_segments, empty, MAXIMUM)
+
+
+@through_float32
+def segment_min_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int, empty: float
+) -> Launches | None:
+    """``tf.math.unsorted_segment_min`` of data and ids; ``empty`` for ids without rows."""
+    return _extreme_segments(inputs, num_segments, empty, MINIMUM)
+
+
+def _at_positions(
+    ids: tuple[Spec, Operand],
+    updates: tuple[Spec, Operand],
+    shape: tuple[int, ...],
+    mode: int,
+    start: int,
+    strict: bool,
+) -> Launches | None:
+    depth, count = ids[0].shape[-1], prod(ids[0].shape[:-1])
+    find = numbered(ids[0], ids[1], shape, strict)
+    sizes = prod(shape[:depth]), count, prod(shape[depth:]), 1
+    one = _joined(updates[0].dtype, np.dtype(np.int64), (updates[1], Scratch(0)), sizes, 1, mode, start, known=True)
+    if find is None or one is None:
+        return None
+    given = () if start != KEEP else ((0, 0),)
+    return Launches((find, one), ((np.dtype(np.int64), count),), in_place=given, starts_as=given)
+
+
+@through_float32
+def scatter_nd_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...], strict: bool
+) -> Launches | None:
+    """``tf.scatter_nd`` of positions and updates; positions outside are passed over unless ``strict``."""
+    ids, updates = inputs
+    return _at_positions((ids, Input(0)), (updates, Input(1)), shape, ADD, ZEROS, strict)
+
+
+def _into_tensor(inputs: Sequence[Spec], mode: int, strict: bool) -> Launches | None:
+    x, ids, updates = inputs
+    return _at_positions((ids, Input(1)), (updates, Input(2)), x.shape, mode, KEEP, strict)
+
+
+def scatter_update_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
+    """``tf.tensor_scatter_nd_update`` of a tensor, positions and updates."""
+    return _into_tensor(inputs, SET, strict)
+
+
+@through_float32
+def scatter_add_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
+    """``tf.tensor_scatter_nd_add``."""
+    return _into_tensor(inputs, ADD, strict)
+
+
+@through_float32
+def scatter_max_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
+    """``tf.tensor_scatter_nd_max``."""
+    return _into_tensor(inputs, MAXIMUM, strict)
+
+
+@through_float32
+def scatter_min_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
+    """``tf.tensor_scatter_nd_min``."""
+    return _into_tensor(inputs, MINIMUM, strict)
+
+
+_CHANGES = {
+    (None, None): SET,
+    ("add", "add"): ADD,
+    ("add", "subtract"): SUBTRACT,
+    ("multiply", "multiply"): MULTIPLY,
+    ("multiply", "divide"): DIVIDE,
+    ("maximum", "maximum"): MAXIMUM,
+    ("minimum", "minimum"): MINIMUM,
+}
+# By how repeated updates are joined, and how the result is joined to what is there.
+
+
+@through_float32
+def variable_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], what: str, kind: str, reduce: str | None, into: str | None
+) -> Launches | None:
+    """A tensor with updates at positions of the kind "rows", "positions", or "batch": rows of each of its elements."""
+    x, ids, updates = inputs
+    mode = _CHANGES.get((reduce, into))
+    if mode is None or (mode == DIVIDE and x.dtype.kind != "f"):
+        return None
+    batch = len(ids.shape) - 1 if kind == "batch" else 0
+    shape = x.shape[batch:]
+    positions = ids if kind == "positions" else Array((*ids.shape, 1), ids.dtype)
+    depth, number = positions.shape[-1], np.dtype(np.int64)
+    find = numbered(positions, Input(1), shape, strict=True)
+    width, total = prod(shape[depth:]), prod(positions.shape[:-1])
+    rows: Operand = Input(2)
+    scratch, launches = [(number, total)], [find]
+    if not updates.shape and total * width != 1:
+        spread = moved(Input(2), Scratch(1), x.dtype, Layout(0, ((total * width, 0),)), contiguous(total * width))
+        scratch, launches, rows = [*scratch, (x.dtype, total * width)], [*launches, spread], Scratch(1)
+    blocks = prod(x.shape[:batch])
+    sizes = prod(shape[:depth]), total // max(blocks, 1), width, 1
+    launches.append(_joined(x.dtype, number, (rows, Scratch(0)), sizes, blocks, mode, KEEP, known=True))
+    if None in launches:
+        return None
+    known = tuple([one for one in launches if one is not None])
+    return Launches(known, tuple(scratch), in_place=((0, 0),), starts_as=((0, 0),))
+
+
+def bincount_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], size: int, dtype: str, binary: bool
+) -> Launches | None:
+    """``tf.math.bincount`` of ids, int64, and perhaps weights of the result's dtype."""
+    ids, *weights = inputs
+    wanted = outputs[0].dtype
+    if wanted.name not in ("float32", "float64", *INTEGERS) or ids.dtype != np.int64:
+        return None
+    if weights and weights[0].dtype != wanted:
+        return None
+    rows, columns = prod(ids.shape[:-1]), ids.shape[-1]
+    places = Input(0), Input(1) if weights else Output(0), Output(0)
+    sizes = columns, size, int(bool(weights)), int(binary)
+    return Launches((Launch(count_bins[wanted], (*places, *sizes), rows, columns + 0.2 * size),))

@@ -1,0 +1,144 @@
+"""Results whose number depends on values: where elements are not zero, which are different. Programs know the number first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy import int64
+
+from fastgrad.kernels.codegen.body import local_array
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.movement.ordering import REAL, order_lines
+from fastgrad.kernels.reduction.general import COMPLEX, NUMBERS, count_rows
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
+
+MOST_AXES = 8
+
+
+@kernel(
+    "x: in[T], out: out[int64], size: int, parts: int, count: int, axes: int, n0: int, n1: int, n2: int, n3: int, n4: int, "
+    "n5: int, n6: int, n7: int -> int",
+    T=(*NUMBERS, "bool"),
+)
+def positions(x, out, size, parts, count, axes, n0, n1, n2, n3, n4, n5, n6, n7):
+    """The indices of the `count` elements that are not zero, in an array of shape (n0, n1, ...). More of them stop it."""
+    sizes = local_array(int64, 8)
+    sizes[0], sizes[1], sizes[2], sizes[3] = n0, n1, n2, n3
+    sizes[4], sizes[5], sizes[6], sizes[7] = n4, n5, n6, n7
+    row = 0
+    for i in range(size):
+        if x[i * parts] != 0 or (parts == 2 and x[i * parts + 1] != 0):
+            if row == count:
+                return i
+            rest = i
+            for step in range(axes):
+                axis = axes - 1 - step
+                above = rest // sizes[axis]
+                out[row * axes + axis] = rest - above * sizes[axis]
+                rest = above
+            row += 1
+    return -1 if row == count else size
+
+
+@kernel("x: in[T], order: in[int64], count: out[int64], size: int", T=REAL)
+def count_distinct(x, order, count, size):
+    """How many elements are different, by their order."""
+    found = 1 if size > 0 else 0
+    for k in range(1, size):
+        found += 0 if x[order[k]] == x[order[k - 1]] else 1
+    count[0] = found
+
+
+@kernel(
+    "x: in[T], order: in[int64], group: inout[int64], number: inout[int64], y: out[T], places: out[I], counts: out[I], "
+    "size: int, count: int -> int",
+    T=REAL,
+    I=("int32", "int64"),
+)
+def distinct(x, order, group, number, y, places, counts, size, count):
+    """The different elements in the order in which they first appear, which one each is, and how often each is there.
+
+    `group` and `number` have an element each; equal elements have the number of the first one. More than `count` stop it.
+    """
+    for k in range(size):
+        same = k > 0 and x[order[k]] == x[order[k - 1]]
+        group[order[k]] = group[order[k - 1]] if same else order[k]
+    found = 0
+    for i in range(size):
+        if group[i] == i:
+            if found == count:
+                return i
+            number[i] = found
+            y[found] = x[i]
+            counts[found] = 0
+            found += 1
+        place = number[group[i]]
+        places[i] = place
+        counts[place] += 1
+    return -1 if found == count else size
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+def _parts(dtype: np.dtype) -> tuple[np.dtype, int]:
+    return (np.dtype(f"float{dtype.itemsize * 4}"), 2) if dtype.kind == "c" else (dtype, 1)
+
+
+@through_float32
+def positions_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """``tf.where`` of one argument."""
+    (x,) = inputs
+    if x.dtype.name not in (*NUMBERS, "bool", *COMPLEX) or len(x.shape) > MOST_AXES:
+        return None
+    dtype, parts = _parts(x.dtype)
+    numbers = prod(x.shape), parts, outputs[0].shape[0], len(x.shape)
+    sizes = (*x.shape, *[1] * (MOST_AXES - len(x.shape)))
+    return Launches((Launch(positions[dtype], (Input(0), Output(0), *numbers, *sizes)),))
+
+
+@through_float32
+def positions_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """How many positions that gives."""
+    (x,) = inputs
+    if x.dtype.name not in (*NUMBERS, "bool", *COMPLEX):
+        return None
+    dtype, parts = _parts(x.dtype)
+    return Launches((Launch(count_rows[dtype], (Input(0), Output(0), prod(x.shape), parts)),))
+
+
+def _in_order(x: Spec) -> tuple[Launch, tuple[tuple[np.dtype, int], ...], Operand]:
+    """The launch that orders a vector, its scratch memory, and where in that the positions are."""
+    size, key, small = x.shape[0], np.dtype(np.uint64), np.dtype(np.int32)
+    work = [Scratch(i) for i in range(4)]
+    order: Any = Scratch(4)
+    operands = Input(0), order, work[0], 0, *work, size, size, 1, 0
+    one = Launch(order_lines[x.dtype, np.dtype(np.int64)], operands)
+    return one, ((key, size), (key, size), (small, size), (small, size), (np.dtype(np.int64), size)), order
+
+
+@through_float32
+def distinct_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: str) -> Launches | None:
+    """``tf.unique_with_counts``."""
+    (x,) = inputs
+    if x.dtype.name not in REAL:
+        return None
+    sort, scratch, order = _in_order(x)
+    size, number = x.shape[0], np.dtype(np.int64)
+    operands = Input(0), order, Scratch(5), Scratch(6), Output(0), Output(1), Output(2), size, outputs[0].shape[0]
+    find = Launch(distinct[x.dtype, outputs[1].dtype], operands)
+    return Launches((sort, find), (*scratch, (number, size), (number, size)))
+
+
+@through_float32
+def distinct_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: str) -> Launches | None:
+    """How many elements that gives."""
+    (x,) = inputs
+    if x.dtype.name not in REAL:
+        return None
+    sort, scratch, order = _in_order(x)
+    return Launches((sort, Launch(count_distinct[x.dtype], (Input(0), order, Output(0), x.shape[0]))), scratch)

@@ -1,0 +1,235 @@
+"""Elements moved from strides to strides: what index maps are where nobody reads through them, and joining and padding.
+
+Kernels move bits: their types are unsigned integers of an element's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen.body import transpose_rows
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import greatest, least
+from fastgrad.kernels.movement.layout import Layout, contiguous, cuts_of, joined_cuts, sizes_at, split
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Spec
+
+WIDTHS = ("uint8", "uint16", "uint32", "uint64")
+VECTORS = ("uint32", "uint64")
+SIDE = 8  # rows and columns from which on transposing vectors pays
+RANK = 6
+TILE = 16
+
+
+@kernel(
+    "x: in[T], y: out[T], n0: int, n1: int, n2: int, n3: int, n4: int, n5: int, x_from: int, x0: int, x1: int, x2: int, "
+    "x3: int, x4: int, x5: int, y_from: int, y0: int, y1: int, y2: int, y3: int, y4: int, y5: int, first: int, last: int",
+    noalias=True,
+    T=WIDTHS,
+)
+def move(x, y, n0, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, x5, y_from, y0, y1, y2, y3, y4, y5, first, last):
+    """y = x over six dimensions, each read and written by its stride; units are elements."""
+    row = first // n5
+    k4, rest = row % n4, row // n4
+    k3, rest = rest % n3, rest // n3
+    k2, rest = rest % n2, rest // n2
+    k1, k0 = rest % n1, rest // n1
+    for r in range(row, (last + n5 - 1) // n5):
+        a = x_from + k0 * x0 + k1 * x1 + k2 * x2 + k3 * x3 + k4 * x4
+        b = y_from + k0 * y0 + k1 * y1 + k2 * y2 + k3 * y3 + k4 * y4
+        start, stop = greatest(first - r * n5, 0), least(last - r * n5, n5)
+        if y5 == 1 and x5 == 1:
+            for j in range(start, stop):
+                y[b + j] = x[a + j]
+        elif y5 == 1 and x5 == 0:
+            for j in range(start, stop):
+                y[b + j] = x[a]
+        else:
+            for j in range(start, stop):
+                y[b + j * y5] = x[a + j * x5]
+        k4 += 1
+        if k4 == n4:
+            k4 = 0
+            k3 += 1
+            if k3 == n3:
+                k3 = 0
+                k2 += 1
+                if k2 == n2:
+                    k2 = 0
+                    k1 += 1
+                    if k1 == n1:
+                        k1 = 0
+                        k0 += 1
+
+
+@kernel(
+    "x: in[T], y: out[T], batch: int, rows: int, columns: int, x_from: int, xb: int, xr: int, xc: int, y_from: int, yb: int, "
+    "yr: int, yc: int, first: int, last: int",
+    noalias=True,
+    T=WIDTHS,
+)
+def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
+    """y = x over matrices that lie across, in tiles, so that each cache line is fetched once; units are bands of rows."""
+    bands = (rows + 15) // 16
+    for u in range(first, last):
+        k = u // bands
+        top = (u - k * bands) * 16
+        bottom = least(top + 16, rows)
+        for left in range(0, columns, 16):
+            right = least(left + 16, columns)
+            for i in range(top, bottom):
+                a, b = x_from + k * xb + i * xr, y_from + k * yb + i * yr
+                for j in range(left, right):
+                    y[b + j * yc] = x[a + j * xc]
+
+
+@kernel(
+    "x: in[T], y: out[T], batch: int, rows: int, columns: int, x_from: int, xb: int, xr: int, xc: int, y_from: int, yb: int, "
+    "yr: int, yc: int, first: int, last: int",
+    noalias=True,
+    T=VECTORS,
+)
+def transpose_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
+    """The same for matrices whose columns lie together in x, and their rows in y."""
+    bands = (rows + 15) // 16
+    for u in range(first, last):
+        k = u // bands
+        top = (u - k * bands) * 16
+        a, b = x_from + k * xb + top, y_from + k * yb + top * yr
+        transpose_rows(x, a, xc, y, b, yr, least(16, rows - top), columns)
+
+
+@kernel("y: out[T], first: int, last: int", T=WIDTHS)
+def clear(y, first, last):
+    """y = 0; units are elements."""
+    for i in range(first, last):
+        y[i] = T(0)
+
+
+def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout, target: Layout) -> Launch | None:
+    """The kernel that writes what is read by one layout to where another one says.
+
+    Args:
+        x, y: the arrays.
+        dtype: of both.
+        source, target: of as many elements; no two of ``target`` are the same.
+
+    Returns:
+        The launch; None for what these kernels can't do.
+    """
+    dims = _together(source, target)
+    if dims is None or dtype.kind == "O":
+        return None
+    if dtype.itemsize == 16:
+        dims = [(size, 2 * a, 2 * b) for size, a, b in dims]
+        dims = _merged([*dims, (2, 1, 1)])
+        source, target = source._replace(offset=2 * source.offset), target._replace(offset=2 * target.offset)
+    if len(dims) > RANK:
+        return None
+    width = f"uint{8 * min(dtype.itemsize, 8)}"
+    if 2 <= len(dims) <= 3 and abs(dims[-1][1]) > TILE and abs(dims[-2][1]) == 1:
+        batch, rows, columns = [(1, 0, 0)] * (3 - len(dims)) + dims
+        numbers = [batch[0], rows[0], columns[0]]
+        for offset, of in ((source.offset, 1), (target.offset, 2)):
+            numbers += [offset, batch[of], rows[of], columns[of]]
+        units = batch[0] * -(-rows[0] // TILE)
+        if (rows[1], columns[2]) == (1, 1) and min(rows[0], columns[0]) >= SIDE and width in VECTORS:
+            return Launch(transpose_tiles[width], (x, y, *numbers), units)
+        if prod(n for n, _, _ in dims) > 4096:
+            return Launch(move_tiles[width], (x, y, *numbers), units)
+    dims = [(1, 0, 0)] * (RANK - len(dims)) + dims
+    sizes, reads, writes = zip(*dims, strict=True)
+    return Launch(move[width], (x, y, *sizes, source.offset, *reads, target.offset, *writes), prod(sizes))
+
+
+def _together(source: Layout, target: Layout) -> list[tuple[int, int, int]] | None:
+    """(size, stride read, stride written) of the fewest dimensions that do for both layouts."""
+    cuts = joined_cuts(*[cuts_of([size for size, _ in layout.dims]) for layout in (source, target)])
+    if cuts is None:
+        return None
+    sizes = sizes_at(cuts, target.total)
+    reads, writes = split(source.dims, sizes), split(target.dims, sizes)
+    if reads is None or writes is None:
+        return None
+    return _merged([(size, a, b) for (size, a), (_, b) in zip(reads, writes, strict=True)])
+
+
+def _merged(dims: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    found: list[tuple[int, int, int]] = []
+    for size, a, b in dims:
+        if size == 1:
+            continue
+        if found and found[-1][1:] == (size * a, size * b):
+            found[-1] = found[-1][0] * size, a, b
+        else:
+            found.append((size, a, b))
+    return found
+
+
+def cleared(y: Operand, spec: Spec) -> Launch:
+    """The kernel that writes zeros."""
+    parts = max(1, spec.dtype.itemsize // 8)
+    return Launch(clear[f"uint{8 * min(spec.dtype.itemsize, 8)}"], (y,), prod(spec.shape) * parts)
+
+
+Views = Callable[..., "list[Layout] | None"]
+"""``(layout, shape, results, **attributes)``: how the results of an index map, of these shapes, are read from what its input,
+of this shape, is read from by ``layout``; None if they can't be."""
+
+
+def launches_of_views(views: Views) -> Callable[..., Launches | None]:
+    """Kernels for an index map whose results are views of its input: copies."""
+
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
+        x = inputs[0]
+        if not prod(x.shape):
+            return None
+        found = views(contiguous(prod(x.shape)), x.shape, [y.shape for y in outputs], **attributes)
+        if found is None:
+            return None
+        if len(found) == 1 and found[0] == contiguous(found[0].total):
+            return Launches((), alias=True)
+        return together(
+            moved(Input(0), Output(i), x.dtype, layout, contiguous(layout.total))
+            for i, layout in enumerate(found)
+            if prod(outputs[i].shape)
+        )
+
+    return launches
+
+
+def one_view(layout: Layout | None) -> list[Layout] | None:
+    """``Views`` of one result."""
+    return None if layout is None else [layout]
+
+
+def together(launches: Iterable[Launch | None]) -> Launches | None:
+    """Launches in order; None if one of them is None."""
+    found = []
+    for launch in launches:
+        if launch is None:
+            return None
+        found.append(launch)
+    return Launches(tuple(found))
+
+
+def written(
+    result: Spec, before: Sequence[Launch | None], parts: Sequence[tuple[Spec, Layout | None]]
+) -> Launches | None:
+    """Kernels that write the inputs, in order, to parts of the only result.
+
+    Args:
+        result: what is written.
+        before: what is run first.
+        parts: for each input where its elements go; None, as the result, where that can't be said.
+    """
+    found = list(before)
+    for i, (x, place) in enumerate(parts):
+        if place is None:
+            return None
+        if prod(x.shape):
+            found.append(moved(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))
+    return together(found)

@@ -1,0 +1,128 @@
+"""Sums of squares, for clipping by norm.
+
+A sum is that of the sums of its blocks, in their order; so its bits do not depend on who takes which blocks.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import greatest, least
+from fastgrad.kernels.reduction.reductions import BLOCK, LANES, lane_total
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
+
+FLOATS = ("float32", "float64")
+NANOSECONDS = 0.1  # of an element
+LITTLE = 1 << 16  # elements that one thread adds up
+
+
+@scalar_function
+def block_of_squares(x, start, end, lanes):
+    """The sum of the squares of the elements [start, end), a block."""
+    for i in range(least(LANES, end - start)):
+        lanes[i] = x[start + i] * x[start + i]
+    for at in range(start + LANES, end, LANES):
+        for i in range(least(LANES, end - at)):
+            lanes[i] += x[at + i] * x[at + i]
+    return lane_total(lanes, least(LANES, end - start))
+
+
+@kernel("g: ins[T], count: count, sizes: sizes, out: out[float64]", T=FLOATS)
+def sums_of_squares(g, count, sizes, out):
+    """The sum of the squares of each array; out has one element an array."""
+    lanes = local_array(T, 256)
+    for k in range(count):
+        x, n = g[k], sizes[k]
+        total = 0.0
+        for start in range(0, n, BLOCK):
+            total += block_of_squares(x, start, least(start + BLOCK, n), lanes)
+        out[k] = total
+
+
+@kernel("x: in[T], out: out[float64], size: int, first: int, last: int", T=FLOATS)
+def blocks_of_squares(x, out, size, first, last):
+    """The sums of the squares of the blocks [first, last) of an array."""
+    lanes = local_array(T, 256)
+    for block in range(first, last):
+        out[block] = block_of_squares(x, block * BLOCK, least((block + 1) * BLOCK, size), lanes)
+
+
+@kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
+def blocks_of_several(g, count, sizes, out, first, last):
+    """The same of several arrays, whose blocks are numbered one array after the other."""
+    lanes = local_array(T, 256)
+    begin = 0
+    for k in range(count):
+        x, n = g[k], sizes[k]
+        end = begin + (n + BLOCK - 1) // BLOCK
+        for block in range(greatest(first, begin), least(last, end)):
+            start = (block - begin) * BLOCK
+            out[block] = block_of_squares(x, start, least(start + BLOCK, n), lanes)
+        begin = end
+
+
+@kernel("g: ins[T], count: count, sizes: sizes, sums: in[float64], out: out[float64]", T=FLOATS)
+def totals_of_several(g, count, sizes, sums, out):
+    """What `sums_of_squares` gives, of the sums that `blocks_of_several` does."""
+    begin = 0
+    for k in range(count):
+        end = begin + (sizes[k] + BLOCK - 1) // BLOCK
+        total = 0.0
+        for block in range(begin, end):
+            total += sums[block]
+        out[k] = total
+        begin = end
+
+
+@kernel("sums: in[float64], out: out[T], count: int", T=FLOATS)
+def total_of_blocks(sums, out, count):
+    """The sum of the sums of blocks, in their order."""
+    total = 0.0
+    for block in range(count):
+        total += sums[block]
+    out[0] = T(total)
+
+
+def sum_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+    """The sum of squares of one array, in its dtype."""
+    dtype, size = inputs[0].dtype, prod(inputs[0].shape)
+    blocks = blocks_in(size)
+    first = Launch(blocks_of_squares[dtype], (Input(0), Scratch(0), size), blocks, BLOCK * NANOSECONDS)
+    last = Launch(total_of_blocks[dtype], (Scratch(0), Output(0), blocks))
+    return Launches((first, last), ((np.dtype(np.float64), blocks),))
+
+
+def sums_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
+    """The sum of the squares of each of several arrays of one dtype, as a vector; to the same bits by any number of threads."""
+    dtype, sizes = inputs[0].dtype, [prod(x.shape) for x in inputs]
+    arrays = tuple([Input(i) for i in range(len(inputs))])
+    if sum(sizes) < LITTLE:
+        return Launches((Launch(sums_of_squares[dtype], (arrays, Output(0))),))
+    blocks = sum(map(blocks_in, sizes))
+    first = Launch(blocks_of_several[dtype], (arrays, Scratch(0)), blocks, sum(sizes) * NANOSECONDS / blocks)
+    last = Launch(totals_of_several[dtype], (arrays, Scratch(0), Output(0)))
+    return Launches((first, last), ((np.dtype(np.float64), blocks),))
+
+
+@functools.lru_cache(maxsize=256)
+def squares_launches(dtype: np.dtype, sizes: tuple[int, ...]) -> Launches:
+    """The sums of the blocks of each of several arrays of these sizes; each has an output of `blocks_in` elements."""
+    return Launches(
+        tuple(
+            [
+                Launch(blocks_of_squares[dtype], (Input(i), Output(i), size), blocks_in(size), BLOCK * NANOSECONDS)
+                for i, size in enumerate(sizes)
+            ]
+        )
+    )
+
+
+def blocks_in(size: int) -> int:
+    """How many blocks an array of so many elements has."""
+    return -(-size // BLOCK)

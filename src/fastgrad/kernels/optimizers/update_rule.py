@@ -1,0 +1,479 @@
+"""Update rules of optimizers: a rule is one scalar function, from which all kernels of an optimizer are made.
+
+A rule takes the variable `p`, its slots, the gradient `g` and hyper-parameters, all scalars of the variable's dtype, and
+returns the new `p` and the new slots. For a hyper-parameter named `one_minus_x` the caller passes `x`; the difference is
+taken in float64. Two things are done for every rule (`UpdateRule.step`): weights decay before it (`decay` is
+`weight_decay * learning_rate`, 0 for none), and subnormal slots become 0 after it.
+
+`rule.variables` updates all variables of a model in one call, in place:
+`adam.variables[dtype](parameters, m, v, gradients, first, last, *numbers)`, each of the first four a list of arrays. It
+does the units of work [first, last), of which there are `units(arrays)`; results do not depend on how work is cut.
+
+`rule.scaled_variables` does the same for gradients times a number, given before the others: clipping by the global norm.
+
+`rule.elements` updates elements of one variable, a map that can follow what makes its gradient.
+
+`rule.rows` updates some rows of a table: `adam.rows[dtype, index_dtype](parameter, m, v, values, ids, rows, limit, width,
+*numbers)`. The ids must increase and lie in [0, limit), as `embedding.group_ids` leaves them; the kernel returns the
+position of the first that does not, having done nothing, else -1.
+
+`rule.table`, with the same arguments, gives what `variables` gives for the dense gradient that has `values` in the rows
+`ids` and zeros in the rest of the `limit` rows, without making it.
+
+`rule.live` is `rule.table` for rules that leave a row as it is where gradient and slots are zero: with a byte a row,
+`live`, and the same memory as `words` of eight bytes, after `values`. Rows without a gradient whose byte is 0 are passed
+over, eight at a time where they can; rows with a gradient get a 1.
+
+`rule.summed_rows`, `rule.summed_table` and `rule.summed_live` do the same in programs, where the number of rows is known at
+run time only, an array of one int64. `summed_rows` does those of the ids with a number in [first, last), `summed_table` the
+rows [first, last), `summed_live` the rows of the words [first, last) of `live`.
+"""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from numpy import uint64
+
+from fastgrad.kernels.codegen.body import AHEAD, LINE, by_dtype, digest, prefetch, scalar_function
+from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.signature import parse_signature
+from fastgrad.kernels.math.vector_math import greatest, least
+
+FLOATS = ("float32", "float64")
+INDICES = ("int32", "int64")
+UNIT = 4096
+"""Elements, counted through all variables, that are one unit of work."""
+
+MOVES, RESTS, RESTS_AT_ZERO = range(3)
+"""What a zero gradient does to an element: moves it, leaves it as it is, or leaves it if its slots are zero."""
+
+GRADIENT_NAMES = ("g", "grad", "gradient")
+
+RULES: dict[str, UpdateRule] = {}
+"""Every rule by its key."""
+
+MADE: dict[Any, tuple[UpdateRule, str]] = {}
+"""The rule of each kernel's function, and the name of its template."""
+
+_PREFIX = "one_minus_"
+_SPARSE = "ids: in[I], rows: int, limit: int, width: int"
+_CUT = "first: int, last: int"
+
+_STEP = """
+def {name}(p, {slots}g, {hyper}):
+    {results} = formula({weight}, {slots}g, {given})
+    return {settled}
+"""
+
+_RESULT = """
+def {name}(p, {slots}g, {given}):
+    {constants}
+    {row} = step(p, {slots}g, {hyper})
+    return {result}
+"""
+
+# In these templates `{move}` updates the row r by the gradient's row k, and `{rest}` by a gradient of zeros.
+_TEMPLATES = {
+    "variables": """
+def {name}(p, {slots}g, count, sizes, first, last, {given}):
+    {constants}
+    start, stop = first * {UNIT}, last * {UNIT}
+    for k in range(count):
+        {pointers} = {lists}
+        size = sizes[k]
+        for i in range(greatest(start, 0), least(stop, size)):
+            {targets} = step({elements}, {hyper})
+        start, stop = start - size, stop - size
+""",
+    "elements": """
+def {name}(p, {slots}g, first, last, {given}):
+    {constants}
+    for i in range(first, last):
+        {row} = step({row}, g[i], {hyper})
+""",
+    "rows": """
+def {name}(p, {slots}g, ids, rows, limit, width, {given}):
+    bad = first_disorder(ids, rows, limit)
+    if bad >= 0:
+        return bad
+    {constants}
+    for k in range(rows):
+        ahead = ids[least(k + {AHEAD}, rows - 1)] * width
+        for j in range(0, width, {LINE}):
+            {prefetches}
+        r = ids[k]
+        {move}
+    return -1
+""",
+    "summed_rows": """
+def {name}(p, {slots}g, ids, number, limit, width, first, last, {given}):
+    {constants}
+    rows = number[0]
+    for k in range(first, least(last, rows)):
+        if ids[k] >= 0 and ids[k] < limit:
+            ahead = ids[least(k + {AHEAD}, rows - 1)] * width
+            for j in range(0, width, {LINE}):
+                {prefetches}
+            r = ids[k]
+            {move}
+""",
+    "table": """
+def {name}(p, {slots}g, ids, rows, limit, width, {given}):
+    bad = first_disorder(ids, rows, limit)
+    if bad >= 0:
+        return bad
+    {constants}
+    k = 0
+    for r in range(limit):
+        if k < rows and ids[k] == r:
+            {move}
+            k += 1
+        else:
+            {rest}
+    return -1
+""",
+    "summed_table": """
+def {name}(p, {slots}g, ids, number, width, first, last, {given}):
+    {constants}
+    rows = number[0]
+    k = 0
+    while k < rows and ids[k] < first:
+        k += 1
+    for r in range(first, last):
+        if k < rows and ids[k] == r:
+            {move}
+            k += 1
+        else:
+            {rest}
+""",
+    "live": """
+def {name}(p, {slots}g, live, words, ids, rows, limit, width, {given}):
+    bad = first_disorder(ids, rows, limit)
+    if bad >= 0:
+        return bad
+    {constants}
+    r = 0
+    for k in range(rows + 1):
+        stop = ids[k] if k < rows else limit
+        while r < stop:
+            if r % 8 == 0 and r + 8 <= stop and words[r // 8] == 0:
+                r += 8
+            else:
+                if live[r] != 0:
+                    {rest}
+                r += 1
+        if k < rows:
+            live[r] = 1
+            {move}
+            r += 1
+    return -1
+""",
+    "summed_live": """
+def {name}(p, {slots}g, live, ids, number, limit, width, first, last, {given}):
+    {constants}
+    rows = number[0]
+    k = 0
+    while k < rows and ids[k] < 8 * first:
+        k += 1
+    for w in range(first, last):
+        word = live[w]
+        stop = least(8 * w + 8, limit)
+        if word != 0 or (k < rows and ids[k] < stop):
+            for r in range(8 * w, stop):
+                at = uint64(8 * (r - 8 * w))
+                if k < rows and ids[k] == r:
+                    word |= uint64(1) << at
+                    {move}
+                    k += 1
+                elif (word >> at) & uint64(255) != 0:
+                    {rest}
+            live[w] = word
+""",
+}
+
+
+@scalar_function
+def first_disorder(ids, rows, limit):
+    """The position of the first index that is outside [0, limit) or not greater than the one before, else -1."""
+    last = -1
+    for k in range(rows):
+        if ids[k] <= last or ids[k] >= limit:
+            return k
+        last = ids[k]
+    return -1
+
+
+@scalar_function
+def decayed(p, decay):
+    """A weight after decay; without decay infinities stay."""
+    return p - p * decay if decay != 0 else p
+
+
+def _settled32(x):
+    """0 for a subnormal number: a mean that is drawn towards 0 would stay there, a few bits above it."""
+    return T(0) if math.fabs(x) < T(1.1754943508222875e-38) else x
+
+
+def _settled64(x):
+    return T(0) if math.fabs(x) < T(2.2250738585072014e-308) else x
+
+
+settled = by_dtype(float32=_settled32, float64=_settled64)
+"""A slot after an update. Products with subnormal numbers take some processors 100 times as long; TensorFlow flushes them,
+too."""
+
+_NAMES: dict[str, Any] = {
+    "decayed": decayed,
+    "first_disorder": first_disorder,
+    "greatest": greatest,
+    "least": least,
+    "prefetch": prefetch,
+    "settled": settled,
+    "uint64": uint64,
+}
+
+
+class UpdateRule:
+    """The kernels of one optimizer, each made when it is first used; see the module's text.
+
+    Args:
+        formula: the rule, a function `f(p, slot, ..., g, hyper-parameter, ...)` that returns the new `p, slot, ...`.
+        called: what kernels call for it, a scalar function or a choice by dtype; by default the formula.
+        zero_gradient: `MOVES`, `RESTS` or `RESTS_AT_ZERO`.
+        decays: whether weights decay before the rule.
+        key: its key in `RULES`; by default the formula's name.
+
+    Attributes:
+        key: as above.
+        zero_gradient: as above.
+        slots: the names of the slots.
+        hyper: the names of the rule's hyper-parameters.
+        hyper_numbers: the names of the numbers that they are made of.
+        numbers: the names of the numbers that kernels are given: those, and `decay`, if weights decay.
+        state: the names that the kernels have for the variable and its slots.
+    """
+
+    def __init__(
+        self, formula: Any, zero_gradient: int = MOVES, decays: bool = True, key: str | None = None, called: Any = None
+    ) -> None:
+        names = formula.__code__.co_varnames[: formula.__code__.co_argcount]
+        at = next(i for i, name in enumerate(names) if name in GRADIENT_NAMES)
+        self.__name__ = formula.__name__
+        self.__doc__ = formula.__doc__
+        self.key = formula.__name__ if key is None else key
+        self.formula = formula
+        self.called = scalar_function(formula) if called is None else called
+        self.zero_gradient = zero_gradient
+        self.decays = decays
+        self.slots = names[1:at]
+        self.hyper = names[at + 1 :]
+        self.hyper_numbers = tuple(dict.fromkeys(name.removeprefix(_PREFIX) for name in self.hyper))
+        self.numbers = (*self.hyper_numbers, "decay") if decays else self.hyper_numbers
+        self.state = ("p", *[f"slot_{name}" for name in self.slots])
+        RULES[self.key] = self
+
+    def __repr__(self) -> str:
+        return f"<update rule {self.__name__}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rule_of, (self.key,)
+
+    def __call__(self, *args: Any) -> Any:
+        """The rule for Python numbers."""
+        return self.formula(*args)
+
+    @property
+    def nanoseconds(self) -> float:
+        """About what an element takes: what is read and written, and a little arithmetic."""
+        return 0.3 * (len(self.state) + 1)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The names of the kernels' parameters for `numbers`."""
+        return tuple([f"with_{name}" for name in self.numbers])
+
+    @property
+    def constants(self) -> list[str]:
+        """The statements that make what `step` takes from what kernels are given, in float64 and then in T."""
+        return [_constant(name) for name in self._step_hyper]
+
+    @property
+    def arguments(self) -> str:
+        """The names of the `constants`."""
+        return ", ".join([f"with_{name}_" for name in self._step_hyper])
+
+    @property
+    def _step_hyper(self) -> tuple[str, ...]:
+        return (*self.hyper, "decay") if self.decays else self.hyper
+
+    @functools.cached_property
+    def values(self) -> Any:
+        """The function of an optimizer, the learning rate and the step that gives the `hyper_numbers`, as attributes have them."""
+        known = "learning_rate", "step"
+        values = "".join(f"{name if name in known else f'optimizer.{name}'}, " for name in self.hyper_numbers)
+        return _compiled(f"def values(optimizer, learning_rate, step):\n    return ({values})\n", "values", {})
+
+    @functools.cached_property
+    def step(self) -> Any:
+        """The scalar function that all kernels call: the rule with decay before it, and with slots that are settled."""
+        slots = self.state[1:]
+        source = _STEP.format(
+            name=f"{self.__name__}_step",
+            slots="".join(f"{name}, " for name in slots),
+            hyper=self.arguments,
+            given=", ".join(f"with_{name}_" for name in self.hyper),
+            weight="decayed(p, with_decay_)" if self.decays else "p",
+            results=", ".join(self.state),
+            settled=", ".join(["T(p)", *[f"settled(T({name}))" for name in slots]]),
+        )
+        return scalar_function(_compiled(source, f"{self.__name__}_step", {"formula": self.called}))
+
+    def result(self, number: int) -> Any:
+        """The scalar function of one of the step's results, of the numbers that kernels are given."""
+        name = f"{self.__name__}_result_{number}"
+        return scalar_function(self._function(_RESULT, name, result=self.state[number], row=", ".join(self.state)))
+
+    @functools.cached_property
+    def variables(self) -> Kernel:
+        """The update of all variables."""
+        return self._kernel("variables", "inouts", "ins", "count: count, sizes: sizes, " + _CUT)
+
+    @functools.cached_property
+    def scaled_variables(self) -> Kernel:
+        """`variables` for gradients times a number, `factor`, which is given before the others."""
+        return self._kernel("variables", "inouts", "ins", "count: count, sizes: sizes, " + _CUT, scaled=True)
+
+    @functools.cached_property
+    def elements(self) -> Kernel:
+        """The update of the elements [first, last) of one variable."""
+        return self._kernel("elements", "inout", "in", _CUT, noalias=True)
+
+    @functools.cached_property
+    def rows(self) -> Kernel:
+        """The update of some rows of a table."""
+        return self._kernel("rows", "inout", "in", _SPARSE, " -> int", noalias=True, I=INDICES)
+
+    @functools.cached_property
+    def table(self) -> Kernel:
+        """The update of a whole table for a gradient that is zero in most rows."""
+        return self._kernel("table", "inout", "in", _SPARSE, " -> int", I=INDICES)
+
+    @functools.cached_property
+    def live(self) -> Kernel:
+        """The update of the rows of a table that move."""
+        rest = "live: inout[uint8], words: in[uint64], " + _SPARSE
+        return self._kernel("live", "inout", "in", rest, " -> int", I=INDICES)
+
+    @functools.cached_property
+    def summed_rows(self) -> Kernel:
+        """The update of some rows of a table, in programs."""
+        rest = "ids: in[I], number: in[int64], limit: int, width: int, " + _CUT
+        return self._kernel("summed_rows", "inout", "in", rest, noalias=True, I=INDICES)
+
+    @functools.cached_property
+    def summed_table(self) -> Kernel:
+        """The update of a whole table for a gradient that is zero in most rows, in programs."""
+        rest = "ids: in[I], number: in[int64], width: int, " + _CUT
+        return self._kernel("summed_table", "inout", "in", rest, I=INDICES)
+
+    @functools.cached_property
+    def summed_live(self) -> Kernel:
+        """The update of the rows of a table that move, in programs."""
+        rest = "live: inout[uint64], ids: in[I], number: in[int64], limit: int, width: int, " + _CUT
+        return self._kernel("summed_live", "inout", "in", rest, I=INDICES)
+
+    def _kernel(
+        self,
+        template: str,
+        arrays: str,
+        gradient: str,
+        rest: str,
+        result: str = "",
+        scaled: bool = False,
+        noalias: bool = False,
+        **indices: tuple[str, ...],
+    ) -> Kernel:
+        name = f"scaled_{self.__name__}" if scaled else self.__name__
+        function = self._function(_TEMPLATES[template], name, scaled)
+        if not scaled:
+            MADE[function] = self, template
+        parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
+        parameters += [f"{number}: float" for number in self._given(scaled)]
+        return RuleKernel(self, function, ", ".join(parameters) + result, noalias, {"T": FLOATS, **indices})
+
+    def _given(self, scaled: bool) -> tuple[str, ...]:
+        return ("factor", *self.given) if scaled else self.given
+
+    def _function(self, template: str, name: str, scaled: bool = False, **fields: str) -> Any:
+        every = (*self.state, "g")
+        row = ", ".join(f"{name}[i]" for name in self.state)
+        in_row = "for j in range(width): i = r * width + j; {} = step({}, {}, {})"
+        constants = ["factor_ = T(factor)", *self.constants] if scaled else self.constants
+        values = {
+            "name": name,
+            "slots": "".join(f"{name}, " for name in self.state[1:]),
+            "given": ", ".join(self._given(scaled)),
+            "constants": "\n    ".join(constants),
+            "hyper": self.arguments,
+            "pointers": ", ".join(f"{name}_" for name in every),
+            "lists": ", ".join(f"{name}[k]" for name in every),
+            "targets": ", ".join(f"{name}_[i]" for name in self.state),
+            "elements": ", ".join(f"{name}_[i]" for name in every) + (" * factor_" if scaled else ""),
+            "row": row,
+            "move": in_row.format(row, row, "g[k * width + j]", self.arguments),
+            "rest": in_row.format(row, row, "T(0)", self.arguments),
+            "prefetches": "; ".join(f"prefetch({name}, ahead + j)" for name in self.state),
+        }
+        source = template.format_map({**values, "AHEAD": AHEAD, "LINE": LINE, "UNIT": UNIT, **fields})
+        return _compiled(source, name, {"step": self.step})
+
+
+class RuleKernel(Kernel):
+    """A kernel of an update rule.
+
+    Raises:
+        TypeError: when it is built: the rule can't be compiled.
+    """
+
+    def __init__(self, rule: UpdateRule, function: Any, signature: str, noalias: bool, variables: Any) -> None:
+        super().__init__(function, parse_signature(signature), variables, False, noalias)
+        self.rule = rule
+
+    def _build(self, variables: dict[str, str]) -> Any:
+        try:
+            return super()._build(variables)
+        except RuntimeError as error:
+            code = self.rule.formula.__code__
+            raise TypeError(
+                f"update rule {self.rule.__name__!r} ({code.co_filename}:{code.co_firstlineno}) can't be compiled for "
+                f"{variables['T']}: {error}. A rule is arithmetic, comparisons, `math` functions and calls of other scalar "
+                "functions, of the variable, its slots, the gradient and hyper-parameters."
+            ) from error
+
+
+def _compiled(source: str, name: str, names: dict[str, Any]) -> Any:
+    """The function of a text, which tracebacks and `inspect` can show."""
+    filename = f"<fastgrad update {name} {digest(source.encode())[:12]}>"
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    scope = _NAMES | names
+    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own templates
+    return scope[name]
+
+
+def _constant(name: str) -> str:
+    given = name.removeprefix(_PREFIX)
+    return f"with_{name}_ = T(with_{given})" if name == given else f"with_{name}_ = T(1.0 - with_{given})"
+
+
+def _rule_of(key: str) -> UpdateRule:
+    return RULES[key]
+
+
+def units(arrays: Iterable[Any]) -> int:
+    """How many units of work arrays of these sizes are, for `UpdateRule.variables`."""
+    return -(-sum(math.prod(array.shape) for array in arrays) // UNIT)

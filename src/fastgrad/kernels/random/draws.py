@@ -1,0 +1,207 @@
+"""What is made of random bits: integers, orders, classes, and the words of other draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy import float32, int64, uint64
+
+from fastgrad.kernels.codegen.body import round_down, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.elementwise import Operands
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.math.vector_math import exp
+from fastgrad.kernels.movement.ordering import order_lines
+from fastgrad.kernels.random.random import UNIT, bits, dropout, uniform, units
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec, only
+
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+FLOATS = ("float32", "float64")
+GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+@kernel("words: in[uint64], out: out[T], first: int, last: int", T=INTEGERS)
+def narrowed(words, out, first, last):
+    """The last bits of words, as many as an integer has."""
+    for i in range(first, last):
+        out[i] = T(words[i])
+
+
+@kernel(
+    "words: in[uint64], low: in[T], high: in[T], out: out[T], low_step: int, high_step: int, first: int, last: int -> int",
+    T=INTEGERS,
+)
+def integers_between(words, low, high, out, low_step, high_step, first, last):
+    """low + words % (high - low). Bounds between which there is no integer stop it."""
+    for i in range(first, last):
+        start, stop = low[i * low_step], high[i * high_step]
+        if start >= stop:
+            return i
+        width = uint64(stop) - uint64(start)
+        out[i] = T(uint64(start) + words[i] % width)
+    return -1
+
+
+@kernel(
+    "logits: in[L], draws: in[T], sums: inout[T], out: out[I], classes: int, count: int, first: int, last: int",
+    L=FLOATS,
+    T=("float64",),
+    I=("int32", "int64"),
+)
+def choose_classes(logits, draws, sums, out, classes, count, first, last):
+    """Classes of rows of unnormalised log-probabilities, by inversion of the running sums, which are made in `sums`."""
+    for r in range(first, last):
+        at = r * classes
+        peak = T(logits[at])
+        for c in range(1, classes):
+            value = T(logits[at + c])
+            peak = value if value > peak or value != value else peak  # noqa: PLR0124 - of NaN
+        total = 0.0
+        for c in range(classes):
+            total += exp(T(logits[at + c]) - peak)
+            sums[at + c] = total
+        for i in range(r * count, (r + 1) * count):
+            wanted = draws[i] * total
+            low, high = 0, classes
+            while low < high:
+                middle = (low + high) // 2
+                if sums[at + middle] <= wanted:
+                    low = middle + 1
+                else:
+                    high = middle
+            out[i] = low if low < classes else classes - 1
+
+
+@scalar_function
+def mix(state, word):
+    """A step of SplitMix64 (Steele et al. 2014)."""
+    state = (state ^ word) + uint64(GOLDEN)
+    state = (state ^ (state >> uint64(30))) * uint64(FIRST)
+    state = (state ^ (state >> uint64(27))) * uint64(SECOND)
+    return state ^ (state >> uint64(31))
+
+
+@kernel("seed: in[I], words: out[int64]", I=("int32", "int64"))
+def seed_words(seed, words):
+    """The words of a stateless draw."""
+    first, second = uint64(int64(seed[0])), uint64(int64(seed[1]))
+    words[0] = 0
+    words[1] = int64(mix(mix(mix(uint64(0), second), first), uint64(1)))
+    words[2] = int64(mix(mix(uint64(0), first), second))
+
+
+@kernel("seed: in[I], data: in[J], words: out[int64]", I=("int32", "int64"), J=("int32", "int64"))
+def fold_in(seed, data, words):
+    """A seed from a seed and a number."""
+    first, second, number = uint64(int64(seed[0])), uint64(int64(seed[1])), uint64(int64(data[0]))
+    words[0] = int64(mix(mix(mix(uint64(0), first), second), number))
+    words[1] = int64(mix(mix(mix(uint64(0), second), number), uint64(1)))
+
+
+@kernel("x: inout[float32], steps: int, first: int, last: int")
+def cut(x, steps, first, last):
+    """x rounded down to a multiple of 1 / steps, a power of two."""
+    for i in range(first, last):
+        x[i] = round_down(x[i] * float32(steps)) / float32(steps)
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+def _bits(words: Operand, place: Operand, size: int) -> Launch:
+    return Launch(bits[np.dtype(np.uint64)], (place, size, words), units(size), UNIT * 1.5)
+
+
+def integers_launches(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...], dtype: str
+) -> Launches | None:
+    """All integers that a dtype holds."""
+    size, wanted = prod(shape), outputs[0].dtype
+    if wanted.name not in INTEGERS:
+        return None
+    narrow = Launch(narrowed[wanted], (Scratch(0), Output(0)), size)
+    return Launches((_bits(Input(0), Scratch(0), size), narrow), ((np.dtype(np.uint64), size),))
+
+
+def between_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
+    """Integers between two bounds, which broadcast to the shape."""
+    _, low, high = inputs
+    size, bounds = prod(shape), Operands([low, high], shape)
+    if not bounds.known or low.dtype.name not in INTEGERS:
+        return None
+    work = Scratch(len(bounds.scratch))
+    # The bounds are the inputs after the words.
+    places = [Input(place.number + 1) if isinstance(place, Input) else place for place in bounds.places]
+    before = [
+        Launch(one.kernel, (Input(one.operands[0].number + 1), *one.operands[1:]), one.units)  # type: ignore[union-attr]
+        for one in bounds.before
+    ]
+    last = Launch(integers_between[low.dtype], (work, *places, Output(0), *bounds.steps), size)
+    scratch = (*bounds.scratch, (np.dtype(np.uint64), size))
+    return Launches((*before, _bits(Input(0), work, size), last), scratch)
+
+
+def order_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) -> Launches | None:
+    """The positions in random order."""
+    number, small = np.dtype(np.uint64), np.dtype(np.int32)
+    work = [Scratch(i) for i in range(5)]
+    order = Launch(
+        order_lines[number, np.dtype(np.int64)], (work[0], Output(0), work[1], 0, *work[1:], count, count, 1, 0)
+    )
+    scratch = ((number, count), (number, count), (number, count), (small, count), (small, count))
+    return Launches((_bits(Input(0), Scratch(0), count), order), scratch)
+
+
+@through_float32
+def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int, dtype: str) -> Launches | None:
+    """Class numbers by the rows of unnormalised log-probabilities."""
+    logits = inputs[0]
+    rows, classes = logits.shape
+    wanted, wide = outputs[0].dtype, np.dtype(np.float64)
+    if not classes or wanted.name not in ("int32", "int64") or logits.dtype.name not in FLOATS:
+        return None
+    draw = Launch(uniform[wide], (Scratch(0), rows * count, Input(1)), units(rows * count), UNIT * 1.5)
+    choose = Launch(
+        choose_classes[logits.dtype, wide, wanted],
+        (Input(0), Scratch(0), Scratch(1), Output(0), classes, count),
+        rows,
+        10.0 * (classes + count),
+    )
+    return Launches((draw, choose), ((wide, rows * count), (wide, rows * classes)))
+
+
+def seed_words_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """The words of a stateless draw, from two integers."""
+    if inputs[0].dtype.name not in ("int32", "int64"):
+        return None
+    return only(seed_words[inputs[0].dtype], Input(0), Output(0))
+
+
+def fold_in_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """A seed from a seed and a number."""
+    dtypes = tuple([x.dtype.name for x in inputs])
+    if any(name not in ("int32", "int64") for name in dtypes):
+        return None
+    return only(fold_in[dtypes], Input(0), Input(1), Output(0))
+
+
+def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], steps: int) -> Launches | None:
+    """Half-width floats from a kernel that fills an array by words; cut to multiples of 1 / steps, unless that is 0."""
+
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        fill = Launch(kernel[outputs[0].dtype], (Output(0), size, Input(0)), units(size), UNIT * 4.0)
+        return Launches((fill, Launch(cut[()], (Output(0), steps), size)) if steps else (fill,))
+
+    return launches((), outputs)
+
+
+@through_float32
+def dropout_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], rate: float) -> Launches | None:
+    """Numbers that are dropped, or scaled up."""
+    x, size = inputs[0], prod(inputs[0].shape)
+    launch = Launch(dropout[x.dtype], (Input(0), Output(0), size, rate, Input(1)), units(size), UNIT * 1.5)
+    return Launches((launch,), in_place=((0, 0),))

@@ -1,0 +1,114 @@
+"""Mean and variance of the columns of a matrix, read once.
+
+Blocks of rows are small enough to be read twice from the first cache: for their mean, and for the squares around it. Blocks of
+a part, and then parts, are put together by the formula for the moments of a union (Chan, Golub and LeVeque, 1979). Parts
+follow from the shape alone, so that bits do not depend on who does which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy import float64
+
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
+
+FLOATS = ("float32", "float64")
+MOST_PARTS = 16
+PART_ROWS = 512  # rows of a part, at least
+ROWS = 64  # of a block: the bodies' literal
+NANOSECONDS = 0.1  # of an element, about
+
+
+@scalar_function
+def add_block(x, at, columns, rows, before, moments, mean_at, square_at, total, square, rest, lanes):
+    """Adds a block of rows to the moments of the `before` rows before it, for some columns.
+
+    What `total`, the mean in T, lacks is the mean of the distances from it, whose sum is `rest`.
+    """
+    for o in range(lanes):
+        total[o] = T(0)
+        square[o] = T(0)
+        rest[o] = T(0)
+    for r in range(rows):
+        for o in range(lanes):
+            total[o] += x[at + r * columns + o]
+    for o in range(lanes):
+        total[o] /= T(rows)
+    for r in range(rows):
+        for o in range(lanes):
+            off = x[at + r * columns + o] - total[o]
+            square[o] += off * off
+            rest[o] += off
+    share = rows / (before + rows)
+    for o in range(lanes):
+        lacks = float64(rest[o]) / rows
+        apart = total[o] + lacks - moments[mean_at + o]
+        moments[mean_at + o] += apart * share
+        moments[square_at + o] += square[o] - lacks * rest[o] + apart * apart * (before * share)
+
+
+@kernel("x: in[T], moments: out[float64], rows: int, columns: int, parts: int, first: int, last: int", T=FLOATS)
+def part_moments(x, moments, rows, columns, parts, first, last):
+    """Of each part of x's rows the mean and the sum of squares around it, for each column. A unit is a part."""
+    total = local_array(T, 16)
+    square = local_array(T, 16)
+    rest = local_array(T, 16)
+    for part in range(first, last):
+        begin, end = rows * part // parts, rows * (part + 1) // parts
+        mean_at = 2 * part * columns
+        square_at = mean_at + columns
+        for c in range(2 * columns):
+            moments[mean_at + c] = 0.0
+        for block in range((end - begin + 63) // 64):
+            before = block * 64
+            row = begin + before
+            some = least(64, end - row)
+            at = row * columns
+            for c in range(0, columns - 15, 16):
+                add_block(
+                    x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, 16
+                )
+            c = columns // 16 * 16
+            if c < columns:
+                lanes = columns - c
+                add_block(
+                    x, at + c, columns, some, before, moments, mean_at + c, square_at + c, total, square, rest, lanes
+                )
+
+
+@kernel(
+    "moments: in[float64], mean: out[T], variance: out[T], rows: int, columns: int, parts: int, first: int, last: int",
+    T=FLOATS,
+)
+def whole_moments(moments, mean, variance, rows, columns, parts, first, last):
+    """Mean and population variance, from those of the parts. A unit is a column; of no rows both are NaN."""
+    for c in range(first, last):
+        so_far, squares = 0.0, 0.0
+        for part in range(parts):
+            begin, end = rows * part // parts, rows * (part + 1) // parts
+            share = (end - begin) / end
+            apart = moments[2 * part * columns + c] - so_far
+            so_far += apart * share
+            squares += moments[(2 * part + 1) * columns + c] + apart * apart * (begin * share)
+        mean[c] = T(so_far)
+        variance[c] = T(squares / rows)
+
+
+@through_float32
+def batch_moments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """The kernels of the row ``batch_moments``."""
+    (x,) = inputs
+    rows, columns = x.shape
+    if x.dtype.name not in FLOATS:
+        return None
+    parts = max(1, min(MOST_PARTS, rows // PART_ROWS))
+    sizes = rows, columns, parts
+    work = Launch(part_moments[x.dtype], (Input(0), Scratch(0), *sizes), parts, NANOSECONDS * rows * columns / parts)
+    join = Launch(whole_moments[x.dtype], (Scratch(0), Output(0), Output(1), *sizes), columns, parts)
+    return Launches((work, join), ((np.dtype(np.float64), 2 * parts * columns),))

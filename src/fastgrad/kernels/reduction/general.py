@@ -1,0 +1,307 @@
+"""Reductions of dtypes that fused loops do not take, and those that are more than one combination of elements.
+
+The axes that are reduced are brought to the end first, so that kernels work on (rows, columns); a unit is a row. Complex
+numbers are pairs of floats.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from math import inf, prod
+from typing import Any
+
+import numpy as np
+from numpy import float64, int64
+
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.math.vector_math import greatest, least, log, nan_greatest
+from fastgrad.kernels.movement.boxes import filled
+from fastgrad.kernels.movement.layout import broadcast, contiguous, transposed
+from fastgrad.kernels.movement.strided import moved
+from fastgrad.kernels.reduction.reductions import lane_total
+from fastgrad.kernels.reduction.row_blocks import PARTS, last_columns, rows_together
+from fastgrad.kernels.reduction.softmax import exponentials, peaks_of
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
+
+FLOATS = ("float32", "float64")
+SIGNED = ("int8", "int16", "int32", "int64")
+INTEGERS = (*SIGNED, "uint8", "uint16", "uint32", "uint64")
+NUMBERS = (*FLOATS, *INTEGERS)
+RUN = 64
+
+
+@scalar_function
+def nan_smallest(a, b):
+    """The smaller of two numbers, NaN if one is NaN."""
+    return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
+
+
+@kernel("x: in[T], out: out[T], columns: int, parts: int, divisor: int, first: int, last: int", T=NUMBERS)
+def sum_rows(x, out, columns, parts, divisor, first, last):
+    """Sums, of runs of elements and then of those; divided by `divisor`, unless that is 0."""
+    for r in range(first, last):
+        for part in range(parts):
+            total = T(0)
+            for start in range(0, columns, RUN):
+                run = T(0)
+                for c in range(start, least(start + RUN, columns)):
+                    run = T(run + x[(r * columns + c) * parts + part])
+                total = T(total + run)
+            out[r * parts + part] = T(total / T(divisor)) if divisor != 0 else total
+
+
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=(*SIGNED, "uint8", "uint16", "uint32"))
+def whole_means(x, out, columns, first, last):
+    """Means of integers, rounded towards zero."""
+    for r in range(first, last):
+        total = int64(0)
+        for c in range(r * columns, (r + 1) * columns):
+            total += int64(x[c])
+        size = abs(total) // columns
+        out[r] = size if total >= 0 else -size
+
+
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=NUMBERS)
+def multiply_rows(x, out, columns, first, last):
+    """Products."""
+    for r in range(first, last):
+        total = T(1)
+        for c in range(r * columns, (r + 1) * columns):
+            total = T(total * x[c])
+        out[r] = total
+
+
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def multiply_complex_rows(x, out, columns, first, last):
+    """Products of complex numbers."""
+    for r in range(first, last):
+        a, b = T(1), T(0)
+        for c in range(r * columns, (r + 1) * columns):
+            p, q = x[2 * c], x[2 * c + 1]
+            a, b = a * p - b * q, a * q + b * p
+        out[2 * r] = a
+        out[2 * r + 1] = b
+
+
+@kernel("x: in[T], out: out[T], columns: int, sign: int, finite: int, first: int, last: int", T=NUMBERS)
+def extremes_of_rows(x, out, columns, sign, finite, first, last):
+    """The largest elements, or for a sign of -1 the smallest, NaN if one is; if `finite`, 0 for those that are not."""
+    for r in range(first, last):
+        best = x[r * columns]
+        for c in range(r * columns + 1, (r + 1) * columns):
+            best = nan_greatest(best, x[c]) if sign > 0 else nan_smallest(best, x[c])
+        out[r] = T(0) if finite != 0 and best - best != 0 else best
+
+
+@kernel("x: in[T], out: out[int64], columns: int, parts: int, first: int, last: int", T=(*NUMBERS, "bool"))
+def count_rows(x, out, columns, parts, first, last):
+    """How many elements are not zero."""
+    for r in range(first, last):
+        count = 0
+        for c in range(r * columns, (r + 1) * columns):
+            there = x[c * parts] != 0 or (parts == 2 and x[c * parts + 1] != 0)
+            count += 1 if there else 0
+        out[r] = count
+
+
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def logsumexp_rows(x, out, columns, first, last):
+    """The logarithms of the sums of the exponentials, counted from the largest element."""
+    parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
+    peaks, totals = local_array(T, 16), local_array(float64, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        last_columns(x, top, rows, columns, tails)
+        peaks_of(x, top, rows, columns, tails, parts, across, peaks)
+        for k in range(PARTS):
+            peaks[k] = peaks[k] if peaks[k] - peaks[k] == 0 else T(0)
+        exponentials(x, x, False, top, rows, columns, tails, peaks, parts, across, totals)
+        for k in range(rows):
+            out[top + k] = log(T(totals[k])) + peaks[k]
+
+
+@kernel("x: in[T], out: out[T], columns: int, parts: int, first: int, last: int", T=FLOATS)
+def norms_of_rows(x, out, columns, parts, first, last):
+    """The roots of the sums of the squares."""
+    lanes = local_array(T, 256)
+    for r in range(first, last):
+        at, count = r * columns * parts, columns * parts
+        used = least(256, count)
+        for i in range(used):
+            lanes[i] = x[at + i] * x[at + i]
+        for start in range(256, count, 256):
+            for i in range(least(256, count - start)):
+                lanes[i] += x[at + start + i] * x[at + start + i]
+        out[r * parts] = math.sqrt(lane_total(lanes, used))
+        if parts == 2:
+            out[r * parts + 1] = T(0)
+
+
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=INTEGERS)
+def whole_norms_of_rows(x, out, columns, first, last):
+    """The same of integers, rounded down."""
+    for r in range(first, last):
+        total = T(0)
+        for c in range(r * columns, (r + 1) * columns):
+            total = T(total + T(x[c] * x[c]))
+        out[r] = T(math.sqrt(float64(total)))
+
+
+@kernel("x: in[T], norm: in[T], limit: in[T], out: out[T], first: int, last: int", T=FLOATS)
+def clip_to_norm(x, norm, limit, out, first, last):
+    """x limit / max(norm, limit), an element of each."""
+    for i in range(first, last):
+        out[i] = x[i] * (limit[i] / nan_greatest(norm[i], limit[i]))
+
+
+@kernel("x: in[T], norms: in[T], limit: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
+def clip_rows(x, norms, limit, out, columns, first, last):
+    """x limit / max(norm, limit) for rows of one norm and one limit for all; units are elements."""
+    for r in range(first // columns, (last + columns - 1) // columns):
+        start, stop = greatest(first, r * columns), least(last, (r + 1) * columns)
+        scale = limit[0] / nan_greatest(norms[r], limit[0])
+        for i in range(start, stop):
+            out[i] = x[i] * scale
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+class _Rows:
+    """An input as (rows, columns), with the axes to reduce as columns, and what brings it there."""
+
+    def __init__(self, x: Spec, axes: tuple[int, ...]) -> None:
+        self.dtype = x.dtype
+        kept = [axis for axis in range(len(x.shape)) if axis not in axes]
+        self.columns = prod(x.shape[axis] for axis in axes)
+        self.rows = prod(x.shape[axis] for axis in kept)
+        self.place: Any = Input(0)
+        self.before: list[Launch] = []
+        self.scratch: list[tuple[np.dtype, int]] = []
+        self.known = True
+        size = self.rows * self.columns
+        if size and [*kept, *axes] != list(range(len(x.shape))):
+            layout = transposed(contiguous(size), x.shape, [*kept, *axes])
+            first = None if layout is None else moved(Input(0), Scratch(0), x.dtype, layout, contiguous(size))
+            if first is None:
+                self.known = False
+                return
+            self.before, self.place, self.scratch = [first], Scratch(0), [(x.dtype, size)]
+
+    def parts(self) -> tuple[np.dtype, int]:
+        """The dtype of real numbers, and how many of them an element is."""
+        if self.dtype.kind == "c":
+            return np.dtype(f"float{self.dtype.itemsize * 4}"), 2
+        return self.dtype, 1
+
+    def then(self, kernel: Any, *numbers: Any) -> Launches:
+        """The launches with that of a kernel over the rows, of which there are others."""
+        last = Launch(kernel, (self.place, Output(0), self.columns, *numbers), self.rows, self.columns)
+        return Launches((*self.before, last), tuple(self.scratch))
+
+
+Choice = Callable[[_Rows, Spec], "Launches | None"]
+
+
+def _reduction(choose: Choice, dtypes: Sequence[str]) -> Callable[..., Launches | None]:
+    @through_float32
+    def launches(
+        inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...], keepdims: bool = True
+    ) -> Launches | None:
+        rows = _Rows(inputs[0], axes)
+        return choose(rows, outputs[0]) if rows.known and inputs[0].dtype.name in dtypes else None
+
+    return launches
+
+
+def _sum(x: _Rows, y: Spec) -> Launches:
+    dtype, parts = x.parts()
+    return x.then(sum_rows[dtype], parts, 0)
+
+
+def _mean(x: _Rows, y: Spec) -> Launches | None:
+    dtype, parts = x.parts()
+    if dtype.kind == "f":
+        return x.then(sum_rows[dtype], parts, x.columns) if x.columns else None
+    return x.then(whole_means[dtype]) if x.columns and dtype != np.uint64 else None
+
+
+def _product(x: _Rows, y: Spec) -> Launches:
+    dtype, parts = x.parts()
+    return x.then((multiply_complex_rows if parts == 2 else multiply_rows)[dtype])
+
+
+def _extreme(sign: int, finite: bool) -> Choice:
+    def choose(x: _Rows, y: Spec) -> Launches | None:
+        if x.columns:
+            return x.then(extremes_of_rows[x.dtype], sign, int(finite))
+        nothing: Any = 0 if finite else -sign * inf
+        if x.dtype.kind in "iu":
+            nothing = np.iinfo(x.dtype).min if sign > 0 else np.iinfo(x.dtype).max
+        fill = filled(y, nothing)
+        return None if fill is None else Launches((fill,))
+
+    return choose
+
+
+def _count(x: _Rows, y: Spec) -> Launches:
+    dtype, parts = x.parts()
+    return x.then(count_rows[dtype], parts)
+
+
+def _logsumexp(x: _Rows, y: Spec) -> Launches | None:
+    if not x.columns:
+        fill = filled(y, -inf)
+        return None if fill is None else Launches((fill,))
+    return x.then(logsumexp_rows[x.dtype])
+
+
+def _norm(x: _Rows, y: Spec) -> Launches:
+    dtype, parts = x.parts()
+    return x.then(norms_of_rows[dtype], parts) if dtype.kind == "f" else x.then(whole_norms_of_rows[dtype])
+
+
+COMPLEX = ("complex64", "complex128")
+sum_launches = _reduction(_sum, (*NUMBERS, *COMPLEX))
+mean_launches = _reduction(_mean, (*NUMBERS, *COMPLEX))
+prod_launches = _reduction(_product, (*NUMBERS, *COMPLEX))
+max_launches = _reduction(_extreme(1, finite=False), NUMBERS)
+min_launches = _reduction(_extreme(-1, finite=False), NUMBERS)
+finite_maximum_launches = _reduction(_extreme(1, finite=True), FLOATS)
+count_nonzero_launches = _reduction(_count, (*NUMBERS, "bool", *COMPLEX))
+logsumexp_launches = _reduction(_logsumexp, FLOATS)
+norm_launches = _reduction(_norm, (*NUMBERS, *COMPLEX))
+
+
+@through_float32
+def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...]) -> Launches | None:
+    """``tf.clip_by_norm`` of a tensor and limits that broadcast with it: norms, and all of one shape."""
+    t, limit = inputs
+    rows = _Rows(t, axes)
+    if not rows.known:
+        return None
+    size, scratch = prod(t.shape), list(rows.scratch)
+    if not rows.before and prod(limit.shape) == 1 and rows.columns:
+        measure = Launch(norms_of_rows[t.dtype], (Input(0), Scratch(0), rows.columns, 1), rows.rows, 0.3 * rows.columns)
+        scale = Launch(clip_rows[t.dtype], (Input(0), Scratch(0), Input(1), Output(0), rows.columns), size, 0.2)
+        return Launches((measure, scale), ((t.dtype, rows.rows),), in_place=((0, 0),))
+    norms, spread, limits = (Scratch(len(scratch) + i) for i in range(3))
+    scratch += [(t.dtype, rows.rows), (t.dtype, size), (t.dtype, size)]
+    kept = [1 if axis in axes else length for axis, length in enumerate(t.shape)]
+    repeated = broadcast(contiguous(rows.rows), kept, t.shape)
+    wide = broadcast(contiguous(prod(limit.shape)), limit.shape, t.shape)
+    if repeated is None or wide is None:
+        return None
+    over = [
+        moved(norms, spread, t.dtype, repeated, contiguous(size)),
+        moved(Input(1), limits, t.dtype, wide, contiguous(size)),
+    ]
+    if None in over:
+        return None
+    measure = Launch(norms_of_rows[t.dtype], (rows.place, norms, rows.columns, 1), rows.rows, rows.columns)
+    clip = Launch(clip_to_norm[t.dtype], (Input(0), spread, limits, Output(0)), size)
+    return Launches((*rows.before, measure, *[one for one in over if one is not None], clip), tuple(scratch))

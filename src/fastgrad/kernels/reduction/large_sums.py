@@ -1,0 +1,176 @@
+"""Sums and means of large arrays in eager mode, to the bits that a compiled step has (compiler/fusion/emit_reduction.py).
+
+An array is (outer, terms, inner), with the terms to add in the middle. Where inner is 1 a unit is a row, or a part of a long
+one: element i of each block of it goes to lane i % `LANES`, in float64 a block's total goes to that of the row. Where it is
+more, a unit is a tile of `LANES` columns, or a part of its terms. Few long sums are cut into parts of a size that the shape
+says, whose totals a second kernel adds. So bits depend on the shape alone.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy import float64
+
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART, lanes_sum, padded
+from fastgrad.kernels.reduction.row_blocks import add_parts, clear
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
+
+FLOATS = ("float32", "float64")
+BLOCK = LANES * DEPTH
+NANOSECONDS = 0.2  # of an element of an array in a far cache, about
+
+
+@scalar_function
+def lanes_of(x, at, count, lanes, part):
+    """Sets `part`, 16 numbers, to the sums of every 16th of the `count` elements from `at` on; `lanes` is to work in."""
+    for i in range(16):
+        part[i] = T(0)
+    if count <= LANES:
+        whole = count // 16 * 16
+        for c in range(0, whole, 16):
+            for i in range(16):
+                part[i] += x[at + c + i]
+        for i in range(count - whole):
+            part[i] += x[at + whole + i]
+    else:
+        whole = count // LANES * LANES
+        for i in range(LANES):
+            lanes[i] = x[at + i]
+        for start in range(LANES, whole, LANES):
+            for i in range(LANES):
+                lanes[i] += x[at + start + i]
+        for i in range(count - whole):
+            lanes[i] += x[at + whole + i]
+        for c in range(0, LANES, 16):
+            for i in range(16):
+                part[i] += lanes[c + i]
+
+
+@kernel(
+    "x: in[T], out: out[V], columns: int, size: int, parts: int, divisor: int, first: int, last: int",
+    T=FLOATS,
+    V=FLOATS,
+)
+def sum_along(x, out, columns, size, parts, divisor, first, last):
+    """Sums of rows divided by a number; or, where there are several parts of `size` elements, of parts."""
+    lanes, part = local_array(T, 256), local_array(T, 16)
+    sums, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
+    together = 16 if parts == 1 else 1
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        clear(totals)
+        begin = top // parts * columns + top % parts * size
+        count = least(size, columns - top % parts * size)
+        for block in range(0, count, BLOCK):
+            for k in range(rows):
+                lanes_of(x, begin + k * columns + block, least(BLOCK, count - block), lanes, part)
+                for i in range(16):
+                    sums[16 * k + i] = part[i]
+            add_parts(sums, rows, across, totals)
+        for k in range(rows):
+            out[top + k] = V(T(totals[k]) / T(divisor)) if parts == 1 else V(totals[k])
+
+
+@kernel("x: in[T], out: out[T], columns: int, divisor: int, first: int, last: int", T=FLOATS)
+def sum_few(x, out, columns, divisor, first, last):
+    """The same of rows of few elements."""
+    for r in range(first, last):
+        total = T(0)
+        for c in range(r * columns, (r + 1) * columns):
+            total += x[c]
+        out[r] = total / T(divisor)
+
+
+@kernel(
+    "x: in[T], out: out[V], terms: int, inner: int, size: int, parts: int, outer: int, divisor: int, "
+    "first: int, last: int",
+    T=FLOATS,
+    V=FLOATS,
+)
+def sum_across(x, out, terms, inner, size, parts, outer, divisor, first, last):
+    """Sums over the terms, likewise; all first parts come first."""
+    lanes, totals = local_array(T, 256), local_array(float64, 256)
+    tiles = (inner + LANES - 1) // LANES
+    for u in range(first, last):
+        band = u // tiles
+        left = (u - band * tiles) * LANES
+        used = least(LANES, inner - left)
+        begin = band // outer * size
+        stop = least(begin + size, terms)
+        base = band % outer * terms * inner + left
+        for i in range(used):
+            totals[i] = float64(0)
+        for block in range(begin, stop, DEPTH):
+            for i in range(used):
+                lanes[i] = T(0)
+            end = least(block + DEPTH, stop)
+            whole = block + (end - block) // 4 * 4
+            for q in range(block, whole, 4):
+                at = base + q * inner
+                for i in range(used):
+                    one = lanes[i] + x[at + i] + x[at + inner + i]
+                    lanes[i] = one + x[at + 2 * inner + i] + x[at + 3 * inner + i]
+            for q in range(whole, end):
+                at = base + q * inner
+                for i in range(used):
+                    lanes[i] += x[at + i]
+            for i in range(used):
+                totals[i] += float64(lanes[i])
+        for i in range(used):
+            out[band * inner + left + i] = V(T(totals[i]) / T(divisor)) if parts == 1 else V(totals[i])
+
+
+@kernel(
+    "totals: in[float64], out: out[T], parts: int, beside: int, across: int, divisor: int, first: int, last: int",
+    T=FLOATS,
+)
+def add_totals(totals, out, parts, beside, across, divisor, first, last):
+    """The sums of the totals of parts. Those of a result are `across` apart, those of its neighbour `beside`."""
+    lanes = local_array(float64, 256)
+    for r in range(first, last):
+        used = padded(least(LANES, parts))
+        for i in range(used):
+            lanes[i] = float64(0)
+        for start in range(0, parts, LANES):
+            for i in range(least(LANES, parts - start)):
+                lanes[i] += totals[r * beside + (start + i) * across]
+        out[r] = T(lanes_sum(lanes, used)) / T(divisor)
+
+
+@lru_cache(4096)
+def large_sum(dtype: np.dtype, outer: int, terms: int, inner: int, divisor: int) -> Launches:
+    """The kernels that sum the middle dimension of an array.
+
+    Args:
+        dtype: float32 or float64.
+        outer, terms, inner: its shape, without zeros; terms > 1.
+        divisor: what sums are divided by.
+    """
+    count, wide = outer * terms * inner, np.dtype(float64)
+    if inner == 1:
+        units, size = outer, PART
+    else:
+        units, size = outer * -(-inner // LANES), max(DEPTH, PART // min(inner, LANES) // DEPTH * DEPTH)
+    parts = 1 if units >= ENOUGH or count < MANY else -(-terms // size)
+    place, kind = (Output(0), dtype) if parts == 1 else (Scratch(0), wide)
+    size = terms if parts == 1 else size
+    cost = NANOSECONDS * count / (units * parts)
+    operands: tuple[Any, ...] = (Input(0), place)
+    if inner != 1:
+        found: Any = sum_across[dtype, kind]
+        launch = Launch(found, (*operands, terms, inner, size, parts, outer, divisor), units * parts, cost)
+    elif terms <= FEW:
+        launch = Launch(sum_few[dtype], (*operands, terms, divisor), units, cost)
+    else:
+        launch = Launch(sum_along[dtype, kind], (*operands, terms, size, parts, divisor), units * parts, cost)
+    if parts == 1:
+        return Launches((launch,))
+    apart = (parts, 1) if inner == 1 else (1, outer * inner)
+    join = Launch(add_totals[dtype], (Scratch(0), Output(0), parts, *apart, divisor), outer * inner, float(parts))
+    return Launches((launch, join), ((wide, outer * inner * parts),))

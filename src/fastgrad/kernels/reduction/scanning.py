@@ -1,0 +1,224 @@
+"""Running totals along an axis. Arrays are (outer, size, inner), the axis in the middle; a unit of work is one of outer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.math.vector_math import exp, log1p
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
+
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+FLOATS = ("float32", "float64")
+COLUMNS = 64  # that are summed side by side
+
+
+@scalar_function
+def lost(total, value, larger):
+    """What the rounding of `total + value` to `larger` took away (Knuth's TwoSum); 0 where the sum is not finite."""
+    part = larger - total
+    error = (total - (larger - part)) + (value - part)
+    return error if math.fabs(larger) < math.inf else T(0)
+
+
+@kernel(
+    "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
+    T=FLOATS,
+    in_place={"y": ("x",)},
+)
+def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
+    """`running_sum` with what each addition loses, so that the error does not grow with the size (Ogita, Rump and Oishi 2005)."""
+    totals = local_array(T, 64)
+    rests = local_array(T, 64)
+    step = -inner if reverse != 0 else inner
+    for outer in range(first, last):
+        start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
+        if inner == 1:
+            total, rest, at = T(0), T(0), start
+            for block in range(0, size, 8):
+                part = T(0)  # sums of blocks do not wait for each other
+                for _ in range(8 if block + 8 <= size else size - block):
+                    before = part
+                    part += x[at]
+                    y[at] = total + (rest + (before if exclusive != 0 else part))
+                    at += step
+                larger = total + part
+                rest += lost(total, part, larger)
+                total = larger
+            continue
+        for column in range(0, inner, COLUMNS):
+            count = COLUMNS if column + COLUMNS <= inner else inner - column
+            for i in range(count):
+                totals[i] = T(0)
+                rests[i] = T(0)
+            for k in range(size):
+                at = start + column + k * step
+                for i in range(count):
+                    value, total = x[at + i], totals[i]
+                    larger = total + value
+                    rest = rests[i] + lost(total, value, larger)
+                    y[at + i] = total + rests[i] if exclusive != 0 else larger + rest
+                    totals[i] = larger
+                    rests[i] = rest
+
+
+@kernel(
+    "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
+    T=INTEGERS,
+    in_place={"y": ("x",)},
+)
+def running_sum(x, y, size, inner, exclusive, reverse, first, last):
+    """The sums of the elements up to each, which are without it if `exclusive`, from the end if `reverse`."""
+    step = -inner if reverse != 0 else inner
+    for outer in range(first, last):
+        start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
+        if size > 0 and inner > 1 and exclusive == 0:  # row by row
+            for i in range(start, start + inner):
+                y[i] = x[i]
+            for k in range(1, size):
+                at = start + k * step
+                for i in range(at, at + inner):
+                    y[i] = T(y[i - step] + x[i])
+            continue
+        for i in range(inner):
+            total = T(0)
+            at = start + i
+            for _ in range(size):
+                value = x[at]
+                if exclusive != 0:
+                    y[at] = total
+                    total = T(total + value)
+                else:
+                    total = T(total + value)
+                    y[at] = total
+                at += step
+
+
+@kernel(
+    "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
+    T=(*FLOATS, *INTEGERS),
+    in_place={"y": ("x",)},
+)
+def running_product(x, y, size, inner, exclusive, reverse, first, last):
+    """The products of the elements up to each, likewise."""
+    step = -inner if reverse != 0 else inner
+    for outer in range(first, last):
+        start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
+        for i in range(inner):
+            total = T(1)
+            at = start + i
+            for _ in range(size):
+                value = x[at]
+                if exclusive != 0:
+                    y[at] = total
+                    total = T(total * value)
+                else:
+                    total = T(total * value)
+                    y[at] = total
+                at += step
+
+
+@scalar_function
+def log_add_exp(a, b):
+    """log(exp(a) + exp(b)) without overflow (NumPy: logaddexp)."""
+    if a == b:
+        return a + T(0.6931471805599453)
+    less = a - b
+    if less > 0:
+        return a + log1p(exp(-less))
+    return b + log1p(exp(less))
+
+
+@kernel(
+    "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
+    T=FLOATS,
+    in_place={"y": ("x",)},
+)
+def running_logsumexp(x, y, size, inner, exclusive, reverse, first, last):
+    """The logarithms of the sums of the exponentials up to each, likewise."""
+    step = -inner if reverse != 0 else inner
+    for outer in range(first, last):
+        start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
+        for i in range(inner):
+            total = T(-math.inf)
+            at = start + i
+            for k in range(size):
+                value = x[at]
+                if exclusive != 0:
+                    y[at] = total
+                total = value if k == 0 else log_add_exp(total, value)
+                if exclusive == 0:
+                    y[at] = total
+                at += step
+
+
+@kernel(
+    "a: in[T], b: in[T], y: out[T], size: int, inner: int, reverse: int, first: int, last: int",
+    T=FLOATS,
+    in_place={"y": ("b",)},
+)
+def recurrence(a, b, y, size, inner, reverse, first, last):
+    """y[0] = b[0], y[k] = b[k] + a[k] * y[k - 1]; from the end if `reverse`."""
+    step = -inner if reverse != 0 else inner
+    for outer in range(first, last):
+        start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
+        for k in range(size):
+            at = start + k * step
+            if k == 0:
+                for i in range(inner):
+                    y[at + i] = b[at + i]
+            else:
+                for i in range(inner):
+                    y[at + i] = b[at + i] + a[at + i] * y[at - step + i]
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+def _running(
+    kernel: Any, dtypes: tuple[str, ...], of_floats: Any = None, complex_too: bool = False
+) -> Callable[..., Launches | None]:
+    @through_float32
+    def launches(
+        inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, exclusive: bool, reverse: bool
+    ) -> Launches | None:
+        (x,) = inputs
+        dtype, inner = x.dtype, prod(x.shape[axis + 1 :])
+        if dtype.kind == "c" and complex_too:  # both parts on their own
+            dtype, inner = np.dtype(f"float{dtype.itemsize * 4}"), inner * 2
+        if dtype.name not in dtypes:
+            return None
+        sizes = x.shape[axis], inner, int(exclusive), int(reverse)
+        return only(
+            (of_floats if of_floats is not None and dtype.kind == "f" else kernel)[dtype],
+            Input(0),
+            Output(0),
+            *sizes,
+            units=prod(x.shape[:axis]),
+            unit_cost=1.5 * sizes[0] * inner,
+        )
+
+    return launches
+
+
+cumsum_launches = _running(running_sum, (*FLOATS, *INTEGERS), running_sum_of_floats, complex_too=True)
+cumprod_launches = _running(running_product, (*FLOATS, *INTEGERS))
+cumulative_logsumexp_launches = _running(running_logsumexp, FLOATS)
+
+
+@through_float32
+def recurrence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, reverse: bool) -> Launches | None:
+    """``y[k] = a[k] * y[k - 1] + b[k]`` of a and b."""
+    a, b = inputs
+    if b.dtype.name not in FLOATS or a.shape != b.shape:
+        return None
+    sizes = b.shape[axis], prod(b.shape[axis + 1 :]), int(reverse)
+    arrays, cost = (Input(0), Input(1), Output(0)), 1.5 * sizes[0] * sizes[1]
+    return only(recurrence[b.dtype], *arrays, *sizes, units=prod(b.shape[:axis]), unit_cost=cost)

@@ -1,0 +1,367 @@
+"""Softmax over the last axis and the cross-entropies on logits, both ways. Arrays are (rows, columns).
+
+The maximum of a row is taken off first. A row with a NaN or an infinity becomes NaN, as in TensorFlow.
+A call does the rows [first, last). A result may be the memory of an argument (`in_place` below), all of it: an element is
+written after it is read for the last time.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from numpy import float64
+
+from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.math.vector_math import exp, greatest, least, log
+from fastgrad.kernels.reduction.row_blocks import (
+    PARTS,
+    SEGMENT,
+    add_parts,
+    clear,
+    greatest_parts,
+    last_columns,
+    product_sums_of,
+    rows_together,
+    sums_of,
+)
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
+
+FLOATS = ("float32", "float64")
+INDICES = ("int32", "int64")
+EXPONENTIAL = 0.6  # nanoseconds an element
+
+
+@scalar_function
+def peaks_of(x, top, rows, columns, tails, parts, across, peaks):
+    """The greatest element of each row, of `tails` as `last_columns` gives them; NaN may be passed over."""
+    part = local_array(T, 16)
+    whole = columns // PARTS * PARTS
+    for k in range(rows):
+        at = (top + k) * columns
+        for i in range(PARTS):
+            part[i] = T(-math.inf)
+        for c in range(0, whole, PARTS):
+            for i in range(PARTS):
+                part[i] = greatest(x[at + c + i], part[i])
+        if whole < columns:
+            for i in range(PARTS):
+                part[i] = greatest(tails[PARTS * k + i], part[i]) if i < columns - whole else part[i]
+        for i in range(PARTS):
+            parts[PARTS * k + i] = part[i]
+    greatest_parts(parts, rows, across, peaks)
+
+
+@scalar_function
+def exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, totals):
+    """The sums of exp(x - peak) in each row, which also go to `out` if they are to be kept."""
+    part = local_array(T, 16)
+    whole = columns // PARTS * PARTS
+    clear(totals)
+    for left in range(0, columns, SEGMENT):
+        right = least(whole, left + SEGMENT)
+        for k in range(rows):
+            at = (top + k) * columns
+            peak = peaks[k]
+            for i in range(PARTS):
+                part[i] = T(0)
+            for c in range(left, right, PARTS):
+                for i in range(PARTS):
+                    e = exp(x[at + c + i] - peak)
+                    part[i] += e
+                    if keep:
+                        out[at + c + i] = e
+            if left + SEGMENT >= columns and whole < columns:
+                for i in range(PARTS):
+                    e = exp(tails[PARTS * k + i] - peak)
+                    tails[PARTS * k + i] = e
+                    part[i] += e if i < columns - whole else T(0)
+                if keep:
+                    for i in range(columns - whole):
+                        out[at + whole + i] = tails[PARTS * k + i]
+            for i in range(PARTS):
+                parts[PARTS * k + i] = part[i]
+        add_parts(parts, rows, across, totals)
+
+
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS, in_place={"out": ("x",)})
+def softmax(x, out, columns, first, last):
+    """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
+    parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
+    peaks, totals = local_array(T, 16), local_array(float64, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        last_columns(x, top, rows, columns, tails)
+        peaks_of(x, top, rows, columns, tails, parts, across, peaks)
+        exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
+        for k in range(PARTS):
+            peaks[k] = T(float64(1) / totals[k])
+        for k in range(rows):
+            at = (top + k) * columns
+            share = peaks[k]
+            for c in range(columns):
+                out[at + c] *= share
+
+
+@kernel(
+    "g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("g", "y")},
+)
+def softmax_gradient(g, y, out, columns, first, last):
+    """y * (g - sum(g * y)) for the result y."""
+    parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
+    last_g, last_y = local_array(T, 256), local_array(T, 256)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        product_sums_of(g, y, top, rows, columns, last_g, last_y, parts, across, totals)
+        for k in range(rows):
+            at = (top + k) * columns
+            total = T(totals[k])
+            for c in range(columns):
+                out[at + c] = y[at + c] * (g[at + c] - total)
+
+
+@kernel("x: in[T], out: out[T], columns: int, first: int, last: int", noalias=True, T=FLOATS)
+def log_softmax(x, out, columns, first, last):
+    """x - log(sum(exp(x))) (TensorFlow: tf.nn.log_softmax)."""
+    parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
+    peaks, totals, shifts = local_array(T, 16), local_array(float64, 16), local_array(T, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        last_columns(x, top, rows, columns, tails)
+        peaks_of(x, top, rows, columns, tails, parts, across, peaks)
+        exponentials(x, out, False, top, rows, columns, tails, peaks, parts, across, totals)
+        for k in range(PARTS):
+            shifts[k] = log(T(totals[k]))
+        for k in range(rows):
+            at = (top + k) * columns
+            peak, shift = peaks[k], shifts[k]
+            for c in range(columns):
+                out[at + c] = (x[at + c] - peak) - shift
+
+
+@kernel(
+    "g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("g", "y")},
+)
+def log_softmax_gradient(g, y, out, columns, first, last):
+    """g - exp(y) * sum(g) for the result y."""
+    parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        sums_of(g, top, rows, columns, parts, across, totals)
+        for k in range(rows):
+            at = (top + k) * columns
+            total = T(totals[k])
+            for c in range(columns):
+                out[at + c] = g[at + c] - exp(y[at + c]) * total
+
+
+@scalar_function
+def softmax_rows(x, out, top, rows, columns, parts, across, peaks, shifts):
+    """Softmax of some rows; their maxima and the logarithms of the sums of the exponentials below those."""
+    tails, totals = local_array(T, 256), local_array(float64, 16)
+    last_columns(x, top, rows, columns, tails)
+    peaks_of(x, top, rows, columns, tails, parts, across, peaks)
+    exponentials(x, out, True, top, rows, columns, tails, peaks, parts, across, totals)
+    for k in range(PARTS):
+        shifts[k] = log(T(totals[k]))
+    for k in range(rows):
+        at = (top + k) * columns
+        share = T(float64(1) / totals[k])
+        for c in range(columns):
+            out[at + c] *= share
+
+
+@kernel(
+    "logits: in[T], labels: in[I], loss: out[T], probabilities: out[T], columns: int, first: int, last: int -> int",
+    noalias=True,
+    T=FLOATS,
+    I=INDICES,
+)
+def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, last):
+    """Losses and softmax (TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits).
+
+    Returns the row of the first label outside [0, columns), having done nothing, else -1.
+    """
+    for r in range(first, last):
+        if labels[r] < 0 or labels[r] >= columns:
+            return r
+    parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        softmax_rows(logits, probabilities, top, rows, columns, parts, across, peaks, shifts)
+        for k in range(rows):
+            r = top + k
+            loss[r] = shifts[k] - (logits[r * columns + labels[r]] - peaks[k])
+    return -1
+
+
+@kernel(
+    "g: in[T], probabilities: in[T], labels: in[I], out: out[T], columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    I=INDICES,
+    in_place={"out": ("probabilities",)},
+)
+def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
+    """g * (probabilities - onehot(labels)), of labels that `sparse_cross_entropy` found in range."""
+    for r in range(first, last):
+        at = r * columns
+        scale, label = g[r], labels[r]
+        known = 0 <= label < columns
+        likely = probabilities[at + label] if known else T(0)
+        for c in range(columns):
+            out[at + c] = scale * probabilities[at + c]
+        if known:
+            out[at + label] = scale * (likely - T(1))
+
+
+@kernel(
+    "g: in[T], logits: in[T], labels: in[I], loss: out[T], out: out[T], columns: int, first: int, last: int -> int",
+    noalias=True,
+    T=FLOATS,
+    I=INDICES,
+)
+def sparse_cross_entropy_and_gradient(g, logits, labels, loss, out, columns, first, last):
+    """Both of the above, with g known beforehand: losses, and g * (probabilities - onehot(labels)).
+
+    Returns what `sparse_cross_entropy` does.
+    """
+    for r in range(first, last):
+        if labels[r] < 0 or labels[r] >= columns:
+            return r
+    parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        softmax_rows(logits, out, top, rows, columns, parts, across, peaks, shifts)
+        for k in range(rows):
+            r = top + k
+            at, label, scale = r * columns, labels[r], g[r]
+            loss[r] = shifts[k] - (logits[at + label] - peaks[k])
+            likely = out[at + label]
+            for c in range(columns):
+                out[at + c] = scale * out[at + c]
+            out[at + label] = scale * (likely - T(1))
+    return -1
+
+
+@kernel(
+    "logits: in[T], labels: in[T], loss: out[T], probabilities: out[T], columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+)
+def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
+    """Losses and softmax for labels that are distributions (TensorFlow: tf.nn.softmax_cross_entropy_with_logits)."""
+    parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
+    part, totals = local_array(T, 16), local_array(float64, 16)
+    whole = columns // PARTS * PARTS
+    together = rows_together(columns)
+    for top in range(first, last, together):
+        rows = least(together, last - top)
+        softmax_rows(logits, probabilities, top, rows, columns, parts, across, peaks, shifts)
+        clear(totals)
+        for left in range(0, columns, SEGMENT):
+            right = least(whole, left + SEGMENT)
+            for k in range(rows):
+                at = (top + k) * columns
+                peak, shift = peaks[k], shifts[k]
+                for i in range(PARTS):
+                    part[i] = T(0)
+                for c in range(left, right, PARTS):
+                    for i in range(PARTS):
+                        part[i] += labels[at + c + i] * (shift - (logits[at + c + i] - peak))
+                if left + SEGMENT >= columns:
+                    for i in range(columns - whole):
+                        part[i] += labels[at + whole + i] * (shift - (logits[at + whole + i] - peak))
+                for i in range(PARTS):
+                    parts[PARTS * k + i] = part[i]
+            add_parts(parts, rows, across, totals)
+        for k in range(rows):
+            loss[top + k] = T(totals[k])
+
+
+@kernel(
+    "g: in[T], probabilities: in[T], labels: in[T], out: out[T], columns: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("probabilities",)},
+)
+def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
+    """g * (probabilities - labels): the cotangent of the logits, for labels whose rows sum to one."""
+    for r in range(first, last):
+        for c in range(r * columns, (r + 1) * columns):
+            out[c] = g[r] * (probabilities[c] - labels[c])
+
+
+# ---- the rows of the table that they are ---------------------------------------------------------------
+
+
+def _over_rows(kernel: Any) -> Callable[..., Launches | None]:
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        *rows, columns = inputs[0].shape
+        arrays = [*map(Input, range(len(inputs))), Output(0)]
+        cost = EXPONENTIAL * columns
+        kernels = kernel[inputs[0].dtype]
+        return only(kernels, *arrays, columns, units=prod(rows), unit_cost=cost)
+
+    return launches
+
+
+softmax_launches = _over_rows(softmax)
+softmax_gradient_launches = _over_rows(softmax_gradient)
+log_softmax_launches = _over_rows(log_softmax)
+log_softmax_gradient_launches = _over_rows(log_softmax_gradient)
+
+
+def _cross_entropy(kernel: Any, inputs: Sequence[Spec]) -> Launches:
+    rows, columns = inputs[0].shape
+    arrays = Input(0), Input(1), Output(0), Output(1)
+    return only(kernel, *arrays, columns, units=rows, unit_cost=EXPONENTIAL * columns)
+
+
+def _cross_entropy_gradient(kernel: Any, inputs: Sequence[Spec]) -> Launches:
+    rows, columns = inputs[1].shape
+    arrays = Input(0), Input(1), Input(2), Output(0)
+    return only(kernel, *arrays, columns, units=rows, unit_cost=0.3 * columns)
+
+
+def sparse_cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of logits and labels: losses and probabilities."""
+    return _cross_entropy(sparse_cross_entropy[inputs[0].dtype, inputs[1].dtype], inputs)
+
+
+def sparse_cross_entropy_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of the losses' cotangent, probabilities and labels."""
+    return _cross_entropy_gradient(sparse_cross_entropy_gradient[inputs[0].dtype, inputs[2].dtype], inputs)
+
+
+def sparse_cross_entropy_and_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of the losses' cotangent, logits and labels: losses and the logits' cotangent."""
+    rows, columns = inputs[1].shape
+    arrays = [*map(Input, range(3)), Output(0), Output(1)]
+    kernel = sparse_cross_entropy_and_gradient[inputs[1].dtype, inputs[2].dtype]
+    return only(kernel, *arrays, columns, units=rows, unit_cost=EXPONENTIAL * columns)
+
+
+def cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of logits and distributions: losses and probabilities."""
+    return _cross_entropy(cross_entropy[inputs[0].dtype], inputs)
+
+
+def cross_entropy_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+    """Of the losses' cotangent, probabilities and distributions."""
+    return _cross_entropy_gradient(cross_entropy_gradient[inputs[0].dtype], inputs)

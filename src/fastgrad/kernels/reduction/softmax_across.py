@@ -1,0 +1,176 @@
+"""Softmax along an axis that is not the last, both ways: nothing is transposed. Arrays are (outer, terms, inner), summed in the middle.
+
+A unit is a tile of columns, which are the lanes of vectors; a call does those in [first, last). As `softmax` in all else.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from numpy import float64
+
+from fastgrad.kernels.codegen.body import fused_multiply_add, local_array, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.half import through_float32
+from fastgrad.kernels.math.vector_math import exp, greatest, least, log
+from fastgrad.kernels.reduction.lanes import DEPTH
+from fastgrad.kernels.reduction.softmax import (
+    EXPONENTIAL,
+    log_softmax,
+    log_softmax_gradient,
+    softmax,
+    softmax_gradient,
+)
+from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
+
+FLOATS = ("float32", "float64")
+TILE = 256
+
+
+@scalar_function
+def peaks_across(x, at, terms, inner, used, peaks):
+    """The greatest element of each column of a tile, which begins at `at`; NaN may be passed over."""
+    for i in range(used):
+        peaks[i] = T(-math.inf)
+    for q in range(terms):
+        for i in range(used):
+            peaks[i] = greatest(x[at + q * inner + i], peaks[i])
+
+
+@scalar_function
+def exponentials_across(x, out, keep, at, terms, inner, used, peaks, lanes, totals):
+    """The sums of exp(x - peak) in each column, which also go to `out` if they are to be kept."""
+    for i in range(used):
+        totals[i] = float64(0)
+    for block in range(0, terms, DEPTH):
+        for i in range(used):
+            lanes[i] = T(0)
+        for q in range(block, least(block + DEPTH, terms)):
+            for i in range(used):
+                e = exp(x[at + q * inner + i] - peaks[i])
+                lanes[i] += e
+                if keep:
+                    out[at + q * inner + i] = e
+        for i in range(used):
+            totals[i] += float64(lanes[i])
+
+
+@scalar_function
+def sums_across(g, y, weighted, at, terms, inner, used, lanes, totals):
+    """The sum of g in each column, or of g * y if it is weighted, to lanes."""
+    for i in range(used):
+        totals[i] = float64(0)
+    for block in range(0, terms, DEPTH):
+        for i in range(used):
+            lanes[i] = T(0)
+        for q in range(block, least(block + DEPTH, terms)):
+            for i in range(used):
+                k = at + q * inner + i
+                lanes[i] = fused_multiply_add(g[k], y[k], lanes[i]) if weighted else lanes[i] + g[k]
+        for i in range(used):
+            totals[i] += float64(lanes[i])
+    for i in range(used):
+        lanes[i] = T(totals[i])
+
+
+@kernel(
+    "x: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("x",)},
+)
+def softmax_across(x, out, terms, inner, tile, first, last):
+    """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
+    peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
+    tiles = (inner + tile - 1) // tile
+    for unit in range(first, last):
+        left = unit % tiles * tile
+        used = least(tile, inner - left)
+        at = unit // tiles * terms * inner + left
+        peaks_across(x, at, terms, inner, used, peaks)
+        exponentials_across(x, out, True, at, terms, inner, used, peaks, lanes, totals)
+        for i in range(used):
+            peaks[i] = T(float64(1) / totals[i])
+        for q in range(terms):
+            for i in range(used):
+                out[at + q * inner + i] *= peaks[i]
+
+
+@kernel("x: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int", noalias=True, T=FLOATS)
+def log_softmax_across(x, out, terms, inner, tile, first, last):
+    """x - log(sum(exp(x))) (TensorFlow: tf.nn.log_softmax)."""
+    peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
+    tiles = (inner + tile - 1) // tile
+    for unit in range(first, last):
+        left = unit % tiles * tile
+        used = least(tile, inner - left)
+        at = unit // tiles * terms * inner + left
+        peaks_across(x, at, terms, inner, used, peaks)
+        exponentials_across(x, out, False, at, terms, inner, used, peaks, lanes, totals)
+        for i in range(used):
+            lanes[i] = log(T(totals[i]))
+        for q in range(terms):
+            for i in range(used):
+                out[at + q * inner + i] = (x[at + q * inner + i] - peaks[i]) - lanes[i]
+
+
+@kernel(
+    "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("g", "y")},
+)
+def softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
+    """y * (g - sum(g * y)) for the result y."""
+    lanes, totals = local_array(T, 256), local_array(float64, 256)
+    tiles = (inner + tile - 1) // tile
+    for unit in range(first, last):
+        left = unit % tiles * tile
+        used = least(tile, inner - left)
+        at = unit // tiles * terms * inner + left
+        sums_across(g, y, True, at, terms, inner, used, lanes, totals)
+        for q in range(terms):
+            for i in range(used):
+                out[at + q * inner + i] = y[at + q * inner + i] * (g[at + q * inner + i] - lanes[i])
+
+
+@kernel(
+    "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int",
+    noalias=True,
+    T=FLOATS,
+    in_place={"out": ("g", "y")},
+)
+def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
+    """g - exp(y) * sum(g) for the result y."""
+    lanes, totals = local_array(T, 256), local_array(float64, 256)
+    tiles = (inner + tile - 1) // tile
+    for unit in range(first, last):
+        left = unit % tiles * tile
+        used = least(tile, inner - left)
+        at = unit // tiles * terms * inner + left
+        sums_across(g, y, False, at, terms, inner, used, lanes, totals)
+        for q in range(terms):
+            for i in range(used):
+                out[at + q * inner + i] = g[at + q * inner + i] - exp(y[at + q * inner + i]) * lanes[i]
+
+
+def _over_columns(kernel: Any, of_rows: Any) -> Callable[..., Launches | None]:
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
+        shape, dtype = inputs[0].shape, inputs[0].dtype
+        outer, terms, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+        arrays = [*map(Input, range(len(inputs))), Output(0)]
+        if inner == 1:
+            cost = EXPONENTIAL * terms
+            return only(of_rows[dtype], *arrays, terms, units=outer, unit_cost=cost)
+        units, cost = outer * -(-inner // TILE), EXPONENTIAL * terms * min(inner, TILE)
+        return only(kernel[dtype], *arrays, terms, inner, TILE, units=units, unit_cost=cost)
+
+    return launches
+
+
+softmax_across_launches = _over_columns(softmax_across, softmax)
+softmax_across_gradient_launches = _over_columns(softmax_across_gradient, softmax_gradient)
+log_softmax_across_launches = _over_columns(log_softmax_across, log_softmax)
+log_softmax_across_gradient_launches = _over_columns(log_softmax_across_gradient, log_softmax_gradient)

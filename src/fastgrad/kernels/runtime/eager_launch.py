@@ -1,0 +1,221 @@
+"""Launches of an eager operation, run at once by the team where there is much work.
+
+They are a program of their own, whose frame (see `driver.py`) is kept with them: a call gives it the arrays, as a compiled
+function does, and nothing of the table of steps is made anew. A frame belongs to one call at a time; who finds none makes one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen.bounds import checks_bounds
+from fastgrad.kernels.codegen.build import signature_of, step_address
+from fastgrad.kernels.runtime import driver
+from fastgrad.kernels.runtime.launch import (
+    Constant,
+    Input,
+    Launch,
+    Launches,
+    Output,
+    Scratch,
+    arrays_among,
+    check_size,
+    run_launches,
+    sizes_behind,
+)
+from fastgrad.kernels.runtime.thread_pool import begin_shared, team
+
+SHARED_FROM = 50_000.0
+"""Nanoseconds of work from which on the team is called."""
+
+
+def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+    """`run_launches`, with the team, for kernels that never stop and whose parameters are arrays and numbers.
+
+    Args:
+        found: what to run.
+        inputs, outputs: C-contiguous arrays of the shapes and dtypes that `found` was made for.
+    """
+    frames = found.frames
+    try:
+        frame = frames.pop()
+    except IndexError:
+        frame = None
+    if frame is None or frame.threads != team.threads:
+        if not is_plain(found) and not is_shared(found):
+            run_launches(found, inputs, outputs)
+            return
+        frame = Frame(found, inputs, outputs)
+    for output, source in found.starts_as:
+        if outputs[output] is not inputs[source]:
+            np.copyto(outputs[output], inputs[source])
+    scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
+    if not frame.run((*inputs, *outputs, *scratch)):
+        # Of a subclass or not aligned, or the same elements in another shape.
+        inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
+        frame = Frame(found, inputs, outputs)
+        if not frame.run((*inputs, *outputs, *scratch)):
+            raise TypeError(f"run_at_once: takes C-contiguous results, got strides {[x.strides for x in outputs]}")
+    frames.append(frame)
+
+
+def is_shared(found: Launches) -> bool:
+    """Whether there is so much work that the team does it."""
+    return team.threads > 1 and sum([one.units * one.unit_cost for one in found.launches]) >= SHARED_FROM
+
+
+def is_plain(found: Launches) -> bool:
+    """Whether all operands are arrays and numbers, so that a frame can be made."""
+    return all(type(operand) in _PLAIN for launch in found.launches for operand in launch.operands)
+
+
+_PLAIN = (Input, Output, Scratch, Constant, int, float)
+
+
+class Frame:
+    """The program of launches on arrays of known shapes.
+
+    Args:
+        found: the launches.
+        inputs, outputs: as in `run_at_once`; what is kept of them is their shapes and dtypes.
+
+    Attributes:
+        threads: those of the team that it was made for.
+    """
+
+    __slots__ = ("_is_shared", "_memory", "_steps", "_words", "threads")
+
+    def __init__(self, found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        self.threads = team.threads
+        self._is_shared = is_shared(found)
+        scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
+        arrays = (*inputs, *outputs, *scratch)
+        table, memory = table_of(found, inputs, outputs, lambda launch: (_shares(launch), 1), scratch)
+        first = {Input: 0, Output: len(inputs), Scratch: len(inputs) + len(outputs)}
+        places: list[list[int]] = [[] for _ in arrays]
+        for launch, step in zip(found.launches, table, strict=True):
+            for number, operand in enumerate(launch.operands):
+                if isinstance(operand, (Input, Output, Scratch)):
+                    places[first[type(operand)] + operand.number].append(int(step[1]) + 8 * number)
+        wanted, kept = 0, []
+        for array, used in reversed([*zip(arrays, places, strict=True)]):
+            row = np.array([array.dtype.num, array.ndim, *array.shape, len(used), *used, wanted], np.int64)
+            wanted = _address(row)
+            kept.append(row)
+        self._words = np.zeros(driver.HEADER_WORDS, np.int64)
+        self._words[driver.STEPS], self._words[driver.OBJECTS] = _address(table), wanted
+        self._words[driver.OBJECT_COUNT] = len(arrays)
+        self._words[driver.ARRAY_TYPE] = driver.ARRAY_TYPE_ADDRESS
+        self._steps = len(table)
+        # What was allocated for the arrays of this call goes with it: the words are filled in by each.
+        self._memory = [table, *kept, *memory[: len(memory) - len(scratch)]]
+
+    def run(self, arrays: tuple[np.ndarray, ...]) -> bool:
+        """Runs the launches; False, and nothing is done, if the driver does not take the arrays.
+
+        Args:
+            arrays: inputs, outputs and scratch memory.
+        """
+        if self._is_shared:
+            answer = begin_shared(arrays, self._words, self._steps)
+        else:
+            answer = driver.begin(arrays, self._words, self._steps)
+        return answer < 0
+
+
+def call_at_once(
+    kernel: Any, inputs: Sequence[np.ndarray], out: np.ndarray, *numbers: int, units: int, unit_cost: float
+) -> None:
+    """Calls a kernel of arrays, a result, numbers and a share, with the team where there is much work.
+
+    Args:
+        kernel: a native function.
+        inputs, out: its arrays; `out` is C-contiguous.
+        numbers: its parameters between the result and `first` and `last`.
+        units, unit_cost: as for `Launch`.
+    """
+    if team.threads == 1 or units * unit_cost < SHARED_FROM:
+        kernel(*inputs, out, *numbers, 0, units)
+        return
+    shapes = (*[x.shape for x in inputs], out.shape)
+    found = _launches_of(kernel, shapes, numbers, units, unit_cost)
+    run_at_once(found, [np.ascontiguousarray(x) for x in inputs], (out,))
+
+
+@functools.lru_cache(maxsize=512)
+def _launches_of(
+    kernel: Any, shapes: tuple[tuple[int, ...], ...], numbers: tuple[int, ...], units: int, unit_cost: float
+) -> Launches:
+    """One launch of a kernel of arrays of these shapes, the last of which is the result, with the frames that are kept with it."""
+    places = [Input(number) for number in range(len(shapes) - 1)]
+    return Launches((Launch(kernel, (*places, Output(0), *numbers), units, unit_cost),))
+
+
+def table_of(
+    found: Launches,
+    inputs: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    shares: Callable[[Launch], tuple[int, int]],
+    scratch: list[np.ndarray] | None = None,
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The table of steps of launches, and the memory beside the arrays whose addresses are in it.
+
+    Args:
+        found, inputs, outputs: as in `run_at_once`.
+        shares: how many parts a launch is cut into, and the units that no cut divides.
+        scratch: the memory of its scratches; without it, new memory.
+    """
+    scratch = [np.empty(size, dtype) for dtype, size in found.scratch] if scratch is None else scratch
+    numbers: list[np.ndarray] = []
+    rows = [_words(launch, inputs, outputs, scratch, numbers) for launch in found.launches]
+    table = [
+        (step_address(launch.kernel), _address(row), launch.units, *shares(launch), 1)
+        for launch, row in zip(found.launches, rows, strict=True)
+    ]
+    return np.array(table, np.int64), [*rows, *numbers, *scratch]
+
+
+def _address(array: np.ndarray) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _words(
+    launch: Launch,
+    inputs: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    scratch: list[np.ndarray],
+    numbers: list[np.ndarray],
+) -> np.ndarray:
+    found: list[Any] = []
+    for operand in launch.operands:
+        match operand:
+            case Input(number):
+                found.append(inputs[number])
+            case Output(number):
+                found.append(outputs[number])
+            case Scratch(number):
+                found.append(scratch[number])
+            case Constant(array):
+                found.append(array)
+            case int():
+                found.append(operand)
+            case float():
+                numbers.append(np.array(operand))  # a step reads it where it lies
+                found.append(numbers[-1])
+            case _:
+                raise TypeError(
+                    f"run_at_once: {launch.kernel.__name__} has an operand that is no array or number: {operand!r}"
+                )
+    for dtype, array in arrays_among(launch.kernel, found):
+        check_size(launch.kernel, dtype, array.dtype)
+    behind = sizes_behind(launch.kernel, found) if checks_bounds() else []
+    return np.array([_address(one) if type(one) is np.ndarray else one for one in found] + behind, np.int64)
+
+
+def _shares(launch: Launch) -> int:
+    """How many parts a step is cut into: two for each thread, so that one that is late matters less."""
+    return max(1, min(launch.units, 2 * team.threads)) if signature_of(launch.kernel).takes_shares else 1

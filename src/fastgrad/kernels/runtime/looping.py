@@ -1,0 +1,264 @@
+"""Steps that run the steps of other programs: loops, and branches.
+
+The program of a trip has a frame of its own (`driver.py`), into which the addresses of its arrays are written anew for each
+trip: what is carried, a row of each input, what all trips read; and where the results go.
+"""
+
+from numpy import int64, uint8
+
+from fastgrad.kernels.codegen.body import pointer, scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.runtime.driver import (
+    ANSWER,
+    BUDGET,
+    INSIDE,
+    OBJECT_COUNT,
+    OBJECTS,
+    PAUSED,
+    RESUME,
+    STOPPED,
+    STOPPED_AT,
+    run_steps,
+)
+from fastgrad.kernels.runtime.moving import INTEGERS
+
+CARRIED, ROW, CAPTURED, BUFFER, STACKED = range(5)
+"""What an array of a trip is: a value carried (its number), a row of an input, an input that all trips read (the number of
+the input), a result that is only carried on (the number of its buffers), or a row of a result (the number of that)."""
+
+OUTGROWN = 1
+
+RECORD = 3
+"""Words for each array of a trip in `layout`: what it is, the number, and the bytes of a row."""
+
+
+@kernel("arrays: inouts[uint8]")
+def addresses(arrays):
+    """Nothing: the words of this step are the address of a table of addresses."""
+
+
+@scalar_function
+def give(frame, table):
+    """Writes addresses where a program's steps use them."""
+    wanted = pointer(int64, frame[OBJECTS])
+    for i in range(frame[OBJECT_COUNT]):
+        at = 2 + wanted[1]
+        places = wanted[at]
+        for k in range(places):
+            pointer(int64, wanted[at + 1 + k])[0] = table[i]
+        wanted = pointer(int64, wanted[at + 1 + places])
+
+
+@scalar_function
+def place(kind, number, size, row, odd, inputs, outputs, buffers, now):
+    """The address of an array in a trip."""
+    if kind == CARRIED:
+        return now[number]
+    if kind == ROW:
+        return inputs[number] + row * size
+    if kind == CAPTURED:
+        return inputs[number]
+    if kind == BUFFER:
+        return buffers[2 * number + odd]
+    return outputs[number] + row * size
+
+
+@scalar_function
+def fill(table, arrays, layout, row, odd, inputs, outputs, buffers, now):
+    """The addresses of a trip's arrays."""
+    for i in range(arrays):
+        at = RECORD * i
+        table[i] = place(layout[at], layout[at + 1], layout[at + 2], row, odd, inputs, outputs, buffers, now)
+
+
+@scalar_function
+def carry_out(count, carried, now, results):
+    """Copies what the last trip carries on to where it is wanted."""
+    for j in range(count):
+        source, target = pointer(uint8, now[j]), pointer(uint8, results[j])
+        for i in range(carried[2 * j + 1]):
+            target[i] = source[i]
+
+
+@scalar_function
+def pauses(clock, cost):
+    """Whether it is time to return to Python, after `cost` more nanoseconds."""
+    spent = pointer(int64, clock)
+    spent[0] += cost
+    if spent[0] < BUDGET:
+        return False
+    spent[0] = 0
+    return True
+
+
+IN_BODY, IN_TEST = 1, 2
+"""Where within a trip a loop pauses, if it is not before the trip (0)."""
+
+
+@scalar_function
+def paused(frame, trip, inside):
+    """What a loop answers that pauses in this trip; `frame` is its body's."""
+    frame[RESUME] = trip + 1
+    frame[INSIDE] = inside
+    return PAUSED
+
+
+@kernel(
+    "body: int, stop: int, inputs: int, outputs: int, buffers: int, layout: in[int64], carried: in[int64], count: int, "
+    "trips: in[int64], reverse: int, clock: int, cost: int, table: inout[int64], now: inout[int64] -> int"
+)
+def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips, reverse, clock, cost, table, now):
+    """Runs a program for each of the first `trips[0]` rows.
+
+    `body` is its frame, `stop` the number of its steps; `inputs`, `outputs` and `buffers` words of `addresses`; `layout`
+    a record for each of its arrays; `carried` for each of `count` values the number of the array that is carried on, and its
+    bytes; `clock` and `cost` are what `pauses` wants, `table` and `now` memory for the addresses of the arrays and of what is
+    carried.
+    Returns 0 if a trip can't go on, `PAUSED` to be called again with all memory as it is, else -1.
+    """
+    frame = pointer(int64, body)
+    given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
+    memory = pointer(int64, pointer(int64, buffers)[0])
+    total = trips[0]
+    trip, start = 0, 0
+    again = frame[RESUME] != 0
+    if again:
+        trip = frame[RESUME] - 1
+        start = frame[STOPPED_AT] if frame[INSIDE] == IN_BODY else 0
+        frame[RESUME] = 0
+    else:
+        for j in range(count):
+            now[j] = given[j]
+    while trip < total:
+        if not again and pauses(clock, cost):
+            return paused(frame, trip, 0)
+        again = False
+        row = total - 1 - trip if reverse != 0 else trip
+        fill(table, frame[OBJECT_COUNT], layout, row, trip % 2, given, results, memory, now)
+        give(frame, table)
+        if run_steps(frame, start, stop) == STOPPED:
+            return paused(frame, trip, IN_BODY) if frame[ANSWER] == PAUSED else 0
+        start = 0
+        for j in range(count):
+            now[j] = table[carried[2 * j]]
+        trip += 1
+    carry_out(count, carried, now, results)
+    return -1
+
+
+@kernel(
+    "body: int, stop: int, test: int, test_stop: int, inputs: int, outputs: int, buffers: int, layout: in[int64], "
+    "test_layout: in[int64], carried: in[int64], count: int, limit: in[int64], most: int, answer: int, counted: int, "
+    "clock: int, cost: int, table: inout[int64], now: inout[int64] -> int"
+)
+def run_while(
+    body,
+    stop,
+    test,
+    test_stop,
+    inputs,
+    outputs,
+    buffers,
+    layout,
+    test_layout,
+    carried,
+    count,
+    limit,
+    most,
+    answer,
+    counted,
+    clock,
+    cost,
+    table,
+    now,
+):
+    """Runs a program as long as another one, `test`, gives a true byte, `limit[0]` times at most.
+
+    `answer` is the number of the buffers for that byte, `counted` the number of the result for the number of trips, or -1;
+    the others as of `run_rows`.
+    Returns 0 if a trip can't go on, `OUTGROWN` if there would be more than `most`, `PAUSED` as `run_rows`, else -1.
+    """
+    frame, tested = pointer(int64, body), pointer(int64, test)
+    given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
+    memory = pointer(int64, pointer(int64, buffers)[0])
+    trip, start, inside = 0, 0, 0
+    again = frame[RESUME] != 0
+    if again:
+        trip, inside = frame[RESUME] - 1, frame[INSIDE]
+        start = frame[STOPPED_AT] if inside == IN_BODY else tested[STOPPED_AT] if inside == IN_TEST else 0
+        frame[RESUME] = 0
+    else:
+        for j in range(count):
+            now[j] = given[j]
+    going = True
+    while going:
+        if not again and pauses(clock, cost):
+            return paused(frame, trip, 0)
+        again = False
+        if inside != IN_BODY:
+            going = trip < limit[0]
+            if going:
+                fill(table, tested[OBJECT_COUNT], test_layout, 0, 0, given, results, memory, now)
+                give(tested, table)
+                if run_steps(tested, start, test_stop) == STOPPED:
+                    return paused(frame, trip, IN_TEST) if tested[ANSWER] == PAUSED else 0
+                start = 0
+                going = pointer(uint8, memory[2 * answer])[0] != 0
+        if going:
+            if trip >= most:
+                return OUTGROWN
+            fill(table, frame[OBJECT_COUNT], layout, trip, trip % 2, given, results, memory, now)
+            give(frame, table)
+            if run_steps(frame, start, stop) == STOPPED:
+                return paused(frame, trip, IN_BODY) if frame[ANSWER] == PAUSED else 0
+            start, inside = 0, 0
+            for j in range(count):
+                now[j] = table[carried[2 * j]]
+            trip += 1
+    carry_out(count, carried, now, results)
+    if counted >= 0:
+        pointer(int64, results[counted])[0] = trip
+    return -1
+
+
+FRAME, STOP, LAYOUT, COPIES, NEXT = range(5)
+"""Words of a branch."""
+
+
+@kernel("frame: int, stop: int, layout: in[int64], copies: in[int64], following: int")
+def branch(frame, stop, layout, copies, following):
+    """Nothing: the words of this step are one of several branches, `following` the address of the next one's."""
+
+
+@kernel("index: in[T], branches: int, count: int, inputs: int, outputs: int, table: inout[int64] -> int", T=INTEGERS)
+def run_branch(index, branches, count, inputs, outputs, table):
+    """Runs one of several programs: number `index`, the last one if there is none of that number.
+
+    `branches` are the words of the first `branch`, of `count`; `inputs` and `outputs` words of `addresses`; `table` memory for
+    the addresses of a program's arrays. Returns 0 if the program can't go on, `PAUSED` if a loop in it pauses, else -1.
+    """
+    number = int64(index[0])
+    if number < 0 or number >= count:
+        number = count - 1
+    chosen = pointer(int64, branches)
+    for _ in range(number):
+        chosen = pointer(int64, chosen[NEXT])
+    given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
+    frame, layout, copies = (
+        pointer(int64, chosen[FRAME]),
+        pointer(int64, chosen[LAYOUT]),
+        pointer(int64, chosen[COPIES]),
+    )
+    for i in range(frame[OBJECT_COUNT]):
+        at = RECORD * i
+        table[i] = place(layout[at], layout[at + 1], 0, 0, 0, given, results, results, given)
+    give(frame, table)
+    start = frame[STOPPED_AT] if frame[RESUME] != 0 else 0
+    if run_steps(frame, start, chosen[STOP]) == STOPPED:
+        return PAUSED if frame[ANSWER] == PAUSED else 0
+    for i in range(copies[0]):
+        source = pointer(uint8, results[copies[3 * i + 1]])
+        target = pointer(uint8, results[copies[3 * i + 2]])
+        for k in range(copies[3 * i + 3]):
+            target[k] = source[k]
+    return -1

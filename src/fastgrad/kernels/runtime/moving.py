@@ -1,0 +1,64 @@
+"""Steps that move bytes, and steps that decide whether a program goes on."""
+
+from collections.abc import Sequence
+
+from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.runtime.driver import JUMP
+from fastgrad.kernels.runtime.launch import Launches, Spec
+
+
+@kernel("x: in[uint8], y: out[uint8], size: int, first: int, last: int", noalias=True)
+def copy_bytes(x, y, size, first, last):
+    """y = x, `size` bytes in units of 64."""
+    stop = size if last * 64 > size else last * 64
+    for i in range(first * 64, stop):
+        y[i] = x[i]
+
+
+def bitcast_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], type: str) -> Launches:
+    """``tf.bitcast``: the same bytes."""
+    return Launches((), alias=True)
+
+
+NUMBERS = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+INTEGERS = NUMBERS[2:]
+
+
+@scalar_function
+def _way(answer, table, count):
+    """The jump to the step that a table of (answer, step) has for an answer; 0 if it has none."""
+    for i in range(count):
+        if table[2 * i] == answer:
+            return -JUMP - table[2 * i + 1] - 1
+    return 0
+
+
+@kernel("x: in[T], table: in[int64], count: int -> int", T=NUMBERS)
+def choose_by_truth(x, table, count):
+    """Goes on where the table says for x being other than zero, or zero; 0 if it does not say."""
+    return _way(1 if x[0] != 0 else 0, table, count)
+
+
+@kernel("x: in[T], table: in[int64], count: int -> int", T=INTEGERS)
+def choose_by_value(x, table, count):
+    """Goes on where the table says for the number x; 0 if it does not say."""
+    return _way(x[0], table, count)
+
+
+@kernel("x: in[T], wanted: int -> int", T=NUMBERS)
+def has_truth(x, wanted):
+    """0 if x is zero and `wanted` is not, or the other way round, else -1."""
+    return -1 if (x[0] != 0) == (wanted != 0) else 0
+
+
+@kernel("x: in[T], wanted: int -> int", T=INTEGERS)
+def has_value(x, wanted):
+    """0 if x is another number than `wanted`, else -1."""
+    return -1 if x[0] == wanted else 0
+
+
+@kernel("way: int -> int")
+def halt(way):
+    """The end of a way of the program."""
+    return -2 - way

@@ -1,0 +1,70 @@
+"""How many threads a process is to compute with: what the user says, else the processors that it may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
+
+
+def default_threads() -> int:
+    """`FASTGRAD_NUM_THREADS`, else as many as this process may run at once; 1 where kernels run as plain Python.
+
+    Raises:
+        ValueError: the variable holds something that is no number of threads.
+    """
+    if jit_is_disabled():
+        return 1
+    chosen = os.environ.get("FASTGRAD_NUM_THREADS", "").strip()
+    if chosen:
+        if not chosen.isdecimal() or int(chosen) < 1:
+            raise ValueError(f"FASTGRAD_NUM_THREADS is {chosen!r}; it is a number of threads, at least 1")
+        return int(chosen)
+    try:
+        processors = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this platform
+        processors = os.cpu_count() or 1
+    limit = group_limit()
+    return processors if limit is None else min(processors, limit)
+
+
+def group_limit(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup") -> int | None:
+    """To how many processors' time Linux limits the control groups of this process (as in a container); None if it doesn't.
+
+    A part of a processor counts as one. Both versions of the interface are read: `cpu.max` of each group on the way up, and
+    `cpu.cfs_quota_us` with `cpu.cfs_period_us`.
+    """
+    try:
+        lines = Path(groups).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    found = []
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if not controllers:
+            tops = [Path(root), Path(root, "unified")]
+        elif "cpu" in controllers.split(","):
+            tops = [Path(root, controllers), Path(root, "cpu")]
+        else:
+            continue
+        path = Path(group.lstrip("/"))
+        for top in tops:
+            for place in (path, *path.parents):
+                time = _processors(top / place)
+                if time is not None:
+                    found.append(time)
+    return max(1, int(-(-min(found) // 1))) if found else None
+
+
+def _processors(folder: Path) -> float | None:
+    """The time of how many processors a group may take."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text(encoding="utf-8").strip()
+            period = (folder / "cpu.cfs_period_us").read_text(encoding="utf-8").strip()
+        return int(quota) / int(period) if quota not in ("max", "-1") else None
+    except (OSError, ValueError, ZeroDivisionError):  # no such group, or one of another kind of system
+        return None

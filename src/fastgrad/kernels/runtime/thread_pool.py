@@ -1,0 +1,192 @@
+"""The team: threads that share the work of a program's large steps (see `driver.py`).
+
+Workers are daemon threads without the GIL. After work they look for more for a fraction of a millisecond, since the next
+step of a training loop is near, and then park: they return to Python and wait for a lock, which takes nothing from
+anybody. A program that finds a worker parked wakes it, and begins without waiting for it.
+
+When other processes have the cores, a worker may be put aside in the middle of a share, for milliseconds, and the program
+waits for it. So after a program that has waited long programs run alone, for some times as long as it has waited, and for
+longer each time that it happens again: what is lost by waiting stays a small part, and so does what is lost where the cores
+were taken for a moment.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
+from fastgrad.kernels.codegen.locks import new_lock
+from fastgrad.kernels.runtime import driver
+from fastgrad.kernels.runtime.processors import default_threads
+from fastgrad.kernels.runtime.spreading import Spreading
+
+PATIENCE = 20_000
+"""How many looks for work, each of some ten nanoseconds, a worker takes before it parks."""
+
+BETWEEN_LOOKS = 0.01
+"""Seconds between two looks whether threads stand on one processor; a look takes some three microseconds for each."""
+
+LEAST_ALONE, MOST_ALONE = 4, 64
+"""How many times as long as a program has waited those after it run alone, at first and at most."""
+
+
+class Team:
+    """The threads of a process that compute; one program at a time has them.
+
+    Attributes:
+        lock: held by the program that runs.
+    """
+
+    def __init__(self) -> None:
+        self.lock = new_lock()
+        self._threads = min(default_threads(), driver.MOST_THREADS)
+        self._workers: list[threading.Thread] = []
+        self._wakers: list[threading.Semaphore] = []
+        self._spreading = Spreading(())
+        self._look_again = 0.0
+        self._memory = np.zeros(0, np.int64)
+        self.words = self._memory
+        self._alone_until = 0  # by the processor's clock; 0 if programs have the team
+        self._penalty = LEAST_ALONE
+
+    @property
+    def threads(self) -> int:
+        """How many threads compute, the caller's among them."""
+        return self._threads
+
+    def resize(self, threads: int) -> None:
+        """Sets the number of threads, the caller's among them, at least 1."""
+        with self.lock:
+            self._end()
+            # Plain Python has one thread: with more the GIL would go from one waiting loop to the other.
+            self._threads = max(1, min(threads, 1 if jit_is_disabled() else driver.MOST_THREADS))
+            self._alone_until, self._penalty = 0, LEAST_ALONE
+
+    def ready(self) -> np.ndarray:
+        """The words of the team, whose workers are there and have been woken; for the holder of the lock."""
+        if len(self._workers) != self._threads - 1:
+            self._start()
+        words = self.words
+        for number, waker in enumerate(self._wakers):
+            place = driver.PARKED + driver.LINE_WORDS * number
+            if words[place]:
+                words[place] = 0
+                waker.release()
+        return words
+
+    def is_better(self) -> bool:
+        """Whether a program should take the lock: there are workers, no other program has them, and it is not better to run alone."""
+        if self._threads == 1 or self.lock.locked():
+            return False
+        if self._alone_until:
+            if _clock() < self._alone_until:
+                return False
+            self._alone_until = 0
+        return True
+
+    def finished(self) -> None:
+        """The program that has the lock is done."""
+        stalled, shared = int(self.words[driver.STALLED]), int(self.words[driver.SHARED])
+        self.words[driver.STALLED] = self.words[driver.SHARED] = 0
+        if 2 * stalled > shared:  # alone it would have taken less time, or not much more
+            self._alone_until = _clock(self._penalty * stalled)
+            self._penalty = min(2 * self._penalty, MOST_ALONE)
+        else:
+            self._penalty = max(self._penalty // 2, LEAST_ALONE)
+        if shared and time.monotonic() >= self._look_again:
+            self._spreading.move_apart()
+            self._look_again = time.monotonic() + BETWEEN_LOOKS
+
+    def _start(self) -> None:
+        self._end()
+        count = self._threads - 1
+        lines = driver.PARKED // driver.LINE_WORDS + count + 1
+        self._memory = np.zeros(lines * driver.LINE_WORDS, np.int64)
+        start = -self._memory.__array_interface__["data"][0] // 8 % driver.LINE_WORDS
+        self.words = self._memory[start : start + (lines - 1) * driver.LINE_WORDS]
+        self.words[driver.THREADS] = self._threads
+        self._wakers = [threading.Semaphore(0) for _ in range(count)]
+        driver.follow[()]  # compiled before there are threads that would compile it side by side
+        for number, waker in enumerate(self._wakers):
+            worker = threading.Thread(
+                target=_work, args=(self.words, number, waker), name=f"fastgrad-{number + 1}", daemon=True
+            )
+            worker.start()
+            self._workers.append(worker)
+        self._spreading = Spreading([worker.native_id for worker in self._workers if worker.native_id is not None])
+
+    def _end(self) -> None:
+        if self._workers:
+            self.words[driver.QUIT] = 1
+            for waker in self._wakers:
+                waker.release()
+            for worker in self._workers:
+                worker.join()
+        self._workers, self._wakers = [], []
+        self._spreading.close()
+
+    def before_fork(self) -> None:
+        """No worker may be in the middle of something that the child would wait for."""
+        self.lock.acquire()
+        self._end()
+
+    def after_fork_in_parent(self) -> None:
+        """The workers come back when they are needed."""
+        self.lock.release()
+
+    def end(self) -> None:
+        """Ends the workers, at the interpreter's exit."""
+        if self.lock.acquire(timeout=1.0):
+            try:
+                self._end()
+            finally:
+                self.lock.release()
+
+
+def _clock(later: int = 0) -> int:
+    return int(driver.clock[()](later))
+
+
+def _work(words: np.ndarray, number: int, waker: threading.Semaphore) -> None:
+    follow = driver.follow[()]
+    while not follow(words, number, PATIENCE):
+        waker.acquire()
+
+
+def begin_shared(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
+    """`driver.begin` with the team, or without the GIL alone where another program has the team."""
+    if team.is_better():
+        with team.lock:  # by this statement: Ctrl-C does not come between taking it and what gives it back
+            try:
+                return int(driver.begin_with_team(objects, words, team.ready(), stop))
+            finally:
+                team.finished()
+    return int(driver.begin_released(objects, words, stop))
+
+
+def go_on_shared(words: np.ndarray, start: int, stop: int) -> int:
+    """`driver.go_on` likewise."""
+    if team.is_better():
+        with team.lock:
+            try:
+                return int(driver.go_on_with_team(words, team.ready(), start, stop))
+            finally:
+                team.finished()
+    return int(driver.go_on_released(words, start, stop))
+
+
+team = Team()
+"""The process's team."""
+
+atexit.register(team.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=team.before_fork,
+        after_in_parent=team.after_fork_in_parent,
+    )

@@ -1,0 +1,199 @@
+"""Branches inside a recorded program are operations: replayed on other values they go another way."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad.compiler.control_flow.graph_operation import StatefulCall
+from fastgrad.compiler.programs.program import Program
+from fastgrad.compiler.recording.record import TraceError
+from tests.compiler.control_flow.replays import (
+    DOWN,
+    UP,
+    A,
+    W,
+    X,
+    check_replays,
+    kinds,
+    recorded,
+    two_ways,
+    with_gradients,
+)
+from tests.gradients import check_gradient
+
+
+def test_a_branch_goes_both_ways():
+    check_replays(two_ways, (UP, A, W), (DOWN, 2 * A, W), expect=(1, 0, 0))
+    check_replays(two_ways, (DOWN, A, W), (UP, 2 * A, W), expect=(1, 0, 0))
+
+
+def test_gradients_of_branches():
+    check_replays(with_gradients(two_ways), (UP, A, W), (DOWN, 2 * A, W), (UP, 2 * A, W))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("sign", [UP, DOWN])
+def test_gradients_of_branches_from_outside(order, sign):
+    call = StatefulCall(recorded(two_ways, UP, A, W), 3)
+    check_gradient(lambda x, w: call(tf.constant(sign), x, w), A, W, order=order)
+
+
+def test_cases():
+    def program(i, x):
+        one = tf.case([(i < 0, lambda: x), (i < 2, lambda: x * x)], default=lambda: tf.sin(x))
+        return one, tf.switch_case(i, [lambda: x + 1.0, lambda: x + 2.0], default=lambda: x + 3.0)
+
+    check_replays(with_gradients(program), *[(np.int32(i), A) for i in (0, -1, 1, 2, 7)])
+    assert kinds(recorded(program, np.int32(0), A)) == (2, 0, 0)
+
+
+def test_a_predicate_that_is_always_the_same_is_no_branch():
+    graph = recorded(
+        lambda x: tf.cond(True, lambda: x, lambda: -x) + tf.cond(tf.constant(False), lambda: x, lambda: -x), A
+    )
+    assert kinds(graph) == (0, 0, 0)
+
+
+def test_structures_of_branches():
+    def program(p, x):
+        found = tf.cond(p > 0.0, lambda: {"a": (x, 1), "b": None}, lambda: {"a": (-x, 2), "b": None})
+        assert found["b"] is None
+        return found["a"]
+
+    check_replays(program, (UP, A), (DOWN, A), expect=(1, 0, 0))
+
+
+def test_state_of_branches():
+    v, n = tf.Variable(A), tf.Variable(0)
+
+    def program(p, x):
+        def up():
+            v.assign_add(x)
+            n.assign_add(1)
+            return v * x
+
+        def down():
+            return v * v
+
+        y = tf.cond(p > 0.0, up, down)
+        return y, v * 1.0
+
+    check_replays(program, (UP, A), (DOWN, 2 * A), (UP, 3 * A), expect=(1, 0, 0), state=(v, n))
+    check_replays(program, (DOWN, A), (UP, 3 * A), expect=(1, 0, 0), state=(v, n))
+
+
+def test_gradients_reach_variables_through_branches():
+    v = tf.Variable(A)
+
+    def program(p):
+        def up():
+            y = v * v
+            v.assign(y * 3.0)
+            return y + tf.sin(v)
+
+        with tf.GradientTape() as tape:
+            y = tf.cond(p > 0.0, up, lambda: v * 4.0)
+        return y, tape.gradient(y, v)
+
+    check_replays(program, (UP,), (DOWN,), expect=(1, 0, 0), state=(v,))
+
+
+def test_a_branch_not_taken_leaves_no_trace():
+    v = tf.Variable(1.0)
+    generator = tf.random.Generator.from_seed(1)
+    before = generator.state.numpy()
+
+    def program(p):
+        def down():
+            v.assign(100.0)
+            return generator.normal([])
+
+        return tf.cond(p > 0.0, lambda: v * 2.0, down)
+
+    recorded(program, UP)
+    assert float(v) == 1.0
+    np.testing.assert_array_equal(generator.state, before)
+
+
+def test_draws_of_branches():
+    generator = tf.random.Generator.from_seed(1)
+
+    def program(p, x):
+        y = tf.cond(p > 0.0, lambda: x * generator.normal([2], dtype=tf.float64), lambda: x)
+        return y + generator.normal([2], dtype=tf.float64)
+
+    check_replays(program, (UP, A), (DOWN, A), (UP, A), expect=(1, 0, 0), state=(generator.state,))
+
+
+def test_what_cannot_be_a_branch_is_a_guard():
+    calls = []
+
+    def other_shapes(p, x):
+        return tf.cond(p > 0.0, lambda: x, lambda: tf.concat([x, x], 0))
+
+    def other_types(p, x):
+        return tf.cond(p > 0.0, lambda: x, lambda: tf.cast(x, tf.float32))
+
+    def fails(p, x):
+        return tf.cond(p > 0.0, lambda: x, lambda: tf.matmul(x, x))
+
+    def looks(p, x):
+        return tf.cond(p > 0.0, lambda: x * 2.0 if tf.reduce_sum(x) > 0.0 else x, lambda: x)
+
+    def makes(p, x):
+        def layer():
+            if not calls:
+                calls.append(tf.Variable(2.0, dtype=tf.float64))
+            return x * calls[0]
+
+        return tf.cond(p > 0.0, layer, lambda: x)
+
+    for program in (other_shapes, other_types, fails, makes):
+        assert kinds(recorded(program, UP, A)) == (0, 0, 1), program.__name__
+    assert kinds(recorded(makes, UP, A)) == (1, 0, 0)
+    assert kinds(recorded(looks, UP, A)) == (1, 0, 1)
+
+
+def test_errors_of_the_branch_taken_are_raised():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="matmul"):
+        recorded(lambda p, x: tf.cond(p > 0.0, lambda: tf.matmul(x, tf.zeros([5, 5], x.dtype)), lambda: x), UP, X)
+
+
+def test_a_check_in_a_branch_raises_and_nothing_is_changed():
+    v = tf.Variable(1.0, dtype=tf.float64)
+
+    def program(p, x):
+        v.assign_add(1.0)
+        tf.cond(p > 0.0, lambda: tf.debugging.check_numerics(tf.math.log(x), "here"), lambda: x)
+        return v * x
+
+    program = Program(recorded(program, UP, A))
+    v.assign(5.0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="here"):
+        program([UP, -A])
+    assert float(v) == 5.0
+    program([DOWN, -A])
+    assert float(v) == 6.0
+
+
+def test_a_tensor_that_only_a_tape_knows():
+    x = tf.constant(A)
+
+    def program(p):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.cond(p > 0.0, lambda: x * x, lambda: x * 3.0)
+        return tape.gradient(y, x)
+
+    check_replays(program, (UP,), (DOWN,), expect=(1, 0, 0))
+
+
+def test_values_of_a_branch_do_not_leave_it():
+    kept = []
+
+    def program(p, x):
+        y = tf.cond(p > 0.0, lambda: kept.append(x * 2.0) or kept[0], lambda: x)
+        return y + kept[0]
+
+    with pytest.raises(TraceError):
+        recorded(program, UP, A)

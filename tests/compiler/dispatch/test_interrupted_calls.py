@@ -1,0 +1,80 @@
+"""Ctrl-C at the moment in which a call has just taken a lock."""
+
+import threading
+
+import pytest
+
+import fastgrad as tf
+from fastgrad.compiler.dispatch import locking
+from fastgrad.compiler.dispatch.captures import MISS
+from fastgrad.variable import writing
+
+
+class Interrupted:
+    """A lock whose ``acquire`` is followed by Ctrl-C."""
+
+    def __init__(self, lock):
+        self._lock, self.release, self._is_owned = lock, lock.release, lock._is_owned
+
+    def acquire(self, *args, **options):
+        assert self._lock.acquire(timeout=0)
+        raise KeyboardInterrupt
+
+
+def is_free(lock):
+    """Whether another thread can have the lock."""
+    free = []
+
+    def look():
+        free.append(lock.acquire(timeout=0))
+        if free[0]:
+            lock.release()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    return free[0]
+
+
+def called(calls):
+    """A function that was called so many times."""
+    v = tf.Variable(0.0)
+    step = tf.function(lambda x: v.assign_add(x) * 2.0)
+    for _ in range(calls):
+        step(tf.constant(1.0))
+    return step
+
+
+@pytest.mark.parametrize("calls", [0, 1, 4])
+def test_recordings_and_replays_leave_their_turn(monkeypatch, calls):
+    step, lock = called(calls), locking.turns.lock
+    with monkeypatch.context() as context:
+        context.setattr(step, "_entry", lambda args, kwargs: MISS)
+        context.setattr(step, "_recent", ())
+        context.setattr(locking.turns, "lock", Interrupted(lock))
+        with pytest.raises(KeyboardInterrupt):
+            step(tf.constant(1.0))
+    assert is_free(lock)
+    assert locking.gate == [0]
+    assert float(step(tf.constant(1.0))) == 2.0 * (calls + 1)
+
+
+def test_an_entry_leaves_the_lock_of_writers(monkeypatch):
+    step, lock = called(4), writing.lock
+    with monkeypatch.context() as context:
+        context.setattr(writing, "lock", Interrupted(lock))
+        with pytest.raises(KeyboardInterrupt):
+            step(tf.constant(1.0))
+    assert is_free(lock)
+    assert float(step(tf.constant(1.0))) == 10.0
+
+
+def test_an_entry_within_a_writer_gives_back_its_own_hold_alone(monkeypatch):
+    step, lock = called(4), writing.lock
+    with lock:
+        with monkeypatch.context() as context:
+            context.setattr(writing, "lock", Interrupted(lock))
+            with pytest.raises(KeyboardInterrupt):
+                step(tf.constant(1.0))
+        assert not is_free(lock)
+    assert is_free(lock)

@@ -1,0 +1,29 @@
+"""What there is to do in a program, counted once for all who ask."""
+
+import numpy as np
+
+import fastgrad as tf
+from fastgrad.compiler.programs.cost import HELD, SHARED, work_of
+from fastgrad.compiler.programs.program import Program
+from fastgrad.compiler.programs.replay_writer import drivers_of
+from fastgrad.kernels.runtime import driver
+from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
+from tests.compiler.test_replay import record
+
+
+def plan_of(rows):
+    graph, _ = record(lambda x: tf.matmul(tf.tanh(tf.matmul(x, x)), x), np.eye(rows, dtype=np.float32))
+    return Program(graph).plan
+
+
+def test_steps_and_their_time():
+    small, large = work_of(plan_of(8)), work_of(plan_of(512))
+    assert small.steps == large.steps == 2
+    assert 0 < small.nanoseconds < HELD
+    assert small.shared == 0
+    assert SHARED < large.shared <= large.nanoseconds
+
+
+def test_the_driver_is_chosen_by_the_work():
+    assert drivers_of(plan_of(8)) == (driver.begin[()], driver.go_on[()])
+    assert drivers_of(plan_of(512)) == (begin_shared, go_on_shared)

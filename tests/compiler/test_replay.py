@@ -1,0 +1,165 @@
+"""A recorded program, replayed on other values, gives what the program itself gives on them."""
+
+import numpy as np
+import pytest
+
+import fastgrad as tf
+from fastgrad.compiler.graph.graph import Kind, validate
+from fastgrad.compiler.graph.interpret import GuardError, interpret
+from fastgrad.compiler.recording.record import Recording, TraceError
+from tests.ops.samples import SAMPLES
+
+
+def record(function, *arrays):
+    """The graph of ``function``, and what it returned; it takes tensors and returns a nested structure of tensors."""
+    tensors = [tf.constant(array) for array in arrays]
+    with Recording(tensors) as recording:
+        results = tf.nest.flatten(function(*tensors))
+    results = [tf.convert_to_tensor(result) for result in results if result is not None]
+    graph = recording.graph(results)
+    validate(graph)
+    return graph, [result.numpy() for result in results]
+
+
+def with_gradient(function):
+    def program(*tensors):
+        with tf.GradientTape() as tape:
+            tape.watch([x for x in tensors if x.dtype.is_floating])
+            results = [tf.convert_to_tensor(y) for y in tf.nest.flatten(function(*tensors)) if y is not None]
+            total = tf.add_n([tf.reduce_sum(y * y) for y in results if y.dtype.is_floating])
+        gradients = tape.gradient(total, [x for x in tensors if x.dtype.is_floating])
+        return results + [tf.convert_to_tensor(g) for g in gradients if g is not None]
+
+    return program
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_samples_of_the_table_on_other_values(name):
+    sample = SAMPLES[name]
+    rng = np.random.default_rng(0)
+    first = [np.asarray(a, np.float64) for a in sample.arrays]
+    # Near enough to stay in the domain and on the same side of each kink.
+    other = [a * (1 + 1e-3 * rng.uniform(0.5, 1, a.shape)) for a in first]
+    program = with_gradient(sample.function)
+    graph, there = record(program, *first)
+    for result, expected in zip(interpret(graph, first), there, strict=True):
+        np.testing.assert_array_equal(result, expected)
+    _, expected = record(program, *other)
+    for result, wanted in zip(interpret(graph, other), expected, strict=True):
+        np.testing.assert_allclose(result, wanted, rtol=1e-12, atol=1e-14)
+
+
+def step_and_state(seed):
+    """A training step with dropout and Adam, and the state that it changes."""
+    tf.random.set_seed(seed)
+    model = tf.keras.Sequential(
+        [
+            tf.keras.layers.Dense(5, activation="tanh", input_shape=(4,)),
+            tf.keras.layers.Dropout(0.3),
+            tf.keras.layers.Dense(3),
+        ]
+    )
+    optimizer = tf.keras.optimizers.Adam(0.01)
+
+    def step(x, labels):
+        with tf.GradientTape() as tape:
+            logits = model(x, training=True)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss
+
+    return step, lambda: [v.numpy() for v in (*model.weights, *optimizer.variables)]
+
+
+def test_a_training_step_replays_with_its_state():
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(6, 4)).astype(np.float32), rng.integers(0, 3, 6)) for _ in range(5)]
+    step, state = step_and_state(1)
+    losses = [step(*map(tf.constant, batch)).numpy() for batch in batches]
+    expected = state()
+    step, state = step_and_state(1)
+    step(*map(tf.constant, batches[0]))  # makes the slots
+    graph, there = record(step, *batches[1])
+    replayed = [interpret(graph, batch)[0] for batch in batches[2:]]
+    np.testing.assert_array_equal(losses[1:], [*there, *replayed])
+    for found, wanted in zip(state(), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_reads_see_the_writes_before_them():
+    v = tf.Variable([1.0, 2.0])
+
+    def program(x):
+        before = tf.reshape(v, (2, 1))
+        v.assign_add(x)
+        between = v * 2.0
+        v.assign(between + x)
+        return before, between, v.value()
+
+    graph, _ = record(program, np.array([10.0, 20.0], np.float32))
+    v.assign([1.0, 2.0])
+    found = interpret(graph, [np.array([1.0, 1.0], np.float32)])
+    np.testing.assert_array_equal(found[0], [[1.0], [2.0]])
+    np.testing.assert_array_equal(found[1], [4.0, 6.0])
+    np.testing.assert_array_equal(found[2], [5.0, 7.0])
+    np.testing.assert_array_equal(v, [5.0, 7.0])
+    found[2][:] = 0
+    np.testing.assert_array_equal(v, [5.0, 7.0])
+
+
+def test_draws_go_on_from_where_the_generator_is():
+    generator = tf.random.Generator.from_seed(3)
+    graph, first = record(lambda x: generator.normal([4]) + x, np.float32(0))
+    again = tf.random.Generator.from_seed(3)
+    np.testing.assert_array_equal(first[0], again.normal([4]))
+    np.testing.assert_array_equal(interpret(graph, [np.float32(0).reshape(())])[0], again.normal([4]))
+
+
+def test_a_value_that_decides_is_a_guard():
+    v = tf.Variable(0.0)
+
+    def program(x):
+        if tf.reduce_sum(x) > 1.0:
+            v.assign_add(1.0)
+            return x * 2.0
+        return x
+
+    graph, _ = record(program, np.array([1.0, 2.0], np.float32))
+    kinds = [node.kind for node in graph.nodes]
+    assert kinds.count(Kind.GUARD) == 1
+    assert kinds.index(Kind.GUARD) < kinds.index(Kind.ASSIGN)
+    np.testing.assert_array_equal(interpret(graph, [np.array([5.0, 5.0], np.float32)])[0], [10.0, 10.0])
+    with pytest.raises(GuardError, match="bool is True"):
+        interpret(graph, [np.array([0.0, 0.0], np.float32)])
+    assert float(v) == 2.0
+
+
+def test_an_integer_that_counts_is_a_guard():
+    def program(n, x):
+        for _ in range(int(n)):
+            x = x * 2.0
+        return x
+
+    graph, _ = record(program, np.int32(3), np.float32(1))
+    assert interpret(graph, [np.array(3, np.int32), np.array(2, np.float32)])[0] == 16.0
+    with pytest.raises(GuardError, match="int is 3"):
+        interpret(graph, [np.array(4, np.int32), np.array(2, np.float32)])
+
+
+def test_what_the_recorder_can_not_see_is_an_error():
+    v = tf.Variable([1.0, 2.0])
+    programs = {
+        "asks a tensor for a Python float": lambda x: tf.constant(float(tf.reduce_sum(x))),
+        "in a way that can't be replayed": lambda x: v._writable().fill(3.0) or v.value() + x,
+        "in a way that tf.function can't record": lambda x: tf.Tensor(x._array * 2) + 1.0,
+    }
+    for text, program in programs.items():
+        with pytest.raises(TraceError, match=text):
+            record(program, np.array([1.0, 2.0], np.float32))
+
+
+def test_a_graph_prints():
+    graph, _ = record(lambda x: tf.tanh(x) + 1.0, np.ones(2, np.float32))
+    assert str(graph).splitlines()[-1].startswith("return %")
+    assert "%1: float32[2] = tanh(%0)" in str(graph)

@@ -1,0 +1,38 @@
+"""PTX and machine code of kernels, for the tests that read them."""
+
+import functools
+
+import pytest
+
+from fastgrad.cuda.codegen.compile import COMPILERS, compile_ptx
+from fastgrad.cuda.codegen.link import link
+from fastgrad.cuda.devices.finding import _is_installed
+
+_OF_128_BITS = r"\.(v4\.[bfu]32|v2\.[bfu]64)"
+WIDE_LOAD, WIDE_STORE = rf"ld(?:\.global)?(?:\.nc)?{_OF_128_BITS}", rf"st(?:\.global)?{_OF_128_BITS}"
+WIDE_SHARED_LOAD = rf"ld\.shared{_OF_128_BITS}"
+"""Patterns of accesses of 128 bits in PTX."""
+
+
+def ptx_of(kernel, dtypes, capability):
+    """What ``compile_ptx`` gives; the test is skipped, with the reason, where a compiler is not installed."""
+    need_compilers()
+    return compile_ptx(kernel, dtypes, capability)
+
+
+def machine_code(text, capability):
+    """What ``link`` gives, likewise."""
+    need_compilers()
+    return link(text, capability)
+
+
+def need_compilers():
+    """Skips the test where a package that makes machine code is not installed."""
+    absent = _absent()
+    if absent:
+        pytest.skip(f"{absent[0]} is not installed")
+
+
+@functools.cache
+def _absent():
+    return [package for package in COMPILERS if not _is_installed(package)]

@@ -1,0 +1,123 @@
+"""Kernels for a GPU become PTX, and machine code where NVIDIA's linker is installed."""
+
+import math
+import re
+
+import pytest
+
+from fastgrad.cuda.codegen.binding import NotForGpus
+from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient, sum_rows
+from fastgrad.kernels.codegen.body import call_real
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.math.vector_math import tanh
+from fastgrad.kernels.random import random as draws
+from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, machine_code, need_compilers, ptx_of
+
+FLOATS = ("float32", "float64")
+CAPABILITIES = (80, 90, 100)
+
+
+@kernel("x: in[T], bias: in[T], y: out[T], first: int, last: int", noalias=True, T=FLOATS)
+def quads(x, bias, y, first, last):
+    for unit in range(first, last):
+        for i in range(4 * unit, 4 * unit + 4):
+            y[i] = tanh(x[i] * bias[0] + x[i])
+
+
+KERNELS = {
+    "sum_rows": sum_rows,
+    "softmax": softmax,
+    "log_softmax": log_softmax,
+    "softmax_gradient": softmax_gradient,
+    "normal": on_device(draws.normal),
+    "quads": on_device(quads),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_no_kernel_of_float32_computes_in_float64_or_calls_or_has_a_stack(name):
+    text = ptx_of(KERNELS[name], {"T": "float32"}, 90)
+    assert ".visible .entry kernel(" in text
+    assert ".f64" not in text
+    assert not re.search(r"\bcall", text)
+    assert ".local" not in text
+
+
+def test_four_neighbours_are_one_access_of_128_bits():
+    text = ptx_of(KERNELS["quads"], {"T": "float32"}, 80)
+    assert re.search(WIDE_LOAD, text)
+    assert re.search(WIDE_STORE, text)
+
+
+def test_products_are_fused_with_sums_only_where_the_body_says_so():
+    text = ptx_of(KERNELS["quads"], {"T": "float32"}, 90)
+    assert "fma.rn.f32" in text, "tanh's polynomial"
+    assert "mul.rn.f32" in text, "x * bias + x is rounded twice, as on the CPU; .rn keeps the assembler from fusing it"
+
+
+def test_threads_of_a_block_share_memory_and_wait_for_each_other():
+    text = ptx_of(softmax, {"T": "float32"}, 90)
+    assert text.count("shfl.sync.bfly.b32") == 10
+    assert "bar.sync" in text or "barrier.sync" in text
+    assert "st.shared" in text
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+@pytest.mark.parametrize("name", KERNELS)
+def test_machine_code_has_no_spills_and_no_stack(name, capability):
+    for dtype in FLOATS if name != "normal" else FLOATS[:1]:
+        cubin = machine_code(ptx_of(KERNELS[name], {"T": dtype}, capability), capability)
+        assert cubin.code.startswith(b"\x7fELF")
+        assert cubin.spills == cubin.stack == 0
+        assert 0 < cubin.registers <= 96
+        assert (cubin.shared > 0) == KERNELS[name].together
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_functions_of_math_are_those_of_libdevice(dtype):
+    @device_kernel("x: inout[T], first: int, last: int", T=FLOATS)
+    def calls(x, first, last):
+        for unit in range(first, last):
+            x[unit] = math.lgamma(math.exp(x[unit]))
+
+    text = ptx_of(calls, {"T": dtype}, 90)
+    assert ".extern" not in text
+    assert (".f64" in text) == (dtype == "float64")
+
+
+def test_what_the_compiler_refuses_is_said_with_its_reason():
+    @device_kernel("x: inout[T], first: int, last: int", T=FLOATS)
+    def calls(x, first, last):
+        for unit in range(first, last):
+            x[unit] = math.comb(unit, 2)
+
+    with pytest.raises(RuntimeError, match=r"kernel calls can't be compiled for a GPU: [^$]*comb"):
+        ptx_of(calls, {"T": "float32"}, 90)
+
+
+def test_what_calls_the_host_is_refused_by_name():
+    @device_kernel("x: inout[T], address: int, first: int, last: int", T=FLOATS)
+    def calls(x, address, first, last):
+        for unit in range(first, last):
+            x[unit] = call_real(address, x[unit])
+
+    with pytest.raises(NotForGpus, match="call_real is for a CPU"):
+        ptx_of(calls, {"T": "float32"}, 90)
+
+
+@pytest.mark.parametrize("noalias", [True, False])
+def test_arrays_that_are_only_read_are_read_through_the_cache_of_constants_if_none_overlap(noalias):
+    @kernel("x: in[T], y: out[T], first: int, last: int", noalias=noalias, T=FLOATS)
+    def copy(x, y, first, last):
+        for i in range(first, last):
+            y[i] = x[i]
+
+    assert ("ld.global.nc" in ptx_of(on_device(copy), {"T": "float32"}, 90)) == noalias
+
+
+def test_the_compiler_is_the_package_numba_cuda_not_the_frozen_copy_in_numba():
+    need_compilers()
+    from fastgrad.cuda.codegen.numba_cuda import cuda
+
+    assert cuda.implementation == "NVIDIA"

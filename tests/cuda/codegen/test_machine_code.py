@@ -1,0 +1,98 @@
+"""Every kernel that a GPU may be given becomes PTX that lacks nothing; those written for GPUs become good machine code."""
+
+from __future__ import annotations
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from fastgrad.cuda.codegen.binding import NotForGpus
+from fastgrad.kernels.optimizers.update_rule import RULES
+from tests.cuda.codegen import kernels_of_table as found
+from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_of
+
+CAPABILITIES = (80, 90, 100)
+OLDEST = CAPABILITIES[0]
+LOADS_AND_STORES = {
+    *["move_runs", "gather_runs", "drop"],
+    *RULES,
+    *[f"{rule}_of_{way}" for rule in RULES for way in ("rows", "table", "live")],
+}
+LOADS = {"slide", "gather_filters", "slide_lanes", "gather_lanes", *LOADS_AND_STORES}
+STORES = {"clear_runs", "copy_runs", "bits", "uniform", "normal", "truncated_normal", *LOADS_AND_STORES}
+SHUFFLES = {
+    **dict.fromkeys(["softmax_gradient", "log_softmax_gradient", "row_products", "sum_rows"], 5),
+    **dict.fromkeys(["softmax", "log_softmax", "attention", "layer_norm", "layer_norm_gradient"], 10),
+    **dict.fromkeys(["sparse_cross_entropy", "sparse_cross_entropy_and_gradient", "extreme_of_rows"], 10),
+    "cross_entropy": 15,
+    "squares_of_parts": 5,
+}
+"""How many instructions exchange numbers in a warp: five for each of a row's sums and extremes."""
+COMPUTES = re.compile(r"\b(add|mul|fma|div|sqrt|rcp)\.\S*f64")
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """The kernels for GPUs, each with its PTX."""
+    kernels = [*found.for_gpus(), *found.for_single_rows()]
+    return [(one, ptx_of(one.kernel, one.dtypes, OLDEST)) for one in kernels]
+
+
+def test_nothing_is_left_to_a_library_that_a_gpu_does_not_have(compiled):
+    """`compile_ptx` refuses functions of C by name; others would be external symbols, which no driver resolves."""
+    texts = [*compiled]
+    for one in found.all_different(found.of_the_cpu()):
+        with suppress(NotForGpus):  # what calls by addresses, which `choice` leaves on the host
+            texts.append((one, ptx_of(one.kernel, one.dtypes, OLDEST)))
+    assert len(texts) > len(compiled) + 100
+    assert [one.kernel.name for one, text in texts if ".extern" in text] == []
+
+
+def test_kernels_for_gpus_have_no_stack(compiled):
+    assert [one.kernel.name for one, text in compiled if ".local" in text] == []
+
+
+def test_kernels_of_float32_compute_nothing_in_float64(compiled):
+    """Numbers that are passed come as float64; what is 1 less one of them is computed once."""
+    narrow = [(one, text) for one, text in compiled if one.elements & {"float32"} and not one.elements & {"float64"}]
+    assert len(narrow) > len(compiled) / 2
+    assert [one.kernel.name for one, text in narrow if COMPUTES.search(text)] == []
+
+
+def by_name(compiled, names):
+    """The PTX of the kernels of these names, of float32 where they are for that, by name; not of bytes, which are for odd sizes."""
+    texts = {name: [] for name in names}
+    for one, text in compiled:
+        if one.kernel.name in names and not one.elements & {"float64"} and one.dtypes.get("T") != "uint8":
+            texts[one.kernel.name].append(text)
+    assert all(texts.values())
+    return texts
+
+
+def test_neighbouring_elements_are_one_access_of_128_bits(compiled):
+    for names, access in ((LOADS, WIDE_LOAD), (STORES, WIDE_STORE)):
+        texts = by_name(compiled, names)
+        assert [name for name in texts if not all(re.search(access, text) for text in texts[name])] == []
+
+
+def test_sums_and_extremes_of_rows_are_exchanged_in_warps(compiled):
+    texts = by_name(compiled, SHUFFLES)
+    assert {name: {text.count("shfl.sync.bfly.b32") for text in found} for name, found in texts.items()} == {
+        name: {count} for name, count in SHUFFLES.items()
+    }
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+def test_they_become_machine_code_without_spills(compiled, capability):
+    """PTX of an older generation is taken by the linker of a newer one."""
+    kernels = compiled if capability == 90 else compiled[: len(found.for_gpus())]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        linked = [pool.submit(machine_code, text, capability) for _, text in kernels]
+    cubins = [one.result() for one in linked]
+    assert all(cubin.code.startswith(b"\x7fELF") for cubin in cubins)
+    assert [
+        one.kernel.name for (one, _), cubin in zip(kernels, cubins, strict=True) if cubin.spills or cubin.stack
+    ] == []

@@ -1,0 +1,42 @@
+"""Every kernel of the operation table runs on a simulated GPU and gives there what it gives on the CPU.
+
+Where the CPU's own kernel runs there, a unit of work a thread, it does to the bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastgrad.cuda.kernels.choice import row_launches_on_device
+from fastgrad.cuda.simulation.lock_step import run_on_simulation
+from fastgrad.operation import TABLE
+from tests.compiler.programs import test_native_rows as rows
+
+CASES = {case.name: case for case in (*rows.CLOSE, *rows.EXACT)}
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_row_gives_what_it_gives_on_the_cpu(name):
+    case = CASES[name]
+    wanted = rows.native_of(case, rows.run_of(case))
+    if not isinstance(wanted, list):
+        pytest.skip("has no kernels for these arrays, or they stop")
+    arrays = [np.ascontiguousarray(a).reshape(a.shape) for a in case.arrays]
+    outputs = [np.full(y.size, 7).astype(y.dtype).reshape(y.shape) for y in wanted]
+    found = row_launches_on_device(TABLE[name], arrays, outputs, case.attributes)
+    if found is None:
+        pytest.skip("calls functions of SciPy, and runs on the host")
+    if found.alias:
+        pytest.skip("has nothing to compute")
+    assert run_on_simulation(found, arrays, outputs) is None
+    together = any(launch.kernel.kernel.together for launch in found.launches)
+    for on_gpu, on_cpu in zip(outputs, wanted, strict=True):
+        if together and on_cpu.dtype.kind in "fV":
+            double = on_cpu.dtype == np.float64
+            rtol = 1e-13 if double else 1e-5 if on_cpu.dtype == np.float32 else 1e-2
+            found, expected = np.asarray(on_gpu, float), np.asarray(on_cpu, float)
+            size = np.abs(expected[np.isfinite(expected)]).max(initial=0)
+            np.testing.assert_allclose(found, expected, rtol, rtol * size)
+        else:
+            assert on_gpu.tobytes() == on_cpu.tobytes()

@@ -1,0 +1,35 @@
+"""Work that Ctrl-C does not cut."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+from fastgrad.kernels.codegen.uninterrupted import uninterrupted
+
+
+def test_results_and_errors():
+    assert uninterrupted(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        uninterrupted(divmod, 7, 0)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers of signals")
+def test_an_interrupt_ends_the_waiting_and_not_the_work():
+    done = threading.Event()
+
+    def work():
+        time.sleep(0.2)
+        done.set()
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            uninterrupted(work)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not done.is_set()
+    assert done.wait(60)

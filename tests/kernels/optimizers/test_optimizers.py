@@ -1,0 +1,279 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from fastgrad.kernels.optimizers import norms, optimizers
+from fastgrad.kernels.optimizers.update_rule import units
+
+F4, F8 = np.dtype("float32"), np.dtype("float64")
+RATE, DECAY = 0.1, 0.004
+
+
+def _decayed(p, decay):
+    return p - p * decay
+
+
+# Each in NumPy as Keras's documentation states it: (slots, hyperparameters, step). A step changes the slots `s` in place
+# and returns the new weights.
+
+
+def _sgd(p, s, g, rate, decay):
+    return _decayed(p, decay) - g * rate
+
+
+def _momentum(p, s, g, rate, momentum, decay):
+    s[0][...] = s[0] * momentum - g * rate
+    return _decayed(p, decay) + s[0]
+
+
+def _nesterov(p, s, g, rate, momentum, decay):
+    s[0][...] = s[0] * momentum - g * rate
+    return _decayed(p, decay) + s[0] * momentum - g * rate
+
+
+def _adam(p, s, g, alpha, beta_1, beta_2, epsilon, decay):
+    s[0][...] = beta_1 * s[0] + (1 - beta_1) * g
+    s[1][...] = beta_2 * s[1] + (1 - beta_2) * g**2
+    return _decayed(p, decay) - alpha * s[0] / (np.sqrt(s[1]) + epsilon)
+
+
+def _adam_amsgrad(p, s, g, alpha, beta_1, beta_2, epsilon, decay):
+    _adam(p, s, g, alpha, beta_1, beta_2, epsilon, decay)
+    s[2][...] = np.maximum(s[2], s[1])
+    return _decayed(p, decay) - alpha * s[0] / (np.sqrt(s[2]) + epsilon)
+
+
+def _rmsprop(p, s, g, rate, rho, epsilon, decay):
+    s[0][...] = rho * s[0] + (1 - rho) * g**2
+    return _decayed(p, decay) - rate * g / np.sqrt(s[0] + epsilon)
+
+
+def _rmsprop_momentum(p, s, g, rate, rho, momentum, epsilon, decay):
+    s[0][...] = rho * s[0] + (1 - rho) * g**2
+    s[1][...] = momentum * s[1] + rate * g / np.sqrt(s[0] + epsilon)
+    return _decayed(p, decay) - s[1]
+
+
+def _rmsprop_centered(p, s, g, rate, rho, epsilon, decay):
+    s[0][...] = rho * s[0] + (1 - rho) * g**2
+    s[1][...] = rho * s[1] + (1 - rho) * g
+    return _decayed(p, decay) - rate * g / np.sqrt(s[0] - s[1] ** 2 + epsilon)
+
+
+def _rmsprop_centered_momentum(p, s, g, rate, rho, momentum, epsilon, decay):
+    s[0][...] = rho * s[0] + (1 - rho) * g**2
+    s[2][...] = rho * s[2] + (1 - rho) * g
+    s[1][...] = momentum * s[1] + rate * g / np.sqrt(s[0] - s[2] ** 2 + epsilon)
+    return _decayed(p, decay) - s[1]
+
+
+def _adagrad(p, s, g, rate, epsilon, decay):
+    s[0][...] += g**2
+    return _decayed(p, decay) - rate * g / np.sqrt(s[0] + epsilon)
+
+
+def _adadelta(p, s, g, rate, rho, epsilon, decay):
+    s[0][...] = rho * s[0] + (1 - rho) * g**2
+    step = -np.sqrt(s[1] + epsilon) / np.sqrt(s[0] + epsilon) * g
+    s[1][...] = rho * s[1] + (1 - rho) * step**2
+    return _decayed(p, decay) + rate * step
+
+
+def _adamax(p, s, g, rate, beta_1, beta_2, beta_1_power, epsilon, decay):
+    s[0][...] = beta_1 * s[0] + (1 - beta_1) * g
+    s[1][...] = np.maximum(beta_2 * s[1], np.abs(g))
+    return _decayed(p, decay) - rate * s[0] / ((1 - beta_1_power) * (s[1] + epsilon))
+
+
+def _nadam(p, s, g, rate, beta_1, beta_2, m_weight, g_weight, beta_2_power, epsilon, decay):
+    s[0][...] = beta_1 * s[0] + (1 - beta_1) * g
+    s[1][...] = beta_2 * s[1] + (1 - beta_2) * g**2
+    step = m_weight * s[0] + g_weight * g
+    return _decayed(p, decay) - rate * step / (np.sqrt(s[1] / (1 - beta_2_power)) + epsilon)
+
+
+def _ftrl(p, s, g, rate, power, l1, l2, shrinkage, decay):
+    p = _decayed(p, decay)
+    grown = s[0] + g**2
+    s[1][...] += g + 2 * shrinkage * p - (grown**power - s[0] ** power) / rate * p
+    s[0][...] = grown
+    return (np.clip(s[1], -l1, l1) - s[1]) / (grown**power / rate + 2 * l2)
+
+
+def _lion(p, s, g, rate, beta_1, beta_2, decay):
+    direction = np.sign(beta_1 * s[0] + (1 - beta_1) * g)
+    s[0][...] = beta_2 * s[0] + (1 - beta_2) * g
+    return _decayed(p, decay) - rate * direction
+
+
+def _moving_average(p, s, g, momentum):
+    return p * momentum + g * (1 - momentum)
+
+
+RULES = {
+    "sgd": (0, (RATE, DECAY), _sgd),
+    "momentum": (1, (RATE, 0.9, DECAY), _momentum),
+    "nesterov": (1, (RATE, 0.9, DECAY), _nesterov),
+    "adam": (2, (0.05, 0.9, 0.999, 1e-7, DECAY), _adam),
+    "adam_amsgrad": (3, (0.05, 0.9, 0.999, 1e-7, DECAY), _adam_amsgrad),
+    "rmsprop": (1, (RATE, 0.9, 1e-7, DECAY), _rmsprop),
+    "rmsprop_momentum": (2, (RATE, 0.9, 0.5, 1e-7, DECAY), _rmsprop_momentum),
+    "rmsprop_centered": (2, (RATE, 0.9, 1.0, DECAY), _rmsprop_centered),
+    "rmsprop_centered_momentum": (3, (RATE, 0.9, 0.5, 1.0, DECAY), _rmsprop_centered_momentum),
+    "adagrad": (1, (RATE, 1e-7, DECAY), _adagrad),
+    "adadelta": (2, (RATE, 0.95, 1e-7, DECAY), _adadelta),
+    "adamax": (2, (RATE, 0.9, 0.999, 0.9**3, 1e-7, DECAY), _adamax),
+    "nadam": (2, (RATE, 0.9, 0.999, 1.2, 0.6, 0.999**3, 1e-7, DECAY), _nadam),
+    "ftrl": (2, (RATE, 0.5, 0.01, 0.02, 0.03, DECAY), _ftrl),
+    "lion": (1, (RATE, 0.9, 0.99, DECAY), _lion),
+    "moving_average": (0, (0.99,), _moving_average),
+}
+
+
+def _state(shapes, slots, dtype, seed=0):
+    """Weights, slots and gradients; slots are positive, as second moments are, and small."""
+    r = np.random.default_rng(seed)
+    weights = [r.normal(size=shape).astype(dtype) for shape in shapes]
+    held = [[r.uniform(0.01, 0.2, size=shape).astype(dtype) for shape in shapes] for _ in range(slots)]
+    return weights, held, [r.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+def _wide(arrays):
+    return [a.astype(np.float64) for a in arrays]
+
+
+@pytest.mark.parametrize("dtype", [F4, F8])
+@pytest.mark.parametrize("name", RULES)
+def test_one_call_updates_all_variables(name, dtype):
+    slots, hyper, step = RULES[name]
+    weights, held, gradients = _state([(7, 33), (), (0,), (5,)], slots, dtype)
+    exact, exact_held = _wide(weights), [_wide(h) for h in held]
+    function = getattr(optimizers, name).variables[dtype]
+    for _ in range(5):
+        function(weights, *held, gradients, 0, units(weights), *hyper)
+        for k, g in enumerate(gradients):
+            exact[k] = step(exact[k], [h[k] for h in exact_held], g.astype(np.float64), *hyper)
+    tolerance = 3e-5 if dtype == F4 else 1e-12
+    for k, p in enumerate(weights):
+        np.testing.assert_allclose(p, exact[k], rtol=tolerance, atol=tolerance)
+        for h, e in zip(held, exact_held, strict=True):
+            np.testing.assert_allclose(h[k], e[k], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rows_get_the_same_update_and_the_rest_none(name):
+    slots, hyper, step = RULES[name]
+    (table,), held, (gradient,) = _state([(9, 5)], slots, F8)
+    held = [h[0] for h in held]
+    ids = np.array([1, 4, 8])
+    exact, exact_held = table.copy(), [h.copy() for h in held]
+    rows = [h[ids] for h in exact_held]
+    exact[ids] = step(table[ids], rows, gradient[ids], *hyper)
+    for h, new in zip(exact_held, rows, strict=True):
+        h[ids] = new
+    function = getattr(optimizers, name).rows[F8, ids.dtype]
+    assert function(table, *held, gradient[ids], ids, 3, 9, 5, *hyper) == -1
+    np.testing.assert_allclose(table, exact, rtol=1e-12)
+    for h, e in zip(held, exact_held, strict=True):
+        np.testing.assert_allclose(h, e, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_sparse_gradient_on_a_table_gives_the_dense_ones_result(name):
+    slots, hyper, _ = RULES[name]
+    (table,), held, (gradient,) = _state([(9, 5)], slots, F8)
+    held = [h[0] for h in held]
+    ids = np.array([1, 4, 8], np.int32)
+    dense, dense_held = table.copy(), [h.copy() for h in held]
+    values = gradient[ids]
+    gradient[np.setdiff1d(np.arange(9), ids)] = 0
+    rule = getattr(optimizers, name)
+    rule.variables[F8]([dense], *([h] for h in dense_held), [gradient], 0, 1, *hyper)
+    assert rule.table[F8, ids.dtype](table, *held, values, ids, 3, 9, 5, *hyper) == -1
+    np.testing.assert_array_equal(table, dense)
+    for h, d in zip(held, dense_held, strict=True):
+        np.testing.assert_array_equal(h, d)
+
+
+@pytest.mark.parametrize("kind", ["rows", "table"])
+@pytest.mark.parametrize(("ids", "bad"), [([0, 1, 1], 2), ([2, 1, 0], 1), ([-1, 0, 1], 0), ([0, 1, 9], 2)])
+def test_ids_that_repeat_or_lie_outside_are_reported(kind, ids, bad):
+    table = np.zeros((9, 2))
+    function = getattr(optimizers.sgd, kind)[F8, np.dtype(np.int64)]
+    assert function(table, np.ones((3, 2)), np.array(ids), 3, 9, 2, RATE, DECAY) == bad
+    assert not table.any()
+
+
+@pytest.mark.parametrize("cuts", [[0, 5], [0, 1, 2, 3, 4, 5], [0, 2, 2, 5]])
+def test_work_can_be_cut_anywhere(cuts):
+    slots, hyper, _ = RULES["adam"]
+    whole, parts = (_state([(4096,), (3,), (5000, 2), (0,), (4097,)], slots, F4) for _ in range(2))
+    assert units(whole[0]) == 5
+    function = optimizers.adam.variables[F4]
+    function(whole[0], *whole[1], whole[2], 0, 5, *hyper)
+    for first, last in itertools.pairwise(cuts):
+        function(parts[0], *parts[1], parts[2], first, last, *hyper)
+    for one, other in zip(
+        [*whole[0], *itertools.chain(*whole[1])], [*parts[0], *itertools.chain(*parts[1])], strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_without_decay_an_infinite_weight_stays_infinite():
+    weights = [np.array([np.inf, -np.inf, 1.0])]
+    optimizers.sgd.variables[F8](weights, [np.zeros(3)], 0, 1, RATE, 0.0)
+    np.testing.assert_array_equal(weights[0], [np.inf, -np.inf, 1.0])
+
+
+def test_nan_gradients_reach_the_weights_and_slots():
+    for name in ("adam_amsgrad", "adamax", "lion", "ftrl"):
+        slots, hyper, _ = RULES[name]
+        weights, held, gradients = _state([(3,)], slots, F8)
+        gradients[0][1] = np.nan
+        getattr(optimizers, name).variables[F8](weights, *held, gradients, 0, 1, *hyper)
+        np.testing.assert_array_equal(np.isnan(weights[0]), [False, True, False])
+        assert np.isnan(held[-1][0][1])
+
+
+@pytest.mark.parametrize("dtype", [F4, F8])
+@pytest.mark.parametrize("name", [name for name in RULES if RULES[name][0] and name not in ("adagrad", "ftrl")])
+def test_what_is_left_of_a_mean_becomes_zero(name, dtype):
+    """The last subnormal numbers would stay for ever, as their differences round to 0, and are slow on some processors."""
+    slots, hyper, _ = RULES[name]
+    least = np.finfo(dtype).smallest_subnormal
+    held = [[np.array([least, 3 * least, np.finfo(dtype).tiny, 1], dtype)] for _ in range(slots)]
+    if name == "adam_amsgrad":
+        held[2][0][:] = 0  # a maximum, which nothing draws towards 0
+    zeros = [np.zeros(4, dtype)]
+    getattr(optimizers, name).variables[dtype]([np.ones(4, dtype)], *held, zeros, 0, 1, *hyper)
+    for (slot,) in held:
+        np.testing.assert_array_equal(slot != 0, [False, False, False, True])
+
+
+def test_ftrl_takes_any_power():
+    slots, hyper, step = RULES["ftrl"]
+    hyper = (hyper[0], 0.7, *hyper[2:])
+    weights, held, gradients = _state([(6,)], slots, F8)
+    exact = step(weights[0].copy(), [h[0].copy() for h in held], gradients[0], *hyper)
+    optimizers.ftrl.variables[F8](weights, *held, gradients, 0, 1, *hyper)
+    np.testing.assert_allclose(weights[0], exact, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [F4, F8])
+def test_weights_decay_on_their_own(dtype):
+    weights = [np.linspace(-1, 1, 7, dtype=dtype), np.ones((2, 2), dtype)]
+    exact = [p - p * dtype.type(0.25) for p in weights]
+    optimizers.decay_weights[dtype](weights, 0.25)
+    for p, e in zip(weights, exact, strict=True):
+        np.testing.assert_array_equal(p, e)
+
+
+@pytest.mark.parametrize("dtype", [F4, F8])
+def test_sums_of_squares(dtype):
+    r = np.random.default_rng(0)
+    arrays = [r.normal(size=n).astype(dtype) for n in (0, 1, 2, 255, 256, 257, 16384, 16385, 100_000)]
+    out = np.empty(len(arrays))
+    norms.sums_of_squares[dtype](arrays, out)
+    exact = [np.square(a.astype(np.float64)).sum() for a in arrays]
+    np.testing.assert_allclose(out, exact, rtol=1e-6 if dtype == F4 else 1e-14)

@@ -1,0 +1,57 @@
+"""Lanes: the order in which they are combined, and how much code that is."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.codegen.compile import compile_kernel
+from fastgrad.kernels.codegen.signature import KernelSource
+from fastgrad.kernels.reduction.lanes import lanes_greatest, lanes_least, lanes_product, lanes_sum
+
+TYPES = ("uint8", "int32", "float32", "float64")
+
+
+@kernel("lanes: inout[T], out: out[T], count: int", T=TYPES)
+def sums(lanes, out, count):
+    out[0] = lanes_sum(lanes, count)
+
+
+@kernel("lanes: inout[T], out: out[T], count: int", T=TYPES)
+def products(lanes, out, count):
+    out[0] = lanes_product(lanes, count)
+
+
+@kernel("lanes: inout[T], out: out[T], count: int", T=TYPES)
+def greatest(lanes, out, count):
+    out[0] = lanes_greatest(lanes, count)
+
+
+@kernel("lanes: inout[T], out: out[T], count: int", T=TYPES)
+def least(lanes, out, count):
+    out[0] = lanes_least(lanes, count)
+
+
+COMBINE = [(sums, np.add), (products, np.multiply), (greatest, np.maximum), (least, np.minimum)]
+
+
+@pytest.mark.parametrize("count", [16, 32, 256])
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(("combine", "ufunc"), COMBINE)
+def test_every_16th_lane_is_combined_one_after_the_other(combine, ufunc, dtype, count):
+    lanes = (np.random.default_rng(1).normal(size=count) * 1.5).astype(dtype)
+    with np.errstate(all="ignore"):
+        expected = functools.reduce(ufunc, [functools.reduce(ufunc, lanes[first::16]) for first in range(16)])
+    out = np.empty(1, dtype)
+    combine[(np.dtype(dtype),)](lanes.copy(), out, count)
+    np.testing.assert_array_equal(out[0], expected)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("combine", [combine for combine, _ in COMBINE])
+def test_combining_lanes_is_little_code(combine, dtype):
+    """One chain after another was 9 kB for bytes, most of it shuffles, for which LLVM took over a second."""
+    symbol = f"little_{combine.__name__}_{dtype}"
+    code, _ = compile_kernel(KernelSource(combine.function, combine.signature, {"T": dtype}), symbol)
+    assert len(code) < 8000  # checked builds have a way out more
