@@ -305,7 +305,10 @@ def calls() -> Iterator[tuple[str, Any]]:
         yield call((dtype, dtype), x(2, 20, 5), x(2, 5), 20, 5, 20, 1, 2, 1, 0, 2, of="reduction.large_sums.sum_across")
         yield call(dtype, wide(3, 4), x(4), 3, 1, 4, 2, 0, 4, of="reduction.large_sums.add_totals")
         for sign in (1, -1):
-            yield f"{sign}", call(dtype, x(20, 9), x(20), 9, sign, 0, 20, of="reduction.narrow_extremes.row_extremes")[1]
+            yield (
+                f"{sign}",
+                call(dtype, x(20, 9), x(20), 9, sign, 0, 20, of="reduction.narrow_extremes.row_extremes")[1],
+            )
             yield (
                 f"columns {sign}",
                 call(dtype, x(2, 5, 7), x(2, 7), 5, 7, sign, 0, 2, of="reduction.narrow_extremes.column_extremes")[1],

@@ -26,9 +26,8 @@ for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels
         found.update((id(value), value) for value in values if isinstance(value, build.Kernel))
 for kernel in found.values():
     types = {{name: dtypes[0].name for name, dtypes in kernel.variables.items()}}
-    numbers = tuple(None if p.element is None else 0 for p in kernel.signature.parameters)
     start = time.perf_counter()
-    code, symbols = build._compile(kernel, types, "entry", numbers)
+    code, symbols = build._compile(kernel._source(types), "entry")
     print(kernel.__name__, code[:20].hex(), len(symbols), round(time.perf_counter() - start, 3))
 """
 

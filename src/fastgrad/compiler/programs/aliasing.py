@@ -11,6 +11,8 @@ from collections.abc import Callable, Hashable, Sequence
 from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fastgrad.compiler.graph.graph import Node, Value, size_of
 from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, Place
 from fastgrad.errors import InternalError
@@ -161,7 +163,8 @@ def extent_of(action: Action, operand: Any) -> Extent:
     if isinstance(place, InArena):
         return Extent("arena", place.offset, place.offset + size)
     if isinstance(place, InMemory):
-        start = int(place.array.__array_interface__["data"][0])
+        array: Any = place.array  # of NumPy, or of a GPU
+        start = int(array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.address)
         return Extent("memory", start, start + size)
     return Extent(place, 0, size)
 
