@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo wheel test test-checked test-cuda test-gpu test-machines test-lanes test-numba reliability test-boundaries test-gradients \
-	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-types lint-imports conformance conformance-suites \
+	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports conformance conformance-suites \
 	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
 # Settings of the surroundings that would change which code runs, or drop its asserts.
@@ -116,7 +116,7 @@ test-gpu: ## run the tests that need an NVIDIA GPU, and say why they are skipped
 	@$(ENVIRONMENT) test,cuda
 	@$(PYTHON_HERE) -m pytest -m gpu tests/cuda $(ARGS)
 
-lint: lint-rules lint-format lint-types lint-imports ## check style, format, types and import arrows
+lint: lint-rules lint-format lint-words lint-types lint-imports ## check style, format, words, types and import arrows
 
 lint-rules:
 	@$(ENVIRONMENT) lint
@@ -125,6 +125,10 @@ lint-rules:
 lint-format:
 	@$(ENVIRONMENT) lint
 	@$(PYTHON_HERE) -m ruff format --check
+
+lint-words:
+	@$(ENVIRONMENT) lint
+	@$(PYTHON_HERE) tools/plain_words.py src
 
 lint-types:
 	@$(ENVIRONMENT) lint

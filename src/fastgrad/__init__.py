@@ -1,6 +1,6 @@
-"""fastgrad: an autodiff engine on NumPy and Numba, with TensorFlow's eager programming model (``import fastgrad as tf``).
+"""fastgrad (``import fastgrad as tf``): an autodiff engine on NumPy and Numba with TensorFlow's eager model.
 
-Only public names stand here. The namespaces ``keras``, ``data``, ``train`` ... are imported when first used.
+This module has only public names. The namespaces ``keras``, ``data``, ``train`` ... are imported lazily.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ from fastgrad.interpreter import refuse_free_threading as _refuse_free_threading
 from fastgrad.kernels.codegen.gc_pause import importing as _importing
 from fastgrad.malloc_tuning import keep_freed_memory as _keep_freed_memory
 
-# ---- ops/operators.py, which gives tensors and variables Python's operators
+# ---- ops/operators.py: sets Python's operators of tensors and variables
 from fastgrad.ops import operators as _operators  # noqa: F401
 
-# ---- ops/variable_rows.py, which gives variables scatter_add and its kin
+# ---- ops/variable_rows.py: sets scatter_add and similar methods of variables
 from fastgrad.ops import variable_rows as _variable_rows  # noqa: F401
 
 # ---- ops/arithmetic.py
@@ -326,7 +326,7 @@ _LAZY = (
 _refuse_free_threading()
 _keep_freed_memory()
 
-# Names of namespaces that are imported when first used, by the namespace.
+# Lazily imported names, with the module of each.
 _LATER = {
     "Module": "module",
     "RaggedTensor": "ragged",

@@ -1,4 +1,4 @@
-"""`python -m fastgrad`: the command line, as `fastgrad` is."""
+"""`python -m fastgrad`: the same command line as `fastgrad`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Checks of arguments whose errors name the function that was called."""
+"""Argument checks with errors that name the called function."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 def checked_path(name: str, argument: str, path: Any) -> str:
-    """``path`` as a text; TypeError with the function's and the argument's name if it is no path."""
+    """Returns ``path`` as a string; TypeError if it is not a path."""
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise TypeError(f"{name}: Argument `{argument}` must be a path, got {path!r}.")
     return os.fsdecode(path)
 
 
 def checked_callable(name: str, argument: str, function: Any) -> Callable[..., Any]:
-    """``function`` itself; TypeError if it can't be called."""
+    """Returns ``function``; TypeError if it is not callable."""
     if not callable(function):
         raise TypeError(f"{name}: Argument `{argument}` must be callable, got {function!r}.")
     found: Callable[..., Any] = function
@@ -24,7 +24,7 @@ def checked_callable(name: str, argument: str, function: Any) -> Callable[..., A
 
 
 def checked_integer(name: str, argument: str, number: Any) -> int:
-    """``number`` as an int; TypeError if it is no whole number."""
+    """Returns ``number`` as an int; TypeError if it is not an integer."""
     try:
         return operator.index(number)
     except TypeError:
@@ -32,7 +32,7 @@ def checked_integer(name: str, argument: str, number: Any) -> int:
 
 
 def checked_number(name: str, argument: str, number: Any) -> float:
-    """``number`` as a float; TypeError if it is none."""
+    """Returns ``number`` as a float; TypeError if it is not a number."""
     try:
         if not isinstance(number, (str, bytes)):
             return float(number)

@@ -1,4 +1,4 @@
-"""From Python numbers, texts, nested lists and foreign arrays to the array of a tensor, with TensorFlow's dtypes."""
+"""Conversion of Python numbers, strings, nested lists and foreign arrays to tensor arrays with TensorFlow's dtypes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ _INT64 = range(-(2**63), 2**63)
 
 
 def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
-    """``value`` as a new array, C-contiguous, of a dtype that tensors have.
+    """Returns ``value`` as a new C-contiguous array with a tensor dtype.
 
     Args:
-        value: numbers, booleans, texts, nested lists of them, or an array.
-        dtype: the dtype wanted. Without one, arrays and NumPy numbers keep theirs; integers become int32 (int64 where they
-            need it), floats float32, in lists the floating dtype of the first number if that is NumPy's.
+        value: numbers, booleans, strings, nested lists of these, or an array.
+        dtype: the dtype of the result. Without it, arrays and NumPy numbers keep their dtype; integers become int32 (int64
+            if a value needs it); floats become float32; a list takes the floating dtype of its first number if that is a
+            NumPy number.
 
     Raises:
-        ValueError: a ragged list, mixed types, a number that the dtype found does not hold, or no value of a tensor at all.
-        TypeError: ``value`` is no value of ``dtype``.
+        ValueError: a ragged list, mixed types, a number out of range of the inferred dtype, or an unsupported type.
+        TypeError: ``value`` does not fit ``dtype``.
     """
     if isinstance(value, (np.ndarray, np.generic)):
         return _from_numpy(value, dtype)
@@ -69,7 +70,7 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
 
 
 def _numbers(value: Any) -> np.ndarray:
-    """Nested numbers as NumPy has them; objects, the Python numbers, if int64 does not hold all of the integers."""
+    """Returns NumPy's array of nested numbers; an object array of Python numbers if an integer exceeds int64."""
     try:
         natural = np.array(value)
     except (ValueError, TypeError):
@@ -92,7 +93,7 @@ def _numbers(value: Any) -> np.ndarray:
 
 
 def _of_natural_dtype(value: Any, natural: np.ndarray) -> np.ndarray:
-    """The numbers in the dtype that TensorFlow gives them."""
+    """Returns the numbers in the dtype that TensorFlow infers."""
     kind = natural.dtype.kind
     wanted: Any = natural.dtype
     if not natural.size and isinstance(value, (list, tuple)):
@@ -154,14 +155,16 @@ def _checked_cast(value: Any, natural: np.ndarray, dtype: DType) -> np.ndarray:
         errors_reset(token)
 
 
-# ---- arrays, texts and foreign objects -----------------------------------------------------------------
+# ---- arrays, strings and foreign objects ---------------------------------------------------------------
 
 
 def _from_numpy(value: Any, dtype: DType | None) -> np.ndarray:
     array = np.asarray(value)
     kind = array.dtype.kind
     if kind in "SUO":
-        return _from_text(array.tolist() if array.size else array, dtype)  # lists lose sizes beyond an empty dimension
+        return _from_text(
+            array.tolist() if array.size else array, dtype
+        )  # lists lose the sizes after an empty dimension
     found = dtypes.OF_NUMPY.get(array.dtype) or dtypes.OF_NUMPY.get(array.dtype.newbyteorder("="))
     if found is None or dtype is dtypes.string:
         raise ValueError(f"Failed to convert a NumPy array to a Tensor (Unsupported numpy type {array.dtype}).")
@@ -222,6 +225,6 @@ def _unsupported(value: Any) -> ValueError:
 
 
 def short(value: Any) -> str:
-    """The repr of a value for an error message."""
+    """Returns the repr of ``value`` for an error message, at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -17,18 +17,18 @@ from fastgrad.variable import Variable
 
 
 class ForwardAccumulator(recording.Recorder):
-    """Computes Jacobian-vector products along with the operations inside its ``with`` block.
+    """Computes Jacobian-vector products of the operations inside of its ``with`` block, in forward mode.
 
-    Each operation's product comes from its gradient rule, which is linear in the cotangent: the transpose of
-    that linear map, taken by differentiating the rule, is the tangent map. It nests with tapes and with itself.
+    An operation's gradient rule is linear in the cotangent. The transpose of that linear map is the tangent map; it comes
+    from differentiating the rule. Accumulators nest with tapes and with each other.
 
     Args:
         primals: a tensor, variable or nested structure to differentiate with respect to.
-        tangents: the direction, a structure of the same form, shapes and dtypes.
+        tangents: the direction: a structure of the same form, shapes and dtypes.
 
     Raises:
-        ValueError: the structures differ, or a primal is there twice.
-        TypeError: a tangent has another shape than its primal.
+        ValueError: the structures differ, or a primal occurs twice.
+        TypeError: a tangent and its primal differ in shape.
     """
 
     def __init__(self, primals: Any, tangents: Any) -> None:
@@ -61,28 +61,28 @@ class ForwardAccumulator(recording.Recorder):
         self._kept.append(x)
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
-        """The value of a primal variable carries the variable's tangent."""
+        """Sets the tangent of a primal variable's value to the variable's tangent."""
         if id(variable) in self._variables and id(tensor) not in self._tangents:
             self._set(tensor, self._variables[id(variable)])
 
     def on_write(self, variable: Variable) -> None:
-        """A variable that is assigned to is no longer the primal that it was."""
+        """Removes an assigned variable from the primals."""
         self._variables.pop(id(variable), None)
 
     def watches(self, tensor: Tensor) -> bool:
-        """Whether the tensor has a tangent."""
+        """True if ``tensor`` has a tangent."""
         return id(tensor) in self._tangents
 
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Carries tangents from the inputs to the outputs."""
+        """Computes the tangents of ``outputs`` from the tangents of ``inputs``."""
         if operation.gradient is None or not any(id(x) in self._tangents for x in inputs):
             return
         before = recording.recorders.active
         outer = before.index(self)
-        # A program recorded inside the block has no tangents: its call is one operation of this accumulator.
-        # An accumulator inside this block has its own tangents, not those of these.
+        # A recording inside of the block must not see tangent operations: this accumulator sees the whole compiled call
+        # as one operation. An inner accumulator has tangents of its own and must not see these either.
         inner = [o for o in before[outer + 1 :] if not o.follows_state and not isinstance(o, ForwardAccumulator)]
         recording.recorders.active = (*before[:outer], *inner)
         try:
@@ -136,14 +136,15 @@ class ForwardAccumulator(recording.Recorder):
         self._recording = False
 
     def jvp(self, primals: Any, unconnected_gradients: str = UnconnectedGradients.NONE) -> Any:
-        """The Jacobian-vector product of what was computed.
+        """Returns the Jacobian-vector products of computed tensors.
 
         Args:
-            primals: a tensor or nested structure of tensors computed inside the ``with`` block.
-            unconnected_gradients: ``"none"`` gives None, ``"zero"`` zeros, where nothing depends on the primals.
+            primals: a tensor or nested structure of tensors computed inside of the ``with`` block.
+            unconnected_gradients: the result for a tensor that does not depend on the primals: ``"none"`` for None, ``"zero"``
+                for zeros.
 
         Returns:
-            The structure of ``primals`` with a tangent of the same shape in each place.
+            The structure of ``primals`` with a tangent of the same shape for each tensor.
         """
         if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The backward walk: from the cotangents of results to those of sources, over what a tape has recorded."""
+"""The backward pass over a tape's record: from the cotangents of results to the cotangents of sources."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Entry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
 
 
 def walk_backward(entries: list[Entry], targets: list[Tensor], keys: list[list[int]], weights: list[Any]) -> list[Any]:
-    """The sum of the targets' gradients, weighted, with respect to each source.
+    """Returns the gradient of the weighted sum of ``targets`` with respect to each source.
 
     Args:
-        entries: what was recorded, in order.
+        entries: the recorded operations, in order.
         targets: tensors; several are summed.
-        keys: for each source the ids of the tensors that stand for it.
+        keys: for each source the ids of its tensors.
         weights: for each target a cotangent of its shape, or None for ones.
 
     Returns:
         For each source a tensor, an ``IndexedSlices``, or None if no target depends on it.
     """
     kept = {key for group in keys for key in group}
-    # What leads from a source to anything: only there are cotangents wanted.
+    # The values that depend on a source; only these need cotangents.
     reached = set(kept)
     wanted: list[Entry] = []
     for entry in entries:
@@ -41,7 +41,7 @@ def walk_backward(entries: list[Entry], targets: list[Tensor], keys: list[list[i
                 break
     cotangents: dict[int, Any] = {}
     for target, weight in zip(targets, weights, strict=True):
-        if id(target) in reached and not target._array.dtype.hasobject:  # texts have no slope
+        if id(target) in reached and not target._array.dtype.hasobject:  # strings have no gradient
             before = cotangents.get(id(target))
             seed = _seed(target, weight)
             cotangents[id(target)] = seed if before is None else _add(before, seed)
@@ -131,7 +131,7 @@ def _of_rows(
     inputs: tuple[Tensor, ...],
     attributes: dict[str, Any],
 ) -> list[Any]:
-    """The cotangents of the inputs for one that is rows: rows where an input has the result's shape, else dense."""
+    """Returns the inputs' cotangents: ``IndexedSlices`` for an input of the shape of ``y``, else dense tensors."""
     rules = operation.gradient if type(operation.gradient) is tuple else [operation.gradient]
     results: list[Any] = []
     for rule, x in zip(rules, inputs, strict=True):
@@ -146,7 +146,7 @@ def _of_rows(
 
 
 def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """``x`` summed over the dimensions by which it is larger than ``shape``, broadcast where it is smaller."""
+    """Reduces ``x`` to ``shape``: sums dimensions that are larger, and broadcasts dimensions that are smaller."""
     got = x._array.shape
     extra = len(got) - len(shape)
     if extra >= 0:
@@ -184,7 +184,7 @@ def _dense(g: Any, y: Tensor, zeros: bool) -> Any:
 
 
 def dense_gradient(g: Any) -> Any:
-    """``g`` as a tensor if it is rows; None stays None."""
+    """Returns ``g`` as a dense tensor if it is ``IndexedSlices``; None stays None."""
     return g.to_dense() if type(g) is IndexedSlices else g
 
 

@@ -1,8 +1,8 @@
-"""What `fastgrad` does on the command line.
+"""The command line `fastgrad`.
 
-fastgrad cache info     where compiled kernels are kept, how many, and how large they are
-fastgrad cache clear    removes them
-fastgrad warm           compiles all kernels of the library for this machine, so that none is compiled when it is first used
+fastgrad cache info     prints the folder, number and size of the cached kernels
+fastgrad cache clear    removes the cached kernels
+fastgrad warm           compiles all kernels of the library for this machine in advance
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        arguments: its words; those of this process if not given.
+        arguments: the words of the command; default: those of this process.
 
     Returns:
-        The exit status: 0, or 1 if entries could not be removed; 2, by `SystemExit`, for words that are no command.
+        The exit status: 0; 1 if the command failed. For an invalid command, `SystemExit` gives 2.
     """
     import argparse
 

@@ -1,4 +1,4 @@
-"""Values made of several tensors, as ragged tensors are: how the rest takes them apart and meets them."""
+"""Composites: values made of several tensors, such as ragged tensors, and their interface."""
 
 from __future__ import annotations
 
@@ -7,64 +7,64 @@ from typing import Any
 
 
 class Composite:
-    """A value made of tensors. It is no tensor: what needs one refuses it, or does what it means for this class."""
+    """The base class of values made of several tensors; operations reject composites or have an override."""
 
     __slots__ = ()
 
     @property
     def flat_values(self) -> Any:
-        """The part that element-wise functions and gradients are about."""
+        """The part that element-wise functions and gradients act on."""
         raise NotImplementedError
 
     def _with_flat(self, flat_values: Any) -> Any:
-        """The same with other ``flat_values``, as many."""
+        """Returns the same composite with other ``flat_values`` of the same length."""
         raise NotImplementedError
 
     def _apart(self) -> tuple[Hashable, list[Any]]:
-        """What says how it is put together, and the tensors."""
+        """Returns the static form and the tensors; the inverse of ``_together``."""
         raise NotImplementedError
 
     def _spec(self) -> CompositeSpec:
-        """What is known of such values."""
+        """Returns the spec of this value."""
         raise NotImplementedError
 
     @classmethod
     def _together(cls, form: Any, tensors: Sequence[Any]) -> Any:
-        """The value of that form made of ``tensors``, which are not checked."""
+        """Builds a value of the form ``form`` from ``tensors``, unchecked."""
         raise NotImplementedError
 
 
 class CompositeSpec:
-    """What is known of a composite before it is there, as ``TensorSpec`` says it of tensors."""
+    """The static type of a composite, like ``TensorSpec`` for tensors."""
 
     __slots__ = ()
 
     def batched(self, size: int | None) -> CompositeSpec:
-        """That of batches of ``size`` such values."""
+        """Returns the spec of a batch of ``size`` values of this spec."""
         raise NotImplementedError
 
     def of_rows(self) -> CompositeSpec:
-        """That of the rows of such values."""
+        """Returns the spec of a row of a value of this spec."""
         raise NotImplementedError
 
     def placeholder(self, unknown: int, value: Any) -> Any:
-        """Such a value, its elements ``value``; dimensions that are not known are ``unknown``."""
+        """Returns a value of this spec filled with ``value``; unknown sizes become ``unknown``."""
         raise NotImplementedError
 
     def fitted(self, value: Any) -> Any:
-        """``value`` if it fits; ValueError if not."""
+        """Returns ``value`` if it fits this spec, else raises ValueError."""
         raise NotImplementedError
 
 
 OVERRIDES: dict[str, Callable[..., Any]] = {}
-"""What a public function does with composites, by its name; the room of each class fills it in."""
+"""Implementations of public functions for composites, by function name; the package of each class adds its own."""
 
 
 class CompositeOperand(ValueError):
-    """A composite stands where an operation takes tensors.
+    """An operation got a composite instead of a tensor.
 
-    Conversion raises it, and a function that has a meaning for composites catches it: so what is called with tensors does
-    not look for them.
+    Conversion to a tensor raises this error. A function with an override catches it. So calls with tensors do not pay for a
+    check.
     """
 
     def __init__(self, composite: Composite) -> None:
@@ -76,15 +76,15 @@ class CompositeOperand(ValueError):
         self.composite = composite
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """What the public function ``name`` does with composites.
+        """Calls the override of the public function ``name``.
 
         Raises:
-            CompositeOperand: it has no meaning for them.
+            CompositeOperand: the function has no override.
         """
         if name not in OVERRIDES:
             raise self
         return OVERRIDES[name](*arguments)
 
     def mapped(self, function: Callable[..., Any], *operands: Any) -> Any:
-        """An element-wise function of operands, of which one at least is a composite."""
+        """Applies an element-wise ``function`` to ``operands``, at least one of which is a composite."""
         return OVERRIDES["element-wise"](function, *operands)

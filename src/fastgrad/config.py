@@ -34,7 +34,7 @@ class PhysicalDevice(NamedTuple):
 
 
 class LogicalDevice(NamedTuple):
-    """A device as operations see it.
+    """A device that operations can run on.
 
     Attributes:
         name: for example ``/device:CPU:0``.
@@ -46,16 +46,16 @@ class LogicalDevice(NamedTuple):
 
 
 def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice]:
-    """The devices of this machine that fastgrad can use; ``why_no_gpu`` says why no GPU is among them.
+    """Lists the devices of this machine that fastgrad can use; see ``why_no_gpu`` if a GPU is missing.
 
     Args:
-        device_type: only those of this type, ``"CPU"`` or ``"GPU"``; default all.
+        device_type: ``"CPU"`` or ``"GPU"`` lists only this type; default: all.
     """
     return [PhysicalDevice(f"/physical_device:{kind}:{number}", kind) for kind, number in _devices(device_type)]
 
 
 def list_logical_devices(device_type: str | None = None) -> list[LogicalDevice]:
-    """The devices that tensors can be put on; arguments as ``list_physical_devices``."""
+    """Lists the devices that can hold tensors; arguments as in ``list_physical_devices``."""
     return [LogicalDevice(f"/device:{kind}:{number}", kind) for kind, number in _devices(device_type)]
 
 
@@ -72,21 +72,21 @@ get_visible_devices = list_physical_devices
 
 
 def why_no_gpu() -> str | None:
-    """One line that says why ``list_physical_devices("GPU")`` is empty, and what to do; None if it is not. fastgrad's own."""
+    """Returns one line with the reason for and the remedy against an empty list of GPUs, else None. fastgrad's own."""
     from fastgrad.cuda.devices import available
 
     return available.problem()
 
 
 def _set_memory_growth(device: PhysicalDevice, enable: bool) -> None:
-    """Kept for TensorFlow's programs: memory of a GPU is always taken as it is needed.
+    """Does nothing, kept for TensorFlow's programs: GPU memory is always allocated on demand.
 
     Args:
         device: a GPU of ``list_physical_devices``.
         enable: True.
 
     Raises:
-        ValueError: ``enable`` is False: all memory is never taken beforehand; or ``device`` is none of this machine.
+        ValueError: ``enable`` is False: fastgrad cannot allocate all memory in advance; or ``device`` is not a device.
     """
     if not isinstance(device, (PhysicalDevice, LogicalDevice)):
         raise ValueError(f"tf.config.experimental.set_memory_growth: Unrecognized device: {device!r}.")
@@ -97,17 +97,17 @@ def _set_memory_growth(device: PhysicalDevice, enable: bool) -> None:
 
 
 def _get_memory_info(device: str) -> dict[str, int]:
-    """How much memory of a GPU this process uses. TensorFlow: tf.config.experimental.get_memory_info.
+    """Returns the GPU memory that this process uses. TensorFlow: tf.config.experimental.get_memory_info.
 
     Args:
         device: for example ``"GPU:0"``.
 
     Returns:
-        The bytes of tensors and programs, ``"current"`` now and at their ``"peak"``, which counts what is kept for later.
+        The bytes of tensors and programs: ``"current"`` and ``"peak"``. The peak includes memory kept for reuse.
 
     Raises:
-        ValueError: it is no GPU of this machine.
-        TypeError: it is no text.
+        ValueError: ``device`` is not a GPU of this machine.
+        TypeError: ``device`` is not a string.
     """
     if not isinstance(device, str):
         raise TypeError(f"tf.config.experimental.get_memory_info: Argument `device` must be a text, got {device!r}.")
@@ -118,17 +118,16 @@ def _get_memory_info(device: str) -> dict[str, int]:
 
 
 def _enable_tensor_float_32_execution(enabled: bool) -> None:
-    """Says whether GPUs may round factors of float32 products to TF32. TensorFlow: the same name.
+    """Sets whether GPUs may round factors of float32 products to TF32. TensorFlow: the same name.
 
-    TF32 has float32's range and 10 bits behind the point, and tensor cores multiply it several times as fast. In fastgrad it is off
-    until somebody asks for it; in TensorFlow it is on. It makes a difference where products are cuBLASLt's (`docs/gpu.md`). Functions
-    that are compiled notice the change.
+    TF32 has float32's range and 10 fraction bits; tensor cores multiply it several times as fast. The default is off; in
+    TensorFlow it is on. The setting affects products by cuBLASLt (`docs/gpu.md`). Compiled functions notice a change.
 
     Args:
-        enabled: whether they may.
+        enabled: whether rounding is allowed.
 
     Raises:
-        TypeError: ``enabled`` is no bool.
+        TypeError: ``enabled`` is not a bool.
     """
     if not isinstance(enabled, (bool, _bool_)):
         raise TypeError(
@@ -139,7 +138,7 @@ def _enable_tensor_float_32_execution(enabled: bool) -> None:
 
 
 def _tensor_float_32_execution_enabled() -> bool:
-    """Whether GPUs may round factors of float32 products to TF32. TensorFlow: the same name."""
+    """True if GPUs may round factors of float32 products to TF32. TensorFlow: the same name."""
     return _mutation.settings.get(_TF32) == "on"
 
 
@@ -153,22 +152,22 @@ experimental = _SimpleNamespace(
 
 
 def get_num_threads() -> int:
-    """How many threads compiled steps compute with, the caller's among them."""
+    """Returns the number of threads of compiled steps, including the caller's thread."""
     return _team.threads
 
 
 def set_num_threads(threads: int) -> None:
-    """Sets how many threads compiled steps compute with; results do not depend on it.
+    """Sets the number of threads of compiled steps; results do not depend on it.
 
-    As the process starts they are as many as ``FASTGRAD_NUM_THREADS`` says, else as it has processors: by its affinity, and by the
-    limits of its control group.
+    The default is ``FASTGRAD_NUM_THREADS``, else the number of processors of the process: by its affinity and the limits of
+    its control group.
 
     Args:
-        threads: the number, the caller's among them, at least 1; beyond 64 it counts as 64.
+        threads: the number, including the caller's thread, at least 1; more than 64 count as 64.
 
     Raises:
         ValueError: ``threads`` is less than 1.
-        TypeError: it is no whole number.
+        TypeError: ``threads`` is not an integer.
     """
     count = _checked_integer("tf.config.set_num_threads", "threads", threads)
     if count < 1:
@@ -180,7 +179,7 @@ _threads = {"intra": 0, "inter": 0}
 
 
 def _thread_count(kind: str, num_threads: int) -> int:
-    """``num_threads`` as an int, checked for ``set_{kind}_op_parallelism_threads``."""
+    """Returns ``num_threads`` as an int, checked for ``set_{kind}_op_parallelism_threads``."""
     count = _checked_integer(f"tf.config.threading.set_{kind}_op_parallelism_threads", "num_threads", num_threads)
     if count < 0:
         raise ValueError(
@@ -190,19 +189,19 @@ def _thread_count(kind: str, num_threads: int) -> int:
 
 
 def _get_intra_op_parallelism_threads() -> int:
-    """What ``set_intra_op_parallelism_threads`` was given; 0, as at first, is as many as the process has processors."""
+    """Returns the value of ``set_intra_op_parallelism_threads``; by default 0, the default number of threads."""
     return _threads["intra"]
 
 
 def _set_intra_op_parallelism_threads(num_threads: int) -> None:
-    """Sets how many threads one operation computes with, as ``set_num_threads`` does; at any time, not only at first.
+    """Sets the number of threads of one operation, like ``set_num_threads``; it may be called at any time.
 
     Args:
-        num_threads: the number; 0 is as many as the process has processors, or ``FASTGRAD_NUM_THREADS``.
+        num_threads: the number; 0 means the number of processors of the process, or ``FASTGRAD_NUM_THREADS``.
 
     Raises:
-        ValueError: it is negative.
-        TypeError: it is no whole number.
+        ValueError: ``num_threads`` is negative.
+        TypeError: ``num_threads`` is not an integer.
     """
     count = _thread_count("intra", num_threads)
     set_num_threads(count or _default_threads())
@@ -210,19 +209,19 @@ def _set_intra_op_parallelism_threads(num_threads: int) -> None:
 
 
 def _get_inter_op_parallelism_threads() -> int:
-    """What ``set_inter_op_parallelism_threads`` was given; 0 at first."""
+    """Returns the value of ``set_inter_op_parallelism_threads``; 0 by default."""
     return _threads["inter"]
 
 
 def _set_inter_op_parallelism_threads(num_threads: int) -> None:
-    """Kept for TensorFlow's programs: operations run one after the other, whatever the number; each has the threads of "intra".
+    """Stores the number only, for TensorFlow's programs: operations run one by one, each with the threads of "intra".
 
     Args:
         num_threads: a number, at least 0.
 
     Raises:
-        ValueError: it is negative.
-        TypeError: it is no whole number.
+        ValueError: ``num_threads`` is negative.
+        TypeError: ``num_threads`` is not an integer.
     """
     count = _thread_count("inter", num_threads)
     _threads["inter"] = count

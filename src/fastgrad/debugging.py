@@ -41,9 +41,9 @@ from fastgrad.recording import stop as _stop
 
 
 class _NumericsCheck(_Recorder):
-    """Looks at the floating results of each operation, those of gradients and of updates of variables among them."""
+    """A recorder that checks the floating-point results of each operation, including gradients and variable updates."""
 
-    follows_state = True  # additions to variables are then operations, too
+    follows_state = True  # turns additions to variables into operations
 
     def __init__(self) -> None:
         self.functions_ran_eagerly = False
@@ -67,16 +67,17 @@ _checks: list[_NumericsCheck] = []
 
 
 def enable_check_numerics(stack_height_limit: int = 30, path_length_limit: int = 50) -> None:
-    """From now on each operation of this thread whose result has an infinity or NaN raises.
+    """Makes each operation of this thread raise an error if its result has an infinity or NaN.
 
-    Functions under ``tf.function`` run as plain Python until ``disable_check_numerics``, so that their operations are looked at
-    one by one; a second call changes nothing.
+    Functions under ``tf.function`` run as plain Python until ``disable_check_numerics``, so that each operation is checked. A
+    second call changes nothing.
 
     Args:
         stack_height_limit, path_length_limit: kept for TensorFlow's signature: the error names one line, the caller's.
 
     Raises:
-        InvalidArgumentError: not from here, but from such operations. TensorFlow: tf.debugging.enable_check_numerics.
+        InvalidArgumentError: raised by later operations, not by this call. TensorFlow:
+            tf.debugging.enable_check_numerics.
     """
     if not _checks:
         check = _NumericsCheck()
@@ -87,7 +88,7 @@ def enable_check_numerics(stack_height_limit: int = 30, path_length_limit: int =
 
 
 def disable_check_numerics() -> None:
-    """Ends what ``enable_check_numerics`` began; does nothing without. TensorFlow: tf.debugging.disable_check_numerics."""
+    """Ends the checks of ``enable_check_numerics``, if enabled. TensorFlow: tf.debugging.disable_check_numerics."""
     if _checks:
         check = _checks.pop()
         _stop(check)

@@ -1,4 +1,4 @@
-"""Element types: ``tf.float32`` and its fellows, each standing for one NumPy dtype."""
+"""Element types: ``tf.float32`` ...; each corresponds to one NumPy dtype."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-# ``tf.dtypes.cast`` and its like are operations, which come later: ops/casting.py and ops/complex_numbers.py set them.
+# ``tf.dtypes.cast`` and similar functions are operations: ops/casting.py and ops/complex_numbers.py set them later.
 cast: Callable[..., Any]
 saturate_cast: Callable[..., Any]
-complex: Callable[..., Any]  # the built-in of that name is what this module itself means
+complex: Callable[..., Any]  # this module itself uses the built-in of this name
 
 
 class DType:
@@ -24,7 +24,7 @@ class DType:
         name: for example ``"float32"``.
         numpy: the ``numpy.dtype`` that holds such elements (``object`` for ``tf.string``).
         size: bytes an element, 0 for ``tf.string``.
-        is_floating, is_integer, is_unsigned, is_complex, is_bool: what kind of number it is;
+        is_floating, is_integer, is_unsigned, is_complex, is_bool: the kind of number;
             bfloat16 and float16 are floating.
         is_differentiable: whether gradients flow through tensors of this type.
     """
@@ -54,17 +54,17 @@ class DType:
 
     @property
     def dtype(self) -> np.dtype:
-        """The NumPy dtype, under the name by which ``numpy.dtype(tf.float32)`` finds it."""
+        """The NumPy dtype; ``numpy.dtype(tf.float32)`` reads this attribute."""
         return self.numpy
 
     @property
     def as_numpy_dtype(self) -> type:
-        """The NumPy scalar class, as in TensorFlow: ``tf.float32.as_numpy_dtype is np.float32``; object for ``tf.string``."""
+        """The NumPy scalar class: ``tf.float32.as_numpy_dtype is np.float32``; object for ``tf.string``."""
         return object if self.numpy.hasobject else self.numpy.type
 
     @property
     def as_datatype_enum(self) -> int:
-        """TensorFlow's number of the type, stable across versions."""
+        """TensorFlow's enum number of the type, stable across versions."""
         return _TENSORFLOW_ENUM[self.name]
 
     @property
@@ -84,7 +84,7 @@ class DType:
 
     @property
     def limits(self) -> tuple[Any, Any]:
-        """The range of intensities, as in TensorFlow: from 0 to 1 for floating types, to ``max`` for integers."""
+        """The range of image intensities, as in TensorFlow: 0 to 1 for floating types, 0 to ``max`` for integers."""
         return 0, 1 if self.is_floating else True if self.is_bool else self.max
 
     @property
@@ -105,7 +105,7 @@ class DType:
         raise TypeError(f"DType.{which}: {self.name} has no smallest or largest value.")
 
     def is_compatible_with(self, other: Any) -> _Bool:
-        """Whether a value of type ``other`` can stand where this type is wanted: they are equal."""
+        """True if ``other`` equals this type."""
         return self == other
 
     def __eq__(self, other: Any) -> _Bool:
@@ -171,7 +171,7 @@ ALL = (
 )
 
 OF_NUMPY = {dtype.numpy: dtype for dtype in ALL}
-"""The DType of a NumPy dtype; the fast way for arrays that are known to be a tensor's."""
+"""The DType of each NumPy dtype; a fast lookup for arrays of tensors."""
 
 _TENSORFLOW_ENUM = {
     "float32": 1,
@@ -209,14 +209,14 @@ _OF_NO_WIDTH = (int, complex, str, bytes)
 
 
 def as_dtype(type_value: Any) -> DType:
-    """The DType that ``type_value`` names.
+    """Returns the DType that ``type_value`` names.
 
     Args:
-        type_value: a DType, its name, a NumPy dtype or scalar class, ``float`` (float32), ``bool``, or TensorFlow's number of
-            a type. Other Python types are none, as it is not said how wide an ``int`` is.
+        type_value: a DType, its name, a NumPy dtype or scalar class, ``float`` (float32), ``bool``, or TensorFlow's enum
+            number of a type. Other Python types are errors, because for example ``int`` has no width.
 
     Raises:
-        TypeError: it names no type of fastgrad.
+        TypeError: ``type_value`` names no type of fastgrad.
     """
     if type(type_value) is DType:
         return type_value

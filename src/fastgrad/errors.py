@@ -1,8 +1,8 @@
 """Exceptions, named and shaped as in ``tf.errors``.
 
-An operation refuses bad input with one of these or with a builtin (``ValueError``, ``TypeError``,
-``IndexError``), whichever TensorFlow raises; the message says which operation, what it got, what
-it wanted and what to do.
+An operation rejects bad input with one of these classes or with a builtin (``ValueError``, ``TypeError``,
+``IndexError``), the same as TensorFlow. The message names the operation, the received value, the expected
+value and the remedy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class OpError(Exception):
         *arguments: the message alone, or TensorFlow's ``(node_def, op, message)``.
 
     Attributes:
-        message: what happened, as text.
+        message: the error message.
         node_def, op: kept for code written for TensorFlow; None unless given.
         error_code: TensorFlow's integer code of the class.
     """
@@ -44,37 +44,37 @@ class CancelledError(OpError):
 
 
 class UnknownError(OpError):
-    """An error that fits no other class."""
+    """An error without a more specific class."""
 
     error_code = UNKNOWN
 
 
 class InvalidArgumentError(OpError):
-    """An operation was given a shape, dtype, axis or value that it can't take."""
+    """An operation got an invalid shape, dtype, axis or value."""
 
     error_code = INVALID_ARGUMENT
 
 
 class DeadlineExceededError(OpError):
-    """The work took longer than it was allowed to."""
+    """The work exceeded its time limit."""
 
     error_code = DEADLINE_EXCEEDED
 
 
 class NotFoundError(OpError):
-    """A file or a named thing that was asked for does not exist."""
+    """A requested file or named object does not exist."""
 
     error_code = NOT_FOUND
 
 
 class AlreadyExistsError(OpError):
-    """What was to be made is there already."""
+    """The object to create already exists."""
 
     error_code = ALREADY_EXISTS
 
 
 class PermissionDeniedError(OpError):
-    """The caller may not do what it asked for."""
+    """The caller lacks the permission for the request."""
 
     error_code = PERMISSION_DENIED
 
@@ -86,7 +86,7 @@ class ResourceExhaustedError(OpError):
 
 
 class OutOfMemoryError(ResourceExhaustedError, MemoryError):
-    """A result does not fit into memory: what ``except MemoryError`` and ``except tf.errors.ResourceExhaustedError`` both catch."""
+    """A result does not fit into memory; also a ``MemoryError``."""
 
 
 class FailedPreconditionError(OpError):
@@ -96,31 +96,31 @@ class FailedPreconditionError(OpError):
 
 
 class AbortedError(OpError):
-    """The work was given up in favour of other work."""
+    """The work was aborted in favour of other work."""
 
     error_code = ABORTED
 
 
 class OutOfRangeError(OpError):
-    """A position beyond the end was asked for, as at the end of a dataset."""
+    """A position is beyond the end, for example of a dataset."""
 
     error_code = OUT_OF_RANGE
 
 
 class UnimplementedError(OpError):
-    """TensorFlow has it, fastgrad does not; the message names the nearest."""
+    """fastgrad lacks a feature of TensorFlow; the message names the nearest alternative."""
 
     error_code = UNIMPLEMENTED
 
 
 class InternalError(OpError):
-    """fastgrad broke a rule of its own: please report it."""
+    """An internal error of fastgrad: please report it."""
 
     error_code = INTERNAL
 
 
 class UnavailableError(OpError):
-    """A service that is needed can't be reached now."""
+    """A required service is not reachable now."""
 
     error_code = UNAVAILABLE
 
@@ -132,10 +132,10 @@ class DataLossError(OpError):
 
 
 class UnauthenticatedError(OpError):
-    """The caller did not say who it is."""
+    """The caller is not authenticated."""
 
     error_code = UNAUTHENTICATED
 
 
 class TraceError(UnimplementedError):
-    """A function under ``tf.function`` did something that a replay could not repeat; the message says what, and where."""
+    """A function under ``tf.function`` did something that a replay cannot repeat; the message names it and its line."""

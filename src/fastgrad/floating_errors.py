@@ -1,7 +1,7 @@
-"""NumPy's floating-point warnings, switched in a tenth of a microsecond.
+"""A fast switch for NumPy's floating-point warnings.
 
-Operations give inf and NaN silently, as TensorFlow's do, whatever the user has set with ``numpy.seterr``.
-``numpy.errstate`` costs 0.8 us a use; the context variable behind it costs 0.1, so it is looked up once.
+Operations give inf and NaN silently, like TensorFlow's, independent of ``numpy.seterr``. ``numpy.errstate`` costs 0.8 us
+per use. Its context variable costs 0.1 us, so this module looks that variable up once.
 
     token = errors_set(QUIET)
     try:
@@ -23,7 +23,7 @@ errors_reset: Callable[[Any], Any]
 
 
 def _state(**what: Any) -> tuple[Any, Any]:
-    """The context variable that NumPy 2 keeps its error handling in, and its value for some handling."""
+    """Returns the context variable of NumPy 2's error handling, and its value for the handling ``what``."""
     with np.errstate(**what):
         context = contextvars.copy_context()
     for variable in context:
@@ -34,16 +34,16 @@ def _state(**what: Any) -> tuple[Any, Any]:
 
 _variable, QUIET = _state(all="ignore")
 OVERFLOW_RAISES = _state(all="ignore", over="raise")[1]
-"""``FloatingPointError`` where a finite number becomes infinite."""
+"""The handling that raises ``FloatingPointError`` if a finite number becomes infinite."""
 
 if _variable is not None:
     errors_set, errors_reset = _variable.set, _variable.reset
-else:  # a NumPy that keeps it elsewhere: slower, and as right
+else:  # a NumPy without this context variable: slower, but correct
 
     def errors_set(state: Any) -> Any:
-        """Sets the handling; returns what ``errors_reset`` takes."""
+        """Sets the handling; returns the token for ``errors_reset``."""
         return np.seterr(**state)
 
     def errors_reset(token: Any) -> None:
-        """Sets the handling as it was before."""
+        """Restores the previous handling."""
         np.seterr(**token)

@@ -1,4 +1,4 @@
-"""``IndexedSlices``: a gradient that is zero but for some rows, and is never made dense on the way."""
+"""``IndexedSlices``: a sparse gradient that is zero except for some rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fastgrad.tensor import Tensor, convert_to_tensor
 
 
 class IndexedSlices:
-    """The rows ``values`` at positions ``indices`` of a tensor that is zero elsewhere; repeated rows add up.
+    """A tensor that is zero except for the rows ``values`` at positions ``indices``; repeated rows add up.
 
     Args:
         values: shape (n, ...), one row for each index.
         indices: shape (n,), int32 or int64.
-        dense_shape: the shape of the tensor meant.
+        dense_shape: the shape of the dense tensor.
     """
 
     __slots__ = ("dense_shape", "indices", "values")
@@ -35,12 +35,12 @@ class IndexedSlices:
 
     @property
     def shape(self) -> TensorShape:
-        """The shape of the tensor meant, unknown without ``dense_shape``."""
+        """The shape of the dense tensor, unknown without ``dense_shape``."""
         return TensorShape(None) if self.dense_shape is None else TensorShape(self.dense_shape.numpy().tolist())
 
     @property
     def device(self) -> str:
-        """Where the values are."""
+        """The device of the values."""
         return self.values.device
 
     def _apart(self) -> tuple[type, list[Tensor]]:
@@ -52,11 +52,11 @@ class IndexedSlices:
         return form(*parts)
 
     def to_dense(self) -> Tensor:
-        """The tensor meant.
+        """Converts to a dense tensor.
 
         Raises:
-            ValueError: there is no ``dense_shape``.
-            InvalidArgumentError: indices, values and ``dense_shape`` do not go together.
+            ValueError: ``dense_shape`` is missing.
+            InvalidArgumentError: indices, values and ``dense_shape`` do not match.
         """
         if self.dense_shape is None:
             raise ValueError("IndexedSlices has no dense_shape: give one to convert it to a tensor.")
@@ -71,7 +71,7 @@ class IndexedSlices:
             ) from None
 
     def joined(self, other: IndexedSlices) -> IndexedSlices:
-        """The sum of both, as the rows of both."""
+        """Returns the sum of both, by concatenation of their rows."""
         indices = [self.indices, other.indices]
         if self.indices.dtype is not other.indices.dtype:
             indices = [TABLE["cast"](x, dtype="int64") for x in indices]

@@ -37,7 +37,7 @@ from fastgrad.keras.initializers import truncated_normal as truncated_normal
 from fastgrad.keras.initializers import variance_scaling as variance_scaling
 from fastgrad.keras.initializers import zeros as zeros
 
-# ---- those that stand in ``tf`` itself
+# ---- names of ``tf`` itself
 from fastgrad.ops.initialization import constant_initializer as constant_initializer
 from fastgrad.ops.initialization import ones_initializer as ones_initializer
 from fastgrad.ops.initialization import random_normal_initializer as random_normal_initializer

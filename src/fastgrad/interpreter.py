@@ -1,4 +1,4 @@
-"""What fastgrad asks of the Python that runs it."""
+"""Checks of the Python interpreter."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 
 def refuse_free_threading() -> None:
-    """Refuses a Python without the global interpreter lock.
+    """Raises ImportError on a Python without the global interpreter lock.
 
-    Kernels read NumPy's objects, and programs, tapes and variables change, where only that lock keeps other threads out. Free-threaded
-    builds are also refused when they run with the lock (``PYTHON_GIL=1``): the layout of their objects has not been tried.
+    Only that lock protects NumPy's objects while kernels read them, and programs, tapes and variables while they change.
+    Free-threaded builds with the lock enabled (``PYTHON_GIL=1``) are rejected too: their object layout is untested.
 
     Raises:
         ImportError: this is a free-threaded build, or runs without the lock.

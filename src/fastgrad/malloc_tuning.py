@@ -1,8 +1,8 @@
-"""Memory that arrays give back is kept for the next ones, where the C library is glibc.
+"""malloc settings of glibc that keep freed memory in the process, for the next arrays.
 
-An eager step makes and drops the same large arrays again and again. glibc gives what is freed at the end of its heap back
-to the system, which clears each page anew when it is asked for again: of a step of elementwise operations on 4 MB arrays
-that is three quarters of the time.
+An eager step allocates and frees the same large arrays repeatedly. glibc returns freed memory at the end of its heap to
+the system, which clears each page at the next allocation. That takes three quarters of the time of a step of
+element-wise operations on 4 MB arrays.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import ctypes
 import os
 
 KEPT = 64 << 20
-"""Bytes of free memory at the end of the heap that stay with the process."""
+"""The bytes of free memory at the end of the heap that the process keeps."""
 
 ON_THE_HEAP = 32 << 20
-"""Bytes from which on an array has pages of its own, which go back to the system with it: the greatest that glibc takes up itself."""
+"""The size in bytes from which an array gets its own pages, returned to the system when freed; glibc's maximum."""
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
 _CHOSEN_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES", "LD_PRELOAD")
 
 
 def keep_freed_memory() -> bool:
-    """Sets both thresholds, unless the environment does, or has another allocator loaded.
+    """Sets both thresholds, unless the environment sets them or preloads a library such as another allocator.
 
     Returns:
-        Whether they are set.
+        True if the thresholds are set.
     """
     if any(name in os.environ for name in _CHOSEN_BY_USER) or not _is_glibc():
         return False
@@ -35,5 +35,5 @@ def keep_freed_memory() -> bool:
 def _is_glibc() -> bool:
     try:
         return (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc")
-    except (AttributeError, ValueError):  # Windows has no such function, other libraries no such name
+    except (AttributeError, ValueError):  # Windows lacks the function, other C libraries the name
         return False

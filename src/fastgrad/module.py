@@ -1,4 +1,4 @@
-"""``tf.Module``: a named object whose variables and modules are those of its attributes."""
+"""``tf.Module``: a named object that collects the variables and modules among its attributes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from fastgrad.variable import Variable
 
 
 class Module(Deferring):
-    """The base of objects that hold variables and other modules.
+    """The base class of objects that hold variables and other modules.
 
-    What counts are the attributes, also in lists, tuples and dicts, in the order of their names. Keras layers and
-    metrics count as modules do; TensorFlow 2.21 does not see into them.
+    A module collects its attributes in the order of their names, also inside of lists, tuples and dicts. Keras layers and
+    metrics count as modules; TensorFlow 2.21 does not look into them.
 
     Args:
-        name: a Python identifier; default the class's name in snake case.
+        name: a Python identifier; default: the class name in snake case.
 
     Raises:
-        ValueError: the name is no identifier.
+        ValueError: ``name`` is not an identifier.
     """
 
     def __init__(self, name: str | None = None) -> None:
@@ -40,17 +40,17 @@ class Module(Deferring):
 
     @property
     def name(self) -> str:
-        """The name."""
+        """The name of the module."""
         return self._name
 
     @property
     def name_scope(self) -> name_scope:
-        """A context in whose names the module's stands, after those that were open as the module was made."""
+        """A name scope: the scopes that were open when the module was created, then the module's name."""
         return name_scope(self._scope_name)
 
     @classmethod
     def with_name_scope(cls, method: Callable[..., Any]) -> Callable[..., Any]:
-        """A decorator of methods that enters ``name_scope`` first."""
+        """Decorates a method so that it runs inside of ``name_scope``."""
 
         @wraps(method)
         def scoped(self: Module, *args: Any, **kwargs: Any) -> Any:
@@ -61,7 +61,7 @@ class Module(Deferring):
 
     @property
     def variables(self) -> tuple[Any, ...]:
-        """All variables of the module and of the modules inside."""
+        """All variables of the module and of its submodules."""
         found: dict[int, Any] = {}
         for holder in (self, *self.submodules):
             for variable in _variables_of(holder):
@@ -70,17 +70,17 @@ class Module(Deferring):
 
     @property
     def trainable_variables(self) -> tuple[Any, ...]:
-        """The ``variables`` that are trained."""
+        """The trainable ``variables``."""
         return tuple(variable for variable in self.variables if variable.trainable)
 
     @property
     def non_trainable_variables(self) -> tuple[Any, ...]:
-        """The ``variables`` that are not trained."""
+        """The non-trainable ``variables``."""
         return tuple(variable for variable in self.variables if not variable.trainable)
 
     @property
     def submodules(self) -> tuple[Any, ...]:
-        """All modules inside, those directly inside first."""
+        """All nested modules; direct children come first."""
         found: dict[int, Any] = {}
         outer: list[Any] = [self]
         while outer:
@@ -90,15 +90,15 @@ class Module(Deferring):
         return tuple(found.values())
 
     def _saved_variables(self) -> dict[str, Variable]:
-        """The module's own variables by their names in files: the attribute, then the position or key."""
+        """Returns the module's own variables by their names in files: the attribute, then the position or key."""
         return by_name((name, item) for name, item in _named(self) if isinstance(item, Variable))
 
     def _saved_children(self) -> dict[str, Any]:
-        """The modules directly inside by their names in files."""
+        """Returns the direct submodules by their names in files."""
         return by_name((name, item) for name, item in _named(self) if not isinstance(item, Variable))
 
     def _saved_in_checkpoints(self) -> dict[str, Any]:
-        """The optimizers and iterators directly inside."""
+        """Returns the optimizers, iterators and random states among the attributes."""
         return by_name(_within_attributes(self, saves_in_checkpoints))
 
 
@@ -112,7 +112,7 @@ def _is_holder(value: Any) -> bool:
 
 
 def _named(module: Module) -> Iterator[tuple[str, Any]]:
-    """Variables and modules among the attributes, by name."""
+    """Yields variables and modules among the attributes, with their names."""
     return _within_attributes(module, lambda value: isinstance(value, Variable) or _is_holder(value))
 
 
@@ -124,7 +124,7 @@ def _within_attributes(module: Module, selected: Callable[[Any], bool]) -> Itera
 def _variables_of(holder: Any) -> list[Any]:
     if isinstance(holder, Module):
         return [item for _, item in _named(holder) if isinstance(item, Variable)]
-    return list(holder.variables)  # a layer's or metric's, those inside it included
+    return list(holder.variables)  # of a layer or metric, including nested layers
 
 
 def _modules_of(holder: Any) -> list[Any]:

@@ -1,7 +1,7 @@
-"""TensorFlow's public names that fastgrad does not have, each with the nearest that it has.
+"""TensorFlow's public names that fastgrad lacks, each with the nearest alternative.
 
-``docs/names.md`` lists all public names of ``tf``, ``tf.math``, ``tf.nn``, ``tf.linalg`` and ``tf.random``: each is
-there, or refused by an error made here.
+``docs/names.md`` lists all public names of ``tf``, ``tf.math``, ``tf.nn``, ``tf.linalg`` and ``tf.random``: each exists,
+or raises an error made here.
 """
 
 from __future__ import annotations
@@ -219,16 +219,16 @@ REFUSED: dict[str, dict[str, str]] = {
 }
 
 LATER = frozenset({"tf.keras.layers"})
-"""Namespaces whose missing names are still to come."""
+"""Namespaces whose missing names are planned."""
 
 
 def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
-    """The error for a name that is not there.
+    """Returns the error for a missing name.
 
     Args:
         namespace: ``"tf"``, ``"tf.nn"`` ...
-        name: what was asked for.
-        known: the names that are there.
+        name: the missing name.
+        known: the existing names.
     """
     nearest = REFUSED.get(namespace, {}).get(name)
     if nearest is not None:
@@ -238,14 +238,14 @@ def missing(namespace: str, name: str, known: Iterable[str]) -> AttributeError:
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """`` Did you mean: ...?`` with the names that are like ``name``; nothing if none is."""
-    cutoff = 0.6 if len(name) > 2 else 0.5  # one letter of two is half
+    """Returns `` Did you mean: ...?`` with the names similar to ``name``; an empty string without similar names."""
+    cutoff = 0.6 if len(name) > 2 else 0.5  # one wrong letter of two gives a similarity of 0.5
     close = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], 3, cutoff)
     return f" Did you mean: {', '.join(close)}?" if close else ""
 
 
 def refusal_of(namespace: str, home: dict[str, Any]) -> Callable[[str], Any]:
-    """A module's ``__getattr__``: raises ``missing`` for names that are not in ``home``, its globals."""
+    """Returns a module's ``__getattr__`` that raises ``missing``; ``home`` are the module's globals."""
 
     def refuse(name: str) -> Any:
         modules = {known for known, value in home.items() if isinstance(value, ModuleType)}

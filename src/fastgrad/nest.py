@@ -1,7 +1,7 @@
 """Nested structures of lists, tuples, named tuples and dicts (``tf.nest``).
 
-Dicts are walked in the order of their sorted keys, as TensorFlow does, so that two dicts with the same
-keys flatten alike however they were built.
+The keys of dicts are visited in sorted order, as in TensorFlow. So dicts with the same keys flatten alike, whatever
+their insertion order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fastgrad.shape import TensorShape
 
 
 def is_nested(structure: Any) -> bool:
-    """Whether ``structure`` is a list, tuple or dict, not a leaf."""
+    """True if ``structure`` is a list, tuple or dict, not a leaf."""
     return _is_container(type(structure))
 
 
@@ -26,12 +26,12 @@ _is_container: Callable[[Any], bool] = functools.lru_cache(maxsize=4096)(_is_con
 
 
 def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
-    """The leaves from left to right; a leaf alone gives a list of one.
+    """Returns the leaves from left to right; for a single leaf, a list of one.
 
     Args:
-        structure: anything nested, or a leaf.
-        expand_composites: whether ragged tensors count as their parts, the flat values, and the splits from outside in; and
-            ``IndexedSlices`` as theirs, values, indices and ``dense_shape``, if there is one.
+        structure: a nested structure or a leaf.
+        expand_composites: whether composites are replaced by their parts: a ragged tensor by its flat values and its
+            splits, outermost first; ``IndexedSlices`` by values, indices and ``dense_shape``, if given.
     """
     if expand_composites:
         return [part for leaf in flatten(structure) for part in _parts(leaf)]
@@ -50,7 +50,7 @@ def _parts(leaf: Any) -> list[Any]:
 
 
 def _is_flat(structure: Any) -> bool:
-    for item in structure:  # noqa: SIM110  # a generator costs a microsecond here, on the way of every gradient
+    for item in structure:  # noqa: SIM110  # a generator costs a microsecond, for each gradient
         if _is_container(type(item)):
             return False
     return True
@@ -65,11 +65,11 @@ def _collect(structure: Any, leaves: list[Any]) -> None:
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool = False) -> Any:
-    """``flat_sequence`` in the form of ``structure``; ``expand_composites`` as in ``flatten``.
+    """Packs ``flat_sequence`` into the form of ``structure``; ``expand_composites`` as in ``flatten``.
 
     Raises:
         ValueError: the number of leaves differs.
-        TypeError: ``flat_sequence`` is no sequence.
+        TypeError: ``flat_sequence`` is not a sequence.
     """
     if expand_composites:
         return _packed_parts(structure, list(flat_sequence))
@@ -119,16 +119,17 @@ def _packed(structure: Any, leaves: Any) -> Any:
 
 
 def map_structure(func: Callable[..., Any], *structure: Any, **options: Any) -> Any:
-    """``func`` on the corresponding leaves of structures that are alike.
+    """Applies ``func`` to the corresponding leaves of structures of the same form.
 
     Args:
         func: called with one leaf of each structure.
         *structure: one or more structures.
-        **options: ``check_types`` (default True): whether list against tuple is an error; ``expand_composites`` as in ``flatten``.
+        **options: ``check_types`` (default True): whether different container types are an error; ``expand_composites`` as in
+            ``flatten``.
 
     Raises:
-        TypeError: ``func`` is not callable, or the types of the structures differ.
-        ValueError: no structure, or structures of different form.
+        TypeError: ``func`` is not callable, or the container types differ.
+        ValueError: there is no structure, or the forms of structures differ.
     """
     check_types = options.pop("check_types", True)
     expand = options.pop("expand_composites", False)
@@ -147,11 +148,11 @@ def map_structure(func: Callable[..., Any], *structure: Any, **options: Any) -> 
 
 
 def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expand_composites: bool = False) -> None:
-    """Raises unless both have the same form.
+    """Raises an error unless both structures have the same form.
 
     Raises:
-        ValueError: different numbers of items, keys or depth.
-        TypeError: with ``check_types``, different types of containers.
+        ValueError: numbers of items, keys or depths differ.
+        TypeError: with ``check_types``, container types differ.
     """
     if is_nested(nest1) != is_nested(nest2):
         raise ValueError(f"The two structures don't have the same nested structure: {nest1!r} against {nest2!r}.")

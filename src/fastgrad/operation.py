@@ -1,22 +1,23 @@
-"""The operation table: what can be computed, each operation declared once and read three ways.
+"""The operation table: each operation is declared once and read in three ways.
 
-A row says how an operation runs on NumPy arrays now (``run``), what its gradient is, in operations
-(``gradient``), and what it looks like in a graph (``form`` and, for element-wise operations,
-``code``: a scalar expression). Eager execution and the tapes read the first two; a compiler reads
-all three. Rows are made by ``elementwise`` and ``operation`` below; each file of ``ops/`` declares one
-family and the public functions on top of it.
+A row says how an operation runs on NumPy arrays (``run``) and what its gradient is, in terms of operations
+(``gradient``). It also says what the operation is in a graph: ``form``, and a scalar expression ``code`` for
+element-wise operations. Eager execution and the tapes read ``run`` and ``gradient``; the compiler reads all.
+``elementwise`` and ``operation`` below make rows. Each file of ``ops/`` declares one family of operations and
+the public functions on top of it.
 
 Gradient rules. ``gradient`` is one of
   * None: no gradient flows (comparisons, argmax ...);
-  * a function ``(g, y, *inputs, **attributes)`` giving the cotangent of the only input;
-  * a tuple of such functions, one an input, None where no gradient flows: only those are called
-    whose input leads to a source;
-  * a ``joint(function)``, for operations that compute several cotangents at once or take any number
-    of inputs: ``function(needs, g, y, *inputs, **attributes)`` with ``needs`` a tuple of bools gives
-    a sequence, None allowed wherever ``needs`` is False.
-``g`` is the cotangent of the result ``y``; for an operation of several results both are tuples, with
-zeros (None under ``joint(function, zeros=False)``) for results that no target depends on. They compute with tensors and operations, so gradients
-have gradients. An element-wise operation's cotangents are summed over broadcast dimensions by the tape.
+  * a function ``(g, y, *inputs, **attributes)`` that returns the cotangent of the only input;
+  * a tuple of such functions, one for each input, None where no gradient flows. The tape only calls the
+    functions of inputs that depend on a source;
+  * a ``joint(function)``, for operations that compute several cotangents at once or take any number of
+    inputs: ``function(needs, g, y, *inputs, **attributes)`` returns a sequence. ``needs`` is a tuple of
+    bools. The sequence may hold None where ``needs`` is False.
+``g`` is the cotangent of the result ``y``. For an operation of several results both are tuples. The cotangent of
+a result that no target depends on is zeros, or None under ``joint(function, zeros=False)``. Gradient rules compute
+with tensors and operations, so gradients have gradients. The tape sums the cotangents of an element-wise operation
+over broadcast dimensions.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ ndarray = np.ndarray
 
 FLOATING = frozenset(d.numpy for d in dtypes.ALL if d.is_floating)
 HALVES = frozenset([dtypes.float16.numpy, dtypes.bfloat16.numpy])
-"""Floats that are computed with in float32."""
+"""Half-width floats; operations compute with them in float32."""
 COMPLEX = frozenset(d.numpy for d in dtypes.ALL if d.is_complex)
 INTEGER = frozenset(d.numpy for d in dtypes.ALL if d.is_integer)
 SIGNED = frozenset(d.numpy for d in dtypes.ALL if d.is_integer and not d.is_unsigned)
@@ -55,7 +56,7 @@ ANY = NUMERIC | BOOLEAN | STRING
 
 
 class Form(enum.Enum):
-    """What an operation is in a graph."""
+    """The kind of an operation in a graph."""
 
     ELEMENTWISE = "a scalar expression over broadcast inputs"
     REDUCE = "a sum, product, extremum ... over axes"
@@ -73,7 +74,7 @@ class Form(enum.Enum):
 
 
 class Joint:
-    """A gradient that computes all cotangents in one call; see this module's text."""
+    """A gradient that computes all cotangents in one call; see the module's docstring."""
 
     __slots__ = ("function", "zeros")
 
@@ -89,29 +90,29 @@ joint = Joint
 
 
 class Operation:
-    """One row of the table. Calling it with tensors (and its attributes by name) runs and records it.
+    """One row of the table. A call with tensors and keyword attributes runs the operation and records it.
 
     Attributes:
         name: TensorFlow's name of the public function, shown in errors and reports.
-        run: ``(*arrays, **attributes)`` to an array, or a tuple of arrays.
-        gradient: see this module's text.
-        form: what it is in a graph.
-        code: the scalar expression of an element-wise operation, ``{0}``, ``{1}`` for its inputs.
-        kernel_code: the expression of an element-wise operation in a kernel, where it is not that of ``code``: with the functions of
-            kernels, or a function ``(scalars, *operands, **attributes)`` of names, which gives it, or None for dtypes that kernels do
-            not have (``scalars`` is a ``Scalars`` of compiler/fusion/scalar_code.py).
-        rounds_once: whether half-width floats are computed in float32 by ``kernel_code``, and rounded at the end; else at each step.
-        decomposition: of an operation that programs do as several: ``(parts, *inputs, **attributes)`` to its results, or None where it
-            stays as it is (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
-        in_python: of an operation without kernels, which programs run as eager code does, the reason.
-        keeps_rows: whether its gradient for ``IndexedSlices`` is ``IndexedSlices`` again, as in TensorFlow.
+        run: a function ``(*arrays, **attributes)`` that returns an array or a tuple of arrays.
+        gradient: see the module's docstring.
+        form: the kind of the operation in a graph.
+        code: the scalar expression of an element-wise operation, with ``{0}``, ``{1}`` for its inputs.
+        kernel_code: the expression of an element-wise operation in a kernel, if ``code`` does not serve. It is an expression with
+            functions of kernels, or a function ``(scalars, *operands, **attributes)`` that takes the names of operands and returns
+            the expression, or None for dtypes without kernels (``scalars`` is a ``Scalars`` of compiler/fusion/scalar_code.py).
+        rounds_once: whether ``kernel_code`` computes half-width floats in float32 and rounds at the end; else it rounds each step.
+        decomposition: a function ``(parts, *inputs, **attributes)`` that returns the results by simpler operations, or None if the
+            operation stays whole (``parts`` is a ``Parts`` of compiler/passes/decompose.py; inputs and results are its values).
+        in_python: for an operation without kernels: the reason. Programs run such an operation as eager code does.
+        keeps_rows: whether a cotangent of ``IndexedSlices`` gives ``IndexedSlices`` for the inputs, as in TensorFlow.
         dtypes: the NumPy dtypes that the first input may have.
-        domain: bounds of the numbers that tests may feed it, where not all are allowed.
-        launches: ``(inputs, outputs, **attributes)``, of ``Spec``s, to the kernels that compute the same in a compiled
-            program (see ``kernels/runtime/launch.py``), or to None for shapes or dtypes that these can't do.
-        views: of an index map whose results are views of its input (see ``kernels/movement/strided.py``): a compiled program reads
-            through it where it can.
-        batched: what vectorisation does; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
+        domain: bounds of the numbers that tests may feed to the operation, if not all numbers are allowed.
+        launches: a function ``(inputs, outputs, **attributes)`` of ``Spec``s that returns the kernels for a compiled program
+            (see ``kernels/runtime/launch.py``), or None for shapes or dtypes that the kernels do not take.
+        views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
+            reads through the view where it can.
+        batched: the batching rule; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
     """
 
     def __init__(
@@ -155,23 +156,23 @@ class Operation:
             self.batched = batched
         self.__doc__ = doc or type(self).__doc__
 
-    # Of an operation that is done for several rows at once; a user's function of arrays has a method.
+    # The batching rule. A subclass for a user's function of arrays defines it as a method.
     batched: Callable[..., Any] | None = None
 
-    # Of an operation whose result's first size depends on values: the function of arrays and attributes that gives it,
-    # and its kernels.
+    # For an operation whose result's first size depends on values: a function of arrays and attributes that returns
+    # the size, and its kernels.
     count: Callable[..., int] | None = None
     count_launches: Callable[..., Launches | None] | None = None
 
-    # Whether it is run for the error that it may raise, even if nobody reads its result.
+    # Whether the operation runs for the error that it may raise, even if its result is unused.
     checks = False
 
-    # Of an element-wise operation that is made of others: gives its formula for the dtypes of the inputs, or None if it has none
-    # (see custom/formula.py). Programs have the rows of the formula in its place.
+    # For an element-wise operation made of others: a function of the inputs' dtypes that returns its formula, or None
+    # if it has none (see custom/formula.py). Programs run the rows of the formula in its place.
     formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
-        """The result of ``run``, as a tensor or a tuple of tensors; recorders are told."""
+        """Returns the result of ``run`` as a tensor or a tuple of tensors, and reports the call to recorders."""
         token = errors_set(QUIET)
         try:
             result = self.run(*[x._array for x in inputs], **attributes)
@@ -198,7 +199,7 @@ class Operation:
         return y
 
     def check_dtype(self, array: np.ndarray) -> None:
-        """Raises InvalidArgumentError if the operation does not take arrays of this dtype."""
+        """Raises InvalidArgumentError if the operation does not take the dtype of ``array``."""
         if array.dtype not in self.dtypes:
             raise refuse_dtype(self.name, array.dtype, self.dtypes)
 
@@ -206,7 +207,7 @@ class Operation:
         return f"<operation {self.name}: {self.form.value}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Copies and pickles, as of a layer whose activation is a row, are the row itself.
+        # A copy or pickle, for example of a layer whose activation is a row, must give the row itself.
         return _row, (self.name,)
 
 
@@ -218,24 +219,24 @@ TABLE: dict[str, Operation] = {}
 """Every operation by name."""
 
 CUSTOM: WeakValueDictionary[str, Operation] = WeakValueDictionary()
-"""The operations that users have made, by names that the table does not have."""
+"""The operations that users made, by name. The table does not have these names."""
 
 
 def row_named(name: str) -> Operation | None:
-    """The operation of a name, the table's or a user's."""
+    """Returns the operation ``name`` of the table or of a user; None if there is none."""
     return TABLE.get(name) or CUSTOM.get(name)
 
 
 def in_python_because(name: str) -> str | None:
-    """Why programs run the operation of a name in Python; None for operations with kernels, and for users'."""
+    """Returns why programs run the operation ``name`` in Python; None if it has kernels or is a user's."""
     row = TABLE.get(name)
     return None if row is None else row.in_python
 
 
 def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> None:
-    """Results that may be views of a variable's memory are told to it (see variable.py)."""
+    """Tells the variables among ``inputs`` which ``outputs`` may be views of their memory (see variable.py)."""
     given = {id(x._array) for x in inputs}
-    for y in outputs:  # of an optimizer's update there are hundreds, and none is a view
+    for y in outputs:  # an optimizer's update has hundreds, and none is a view
         if y._array.base is not None or id(y._array) in given:
             for x in inputs:
                 if x._owner is not None:
@@ -243,12 +244,12 @@ def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> 
 
 
 def as_array(scalar: Any) -> np.ndarray:
-    """What NumPy gives in place of an array of shape (): one of its scalars, or bytes."""
+    """Returns an array of shape () for a NumPy scalar or bytes, which NumPy returns instead of such an array."""
     return np.asarray(scalar, object if type(scalar) is bytes else None)
 
 
 def refuse_dtype(name: str, got: Any, wanted: Iterable[np.dtype]) -> InvalidArgumentError:
-    """The error for an operation that does not take a dtype."""
+    """The error for an operation that does not take the dtype ``got``."""
     allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in set(wanted))
     return InvalidArgumentError(
         f"{name}: got dtype {dtypes.as_dtype(got).name}, but takes {allowed}. Convert with tf.cast(x, dtype) first."
@@ -273,7 +274,7 @@ def refuse_shapes(name: str, first: Any, second: Any) -> InvalidArgumentError:
 
 
 def refuse_size(name: str, error: MemoryError | ValueError) -> OutOfMemoryError | None:
-    """The error for a result that memory, or the numbers of NumPy's sizes, can't hold; None for any other ValueError."""
+    """The error for a result too large for memory or for NumPy's sizes; None for any other ValueError."""
     if isinstance(error, MemoryError):
         return OutOfMemoryError(f"{name}: {str(error) or 'out of memory.'}")
     if str(error).startswith(
@@ -287,7 +288,7 @@ class Unary(Operation):
     """An element-wise operation of one input; also the public function ``f(x, name=None)``."""
 
     def __call__(self, x: Any, name: str | None = None) -> Any:
-        """The operation on ``x``, a tensor or what converts to one; InvalidArgumentError for other dtypes."""
+        """Converts ``x`` to a tensor and returns the result; raises InvalidArgumentError for other dtypes."""
         if type(x) is not Tensor:
             try:
                 x = x._read() if isinstance(x, Variable) else convert_to_tensor(x)
@@ -316,7 +317,7 @@ class Binary(Operation):
     """An element-wise operation of two inputs that broadcast; also the public function ``f(x, y, name=None)``."""
 
     def __call__(self, x: Any, y: Any, name: str | None = None) -> Any:
-        """The operation on ``x`` and ``y``; InvalidArgumentError for dtypes or shapes that do not go together."""
+        """Returns the result for ``x`` and ``y``; raises InvalidArgumentError if dtypes or shapes do not fit."""
         if type(x) is not Tensor or type(y) is not Tensor:
             try:
                 x, y = convert_pair(x, y, self.name)
@@ -344,16 +345,17 @@ class Binary(Operation):
 
 
 def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
-    """Two operands as tensors: a Python value or array beside a tensor takes the tensor's dtype if it can.
+    """Returns two operands as tensors; a Python value or array takes the other operand's dtype if it can.
 
     Args:
         x, y: the operands.
-        name: the operation; without one, a value that can't take the other's dtype keeps its own.
+        name: the operation; without a name, a value that can't take the other's dtype keeps its own.
 
     Raises:
-        TypeError: such a value, as ``1.5`` beside integers; for "add" it is left to the check of dtypes, as in TensorFlow.
+        TypeError: a value can't take the other's dtype, such as ``1.5`` beside integers. For "add" the later check of
+            dtypes raises instead, as in TensorFlow.
     """
-    # The short ways are those of hot code: a variable, and a Python number seen before.
+    # Fast paths for hot code: a variable, and a Python number seen before.
     first, second = type(x), type(y)
     if first is Variable:
         x, first = x._read(), Tensor
@@ -410,7 +412,7 @@ def elementwise(
     rounds_once: bool = False,
     keeps_rows: bool = False,
 ) -> Any:
-    """Declares an element-wise operation; the row is the public function, of one or two inputs as ``code`` has.
+    """Declares an element-wise operation of one or two inputs, as in ``code``; the row is the public function.
 
     Args:
         name: TensorFlow's name.
@@ -418,10 +420,10 @@ def elementwise(
         run: a NumPy ufunc or a function of arrays that broadcasts.
         code: a Python expression over the scalars ``{0}`` and ``{1}``, in the terms of ``math`` and of NumPy's
             scalar functions, with the same value as ``run`` at every number, NaN and infinity.
-        gradient: see this module's text.
-        dtypes: which dtypes the inputs may have.
-        domain: bounds of the numbers that tests may feed it.
-        launches: of what no fused loop can do; see ``Operation``.
+        gradient: see the module's docstring.
+        dtypes: the dtypes that the inputs may have.
+        domain: bounds of the numbers that tests may feed to the operation.
+        launches: for an operation that a fused loop can't compute; see ``Operation``.
         batched, kernel_code, rounds_once, keeps_rows: see ``Operation``.
     """
     kind = Binary if "{1}" in code else Unary
@@ -457,13 +459,13 @@ def operation(
     decomposition: Callable[..., Any] | None = None,
     in_python: str | None = None,
 ) -> Operation:
-    """Declares any other operation: internal, called with tensors and keyword attributes by a public function.
+    """Declares any other operation. A public function calls it with tensors and keyword attributes.
 
     Args:
         name: TensorFlow's name of the function that users call, or a name of our own for a part of it.
-        form: what it is in a graph.
-        run, gradient, dtypes, launches, views, batched, kernel_code, decomposition, in_python: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples):
-            they are what a compiler sees beside the arrays.
+        form: the kind of the operation in a graph.
+        run, gradient, dtypes, launches, views, batched, kernel_code, decomposition, in_python: see ``Operation``. Attributes
+            must be plain Python values (numbers, strings, tuples), because the compiler reads them.
     """
     return Operation(
         name,

@@ -1,6 +1,6 @@
-"""The types of the operators that ``ops/operators.py`` and ``ops/slicing.py`` give to tensors and variables.
+"""Type declarations of the operators that ``ops/operators.py`` and ``ops/slicing.py`` set on tensors and variables.
 
-For type checkers: at run time ``Operators`` is an empty class, because an operation cannot be imported where tensors are defined.
+Only for type checkers: at run time ``Operators`` is empty, because the module of tensors cannot import operations.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fastgrad.tensor import Tensor
 
     class Operators:
-        """Python's operators and slicing, which all give tensors."""
+        """Python's operators and slicing; all return tensors."""
 
         __getitem__: Callable[..., Tensor]
 
@@ -50,6 +50,6 @@ if TYPE_CHECKING:
 else:
 
     class Operators:
-        """Empty at run time; see this module's text."""
+        """An empty class at run time; see the module docstring."""
 
         __slots__ = ()

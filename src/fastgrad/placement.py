@@ -1,7 +1,7 @@
-"""Where tensors are: on the host, or on a GPU that a scope or the default names.
+"""Device placement of tensors: on the host, or on a GPU set by a scope or by the default device.
 
-What is made of Python values and NumPy arrays outside of any scope belongs to no device yet: it goes to the GPU of the tensors that
-it meets (`Tensor._unplaced`). What was made in a scope, computed or assigned stays where it is.
+A tensor made of Python values or NumPy arrays outside of any scope is unplaced (`Tensor._unplaced`): an operation copies
+it to the GPU of its other operands. Tensors that are made in a scope, computed or assigned stay on their device.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ _DEVICE = re.compile(
 
 
 class _Scopes(threading.local):
-    """What the calling thread's scopes name, innermost last: a GPU, None for the host, or `DEFAULT`."""
+    """The devices of the calling thread's scopes, innermost last: a GPU, None for the host, or `DEFAULT`."""
 
     devices: tuple[Any, ...] = ()
 
 
 DEFAULT = object()
-"""What a scope is entered with that goes back to what is the default outside of all scopes."""
+"""The scope value that selects the default device, which also applies outside of all scopes."""
 
 
 class Placement:
-    """Where new tensors are made.
+    """The device for new tensors.
 
     Attributes:
-        active: whether anybody has asked for a GPU; while nobody has, everything is on the host, and calls do not look.
+        active: whether the program has ever selected a GPU; until then all tensors are on the host, and calls skip checks.
         default: the device outside of all scopes; None is the host.
     """
 
@@ -52,12 +52,12 @@ class Placement:
 
     @property
     def is_chosen(self) -> bool:
-        """Whether a scope, or the default, says where tensors are made."""
+        """True if a scope or the default device selects the device of new tensors."""
         return self._innermost is not DEFAULT or self.default is not None
 
     @property
     def device(self) -> Device | None:
-        """Where the calling thread makes tensors; None is the host."""
+        """The device of the calling thread's new tensors; None is the host."""
         chosen: Device | None = self._innermost
         return self.default if chosen is DEFAULT else chosen
 
@@ -67,17 +67,17 @@ class Placement:
 
     @property
     def chosen(self) -> tuple[Device | None, ...]:
-        """The device that a scope of the calling thread, or the default, says; nothing if none does."""
+        """The device selected by a scope of the calling thread or by the default, as a tuple of one; else empty."""
         return (self.device,) if self.is_chosen else ()
 
     @property
     def is_scoped(self) -> bool:
-        """Whether the calling thread is in a scope."""
+        """True if the calling thread is in a scope."""
         return self._innermost is not DEFAULT
 
     @contextmanager
     def inside(self, device: Device | None) -> Iterator[None]:
-        """A scope."""
+        """A scope for `device`, as a context manager."""
         self.enter(device)
         try:
             yield
@@ -98,12 +98,12 @@ placement = Placement()
 
 
 def placed(array: Any) -> Any:
-    """An array where new tensors are made, if anybody says so: itself if it is there, else a copy. Texts stay on the host."""
+    """Returns `array` on the device of new tensors, if selected; copies only if needed. Strings stay on the host."""
     return moved(array, placement.device) if placement.is_chosen else array
 
 
 def moved(array: Any, device: Device | None) -> Any:
-    """An array on a device, or the host if that is None: itself if it is there, else a copy. Texts stay on the host."""
+    """Returns `array` on `device`, None for the host; copies only if needed. Strings stay on the host."""
     if isinstance(array, (np.ndarray, np.generic)):
         return array if device is None or array.dtype.hasobject else device.put(np.asarray(array))
     if device is None:
@@ -112,41 +112,41 @@ def moved(array: Any, device: Device | None) -> Any:
 
 
 def beside(array: Any) -> AbstractContextManager[None]:
-    """Inside of this new tensors are made on the GPU that an array is on, if it is on one."""
+    """A context that makes new tensors on the GPU of `array`; has no effect for an array on the host."""
     device = device_of(array)
     return nullcontext() if device is None else placement.inside(device)
 
 
 def on_host() -> AbstractContextManager[None]:
-    """Inside of this new tensors are made on the host, whatever a scope says."""
+    """A context that makes new tensors on the host, whatever an outer scope selects."""
     return placement.inside(None) if placement.is_chosen else nullcontext()
 
 
 def through_host(function: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]], arrays: Sequence[Any]) -> list[Any]:
-    """What a function gives that knows the host's arrays alone, where the arrays are that it is given."""
+    """Calls `function` with host copies of `arrays`; returns its results on the device of `arrays`."""
     device = next(filter(None, map(device_of, arrays)), None)
     return [moved(y, device) for y in function([moved(x, None) for x in arrays])]
 
 
 def device_of(array: np.ndarray | np.generic | DeviceArray) -> Device | None:
-    """Whose memory an array is in; None for the host's."""
+    """Returns the device of `array`; None for the host."""
     return None if isinstance(array, (np.ndarray, np.generic)) else array.device
 
 
 def name_of(device: Device | None) -> str:
-    """The name of a device as TensorFlow writes it."""
+    """Returns the name of `device` in TensorFlow's format."""
     return HOST if device is None else device.name
 
 
 def together(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
-    """The device that tensors of one operation are on, and their arrays there.
+    """Returns the common device of an operation's inputs, and their arrays on that device.
 
     Args:
-        name: the operation.
-        tensors: its inputs; those that belong to no device yet are copied.
+        name: the name of the operation.
+        tensors: its inputs; unplaced tensors are copied to the device.
 
     Raises:
-        InvalidArgumentError: they are on several devices.
+        InvalidArgumentError: the inputs are on several devices.
     """
     found = {device_of(x._array): n for n, x in reversed(list(enumerate(tensors))) if not is_free(x)}
     if len(found) > 1:
@@ -160,7 +160,7 @@ def together(name: str, tensors: tuple[Any, ...]) -> tuple[Device | None, list[A
 
 
 def is_free(x: Any) -> bool:
-    """Whether a tensor belongs to no device: texts, the host's single numbers, what was made of Python values outside of scopes."""
+    """True if `x` has no fixed device: a string tensor, a scalar on the host, or an unplaced tensor."""
     array = x._array
     return isinstance(array, np.ndarray) and (not array.ndim or array.dtype.hasobject or hasattr(x, "_unplaced"))
 
@@ -170,10 +170,10 @@ def _short(device: Device | None) -> str:
 
 
 def device_named(name: Any, function: str) -> Device | None:
-    """The device of a name, or None for the host, also in place of a GPU that is not there, as in TensorFlow.
+    """Returns the device `name`; None for the host, and for a GPU that does not exist, as in TensorFlow.
 
     Raises:
-        ValueError: the name is no string, or not that of a device of this machine.
+        ValueError: `name` is not a string, or not the name of a device.
     """
     if not isinstance(name, str):
         raise ValueError(f"{function}: Expecting a string device name. Got {name!r}.")
@@ -193,15 +193,15 @@ def device_named(name: Any, function: str) -> Device | None:
 
 
 class device:  # noqa: N801  # TensorFlow's name
-    """A context that says where tensors are made: on ``"/CPU:0"``, also in place of a GPU that is not there, or on ``"/GPU:0"``.
+    """A context that sets the device of new tensors; a GPU that does not exist means ``"/CPU:0"``.
 
-    Operations run where their tensors are. ``tf.identity`` copies a tensor to the context's device.
+    Operations run on the device of their tensors. ``tf.identity`` copies a tensor to the device of the context.
 
     Args:
         device_name: ``"/CPU:0"``, ``"/GPU:0"`` and their spellings, or None for the default.
 
     Raises:
-        ValueError: the name is no string, or not that of a device of this machine.
+        ValueError: ``device_name`` is not a string, or not the name of a device.
     """
 
     def __init__(self, device_name: str | None) -> None:
@@ -217,13 +217,13 @@ class device:  # noqa: N801  # TensorFlow's name
 
 
 def set_default_device(device_name: str | None) -> None:
-    """Says where tensors are made outside of all ``tf.device`` contexts, for all threads. fastgrad's own.
+    """Sets the device of new tensors outside of all ``tf.device`` contexts, for all threads. fastgrad's own.
 
     Args:
-        device_name: ``"GPU:0"`` and its spellings; ``"CPU:0"`` or None for the host, as at the start.
+        device_name: ``"GPU:0"`` and its spellings; ``"CPU:0"`` or None for the host, the initial default.
 
     Raises:
-        ValueError: there is no such device; the message says why.
+        ValueError: the device does not exist; the message gives the reason.
     """
     found = None if device_name is None else device_named(device_name, "tf.config.set_default_device")
     if found is None and device_name is not None and "gpu" in device_name.lower():
@@ -237,5 +237,5 @@ def set_default_device(device_name: str | None) -> None:
 
 
 def get_default_device() -> str:
-    """Where tensors are made outside of all ``tf.device`` contexts. fastgrad's own."""
+    """Returns the device of new tensors outside of all ``tf.device`` contexts. fastgrad's own."""
     return name_of(placement.default)

@@ -1,4 +1,4 @@
-"""``tf.print``: tensors among other values, shown as their elements."""
+"""``tf.print``: prints tensors by their elements, and other values."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from fastgrad.tensor import Tensor, as_tensor_or_none
 
 
 def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
-    """Writes values to standard error, or where ``output_stream`` says.
+    """Writes values to standard error, or to ``output_stream``.
 
     Args:
-        *inputs: tensors, nested structures of them, and anything that ``str`` takes.
+        *inputs: tensors, nested structures of tensors, and other objects.
         **kwargs: ``output_stream`` (``sys.stderr``, ``sys.stdout`` or ``"file://path"``, which is appended to), ``summarize``
-            (how many elements to show at the ends of each dimension, default 3, -1 for all), ``sep``, ``end``; ``name`` is ignored.
+            (the number of elements to show at both ends of each dimension, default 3, -1 for all), ``sep``, ``end``;
+            ``name`` is ignored.
 
     Raises:
-        ValueError: an unknown keyword or output stream.
-        TypeError: ``summarize`` is no integer. TensorFlow: tf.print.
+        ValueError: the keyword or output stream is unknown.
+        TypeError: ``summarize`` is not an integer. TensorFlow: tf.print.
     """
     stream = kwargs.pop("output_stream", None)
     summarize = kwargs.pop("summarize", 3)
@@ -56,7 +57,7 @@ def _leaf(item: Any) -> Any:
 def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -> None:
     alone = as_tensor_or_none(inputs[0]) if len(inputs) == 1 else None
     if alone is not None and not alone.ndim and alone.dtype is dtypes.string:
-        text = bytes(alone._on_host()[()]).decode(errors="replace")  # as it is, without quotes
+        text = bytes(alone._on_host()[()]).decode(errors="replace")  # a single string has no quotes
     else:
         text = separator.join(_text(value, summarize) for value in inputs)
     if stream is None:
@@ -96,7 +97,7 @@ def _text(value: Any, summarize: int) -> str:
 
 
 class _Slot:
-    """Stands for a tensor while a structure is laid out."""
+    """A placeholder for a tensor while ``pprint`` formats a structure."""
 
     def __init__(self, mark: str, text: str) -> None:
         self.mark = mark
@@ -128,7 +129,7 @@ def _number(item: Any) -> str:
         return str(item)
     if item == 0:
         return "-0" if np.signbit(item) else "0"
-    # The digits that every number of the type keeps, and where they are not enough those that keep every number.
+    # Decimal numbers of `few` digits survive a round trip; `all_of_them` digits identify each binary number.
     few, all_of_them, exact = (15, 17, np.float64) if kind.itemsize == 8 else (6, 9, np.float32)
     text = f"{float(item):.{few}g}"
     return text if exact(text) == item or item != item else f"{float(item):.{all_of_them}g}"  # noqa: PLR0124 - NaN

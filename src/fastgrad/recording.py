@@ -1,8 +1,8 @@
-"""The one hook by which running operations become known to whoever records them.
+"""The recorder interface: reports running operations to tapes and recordings.
 
-A recorder (a gradient tape, a forward accumulator, the tracer of ``fastgrad.function``) puts itself on
-the calling thread's list; every operation, variable read and variable write of that thread is
-then reported to it. With nobody on the list an operation pays one attribute look-up.
+A recorder (a gradient tape, a forward accumulator, the tracer of ``fastgrad.function``) adds itself to the calling
+thread's list. Then each operation, variable read and variable write of that thread is reported to it. With an empty
+list, an operation pays one attribute look-up.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import Any
 
 
 class Recorder:
-    """What a recorder answers to; each method does nothing unless overridden.
+    """The base class of recorders; each method does nothing unless overridden.
 
-    All arguments are live objects, none may be changed.
+    All arguments are live objects; a recorder must not change them.
 
     Attributes:
-        follows_state: whether it must be told how variables come by their values: additions in place are then run as
-            an operation and an assignment.
-        control_flow: what takes over branches and loops (``compiler/control_flow/control_flow.py``) for who writes down whole programs.
-        rehearses: whether the program is run for what is written down alone, and must leave nothing behind.
+        follows_state: whether the recorder needs the source of variables' values: in-place additions then run as an
+            operation and an assignment.
+        control_flow: the handler of branches and loops (``compiler/control_flow/control_flow.py``), for recordings.
+        rehearses: whether the run only serves the recording, and must have no lasting effects.
     """
 
     follows_state = False
@@ -33,41 +33,41 @@ class Recorder:
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """``operation`` has run on the tensors ``inputs`` and given the tensors ``outputs``."""
+        """Reports that ``operation`` has computed the tensors ``outputs`` from the tensors ``inputs``."""
 
     def on_constant(self, tensor: Any) -> None:
-        """``tensor`` was made of Python values and shapes alone: it would be the same for any values of other tensors."""
+        """Reports that ``tensor`` depends only on Python values and shapes, not on values of other tensors."""
 
     def on_read(self, variable: Any, tensor: Any) -> None:
-        """``tensor`` is the value of ``variable`` that the program reads now."""
+        """Reports that the program reads ``variable``; ``tensor`` is its value."""
 
     def on_create(self, variable: Any) -> None:
-        """``variable`` has just been made, with its first value."""
+        """Reports that ``variable`` was created, with its initial value."""
 
     def on_assign(self, variable: Any, tensor: Any) -> None:
-        """``variable`` has been given the value of ``tensor``."""
+        """Reports that ``variable`` was assigned the value of ``tensor``."""
 
     def on_write(self, variable: Any) -> None:
-        """``variable`` is about to be written to; by what, ``on_assign`` tells, else it is not known."""
+        """Reports that ``variable`` will be written; the value is unknown unless ``on_assign`` follows."""
 
     def on_effect(self, what: str) -> None:
-        """The program has done something besides, which ``what`` names and no replay can do again."""
+        """Reports a side effect ``what`` that no replay can repeat."""
 
     def watches(self, tensor: Any) -> bool:
-        """Whether it may be asked for derivatives of what is computed from ``tensor``."""
+        """True if the recorder may need derivatives of results computed from ``tensor``."""
         return False
 
     def on_call(self, name: str, function: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], acts: bool) -> None:
-        """Python has been called: ``function(*arrays of inputs)`` gave the arrays of ``outputs``.
+        """Reports a call of Python: ``function(*arrays of inputs)`` returned the arrays of ``outputs``.
 
-        With ``acts`` it is called for what it does, too.
+        ``acts`` tells that the function also has side effects.
         """
 
     def on_element(self) -> None:
-        """The next element of a dataset is about to be taken."""
+        """Reports that the next element of a dataset will be taken."""
 
     def on_value(self, tensor: Any, kind: str) -> None:
-        """The program has asked ``tensor`` for its Python value: ``kind`` is "bool", "int", "float", "index", "numpy"."""
+        """Reports a use of the Python value of ``tensor``; ``kind`` is "bool", "int", "float", "index", "numpy" ..."""
 
 
 class _Recorders(threading.local):
@@ -79,11 +79,11 @@ recorders = _Recorders()
 
 
 def start(recorder: Recorder) -> None:
-    """Reports what this thread does to ``recorder`` from now on."""
+    """Adds ``recorder`` to the recorders of this thread."""
     active = recorders.active
     if active:
-        # Ctrl-C may come when a `with` block has ended and its `__exit__` has not begun. Such a recorder would record for
-        # ever; it is known by that nothing but this list refers to it.
+        # Ctrl-C may come after the end of a `with` block and before its `__exit__`. Then the recorder would stay active
+        # forever. Its reference count reveals it: only this list refers to it.
         counts = _reference_counts(active)
         active = tuple([other for other, count in zip(active, counts, strict=True) if count > _UNREFERRED])
     recorders.active = (*active, recorder)
@@ -97,17 +97,17 @@ def _reference_counts(recorders: tuple[Any, ...]) -> list[int]:
 
 
 def stop(recorder: Recorder) -> None:
-    """Ends what ``start`` began; recorders may end in any order."""
+    """Removes ``recorder`` from the recorders of this thread; recorders may stop in any order."""
     recorders.active = tuple(other for other in recorders.active if other is not recorder)
 
 
 def state_followed() -> bool:
-    """Whether a recorder of this thread follows state: what changes variables must then be operations and assignments."""
+    """True if a recorder of this thread follows state: variables then change only by operations and assignments."""
     return any(recorder.follows_state for recorder in recorders.active)
 
 
 def control_flow_of() -> Any:
-    """What takes over branches and loops of this thread, if anything does."""
+    """Returns the innermost recorder's handler of branches and loops, None without one."""
     for recorder in reversed(recorders.active):
         if recorder.control_flow is not None:
             return recorder.control_flow
@@ -115,27 +115,27 @@ def control_flow_of() -> Any:
 
 
 class EndOfElements(StopIteration):
-    """``next`` of a dataset's iterator beyond its end: out of a compiled function it comes as an ``OutOfRangeError``."""
+    """The end of a dataset's iterator; a compiled function raises ``OutOfRangeError`` instead."""
 
 
 def rehearsing() -> bool:
-    """Whether a recorder of this thread rehearses: then nothing is printed, and no Python called that can't be undone."""
+    """True if a recorder of this thread rehearses: then the program must not print or call irreversible Python."""
     return any(recorder.rehearses for recorder in recorders.active)
 
 
 def rehearsal() -> Any:
-    """The innermost recorder of this thread that rehearses, if any does."""
+    """Returns the innermost recorder of this thread that rehearses, None without one."""
     return next((recorder for recorder in reversed(recorders.active) if recorder.rehearses), None)
 
 
 def report_effect(what: str) -> None:
-    """Tells all recorders of something that no replay can do again; ``what`` names it, as in "tf.random.set_seed"."""
+    """Reports to all recorders a side effect that no replay can repeat; ``what`` names it: "tf.random.set_seed"."""
     for recorder in recorders.active:
         recorder.on_effect(what)
 
 
 def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
-    """``called(*arguments)``, unseen by the gradient tapes of this thread."""
+    """Returns ``called(*arguments)``, hidden from the recorders of this thread."""
     active = recorders.active
     if not active:
         return called(*arguments)
@@ -148,7 +148,7 @@ def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """No tape hears of what this thread does inside the ``with``; who writes down whole programs does."""
+    """A context that hides this thread's operations from tapes; recordings (``follows_state``) still see them."""
     before = recorders.active
     recorders.active = tuple(recorder for recorder in before if recorder.follows_state)
     try:
@@ -159,7 +159,7 @@ def paused() -> Iterator[None]:
 
 @contextmanager
 def following_state() -> Iterator[None]:
-    """What changes variables inside the ``with`` is done by operations and assignments."""
+    """A context in which variables change only by operations and assignments."""
     before = recorders.active
     recorders.active = (*before, _FOLLOWER)
     try:
@@ -177,7 +177,7 @@ _FOLLOWER = _Follower()
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Nothing that this thread does inside the ``with`` is reported to anybody."""
+    """A context that hides this thread's operations from all recorders."""
     before = recorders.active
     recorders.active = ()
     try:

@@ -1,4 +1,4 @@
-"""Name scopes: where operations would be in TensorFlow's graphs."""
+"""Name scopes: the paths of operations in TensorFlow's graphs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ _scopes = threading.local()
 
 
 class name_scope:  # noqa: N801  # TensorFlow's name
-    """A context that names what is made inside; it changes no computation.
+    """A context that prefixes the names of variables and modules; it changes no computation.
 
     Args:
-        name: one path segment, or several with ``/`` between; with ``/`` at its end it is the whole path, as the context gives it.
+        name: one path segment, or several with ``/`` between. A name that ends in ``/`` is the whole path.
 
     Raises:
-        ValueError: the name is not a string.
+        ValueError: ``name`` is not a string.
     """
 
     def __init__(self, name: str) -> None:
@@ -24,7 +24,7 @@ class name_scope:  # noqa: N801  # TensorFlow's name
 
     @property
     def name(self) -> str:
-        """The name given."""
+        """The ``name`` argument."""
         return self._name
 
     def __enter__(self) -> str:
@@ -38,10 +38,10 @@ class name_scope:  # noqa: N801  # TensorFlow's name
 
 
 def current_name_scope() -> str:
-    """The names of the scopes that are entered, each with ``/`` after it; empty outside of all."""
+    """Returns the names of the open scopes, each followed by ``/``; empty outside of all scopes."""
     return getattr(_scopes, "path", "")
 
 
 def get_current_name_scope() -> str:
-    """The names of the scopes that are entered, with ``/`` between them. TensorFlow: tf.get_current_name_scope."""
+    """Returns the names of the open scopes, joined by ``/``. TensorFlow: tf.get_current_name_scope."""
     return current_name_scope().removesuffix("/")

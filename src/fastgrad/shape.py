@@ -1,4 +1,4 @@
-"""``TensorShape``: the dimensions of a tensor, a tuple of ints (None where not known)."""
+"""``TensorShape``: the dimensions of a tensor, a tuple of ints (None for an unknown dimension)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
     """The shape of a tensor or of a TensorSpec.
 
-    A tuple of ints, so NumPy takes it as it is; equal to lists and tuples of the same dimensions.
-    A dimension of None is unknown; ``TensorShape(None)`` has unknown rank.
+    It is a tuple of ints, so NumPy accepts it. It equals lists and tuples of the same dimensions. A dimension of None is
+    unknown; ``TensorShape(None)`` has unknown rank.
 
     Args:
         dims: an iterable of ints or Nones, one int, or None for unknown rank.
 
     Raises:
         ValueError: a dimension is negative.
-        TypeError: a dimension is no integer.
+        TypeError: a dimension is not an integer.
     """
 
     _unknown_rank = False
 
     def __new__(cls, dims: Iterable[Any] | int | None = ()) -> TensorShape:
-        """The shape of ``dims``; a TensorShape comes back as it is."""
+        """Creates the shape of ``dims``; returns a TensorShape unchanged."""
         if type(dims) is TensorShape:
             return dims
         if dims is None:
@@ -36,37 +36,37 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
 
     @classmethod
     def of(cls, sizes: tuple[int, ...]) -> TensorShape:
-        """The shape of an array, whose ``sizes`` need no check."""
+        """Creates the shape of an array without a check of ``sizes``."""
         return tuple.__new__(cls, sizes)
 
     @property
     def rank(self) -> int | None:
-        """The number of dimensions, None if not known."""
+        """The number of dimensions, None if unknown."""
         return None if self._unknown_rank else len(self)
 
     ndims = rank
 
     @property
     def dims(self) -> list[int | None] | None:
-        """The dimensions as a list, None if the rank is not known."""
+        """The dimensions as a list, None if the rank is unknown."""
         return None if self._unknown_rank else list(self)
 
     def as_list(self) -> list[int | None]:
-        """The dimensions as a list.
+        """Returns the dimensions as a list.
 
         Raises:
-            ValueError: the rank is not known.
+            ValueError: the rank is unknown.
         """
         if self._unknown_rank:
             raise ValueError("as_list() is not defined on an unknown TensorShape.")
         return list(self)
 
     def is_fully_defined(self) -> bool:
-        """Whether rank and all dimensions are known."""
+        """True if the rank and all dimensions are known."""
         return not self._unknown_rank and None not in tuple(self)
 
     def num_elements(self) -> int | None:
-        """The number of elements, None if the shape is not fully defined."""
+        """Returns the number of elements, None if the shape is not fully defined."""
         if not self.is_fully_defined():
             return None
         count = 1
@@ -75,7 +75,7 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
         return count
 
     def is_compatible_with(self, other: Any) -> bool:
-        """Whether some fully defined shape fits both this and ``other``."""
+        """True if a fully defined shape can match both this shape and ``other``."""
         other = TensorShape(other)
         if self._unknown_rank or other._unknown_rank:
             return True
@@ -94,12 +94,12 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
             raise ValueError(f"Shape {self} must have rank {rank}")
 
     def with_rank(self, rank: int) -> TensorShape:
-        """This shape, known to have rank ``rank``; ValueError if it has another."""
+        """Returns this shape with rank ``rank``; ValueError if it has another rank."""
         self.assert_has_rank(rank)
         return TensorShape([None] * rank) if self._unknown_rank else self
 
     def merge_with(self, other: Any) -> TensorShape:
-        """What is known of both; ValueError if they contradict each other."""
+        """Combines the known dimensions of both shapes; ValueError if they conflict."""
         other = TensorShape(other)
         self.assert_is_compatible_with(other)
         if self._unknown_rank:
@@ -109,7 +109,7 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
         return TensorShape([b if a is None else a for a, b in zip(self, other, strict=True)])
 
     def concatenate(self, other: Any) -> TensorShape:
-        """The dimensions of this shape followed by those of ``other``."""
+        """Returns the dimensions of this shape followed by those of ``other``."""
         other = TensorShape(other)
         if self._unknown_rank or other._unknown_rank:
             return TensorShape(None)

@@ -1,4 +1,4 @@
-"""``tf.summary``: numbers of hand-written loops in TensorBoard's event files, through ``tensorboardX``."""
+"""``tf.summary``: writes TensorBoard event files, with ``tensorboardX``."""
 
 from __future__ import annotations
 
@@ -34,21 +34,22 @@ _MOST_BUCKETS = 1 << 20
 
 
 class _EventFile:
-    """One event file, of a name that no other has: a run that is started again within a second must not write over what is there.
+    """An event file with a unique name: a run restarted within a second must not overwrite it.
 
-    (``tensorboardX``'s own writer takes the second for the name, and hands events to a thread, for which its ``flush`` does not wait.)
+    ``tensorboardX``'s own writer names files by the second. It also hands events to a thread, and its ``flush`` does not
+    wait for that thread.
 
     Args:
-        logdir: the folder, which is made.
-        queue: after so many events they are written.
-        seconds: or after so long.
-        suffix: of the file's name.
+        logdir: the folder; it is created if missing.
+        queue: the number of waiting events that causes a flush.
+        seconds: the time since the last flush that causes a flush.
+        suffix: the suffix of the file name.
     """
 
     def __init__(self, logdir: str, queue: int, seconds: float, suffix: str) -> None:
         os.makedirs(logdir, exist_ok=True)
         self._file = _new_file(logdir, suffix)
-        weakref.finalize(self, self._file.close)  # of a writer that nobody closes
+        weakref.finalize(self, self._file.close)  # for a writer without `close`
         self._queue, self._seconds = queue, seconds
         self._waiting, self._flushed = 0, time.monotonic()
         self._write(file_version="brain.Event:2")
@@ -60,19 +61,19 @@ class _EventFile:
         self._add(scalar(name, value, summary_description=description), step)
 
     def add_histogram(self, name: str, values: np.ndarray, step: int, bins: int) -> None:
-        """Writes how values are distributed."""
+        """Writes a histogram of ``values``."""
         from tensorboardX.summary import histogram
 
         self._add(histogram(name, values, bins), step)
 
     def add_text(self, name: str, text: str, step: int) -> None:
-        """Writes a text."""
+        """Writes a string."""
         from tensorboardX.summary import text as of_text
 
         self._add(of_text(name, text), step)
 
     def _write(self, **fields: Any) -> None:
-        """Writes a record, in one call: an exception or a thread between its parts would make the rest of the file unreadable."""
+        """Writes a record in one call: an exception or a thread between its parts would corrupt the file's rest."""
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.record_writer import masked_crc32c
 
@@ -88,18 +89,18 @@ class _EventFile:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what waits, and forces it to the disk."""
+        """Writes waiting events and syncs them to the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._waiting, self._flushed = 0, time.monotonic()
 
     def close(self) -> None:
-        """Writes what waits, and ends."""
+        """Writes waiting events and closes the file."""
         self._file.close()
 
 
 def _new_file(folder: str, suffix: str) -> BinaryIO:
-    """A new event file, named as TensorFlow names them: time, machine, process, number."""
+    """Creates an event file with a name in TensorFlow's format: time, machine, process, number."""
     import socket
 
     for number in itertools.count():
@@ -110,7 +111,7 @@ def _new_file(folder: str, suffix: str) -> BinaryIO:
 
 
 class SummaryWriter:
-    """Writes to a folder of event files; made by ``create_file_writer``. The file is made by the first number."""
+    """Writes to an event file of a folder; see ``create_file_writer``. The first summary creates the file."""
 
     def __init__(self, logdir: str, queue: int, seconds: float, suffix: str) -> None:
         try:
@@ -134,7 +135,7 @@ class SummaryWriter:
 
     @contextlib.contextmanager
     def as_default(self, step: Any = None) -> Iterator[SummaryWriter]:
-        """A context in which ``scalar`` and its fellows write here, by default for ``step``."""
+        """A context in which ``scalar`` and similar functions use this writer, with the default step ``step``."""
         before = _defaults.writer, _defaults.step
         _defaults.writer = self
         if step is not None:
@@ -146,22 +147,22 @@ class SummaryWriter:
             self.flush()
 
     def set_as_default(self, step: Any = None) -> None:
-        """``scalar`` and its fellows write here from now on."""
+        """Makes this writer the default of ``scalar`` and similar functions."""
         _defaults.writer = self
         if step is not None:
             _defaults.step = step
 
     def init(self) -> None:
-        """Makes the file."""
+        """Creates the event file."""
         self._files()
 
     def flush(self) -> None:
-        """Writes what waits to be written."""
+        """Writes waiting events."""
         if self._made is not None and not self._closed:
             self._made.flush()
 
     def close(self) -> None:
-        """Writes what waits, and ends."""
+        """Writes waiting events and closes the file."""
         if self._made is not None and not self._closed:
             self._made.close()
         self._closed = True
@@ -175,18 +176,18 @@ def create_file_writer(
     name: str | None = None,
     experimental_trackable: bool = False,
 ) -> SummaryWriter:
-    """A writer of event files.
+    """Creates a writer of event files.
 
     Args:
-        logdir: the folder; a run a folder.
-        max_queue: so many numbers wait to be written, default 10.
-        flush_millis: or so long, default 2 minutes.
-        filename_suffix: of the files' names, default ``.v2``.
+        logdir: the folder; one per run.
+        max_queue: the number of waiting events that causes a flush, default 10.
+        flush_millis: the time that causes a flush, in milliseconds, default 2 minutes.
+        filename_suffix: the suffix of the file name, default ``.v2``.
         name, experimental_trackable: kept for TensorFlow's signature.
 
     Raises:
         ImportError: tensorboardX is not installed.
-        TypeError: ``logdir`` is no path, a count no integer, or the suffix no text.
+        TypeError: ``logdir`` is not a path, a count not an integer, or the suffix not a string.
         ValueError: ``logdir`` is None.
     """
     what = "summary.create_file_writer"
@@ -206,17 +207,17 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
     """Writes a number.
 
     Args:
-        name: the curve's.
-        data: a number or a tensor of one; in compiled functions it is written at each call.
-        step: where on the axis, an integer or an integer variable; default: that of ``as_default`` or ``set_step``.
-        description: a text that TensorBoard shows.
+        name: the name of the curve.
+        data: a number or a tensor with one number; a compiled function writes it at each call.
+        step: the position on the axis, an integer or an integer variable; default: that of ``as_default`` or ``set_step``.
+        description: a string that TensorBoard shows.
 
     Returns:
-        Whether there is a default writer and ``record_if`` lets it write.
+        True if there is a default writer and ``record_if`` permits the summary.
 
     Raises:
         ValueError: there is no step, or more than one number.
-        TypeError: ``name`` is no text, ``data`` no real number, or ``step`` no integer.
+        TypeError: ``name`` is not a string, ``data`` not a real number, or ``step`` not an integer.
     """
     value = _numbers("summary.scalar", name, data, description)
     if value._array.size != 1:
@@ -229,16 +230,16 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
 def histogram(
     name: str, data: Any, step: Any = None, buckets: int | None = None, description: str | None = None
 ) -> bool:
-    """Writes how the values of a tensor are distributed.
+    """Writes a histogram of the values of a tensor.
 
     Args:
         name, step, description: as in ``scalar``.
-        data: real numbers, at least one of them finite.
-        buckets: how many intervals are counted in, from 1 to 2**20; default 30.
+        data: real numbers; at least one is finite.
+        buckets: the number of intervals, from 1 to 2**20; default 30.
 
     Raises:
         ValueError: there is no step, ``buckets`` is out of range, or no number is finite.
-        TypeError: as ``scalar``.
+        TypeError: as in ``scalar``.
     """
     what = "summary.histogram"
     value = _numbers(what, name, data, description)
@@ -251,15 +252,15 @@ def histogram(
 
 
 def text(name: str, data: Any, step: Any = None, description: str | None = None) -> bool:
-    """Writes a text; not in compiled functions.
+    """Writes a string; not in compiled functions.
 
     Args:
         name, step, description: as in ``scalar``.
-        data: the text: a ``str`` or a string tensor of shape ().
+        data: a ``str`` or a string tensor of shape ().
 
     Raises:
         ValueError: there is no step.
-        TypeError: ``data`` is no text, or as ``scalar``.
+        TypeError: ``data`` is not a string, or as in ``scalar``.
     """
     _check_names("summary.text", name, description)
     if isinstance(data, _Tensor) and data.dtype is _string and not data.ndim:
@@ -276,7 +277,7 @@ def _check_names(what: str, name: Any, description: Any) -> None:
 
 
 def _numbers(what: str, name: Any, data: Any, description: Any) -> _Tensor:
-    """``data`` as a tensor of real numbers."""
+    """Returns ``data`` as a tensor of real numbers."""
     _check_names(what, name, description)
     value = _convert_to_tensor(data)
     if value.dtype is _string or value.dtype.is_complex:
@@ -285,7 +286,7 @@ def _numbers(what: str, name: Any, data: Any, description: Any) -> _Tensor:
 
 
 def _checked_step(what: str, step: Any) -> Any:
-    """A step: an int, or a tensor or variable of one integer."""
+    """Returns ``step`` checked: an int, or a tensor of one number."""
     value = step.read_value() if isinstance(step, _Variable) else step
     if isinstance(value, _Tensor):
         if value.ndim or not (value.dtype.is_integer or value.dtype.is_floating):
@@ -319,7 +320,7 @@ def _written(what: str, value: Any, step: Any, write: Callable[[Any, Any, int], 
 
 
 def flush(writer: SummaryWriter | None = None, name: str | None = None) -> None:
-    """Writes what waits to be written, of the default writer unless one is given; ValueError if that is none."""
+    """Writes waiting events of ``writer`` or of the default writer; ValueError if ``writer`` is not a SummaryWriter."""
     chosen = _defaults.writer if writer is None else writer
     if chosen is not None and not isinstance(chosen, SummaryWriter):
         raise ValueError(f"summary.flush: Argument `writer` must be a SummaryWriter, got {writer!r}.")
@@ -328,14 +329,14 @@ def flush(writer: SummaryWriter | None = None, name: str | None = None) -> None:
 
 
 def should_record_summaries() -> bool:
-    """Whether ``record_if`` lets summaries be written; True if it was not used."""
+    """True if ``record_if`` permits summaries, or is not used."""
     condition = _defaults.condition
     return bool(condition() if callable(condition) else condition)
 
 
 @contextlib.contextmanager
 def record_if(condition: Any) -> Iterator[None]:
-    """A context in which summaries are written only where ``condition``, a boolean or a function that gives one, is True."""
+    """A context that writes summaries only if ``condition``, a boolean or a function that returns one, is True."""
     before, _defaults.condition = _defaults.condition, condition
     try:
         yield
@@ -348,12 +349,12 @@ class experimental:  # noqa: N801  # a namespace of TensorFlow's
 
     @staticmethod
     def set_step(step: Any) -> None:
-        """Sets the step of summaries that name none: an integer, or an integer variable."""
+        """Sets the default step of summaries: an integer, or an integer variable."""
         _defaults.step = step
 
     @staticmethod
     def get_step() -> Any:
-        """What ``set_step`` or ``as_default`` has set."""
+        """Returns the step of ``set_step`` or ``as_default``."""
         return _defaults.step
 
 

@@ -1,4 +1,4 @@
-"""``GradientTape``: writes down what runs, and reads it backwards."""
+"""``GradientTape``: records operations, and computes gradients from the record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fastgrad.variable import Variable
 
 
 class UnconnectedGradients:
-    """What ``gradient`` gives for a source that the target does not depend on: ``NONE`` or ``ZERO``."""
+    """The result of ``gradient`` for a source that the target does not depend on: ``NONE`` or ``ZERO``."""
 
     NONE = "none"
     ZERO = "zero"
@@ -27,12 +27,12 @@ class UnconnectedGradients:
 class GradientTape(recording.Recorder):
     """Records operations inside its ``with`` block, for automatic differentiation.
 
-    Trainable variables read inside are watched on their own; tensors only after ``watch``. Tapes nest:
-    the gradient computed inside an outer tape can be differentiated again.
+    Trainable variables that are read inside are watched automatically, tensors only after ``watch``. Tapes nest:
+    an outer tape can differentiate a gradient that is computed inside it.
 
     Args:
         persistent: whether ``gradient`` and ``jacobian`` may be called more than once. A tape that is
-            not persistent frees what it recorded at the first call.
+            not persistent frees its record at the first call.
         watch_accessed_variables: whether trainable variables are watched when they are read.
     """
 
@@ -57,7 +57,7 @@ class GradientTape(recording.Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Keeps the operation if it depends on something watched and has a gradient."""
+        """Keeps the operation if it has a gradient and an input is watched or depends on a watched tensor."""
         if operation.gradient is None:
             return
         tracked = self._tracked
@@ -75,7 +75,7 @@ class GradientTape(recording.Recorder):
             self._entries.append((operation, inputs, outputs, attributes))
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
-        """Watches the variable if it is trainable."""
+        """Watches ``tensor``, the value of ``variable``, if the tape watches this variable."""
         if id(tensor) in self._tracked:
             return
         if (self._watch_accessed and variable.trainable) or id(variable) in self._watched_variables:
@@ -84,7 +84,7 @@ class GradientTape(recording.Recorder):
             self._watched_variables[id(variable)] = variable
 
     def watches(self, tensor: Tensor) -> bool:
-        """Whether the tensor is a source, or computed from one."""
+        """True if ``tensor`` is watched or was computed from a watched tensor."""
         return id(tensor) in self._tracked
 
     def __enter__(self) -> GradientTape:
@@ -109,14 +109,14 @@ class GradientTape(recording.Recorder):
         self._recording = False
 
     def watch(self, tensor: Any) -> None:
-        """Records what is computed from ``tensor`` from now on.
+        """Watches ``tensor``: from now on the tape records the operations that depend on it.
 
         Args:
-            tensor: a tensor or variable of floating or complex dtype, or a nested structure of them. Others are
+            tensor: a tensor or variable of floating or complex dtype, or a nested structure of them. Other dtypes are
                 ignored with a warning.
 
         Raises:
-            ValueError: it is no tensor.
+            ValueError: ``tensor`` holds an object that is no tensor or variable.
         """
         self._check_heard("watch")
         for item in nest.flatten(tensor):
@@ -147,7 +147,7 @@ class GradientTape(recording.Recorder):
 
     @contextmanager
     def stop_recording(self) -> Iterator[None]:
-        """Operations inside this ``with`` are not recorded by this tape.
+        """A context in which this tape does not record operations.
 
         Raises:
             RuntimeError: the tape is not recording.
@@ -162,7 +162,7 @@ class GradientTape(recording.Recorder):
             self.__enter__()
 
     def reset(self) -> None:
-        """Forgets all that was recorded and watched, and goes on recording.
+        """Drops the record and the watched tensors and variables, and continues to record.
 
         Raises:
             ValueError: the tape is not recording.
@@ -173,7 +173,7 @@ class GradientTape(recording.Recorder):
         self._clear()
 
     def _check_heard(self, what: str) -> None:
-        """Ends the rehearsal of a loop's or branch's body that directs a tape around it: Python runs such a body."""
+        """Raises RuntimeError if a rehearsed loop or branch body controls a tape outside it; Python runs the body."""
         if self._recording and recording.rehearsing() and self not in recording.recorders.active:
             raise RuntimeError(f"GradientTape.{what}: the body of a loop of a program can't direct a tape around it.")
 
@@ -193,14 +193,15 @@ class GradientTape(recording.Recorder):
             sources: a tensor, variable or nested structure of them.
             output_gradients: a structure like ``target`` of weights for its elements (cotangents), which broadcast to
                 them; None means ones.
-            unconnected_gradients: ``"none"`` gives None, ``"zero"`` zeros, for sources that the target does not depend on.
+            unconnected_gradients: the result for a source that the target does not depend on: ``"none"`` gives None,
+                ``"zero"`` gives zeros.
 
         Returns:
-            The structure of ``sources`` with a tensor in each place, an ``IndexedSlices`` (for variables that were
-            only gathered from), or None.
+            The structure of ``sources``. Each leaf is a tensor, an ``IndexedSlices`` (for variables that were only
+            gathered from), or None.
 
         Raises:
-            RuntimeError: a second call on a tape that is not persistent, or one that has recorded nothing yet.
+            RuntimeError: a second call on a tape that is not persistent, or a tape that has recorded nothing yet.
             ValueError: an unknown ``unconnected_gradients``, or output_gradients of another structure.
             TypeError: a target or source that is no tensor or variable.
             InvalidArgumentError: output_gradients of another shape than the target's.
@@ -231,7 +232,7 @@ class GradientTape(recording.Recorder):
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
 
     def _of_composites(self, target: Any, sources: Any, output_gradients: Any, unconnected_gradients: str) -> Any:
-        """``gradient``, where some are made of tensors: their flat values are what is differentiated."""
+        """Computes ``gradient`` for composites among targets or sources, by way of their flat values."""
         weights = None if output_gradients is None else _flat_values(output_gradients)
         found = self.gradient(_flat_values(target), _flat_values(sources), weights, unconnected_gradients)
         gradients = [
@@ -256,7 +257,7 @@ class GradientTape(recording.Recorder):
             self._pause()
 
     def _spend(self) -> None:
-        """Drops the history of a tape that is not persistent. Last of all: an error leaves the tape as it was."""
+        """Drops the record of a tape that is not persistent. It runs last, so an error leaves the tape unchanged."""
         if not self._persistent:
             self._spent = True
             watched = self._watched_variables
@@ -269,7 +270,7 @@ class GradientTape(recording.Recorder):
             self.on_read(item, tensor)
             return tensor
         if isinstance(item, IndexedSlices):
-            return item.values  # whose sum is that of the tensor meant
+            return item.values  # their sum is the sum of the dense tensor
         found = as_tensor_or_none(item)
         if found is None:
             raise TypeError(
@@ -293,9 +294,9 @@ class GradientTape(recording.Recorder):
         return walk_backward(entries, targets, self._keys(sources, targets), weights)
 
     def _keys(self, sources: list[Tensor | Variable], targets: list[Tensor]) -> list[list[int]]:
-        """For each source the ids under which its cotangent is found: a variable's are those of its snapshots.
+        """Returns the ids under which each source's cotangent is kept; a variable has the ids of its snapshots.
 
-        A source that was not watched has none, unless it is a target itself.
+        A source that was not watched has no ids, unless it is a target itself.
         """
         snapshots: dict[int, list[int]] = {}
         for key, (_, variable) in self._reads.items():
@@ -318,7 +319,7 @@ class GradientTape(recording.Recorder):
         parallel_iterations: int | None = None,
         experimental_use_pfor: bool = True,
     ) -> Any:
-        """The Jacobian of ``target`` with respect to ``sources``: shape ``target.shape + source.shape`` for each.
+        """The Jacobian of ``target`` by each of ``sources``, of shape ``target.shape + source.shape``.
 
         Args:
             target: a tensor.
@@ -366,12 +367,12 @@ class GradientTape(recording.Recorder):
         parallel_iterations: int | None = None,
         experimental_use_pfor: bool = True,
     ) -> Any:
-        """Each row's Jacobian, for rows that do not depend on each other.
+        """The Jacobian of each row of ``target`` by the same row of ``source``; rows must be independent.
 
         Args:
             target: shape (batch, ...), of rank 2 or more.
-            source: likewise.
-            unconnected_gradients: kept for TensorFlow's signature: an unconnected source gives zeros.
+            source: shape (batch, ...), of rank 2 or more.
+            unconnected_gradients: kept for TensorFlow's signature; an unconnected source gives zeros.
             parallel_iterations, experimental_use_pfor: kept for TensorFlow's signature.
 
         Returns:
@@ -409,7 +410,7 @@ class GradientTape(recording.Recorder):
 
 
 def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], gradient: Callable[..., Any]) -> None:
-    """Reports one entry whose gradient is a function made on the spot: ``gradient(needs, g, y, *inputs)``."""
+    """Reports an operation to recorders; its gradient is the function ``gradient(needs, g, y, *inputs)``."""
     if recording.recorders.active:
         entry = Operation.__new__(Operation)
         entry.name, entry.run, entry.code = name, None, None  # type: ignore[assignment]  # it can't be run again

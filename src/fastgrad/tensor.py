@@ -1,4 +1,4 @@
-"""``Tensor``: an immutable array, and how Python values become one."""
+"""``Tensor``: an immutable array, and the conversion of Python values to tensors."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from fastgrad.shape import TensorShape
 
 
 class Tensor(Operators):
-    """An immutable array of one dtype, on which operations run and record themselves.
+    """An immutable array of one dtype, the operand of operations.
 
-    Made by ``tf.constant``, ``tf.convert_to_tensor`` and every operation, not by calling the class.
-    Python's operators, slicing, ``len``, iteration, ``bool``/``int``/``float`` of a scalar, NumPy
-    functions, DLPack, pickle and copy work on it.
+    ``tf.constant``, ``tf.convert_to_tensor`` and each operation create tensors; users do not call the class. It supports
+    Python's operators, slicing, ``len``, iteration, ``bool``/``int``/``float`` of a scalar, NumPy functions, DLPack,
+    pickle and copy.
     """
 
-    # _array is never written to. _owner is the Variable whose memory _array shares, if any: the
-    # variable gives this tensor bytes of its own just before it changes (see variable.py).
-    # _logits is set on what keras's softmax and sigmoid return: the tensor that they were computed
-    # from, from which cross-entropies are computed in its stead. _keras_mask is set by keras's layers:
-    # which time steps count (see keras/masks.py). _unplaced is set on what goes to any GPU (see placement.py);
-    # on one, _array is a cuda.memory.DeviceArray.
+    # _array is never written to; on a GPU it is a cuda.memory.DeviceArray.
+    # _owner is the Variable whose memory _array shares, if any. The variable copies _array just before the variable
+    # changes (see variable.py).
+    # _logits is set on results of Keras's softmax and sigmoid: their input, from which cross-entropies are computed.
+    # _keras_mask is set by Keras's layers: the time steps that count (see keras/masks.py).
+    # _unplaced is set on tensors that may go to any GPU (see placement.py).
     __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_owner", "_unplaced")
 
     _array: Any
@@ -58,11 +58,11 @@ class Tensor(Operators):
 
     @property
     def device(self) -> str:
-        """Where the elements are, in TensorFlow's spelling."""
+        """The device of the elements, in TensorFlow's spelling."""
         return name_of(device_of(self._array))
 
     def get_shape(self) -> TensorShape:
-        """The dimensions: another name of ``shape``."""
+        """Returns ``shape``."""
         return self.shape
 
     def set_shape(self, shape: Any) -> None:
@@ -73,7 +73,7 @@ class Tensor(Operators):
             )
 
     def numpy(self) -> Any:
-        """The elements as a NumPy array of their own, or as a NumPy scalar if the shape is ()."""
+        """Returns a copy of the elements as a NumPy array, or as a NumPy scalar if the shape is ()."""
         self._looked_at("numpy")
         array = self._array
         if type(array) is not np.ndarray:
@@ -81,7 +81,7 @@ class Tensor(Operators):
         return array.copy() if array.ndim else array[()]
 
     def ref(self) -> Reference:
-        """A hashable reference, for use as a key: tensors themselves are not hashable."""
+        """Returns a hashable reference for use as a key; tensors themselves are not hashable."""
         return Reference(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -92,11 +92,11 @@ class Tensor(Operators):
         return array.astype(dtype) if dtype is not None else array.copy()
 
     def _on_host(self) -> np.ndarray:
-        """The elements in the host's memory; not to be written to."""
+        """Returns the elements in host memory; read only."""
         return moved(self._array, None)
 
     def __dlpack__(self, **options: Any) -> Any:
-        # The consumer may write: it gets bytes that no tensor or variable reads.
+        # The consumer may write, so it gets a copy that no tensor or variable reads.
         self._looked_at("numpy")
         return self._array.copy().__dlpack__(**options)
 
@@ -105,7 +105,7 @@ class Tensor(Operators):
         array = self._array
         if type(array) is np.ndarray:
             raise AttributeError("the tensor is not on a GPU")
-        if self._owner is not None:  # the consumer goes on reading when the variable has changed
+        if self._owner is not None:  # the consumer may still read after the variable changes
             self._array, self._owner = array.copy(), None
         return self._array.__cuda_array_interface__
 
@@ -142,12 +142,12 @@ class Tensor(Operators):
         return self._on_host()[()]
 
     def _elements(self) -> np.ndarray:
-        """The elements, for those who go by their values; not to be written to."""
+        """Returns the elements for value-dependent code and reports that to recorders; read only."""
         self._looked_at("numpy")
         return self._on_host()
 
     def _looked_at(self, kind: str) -> None:
-        """Tells recorders that the program goes on by this tensor's value."""
+        """Reports to recorders that the program depends on this tensor's value."""
         for recorder in recorders.active:
             recorder.on_value(self, kind)
 
@@ -165,7 +165,7 @@ class Tensor(Operators):
         raise TypeError("Tensor is unhashable. Instead, use tensor.ref() as the key.")
 
     def __format__(self, spec: str) -> str:
-        return format(self._on_host()[()], spec)  # text for people: recorders are not told
+        return format(self._on_host()[()], spec)  # text for display: not reported to recorders
 
     def __repr__(self) -> str:
         return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, numpy={elements_text(self._on_host())}>"
@@ -181,7 +181,7 @@ class Tensor(Operators):
         return Tensor(self._array.copy())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # As raw bytes where the dtype is ml_dtypes': its arrays pickle, but only by NumPy's name of it.
+        # The array pickles itself; an array of ml_dtypes pickles by NumPy's name of the dtype.
         return _restored, (self._on_host(),)
 
     def __getattr__(self, name: str) -> Any:
@@ -211,7 +211,7 @@ _NUMPY_ONLY = {
 
 
 class Reference:
-    """A hashable stand-in for a tensor or variable, equal only to references of the same object."""
+    """A hashable reference to a tensor or variable, equal only to references to the same object."""
 
     __slots__ = ("__weakref__", "_referent")
 
@@ -219,7 +219,7 @@ class Reference:
         self._referent = referent
 
     def deref(self) -> Any:
-        """The tensor or variable itself."""
+        """Returns the tensor or variable."""
         return self._referent
 
     def __eq__(self, other: Any) -> bool:
@@ -237,7 +237,7 @@ def _restored(array: np.ndarray) -> Tensor:
 
 
 def elements_text(array: np.ndarray) -> str:
-    """The text after ``numpy=`` in a repr: a Python scalar, or the array on a line of its own."""
+    """Returns the text after ``numpy=`` in a repr: a Python scalar or an array."""
     if array.ndim:
         text = repr(array)
         return _newline(text) + text
@@ -254,21 +254,21 @@ def _newline(text: str) -> str:
 # ---- from Python values ------------------------------------------------------------------------
 
 converters: list[tuple[type, Callable[[Any], Any]]] = []
-"""``(class, to tensor)`` of further tensor-like classes; variable.py and indexed_slices.py add theirs."""
+"""Pairs ``(class, function to a tensor)`` of other tensor-like classes, added by variable.py, indexed_slices.py ..."""
 
 pack: Callable[[list[Any], DType | None], Tensor]
-"""Stacks a nested list that holds tensors, as an operation; set by ops/shaping.py."""
+"""The operation that stacks a nested list with tensors; set by ops/shaping.py."""
 
 
 def constant_tensor(array: np.ndarray) -> Tensor:
-    """A tensor of an array that follows from Python values and shapes alone, which recorders may take for a constant."""
+    """Creates a tensor of an array that depends only on Python values and shapes; recorders treat it as a constant."""
     if placement.active and placement.is_chosen:
         return _constant(Tensor(placed(array)))
     return unplaced_tensor(array)
 
 
 def unplaced_tensor(array: np.ndarray) -> Tensor:
-    """A ``constant_tensor`` that belongs to no device until it meets a tensor that does."""
+    """Creates a constant tensor without a device; an operation copies it to the device of its other operands."""
     tensor = Tensor(array)
     tensor._unplaced = True
     for recorder in recorders.active:
@@ -277,14 +277,14 @@ def unplaced_tensor(array: np.ndarray) -> Tensor:
 
 
 def tensor_of_data(array: np.ndarray) -> Tensor:
-    """A tensor of data, which belongs to no device until it meets a tensor that does."""
+    """Creates a tensor of data without a device; an operation copies it to the device of its other operands."""
     tensor = Tensor(array)
     tensor._unplaced = True
     return tensor
 
 
 def constant_beside(array: np.ndarray, x: Any) -> Tensor:
-    """A ``constant_tensor`` where a tensor or variable is."""
+    """Creates a constant tensor on the device of ``x``, a tensor or variable."""
     if type(x._array) is np.ndarray:
         return unplaced_tensor(array)
     return _constant(Tensor(moved(array, device_of(x._array))))
@@ -297,22 +297,22 @@ def _constant(tensor: Tensor) -> Tensor:
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Tensor:
-    """``value`` as a tensor.
+    """Converts ``value`` to a tensor.
 
     Args:
-        value: a tensor (returned as it is), a variable (its value now), a NumPy array or scalar
-            (keeps its dtype), Python numbers, booleans, strings and nested lists of these: floats
-            become float32, integers int32 (int64 where they need it).
-        dtype: the dtype wanted; Python values and arrays are converted to it.
-        dtype_hint: the same, but only where the value can take it.
+        value: a tensor (returned unchanged), a variable (its current value), a NumPy array or scalar (keeps its dtype),
+            Python numbers, booleans, strings and nested lists of these: floats become float32, integers int32 (int64 if
+            a value needs it).
+        dtype: the dtype of the result; Python values and arrays are converted.
+        dtype_hint: like ``dtype``, but ignored if ``value`` does not fit it.
         name: kept for TensorFlow's signature.
 
     Returns:
         A tensor; arrays are copied.
 
     Raises:
-        ValueError: a tensor of another dtype, a ragged list, None.
-        TypeError: a Python value that is no value of ``dtype`` (1.5 for an int32).
+        ValueError: ``value`` is a tensor of another dtype, a ragged list or None.
+        TypeError: a Python value does not fit ``dtype`` (1.5 for int32).
     """
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype)
@@ -329,7 +329,7 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, nam
 
 
 def as_tensor_or_none(value: Any) -> Tensor | None:
-    """A tensor or tensor-like object as a tensor; None if ``value`` is neither."""
+    """Returns a tensor or tensor-like object as a tensor; None if ``value`` is neither."""
     if isinstance(value, Tensor):
         return value
     for kind, to_tensor in converters:
@@ -339,15 +339,15 @@ def as_tensor_or_none(value: Any) -> Tensor | None:
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether ``x`` is a tensor, variable or IndexedSlices. TensorFlow: tf.is_tensor."""
+    """True if ``x`` is a tensor, variable or IndexedSlices. TensorFlow: tf.is_tensor."""
     return isinstance(x, Tensor) or any(isinstance(x, kind) for kind, _ in converters)
 
 
 def convert_beside(value: Any, dtype: np.dtype) -> Tensor:
-    """``value`` as the other operand of a tensor of ``dtype``: Python values and arrays take it if they can."""
+    """Converts the other operand of a tensor of ``dtype``; Python values and arrays become ``dtype`` if they fit."""
     kind = type(value)
     if kind is float or kind is int:
-        key = (value or str(value), dtype, kind)  # 0.0 and -0.0 are equal, their texts are not
+        key = (value or str(value), dtype, kind)  # 0.0 and -0.0 are equal, their strings differ
         tensor = scalars.get(key)
         if tensor is not None:
             return tensor
@@ -371,16 +371,16 @@ def _of_dtype_if_it_can(value: Any, dtype: DType, make: Callable[[np.ndarray], T
 
 
 scalars: dict[Any, Tensor] = {}
-"""Python numbers as tensors by ``(number, dtype, int or float)``; 0 stands there by its text. Never given to users."""
+"""A cache of scalar tensors by ``(number, dtype, int or float)``, with a string for 0. Never returned to users."""
 
 
 def from_python(value: Any, dtype: DType | None, make: Callable[[np.ndarray], Tensor] = constant_tensor) -> Tensor:
-    """A new tensor of a value that is neither a tensor nor a variable; see ``convert_to_tensor``. ``make`` makes it of an array."""
+    """Creates a tensor, by ``make(array)``, of a value that is not a tensor or variable; see ``convert_to_tensor``."""
     if isinstance(value, (list, tuple)):
         if holds_tensor(value):
             return pack(list(value), dtype)  # noqa: F821  # set by ops/
     elif hasattr(value, "_as_tensor"):
-        found: Tensor = value._as_tensor(dtype)  # a number that is an input of a recorded function
+        found: Tensor = value._as_tensor(dtype)  # a Python number that is an input of a recorded function
         return found
     elif isinstance(value, Sequence) and not isinstance(value, (str, bytes, range)):
         return from_python(list(value), dtype, make)  # a deque, an array.array ...
@@ -388,7 +388,7 @@ def from_python(value: Any, dtype: DType | None, make: Callable[[np.ndarray], Te
 
 
 def holds_tensor(value: Any) -> bool:
-    """Whether a tensor, or what stands for one, is in nested lists."""
+    """True if a nested list holds a tensor or a tensor-like object."""
     for item in value:
         if isinstance(item, Tensor) or any(isinstance(item, kind) for kind, _ in converters):
             return True

@@ -1,4 +1,4 @@
-"""``TensorSpec``: the shape and dtype that a tensor must have, without the tensor."""
+"""``TensorSpec``: the static shape and dtype of a tensor."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fastgrad.variable import Variable
 
 
 class TensorSpec:
-    """What is known of a tensor before it is there: the elements of a dataset, an argument of a function.
+    """The static type of a tensor: of a dataset's elements, or of a function's argument.
 
     Args:
-        shape: the dimensions; None for one that may be anything, or for the whole where even the rank may vary.
+        shape: the dimensions, None for any size; None instead of a shape for any rank.
         dtype: the element type.
         name: shown in the repr; part of equality.
 
     Raises:
-        TypeError: ``dtype`` names no type, or ``shape`` is no shape.
+        TypeError: ``dtype`` names no type, or ``shape`` is not a shape.
     """
 
     __slots__ = ("_dtype", "_name", "_shape")
@@ -35,7 +35,7 @@ class TensorSpec:
 
     @property
     def shape(self) -> TensorShape:
-        """The dimensions, as far as they are known."""
+        """The dimensions, None for an unknown size."""
         return self._shape
 
     @property
@@ -45,33 +45,33 @@ class TensorSpec:
 
     @property
     def name(self) -> str | None:
-        """The name given, or None."""
+        """The name, or None."""
         return self._name
 
     @classmethod
     def from_spec(cls, spec: Any, name: str | None = None) -> TensorSpec:
-        """The shape and dtype of ``spec``, under ``name`` or its own name."""
+        """Creates a spec with the shape and dtype of ``spec``, and ``name`` or the name of ``spec``."""
         return cls(spec.shape, spec.dtype, name or getattr(spec, "name", None))
 
     @classmethod
     def from_tensor(cls, tensor: Any, name: str | None = None) -> TensorSpec:
-        """The shape and dtype of a tensor or variable.
+        """Creates a spec with the shape and dtype of a tensor or variable.
 
         Raises:
-            ValueError: it is neither.
+            ValueError: ``tensor`` is neither.
         """
         if not isinstance(tensor, (Tensor, Variable)):
             raise ValueError(f"`tensor` should be a tf.Tensor, but got type {type(tensor)}.")
         return cls(tensor.shape, tensor.dtype, name)
 
     def is_compatible_with(self, spec_or_tensor: Any) -> bool:
-        """Whether a value of that spec, or that tensor, may fit: dtypes are equal, known dimensions do not differ."""
+        """True if the dtypes are equal and the known dimensions of ``spec_or_tensor`` and this spec do not differ."""
         if not isinstance(spec_or_tensor, (Tensor, TensorSpec, Variable)):
             return False
         return self._dtype is spec_or_tensor.dtype and self._shape.is_compatible_with(spec_or_tensor.shape)
 
     def is_subtype_of(self, other: Any) -> bool:
-        """Whether every tensor that fits this spec fits ``other``."""
+        """True if each tensor that fits this spec also fits ``other``."""
         if not isinstance(other, TensorSpec) or self._dtype is not other._dtype or self._name != other._name:
             return False
         if other._shape.rank is None:
@@ -81,7 +81,7 @@ class TensorSpec:
         )
 
     def most_specific_common_supertype(self, others: Iterable[Any]) -> TensorSpec | None:
-        """The narrowest spec that this one and all ``others`` fit; None if their dtypes or names differ."""
+        """Returns the narrowest spec that includes this spec and all ``others``; None if dtypes or names differ."""
         shape = self._shape
         for other in others:
             if not isinstance(other, TensorSpec) or self._dtype is not other._dtype or self._name != other._name:
@@ -105,7 +105,7 @@ class TensorSpec:
 
 
 def common_shape(first: TensorShape, second: TensorShape) -> TensorShape:
-    """The narrowest shape that tensors of both shapes have: dimensions that differ become unknown."""
+    """Returns the narrowest shape that includes both shapes: dimensions that differ become unknown."""
     if first.rank is None or first.rank != second.rank:
         return TensorShape(None)
     return TensorShape([a if a == b else None for a, b in zip(first, second, strict=True)])

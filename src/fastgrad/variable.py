@@ -1,4 +1,4 @@
-"""``Variable``: state that lives in one block of memory, and snapshots of it."""
+"""``Variable``: mutable state in one fixed block of memory, and its snapshots."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _serials = itertools.count()
 
 
 class Writing:
-    """The lock that writers hold: NumPy works on large arrays without the GIL, and two updates must not become one."""
+    """The lock of writers: NumPy releases the GIL for large arrays, and concurrent updates must not get lost."""
 
     def __init__(self) -> None:
         self.lock = new_rlock_held_at_fork()
@@ -41,13 +41,13 @@ writing = Writing()
 
 
 class Sharing:
-    """Tells whether anybody has begun to share the memory of any variable.
+    """Tracks tensors that share the memory of variables.
 
-    With one thread a write comes after all that has been computed with tensors that share it. While several threads read
-    variables, values are copied as they are read, by threads that wait for who is writing.
+    With one thread, a write comes after all computations with tensors that share the memory. If several threads read
+    variables, a read copies the value, under the lock of writers.
 
     Attributes:
-        last: another number after each time that a tensor has begun to.
+        last: a number that changes each time a tensor starts to share memory.
     """
 
     last = 0
@@ -55,10 +55,10 @@ class Sharing:
 
     def __init__(self) -> None:
         self._readers: dict[int, threading.Thread] = {}
-        self._only = 0  # who reads, if it is one thread
+        self._only = 0  # the id of the only reading thread, else 0
 
     def is_alone(self) -> bool:
-        """Whether no living thread but the calling one has read a variable."""
+        """True if no other living thread has read a variable."""
         thread = get_ident()
         if thread == self._only:
             return True
@@ -69,7 +69,7 @@ class Sharing:
         return len(readers) == 1
 
     def begun(self) -> None:
-        """A tensor shares a variable's memory now."""
+        """Notes that a tensor starts to share a variable's memory."""
         self.last = next(self._numbers)
 
 
@@ -77,36 +77,35 @@ sharing = Sharing()
 
 
 def _check_mode(argument: str, mode: Any) -> None:
-    """ValueError unless ``mode`` is None or a member of an enumeration, as ``tf.VariableSynchronization``."""
+    """Raises ValueError unless ``mode`` is None or an enumeration member, such as of ``tf.VariableSynchronization``."""
     if mode is not None and not isinstance(mode, enum.Enum):
         raise ValueError(f"tf.Variable: Invalid variable {argument} mode: {argument}={mode!r}.")
 
 
 class Variable(Operators):
-    """A tensor that can be assigned to; gradient tapes watch it when it is trainable.
+    """A mutable tensor; gradient tapes watch it if it is trainable.
 
-    Reading a variable gives a snapshot: a later assign never changes a tensor read before. The
-    snapshot shares the variable's memory until the variable is about to change and only then
-    gets a copy, so reading costs nothing; the variable's own memory never moves.
+    A read gives a snapshot: a later assign never changes it. The snapshot shares the variable's memory, and is copied just
+    before the variable changes. So a read does not copy, and the variable's memory never moves.
 
     Args:
-        initial_value: what ``tf.convert_to_tensor`` takes, or a function of no arguments giving it.
-        trainable: whether tapes watch it on their own; default True, but for a ``synchronization`` of ``ON_READ``.
+        initial_value: an argument of ``tf.convert_to_tensor``, or a function without arguments that returns it.
+        trainable: whether tapes watch it automatically; default: True unless ``synchronization`` is ``ON_READ``.
         name: shown in the repr as ``name:0``; not made unique.
-        dtype: converts the initial value.
-        shape: checked against the initial value's.
+        dtype: the dtype to convert the initial value to.
+        shape: checked against the shape of the initial value.
         validate_shape, caching_device, variable_def, import_scope, constraint, synchronization,
-        aggregation: as in TensorFlow; ``constraint`` is kept for optimizers, the rest changes nothing.
+        aggregation: as in TensorFlow; ``constraint`` is kept for optimizers, the others have no effect.
 
     Raises:
-        ValueError: no initial value, or one of another shape than ``shape``.
+        ValueError: the initial value is missing, or does not have the shape ``shape``.
     """
 
     __array_priority__ = 100
 
-    # Whether it is made on the way by the library itself, with zeros: programs that make it do nothing else differently.
+    # True for zero-initialized variables that the library creates implicitly: recordings ignore their creation.
     _made_quietly = False
-    _restored = 0  # the number of the last restoration that has given it a value
+    _restored = 0  # the number of the last restoration that set the value
 
     def __init__(
         self,
@@ -144,7 +143,7 @@ class Variable(Operators):
                 f"In this `tf.Variable` creation, the initial value's shape ({value.shape}) is not compatible "
                 f"with the explicitly supplied `shape` argument ({shape})."
             )
-        # What was converted just now has memory of its own.
+        # A converted NumPy array is a new copy, so the variable can keep it.
         own = isinstance(initial_value, np.ndarray) and value._array.base is None and is_aligned(value._array)
         array = placed(value._array) if placement.active else value._array
         if type(array) is not np.ndarray:
@@ -164,10 +163,10 @@ class Variable(Operators):
     # ---- reading ---------------------------------------------------------------------------
 
     def _read(self) -> Tensor:
-        """The value now, as a tensor that shares the memory until the next write; recorders hear of it.
+        """Returns the current value as a tensor that shares the memory until the next write.
 
-        For operands only: all reads until the next write give the same tensor, by which tapes know the variable. A user
-        gets a tensor from ``value``, which is none of those reads: it may be watched, or held for a constant.
+        Reports the read to recorders. Only for operands: all reads until the next write return the same tensor, which tapes
+        map to the variable. Users get another tensor from ``value``, which they may watch or treat as a constant.
         """
         snapshot = self._snapshot() if self._snapshot is not None else None
         if snapshot is None:
@@ -180,17 +179,17 @@ class Variable(Operators):
                 with writing.lock:
                     snapshot = Tensor(self._array.copy())
                     self._snapshot = weakref.ref(snapshot)
-                    sharing.begun()  # the next write must forget it
+                    sharing.begun()  # the next write must drop this snapshot
         for recorder in recorders.active:
             recorder.on_read(self, snapshot)
         return snapshot
 
     def _read_as_stored(self) -> Tensor:
-        """As ``_read``, in the variable's own dtype also where operands are given another one."""
+        """Like ``_read``, but always in the variable's own dtype, also if operands get another dtype."""
         return self._read()
 
     def _share(self, tensor: Tensor) -> None:
-        """``tensor`` may be a view of this variable's memory: it gets a copy before the next write."""
+        """Registers ``tensor``, a possible view of this variable's memory, for a copy before the next write."""
         tensor._owner = self
         sharing.begun()
         views = self._views
@@ -199,7 +198,7 @@ class Variable(Operators):
         views.append(weakref.ref(tensor))
 
     def value(self) -> Tensor:
-        """The value now, as a tensor of its own that later assigns do not change."""
+        """Returns the current value as a new tensor that later assigns do not change."""
         if sharing.is_alone():
             tensor = Tensor(self._array)
             self._share(tensor)
@@ -213,7 +212,7 @@ class Variable(Operators):
     read_value = value
 
     def numpy(self) -> Any:
-        """The value now, as a NumPy array of its own (a NumPy scalar if the shape is ())."""
+        """Returns a copy of the current value as a NumPy array (a NumPy scalar if the shape is ())."""
         if recorders.active:
             self._read()._looked_at("numpy")
         if type(self._array) is not np.ndarray:
@@ -229,15 +228,15 @@ class Variable(Operators):
     # ---- writing ---------------------------------------------------------------------------
 
     def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
-        """Gives the variable a new value, in place.
+        """Assigns a new value in place.
 
         Args:
-            value: of the variable's shape and dtype; Python values and arrays are converted.
+            value: a value of the variable's shape and dtype; Python values and arrays are converted.
             use_locking, name: kept for TensorFlow's signature.
             read_value: whether to return the variable (else None).
 
         Raises:
-            ValueError: another shape, or a tensor of another dtype; the variable is unchanged.
+            ValueError: ``value`` has another shape, or is a tensor of another dtype; the variable is unchanged.
         """
         tensor = self._checked("assign", value)
         array = tensor._array
@@ -255,7 +254,7 @@ class Variable(Operators):
     def assign_add(
         self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Any:
-        """Adds ``delta``, of the variable's shape and dtype, in place; errors as ``assign``.
+        """Adds ``delta``, of the variable's shape and dtype, in place; errors as in ``assign``.
 
         Raises:
             InvalidArgumentError: ``delta`` has another shape: it is not broadcast.
@@ -265,7 +264,7 @@ class Variable(Operators):
     def assign_sub(
         self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
     ) -> Any:
-        """Subtracts ``delta``, of the variable's shape and dtype, in place; errors as ``assign_add``."""
+        """Subtracts ``delta``, of the variable's shape and dtype, in place; errors as in ``assign_add``."""
         return self._update(np.subtract, "assign_sub", delta, read_value)
 
     def _update(self, ufunc: Any, what: str, delta: Any, read_value: bool) -> Any:
@@ -289,7 +288,7 @@ class Variable(Operators):
         return self if read_value else None
 
     def _changes_by_operations(self) -> bool:
-        """Whether its parts are changed by operations and an assignment: for who follows state, and on a GPU."""
+        """True if updates must run as an operation and an assignment: for recorders that follow state, and on a GPU."""
         return type(self._array) is not np.ndarray or any(one.follows_state for one in recorders.active)
 
     def _checked(self, what: str, value: Any) -> Tensor:
@@ -298,14 +297,14 @@ class Variable(Operators):
         return convert_to_tensor(value, dtypes.OF_NUMPY[self._array.dtype])
 
     def _writable(self) -> np.ndarray:
-        """The variable's memory, free to be written: tensors that shared it have their own bytes now."""
+        """Returns the variable's memory for a write, after tensors that share it got their own copies."""
         for recorder in recorders.active:
             recorder.on_write(self)
         self._release()
         return self._array
 
     def _release(self) -> None:
-        """Gives tensors that share the variable's memory bytes of their own."""
+        """Copies the value for each tensor that shares the variable's memory."""
         if self._snapshot is not None or self._views:
             sharing = [*self._views, self._snapshot] if self._snapshot is not None else self._views
             for reference in sharing:
@@ -316,10 +315,10 @@ class Variable(Operators):
             self._snapshot = None
             self._views = []
 
-    # ---- what it is ------------------------------------------------------------------------
+    # ---- properties ------------------------------------------------------------------------
 
     def _promoted_with(self, other: Any, divided: bool) -> tuple[Any, Any] | None:
-        """Both operands of an operator in their common dtype, for variables that are promoted; None for others, as this one."""
+        """Returns both operands in their common dtype, for variable classes with dtype promotion; here None."""
         return None
 
     @property
@@ -329,7 +328,7 @@ class Variable(Operators):
 
     @property
     def shape(self) -> TensorShape:
-        """The dimensions, fixed for life."""
+        """The dimensions; they never change."""
         return TensorShape.of(self._array.shape)
 
     @property
@@ -339,30 +338,30 @@ class Variable(Operators):
 
     @property
     def name(self) -> str:
-        """The name given, with ``:0`` after it."""
+        """The name, followed by ``:0``."""
         return self._name + ":0"
 
     @property
     def initializer(self) -> None:
-        """None, as in TensorFlow's eager mode: a variable has its first value at once."""
+        """None, as in TensorFlow's eager mode: a variable has its initial value at once."""
         return None
 
     @property
     def trainable(self) -> bool:
-        """Whether gradient tapes watch the variable on their own."""
+        """True if gradient tapes watch the variable automatically."""
         return self._trainable
 
     @property
     def device(self) -> str:
-        """Where the elements are, in TensorFlow's spelling."""
+        """The device of the elements, in TensorFlow's spelling."""
         return name_of(device_of(self._array))
 
     def get_shape(self) -> TensorShape:
-        """The dimensions: another name of ``shape``."""
+        """Returns ``shape``."""
         return self.shape
 
     def ref(self) -> Reference:
-        """A hashable reference, for use as a key: variables themselves are not hashable."""
+        """Returns a hashable reference for use as a key; variables themselves are not hashable."""
         return Reference(self)
 
     def __hash__(self) -> int:
@@ -437,7 +436,7 @@ class Variable(Operators):
 
 
 def write(memory: Any, array: Any) -> None:
-    """Writes a value to a variable's memory, wherever the two are."""
+    """Writes the value ``array`` to a variable's ``memory``, on any devices."""
     if type(memory) is np.ndarray:
         np.copyto(memory, moved(array, None))
     else:
@@ -451,4 +450,4 @@ def _in_place(operator: str, method: str) -> RuntimeError:
     )
 
 
-tensors.converters.append((Variable, methodcaller("read_value")))  # a subclass may have its own
+tensors.converters.append((Variable, methodcaller("read_value")))  # a subclass may override `read_value`

@@ -1,6 +1,6 @@
-"""Compiles the library's own kernels before they are used: into the disk cache of this machine, or for a wheel.
+"""Ahead-of-time compilation of the library's kernels: into the disk cache of this machine, or for a wheel.
 
-Emitted groups of users' steps are not known before; they are compiled when a step is.
+The fused groups of users' steps are not known in advance; they are compiled with their step.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fastgrad.kernels.codegen.isa import LEVELS
 
 
 def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
-    """All kernels of the package, each with all combinations of dtypes of its type variables, in a fixed order."""
+    """Returns each kernel of the package with each combination of dtypes of its type variables, in a fixed order."""
     for module in pkgutil.walk_packages(fastgrad.kernels.__path__, "fastgrad.kernels."):
         importlib.import_module(module.name)
     importlib.import_module("fastgrad.keras.optimizers")
@@ -38,7 +38,7 @@ def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
     kernels = [
         found
         for found in gc.get_objects()
-        if issubclass(type(found), Kernel)  # isinstance would ask a weak proxy for the class of what is gone
+        if issubclass(type(found), Kernel)  # isinstance would fail on a dead weak proxy
         and (str(found.function.__module__).startswith("fastgrad.") or id(found) in of_rules)
     ]
     combinations = [
@@ -53,21 +53,21 @@ def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
 
 
 def compile_kernels(part: int, parts: int) -> Iterator[str]:
-    """Compiles each kernel whose number is `part` modulo `parts`, unless it is there; yields their names."""
+    """Compiles the kernels whose index is `part` modulo `parts`, unless they exist; yields their names."""
     for kernel, variables in library_kernels()[part::parts]:
         kernel.compile_for_arrays(variables)
         yield kernel.__name__
 
 
 def compile_side_by_side(processes: int, arguments: Sequence[str] = ()) -> Iterator[tuple[int, int]]:
-    """Compiles all kernels in several processes; yields how many are done, and of how many, after each.
+    """Compiles all kernels in several processes; after each kernel, yields the number done and the total.
 
     Args:
-        processes: how many.
+        processes: the number of processes.
         arguments: further words of this module's command line.
 
     Raises:
-        RuntimeError: a process failed; the message is what it wrote.
+        RuntimeError: a process failed; the message has its error output.
     """
     command = [sys.executable, "-m", "fastgrad.warm", *arguments, "--parts", str(processes)]
     total, done = len(library_kernels()), 0
@@ -92,7 +92,7 @@ def compile_side_by_side(processes: int, arguments: Sequence[str] = ()) -> Itera
 
 
 def compile_for_wheel(processes: int) -> None:
-    """Compiles all kernels for each level of processors into the files that a wheel brings, and says so."""
+    """Compiles all kernels for each processor level into the files of a wheel, and prints the progress."""
     for level in LEVELS:
         with tempfile.TemporaryDirectory() as folder:
             for done, total in compile_side_by_side(processes, ["--level", level, "--folder", folder]):
@@ -104,7 +104,7 @@ def compile_for_wheel(processes: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Compiles a part of the kernels, or all for a wheel; `fastgrad warm` and `make wheel` run this."""
+    """Compiles a part of the kernels, or all kernels for a wheel; `fastgrad warm` and `make wheel` run it."""
     parser = argparse.ArgumentParser(prog="python -m fastgrad.warm")
     parser.add_argument("--wheel", action="store_true", help="compile for all levels of processors, for a wheel")
     parser.add_argument("--level", choices=LEVELS, help="compile for a level of processors, instead of this one")

@@ -1,1 +1,1 @@
-"""From a program that runs to a program that replays: call → record → graph → fuse → plan → replay, a room a stage."""
+"""The compiler: call → recording → graph → fusion → plan → replay, with a package for each stage."""

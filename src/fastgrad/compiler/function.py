@@ -1,4 +1,4 @@
-"""``tf.function``: a Python function that is recorded when it is first called, and replayed from then on."""
+"""``tf.function``: a Python function that is recorded at its first call, and replayed from then on."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ from fastgrad.tensor import Tensor
 _NOT_LOOKED_FOR, _AGAIN = object(), object()
 
 RECENT = 4
-"""How many entries are tried before a call goes the long way."""
+"""The number of recent entries that a call tries before it takes the slow path."""
 
 ENTRIES = 4
-"""How many forms of a call (by position or name, tensors or arrays) have an entry of their own."""
+"""The most forms of a call (by position or name, tensors or arrays) with an entry of their own."""
 
 
 class CacheInfo(NamedTuple):
-    """What a function has recorded.
+    """Counts of a function's recordings.
 
     Attributes:
         recordings: how often its Python ran to be recorded.
-        keys: the different arguments that are kept.
-        programs: the recordings that are kept, over all keys.
-        maxsize: how many keys are kept at most.
+        keys: the number of different arguments that are kept.
+        programs: the number of recordings that are kept, over all keys.
+        maxsize: the most keys that are kept.
     """
 
     recordings: int
@@ -60,13 +60,13 @@ class CacheInfo(NamedTuple):
 class Function:
     """A Python function with its recordings; made by ``tf.function``.
 
-    The first call with certain arguments runs eagerly and is recorded; the second compiles what was recorded, and from then
-    on a call replays it, without running the Python function.
+    The first call with certain arguments runs eagerly and is recorded. The second call compiles the recording. From then
+    on a call replays the program, and does not run the Python function.
     """
 
     records_graphs = True
-    gave_up = False  # whether a call could not be recorded, and its Python's result was returned: see runs_unrecorded
-    replays_at_once = False  # whether the first call's result is the program's, too: see enable_op_determinism
+    gave_up = False  # whether a call could not be recorded, and Python's result was returned: see runs_unrecorded
+    replays_at_once = False  # whether the program also computes the first call's result: see enable_op_determinism
 
     _all: ClassVar[weakref.WeakSet[Function]] = weakref.WeakSet()
 
@@ -83,7 +83,7 @@ class Function:
         self._python = python_function
         self._input_signature = input_signature
         self._verify = self._unverified = verify
-        self._runs_unrecorded = runs_unrecorded  # what can't be recorded is no error: its one run counts
+        self._runs_unrecorded = runs_unrecorded  # no error if a call can't be recorded: its one run counts
         self._instance = None if instance is None else weakref.ref(instance)
         self._signature = Signature(python_function, input_signature, 0 if instance is None else 1)
         self._floats = Floats()
@@ -93,7 +93,7 @@ class Function:
         self._recent: tuple[Any, ...] = ()
         self._recordings = 0
         self._retracing = Retracing(self.__name__)
-        self._last: Version | None = None  # that was used last
+        self._last: Version | None = None  # the last one used
         self._pieces: Any = _NOT_LOOKED_FOR
         self._looped: Any = _NOT_LOOKED_FOR
         Function._all.add(self)
@@ -101,7 +101,7 @@ class Function:
     # ---- calling -------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Calls the function: a replay where there is one, else a run that is recorded."""
+        """Calls the function: replays a recording if there is one, else runs and records it."""
         found = self._entry(args, kwargs)
         if found is not MISS:
             return found
@@ -113,7 +113,7 @@ class Function:
         return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
-        """The long way: the call is taken apart, and what was recorded of such calls looked up."""
+        """Takes the slow path: splits the call into key and arrays, and looks up its recordings."""
         arguments = self._signature.bind(args, kwargs)
         call = Call(arguments, self._floats)
         active = recorders.active
@@ -146,7 +146,7 @@ class Function:
         put_back = is_first and not active and (self.replays_at_once or ops_are_deterministic())
 
         def record() -> Any:
-            if self._recordings != recordings:  # another thread has recorded meanwhile, perhaps such a call
+            if self._recordings != recordings:  # another thread has recorded meanwhile, perhaps the same call
                 return _AGAIN
             self._retracing.note(call, key, version is not None)
             return self._record_with_room(arguments, call, objects, version, put_back)
@@ -161,7 +161,7 @@ class Function:
     def _replay(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], call: Call, version: Version
     ) -> tuple[Any] | None:
-        """The result by what is recorded, as a tuple of one; None if this way is not."""
+        """Returns the result by a replay, as a tuple of one; None if the trace is not recorded."""
         self._last = version
         if recorders.active:
             traced = version.ways.call(call.tensors())
@@ -194,7 +194,7 @@ class Function:
         version: Version,
         way: Way,
     ) -> Any:
-        """Straight-line code for calls like this one."""
+        """Returns straight-line code for calls like this one."""
         form = len(args), tuple(kwargs), tuple([type(value) for value in call.values])
         tree = version.ways.trees[0]
         made, found = version.entries.get(form, (None, None))
@@ -214,26 +214,26 @@ class Function:
         return call.objects if self._instance is None else [self._instance(), *call.objects]
 
     def _in_pieces(self) -> Any:
-        """The Python function with recorded bodies in the place of its loops over datasets; None if it has none."""
+        """Returns the Python function with recorded bodies of its loops over datasets; None if it has none."""
         if self._pieces is _NOT_LOOKED_FOR:
             self._pieces = in_pieces(self._python, functools.partial(Function, runs_unrecorded=True))
         return self._pieces
 
     def _with_program_loops(self) -> Any:
-        """The Python function with loops that the program may take over."""
+        """Returns the Python function with loops that the program may run."""
         if self._looped is _NOT_LOOKED_FOR:
             self._looped = with_program_loops(self._python)
         return self._looped
 
     def _run(self, arguments: dict[str, Any], call: Call, python: Any = None) -> Any:
-        """Runs the Python function, or ``python`` in its place, as part of whatever is recorded."""
+        """Runs the Python function, or ``python`` in its place, inside the active recordings."""
         leaves = iter([as_passed(value) for value in call.values])
         passed = {name: rebuilt(value, leaves) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
         return as_results(self._called(self._callable(python), args, kwargs), self.__name__)
 
     def _called(self, python: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What the Python function returns.
+        """Returns the value of the Python function.
 
         Raises:
             OutOfRangeError: it takes an element of a dataset's iterator that has none left.
@@ -253,7 +253,7 @@ class Function:
         return functools.partial(python, self._instance())
 
     def _record_with_room(self, *given: Any) -> Any:
-        """As ``_record``, from the start for as long as a loop that only a gradient runs turns out to have too little room."""
+        """Records as ``_record``; restarts while a loop that only a gradient runs has too small a capacity."""
         before: GuardError | None = None
         while True:
             try:
@@ -261,14 +261,14 @@ class Function:
             except GuardError as error:
                 if before is not None and error.found <= before.found:
                     raise
-                before = error  # by its traceback the loop stays, which now knows how much it needs
+                before = error  # its traceback keeps the loop alive, which now knows the capacity that it needs
 
     def _record(
         self, arguments: dict[str, Any], call: Call, objects: list[Any], version: Version | None, put_back: bool = False
     ) -> Any:
-        """Runs the Python function and writes down what it does.
+        """Runs the Python function and records it.
 
-        With ``put_back`` state is then as it was, and ``MISS`` returned, if what was written down may be replayed.
+        With ``put_back`` the state is restored, and ``MISS`` returned, if the recording may be replayed.
         """
         asked: dict[str, int] = {}
         tensors, leaves = stand_ins(call, asked.__setitem__)
@@ -284,7 +284,7 @@ class Function:
                 value = self._called(self._callable(), args, kwargs)
                 ran = True
                 value = as_results(value, self.__name__)
-                # A float whose value was asked for is known by it from now on, and no array of later calls.
+                # A float whose Python value was read is part of the key from now on, not an array of later calls.
                 by_value = {number: tensors[number]._array for number in asked.values()}
                 given = [tensor for number, tensor in enumerate(tensors) if number not in by_value]
                 results = Results(value, given, recording)
@@ -308,7 +308,7 @@ class Function:
         if created:
             del way
             for tensor in found:
-                if tensor._owner is not None:  # who keeps its value alone does not keep a variable
+                if tensor._owner is not None:  # a variable's value must not keep the variable alive
                     tensor._array, tensor._owner = tensor._array.copy(), None
             self._check_created(created, saved, call, objects)
         self._recordings += 1
@@ -319,7 +319,7 @@ class Function:
         key = self._cache.add(call)
         captures = Captures(self._callable(), arguments, objects, settled)
         if created:
-            key.made_variables = captures  # the next call is recorded, without what made them
+            key.made_variables = captures  # the next call is recorded again, and makes none
             return results.first(found, call.given)
         if version is None or version not in key.versions or not version.captures.hold(objects):
             version = key.add(captures)
@@ -331,10 +331,10 @@ class Function:
         return results.first(found, call.given)
 
     def _settled(self, before: Captures, recording: Recording) -> frozenset[str]:
-        """The captured numbers that the function has changed itself: a side effect, that acts while recording only.
+        """Returns the captured numbers that the function itself has changed: a side effect, only during recording.
 
         Raises:
-            TraceError: it has kept a tensor that it computed under a name that it reads: a replay would not.
+            TraceError: it keeps a tensor that it computed under a name that it reads: a replay would not.
         """
         moved = before.moved()
         for label, value in [] if recording.created else moved.items():
@@ -379,7 +379,7 @@ class Function:
         self._bound[number] = weakref.ref(instance, gone), bound
         return bound
 
-    # ---- looking inside ------------------------------------------------------------------------------------
+    # ---- inspection ----------------------------------------------------------------------------------------
 
     @property
     def python_function(self) -> Callable[..., Any]:
@@ -389,11 +389,11 @@ class Function:
         return MethodType(self._python, self._instance())
 
     def experimental_get_tracing_count(self) -> int:
-        """How often the function was recorded."""
+        """Returns how often the function was recorded."""
         return self._recordings
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
-        """A function for certain Python arguments, to be called with tensors; nothing is recorded yet.
+        """Returns a function for certain Python arguments, to be called with tensors; records nothing yet.
 
         Args:
             *args, **kwargs: as for a call; a ``TensorSpec`` may stand for a tensor. None with an ``input_signature``.
@@ -408,15 +408,15 @@ class Function:
         return ConcreteFunction(called, self.__name__, arguments, kinds)
 
     def graph(self) -> str:
-        """What was recorded of the call made last, as text: a graph for each way that it went."""
+        """Returns the recordings of the last call's key as text: a graph for each trace."""
         return graph_text(self._last)
 
     def source(self) -> str:
-        """What was generated for the call made last: the steps of its program, the kernels' code, and the Python that calls it."""
+        """Returns the code generated for the last call: its program's steps, the kernels, the Python that calls it."""
         return source_text(self._last)
 
     def inspect_llvm(self, kernel: str | None = None) -> Any:
-        """The LLVM IR of the kernels of the call made last, as LLVM has optimised it; compiles them again, for the CPU.
+        """Returns the LLVM IR of the last call's kernels, after LLVM's optimizations; compiles them again, for the CPU.
 
         Args:
             kernel: the name of a kernel, such as ``"matmul[float32]"``; None for all.
@@ -430,7 +430,7 @@ class Function:
         return kernel_texts(self.__name__, self._last, inspect_llvm, kernel)
 
     def inspect_asm(self, kernel: str | None = None) -> Any:
-        """The assembly of the kernels of the call made last; compiles them again, for the CPU.
+        """Returns the assembly of the last call's kernels; compiles them again, for the CPU.
 
         Args:
             kernel: the name of a kernel, such as ``"matmul[float32]"``; None for all.
@@ -444,14 +444,14 @@ class Function:
         return kernel_texts(self.__name__, self._last, inspect_asm, kernel)
 
     def report(self) -> str:
-        """What the program of the call made last consists of: operations, kernels, memory, what runs as Python."""
+        """Returns a summary of the last call's program: operations, kernels, memory, operations that run in Python."""
         note = ""
         if self._signature.has_open_sizes:
             note = "\ninput_signature leaves sizes open: each size that comes has a program of its own."
         return report_text(self.__name__, self._last) + note
 
     def cache_info(self) -> CacheInfo:
-        """What was recorded, in numbers."""
+        """Returns counts of the recordings."""
         programs = sum(len(version.ways) for key in self._cache for version in key.versions)
         return CacheInfo(self._recordings, len(self._cache), programs, KEYS)
 
@@ -462,7 +462,7 @@ class Function:
         return self._twin(copy.deepcopy(self._python, memo))
 
     def _twin(self, python_function: Callable[..., Any]) -> Function:
-        """Another function of the same kind, which has recorded nothing yet."""
+        """Returns another function of the same kind, without recordings."""
         instance = None if self._instance is None else self._instance()
         return Function(python_function, self._input_signature, self._verify, instance)
 
@@ -471,12 +471,12 @@ class Function:
 
 
 def no_entry(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What stands for an entry while there is none."""
+    """Returns ``MISS``; the entry of a function without entries."""
     return MISS
 
 
 def forget_entries() -> None:
-    """Lets all functions take the long way once, as entries have to look at more from now on."""
+    """Drops all entries, so that each function takes the slow path once; entries must check more from now on."""
     for function in list(Function._all):
         _let_go(weakref.ref(function))
         for version in [version for key in function._cache for version in key.versions]:
@@ -484,7 +484,7 @@ def forget_entries() -> None:
 
 
 def _let_go(function: Any) -> None:
-    """A function keeps no hold on what it has dropped."""
+    """Drops a function's references to entries and versions that its cache has dropped."""
     found = function()
     if found is not None:
         found._entry, found._recent, found._last = no_entry, (), None
@@ -512,9 +512,9 @@ def function(
         verify: how many of the first replays are also run eagerly and compared.
         autograph, jit_compile, reduce_retracing, experimental_implements, experimental_autograph_options,
         experimental_attributes, experimental_relax_shapes, experimental_compile, experimental_follow_type_hints: kept for
-        TensorFlow's signature. ``for i in tf.range(n)`` and ``while`` with a condition on tensors, in the function itself, become
-        loops of the program, whatever the number of trips, if their variables keep shape and dtype and the body leaves nothing
-        behind in Python. Else Python's control flow works on tensors by their values: each way that it goes is recorded. Each
+        TensorFlow's signature. ``for i in tf.range(n)`` and ``while`` with a condition on tensors, in the function itself,
+        become loops of the program, for any number of iterations, if their variables keep shape and dtype and the body has no
+        other effect in Python. Else Python's control flow uses the values of tensors: each trace is recorded. Each
         shape has a program of its own.
 
     Returns:

@@ -1,4 +1,4 @@
-"""``tf.contrib.eager``: the names under which TensorFlow 1 had eager execution (``import fastgrad.contrib.eager as tfe``)."""
+"""``tf.contrib.eager``: TensorFlow 1's names of eager execution (``import fastgrad.contrib.eager as tfe``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastgrad.variable import Variable as Variable
 
 
 def Iterator(dataset: Any) -> Any:
-    """An iterator over a dataset's elements: ``iter(dataset)``; TypeError if there is none."""
+    """Returns ``iter(dataset)``; TypeError if ``dataset`` is not iterable."""
     try:
         return iter(dataset)
     except TypeError:
@@ -25,19 +25,19 @@ def Iterator(dataset: Any) -> Any:
 
 
 def gradients_function(f: Callable[..., Any], params: Iterable[int | str] | None = None) -> Callable[..., list[Any]]:
-    """The function that gives the gradients of ``f`` with respect to its arguments.
+    """Returns a function that computes the gradients of ``f`` with respect to its arguments.
 
     Args:
-        f: a function of positional arguments that gives a tensor, or several, which are then summed.
-        params: positions or names of the arguments to differentiate by; all if None.
+        f: a function of positional arguments that returns a tensor or several tensors, which are summed.
+        params: the positions or names of the arguments to differentiate by; None for all.
 
     Returns:
-        A function of the arguments of ``f``, and ``dy`` (the weight of its result, default 1), that gives the list of
-        gradients: None for an argument that is an integer or that the result does not depend on.
+        A function of the arguments of ``f`` and of ``dy`` (the weight of the result, default 1). It returns the list of
+        gradients: None for an integer argument, and for an argument that the result does not depend on.
 
     Raises:
-        ValueError: (from the result) ``f`` gave None, got keyword arguments, or has no argument of a name in ``params``.
-        IndexError: (from the result) it has no argument of a position in ``params``.
+        ValueError: (from the result) ``f`` returned None, got keyword arguments, or lacks an argument name of ``params``.
+        IndexError: (from the result) ``f`` lacks an argument position of ``params``.
     """
     both = value_and_gradients_function(f, params)
 
@@ -50,7 +50,7 @@ def gradients_function(f: Callable[..., Any], params: Iterable[int | str] | None
 def value_and_gradients_function(
     f: Callable[..., Any], params: Iterable[int | str] | None = None
 ) -> Callable[..., tuple[Any, list[Any]]]:
-    """As ``gradients_function``, for pairs of the value and the list of gradients; TypeError if ``f`` can't be called."""
+    """Like ``gradients_function``, with pairs of value and gradients; TypeError if ``f`` is not callable."""
     checked_callable("value_and_gradients_function", "f", f)
 
     def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
@@ -70,16 +70,17 @@ def value_and_gradients_function(
 
 
 def implicit_gradients(f: Callable[..., Any]) -> Callable[..., list[tuple[Any, Variable]]]:
-    """The function that gives pairs of a gradient (or None) and a variable, for all trainable variables that ``f`` reads.
+    """Returns a function that computes the gradients of ``f`` by all trainable variables that ``f`` reads.
 
     Args:
-        f: a function that gives a tensor, or several, which are then summed.
+        f: a function that returns a tensor or several tensors, which are summed.
 
     Returns:
-        A function of the arguments of ``f``; its result suits ``optimizer.apply_gradients``.
+        A function of the arguments of ``f``. It returns pairs of a gradient (or None) and a variable, for
+        ``optimizer.apply_gradients``.
 
     Raises:
-        ValueError: (from the result) ``f`` gave None or read no trainable variable.
+        ValueError: (from the result) ``f`` returned None or read no trainable variable.
     """
     both = implicit_value_and_gradients(f)
 
@@ -90,7 +91,7 @@ def implicit_gradients(f: Callable[..., Any]) -> Callable[..., list[tuple[Any, V
 
 
 def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[Any, list[tuple[Any, Variable]]]]:
-    """As ``implicit_gradients``, for pairs of the value and the list of pairs; TypeError if ``f`` can't be called."""
+    """Like ``implicit_gradients``, but also returns the value, first; TypeError if ``f`` is not callable."""
     checked_callable("implicit_value_and_gradients", "f", f)
 
     def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[tuple[Any, Variable]]]:

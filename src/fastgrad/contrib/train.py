@@ -1,7 +1,8 @@
-"""The optimizers of TensorFlow 1 (``tf.train.AdamOptimizer`` and its fellows), and the global step.
+"""The optimizers of TensorFlow 1 (``tf.train.AdamOptimizer`` ...), and the global step.
 
-Their formulas are Keras's but for defaults: Adam's epsilon is 1e-8, Adagrad has none, RMSProp's mean square starts at 1
-and its epsilon is 1e-10, the momentum's rate is outside of the sum. They take any variables at any time.
+The formulas are those of Keras, with these differences: Adam's epsilon is 1e-8; Adagrad has no epsilon; RMSProp's mean
+square starts at 1 and its epsilon is 1e-10; momentum multiplies the accumulated sum by the learning rate. Each call may
+update other variables.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from fastgrad.variable import Variable
 
 
 class Optimizer:
-    """The base of TensorFlow 1's optimizers.
+    """The base class of TensorFlow 1's optimizers.
 
     Args:
-        learning_rate: a number, a tensor or variable that is read at each step, or a function of no arguments.
-        make: gives the optimizer that does the work, from its learning rate.
-        name: what ``get_name`` gives.
+        learning_rate: a number, a tensor or variable that is read at each step, or a function without arguments.
+        make: creates the Keras optimizer that does the work, from the learning rate.
+        name: the result of ``get_name``.
 
     Raises:
-        ValueError: a number that is not finite, negative or out of its range.
+        ValueError: a number is not finite, is negative or is out of range.
     """
 
     def __init__(self, learning_rate: Any, make: Callable[[Any], KernelOptimizer], name: str) -> None:
@@ -48,18 +49,18 @@ class Optimizer:
             self._make = lambda: make(lambda: rate)
         else:
             self._make = lambda: make(checked_number(type(self).__name__, "learning_rate", rate))
-        # Keras's optimizers keep to the variables that they were built for: each set that comes has one of its own.
+        # A Keras optimizer only updates the variables it was built for, so each new set of variables gets its own.
         self._workers: list[KernelOptimizer] = []
         self._next_worker = self._make()
-        self._worker_of: dict[int, int] = {}  # of id(variable): its worker keeps it alive
+        self._worker_of: dict[int, int] = {}  # keyed by id(variable); its worker keeps the variable alive
         self._steps = Variable(0, trainable=False, name="steps", dtype=dtypes.int64)
 
     def get_name(self) -> str:
-        """The name given."""
+        """Returns the name of the optimizer."""
         return self._name
 
     def variables(self) -> list[Any]:
-        """All slots made so far."""
+        """Returns all slots created so far."""
         return [
             variable
             for worker in [*self._workers, self._next_worker]
@@ -79,13 +80,13 @@ class Optimizer:
         """Updates variables by their gradients.
 
         Args:
-            grads_and_vars: pairs of a gradient and its variable; those whose gradient is None are left out.
-            global_step: a variable to which 1 is added.
+            grads_and_vars: pairs of a gradient and its variable; pairs without a gradient (None) are skipped.
+            global_step: a variable that is incremented by 1.
             name: kept for TensorFlow's signature.
 
         Raises:
-            ValueError: no pair, or no gradient.
-            InvalidArgumentError: a gradient that does not fit its variable. Nothing has changed after an error.
+            ValueError: there is no pair, or no gradient.
+            InvalidArgumentError: a gradient does not fit its variable. After an error, nothing is changed.
         """
         pairs = list(grads_and_vars)
         if not pairs:
@@ -129,16 +130,16 @@ class Optimizer:
         colocate_gradients_with_ops: bool = False,
         grad_loss: Any = None,
     ) -> list[tuple[Any, Variable]]:
-        """Pairs of a gradient (or None) and its variable.
+        """Returns pairs of a gradient (or None) and its variable.
 
         Args:
-            loss: a function of no arguments that gives the loss.
-            var_list: the variables; all trainable ones that ``loss`` reads if None.
+            loss: a function without arguments that returns the loss.
+            var_list: the variables; None for all trainable variables that ``loss`` reads.
             gate_gradients, aggregation_method, colocate_gradients_with_ops: kept for TensorFlow's signature.
             grad_loss: the gradient of the loss, default 1.
 
         Raises:
-            RuntimeError: ``loss`` is no function.
+            RuntimeError: ``loss`` is not a function.
         """
         if not callable(loss):
             raise RuntimeError(
@@ -160,10 +161,10 @@ class Optimizer:
         name: str | None = None,
         grad_loss: Any = None,
     ) -> None:
-        """``apply_gradients(compute_gradients(loss, var_list), global_step)``.
+        """Calls ``apply_gradients(compute_gradients(loss, var_list), global_step)``.
 
         Raises:
-            RuntimeError: ``loss`` is no function.
+            RuntimeError: ``loss`` is not a function.
             ValueError: ``loss`` depends on no variable.
         """
         pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
@@ -176,7 +177,7 @@ class Optimizer:
 
 
 class GradientDescentOptimizer(Optimizer):
-    """``w -= rate * g``.
+    """Gradient descent: ``w -= rate * g``.
 
     Args:
         learning_rate: see ``Optimizer``.
@@ -189,14 +190,14 @@ class GradientDescentOptimizer(Optimizer):
 
 
 class MomentumOptimizer(Optimizer):
-    """``a = momentum * a + g; w -= rate * a``, or with Nesterov's momentum ``w -= rate * (g + momentum * a)``.
+    """Momentum: ``a = momentum * a + g; w -= rate * a``; Nesterov: ``w -= rate * (g + momentum * a)``.
 
     Args:
         learning_rate: see ``Optimizer``.
-        momentum: how much of the sum stays at each step.
+        momentum: the decay of the accumulated sum per step.
         use_locking: kept for TensorFlow's signature.
         name: see ``Optimizer``.
-        use_nesterov: whether to look ahead.
+        use_nesterov: whether to use Nesterov's momentum.
     """
 
     def __init__(
@@ -221,8 +222,8 @@ class AdamOptimizer(Optimizer):
 
     Args:
         learning_rate: see ``Optimizer``.
-        beta1, beta2: how much of the moments stays at each step.
-        epsilon: added to the root of the second moment.
+        beta1, beta2: the decay rates of the moments per step.
+        epsilon: added to the square root of the second moment.
         use_locking: kept for TensorFlow's signature.
         name: see ``Optimizer``.
     """
@@ -240,15 +241,15 @@ class AdamOptimizer(Optimizer):
 
 
 class RMSPropOptimizer(Optimizer):
-    """RMSprop; see ``tf.optimizers.RMSprop``. Of sparse gradients only their rows are touched.
+    """RMSprop; see ``tf.optimizers.RMSprop``. A sparse gradient only updates its rows.
 
     Args:
         learning_rate: see ``Optimizer``.
-        decay: how much of the mean square stays at each step.
-        momentum: how much of the last step is added to the next.
-        epsilon: added inside the root.
+        decay: the decay of the mean square per step.
+        momentum: the part of the last step that is added to the next step.
+        epsilon: added inside of the square root.
         use_locking: kept for TensorFlow's signature.
-        centered: whether the mean gradient is kept too.
+        centered: whether to also track the mean gradient.
         name: see ``Optimizer``.
     """
 
@@ -268,11 +269,11 @@ class RMSPropOptimizer(Optimizer):
 
 
 class AdagradOptimizer(Optimizer):
-    """``a += g**2; w -= rate * g / sqrt(a)``.
+    """Adagrad: ``a += g**2; w -= rate * g / sqrt(a)``.
 
     Args:
         learning_rate: see ``Optimizer``.
-        initial_accumulator_value: what the sums of squares start with, above 0.
+        initial_accumulator_value: the initial sum of squares, above 0.
         use_locking: kept for TensorFlow's signature.
         name: see ``Optimizer``.
     """
@@ -300,7 +301,7 @@ class _Momentum(SGD):
 class _RMSProp(RMSprop):
     @property
     def _zero_gradient(self) -> int:
-        return RESTS  # as TensorFlow 1's sparse update
+        return RESTS  # like TensorFlow 1's sparse update
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
@@ -312,12 +313,12 @@ _global_steps: list[Variable] = []
 
 
 def get_global_step(graph: Any = None) -> Variable | None:
-    """The global step, or None before ``create_global_step``; ``graph`` is kept for TensorFlow's signature."""
+    """Returns the global step, None if it is not created yet; ``graph`` is kept for TensorFlow's signature."""
     return _global_steps[0] if _global_steps else None
 
 
 def get_or_create_global_step(graph: Any = None) -> Variable:
-    """The global step, an int64 variable that starts at 0; ``graph`` is kept for TensorFlow's signature."""
+    """Returns the global step, an int64 variable that starts at 0; ``graph`` is kept for TensorFlow's signature."""
     if not _global_steps:
         _global_steps.append(Variable(0, trainable=False, name="global_step", dtype=dtypes.int64))
     return _global_steps[0]

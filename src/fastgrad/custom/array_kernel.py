@@ -1,4 +1,4 @@
-"""``kernel``: a user's function of arrays becomes an operation, batched over leading dimensions."""
+"""``kernel``: makes a user's function of arrays an operation, batched over leading dimensions."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ FLOAT32: np.dtype = np.dtype(np.float32)
 
 
 class ArrayOperation(Operation):
-    """A function of arrays as an operation. Each input has the whole batch in front, or the batch of one item.
+    """An operation that runs a user's function on each item of a batch.
+
+    Each input has all dimensions of the batch, or a batch of one item.
 
     Args:
-        name: the operation's.
-        function: the user's.
+        name: the operation's name.
+        function: the user's function.
         signature: the shapes of one item.
-        result_dtypes: gives the dtypes of the results for those of the inputs.
+        result_dtypes: maps the dtypes of the inputs to the dtypes of the results.
     """
 
     dtypes = NUMERIC | BOOLEAN
@@ -60,15 +62,15 @@ class ArrayOperation(Operation):
         CUSTOM[self.name] = self
 
     def set_gradient(self, given: ArrayOperation | None) -> None:
-        """Has cotangents given by an operation of (cotangents, results, inputs); with None no gradient flows."""
+        """Sets an operation of (cotangents, results, inputs) as the gradient. With None no gradient flows."""
         self.gradient = None if given is None else Joint(self._cotangents)
         self._given = given
 
     def step(self, inputs: Dtypes) -> ArrayStep:
-        """The function compiled for inputs of these dtypes.
+        """Returns the function compiled for ``inputs``, the dtypes of the inputs.
 
         Raises:
-            TypeError: Numba can't compile it.
+            TypeError: Numba can't compile the function.
         """
         with self._lock:
             if any(used.has_changed() for used in self._used):
@@ -81,20 +83,20 @@ class ArrayOperation(Operation):
         return step
 
     def shapes(self, inputs: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-        """The shapes of the results for inputs of these shapes."""
+        """Returns the shapes of the results for the shapes of ``inputs``."""
         sizes = self.signature.sizes(inputs)
         cores = self.signature.inputs
         batch = np.broadcast_shapes(*[shape[: len(shape) - len(d)] for shape, d in zip(inputs, cores, strict=True)])
         return [(*batch, *[sizes.get(str(dim), dim) for dim in dims]) for dims in self.signature.results]  # type: ignore[arg-type]
 
     def run(self, *arrays: np.ndarray) -> Any:
-        """The results: an array, or a tuple of several."""
+        """Computes the result: an array, or a tuple of several."""
         shapes = self.shapes([x.shape for x in arrays])
         results = self.step(tuple([x.dtype for x in arrays])).run(arrays, shapes)
         return results if len(results) > 1 else results[0]
 
     def launches(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        """The function's loop as a step of a program; None if the function takes Python's lock."""
+        """Returns the function's loop as a step of a program; None if the function takes the GIL."""
         if not any(prod(y.shape) for y in outputs):
             return Launches(())
         step = self.step(tuple([x.dtype for x in inputs]))
@@ -120,7 +122,7 @@ class ArrayOperation(Operation):
         return slope if slope._array.dtype == x._array.dtype else TABLE["cast"](slope, dtype=x._array.dtype.name)
 
     def batched(self, name: str, rows: int, /, *inputs: Batched) -> Any:
-        """All rows at once: they are more items of the batch (see ops/batching.py)."""
+        """Runs all rows in one call: the rows are further items of the batch (see ops/batching.py)."""
         cores = [len(dims) for dims in self.signature.inputs]
         batches = [x.shape[: x.rank - core] for x, core in zip(inputs, cores, strict=True)]
         batch = np.broadcast_shapes(*batches)
@@ -144,17 +146,17 @@ def _spread(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 class Kernel:
-    """An operation that a user has written as a function of arrays; made by ``kernel``.
+    """An operation that a user wrote as a function of arrays; ``kernel`` makes it.
 
     Attributes:
-        operation: what is recorded and compiled.
+        operation: the operation that is recorded and compiled.
         signature: the shapes of one item, as text.
         python_function: the Python function.
-        gradient_functions: the Python function of a gradient that was given.
-        __wrapped__: the function as it was given.
+        gradient_functions: the Python function of the user's gradient, if there is one.
+        __wrapped__: the function as the user passed it.
     """
 
-    compiles_function = True  # what the function uses from outside is looked at before a compiled step is replayed
+    compiles_function = True  # values that the function uses from outside are checked before a replay
     __name__: str
     __qualname__: str
 
@@ -177,26 +179,26 @@ class Kernel:
         return f"<fastgrad.kernel {self.__name__}: {self.signature}>"
 
     def __reduce__(self) -> str:
-        return self.__qualname__  # as functions are: by name
+        return self.__qualname__  # pickled by name, as functions are
 
     def _result_dtypes(self, inputs: Dtypes) -> Dtypes:
         own = promoted(*inputs)
         return tuple([own if dtype is None else dtype for dtype in self._dtypes])
 
     def __call__(self, *args: Any, name: str | None = None) -> Any:
-        """The function of each item of a batch.
+        """Applies the function to each item of a batch.
 
         Args:
-            args: for each input of the signature a tensor, variable, array or number. Its last dimensions are those of the signature;
-                those before them are the batch, and broadcast.
+            args: a tensor, variable, array or number for each input of the signature. Its last dimensions are those of the signature.
+                The dimensions before them are the batch; batches broadcast.
             name: kept for TensorFlow's signature.
 
         Returns:
-            A tensor with the dimensions of the batch and those of the result in the signature; a tuple for several results.
+            A tensor with the dimensions of the batch, then those of the result in the signature. Several results: a tuple.
 
         Raises:
-            TypeError: another number of inputs; Numba can't compile the function for these dtypes, and why.
-            InvalidArgumentError: shapes that do not fit the signature.
+            TypeError: another number of inputs. Or Numba can't compile the function for these dtypes; the message has the reason.
+            InvalidArgumentError: the shapes do not fit the signature.
         """
         if len(args) != len(self._core.inputs):
             raise TypeError(
@@ -225,18 +227,18 @@ class Kernel:
         return tuple(results) if len(results) > 1 else results[0]
 
     def gradient(self, function: Any = None) -> Any:
-        """Gives the operation a gradient; also a decorator.
+        """Gives the operation a gradient. Also a decorator.
 
         Args:
-            function: takes the cotangent of each result, then the results, then the inputs, in the shapes of the signature, and writes
-                the cotangents of the inputs to further arguments, or returns them. Cotangents of inputs that are no floats are not
+            function: takes the cotangent of each result, then the results, then the inputs, in the shapes of the signature. It returns
+                the cotangents of the inputs, or writes them to further arguments. Cotangents of inputs that are not floats are not
                 used. A ``Kernel`` brings its own gradient, for second derivatives. None: no gradient flows.
 
         Returns:
             The function, so that it can be used as a decorator.
 
         Raises:
-            TypeError: it takes another number of arguments.
+            TypeError: the function takes another number of arguments.
         """
         self.gradient_functions = [] if function is None else [python_function(function)]
         if function is None:
@@ -271,7 +273,7 @@ class Kernel:
         return tensors
 
     def _with_whole_batches(self, tensors: Sequence[Tensor], batches: Sequence[tuple[int, ...]]) -> list[Tensor]:
-        """The inputs spread to the whole batch, but for those that are the same for all of it."""
+        """Broadcasts the inputs to the whole batch, except inputs that all items share."""
         try:
             batch = np.broadcast_shapes(*batches)
         except ValueError:
@@ -291,7 +293,7 @@ def _dims_text(dims: Sequence[str | int]) -> str:
 
 
 def _declared(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
-    """The dtype of each result, None where it follows from the inputs."""
+    """Returns the declared dtype of each result; None if it follows from the inputs."""
     count = len(signature.results)
     declared = [*dtype] if isinstance(dtype, (list, tuple)) else [dtype] * count
     if len(declared) != count:
@@ -306,25 +308,26 @@ def _declared(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
 
 
 def kernel(signature: Any, dtype: Any = None) -> Any:
-    """Makes an operation on tensors of a function of arrays: ``@fg.kernel("(m,k),(k,n)->(m,n)")``.
+    """Makes a function of arrays an operation on tensors: ``@fg.kernel("(m,k),(k,n)->(m,n)")``.
 
-    The function is compiled by Numba and runs inside compiled steps with no return to Python; the items of a batch are shared among
-    the threads. It may use all that Numba can compile. It must not write to its inputs.
+    Numba compiles the function. Compiled steps run it without a return to Python; the threads share the items of a batch. It may use
+    all that Numba can compile. It must not write to its inputs.
 
     Args:
-        signature: the shapes of one item, in the notation of NumPy's generalized ufuncs: names or numbers in parentheses for each
-            input, ``->``, and the same for each result. Or a function of ``numba.guvectorize``, which has its own.
-        dtype: of the result, or a list for several; by default the widest float among the inputs, or, without floats, NumPy's
-            promotion of them.
+        signature: the shapes of one item, in the notation of NumPy's generalized ufuncs. Each input has names or numbers in
+            parentheses; after ``->`` each result has them too. Or a function of ``numba.guvectorize``, which has its own signature.
+        dtype: the dtype of the result, or a list for several results. Default: the widest float among the inputs; without floats,
+            NumPy's promotion of the inputs.
 
     Returns:
-        A decorator of a Python function, or of one compiled by ``numba.njit`` or ``numba.guvectorize``, that makes a ``Kernel``: a
-        function of tensors. It takes an array for each input, a number for ``()``, and writes its results to further
-        arguments, which hold zeros, or returns them. For a function of ``numba.guvectorize`` the ``Kernel`` itself.
+        A decorator that makes a ``Kernel``, a function of tensors, from a Python function or from a function compiled by
+            ``numba.njit`` or ``numba.guvectorize``. That function takes an array for each input, a number for ``()``. It returns
+            its results, or writes them to further arguments, which hold zeros. For a function of ``numba.guvectorize`` as
+            ``signature``: the ``Kernel`` itself.
 
     Raises:
         ValueError: the signature can't be read, or has a result of unknown size.
-        TypeError: the function takes another number of arguments than the signature says.
+        TypeError: the function takes a number of arguments that does not fit the signature.
 
     Example:
         >>> @fg.kernel("(n),(n)->()")

@@ -1,4 +1,4 @@
-"""A user's function of arrays, compiled by Numba: a loop over a batch, as a step of programs."""
+"""Steps of programs that call a user's function of arrays, compiled by Numba, for each item of a batch."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from fastgrad.ops.kernel_launches import planned
 
 
 class ArrayStep:
-    """The loop for inputs and results of certain dtypes.
+    """The loop over a batch, for inputs and results of certain dtypes.
 
     Args:
-        name: the function's, for errors and reports.
-        function: takes arrays, and numbers where the signature has ``()``; its last parameters are the results, or it returns them.
+        name: the function's name, for errors and reports.
+        function: takes arrays, and numbers where the signature has ``()``. Its last parameters are the results, or it returns them.
         signature: the shapes of one item.
-        dtypes: of the inputs, then of the results.
+        dtypes: the dtypes of the inputs, then those of the results.
 
     Attributes:
-        needs_gil: whether the function takes Python's lock, and so can be no step of a program.
+        needs_gil: whether the function takes the GIL. Such a function can't be a step of a program.
 
     Raises:
         TypeError: Numba can't compile the function.
@@ -57,7 +57,7 @@ class ArrayStep:
         self._step = compiled_step(name, self._parameters(), self._lines(), self._names())
 
     def _types(self) -> list[Any]:
-        """Numba's types of the function's arguments."""
+        """Returns Numba's types of the function's arguments."""
         inputs = zip(self._inputs, self._signature.inputs, strict=True)
         types = [numba_type(dtype, len(dims) or None, readonly=True) for dtype, dims in inputs]
         results = zip(self._results, self._signature.results, strict=True) if self._writes else ()
@@ -108,7 +108,7 @@ class ArrayStep:
         return names | {f"result{i}": dtype.type for i, dtype in enumerate(self._results)}
 
     def launches(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-        """The loop for inputs of the whole batch, or of one item that is the same for all of it."""
+        """Returns the loop's launches. Each input has the whole batch, or one item that all of the batch shares."""
         signature = self._signature
         sizes = signature.sizes([x.shape for x in inputs])
         rank = len(outputs[0].shape) - len(signature.results[0])
@@ -123,11 +123,11 @@ class ArrayStep:
         return Launches((Launch(self._step, (*operands, *numbers), units, cost),))
 
     def run(self, arrays: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]) -> tuple[np.ndarray, ...]:
-        """The results, of these shapes.
+        """Computes the results, which have ``shapes``.
 
         Raises:
             Exception: what the function raises.
-            InvalidArgumentError: the function returned arrays of other shapes than it was declared with.
+            InvalidArgumentError: the function returned arrays of shapes that were not declared.
         """
         results = tuple([np.empty(shape, dtype) for shape, dtype in zip(shapes, self._results, strict=True)])
         if not any(y.size for y in results):
@@ -140,7 +140,7 @@ class ArrayStep:
         return results
 
     def _explain(self, arrays: Sequence[np.ndarray], item: int, sizes: Mapping[str, int]) -> None:
-        """Runs the item that stopped the loop as Python runs it, which raises."""
+        """Runs the item that stopped the loop in plain Python, which raises the error."""
         arguments: list[Any] = []
         for x, dims in zip(arrays, self._signature.inputs, strict=True):
             shape = x.shape[x.ndim - len(dims) :]

@@ -16,19 +16,19 @@ _LIST = re.compile(r"\s*\(([^()]*)\)\s*(?:,|$)")
 
 
 class CoreSignature:
-    """The shapes that a function takes and gives for one item of a batch.
+    """The shapes of a function's inputs and results for one item of a batch.
 
     Args:
-        name: the function's, for errors.
-        text: as ``"(m,k),(k,n)->(m,n)"``; a dimension is a name, or a number.
+        name: the function's name, for errors.
+        text: a signature such as ``"(m,k),(k,n)->(m,n)"``. A dimension is a name or a number.
 
     Attributes:
         text: as given.
-        inputs, results: the dimensions of each.
-        names: those of dimensions, in the order in which they appear.
+        inputs, results: the dimensions of each input and of each result.
+        names: the names of dimensions, in the order of appearance.
 
     Raises:
-        ValueError: the text has another form, no result, or a result has a dimension that no input has.
+        ValueError: the text has another form or no result, or a result has a dimension that no input has.
     """
 
     def __init__(self, name: str, text: str) -> None:
@@ -73,10 +73,10 @@ class CoreSignature:
         return tuple(dims)
 
     def writes(self, function: Any) -> bool:
-        """Whether a function writes to its results, which are then its last parameters; else it returns them.
+        """True if ``function`` writes its results to its last parameters; False if it returns them.
 
         Raises:
-            TypeError: it takes another number of arguments.
+            TypeError: the function takes another number of arguments.
         """
         names = [*inspect.signature(python_function(function)).parameters]
         count, results = len(self.inputs), len(self.results)
@@ -88,10 +88,10 @@ class CoreSignature:
         return len(names) > count
 
     def sizes(self, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
-        """The size of each named dimension for inputs of these shapes, with leading dimensions of a batch.
+        """Returns the size of each named dimension for input ``shapes``, which may have leading batch dimensions.
 
         Raises:
-            InvalidArgumentError: they do not fit.
+            InvalidArgumentError: the shapes do not fit the signature.
         """
         sizes: dict[str, int] = {}
         for number, (shape, dims) in enumerate(zip(shapes, self.inputs, strict=True)):

@@ -1,4 +1,4 @@
-"""``elementwise``: a scalar function of the user's becomes an operation, with its gradient."""
+"""``elementwise``: makes a user's scalar function an operation, with its gradient."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from fastgrad.variable import Variable
 _PLAIN = frozenset([FLOAT32, FLOAT64])
 
 MOST_PROGRAMS = 64
-"""How many programs an operation keeps for eager calls, each for some shapes and dtypes."""
+"""The number of programs that an operation keeps for eager calls, one for each set of shapes and dtypes."""
 
 Dtypes = tuple[np.dtype, ...]
 
 
 class ScalarOperation(Operation):
-    """An element-wise operation made of a formula.
+    """An element-wise operation made from a formula.
 
     Attributes:
-        count_of_inputs: how many inputs it has.
+        count_of_inputs: the number of inputs.
     """
 
     dtypes = REAL | {BOOL}
@@ -57,11 +57,14 @@ class ScalarOperation(Operation):
         CUSTOM[self.name] = self
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
-        """The formula for inputs of these dtypes, or None if there is none."""
+        """Returns the formula for inputs of ``dtypes``, or None if there is none."""
         raise NotImplementedError
 
     def run(self, *arrays: np.ndarray) -> np.ndarray:
-        """The result, by a compiled kernel; while a program is recorded, row by row."""
+        """Computes the result by a compiled kernel.
+
+        While a program is recorded, the operations of the formula run one after another instead.
+        """
         key = tuple([(x.dtype, x.shape) for x in arrays])
         program = None if self.is_stale() else self._programs.get(key)
         active = recorders.active
@@ -79,11 +82,11 @@ class ScalarOperation(Operation):
         return program.replay(arrays)[1][0]
 
     def is_stale(self) -> bool:
-        """Whether what it was made from has changed."""
+        """True if the source of the formula has changed."""
         return False
 
     def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """The result, where there is no formula."""
+        """Computes the result where there is no formula."""
         raise NotImplementedError
 
     def _program(self, arrays: Sequence[np.ndarray], dtype: np.dtype) -> Any:
@@ -111,22 +114,22 @@ class ScalarOperation(Operation):
         return slope if slope._array.dtype == dtype else TABLE["cast"](slope, dtype=dtype.name)
 
     def set_gradient(self, given: list[ScalarOperation | None]) -> None:
-        """Has cotangents given by operations of (cotangent, result, *inputs), None where no gradient flows."""
+        """Sets operations of (cotangent, result, *inputs) as the gradient; None for an input without gradient."""
         self._given = given
 
     def is_nothing(self, dtypes: Dtypes) -> bool:
-        """Whether it gives None for inputs of these dtypes: no gradient."""
+        """True if the operation gives None, which means no gradient, for inputs of ``dtypes``."""
         return False
 
     def derivative(self, position: int) -> ScalarOperation:
-        """The operation that gives the cotangent of an input, from that of the result and the inputs."""
+        """Returns the operation of (cotangent, *inputs) that computes the cotangent of the input at ``position``."""
         operation = self._derivatives.get(position)
         if operation is None:
             operation = self._derivatives.setdefault(position, _Derivative(self, position))
         return operation
 
     def refusal(self, dtypes: Dtypes) -> Exception:
-        """The error for a gradient that can't be derived."""
+        """Returns the error for a gradient that can't be derived."""
         return UnimplementedError(f"{self.name}: its gradient can't be derived.")
 
     def __reduce__(self) -> Any:
@@ -142,7 +145,7 @@ class _Derivative(ScalarOperation):
         self._position = position
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
-        """The derivative of the operation's formula; the cotangent has the dtype of its result."""
+        """Returns the derivative of the operation's formula. The cotangent has the result's dtype."""
         formula = self._formulas.get(dtypes)
         if formula is None:
             of = self._of.formula(dtypes[1:])
@@ -153,12 +156,12 @@ class _Derivative(ScalarOperation):
 
 
 class _OfFunction(ScalarOperation):
-    """An operation that a Python function tells: by a formula, or, where a trace can't follow it, compiled by Numba as it is.
+    """An operation made from a Python function, by its formula. Numba compiles a function that a trace can't follow.
 
     Args:
         function: takes numbers.
-        name: the operation's.
-        part: which of the results it gives, if the function gives several.
+        name: the operation's name.
+        part: the index of the result that the operation gives, if the function returns several.
 
     Attributes:
         py_func: the function.
@@ -173,7 +176,7 @@ class _OfFunction(ScalarOperation):
         self._compiled: dict[Dtypes, ScalarStep] = {}
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
-        """What the function computes for numbers of these dtypes; None if the trace can't follow it."""
+        """Returns the function's formula for numbers of ``dtypes``; None if a trace can't follow the function."""
         if self.is_stale():
             with self._lock:
                 for known in (self._formulas, self._refusals, self._derivatives, self._programs, self._compiled):
@@ -188,7 +191,7 @@ class _OfFunction(ScalarOperation):
         return formula
 
     def is_stale(self) -> bool:
-        """Whether the function uses something else from outside than when it was traced."""
+        """True if an outside value that the function uses has changed since the trace."""
         return bool(self._used) and any(used.has_changed() for used in self._used)
 
     def _traced(self, dtypes: Dtypes) -> Formula | None:
@@ -211,11 +214,11 @@ class _OfFunction(ScalarOperation):
         return result
 
     def is_nothing(self, dtypes: Dtypes) -> bool:
-        """Whether the function returns None for this part."""
+        """True if the function returns None for this part."""
         return self._part is not None and self.formula(dtypes) is None and dtypes not in self._refusals
 
     def refusal(self, dtypes: Dtypes) -> Exception:
-        """The error for a gradient that can't be derived."""
+        """Returns the error for a gradient that can't be derived."""
         return UnimplementedError(
             f"{self.name}: its gradient can't be derived, as a trace can't follow the function. {self._refusals.get(dtypes)}. "
             f"Give the gradient as a function of (cotangent, result, *inputs): @{self.py_func.__name__}.gradient."
@@ -226,13 +229,13 @@ class _OfFunction(ScalarOperation):
         formula = self.formula(dtypes)
         return self.compiled(dtypes).dtype if formula is None else formula.dtype
 
-    # ---- where there is no formula -------------------------------------------------------------------------
+    # ---- functions without a formula -----------------------------------------------------------------------
 
     def compiled(self, dtypes: Dtypes) -> ScalarStep:
-        """The function as Numba compiles it for numbers of these dtypes.
+        """Returns the function compiled by Numba for numbers of ``dtypes``.
 
         Raises:
-            TypeError: Numba can't compile it.
+            TypeError: Numba can't compile the function.
         """
         with self._lock:
             step = self._compiled.get(dtypes)
@@ -241,12 +244,12 @@ class _OfFunction(ScalarOperation):
         return step
 
     def launches(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Launches | None:
-        """The kernel of the function as Numba compiles it."""
+        """Returns the launches of the function compiled by Numba; None if the function takes the GIL."""
         compiled = self.compiled(tuple([x.dtype for x in inputs]))
         return None if compiled.needs_gil else compiled.launches(inputs, outputs[0].shape)
 
     def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """The result by the function as Numba compiles it.
+        """Computes the result by the function compiled by Numba.
 
         Raises:
             Exception: what the function raises.
@@ -255,10 +258,10 @@ class _OfFunction(ScalarOperation):
 
 
 def parameters_of(function: FunctionType) -> list[inspect.Parameter]:
-    """The parameters of a scalar function.
+    """Returns the parameters of a scalar function.
 
     Raises:
-        TypeError: there are none, or some that take any number of values or are known by name alone.
+        TypeError: there are none, or there are variadic or keyword-only parameters.
     """
     parameters = [*inspect.signature(function).parameters.values()]
     allowed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -272,16 +275,16 @@ def parameters_of(function: FunctionType) -> list[inspect.Parameter]:
 
 
 class Elementwise:
-    """An element-wise operation that a user has written as a scalar function; made by ``elementwise``.
+    """An element-wise operation that a user wrote as a scalar function; ``elementwise`` makes it.
 
     Attributes:
-        operation: what is recorded and compiled.
+        operation: the operation that is recorded and compiled.
         python_function: the Python function.
-        gradient_functions: the Python functions of a gradient that was given.
-        __wrapped__: the function as it was given.
+        gradient_functions: the Python functions of the user's gradient.
+        __wrapped__: the function as the user passed it.
     """
 
-    compiles_function = True  # what the function uses from outside is looked at before a compiled step is replayed
+    compiles_function = True  # values that the function uses from outside are checked before a replay
     __name__: str
     __qualname__: str
 
@@ -301,22 +304,22 @@ class Elementwise:
         return f"<fastgrad.elementwise {self.__name__}({', '.join(self._parameters)})>"
 
     def __reduce__(self) -> str:
-        return self.__qualname__  # as functions are: by name
+        return self.__qualname__  # pickled by name, as functions are
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The function of each element.
+        """Applies the function to each element.
 
         Args:
-            args, kwargs: for each parameter of the function a tensor, variable, array or number, of any real dtype or bool; they
-                broadcast. Tensors of different dtypes are promoted: to the widest float among them, else as NumPy does.
-                ``name`` is taken for TensorFlow's signature, unless the function has such a parameter.
+            args, kwargs: a tensor, variable, array or number for each parameter of the function, of any real dtype or bool. They
+                broadcast. Tensors of different dtypes are promoted to the widest float among them; without floats, as NumPy promotes.
+                ``name`` is accepted for TensorFlow's signature, unless the function has such a parameter.
 
         Returns:
             A tensor of the broadcast shape.
 
         Raises:
             TypeError: missing or unknown arguments.
-            InvalidArgumentError: shapes that do not broadcast, text or complex numbers.
+            InvalidArgumentError: the shapes do not broadcast, or the values are text or complex numbers.
         """
         if kwargs or len(args) != len(self._parameters):
             args = self._bound(args, kwargs)
@@ -346,18 +349,20 @@ class Elementwise:
         return Operation.__call__(self.operation, *tensors)
 
     def gradient(self, *functions: Any) -> Any:
-        """Gives the operation a gradient; also a decorator. Without it the gradient is derived from the function's arithmetic.
+        """Gives the operation a gradient. Also a decorator.
+
+        The default gradient is derived from the function's arithmetic.
 
         Args:
-            functions: one scalar function of (cotangent, result, *inputs) that returns the cotangent of the input, of several inputs a
-                tuple of their cotangents; or one such function for each input. None, for an input or in the tuple, says
-                that no gradient flows to it. An ``Elementwise`` brings its own gradient, for second derivatives.
+            functions: one scalar function of (cotangent, result, *inputs), or one such function for each input. One function
+                returns the cotangent of the input; for several inputs it returns a tuple of cotangents. None, as a function or in the tuple,
+                means that no gradient flows to that input. An ``Elementwise`` brings its own gradient, for second derivatives.
 
         Returns:
-            The function, so that it can be used as a decorator; a tuple of several.
+            The function, so that it can be used as a decorator. For several functions a tuple.
 
         Raises:
-            TypeError: another number of functions, or functions of another number of arguments.
+            TypeError: another number of functions, or a function takes another number of arguments.
         """
         count = len(self._parameters)
         if len(functions) not in {1, count}:
@@ -396,7 +401,7 @@ class Elementwise:
         return tuple([(values | kwargs)[key] for key in names])
 
     def _tensors(self, args: Sequence[Any]) -> list[Tensor]:
-        """The arguments as tensors, numbers of one dtype."""
+        """Returns the arguments as tensors; numbers have one dtype."""
         tensors: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
         numbers = [x._array.dtype for x in tensors if x is not None and x._array.dtype != BOOL]
         self._check(tensors)
@@ -419,7 +424,7 @@ class Elementwise:
                 raise refuse_dtype(self.__name__, x._array.dtype, self.operation.dtypes)
 
     def _on_symbols(self, args: tuple[Any, ...]) -> Symbol:
-        """Called by another scalar function that is traced: a term, so that its own gradient stays."""
+        """Returns a call inside another traced function as one term, so that it keeps its own gradient."""
         trace = trace_of(*args)
         terms = terms_of(trace.terms, *args)
         if self.operation.formula(tuple([term.dtype for term in terms])) is None:
@@ -436,22 +441,22 @@ def _operation_of(function: Any) -> ScalarOperation:
 
 
 def elementwise(function: Any) -> Elementwise:
-    """Makes an operation on tensors of a scalar function: ``@fg.elementwise``.
+    """Makes a scalar function an operation on tensors: ``@fg.elementwise``.
 
-    The operation broadcasts, takes any real dtype, fuses with its neighbours in compiled steps, and has a gradient: one given by
-    ``Elementwise.gradient``, or one that is derived from the function's arithmetic.
+    The operation broadcasts, takes any real dtype and fuses with its neighbours in compiled steps. Its gradient is the one given
+    to ``Elementwise.gradient``, or is derived from the function's arithmetic.
 
     Args:
-        function: a Python function, or one compiled by ``numba.njit`` or ``numba.vectorize``, of numbers that returns a number. It
-            may use Python's operators, comparisons and branches, ``math``, NumPy's scalar functions, other scalar
-            functions, and numbers from outside, which are taken as they are at the first call and again when they are changed.
-            Python numbers in it take the dtype of the tensor that they meet.
+        function: takes numbers and returns a number. A Python function, or a function compiled by ``numba.njit`` or
+            ``numba.vectorize``. It may use Python's operators, comparisons and branches, ``math``, NumPy's scalar functions, other
+            scalar functions, and numbers from outside. Numbers from outside are read at the first call and after each change.
+            Python numbers take the dtype of the tensor that they meet.
 
     Returns:
         A function of tensors; see ``Elementwise.__call__``.
 
     Raises:
-        TypeError: it is no function, or one of no inputs or of any number of them.
+        TypeError: ``function`` is not a function, or it has no inputs or any number of inputs.
 
     Example:
         >>> @fg.elementwise

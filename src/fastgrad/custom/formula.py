@@ -1,4 +1,4 @@
-"""Scalar formulas: what a user's scalar function computes, as rows of the operation table.
+"""Scalar formulas: the computation of a user's scalar function as rows of the operation table.
 
 A formula is a decision tree: conditions at its forks, results at its leaves. Conditions and results are terms: inputs,
 constants, and rows of the table applied to other terms. Equal terms are one object.
@@ -24,7 +24,7 @@ FLOAT64: np.dtype = np.dtype(np.float64)
 
 
 def promoted(*dtypes: np.dtype) -> np.dtype:
-    """The dtype in which numbers of several dtypes meet: the widest float if there is any, else NumPy's choice."""
+    """Returns the common dtype of numbers: the widest float if there is one, else NumPy's promotion."""
     floats = [dtype for dtype in dtypes if dtype in FLOATING]
     common, *others = floats or dtypes
     for dtype in others:
@@ -37,11 +37,11 @@ class Term:
     """A number in a formula.
 
     Attributes:
-        row: the operation that gives it; None for inputs and constants.
+        row: the operation that computes the number; None for inputs and constants.
         operands: the terms that the row is applied to.
-        attributes: of the row.
-        dtype: the number's.
-        value: the position of an input, as an int; the array of shape () of a constant.
+        attributes: the attributes of the row.
+        dtype: the number's dtype.
+        value: the position of an input, as an int. The array of shape () of a constant.
     """
 
     __slots__ = ("attributes", "dtype", "operands", "row", "value")
@@ -62,7 +62,7 @@ class Term:
 
 
 class Fork(NamedTuple):
-    """A choice by a condition between two trees."""
+    """A choice between two trees by a condition."""
 
     condition: Term
     then: Tree
@@ -73,7 +73,7 @@ Tree = Term | Fork
 
 
 class Terms:
-    """Makes terms, each once."""
+    """Makes terms. Equal terms are one object."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Term] = {}
@@ -82,27 +82,27 @@ class Terms:
         return len(self._known)
 
     def input(self, position: int, dtype: np.dtype) -> Term:
-        """The input at ``position``."""
+        """Returns the term of the input at ``position``."""
         return self._known.setdefault(("input", position, dtype), Term(dtype, position))
 
     def constant(self, value: Any, dtype: np.dtype) -> Term:
-        """A number of ``dtype``."""
+        """Returns the term of a constant of ``dtype``."""
         with np.errstate(over="ignore"):
             array = np.asarray(value).astype(dtype)
         return self._known.setdefault(("constant", array.tobytes(), dtype), Term(dtype, array))
 
     def of(self, row: Operation | str, *operands: Term, dtype: np.dtype | None = None) -> Term:
-        """A row, or the row of a name, applied to ``operands``; its result has ``dtype``, or that of the first operand."""
+        """Applies ``row``, an operation or its name, to ``operands``. ``dtype`` defaults to the first operand's."""
         row = TABLE[row] if isinstance(row, str) else row
         return self.node(row, operands, {}, operands[0].dtype if dtype is None else dtype)
 
     def node(self, row: Operation, operands: tuple[Term, ...], attributes: dict[str, Any], dtype: np.dtype) -> Term:
-        """A row applied to ``operands`` with ``attributes``, whose result has ``dtype``."""
+        """Applies ``row`` to ``operands`` with ``attributes``. The result has ``dtype``."""
         key = (row.name, *map(id, operands), *attributes.items(), dtype)
         return self._known.setdefault(key, Term(dtype, None, row, operands, attributes))
 
     def cast(self, x: Term, dtype: np.dtype) -> Term:
-        """``x`` as a number of ``dtype``."""
+        """Converts ``x`` to a number of ``dtype``."""
         if x.dtype == dtype:
             return x
         if isinstance(x.value, np.ndarray):
@@ -110,23 +110,23 @@ class Terms:
         return self.node(TABLE["cast"], (x,), {"dtype": dtype.name}, dtype)
 
     def select(self, condition: Term, x: Term, y: Term) -> Term:
-        """``x`` where the condition holds, else ``y``; both of one dtype."""
+        """Selects ``x`` where the condition holds, else ``y``. Both have one dtype."""
         return x if x is y else self.of("where", condition, x, y, dtype=x.dtype)
 
     def flat(self, tree: Tree) -> Term:
-        """A tree as one term."""
+        """Converts a tree to one term."""
         if isinstance(tree, Term):
             return tree
         return self.select(tree.condition, self.flat(tree.then), self.flat(tree.otherwise))
 
 
 def leaves_of(tree: Tree) -> list[Term]:
-    """The results of a tree, from left to right."""
+    """Returns the results of a tree, from left to right."""
     return [tree] if isinstance(tree, Term) else [*leaves_of(tree.then), *leaves_of(tree.otherwise)]
 
 
 def in_order(*terms: Term) -> list[Term]:
-    """The terms and all that they are made of, operands first."""
+    """Returns the terms and all terms that they depend on, operands first."""
     order: list[Term] = []
     known: set[int] = set()
     waiting = [(term, False) for term in reversed(terms)]
@@ -145,16 +145,16 @@ class Formula:
     """The formula of one result.
 
     Args:
-        inputs: dtypes of the inputs.
-        tree: its leaves have one dtype.
-        terms: what made the tree.
+        inputs: the dtypes of the inputs.
+        tree: the tree. Its leaves have one dtype.
+        terms: the ``Terms`` that made the tree.
 
     Attributes:
         inputs: as given.
         tree: as given.
-        dtype: the result's.
+        dtype: the result's dtype.
         result: the tree as one term.
-        terms: all that it is made of, operands first.
+        terms: the result and all terms that it depends on, operands first.
     """
 
     def __init__(self, inputs: tuple[np.dtype, ...], tree: Tree, terms: Terms) -> None:
@@ -165,7 +165,7 @@ class Formula:
         self.terms = in_order(self.result)
 
     def run(self, *arrays: np.ndarray) -> np.ndarray:
-        """The result for arrays that broadcast, computed row by row."""
+        """Computes the result for arrays that broadcast, operation by operation."""
         values: dict[int, np.ndarray] = {}
         for term in self.terms:
             if term.row is not None:
@@ -178,9 +178,9 @@ class Formula:
         return result if result.shape == shape else np.broadcast_to(result, shape).copy()
 
     def derivative(self, position: int) -> Formula:
-        """The cotangent of the input at ``position``: a formula of the result's cotangent and the inputs.
+        """Returns the cotangent of the input at ``position`` as a formula of the result's cotangent and the inputs.
 
-        Each leaf is differentiated on its own, so that a branch that is not taken can't make NaN of a slope.
+        Each leaf is differentiated separately, so a branch that is not taken can't make the gradient NaN.
         """
         terms = Terms()
         inputs = (self.dtype, *self.inputs)
@@ -197,7 +197,7 @@ class Formula:
 
 
 def _copied(term: Term, terms: Terms, copies: dict[int, Term]) -> Term:
-    """A term in terms of a derivative, whose first input is the cotangent."""
+    """Copies a term to the terms of a derivative, where the cotangent is the first input."""
     for part in in_order(term):
         if id(part) in copies:
             continue
@@ -212,7 +212,7 @@ def _copied(term: Term, terms: Terms, copies: dict[int, Term]) -> Term:
 
 
 class _Operations(recording.Recorder):
-    """Keeps the operations that run."""
+    """Records the operations that run."""
 
     def __init__(self) -> None:
         self.entries: list[tuple[Operation, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]] = []
@@ -220,12 +220,12 @@ class _Operations(recording.Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Keeps it."""
+        """Keeps the operation."""
         self.entries.append((operation, inputs, outputs, attributes))
 
 
 def _slope(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) -> Term:
-    """The cotangent of an input for a leaf: the table's gradient rules run on numbers, and what they do is written down."""
+    """Returns a leaf's cotangent of an input. Runs the table's gradient rules on numbers and records them."""
     zero = terms.constant(0, inputs[position + 1])
     if leaf.dtype not in FLOATING or inputs[position + 1] not in FLOATING:
         return zero

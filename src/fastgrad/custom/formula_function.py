@@ -1,4 +1,4 @@
-"""Functions that kernels can call from the formulas of users' scalar functions."""
+"""Functions that kernels can call, generated from the formulas of users' scalar functions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ FLOATS = ("float32", "float64")
 
 
 def formulas_of(function: types.FunctionType) -> dict[str, list[Formula]] | None:
-    """The formulas of a scalar function's results, for floats of one dtype, by its name; None if a trace can't follow it.
+    """Returns the formulas of a function's results by float dtype name; None if a trace can't follow the function.
+
+    All inputs have that dtype.
 
     Args:
-        function: takes numbers and returns one or a tuple.
+        function: takes numbers and returns a number or a tuple.
     """
     arity = function.__code__.co_argcount
     try:
@@ -34,9 +36,9 @@ def formulas_of(function: types.FunctionType) -> dict[str, list[Formula]] | None
 
 
 def formula_function(name: str, formulas: Mapping[str, Sequence[Formula]]) -> ByDtype | None:
-    """A function that kernels can call, from its formulas by dtype; None if one of them has no expression in a kernel.
+    """Makes a function that kernels can call from formulas by dtype; None if a term has no expression in a kernel.
 
-    Numbers in the formulas have that dtype, and functions are those of kernels, which LLVM vectorises.
+    Numbers in the formulas have that dtype. Calls go to the functions of kernels, which LLVM vectorises.
     """
     try:
         choices = {dtype: _written(name, of_dtype, np.dtype(dtype)) for dtype, of_dtype in formulas.items()}
@@ -46,7 +48,7 @@ def formula_function(name: str, formulas: Mapping[str, Sequence[Formula]]) -> By
 
 
 def _written(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.FunctionType:
-    """The function of some formulas of numbers of one dtype."""
+    """Generates the function that computes formulas of numbers of one dtype."""
     results = [formula.result for formula in formulas]
     known: dict[int, str] = {}
     lines: list[str] = []
@@ -67,7 +69,7 @@ def _written(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.F
 
 
 def _text(term: Term, operands: list[str], dtype: np.dtype) -> str:
-    """The expression of a term."""
+    """Returns the expression of a term."""
     if isinstance(term.value, int):
         return f"x{term.value}"
     if term.row is None:

@@ -1,4 +1,4 @@
-"""Users' functions: the Python function of what Numba has compiled, and what functions use from outside."""
+"""Users' functions: the Python function that Numba compiled, and the outside values that a function uses."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _names: Counter[str] = Counter()
 
 
 def unique_name(name: str) -> str:
-    """A name that no operation has had: what is known by a name stays right."""
+    """Returns a name that no earlier operation has had, so that a name means one operation."""
     _names[name] += 1
     return name if _names[name] == 1 else f"{name}#{_names[name]}"
 
 
 def python_function(function: Any) -> types.FunctionType:
-    """The Python function of what Numba has compiled, or the function itself.
+    """Returns the Python function that Numba compiled, or ``function`` itself.
 
     Raises:
-        TypeError: there is none.
+        TypeError: there is no Python function.
     """
     if getattr(type(function), "compiles_function", False):  # of elementwise, kernel
         return function.python_function
@@ -35,7 +35,7 @@ def python_function(function: Any) -> types.FunctionType:
 
 
 def names_in(code: types.CodeType) -> Iterator[str]:
-    """The names of all globals and attributes that a function's code and the code inside it mention."""
+    """Yields the names of all globals and attributes in a function's code and in the code nested in it."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
@@ -43,7 +43,7 @@ def names_in(code: types.CodeType) -> Iterator[str]:
 
 
 def outside_values(function: types.FunctionType) -> dict[str, Any]:
-    """What a function uses from outside by name: globals, and variables of the functions around it."""
+    """Returns the outside values that a function uses, by name: globals, and variables of enclosing functions."""
     values = {name: function.__globals__[name] for name in names_in(function.__code__) if name in function.__globals__}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
@@ -54,12 +54,12 @@ def outside_values(function: types.FunctionType) -> dict[str, Any]:
 
 
 class Used(NamedTuple):
-    """Something that a function uses from outside.
+    """A value that a function uses from outside.
 
     Attributes:
-        place: the globals, or the cell, that it is in.
-        name: of a global.
-        value: as it was.
+        place: the globals or the cell that holds the value.
+        name: the name of a global.
+        value: the value when this object was made.
     """
 
     place: dict[str, Any] | types.CellType
@@ -67,14 +67,14 @@ class Used(NamedTuple):
     value: Any
 
     def has_changed(self) -> bool:
-        """Whether another value is there now."""
+        """True if ``place`` holds another value now."""
         if isinstance(self.place, dict):
             return self.place.get(self.name) is not self.value
         return self.place.cell_contents is not self.value
 
 
 def used_by(function: types.FunctionType, known: set[int] | None = None) -> list[Used]:
-    """What a function, and those that it calls, use from outside, but for modules, types and built-in functions."""
+    """Returns the outside values that a function and its callees use, without modules, types and built-in functions."""
     known = set() if known is None else known
     if id(function) in known:
         return []

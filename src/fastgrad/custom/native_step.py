@@ -1,7 +1,7 @@
-"""Users' functions as steps of programs: plain Numba compiles them, with a loop around that reads its arrays from words.
+"""Users' functions as steps of programs: plain Numba compiles them with a loop that reads its arrays from words.
 
 The step has the entry that all kernels have (``kernels/codegen/wrapper.py: step_ir``): the address of a row of words, and
-the first and last item of work. A function that raises stops the step: the answer says for which item.
+the first and last item of work. A function that raises stops the step; the returned value tells the item.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class NativeStep:
     """A compiled step, which ``Launch`` takes as a kernel.
 
     Args:
-        name: shown in reports.
-        parameters: in the notation of kernels, without ``first`` and ``last``.
+        name: the name in reports.
+        parameters: the parameters in the notation of kernels, without ``first`` and ``last``.
         compiled: Numba's function, which holds the machine code.
 
     Attributes:
         step: the address of the entry.
-        signature: its parameters.
-        parameters: each with the dtype of its array, or None.
-        places: as those of kernels that are built; see ``build._Conversion``.
-        in_place: results are nowhere else.
-        source: None: there is none for another machine.
+        signature: the parsed parameters.
+        parameters: each parameter with the dtype of its array, or None.
+        places: as in built kernels; see ``build._Conversion``.
+        in_place: empty: no result is in place.
+        source: None: there is no source for another machine.
     """
 
     source = None
@@ -67,29 +67,29 @@ class NativeStep:
         self._entry = kind(compiled.address)
 
     def text(self, assembly: bool) -> str:
-        """The code as LLVM IR, or as assembly."""
+        """Returns the code as LLVM IR, or as assembly."""
         refuse_code(self.name)
-        # Functions for C have no `inspect_asm` in Numba's public interface; their library has it.
+        # Numba's public interface has no `inspect_asm` for C functions; their library has it.
         return str(self._compiled._library.get_asm_str() if assembly else self._compiled.inspect_llvm())
 
     @property
     def __self__(self) -> NativeStep:
-        """What is known of the kernel; native functions have it here."""
+        """Returns the step itself. Native functions have the kernel's data in this attribute."""
         return self
 
     def __call__(self, *arguments: Any) -> int:
-        """Does the items from ``first`` to ``last``, the last two arguments; the item that it stopped at, or -1."""
+        """Runs the items ``first`` to ``last``, the last two arguments; returns the item where it stopped, or -1."""
         *operands, first, last = arguments
         words = np.array([x.ctypes.data if isinstance(x, np.ndarray) else x for x in operands], np.int64)
         return self._entry(words.ctypes.data, first, last) - 1
 
 
 class PythonStep:
-    """The function of a step as plain Python, for processes in which nothing is compiled.
+    """The function of a step as plain Python, for processes that compile nothing.
 
     Args:
-        function: of ``words``, ``first`` and ``last``.
-        count: how many words there are.
+        function: takes ``words``, ``first`` and ``last``.
+        count: the number of words.
     """
 
     def __init__(self, function: Callable[..., int], count: int) -> None:
@@ -97,14 +97,14 @@ class PythonStep:
         self._count = count
 
     def step(self, address: int, first: Any, last: Any) -> int:
-        """Runs it with the words at an address."""
+        """Runs the function with the words at ``address``."""
         with np.errstate(all="ignore"):
             words = (ctypes.c_int64 * self._count).from_address(address)
             return self._function(words, int(first), int(last))
 
 
 def _array_at(address: int, shape: tuple[int, ...], kind: Any) -> np.ndarray:
-    """The array at an address."""
+    """Returns the array at ``address``."""
     size = prod(shape) * np.dtype(kind).itemsize
     memory = (ctypes.c_char * size).from_address(address) if size else b""
     return np.frombuffer(memory, kind).reshape(shape)
@@ -120,7 +120,7 @@ _IN_PYTHON: dict[str, Any] = {"as_pointer": int, "carray": _array_at, "readonly"
 
 @functools.cache
 def _numba() -> tuple[Any, dict[str, Any]]:
-    """Numba, and what the functions of steps use of it: a pointer of an address, arrays that are only read."""
+    """Returns Numba and the functions that steps use from it: pointers from addresses, and read-only arrays."""
     try:
         numba = uninterrupted(importlib.import_module, "numba")
     except ImportError as error:
@@ -146,14 +146,14 @@ def _numba() -> tuple[Any, dict[str, Any]]:
 
 
 def dispatcher_of(function: Any, **options: Any) -> Any:
-    """A function as Numba compiles it: one of Numba's as it is, any other by ``numba.njit``.
+    """Returns a function compiled by Numba: unchanged if Numba compiled it for steps, else by ``numba.njit``.
 
-    Functions that it calls and that Numba does not know, as plain ones and those of ``elementwise``, are compiled, too. In checked
-    builds accesses to arrays are checked.
+    Numba also compiles the functions that it calls and that Numba does not know: plain ones and those of ``elementwise``. Checked
+    builds check accesses to arrays.
 
     Args:
-        function: the user's.
-        options: of ``numba.njit``; with any the function is compiled again.
+        function: the user's function.
+        options: options of ``numba.njit``. With any option the function is compiled again.
     """
     numba, _ = _numba()
     target_options = getattr(function, "targetoptions", None)
@@ -165,31 +165,31 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
     copy = _with_others(python_function(function), lambda inner: dispatcher_of(inner, **options))
     if not jit_is_disabled():
         return numba.njit(**(kept | options))(copy)
-    from numba.core.registry import CPUDispatcher  # what njit makes, where it is not switched off
+    from numba.core.registry import CPUDispatcher  # njit returns it where the JIT is not disabled
 
     return CPUDispatcher(copy, targetoptions={"nopython": True, **kept, **options})
 
 
 def in_python(function: FunctionType) -> FunctionType:
-    """The function as plain Python, for processes in which nothing is compiled."""
+    """Returns the function as plain Python, for processes that compile nothing."""
     return _with_others(function, in_python)
 
 
 def _fits_steps(dispatcher: Any) -> bool:
-    """Whether a step can call what Numba has compiled: its types are open, it starts no threads, and its code can be looked at."""
+    """True if a step can call a Numba function: its types are open, it starts no threads, and its code is readable."""
     options = dispatcher.targetoptions
     is_cached = (
         type(dispatcher._cache).__name__ != "NullCache"
-    )  # of code from a file Numba shows nothing: see needs_gil
+    )  # Numba shows no code that comes from a file: see needs_gil
     return dispatcher._can_compile and not options.get("parallel") and not options.get("forceobj") and not is_cached
 
 
 _DROPPED = frozenset(["nopython", "forceobj", "looplift", "cache", "parallel"])
-# Loops of ``prange`` run one after another: the threads of a step have no others below them.
+# ``prange`` loops run serially: a thread of a step starts no further threads.
 
 
 def _with_others(function: FunctionType, other: Callable[[FunctionType], Any]) -> FunctionType:
-    """The function itself, or a copy that calls others in the place of the functions that Numba does not know."""
+    """Returns the function, or a copy that calls ``other`` versions of the functions that Numba does not know."""
     values = outside_values(function)
     instead = {
         name: other(python_function(value))
@@ -213,17 +213,17 @@ def _with_others(function: FunctionType, other: Callable[[FunctionType], Any]) -
 
 
 def _is_unknown(value: Any) -> bool:
-    """Whether a value is a function of the user's that Numba can't call."""
+    """True if ``value`` is a user's function that Numba can't call."""
     if isinstance(value, FunctionType):
         return (value.__module__ or "").partition(".")[0] not in {"numpy", "numba", "math", "scipy", "builtins"}
     return hasattr(value, "operation") and hasattr(value, "__wrapped__")  # of ``elementwise``
 
 
 def typed_as(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
-    """The type that Numba gives the result of a function for arguments of these Numba types.
+    """Returns the type that Numba infers for a function's result from arguments of the Numba types ``types``.
 
     Raises:
-        TypeError: Numba can't compile the function; the text has Numba's reason and the line.
+        TypeError: Numba can't compile the function; the message has Numba's reason and the line.
     """
     numba, _ = _numba()
     with _lock:
@@ -235,9 +235,9 @@ def typed_as(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
 
 
 def needs_gil(dispatcher: Any, types: Sequence[Any]) -> bool:
-    """Whether a compiled function, or one that it calls, takes Python's lock: to print, or for ``objmode``.
+    """True if a compiled function, or one that it calls, takes the GIL: to print, or for ``objmode``.
 
-    A thread of a step must not wait for the lock, which the thread that waits for the step may hold.
+    A thread of a step must not wait for the GIL: the thread that waits for the step may hold it.
     """
     name = ""
     for line in dispatcher.overloads[tuple(types)].library.get_llvm_str().splitlines():
@@ -249,33 +249,33 @@ def needs_gil(dispatcher: Any, types: Sequence[Any]) -> bool:
 
 
 _ENTRIES = ("cfunc.", "cpython.")
-# What Numba makes for callers in C and Python: no part of what other compiled functions call.
+# Numba generates these entries for callers in C and Python; other compiled functions do not call them.
 
 
 def refused(name: str, types: Sequence[Any], error: Exception, function: FunctionType) -> TypeError:
-    """The error for a function that Numba can't compile."""
+    """Returns the error for a function that Numba can't compile."""
     line = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
     return TypeError(f"{name}: Numba can't compile the function at {line} for ({', '.join(map(str, types))}).\n{error}")
 
 
 def numba_type(dtype: np.dtype, rank: int | None = None, readonly: bool = False) -> Any:
-    """Numba's type of a number, or of a C-contiguous array."""
+    """Returns Numba's type of a number, or of a C-contiguous array."""
     numba, _ = _numba()
     scalar = numba.from_dtype(dtype)
     return scalar if rank is None else numba.types.Array(scalar, rank, "C", readonly=readonly)
 
 
 def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[str, Any]) -> NativeStep:
-    """The step whose function has these lines.
+    """Compiles the step whose function has these lines.
 
     Args:
-        name: for reports and tracebacks.
-        parameters: in the notation of kernels, without ``first`` and ``last``.
-        lines: of a function of ``words``, ``first`` and ``last``.
-        names: what they use: the user's functions, dtypes.
+        name: the name in reports and tracebacks.
+        parameters: the parameters in the notation of kernels, without ``first`` and ``last``.
+        lines: the body of a function of ``words``, ``first`` and ``last``.
+        names: the values of names in the lines: the user's functions, dtypes.
 
     Raises:
-        TypeError: Numba can't compile it.
+        TypeError: Numba can't compile the function.
     """
     source = "\n".join(["def step(words, first, last):", *[f"    {line}" for line in lines]]) + "\n"
     filename = f"<fastgrad step {name} {digest(source.encode())[:12]}>"
@@ -296,16 +296,16 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
 def run_natively(
     launches: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], alone: bool
 ) -> int | None:
-    """Runs launches that may stop, by the team where there is much work.
+    """Runs launches that may stop; the thread pool runs them if there is much work.
 
     Args:
-        launches: what to run; running it again gives the same.
-        inputs: of the shapes and dtypes that it was made for.
-        outputs: C-contiguous.
-        alone: whether this thread does all of it; it does not hold Python's lock.
+        launches: the launches. A second run of them gives the same results.
+        inputs: arrays of the shapes and dtypes that the launches were made for.
+        outputs: C-contiguous arrays.
+        alone: whether this thread does all the work; it does not hold the GIL.
 
     Returns:
-        None, or the item that stopped it.
+        None, or the item where the launches stopped.
     """
     arrays = [np.require(x, None, ["C", "A"]) for x in inputs]
     if not alone and is_shared(launches) and is_plain(launches):

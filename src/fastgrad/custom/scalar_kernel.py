@@ -1,7 +1,7 @@
-"""A scalar function that no formula says, as a kernel like fastgrad's own: kept in the disk cache, and compiled for GPUs, too.
+"""Kernels of scalar functions without a formula. They are kept in the disk cache, and compiled for GPUs, too.
 
-That is for functions of numbers alone. Others, which raise, or use variables of a function around them, arrays or defaults, are left to
-plain Numba (scalar_step.py), as are those of several results.
+Only functions of numbers become kernels. Plain Numba (scalar_step.py) takes functions that raise, that use variables of an
+enclosing function, arrays or defaults, and functions of several results.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REFUSED = b"none"
 
 
 def result_dtype(inputs: tuple[np.dtype, ...], result: np.dtype) -> np.dtype:
-    """The dtype of an operation whose function gives ``result``: that of the inputs if both are floats."""
+    """Returns the operation's result dtype: the inputs' dtype if it and ``result`` are floats, else ``result``."""
     numbers = [dtype for dtype in inputs if dtype.kind != "b"]
     common = promoted(*numbers) if numbers else result
     return common if result in FLOATING and common in FLOATING else result
@@ -37,12 +37,12 @@ def result_dtype(inputs: tuple[np.dtype, ...], result: np.dtype) -> np.dtype:
 def scalar_kernel(
     name: str, function: FunctionType, inputs: tuple[np.dtype, ...]
 ) -> tuple[Callable[..., Any], np.dtype] | None:
-    """The kernel of a function, and the dtype of its result; None if the function is none for kernels.
+    """Returns a function's kernel and the dtype of its result; None if the function can't be a kernel.
 
     Args:
-        name: for errors.
+        name: the name in errors.
         function: takes numbers.
-        inputs: their dtypes.
+        inputs: the dtypes of the numbers.
     """
     try:
         copy = kernel_function(function, name)
@@ -56,7 +56,7 @@ def scalar_kernel(
     try:
         result = _result(copy, inputs) if entry is None else np.dtype(entry.code.decode())
         native = None if result is None else _built(copy, inputs, result, content)
-    except RuntimeError:  # Numba refuses it, or it may raise; plain Numba takes more, or says why not
+    except RuntimeError:  # Numba refuses it, or it may raise: plain Numba takes more, or gives the reason
         native = result = None
     if entry is None:
         store.save(key, cache.Entry(_REFUSED if result is None else result.name.encode(), ()))
@@ -64,7 +64,7 @@ def scalar_kernel(
 
 
 def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | None:
-    """The dtype of a function's result; None if that is no number."""
+    """Returns the dtype of a function's result; None if the result is not a number."""
     uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.intrinsics")
     from fastgrad.kernels.codegen.frontend import frontend
     from fastgrad.kernels.codegen.intrinsics import cpu

@@ -1,6 +1,6 @@
-"""A scalar function that no formula says, compiled by Numba: a loop over the elements, as a step of programs.
+"""Scalar functions without a formula, compiled by Numba: a loop over the elements, as a step of programs.
 
-It is a kernel like fastgrad's own where it can be (scalar_kernel.py), else what plain Numba makes of it.
+The loop is a kernel like fastgrad's own where possible (scalar_kernel.py). Otherwise plain Numba compiles it.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.ops.kernel_launches import planned
 
 NANOSECONDS = 10.0
-"""For an element, about: such a function has loops or many branches."""
+"""The approximate time for an element: such a function has loops or many branches."""
 
 
 class ScalarStep:
-    """The loop for inputs of certain dtypes.
+    """The loop over elements for inputs of certain dtypes.
 
     Args:
-        name: the function's, for errors and reports.
+        name: the function's name, for errors and reports.
         function: takes numbers.
-        inputs: their dtypes.
-        part: which of its results is wanted, if it gives several.
+        inputs: the dtypes of the numbers.
+        part: the index of the result to compute, if the function gives several.
 
     Attributes:
-        dtype: of the result: the inputs' if they and Numba's result are floats, else that of Numba's result.
-        needs_gil: whether the function takes Python's lock, and so can be no step of a program.
+        dtype: the result's dtype. The inputs' dtype if it and the dtype of Numba's result are floats, else the latter.
+        needs_gil: whether the function takes the GIL. Such a function can't be a step of a program.
 
     Raises:
-        TypeError: Numba can't compile the function, or its result is no number.
+        TypeError: Numba can't compile the function, or its result is not a number.
     """
 
     _kernel: Any
@@ -97,14 +97,14 @@ class ScalarStep:
         self._kernel = compiled_step(name, ", ".join(parameters), lines, names)
 
     def launches(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
-        """The loop for inputs that broadcast to ``shape``."""
+        """Returns the loop's launches for inputs that broadcast to ``shape``."""
         operands = Operands(inputs, shape)
         if not operands.known:
             return None
         return operands.then(self._kernel)
 
     def run(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """The result for arrays that broadcast.
+        """Computes the result for arrays that broadcast.
 
         Raises:
             Exception: what the function raises.
@@ -118,7 +118,7 @@ class ScalarStep:
         stopped = run_natively(launches, arrays, [y], self.needs_gil)
         if stopped is not None:
             values = [np.broadcast_to(x, shape).reshape(-1)[stopped] for x in arrays]
-            self._called(*values)  # which raises
+            self._called(*values)  # raises
             raise InternalError(f"a function stopped a step at element {stopped}, and does not for {values}.")
         return y
 

@@ -1,7 +1,7 @@
-"""Symbols: what a user's scalar function is called with to learn its formula.
+"""Symbols: stand-ins for numbers. A user's scalar function runs on symbols, which gives its formula.
 
-A symbol stands for a number. Arithmetic, comparisons and functions of ``math`` and NumPy give symbols; asking one for its truth
-is a fork of the formula, which the trace follows both ways.
+Arithmetic, comparisons and functions of ``math`` and NumPy give symbols. The truth value of a symbol is a fork of the
+formula; the trace follows both branches.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ INT64: np.dtype = np.dtype(np.int64)
 
 
 class NotFollowedError(Exception):
-    """A function does what no formula says; the text says what."""
+    """The error for a function that no formula can express. The message has the reason."""
 
 
 MOST_ASKED = 10_000
-"""How often a run may ask for conditions: a loop whose condition stays what it is would go on for ever."""
+"""The limit on conditions that a run may evaluate: a loop whose condition does not change would never end."""
 
 
 class Trace:
@@ -33,12 +33,12 @@ class Trace:
 
     Args:
         terms: makes the terms.
-        turns: which way to go at the first forks; at later ones the condition holds.
-        most_forks: how many conditions the run may meet; a loop that goes on by values meets more.
+        turns: the outcomes of the first forks. At later forks the condition holds.
+        most_forks: the limit on conditions in a run. A loop that depends on values exceeds it.
 
     Attributes:
         terms: as given.
-        forks: the conditions met so far, with the way that was gone.
+        forks: the conditions so far, each with its outcome.
     """
 
     def __init__(self, terms: Terms, turns: tuple[bool, ...], most_forks: int) -> None:
@@ -49,7 +49,7 @@ class Trace:
         self.forks: dict[Term, bool] = {}
 
     def goes(self, condition: Term) -> bool:
-        """Which way this run goes at a condition."""
+        """Returns the outcome of ``condition`` in this run."""
         if isinstance(condition.value, np.ndarray):
             return bool(condition.value)
         self._asked += 1
@@ -68,7 +68,10 @@ class Trace:
 
 
 class Symbol:
-    """A number of a dtype. Python numbers take the dtype that they meet; other numbers are promoted to the wider dtype."""
+    """A number of a dtype.
+
+    Python numbers take the dtype of the symbol that they meet. Other numbers are promoted to the wider dtype.
+    """
 
     __slots__ = ("_term", "_trace")
 
@@ -112,15 +115,15 @@ class Symbol:
 
 
 def trace_of(*values: Any) -> Trace:
-    """The run that symbols belong to."""
+    """Returns the run that the symbols belong to."""
     return next(x._trace for x in values if type(x) is Symbol)
 
 
 def apply(name: str, *values: Any) -> Any:
-    """A function of ``math`` or NumPy by its name, on symbols and numbers.
+    """Applies a function of ``math`` or NumPy, given by its name, to symbols and numbers.
 
     Raises:
-        NotFollowedError: the function is none that a formula can say.
+        NotFollowedError: no formula can express the function.
     """
     rule = FUNCTIONS.get(name)
     if rule is None:
@@ -130,7 +133,7 @@ def apply(name: str, *values: Any) -> Any:
 
 
 def term_of(value: Any, terms: Terms, beside: np.dtype) -> Term:
-    """A value as a term; a Python number takes the dtype ``beside`` if it can."""
+    """Converts a value to a term. A Python number takes the dtype ``beside`` if possible."""
     if type(value) is Symbol:
         return value._term
     if isinstance(value, _PYTHON):  # np.float64 is a float, too
@@ -149,7 +152,7 @@ def term_of(value: Any, terms: Terms, beside: np.dtype) -> Term:
 
 
 def terms_of(terms: Terms, *values: Any) -> list[Term]:
-    """Values as terms of one dtype."""
+    """Converts values to terms of one dtype."""
     strong = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
     common = promoted(*strong)
     operands = [term_of(value, terms, common) for value in values]
@@ -167,13 +170,13 @@ Rule = Callable[..., Term]
 
 
 def _numbers(terms: Terms, *values: Any) -> list[Term]:
-    """Terms of one dtype that is no bool."""
+    """Converts values to terms of one dtype other than bool."""
     operands = terms_of(terms, *values)
     return [terms.cast(x, INT64) for x in operands] if operands[0].dtype == BOOL else operands
 
 
 def _floats(terms: Terms, *values: Any) -> list[Term]:
-    """Terms of one floating dtype; integers become float64."""
+    """Converts values to terms of one floating dtype; integers become float64."""
     operands = terms_of(terms, *values)
     return operands if operands[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in operands]
 
@@ -209,7 +212,7 @@ def _bitwise(row: str, of_bools: str) -> Rule:
 
 
 def _whole(row: str) -> Rule:
-    """Rounding: integers stay as they are."""
+    """Returns the rule of a rounding function. Integers do not change."""
 
     def rule(terms: Terms, x: Any) -> Term:
         (number,) = _numbers(terms, x)
@@ -219,7 +222,7 @@ def _whole(row: str) -> Rule:
 
 
 def _scaled(row: str | None, factor: float) -> Rule:
-    """A function times a factor."""
+    """Returns the rule of a function times a factor."""
 
     def rule(terms: Terms, x: Any) -> Term:
         (number,) = _floats(terms, x)
@@ -230,7 +233,7 @@ def _scaled(row: str | None, factor: float) -> Rule:
 
 
 def _quotient(terms: Terms, x: Any, y: Any) -> Term:
-    """``x / y``; with ``1 + exp(u)`` below, ``x`` times the logistic function of ``-u``: one division with its gradient, not three."""
+    """Returns ``x / y``; ``x / (1 + exp(u))`` as ``x * sigmoid(-u)``: one division with its gradient, not three."""
     x, y = _floats(terms, x, y)
     if y.row is not None and y.row.name == "add":
         one, other = sorted(y.operands, key=lambda term: term.row is not None)
@@ -275,7 +278,7 @@ def _hypot(terms: Terms, x: Any, y: Any) -> Term:
 def _copysign(terms: Terms, x: Any, y: Any) -> Term:
     x, y = _floats(terms, x, y)
     zero, size = terms.constant(0, x.dtype), terms.of("abs", x)
-    below = terms.of("less", terms.of("atan2", y, terms.constant(-1, x.dtype)), zero, dtype=BOOL)  # also -0
+    below = terms.of("less", terms.of("atan2", y, terms.constant(-1, x.dtype)), zero, dtype=BOOL)  # true for -0 too
     return terms.select(below, terms.of("negative", size), size)
 
 
@@ -294,7 +297,7 @@ def _clip(terms: Terms, x: Any, low: Any, high: Any) -> Term:
 
 
 def cast_rule(dtype: np.dtype) -> Rule:
-    """The conversion to a dtype."""
+    """Returns the rule of the conversion to a dtype."""
     return lambda terms, x: terms.cast(term_of(x, terms, dtype), dtype)
 
 
@@ -353,7 +356,7 @@ FUNCTIONS: dict[str, Rule] = {
     "float": cast_rule(FLOAT64),
     "int": cast_rule(INT64),
 }
-"""What functions give, by their names in ``math``, NumPy and ``scipy.special``."""
+"""The rules of functions by their names in ``math``, NumPy and ``scipy.special``."""
 
 
 def _operator(name: str) -> Callable[..., Any]:

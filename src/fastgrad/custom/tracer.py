@@ -1,7 +1,7 @@
-"""From a scalar function to its formula: the function is run on symbols, once for each way through its branches.
+"""Traces a scalar function to its formula: runs the function on symbols, once for each path through its branches.
 
-The function runs with stand-ins for what it uses from outside: ``math``, whose functions take no symbols, and functions
-compiled by Numba, whose Python functions are run instead.
+Stand-ins replace the outside values that the function uses: ``math``, whose functions take no symbols, and functions
+compiled by Numba, whose Python functions run instead.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from fastgrad.custom.symbols import (
 )
 
 MOST_LEAVES = 16
-"""Paths through a function's branches; a loop that goes on by values has more."""
+"""The limit on paths through a function's branches. A loop that depends on values exceeds it."""
 MOST_TERMS = 512
-"""Terms of a function's formulas: longer functions are left to Numba."""
+"""The limit on terms of a function's formulas. Numba compiles longer functions."""
 
 
 def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[Formula | None]:
-    """The formulas of a function's results.
+    """Returns the formulas of a function's results.
 
     Args:
-        function: takes numbers, gives a number or a tuple; None in a tuple is no result.
-        inputs: dtypes of the numbers.
+        function: takes numbers and returns a number or a tuple. None in a tuple is no result.
+        inputs: the dtypes of the numbers.
 
     Raises:
-        NotFollowedError: the function does what no formula says; the text has the line.
+        NotFollowedError: no formula can express the function; the message has the line.
     """
     terms = Terms()
     call = _with_stand_ins(function)
@@ -62,7 +62,7 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
         return results, trace.forks
 
     def tree(turns: tuple[bool, ...]) -> Any:
-        """For each result a tree whose leaves are values."""
+        """Returns a tree for each result. The leaves are values."""
         results, forks = grown(turns)
         conditions = [*forks]
         for number in range(len(conditions) - 1, len(turns) - 1, -1):
@@ -84,7 +84,7 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
 
 
 class _Choice(tuple):
-    """A condition and what is chosen by it."""
+    """A condition and its two branches."""
 
     __slots__ = ()
 
@@ -125,7 +125,7 @@ def _formula(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> Formula |
 
 
 class _StandIn:
-    """A module in a traced function: its functions take symbols."""
+    """A stand-in for a module in a traced function. Its functions take symbols."""
 
     def __init__(self, module: types.ModuleType) -> None:
         self._module = module
@@ -135,7 +135,7 @@ class _StandIn:
 
 
 def _on_symbols(function: Callable[..., Any], name: str, rule: Any = None) -> Callable[..., Any]:
-    """A function that takes symbols, too."""
+    """Returns a function that takes symbols, too."""
 
     def call(*values: Any) -> Any:
         if not any(type(value) is Symbol for value in values):
@@ -173,7 +173,7 @@ def _refuse_print(*values: Any, **options: Any) -> None:
 
 
 def _with_stand_ins(function: types.FunctionType, known: dict[int, Any] | None = None) -> Callable[..., Any]:
-    """The function with stand-ins in the place of what it uses from outside."""
+    """Returns a copy of the function with stand-ins for the outside values that it uses."""
     known = {} if known is None else known
     if id(function) in known:
         return known[id(function)]
@@ -193,7 +193,7 @@ def _with_stand_ins(function: types.FunctionType, known: dict[int, Any] | None =
 
 
 def _line_of(error: BaseException, function: types.FunctionType) -> str:
-    """The last line of the traceback in a file that is not fastgrad's own."""
+    """Returns the last line of the traceback in a file outside fastgrad."""
     traceback, line = error.__traceback__, f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
     own = sys.modules[__name__.partition(".")[0]].__path__[0]
     while traceback is not None:

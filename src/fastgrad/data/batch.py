@@ -1,4 +1,4 @@
-"""Elements become batches."""
+"""Functions that group elements and stack them to batches."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from fastgrad.tensor import Tensor, tensor_of_data
 
 
 def stacked(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
-    """One element whose tensors are those of ``elements``, stacked along a new first dimension.
+    """Returns an element whose tensors are those of ``elements``, stacked along a new first dimension.
 
     Args:
-        elements: they, of one form.
-        ragged: for leaves that become ragged tensors their uniform lengths (see ``ragged_stack``), else None; none of them by default.
+        elements: the elements, all of one structure.
+        ragged: for leaves that become ragged tensors their uniform lengths (see ``ragged_stack``), else None. Default: no leaf.
 
     Raises:
-        InvalidArgumentError: tensors at one place have different shapes.
+        InvalidArgumentError: tensors of one leaf have different shapes.
     """
     first = elements[0]
     if isinstance(first, Tensor) and not ragged:
@@ -37,7 +37,7 @@ def stacked(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
 
 
 def ragged_rows(elements: list[Any], ragged: Sequence[Any], splits_dtype: Any) -> Any:
-    """``elements`` as the rows of one; ``ragged`` as of ``stacked``."""
+    """Returns ``elements`` as the rows of one element; ``ragged`` is as in ``stacked``."""
     leaves = zip(*[nest.flatten(element) for element in elements], strict=True)
     return packer(elements[0])(
         [ragged_stack(*one, splits_dtype) if one[1] else _stack(one[0]) for one in zip(leaves, ragged, strict=True)]
@@ -70,15 +70,15 @@ def _stack(column: Sequence[Any], uniform: Sequence[int | None] | None = None) -
 
 
 def padded(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndarray) -> Tensor:
-    """Tensors of different sizes as rows of one, filled up with ``value``.
+    """Returns tensors of different sizes as the rows of one tensor, padded with ``value``.
 
     Args:
         column: the tensors, of one rank.
-        sizes: to which to pad; None for the size of the longest.
+        sizes: the sizes to pad to; None for the size of the longest tensor.
 
     Raises:
-        InvalidArgumentError: another rank than that of ``sizes``.
-        DataLossError: a tensor that is larger.
+        InvalidArgumentError: a tensor's rank is not the number of ``sizes``.
+        DataLossError: a tensor is larger.
     """
     arrays = [tensor._on_host() for tensor in column]
     for array in arrays:
@@ -101,7 +101,7 @@ def padded(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndar
 
 
 def row_groups(chunks: Iterable[Chunk], size: int) -> Iterator[Indices]:
-    """Row numbers in groups of ``size``, the last one shorter."""
+    """Yields row numbers in groups of ``size``. The last group may be shorter."""
     waiting: list[Any] = []
     missing = size
     for chunk in chunks:
@@ -118,7 +118,10 @@ def row_groups(chunks: Iterable[Chunk], size: int) -> Iterator[Indices]:
 
 
 def element_groups(elements: Iterable[Any], sizes: Iterable[int], drop_remainder: bool) -> Iterator[Any]:
-    """Elements in groups of the ``sizes``, the last one shorter unless it is dropped. A ``Failure`` stands for a group that has one."""
+    """Yields elements in groups of the ``sizes``. A group with a ``Failure`` gives that ``Failure``.
+
+    The last group is shorter unless ``drop_remainder``.
+    """
     running = iter(elements)
     for size in sizes:
         group = list(itertools.islice(running, size))
@@ -129,9 +132,11 @@ def element_groups(elements: Iterable[Any], sizes: Iterable[int], drop_remainder
 
 
 def groups_between_failures(elements: Iterable[Any], sizes: Iterable[int], drop_remainder: bool) -> Iterator[Any]:
-    """As ``element_groups``, but a ``Failure`` ends its group, which is left out, and the next group begins after it.
+    """Yields groups as ``element_groups`` does, but a ``Failure`` ends its group.
 
-    Groups of size 0 need no elements: they come before the next element is asked for.
+    That group is left out; the next group begins after the ``Failure``.
+
+    A group of size 0 comes before the next element is requested.
     """
     running, following = iter(elements), iter(sizes)
     group: list[Any] = []

@@ -1,4 +1,4 @@
-"""The methods of ``Dataset`` that make several elements one, or one several."""
+"""The methods of ``Dataset`` that combine several elements into one, or split one element."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Batching(Pipeline):
-    """The part of ``Dataset`` that puts elements together."""
+    """The part of ``Dataset`` that groups elements."""
 
     def batch(
         self,
@@ -35,15 +35,15 @@ class Batching(Pipeline):
         deterministic: bool | None = None,
         name: str | None = None,
     ) -> Dataset:
-        """Groups of ``batch_size`` elements, stacked along a new first dimension.
+        """Returns batches of ``batch_size`` elements, stacked along a new first dimension.
 
         Args:
             batch_size: a positive integer.
-            drop_remainder: whether the last batch is left out if it is smaller.
-            num_parallel_calls, deterministic: kept for TensorFlow's signature: copying rows is not worth a thread.
+            drop_remainder: whether a smaller last batch is left out.
+            num_parallel_calls, deterministic: kept for TensorFlow's signature: copying rows is too cheap for a thread.
 
         Raises:
-            InvalidArgumentError: ``batch_size`` below 1; while iterating, elements of different shapes.
+            InvalidArgumentError: ``batch_size`` is below 1; while iterating, elements have different shapes.
         """
         size = _positive(batch_size, "batch: Batch size")
         if isinstance(drop_remainder, str):
@@ -58,19 +58,19 @@ class Batching(Pipeline):
         drop_remainder: bool = False,
         name: str | None = None,
     ) -> Dataset:
-        """Groups of ``batch_size`` elements, filled up to one shape and stacked.
+        """Returns batches of ``batch_size`` elements, padded to one shape and stacked.
 
         Args:
             batch_size: a positive integer.
-            padded_shapes: the shapes, in the form of an element; None (or -1) for a dimension that is as long as the longest of its
-                batch. Default: those of ``element_spec``.
-            padding_values: what is put there, one for all or in the form of an element; default 0, and empty strings.
-            drop_remainder: whether the last batch is left out if it is smaller.
+            padded_shapes: the shapes, in the structure of an element. None (or -1) for a dimension means the longest size in the
+                batch. Default: the shapes of ``element_spec``.
+            padding_values: the padding, one value for all or one for each leaf of an element. Default: 0, and empty strings.
+            drop_remainder: whether a smaller last batch is left out.
 
         Raises:
-            ValueError: shapes that do not go with the elements, or elements of unknown rank without ``padded_shapes``.
-            TypeError: a value of another dtype.
-            DataLossError: while iterating, for an element that is larger.
+            ValueError: the shapes do not fit the elements, or elements have unknown rank and there are no ``padded_shapes``.
+            TypeError: a value has another dtype.
+            DataLossError: while iterating, an element is larger than its padded shape.
         """
         size = _positive(batch_size, "padded_batch: Batch size")
         spec = self._node.spec()
@@ -89,25 +89,27 @@ class Batching(Pipeline):
     def ragged_batch(
         self, batch_size: Any, drop_remainder: bool = False, row_splits_dtype: Any = "int64", name: str | None = None
     ) -> Dataset:
-        """Groups of ``batch_size`` elements: ragged tensors where sizes are not known, as ``element_spec`` has it, else as ``batch``.
+        """Returns batches of ``batch_size`` elements. Tensors with unknown sizes become ragged.
+
+        ``element_spec`` decides which sizes are unknown. Other tensors are stacked as in ``batch``.
 
         Args:
             batch_size: a positive integer.
-            drop_remainder: whether the last batch is left out if it is smaller.
+            drop_remainder: whether a smaller last batch is left out.
             row_splits_dtype: int32 or int64.
 
         Raises:
-            InvalidArgumentError: ``batch_size`` below 1.
-            ValueError: while iterating, elements of unknown rank.
+            InvalidArgumentError: ``batch_size`` is below 1.
+            ValueError: while iterating, elements have unknown rank.
         """
         size = _positive(batch_size, "ragged_batch: Batch size")
         return self._of(grouping.RaggedBatched(self._node, size, bool(drop_remainder), as_dtype(row_splits_dtype)))
 
     def unbatch(self, name: str | None = None) -> Dataset:
-        """The rows of each element, one after the other.
+        """Returns the rows of all elements, one element after the other.
 
         Raises:
-            ValueError: tensors of an element that are known to have different numbers of rows.
+            ValueError: tensors of an element have known, different numbers of rows.
         """
         shapes = [getattr(leaf, "shape", None) for leaf in nest.flatten(self._node.known_spec())]
         counts = {shape[0] for shape in shapes if shape is not None and shape.rank} - {None}
@@ -119,14 +121,14 @@ class Batching(Pipeline):
         return self._of(grouping.Unbatched(self._node))
 
     def rebatch(self, batch_size: Any, drop_remainder: bool = False, name: str | None = None) -> Dataset:
-        """The rows of all elements in new batches.
+        """Returns the rows of all elements in new batches.
 
         Args:
-            batch_size: an integer, or several, which take turns. After size 0 comes an empty batch.
-            drop_remainder: whether the last batch is left out if it is smaller.
+            batch_size: an integer, or several that are used in turn. Size 0 gives an empty batch.
+            drop_remainder: whether a smaller last batch is left out.
 
         Raises:
-            ValueError: sizes below 0, or in more than a vector.
+            ValueError: a size is below 0, or the sizes are not a scalar or a vector.
         """
         given = np.asarray(convert_to_tensor(batch_size).numpy())
         if given.ndim > 1 or not given.size or given.min() < 0:
@@ -139,13 +141,13 @@ class Batching(Pipeline):
     def window(
         self, size: Any, shift: Any = None, stride: Any = 1, drop_remainder: bool = False, name: str | None = None
     ) -> Dataset:
-        """Datasets of ``size`` elements each.
+        """Returns windows: datasets of ``size`` elements each.
 
         Args:
-            size: how many elements a window has.
-            shift: from the first element of one window to that of the next; default ``size``.
-            stride: from one element of a window to the next.
-            drop_remainder: whether windows at the end that are shorter are left out.
+            size: the number of elements of a window.
+            shift: the distance between the first elements of successive windows. Default: ``size``.
+            stride: the distance between successive elements of a window.
+            drop_remainder: whether shorter windows at the end are left out.
         """
         length = _positive(size, "window: Window size")
         return self._of(
@@ -167,16 +169,16 @@ class Batching(Pipeline):
         window_size_func: Callable[..., Any] | None = None,
         name: str | None = None,
     ) -> Dataset:
-        """Elements with the same key together: ``reduce_func`` of groups of them, one after the other.
+        """Groups elements by key; returns the elements of ``reduce_func(key, group)``, one group after the other.
 
         Args:
-            key_func: of an element, an int64 scalar.
-            reduce_func: of a key and the dataset of a group, a dataset.
-            window_size: how many elements make a group; what is left at the end makes smaller ones.
-            window_size_func: the same, of a key.
+            key_func: maps an element to an int64 scalar.
+            reduce_func: maps a key and the dataset of a group to a dataset.
+            window_size: the number of elements of a group. Elements that are left at the end make smaller groups.
+            window_size_func: maps a key to its window size.
 
         Raises:
-            ValueError: both sizes, or none.
+            ValueError: both sizes are given, or none.
         """
         if (window_size is None) == (window_size_func is None):
             raise ValueError(
@@ -199,20 +201,20 @@ class Batching(Pipeline):
         drop_remainder: bool = False,
         name: str | None = None,
     ) -> Dataset:
-        """Batches of elements of similar lengths.
+        """Returns batches of elements of similar lengths.
 
         Args:
-            element_length_func: of an element, its length.
-            bucket_boundaries: rising lengths, each the first of the next bucket.
-            bucket_batch_sizes: the batch size of each bucket, one more.
+            element_length_func: maps an element to its length.
+            bucket_boundaries: increasing lengths, each the first of the next bucket.
+            bucket_batch_sizes: the batch size of each bucket. There is one more than boundaries.
             padded_shapes, padding_values: as in ``padded_batch``.
-            pad_to_bucket_boundary: whether dimensions of unknown size are as long as the longest element that its bucket may have.
-            no_padding: whether elements of a batch have one shape anyway.
-            drop_remainder: whether batches at the end that are smaller are left out.
+            pad_to_bucket_boundary: whether dimensions of unknown size are padded to the longest element that the bucket allows.
+            no_padding: whether elements of a batch have one shape without padding.
+            drop_remainder: whether smaller batches at the end are left out.
 
         Raises:
-            ValueError: not one more size than boundaries.
-            InvalidArgumentError: while iterating, a length behind the last boundary with ``pad_to_bucket_boundary``.
+            ValueError: there is not exactly one more batch size than boundaries.
+            InvalidArgumentError: while iterating, a length is beyond the last boundary, with ``pad_to_bucket_boundary``.
         """
         bounds, sizes = list(bucket_boundaries), list(bucket_batch_sizes)
         if len(sizes) != len(bounds) + 1:
@@ -249,7 +251,7 @@ def _positive(value: Any, what: str) -> int:
 
 
 def _along(given: Any, spec: Any, shared: bool = False) -> list[Any]:
-    """What is given for each leaf of ``spec``: shapes are lists or tuples themselves."""
+    """Returns the value for each leaf of ``spec``. A shape, though a list or a tuple, is one value."""
     if given is None or shared:
         return [given] * len(nest.flatten(spec))
     if isinstance(spec, dict):
@@ -296,7 +298,7 @@ def _padding(leaf: Any, given: Any) -> np.ndarray:
 
 
 def _typed(given: Any, leaf: Any) -> Tensor:
-    """A Python value in the dtype of the leaf, if it can have it."""
+    """Converts a Python value to the dtype of the leaf if possible."""
     try:
         return convert_to_tensor(given, leaf.dtype)
     except (TypeError, ValueError):
@@ -304,6 +306,6 @@ def _typed(given: Any, leaf: Any) -> Tensor:
 
 
 def _bounded(spec: Any, shapes: Any, length: int) -> Any:
-    """The shapes of an element, ``length`` in place of every size that is not known."""
+    """Returns the shapes of an element, with ``length`` for every unknown size."""
     leaves = [_padded_shape(*one) for one in zip(nest.flatten(spec), _along(shapes, spec), strict=True)]
     return packer(spec)([TensorShape([length if size is None else size for size in leaf]) for leaf in leaves])

@@ -1,4 +1,4 @@
-"""``cache``, ``save`` and ``load``: elements that are kept, in memory or in files."""
+"""``cache``, ``save`` and ``load``: elements kept in memory or in files."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ INDEX = "index.json"
 
 
 class Kept(Reordered):
-    """The items of the first complete iteration, in memory.
+    """The items of the first complete iteration, kept in memory.
 
-    An iteration is complete when its last item is asked for, if the number of items is known, else when its end is.
+    An iteration with a known number of items is complete when its last item is requested; any other, when it ends.
     """
 
     name = "CacheDataset"
@@ -48,7 +48,7 @@ class Kept(Reordered):
             return
         begun = super().random_state()
         seen: list[Chunk] = []
-        missing = self.source.count()  # less than 0 where it is not known
+        missing = self.source.count()  # less than 0 if it is not known
         for chunk in self.source.chunks():
             if type(chunk) is Failure:
                 yield chunk
@@ -63,14 +63,14 @@ class Kept(Reordered):
         self._keep(seen, begun)
 
     def _keep(self, chunks: list[Chunk], begun: list[tuple[int, ...]]) -> None:
-        if self._kept is None:  # else another iteration was complete before
+        if self._kept is None:  # else another iteration was complete earlier
             self._kept, self._kept_from = chunks, begun
 
     def is_filling(self) -> bool:
         return self._kept is None
 
     def random_state(self) -> list[tuple[int, ...]]:
-        # What is kept was drawn when it was filled: whoever fills it again has to draw the same.
+        # The kept items were drawn when the cache was filled: a new filling must draw the same.
         return super().random_state() if self._kept is None else self._kept_from
 
     def restore_random_state(self, states: Iterator[tuple[int, ...]]) -> None:
@@ -79,7 +79,7 @@ class Kept(Reordered):
 
 
 class KeptInFiles(Stage):
-    """The elements of the first complete iteration, in a folder."""
+    """The elements of the first complete iteration, kept in a folder."""
 
     name = "CacheDataset"
 
@@ -95,10 +95,10 @@ class KeptInFiles(Stage):
 
 
 class Stored(Node):
-    """What ``written`` left in a folder.
+    """The elements that ``written`` or ``saved`` wrote to a folder.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is no saved dataset.
         DataLossError: its files are damaged.
     """
 
@@ -140,14 +140,14 @@ class Stored(Node):
         return self._form
 
     def delete_files(self) -> None:
-        """Deletes the files that hold the elements; the index stays."""
+        """Deletes the files of elements. The index stays."""
         for number in range(len(self._sizes)):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_file(self._folder, self._writer, number))
 
 
 def saved(elements: Iterator[Any], spec: Any, folder: str) -> None:
-    """Writes the elements to a folder, in place of what was saved there."""
+    """Writes the elements to a folder, in place of an earlier saved dataset."""
     try:
         before = Stored(folder)
     except (NotFoundError, DataLossError):  # the files of a damaged index stay
@@ -164,7 +164,10 @@ def saved(elements: Iterator[Any], spec: Any, folder: str) -> None:
 
 
 def written(elements: Iterable[Any], spec: Any, folder: str, count: int = UNKNOWN) -> Iterator[Any]:
-    """The elements. Before the last of ``count``, or at the end, those so far become a saved dataset, unless there is one by then."""
+    """Yields the elements and saves them as a dataset, unless one exists by then.
+
+    The saved dataset is complete before the last of ``count`` elements, or at the end.
+    """
     writer, missing = _Writer(folder, spec), count
     try:
         for element in elements:
@@ -181,10 +184,10 @@ def written(elements: Iterable[Any], spec: Any, folder: str, count: int = UNKNOW
 
 
 class _Writer:
-    """Writes elements to files of its own, and an index that names them, so that several may write to one folder.
+    """Writes elements to its own files, and an index that names them. Several writers may write to one folder.
 
     Args:
-        folder: where; made if it is not there.
+        folder: the folder; created if it does not exist.
         spec: the spec of the elements.
     """
 
@@ -212,7 +215,7 @@ class _Writer:
         save_tensors(_file(self._folder, self._name, len(self._sizes) - 1), arrays, {})
 
     def finish(self, overwrite: bool = True) -> None:
-        """Writes the index. Without ``overwrite`` one that is there stays."""
+        """Writes the index. Without ``overwrite`` an existing index stays."""
         from fastgrad.storage.atomic_write import write_atomically
 
         if self._group:
@@ -233,12 +236,12 @@ class _Writer:
 
 
 def _file(folder: str, writer: str | None, number: int) -> str:
-    """The path of a file of elements; folders that older versions wrote name no writer."""
+    """Returns the path of a file of elements. Folders of older versions name no writer."""
     return os.path.join(folder, f"elements-{f'{writer}-' if writer else ''}{number:06}.safetensors")
 
 
 def _packed(name: str, column: Any) -> dict[str, np.ndarray]:
-    """The tensors of one place in several elements as arrays: their shapes, and all their elements; texts as bytes."""
+    """Returns the tensors of one leaf in several elements as arrays: their shapes, all their values, texts as bytes."""
     if column[0] is None:
         return {}
     arrays = [tensor._on_host() for tensor in column]
@@ -285,7 +288,7 @@ def _check_counts(counts: np.ndarray, total: int) -> None:
 
 
 def _checked_index(index: Any) -> dict[str, Any]:
-    """An index as ``_Writer`` writes it; ValueError for any other, above all one whose files lie outside of the folder."""
+    """Returns an index of ``_Writer``; ValueError for any other, above all if its files lie outside the folder."""
     checksum = index.pop("checksum", None)
     if checksum != _checksum(index) and (checksum is not None or "writer" in index):
         raise ValueError("its checksum is not that of its contents")
@@ -301,7 +304,7 @@ def _checksum(index: dict[str, Any]) -> str:
 
 
 def _spec_text(spec: Any) -> Any:
-    """A structure of TensorSpecs as JSON data."""
+    """Converts a structure of TensorSpecs to JSON data."""
     if spec is None:
         return None
     if isinstance(spec, TensorSpec):

@@ -16,11 +16,11 @@ from fastgrad.tensor import convert_to_tensor
 
 
 class Zipped(Node):
-    """Elements of several datasets side by side.
+    """The elements of several datasets side by side.
 
     Args:
-        pack: gives their elements the structure wanted.
-        sources: the stages before.
+        pack: gives a list of elements the structure of the result.
+        sources: the source stages.
     """
 
     name = "_ZipDataset"
@@ -38,7 +38,7 @@ class Zipped(Node):
         pack = self._pack
         running, end = [source.elements() for source in self.sources], object()
         while True:
-            # All are asked, also after the end of one: a cache among them has come to its end, too.
+            # All sources are asked, also after the end of one: a cache among them may have reached its end, too.
             elements = [next(source, end) for source in running]
             if any(element is end for element in elements):
                 return
@@ -56,10 +56,10 @@ class Zipped(Node):
 
 
 class Concatenated(Node):
-    """One dataset after another.
+    """The elements of one dataset, then those of another.
 
     Raises:
-        TypeError: their elements differ in form or dtype.
+        TypeError: the elements differ in structure or dtype.
     """
 
     name = "_ConcatenateDataset"
@@ -80,12 +80,12 @@ class Concatenated(Node):
 
 
 class Chosen(Node):
-    """The next element of the dataset whose number comes next.
+    """The next element of the dataset that the next number selects.
 
     Args:
         sources: the datasets.
-        stop_on_empty: whether the end of one of them is the end of all; else its numbers are passed over.
-        choices: their numbers.
+        stop_on_empty: whether the end of one dataset is the end of all. Otherwise numbers of ended datasets are skipped.
+        choices: the numbers of the datasets.
     """
 
     name = "_DirectedInterleaveDataset"
@@ -96,7 +96,7 @@ class Chosen(Node):
         self._spec = common_spec("Dataset.choose_from_datasets", sources)
 
     def numbers(self) -> Iterator[int]:
-        """Which dataset is next."""
+        """Yields the number of the next dataset."""
         assert self._choices is not None
         return (int(succeeded(choice)) for choice in self._choices.elements())
 
@@ -104,7 +104,7 @@ class Chosen(Node):
         return INFINITE if any(source.count() == INFINITE for source in self._choosable) else UNKNOWN
 
     def opened(self) -> list[Iterator[Any] | None]:
-        """The datasets' elements; None for one that is never chosen."""
+        """Returns iterators of the datasets' elements; None for a dataset that is never chosen."""
         return [source.elements() for source in self._choosable]
 
     def elements(self) -> Iterator[Any]:
@@ -130,13 +130,13 @@ class Chosen(Node):
 
 
 class Sampled(Drawing, Chosen):
-    """Elements of datasets drawn at random, with the given probabilities."""
+    """Elements of datasets that are drawn at random with given probabilities."""
 
     def __init__(
-        self, sources: list[Node], stop_on_empty: bool, weights: np.ndarray | Node, key: tuple[int, ...], anew: bool
+        self, sources: list[Node], stop_on_empty: bool, weights: np.ndarray | Node, key: tuple[int, ...], redraws: bool
     ) -> None:
         Chosen.__init__(self, sources, stop_on_empty, weights if isinstance(weights, Node) else None)
-        Drawing.__init__(self, key, anew)
+        Drawing.__init__(self, key, redraws)
         self._weights = weights
 
     def count(self) -> int:
@@ -166,7 +166,7 @@ class Sampled(Drawing, Chosen):
 
 
 def _drawn(weights: np.ndarray, generator: np.random.Generator, count: int) -> list[int]:
-    """So many numbers of weights; none if all are 0."""
+    """Draws ``count`` numbers by weight; none if all weights are 0."""
     if not weights.any():
         return []
     limits, last = np.cumsum(weights / weights.sum()), int(np.flatnonzero(weights)[-1])
@@ -175,7 +175,7 @@ def _drawn(weights: np.ndarray, generator: np.random.Generator, count: int) -> l
 
 
 def common_spec(what: str, sources: Any) -> Any:
-    """The spec that all datasets fit; TypeError if their elements differ in form or dtype."""
+    """Returns the spec that all datasets fit; TypeError if their elements differ in structure or dtype."""
     spec = sources[0].spec()
     for source in sources[1:]:
         other = source.spec()

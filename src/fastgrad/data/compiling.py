@@ -1,9 +1,10 @@
-"""Functions of elements: recorded at the first one, replayed operation by operation, and compiled where that pays.
+"""Functions of elements: recorded at the first element, replayed, and compiled where that pays.
 
-TensorFlow traces them before the first element: their Python runs once. Here it runs once for each form of elements (and for each way
-that values make it go), with the first of them. What was recorded is replayed with the bits of eager operations; a few elements are made
-by a program, too, and compiled is what gave the same bits, left the generators of random numbers in the same states, and was faster.
-What can't be recorded, such as a function of NumPy arrays, runs as Python for every element.
+TensorFlow traces such functions before the first element, so their Python runs once. Here Python runs once for each form of elements
+(shapes and dtypes) and for each path that their values select, with the first such element. A replay runs the recorded operations
+one by one, with the bits of eager operations. For a few elements a compiled program runs, too. The program is used if it gave the same
+bits, left the random generators in the same states, and was faster.
+A function that can't be recorded, such as one of NumPy arrays, runs as Python for every element.
 """
 
 from __future__ import annotations
@@ -24,36 +25,39 @@ from fastgrad.ops.random_generator import default_states, restore_default_states
 from fastgrad.recording import unrecorded
 from fastgrad.tensor import Tensor
 
-AFTER = 32  # calls, before it is tried to compile
-SLOW = 100e-6  # seconds; calls that take longer are tried at once
-TRIALS = 8  # calls done both ways; the first compiles, and those after the second are timed
+AFTER = 32  # calls before compilation is tried
+SLOW = 100e-6  # seconds; slower calls are tried at once
+TRIALS = 8  # calls by replay and by program; the first compiles, the calls after the second are timed
 UNTIMED = 2
-FORMS = 4  # shapes of elements for which a program is made
-RECORDED_FORMS = 64  # shapes of elements for which what Python did is kept
-WAYS = 16  # for each of them, so many ways that it went
+FORMS = 4  # forms of elements that get a program
+RECORDED_FORMS = 64  # forms of elements that get recordings
+WAYS = 16  # recordings for each form, one for each path
 
 
 def call(called: Callable[..., Any], element: Any) -> Any:
-    """A user's function on an element, unrecorded: a tuple is unpacked into arguments, anything else, named tuples too, passed whole."""
+    """Calls a user's function on an element, unrecorded.
+
+    A tuple becomes several arguments. Any other element is one argument, also a named tuple.
+    """
     return unrecorded(called, *element) if type(element) is tuple else unrecorded(called, element)
 
 
 def traced_call(called: Traced, element: Any) -> Any:
-    """As ``call``, of a function that is recorded."""
+    """Calls a recorded function on an element, with the arguments of ``call``."""
     return called(*element) if type(element) is tuple else called(element)
 
 
 class Traced:
-    """A function of elements whose Python runs once for elements of one form, and replays what it did for others.
+    """A function of elements whose Python runs once for each form of elements; later calls replay the recording.
 
     Args:
-        function: what a user gave.
+        function: the user's function.
 
     Attributes:
-        recorded: the same as ``tf.function`` has it, for elements of some forms.
-        forms: their shapes and dtypes.
-        is_python: whether its Python runs for every element, as it can't be recorded.
-        repeats: whether a program may be tried: there is one way, which changes nothing but the states of random numbers.
+        recorded: the function as a ``tf.function``, for elements of some forms.
+        forms: the shapes and dtypes of those elements.
+        is_python: whether Python runs for every element, because the function can't be recorded.
+        repeats: whether a program may be tried: there is one path, and it changes nothing but the states of random generators.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -62,13 +66,13 @@ class Traced:
         self.forms: set[Any] = set()
         self.repeats = True
         self._replays: dict[Any, list[Replay]] = {}
-        self._fast: Callable[[Any], Any] = _miss  # of the replay that was used last
+        self._fast: Callable[[Any], Any] = _miss  # of the replay of the last call
         self.is_python = isinstance(function, Function)
-        self._is_nested = False  # whether arguments have been more than tensors
+        self._is_nested = False  # whether an argument has been a structure of tensors
         self._recording = new_lock()
 
     def __call__(self, *arguments: Any) -> Any:
-        """The function of the arguments, unseen by the gradient tapes of this thread."""
+        """Calls the function, hidden from the gradient tapes of this thread."""
         if self.is_python:
             return unrecorded(self.function, *arguments)
         leaves: Any = nest.flatten(arguments) if self._is_nested else arguments
@@ -81,7 +85,7 @@ class Traced:
         return self._looked_up(arguments) if result is MISS else result
 
     def _looked_up(self, arguments: tuple[Any, ...]) -> Any:
-        """By the replays of this form of arguments; the next call tries first what this one used."""
+        """Calls the replay for the form of the arguments. The next call tries this replay first."""
         leaves = nest.flatten(arguments)
         self._is_nested = self._is_nested or any(
             leaf is not given for leaf, given in zip(leaves, arguments, strict=False)
@@ -108,12 +112,12 @@ class Traced:
             self._recording.release()
 
     def _record(self, form: Any, arguments: tuple[Any, ...], arrays: list[Any]) -> Any:
-        """Runs the function as Python and keeps what it did."""
+        """Runs the function as Python and keeps the recording."""
         replays = self._replays.get(form, [])
         is_first = not replays and len(self.forms) < FORMS
         function = self.recorded if is_first else Function(_plain(self.function), runs_unrecorded=True)
         before = function._recordings
-        # Each leaf is a tensor of its own: one that stands in two places is two arguments.
+        # Each leaf gets its own tensor: a tensor that occurs twice is two arguments.
         passed = nest.pack_sequence_as(arguments, [Tensor(array) for array in arrays])
         result = unrecorded(function, *passed)
         if function.gave_up:
@@ -136,7 +140,7 @@ def _miss(leaves: Any) -> Any:
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A Python function that calls ``function``, which may be any object."""
+    """Returns a Python function that calls ``function``, which may be any callable object."""
 
     def called(*arguments: Any) -> Any:
         return function(*arguments)
@@ -152,7 +156,7 @@ class Compiling:
     """A function of elements that is compiled where that pays.
 
     Args:
-        function: what a user gave to ``map``.
+        function: the function that a user passed to ``map``.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -160,11 +164,11 @@ class Compiling:
         self._compiled: Function | None = None
         self._decided = isinstance(function, Function)
         self._calls = self._trials = 0
-        self._python = self._program = float("inf")  # seconds of the shortest call
+        self._python = self._program = float("inf")  # seconds of the fastest call
         self._trying = new_lock()
 
     def __call__(self, element: Any) -> Any:
-        """The function of an element."""
+        """Calls the function on an element."""
         compiled = self._compiled
         if compiled is not None:
             result = compiled._entry(element if type(element) is tuple else (element,), {})
@@ -182,13 +186,13 @@ class Compiling:
             self._trying.release()
 
     def as_python(self, element: Any) -> Any:
-        """The function of an element that is none of the dataset's: nothing is recorded."""
+        """Calls the function without recording, for elements that are not the dataset's."""
         return call(self._traced.function, element)
 
     def _is_due(self, element: Any) -> bool:
         if (
             ops_are_deterministic() or not self._traced.repeats
-        ):  # in the first case eight elements that agree are not enough
+        ):  # eight elements with equal bits do not prove that a program is deterministic
             return False
         if self._calls < AFTER and (self._calls < 2 or self._python < SLOW):
             return False
@@ -203,9 +207,9 @@ class Compiling:
         return result
 
     def _tried(self, element: Any) -> Any:
-        """By the replay of what was recorded, and compiled."""
+        """Runs the replay and the program, and compares them."""
         if self._trials == UNTIMED:
-            self._python = self._program = float("inf")  # from here on under the same conditions
+            self._python = self._program = float("inf")  # from now on both run under the same conditions
         before = default_states()
         result = self._timed(element)
         after = default_states()
@@ -240,12 +244,12 @@ def _leaves(element: Any) -> Any:
 
 
 def _form(leaves: Any) -> Any:
-    """What elements that may share a program have in common."""
+    """Returns the form of leaves: elements of one form may share a program."""
     return tuple([(leaf._array.shape, leaf._array.dtype) if type(leaf) is Tensor else None for leaf in leaves])
 
 
 def _are_numbers(element: Any) -> bool:
-    """Whether there is nothing but tensors of numbers in it."""
+    """True if ``element`` holds only tensors of numbers."""
     return all(
         leaf is None or (isinstance(leaf, Tensor) and not leaf._array.dtype.hasobject) for leaf in nest.flatten(element)
     )

@@ -1,4 +1,4 @@
-"""How datasets begin: ``Dataset.from_tensor_slices`` and the like."""
+"""The methods that create datasets, such as ``Dataset.from_tensor_slices``."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ _LARGEST = int(np.iinfo(np.int64).max)
 
 
 class Sources(Pipeline):
-    """The part of ``Dataset`` that makes one."""
+    """The part of ``Dataset`` that creates datasets."""
 
     @staticmethod
     def from_tensor_slices(tensors: Any, name: str | None = None) -> Dataset:
-        """The rows of ``tensors``: element i holds row i of each.
+        """Returns a dataset of the rows of ``tensors``: element i holds row i of each tensor.
 
         Args:
-            tensors: a tensor or array, or a tuple or dict of them, all of one first dimension. A list is one tensor.
-            name: kept for TensorFlow's signature, here and below.
+            tensors: a tensor or array, or a tuple or dict of them, all with the same first dimension. A list is one tensor.
+            name: kept for TensorFlow's signature, here and in the methods below.
 
         Raises:
-            ValueError: a scalar, or different first dimensions.
+            ValueError: a tensor is a scalar, or first dimensions differ.
         """
         return Pipeline._of(sources.slices(_components(tensors)))
 
     @staticmethod
     def from_tensors(tensors: Any, name: str | None = None) -> Dataset:
-        """A dataset of one element: ``tensors`` as it is."""
+        """Returns a dataset of one element, ``tensors``."""
         return Pipeline._of(sources.SingleElement(_components(tensors)))
 
     @staticmethod
     def range(*args: Any, output_type: Any = dtypes.int64, name: str | None = None) -> Dataset:
-        """The numbers ``range(stop)``, ``range(start, stop)`` or ``range(start, stop, step)``, as int64.
+        """Returns the numbers ``range(stop)``, ``range(start, stop)`` or ``range(start, stop, step)``, as int64.
 
         Raises:
-            ValueError: no argument, or more than three.
-            InvalidArgumentError: a step of 0.
+            ValueError: there is no argument, or more than three.
+            InvalidArgumentError: the step is 0.
         """
         if not 1 <= len(args) <= 3:
             raise ValueError(f"Invalid `args`. The length of `args` should be between 1 and 3 but was {len(args)}.")
@@ -70,18 +70,18 @@ class Sources(Pipeline):
         output_signature: Any = None,
         name: str | None = None,
     ) -> Dataset:
-        """What ``generator(*args)`` yields, started again for each iteration.
+        """Returns the elements that ``generator(*args)`` yields. Each iteration calls it again.
 
         Args:
-            generator: a function that gives an iterable.
-            output_types: the dtypes of an element, in its form; or ``output_signature``.
-            output_shapes: the shapes that belong to ``output_types``; unknown if not given.
+            generator: a function that returns an iterable.
+            output_types: the dtypes of an element, in its structure. Or use ``output_signature``.
+            output_shapes: the shapes for ``output_types``. Default: unknown.
             args: passed to ``generator`` as NumPy values.
-            output_signature: the TensorSpecs of an element, in its form.
+            output_signature: the TensorSpecs of an element, in its structure.
 
         Raises:
             TypeError: ``generator`` is not callable, or neither types nor signature are given.
-            InvalidArgumentError: while iterating, for an element that does not fit.
+            InvalidArgumentError: while iterating, an element does not fit.
         """
         if not callable(generator):
             raise TypeError("`generator` must be a Python callable.")
@@ -91,13 +91,13 @@ class Sources(Pipeline):
 
     @staticmethod
     def zip(*args: Any, datasets: Any = None, name: str | None = None) -> Dataset:
-        """Elements of several datasets side by side, until the shortest ends.
+        """Returns the elements of several datasets side by side, until the shortest ends.
 
         Args:
-            *args: datasets, or one tuple or dict of them; ``datasets`` is the older name of the latter.
+            *args: datasets, or one tuple or dict of them. ``datasets`` is the older name of the latter.
 
         Raises:
-            TypeError: no dataset, or a list of them.
+            TypeError: there is no dataset, or a list of datasets.
         """
         if bool(args) == (datasets is not None):
             raise TypeError("Dataset.zip: must pass datasets, either as `*args` or as `datasets`.")
@@ -108,17 +108,17 @@ class Sources(Pipeline):
 
     @staticmethod
     def random(seed: Any = None, rerandomize_each_iteration: bool | None = None, name: str | None = None) -> Dataset:
-        """Random int64 numbers below 2**32, without end.
+        """Returns an infinite dataset of random int64 numbers below 2**32.
 
         Args:
-            seed: makes them repeatable, together with ``tf.random.set_seed``.
-            rerandomize_each_iteration: whether each iteration has numbers of its own.
+            seed: makes the numbers repeatable, together with ``tf.random.set_seed``.
+            rerandomize_each_iteration: whether each iteration has different numbers.
         """
         return Pipeline._of(sources.RandomNumbers(drawn_key(seed), bool(rerandomize_each_iteration)))
 
     @staticmethod
     def counter(start: Any = 0, step: Any = 1, dtype: Any = dtypes.int64, name: str | None = None) -> Dataset:
-        """The numbers ``start``, ``start + step`` ..., without end."""
+        """Returns the infinite dataset ``start``, ``start + step`` ..."""
         first, distance = integer(start, "Dataset.counter: start"), integer(step, "Dataset.counter: step")
         return Pipeline._of(sources.Counter(first, distance, dtypes.as_dtype(dtype)))
 
@@ -126,11 +126,11 @@ class Sources(Pipeline):
     def list_files(
         file_pattern: Any, shuffle: bool | None = None, seed: Any = None, name: str | None = None
     ) -> Dataset:
-        """The names of the files that match, as strings.
+        """Returns the names of the files that match, as strings.
 
         Args:
-            file_pattern: a pattern as of a shell, or several.
-            shuffle: whether each iteration has an order of its own, which is the default; else they are sorted.
+            file_pattern: a shell pattern, or several.
+            shuffle: whether each iteration has a different order, which is the default. Otherwise the names are sorted.
             seed: as in ``shuffle``.
 
         Raises:
@@ -144,16 +144,16 @@ class Sources(Pipeline):
     def load(
         path: Any, element_spec: Any = None, compression: Any = None, reader_func: Any = None, wait: bool = False
     ) -> Dataset:
-        """What ``save`` wrote.
+        """Returns the dataset that ``save`` wrote.
 
         Args:
             path: the folder.
-            element_spec: TypeError if the saved elements have another one.
+            element_spec: the expected spec; TypeError if the saved elements have another one.
             compression, wait: kept for TensorFlow's signature.
-            reader_func: of a dataset of datasets, a dataset: how what was saved is read; there is one.
+            reader_func: maps a dataset of datasets to the dataset to read. The former holds one dataset, the saved one.
 
         Raises:
-            NotFoundError: no dataset was saved there, or it was not saved to its end.
+            NotFoundError: no dataset was saved there, or the save did not complete.
         """
         dataset = Pipeline._of(cache.Stored(os.fspath(path)))
         if element_spec is not None and element_spec != dataset.element_spec:
@@ -168,24 +168,26 @@ class Sources(Pipeline):
         stop_on_empty_dataset: bool = False,
         rerandomize_each_iteration: bool | None = None,
     ) -> Dataset:
-        """Each next element comes from a dataset drawn at random.
+        """Returns elements of several datasets; each comes from a dataset drawn at random.
 
         Args:
             datasets: a list of datasets.
-            weights: how often each is drawn, a number for each; or a dataset of such vectors, one for each draw, which ends
-                with them. Default equally often.
-            seed: makes it repeatable, together with ``tf.random.set_seed``.
-            stop_on_empty_dataset: whether it ends when the first of them does; else with the last.
-            rerandomize_each_iteration: whether each iteration draws anew.
+            weights: the probability of each dataset, a number for each. Or a dataset of such vectors, one for each draw; the result
+                ends with it. Default: equal probabilities.
+            seed: makes the draws repeatable, together with ``tf.random.set_seed``.
+            stop_on_empty_dataset: whether the result ends with the first dataset that ends; else with the last.
+            rerandomize_each_iteration: whether each iteration has different draws.
 
         Raises:
-            ValueError: no datasets, or not as many weights.
-            TypeError: their elements differ, or weights that are no float32 or float64.
+            ValueError: there are no datasets, or another number of weights.
+            TypeError: the elements differ, or the weights are not float32 or float64.
         """
         nodes = _nodes(datasets)
-        anew = bool(rerandomize_each_iteration)
+        redraws = bool(rerandomize_each_iteration)
         if is_dataset(weights):
-            return Pipeline._of(combining.Sampled(nodes, stop_on_empty_dataset, weights._node, drawn_key(seed), anew))
+            return Pipeline._of(
+                combining.Sampled(nodes, stop_on_empty_dataset, weights._node, drawn_key(seed), redraws)
+            )
         given = np.ones(len(nodes)) if weights is None else convert_to_tensor(weights).numpy()
         if given.dtype not in (np.float32, np.float64):
             raise TypeError(
@@ -199,20 +201,20 @@ class Sources(Pipeline):
             )
         if not (given >= 0).all() or not given.sum() < np.inf:
             raise ValueError(f"Invalid `weights`: they must be finite and not negative, got {given.tolist()}.")
-        return Pipeline._of(combining.Sampled(nodes, stop_on_empty_dataset, given, drawn_key(seed), anew))
+        return Pipeline._of(combining.Sampled(nodes, stop_on_empty_dataset, given, drawn_key(seed), redraws))
 
     @staticmethod
     def choose_from_datasets(datasets: Any, choice_dataset: Dataset, stop_on_empty_dataset: bool = True) -> Dataset:
-        """Each next element comes from the dataset whose number ``choice_dataset`` gives.
+        """Returns elements of several datasets; each comes from the dataset whose number ``choice_dataset`` gives.
 
         Args:
             datasets: a list of datasets.
-            choice_dataset: int64 scalars.
-            stop_on_empty_dataset: whether it ends when a chosen dataset has; else such choices are passed over.
+            choice_dataset: a dataset of int64 scalars.
+            stop_on_empty_dataset: whether the result ends when a chosen dataset has ended. Otherwise such choices are skipped.
 
         Raises:
-            ValueError: no datasets.
-            TypeError: their elements differ, or choices that are no int64 scalars.
+            ValueError: there are no datasets.
+            TypeError: the elements differ, or the choices are not int64 scalars.
         """
         nodes = _nodes(datasets)
         if not is_dataset(choice_dataset):
@@ -228,7 +230,7 @@ class Sources(Pipeline):
 
 
 def texts(value: Any) -> list[str]:
-    """A text or path, or several of them, in a list or tensor, as a list."""
+    """Converts a text or path, or several in a list or tensor, to a list of texts."""
     if isinstance(value, (str, bytes, os.PathLike)):
         return [os.fsdecode(value)]
     if isinstance(value, (list, tuple)):
@@ -243,7 +245,7 @@ def _nodes(datasets: Any) -> list[Node]:
 
 
 def _components(tensors: Any) -> Any:
-    """As ``converted``, but arrays mapped from files are not read: their memory is the tensor's."""
+    """Converts tensors as ``converted`` does, but does not copy arrays mapped from files: tensors share them."""
     if isinstance(tensors, np.memmap) and tensors.dtype.isnative:
         dtypes.as_dtype(tensors.dtype)
         return Tensor(tensors.view(np.ndarray))
@@ -255,7 +257,7 @@ def _components(tensors: Any) -> Any:
 
 
 def _collect(structure: Any, leaves: list[Node]) -> None:
-    """The nodes of the datasets in a structure of tuples and dicts, in the order of ``nest.flatten``."""
+    """Appends the nodes of the datasets in nested tuples and dicts to ``leaves``, in the order of ``nest.flatten``."""
     if isinstance(structure, Pipeline):
         leaves.append(structure._node)
     elif isinstance(structure, tuple):
@@ -272,7 +274,7 @@ def _collect(structure: Any, leaves: list[Node]) -> None:
 
 
 def drawn_key(given: Any) -> tuple[int, ...]:
-    """The three numbers from which the orders of a stage are drawn: of the global seed and its own, or the next of all draws."""
+    """Returns the key of a stage's random orders, three numbers: of the global seed and ``given``, or the next draw."""
     from fastgrad.ops.random_generator import default_drawn, default_key
 
     seed = None if given is None else integer(given, "Dataset: seed")

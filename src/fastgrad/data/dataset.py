@@ -1,4 +1,4 @@
-"""``tf.data.Dataset``: elements made one after the other by a pipeline of stages."""
+"""``tf.data.Dataset``: a pipeline of stages that makes elements one after the other."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _LARGEST = int(np.iinfo(np.int64).max)
 class Dataset(Sources, Batching):
     """A sequence of elements: tensors, or tuples and dicts of tensors.
 
-    Made by ``from_tensor_slices``, ``from_generator`` and the like (``constructors.py``); each method gives a new dataset, those
-    that put elements together are in ``batching.py``. Iterating runs the pipeline from its start; what it computes is not recorded by
-    gradient tapes. Rows of arrays stay row numbers through ``shuffle``, ``take``, ``skip``, ``repeat``, ``shard`` and
-    ``cache``, and ``batch`` gathers them at once, in the order in which single elements would come. Threads make elements ahead where
-    that pays (``prefetch``, and ``map`` with ``num_parallel_calls``); what comes, and in which order, does not depend on them.
+    ``from_tensor_slices``, ``from_generator`` and others create a dataset (``constructors.py``). Each method returns a new dataset;
+    methods that group elements are in ``batching.py``. An iteration runs the pipeline from its start; gradient tapes do not record it.
+    Rows of arrays stay row numbers through ``shuffle``, ``take``, ``skip``, ``repeat``, ``shard`` and ``cache``; ``batch`` gathers them
+    at once, in the order of single elements. Threads make elements ahead where that pays (``prefetch``, and ``map`` with
+    ``num_parallel_calls``). The elements and their order do not depend on threads.
     """
 
-    gives_elements = True  # a loop over it is none over things that a program could be written down with
+    gives_elements = True  # a loop over the elements can't be part of one program
 
     def __init__(self, variant_tensor: Any) -> None:
         if not isinstance(variant_tensor, Node):
@@ -60,37 +60,37 @@ class Dataset(Sources, Batching):
         use_unbounded_threadpool: bool = False,
         name: str | None = None,
     ) -> Dataset:
-        """``map_func`` of each element.
+        """Returns ``map_func`` of each element.
 
-        As in TensorFlow its Python runs once, with the first element; what its operations did is then done for the other elements, and
-        compiled, like by ``tf.function``, if that gives the same in less time. Python runs again for elements of other shapes, for those whose
-        values make it go another way, and for every element if it can't be recorded (where it takes a tensor's ``numpy()``).
+        As in TensorFlow its Python runs once, with the first element. For other elements the recorded operations run. They are compiled,
+        as by ``tf.function``, if that gives the same results in less time. Python runs again for elements of other shapes and for values
+        that select another path. It runs for every element if the function can't be recorded (it calls a tensor's ``numpy()``).
 
         Args:
-            map_func: of an element, a tuple as several arguments, a dict or a named tuple as one; returns an element.
-            num_parallel_calls: by how many threads elements are made ahead, or ``tf.data.AUTOTUNE``, where a call takes long
-                and draws no random numbers. Results come in order.
+            map_func: maps an element to an element. A tuple becomes several arguments, a dict or a named tuple is one.
+            num_parallel_calls: the number of threads that make elements ahead, or ``tf.data.AUTOTUNE``. Threads are used where a call
+                takes long and draws no random numbers. Results come in order.
             deterministic, synchronous, use_unbounded_threadpool: kept for TensorFlow's signature.
 
         Raises:
-            InvalidArgumentError: ``num_parallel_calls`` below 1.
+            InvalidArgumentError: ``num_parallel_calls`` is below 1.
         """
         return Dataset(transformations.Mapped(self._node, map_func, _threads(num_parallel_calls, "map")))
 
     def filter(self, predicate: abc.Callable[..., Any], name: str | None = None) -> Dataset:
-        """The elements for which ``predicate`` is true.
+        """Returns the elements for which ``predicate`` is true.
 
         Raises:
-            ValueError: while iterating, if ``predicate`` does not give a boolean scalar.
+            ValueError: while iterating, ``predicate`` does not return a boolean scalar.
         """
         return Dataset(transformations.Filtered(self._node, predicate))
 
     def take_while(self, predicate: abc.Callable[..., Any], name: str | None = None) -> Dataset:
-        """The elements before the first for which ``predicate`` is false."""
+        """Returns the elements before the first for which ``predicate`` is false."""
         return Dataset(transformations.TakenWhile(self._node, predicate))
 
     def flat_map(self, map_func: abc.Callable[..., Any], name: str | None = None) -> Dataset:
-        """The elements of all datasets that ``map_func`` gives, one dataset after the other."""
+        """Returns the elements of all datasets that ``map_func`` returns, one dataset after the other."""
         return Dataset(transformations.FlatMapped(self._node, map_func))
 
     def interleave(
@@ -102,16 +102,16 @@ class Dataset(Sources, Batching):
         deterministic: bool | None = None,
         name: str | None = None,
     ) -> Dataset:
-        """The elements of the datasets that ``map_func`` gives, from several of them in turn.
+        """Returns the elements of the datasets that ``map_func`` returns, from several datasets in turn.
 
         Args:
-            map_func: of an element, a dataset.
-            cycle_length: how many are open at a time; default, and for ``tf.data.AUTOTUNE``, 8.
-            block_length: how many elements come from one before it is the next one's turn; default 1.
-            num_parallel_calls, deterministic: kept for TensorFlow's signature: they are read in order.
+            map_func: maps an element to a dataset.
+            cycle_length: the number of datasets open at a time. Default, and for ``tf.data.AUTOTUNE``: 8.
+            block_length: the number of successive elements from one dataset. Default: 1.
+            num_parallel_calls, deterministic: kept for TensorFlow's signature: the datasets are read in order.
 
         Raises:
-            InvalidArgumentError: lengths below 1.
+            InvalidArgumentError: a length is below 1.
         """
         cycle = AUTOTUNE if cycle_length is None else integer(cycle_length, "Dataset.interleave: cycle_length")
         block = 1 if block_length is None else integer(block_length, "Dataset.interleave: block_length")
@@ -125,19 +125,19 @@ class Dataset(Sources, Batching):
     def scan(
         self, initial_state: Any, scan_func: abc.Callable[[Any, Any], tuple[Any, Any]], name: str | None = None
     ) -> Dataset:
-        """``scan_func`` of a state and each element: the outputs that it gives beside the next state.
+        """Returns the outputs of ``scan_func``, which maps a state and an element to the next state and an output.
 
         Args:
             initial_state: the state before the first element.
-            scan_func: of the state and an element, a pair of the next state and an output.
+            scan_func: maps the state and an element to a pair of the next state and an output.
 
         Raises:
-            TypeError: while iterating, for anything but a pair.
+            TypeError: while iterating, ``scan_func`` does not return a pair.
         """
         return Dataset(transformations.Scanned(self._node, converted(initial_state), scan_func))
 
     def unique(self, name: str | None = None) -> Dataset:
-        """Each element once, where it occurs for the first time."""
+        """Returns each distinct element once, at its first occurrence."""
         return Dataset(transformations.Unique(self._node))
 
     def rejection_resample(
@@ -148,13 +148,13 @@ class Dataset(Sources, Batching):
         seed: Any = None,
         name: str | None = None,
     ) -> Dataset:
-        """Pairs of class and element, from which elements of classes that come too often are left out.
+        """Returns pairs of class and element. Elements of too frequent classes are left out.
 
         Args:
-            class_func: of an element, the number of its class.
-            target_dist: how often each class is to come.
-            initial_dist: how often it comes; if it is not given, it is counted on the way.
-            seed: makes it repeatable, together with ``tf.random.set_seed``.
+            class_func: maps an element to the number of its class.
+            target_dist: the wanted frequency of each class.
+            initial_dist: the frequency of each class in this dataset. Default: counted during the iteration.
+            seed: makes the result repeatable, together with ``tf.random.set_seed``.
         """
         target = convert_to_tensor(target_dist).numpy()
         initial = None if initial_dist is None else convert_to_tensor(initial_dist).numpy()
@@ -163,15 +163,15 @@ class Dataset(Sources, Batching):
     def shuffle(
         self, buffer_size: Any, seed: Any = None, reshuffle_each_iteration: bool | None = True, name: str | None = None
     ) -> Dataset:
-        """The elements in random order, drawn from a buffer that holds the next ``buffer_size`` of them.
+        """Returns the elements in random order, drawn from a buffer that holds the next ``buffer_size`` of them.
 
         Args:
-            buffer_size: how many elements wait to be drawn; as many as there are give a uniform order.
+            buffer_size: the number of elements in the buffer. The size of the dataset gives a uniform order.
             seed: makes the orders repeatable, together with ``tf.random.set_seed``.
-            reshuffle_each_iteration: whether each iteration has an order of its own.
+            reshuffle_each_iteration: whether each iteration has a different order.
 
         Raises:
-            InvalidArgumentError: ``buffer_size`` below 1.
+            InvalidArgumentError: ``buffer_size`` is below 1.
         """
         size = integer(buffer_size, "Dataset.shuffle: buffer_size")
         if size < 1 and size != UNKNOWN:
@@ -182,22 +182,22 @@ class Dataset(Sources, Batching):
         return Dataset(ordering.Shuffled(self._node, _LARGEST if size == UNKNOWN else size, drawn_key(seed), reshuffle))
 
     def repeat(self, count: Any = None, name: str | None = None) -> Dataset:
-        """The whole dataset ``count`` times; without end if that is None or -1."""
+        """Returns the dataset repeated ``count`` times; an infinite dataset if ``count`` is None or -1."""
         return Dataset(ordering.Repeated(self._node, -1 if count is None else integer(count, "Dataset.repeat: count")))
 
     def take(self, count: Any, name: str | None = None) -> Dataset:
-        """The first ``count`` elements; all if that is -1."""
+        """Returns the first ``count`` elements; all if ``count`` is -1."""
         return Dataset(ordering.Taken(self._node, integer(count, "Dataset.take: count")))
 
     def skip(self, count: Any, name: str | None = None) -> Dataset:
-        """All but the first ``count`` elements; -1 skips all of them."""
+        """Returns all but the first ``count`` elements; -1 skips all of them."""
         return Dataset(ordering.Skipped(self._node, integer(count, "Dataset.skip: count")))
 
     def shard(self, num_shards: Any, index: Any, name: str | None = None) -> Dataset:
-        """Every ``num_shards``-th element, from number ``index`` on.
+        """Returns every ``num_shards``-th element, from number ``index`` on.
 
         Raises:
-            InvalidArgumentError: ``num_shards`` below 1, or ``index`` not in ``[0, num_shards)``.
+            InvalidArgumentError: ``num_shards`` is below 1, or ``index`` is not in ``[0, num_shards)``.
         """
         shards = integer(num_shards, "Dataset.shard: num_shards")
         place = integer(index, "Dataset.shard: index")
@@ -208,12 +208,12 @@ class Dataset(Sources, Batching):
         return Dataset(ordering.Sharded(self._node, shards, place))
 
     def cache(self, filename: Any = "", name: str | None = None) -> Dataset:
-        """The elements of the first complete iteration, kept for all that follow, in their order.
+        """Keeps the elements of the first complete iteration for all later iterations, in their order.
 
-        It is complete when the last element is asked for, or, if their number is not known, the end.
+        An iteration is complete when its last element is requested; if the number of elements is not known, when it ends.
 
         Args:
-            filename: a folder, where they are kept for other processes, too; default in memory.
+            filename: a folder that keeps the elements for other processes, too. Default: memory.
         """
         name = convert_to_tensor(filename).numpy() if isinstance(filename, Tensor) else filename
         if not isinstance(name, (str, bytes, os.PathLike)):
@@ -229,17 +229,17 @@ class Dataset(Sources, Batching):
         shard_func: Any = None,
         name: str | None = None,
     ) -> Dataset:
-        """The elements of the first complete iteration, kept in a folder for other programs: ``cache(path)``.
+        """Keeps the elements of the first complete iteration in a folder for other programs: ``cache(path)``.
 
-        What is kept says nothing of how it was made: a program whose pipeline has changed takes another folder.
+        The folder does not record the pipeline: after a change of the pipeline, use another folder.
 
         Args:
             path: the folder.
             compression: kept for TensorFlow's signature.
-            reader_func, shard_func: only None: there are no shards.
+            reader_func, shard_func: must be None: there are no shards.
 
         Raises:
-            ValueError: a function for shards.
+            ValueError: a function for shards is given.
         """
         if reader_func is not None or shard_func is not None:
             raise ValueError("Dataset.snapshot: reader_func and shard_func are not there: a snapshot has no shards.")
@@ -248,26 +248,26 @@ class Dataset(Sources, Batching):
         return self.cache(path)
 
     def ignore_errors(self, log_warning: bool = False, name: str | None = None) -> Dataset:
-        """The elements that are made without an error.
+        """Returns the elements that are made without an error.
 
-        As in TensorFlow: a batch that has such an element is left out whole, and a generator that raised has ended.
+        As in TensorFlow a batch with a failed element is left out, and a generator that raised has ended.
 
         Args:
-            log_warning: whether each that is left out is told of by a warning.
+            log_warning: whether a warning reports each element that is left out.
         """
         return Dataset(IgnoringErrors(self._node, log_warning))
 
     def prefetch(self, buffer_size: Any, name: str | None = None) -> Dataset:
-        """The same elements, made ahead by a thread where making one takes longer than handing it over.
+        """Returns the same elements; a thread makes them ahead where an element takes longer than the handover.
 
-        The thread ends with the iteration, also one that is abandoned. It computes while compiled steps do. What draws random
-        numbers is not made ahead.
+        The thread ends with the iteration, also with an abandoned one. It works beside compiled steps. Elements that draw random
+        numbers are not made ahead.
 
         Args:
-            buffer_size: how many elements are made ahead, or ``tf.data.AUTOTUNE``: 2.
+            buffer_size: the number of elements made ahead, or ``tf.data.AUTOTUNE``: 2.
 
         Raises:
-            InvalidArgumentError: ``buffer_size`` below -1.
+            InvalidArgumentError: ``buffer_size`` is below -1.
         """
         size = AUTOTUNE if buffer_size is None else integer(buffer_size, "Dataset.prefetch: buffer_size")
         if size < AUTOTUNE:
@@ -275,30 +275,30 @@ class Dataset(Sources, Batching):
         return Dataset(prefetch.Prefetched(self._node, 2 if size == AUTOTUNE else max(size, 1)))
 
     def with_options(self, options: Options, name: str | None = None) -> Dataset:
-        """The same elements; ``options()`` gives what ``options`` sets."""
+        """Returns the same elements, with ``options`` set; ``options()`` returns the settings."""
         return Dataset(OptionsSet(self._node, options))
 
     def options(self) -> Options:
-        """What ``with_options`` has set in this pipeline."""
+        """Returns the settings of this pipeline, made by ``with_options``."""
         return options_of(self._node)
 
     def enumerate(self, start: Any = 0, name: str | None = None) -> Dataset:
-        """Pairs of a running int64 number, from ``start`` on, and the element."""
+        """Returns pairs of an int64 number, counted from ``start``, and the element."""
         return Dataset.zip(Dataset.range(start, _LARGEST), self)
 
     def concatenate(self, dataset: Dataset, name: str | None = None) -> Dataset:
-        """This dataset's elements, then those of ``dataset``.
+        """Returns the elements of this dataset, then those of ``dataset``.
 
         Raises:
-            TypeError: the elements differ in form or dtype.
+            TypeError: the elements differ in structure or dtype.
         """
         return Dataset(combining.Concatenated(self._node, checked_dataset("Dataset.concatenate", dataset)._node))
 
     def apply(self, transformation_func: abc.Callable[[Dataset], Dataset]) -> Dataset:
-        """``transformation_func(self)``, for chaining.
+        """Returns ``transformation_func(self)``, for chaining.
 
         Raises:
-            TypeError: it does not return a dataset.
+            TypeError: ``transformation_func`` does not return a dataset.
         """
         if not callable(transformation_func):
             raise TypeError(
@@ -312,16 +312,16 @@ class Dataset(Sources, Batching):
     # ---- reading -------------------------------------------------------------------------------
 
     def reduce(self, initial_state: Any, reduce_func: abc.Callable[[Any, Any], Any], name: str | None = None) -> Any:
-        """The state left after ``state = reduce_func(state, element)`` for every element.
+        """Returns the last state after ``state = reduce_func(state, element)`` for every element.
 
         Args:
             initial_state: the state before the first element.
-            reduce_func: of the state and an element, each in its own form.
+            reduce_func: maps the state and an element to the next state.
 
         Raises:
             ValueError: ``reduce_func`` is not callable.
-            InvalidArgumentError: a new state of another form.
-            TypeError: a new state of other dtypes.
+            InvalidArgumentError: a new state has another structure.
+            TypeError: a new state has other dtypes.
         """
         if not callable(reduce_func):
             raise ValueError(f"Dataset.reduce: Argument `reduce_func` must be callable, got {reduce_func!r}.")
@@ -332,10 +332,10 @@ class Dataset(Sources, Batching):
         return state
 
     def get_single_element(self, name: str | None = None) -> Any:
-        """The only element.
+        """Returns the only element.
 
         Raises:
-            InvalidArgumentError: there is none, or more than one.
+            InvalidArgumentError: there is no element, or more than one.
         """
         found = list(itertools.islice(self, 2))
         if len(found) != 1:
@@ -344,10 +344,10 @@ class Dataset(Sources, Batching):
         return found[0]
 
     def as_numpy_iterator(self) -> abc.Iterator[Any]:
-        """An iterator of the elements with NumPy arrays, which can't be written to, and scalars in place of tensors.
+        """Returns an iterator of the elements, with read-only NumPy arrays and scalars in place of tensors.
 
         Raises:
-            TypeError: elements that are or hold datasets.
+            TypeError: elements are datasets or hold datasets.
         """
         if any(isinstance(leaf, DatasetSpec) for leaf in nest.flatten(self._node.known_spec())):
             raise TypeError(
@@ -356,12 +356,15 @@ class Dataset(Sources, Batching):
         return map(_numpy, self._node.elements())
 
     def cardinality(self) -> Tensor:
-        """The number of elements, as an int64 tensor: -1 (``tf.data.INFINITE_CARDINALITY``) or -2 (unknown) else."""
+        """Returns the number of elements as an int64 tensor.
+
+        An infinite dataset gives -1 (``tf.data.INFINITE_CARDINALITY``), an unknown number -2.
+        """
         return Tensor(np.array(self._node.count(), np.int64))
 
     @property
     def element_spec(self) -> Any:
-        """The TensorSpecs of an element, in its form."""
+        """The TensorSpecs of an element, in its structure."""
         return self._node.spec()
 
     def __iter__(self) -> Iterator:
@@ -379,10 +382,10 @@ class Dataset(Sources, Batching):
         return True
 
     def save(self, path: Any, compression: Any = None, shard_func: Any = None, checkpoint_args: Any = None) -> None:
-        """Writes all elements to a folder, from which ``Dataset.load`` reads them.
+        """Writes all elements to a folder; ``Dataset.load`` reads them.
 
         Args:
-            path: the folder; what was saved there before is replaced.
+            path: the folder. An earlier saved dataset there is replaced.
             compression, shard_func, checkpoint_args: kept for TensorFlow's signature.
         """
         cache.saved(self._node.elements(), self._node.spec(), os.fspath(path))
@@ -396,7 +399,7 @@ def _numpy(element: Any) -> Any:
 
 
 def _threads(calls: Any, what: str) -> int:
-    """How many threads ``num_parallel_calls`` asks for; 0 for none."""
+    """Returns the number of threads for ``num_parallel_calls``; 0 for none."""
     if calls is None:
         return 0
     number = integer(calls, f"Dataset.{what}: num_parallel_calls")
@@ -406,7 +409,7 @@ def _threads(calls: Any, what: str) -> int:
 
 
 def checked_dataset(name: str, dataset: Any) -> Dataset:
-    """``dataset`` itself; TypeError with the function's name if it is none."""
+    """Returns ``dataset``; TypeError with the function's ``name`` if it is not a dataset."""
     if not isinstance(dataset, Dataset):
         raise TypeError(f"{name}: Argument `dataset` must be a tf.data.Dataset, got {dataset!r}.")
     return dataset

@@ -1,4 +1,4 @@
-"""``tf.data.experimental``: tables, copies to devices, and older names of what ``tf.data`` has."""
+"""``tf.data.experimental``: tables, copies to devices, and older names of ``tf.data`` functions."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from fastgrad.tensor import Tensor
 
 
 def cardinality(dataset: Dataset) -> Tensor:
-    """The number of elements, as an int64 tensor: ``dataset.cardinality()``."""
+    """Returns the number of elements as an int64 tensor: ``dataset.cardinality()``."""
     return checked_dataset("cardinality", dataset).cardinality()
 
 
 def get_single_element(dataset: Dataset) -> object:
-    """The only element: ``dataset.get_single_element()``."""
+    """Returns the only element: ``dataset.get_single_element()``."""
     return checked_dataset("get_single_element", dataset).get_single_element()
 
 
 def dense_to_ragged_batch(
     batch_size: Any, drop_remainder: bool = False, row_splits_dtype: Any = "int64"
 ) -> Callable[[Dataset], Dataset]:
-    """For ``Dataset.apply``: ``dataset.ragged_batch(...)``, under its older name."""
+    """Returns a transformation for ``Dataset.apply``: ``dataset.ragged_batch(...)`` under its older name."""
 
     def batched(dataset: Dataset) -> Dataset:
         given = checked_dataset("dense_to_ragged_batch", dataset)

@@ -20,14 +20,17 @@ from fastgrad.tensor import Tensor
 from fastgrad.tensor_spec import TensorSpec
 
 LONGEST_LINE = 16 << 20
-"""The longest line of a compressed file, a pipe or a device, or 16 times the size of the file: their lines may have no end."""
+"""The limit on a line of a compressed file, a pipe or a device, whose lines may never end.
+
+A file of more than a sixteenth of this size has 16 times its size as the limit.
+"""
 
 
 def matching(patterns: Sequence[str]) -> list[str]:
-    """The files that match, sorted.
+    """Returns the names of the files that match, sorted.
 
     Raises:
-        InvalidArgumentError: there are none.
+        InvalidArgumentError: no file matches.
     """
     found = sorted(name for pattern in patterns for name in glob.glob(pattern))
     if not found:
@@ -36,17 +39,17 @@ def matching(patterns: Sequence[str]) -> list[str]:
 
 
 def check_compression(name: str, compression: Any) -> None:
-    """InvalidArgumentError for a compression that no reader knows."""
+    """Raises InvalidArgumentError if no reader supports ``compression``."""
     if compression not in ("", "GZIP", "ZLIB"):
         raise InvalidArgumentError(f"{name}: compression_type must be '', 'GZIP' or 'ZLIB', got {compression!r}.")
 
 
 def opened(name: str, compression: str) -> BinaryIO:
-    """A file's contents; ``compression`` is empty, ``"GZIP"`` or ``"ZLIB"``.
+    """Opens a file for reading. ``compression`` is empty, ``"GZIP"`` or ``"ZLIB"``.
 
     Raises:
         NotFoundError: there is no such file.
-        InvalidArgumentError: another compression.
+        InvalidArgumentError: another compression is given.
     """
     check_compression(name, compression)
     try:
@@ -57,7 +60,10 @@ def opened(name: str, compression: str) -> BinaryIO:
 
 
 def _lines(file: Any, name: str, compression: str) -> Iterator[Any]:
-    """The lines of a file; ValueError for a very long one that no file holds as it is: of a few compressed bytes, a pipe or a device."""
+    """Yields the lines of a file; ValueError for a line that exceeds the limit.
+
+    A plain file has no limit: a few compressed bytes, a pipe or a device may give endless lines.
+    """
     if not compression and os.path.isfile(name):
         yield from file
         return
@@ -69,7 +75,7 @@ def _lines(file: Any, name: str, compression: str) -> Iterator[Any]:
 
 
 class TextLines(Node):
-    """The lines of files, without their ends."""
+    """The lines of files, without line ends."""
 
     name = "TextLineDatasetV2"
 
@@ -91,15 +97,15 @@ class CsvRecords(Node):
     """The records of CSV files: a scalar for each column.
 
     Args:
-        files: gives their names.
-        columns: the numbers of the columns, None for all that there are.
-        dtypes: of each column.
-        defaults: of each column what stands for an empty field, None where there has to be something.
-        header: whether the first line of a file is none.
-        options: how ``csv.reader`` reads.
-        missing: the text that means an empty field, beside the empty one.
-        compression: as ``opened``.
-        width: how many fields a record has; default as many as columns are read.
+        files: a dataset of the names of files.
+        columns: the numbers of the columns, None for all columns.
+        dtypes: the dtype of each column.
+        defaults: for each column the value of an empty field, None if the field must not be empty.
+        header: whether the first line of a file is not a record.
+        options: options of ``csv.reader``.
+        missing: the text that means an empty field, beside the empty text.
+        compression: as in ``opened``.
+        width: the number of fields of a record. Default: the number of columns.
     """
 
     name = "CsvDatasetV2"
@@ -131,11 +137,11 @@ class CsvRecords(Node):
         return tuple([text(value) if type(value) is bytes else Tensor(np.array(value)) for value in values])
 
     def records(self) -> Iterator[list[Any]]:
-        """The values of each record."""
+        """Yields the values of each record."""
         return map(self._values, self._records())
 
     def _records(self) -> Iterator[tuple[str, list[str]]]:
-        """The fields of each record, with the name of the file."""
+        """Yields the name of the file and the fields of each record."""
         for name in names_of(self.sources[0]):
             for fields in fields_of(name, self._compression, self._options, self._header):
                 yield name, fields
@@ -169,11 +175,13 @@ class CsvRecords(Node):
 
 
 def fields_of(name: str, compression: str, options: dict[str, Any], header: bool) -> Iterator[list[str]]:
-    """The fields of each record of a CSV file. Bytes that are no UTF-8 stay in them as surrogates, which `parser_of` turns back.
+    """Yields the fields of each record of a CSV file. Bytes that are not UTF-8 become surrogates.
+
+    `parser_of` converts the surrogates back to bytes.
 
     Raises:
         NotFoundError: there is no such file.
-        DataLossError: no such compressed file, or no CSV.
+        DataLossError: the file is not compressed as given, or is not CSV.
     """
     with opened(name, compression) as contents, parsing(name, f"{compression} file of records".lstrip(), DataLossError):
         file = io.TextIOWrapper(contents, "utf-8", "surrogateescape", newline="")
@@ -184,7 +192,7 @@ def fields_of(name: str, compression: str, options: dict[str, Any], header: bool
 
 
 def parser_of(dtype: DType) -> Any:
-    """A function that reads a field as a value of a dtype; ValueError for what is none."""
+    """Returns a function that converts a field to a value of a dtype; it raises ValueError if it can't."""
     if dtype.name == "string":
         return _encoded
     return dtype.numpy.type
@@ -195,14 +203,14 @@ def _encoded(field: str) -> bytes:
 
 
 def text(value: bytes) -> Tensor:
-    """A scalar string."""
+    """Returns a scalar string."""
     array = np.empty((), object)
     array[()] = value
     return Tensor(array)
 
 
 def names_of(files: Node) -> Iterator[str]:
-    """The names that a dataset of strings, single or in arrays, gives."""
+    """Yields the file names of a dataset of strings, single or in arrays."""
     for element in map(succeeded, files.elements()):
         for name in element._array.reshape(-1):
             yield os.fsdecode(name)

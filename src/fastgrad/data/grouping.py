@@ -1,4 +1,4 @@
-"""Stages that make several elements one, or one several."""
+"""Stages that combine several elements into one, or split one element."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor
 from fastgrad.tensor_spec import TensorSpec
 
-GATHERED = 131072  # bytes of batches of rows that are gathered at once: they stay in the second cache
+GATHERED = 131072  # bytes of batches of rows that are gathered at once, so that they stay in the L2 cache
 
 
 class Batched(Stage):
@@ -66,7 +66,7 @@ class Batched(Stage):
 
 
 def _ragged_leaves(spec: Any) -> tuple[Any, ...]:
-    """What ``stacked`` takes: of which leaves batches are ragged; empty where there are none, or nothing is known."""
+    """Returns the ``ragged`` argument of ``stacked`` for a spec; empty without ragged leaves or without a spec."""
     if spec is None:
         return ()
     found = tuple([_uniform(leaf) if isinstance(leaf, CompositeSpec) else None for leaf in nest.flatten(spec)])
@@ -74,10 +74,10 @@ def _ragged_leaves(spec: Any) -> tuple[Any, ...]:
 
 
 class RaggedBatched(Batched):
-    """Groups of ``size`` elements, put together as ragged tensors where their sizes are not known.
+    """Groups of ``size`` elements; tensors of unknown sizes become ragged tensors.
 
     Args:
-        splits_dtype: of the splits, int32 or int64.
+        splits_dtype: the dtype of the splits, int32 or int64.
     """
 
     name = "_RaggedBatchDataset"
@@ -107,7 +107,7 @@ class RaggedBatched(Batched):
 
 
 def _uniform(leaf: Any) -> list[int | None]:
-    """For each dimension of batches that is cut by splits its size, if it is known. The last one that is not known is cut.
+    """Returns the size, or None if unknown, of each dimension of a batch that splits cut. The last unknown one is cut.
 
     Raises:
         ValueError: the rank is not known.
@@ -128,7 +128,7 @@ class PaddedBatched(Batched):
 
     Args:
         shapes: for each leaf the sizes to pad to, None for that of the longest.
-        values: for each leaf what is put there, an array without dimensions.
+        values: for each leaf the padding value, a scalar array.
     """
 
     name = "_PaddedBatchDataset"
@@ -178,7 +178,7 @@ class Unbatched(Stage):
 
 
 def _rows_of(element: Any) -> list[Any]:
-    """The rows of an element, each an element."""
+    """Returns the rows of an element as a list of elements."""
     leaves, pack = nest.flatten(element), packer(element)
     columns = [None if leaf is None else rows_of(leaf) for leaf in leaves]
     counts = {_row_count(column) for column in columns if column is not None}
@@ -197,7 +197,7 @@ def _row_count(column: Any) -> int:
 
 
 class Rebatched(Stage):
-    """The rows of all elements in groups, whose sizes take turns."""
+    """The rows of all elements in groups, whose sizes are used in turn."""
 
     name = "_RebatchDataset"
 
@@ -210,7 +210,7 @@ class Rebatched(Stage):
 
     def elements(self) -> Iterator[Any]:
         known, source = self.source.known_spec(), self.source.elements()
-        if known is None:  # then by the first element: only whether its tensors are ragged matters
+        if known is None:  # then by the first element: it is enough to know which tensors are ragged
             ahead = list(itertools.islice(source, 1))
             source = itertools.chain(ahead, source)
             known = spec_of(ahead[0]) if ahead and type(ahead[0]) is not Failure else None
@@ -228,7 +228,7 @@ class Rebatched(Stage):
     def make_spec(self) -> Any:
         size = self._sizes[0] if len(set(self._sizes)) == 1 else None
         if size is not None and not self._drop_remainder:
-            # All batches are whole if those that come in are, and hold a multiple of the size.
+            # All batches are full if the incoming batches have a known number of rows that the size divides.
             counts = {_rows_in(leaf) for leaf in nest.flatten(self.source.spec()) if leaf is not None} - {None}
             known = counts.pop() if len(counts) == 1 else None
             size = size if known is not None and (not size or not known % size) else None
@@ -244,12 +244,12 @@ def _rows_in(leaf: Any) -> int | None:
 
 
 class Listed(Node):
-    """Elements that are there already: a window, a group.
+    """Existing elements: a window or a group.
 
     Args:
-        elements: a list of them.
-        spec: theirs.
-        name: the name of their dataset.
+        elements: the elements, a list.
+        spec: the spec of the elements.
+        name: the name of the elements' dataset.
     """
 
     name = "_VariantDataset"
@@ -265,7 +265,7 @@ class Listed(Node):
 
 
 class Windowed(Stage):
-    """Datasets of ``size`` elements each, ``stride`` apart; ``shift`` from the first of one to the first of the next.
+    """Datasets of ``size`` elements, ``stride`` apart. The next window begins ``shift`` elements later.
 
     Args:
         made: makes a dataset of a stage.
@@ -314,13 +314,13 @@ class Windowed(Stage):
 
 
 class Grouped(Stage):
-    """The elements of what ``reduce`` makes of groups of elements with the same key.
+    """The elements of the datasets that ``reduce`` makes from groups of elements with the same key.
 
     Args:
-        key: of an element, an int64 scalar.
-        reduce: of a key and a dataset, a dataset.
-        size: of a key, how many elements a group has at most.
-        made: makes a dataset of a stage.
+        key: maps an element to an int64 scalar.
+        reduce: maps a key and a dataset to a dataset.
+        size: maps a key to the largest number of elements in a group.
+        made: makes a dataset from a stage.
     """
 
     name = "_GroupByWindowDataset"

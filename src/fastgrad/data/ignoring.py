@@ -1,4 +1,4 @@
-"""``Dataset.ignore_errors``: elements that fail to be made are left out."""
+"""``Dataset.ignore_errors``: leaves out elements that could not be made."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class IgnoringErrors(Stage):
     def make_spec(self) -> Any:
         try:
             return self.source.spec()
-        except Exception:  # the first elements, which are tried for it, may be those that fail
+        except Exception:  # ``spec`` tries the first elements, and these may fail
             samples = [spec_of(element) for element in itertools.islice(self.elements(), 2)]
             if not samples:
                 raise

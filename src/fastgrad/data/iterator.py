@@ -1,4 +1,4 @@
-"""``Iterator``: one iteration of a dataset, which can be stored and taken up again."""
+"""``Iterator``: one iteration of a dataset, which a checkpoint can store and resume."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Iterator:
-    """An iteration of a dataset: what ``iter(dataset)`` gives.
+    """An iteration of a dataset, the result of ``iter(dataset)``.
 
     Args:
-        dataset: what to iterate over.
+        dataset: the dataset to iterate over.
     """
 
     gives_elements = True
@@ -37,15 +37,15 @@ class Iterator:
 
     @property
     def element_spec(self) -> Any:
-        """The TensorSpecs of an element, in its form."""
+        """The TensorSpecs of an element, in its structure."""
         return self._dataset.element_spec
 
     def get_next(self) -> Any:
-        """The next element.
+        """Returns the next element.
 
         Raises:
-            OutOfRangeError: there is none left.
-            Exception: the element could not be made; the next call gives the one after it.
+            OutOfRangeError: there are no more elements.
+            Exception: the element could not be made. The next call returns the element after it.
         """
         try:
             element = next(self._elements)
@@ -55,23 +55,23 @@ class Iterator:
         return succeeded(element)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Where the iteration is, for a checkpoint.
+        """Returns the position of the iteration, for a checkpoint.
 
         Returns:
-            ``"position"``, how many elements have been asked for, int64; and ``"random"``, from what the shuffles of this
-            iteration were drawn: uint64, a row of four numbers for each stage that draws.
+            ``"position"``: the number of elements that were requested, int64. ``"random"``: the random states of this iteration's
+            shuffles, uint64, a row of four numbers for each stage that draws.
         """
         random = np.array(self._random, np.uint64).reshape(-1, 4)
         return {"position": np.array(self._position, np.int64), "random": random}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Goes on from where an iterator of an equal dataset was when it gave ``state``.
+        """Resumes at the position where an iterator of an equal dataset returned ``state``.
 
-        The next element is the one that would have come then, and later iterations of the dataset have the orders that they would
-        have had. Sources are read again from their start; functions of ``map`` are not called again for elements that were given.
+        The next element is the one that iterator would have returned next, and later iterations of the dataset have the same orders.
+        Sources are read again from their start. Functions of ``map`` are not called again for elements that were returned.
 
         Raises:
-            ValueError: the state of another pipeline; nothing has changed then.
+            ValueError: the state is of another pipeline. Nothing has changed then.
         """
         node = self._dataset._node
         random = np.asarray(state["random"], np.uint64)

@@ -16,7 +16,7 @@ Chunk = Sequence[Any] | np.ndarray
 
 
 class Failure:
-    """What stands for an element that could not be made. Stages pass it on, and go on with the next element.
+    """A placeholder for an element that could not be made. Stages pass it on and continue with the next element.
 
     Attributes:
         error: the exception, which the iterator raises.
@@ -29,7 +29,7 @@ class Failure:
 
 
 def attempted(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """``function`` of elements, with a ``Failure`` for its exceptions and for elements that are one."""
+    """Returns ``function`` with ``Failure`` for its exceptions. A ``Failure`` element passes through."""
 
     def attempt(element: Any) -> Any:
         if type(element) is Failure:
@@ -43,23 +43,23 @@ def attempted(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def succeeded(element: Any) -> Any:
-    """``element``; raises the exception of a ``Failure``."""
+    """Returns ``element``, or raises the exception of a ``Failure``."""
     if type(element) is Failure:
         raise element.error
     return element
 
 
 class Node:
-    """A stage: what it gives, how much of it, and of what form. A subclass defines ``chunks`` or ``elements``.
+    """A stage: its elements, their number and their spec. A subclass defines ``chunks`` or ``elements``.
 
-    Items travel in chunks, sequences of any length. They are elements, unless ``rows`` is set: then they are
-    numbers of its rows, in a ``range`` or an int64 array, so that a whole batch of rows is gathered at once. In the place of
-    a chunk or an element there may be a ``Failure``; rows have none.
+    Items travel in chunks, sequences of any length. Without ``rows`` the items are elements. With ``rows`` they are row numbers, in a
+    ``range`` or an int64 array, so that a whole batch of rows is gathered at once. A ``Failure`` may replace a chunk or an
+    element; rows have no ``Failure``.
 
     Attributes:
-        rows: what the items are numbers of, or None.
+        rows: the rows that the items number, or None.
         in_order: whether the items are all rows, in their order.
-        sources: the stages before.
+        sources: the source stages.
         name: TensorFlow's name of the stage, shown in the dataset's repr.
     """
 
@@ -70,12 +70,12 @@ class Node:
     _spec: Any = None
 
     def chunks(self) -> Iterator[Any]:
-        """The items from the start."""
+        """Yields the chunks of items from the start."""
         for element in self.elements():
             yield element if type(element) is Failure else [element]
 
     def elements(self) -> Iterator[Any]:
-        """The elements from the start."""
+        """Yields the elements from the start."""
         rows = self.rows
         for chunk in self.chunks():
             if type(chunk) is Failure:
@@ -84,7 +84,7 @@ class Node:
                 yield from chunk if rows is None else map(rows.element, chunk)
 
     def elements_after(self, position: int) -> Iterator[Any]:
-        """The elements from number ``position`` on: those before are not made, where that can be done."""
+        """Yields the elements from number ``position`` on. Earlier elements are not made where possible."""
         return itertools.islice(self.elements(), position, None)
 
     def is_filling(self) -> bool:
@@ -92,32 +92,32 @@ class Node:
         return any(source.is_filling() for source in self.sources)
 
     def random_state(self) -> list[tuple[int, ...]]:
-        """From what the next iteration's orders are drawn: four numbers for each stage that draws, in a fixed order."""
+        """Returns the random states of the next iteration: four numbers for each stage that draws, in a fixed order."""
         return [state for source in self.sources for state in source.random_state()]
 
     def restore_random_state(self, states: Iterator[tuple[int, ...]]) -> None:
-        """Takes from ``states`` what ``random_state`` gave."""
+        """Restores states that ``random_state`` returned."""
         for source in self.sources:
             source.restore_random_state(states)
 
     def count(self) -> int:
-        """How many elements there are: ``INFINITE`` or ``UNKNOWN`` if that is no number."""
+        """Returns the number of elements, or ``INFINITE`` or ``UNKNOWN``."""
         return UNKNOWN
 
     def spec(self) -> Any:
-        """The TensorSpecs of an element."""
+        """Returns the TensorSpecs of an element."""
         if self._spec is None:
             self._spec = self.make_spec()
         return self._spec
 
     def known_spec(self) -> Any:
-        """``spec``, or None where a user's function would have to be called for it."""
+        """Returns ``spec``, or None if ``spec`` would call a user's function."""
         if self._spec is None and any(source.known_spec() is None for source in self.sources):
             return None
         return self.spec()
 
     def make_spec(self) -> Any:
-        """What ``spec`` gives, computed when it is first asked for."""
+        """Computes the result of ``spec``, at its first call."""
         raise NotImplementedError
 
 
@@ -125,7 +125,7 @@ class Stage(Node):
     """A stage that reads another one.
 
     Args:
-        source: the stage before; its number of elements and their form are this one's unless overridden.
+        source: the stage to read. Its number of elements and its spec are also this stage's, unless overridden.
     """
 
     def __init__(self, source: Node) -> None:
@@ -133,31 +133,31 @@ class Stage(Node):
         self.sources = (source,)
 
     def count(self) -> int:
-        """That of the stage before."""
+        """Returns the number of elements of the source."""
         return self.source.count()
 
     def make_spec(self) -> Any:
-        """That of the stage before."""
+        """Returns the spec of the source."""
         return self.source.spec()
 
 
 class Drawing(Node):
-    """The part of a stage that draws: other numbers in each iteration.
+    """The part of a stage that draws random numbers, different ones in each iteration.
 
     Args:
         key: three non-negative integers.
-        anew: whether each iteration has numbers of its own.
+        redraws: whether each iteration draws different numbers.
     """
 
-    def __init__(self, key: tuple[int, ...], anew: bool) -> None:
-        self._key, self._anew = key, anew
+    def __init__(self, key: tuple[int, ...], redraws: bool) -> None:
+        self._key, self._redraws = key, redraws
         self._iteration = 0
 
     def next_draws(self) -> Callable[[int], np.random.Generator]:
-        """Generators of the random numbers of the iteration that begins now, by numbers."""
+        """Returns a function from a number to a random generator, for the iteration that begins now."""
         key, low, high = self._key
         words, iteration = np.array([key, low], np.uint64), self._iteration
-        self._iteration += self._anew
+        self._iteration += self._redraws
 
         def generator(number: int) -> np.random.Generator:
             counter = np.array([0, iteration, number, high], np.uint64)
@@ -166,11 +166,11 @@ class Drawing(Node):
         return generator
 
     def random_state(self) -> list[tuple[int, ...]]:
-        """Its own, then that of what is before."""
+        """Returns the stage's state, then those of its sources."""
         return [(*self._key, self._iteration), *super().random_state()]
 
     def restore_random_state(self, states: Iterator[tuple[int, ...]]) -> None:
-        """Its own, then that of what is before."""
+        """Restores the stage's state, then those of its sources."""
         *key, self._iteration = next(states)
         self._key = tuple(key)
         super().restore_random_state(states)

@@ -10,7 +10,7 @@ from fastgrad.data.ordering import Reordered
 
 
 class AutotuneAlgorithm(enum.Enum):
-    """How TensorFlow would tune a pipeline."""
+    """TensorFlow's algorithms for tuning a pipeline."""
 
     DEFAULT = 0
     HILL_CLIMB = 1
@@ -20,7 +20,7 @@ class AutotuneAlgorithm(enum.Enum):
 
 
 class AutoShardPolicy(enum.IntEnum):
-    """How TensorFlow would share a dataset among workers."""
+    """TensorFlow's policies for sharing a dataset among workers."""
 
     OFF = -1
     AUTO = 0
@@ -30,7 +30,7 @@ class AutoShardPolicy(enum.IntEnum):
 
 
 class ExternalStatePolicy(enum.Enum):
-    """What TensorFlow would do about state that a pipeline cannot store."""
+    """TensorFlow's policies for pipeline state that can't be stored."""
 
     WARN = 0
     IGNORE = 1
@@ -38,12 +38,12 @@ class ExternalStatePolicy(enum.Enum):
 
 
 class Settings:
-    """The base of settings with names, each of one type, and None until it is set.
+    """The base of named settings. Each has one type, and is None until it is set.
 
     Raises:
-        AttributeError: a name that TensorFlow does not have.
-        TypeError: a value of another type.
-        ValueError: settings of a dataset are changed: those have no effect.
+        AttributeError: TensorFlow has no setting of this name.
+        TypeError: the value has another type.
+        ValueError: the settings belong to a dataset, where a change has no effect.
     """
 
     _TYPES: ClassVar[dict[str, type]] = {}
@@ -76,7 +76,7 @@ class Settings:
     __hash__ = None  # type: ignore[assignment]  # they may change
 
     def merge(self, other: Any) -> Any:
-        """These settings, and over them what ``other`` sets.
+        """Returns these settings, overridden by the settings of ``other``.
 
         Raises:
             TypeError: ``other`` is of another class.
@@ -148,11 +148,11 @@ class ThreadingOptions(Settings):
 class Options(Settings):
     """Settings of a dataset, for ``with_options``.
 
-    Programs written for TensorFlow may set them. Order and results never depend on threads here, so none of them changes anything.
+    Programs written for TensorFlow may set options. Here order and results never depend on threads, so no option has an effect.
 
     Raises:
-        AttributeError: a setting that TensorFlow does not have.
-        TypeError: a value of another type.
+        AttributeError: TensorFlow has no such setting.
+        TypeError: the value has another type.
     """
 
     _TYPES: ClassVar[dict[str, type]] = {
@@ -188,14 +188,14 @@ class OptionsSet(Reordered):
 
     def __init__(self, source: Node, options: Options) -> None:
         super().__init__(source)
-        self.options = Options().merge(options)  # later changes of the user's object have no effect
+        self.options = Options().merge(options)  # a copy: later changes of the user's object have no effect
 
     def chunks(self) -> Any:
         return self.source.chunks()
 
 
 def options_of(node: Node) -> Options:
-    """The settings of a pipeline, the last ones over those before; they can't be changed."""
+    """Returns the settings of a pipeline, read-only. Later settings override earlier ones."""
     merged = _merged(node)
     merged._read_only()
     return merged

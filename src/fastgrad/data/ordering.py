@@ -1,4 +1,4 @@
-"""Stages that choose which items come, and when: they never look inside one."""
+"""Stages that select and reorder items. They never read an item."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastgrad.data.shuffle import shuffled
 
 
 class Reordered(Stage):
-    """The base of such stages: items of the source pass as they are."""
+    """The base of these stages: items of the source pass unchanged."""
 
     def __init__(self, source: Node) -> None:
         super().__init__(source)
@@ -22,18 +22,18 @@ class Reordered(Stage):
     def elements_after(self, position: int) -> Iterator[Any]:
         if self.rows is None:
             return super().elements_after(position)
-        numbers = itertools.chain.from_iterable(self.chunks())  # of rows, among which there is no Failure
+        numbers = itertools.chain.from_iterable(self.chunks())  # rows have no Failure
         return map(self.rows.element, itertools.islice(numbers, position, None))
 
 
 class Shuffled(Drawing, Reordered):
-    """Random order.
+    """The items in random order.
 
     Args:
-        source: the stage before.
-        buffer_size: how many items wait to be drawn.
+        source: the source stage.
+        buffer_size: the number of items in the buffer.
         key: the seed, as three non-negative integers.
-        reshuffle: whether each iteration has an order of its own.
+        reshuffle: whether each iteration has a different order.
     """
 
     name = "_ShuffleDataset"
@@ -49,7 +49,7 @@ class Shuffled(Drawing, Reordered):
 
 
 class Repeated(Reordered):
-    """The source ``times`` times, without end if that is negative."""
+    """The source repeated ``times`` times; infinite if ``times`` is negative."""
 
     name = "_RepeatDataset"
 
@@ -111,7 +111,7 @@ class Taken(Reordered):
 
 
 class Skipped(Reordered):
-    """All but the first items; none if ``number`` is negative. As in TensorFlow, a failure among them begins the count again."""
+    """All but the first items; none if ``number`` is negative. As in TensorFlow, a failure restarts the count."""
 
     name = "_SkipDataset"
 
@@ -152,9 +152,7 @@ class Sharded(Reordered):
         first = before = self._index
         for chunk in self.source.chunks():
             if type(chunk) is Failure:
-                first = (
-                    before if first else 0
-                )  # as in TensorFlow: what was passed over since the last item is forgotten
+                first = before if first else 0  # as in TensorFlow, a failure discards the count since the last item
                 yield chunk
                 continue
             if first < len(chunk):

@@ -1,4 +1,4 @@
-"""``Pipeline``: the base of what a dataset can do, which is spread over several files."""
+"""``Pipeline``: the base of the classes that make up ``Dataset``, which are in several files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Pipeline:
-    """A dataset as its parts know it.
+    """The interface of a dataset that its base classes use.
 
     Attributes:
         _node: the last stage.
@@ -21,7 +21,7 @@ class Pipeline:
 
     @staticmethod
     def _of(node: Node) -> Dataset:
-        """The dataset whose last stage is ``node``."""
+        """Returns the dataset whose last stage is ``node``."""
         from fastgrad.data.dataset import Dataset
 
         return Dataset(node)

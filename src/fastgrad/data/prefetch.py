@@ -1,8 +1,8 @@
-"""What is done beforehand, or for several elements at once, by threads: ``prefetch`` and parallel ``map``.
+"""``prefetch`` and parallel ``map``: threads make elements ahead.
 
-Handing an element from one thread to another takes about 20 us. So the first elements are made where they are asked for, and threads
-begin only where that is slow. What draws random numbers stays on the calling thread, in its turn among all others that
-draw: results never depend on threads.
+Handing an element from one thread to another takes about 20 us. So the calling thread makes the first elements, and threads start
+only if elements are slow. Stages that draw random numbers stay on the calling thread and draw in the usual order, so results
+never depend on threads.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from fastgrad.data.ordering import Reordered
 from fastgrad.ops.random_generator import default_states
 
 WORTH = 200e-6  # seconds; a thread makes elements that take longer
-IN_A_ROW = 8  # so many have to; a function of theirs may be compiled meanwhile
-PATIENCE = 1.0  # seconds for which an abandoned iteration waits for the element that is being made
+IN_A_ROW = 8  # slow elements before threads start; their function may be compiled meanwhile
+PATIENCE = 1.0  # seconds that an abandoned iteration waits for the element in progress
 _END = object()
 
 
 class Pace:
-    """Whether elements are worth a thread, by the last ones that were made without.
+    """Decides whether elements are worth a thread, by the last elements that the calling thread made.
 
     Attributes:
-        is_slow: all of them took long, and nothing was drawn.
+        is_slow: the last ``IN_A_ROW`` elements were slow, and nothing was drawn.
         draws: random numbers were drawn.
     """
 
@@ -40,7 +40,7 @@ class Pace:
 
     def next(self, make: Callable[..., Any], *arguments: Any) -> Any:
         """``make(*arguments)``, timed."""
-        states = default_states() if self._slow else None  # what is quick stays without a thread in any case
+        states = default_states() if self._slow else None  # fast elements never get a thread
         began = perf_counter()
         made = make(*arguments)
         self._slow = self._slow + 1 if perf_counter() - began > WORTH else 0
@@ -51,7 +51,7 @@ class Pace:
 
 
 class Prefetched(Reordered):
-    """The same items, up to ``size`` of them made ahead by a thread. Numbers of rows are there already, and pass as they are."""
+    """The same items; a thread makes up to ``size`` of them ahead. Row numbers pass unchanged."""
 
     name = "_PrefetchDataset"
 
@@ -71,7 +71,7 @@ class Prefetched(Reordered):
 
 
 def ahead(elements: Iterator[Any], size: int) -> Iterator[Any]:
-    """The same elements, of which a thread keeps ``size`` ready once it has turned out that they take long."""
+    """Yields the same elements; once they prove slow, a thread keeps ``size`` of them ready."""
     pace = Pace()
     while not pace.is_slow:
         element = pace.next(next, elements, _END)
@@ -89,7 +89,7 @@ def ahead(elements: Iterator[Any], size: int) -> Iterator[Any]:
 
 
 class _Maker:
-    """A thread that makes elements until ``size`` wait."""
+    """A thread that makes elements until ``size`` are ready."""
 
     def __init__(self, elements: Iterator[Any], size: int) -> None:
         self._elements = elements
@@ -131,7 +131,7 @@ class _Maker:
 
 
 def in_parallel(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
-    """``function`` of each element, in order; by threads once it has turned out that it takes long."""
+    """Yields ``function`` of each element, in order. Threads call it once it proves slow."""
     pace = Pace()
     for element in elements:
         yield pace.next(function, element)
@@ -160,7 +160,7 @@ def _by_threads(function: Callable[[Any], Any], elements: Iterator[Any], threads
 
 
 class _Workers:
-    """Threads that call a function. They are daemons: a call that hangs keeps neither Ctrl-C nor the end of the process waiting."""
+    """Daemon threads that call a function. A call that hangs delays neither Ctrl-C nor the end of the process."""
 
     def __init__(self, function: Callable[[Any], Any], threads: int) -> None:
         self._process = os.getpid()
@@ -173,14 +173,14 @@ class _Workers:
             thread.start()
 
     def call(self, element: Any) -> SimpleQueue[Any]:
-        """Has the function called; the queue gets its result."""
+        """Queues a call of the function; the returned queue receives its result."""
         check_process(self._process)
         answer: SimpleQueue[Any] = SimpleQueue()
         self._calls.put((element, answer))
         return answer
 
     def result(self, answer: SimpleQueue[Any]) -> Any:
-        """What the function has given, or raises what it has raised."""
+        """Returns the function's result, or raises its exception."""
         check_process(self._process)
         result, error = answer.get()
         if error is not None:
@@ -188,7 +188,7 @@ class _Workers:
         return result
 
     def stop(self) -> None:
-        """Ends the threads, without the calls that have not begun."""
+        """Ends the threads. Calls that have not begun are dropped."""
         if self._process != os.getpid():
             return
         with contextlib.suppress(Empty):
@@ -209,11 +209,11 @@ def _work(function: Callable[[Any], Any], calls: SimpleQueue[Any]) -> None:
             answer.put((function(element), None))
         except BaseException as error:  # noqa: BLE001 (raised again where results are taken)
             answer.put((None, error))
-        del call, element, answer  # the thread may wait for long
+        del call, element, answer  # releases them while the thread waits
 
 
 def check_process(process: int) -> None:
-    """RuntimeError in any process but ``process``: threads are not there after a fork."""
+    """Raises RuntimeError in any process but ``process``: a fork does not copy threads."""
     if process != os.getpid():
         raise RuntimeError(
             "This iteration of a dataset has threads, which a fork does not copy: iterate over the dataset anew in the child process."
@@ -221,7 +221,7 @@ def check_process(process: int) -> None:
 
 
 def close(elements: Iterator[Any]) -> None:
-    """Ends an iteration that is not wanted any more."""
+    """Ends an abandoned iteration."""
     close = getattr(elements, "close", None)
     if close is not None:
         close()

@@ -1,4 +1,4 @@
-"""Rows of different lengths as arrays: what slicing, shuffling and batching of ragged tensors works on."""
+"""Rows of different lengths as arrays, for slicing, shuffling and batching of ragged tensors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fastgrad.tensor import tensor_of_data
 
 
 class RaggedColumn:
-    """Rows of values, cut by one level of splits or more.
+    """Rows of values, cut by one or more levels of splits.
 
     Args:
         values: the innermost values.
-        splits: where rows end, the outermost first.
+        splits: the row splits, the outermost first.
         uniform: for each level the length of all rows, or None.
     """
 
@@ -26,20 +26,20 @@ class RaggedColumn:
 
     @classmethod
     def of(cls, ragged: Composite) -> RaggedColumn:
-        """The parts of a ragged tensor; copies of those in a variable's memory, as rows are handed out without its knowledge."""
+        """Makes the column of a ragged tensor. It copies a variable's memory, which may change while rows are used."""
         uniform: Any
         uniform, parts = ragged._apart()
         values, *splits = [x._on_host() if x._owner is None else x._on_host().copy() for x in parts]
         return cls(values, splits, uniform)
 
     def tensor(self) -> Any:
-        """The ragged tensor."""
+        """Returns the ragged tensor."""
         from fastgrad.ragged.ragged_tensor import RaggedTensor
 
         return RaggedTensor._together(self.uniform, [tensor_of_data(part) for part in (self.values, *self.splits)])
 
     def spec_of_rows(self) -> Any:
-        """The spec of a row."""
+        """Returns the spec of a row."""
         from fastgrad.ragged.spec import RaggedTensorSpec
 
         return RaggedTensorSpec.from_value(self.tensor()).of_rows()
@@ -49,7 +49,7 @@ class RaggedColumn:
 
     @property
     def nbytes(self) -> int:
-        """The memory of all rows."""
+        """The memory of all rows, in bytes."""
         return self.values.nbytes + sum(part.nbytes for part in self.splits)
 
     def __getitem__(self, rows: slice) -> RaggedColumn:
@@ -62,14 +62,14 @@ class RaggedColumn:
         return RaggedColumn(self.values[start:stop], splits, self.uniform)
 
     def element(self, row: int) -> Any:
-        """One row: a tensor, or a ragged tensor of one level less."""
+        """Returns one row: a tensor, or a ragged tensor with one level less."""
         start, stop = self.splits[0][row : row + 2].tolist()
         if len(self.splits) == 1:
             return tensor_of_data(self.values[start:stop])
         return RaggedColumn(self.values, self.splits[1:], self.uniform[1:])[start:stop].tensor()
 
     def take(self, rows: np.ndarray) -> RaggedColumn:
-        """The rows with these numbers."""
+        """Returns the rows with these numbers."""
         splits = []
         for level in self.splits:
             starts, lengths = level[rows], level[rows + 1] - level[rows]
@@ -80,30 +80,30 @@ class RaggedColumn:
 
 
 def row(column: Any, number: int) -> Any:
-    """One row of an array or of ragged rows."""
+    """Returns one row of an array or of ragged rows."""
     return tensor_of_data(column[number, ...]) if isinstance(column, np.ndarray) else column.element(number)
 
 
 def tensor_of_rows(column: Any) -> Any:
-    """The tensor or ragged tensor of an array or of ragged rows."""
+    """Returns the tensor or ragged tensor of an array or of ragged rows."""
     return tensor_of_data(column) if isinstance(column, np.ndarray) else column.tensor()
 
 
 def rows_of(leaf: Any) -> Any:
-    """The array or the ragged rows of a tensor or ragged tensor."""
+    """Returns the array or the ragged rows of a tensor or ragged tensor."""
     return RaggedColumn.of(leaf) if isinstance(leaf, Composite) else leaf._on_host()
 
 
 def ragged_stack(column: Sequence[Any], uniform: Sequence[int | None], splits_dtype: Any = None) -> Any:
-    """Tensors and ragged tensors as the rows of one.
+    """Returns tensors and ragged tensors as the rows of one ragged tensor.
 
     Args:
-        column: they, of one rank.
-        uniform: for each dimension of the result that is cut by splits the length of all rows, if that is part of the spec.
-        splits_dtype: default that of theirs, int64 of tensors.
+        column: the tensors, of one rank.
+        uniform: for each dimension of the result that splits cut: the length of all rows, if the spec has it.
+        splits_dtype: Default: the dtype of the tensors' splits, int64 without splits.
 
     Raises:
-        InvalidArgumentError: they differ in dimensions that are not cut.
+        InvalidArgumentError: the tensors differ in dimensions that are not cut.
     """
     parts = [_cut(rows_of(leaf), len(uniform) - 1) for leaf in column]
     dtype = np.dtype(splits_dtype or next((part.splits[0].dtype for part in parts if part.splits), np.dtype(np.int64)))
@@ -128,7 +128,7 @@ def _ends(counts: Sequence[int], dtype: np.dtype) -> np.ndarray:
 
 
 def _cut(rows: Any, levels: int) -> RaggedColumn:
-    """Rows with so many levels of splits."""
+    """Returns rows with ``levels`` levels of splits."""
     if isinstance(rows, RaggedColumn):
         inner = _cut(rows.values, levels - len(rows.splits))
         return RaggedColumn(inner.values, [*rows.splits, *inner.splits], [*rows.uniform, *inner.uniform])
@@ -141,10 +141,10 @@ def _cut(rows: Any, levels: int) -> RaggedColumn:
 
 
 def batched(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:
-    """Ragged tensors as one of one dimension more; ``uniform`` as for ``ragged_stack``, nothing by default.
+    """Returns ragged tensors as one with one more dimension; ``uniform`` is as in ``ragged_stack``, by default empty.
 
     Raises:
-        InvalidArgumentError: they have different numbers of rows.
+        InvalidArgumentError: the tensors have different numbers of rows.
     """
     parts = [leaf._apart()[1] for leaf in column]
     counts = [len(part[1]) - 1 for part in parts]

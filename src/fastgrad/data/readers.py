@@ -26,16 +26,16 @@ from fastgrad.tensor_spec import TensorSpec
 
 
 class TextLineDataset(Dataset):
-    """The lines of files, as strings without their ends.
+    """The lines of files, as strings without line ends.
 
     Args:
-        filenames: one or several, or a dataset of them.
+        filenames: one name or several, or a dataset of names.
         compression_type: ``"GZIP"``, ``"ZLIB"``, or None.
         buffer_size, num_parallel_reads: kept for TensorFlow's signature: files are read one after the other.
 
     Raises:
-        NotFoundError: while iterating, for a file that is not there.
-        DataLossError: while iterating, for a damaged file, or for a line of more than 16 MiB in a compressed file, a pipe or a device.
+        NotFoundError: while iterating, a file does not exist.
+        DataLossError: while iterating, a file is damaged, or a compressed file, a pipe or a device has a line of more than 16 MiB.
     """
 
     def __init__(
@@ -52,25 +52,25 @@ class TextLineDataset(Dataset):
 
 
 class CsvDataset(Dataset):
-    """The records of CSV files, a tuple of scalars each.
+    """The records of CSV files, each a tuple of scalars.
 
     Args:
-        filenames: one or several, or a dataset of them.
-        record_defaults: for each column a dtype, where there must be a value, or the value for empty fields.
+        filenames: one name or several, or a dataset of names.
+        record_defaults: for each column the value for empty fields, or a dtype if the fields must not be empty.
         compression_type: ``"GZIP"``, ``"ZLIB"``, or None.
         buffer_size: kept for TensorFlow's signature.
         header: whether the first line of each file is skipped.
-        field_delim: what is between fields, a character.
-        use_quote_delim: whether fields may stand in double quotes.
-        na_value: a text that means an empty field, too.
-        select_cols: the numbers of the columns to read; default all.
-        exclude_cols: instead of that, the numbers of the others.
+        field_delim: the character between fields.
+        use_quote_delim: whether fields may be in double quotes.
+        na_value: a further text that means an empty field.
+        select_cols: the numbers of the columns to read. Default: all.
+        exclude_cols: the numbers of the columns to leave out, instead of ``select_cols``.
 
     Raises:
         ValueError: both `select_cols` and `exclude_cols` are given.
-        InvalidArgumentError: no columns, another compression, or `select_cols` that are not one increasing number for each column; while
-            iterating, for fields that are missing or have another type.
-        DataLossError: as from ``TextLineDataset``.
+        InvalidArgumentError: there are no columns, the compression is unknown, or `select_cols` does not have one increasing number for
+            each column. While iterating: a field is missing or has another type.
+        DataLossError: as in ``TextLineDataset``.
     """
 
     def __init__(
@@ -115,19 +115,19 @@ class CsvDataset(Dataset):
 
 
 class ParquetDataset(Dataset):
-    """The rows of Parquet files, a dict of scalars each; needs pyarrow. (TensorFlow has this in a package of its own.)
+    """The rows of Parquet files, each a dict of scalars; needs pyarrow. (TensorFlow has this in a separate package.)
 
-    Columns are read when the first row is wanted, and stay in memory.
+    The first use of a row reads the columns; they stay in memory.
 
     Args:
-        filenames: one or several, or patterns.
-        columns: the names of the columns to read; default all.
+        filenames: one name or several, or patterns.
+        columns: the names of the columns to read. Default: all.
 
     Raises:
-        TypeError: ``filenames`` are no paths.
+        TypeError: ``filenames`` are not paths.
         ImportError: pyarrow is not installed.
-        InvalidArgumentError: no file matches, or a column is no numbers, booleans or texts, or has empty fields.
-        DataLossError: a damaged file.
+        InvalidArgumentError: no file matches, or a column has other values than numbers, booleans or texts, or has empty fields.
+        DataLossError: a file is damaged.
     """
 
     def __init__(self, filenames: Any, columns: Sequence[str] | None = None) -> None:
@@ -142,7 +142,7 @@ class ParquetDataset(Dataset):
             files = ", ".join(names)
             with parsing(files, "Parquet file", DataLossError):
                 table = parquet.read_table(names if len(names) > 1 else names[0], columns=columns, memory_map=True)
-                chosen = table.column_names  # a damaged name is no UTF-8
+                chosen = table.column_names  # a damaged name is not UTF-8
             return {name: _arrow_column(name, table.column(name), files) for name in chosen}
 
         super().__init__(RowSource(ReadRows(read), "_ParquetDataset"))
@@ -171,29 +171,29 @@ def make_csv_dataset(
     ignore_errors: bool = False,
     encoding: str = "utf-8",
 ) -> Dataset:
-    """Batches of the records of CSV files: dicts by column, or pairs of such a dict and the label.
+    """Returns batches of the records of CSV files: dicts by column, or pairs of such a dict and the label.
 
-    Columns are read when the first record is wanted, and stay in memory.
+    The first use of a record reads the columns; they stay in memory.
 
     Args:
         file_pattern: names of files, or patterns.
-        batch_size: how many records are in a batch; a smaller last one is left out if ``num_epochs`` is None.
-        column_names: default: the header of the first file.
-        column_defaults: for each selected column a dtype, where there must be a value, or the value for empty fields; default: the
-            narrowest of int32, int64, float32, float64 and string that fits the first records, and 0 or an empty string.
+        batch_size: the number of records in a batch. A smaller last batch is left out if ``num_epochs`` is None.
+        column_names: the names of the columns. Default: the header of the first file.
+        column_defaults: for each selected column the value for empty fields, or a dtype if the fields must not be empty. Default: 0 or
+            an empty string, of the narrowest of int32, int64, float32, float64 and string that fits the first records.
         label_name: the column that is the label.
-        select_columns: names or numbers of the columns to read; default all.
+        select_columns: names or numbers of the columns to read. Default: all.
         field_delim, use_quote_delim, na_value, compression_type: as in ``CsvDataset``.
         header: whether the first line of each file names the columns.
-        num_epochs: how often all records come; default without end.
+        num_epochs: the number of repetitions of all records. Default: infinite.
         shuffle, shuffle_buffer_size, shuffle_seed: whether and how records are shuffled.
         prefetch_buffer_size, num_parallel_reads, sloppy, encoding: kept for TensorFlow's signature.
-        num_rows_for_inference: how many records of each file are looked at for dtypes; None for all.
-        ignore_errors: kept for TensorFlow's signature; only False.
+        num_rows_for_inference: the number of records of each file that decide the dtypes; None for all.
+        ignore_errors: kept for TensorFlow's signature; must be False.
 
     Raises:
-        ValueError: no names, names that occur twice, or unknown columns.
-        InvalidArgumentError: no file matches; while iterating, for fields that are missing or have another type.
+        ValueError: names are missing, occur twice, or are unknown.
+        InvalidArgumentError: no file matches; while iterating, a field is missing or has another type.
     """
     if ignore_errors:
         raise ValueError("make_csv_dataset: ignore_errors=True is not there: give column_defaults that fit all fields.")
@@ -263,7 +263,7 @@ def _csv_options(delimiter: str, quotes: bool) -> dict[str, Any]:
 
 
 def _defaults(given: Any) -> tuple[list[DType], list[Any]]:
-    """The dtype of each column, and what stands for an empty field: None where there must be a value."""
+    """Returns the dtype of each column, and the value of an empty field: None if fields must not be empty."""
     dtypes: list[DType] = []
     defaults: list[Any] = []
     for one in given:
@@ -299,7 +299,7 @@ def _inferred(
     missing: str,
     most: int | None,
 ) -> list[Any]:
-    """For each column a default, 0 or an empty string, of the first dtype that all fields looked at are values of."""
+    """Returns a default for each column, 0 or an empty string, of the first dtype that fits all inspected fields."""
     kinds = [0] * len(columns)
     for name in names:
         for number, fields in enumerate(fields_of(name, compression, options, header)):
@@ -312,7 +312,7 @@ def _inferred(
 
 
 _BLOCK = 4096
-"""How many records of a CSV file are Python's objects at once; as an array they take a tenth of the memory."""
+"""The number of records of a CSV file that are Python objects at once. An array takes a tenth of their memory."""
 
 _KINDS = ("int32", "int64", "float32", "float64", "string")
 
@@ -332,10 +332,10 @@ def _column(values: Sequence[Any], dtype: DType) -> np.ndarray:
 
 
 def _arrow_column(name: str, column: Any, files: str) -> np.ndarray:
-    """The values of a column; ``files`` are named in errors."""
+    """Returns the values of a column; errors name ``files``."""
     if column.null_count:
         raise InvalidArgumentError(f"ParquetDataset: column {name!r} has {column.null_count} empty fields. ({files})")
-    with parsing(files, "Parquet file", DataLossError):  # texts that are no UTF-8
+    with parsing(files, "Parquet file", DataLossError):  # texts that are not UTF-8
         array = column.to_numpy()
     if array.dtype == object:
         array = np.array([one.encode() if isinstance(one, str) else one for one in array], object)

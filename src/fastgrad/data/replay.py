@@ -1,7 +1,7 @@
-"""``Replay``: what a function of elements has done, written as straight-line Python.
+"""``Replay``: the recorded operations of a function of elements, as straight-line Python.
 
-Each operation runs as it does eagerly, so the bits are those of eager operations; what an eager call looks up each time
-is settled once. Functions that did the same share their text, so that it is compiled once.
+Each operation runs as it does eagerly, so the bits are those of eager operations. The lookups of an eager call happen
+only once, when the code is written. Functions with the same operations share their text, so it is compiled once.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from fastgrad.variable import Variable
 
 
 class Replay:
-    """What a function has done, operation by operation: the bits of eager operations, and without a compiler.
+    """The recorded operations of a function, one by one: the bits of eager operations, without a compiler.
 
     Args:
-        way: what was recorded.
-        arrays: those of the arguments' tensors at that time.
+        way: the recording.
+        arrays: the arrays of the arguments' tensors in the recording.
 
     Attributes:
         may_end_early: whether a guard comes after a change of state.
-        repeats: whether it changes nothing but the states of random numbers.
-        fast: the function's result by a sequence of leaves, or ``MISS`` where they are not tensors of the host with the
-            recorded shapes and dtypes. It raises GuardError as a call does.
+        repeats: whether the function changes nothing but the states of random generators.
+        fast: returns the function's result for a sequence of leaves. It returns ``MISS`` if the leaves are not host tensors with
+            the recorded shapes and dtypes. It raises GuardError as a call does.
     """
 
     def __init__(self, way: Way, arrays: Sequence[Any]) -> None:
@@ -62,7 +62,7 @@ class Replay:
                     scope[outputs[0]] = node.payload
                 case Kind.READ:
                     scope[f"f{number}"] = _reader(node.payload, id(node.payload) in assigned)
-                    lines.append(f"s{number} = f{number}()")  # a snapshot, which keeps its value while it is alive
+                    lines.append(f"s{number} = f{number}()")  # a snapshot keeps its value while it is alive
                     lines.append(f"{outputs[0]} = s{number} if type(s{number}) is ndarray else s{number}._array")
                 case Kind.OPERATION:
                     scope[f"f{number}"] = node.payload.run
@@ -80,7 +80,7 @@ class Replay:
         self._write(lines, given, arrays, scope)
 
     def _write(self, lines: list[str], given: list[str], arrays: Sequence[Any], scope: dict[str, Any]) -> None:
-        """Makes the functions: of arrays, and of tensors."""
+        """Generates the two functions, of arrays and of tensors."""
         count = len(arrays)
         parameters = "".join(f"a{number}, " for number in range(count))
         text = [f"def compute({parameters}):", "    token = errors_set(QUIET)", "    try:"]
@@ -114,18 +114,18 @@ class Replay:
             text.append(f"    return packed([{', '.join(results)}], leaves)")
         body = [f"    {line}" for line in text]
         exec(_code("\n".join(["def make():", *body, "    return compute, fast"])), scope)  # noqa: S102  # our own text
-        # No function is part of its own globals: they go with the replay.
+        # No function is in its own globals: a reference cycle would keep them after the replay.
         self._compute, self.fast = scope.pop("make")()
 
     def __call__(self, arrays: list[Any], leaves: Any) -> Any:
-        """The function's result, wherever its arguments are.
+        """Returns the function's result, with the arguments on any device.
 
         Args:
-            arrays: those of the arguments' tensors.
+            arrays: the arrays of the arguments' tensors.
             leaves: these tensors.
 
         Raises:
-            GuardError: the values want another way; nothing has changed.
+            GuardError: the values select another path. Nothing has changed then.
         """
         if any(map(device_of, arrays)):
             given = through_host(lambda found: self._compute(*found), arrays)
@@ -135,7 +135,7 @@ class Replay:
 
 
 def _operation(call: str, outputs: list[str]) -> list[str]:
-    """The lines that give an operation's results as arrays."""
+    """Returns the lines that assign an operation's results as arrays."""
     if len(outputs) == 1:
         return [
             f"{outputs[0]} = {call}",

@@ -1,4 +1,4 @@
-"""``rejection_resample``: elements left out at random, so that classes come as often as is wished."""
+"""``rejection_resample``: leaves elements out at random, so that classes have the wanted frequencies."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fastgrad.tensor import Tensor, convert_to_tensor
 
 
 class Resampled(Drawing, Stage):
-    """Pairs of class and element; an element stays with a probability that makes the classes come as often as wished.
+    """Pairs of class and element. Each element is kept with a probability that gives classes the wanted frequencies.
 
     Args:
-        source: the stage before.
-        class_of: of an element, the number of its class.
-        target: how often each class is to come.
-        initial: how often it comes; None to count.
-        key: from which is drawn, three non-negative integers.
+        source: the source stage.
+        class_of: maps an element to the number of its class.
+        target: the wanted frequency of each class.
+        initial: the frequency of each class in the source; None to count it.
+        key: the random key, three non-negative integers.
     """
 
     name = "_MapDataset"
@@ -36,7 +36,7 @@ class Resampled(Drawing, Stage):
         key: tuple[int, ...],
     ) -> None:
         Stage.__init__(self, source)
-        Drawing.__init__(self, key, anew=True)
+        Drawing.__init__(self, key, redraws=True)
         self._class_of = checked_function(class_of, "Dataset.rejection_resample")
         self._target = np.asarray(target, np.float64)
         self._initial = None if initial is None else np.asarray(initial, np.float64)
@@ -64,7 +64,7 @@ class Resampled(Drawing, Stage):
         return number
 
     def _rates(self, frequencies: np.ndarray) -> np.ndarray:
-        """With which probability an element of each class stays: the rarest, for what is wished, always does."""
+        """Returns the probability of keeping an element, by class; 1 for the class rarest against its target."""
         shares = frequencies / frequencies.sum()
         ratios = np.divide(self._target, shares, out=np.zeros_like(shares), where=shares > 0)
         most = ratios.max()

@@ -1,4 +1,4 @@
-"""Rows of arrays, read one by one or many at once: what makes slicing, shuffling and batching of arrays cheap."""
+"""Rows of arrays, read one by one or many at once: slicing, shuffling and batching of arrays."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from fastgrad.tensor import Tensor
 from fastgrad.tensor_spec import TensorSpec
 
 Indices = Any
-"""Row numbers: a ``range`` of step 1 where they are consecutive, else an int64 array."""
+"""Row numbers: a ``range`` of step 1 if they are consecutive, else an int64 array."""
 
 
 class Rows:
     """Rows that can be gathered.
 
     Attributes:
-        count: how many there are.
-        row_bytes: the memory of one.
-        pack: gives a list of leaves the form of an element.
+        count: the number of rows.
+        row_bytes: the memory of a row.
+        pack: gives a list of leaves the structure of an element.
     """
 
     count: int
@@ -31,19 +31,19 @@ class Rows:
     pack: Callable[[list[Any]], Any]
 
     def spec(self) -> Any:
-        """The spec of an element."""
+        """Returns the spec of an element."""
         raise NotImplementedError
 
     def element(self, index: int) -> Any:
-        """One row."""
+        """Returns one row."""
         raise NotImplementedError
 
     def arrays(self, indices: Indices) -> list[Any]:
-        """Several rows, stacked, an array or a ``RaggedColumn`` for each leaf: views where the rows are consecutive."""
+        """Returns rows, stacked: an array or a ``RaggedColumn`` for each leaf. Consecutive rows are views."""
         raise NotImplementedError
 
     def batches(self, groups: Iterable[Indices], size: int, drop_remainder: bool) -> Iterator[Any]:
-        """Elements of ``size`` rows: each group is gathered at once, and its batches are views of that."""
+        """Yields elements of ``size`` rows: each group is gathered at once, and its batches are views of the result."""
         pack = self.pack
         for indices in groups:
             arrays = self.arrays(indices)
@@ -54,11 +54,11 @@ class Rows:
 
 
 class ArrayRows(Rows):
-    """Row i of every array, together an element.
+    """Row i of every array; together they are element i.
 
     Args:
-        structure: the form of an element.
-        arrays: one for each leaf, of equal first dimension (None for a leaf that is None), or ragged rows.
+        structure: the structure of an element.
+        arrays: an array or ragged rows for each leaf, of equal first dimension (None for a leaf that is None).
         count: the number of rows.
     """
 
@@ -89,7 +89,7 @@ def _spec_of_rows(array: Any) -> Any:
 
 
 class RangeRows(Rows):
-    """The numbers ``start + i * step``, made when they are asked for."""
+    """The numbers ``start + i * step``, computed when they are requested."""
 
     def __init__(self, start: int, step: int, count: int, dtype: DType) -> None:
         self.count = count
@@ -118,7 +118,7 @@ class ZippedRows(Rows):
         self._leaves = [len(source.arrays(range(0))) for source in sources]
 
     def pack(self, leaves: list[Any]) -> Any:
-        """Its own leaves to each source."""
+        """Gives each source its own leaves."""
         rest = iter(leaves)
         parts = zip(self._sources, self._leaves, strict=True)
         return self._pack([source.pack([next(rest) for _ in range(number)]) for source, number in parts])
@@ -134,10 +134,10 @@ class ZippedRows(Rows):
 
 
 class ReadRows(Rows):
-    """The rows of columns that are read when they are first needed.
+    """The rows of columns that are read at the first use.
 
     Args:
-        read: gives the columns by name.
+        read: returns the columns by name.
     """
 
     def __init__(self, read: Callable[[], dict[str, np.ndarray]]) -> None:
@@ -155,16 +155,16 @@ class ReadRows(Rows):
 
     @property
     def count(self) -> int:  # type: ignore[override]  # not known before
-        """How many there are."""
+        """The number of rows."""
         return self._rows.count
 
     @property
     def row_bytes(self) -> int:  # type: ignore[override]  # not known before
-        """The memory of one."""
+        """The memory of a row."""
         return self._rows.row_bytes
 
     def pack(self, leaves: list[Any]) -> Any:
-        """A dict by the names of the columns."""
+        """Returns a dict by column name."""
         return self._rows.pack(leaves)
 
     def spec(self) -> Any:

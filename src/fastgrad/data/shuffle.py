@@ -1,4 +1,4 @@
-"""The shuffle buffer: which item comes next, for items that are elements or row numbers."""
+"""The shuffle buffer, for items that are elements or row numbers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fastgrad.data.node import Failure
 
 
 def shuffled(chunks: Iterable[Any], buffer_size: int, draws: Callable[[int], np.random.Generator]) -> Iterator[Any]:
-    """The items of ``chunks`` in random order, through a buffer of ``buffer_size`` items.
+    """Yields the items of ``chunks`` in random order, through a buffer of ``buffer_size`` items.
 
-    The buffer is filled; then each next item takes the place of a random one, which goes out; at the end what is
-    left goes out in random order. The order depends on ``draws`` alone, not on how the items are cut into chunks:
-    row numbers come in large chunks and are moved by a few array operations, elements in lists.
+    First the buffer is filled. Then each next item replaces a random item of the buffer, which is yielded. At the end the rest of the
+    buffer is yielded in random order. The order depends on ``draws`` alone, not on the division into chunks. Row numbers come in large
+    chunks and are moved by a few array operations; elements come in lists.
     """
     exchanges: Any = None
     held: Any = None
@@ -48,7 +48,7 @@ def shuffled(chunks: Iterable[Any], buffer_size: int, draws: Callable[[int], np.
 
 
 def _places(generator: np.random.Generator, size: int) -> Iterator[int]:
-    """Random numbers below ``size``, one by one, the same that the generator gives many at once."""
+    """Yields random numbers below ``size``, the same numbers as one draw of many gives."""
     while True:
         yield from (generator.random(256) * size).astype(np.int64).tolist()
 
@@ -61,7 +61,7 @@ def _joined(held: Any, items: Any) -> Any:
 
 
 def _exchanged(held: Any, items: Any, places: np.ndarray) -> np.ndarray:
-    """All exchanges at once: out of a place comes what was last put there before, or what the buffer held."""
+    """Does all exchanges at once: a place gives the item that was last put there, or the item of the buffer."""
     order = np.argsort(places, kind="stable")
     sorted_places = places[order]
     out = held[places]

@@ -1,4 +1,4 @@
-"""Where elements come from: rows of arrays, one element, numbers, a generator."""
+"""Sources of elements: rows of arrays, one element, numbers, a generator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fastgrad.tensor_spec import TensorSpec
 
 
 class RowSource(Node):
-    """All rows of something, in their order."""
+    """All rows of a row source, in their order."""
 
     in_order = True
 
@@ -43,10 +43,10 @@ class RowSource(Node):
 
 
 def slices(tensors: Any) -> RowSource:
-    """The rows of an element's tensors.
+    """Returns the rows of an element's tensors.
 
     Raises:
-        ValueError: no tensor, a scalar, or different first dimensions.
+        ValueError: there is no tensor, a tensor is a scalar, or first dimensions differ.
     """
     leaves = nest.flatten(tensors)
     arrays = [None if leaf is None else _own(leaf) for leaf in leaves]
@@ -67,14 +67,14 @@ def slices(tensors: Any) -> RowSource:
 
 
 def numbers(start: int, stop: int, step: int, dtype: DType) -> RowSource:
-    """The numbers of a Python range."""
+    """Returns the numbers of a Python range."""
     return RowSource(RangeRows(start, step, len(range(start, stop, step)), dtype), "_RangeDataset")
 
 
 def _own(tensor: Any) -> Any:
     if isinstance(tensor, Composite):
         return RaggedColumn.of(tensor)
-    # Views of a variable's memory would see its updates: rows are handed out without its knowledge.
+    # A view of a variable's memory would see its updates, because the variable does not know of the rows.
     return tensor._on_host() if tensor._owner is None else tensor._on_host().copy()
 
 
@@ -115,7 +115,7 @@ class RandomNumbers(Drawing):
 
 
 class Counter(Node):
-    """``start``, ``start + step`` and so on."""
+    """The numbers ``start``, ``start + step`` and so on."""
 
     name = "_CounterDataset"
 
@@ -134,11 +134,11 @@ class Counter(Node):
 
 
 class Generated(Node):
-    """What a Python generator yields.
+    """The values that a Python generator yields.
 
     Args:
-        generator: a function that gives an iterable.
-        arguments: what it is called with.
+        generator: a function that returns an iterable.
+        arguments: the arguments of ``generator``.
         signature: the specs of an element.
     """
 
@@ -153,7 +153,7 @@ class Generated(Node):
         end = object()
 
         def following() -> Any:
-            # A function of its own: a traceback with the frame of this generator, which ``unittest`` clears, would end it.
+            # A separate function: a traceback with this generator's frame would end it when ``unittest`` clears the frame.
             try:
                 value = unrecorded(next, iterator, end)
                 return end if value is end else _fitted(value, signature)
@@ -171,7 +171,7 @@ class Generated(Node):
 
 
 def _fitted(value: Any, signature: Any) -> Any:
-    """A yielded value as an element that fits ``signature``."""
+    """Converts a yielded value to an element that fits ``signature``."""
     if isinstance(signature, CompositeSpec):
         try:
             return signature.fitted(value)
@@ -216,7 +216,10 @@ def _fitted_leaf(value: Any, spec: TensorSpec) -> Tensor:
 
 
 def generator_signature(output_types: Any, output_shapes: Any, output_signature: Any) -> Any:
-    """The specs of a generator's elements, from either way of giving them; errors as ``Dataset.from_generator``."""
+    """Returns the specs of a generator's elements, from types and shapes or a signature.
+
+    Raises the errors of ``Dataset.from_generator``.
+    """
     if output_signature is not None:
         if output_types is not None or output_shapes is not None:
             raise TypeError(
@@ -241,7 +244,7 @@ def generator_signature(output_types: Any, output_shapes: Any, output_signature:
 
 
 def _specs(types: Any, shapes: Any) -> Any:
-    """Shapes are lists or tuples themselves, so the form of ``types`` says where one begins."""
+    """Returns the specs for types and shapes. A shape may be a list or tuple, so ``types`` gives the structure."""
     if isinstance(types, dict):
         return {key: _specs(dtype, shapes[key]) for key, dtype in types.items()}
     if isinstance(types, tuple):
@@ -250,10 +253,10 @@ def _specs(types: Any, shapes: Any) -> Any:
 
 
 def _without_lists(types: Any) -> Any:
-    """``types``, checked: lists are no structure of elements.
+    """Returns ``types``, checked: a list is not a structure of elements.
 
     Raises:
-        TypeError: there is a list in it.
+        TypeError: ``types`` holds a list.
     """
     if isinstance(types, list):
         raise TypeError(

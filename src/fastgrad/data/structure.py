@@ -16,10 +16,10 @@ from fastgrad.tensor_spec import TensorSpec
 
 
 class DatasetSpec:
-    """What is known of a dataset that is an element of another one.
+    """The spec of a dataset that is an element of another dataset.
 
     Args:
-        element_spec: that of its elements.
+        element_spec: the spec of its elements.
         dataset_shape: kept for TensorFlow's signature.
     """
 
@@ -28,7 +28,7 @@ class DatasetSpec:
         self.shape = TensorShape(dataset_shape)
 
     def most_specific_common_supertype(self, others: Any) -> DatasetSpec | None:
-        """The spec that all of them fit, or None."""
+        """Returns the spec that all of them fit, or None."""
         return self if all(self == other for other in others) else None
 
     def __eq__(self, other: object) -> bool:
@@ -42,12 +42,12 @@ class DatasetSpec:
 
 
 def is_dataset(value: Any) -> bool:
-    """Whether it is a dataset; its class is not known here."""
+    """True if ``value`` is a dataset. A check by class would be a circular import."""
     return getattr(type(value), "gives_elements", False) is True
 
 
 def converted(value: Any) -> Any:
-    """``value`` with every leaf a tensor (or None): what ``tf.convert_to_tensor`` takes, lists included."""
+    """Converts every leaf of ``value`` to a tensor, as ``tf.convert_to_tensor`` does, lists included. None stays."""
     if isinstance(value, Tensor) or value is None or is_dataset(value):
         return value
     if isinstance(value, Mapping):
@@ -58,10 +58,10 @@ def converted(value: Any) -> Any:
 
 
 def result_element(value: Any, what: str) -> Any:
-    """What a user's function returned, as an element: as ``converted``, but a list at the top is a tuple.
+    """Converts the result of a user's function to an element as ``converted`` does, but a list at the top is a tuple.
 
     Raises:
-        TypeError: the function returned nothing.
+        TypeError: the function returned None.
     """
     if isinstance(value, Tensor):
         return value
@@ -76,11 +76,11 @@ def result_element(value: Any, what: str) -> Any:
 
 
 def continued(state: Any, value: Any, what: str) -> Any:
-    """What a user's function returned, as the state that follows ``state``.
+    """Converts the result of a user's function to the state that follows ``state``.
 
     Raises:
-        InvalidArgumentError: it has another form.
-        TypeError: it has other dtypes.
+        InvalidArgumentError: the result has another structure.
+        TypeError: the result has other dtypes.
     """
     following = result_element(value, what)
     before, after = nest.flatten(state), nest.flatten(following)
@@ -99,7 +99,7 @@ def continued(state: Any, value: Any, what: str) -> Any:
 
 
 def packer(structure: Any) -> Callable[[list[Any]], Any]:
-    """A function that gives a list of leaves the form of ``structure``."""
+    """Returns a function that gives a list of leaves the structure of ``structure``."""
     if not nest.is_nested(structure):
         return lambda leaves: leaves[0]
     if type(structure) is tuple and not any(nest.is_nested(item) for item in structure):
@@ -112,7 +112,7 @@ def packer(structure: Any) -> Callable[[list[Any]], Any]:
 
 
 def spec_of(element: Any) -> Any:
-    """The TensorSpecs of an element's tensors, in its form."""
+    """Returns the TensorSpecs of an element's tensors, in its structure."""
 
     def one(leaf: Any) -> Any:
         if leaf is None:
@@ -125,27 +125,27 @@ def spec_of(element: Any) -> Any:
 
 
 def batched_spec(leaf: Any, size: int | None) -> Any:
-    """The spec of batches of ``size`` leaves of an element."""
+    """Returns the spec of batches of ``size`` leaves."""
     if leaf is None or isinstance(leaf, CompositeSpec):
         return leaf if leaf is None else leaf.batched(size)
     return TensorSpec(TensorShape([size]).concatenate(leaf.shape), leaf.dtype)
 
 
 def row_spec(leaf: Any) -> Any:
-    """The spec of the rows of a leaf."""
+    """Returns the spec of the rows of a leaf."""
     if leaf is None or isinstance(leaf, CompositeSpec):
         return leaf if leaf is None else leaf.of_rows()
     return TensorSpec(leaf.shape[1:], leaf.dtype)
 
 
 def map_leaves(function: Callable[..., Any], *structures: Any) -> Any:
-    """``function`` on the corresponding leaves of elements or specs of one form."""
+    """Applies ``function`` to the corresponding leaves of elements or specs of one structure."""
     flat = zip(*[nest.flatten(structure) for structure in structures], strict=True)
     return packer(structures[0])([function(*leaves) for leaves in flat])
 
 
 def numpy_element(element: Any) -> Any:
-    """The element with NumPy arrays and scalars in place of its tensors."""
+    """Returns the element with NumPy arrays and scalars in place of its tensors."""
     if isinstance(element, Tensor):
         return _numpy(element)
     return map_leaves(lambda leaf: leaf if leaf is None or is_dataset(leaf) else _numpy(leaf), element)
@@ -155,12 +155,12 @@ def _numpy(leaf: Any) -> Any:
     found = leaf.numpy()
     if type(found) is np.ndarray and found.ndim:
         found = found.view()
-        found.flags.writeable = False  # as TensorFlow's
+        found.flags.writeable = False  # read-only, as in TensorFlow
     return found
 
 
 def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:
-    """An element that fits ``spec``: numbers are ``value``, strings empty, every dimension that is not known is ``unknown``."""
+    """Returns an element that fits ``spec``: numbers are ``value``, strings empty, unknown dimensions ``unknown``."""
 
     def zeros(leaf: Any) -> Any:
         if leaf is None:

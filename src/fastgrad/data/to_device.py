@@ -1,4 +1,4 @@
-"""Elements on their way to a device, while what is asked for before them is computed there."""
+"""Copies of elements to a device, while the device computes on earlier elements."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fastgrad.tensor import Tensor
 
 
 class OnDevice(Stage):
-    """The same elements, ``size`` of which are made and copied ahead.
+    """The same elements; ``size`` of them are made and copied ahead.
 
     Args:
-        source: the stage before.
+        source: the source stage.
         device: the name of the device.
-        size: how many; 0 copies each when it is asked for.
+        size: the number of elements ahead; 0 copies each element when it is requested.
     """
 
     name = "_CopyToDeviceDataset"
@@ -32,11 +32,11 @@ class OnDevice(Stage):
         self._device, self._size = device, size
 
     def elements(self) -> Iterator[Any]:
-        """The elements from the start."""
+        """Yields the elements from the start."""
         return self._copied(self.source.elements())
 
     def elements_after(self, position: int) -> Iterator[Any]:
-        """The elements from number ``position`` on."""
+        """Yields the elements from number ``position`` on."""
         return self._copied(self.source.elements_after(position))
 
     def _copied(self, elements: Iterator[Any]) -> Iterator[Any]:
@@ -48,7 +48,7 @@ class OnDevice(Stage):
             return
         from fastgrad.cuda.devices.sending import sent
 
-        packers: list[Callable[[list[Any]], Any]] = []  # of the elements on their way; all have one form
+        packers: list[Callable[[list[Any]], Any]] = []  # of the elements being copied; all have one structure
 
         def leaves() -> Iterator[list[Any]]:
             for element in map(succeeded, elements):
@@ -61,17 +61,17 @@ class OnDevice(Stage):
 
 
 def prefetch_to_device(device: str, buffer_size: Any = None) -> Callable[[Dataset], Dataset]:
-    """A transformation for ``Dataset.apply``: elements are made and copied to a device ahead, beside its work.
+    """Returns a transformation for ``Dataset.apply`` that makes elements and copies them to a device ahead.
 
-    TensorFlow: tf.data.experimental.prefetch_to_device. On the host alone it is ``prefetch``.
+    The device computes meanwhile. TensorFlow: tf.data.experimental.prefetch_to_device. On the host alone it is ``prefetch``.
 
     Args:
-        device: for example ``"GPU:0"``; without such a GPU it is the host, as in ``tf.device``.
-        buffer_size: how many elements are on their way; default, and for ``tf.data.AUTOTUNE``: 2.
+        device: for example ``"GPU:0"``. Without such a GPU it is the host, as in ``tf.device``.
+        buffer_size: the number of elements ahead. Default, and for ``tf.data.AUTOTUNE``: 2.
 
     Raises:
         ValueError: ``device`` is not the name of a device of this machine.
-        InvalidArgumentError: ``buffer_size`` below -1.
+        InvalidArgumentError: ``buffer_size`` is below -1.
     """
     device_named(device, "prefetch_to_device")
     size = AUTOTUNE if buffer_size is None else integer(buffer_size, "prefetch_to_device: buffer_size")
@@ -81,16 +81,16 @@ def prefetch_to_device(device: str, buffer_size: Any = None) -> Callable[[Datase
 
 
 def copy_to_device(target_device: str, source_device: str = "/cpu:0") -> Callable[[Dataset], Dataset]:
-    """A transformation for ``Dataset.apply``: each element is copied to a device when it is asked for.
+    """Returns a transformation for ``Dataset.apply`` that copies each element to a device when it is requested.
 
     TensorFlow: tf.data.experimental.copy_to_device.
 
     Args:
-        target_device: for example ``"GPU:0"``; without such a GPU it is the host, as in ``tf.device``.
-        source_device: where the elements are: the host.
+        target_device: for example ``"GPU:0"``. Without such a GPU it is the host, as in ``tf.device``.
+        source_device: the device of the elements: the host.
 
     Raises:
-        ValueError: one is not the name of a device of this machine.
+        ValueError: a name is not the name of a device of this machine.
     """
     for name in (target_device, source_device):
         device_named(name, "copy_to_device")

@@ -18,11 +18,11 @@ from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
 
 REFUSALS_OF_VALUES = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
-"""Errors of functions that do not take some numbers, and may take others."""
+"""The errors of functions that reject some numbers and may accept others."""
 
 
 def checked_function(function: Any, what: str) -> Callable[..., Any]:
-    """``function``; ValueError if it cannot be called."""
+    """Returns ``function``; ValueError if it is not callable."""
     if not callable(function):
         raise ValueError(
             f"{what}: Argument `func` must be a callable. Received func={function!r} (of type {type(function)})"
@@ -31,7 +31,7 @@ def checked_function(function: Any, what: str) -> Callable[..., Any]:
 
 
 def node_of(dataset: Any, what: str) -> Node:
-    """The last stage of the dataset that a user's function, called ``what``, gave; TypeError if it gave something else."""
+    """Returns the last stage of ``dataset``, the result of the user's function ``what``; TypeError if it is none."""
     node = getattr(dataset, "_node", None)
     if not isinstance(node, Node):
         raise TypeError(f"Invalid `{what}`. `{what}` must return a `Dataset` object. Got {type(dataset)!r}.")
@@ -39,7 +39,7 @@ def node_of(dataset: Any, what: str) -> Node:
 
 
 class Mapped(Stage):
-    """``function`` of each element, compiled or by so many threads where that pays."""
+    """``function`` of each element, compiled or called by ``threads`` threads where that pays."""
 
     name = "_MapDataset"
 
@@ -58,7 +58,7 @@ class Mapped(Stage):
         function = self._function
 
         def mapped(element: Any) -> Any:
-            """As ``attempted`` does it; of a tensor in fewer calls."""
+            """Does what ``attempted`` does, with fewer calls for a tensor."""
             if type(element) is Failure:
                 return element
             try:
@@ -73,12 +73,12 @@ class Mapped(Stage):
         return self._spec
 
     def make_spec(self) -> Any:
-        """What fits both results of two elements: of zeros and of ones, with two sizes for each unknown dimension."""
+        """Returns the spec that fits two results: of zeros and of ones, with two sizes for each unknown dimension."""
         spec = self.source.spec()
         try:
             samples = [self._sample_of(spec, 2, (0, 1, 2)), self._sample_of(spec, 3, (1, 2, 0))]
         except (AttributeError, TypeError, *REFUSALS_OF_VALUES):
-            # These are no values for it: real elements say all but which dimensions vary.
+            # The function rejects these values: real elements tell all but the dimensions that vary.
             elements = (element for element in self.source.elements() if type(element) is not Failure)
             samples = [self._sample(element) for element in itertools.islice(elements, 2)]
             if not samples:
@@ -86,7 +86,7 @@ class Mapped(Stage):
         return common_spec(samples)
 
     def _sample_of(self, spec: Any, unknown: int, values: tuple[int, ...]) -> Any:
-        """The spec of the result for the first of the values that the function takes."""
+        """Returns the spec of the result for the first value that the function accepts."""
         for value in values[:-1]:
             try:
                 return self._sample(placeholder(spec, unknown, value))
@@ -99,7 +99,7 @@ class Mapped(Stage):
 
 
 def common_spec(samples: list[Any]) -> Any:
-    """What fits the first and the last of some specs."""
+    """Returns the spec that fits the first and the last of ``samples``."""
     return map_leaves(
         lambda a, b: None if a is None else a.most_specific_common_supertype([b]), samples[0], samples[-1]
     )
@@ -122,7 +122,7 @@ class Filtered(Stage):
                 yield element
 
     def _judged(self) -> Iterator[tuple[Any, bool | Failure]]:
-        """Each element and whether the predicate is true of it."""
+        """Yields each element with the result of the predicate."""
         holds = attempted(lambda element: _holds(self._predicate, element))
         return ((element, holds(element)) for element in self.source.elements())
 
@@ -162,7 +162,7 @@ class FlatMapped(Stage):
         self._function = checked_function(function, what)
 
     def inner(self, element: Any) -> Node:
-        """The dataset of an element."""
+        """Returns the dataset of an element."""
         return node_of(call(self._function, element), "map_func")
 
     def elements(self) -> Iterator[Any]:
@@ -185,7 +185,7 @@ class FlatMapped(Stage):
 
 
 class Interleaved(FlatMapped):
-    """The elements of several datasets that ``function`` gives in turn, ``block`` of each; ``cycle`` are open at a time."""
+    """Elements of the datasets of ``function``: ``block`` of each in turn, ``cycle`` datasets open at a time."""
 
     name = "_InterleaveDataset"
 
@@ -197,7 +197,7 @@ class Interleaved(FlatMapped):
         waiting = self.source.elements()
         inner, end = attempted(self.inner), object()
         places: list[Iterator[Any] | None] = [None] * self._cycle
-        place, left = 0, self._cycle  # places that may still give something
+        place, left = 0, self._cycle  # places that may still give elements
         while left:
             current = places[place]
             if current is None:
@@ -223,7 +223,7 @@ class Interleaved(FlatMapped):
 
 
 class Scanned(Stage):
-    """What ``function`` gives beside the next state, for each state and element."""
+    """The outputs of ``function``, which maps a state and an element to the next state and an output."""
 
     name = "_ScanDataset"
 
@@ -255,7 +255,7 @@ class Scanned(Stage):
 
 
 class Unique(Stage):
-    """Each element at its first occurrence."""
+    """Each distinct element at its first occurrence."""
 
     name = "_UniqueDataset"
 

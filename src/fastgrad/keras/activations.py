@@ -1,4 +1,4 @@
-"""Activation functions (``keras.activations``): each of one tensor, element by element unless it has an ``axis``."""
+"""Activation functions of one tensor (``keras.activations``), element by element unless they have an ``axis``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastgrad.tensor import Tensor
 
 
 def linear(x: Any) -> Any:
-    """``x`` itself."""
+    """Returns ``x``."""
     return x
 
 
@@ -48,9 +48,9 @@ def relu6(x: Any) -> Tensor:
 
 
 def softmax(x: Any, axis: Any = -1) -> Tensor:
-    """``exp(x) / sum(exp(x))`` along ``axis`` or several axes together.
+    """``exp(x) / sum(exp(x))`` along ``axis``, an axis or several axes together.
 
-    Along one axis the result remembers ``x``, from which cross-entropies are computed.
+    With one axis, the result keeps ``x``, from which cross-entropies are computed.
     """
     logits = tf.convert_to_tensor(x)
     if isinstance(axis, (tuple, list)):
@@ -68,7 +68,7 @@ def log_softmax(x: Any, axis: Any = -1) -> Tensor:
 
 
 def _along_axes(function: Callable[..., Tensor], x: Tensor, axes: Any) -> Tensor:
-    """``function`` along several axes, which are joined to one at the end and parted again."""
+    """Applies ``function`` along several axes: joins them to one last axis, then restores the shape."""
     last = [_axis_from_front("softmax", axis, x._array.shape) for axis in axes]
     order = [*(axis for axis in range(x.ndim) if axis not in last), *last]
     moved = tf.transpose(x, order)
@@ -78,7 +78,7 @@ def _along_axes(function: Callable[..., Tensor], x: Tensor, axes: Any) -> Tensor
 
 
 def sigmoid(x: Any) -> Tensor:
-    """``1 / (1 + exp(-x))``; the result remembers ``x``, from which cross-entropies are computed."""
+    """``1 / (1 + exp(-x))``; the result keeps ``x``, from which cross-entropies are computed."""
     logits = tf.convert_to_tensor(x)
     y = tf.sigmoid(logits)
     y._logits = logits
@@ -91,7 +91,7 @@ def log_sigmoid(x: Any) -> Tensor:
 
 
 def _of_floats(function: Callable[[Any], Tensor], x: Any) -> Tensor:
-    """``function(x)``, of integers in ``floatx()``, which the function itself refuses."""
+    """Applies ``function`` to ``x``; casts integers, which ``function`` refuses, to ``floatx()``."""
     try:
         return function(x)
     except tf.errors.InvalidArgumentError:
@@ -205,7 +205,7 @@ def threshold(x: Any, threshold: float, default_value: float) -> Tensor:
 
 
 def glu(x: Any, axis: int = -1) -> Tensor:
-    """The first half along ``axis`` times the sigmoid of the second; ValueError if the size there is odd."""
+    """The first half along ``axis`` times the sigmoid of the second half; ValueError if the axis has an odd size."""
     x = tf.convert_to_tensor(x)
     if x.shape[_axis_from_front("glu", axis, x._array.shape)] % 2:
         raise ValueError(f"axis size must be divisible by 2. Received: x.shape={x.shape} with axis={axis}")
@@ -252,7 +252,7 @@ ALL: dict[str, Callable[..., Any]] = {
 
 
 def serialize(activation: Any) -> Any:
-    """The name of a function of this module or of an unregistered one, the configuration of anything else."""
+    """The name of a function of this module or of an unregistered function; the configuration of other activations."""
     if not (callable(activation) or isinstance(activation, (str, type(None)))):
         raise TypeError(f"activations.serialize: `activation` must be a function or a layer, got {activation!r}.")
     config = serialize_keras_object(activation)
@@ -272,7 +272,7 @@ def get(identifier: Any) -> Callable[..., Any]:
         identifier: a function, a name (``"relu"``), a configuration, a layer, or None for ``linear``.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: ``identifier`` is none of these.
     """
     return linear if identifier is None else resolved(identifier, ALL, "activation function")
 

@@ -16,8 +16,8 @@ def axis_from_front(name: str, axis: Any, shape: Any, argument: str = "axis") ->
         argument: the name of the argument, for the error.
 
     Raises:
-        IndexError: no such axis.
-        TypeError: ``axis`` is no integer.
+        IndexError: the axis does not exist.
+        TypeError: ``axis`` is not an integer.
     """
     try:
         number = operator.index(axis)

@@ -14,10 +14,10 @@ from fastgrad.keras.settings import set_image_data_format as set_image_data_form
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Starts the numbering of names anew: the next ``Dense`` is ``dense`` again.
+    """Resets the numbering of names: the next ``Dense`` is named ``dense`` again.
 
     Args:
-        free_memory: whether to look for objects that only hold each other, too.
+        free_memory: whether to run the garbage collector, which frees reference cycles.
     """
     reset_uids()
     if free_memory:
@@ -27,5 +27,5 @@ def clear_session(free_memory: bool = True) -> None:
 
 
 def backend() -> str:
-    """``"tensorflow"``, whose names and behaviour this package has."""
+    """Returns ``"tensorflow"``: this package has TensorFlow's names and behaviour."""
     return "tensorflow"

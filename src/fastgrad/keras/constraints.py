@@ -25,7 +25,7 @@ class Constraint:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The constraint of which ``config`` is the ``get_config()``."""
+        """Makes the constraint from ``config``, the result of ``get_config()``."""
         return cls(**config)
 
 
@@ -34,7 +34,7 @@ def _norms(w: Tensor, axis: Any) -> Tensor:
 
 
 class NonNeg(Constraint):
-    """Negative elements become 0."""
+    """Sets negative elements to 0."""
 
     def __call__(self, w: Any) -> Tensor:
         """``max(w, 0)``."""
@@ -42,7 +42,7 @@ class NonNeg(Constraint):
 
 
 class MaxNorm(Constraint):
-    """Norms along ``axis`` are at most ``max_value``.
+    """Limits norms along ``axis`` to ``max_value``.
 
     Args:
         max_value: the bound.
@@ -53,7 +53,7 @@ class MaxNorm(Constraint):
         self.max_value, self.axis = max_value, axis
 
     def __call__(self, w: Any) -> Tensor:
-        """``w`` with its norms cut."""
+        """Returns ``w`` with its norms limited."""
         w = tf.convert_to_tensor(w)
         norms = _norms(w, self.axis)
         return w * (
@@ -66,7 +66,7 @@ class MaxNorm(Constraint):
 
 
 class UnitNorm(Constraint):
-    """Norms along ``axis`` are 1; ``axis`` as in ``MaxNorm``."""
+    """Sets norms along ``axis`` to 1; ``axis`` is as in ``MaxNorm``."""
 
     def __init__(self, axis: Any = 0) -> None:
         self.axis = axis
@@ -82,11 +82,11 @@ class UnitNorm(Constraint):
 
 
 class MinMaxNorm(Constraint):
-    """Norms along ``axis`` are between two bounds, or move towards them.
+    """Moves norms along ``axis`` between two bounds, or towards them.
 
     Args:
         min_value, max_value: the bounds.
-        rate: 1 enforces the bounds at once; below 1, that share of the way.
+        rate: 1 enforces the bounds at once; a rate below 1 moves the norm by that fraction of the distance.
         axis: as in ``MaxNorm``.
     """
 
@@ -94,7 +94,7 @@ class MinMaxNorm(Constraint):
         self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
 
     def __call__(self, w: Any) -> Tensor:
-        """``w`` with its norms moved between the bounds."""
+        """Returns ``w`` with its norms moved between the bounds."""
         w = tf.convert_to_tensor(w)
         norms = _norms(w, self.axis)
         clipped = tf.clip_by_value(
@@ -105,7 +105,7 @@ class MinMaxNorm(Constraint):
         return w * ((self.rate * clipped + (1.0 - self.rate) * norms) / (epsilon() + norms))
 
     def get_config(self) -> dict[str, Any]:
-        """All arguments."""
+        """The constructor arguments by name."""
         return {"min_value": self.min_value, "max_value": self.max_value, "rate": self.rate, "axis": self.axis}
 
 
@@ -140,7 +140,7 @@ def get(identifier: Any) -> Any:
         identifier: a constraint, a class, a name (``"non_neg"``), a configuration, a function of a weight, or None.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: ``identifier`` is none of these.
     """
     return None if identifier is None else resolved(identifier, ALL, "constraint")
 

@@ -1,4 +1,4 @@
-"""``keras.DTypePolicy``: in which dtype a layer keeps its weights, and in which it computes."""
+"""``keras.DTypePolicy``: the dtype of a layer's weights and the dtype of its computations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MIXED = {"mixed_float16": dtypes.float16, "mixed_bfloat16": dtypes.bfloat16}
 
 
 class _Default:
-    """The policy of layers that are given none: that of ``floatx()`` until one is set."""
+    """The policy of layers without a ``dtype`` argument; None means the policy of ``floatx()``."""
 
     policy: DTypePolicy | None = None
 
@@ -23,9 +23,9 @@ class DTypePolicy:
     """The dtypes of a layer's weights and computations.
 
     Args:
-        name: a floating dtype (``"float32"``) for both, or another one for layers that handle integers or strings;
-            ``"mixed_bfloat16"`` or ``"mixed_float16"`` for computations in the half type on weights in float32;
-            default that of the global policy.
+        name: a floating dtype (``"float32"``) for both, or another dtype for layers of integers or strings;
+            ``"mixed_bfloat16"`` or ``"mixed_float16"`` for computations in the 16-bit type on float32 weights;
+            default: the name of the global policy.
 
     Attributes:
         name, compute_dtype, variable_dtype: names; ``compute`` and ``variable`` are the dtypes themselves.
@@ -55,7 +55,7 @@ class DTypePolicy:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
-        """The policy of which ``config`` is the ``get_config()``."""
+        """Makes the policy from ``config``, the result of ``get_config()``."""
         return cls(**config)
 
     def __eq__(self, other: Any) -> bool:
@@ -69,7 +69,7 @@ class DTypePolicy:
 
 
 def get(identifier: Any) -> DTypePolicy:
-    """The policy that a name, a dtype, a configuration or None (the global one) means, a policy as it is; ValueError for others."""
+    """Returns the policy of a policy, name, dtype, configuration or None (the global policy); ValueError otherwise."""
     if identifier is None:
         return global_policy()
     if isinstance(identifier, DTypePolicy):
@@ -91,13 +91,13 @@ def global_policy() -> DTypePolicy:
 
 
 def set_global_policy(policy: Any) -> None:
-    """Sets the policy of layers that are made from now on without a dtype.
+    """Sets the policy of later layers that have no ``dtype`` argument.
 
     Args:
         policy: a ``DTypePolicy`` or its name.
 
     Raises:
-        ValueError: it is neither a policy nor the name of one; nothing has changed.
+        ValueError: ``policy`` is neither a policy nor a policy's name; the global policy does not change.
     """
     if not isinstance(policy, (DTypePolicy, str, DType, np.dtype, type)):
         raise ValueError(

@@ -35,7 +35,7 @@ class Initializer:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The initializer of which ``config`` is the ``get_config()``."""
+        """Makes the initializer from ``config``, the result of ``get_config()``."""
         return cls(**config)
 
     def clone(self) -> Any:
@@ -73,7 +73,7 @@ class Constant(Initializer):
         self.value = value
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor filled with the value; ValueError if that is no number."""
+        """A tensor filled with the value; ValueError if the value is not a number."""
         value = as_tensor_or_none(self.value)
         array = np.asarray(self.value if value is None else value._on_host())
         if array.dtype.kind in "OSU":
@@ -86,7 +86,7 @@ class Constant(Initializer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The initializer of which ``config`` is the ``get_config()``."""
+        """Makes the initializer from ``config``, the result of ``get_config()``."""
         return cls(deserialize_keras_object(config["value"]))
 
 
@@ -174,7 +174,7 @@ class RandomNormal(RandomInitializer):
 
 
 class TruncatedNormal(RandomNormal):
-    """Normally distributed numbers, those beyond two standard deviations drawn again; arguments as ``RandomNormal``."""
+    """Normal numbers, redrawn if beyond two standard deviations; arguments as in ``RandomNormal``."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of draws."""
@@ -203,7 +203,7 @@ class RandomUniform(RandomInitializer):
 
 
 class VarianceScaling(RandomInitializer):
-    """Random numbers whose variance is ``scale / n``, ``n`` the number of inputs, outputs or their mean.
+    """Random numbers whose variance is ``scale / n``; ``n`` is the number of inputs or outputs, or their mean.
 
     Args:
         scale: positive.
@@ -255,11 +255,11 @@ class VarianceScaling(RandomInitializer):
         return self._uniform(shape, -limit, limit, dtype)
 
     def along(self, input_axes: tuple[int, ...], output_axes: tuple[int, ...]) -> VarianceScaling:
-        """The same initializer for weights whose inputs and outputs are these axes."""
+        """A copy of the initializer for weights with these input and output axes."""
         return type(self).from_config({**self.get_config(), "input_axes": input_axes, "output_axes": output_axes})
 
     def get_config(self) -> dict[str, Any]:
-        """All arguments."""
+        """The constructor arguments by name."""
         names = ("scale", "mode", "distribution", "input_axes", "output_axes")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -290,7 +290,7 @@ class _NamedScaling(VarianceScaling):
 
 
 class GlorotUniform(_NamedScaling):
-    """Uniform, of variance ``2 / (inputs + outputs)`` (Glorot and Bengio 2010); arguments as ``VarianceScaling``."""
+    """Uniform, of variance ``2 / (inputs + outputs)`` (Glorot and Bengio 2010); arguments as in ``VarianceScaling``."""
 
     _fixed = (1.0, "fan_avg", "uniform")
 
@@ -421,7 +421,7 @@ def get(identifier: Any) -> Callable[..., Any] | None:
             ``(shape, dtype)``, an array or tensor (its value), or None.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: ``identifier`` is none of these.
     """
     if identifier is None:
         return None
@@ -434,7 +434,7 @@ def get(identifier: Any) -> Callable[..., Any] | None:
 
 
 class _ValueOf(Constant):
-    """An array as an initializer: asked for another shape it raises ValueError."""
+    """An array as an initializer; ValueError for another shape."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         if _sizes(shape) != self.value.shape:

@@ -1,4 +1,4 @@
-"""Masks: which time steps of a sequence count, a boolean tensor (batch, time) that goes along with the tensor it is of."""
+"""Masks: boolean tensors (batch, time), attached to tensors, that select the time steps that count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastgrad.tensor import Tensor
 
 
 class _Use:
-    """Whether any mask may be on its way: as long as there is none, calls of layers don't look for them."""
+    """Whether any tensor may have a mask; until then, layer calls do not look for masks."""
 
     def __init__(self) -> None:
         self.begun = False
@@ -24,12 +24,12 @@ def mask_of(x: Any) -> Tensor | None:
 
 
 def mask_of_losses(losses: Any) -> Tensor | None:
-    """The mask that a loss function gave its result: which of the losses count. None: all."""
+    """The mask that a loss function attached to its result: which losses count; None if all count."""
     return getattr(losses, "_keras_mask", None) if isinstance(losses, Tensor) else None
 
 
 def give_mask(x: Tensor, mask: Any, to_layers: bool = True) -> None:
-    """Makes ``mask`` that of ``x``; ``to_layers`` says whether layers may be called on ``x`` and have to look for it."""
+    """Attaches ``mask`` to ``x``; ``to_layers`` says whether layers may be called on ``x`` and must look for masks."""
     use.begun |= to_layers
     x._keras_mask = mask  # type: ignore[attr-defined]  # a slot that most tensors leave empty
 

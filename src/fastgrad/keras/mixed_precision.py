@@ -1,4 +1,4 @@
-"""``keras.mixed_precision``: weights in float32, computations in a half type, by a policy."""
+"""``keras.mixed_precision``: policies of float32 weights with 16-bit computations."""
 
 from fastgrad.keras.dtype_policy import DTypePolicy as DTypePolicy
 from fastgrad.keras.dtype_policy import DTypePolicy as Policy

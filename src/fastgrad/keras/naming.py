@@ -21,7 +21,7 @@ def to_snake_case(name: str) -> str:
 
 
 def auto_name(prefix: str) -> str:
-    """A name that no object of this process has got from here yet: ``dense``, then ``dense_1``, ``dense_2`` ..."""
+    """Returns a new name at each call in the process: ``dense``, then ``dense_1``, ``dense_2`` and so on."""
     name = to_snake_case(prefix)
     with _lock:
         count = _uses[name]
@@ -30,20 +30,20 @@ def auto_name(prefix: str) -> str:
 
 
 def get_uid(prefix: str = "") -> int:
-    """How often ``prefix`` has been used so far, counting this call."""
+    """The number of uses of ``prefix`` so far, including this call."""
     with _lock:
         _uses[prefix] += 1
         return _uses[prefix]
 
 
 def reset_uids() -> None:
-    """Starts all counts anew: the next ``Dense`` is ``dense`` again."""
+    """Resets all counts: the next ``Dense`` is named ``dense`` again."""
     with _lock:
         _uses.clear()
 
 
 def checked_name(name: Any) -> str:
-    """``name``; ValueError if it is no string or would look like a path."""
+    """Returns ``name``; ValueError if it is not a string or contains ``/``."""
     if not isinstance(name, str) or "/" in name:
         raise ValueError(
             "Argument `name` must be a string and cannot contain character `/`. "
@@ -53,13 +53,13 @@ def checked_name(name: Any) -> str:
 
 
 class _Running:
-    """What a thread's layers are doing: whose ``call`` or ``build`` is running, and in which mode."""
+    """The state of a thread: the layers whose ``call`` or ``build`` is running, and the training mode."""
 
     __slots__ = ("stack", "training")
 
     def __init__(self) -> None:
         self.stack: list[Any] = []  # objects with a ``name``, outermost first
-        self.training: bool | None = None  # what inner layers inherit
+        self.training: bool | None = None  # the mode that inner layers inherit
 
 
 class _Calls(threading.local):
@@ -68,14 +68,14 @@ class _Calls(threading.local):
 
 
 calls = _Calls()
-"""``calls.now.stack``: the calling thread's running layers; ``calls.now.training``: the mode that inner layers inherit."""
+"""``calls.now.stack``: the thread's running layers; ``calls.now.training``: the mode that inner layers inherit."""
 
 
 class running:  # noqa: N801  # reads as `with running(layer):`
-    """While this context lasts ``owner`` is the innermost running object, so that paths of weights name it.
+    """A context in which ``owner`` is the innermost running object, so that weights' paths contain its name.
 
     Args:
-        owner: an object with a ``name``; nothing changes if it is the innermost already.
+        owner: an object with a ``name``; the context has no effect if it is already the innermost object.
     """
 
     def __init__(self, owner: Any) -> None:
@@ -93,7 +93,7 @@ class running:  # noqa: N801  # reads as `with running(layer):`
 
 
 def current_path(owner: Any = None) -> str:
-    """The names of the running layers joined by ``/``, and that of ``owner`` unless it is the innermost already."""
+    """The names of the running layers, and of ``owner`` unless it is already the innermost, joined by ``/``."""
     stack = calls.now.stack
     names = [caller.name for caller in stack]
     if owner is not None and not (stack and stack[-1] is owner):
@@ -105,7 +105,7 @@ class name_scope:  # noqa: N801  # Keras's name
     """A context whose name becomes part of the paths of weights made inside.
 
     Args:
-        name: without ``/``.
+        name: the name, without ``/``.
     """
 
     def __init__(self, name: Any, **options: Any) -> None:

@@ -25,7 +25,7 @@ class Regularizer:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The regularizer of which ``config`` is the ``get_config()``."""
+        """Makes the regularizer from ``config``, the result of ``get_config()``."""
         return cls(**config)
 
 
@@ -41,7 +41,7 @@ class L1L2(Regularizer):
         l1, l2: the factors, finite and not negative.
 
     Raises:
-        ValueError: a factor is.
+        ValueError: a factor is negative or not finite.
     """
 
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
@@ -64,7 +64,7 @@ class L1L2(Regularizer):
 
 
 class L1(Regularizer):
-    """``l1 * sum(|x|)``; arguments and errors as ``L1L2``."""
+    """``l1 * sum(|x|)``; arguments and errors as in ``L1L2``."""
 
     def __init__(self, l1: float | None = 0.01) -> None:
         self.l1 = _factor(0.01 if l1 is None else l1, "l1")
@@ -79,7 +79,7 @@ class L1(Regularizer):
 
 
 class L2(Regularizer):
-    """``l2 * sum(x**2)``; arguments and errors as ``L1L2``."""
+    """``l2 * sum(x**2)``; arguments and errors as in ``L1L2``."""
 
     def __init__(self, l2: float | None = 0.01) -> None:
         self.l2 = _factor(0.01 if l2 is None else l2, "l2")
@@ -162,7 +162,7 @@ def get(identifier: Any) -> Any:
         identifier: a regularizer, a class, a name (``"l2"``), a configuration, a function of a tensor, or None.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: ``identifier`` is none of these.
     """
     return None if identifier is None else resolved(identifier, ALL, "regularizer")
 

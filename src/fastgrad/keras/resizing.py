@@ -1,6 +1,6 @@
-"""How images are resized: each row and column of the result is a weighted sum of rows and columns of the image.
+"""Image resizing: each row and column of the result is a weighted sum of rows and columns of the image.
 
-Weights are those of TensorFlow's ``tf.image.resize`` without ``antialias``, whose pixels are squares with centres at 0.5, 1.5 ...
+The weights are those of TensorFlow's ``tf.image.resize`` without ``antialias``. Pixels are squares with centres at 0.5, 1.5 ...
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _cubic(x: np.ndarray, a: float, b: float) -> np.ndarray:
-    """The cubic of Mitchell and Netravali (1988), ``b = 0`` and ``a = -1/2``: of Keys (1981); zero from 2 on."""
+    """The cubic of Mitchell and Netravali (1988); with ``b = 0`` and ``a = -1/2``, that of Keys (1981). 0 from 2 on."""
     c = -a
     near = ((12 - 9 * b - 6 * c) * x**3 + (-18 + 12 * b + 6 * c) * x**2 + (6 - 2 * b)) / 6
     far = ((-b - 6 * c) * x**3 + (6 * b + 30 * c) * x**2 + (-12 * b - 48 * c) * x + (8 * b + 24 * c)) / 6
@@ -40,7 +40,7 @@ METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "ga
 
 @lru_cache(maxsize=64)
 def weights(size: int, wanted: int, method: str) -> np.ndarray:
-    """The weight of each of ``size`` pixels of a line in each of the ``wanted`` ones, float32 of shape (wanted, size).
+    """The weights of ``size`` pixels of a line in ``wanted`` pixels of the result: float32 of shape (wanted, size).
 
     Args:
         size, wanted: at least 1.
@@ -55,17 +55,17 @@ def weights(size: int, wanted: int, method: str) -> np.ndarray:
         starts = (np.arange(wanted) * scale)[:, None]
         found = np.maximum(np.minimum(starts + scale, places + 1) - np.maximum(starts, places), 0.0)
     else:
-        if method == "bicubic":  # TensorFlow reads its cubic from a table
+        if method == "bicubic":  # TensorFlow reads the cubic from a table of 1024 steps
             centres = np.floor(centres) + np.round((centres - np.floor(centres)) * 1024) / 1024
         elif method == "bilinear":
             centres = np.clip(centres, 0, size - 1)
         found = _KERNELS[method](np.abs(places - centres[:, None]))
-    found = found / found.sum(1, keepdims=True)  # what would lie outside of the image does not count
+    found = found / found.sum(1, keepdims=True)  # pixels outside of the image do not count
     return found.astype(np.float32)
 
 
 def resized_axis(x: Tensor, wanted: int, axis: int, method: str) -> Tensor:
-    """``x`` with ``wanted`` elements along an axis."""
+    """Resizes ``axis`` of ``x`` to ``wanted`` elements."""
     shape = x._array.shape
     size = shape[axis]
     outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))

@@ -30,7 +30,7 @@ def set_floatx(value: Any) -> None:
         value: ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
 
     Raises:
-        ValueError: it is none of them; nothing has changed.
+        ValueError: ``value`` is none of these; the setting does not change.
     """
     name = value.name if isinstance(value, DType) else value
     if name not in _FLOATS:
@@ -46,7 +46,7 @@ def epsilon() -> float:
 
 
 def set_epsilon(value: float) -> None:
-    """Sets ``epsilon()``; ValueError if it is no number."""
+    """Sets ``epsilon()``; ValueError if ``value`` is not a number."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -57,7 +57,7 @@ def set_epsilon(value: float) -> None:
 
 
 def image_data_format() -> str:
-    """``"channels_last"`` (height, width, channels) unless set otherwise."""
+    """The default order of image axes: ``"channels_last"`` (height, width, channels) unless set otherwise."""
     return _values["image_data_format"]
 
 
@@ -67,7 +67,7 @@ def set_image_data_format(data_format: str) -> None:
 
 
 def standardize_data_format(data_format: str | None) -> str:
-    """``data_format`` in lower case, the setting for None; ValueError if it is no order of axes."""
+    """Returns ``data_format`` in lower case, or the setting for None; ValueError if it is not an order of axes."""
     if data_format is None:
         return image_data_format()
     name = str(data_format).lower()
@@ -79,11 +79,11 @@ def standardize_data_format(data_format: str | None) -> str:
 
 
 _PYTHON_TYPES: dict[Any, DType] = {int: dtypes.int64, "int": dtypes.int64, str: dtypes.string}
-"""What Keras knows by names that are none of TensorFlow's."""
+"""Dtypes by Keras's names that TensorFlow does not have."""
 
 
 def standardize_dtype(dtype: Any) -> DType:
-    """``dtype`` as a DType, ``floatx()`` for None, int64 for ``int``; ValueError if it names none."""
+    """Returns ``dtype`` as a DType: ``floatx()`` for None, int64 for ``int``; ValueError for an unknown dtype."""
     if dtype is None:
         return _values["floatx"]
     try:

@@ -1,6 +1,6 @@
-"""What a layer or metric owns: weights, layers and metrics set as attributes, also inside lists, tuples and dicts.
+"""Ownership of weights, layers and metrics that are attributes of an object, also inside lists, tuples and dicts.
 
-Lists and dicts set as attributes are replaced by twins that report what is put into them, as in Keras. A
+A list or dict attribute is replaced by a subclass that reports its changes to the owner, as in Keras. A
 counter of changes tells caches (``layer.trainable_variables``) when they are out of date.
 """
 
@@ -15,37 +15,37 @@ from fastgrad import settings_version
 from fastgrad.storage.restoration import settle
 
 changes = [0]
-"""Counts the changes to what any object owns or trains; compare with ``==`` to see whether a cache is fresh."""
+"""The number of changes to owned or trained objects; a cache is valid while the number is the same."""
 
 
 def changed() -> None:
-    """Something owned or its ``trainable`` has changed."""
+    """Counts a change to an owned object or to its ``trainable``."""
     changes[0] += 1
     settings_version.changed()
 
 
 PLAIN = frozenset([type(None), bool, int, float, str, bytes, complex])
-"""Types of attributes that can hold nothing to own."""
+"""Types of attributes that cannot hold an object to own."""
 
 
 class Owner:
-    """The base of objects that own others through their attributes.
+    """The base of objects that own other objects through their attributes.
 
-    Subclasses say what they do with a found object in ``_own`` and with a lost one in ``_disown``.
+    Subclasses override ``_own``, which gets each added object, and ``_disown``, which gets each removed object.
     """
 
     def _own(self, value: Any) -> None:
-        """``value`` has become reachable through an attribute."""
+        """Handles ``value``, which has become reachable through an attribute."""
 
     def _disown(self, value: Any) -> None:
-        """``value`` has been removed from a list, a dict or an attribute."""
+        """Handles ``value``, which has been removed from a list, a dict or an attribute."""
 
     def _placed(self) -> None:
-        """Something has been added to the object or to a list or dict of its: it may have a value in a checkpoint."""
+        """Restores checkpoint values for objects that were just added to this object or its lists and dicts."""
         settle(self)
 
     def _adopt(self, value: Any) -> Any:
-        """``value``, with all it holds owned; lists and dicts as their reporting twins."""
+        """Owns all objects in ``value`` and returns it, with lists and dicts as ``OwnedList`` and ``OwnedDict``."""
         kind = type(value)
         if kind in PLAIN:
             return value
@@ -88,7 +88,7 @@ class Owner:
         self.__dict__.update(state)
         for name, value in state.items():
             if type(value) in (OwnedList, OwnedDict):
-                # A copy owns its own containers; what they hold is owned already.
+                # The copy's containers must report to the copy; their items are owned already.
                 self.__dict__[name] = _rewrapped(value, self)
 
 
@@ -106,7 +106,7 @@ def _rewrapped(value: Any, owner: Owner) -> Any:
 
 
 class _Reporting:
-    """A container that tells its owner, if it has one, what goes in and out."""
+    """A container that reports added and removed items to its owner, if it has an owner."""
 
     _owner: ref[Owner] | None = None
 
@@ -126,7 +126,7 @@ class _Reporting:
 
 
 class OwnedList(_Reporting, list):
-    """A list attribute: what is put into it belongs to the object that has the attribute."""
+    """A list attribute; its items belong to the object that has the attribute."""
 
     def __init__(self, values: Iterable[Any] = (), owner: Owner | None = None) -> None:
         self._owner = None if owner is None else ref(owner)
@@ -166,7 +166,7 @@ class OwnedList(_Reporting, list):
         self._lost(lost)
 
     def pop(self, index: Any = -1) -> Any:
-        """Removes and returns an item, which is owned no more."""
+        """Removes and returns an item, and disowns it."""
         value = super().pop(index)
         self._lost(value)
         return value
@@ -185,7 +185,7 @@ class OwnedList(_Reporting, list):
 
 
 class OwnedDict(_Reporting, dict):
-    """A dict attribute: what is put into it belongs to the object that has the attribute."""
+    """A dict attribute; its values belong to the object that has the attribute."""
 
     def __init__(self, values: dict[Any, Any] | None = None, owner: Owner | None = None) -> None:
         self._owner = None if owner is None else ref(owner)
@@ -216,13 +216,13 @@ class OwnedDict(_Reporting, dict):
         return self
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
-        """The value of ``key``, set to ``default`` (and owned) if there was none."""
+        """Returns the value of ``key``; sets and owns ``default`` first if the key is missing."""
         if key not in self:
             self[key] = default
         return self[key]
 
     def pop(self, key: Any, *default: Any) -> Any:
-        """Removes and returns a value, which is owned no more."""
+        """Removes and returns a value, and disowns it."""
         value = super().pop(key, *default)
         self._lost(value)
         return value

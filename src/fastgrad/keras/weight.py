@@ -20,7 +20,7 @@ from fastgrad.variable import Variable
 
 
 class _Overwriting:
-    """Whether any weight takes its gradient as its value: as long as there is none, optimizers don't look for them."""
+    """Whether any weight has ``overwrite_with_gradient``; until then, optimizers do not look for such weights."""
 
     begun = False
 
@@ -29,7 +29,7 @@ overwriting = _Overwriting()
 
 
 class MemoryLimit:
-    """How many bytes weights may take that are made while a file is loaded, so that a few words in it cannot ask for terabytes.
+    """A byte limit for weights made while a file is loaded, so that a small file cannot ask for terabytes.
 
     Args:
         stored: the bytes of all values in the file.
@@ -40,7 +40,7 @@ class MemoryLimit:
         self._left = 8 * stored + (16 << 20)
 
     def take(self, count: int, owner: str) -> None:
-        """Counts the bytes of a weight; ValueError naming ``owner`` if they are too many."""
+        """Takes ``count`` bytes for a weight from the limit; ValueError naming ``owner`` if too few are left."""
         self._left -= count
         if self._left < 0:
             raise ValueError(
@@ -66,25 +66,26 @@ def fixed_shape(shape: Any, owner: str) -> tuple[int, ...]:
 
 
 class Weight(Variable):
-    """A variable made from an initializer; also a ``tf.Variable``, so tapes and optimizers take it as one.
+    """A variable made from an initializer; a subclass of ``tf.Variable``, so tapes and optimizers accept it.
 
     Args:
         initializer: a function ``(shape, dtype) -> tensor``, its name, or a value.
-        shape: needed with an initializer.
-        dtype: default: that of the value, ``floatx()`` with an initializer.
-        trainable: whether tapes watch it on their own; assignable.
-        autocast, aggregation, synchronization, layout: kept for Keras's signature.
-        name: without ``/``; default ``variable``, ``variable_1`` ...
+        shape: the shape; required with an initializer.
+        dtype: the dtype; default: the value's dtype, ``floatx()`` with an initializer.
+        trainable: whether tapes watch the weight automatically; assignable.
+        autocast: whether a layer may read the weight in the layer's compute dtype.
+        aggregation, synchronization, layout: kept for Keras's signature.
+        name: the name, without ``/``; default ``variable``, ``variable_1`` ...
 
     Attributes:
-        name: plain, as given.
-        path: the names of the layers around it and its own: ``sequential/dense/kernel``.
+        name: the name without the path.
+        path: the names of the enclosing layers and of the weight: ``sequential/dense/kernel``.
         regularizer: a function from the weight to a penalty, or None.
         constraint: a function that optimizers apply to the weight after an update, or None.
-        overwrite_with_gradient: whether optimizers assign the gradient to the weight instead of an update.
+        overwrite_with_gradient: whether optimizers assign the gradient to the weight instead of updating it.
 
     Raises:
-        ValueError: an initializer without a shape, a shape with unknown dimensions, a name with ``/``.
+        ValueError: an initializer has no shape, the shape has unknown dimensions, or the name contains ``/``.
     """
 
     def __init__(
@@ -134,17 +135,17 @@ class Weight(Variable):
 
     @property
     def path(self) -> str:
-        """The names of the layers around the weight and its own, joined by ``/``."""
+        """The names of the enclosing layers and of the weight, joined by ``/``."""
         return self._path
 
     @property
     def value(self) -> Tensor:  # type: ignore[override]  # a property in Keras, a method in TensorFlow
-        """The value now, as a tensor that later assigns do not change."""
+        """The current value, as a tensor that later assignments do not change."""
         return super().value()
 
     @property
     def trainable(self) -> bool:
-        """Whether gradient tapes watch the weight on their own."""
+        """Whether gradient tapes watch the weight automatically."""
         return self._trainable
 
     @trainable.setter
@@ -154,7 +155,7 @@ class Weight(Variable):
 
     @property
     def overwrite_with_gradient(self) -> bool:
-        """Whether optimizers assign the gradient to the weight instead of an update; TypeError if set to no bool."""
+        """Whether optimizers assign the gradient instead of updating the weight; TypeError if set to a non-bool."""
         return self._overwrites
 
     @overwrite_with_gradient.setter
@@ -170,7 +171,7 @@ class Weight(Variable):
         overwriting.begun |= self._overwrites
 
     def _checked(self, what: str, value: Any) -> Tensor:
-        # Keras converts what is assigned, tensors of another float dtype included.
+        # As in Keras, an assigned value is converted, also a tensor of another float dtype.
         tensor = _as_dtype(value, OF_NUMPY[self._array.dtype])
         shape = self._array.shape
         if tensor._array.shape == shape:
@@ -179,14 +180,14 @@ class Weight(Variable):
             if what != "assign" and np.broadcast_shapes(tensor._array.shape, shape) == shape:
                 return TABLE["broadcast_to"](tensor, shape=shape)
         except ValueError:
-            pass  # the error below says more
+            pass  # the error below has more details
         raise ValueError(
             f"The shape of the target variable and the shape of the target value in `variable.{what}(value)` must match. "
             f"variable.shape={self.shape}, Received: value.shape={tensor.shape}. Target variable: {self._path}"
         )
 
     def _promoted_with(self, other: Any, divided: bool) -> tuple[Any, Any] | None:
-        # Keras gives the result of an operator whose left operand is a weight the common dtype.
+        # As in Keras, an operator whose left operand is a weight has a result of the common dtype.
         tensor = as_tensor_or_none(other)
         if tensor is None or tensor.dtype is self.dtype or "string" in (self.dtype.name, tensor.dtype.name):
             return None
@@ -200,7 +201,7 @@ class Weight(Variable):
 
 
 class CastWeight(Weight):
-    """A weight of a layer that computes in another dtype: inside calls of layers it is read as that, elsewhere as it is."""
+    """A weight that a running layer reads in its compute dtype; outside of layer calls, reads keep the stored dtype."""
 
     def _read(self) -> Tensor:
         return self._for_reader(super()._read())
@@ -210,11 +211,11 @@ class CastWeight(Weight):
 
     @property
     def value(self) -> Tensor:  # type: ignore[override]
-        """The value now, in the dtype of the layer that is running, if one is."""
+        """The current value, in the compute dtype of the running layer, if there is one."""
         return self.read_value()
 
     def read_value(self) -> Tensor:
-        """The same."""
+        """The current value, as ``value``."""
         return self._for_reader(super().read_value())
 
     @property
@@ -225,13 +226,13 @@ class CastWeight(Weight):
         return super().dtype if reader is None or not reader.is_floating else reader
 
     def _for_reader(self, tensor: Tensor) -> Tensor:
-        stack = naming.calls.now.stack  # as above, without a call: every read comes here
+        stack = naming.calls.now.stack  # repeats ``dtype`` without its call, because every read runs this
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return tensor if reader is None or not reader.is_floating else cast(tensor, reader)
 
 
 def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: DType, owner: str) -> Tensor:
-    """The initializer's tensor, checked: ValueError naming ``owner`` if it has another shape."""
+    """Runs the initializer and checks its result; ValueError naming ``owner`` if the shape is wrong."""
     limit = memory_limit.get()
     if limit is not None:
         limit.take(math.prod(shape) * dtype.size, owner)
@@ -244,7 +245,7 @@ def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: 
 
 
 def _common(a: DType, b: DType) -> DType:
-    """The dtype of a result of both: floats count before integers, and these before booleans; of two floats, the wider."""
+    """The common dtype of both: a float before an integer, an integer before a boolean; of two floats, the wider."""
     for kind in ("is_floating", "is_integer"):
         if getattr(a, kind) != getattr(b, kind) and not (a.is_complex or b.is_complex):
             return a if getattr(a, kind) else b

@@ -1,4 +1,4 @@
-"""Activation functions: relu and its kin, gelu, and the fused ones that layers use."""
+"""Activation functions: relu and its variants, silu and gelu."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HAS_KERNEL = frozenset([_F32, _F64])
 
 
 def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
-    """``run`` in float32 for the half-width dtypes, which kernels do not take; results rounded back."""
+    """Calls ``run`` in float32 for half-width dtypes, which kernels do not take, and rounds the results back."""
     result = run(*[a.astype(np.float32) for a in arrays], **attributes)
     half = arrays[0].dtype
     return tuple(r.astype(half) for r in result) if type(result) is tuple else result.astype(half)
 
 
-# ---- relu and its kin ----------------------------------------------------------------------------
+# ---- relu and its variants -------------------------------------------------------------------------
 
 
 def _where_positive(g: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def _where_positive(g: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(y > 0, g, g.dtype.type(0))
 
 
-# The slope of a slope that jumps is zeros, as TensorFlow has it; None would mean unconnected.
+# The derivative of a step is zeros, as in TensorFlow; None would mean unconnected.
 relu_gradient: Operation = elementwise(
     "relu_gradient",
     "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
@@ -80,7 +80,7 @@ def relu(features: Any, name: str | None = None) -> Tensor:
 
     Args:
         features: a real tensor.
-        name: kept for TensorFlow's signature, here and below.
+        name: kept for TensorFlow's signature.
 
     Returns:
         A tensor of the same shape and dtype. TensorFlow: tf.nn.relu.
@@ -146,7 +146,7 @@ _elu = elementwise(
     "exp(x) - 1 below 0",
     run=lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, x.dtype.type(0)))),
     code="where({0} > 0, {0}, expm1(minimum({0}, 0)))",
-    # From x, not from y, so that the second derivative is there too; at 0 that is 0, as above.
+    # Computed from x, not from y, so that it has a derivative; at 0 the second derivative is 0, as above.
     gradient=lambda g, y, x: g * TABLE["exp"](TABLE["minimum"](0.0, x)),
     dtypes=FLOATING,
 )
@@ -251,14 +251,14 @@ _HALF_PI = 0.7978845608028654  # sqrt(2 / pi)
 
 
 def _within(x: Tensor, bound: float) -> Tensor:
-    """``x`` from ``-bound`` to ``bound``; beyond them second derivatives are 0, and powers of ``x`` would overflow."""
+    """Clips ``x`` to the bounds; beyond them second derivatives are 0, and powers of ``x`` would overflow."""
     low, high = [convert_beside(limit, x._array.dtype) for limit in (-bound, bound)]
     within: Tensor = TABLE["minimum"](TABLE["maximum"](x, low), high)
     return within
 
 
 def _gelu_erf_second(x: Tensor) -> Tensor:
-    """The second derivative: ``(2 - x^2) * exp(-x^2 / 2) / sqrt(2 pi)``."""
+    """The second derivative of gelu: ``(2 - x^2) * exp(-x^2 / 2) / sqrt(2 pi)``."""
     x = _within(x, 40.0)
     square = x * x
     return (2.0 - square) * TABLE["exp"](square * -0.5) * 0.3989422804014327

@@ -1,7 +1,7 @@
-"""How the public functions of ``ops/`` read their arguments: tensors, axes, and sizes known now.
+"""Conversion of the arguments of public functions in ``ops/``: tensors, axes and sizes.
 
-Axes and sizes become plain Python numbers, checked before anything runs, since that is what a row of the
-table takes as attributes.
+Axes and sizes become plain Python numbers, because rows of the table take these as attributes. They are checked
+before anything runs.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from fastgrad.variable import Variable
 
 
 def tensor_of(value: Any) -> Tensor:
-    """``value`` as an operand: ``tf.convert_to_tensor`` with a short way for tensors and variables.
+    """Converts ``value`` to an operand, as ``tf.convert_to_tensor``, with a fast path for tensors and variables.
 
-    A function that may return it as it is takes ``convert_to_tensor`` (see ``Variable._read``).
+    A function that may return its operand unchanged calls ``convert_to_tensor`` instead (see ``Variable._read``).
     """
     if type(value) is Tensor:
         return value
@@ -32,11 +32,11 @@ def tensor_of(value: Any) -> Tensor:
 
 
 def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
-    """Several operands of one dtype: what is no tensor takes the dtype of the first that is one.
+    """Converts ``values`` to operands of one dtype; a value that is no tensor takes the dtype of the first tensor.
 
     Raises:
-        InvalidArgumentError: there are tensors of different dtypes among ``values``.
-        TypeError: a Python value that is no value of the dtype.
+        InvalidArgumentError: ``values`` holds tensors of different dtypes.
+        TypeError: a Python value that does not fit the dtype.
     """
     found = [value if type(value) is Tensor else as_tensor_or_none(value) for value in values]
     first = next((x for x in found if x is not None), None)
@@ -52,7 +52,7 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
 
 
 def integer(value: Any, what: str) -> int:
-    """One number known now: a Python int, a NumPy integer, or a tensor of shape ().
+    """Converts a Python int, a NumPy integer or a tensor of shape () to a Python int.
 
     Args:
         value: the argument.
@@ -76,7 +76,7 @@ def integer(value: Any, what: str) -> int:
 
 
 def single_integer(value: Any, what: str) -> int:
-    """As ``integer``, also of a vector of one, which some of TensorFlow's operations take."""
+    """Converts as ``integer``, but also takes a vector of one number, as some of TensorFlow's operations do."""
     if isinstance(value, (list, tuple, Tensor, np.ndarray)):
         numbers = integers(value, what)
         if len(numbers) == 1:
@@ -85,7 +85,7 @@ def single_integer(value: Any, what: str) -> int:
 
 
 def integers(value: Any, what: str) -> tuple[int, ...]:
-    """A vector of numbers known now, such as a shape: a sequence of them or a tensor of rank 1.
+    """Converts a vector such as a shape, a sequence of integers or a tensor of rank 1, to Python ints.
 
     Args:
         value: the argument; a single number counts as a vector of one.
@@ -118,10 +118,10 @@ def integers(value: Any, what: str) -> tuple[int, ...]:
 
 
 def axis_of(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArgumentError) -> int:
-    """``axis`` counted from the front.
+    """Returns ``axis`` counted from the front.
 
     Raises:
-        error: there is no such axis among ``rank``.
+        error: a tensor of rank ``rank`` has no such axis.
     """
     number = axis if type(axis) is int else integer(axis, f"{name}: axis")
     if not -rank <= number < rank:

@@ -76,12 +76,12 @@ negative: Unary = elementwise(
 
 
 def conjugate(x: Tensor) -> Tensor:
-    """The complex conjugate; ``x`` itself if it is real. In gradient rules."""
+    """The complex conjugate of ``x``, or ``x`` itself if it is real; for gradient rules."""
     return TABLE["conj"](x) if x._array.dtype.kind == "c" else x
 
 
 def square_of_modulus(x: Tensor) -> Tensor:
-    """``|x|**2``, a real number. In formulas that hold for complex numbers, too."""
+    """``|x|**2``, a real number; for formulas that hold for complex numbers, too."""
     if x._array.dtype.kind != "c":
         return TABLE["square"](x)
     return TABLE["real"](multiply(x, conjugate(x)))
@@ -90,7 +90,7 @@ def square_of_modulus(x: Tensor) -> Tensor:
 def _sign_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     if x._array.dtype.kind != "c":
         return zeros_of(x)
-    # Only the part of g across y turns it.
+    # Only the component of g perpendicular to y changes the angle of y.
     along = cast(TABLE["real"](multiply(conjugate(y), g)), x.dtype)
     return TABLE["divide_no_nan"](subtract(g, multiply(y, along)), cast(abs(x), x.dtype))
 
@@ -98,7 +98,7 @@ def _sign_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
 def _sign(x: np.ndarray) -> np.ndarray:
     if x.dtype.kind != "c":
         return np.sign(x)
-    size = np.abs(x)  # NumPy before 2 had another sign of complex numbers
+    size = np.abs(x)  # NumPy before 2 defined the sign of complex numbers in another form
     return np.where(size == 0, x.dtype.type(0), x / size)
 
 
@@ -188,7 +188,7 @@ _FULL_WIDTH: frozenset[np.dtype] = frozenset([np.dtype("float32"), np.dtype("flo
 
 
 def nextafter(x1: Any, x2: Any, name: str | None = None) -> Tensor:
-    """The next number that the dtype has after ``x1`` on the way to ``x2``, element by element, broadcast.
+    """The next number of the dtype after ``x1`` in the direction of ``x2``, element by element, broadcast.
 
     Args:
         x1, x2: float32 or float64.
@@ -272,13 +272,13 @@ def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name:
 
     Args:
         inputs: a list of tensors of the same shape and dtype.
-        shape: the shape they must have.
-        tensor_dtype: the dtype they must have.
+        shape: the shape that the inputs must have.
+        tensor_dtype: the dtype that the inputs must have.
         name: kept for TensorFlow's signature.
 
     Raises:
         ValueError: ``inputs`` is empty or no list, or shapes or dtypes differ.
-        TypeError: they do not have ``tensor_dtype``.
+        TypeError: the inputs do not have ``tensor_dtype``.
     """
     if not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("accumulate_n: inputs must be a list of at least one Tensor with the same dtype and shape")
@@ -313,7 +313,7 @@ def polyval(coeffs: Any, x: Any, name: str | None = None) -> Tensor:
 
     Args:
         coeffs: a list of tensors or numbers, each of which broadcasts with ``x``.
-        x: where to evaluate it.
+        x: the points of evaluation.
         name: kept for TensorFlow's signature.
 
     Raises:

@@ -34,7 +34,7 @@ _HOLDS: dict[str, tuple[str, Callable[..., Any]]] = {
     "assert_non_positive": ("<=", np.less_equal),
     "assert_near": ("~=", lambda x, y, rtol, atol: np.abs(x - y) <= atol + rtol * np.abs(y)),
 }
-"""For each check its sign, and what must be true of every element."""
+"""For each check the sign of its condition, and the function that tests every element."""
 
 
 def _compare(name: str) -> Callable[..., None]:
@@ -160,7 +160,7 @@ def assert_near(
 def Assert(
     condition: Any, data: Any, summarize: int | None = None, name: str | None = None
 ) -> None:  # TensorFlow's name
-    """Raises InvalidArgumentError with ``data`` unless ``condition``, a scalar, is true. TensorFlow: tf.debugging.Assert."""
+    """Raises InvalidArgumentError with ``data`` unless ``condition`` is true. TensorFlow: tf.debugging.Assert."""
     wanted = convert_to_tensor(condition)
     if wanted._array.ndim:
         raise ValueError(
@@ -213,7 +213,7 @@ _check_numerics.checks = True
 
 
 def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
-    """``tensor``, if all its elements are finite; its gradient is checked, too.
+    """Returns ``tensor`` if all its elements are finite; its gradient is checked, too.
 
     Args:
         tensor: a floating tensor.
@@ -221,7 +221,7 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: an element is NaN or infinite; names the first and the caller's line.
+        InvalidArgumentError: an element is NaN or infinite; the message names the first and the caller's line.
         TensorFlow: tf.debugging.check_numerics.
     """
     try:
@@ -233,12 +233,12 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
 
 
 def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
-    """The same as ``check_numerics``. TensorFlow: tf.debugging.assert_all_finite."""
+    """Calls ``check_numerics``. TensorFlow: tf.debugging.assert_all_finite."""
     return check_numerics(x, message, name)
 
 
 def caller() -> str:
-    """The file and line of the program's that called the library."""
+    """Returns the file and line in the user's code that called the library."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("fastgrad."):
         frame = frame.f_back
@@ -253,7 +253,7 @@ def _prefix(message: str | None) -> str:
 
 
 def _checked_rank(name: str, rank: Any) -> int:
-    """A rank as an int; ValueError if it is none."""
+    """Converts ``rank`` to an int; raises ValueError if it is no integer."""
     try:
         return int(rank)
     except (TypeError, ValueError):
@@ -291,7 +291,7 @@ def assert_rank_in(x: Any, ranks: Iterable[Any], message: str | None = None, nam
 
 
 def assert_scalar(tensor: Any, message: str | None = None, name: str | None = None) -> Tensor:
-    """``tensor`` if its shape is (), else ValueError. TensorFlow: tf.debugging.assert_scalar."""
+    """Returns ``tensor`` if its shape is (), else raises ValueError. TensorFlow: tf.debugging.assert_scalar."""
     x = convert_to_tensor(tensor)
     if x.ndim:
         raise ValueError(f"{_prefix(message)}Expected scalar shape, saw shape: {x.shape}.")
@@ -317,10 +317,10 @@ def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> dtypes.DT
 
     Args:
         tensors: tensors, or None.
-        dtype: the dtype wanted; default the first tensor's, float32 without tensors.
+        dtype: the expected dtype; default the dtype of the first tensor, or float32 without tensors.
 
     Raises:
-        ValueError: they differ, or the dtype is not floating. TensorFlow: tf.debugging.assert_same_float_dtype.
+        ValueError: the dtypes differ, or are not floating. TensorFlow: tf.debugging.assert_same_float_dtype.
     """
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
     for item in tensors or ():
@@ -335,7 +335,10 @@ def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> dtypes.DT
 
 
 def assert_proper_iterable(values: Any) -> None:
-    """Raises TypeError if ``values`` is a tensor, array or string, or not iterable. TensorFlow: tf.debugging.assert_proper_iterable."""
+    """Raises TypeError if ``values`` is a tensor, array or string, or not iterable.
+
+    TensorFlow: tf.debugging.assert_proper_iterable.
+    """
     if isinstance(values, (Tensor, np.ndarray, bytes, str)) or not hasattr(values, "__iter__"):
         raise TypeError(f"Expected argument 'values' to be a 'proper' iterable. Found: {type(values)}")
 
@@ -352,9 +355,9 @@ def assert_shapes(
 
     Args:
         shapes: a dict or list of pairs ``(tensor, shape)``; a shape is a tuple of ints, None or ``"?"`` for any size, and
-            symbols (``"N"``) that must stand for one size throughout; ``...`` or ``"*"`` first for any leading dimensions.
+            symbols (``"N"``), each with one size in all shapes; ``...`` or ``"*"`` first for any leading dimensions.
         data, summarize, name: kept for TensorFlow's signature.
-        message: put before what is reported.
+        message: the text before the error message.
 
     Raises:
         ValueError: a shape does not fit, or ``shapes`` holds something other than pairs.

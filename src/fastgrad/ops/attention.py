@@ -1,4 +1,4 @@
-"""Attention: what queries find among values, by the softmax of their products with keys (Vaswani et al. 2017)."""
+"""Attention (Vaswani et al. 2017): means of values, weighted by the softmax of products of queries and keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor, constant_tensor
 
 WIDEST = 256
-"""The most columns of a head that the kernels take."""
+"""The largest number of columns of a head that the kernels take."""
 
 _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
@@ -69,7 +69,7 @@ def _gradient_rule(
     rate: float,
     blank: bool,
 ) -> tuple[Tensor | None, ...]:
-    # As the gradient of the gradient of the same in parts; y, peaks and shares follow from the other inputs.
+    # Differentiates the gradient of attention_in_parts; y, peaks and shares are functions of the other inputs.
     mask = more[0] if masked else None
     words = more[-1] if rate else None
     with GradientTape(watch_accessed_variables=False) as tape:
@@ -84,7 +84,7 @@ def _gradient_rule(
 
 def _batched_attention(name: str, rows: int, /, *inputs: Batched, masked: bool, rate: float, **attributes: Any) -> Any:
     if rate:
-        raise NotBatched  # what is dropped depends on the number of the example
+        raise NotBatched  # dropout depends on the position of the example in the batch
     if masked:
         *arrays, mask = inputs
         spread = call_row("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
@@ -124,20 +124,20 @@ def attention(
     drawn: Any = None,
     blank: bool = False,
 ) -> Tensor:
-    """``softmax(scale * query key^T) value`` for each head; neither scores nor weights are ever in memory as a whole.
+    """Computes ``softmax(scale * query key^T) value`` for each head, without all scores or weights in memory.
 
     Args:
         query: floating, shape (batch, queries, heads, depth).
-        key: shape (batch, keys, groups, depth), of the dtype of ``query``; ``groups`` divides ``heads``, and so many heads in a
-            row share one of keys and values.
+        key: shape (batch, keys, groups, depth), of the dtype of ``query``; ``groups`` divides ``heads``, and ``heads / groups``
+            consecutive heads share one group of keys and values.
         value: shape (batch, keys, groups, width).
         mask: bool, broadcasts with (batch, heads, queries, keys); True where a query sees a key.
-        scale: of the scores.
+        scale: the factor of the scores.
         causal: whether query i sees keys up to i only.
-        rate: in [0, 1), of the weights that are dropped.
-        drawn: a function of a shape, the words of a draw; for a rate above 0.
-        blank: whether a query that sees no key finds 0, not the mean of all values. (Keras does the one where it keeps the
-            weights, the other where it does not.)
+        rate: the fraction of weights to drop, in [0, 1).
+        drawn: a function of a shape that returns the words of a draw; needed for a rate above 0.
+        blank: whether the result of a query that sees no key is 0, not the mean of all values. (Keras gives 0 if it keeps
+            the weights, else the mean.)
 
     Returns:
         Shape (batch, queries, heads, width).
@@ -173,7 +173,7 @@ def attention_and_weights(
     drawn: Any = None,
     blank: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """``attention``, and the weights, of shape (batch, heads, queries, keys), as they are before some are dropped."""
+    """Returns ``attention`` and its weights before dropout, of shape (batch, heads, queries, keys)."""
     mask, words = _checked(query, key, value, mask), _words(query, key, rate, drawn)
     return attention_in_parts(query, key, value, mask, words, scale, causal, rate, blank)
 
@@ -189,7 +189,7 @@ def attention_in_parts(
     rate: float,
     blank: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The same by operations that each give a whole tensor; of arguments that were checked."""
+    """Computes ``attention_and_weights`` of checked arguments, with all scores and weights in memory."""
     heads, groups = query._array.shape[2], key._array.shape[2]
     q, k, v = (TABLE["transpose"](x, perm=(0, 2, 1, 3)) for x in (query, key, value))
     if groups != heads:
@@ -212,14 +212,14 @@ def attention_in_parts(
 
 def _finfo(dtype: np.dtype) -> Any:
     if dtype.kind == "V" or dtype.name == "bfloat16":
-        import ml_dtypes  # NumPy knows nothing of its numbers
+        import ml_dtypes  # np.finfo does not take bfloat16
 
         return ml_dtypes.finfo(dtype)
     return np.finfo(dtype)
 
 
 def _repeated(x: Tensor, times: int) -> Tensor:
-    """Each head so many times in a row."""
+    """Repeats each head ``times`` times in a row."""
     batch, groups, length, width = x._array.shape
     wide = TABLE["broadcast_to"](
         TABLE["reshape"](x, shape=(batch, groups, 1, length, width)), shape=(batch, groups, times, length, width)
@@ -228,12 +228,15 @@ def _repeated(x: Tensor, times: int) -> Tensor:
 
 
 def _seen(shape: tuple[int, ...], causal: bool) -> Tensor | None:
-    """Which keys are not behind their query."""
+    """Returns the causal mask, True for keys up to the query's position; None if not ``causal``."""
     return constant_tensor(np.tri(shape[2], shape[3], dtype=bool)) if causal else None
 
 
 def _kept(weights: Tensor, words: Tensor, rate: float) -> Tensor:
-    """Factors 0 and 1 / (1 - rate): rows are drawn as if their length was a multiple of 4, the numbers of one Philox block."""
+    """Returns dropout factors, 0 or 1 / (1 - rate), of the shape of ``weights``.
+
+    Rows are drawn as if their length were a multiple of 4, because one Philox block gives 4 numbers.
+    """
     *outer, keys = weights._array.shape
     full = -(-keys // 4) * 4
     ones = constant_tensor(np.ones((*outer, full), weights._array.dtype))
@@ -250,7 +253,7 @@ def _words(query: Tensor, key: Tensor, rate: float, drawn: Any) -> Tensor | None
 
 
 def _checked(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor | None:
-    """The mask with four dimensions; the errors of ``attention``."""
+    """Returns the mask with four dimensions; raises the errors of ``attention``."""
     q, k, v = (x._array.shape for x in (query, key, value))
     if not (
         len(q) == len(k) == len(v) == 4

@@ -1,4 +1,4 @@
-"""Moments of a batch, as one operation, and what is normalised by them."""
+"""Mean and variance of a batch as one operation, and normalization by them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
 
 
 def _batched_more_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any:
-    """Operations that treat each column of a matrix alone: rows are more of them."""
+    """The batching rule of operations that treat each column of a matrix alone: rows become more columns."""
     height, width = x.shape
     columns = call_row("reshape", call_row("transpose", x.tensor, perm=(1, 0, 2)), shape=(height, rows * width))
     return tuple([call_row("reshape", y, shape=(rows, width)) for y in call_row(name, columns, **attributes)])
@@ -63,14 +63,14 @@ def batch_moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
 
     Args:
         x: float32 or float64.
-        axis: the one that stays, not negative.
+        axis: the axis that stays, not negative.
 
     Returns:
-        Two tensors as long as the axis.
+        Mean and variance, each a vector as long as the axis.
     """
     shape = x._array.shape
     others = [one for one in range(len(shape)) if one != axis]
-    # Behind a convolution with the channels first they are last in memory: the transpose is a view.
+    # After a convolution with channels first, the channels are last in memory, so the transpose is a view.
     if axis == len(shape) - 1 or x._array.transpose(*others, axis).flags.c_contiguous:
         rows = x if axis == len(shape) - 1 else transpose(x, [*others, axis])
         if len(shape) != 2:
@@ -89,7 +89,7 @@ def normalized(
 
     Args:
         x: floating.
-        mean, variance, gamma, beta: as long as the axis; None for 1 and 0.
+        mean, variance, gamma, beta: vectors as long as the axis; None means 1 for ``gamma`` and 0 for ``beta``.
         epsilon: added to the variance.
         axis: not negative.
     """

@@ -1,8 +1,8 @@
-"""Vectorisation: for each operation, how one call does what as many calls as there are rows do, one a row.
+"""Batching rules: one call of an operation computes the results of many calls, one for each row.
 
-A rule takes the name of its operation, the number of rows, the inputs (`Batched`: tensors, each with whether it has a leading axis of
-rows) and the attributes. It gives the results, all with the leading axis. Rows of the operation table have their rule (`batched`); an
-operation without a rule is not done for all rows at once. This file has the rules that many operations share.
+A rule takes the name of its operation, the number of rows, the inputs and the attributes. An input is a `Batched`: a tensor, and
+whether it has a leading axis of rows. The rule returns the results, all with the leading axis. An entry of the operation table has its
+rule in `batched`; an operation without a rule can't be batched. This file holds the rules that many operations share.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from fastgrad.tensor import Tensor
 
 
 class Batched(NamedTuple):
-    """A value.
+    """An input of a batching rule.
 
     Attributes:
-        tensor: its values.
-        has_rows: whether the first axis is that of rows; else all rows have the same.
+        tensor: the values.
+        has_rows: whether the first axis is the axis of rows; else all rows have the same value.
     """
 
     tensor: Tensor
@@ -40,32 +40,32 @@ Rule = Callable[..., Any]
 
 
 class NotBatched(Exception):
-    """The operation can't be done for all rows at once."""
+    """Raised if an operation can't be batched."""
 
 
 def rule_of(operation: Operation) -> Rule | None:
-    """The rule of an operation, if it has one; an element-wise operation without its own broadcasts."""
+    """Returns the batching rule of ``operation`` or None; by default an element-wise operation broadcasts."""
     if row_named(operation.name) is not operation:
         return None
     return operation.batched or (broadcasting if operation.form is Form.ELEMENTWISE else None)
 
 
 def call_row(name: str, /, *inputs: Tensor, **attributes: Any) -> Any:
-    """A row as a primitive."""
+    """Calls the operation ``name`` on tensors, without the checks and conversions of its public function."""
     row = row_named(name)
     assert row is not None, name
     return Operation.__call__(row, *inputs, **attributes)
 
 
 def spread_rows(x: Batched, rows: int) -> Tensor:
-    """The value with a leading axis, whether all rows have the same or not."""
+    """Returns the tensor of ``x`` with a leading axis of rows, broadcast if all rows have the same value."""
     if x.has_rows:
         return x.tensor
     return call_row("broadcast_to", x.tensor, shape=(rows, *x.shape))
 
 
 def aligned(x: Batched, rank: int, last: int = 0) -> Tensor:
-    """The value so that its rows broadcast with values of this rank; the ``last`` axes stay where they are."""
+    """Inserts axes of size 1 after the axis of rows, so that the rows of ``x`` broadcast with values of ``rank``."""
     if not x.has_rows or x.rank >= rank:
         return x.tensor
     rows, *shape = x.tensor._array.shape
@@ -73,25 +73,25 @@ def aligned(x: Batched, rank: int, last: int = 0) -> Tensor:
 
 
 def broadcasting(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-    """A rule of operations whose inputs broadcast."""
+    """The batching rule of operations whose inputs broadcast."""
     rank = max([x.rank for x in inputs])
     return call_row(name, *[aligned(x, rank) for x in inputs], **attributes)
 
 
 def leading_axes(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-    """A rule of operations that take any number of leading axes."""
+    """The batching rule of operations that take any number of leading axes."""
     return call_row(name, *[spread_rows(x, rows) for x in inputs], **attributes)
 
 
 def leading_axes_of_first(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-    """Operations whose first input may have more axes, and whose other inputs are the same for all rows."""
+    """The rule of operations whose first input takes leading axes; the other inputs must be the same for all rows."""
     if any(x.has_rows for x in inputs[1:]):
         raise NotBatched
     return call_row(name, *[x.tensor for x in inputs], **attributes)
 
 
 def axis_after_rows(axis: Any) -> Any:
-    """An axis of one row's value, or a tuple of them, where rows are the first axis."""
+    """Converts an axis (or a tuple of axes) of one row's value to an axis of the value with rows first."""
     if isinstance(axis, tuple):
         return tuple([axis_after_rows(one) for one in axis])
     if axis is None:
@@ -100,7 +100,7 @@ def axis_after_rows(axis: Any) -> Any:
 
 
 def axes_after_rows(*names: str, first: bool = False) -> Rule:
-    """Operations whose attributes ``names`` are axes, which stand one further on; if ``first``, of the first input alone."""
+    """Returns a rule that shifts the axes in attributes ``names``; if ``first``, only the first input has rows."""
     run = leading_axes_of_first if first else leading_axes
 
     def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
@@ -110,7 +110,10 @@ def axes_after_rows(*names: str, first: bool = False) -> Rule:
 
 
 def sizes_after_rows(*names: str, before: Any = None, first: bool = False) -> Rule:
-    """Operations whose attributes ``names`` say something of each axis; ``before`` is said of the axis of rows, its size if None."""
+    """Returns a rule for attributes ``names`` with one entry for each axis.
+
+    The entry for the axis of rows is ``before``; None means the number of rows. If ``first``, only the first input has rows.
+    """
     axes = axes_after_rows("axis", "axes", first=first)
 
     def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
@@ -121,7 +124,7 @@ def sizes_after_rows(*names: str, before: Any = None, first: bool = False) -> Ru
 
 
 def rows_in_front(x: Tensor, axis: int) -> Tensor:
-    """The axis of rows, found at ``axis``, as the first."""
+    """Moves the axis of rows from ``axis`` to the front."""
     if not axis:
         return x
     others = [one for one in range(x._array.ndim) if one != axis]
@@ -129,7 +132,7 @@ def rows_in_front(x: Tensor, axis: int) -> Tensor:
 
 
 def as_one_batch(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-    """Operations whose inputs have a first axis of examples, each of which is treated alone: rows are more of them."""
+    """The rule of operations that treat each example of the first axis alone: rows become more examples."""
     given = [spread_rows(x, rows) for x in inputs]
     merged = [call_row("reshape", x, shape=(rows * x._array.shape[1], *x._array.shape[2:])) for x in given]
     found = call_row(name, *merged, **attributes)
@@ -139,7 +142,7 @@ def as_one_batch(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -
 
 
 def as_more_examples(name: str, rows: int, /, x: Batched, *others: Batched, **attributes: Any) -> Any:
-    """As ``as_one_batch``, where all examples are treated by the same other inputs."""
+    """The rule of ``as_one_batch`` for operations whose examples are in ``x`` only; rows must share ``others``."""
     if any(other.has_rows for other in others):
         raise NotBatched
     examples, *shape = x.shape

@@ -35,7 +35,7 @@ invert = elementwise(
 
 
 def _within_width(y: np.ndarray) -> np.ndarray:
-    """Shift counts below 0 count as 0, those of the width and above as one less, as in TensorFlow."""
+    """Clips shift counts to 0 and the width of the dtype minus 1, as in TensorFlow."""
     kind = y.dtype.type  # NumPy 1 makes int64 of a zero-rank array beside a Python number
     return np.clip(y, kind(0), kind(8 * y.dtype.itemsize - 1))
 

@@ -1,4 +1,4 @@
-"""Blocks of pixels to channels or to the batch, and back: space_to_depth, space_to_batch and their inverses."""
+"""Blocks of pixels moved to channels or to the batch: space_to_depth, space_to_batch and their inverses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _formatted(y: Tensor, data_format: str) -> Tensor:
 
 
 def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name: str | None = None) -> Tensor:
-    """Each block of ``block_size`` x ``block_size`` pixels as one pixel with all their channels.
+    """Merges each block of ``block_size`` x ``block_size`` pixels into one pixel with all their channels.
 
     Args:
         input: shape (batch, height, width, channels), or (batch, channels, height, width) for ``"NCHW"``.
@@ -57,7 +57,7 @@ def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name:
 
 
 def depth_to_space(input: Any, block_size: int, data_format: str = "NHWC", name: str | None = None) -> Tensor:
-    """Each pixel as a block of ``block_size`` x ``block_size`` pixels, its channels shared out among them.
+    """Splits the channels of each pixel among a block of ``block_size`` x ``block_size`` pixels.
 
     Args:
         input: shape (batch, height, width, channels), or (batch, channels, height, width) for ``"NCHW"``.
@@ -102,12 +102,12 @@ def _blocks(name: str, x: Tensor, block_shape: Any, margins: Any, what: str) -> 
 
 
 def space_to_batch(input: Any, block_shape: Any, paddings: Any, name: str | None = None) -> Tensor:
-    """Blocks of space spread over the batch, after padding with zeros.
+    """Moves blocks of the spatial dimensions to the batch, after padding with zeros.
 
     Args:
         input: shape (batch, spatial ..., rest ...).
         block_shape: M integers, the size of a block in each of the first M spatial dimensions.
-        paddings: shape (M, 2), zeros before and after each of them.
+        paddings: shape (M, 2), the number of zeros before and after each of these dimensions.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -137,12 +137,12 @@ def space_to_batch(input: Any, block_shape: Any, paddings: Any, name: str | None
 
 
 def batch_to_space(input: Any, block_shape: Any, crops: Any, name: str | None = None) -> Tensor:
-    """The inverse of ``space_to_batch``: parts of the batch interleaved in space, then cropped.
+    """Interleaves parts of the batch in space and crops the result: the inverse of ``space_to_batch``.
 
     Args:
         input: shape (batch, spatial ..., rest ...).
         block_shape: M integers, whose product divides the batch.
-        crops: shape (M, 2), how much is cut off before and after each of the first M spatial dimensions.
+        crops: shape (M, 2), the number of elements to cut off before and after each of the first M spatial dimensions.
         name: kept for TensorFlow's signature.
 
     Raises:

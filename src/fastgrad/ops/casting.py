@@ -1,4 +1,4 @@
-"""From one dtype to another."""
+"""Casts of tensors from one dtype to another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastgrad.kernels.elementwise.half import cast_bfloat16
 from fastgrad.operation import HALVES, TABLE, Form, Operation
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
-_MANY = 4096  # elements from which on a call of a kernel is quicker
+_MANY = 4096  # elements from which on a kernel is faster
 _BFLOAT16_AND_FLOAT32 = {dtypes.bfloat16.numpy, dtypes.float32.numpy}
 
 
@@ -44,14 +44,14 @@ _row = Operation(
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
-    """``x`` in another dtype.
+    """Casts ``x`` to ``dtype``.
 
-    Floats lose their fraction on the way to integers, complex numbers their imaginary part on the way to
-    real ones; to bool goes whether an element is not zero. Gradients flow between floating and complex dtypes.
+    A cast to integers drops the fraction of floats. A cast to real dtypes drops the imaginary part of complex numbers.
+    A cast to bool gives True for elements that are not zero. Gradients flow between floating and complex dtypes.
 
     Args:
-        x: a tensor, variable, ``IndexedSlices``, or what converts to a tensor.
-        dtype: the dtype wanted; ``x`` comes back as it is if it has it.
+        x: a tensor, variable, ``IndexedSlices``, or a value that converts to a tensor.
+        dtype: the dtype of the result; a tensor of this dtype is returned unchanged.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -77,21 +77,21 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
 
 
 def wide_float(x: Tensor) -> Tensor:
-    """float32 of half-width floats, integers and booleans; other tensors as they are."""
+    """Casts half-width floats, integers and booleans to float32; returns other tensors unchanged."""
     dtype = x._array.dtype
     return _row(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x
 
 
 def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
-    """``value`` in another dtype, clipped first to the numbers that the dtype can hold.
+    """Casts ``value`` to ``dtype``, after clipping to the numbers that the dtype can hold.
 
     Args:
-        value: a tensor, or what converts to one; of complex numbers only the real part goes to real dtypes.
+        value: a tensor, or a value that converts to one; a cast to real dtypes takes the real part of complex numbers.
         dtype: a numeric dtype.
         name: kept for TensorFlow's signature.
 
     Raises:
-        TypeError: ``dtype`` has no smallest and largest number, as bool.
+        TypeError: a dtype has no smallest and largest number, such as bool.
     """
     from fastgrad.ops.arithmetic import maximum, minimum
 
@@ -108,7 +108,7 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
     if x.dtype.is_complex:
         x = cast(x, x.dtype.real_dtype)
     part = dtype.real_dtype
-    if x.dtype is part and (dtype is not part or not part.is_floating):  # a float of its own dtype may be infinite
+    if x.dtype is part and (dtype is not part or not part.is_floating):  # a float of the wanted dtype may be infinite
         return cast(x, dtype)
     if any(one.is_bool or one is dtypes.string for one in (x.dtype, part)):
         raise TypeError(f"saturate_cast: cannot find the smallest value of one of {x.dtype!r} and {dtype!r}.")
@@ -117,15 +117,15 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
 
 
 def _shared_limits(got: dtypes.DType, wanted: dtypes.DType) -> tuple[np.ndarray, np.ndarray]:
-    """The smallest and the largest number of ``got`` that ``wanted`` holds, too."""
-    # As Python's numbers, which compare exactly; bfloat16's own conversion to int overflows.
+    """Returns the smallest and the largest number of ``got`` that ``wanted`` can hold, too."""
+    # Python's numbers compare exactly; bfloat16's own conversion to int overflows.
     (least, most), (lowest, highest) = (
         (float(d.min), float(d.max)) if d.is_floating else (int(d.min), int(d.max)) for d in (got, wanted)
     )
     bottom = np.array(max(least, lowest)).astype(got.numpy)
     top = np.array(min(most, highest)).astype(got.numpy)
     if got.is_floating:
-        # Rounding to got may have carried a limit of wanted outwards.
+        # Rounding to got may have moved the limit outside the range of wanted.
         if float(top) > highest:
             top = np.nextafter(top, got.numpy.type(0))
         if float(bottom) < lowest:

@@ -1,4 +1,4 @@
-"""Clipping: by value, by norm, by the norm of all gradients together."""
+"""Clipping by value, by norm, and by the global norm of all gradients."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _NATIVE: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.floa
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
-    """``t`` with smaller elements raised to ``clip_value_min`` and larger ones lowered to ``clip_value_max``.
+    """Clips the elements of ``t`` to the range from ``clip_value_min`` to ``clip_value_max``.
 
-    The gradient passes to ``t`` where it is within the bounds or on them, else to the bound. Where the bounds
-    contradict each other, the lower one holds.
+    The gradient flows to ``t`` where ``t`` is within or on the bounds, else to the bound. Where the lower bound is
+    above the upper bound, the lower bound holds.
 
     Args:
         t: a real tensor, or ``IndexedSlices``, whose values are clipped.
         clip_value_min: the lower bound; must broadcast to the shape of ``t``.
-        clip_value_max: the upper bound, likewise.
+        clip_value_max: the upper bound; must broadcast to the shape of ``t``.
         name: kept for TensorFlow's signature.
 
     Raises:
         InvalidArgumentError: shapes that do not broadcast, other dtypes.
-        TypeError: a number as a bound that the dtype of ``t`` does not hold.
+        TypeError: a bound is a number that the dtype of ``t`` can't hold.
         ValueError: a bound of a larger shape than ``t``.
     """
     if isinstance(t, IndexedSlices):
@@ -80,7 +80,7 @@ def _clip_by_norm_gradient(
 ) -> tuple[Tensor | None, Tensor | None]:
     total = reduce_sum(square(t), axes, True)
     some = not_equal(total, 0)  # also where the norm is NaN
-    # The root's own slope is infinite at 0, where a norm of 0 needs none.
+    # The derivative of the square root is infinite at 0, so a sum of 0 is replaced by 1.
     total = add(total, cast(logical_not(some), total.dtype))
     norm = masked(sqrt(total), some)
     clipped = logical_and(greater_equal(norm, limit), some)
@@ -88,7 +88,7 @@ def _clip_by_norm_gradient(
     along = reduce_sum(multiply(g, t), axes, True)
     to_t = to_limit = None
     if needs[0]:
-        # y = t limit / norm: without the part of g along t where t is clipped.
+        # y = t limit / norm: where t is clipped, the part of g along t drops out.
         to_t = subtract(multiply(g, scale), masked(multiply(t, multiply(along, realdiv(scale, total))), clipped))
     if needs[1]:
         to_limit = sum_to_shape(masked(realdiv(along, sqrt(total)), clipped), limit._array.shape)
@@ -113,17 +113,19 @@ def _broadcasts_to(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
 
 
 def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = None) -> Any:
-    """``t`` scaled down to the Euclidean norm ``clip_norm`` where its norm is larger: ``t * clip_norm / max(norm, clip_norm)``.
+    """Scales ``t`` down to the Euclidean norm ``clip_norm`` where its norm is larger.
+
+    The result is ``t * clip_norm / max(norm, clip_norm)``.
 
     Args:
         t: a floating tensor, or ``IndexedSlices``, whose values are clipped by their norm.
         clip_norm: the largest norm allowed, a number or a tensor that broadcasts with ``t``; negative counts as 0.
-        axes: over which norms are taken; None is all.
+        axes: the axes over which norms are taken; None means all.
         name: kept for TensorFlow's signature.
 
     Raises:
         InvalidArgumentError: not floating, no such axis, shapes that do not broadcast.
-        ValueError: they broadcast to a shape other than that of ``t``.
+        ValueError: ``clip_norm`` and ``t`` broadcast to a shape other than that of ``t``.
     """
     if isinstance(t, IndexedSlices):
         return IndexedSlices(clip_by_norm(t.values, clip_norm, axes), t.indices, t.dense_shape)
@@ -146,7 +148,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
 
 
 def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Tensor:
-    """``t`` scaled down so that its Euclidean norm over its number of elements is at most ``clip_norm`` (``tf.compat.v1``)."""
+    """Scales ``t`` down to a Euclidean norm of at most ``clip_norm`` times its element count (``tf.compat.v1``)."""
     t = tensor_of(t)
     return clip_by_norm(t, multiply(convert_beside(clip_norm, t._array.dtype), float(t._array.size)))
 
@@ -228,12 +230,12 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
 def clip_by_global_norm(
     t_list: Any, clip_norm: Any, use_norm: Any = None, name: str | None = None
 ) -> tuple[list[Any], Tensor]:
-    """Several tensors, all scaled down by one factor so that their global norm is at most ``clip_norm``.
+    """Scales several tensors down by one factor, so that their global norm is at most ``clip_norm``.
 
     Args:
         t_list: a sequence of floating tensors of one dtype, ``IndexedSlices`` and None (which stays None).
         clip_norm: the largest global norm allowed.
-        use_norm: the global norm, if it is known already.
+        use_norm: the global norm, if the caller knows it.
         name: kept for TensorFlow's signature.
 
     Returns:

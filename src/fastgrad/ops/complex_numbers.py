@@ -1,6 +1,6 @@
 """Complex numbers: their parts, conjugates and angles.
 
-The gradient of a real loss with respect to a complex number ``a + ib`` is ``dL/da + i dL/db``, as TensorFlow has it.
+The gradient of a real loss with respect to a complex number ``a + ib`` is ``dL/da + i dL/db``, as in TensorFlow.
 """
 
 from __future__ import annotations
@@ -110,10 +110,10 @@ def _numeric(name: str, value: Any) -> Tensor:
 
 
 def real(input: Any, name: str | None = None) -> Any:
-    """The real part, element by element; real numbers stay as they are.
+    """The real part, element by element; real numbers are returned unchanged.
 
     Raises:
-        TypeError: no numbers.
+        TypeError: ``input`` does not hold numbers.
     """
     try:
         x = _numeric("real", input)
@@ -126,7 +126,7 @@ def imag(input: Any, name: str | None = None) -> Any:
     """The imaginary part, element by element; 0 for real numbers.
 
     Raises:
-        TypeError: no numbers.
+        TypeError: ``input`` does not hold numbers.
     """
     try:
         x = _numeric("imag", input)
@@ -136,10 +136,10 @@ def imag(input: Any, name: str | None = None) -> Any:
 
 
 def conj(x: Any, name: str | None = None) -> Any:
-    """The complex conjugate, element by element; real numbers stay as they are.
+    """The complex conjugate, element by element; real numbers are returned unchanged.
 
     Raises:
-        TypeError: no numbers.
+        TypeError: ``x`` does not hold numbers.
     """
     try:
         x = _numeric("conj", x)
@@ -149,10 +149,10 @@ def conj(x: Any, name: str | None = None) -> Any:
 
 
 def angle(input: Any, name: str | None = None) -> Any:
-    """The angle of complex numbers, element by element, in (-pi, pi]; of real ones 0, or pi if negative.
+    """The angle of complex numbers, element by element, in (-pi, pi]; for real numbers 0, or pi if negative.
 
     Raises:
-        TypeError: integers, or no numbers.
+        TypeError: ``input`` does not hold floating or complex numbers.
     """
     try:
         x = _numeric("angle", input)

@@ -39,7 +39,7 @@ MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
 """The dtypes that matrix products take."""
 
 _BLAS = (np.dtype(np.float32), np.dtype(np.float64))
-_FEW = 4096  # elements of a matrix: if both have fewer NumPy is quicker, unless b is transposed
+_FEW = 4096  # NumPy is faster if both matrices have fewer elements and b is not transposed
 
 
 # ---- the primitive ---------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def _wide_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: 
 
 
 def matrix_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
-    """The product of two matrices of one dtype, which fit each other."""
+    """The product of two matrices of one dtype and matching sizes."""
     if transpose_b or a.size >= _FEW or b.size >= _FEW:
         found = product_of_matrices(a, b, transpose_a, transpose_b)
         if found is not None:
@@ -84,9 +84,9 @@ def matrix_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, tran
 
 
 class _Matmul(Operation):
-    """``matmul(a, b, transpose_a, transpose_b)``: matrix products over the last two dimensions, the others broadcast."""
+    """Matrix products of the last two dimensions: ``matmul(a, b, transpose_a, transpose_b)``; the others broadcast."""
 
-    # As Operation.__call__, with a short way for two float matrices.
+    # Operation.__call__ with a fast path for two float matrices.
     def __call__(self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
         x, y = a._array, b._array
         token = errors_set(QUIET)
@@ -152,7 +152,7 @@ def _batched_matmul(name: str, rows: int, /, a: Batched, b: Batched, transpose_a
 
 
 def _decomposed_matmul(parts: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[Any] | None:
-    """The product of half-width floats: summed in float32 and rounded once, as the eager one."""
+    """Decomposes a product of half-width floats: summed in float32 and rounded once, as in eager code."""
     half = a.dtype
     if half not in HALVES:
         return None
@@ -212,14 +212,14 @@ def matmul(
         a: shape (..., m, k), or (..., k, m) if transposed; float, complex, int32 or int64.
         b: shape (..., k, n), or (..., n, k) if transposed; the dtype of ``a``.
         transpose_a, transpose_b: whether to swap the last two dimensions first.
-        adjoint_a, adjoint_b: the same, and conjugate.
+        adjoint_a, adjoint_b: whether to swap the last two dimensions first and take the complex conjugate.
         a_is_sparse, b_is_sparse, grad_a, grad_b, name: kept for TensorFlow's signature.
-        output_type: ``tf.int32`` multiplies int8 or uint8 matrices, ``tf.bfloat16`` one of these by a bfloat16 one;
-            otherwise the dtype of the inputs.
+        output_type: default the dtype of the inputs. ``tf.int32`` allows int8 and uint8 matrices; ``tf.bfloat16`` allows
+            int8, uint8 and bfloat16 matrices.
 
     Returns:
         Shape (..., m, n); the leading dimensions broadcast. float16 and bfloat16 are summed in float32 and rounded once;
-        some processors take bfloat16 numbers below 2^-126 for zeros.
+        some processors treat bfloat16 numbers below 2^-126 as zeros.
 
     Raises:
         InvalidArgumentError: ranks below 2, sizes that do not match, two dtypes, a dtype without products.
@@ -244,7 +244,7 @@ def matmul(
 def _matmul(
     a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool, adjoint_a: bool, adjoint_b: bool, output_type: Any
 ) -> Tensor:
-    """``matmul`` of any two tensors."""
+    """Computes ``matmul`` of any two tensors, with all checks."""
     for letter, transpose, adjoint in (("a", transpose_a, adjoint_a), ("b", transpose_b, adjoint_b)):
         if transpose and adjoint:
             raise ValueError(f"matmul: Only one of `transpose_{letter}` and `adjoint_{letter}` can be True, got both.")

@@ -1,8 +1,8 @@
 """Branches and loops that depend on values: cond, case, switch_case, while_loop.
 
-They run as Python does: the predicate is looked at, and the function chosen is called; tapes record what it runs. Who
-writes down whole programs takes over (see ``Recorder.control_flow``), so that a program has its branches and its
-loops, and not the way that they took once. Where that can't be done, it goes by the values that it meets.
+Eager code runs them as Python does: it reads the predicate and calls the chosen function, and tapes record the operations.
+A recording of a program takes over branches and loops (see ``Recorder.control_flow``), so that the program has all
+branches, not only the one that was taken. Where that is not possible, the recording follows the values that it meets.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def cond(
     false_fn: Callable[[], Any] | None = None,
     name: str | None = None,
 ) -> Any:
-    """What one of two functions returns.
+    """Calls ``true_fn`` or ``false_fn``, as ``pred`` says, and returns the result.
 
     Args:
         pred: a boolean of one element, or a Python value.
-        true_fn, false_fn: functions of no arguments. Inside ``tf.function`` both are written down, and should return
-            structures, shapes and dtypes that are alike.
+        true_fn, false_fn: functions of no arguments. Inside ``tf.function`` both are recorded, and should return the
+            same structures, shapes and dtypes.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -71,13 +71,13 @@ def case(
     strict: bool = False,
     name: str = "case",
 ) -> Any:
-    """What the function of the first true predicate returns.
+    """Calls the function of the first true predicate and returns its result.
 
     Args:
-        pred_fn_pairs: a list of pairs of a boolean scalar tensor and a function of no arguments; a dict of them, by
-            references of the tensors, if ``exclusive``.
-        default: what is called if none is true.
-        exclusive: whether it is an error if more than one is true.
+        pred_fn_pairs: a list of pairs of a boolean scalar tensor and a function of no arguments; if ``exclusive``, also a
+            dict from references of tensors to functions.
+        default: the function to call if no predicate is true.
+        exclusive: whether more than one true predicate is an error.
         strict, name: kept for TensorFlow's signature.
 
     Returns:
@@ -102,7 +102,7 @@ def case(
         )
     otherwise = default
     if otherwise is None:
-        # The last pair is what is left; that it holds is checked where nobody else is chosen.
+        # The last pair is the default; its predicate is checked if no other pair is chosen.
         last, function = pairs.pop()
 
         def otherwise() -> Any:
@@ -149,13 +149,13 @@ def _checked_pairs(given: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[
 def switch_case(
     branch_index: Any, branch_fns: Any, default: Callable[[], Any] | None = None, name: str = "switch_case"
 ) -> Any:
-    """What the function with a number returns.
+    """Calls the function of number ``branch_index`` and returns its result.
 
     Args:
         branch_index: an integer scalar tensor.
-        branch_fns: a list of functions of no arguments; or of pairs of a number and a function, or a dict of them,
-            in which the numbers from 0 on must all be there.
-        default: what is called for any other number; without it the last function.
+        branch_fns: a list of functions of no arguments, a list of pairs of a number and a function, or a dict from
+            numbers to functions. The numbers count from 0 without gaps.
+        default: the function to call for any other number; without it the last function.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -163,7 +163,7 @@ def switch_case(
 
     Raises:
         TypeError: ``branch_index`` is no integer tensor, or a function can't be called.
-        ValueError: no functions, or numbers missing.
+        ValueError: no functions, or missing numbers.
         InvalidArgumentError: ``branch_index`` is no scalar. TensorFlow: tf.switch_case.
     """
     if not isinstance(branch_index, (Tensor, Variable)):
@@ -233,13 +233,13 @@ def while_loop(
     Args:
         cond: takes the loop variables, returns a boolean of one element.
         body: takes the loop variables, returns their next values, in the same structure.
-        loop_vars: a list or tuple of tensors, what converts to them, nested structures of them, or TensorArrays.
-        shape_invariants: kept for TensorFlow's signature: shapes may change from one trip to the next.
+        loop_vars: a list or tuple of tensors, values that convert to tensors, nested structures of these, or TensorArrays.
+        shape_invariants: kept for TensorFlow's signature; shapes may change from one iteration to the next.
         parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
-        maximum_iterations: an integer scalar: how many trips there may be; None for any number.
+        maximum_iterations: an integer scalar, the largest number of iterations; None for no limit.
 
     Returns:
-        The loop variables after the last trip, as tensors, in the structure that ``body`` returns.
+        The loop variables after the last iteration, as tensors, in the structure that ``body`` returns.
 
     Raises:
         TypeError: ``cond`` or ``body`` is not callable; ``parallel_iterations`` is no positive integer.
@@ -278,7 +278,7 @@ def _loop_variable(value: Any) -> Any:
 
 
 def _next(body: Callable[..., Any], variables: Any) -> Any:
-    """The loop variables after one trip."""
+    """Returns the loop variables after one iteration."""
     found = body(*variables)
     if not isinstance(found, (list, tuple)):
         found = type(variables)([found]) if len(variables) == 1 else (found,)
@@ -287,7 +287,7 @@ def _next(body: Callable[..., Any], variables: Any) -> Any:
 
 
 def written_down_loop(cond: Callable[..., Any], body: Callable[..., Any], variables: Any, limit: Tensor | None) -> Any:
-    """The result of a loop that who writes down whole programs has taken over; None if nobody has."""
+    """Returns the result of a loop if a recording takes it over as one operation, else None."""
     tracer = control_flow_of()
     if tracer is None:
         return None

@@ -1,8 +1,8 @@
-"""Convolutions of one to three spatial dimensions, depthwise, grouped and transposed ones.
+"""Convolutions of one to three spatial dimensions; also depthwise, grouped and transposed convolutions.
 
 Three primitives, each the gradient of the others, for any number of spatial dimensions and any number of groups:
 ``convolution(x, w)``, and its transposes ``convolution_backprop_input(g, w)`` and ``convolution_backprop_filter(x, g)``.
-Arrays are (batch, *spatial, channels), filters (*kernel, channels a group, channels out).
+Arrays are (batch, *spatial, channels), filters (*kernel, channels per group, channels out).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _computed(
     second: np.ndarray,
     attributes: dict[str, Any],
 ) -> np.ndarray:
-    """What the kernels of a row give: those that a program runs, too."""
+    """Runs the kernels that ``launches`` plans, as a program does, and returns an array of ``shape``."""
     out = np.empty(shape, first.dtype)
     inputs = in_order(first), in_order(second)
     plan = planned(launches, inputs, (out,), attributes)
@@ -127,7 +127,10 @@ backprop_filter: Operation = operation(
 def operands(
     name: str, input: Any, filters: Any, rank: int, allowed: frozenset[np.dtype] = _CONVOLVED
 ) -> tuple[Tensor, Tensor]:
-    """An input and filters for ``rank`` spatial dimensions; InvalidArgumentError if their dtypes or ranks do not fit."""
+    """Converts an input and filters to tensors for ``rank`` spatial dimensions.
+
+    Raises InvalidArgumentError if their dtypes or ranks do not fit.
+    """
     x, w = tensors_of((input, filters), name)
     if x._array.dtype not in allowed:
         raise refuse_dtype(name, x._array.dtype, allowed)
@@ -144,7 +147,7 @@ def operands(
 
 
 def check_channels(name: str, channels: int, filter_shape: Sizes, grouped: bool) -> None:
-    """Raises InvalidArgumentError unless filters fit an input of so many channels, in groups where ``grouped``."""
+    """Raises InvalidArgumentError unless filters fit an input of ``channels``, in groups if ``grouped``."""
     depth, outside = filter_shape[-2:]
     if channels % depth or not channels or (not grouped and channels != depth):
         wanted = "be evenly divisible by" if grouped else "equal"
@@ -159,7 +162,7 @@ def check_channels(name: str, channels: int, filter_shape: Sizes, grouped: bool)
 
 
 def only_strings(name: str, padding: Any) -> None:
-    """Raises TypeError for a padding that is no string."""
+    """Raises TypeError if ``padding`` is no string."""
     if not isinstance(padding, str):
         raise TypeError(f"{name}: Expected string for argument 'padding' not {padding!r}; tf.pad the input instead.")
 
@@ -167,7 +170,7 @@ def only_strings(name: str, padding: Any) -> None:
 def window_of(
     name: str, input_shape: Sizes, filter_shape: Sizes, strides: Any, padding: Any, dilations: Any, first: bool
 ) -> dict[str, Any]:
-    """The attributes of the primitives, for an input with the channels last; the errors of per_dimension and padding_sizes."""
+    """Returns the primitives' attributes for a channels-last input; raises as per_dimension and padding_sizes do."""
     rank = len(filter_shape) - 2
     steps = per_dimension(strides, rank, first, f"{name}: strides")
     rates = per_dimension(dilations, rank, first, f"{name}: dilations")
@@ -298,7 +301,7 @@ def convolution(
     dilations: Any = None,
     name: str | None = None,
 ) -> Tensor:
-    """Convolution along one, two or three dimensions: as many as ``filters`` has before its channels.
+    """Convolution along the one, two or three spatial dimensions of ``filters``.
 
     Args:
         input: shape (..., *spatial, channels).
@@ -325,9 +328,9 @@ def convolution_in_groups(
     dilations: Any,
     of_volumes: bool = True,
 ) -> Tensor:
-    """``convolution``, whose filters may have fewer channels than the input, for several groups.
+    """Computes ``convolution`` for filters that may have fewer channels than the input, for several groups.
 
-    ``of_volumes`` says whether they may with three spatial dimensions, which TensorFlow's functions refuse and Keras's layers take.
+    ``of_volumes``: whether groups may have three spatial dimensions; TensorFlow's functions refuse this, Keras's layers allow it.
     """
     _, w = tensors_of((input, filters), "convolution")
     rank = w._array.ndim - 2
@@ -352,7 +355,7 @@ def atrous_conv2d(value: Any, filters: Any, rate: int, padding: str, name: str |
     Args:
         value: shape (..., height, width, channels).
         filters: shape (height, width, channels, channels out), the dtype of ``value``.
-        rate: the distance between the cells that a filter looks at.
+        rate: the distance between the input elements that a filter reads.
         padding: ``"SAME"`` or ``"VALID"``.
         name: kept for TensorFlow's signature.
 
@@ -374,11 +377,11 @@ def depthwise_conv2d(
     dilations: Any = None,
     name: str | None = None,
 ) -> Tensor:
-    """Convolution of each channel on its own, with several filters a channel.
+    """Convolution of each channel on its own, with several filters per channel.
 
     Args:
         input: shape (batch, height, width, channels), float.
-        filter: shape (height, width, channels, filters a channel), the dtype of ``input``.
+        filter: shape (height, width, channels, filters per channel), the dtype of ``input``.
         strides, padding, data_format, dilations: as in ``tf.nn.conv2d``.
         name: kept for TensorFlow's signature.
 
@@ -414,13 +417,13 @@ def separable_conv2d(
     dilations: Any = None,
     name: str | None = None,
 ) -> Tensor:
-    """A depthwise convolution, whose channels are then mixed at each place.
+    """A depthwise convolution, followed by a 1 x 1 convolution that mixes its channels.
 
     Args:
         input: shape (batch, height, width, channels), float.
-        depthwise_filter: shape (height, width, channels, filters a channel).
-        pointwise_filter: shape (1, 1, channels * filters a channel, channels out).
-        strides, padding, data_format, dilations: of the depthwise convolution, as in ``tf.nn.conv2d``.
+        depthwise_filter: shape (height, width, channels, filters per channel).
+        pointwise_filter: shape (1, 1, channels * filters per channel, channels out).
+        strides, padding, data_format, dilations: for the depthwise convolution, as in ``tf.nn.conv2d``.
         name: kept for TensorFlow's signature.
 
     Raises:

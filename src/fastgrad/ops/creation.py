@@ -34,7 +34,7 @@ _LARGEST = 2**63 - 1
 
 
 def dimensions(shape: Any, name: str) -> tuple[int, ...]:
-    """``shape`` as non-negative Python ints.
+    """Converts ``shape`` to non-negative Python ints.
 
     Args:
         shape: an int, a sequence of ints, a ``TensorShape``, or an integer tensor of rank 0 or 1.
@@ -42,7 +42,7 @@ def dimensions(shape: Any, name: str) -> tuple[int, ...]:
 
     Raises:
         TypeError: a float among the sizes.
-        InvalidArgumentError: a negative size, a shape of rank above 1, or of more elements than 64 bits count.
+        InvalidArgumentError: a negative size, a shape of rank above 1, or more than 2**63 - 1 elements.
     """
     if isinstance(shape, (list, tuple)) and any(isinstance(size, float) for size in shape):
         refusal = InvalidArgumentError if name == "fill" else TypeError
@@ -59,16 +59,16 @@ def dimensions(shape: Any, name: str) -> tuple[int, ...]:
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const") -> Tensor:
-    """A tensor of a Python value or array.
+    """Makes a tensor of a Python value or array.
 
     Args:
         value: numbers, strings, nested lists of them, a NumPy array, or a tensor.
-        dtype: the dtype wanted; default float32 for Python floats, int32 for ints, the dtype of an array.
+        dtype: the dtype of the result; default float32 for Python floats, int32 for ints, the dtype of an array.
         shape: reshapes the value; a single element is repeated.
         name: kept for TensorFlow's signature.
 
     Raises:
-        TypeError: a value that is no value of ``dtype``, a tensor of another dtype, or another number of elements than
+        TypeError: a value that does not fit ``dtype``, a tensor of another dtype, or another number of elements than
             ``shape`` has.
         ValueError: a ragged list, or something that is no number.
     """
@@ -98,7 +98,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
 
 
 def _pack(values: list[Any], dtype: DType | None) -> Tensor:
-    """A nested list that holds tensors, stacked level by level, so that gradients reach them."""
+    """Stacks a nested list that holds tensors level by level, so that gradients reach the tensors."""
     found = _first_tensor(values)
     wanted = dtype or (dtypes.float32 if found is None else found.dtype)
     return _packed(values, wanted, cast=dtype is not None)
@@ -136,10 +136,12 @@ _identity = Operation(
 
 
 def identity(input: Any, name: str | None = None) -> Any:
-    """A new tensor of the same value, for tapes another one than ``input``; in a ``tf.device`` context, a copy on its device.
+    """Returns a new tensor of the same value, which tapes distinguish from ``input``.
+
+    In a ``tf.device`` context the result is a copy on that device.
 
     Args:
-        input: what converts to a tensor.
+        input: a tensor or a value that converts to one.
         name: kept for TensorFlow's signature.
     """
     try:
@@ -154,14 +156,14 @@ def identity(input: Any, name: str | None = None) -> Any:
 
 
 def _copied(x: Tensor, device: Any) -> Tensor:
-    """A copy on a device, None for the host, which gradients come back from."""
+    """Copies ``x`` to ``device``, None for the host; its gradient is copied back to the device of ``x``."""
     y = Tensor(moved(x._array, device))
     for recorder in recorders.active:
         recorder.on_operation(_copy_to_device, (x,), (y,), {"device": name_of(device)})
     return y
 
 
-# In a program it is nothing: where that runs is not for its parts to say.
+# In a program this is an alias: an operation does not choose the device of a program.
 _copy_to_device = Operation(
     "copy_to_device",
     lambda x, device: moved(x, device_named(device, "copy_to_device")),
@@ -173,15 +175,15 @@ _copy_to_device = Operation(
 
 
 def identity_n(input: Any, name: str | None = None) -> list[Tensor]:
-    """``identity`` of each of a list of tensors.
+    """Applies ``identity`` to each of a list of tensors.
 
     Args:
-        input: a list of what converts to tensors.
+        input: a list of tensors or values that convert to tensors.
         name: kept for TensorFlow's signature.
 
     Raises:
         TypeError: ``input`` is no list.
-        InvalidArgumentError: it is empty.
+        InvalidArgumentError: ``input`` is empty.
     """
     if isinstance(input, (str, bytes)) or not isinstance(input, Iterable):
         raise TypeError(f"identity_n: Argument `input` must be a list of tensors, got {input!r}.")
@@ -195,7 +197,7 @@ def identity_n(input: Any, name: str | None = None) -> list[Tensor]:
 
 
 def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Tensor:
-    """Zeros (False for bool, empty strings for string).
+    """A tensor of zeros (False for bool, empty strings for string).
 
     Args:
         shape: an int, a sequence of ints, or an integer tensor.
@@ -204,13 +206,13 @@ def zeros(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layo
 
     Raises:
         InvalidArgumentError: a negative size.
-        TypeError: a size or dtype that is none.
+        TypeError: a size that is no integer, or an unknown dtype.
     """
     return constant_tensor(_filled(dimensions(shape, "zeros"), dtypes.as_dtype(dtype), 0, "zeros"))
 
 
 def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layout: Any = None) -> Tensor:
-    """Ones (True for bool).
+    """A tensor of ones (True for bool).
 
     Args:
         shape: an int, a sequence of ints, or an integer tensor.
@@ -219,7 +221,7 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layou
 
     Raises:
         InvalidArgumentError: a negative size.
-        TypeError: a size or dtype that is none, or string.
+        TypeError: a size that is no integer, an unknown dtype, or string.
     """
     wanted = dtypes.as_dtype(dtype)
     if wanted is dtypes.string:
@@ -240,8 +242,8 @@ def zeros_like(input: Any, dtype: Any = None, name: str | None = None, layout: A
     """Zeros in the shape of ``input``.
 
     Args:
-        input: what converts to a tensor.
-        dtype: default that of ``input``.
+        input: a tensor or a value that converts to one.
+        dtype: default the dtype of ``input``.
         name, layout: kept for TensorFlow's signature.
     """
     try:
@@ -257,8 +259,8 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
     """Ones in the shape of ``input``.
 
     Args:
-        input: what converts to a tensor.
-        dtype: default that of ``input``.
+        input: a tensor or a value that converts to one.
+        dtype: default the dtype of ``input``.
         name, layout: kept for TensorFlow's signature.
 
     Raises:
@@ -275,7 +277,7 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
 
 
 def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
-    """``value`` everywhere.
+    """A tensor with the scalar ``value`` at each position.
 
     Args:
         dims: the shape.
@@ -335,17 +337,17 @@ _RANGE_TYPES = (
     dtypes.float32,
     dtypes.float64,
 )
-"""What ``range`` computes in; of several dtypes the last one in this list wins."""
+"""The dtypes in which ``range`` computes; of several dtypes the last in this list wins."""
 
 
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = "range") -> Tensor:
-    """``start``, ``start + delta``, ... as far as ``limit``, which is left out.
+    """The numbers ``start``, ``start + delta``, ... up to ``limit``, which is excluded.
 
     Args:
-        start: a scalar; if there is no ``limit`` it is the limit, and the start is 0.
+        start: a scalar; without ``limit`` it is the limit, and the start is 0.
         limit: a scalar.
         delta: a scalar other than 0.
-        dtype: default the widest of the arguments': int32, int64, float16, bfloat16, float32, float64.
+        dtype: default the widest dtype of the arguments, in the order int32, int64, float16, bfloat16, float32, float64.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -353,7 +355,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
 
     Raises:
         InvalidArgumentError: delta is 0 or leads away from the limit, or an argument is no scalar or not finite.
-        TypeError: an argument that is no value of ``dtype``, or a dtype that has no ranges.
+        TypeError: an argument that does not fit ``dtype``, or a dtype that has no ranges.
     """
     if start is None:
         raise ValueError(
@@ -371,7 +373,7 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
 def range_operands(
     start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = None
 ) -> tuple[Tensor, Tensor, Tensor, DType]:
-    """The scalars of ``range`` as tensors, and the dtype in which it computes; arguments and errors as there."""
+    """Returns the scalars of ``range`` as tensors, and the result's dtype; arguments and errors as in ``range``."""
     if limit is None:
         start, limit = 0, start
     wanted = None if dtype is None else dtypes.as_dtype(dtype)
@@ -393,7 +395,7 @@ def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
     if dtype.is_integer:
         first, last, step = int(start), int(limit), int(delta)
     else:
-        # Half precision counts in single.
+        # Half-width floats compute in float32.
         wide = np.float32 if dtype.size == 2 else dtype.numpy.type
         first, last, step = wide(start), wide(limit), wide(delta)
         if not np.isfinite(last - first):
@@ -418,9 +420,9 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     Args:
         start: floating, any shape; integers become float64.
         stop: of the dtype of ``start``; shapes broadcast.
-        num: how many, an integer; with 1 only ``start``.
+        num: the number of values, an integer; 1 gives only ``start``.
         name: kept for TensorFlow's signature.
-        axis: where the new dimension goes.
+        axis: the position of the new dimension.
 
     Returns:
         The shape of the arguments with a dimension ``num`` inserted. Gradients reach ``start`` and ``stop``.

@@ -1,4 +1,4 @@
-"""Gradients that the user writes or shapes: custom_gradient, stop_gradient, recompute_grad."""
+"""Gradients that the user defines or changes: custom_gradient, stop_gradient, recompute_grad."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _stop_gradient = operation(
 
 
 def stop_gradient(input: Any, name: str | None = None) -> Any:  # TensorFlow's name
-    """The same values, through which no gradient flows.
+    """Returns the same values; no gradient flows through them.
 
     Args:
-        input: a tensor or what converts to one.
+        input: a tensor or a value that converts to one.
         name: kept for TensorFlow's signature.
 
     Returns:
-        A tensor that tapes take for a constant. TensorFlow: tf.stop_gradient.
+        A tensor that tapes treat as a constant. TensorFlow: tf.stop_gradient.
     """
     try:
         x = convert_to_tensor(input)
@@ -50,7 +50,7 @@ class _ReadVariables(recording.Recorder):
         self.found: dict[int, tuple[Variable, Tensor]] = {}
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
-        """Keeps trainable variables."""
+        """Keeps ``variable`` and ``tensor`` if the variable is trainable."""
         if variable.trainable:
             self.found.setdefault(id(variable), (variable, tensor))
 
@@ -66,8 +66,8 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     """Gives a function a gradient of the user's own.
 
     Args:
-        f: called with the arguments as they are, returns ``(result, grad_fn)``. ``result`` is a tensor or nested structure; ``grad_fn`` takes
-            one cotangent for each tensor of the result and returns one for each positional argument (None allowed).
+        f: takes the arguments unchanged and returns ``(result, grad_fn)``. ``result`` is a tensor or nested structure.
+            ``grad_fn`` takes one cotangent for each tensor of the result and returns one for each positional argument (None allowed).
             If ``f`` reads trainable variables, ``grad_fn`` must take ``variables=`` too and return
             ``(argument gradients, variable gradients)``.
 
@@ -133,15 +133,15 @@ def _recorded(f: Any, result: Any, grad_fn: Any, flat_arguments: list[Any], read
         name = getattr(f, "__name__", str(f))
         return [_cotangent(name, c, x) for c, x in zip([*flat, *for_variables], inputs, strict=True)]
 
-    # Fresh tensors: what f computed on its way stays on the tapes (for gradients of the gradient), but the results'
-    # only way back is the user's rule.
+    # New tensors: the operations of f stay on the tapes (for gradients of the gradient), but gradients of the results
+    # flow back only through the user's rule.
     outputs = tuple(_stop_gradient(convert_to_tensor(y)) for y in nest.flatten(result))
     record("custom_gradient", (*flat_arguments, *[tensor for _, tensor in read]), outputs, rule)
     return nest.pack_sequence_as(result, outputs) if nest.is_nested(result) else outputs[0]
 
 
 def _cotangent(name: str, given: Any, x: Tensor) -> Any:
-    """A user's gradient of ``x``, of its shape: kernels read as many elements as ``x`` has."""
+    """Converts a user's gradient to the shape of ``x``, because kernels read as many elements as ``x`` has."""
     if given is None:
         return None
     shape = x._array.shape
@@ -168,7 +168,7 @@ def _accepts_variables(grad_fn: Callable[..., Any]) -> bool:
 
 
 def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Saves memory: what ``f`` computes on its way is not kept, but computed again when the gradient is taken.
+    """Saves memory: intermediate values of ``f`` are not kept, but computed again for the gradient.
 
     Args:
         f: a function of tensors; it may read variables. It must give the same results both times.
@@ -188,7 +188,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         inputs = tuple(convert_to_tensor(leaves[i]) for i in places)
         with recording.paused(), _ReadVariables() as reads:
             result = f(*args, **kwargs)
-        # Once more, for the tapes, which were not listening.
+        # Reads the variables again, for the tapes, which were paused.
         read = [(variable, Variable.value(variable)) for variable, _ in reads.found.values()]
         outputs = tuple(_stop_gradient(convert_to_tensor(y)) for y in nest.flatten(result))
 
@@ -221,7 +221,7 @@ _identity = operation(
 
 
 def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
-    """``f`` with the gradient of the identity, as for rounding ("straight through"). TensorFlow: tf.grad_pass_through.
+    """Gives ``f`` the gradient of the identity, as for rounding ("straight through"). TensorFlow: tf.grad_pass_through.
 
     Args:
         f: a function of one tensor.

@@ -1,6 +1,7 @@
-"""Decompositions of matrices: svd, qr, lu, eigh, eig and what is read off them.
+"""Decompositions of matrices: svd, qr, lu, eigh, eig and functions of their results.
 
-Matrices are the last two dimensions, all others are batches; float32, float64, complex64 and complex128.
+Matrices are the last two dimensions, all others are batch dimensions. The dtypes are float32, float64, complex64
+and complex128.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def _columns(x: Tensor) -> Tensor:
 
 
 def _gaps(values: Tensor) -> Tensor:
-    """``1 / (values[j] - values[i])``, and 0 where two are equal: what they share has no single basis to turn."""
+    """``1 / (values[j] - values[i])``, and 0 for equal values, whose vectors have no unique basis."""
     return reciprocal_no_nan(_columns(values) - expand_dims(values, -1))
 
 
@@ -116,12 +117,12 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name:
 
     Args:
         tensor: shape (..., m, n), float or complex; k is the smaller of m and n.
-        full_matrices: whether ``u`` and ``v`` are square, or have k columns.
-        compute_uv: whether to give ``u`` and ``v``, too.
+        full_matrices: True for square ``u`` and ``v``, False for k columns.
+        compute_uv: whether to return ``u`` and ``v``, too.
         name: kept for TensorFlow's signature.
 
     Returns:
-        ``(s, u, v)``, or ``s`` alone: shape (..., k), real, in falling order; ``v`` is not transposed. The gradient of
+        ``(s, u, v)``, or ``s`` alone: shape (..., k), real, in descending order; ``v`` is not transposed. The gradient of
         ``u`` and ``v`` leaves out the part that mixes equal singular values.
 
     Raises:
@@ -134,7 +135,7 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name:
 
 
 def matrix_rank(a: Any, tol: Any = None, validate_args: bool = False, name: str | None = None) -> Tensor:
-    """How many singular values are larger than ``tol``, as int32.
+    """The number of singular values that are larger than ``tol``, as int32.
 
     Args:
         a: shape (..., m, n), float32 or float64; gives shape (...).
@@ -160,7 +161,7 @@ def matrix_rank(a: Any, tol: Any = None, validate_args: bool = False, name: str 
 
 
 class Qr(NamedTuple):
-    """What ``tf.linalg.qr`` gives."""
+    """The result of ``tf.linalg.qr``."""
 
     q: Tensor
     r: Tensor
@@ -219,7 +220,7 @@ def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
 
     Args:
         input: shape (..., m, n), float or complex; k is the smaller of m and n.
-        full_matrices: whether ``q`` is (m, m) and ``r`` (m, n), or ``q`` (m, k) and ``r`` (k, n).
+        full_matrices: True for ``q`` of shape (m, m) and ``r`` of (m, n), False for ``q`` of (m, k) and ``r`` of (k, n).
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -234,7 +235,7 @@ def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
 
 
 class Lu(NamedTuple):
-    """What ``tf.linalg.lu`` gives."""
+    """The result of ``tf.linalg.lu``."""
 
     lu: Tensor
     p: Tensor
@@ -280,7 +281,7 @@ _lu_row = operation(
 
 
 def lu(input: Any, output_idx_type: Any = dtypes.int32, name: str | None = None) -> Lu:
-    """The decomposition ``gather(input, p) = L @ U`` with the largest pivots.
+    """The decomposition ``gather(input, p) = L @ U`` with partial pivoting.
 
     Args:
         input: shape (..., n, n), float or complex.
@@ -288,10 +289,10 @@ def lu(input: Any, output_idx_type: Any = dtypes.int32, name: str | None = None)
         name: kept for TensorFlow's signature.
 
     Returns:
-        ``lu``: ``U`` in the upper triangle with the diagonal, ``L`` below it, whose diagonal is 1; and ``p``.
+        ``lu`` and ``p``. ``lu`` holds ``U`` in the upper triangle and diagonal, and ``L``, whose diagonal is 1, below.
 
     Raises:
-        InvalidArgumentError: a singular matrix, no square matrices, or another dtype.
+        InvalidArgumentError: a singular matrix, a matrix that is not square, or another dtype.
     """
     x = tensor_of(input)
     check_matrices(x._array, "lu")
@@ -322,7 +323,7 @@ def _no_eigenvalues(name: str) -> InvalidArgumentError:
 
 
 def _eigh_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
-    # Giles (2008), as above; then the part of the upper triangle goes to the lower one, which alone is read.
+    # Giles (2008), as above. The gradient of the upper triangle is added to the lower one: eigh reads only this one.
     values, vectors = y
     core = None if g[0] is None else diag(g[0])
     if g[1] is not None:
@@ -351,11 +352,11 @@ def eigh(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
         name: kept for TensorFlow's signature.
 
     Returns:
-        ``(e, v)``: the values in rising order, in the dtype of ``tensor``, and the vectors as columns. The gradient of
+        ``(e, v)``: the values in ascending order, in the dtype of ``tensor``, and the vectors as columns. The gradient of
         ``v`` leaves out the part that mixes equal eigenvalues.
 
     Raises:
-        InvalidArgumentError: NaN or inf, no square matrices, or another dtype.
+        InvalidArgumentError: NaN or inf, a matrix that is not square, or another dtype.
     """
     x = tensor_of(tensor)
     check_matrices(x._array, "eigh")
@@ -363,7 +364,7 @@ def eigh(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
 
 
 def eigvalsh(tensor: Any, name: str | None = None) -> Tensor:
-    """The eigenvalues of symmetric (Hermitian) matrices, in rising order; see ``tf.linalg.eigh``.
+    """The eigenvalues of symmetric (Hermitian) matrices, in ascending order; see ``tf.linalg.eigh``.
 
     Args:
         tensor: shape (..., n, n); gives shape (..., n).
@@ -417,7 +418,7 @@ def eig(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
         ``(e, v)``: the values, in no particular order, and the vectors, of length 1, as columns.
 
     Raises:
-        InvalidArgumentError: NaN or inf, no square matrices, or another dtype.
+        InvalidArgumentError: NaN or inf, a matrix that is not square, or another dtype.
     """
     x = tensor_of(tensor)
     check_matrices(x._array, "eig")

@@ -14,7 +14,7 @@ from fastgrad.ops.contraction import matrix_product
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 FUSED_ACTIVATIONS = frozenset(["linear", "relu", "tanh", "sigmoid"])
-"""Activations whose gradient follows from their result, so that nothing else is kept for it."""
+"""Activations whose gradient follows from their result, so no other value is kept for it."""
 
 _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
@@ -114,7 +114,7 @@ _dense = operation(
 
 
 def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "linear") -> Tensor:
-    """``activation(x @ kernel + bias)``, forward and backward in one pass each beside the matrix products.
+    """Computes ``activation(x @ kernel + bias)``: besides the matrix products, one pass forward and one backward.
 
     Args:
         x: floating, shape (..., features).
@@ -123,7 +123,7 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
         activation: one of ``FUSED_ACTIVATIONS``, or the name of an operation of one input.
 
     Returns:
-        Shape (..., units). Shapes and dtypes are checked by the layer that calls it.
+        Shape (..., units). The calling layer checks shapes and dtypes.
     """
     shape = x._array.shape
     if len(shape) != 2:

@@ -22,8 +22,8 @@ ALIGNMENTS = ("LEFT_RIGHT", "RIGHT_LEFT", "LEFT_LEFT", "RIGHT_RIGHT")
 
 
 # ---- the primitives ----------------------------------------------------------------------------------
-# Diagonals are packed as TensorFlow packs them: the highest first, each a row; the short ones are padded, those
-# above the main diagonal on the side that ``align`` names second, those below it on the side it names first.
+# Diagonals are packed as in TensorFlow: one row for each, the highest first. A short diagonal is aligned to one side of
+# its row and padded on the other: ``align`` names the side for diagonals above the main one, then for those below.
 
 
 def _packed_rows(rows: int, columns: int, lower: int, upper: int, align: str) -> list[tuple[int, int, int]]:
@@ -39,7 +39,7 @@ def _packed_rows(rows: int, columns: int, lower: int, upper: int, align: str) ->
 
 
 def longest_diagonal(rows: int, columns: int, lower: int, upper: int) -> int:
-    """The length of the longest diagonal between two of a matrix."""
+    """The length of the longest of the diagonals ``lower`` to ``upper`` of a matrix."""
     return min(rows + min(upper, 0), columns - max(lower, 0))
 
 
@@ -205,10 +205,10 @@ def diag(
         diagonal: shape (..., n) for one diagonal, (..., count, n) for several.
         name: kept for TensorFlow's signature.
         k: which diagonal (0 the main one, positive above it), or the lowest and the highest of several.
-        num_rows, num_cols: the size of the matrices; -1 for as small as they can be (square if both are).
-        padding_value: what stands everywhere else.
-        align: the side to which diagonals shorter than n are pushed: that of those above the main one, ``_``, that
-            of those below.
+        num_rows, num_cols: the size of the matrices; -1 for the smallest size (square if both are -1).
+        padding_value: the value of all other elements.
+        align: the side to which diagonals shorter than n are aligned: for diagonals above the main one, ``_``, for
+            diagonals below.
 
     Raises:
         InvalidArgumentError: a scalar, or sizes that do not fit the diagonals.
@@ -247,14 +247,14 @@ def diag_part(
         input: shape (..., rows, columns).
         name: kept for TensorFlow's signature.
         k: which diagonal, or the lowest and the highest of several.
-        padding_value: what fills up the shorter ones of several.
+        padding_value: the value that pads the shorter ones of several.
         align: as in ``tf.linalg.diag``.
 
     Returns:
         Shape (..., n), or (..., count, n) for several: the highest first; n is the length of the longest.
 
     Raises:
-        InvalidArgumentError: no matrix, or a diagonal that it does not have.
+        InvalidArgumentError: fewer than two dimensions, or a diagonal outside the matrix.
     """
     x = tensor_of(input)
     _check_matrix(x._array, "diag_part")
@@ -266,7 +266,7 @@ def diag_part(
 
 
 def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 0, align: str = "RIGHT_LEFT") -> Tensor:
-    """``input`` with other diagonals. TensorFlow: tf.linalg.set_diag.
+    """Replaces diagonals of ``input``. TensorFlow: tf.linalg.set_diag.
 
     Args:
         input: shape (..., rows, columns).
@@ -276,7 +276,7 @@ def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 
         align: as in ``tf.linalg.diag``.
 
     Raises:
-        InvalidArgumentError: no matrix, a diagonal that it does not have, another shape of ``diagonal``, two dtypes.
+        InvalidArgumentError: fewer than two dimensions, a diagonal outside the matrix, another shape of ``diagonal``, two dtypes.
     """
     x, d = tensors_of((input, diagonal), "set_diag")
     _check_matrix(x._array, "set_diag")
@@ -308,7 +308,7 @@ def trace(x: Any, name: str | None = None) -> Tensor:
 
 
 def tensor_diag(diagonal: Any, name: str | None = None) -> Tensor:
-    """A tensor of shape ``diagonal.shape + diagonal.shape``, zero but where the first half of an index is the second.
+    """A tensor of shape ``diagonal.shape + diagonal.shape``, zero unless both halves of an index are equal.
 
     Args:
         diagonal: at least one dimension.
@@ -347,16 +347,16 @@ def tensor_diag_part(input: Any, name: str | None = None) -> Tensor:
 
 
 def band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = None) -> Tensor:
-    """Matrices with everything set to zero but a band around the main diagonal. TensorFlow: tf.linalg.band_part.
+    """Matrices with zeros outside a band around the main diagonal. TensorFlow: tf.linalg.band_part.
 
     Args:
         input: shape (..., rows, columns).
         num_lower: how many diagonals to keep below the main one; negative keeps all.
-        num_upper: how many to keep above it.
+        num_upper: how many diagonals to keep above the main one; negative keeps all.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no matrix, or more diagonals than it has rows or columns.
+        InvalidArgumentError: fewer than two dimensions, or more diagonals than rows or columns.
     """
     x = tensor_of(input)
     _check_matrix(x._array, "band_part")
@@ -374,7 +374,7 @@ def band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = Non
 
 
 def matrix_transpose(a: Any, name: str | None = "matrix_transpose", conjugate: bool = False) -> Tensor:
-    """``a`` with its last two dimensions swapped.
+    """Swaps the last two dimensions of ``a``.
 
     Args:
         a: at least two dimensions.

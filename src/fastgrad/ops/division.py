@@ -39,7 +39,7 @@ realdiv: Binary = elementwise(
 
 
 def _as_quotients(name: str, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Integers as the floats that their quotients are."""
+    """Casts integers to the float dtype of their quotients; leaves other dtypes unchanged."""
     quotient = _QUOTIENT.get(x._array.dtype)
     if quotient is None:
         return x, y
@@ -101,7 +101,7 @@ _divide_no_nan: Binary = elementwise(
 
 
 def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
-    """``x / y``, and 0 where ``y`` is 0, even for NaN and infinity; so are the gradients.
+    """``x / y``, and 0 where ``y`` is 0, even for NaN and infinity; the gradients are 0 there, too.
 
     Args:
         x, y: tensors of one numeric dtype that broadcast; integers give floats as ``divide`` does.

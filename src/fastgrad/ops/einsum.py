@@ -1,4 +1,4 @@
-"""Sums of products over named dimensions: tensordot and einsum, made of transpositions and matrix products."""
+"""Sums of products over named dimensions: tensordot and einsum, made of transposes and matrix products."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ Sizes = tuple[int, ...]
 
 
 class _Value(NamedTuple):
-    """A value of a plan, and the label of each of its dimensions."""
+    """A value of a plan: its position in the list of values, and the label of each dimension."""
 
     position: int
     labels: Labels
 
 
 class _Plan:
-    """Operations in a row that make a result of tensors of known shapes; each step's value goes to the end of the list.
+    """A sequence of operations on tensors of known shapes; each step appends its value to the list of values.
 
-    Two values share labels where they are multiplied; labels that nobody else needs are summed over.
+    Two values are multiplied along the labels that they share. Labels that no later step needs are summed over.
     """
 
     def __init__(self, shapes: tuple[Sizes, ...]) -> None:
@@ -45,7 +45,7 @@ class _Plan:
         self._steps: list[tuple[Operation, tuple[int, ...], dict[str, Any]]] = []
 
     def run(self, tensors: Sequence[Tensor]) -> Tensor:
-        """The last step's value, for the plan's inputs."""
+        """Runs the steps on the inputs ``tensors`` and returns the last value."""
         values = list(tensors)
         for operation, positions, attributes in self._steps:
             values.append(operation(*[values[position] for position in positions], **attributes))
@@ -56,7 +56,7 @@ class _Plan:
         return self._shapes[x.position]
 
     def product(self, a: _Value, b: _Value, kept: Labels) -> _Value:
-        """``a * b`` summed over the labels that are not in ``kept``."""
+        """Adds steps for ``a * b`` summed over the labels that are not in ``kept``."""
         a, b = self.summed(a, {*b.labels, *kept}), self.summed(b, {*a.labels, *kept})
         batch = tuple([label for label in a.labels if label in b.labels and label in kept])
         inner = tuple([label for label in a.labels if label in b.labels and label not in kept])
@@ -88,7 +88,7 @@ class _Plan:
         return self._add(multiply, (a, b), labels, shape)
 
     def _matrices(self, x: _Value, batch: Labels, rows: Labels, columns: Labels) -> tuple[_Value, bool]:
-        """``x`` as (*batch, rows, columns), or as (*batch, columns, rows) and True where that needs no transposition."""
+        """Reshapes ``x`` to (*batch, rows, columns), or (*batch, columns, rows) and True if this needs no transpose."""
         swapped = x.labels == batch + columns + rows != batch + rows + columns
         if swapped:
             rows, columns = columns, rows
@@ -98,7 +98,7 @@ class _Plan:
         return self.reshaped(x, (), (*shape[: len(batch)], *sides)), swapped
 
     def summed(self, x: _Value, kept: Container[Any]) -> _Value:
-        """``x`` summed over the labels that are not in ``kept``."""
+        """Adds a step that sums ``x`` over the labels that are not in ``kept``."""
         axes = tuple([axis for axis, label in enumerate(x.labels) if label not in kept])
         if not axes:
             return x
@@ -107,20 +107,20 @@ class _Plan:
         return self._add(TABLE["reduce_sum"], (x,), labels, shape, axes=axes, keepdims=False)
 
     def transposed(self, x: _Value, labels: Labels) -> _Value:
-        """``x`` with its dimensions in the order of ``labels``."""
+        """Adds a step that transposes ``x`` to the order of ``labels``."""
         if x.labels == labels:
             return x
         perm = tuple([x.labels.index(label) for label in labels])
         return self._add(TABLE["transpose"], (x,), labels, tuple([self.shape(x)[axis] for axis in perm]), perm=perm)
 
     def reshaped(self, x: _Value, labels: Labels, shape: Sizes) -> _Value:
-        """``x`` with other dimensions."""
+        """Adds a step that reshapes ``x`` to ``shape``, with dimensions named ``labels``."""
         if shape == self.shape(x):
             return _Value(x.position, labels)
         return self._add(TABLE["reshape"], (x,), labels, shape, shape=shape)
 
     def diagonal(self, x: _Value) -> _Value:
-        """``x`` with each label once."""
+        """Adds steps that take diagonals of ``x``, until it has each label once."""
         while len(set(x.labels)) < len(x.labels):
             label = next(label for label in x.labels if x.labels.count(label) > 1)
             first = x.labels.index(label)
@@ -225,9 +225,9 @@ def _paired_axes(axes: Any, x: np.ndarray, y: np.ndarray) -> tuple[tuple[int, ..
 def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Tensor:
     """Sums of products in Einstein's notation: ``einsum("ij,jk->ik", a, b)`` is the matrix product.
 
-    Each input's dimensions are named by letters; letters missing from the output are summed over, a letter twice
-    in one input takes the diagonal, ``...`` stands for any dimensions, which broadcast. Several inputs are
-    contracted two at a time, in the order that NumPy's greedy ``einsum_path`` gives.
+    Letters name each input's dimensions. Letters missing from the output are summed over. A letter twice in one input
+    takes the diagonal. ``...`` means any dimensions, which broadcast. Several inputs are contracted two at a time, in the
+    order that NumPy's greedy ``einsum_path`` gives.
 
     Args:
         equation: ``"inputs->output"``, or the inputs alone: then the letters that appear once are kept, sorted.
@@ -258,7 +258,7 @@ def _einsum_plan(equation: str, shapes: tuple[Sizes, ...]) -> _Plan:
     values = []
     for position, names in enumerate(labels):
         x = plan.diagonal(_Value(position, names))
-        # A dimension of 1 that another input repeats is no dimension of this one.
+        # Drops dimensions of size 1 that broadcast with a larger dimension of another input.
         wide = [axis for axis, label in enumerate(x.labels) if plan.shape(x)[axis] == sizes[label]]
         kept, shape = (tuple([part[axis] for axis in wide]) for part in (x.labels, plan.shape(x)))
         values.append(plan.reshaped(x, kept, shape))
@@ -274,7 +274,7 @@ def _einsum_plan(equation: str, shapes: tuple[Sizes, ...]) -> _Plan:
 
 
 def _parsed(equation: str, ranks: list[int]) -> tuple[tuple[Labels, ...], Labels]:
-    """The labels of each input and of the output; an ellipsis becomes numbers, 0 for its last dimension."""
+    """Returns the labels of each input and of the output; an ellipsis becomes numbers, 0 for its last dimension."""
     text = equation.replace(" ", "")
     match = re.fullmatch(r"([^>]*?)(?:->([^>]*))?", text)
     term = re.compile(r"[a-zA-Z]*(\.\.\.)?[a-zA-Z]*")
@@ -337,7 +337,7 @@ def _sizes(equation: str, labels: tuple[Labels, ...], shapes: tuple[Sizes, ...])
 
 
 def _order(values: list[tuple[Labels, Sizes]], output: Labels) -> list[tuple[int, ...]]:
-    """Which values to contract, step by step; each step's result goes to the end of the list."""
+    """Returns the positions of the values to contract in each step; a step appends its result to the list."""
     if len(values) < 3:
         return [tuple(range(len(values)))]
     numbers: dict[Any, int] = {}

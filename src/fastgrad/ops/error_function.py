@@ -1,4 +1,4 @@
-"""The error function, and its kin, which SciPy computes."""
+"""The error function and related functions, which SciPy computes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 
 
 def from_scipy(name: str) -> Callable[..., np.ndarray]:
-    """A function of ``scipy.special``, imported when it is first called; half-width floats go through float32."""
+    """Returns a wrapper of a ``scipy.special`` function, imported at the first call; half-width floats use float32."""
 
     def run(*xs: np.ndarray) -> Any:
         from scipy import special

@@ -52,7 +52,7 @@ log = elementwise(
 def _log1p_by_numpy(x: np.ndarray) -> Any:
     if x.dtype.kind != "c":
         return np.log1p(x)
-    # NumPy takes the logarithm of the sum, which has none of the digits of small numbers.
+    # NumPy takes the logarithm of the rounded sum, which loses the digits of small numbers.
     a, b = x.real, x.imag
     size = np.hypot(a + 1, b)
     near = (size > 0.5) & (size < 2)
@@ -168,7 +168,7 @@ _atan2 = elementwise(
 
 
 def atan2(y: Any, x: Any, name: str | None = None) -> Tensor:
-    """The angle of the points ``(x, y)`` as seen from the origin, element by element, broadcast, in [-pi, pi].
+    """The angle of the points ``(x, y)`` around the origin, element by element, broadcast, in [-pi, pi].
 
     Args:
         y: ordinates, of a floating dtype.
@@ -244,7 +244,7 @@ _complex_sigmoid = by_launches(
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    if x.dtype in _HAVE_KERNEL:  # which takes a tenth of the time
+    if x.dtype in _HAVE_KERNEL:  # the kernel takes a tenth of the time
         if x.size >= LARGE and (found := as_in_memory(_sigmoid, x)) is not None:
             return found
         out = np.empty(x.shape, x.dtype)

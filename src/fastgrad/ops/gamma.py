@@ -67,7 +67,7 @@ _scipy_zeta, _gamma_of = from_scipy("zeta"), from_scipy("gamma")
 
 
 def _zeta_of(x: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Hurwitz's zeta function, at the poles NaN unless the exponent is even, as in TensorFlow."""
+    """Hurwitz's zeta function; NaN at the poles unless the exponent is even, as in TensorFlow."""
     two_sided = (q <= 0) & (q == np.floor(q)) & (np.remainder(x, x.dtype.type(2)) != 0)
     return np.where(two_sided, x.dtype.type(np.nan), _scipy_zeta(x, q))
 
@@ -97,7 +97,7 @@ def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
 
     Args:
         a: whole numbers from 0; others give NaN.
-        x: where, of the same dtype, float32 or float64.
+        x: the points of evaluation, of the same dtype, float32 or float64.
         name: kept for TensorFlow's signature.
     """
     return _polygamma(a, x)
@@ -138,7 +138,7 @@ def _density(a: Tensor, x: Tensor) -> Tensor:
 
 
 def _gammainc_slope(a: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The derivative of the regularised lower incomplete gamma function with respect to ``a``, term by term of its series.
+    """The derivative of the regularised lower incomplete gamma function by ``a``, term by term of its series.
 
     P(a, x) = x**a exp(-x) / gamma(a + 1) * (1 + x/(a+1) + x**2/((a+1)(a+2)) + ...); DLMF 8.11.4.
     """
@@ -149,7 +149,7 @@ def _gammainc_slope(a: np.ndarray, x: np.ndarray) -> np.ndarray:
     known = (a > 0) & (x >= 0) & np.isfinite(a)
     flat = known & (x > 0) & (x < a + 60 + 12 * np.sqrt(np.maximum(a, 1)) * 3)
     safe_a, safe_x = np.where(flat, a, 1.0), np.where(flat, x, 1.0)
-    term = np.ones_like(safe_a)  # of the series, and its derivative's: minus the term times a harmonic sum
+    term = np.ones_like(safe_a)  # of the series; its derivative is minus the term times a harmonic sum
     harmonic = np.zeros_like(safe_a)
     total, slope = term.copy(), np.zeros_like(safe_a)
     for n in range(1, 200_000):
@@ -204,7 +204,9 @@ _igammac = Binary(
 
 
 def igamma(a: Any, x: Any, name: str | None = None) -> Tensor:
-    """The regularised lower incomplete gamma function, element by element, broadcast; NaN where one is negative.
+    """The regularised lower incomplete gamma function, element by element, broadcast.
+
+    It is NaN where ``a`` or ``x`` is negative.
 
     Args:
         a, x: tensors of one floating dtype.
@@ -214,7 +216,7 @@ def igamma(a: Any, x: Any, name: str | None = None) -> Tensor:
 
 
 def igammac(a: Any, x: Any, name: str | None = None) -> Tensor:
-    """``1 - igamma(a, x)``, exact where that is small, element by element, broadcast.
+    """``1 - igamma(a, x)``, exact where the result is small, element by element, broadcast.
 
     Args:
         a, x: tensors of one floating dtype.
@@ -250,7 +252,7 @@ def betainc(a: Any, b: Any, x: Any, name: str | None = None) -> Tensor:
 
     Args:
         a, b: positive parameters; float32 or float64.
-        x: where, from 0 to 1, of the same dtype.
+        x: the points of evaluation, from 0 to 1, of the same dtype.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -271,7 +273,9 @@ def betainc(a: Any, b: Any, x: Any, name: str | None = None) -> Tensor:
 
 
 def lbeta(x: Any, name: str | None = None) -> Tensor:
-    """The logarithm of the multivariate beta function along the last axis: the sum of ``lgamma(x)`` less ``lgamma`` of the sum.
+    """The logarithm of the multivariate beta function along the last axis.
+
+    It is the sum of ``lgamma(x)`` minus ``lgamma`` of the sum of ``x``.
 
     Args:
         x: a floating tensor of at least one dimension.

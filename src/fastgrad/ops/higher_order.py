@@ -17,16 +17,16 @@ from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_
 from fastgrad.tensor_spec import TensorSpec
 
 Trip = Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]]
-"""One trip: from what is carried and a row of each tensor to what is carried next and a row of each result."""
+"""One iteration: takes carried tensors and a row of each tensor; returns new carried tensors and rows of results."""
 
 
 def each_row(
     trip: Trip, carried: list[Tensor], tensors: list[Tensor], reverse: bool = False
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Trips over all rows of ``tensors``, one or more.
+    """Runs ``trip`` once for each row of ``tensors``, which have at least one row.
 
     Returns:
-        What is carried out of the last trip, and the rows of the results, stacked.
+        The tensors that the last iteration carries, and the stacked rows of the results.
     """
     tracer = control_flow_of()
     if tracer is not None:
@@ -68,15 +68,15 @@ def map_fn(
     name: str | None = None,
     fn_output_signature: Any = None,
 ) -> Any:
-    """``fn`` of each row, stacked.
+    """Applies ``fn`` to each row of ``elems`` and stacks the results.
 
     Args:
         fn: takes a row of ``elems``, in its structure.
         elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each.
-        dtype: another name of ``fn_output_signature``.
+        dtype: an alias of ``fn_output_signature``.
         parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
         infer_shape: whether the first result fixes the shape of all.
-        fn_output_signature: the dtype of what ``fn`` returns, or a TensorSpec, in its structure; without it the structure
+        fn_output_signature: a dtype or TensorSpec for each result of ``fn``, in their structure; default the structure
             and dtypes of ``elems``.
 
     Returns:
@@ -120,7 +120,7 @@ def _spec(leaf: Any) -> TensorSpec:
 
 
 def _known(shape: TensorShape) -> tuple[int, ...]:
-    """A shape for no elements: what is not known of it is left out."""
+    """Returns ``shape`` as a tuple if it is fully defined, else ()."""
     return tuple(shape) if shape.is_fully_defined() else ()
 
 
@@ -129,7 +129,7 @@ def _packed(structure: Any, leaves: list[Any]) -> Any:
 
 
 def _typed(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
-    """A result of the user's as a tensor of a dtype: Python values take it, tensors must have it."""
+    """Converts a user function's Python result to a tensor of ``dtype``; a tensor must have this dtype already."""
     x = as_tensor_or_none(value)
     if x is None:
         return from_python(value, dtype)
@@ -147,15 +147,14 @@ def _check_shape(what: str, x: Tensor, wanted: TensorShape) -> None:
 
 
 def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
-    """``fn`` of each row, stacked; unlike ``map_fn`` it asks for no signature, and one row may stand for all.
+    """Applies ``fn`` to each row of ``elems`` and stacks the results; unlike ``map_fn`` it needs no signature.
 
-    ``fn`` runs once, on the first row; each of its operations is then done for all rows in one call. Where that can't be (it
-    assigns to variables, draws random numbers, goes by the values of its row, or has an operation that knows no such form)
-    it runs row by row.
+    ``fn`` runs once, on the first row; each of its operations then runs for all rows in one call. ``fn`` runs row by row if
+    it assigns to variables, draws random numbers, depends on the values of its row, or has an operation that can't be batched.
 
     Args:
         fn: takes a row of ``elems``, in its structure; returns a nested structure of tensors, or None for some.
-        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each, or one row.
+        elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each; a single row serves for all.
         fallback_to_while_loop: whether ``fn`` may run row by row.
         warn: kept for TensorFlow's signature.
 
@@ -202,7 +201,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
                 )
             found = each_row(trip, [], rows)[1]
     else:
-        with unheard():  # for the shapes of the results alone
+        with unheard():  # only the shapes of the results are needed
             nobody = [Tensor(np.zeros(flat[place]._array.shape[1:], flat[place]._array.dtype)) for place in many]
             found = trip([], nobody)[1]
         found = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in found]
@@ -214,7 +213,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
 
 
 def _sequences(what: str, fn: Any, elems: Any) -> tuple[list[Tensor], int]:
-    """The tensors and the number of their rows."""
+    """Returns the tensors of ``elems`` and the number of their rows."""
     flat = _flat_elements(what, fn, elems)
     for x in flat:
         if not x._array.ndim:
@@ -230,7 +229,7 @@ def _sequences(what: str, fn: Any, elems: Any) -> tuple[list[Tensor], int]:
 
 
 def _first_of(what: str, tensors: list[Tensor], count: int, reverse: bool) -> tuple[list[Tensor], list[Tensor]]:
-    """The row that begins, in the place of an initializer, and the other rows."""
+    """Returns the row that replaces the initializer, and the other rows."""
     if not count:
         raise OutOfRangeError(
             f"{what}: Tried to read from index 0 but array size is: 0 (elems is empty and there is no initializer)."
@@ -251,12 +250,12 @@ def scan(
     reverse: bool = False,
     name: str | None = None,
 ) -> Any:
-    """All values on the way of a fold: row i is ``fn`` of row i - 1 of the result and row i of ``elems``.
+    """All values of a fold: row i is ``fn`` of row i - 1 of the result and row i of ``elems``.
 
     Args:
-        fn: takes what it returned last, and a row of ``elems``; returns tensors like ``initializer``.
+        fn: takes its last result and a row of ``elems``; returns tensors like ``initializer``.
         elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each.
-        initializer: what ``fn`` is given with the first row; without it the first row begins, and is the first result.
+        initializer: what ``fn`` takes with the first row; without it the first row is the initial value and the first result.
         parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
         infer_shape: whether all results must have the shapes of ``initializer``.
         reverse: whether the last row comes first.
@@ -269,7 +268,7 @@ def scan(
         ValueError: ``fn`` returns another structure or shape; tensors of different numbers of rows.
         IndexError: scalars.
         InvalidArgumentError: ``fn`` returns another dtype.
-        OutOfRangeError: no rows and no initializer, or too few. TensorFlow: tf.scan.
+        OutOfRangeError: no rows and no initializer, or a tensor with too few rows. TensorFlow: tf.scan.
     """
     tensors, count = _sequences("scan", fn, elems)
     if initializer is None:
@@ -307,12 +306,12 @@ def foldl(
     swap_memory: bool = False,
     name: str | None = None,
 ) -> Any:
-    """What ``fn`` returns last, of what it returned before and each row in turn, from the first on.
+    """Folds the rows of ``elems`` with ``fn``, from the first to the last.
 
     Args:
-        fn: takes what it returned last, and a row of ``elems``.
+        fn: takes its last result and a row of ``elems``.
         elems: a tensor of rank 1 or more, or a nested structure of tensors with as many rows each.
-        initializer: what ``fn`` is given with the first row; without it the first row begins.
+        initializer: what ``fn`` takes with the first row; without it the first row is the initial value.
         parallel_iterations, back_prop, swap_memory, name: kept for TensorFlow's signature.
 
     Returns:
@@ -322,7 +321,7 @@ def foldl(
         TypeError: ``fn`` is not callable.
         ValueError: ``fn`` returns another structure; tensors of different numbers of rows.
         IndexError: scalars.
-        OutOfRangeError: no rows and no initializer, or too few. TensorFlow: tf.foldl.
+        OutOfRangeError: no rows and no initializer, or a tensor with too few rows. TensorFlow: tf.foldl.
     """
     return _folded("foldl", fn, elems, initializer, False)
 
@@ -336,7 +335,7 @@ def foldr(
     swap_memory: bool = False,
     name: str | None = None,
 ) -> Any:
-    """As ``foldl``, from the last row on. TensorFlow: tf.foldr."""
+    """Folds the rows of ``elems`` from the last to the first; else as ``foldl``. TensorFlow: tf.foldr."""
     return _folded("foldr", fn, elems, initializer, True)
 
 

@@ -1,4 +1,4 @@
-"""Reading at positions that a tensor holds: gather, gather_nd, embedding_lookup, where, boolean_mask."""
+"""Reads at positions given by a tensor: gather, gather_nd, embedding_lookup, where, boolean_mask."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16,
 
 
 def check_index_dtype(name: str, ids: np.ndarray) -> None:
-    """Raises InvalidArgumentError unless the dtype is one of indices: int16, int32 or int64."""
+    """Raises InvalidArgumentError unless the dtype of ``ids`` is int16, int32 or int64."""
     if ids.dtype not in _INDICES:
         raise refuse_dtype(f"{name} (indices)", ids.dtype, _INDICES)
 
 
 def check_indices(name: str, ids: np.ndarray, size: int) -> None:
-    """Raises InvalidArgumentError, naming the first index that is not in ``[0, size)``."""
+    """Raises InvalidArgumentError if an index is not in ``[0, size)``; the message names the first such index."""
     ids = moved(ids, None)
-    # Read as unsigned, a negative number is too large, too: one pass finds both.
+    # Read as unsigned, negative numbers are too large as well, so one comparison finds both errors.
     if ids.size and int(np.maximum.reduce(ids.view(_UNSIGNED[ids.dtype]), axis=None)) >= size:
         position = tuple(np.argwhere((ids < 0) | (ids >= size))[0].tolist())
         raise InvalidArgumentError(
@@ -66,7 +66,7 @@ def _gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.nd
 
 
 def _batch_positions(batch: tuple[int, ...], rank: int) -> list[np.ndarray]:
-    """For each batch dimension its positions, in shapes that broadcast to ``rank`` dimensions."""
+    """The positions along each batch dimension, in shapes that broadcast to ``rank`` dimensions."""
     return [
         np.arange(size).reshape((1,) * dimension + (size,) + (1,) * (rank - dimension - 1))
         for dimension, size in enumerate(batch)
@@ -76,10 +76,10 @@ def _batch_positions(batch: tuple[int, ...], rank: int) -> list[np.ndarray]:
 def _gather_gradient_run(
     g: np.ndarray, ids: np.ndarray, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> np.ndarray:
-    """Zeros of ``shape`` with ``g`` added at the places that ``_gather`` reads."""
+    """Zeros of ``shape`` with ``g`` added at the positions that ``_gather`` reads."""
     batch, size = shape[:batch_dims], shape[axis]
     middle, last = shape[batch_dims:axis], shape[axis + 1 :]
-    # The dimensions of g are batch, middle, those of ids, last; the rows to add are batch and ids, then middle and last.
+    # g has dimensions (batch, middle, ids, last); the rows to add need (batch, ids, middle, last).
     ids_axes = tuple(range(axis, axis + ids.ndim - batch_dims))
     rest = tuple(range(batch_dims, axis)) + tuple(range(axis + len(ids_axes), g.ndim))
     rows = g.transpose((*range(batch_dims), *ids_axes, *rest)).reshape(ids.size, *middle, *last)
@@ -100,7 +100,7 @@ def _gather_rule(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, axis: int, batch_
 
 
 def _whole_rows(g: Tensor, ids: Tensor, shape: tuple[int, ...]) -> IndexedSlices:
-    """The cotangent of a tensor of ``shape`` whose rows ``ids`` were read, as those rows."""
+    """The cotangent of a tensor of ``shape`` after a read of its rows ``ids``, as IndexedSlices."""
     reshape, count = TABLE["reshape"], ids._array.size
     if ids._array.ndim != 1:
         ids, g = reshape(ids, shape=(count,)), reshape(g, shape=(count, *shape[1:]))
@@ -108,7 +108,7 @@ def _whole_rows(g: Tensor, ids: Tensor, shape: tuple[int, ...]) -> IndexedSlices
 
 
 def with_row_numbers(ids: Batched, rows: int) -> Tensor:
-    """Positions in a tensor with a leading axis: the number of the row before each."""
+    """Positions in a tensor with a leading axis of rows: puts the row number before each position in ``ids``."""
     array = spread_rows(ids, rows)
     shape = (*array._array.shape[:-1], 1)
     numbers = np.arange(rows, dtype=array._array.dtype).reshape(rows, *[1] * (len(shape) - 1))
@@ -181,19 +181,19 @@ def gather(
 
     Args:
         params: any tensor of rank 1 or more.
-        indices: int32 or int64, of any shape.
+        indices: int32 or int64, any shape.
         validate_indices: kept for TensorFlow's signature; indices are always checked.
-        axis: along which; default ``batch_dims``.
-        batch_dims: how many first dimensions ``params`` and ``indices`` have in common: slices are taken from the
-            element of the same batch. A negative one counts from the rank of ``indices``; None is 0.
+        axis: the axis of the slices; default ``batch_dims``.
+        batch_dims: the number of leading dimensions that ``params`` and ``indices`` share; slices come from the same
+            batch element. A negative number counts from the rank of ``indices``; None is 0.
         name: kept for TensorFlow's signature.
 
     Returns:
         Shape ``params.shape[:axis] + indices.shape[batch_dims:] + params.shape[axis + 1:]``. The gradient with
-        respect to ``params`` is an ``IndexedSlices`` where axis is 0.
+        respect to ``params`` is an ``IndexedSlices`` if ``axis`` is 0.
 
     Raises:
-        InvalidArgumentError: an index that is negative or too large, batch dimensions that differ, no such axis.
+        InvalidArgumentError: an index is negative or too large, batch dimensions differ, or ``axis`` is out of range.
         ValueError: ``batch_dims`` is not less than the rank of ``indices`` plus one.
     """
     try:
@@ -232,17 +232,17 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
     """The rows of an embedding table at ``ids``.
 
     Args:
-        params: the table, shape (rows, ...), a tensor or variable; or a list of tables that follow one another.
-        ids: int32 or int64, of any shape; ragged ones give ragged rows.
-        max_norm: rows of a larger Euclidean norm are scaled down to it.
+        params: the table, shape (rows, ...), a tensor or variable; or a list of tables, which are concatenated.
+        ids: int32 or int64, any shape; ragged ids give ragged rows.
+        max_norm: the largest Euclidean norm of a row; rows with a larger norm are scaled down.
         name: kept for TensorFlow's signature.
 
     Returns:
         Shape ``ids.shape + params.shape[1:]``.
 
     Raises:
-        ValueError: no table, or ragged ids that are no integers.
-        InvalidArgumentError: an id that is negative or too large.
+        ValueError: the list of tables is empty, or ragged ids are not integers.
+        InvalidArgumentError: an id is negative or too large.
     """
     if isinstance(ids, Composite):
         if not ids.flat_values.dtype.is_integer:
@@ -261,7 +261,7 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
     axes = tuple(range(first, rows._array.ndim))
     limit = convert_beside(max_norm, rows._array.dtype)
     norm = TABLE["sqrt"](TABLE["reduce_sum"](rows * rows, axes=axes, keepdims=True))
-    # A row of zeros has no norm to divide by, and no need of scaling.
+    # Only rows with a large norm are divided, so a row of zeros causes no division by 0.
     large = TABLE["greater"](norm, limit)
     return where(large, rows * (limit / where(large, norm, limit)), rows)
 
@@ -270,7 +270,7 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
 
 
 def row_numbers(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The positions ``ids[..., :]`` in the first dimensions of ``shape`` as row numbers, -1 for one that is outside."""
+    """The positions ``ids[..., :]`` in the first dimensions of ``shape``, as row numbers; -1 for a position outside."""
     depth = ids.shape[-1]
     numbers = np.zeros(ids.shape[:-1], np.int64)
     outside = np.zeros(ids.shape[:-1], bool)
@@ -282,7 +282,7 @@ def row_numbers(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def checked_row_numbers(name: str, ids: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
-    """``row_numbers``; InvalidArgumentError for positions outside of ``shape`` if ``strict``."""
+    """``row_numbers``; if ``strict``, raises InvalidArgumentError for positions outside ``shape``."""
     numbers = row_numbers(ids, shape)
     if strict and numbers.size and np.minimum.reduce(numbers, axis=None) < 0:
         position = tuple(np.argwhere(numbers < 0)[0].tolist())
@@ -310,7 +310,7 @@ _gather_nd: Operation = operation(
 
 
 def gather_nd_or_zeros(x: Tensor, ids: Tensor) -> Tensor:
-    """The slices of ``x`` at positions, zeros for those outside."""
+    """The slices of ``x`` at positions ``ids``; zeros for positions outside."""
     return _gather_nd(x, ids, strict=False)
 
 
@@ -338,23 +338,24 @@ scatter_nd_row: Operation = operation(
 
 
 def check_positions(name: str, ids: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Refuses positions that are no integers, too deep for ``shape``, or outside of it.
+    """Checks positions in a tensor of ``shape``.
 
     Raises:
-        InvalidArgumentError: as said.
+        InvalidArgumentError: ``ids`` are not integers, have more numbers than ``shape`` has dimensions, or lie outside.
     """
     check_position_form(name, ids, shape)
     checked_row_numbers(name, ids, shape, True)
 
 
 def check_position_form(name: str, ids: np.ndarray, shape: tuple[int, ...], policy: str = "") -> bool:
-    """Refuses positions that are no integers or too deep for ``shape``, and unknown policies for those outside of it.
+    """Checks the dtype and the shape of positions in a tensor of ``shape``, and the policy for positions outside.
 
     Returns:
-        Whether positions outside of ``shape`` are errors: they are, but for the policy ``"IGNORE"``.
+        True if positions outside ``shape`` are errors, that is, unless the policy is ``"IGNORE"``.
 
     Raises:
-        InvalidArgumentError: as said.
+        InvalidArgumentError: ``ids`` are not integers, have more numbers than ``shape`` has dimensions, or ``policy`` is
+            unknown.
     """
     check_index_dtype(name, ids)
     if policy not in {"", "DEFAULT", "ERROR", "IGNORE"}:
@@ -378,16 +379,16 @@ def gather_nd(
 
     Args:
         params: any tensor.
-        indices: int32 or int64, shape (..., k): vectors of k numbers, one a dimension of ``params``.
-        batch_dims: how many first dimensions ``params`` and ``indices`` have in common.
+        indices: int32 or int64, shape (..., k): vectors of k numbers, one for each of the first dimensions of ``params``.
+        batch_dims: the number of leading dimensions that ``params`` and ``indices`` share.
         name: kept for TensorFlow's signature.
-        bad_indices_policy: ``"IGNORE"`` gives zeros for positions outside ``params``; else they are an error.
+        bad_indices_policy: ``"IGNORE"`` gives zeros for positions outside ``params``; otherwise they are errors.
 
     Returns:
         Shape ``indices.shape[:-1] + params.shape[batch_dims + k:]``.
 
     Raises:
-        InvalidArgumentError: a position outside ``params``, any position if it is empty, or k larger than its rank.
+        InvalidArgumentError: a position is outside ``params``, ``params`` is empty, or k is larger than its rank.
         ValueError: ``batch_dims`` is not less than the ranks.
     """
     try:
@@ -447,11 +448,11 @@ _true_positions.count_launches = launches_from("movement.selecting", "positions_
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
-    """``x`` where ``condition`` is true and ``y`` elsewhere; or, without them, the positions where it is true.
+    """``x`` where ``condition`` is true and ``y`` elsewhere; without ``x`` and ``y``, the positions of true elements.
 
     Args:
-        condition: bool; alone, also numbers, which are true unless 0.
-        x, y: of one dtype; all three broadcast.
+        condition: bool; without ``x`` and ``y`` also numeric, where nonzero elements are true.
+        x, y: tensors of one dtype, which broadcast with each other and ``condition``.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -459,8 +460,8 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
 
     Raises:
         ValueError: only one of ``x`` and ``y`` is given.
-        TypeError: a Python condition that is no bool, or a Python value that is no value of the other's dtype.
-        InvalidArgumentError: tensors of different dtypes, shapes that do not broadcast, a scalar condition alone.
+        TypeError: a Python condition is no bool, or a Python value does not fit the dtype of the other argument.
+        InvalidArgumentError: dtypes differ, shapes do not broadcast, or ``condition`` is scalar without ``x`` and ``y``.
     """
     if x is None and y is None:
         try:
@@ -501,15 +502,15 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = "b
 
     Args:
         tensor: shape (..., d1, ..., dk, ...).
-        mask: bool (numbers count as true unless 0), shape (d1, ..., dk), rank 1 or more.
-        axis: where in ``tensor`` the dimensions of ``mask`` begin; default 0.
+        mask: bool (or numbers, true unless 0), shape (d1, ..., dk), rank 1 or more.
+        axis: the first axis of ``tensor`` that ``mask`` covers; default 0.
         name: kept for TensorFlow's signature.
 
     Returns:
-        The dimensions of the mask replaced by one, as long as it has true elements.
+        ``tensor`` with the dimensions of the mask replaced by one, whose size is the number of true elements.
 
     Raises:
-        ValueError: a scalar mask, or one whose shape is not that of the tensor from ``axis`` on.
+        ValueError: the mask is a scalar, or its shape differs from that of ``tensor`` from ``axis`` on.
     """
     x, chosen = tensor_of(tensor), tensor_of(mask)
     shape, wanted = x._array.shape, chosen._array.shape
@@ -525,27 +526,27 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = "b
         )
     count = int(np.prod(wanted))
     reshape = TABLE["reshape"]
-    # Reshaped in any case: the gradient is dense, since a mask is no look-up in a table.
+    # Always reshapes, so that the gradient is dense: a mask is not a table look-up.
     x = reshape(x, shape=(*shape[:first], count, *shape[last:]))
     found = _true_positions(reshape(chosen, shape=(count,)))
     return _gather_row(x, reshape(found, shape=(len(found._array),)), axis=first, batch_dims=0)
 
 
-_MOST_PARTITIONS = 1 << 20  # TensorFlow takes more, and runs out of memory
+_MOST_PARTITIONS = 1 << 20  # TensorFlow accepts more, and runs out of memory
 
 
 def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str | None = None) -> list[Tensor]:
-    """The slices of ``data``, sorted into ``num_partitions`` tensors, each in the order in which they stand.
+    """Distributes the slices of ``data`` over ``num_partitions`` tensors and keeps their order.
 
     Args:
-        data: any tensor, of a shape that starts with that of ``partitions``.
-        partitions: int32: into which tensor each slice goes.
-        num_partitions: how many there are, at least 1.
+        data: any tensor whose shape starts with that of ``partitions``.
+        partitions: int32, the number of the output tensor for each slice.
+        num_partitions: the number of output tensors, at least 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a partition out of range, or shapes that do not fit.
-        ValueError: more than 2^20 partitions.
+        InvalidArgumentError: a partition is out of range, or shapes do not fit.
+        ValueError: ``num_partitions`` is larger than 2^20.
     """
     try:
         x, ids = tensor_of(data), tensor_of(partitions)
@@ -588,18 +589,18 @@ _unravel_index = operation(
 
 
 def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
-    """Positions in a tensor of a shape, from positions in its elements in row-major order.
+    """Converts row-major element numbers to positions in a tensor of shape ``dims``.
 
     Args:
         indices: int32 or int64, a scalar or vector.
-        dims: the shape, n numbers.
+        dims: a shape of n dimensions.
         name: kept for TensorFlow's signature.
 
     Returns:
         Shape ``[n] + indices.shape``.
 
     Raises:
-        InvalidArgumentError: an index out of range, a dimension of 0, or indices of another rank or dtype.
+        InvalidArgumentError: an index is out of range, a dimension is 0, or ``indices`` has another rank or dtype.
     """
     ids = tensor_of(indices)
     shape = integers(dims, "unravel_index: dims")

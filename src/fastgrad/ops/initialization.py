@@ -1,4 +1,4 @@
-"""First values of variables: ``tf.zeros_initializer`` and its fellows, functions of a shape and dtype."""
+"""Initializers of variables: ``tf.zeros_initializer`` and others, functions of a shape and dtype."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_
 
 
 class _Initializer:
-    """What these initializers share: their configuration is their arguments."""
+    """The base class of these initializers, whose configuration is their arguments."""
 
     _arguments: tuple[str, ...] = ()
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The arguments of the initializer, by name."""
         return {name: getattr(self, name) for name in self._arguments}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The initializer of which ``config`` is the ``get_config()``; a ``dtype`` in it is ignored, as in TensorFlow."""
+        """Makes an initializer from the result of ``get_config()``; ignores a ``dtype`` in it, as TensorFlow does."""
         return cls(**{name: value for name, value in config.items() if name != "dtype"})
 
 
@@ -34,7 +34,7 @@ def _sizes(shape: Any) -> tuple[int, ...]:
 
 
 def _part(shape: Any, options: dict[str, Any]) -> tuple[int, ...]:
-    """The sizes to fill: those of ``partition_shape`` where it is given.
+    """The shape to fill: ``partition_shape`` if it is given, else ``shape``.
 
     Raises:
         TypeError: an option other than ``partition_shape`` and ``partition_offset``.
@@ -63,30 +63,30 @@ def _numeric(what: str, dtype: Any) -> np.dtype:
 
 
 class zeros_initializer(_Initializer):  # noqa: N801  # TensorFlow's name
-    """All zeros."""
+    """An initializer to zeros."""
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
-        """A tensor of zeros, of the shape ``partition_shape`` if that is given; ValueError for strings."""
+        """A tensor of zeros, of ``partition_shape`` if that is given; raises ValueError for strings."""
         return constant_tensor(np.zeros(_part(shape, options), _numeric("zeros_initializer", dtype)))
 
 
 class ones_initializer(_Initializer):  # noqa: N801
-    """All ones."""
+    """An initializer to ones."""
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
-        """A tensor of ones, of the shape ``partition_shape`` if that is given; ValueError for strings."""
+        """A tensor of ones, of ``partition_shape`` if that is given; raises ValueError for strings."""
         return constant_tensor(np.ones(_part(shape, options), _numeric("ones_initializer", dtype)))
 
 
 class constant_initializer(_Initializer):  # noqa: N801
-    """Given values.
+    """An initializer to given values.
 
     Args:
         value: a number, or a list or array with as many elements as the shape.
-        support_partition: whether a call may ask for a part of the shape, by ``partition_shape``.
+        support_partition: whether a call may give ``partition_shape``.
 
     Raises:
-        TypeError: ``value`` is none of these.
+        TypeError: ``value`` has another type.
     """
 
     _arguments = ("value",)
@@ -99,11 +99,11 @@ class constant_initializer(_Initializer):  # noqa: N801
         self.value, self.support_partition = value, support_partition
 
     def __call__(self, shape: Any, dtype: Any = None, **options: Any) -> Tensor:
-        """A tensor of the values; ``dtype`` defaults to theirs.
+        """A tensor of the values; ``dtype`` defaults to the dtype of the values.
 
         Raises:
-            TypeError: the number of values is not the shape's.
-            ValueError: a partition is asked for, and ``support_partition`` is False.
+            TypeError: the number of values does not fit the shape.
+            ValueError: ``partition_shape`` is given, and ``support_partition`` is False.
         """
         sizes = _part(shape, options)
         if options and not self.support_partition:
@@ -116,11 +116,11 @@ class constant_initializer(_Initializer):  # noqa: N801
 
 
 class random_normal_initializer(_Initializer):  # noqa: N801
-    """Normally distributed numbers, others at every call unless there is a seed.
+    """An initializer to normally distributed numbers; without a seed they differ at every call.
 
     Args:
-        mean, stddev: of the distribution.
-        seed: an integer, which gives the same numbers at every call.
+        mean, stddev: the mean and the standard deviation.
+        seed: an integer, with which every call gives the same numbers.
     """
 
     _arguments = ("mean", "stddev", "seed")
@@ -129,7 +129,7 @@ class random_normal_initializer(_Initializer):  # noqa: N801
         self.mean, self.stddev, self.seed = mean, stddev, seed
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
-        """A floating tensor of draws, of the shape ``partition_shape`` if that is given; ValueError for other dtypes."""
+        """A floating tensor of draws, of ``partition_shape`` if that is given; raises ValueError for other dtypes."""
         kind = _floating("random_normal_initializer", dtype)
         sizes = _part(shape, options)
         if self.seed is None:
@@ -138,11 +138,11 @@ class random_normal_initializer(_Initializer):  # noqa: N801
 
 
 class random_uniform_initializer(_Initializer):  # noqa: N801
-    """Uniformly distributed numbers, others at every call unless there is a seed.
+    """An initializer to uniformly distributed numbers; without a seed they differ at every call.
 
     Args:
         minval, maxval: the bounds.
-        seed: an integer, which gives the same numbers at every call.
+        seed: an integer, with which every call gives the same numbers.
     """
 
     _arguments = ("minval", "maxval", "seed")
@@ -151,7 +151,7 @@ class random_uniform_initializer(_Initializer):  # noqa: N801
         self.minval, self.maxval, self.seed = minval, maxval, seed
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
-        """A floating or integer tensor of draws, of the shape ``partition_shape`` if that is given."""
+        """A floating or integer tensor of draws, of ``partition_shape`` if that is given."""
         sizes = _part(shape, options)
         if self.seed is None:
             return uniform(sizes, self.minval, self.maxval, dtype)

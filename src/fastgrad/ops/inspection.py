@@ -1,4 +1,4 @@
-"""What a tensor holds: where its extremes are, how many elements are zero, whether they ascend."""
+"""Queries of the elements of a tensor: positions of extremes, counts of nonzeros, monotonicity."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, redu
 from fastgrad.tensor import Tensor, constant_tensor
 
 LITTLE = 2048
-"""Elements from which on a kernel is quicker than NumPy and a look for NaN."""
+"""The number of elements from which a kernel is faster than NumPy and a test for NaN."""
 
 
 def _position(find: Any, worst: float, x: np.ndarray, axis: int, output_type: str) -> Any:
-    # NumPy finds the first NaN, TensorFlow passes over them.
+    # NumPy returns the position of the first NaN, TensorFlow ignores NaN.
     if x.dtype.kind in "fV" and np.isnan(x).any():
         x = np.where(np.isnan(x), x.dtype.type(worst), x)
     return np.asarray(find(x, axis)).astype(output_type, copy=False)
@@ -94,7 +94,7 @@ def _found(row: Operation, input: Any, axis: Any, output_type: Any, allowed: tup
 
 
 def argmax(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: str | None = None) -> Tensor:
-    """The position of the largest element along an axis, the first of several; NaN is passed over.
+    """The position of the largest element along an axis, the first of several; ignores NaN.
 
     Args:
         input: a tensor of real numbers or booleans.
@@ -103,14 +103,14 @@ def argmax(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a dtype without an order, no such axis, an empty axis, another output type.
+        InvalidArgumentError: the dtype has no order, ``axis`` is out of range or empty, or ``output_type`` is another one.
         TypeError: ``axis`` is a list.
     """
     return _found(_argmax, input, axis, output_type, ("int16", "uint16", "int32", "int64"))
 
 
 def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: str | None = None) -> Tensor:
-    """The position of the smallest element along an axis, the first of several; NaN is passed over.
+    """The position of the smallest element along an axis, the first of several; ignores NaN.
 
     Args:
         input: a tensor of real numbers or booleans.
@@ -119,7 +119,7 @@ def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a dtype without an order, no such axis, an empty axis, another output type.
+        InvalidArgumentError: the dtype has no order, ``axis`` is out of range or empty, or ``output_type`` is another one.
         TypeError: ``axis`` is a list.
     """
     return _found(_argmin, input, axis, output_type, ("int32", "int64"))
@@ -154,17 +154,17 @@ _count_nonzero = operation(
 def count_nonzero(
     input: Any, axis: Any = None, keepdims: bool | None = None, dtype: Any = dtypes.int64, name: str | None = None
 ) -> Tensor:
-    """How many elements are not zero (false, the empty string), over axes.
+    """The number of nonzero elements over axes; False and the empty string count as zero.
 
     Args:
         input: any tensor.
-        axis: an int or several; None counts everything.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
-        dtype: of the counts.
+        dtype: the dtype of the counts.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: there is no such axis.
+        InvalidArgumentError: an axis is out of range.
     """
     x = tensor_of(input)
     counts = _count_nonzero(x, axes=reduction_axes("count_nonzero", axis, x._array.ndim), keepdims=bool(keepdims))
@@ -172,7 +172,7 @@ def count_nonzero(
 
 
 def zero_fraction(value: Any, name: str | None = None) -> Tensor:
-    """Which part of the elements is zero, as float32; NaN of no elements.
+    """The fraction of elements that are zero, as float32; NaN for an empty tensor.
 
     Args:
         value: a tensor of any dtype.
@@ -192,18 +192,18 @@ def _ascends(name: str, compare: Any, x: Any) -> Tensor:
 
 
 def is_non_decreasing(x: Any, name: str | None = None) -> Tensor:
-    """Whether the elements, row after row, never become smaller.
+    """Whether no element, in row-major order, is smaller than the one before it.
 
     Raises:
-        TypeError: no numbers.
+        TypeError: ``x`` is not numeric.
     """
     return _ascends("is_non_decreasing", greater_equal, x)
 
 
 def is_strictly_increasing(x: Any, name: str | None = None) -> Tensor:
-    """Whether each element, row after row, is larger than the one before.
+    """Whether each element, in row-major order, is larger than the one before it.
 
     Raises:
-        TypeError: no numbers.
+        TypeError: ``x`` is not numeric.
     """
     return _ascends("is_strictly_increasing", greater, x)

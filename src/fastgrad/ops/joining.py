@@ -1,4 +1,4 @@
-"""Several tensors to one and back: concat, stack, unstack, split."""
+"""Joining and splitting of tensors: concat, stack, unstack, split."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _concat_gradient(needs: tuple[bool, ...], g: Tensor, y: Tensor, *xs: Tensor,
 
 
 def _pieces_of(g: Any) -> tuple[Tensor, ...]:
-    """The cotangents of one piece or more: a single one does not come in a tuple."""
+    """The cotangents of the pieces as a tuple; ``g`` is no tuple if there is one piece."""
     return g if type(g) is tuple else (g,)
 
 
@@ -62,18 +62,20 @@ _split: Operation = operation(
 
 
 def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
-    """Tensors joined along an axis that they have.
+    """Tensors joined along an existing axis.
 
     Args:
-        values: a list of tensors of one dtype, with equal shapes but for ``axis``; a single tensor is returned as it is.
-        axis: in ``[-rank, rank)``.
+        values: a list of tensors of one dtype, whose shapes differ at most on ``axis``; a single tensor is returned
+            unchanged.
+        axis: an integer in ``[-rank, rank)``.
         name: kept for TensorFlow's signature.
 
     Returns:
-        A tensor whose size on ``axis`` is the sum of theirs.
+        A tensor whose size on ``axis`` is the sum of the sizes of the tensors.
 
     Raises:
-        InvalidArgumentError: no tensors, scalars, different ranks, sizes or dtypes, or no such axis.
+        InvalidArgumentError: there are no tensors, a tensor is a scalar, ranks, sizes or dtypes differ, or ``axis`` is out
+            of range.
     """
     try:
         if not isinstance(values, (list, tuple)):
@@ -146,8 +148,8 @@ def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Any:
     """Tensors of one shape, joined along a new axis.
 
     Args:
-        values: a list of tensors of one shape and dtype, or a tensor that is unstacked along its first axis.
-        axis: where the new axis goes, in ``[-rank - 1, rank + 1)``.
+        values: a list of tensors of one shape and dtype, or a tensor, which is unstacked along its first axis.
+        axis: the position of the new axis, in ``[-rank - 1, rank + 1)``.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -182,16 +184,16 @@ def stack(values: Any, axis: Any = 0, name: str | None = "stack") -> Any:
 
 
 def unstack(value: Any, num: int | None = None, axis: Any = 0, name: str | None = "unstack") -> list[Tensor]:
-    """The slices of ``value`` along an axis, which they no longer have.
+    """The slices of ``value`` along an axis; the slices do not have this axis.
 
     Args:
         value: a tensor of rank 1 or more.
-        num: how many there should be; checked if given.
-        axis: in ``[-rank, rank)``.
+        num: the expected number of slices, checked if given.
+        axis: an integer in ``[-rank, rank)``.
         name: kept for TensorFlow's signature.
 
     Returns:
-        A list of as many tensors as ``axis`` is long.
+        A list of tensors; their number is the size of ``axis``.
 
     Raises:
         ValueError: ``axis`` is out of range.
@@ -212,16 +214,17 @@ def split(
 
     Args:
         value: a tensor of rank 1 or more.
-        num_or_size_splits: how many equal pieces, a Python int; or their sizes, one of which may be -1 for what is left.
-        axis: in ``[-rank, rank)``.
-        num: how many sizes there should be; checked if given.
+        num_or_size_splits: the number of equal pieces, a Python int; or the sizes of the pieces. One size may be -1, for
+            all remaining elements.
+        axis: an integer in ``[-rank, rank)``.
+        num: the expected number of sizes, checked if given.
         name: kept for TensorFlow's signature.
 
     Returns:
         A list of tensors.
 
     Raises:
-        InvalidArgumentError: the pieces do not add up to the size of the axis, or there is no such axis.
+        InvalidArgumentError: the pieces do not add up to the size of the axis, or ``axis`` is out of range.
         ValueError: ``num_or_size_splits`` is a scalar tensor or a float.
     """
     try:

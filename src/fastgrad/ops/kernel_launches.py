@@ -1,4 +1,4 @@
-"""Where rows of the table find their kernels: in modules that are imported when the first program, or much work, needs them."""
+"""Lazy look-up of kernels for operations: imports a kernel module when a program or a large array first needs it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from fastgrad.kernels.runtime.eager_launch import SHARED_FROM, call_at_once, run
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
 MUCH = 1 << 15
-"""Elements of the largest array from which on a row's kernels are faster than a few passes of NumPy."""
+"""The size of the largest array, in elements, from which a kernel is faster than a few passes of NumPy."""
 TRANSCENDENTAL = 0.5
-"""Nanoseconds of an exponential, a sine ..., about."""
+"""The approximate cost of one exponential, sine and so on, in nanoseconds."""
 
 
 def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., Launches | None]:
-    """The ``launches`` of a row, by the name of the function that gives them.
+    """Returns the ``launches`` of an operation; imports the module at the first call.
 
     Args:
-        module: of ``fastgrad.kernels``.
-        function: in it, ``(inputs, outputs, **attributes)`` to launches; with ``arguments`` a function of those that makes it.
+        module: the name of a module, below ``fastgrad.kernels``.
+        function: the name of a function in it, from ``(inputs, outputs, **attributes)`` to launches.
+        *arguments: if given, ``function(*arguments)`` makes the function above.
     """
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
@@ -44,15 +45,15 @@ def planned(
     outputs: Sequence[Any],
     attributes: dict[str, Any],
 ) -> Launches | None:
-    """What a row's ``launches`` gives, which is kept for arrays of these shapes and dtypes.
+    """Returns ``launches(inputs, outputs, **attributes)``, cached by shapes, dtypes and attributes.
 
     Args:
-        launches: of a row; its answer follows from what is given to it.
-        inputs, outputs, attributes: what is given; the attributes are hashable.
+        launches: the ``launches`` of an operation, a pure function.
+        inputs, outputs, attributes: its arguments; the attributes are hashable.
     """
     key = (launches, *[(x.dtype, x.shape) for x in (*inputs, *outputs)], *attributes.items())
     found: Launches | None = _plans.get(key, NotImplemented)
-    if found is NotImplemented:  # None is an answer
+    if found is NotImplemented:  # None is a valid cached result
         found = launches(inputs, outputs, **attributes)
         if len(_plans) >= _MOST_PLANS:
             _plans.clear()
@@ -64,11 +65,14 @@ _WITH_KERNELS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def by_kernel_of_floats(name: str, by_numpy: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
-    """A ``run`` of one array: for float32 and float64 a kernel, which is exact to 2 ulp and gives the bits of programs.
+    """Makes a ``run`` of one array that calls a kernel for float32 and float64.
+
+    The kernel's error is at most 2 ulp, and its bits equal those of programs.
 
     Args:
-        name: of the kernel, in ``fastgrad.kernels.elementwise.transcendental``.
-        by_numpy: for other dtypes; NumPy's float32 functions are off by up to 4 ulp, and differ between processors.
+        name: the name of the kernel in ``fastgrad.kernels.elementwise.transcendental``.
+        by_numpy: the function for other dtypes. NumPy's float32 functions have errors up to 4 ulp and differ between
+            processors.
     """
     kernels: dict[np.dtype, Any] = {}
 
@@ -94,11 +98,13 @@ def by_kernel_of_floats(name: str, by_numpy: Callable[[np.ndarray], Any]) -> Cal
 
 
 def by_launches(launches: Callable[..., Launches | None], by_numpy: Callable[..., Any]) -> Callable[..., np.ndarray]:
-    """A ``run`` whose result has the arrays' broadcast shape and dtype: by the row's kernels, to the bits of programs.
+    """Makes a ``run`` that calls the operation's kernels, so that its bits equal those of programs.
+
+    The result has the broadcast shape of the arrays and the dtype of the first.
 
     Args:
-        launches: the row's.
-        by_numpy: where there are no kernels.
+        launches: the ``launches`` of the operation.
+        by_numpy: the function for arrays without kernels.
     """
 
     def run(*arrays: np.ndarray, **attributes: Any) -> np.ndarray:
@@ -120,12 +126,12 @@ def by_kernels_if_much(
     by_numpy: Callable[..., np.ndarray],
     result: Callable[..., tuple[tuple[int, ...], np.dtype]],
 ) -> Callable[..., np.ndarray]:
-    """A row's ``run``: by its kernels where there is much to do, and there are any; else by NumPy, to the same bits.
+    """Makes a ``run`` that calls kernels for arrays of ``MUCH`` elements or more, else NumPy; both give the same bits.
 
     Args:
-        launches: the row's.
-        by_numpy: takes arrays and the row's attributes.
-        result: takes the same, and gives the shape and the dtype of the result.
+        launches: the ``launches`` of the operation; where it gives None, NumPy computes.
+        by_numpy: the NumPy function of arrays and the operation's attributes.
+        result: returns the shape and the dtype of the result, from the same arguments.
     """
 
     def run(*arrays: np.ndarray, **attributes: Any) -> np.ndarray:

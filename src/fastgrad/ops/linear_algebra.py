@@ -1,7 +1,7 @@
 """Systems of linear equations, inverses and determinants: cholesky, solve, triangular_solve, inv, det, lstsq, pinv ...
 
-Matrices are the last two dimensions, all others are batches; float32, float64, complex64 and complex128. LAPACK does
-the work, through NumPy and SciPy.
+The last two dimensions are matrices, all others are batches. Dtypes are float32, float64, complex64 and complex128.
+LAPACK computes the results, through NumPy and SciPy.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from fastgrad.ops.shaping import reshape
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 LAPACK = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
-"""The dtypes of matrices that can be decomposed."""
+"""The dtypes that LAPACK supports."""
 
 BY_LAPACK = "LAPACK computes it"
-"""Why these operations have no kernels."""
+"""The reason why these operations have no kernels."""
 
 
 def check_matrices(x: np.ndarray, name: str, square: bool = True) -> None:
-    """Raises InvalidArgumentError unless ``x`` holds matrices (square ones) of a dtype that LAPACK takes."""
+    """Raises InvalidArgumentError unless ``x`` holds matrices (square if ``square``) of a dtype of LAPACK."""
     TABLE[name].check_dtype(x)
     if x.ndim < 2:
         raise InvalidArgumentError(f"{name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)}).")
@@ -68,7 +68,7 @@ def _cholesky(x: np.ndarray) -> np.ndarray:
 
 
 def _cholesky_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    # Murray, "Differentiation of the Cholesky decomposition" (2016), with the symmetric cotangent that TensorFlow gives.
+    # Murray, "Differentiation of the Cholesky decomposition" (2016); the cotangent is symmetric, as in TensorFlow.
     middle = matmul(y, g, adjoint_a=True)
     middle = band_part(set_diag(middle, 0.5 * diag_part(middle)), -1, 0)
     left = _triangular(y, middle, lower=True, adjoint=True)
@@ -80,7 +80,7 @@ _cholesky_row = _matrix_form("cholesky", _cholesky, _cholesky_gradient)
 
 
 def cholesky(input: Any, name: str | None = None) -> Tensor:
-    """The lower triangular ``L`` with ``input = L @ L^H``, of positive definite matrices.
+    """The lower triangular ``L`` with ``input = L @ L^H``, for positive definite matrices.
 
     Args:
         input: shape (..., n, n), float or complex; only the lower triangle is read.
@@ -90,7 +90,7 @@ def cholesky(input: Any, name: str | None = None) -> Tensor:
         Shape (..., n, n). A matrix that is not positive definite gives NaN in the lower triangle.
 
     Raises:
-        InvalidArgumentError: no square matrices, or another dtype.
+        InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
     x = tensor_of(input)
     check_matrices(x._array, "cholesky")
@@ -136,12 +136,12 @@ def triangular_solve(
     Args:
         matrix: shape (..., n, n); the other triangle is not read. A zero on the diagonal gives inf or NaN.
         rhs: shape (..., n, k); the leading dimensions broadcast.
-        lower: whether the lower triangle is the matrix, or else the upper one.
+        lower: whether the matrix is the lower triangle; otherwise the upper triangle.
         adjoint: whether to solve with the conjugate transpose of the triangle.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: shapes that do not fit, two dtypes, or another dtype.
+        InvalidArgumentError: shapes do not fit, dtypes differ, or a dtype is unsupported.
     """
     a, b = tensors_of((matrix, rhs), "triangular_solve")
     check_matrices(a._array, "triangular_solve")
@@ -180,7 +180,7 @@ def cholesky_solve(chol: Any, rhs: Any, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: as ``tf.linalg.triangular_solve``.
+        InvalidArgumentError: as in ``tf.linalg.triangular_solve``.
     """
     chol, rhs = tensors_of((chol, rhs), "cholesky_solve")
     return triangular_solve(chol, triangular_solve(chol, rhs), adjoint=True)
@@ -216,7 +216,7 @@ def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None)
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a singular matrix, shapes that do not fit, two dtypes, or another dtype.
+        InvalidArgumentError: a matrix is singular, shapes do not fit, dtypes differ, or a dtype is unsupported.
     """
     a, b = tensors_of((matrix, rhs), "solve")
     check_matrices(a._array, "solve")
@@ -252,7 +252,7 @@ def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a singular matrix, no square matrices, or another dtype.
+        InvalidArgumentError: a matrix is singular or not square, or the dtype is unsupported.
     """
     x = tensor_of(input)
     check_matrices(x._array, "inv")
@@ -275,11 +275,11 @@ def det(input: Any, name: str | None = None) -> Tensor:
     """The determinants of square matrices.
 
     Args:
-        input: shape (..., n, n), float or complex; gives shape (...).
+        input: shape (..., n, n), float or complex; the result has shape (...).
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no square matrices, or another dtype. Also the gradient at a singular matrix.
+        InvalidArgumentError: matrices are not square, or the dtype is unsupported; also the gradient at a singular matrix.
     """
     x = tensor_of(input)
     check_matrices(x._array, "det")
@@ -287,7 +287,7 @@ def det(input: Any, name: str | None = None) -> Tensor:
 
 
 class LogMatrixDeterminant(NamedTuple):
-    """What ``tf.linalg.slogdet`` gives."""
+    """The result of ``tf.linalg.slogdet``."""
 
     sign: Tensor
     log_abs_determinant: Tensor
@@ -301,7 +301,7 @@ def _slogdet(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _slogdet_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     weight = g[1]
     if x._array.dtype.kind == "c":
-        # d log det = trace(inv(x) dx): its real part moves the logarithm, its imaginary part turns the sign.
+        # d log det = trace(inv(x) dx): the real part changes the logarithm, the imaginary part rotates the sign.
         weight = to_complex(real(weight), imag(g[0] * conjugate(y[0])))
     return (_spread_over_matrix(weight) * _inv_row(x, adjoint=True),)
 
@@ -310,7 +310,7 @@ _slogdet_row = _matrix_form("slogdet", _slogdet, joint(_slogdet_gradient))
 
 
 def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
-    """The sign and the logarithm of the absolute value of determinants, for which the determinant may overflow.
+    """The sign and the logarithm of the absolute value of determinants, also where the determinant overflows.
 
     Args:
         input: shape (..., n, n), float or complex.
@@ -321,7 +321,7 @@ def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
         singular matrix.
 
     Raises:
-        InvalidArgumentError: no square matrices, or another dtype. Also the gradient at a singular matrix.
+        InvalidArgumentError: matrices are not square, or the dtype is unsupported; also the gradient at a singular matrix.
     """
     x = tensor_of(input)
     check_matrices(x._array, "slogdet")
@@ -329,14 +329,15 @@ def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
 
 
 def logdet(matrix: Any, name: str | None = None) -> Tensor:
-    """The logarithm of the determinant of positive definite matrices, by Cholesky decomposition.
+    """The logarithms of the determinants of positive definite matrices, by Cholesky decomposition.
 
     Args:
-        matrix: shape (..., n, n), float or complex; gives shape (...). NaN where it is not positive definite.
+        matrix: shape (..., n, n), float or complex; the result has shape (...), NaN for matrices that are not positive
+            definite.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no square matrices, or another dtype.
+        InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
     diagonal = diag_part(cholesky(matrix))
     if diagonal._array.dtype.kind == "c":
@@ -348,21 +349,21 @@ def logdet(matrix: Any, name: str | None = None) -> Tensor:
 
 
 def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True, name: str | None = None) -> Tensor:
-    """The ``x`` of least norm among those that minimise ``|matrix @ x - rhs|^2 + l2_regularizer * |x|^2``.
+    """The least-norm minimiser ``x`` of ``|matrix @ x - rhs|^2 + l2_regularizer * |x|^2``.
 
     Args:
         matrix: shape (..., m, n), float or complex.
         rhs: shape (..., m, k); the leading dimensions broadcast.
         l2_regularizer: at least 0.
-        fast: whether to solve the normal equations by Cholesky decomposition, which needs a matrix of full rank (or a
-            regulariser) and gives NaN otherwise; if not, the pseudo-inverse is used and the regulariser is not.
+        fast: whether to solve the normal equations by Cholesky decomposition, which gives NaN unless the matrix has full
+            rank or there is a regulariser. Otherwise uses the pseudo-inverse and ignores the regulariser.
         name: kept for TensorFlow's signature.
 
     Returns:
         Shape (..., n, k).
 
     Raises:
-        InvalidArgumentError: shapes that do not fit, two dtypes, or another dtype.
+        InvalidArgumentError: shapes do not fit, dtypes differ, or a dtype is unsupported.
     """
     a, b = tensors_of((matrix, rhs), "lstsq")
     TABLE["cholesky"].check_dtype(a._array)
@@ -404,15 +405,15 @@ def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | Non
     """The Moore-Penrose pseudo-inverse. TensorFlow: tf.linalg.pinv.
 
     Args:
-        a: shape (..., m, n), float32 or float64; gives shape (..., n, m).
-        rcond: singular values up to ``rcond`` times the largest count as zero; one number, or one for each matrix. None
+        a: shape (..., m, n), float32 or float64; the result has shape (..., n, m).
+        rcond: singular values up to ``rcond`` times the largest count as zero; one number, or one number per matrix. None
             means ``10 * max(m, n) * eps`` of the dtype.
         validate_args: kept for TensorFlow's signature.
         name: kept for TensorFlow's signature.
 
     Raises:
-        TypeError: another dtype.
-        ValueError: fewer than two dimensions.
+        TypeError: ``a`` has another dtype.
+        ValueError: ``a`` has fewer than two dimensions.
     """
     x = tensor_of(a)
     check_real_matrices(x)
@@ -422,7 +423,7 @@ def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | Non
 
 
 def check_real_matrices(x: Tensor) -> None:
-    """Raises TensorFlow's errors of pinv and matrix_rank unless ``x`` holds float32 or float64 matrices."""
+    """Raises TensorFlow's errors for pinv and matrix_rank unless ``x`` holds float32 or float64 matrices."""
     if x.dtype not in (dtypes.float32, dtypes.float64):
         raise TypeError(f"Input `a` must have `float`-like `dtype` (saw {x.dtype.name}); use float32 or float64.")
     if x._array.ndim < 2:
@@ -454,12 +455,12 @@ def cross(a: Any, b: Any, name: str | None = None) -> Tensor:
     """The cross product of vectors of three elements.
 
     Args:
-        a: shape (..., 3), of a real dtype.
-        b: the shape and dtype of ``a``.
+        a: shape (..., 3), a real dtype.
+        b: a tensor of the shape and dtype of ``a``.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: two shapes or two dtypes.
+        InvalidArgumentError: shapes or dtypes differ.
         FailedPreconditionError: the last dimension is not 3.
     """
     a, b = tensors_of((a, b), "cross")

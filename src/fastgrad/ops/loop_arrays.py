@@ -1,9 +1,9 @@
-"""TensorArrays among the variables of a loop that is written down as one operation.
+"""TensorArrays among the variables of a loop that is recorded as one operation.
 
-A trip can't work on a list. What it does with an array is found out by running it once on a copy. An array that it only reads
-is a tensor that all trips read. One that it only writes gives, for each trip, the positions and the elements written; after the
-loop the last element written at each position is chosen. One that it reads and writes is a tensor that is
-carried on from trip to trip, a copy for each write.
+An iteration of a recorded loop cannot use a Python list. So the body runs once on copies of the arrays, which note their
+reads and writes. An array that is only read is a tensor that all iterations read. An array that is only written gives the
+positions and elements written by each iteration; after the loop the last element written at each position is chosen. An array
+that is read and written is a loop-carried tensor; each write copies it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 class NotInLoop(Exception):
-    """The loop does with an array what can't be written down."""
+    """The loop uses an array in a form that cannot be recorded."""
 
 
 class _Watched(TensorArray):
-    """A copy of an array that notes what is done with it."""
+    """A copy of a TensorArray that counts its writes and notes whether it is read."""
 
     def __init__(self, array: TensorArray) -> None:
         self._like(array)
@@ -47,16 +47,16 @@ class _Watched(TensorArray):
 
 
 class _Traced(TensorArray):
-    """An array within a trip.
+    """The stand-in for a TensorArray during one recorded iteration.
 
     Args:
-        array: that it stands for.
-        shape: of an element.
-        whole: all elements, stacked; None where none may be read.
+        array: the array that it replaces.
+        shape: the shape of an element.
+        whole: all elements, stacked; None if the array is only written.
 
     Attributes:
-        whole: as given, then with what was written.
-        written: the positions and elements written, if nothing is read.
+        whole: the argument ``whole``, updated by each write.
+        written: the positions and elements written, if the array is only written.
     """
 
     def __init__(self, array: TensorArray, shape: tuple[int, ...], whole: Tensor | None) -> None:
@@ -113,17 +113,18 @@ def _position(index: Any) -> Tensor:
 
 
 class LoopArrays:
-    """The arrays among the variables of a loop.
+    """The TensorArrays among the variables of a loop.
 
     Args:
-        arrays: as they are before it.
-        watched: what one trip did with copies of them.
+        arrays: the arrays before the loop.
+        watched: their copies, after one iteration ran on them.
 
     Attributes:
-        least: for how many trips there must be room for what they write, at least; 0 if none only writes.
+        least: the minimum number of iterations for which memory for written elements is reserved; 0 if no array is
+            only written.
 
     Raises:
-        NotInLoop: what a trip does with one can't be written down.
+        NotInLoop: an iteration uses an array in a form that cannot be recorded.
     """
 
     def __init__(self, arrays: Sequence[TensorArray], watched: Sequence[_Watched]) -> None:
@@ -168,12 +169,12 @@ class LoopArrays:
         return found
 
     def state(self) -> list[Tensor]:
-        """What is carried from trip to trip besides the loop's own tensors; the last is the number of trips, if it is asked for."""
+        """The loop-carried tensors of the arrays, then the iteration count if an array is only written."""
         count = [constant_tensor(np.zeros((), np.int64))] if self.least else []
         return [*[self._wholes[number] for number in self._carried], *count]
 
     def within(self, state: Sequence[Tensor]) -> list[TensorArray]:
-        """The arrays for one trip."""
+        """The stand-ins for the arrays during one iteration."""
         carried = dict(zip(self._carried, state, strict=False))
         return [
             _Traced(array, self._shapes[number], None if only else carried.get(number, self._wholes[number]))
@@ -183,12 +184,12 @@ class LoopArrays:
     def after(
         self, given: Sequence[Any], found: Sequence[Any], state: Sequence[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """The state after a trip, and what is kept of it.
+        """The state after an iteration, and the positions and elements that the iteration wrote.
 
         Args:
-            given: the arrays that the trip was given.
-            found: those that it returned.
-            state: before the trip.
+            given: the arrays passed to the iteration.
+            found: the arrays that the iteration returned.
+            state: the state before the iteration.
         """
         if any(one is not other for one, other in zip(given, found, strict=True)):
             raise NotInLoop
@@ -206,11 +207,11 @@ class LoopArrays:
         return after, kept
 
     def write_back(self, state: Sequence[Tensor], kept: Sequence[Tensor]) -> list[TensorArray]:
-        """Gives the arrays what the loop has done: they are changed in place, as by ``write``.
+        """Writes the results of the loop into the arrays, in place as ``write`` does, and returns the arrays.
 
         Args:
-            state: after the last trip.
-            kept: of the trips, stacked.
+            state: the state after the last iteration.
+            kept: the positions and elements written, stacked over the iterations.
         """
         wholes = dict(zip(self._carried, state, strict=False))
         items = iter(kept)
@@ -224,12 +225,12 @@ class LoopArrays:
 
 
 def _last_written(whole: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], trips: Tensor) -> Tensor:
-    """``whole`` with the element written last at each position.
+    """``whole`` with the last element written at each position.
 
     Args:
-        whole: all elements as they were.
-        pairs: for each write of a trip the positions and elements, a row a trip.
-        trips: how many of the rows there are.
+        whole: all elements before the loop.
+        pairs: the positions and the elements of each write in the body, one row per iteration.
+        trips: the number of iterations; later rows are unused.
     """
     room, writes = pairs[0][0]._array.shape[0], len(pairs)
     positions, elements = pairs[0]
@@ -259,13 +260,13 @@ def _last_written(whole: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], trips: 
 def loop_arrays(
     arrays: Sequence[TensorArray], variables: Any, body: Callable[..., Any], tracer: Any
 ) -> LoopArrays | None:
-    """What a loop's body does with the arrays among its variables; None if that can't be written down.
+    """The ``LoopArrays`` of a loop; None if the loop cannot be recorded with its arrays.
 
     Args:
-        arrays: these, in order.
-        variables: of the loop.
-        body: takes and returns them.
-        tracer: who writes the loop down.
+        arrays: the arrays among ``variables``, in order.
+        variables: the variables of the loop.
+        body: the function that takes and returns the variables.
+        tracer: the tracer that records the loop.
     """
     if not arrays:
         return LoopArrays([], [])

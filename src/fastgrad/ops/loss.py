@@ -18,7 +18,7 @@ from fastgrad.ops.rows import column, row_sum
 from fastgrad.ops.softmax import softmax_gradient
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
-# Half-width logits are widened first: a probability rounded to half width is no base for the gradient's p - 1.
+# Half-width logits are widened first, because rounded probabilities make the gradient's p - 1 inaccurate.
 _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype("float32"), np.dtype("float64")])
 
 
@@ -94,7 +94,7 @@ def _sparse_both(g: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> tuple
     return loss, _sparse_backward(g, probabilities, labels)
 
 
-# What programs run where the cotangent of the losses is known beforehand (compiler/passes/join_losses.py).
+# Programs use it where the cotangent of the losses is known in the forward pass (compiler/passes/join_losses.py).
 operation(
     "sparse_softmax_cross_entropy_and_gradient",
     Form.FUSED,
@@ -108,16 +108,16 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
     """The cross-entropy between class numbers and the softmax of logits.
 
     Args:
-        labels: int32 or int64 of shape (d0, ..., dn), values in [0, classes).
-        logits: floating of shape (d0, ..., dn, classes).
+        labels: int32 or int64, shape (d0, ..., dn), values in [0, classes).
+        logits: floating, shape (d0, ..., dn, classes).
         name: kept for TensorFlow's signature, here and below.
 
     Returns:
         The losses, of the shape of ``labels`` and the dtype of ``logits``.
 
     Raises:
-        ValueError: the ranks or static shapes do not go together.
-        InvalidArgumentError: a label is out of range, or a dtype is not as above.
+        ValueError: the ranks or static shapes do not fit.
+        InvalidArgumentError: a label is out of range, or a dtype is wrong.
         TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits.
     """
     x = convert_to_tensor(logits)
@@ -189,7 +189,7 @@ def _dense_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabili
     )
 
 
-# g * (probabilities - labels): as TensorFlow's, right where the labels of a row sum to one.
+# g * (probabilities - labels), as in TensorFlow; correct if the labels of each row sum to one.
 _dense_gradient = operation(
     "softmax_cross_entropy_gradient",
     Form.FUSED,
@@ -250,7 +250,7 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
 
 
 def _matrices(what: str, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits and labels as matrices of one shape: of the rows of all their first dimensions, as in TensorFlow, one row may stand for all."""
+    """Logits ``x`` and labels ``t`` as matrices of one shape; one row may broadcast to all rows, as in TensorFlow."""
     flat = [(math.prod(v._array.shape[:-1]), *v._array.shape[-1:]) for v in (x, t)]
     try:
         shape = np.broadcast_shapes(*flat)
@@ -290,7 +290,7 @@ _sigmoid = elementwise(
 
 
 def sigmoid_cross_entropy_with_logits(labels: Any = None, logits: Any = None, name: str | None = None) -> Tensor:
-    """Binary cross-entropy between ``labels`` in [0, 1] and the sigmoid of ``logits``, element by element.
+    """The binary cross-entropy between ``labels`` in [0, 1] and the sigmoid of ``logits``, element by element.
 
     Args:
         labels, logits: floating, of one shape and dtype.
@@ -312,7 +312,7 @@ def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any
 
     Args:
         labels, logits: floating, of one shape and dtype.
-        pos_weight: a number or a tensor that broadcasts with them.
+        pos_weight: a number, or a tensor that broadcasts with the logits.
 
     Returns:
         ``(1 - z) x + (1 + (q - 1) z) (log(1 + exp(-|x|)) + max(-x, 0))``.
@@ -345,7 +345,7 @@ def l2_loss(t: Any, name: str | None = None) -> Tensor:
 
 
 def log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = False, name: str | None = None) -> Tensor:
-    """``exp(log_input) - log_input * targets``, plus Stirling's term for targets above 1 if the full loss is wanted.
+    """``exp(log_input) - log_input * targets``, optionally plus Stirling's term for targets above 1.
 
     Args:
         targets, log_input: floating, of one shape and dtype.
@@ -369,11 +369,11 @@ def log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = Fal
 
 
 def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, global_batch_size: Any = None) -> Tensor:
-    """The sum of losses, weighted, over the batch size.
+    """The weighted sum of the losses, divided by the batch size.
 
     Args:
-        per_example_loss: one loss an example; the average of integers is a float.
-        sample_weight: broadcasts with it, or None.
+        per_example_loss: one loss per example; the average of integers is a float.
+        sample_weight: weights that broadcast with the losses, or None.
         global_batch_size: an integer; default the number of losses.
 
     Raises:
@@ -386,14 +386,14 @@ def compute_average_loss(per_example_loss: Any, sample_weight: Any = None, globa
     if sample_weight is not None:
         if losses.dtype.is_floating:
             losses = losses * convert_to_tensor(sample_weight, dtype_hint=losses.dtype)
-        else:  # weighted as floats, integers again
+        else:  # computes in float32 and casts back to integers
             losses = cast(cast(losses, "float32") * cast(sample_weight, "float32"), losses.dtype)
     total = TABLE["reduce_sum"](losses, axes=tuple(range(losses.ndim)), keepdims=False)
     return divide_no_nan(total, constant_tensor(np.asarray(size, total._array.dtype)))
 
 
 def scale_regularization_loss(regularization_loss: Any) -> Tensor:
-    """The sum of regularisation losses, over the one replica. TensorFlow: tf.nn.scale_regularization_loss."""
+    """The sum of regularisation losses, for one replica. TensorFlow: tf.nn.scale_regularization_loss."""
     losses = convert_to_tensor(regularization_loss)
     TABLE["reduce_sum"].check_dtype(losses._array)
     return TABLE["reduce_sum"](losses, axes=tuple(range(losses.ndim)), keepdims=False)

@@ -1,4 +1,4 @@
-"""What is made from the factors of ``tf.linalg.lu``: solutions, the inverse, the matrix itself."""
+"""Computations with the factors of ``tf.linalg.lu``: solutions, the inverse, and the matrix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _checked(name: str, lower_upper: Tensor, perm: Any) -> Tensor:
-    """``perm`` as a tensor, of a shape that goes with square factors."""
+    """Returns ``perm`` as a tensor; raises unless ``lower_upper`` is square and ``perm`` has a matching shape."""
     shape = lower_upper._array.shape
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise ValueError(f"{name}: `lower_upper` must be square, got shape {list(shape)}.")
@@ -49,7 +49,7 @@ def lu_solve(lower_upper: Any, perm: Any, rhs: Any, validate_args: bool = False,
 
     Raises:
         ValueError: the factors are not square, or ``rhs`` is no matrix.
-        InvalidArgumentError: other shapes that do not go together. TensorFlow: tf.linalg.lu_solve.
+        InvalidArgumentError: other shapes do not fit. TensorFlow: tf.linalg.lu_solve.
     """
     factors, right = tensors_of((lower_upper, rhs), "lu_solve")
     order = _checked("lu_solve", factors, perm)
@@ -82,7 +82,7 @@ def lu_matrix_inverse(lower_upper: Any, perm: Any, validate_args: bool = False, 
 
 
 def lu_reconstruct(lower_upper: Any, perm: Any, validate_args: bool = False, name: str | None = None) -> Tensor:
-    """The matrix x again, given ``lower_upper, perm = tf.linalg.lu(x)``; arguments and errors as in ``lu_solve``.
+    """The matrix x, given ``lower_upper, perm = tf.linalg.lu(x)``; arguments and errors as in ``lu_solve``.
 
     TensorFlow: tf.linalg.lu_reconstruct.
     """

@@ -21,7 +21,7 @@ from fastgrad.tensor import Tensor
 def _matrix_function(
     name: str, run: Callable[[np.ndarray], np.ndarray], dtypes: frozenset[np.dtype] = LAPACK
 ) -> Operation:
-    """Declares ``f(x)`` for square matrices."""
+    """Declares an operation that computes ``run(x)`` for square matrices ``x``."""
 
     def gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
         # The upper right block of f([[a, g], [0, a]]) is the derivative of f at a in the direction g, and its adjoint is
@@ -49,10 +49,10 @@ def _each(function: str, x: np.ndarray) -> np.ndarray:
     import scipy.linalg
 
     out = np.empty(x.shape, x.dtype)
-    # In double precision: in single, SciPy's own check of logm's result fails as a rule.
+    # Computes in double precision, because in single precision SciPy's check of logm's result usually fails.
     wide = x.astype(np.result_type(x.dtype, np.float64))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of singular matrices, whose results are inf and NaN
+        warnings.simplefilter("ignore")  # warnings about singular matrices, whose results are inf and NaN
         for index in np.ndindex(x.shape[:-2] if x.size else (0,)):
             try:
                 y = getattr(scipy.linalg, function)(wide[index]) if np.isfinite(x[index]).all() else np.nan
@@ -75,7 +75,7 @@ def expm(input: Any, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no square matrices, or another dtype.
+        InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
     x = tensor_of(input)
     check_matrices(x._array, "expm")
@@ -90,7 +90,7 @@ def logm(input: Any, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no square matrices, or another dtype.
+        InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
     x = tensor_of(input)
     check_matrices(x._array, "logm")
@@ -105,7 +105,7 @@ def sqrtm(input: Any, name: str | None = None) -> Tensor:
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no square matrices, or another dtype.
+        InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
     x = tensor_of(input)
     check_matrices(x._array, "sqrtm")

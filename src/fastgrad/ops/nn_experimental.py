@@ -1,4 +1,4 @@
-"""``tf.nn.experimental``: dropout by a seed or by a sampler of one's own."""
+"""``tf.nn.experimental``: dropout by a seed or by the caller's sampler."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from fastgrad.tensor import Tensor, convert_to_tensor
 def general_dropout(
     x: Any, rate: Any, uniform_sampler: Callable[..., Any], noise_shape: Any = None, name: str | None = None
 ) -> Tensor:
-    """``tf.nn.dropout`` with draws of the caller's.
+    """``tf.nn.dropout`` with draws from the caller's sampler.
 
     Args:
         x, rate, noise_shape: as in ``tf.nn.dropout``.
-        uniform_sampler: ``(shape, dtype)`` to uniform numbers in [0, 1): elements are kept where they are at least ``rate``.
+        uniform_sampler: a function from ``(shape, dtype)`` to uniform numbers in [0, 1); elements with a number of at
+            least ``rate`` are kept.
         name: kept for TensorFlow's signature.
 
     Raises:
-        TypeError: ``uniform_sampler`` can't be called.
-        ValueError, InvalidArgumentError: as ``tf.nn.dropout``. TensorFlow: tf.nn.experimental.general_dropout.
+        TypeError: ``uniform_sampler`` is not callable.
+        ValueError, InvalidArgumentError: as in ``tf.nn.dropout``. TensorFlow: tf.nn.experimental.general_dropout.
     """
     checked_callable("general_dropout", "uniform_sampler", uniform_sampler)
     x = convert_to_tensor(x)

@@ -1,4 +1,4 @@
-"""Normalisation: layer norm as one operation each way, batch normalisation from given moments."""
+"""Normalisation: layer normalisation, one operation forward and one backward; batch normalisation by given moments."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _forward_rule(
     if g[0] is not None:
         dx, dgamma, dbeta = _gradient(g[0], x, gamma, mean, inverse)
     if needs[0] and (g[1] is not None or g[2] is not None):
-        # Through the statistics: only when the gradient itself is differentiated.
+        # The statistics have cotangents only in second derivatives.
         centred = x - column(mean)
         through = None
         if g[1] is not None:
@@ -136,7 +136,7 @@ def layer_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) ->
         A tensor of the shape and dtype of ``x``.
 
     Raises:
-        InvalidArgumentError: the shapes do not go together, or the dtype is not floating.
+        InvalidArgumentError: the shapes do not fit, or the dtype is not floating.
     """
     x = convert_to_tensor(x)
     gamma, beta = (convert_to_tensor(v, dtype_hint=x.dtype) for v in (gamma, beta))
@@ -166,8 +166,8 @@ def batch_normalization(
 
     Args:
         x: floating.
-        mean, variance: moments that broadcast with ``x``; their dtype may be another floating one, as float32 beside float16:
-            scale and offset are then computed in it.
+        mean, variance: moments that broadcast with ``x``. Their dtype may differ, such as float32 for a float16 ``x``; then
+            scale and offset are computed in that dtype.
         offset, scale: tensors that broadcast with ``x``, or None for 0 and 1.
         variance_epsilon: added to the variance.
         name: kept for TensorFlow's signature.
@@ -195,7 +195,7 @@ def batch_norm_with_global_normalization(
     scale_after_normalization: bool,
     name: str | None = None,
 ) -> Tensor:
-    """``batch_normalization`` with ``gamma`` only if ``scale_after_normalization``.
+    """``batch_normalization`` that applies ``gamma`` only if ``scale_after_normalization``.
 
     TensorFlow: tf.nn.batch_norm_with_global_normalization.
     """
@@ -216,12 +216,12 @@ def local_response_normalization(
 
     Args:
         input: floating, shape (batch, height, width, channels).
-        depth_radius: how many channels on each side count.
-        bias, alpha, beta: numbers.
+        depth_radius: the number of neighbouring channels on each side.
+        bias, alpha, beta: the numbers of the formula.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: the rank is not 4. TensorFlow: tf.nn.local_response_normalization.
+        InvalidArgumentError: the rank of ``input`` is not 4. TensorFlow: tf.nn.local_response_normalization.
     """
     x = convert_to_tensor(input)
     if x.ndim != 4:

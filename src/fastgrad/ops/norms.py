@@ -1,4 +1,4 @@
-"""Lengths of vectors and matrices, and division by them: norm, normalize, l2_normalize."""
+"""Norms of vectors and matrices, and division by norms: norm, normalize, l2_normalize."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ _MATRIX_NORMS = ("euclidean", "fro", 1, 2, float("inf"))
 def norm(
     tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool | None = None, name: str | None = None
 ) -> Tensor:
-    """Lengths of vectors, or of matrices.
+    """Norms of vectors or matrices.
 
     Args:
-        tensor: float or complex (the result is then complex, too).
+        tensor: a float or complex tensor; for complex tensors the result is complex, too.
         ord: for vectors ``"euclidean"``, a positive number p for the p-th root of the sum of p-th powers, or ``inf``;
-            for matrices ``"euclidean"`` or ``"fro"``, 1 (the largest sum of a column), ``inf`` (of a row) or 2 (the
-            largest singular value).
-        axis: an int: vectors along it; two ints: matrices with these rows and columns; None: all elements are one vector.
+            for matrices ``"euclidean"`` or ``"fro"``, 1 (the largest column sum), ``inf`` (the largest row sum) or 2
+            (the largest singular value).
+        axis: an int, the axis of vectors; two ints, the axes of rows and columns of matrices; or None: all elements are
+            one vector.
         keepdims: whether the reduced dimensions stay, of size 1.
         name: kept for TensorFlow's signature.
 
     Returns:
-        ``tensor`` without the reduced dimensions. The Euclidean norm has the gradient NaN at 0.
+        Norms, of the shape of ``tensor`` without the reduced dimensions. The gradient of the Euclidean norm at 0 is NaN.
 
     Raises:
-        ValueError: an unknown ``ord``, or axes that are neither one nor two different ones.
-        InvalidArgumentError: there is no such axis, or a dtype without norms.
+        ValueError: ``ord`` is unknown, or ``axis`` is neither one axis nor two different axes.
+        InvalidArgumentError: an axis is out of range, or the dtype has no norms.
     """
     x = tensor_of(tensor)
     if x._array.dtype not in INEXACT:
@@ -107,7 +108,7 @@ def normalize(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str |
         ``(normalized, norm)``; the reduced dimensions of the norm stay, of size 1.
 
     Raises:
-        ValueError, InvalidArgumentError: as ``tf.norm``.
+        ValueError, InvalidArgumentError: as in ``tf.norm``.
     """
     x = tensor_of(tensor)
     length = norm(x, ord, axis, True)
@@ -115,19 +116,19 @@ def normalize(tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str |
 
 
 def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None, dim: Any = None) -> Tensor:
-    """``x / sqrt(max(sum(|x|^2), epsilon))``: vectors of length 1, and 0 for 0.
+    """``x / sqrt(max(sum(|x|^2), epsilon))``: scales vectors to length 1; 0 stays 0.
 
     Args:
-        x: float or complex.
-        axis: along which the vectors lie, an int or several; None: all elements are one vector.
+        x: a float or complex tensor.
+        axis: the axes of the vectors, an int or several; None: all elements are one vector.
         epsilon: the smallest sum of squares to divide by.
         name: kept for TensorFlow's signature.
         dim: an older name of ``axis``.
 
     Raises:
-        ValueError: both ``axis`` and ``dim``.
-        InvalidArgumentError: there is no such axis.
-        TypeError: an integer dtype.
+        ValueError: both ``axis`` and ``dim`` are given.
+        InvalidArgumentError: an axis is out of range.
+        TypeError: the dtype is an integer dtype.
     """
     if dim is not None:
         if axis is not None:

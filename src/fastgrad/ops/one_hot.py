@@ -1,4 +1,4 @@
-"""Numbers as rows of zeros and ones: one_hot, sequence_mask."""
+"""One-hot vectors and sequence masks: one_hot, sequence_mask."""
 
 from __future__ import annotations
 
@@ -57,17 +57,18 @@ def one_hot(
     """``on_value`` at each index along a new axis, ``off_value`` elsewhere.
 
     Args:
-        indices: uint8, int8, int32 or int64; one outside ``[0, depth)`` gives ``off_value`` only.
+        indices: uint8, int8, int32 or int64; an index outside ``[0, depth)`` gives only ``off_value``.
         depth: the size of the new axis.
         on_value: a scalar, default 1.
         off_value: a scalar, default 0.
-        axis: where the new axis goes, default last.
-        dtype: default that of ``on_value`` and ``off_value``, float32 without them.
+        axis: the position of the new axis, default last.
+        dtype: the dtype of the result; default that of ``on_value`` and ``off_value``, or float32 without them.
         name: kept for TensorFlow's signature.
 
     Raises:
         TypeError: ``on_value``, ``off_value`` and ``dtype`` do not agree.
-        InvalidArgumentError: indices of another dtype, a negative depth, no such axis, values that are no scalars.
+        InvalidArgumentError: ``indices`` have another dtype, ``depth`` is negative, ``axis`` is out of range, or a value is
+            no scalar.
     """
     try:
         ids = tensor_of(indices)
@@ -117,7 +118,7 @@ def _on_and_off(on_value: Any, off_value: Any, dtype: DType | None) -> tuple[Ten
 
 
 def _whole(length: Any) -> int:
-    """The next whole number from a length on."""
+    """Rounds ``length`` up to a whole number; raises InvalidArgumentError unless it is finite."""
     if not math.isfinite(length):
         raise InvalidArgumentError(f"sequence_mask: lengths must be finite, got {length}.")
     return math.ceil(length)
@@ -127,9 +128,9 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
     """True at the first ``lengths`` positions of a new last axis.
 
     Args:
-        lengths: integers or floats, any shape; converted to the dtype of ``maxlen`` if that is given.
+        lengths: integers or floats, any shape; converted to the dtype of ``maxlen`` if ``maxlen`` is given.
         maxlen: the size of the new axis, a scalar; default the largest length.
-        dtype: of the result.
+        dtype: the dtype of the result.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -137,7 +138,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
 
     Raises:
         ValueError: ``maxlen`` is no scalar.
-        InvalidArgumentError: ``maxlen`` is negative, or it or the largest length is not finite.
+        InvalidArgumentError: ``maxlen`` is negative, or ``maxlen`` or the largest length is not finite.
     """
     x = tensor_of(lengths)
     if maxlen is None:

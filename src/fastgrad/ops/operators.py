@@ -1,6 +1,6 @@
 """Python's operators on tensors and variables: each calls the public function of its operation.
 
-``divmod``, ``<<``, ``>>`` and unary ``+`` stay refused, as in TensorFlow.
+``divmod``, ``<<``, ``>>`` and unary ``+`` are errors, as in TensorFlow.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from fastgrad.variable import Variable
 
 
 def _binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
-    """Installs ``x symbol y`` and its reflection."""
+    """Installs the operator ``symbol`` and its reflected form, computed by ``function``."""
     reflected = f"__r{symbol}__"
 
     def forward(x: Any, y: Any) -> Any:
@@ -45,7 +45,7 @@ def _binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
         except InvalidArgumentError as refusal:
             return _promoted(function, x, y, refusal)
         except (TypeError, ValueError) as refusal:
-            # An object of another library may know what to do with a tensor; numbers and arrays do not.
+            # An object of another library may implement the reflected operator for tensors; numbers and arrays do not.
             if hasattr(type(y), reflected) and not isinstance(y, (int, float, complex, np.ndarray, np.generic, *_OURS)):
                 return NotImplemented
             return _promoted(function, x, y, refusal)
@@ -70,7 +70,7 @@ def _comparison(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
 
 
 def _promoted(function: Callable[[Any, Any], Any], x: Any, y: Any, refusal: Exception) -> Any:
-    """``function`` of a weight of Keras's and a tensor of another dtype, both in their common one; else raises ``refusal``."""
+    """Calls ``function`` on a Keras weight and a tensor, cast to a common dtype; otherwise raises ``refusal``."""
     pair = x._promoted_with(y, function is divide) if isinstance(x, Variable) else None
     if pair is None:
         raise refusal
@@ -86,7 +86,7 @@ def _unary(symbol: str, function: Callable[[Any], Tensor]) -> None:
 
 
 def _equality(function: Callable[[Any, Any], Tensor], unlike: bool) -> Callable[[Any, Any], Any]:
-    """``==`` and ``!=``: None and incompatible shapes are no error, but unlike."""
+    """Makes ``==`` or ``!=``; operands that are None or have incompatible shapes are unequal, not errors."""
 
     def compare(x: Any, y: Any) -> Any:
         if y is None:
@@ -113,7 +113,7 @@ def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
 def _logical(
     of_booleans: Callable[[Any, Any], Tensor], of_integers: Callable[[Any, Any], Tensor]
 ) -> Callable[[Any, Any], Tensor]:
-    """``&``, ``|`` and ``^``: logic on booleans, bits of integers."""
+    """Makes ``&``, ``|`` or ``^``: logical for booleans, bitwise for integers."""
 
     def choose(x: Any, y: Any) -> Any:
         try:

@@ -1,9 +1,9 @@
-"""What optimizers compute, as operations of values: new weights and slots from old ones, gradients and numbers.
+"""Optimizer updates as operations: new weights and slots from old ones, gradients and hyperparameters.
 
-An eager optimizer changes its variables in place and needs none of these. A program that is written down holds them, each
-followed by the assignments of its results. In a compiled program they work in place where the variables' memory is theirs.
+An eager optimizer changes its variables in place without these operations. A recorded program contains them, each followed
+by assignments of its results. In a compiled program they work in place where the variables own their memory.
 
-Numbers (rates, decays, ...) are inputs, float64 scalars: a program is not compiled anew for other ones.
+Numbers (rates, decays, ...) are inputs, float64 scalars: a change of a number needs no new compilation.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _NATIVE_INDICES = frozenset(np.dtype(name) for name in INDICES)
 
 
 def is_half(dtype: np.dtype) -> bool:
-    """Whether kernels compute in float32 for this dtype: float16 and bfloat16."""
+    """True if ``dtype`` is float16 or bfloat16, for which kernels compute in float32."""
     return dtype.itemsize == 2 and dtype.kind in "fV"
 
 
 def _copies(arrays: Any) -> list[np.ndarray]:
-    """Arrays to be changed; of half-width floats float32 ones."""
+    """Writable copies of ``arrays``; copies of half-width floats are float32."""
     return [a.astype(np.float32, order="C") if is_half(a.dtype) else np.array(a, order="C") for a in arrays]
 
 
@@ -77,10 +77,10 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: b
 update = operation("apply_update", Form.FUSED, run=_update, launches=_update_launches)
 """One step of an ``UpdateRule`` for ``count`` variables of one dtype, in one kernel call.
 
-Inputs, in this order: the ``count`` weights; for each kind of slot, in the order of ``RULES[rule].state``, those of all
-variables; the gradients; if ``scaled``, a float64 scalar that they are multiplied by; one for each of ``RULES[rule].numbers``, the
-last being the decay, if weights decay.
-Outputs: the new weights, then the new slots: output i takes the place of input i. Attributes: rule (its name), count, scaled.
+Inputs, in this order: the ``count`` weights; for each kind of slot, in the order of ``RULES[rule].state``, the slots of all
+variables; the gradients; if ``scaled``, a float64 scalar that multiplies the gradients; one scalar for each of
+``RULES[rule].numbers``, the last of which is the decay if weights decay.
+Outputs: the new weights, then the new slots: output i replaces input i. Attributes: rule (its name), count, scaled.
 """
 
 
@@ -94,7 +94,7 @@ update_result = operation(
     run=_update_result,
     kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result(result), xs),
 )
-"""One result of ``update`` for one variable, element by element: the inputs of that, and the number of the result."""
+"""Output number ``result`` of ``update`` for one variable, element by element; the inputs are those of ``update``."""
 
 
 # ---- Adafactor -------------------------------------------------------------------------------------------
@@ -152,11 +152,11 @@ adafactor_of_vector = operation(
 # ---- norms -----------------------------------------------------------------------------------------------
 
 _MUCH = 1 << 21
-"""Elements from which on threads share the sums of squares."""
+"""The number of elements from which threads share the sums of squares."""
 
 
 def squares(*arrays: np.ndarray) -> np.ndarray:
-    """The sum of squares of each array, in float64; they are of one dtype."""
+    """The sum of squares of each array, in float64; all arrays have one dtype."""
     found = np.empty(len(arrays))
     wide = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
     dtype = wide[0].dtype
@@ -167,7 +167,7 @@ def squares(*arrays: np.ndarray) -> np.ndarray:
     blocks = [np.empty(blocks_in(size)) for size in sizes]
     run_at_once(squares_launches(dtype, sizes), [np.ascontiguousarray(a) for a in wide], blocks)
     for i, sums in enumerate(blocks):
-        found[i] = np.add.accumulate(sums)[-1] if sums.size else 0.0  # one after the other, as the kernel of all does
+        found[i] = np.add.accumulate(sums)[-1] if sums.size else 0.0  # in sequence, like the kernel for all arrays
     return found
 
 
@@ -177,25 +177,25 @@ def _squares_launches(inputs: Any, outputs: Any) -> Launches | None:
 
 
 sums_of = operation("sums_of_squares", Form.REDUCE, run=squares, launches=_squares_launches)
-"""The sum of squares of each of several arrays of one dtype, a float64 vector."""
+"""The sums of squares of several arrays of one dtype, one float64 element per array."""
 
 
 # ---- gradients that are rows --------------------------------------------------------------------------------
-# Their number is found at run time, so arrays are as long as if no row was there twice: `sums` ends with zeros, `ids`
-# with the first index that is none.
+# The number of distinct rows is known only at run time, so arrays have the length for no repeated row: the unused end of
+# `sums` is 0, that of `ids` is `limit`.
 
 
 def summed_rows(ids: np.ndarray, values: np.ndarray, limit: int, owner: str) -> tuple[np.ndarray, np.ndarray]:
-    """Rows by increasing index, the values of repeated ones summed in their order.
+    """Sums the rows of repeated indices, in their order, and sorts the rows by index.
 
     Args:
         ids: int32 or int64, shape (n,).
         values: floating, shape (n, ...).
-        limit: the number of rows that there are.
-        owner: for errors.
+        limit: the number of rows of the table.
+        owner: the name in errors.
 
     Returns:
-        The indices, each once, and the sums.
+        The distinct indices, and the sums.
 
     Raises:
         InvalidArgumentError: an index outside [0, limit).
@@ -225,7 +225,7 @@ def _is_native(array: Any, ids: Any) -> bool:
 
 
 ROW_NANOSECONDS = 15.0
-"""Of finding a row of a table somewhere in memory, beside the work on its elements."""
+"""The cost of fetching a table row from memory, without the work on its elements."""
 
 
 @through_float32
@@ -242,8 +242,8 @@ def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Lau
 
 
 sum_rows = operation("sum_rows", Form.SCATTER, run=_sum_rows, launches=_sum_rows_launches)
-"""``sum_rows(values, ids, limit=, owner=)``: the sums of the rows of each index, the indices in increasing order, and their
-number. InvalidArgumentError, with ``owner``, for an index outside [0, limit)."""
+"""``sum_rows(values, ids, limit=, owner=)``: the sums of rows of each index, the distinct indices in increasing order,
+and their number. Raises InvalidArgumentError, which names ``owner``, for an index outside [0, limit)."""
 
 
 def _update_rows(*inputs: np.ndarray, rule: str, moves: int) -> tuple[np.ndarray, ...]:
@@ -252,7 +252,7 @@ def _update_rows(*inputs: np.ndarray, rule: str, moves: int) -> tuple[np.ndarray
     values, ids, number = inputs[changed : changed + 3]
     count = int(number)
     arrays = _copies([*inputs[:changed], values[:count]])
-    # A row that rests where its slots are zero is left as it is by its own formula.
+    # A RESTS_AT_ZERO rule may use the table kernel: its formula does not change rows with zero slots and gradient.
     kernel = (found.rows if moves == RESTS else found.table)[arrays[0].dtype, ids.dtype]
     sizes = count, len(arrays[0]), math.prod(arrays[0].shape[1:])
     kernel(*arrays, np.array(ids[:count]), *sizes, *[x.item() for x in inputs[changed + 3 :]])
@@ -282,10 +282,10 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
 
 
 update_rows = operation("apply_update_to_rows", Form.SCATTER, run=_update_rows, launches=_update_rows_launches)
-"""One step of an ``UpdateRule`` for one variable whose gradient is zero but for some rows.
+"""One step of an ``UpdateRule`` for one variable whose gradient is zero except in some rows.
 
-Inputs: the weights, their slots, what ``sum_rows`` gives, and the rule's numbers. Outputs: the new weights and slots.
-Attributes: rule (its name), moves (what a zero gradient does to a row).
+Inputs: the weights, their slots, the outputs of ``sum_rows``, and the rule's numbers. Outputs: the new weights and slots.
+Attributes: rule (its name), moves (the effect of a zero gradient on a row: MOVES, RESTS or RESTS_AT_ZERO).
 """
 
 
@@ -323,10 +323,10 @@ def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches
 update_live_rows = operation(
     "apply_update_to_live_rows", Form.SCATTER, run=_update_live_rows, launches=_update_live_rows_launches
 )
-"""``update_rows`` of a rule that leaves a row as it is where gradient and slots are zero, passing over such rows.
+"""``update_rows`` that skips rows with zero gradient and zero slots, for rules that do not change such rows.
 
-Inputs: the weights, their slots, which rows may have other slots (a byte a row, uint64 words), what ``sum_rows`` gives, and the
-rule's numbers. Outputs: the new weights, slots and words.
+Inputs: the weights, their slots, the flags of rows that may have nonzero slots (one byte per row, in uint64 words), the
+outputs of ``sum_rows``, and the rule's numbers. Outputs: the new weights, slots and words.
 """
 
 
@@ -353,7 +353,7 @@ add_rows = operation("add_rows", Form.SCATTER, run=_add_rows, launches=_add_rows
 """``add_rows(table, *sum_rows(...))``: the table with the rows added."""
 
 
-# ---- what is done at every so manieth step --------------------------------------------------------------------
+# ---- actions at every n-th step ----------------------------------------------------------------------------
 
 whole_turns_of = operation(
     "whole_turns",
@@ -361,7 +361,7 @@ whole_turns_of = operation(
     run=lambda count, every: np.asarray(count // every),
     launches=lambda inputs, outputs, every: Launches((Launch(whole_turns[()], (Input(0), Output(0), every)),)),
 )
-"""``whole_turns(count, every=)``: how often ``every`` steps have been done after ``count`` of them, an int64."""
+"""``whole_turns(count, every=)``: the integer quotient ``count // every``, an int64."""
 
 ends_turn_of = operation(
     "ends_turn",
@@ -369,4 +369,4 @@ ends_turn_of = operation(
     run=lambda count, every: np.asarray((count + 1) % every == 0),
     launches=lambda inputs, outputs, every: Launches((Launch(ends_turn[()], (Input(0), Output(0), every)),)),
 )
-"""``ends_turn(count, every=)``: whether the step after ``count`` steps is the last of ``every``."""
+"""``ends_turn(count, every=)``: True if ``count + 1`` is a multiple of ``every``."""

@@ -1,4 +1,4 @@
-"""Elements around a tensor: tf.pad, with a constant or with the tensor's own mirror image."""
+"""Padding of tensors: tf.pad, by a constant or by mirror images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 
 Paddings = tuple[tuple[int, int], ...]
-"""For each dimension how many elements are put before and after."""
+"""The numbers of elements added before and after, for each dimension."""
 
 
 def _inner(paddings: Paddings, shape: tuple[int, ...]) -> tuple[slice, ...]:
@@ -57,7 +57,7 @@ _pad = operation(
 
 
 def _mirrored(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
-    """``x`` with its mirror images around it; ``edge`` is 1 if the outermost elements are not repeated."""
+    """``x`` padded by mirror images; ``edge`` is 1 if the outermost elements are not repeated."""
     for axis, (low, high) in enumerate(paddings):
         if low or high:
             size = x.shape[axis]
@@ -68,7 +68,7 @@ def _mirrored(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
 
 
 def _folded(g: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
-    """The transpose of ``_mirrored``: what lies in the mirror images added to where it came from."""
+    """The transpose of ``_mirrored``: adds elements of the mirror images to the elements that they mirror."""
     for axis, (low, high) in enumerate(paddings):
         if low or high:
             g = np.moveaxis(g, axis, 0)
@@ -101,21 +101,21 @@ _mirror_pad_gradient: Operation = operation(
 def pad(
     tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any = 0, name: str | None = None
 ) -> Tensor:
-    """``tensor`` with elements put around it.
+    """``tensor`` with elements added at its edges.
 
     Args:
         tensor: any tensor of rank n.
-        paddings: integers, shape (n, 2): how many elements before and after, for each dimension.
-        mode: ``"CONSTANT"``, ``"REFLECT"`` (mirrored at the outermost elements) or ``"SYMMETRIC"`` (mirrored beside
-            them, so that they are repeated); upper or lower case.
+        paddings: integers, shape (n, 2): the numbers of elements to add before and after, for each dimension.
+        mode: ``"CONSTANT"``, ``"REFLECT"`` (mirrors without the outermost elements) or ``"SYMMETRIC"`` (mirrors with the
+            outermost elements, which are repeated); upper or lower case.
         constant_values: a scalar, for the mode ``"CONSTANT"``. Its gradient is None, as in TensorFlow.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: paddings of another shape, negative, or larger than there is to mirror; a constant that is
-            no scalar or of another dtype.
-        TypeError: a Python constant that is no value of the dtype.
-        ValueError: another mode.
+        InvalidArgumentError: paddings have another shape, are negative, or exceed the elements to mirror; or the constant
+            is no scalar or has another dtype.
+        TypeError: a Python constant does not fit the dtype.
+        ValueError: ``mode`` is unknown.
     """
     x = tensor_of(tensor)
     shape = x._array.shape

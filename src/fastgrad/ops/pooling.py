@@ -1,8 +1,8 @@
 """Maxima and means over sliding windows of one to three spatial dimensions.
 
-The primitives take (batch, *spatial, channels) and any number of spatial dimensions. What the maximum lets through is one
-cell of each window, the first of the largest: ``max_pool_scatter`` brings numbers of windows to these cells and
-``max_pool_gather`` reads them there, so each is the gradient of the other.
+The primitives take arrays of shape (batch, *spatial, channels), with any number of spatial dimensions. The gradient of a
+maximum goes to one cell of each window, the first of its largest cells. ``max_pool_scatter`` adds a number per window to
+these cells and ``max_pool_gather`` reads these cells, so each is the gradient of the other.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _max_launches, _max_scatter_launches, _avg_launches, _avg_gradient_launches = [
 def _cells(
     sizes: Sizes, outputs: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
 ) -> Iterator[tuple[Sizes, tuple[slice, ...], tuple[slice, ...]]]:
-    """For each cell of a window: its place, the windows that have it inside the input, and where in the input it is."""
+    """Yields for each cell of a window: its position, the windows with it in the input, and its input positions."""
     for position in np.ndindex(kernel):
         yield position, *meetings(position, sizes, outputs, strides, padding, dilations)
 
@@ -65,7 +65,7 @@ def _max_pool(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, di
 def _winners(
     x: np.ndarray, y: np.ndarray, **window: Any
 ) -> Iterator[tuple[Sizes, tuple[slice, ...], tuple[slice, ...], np.ndarray]]:
-    """For each cell of a window, in row-major order, also which windows it is the first maximum of."""
+    """Yields the items of ``_cells`` in row-major order, with a mask of windows whose first maximum is this cell."""
     missing = np.isnan(y) if x.dtype in FLOATING else None
     if missing is not None and not missing.any():
         missing = None
@@ -90,7 +90,9 @@ def _scatter(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.n
     wide = np.dtype(np.float32) if g.dtype in HALVES else g.dtype
     out = np.zeros(x.shape, wide)
     nothing = g.dtype.type(0)
-    for _, windows, cells, found in reversed([*_winners(x, y, **window)]):  # so places add up in the order of windows
+    for _, windows, cells, found in reversed(
+        [*_winners(x, y, **window)]
+    ):  # sums at a position follow the order of windows
         out[cells] += np.where(found, g[windows], nothing)
     return out.astype(g.dtype, copy=False)
 
@@ -106,7 +108,7 @@ _max_scatter: Operation = operation(
     "max_pool_scatter",
     Form.POOL,
     run=by_kernels_if_much(_max_scatter_launches, _scatter, lambda x, y, g, **window: (x.shape, g.dtype)),
-    # Zeros, as TensorFlow has them: the places of the maxima jump, but a maximum's gradient depends on its input.
+    # The cotangent of x is zeros and not None, as in TensorFlow: the positions of the maxima depend on x.
     gradient=(
         lambda g, out, x, y, v, **window: zeros_of(x),
         None,
@@ -139,7 +141,7 @@ _max_row: Operation = operation(
 def _counts(
     sizes: Sizes, outputs: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes, dtype: np.dtype
 ) -> np.ndarray:
-    """How many cells of each window are inside the input; shape (1, *outputs, 1)."""
+    """The number of cells of each window inside the input, shape (1, *outputs, 1)."""
     counts = np.zeros((1, *outputs, 1), dtype)
     for _, windows, _ in _cells(sizes, outputs, kernel, strides, padding, dilations):
         counts[windows] += 1
@@ -254,21 +256,21 @@ def max_pool2d(
     Args:
         input: shape (batch, height, width, channels), a real dtype; ``"NCHW"``: (batch, channels, height, width).
         ksize: the size of the windows: one number, two, or one for each dimension of the input.
-        strides: the distance between windows, likewise; None means 1.
+        strides: the distance between windows, in the forms of ``ksize``; None means 1.
         padding: ``"SAME"``, ``"VALID"``, or a pair (before, after) for each dimension of the input; padding is never the
             maximum.
         data_format: ``"NHWC"`` or ``"NCHW"``.
         name: kept for TensorFlow's signature.
 
     Returns:
-        A tensor of the dtype and format of ``input``. NaN is the largest number. The gradient goes to the first of
-        several largest elements.
+        A tensor of the dtype and format of ``input``. NaN counts as the largest number. The gradient goes to the first
+        of several largest elements.
 
     Raises:
-        InvalidArgumentError: shapes, dtypes, strides, paddings or formats that do not fit.
-        ValueError: a wrong number of sizes, strides or paddings.
-        UnimplementedError: windows or strides over the batch; over channels and height or width, or such as do not cut the
-            channels into equal parts.
+        InvalidArgumentError: shapes, dtypes, strides, paddings or formats do not fit.
+        ValueError: the number of sizes, strides or paddings is wrong.
+        UnimplementedError: windows or strides cover the batch, cover channels together with height or width, or do not
+            divide the channels into equal parts.
     """
     x = _input("max_pool2d", input, 2, _ORDERED)
     if data_format in (None, "NHWC"):
@@ -279,7 +281,7 @@ def max_pool2d(
 
 
 def _max_over_channels(x: Tensor, widths: Sizes, steps: Sizes) -> Tensor:
-    """The largest of each ``widths[3]`` channels of an image."""
+    """The largest element of each group of ``widths[3]`` channels of ``x``."""
     batch, height, width, channels = x._array.shape
     part = widths[3]
     if widths[:3] != (1, 1, 1) or steps != widths or part < 1 or channels % part:
@@ -299,11 +301,11 @@ def max_pool1d(
 
     Args:
         input: shape (batch, width, channels), a real dtype; ``"NCW"``: (batch, channels, width).
-        ksize, strides, padding, name: as there.
+        ksize, strides, padding, name: as in ``tf.nn.max_pool2d``.
         data_format: ``"NWC"`` or ``"NCW"``.
 
     Raises:
-        InvalidArgumentError, ValueError, UnimplementedError: as there.
+        InvalidArgumentError, ValueError, UnimplementedError: as in ``tf.nn.max_pool2d``.
     """
     x = _input("max_pool1d", input, 1, _ORDERED)
     return _pooled(_max_row, "max_pool1d", x, ksize, strides, padding, data_format)
@@ -316,12 +318,12 @@ def max_pool3d(
 
     Args:
         input: shape (batch, depth, height, width, channels), float; ``"NCDHW"``: (batch, channels, depth, height, width).
-        ksize, strides, name: as there.
+        ksize, strides, name: as in ``tf.nn.max_pool2d``.
         padding: ``"SAME"`` or ``"VALID"``.
         data_format: ``"NDHWC"`` or ``"NCDHW"``.
 
     Raises:
-        InvalidArgumentError, ValueError, UnimplementedError: as there.
+        InvalidArgumentError, ValueError, UnimplementedError: as in ``tf.nn.max_pool2d``.
         TypeError: ``padding`` is no string.
     """
     x = _input("max_pool3d", input, 3, FLOATING)
@@ -335,11 +337,11 @@ def max_pool(
     """``tf.nn.max_pool1d``, ``max_pool2d`` or ``max_pool3d``, by the rank of ``input``.
 
     Args:
-        input, ksize, strides, padding, data_format, name: as there.
+        input, ksize, strides, padding, data_format, name: as in these functions.
 
     Raises:
-        ValueError: an input that has not 3, 4 or 5 dimensions.
-        InvalidArgumentError, TypeError, UnimplementedError: as there.
+        ValueError: ``input`` does not have 3, 4 or 5 dimensions.
+        InvalidArgumentError, TypeError, UnimplementedError: as in these functions.
     """
     rank = _spatial_rank("max_pool", input)
     return (max_pool1d, max_pool2d, max_pool3d)[rank - 1](input, ksize, strides, padding, data_format)
@@ -355,7 +357,7 @@ def _spatial_rank(name: str, input: Any) -> int:
 
 
 class MaxPoolWithArgmax(NamedTuple):
-    """What ``tf.nn.max_pool_with_argmax`` gives."""
+    """The result of ``tf.nn.max_pool_with_argmax``."""
 
     output: Tensor
     argmax: Tensor
@@ -394,20 +396,21 @@ def max_pool_with_argmax(
     include_batch_in_index: bool = False,
     name: str | None = None,
 ) -> MaxPoolWithArgmax:
-    """``tf.nn.max_pool2d``, and where each maximum was found.
+    """``tf.nn.max_pool2d`` with the position of each maximum.
 
     Args:
         input: shape (batch, height, width, channels), a real dtype.
-        ksize, strides, padding, name: as there.
-        data_format: ``"NHWC"``, the only one.
-        output_dtype: of the positions, int32 or int64.
-        include_batch_in_index: whether positions count from the start of the batch, or of each image.
+        ksize, strides, padding, name: as in ``tf.nn.max_pool2d``.
+        data_format: only ``"NHWC"``.
+        output_dtype: the dtype of the positions, int32 or int64.
+        include_batch_in_index: whether positions count from the start of the batch; otherwise from that of each image.
 
     Returns:
         ``output`` and ``argmax``: the position ``(y * width + x) * channels + channel`` of the first maximum.
 
     Raises:
-        InvalidArgumentError, ValueError, TypeError, UnimplementedError: as there.
+        InvalidArgumentError, ValueError, UnimplementedError: as in ``tf.nn.max_pool2d``.
+        TypeError: ``padding`` is no string.
     """
     what = "max_pool_with_argmax"
     x = _input(what, input, 2, _ORDERED)
@@ -428,7 +431,7 @@ def max_pool_with_argmax(
 def avg_pool2d(
     input: Any, ksize: Any, strides: Any, padding: str, data_format: str | None = "NHWC", name: str | None = None
 ) -> Tensor:
-    """The mean of each window, without its padding.
+    """The mean of each window; padding does not count.
 
     Args:
         input: shape (batch, height, width, channels), float; ``"NCHW"``: (batch, channels, height, width).
@@ -438,7 +441,7 @@ def avg_pool2d(
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError, ValueError, UnimplementedError: as ``tf.nn.max_pool2d``.
+        InvalidArgumentError, ValueError, UnimplementedError: as in ``tf.nn.max_pool2d``.
         TypeError: ``padding`` is no string.
     """
     return _averaged("avg_pool2d", input, 2, ksize, strides, padding, data_format)
@@ -451,11 +454,11 @@ def avg_pool1d(
 
     Args:
         input: shape (batch, width, channels), float; ``"NCW"``: (batch, channels, width).
-        ksize, strides, padding, name: as there.
+        ksize, strides, padding, name: as in ``tf.nn.avg_pool2d``.
         data_format: ``"NWC"`` or ``"NCW"``.
 
     Raises:
-        InvalidArgumentError, ValueError, TypeError, UnimplementedError: as there.
+        InvalidArgumentError, ValueError, TypeError, UnimplementedError: as in ``tf.nn.avg_pool2d``.
     """
     return _averaged("avg_pool1d", input, 1, ksize, strides, padding, data_format)
 
@@ -467,11 +470,11 @@ def avg_pool3d(
 
     Args:
         input: shape (batch, depth, height, width, channels), float; ``"NCDHW"``: (batch, channels, depth, height, width).
-        ksize, strides, padding, name: as there.
+        ksize, strides, padding, name: as in ``tf.nn.avg_pool2d``.
         data_format: ``"NDHWC"`` or ``"NCDHW"``.
 
     Raises:
-        InvalidArgumentError, ValueError, TypeError, UnimplementedError: as there.
+        InvalidArgumentError, ValueError, TypeError, UnimplementedError: as in ``tf.nn.avg_pool2d``.
     """
     return _averaged("avg_pool3d", input, 3, ksize, strides, padding, data_format)
 
@@ -490,11 +493,11 @@ def avg_pool(
     """``tf.nn.avg_pool1d``, ``avg_pool2d`` or ``avg_pool3d``, by the rank of ``input``.
 
     Args:
-        input, ksize, strides, padding, data_format, name: as there.
+        input, ksize, strides, padding, data_format, name: as in these functions.
 
     Raises:
-        ValueError: an input that has not 3, 4 or 5 dimensions.
-        InvalidArgumentError, TypeError, UnimplementedError: as there.
+        ValueError: ``input`` does not have 3, 4 or 5 dimensions.
+        InvalidArgumentError, TypeError, UnimplementedError: as in these functions.
     """
     rank = _spatial_rank("avg_pool", input)
     return (avg_pool1d, avg_pool2d, avg_pool3d)[rank - 1](input, ksize, strides, padding, data_format)
@@ -517,16 +520,16 @@ def pool(
 
     Args:
         input: shape (batch, *spatial, channels).
-        window_shape: a size for each spatial dimension.
+        window_shape: the size of the windows, one number per spatial dimension.
         pooling_type: ``"MAX"`` or ``"AVG"``.
-        strides, dilations: a number for each spatial dimension, not both above 1; None means 1.
+        strides, dilations: one number per spatial dimension, not both above 1; None means 1.
         padding: ``"VALID"``, or ``"SAME"`` without dilations; for maxima also a list of pairs.
         data_format: as in ``tf.nn.max_pool1d``, ``max_pool2d`` and ``max_pool3d``.
         name: kept for TensorFlow's signature.
 
     Raises:
-        ValueError: another pooling type, ranks that do not fit, dilations with strides or with ``"SAME"``.
-        InvalidArgumentError, TypeError, UnimplementedError: as ``tf.nn.max_pool2d``.
+        ValueError: the pooling type is unknown, ranks do not fit, or dilations go with strides or ``"SAME"``.
+        InvalidArgumentError, TypeError, UnimplementedError: as in ``tf.nn.max_pool2d``.
     """
     rank = len(window_shape)
     if pooling_type not in ("MAX", "AVG") or rank not in (1, 2, 3):

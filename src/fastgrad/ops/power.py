@@ -20,22 +20,22 @@ def _pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
                 f"{y.min()}. Convert the base with tf.cast(x, tf.float32) first."
             )
     elif not y.ndim:
-        # Squares and their gradients are what training programs write: NumPy's power is 20 times slower.
+        # Squares and their gradients are common in training programs; NumPy's power is 20 times slower.
         exponent = y[()]
         if exponent == 2:
             return np.square(x)
         if exponent == 1:
             return np.array(x)
         if exponent == 0.5 and x.dtype.kind != "c":
-            # NumPy takes the square root, which differs at -0 and -inf.
+            # NumPy computes the square root, which differs from the power at -0 and -inf.
             return np.where(np.isneginf(x), x.dtype.type(np.inf), np.add(np.sqrt(x), x.dtype.type(0)))
     return np.power(x, y)
 
 
 def _log_of_base(x: Tensor) -> Tensor:
-    """``log(x)``, and 0 where it is not finite or not real: TensorFlow's gradient with respect to exponents."""
+    """``log(x)``, or 0 where the logarithm is not finite or not real, as in TensorFlow's gradient of exponents."""
     keep = not_equal(x, 0) if x._array.dtype.kind == "c" else greater(x, 0)
-    # 1 in the place of the others, not a mask on the logarithm, whose own slope is infinite at 0.
+    # Replaces the other elements by 1 before the logarithm: a mask after it would keep the infinite derivative at 0.
     return TABLE["log"](TABLE["where"](keep, x, constant_tensor(np.ones((), x._array.dtype))))
 
 
@@ -52,7 +52,7 @@ pow: Binary = elementwise(
     run=_pow,
     code="pow({0}, {1})",
     gradient=(
-        # In this order, as TensorFlow: where g is 0 the power's overflow does not matter.
+        # Multiplies g by y first, as TensorFlow does: y times the power could overflow where g is 0.
         lambda g, z, x, y: multiply(multiply(g, conjugate(y)), conjugate(pow(x, subtract(y, 1)))),
         lambda g, z, x, y: multiply(g, conjugate(multiply(z, _log_of_base(x)))),
     ),

@@ -23,21 +23,25 @@ def py_function(
     Tout: Any = None,  # TensorFlow's name
     name: str | None = None,
 ) -> Any:
-    """Calls ``func`` with tensors; gradients flow through the operations that it runs. Also a decorator: ``@tf.py_function(Tout=...)``.
+    """Calls ``func`` with tensors; gradients flow through its operations.
+
+    Also a decorator: ``@tf.py_function(Tout=...)``.
 
     Args:
-        func: takes the tensors of ``inp``, returns one value, or a list of them, or None. Without it, a decorator is returned.
-        inp: a list of tensors or what converts to them.
-        Tout: the dtype of the result, a list of dtypes for several, or ``[]`` for none.
+        func: a function from the tensors of ``inp`` to a value, a list of values, or None. Without ``func``, returns a
+            decorator.
+        inp: a list of tensors, or values that convert to tensors.
+        Tout: the dtype of the result, a list of dtypes for several results, or ``[]`` for none.
         name: kept for TensorFlow's signature.
 
     Returns:
-        A tensor, or a list of tensors as ``Tout`` is; or the decorator of a function whose arguments are then ``inp``.
+        A tensor, or a list of tensors if ``Tout`` is a list; or a decorator. The arguments of the decorated function
+        take the place of ``inp``.
 
     Raises:
         InvalidArgumentError: ``func`` returned another number of values, or another dtype.
         TypeError: ``Tout`` is missing, ``func`` is given without ``inp``, or ``inp`` without ``func``.
-        ValueError: ``func`` is not callable. What ``func`` raises passes as it is. TensorFlow: tf.py_function.
+        ValueError: ``func`` is not callable. Errors of ``func`` propagate unchanged. TensorFlow: tf.py_function.
     """
     _check_arguments("py_function", func, inp, Tout)
     if func is None:
@@ -79,18 +83,19 @@ def numpy_function(
     stateful: bool = True,
     name: str | None = None,
 ) -> Any:
-    """Calls ``func`` with NumPy arrays; no gradient flows through it. Also a decorator: ``@tf.numpy_function(Tout=...)``.
+    """Calls ``func`` with NumPy arrays, without a gradient. Also a decorator: ``@tf.numpy_function(Tout=...)``.
 
     Args:
-        func: takes arrays (copies: it may write to them), returns arrays. Without it, a decorator is returned.
+        func: a function from arrays (copies, which it may change) to arrays. Without ``func``, returns a decorator.
         inp, Tout, name: as in ``py_function``.
         stateful: kept for TensorFlow's signature.
 
     Returns:
-        A tensor, or a list of tensors as ``Tout`` is; or the decorator of a function whose arguments are then ``inp``.
+        A tensor, or a list of tensors if ``Tout`` is a list; or a decorator. The arguments of the decorated function
+        take the place of ``inp``.
 
     Raises:
-        InvalidArgumentError: another number of values, or another dtype, than ``Tout`` says.
+        InvalidArgumentError: ``func`` returned another number of values, or another dtype, than ``Tout`` says.
         TypeError: ``func`` is not callable; ``Tout`` is missing, ``func`` is given without ``inp``, or ``inp`` without ``func``.
             TensorFlow: tf.numpy_function.
     """
@@ -109,7 +114,7 @@ def numpy_function(
 
 
 def _check_arguments(name: str, func: Any, inp: Any, Tout: Any) -> None:
-    """Raises TypeError for a call that is neither one of a function nor a decorator."""
+    """Raises TypeError unless the arguments call a function or make a decorator."""
     if Tout is None:
         raise TypeError(
             f"{name}: Missing required argument: 'Tout', the dtypes of the results: @tf.{name}(Tout=tf.float32)."
@@ -121,7 +126,7 @@ def _check_arguments(name: str, func: Any, inp: Any, Tout: Any) -> None:
 
 
 def _decorator(call: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator of functions whose arguments ``call`` takes as ``inp``."""
+    """Makes a decorator; a decorated function calls ``call(func, args)``."""
 
     def decorated(func: Callable[..., Any]) -> Callable[..., Any]:
         return functools.wraps(func)(lambda *args: call(func, args))
@@ -130,7 +135,7 @@ def _decorator(call: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
 
 
 def _called(name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """What ``run`` gives for the arrays of ``inputs``; recorders of programs are told to call it again."""
+    """Calls ``run`` on the arrays of ``inputs``, and reports it to recorders, so that each replay calls it."""
     if rehearsing():
         raise TraceError(f"{name}: what it does can't be undone, so that it is not written down before it is its turn.")
     with unheard():

@@ -1,9 +1,9 @@
-"""Random numbers as operations: draws from a counter-based generator (Philox 4x32-10, Salmon et al. 2011).
+"""Random draws as operations, from a counter-based generator (Philox 4x32-10, Salmon et al. 2011).
 
-A draw is a pure function of three int64, its words (the low and the high word of a 128-bit counter, and a key) and of
-the shape. Element i depends on the words and i alone, so that eager and compiled programs, any number of
-threads and a GPU give the same numbers. A draw of n elements owns the n counters from its first one on;
-how a draw uses them is written in ``kernels/random/random.py``. A generator's state is the words of its next draw.
+A draw is a pure function of its shape and its words. The words are three int64: the low and the high word of a 128-bit
+counter, and a key. Element i depends only on the words and i. So eager code, compiled programs, any number of threads and
+a GPU give the same numbers. A draw of n elements owns n consecutive counters; ``kernels/random/random.py`` describes
+their use. The state of a generator is the words of its next draw.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _floats(name: str) -> Any:
         if width is wanted:
             return out
         if name == "uniform":
-            # Cut to the bits that the narrow dtype has below 1: rounding could give 1 itself.
+            # Truncates to the precision of the narrow dtype below 1, because rounding could give 1.
             steps = np.float32(2.0 ** (1 + ml_dtypes.finfo(wanted).nmant))
             np.floor(out * steps, out=out)
             out /= steps
@@ -60,13 +60,13 @@ def _filling(kernel: Any, shape: tuple[int, ...]) -> Launches:
 
 
 uniform = _floats("uniform")
-"""Uniform in [0, 1): ``uniform(words, shape=, dtype=)``, the name of a floating dtype."""
+"""Uniform in [0, 1): ``uniform(words, shape=, dtype=)``; ``dtype`` is the name of a floating dtype."""
 
 normal = _floats("normal")
-"""Standard normal; as ``uniform``."""
+"""Standard normal; arguments as ``uniform``."""
 
 truncated_normal = _floats("truncated_normal")
-"""Standard normal within (-2, 2); as ``uniform``."""
+"""Standard normal, truncated to (-2, 2); arguments as ``uniform``."""
 
 
 def _bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _U64) -> np.ndarray:
@@ -85,10 +85,10 @@ def _bits_row(name: str, dtype: np.dtype) -> Operation:
 
 
 bits = _bits_row("random_bits", _U64)
-"""All 64 bits of uint64: ``bits(words, shape=)``."""
+"""Uniform uint64 over all 64 bits: ``bits(words, shape=)``."""
 
 bits_of_dropout = _bits_row("random_bits_of_dropout", _U32)
-"""The 32-bit elements that ``dropout`` compares: programs draw them once for both ways, and compare behind a product."""
+"""The uint32 draws that ``dropout`` compares. Programs draw once for forward and backward, and compare in epilogues."""
 
 
 def _dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
@@ -100,7 +100,7 @@ def _dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _decomposed_dropout(parts: Any, x: Any, words: Any, rate: float) -> tuple[Any] | None:
-    """The draw is a kernel of its own, once for both ways; what is dropped of what is made in it is said in the loops around."""
+    """Decomposes dropout into a draw, shared by forward and backward, and element-wise operations that fuse."""
     least_kept = math.ceil(rate * 2.0**32)
     if x.dtype in HALVES or least_kept >= 2**32 or 0 in x.shape:
         return None
@@ -116,7 +116,7 @@ dropout: Operation = operation(
     "dropout",
     Form.RANDOM,
     run=_dropout,
-    # Linear in x, and the draw can be repeated: the gradient is the same mask on the cotangent.
+    # Dropout is linear in x. The gradient draws the same mask again and applies it to the cotangent.
     gradient=(lambda g, y, x, words, rate: dropout(g, words, rate=rate), None),
     dtypes=FLOATING,
     launches=launches_from("random.draws", "dropout_launches"),
@@ -132,11 +132,11 @@ def _narrowed(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarr
 integers = operation(
     "random_integers", Form.RANDOM, run=_narrowed, launches=launches_from("random.draws", "integers_launches")
 )
-"""All integers that a dtype holds: ``integers(words, shape=, dtype=)``."""
+"""Uniform integers over the whole range of a dtype: ``integers(words, shape=, dtype=)``."""
 
 
 def check_range(what: str, low: np.ndarray, high: np.ndarray) -> None:
-    """InvalidArgumentError for bounds between which there is no integer."""
+    """Raises InvalidArgumentError unless ``low < high`` everywhere."""
     if (low >= high).any():
         raise InvalidArgumentError(f"{what}: Need minval < maxval, got {low} >= {high}.")
 
@@ -152,9 +152,9 @@ def _between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[
 integers_between = operation(
     "random_integers_between", Form.RANDOM, run=_between, launches=launches_from("random.draws", "between_launches")
 )
-"""Integers in [low, high), of their dtype: ``integers_between(words, low, high, shape=)``.
+"""Integers in [low, high), of the dtype of the bounds: ``integers_between(words, low, high, shape=)``.
 
-A 64-bit word modulo the width of the range: the bias is below 2**-32 for ranges that int32 holds.
+Takes a 64-bit word modulo the width of the range; the bias is below 2**-32 for ranges within int32.
 """
 
 
@@ -190,13 +190,13 @@ categories = operation(
 
 
 def generator(words: np.ndarray) -> np.random.Generator:
-    """NumPy's generator on a Philox stream of its own, for gamma, Poisson and binomial numbers."""
+    """A NumPy generator on a separate Philox stream, for gamma, Poisson and binomial numbers."""
     low, high, key = [int(word) % _WORD for word in words]
     return np.random.Generator(np.random.Philox(key=key, counter=[low, high, 0, 0x66617374]))
 
 
 def check_gamma(alpha: np.ndarray, beta: np.ndarray) -> None:
-    """InvalidArgumentError for parameters that are not positive."""
+    """Raises InvalidArgumentError if ``alpha`` or ``beta`` has an element that is not positive."""
     if (alpha <= 0).any() or (beta <= 0).any():
         raise InvalidArgumentError("random.gamma: alpha and beta must be positive.")
 
@@ -215,7 +215,7 @@ gamma = operation("random_gamma", Form.RANDOM, run=_gamma, in_python=_BY_REJECTI
 
 
 def check_poisson(what: str, rate: np.ndarray) -> None:
-    """InvalidArgumentError for negative rates."""
+    """Raises InvalidArgumentError if a rate is negative."""
     if not (rate >= 0).all():
         raise InvalidArgumentError(f"{what}: lam must be >= 0, got {rate}.")
 
@@ -231,16 +231,14 @@ def _poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dtype:
     return numbers.astype(dtypes.as_dtype(dtype).numpy)
 
 
-_LARGE_RATE = (
-    1e15  # from here on Poisson's distribution is the normal one to float64's last bit, and NumPy soon has none
-)
+_LARGE_RATE = 1e15  # above, the normal distribution is exact in float64, and NumPy soon refuses
 
 poisson = operation("random_poisson", Form.RANDOM, run=_poisson, in_python=_BY_REJECTION)
 """Poisson numbers: ``poisson(words, rate, shape=, dtype=)``; the rate broadcasts to the shape."""
 
 
 def check_binomial(what: str, counts: np.ndarray, probs: np.ndarray) -> None:
-    """InvalidArgumentError for negative counts, or probabilities outside [0, 1]."""
+    """Raises InvalidArgumentError if a count is negative or a probability is outside [0, 1]."""
     if (counts < 0).any() or ((probs < 0) | (probs > 1)).any():
         raise InvalidArgumentError(f"{what}: counts must be >= 0 and probs in [0, 1], got {counts} and {probs}.")
 
@@ -261,13 +259,13 @@ binomial = operation("random_binomial", Form.RANDOM, run=_binomial, in_python=_B
 
 
 def signed(word: int) -> int:
-    """The int64 of the same 64 bits."""
+    """The low 64 bits of ``word`` as an int64."""
     word %= _WORD
     return word - _WORD if word >= _WORD // 2 else word
 
 
 def mixed(*words: int) -> int:
-    """A 64-bit key from any integers, such that neighbouring ones give unrelated keys (SplitMix64, Steele et al. 2014)."""
+    """A 64-bit hash of integers; close integers give unrelated keys (SplitMix64, Steele et al. 2014)."""
     state = 0
     for word in words:
         state = (state ^ word) + 0x9E3779B97F4A7C15 & _WORD - 1
@@ -302,7 +300,7 @@ def _seeded(seed: np.ndarray) -> np.ndarray:
 seeded = operation(
     "seed_words", Form.EXTERN, run=_seeded, launches=launches_from("random.draws", "seed_words_launches")
 )
-"""The words of a stateless draw: ``seeded(seed)``, two integers."""
+"""The words of a stateless draw: ``seeded(seed)``; ``seed`` is two integers."""
 
 
 def _folded(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
@@ -312,7 +310,7 @@ def _folded(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
 
 
 folded = operation("fold_in_seed", Form.EXTERN, run=_folded, launches=launches_from("random.draws", "fold_in_launches"))
-"""A seed, two int64, from a seed and an integer: ``folded(seed, data)``."""
+"""A new seed, two int64, from a seed and an integer: ``folded(seed, data)``."""
 
 
 def elements(shape: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""``tf.random.experimental``: the earlier names of generators and seeds."""
+"""``tf.random.experimental``: older names for generators and seeds."""
 
 from fastgrad.ops.random_generator import Algorithm as Algorithm
 from fastgrad.ops.random_generator import Generator as Generator

@@ -1,4 +1,4 @@
-"""``tf.random.Generator``, and the generators behind the draws that name none."""
+"""``tf.random.Generator``, and the default generators for draws that name no generator."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fastgrad.variable import Variable
 
 
 class Algorithm(enum.Enum):
-    """The counter-based generators of TensorFlow's API; fastgrad has Philox."""
+    """The counter-based generators of TensorFlow's API; fastgrad supports only Philox."""
 
     PHILOX = 1
     THREEFRY = 2
@@ -37,8 +37,8 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
     """A shape argument as a tuple of ints.
 
     Raises:
-        InvalidArgumentError: no vector of integers, or a dimension is negative.
-        ResourceExhaustedError: more elements than any memory holds.
+        InvalidArgumentError: ``shape`` is no vector of integers, or a dimension is negative.
+        ResourceExhaustedError: the shape has more elements than any memory holds.
     """
     array = convert_to_tensor(list(shape) if isinstance(shape, tuple) else shape)._elements()
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
@@ -47,20 +47,20 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
     for size in sizes:
         if size < 0:
             raise InvalidArgumentError(f"{what}: Dimension {size} of shape {list(sizes)} must be >= 0.")
-    if math.prod(sizes) > _LARGEST:  # before the generator moves on
+    if math.prod(sizes) > _LARGEST:  # checked before the generator's state advances
         raise OutOfMemoryError(f"{what}: a tensor of shape {list(sizes)} does not fit into memory.")
     return sizes
 
 
 class Generator:
-    """Random numbers from a state of its own.
+    """A random number generator with its own state.
 
-    The state is a Variable of three int64: the counter's low and high word, and the key. Every draw moves the
-    counter on by the number of its elements.
+    The state is a Variable of three int64: the counter's low and high word, and the key. Every draw advances the
+    counter by the number of its elements.
 
     Args:
         copy_from: a generator to copy.
-        state: three int64, as ``state`` of another generator.
+        state: three int64, such as the ``state`` of another generator.
         alg: the algorithm: "philox", 1, ``Algorithm.PHILOX`` or "auto_select".
 
     Raises:
@@ -74,28 +74,28 @@ class Generator:
         elif state is None:
             raise ValueError("Generator: give copy_from or state, or use Generator.from_seed(seed).")
         _check_algorithm(alg)
-        with on_host():  # which counts; its words go to where numbers are drawn
+        with on_host():  # the host advances the counter; the words are copied to the device that draws
             self._state = Variable(_checked_state(state), trainable=False, name="StateVar", dtype=dtypes.int64)
         self._lock = new_lock()
 
     @classmethod
     def from_seed(cls, seed: Any, alg: Any = None) -> Generator:
-        """A generator whose numbers follow from ``seed``, an integer."""
+        """Makes a generator from ``seed``, an integer; equal seeds give equal numbers."""
         return cls(state=create_rng_state(seed, alg or "philox"), alg=alg)
 
     @classmethod
     def from_non_deterministic_state(cls, alg: Any = None) -> Generator:
-        """A generator seeded by the operating system."""
+        """Makes a generator that the operating system seeds."""
         return cls(state=_unforeseen(), alg=alg)
 
     @classmethod
     def from_state(cls, state: Any, alg: Any) -> Generator:
-        """A generator that goes on from ``state``, three int64."""
+        """Makes a generator that continues from ``state``, three int64."""
         return cls(state=state, alg=alg)
 
     @classmethod
     def from_key_counter(cls, key: Any, counter: Any, alg: Any) -> Generator:
-        """A generator with a key (an integer) and a counter (two integers, low word first)."""
+        """Makes a generator with a key (an integer) and a counter (two integers, low word first)."""
         low, high = np.asarray(counter).reshape(-1)
         return cls(state=[int(low), int(high), int(np.asarray(key).reshape(()))], alg=alg)
 
@@ -120,11 +120,11 @@ class Generator:
 
     @property
     def algorithm(self) -> int:
-        """TensorFlow's number of the algorithm: 1, Philox."""
+        """TensorFlow's number of the algorithm; 1 means Philox."""
         return Algorithm.PHILOX.value
 
     def take(self, count: int) -> Tensor:
-        """The words of a draw of ``count`` elements (see ``random_draws.py``); the state moves on."""
+        """Returns the words of a draw of ``count`` elements (see ``random_draws.py``) and advances the state."""
         with self._lock:
             if recorders.active and state_followed():
                 words = self._state._read()
@@ -137,24 +137,24 @@ class Generator:
             low = int(state[0])
             after = low + max(count, 1)
             state[0] = signed(after)
-            if low < 0 <= after:  # the carry: as unsigned numbers those below 0 are the greatest
+            if low < 0 <= after:  # carry: read as unsigned, the low word wrapped around
                 state[1] = signed(int(state[1]) + 1)
         return words
 
     def reset(self, state: Any) -> None:
-        """Goes on from ``state``, three int64."""
+        """Sets the state to ``state``, three int64."""
         self._state.assign(_checked_state(state))
 
     def reset_from_seed(self, seed: Any) -> None:
-        """Goes on as ``Generator.from_seed(seed)`` would."""
+        """Sets the state to that of ``Generator.from_seed(seed)``."""
         self._state.assign(create_rng_state(seed, "philox"))
 
     def reset_from_key_counter(self, key: Any, counter: Any) -> None:
-        """Goes on as ``Generator.from_key_counter(key, counter, "philox")`` would."""
+        """Sets the state to that of ``Generator.from_key_counter(key, counter, "philox")``."""
         self._state.assign(Generator.from_key_counter(key, counter, "philox")._state)
 
     def skip(self, delta: Any) -> Tensor:
-        """Moves the counter on by ``delta``; returns the state after."""
+        """Advances the counter by ``delta`` and returns the new state."""
         self.take(integer(delta, "Generator.skip: delta"))
         return self._state.value()
 
@@ -166,14 +166,14 @@ class Generator:
         return draws.integers(self._drawn((2, count)), shape=(2, count), dtype="int64")
 
     def split(self, count: int = 1) -> list[Generator]:
-        """``count`` generators with keys of their own."""
+        """Makes ``count`` generators with different keys."""
         keys = self.make_seeds(count).numpy()[0]
         return [Generator(state=[0, 0, int(key)]) for key in keys]
 
     def _drawn(self, shape: tuple[int, ...]) -> Tensor:
         return self.take(draws.elements(shape))
 
-    # Each of these checks all arguments before the state moves.
+    # Each method below checks all arguments before it advances the state.
 
     def uniform(
         self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, name: str | None = None
@@ -182,7 +182,7 @@ class Generator:
         return uniform_from(self._drawn, "Generator.uniform", shape, minval, maxval, dtype)
 
     def uniform_full_int(self, shape: Any, dtype: Any = dtypes.uint64, name: str | None = None) -> Tensor:
-        """Integers over all that ``dtype`` (a 32- or 64-bit integer) holds."""
+        """Integers over the whole range of ``dtype``, a 32- or 64-bit integer dtype."""
         wanted = dtypes.as_dtype(dtype)
         if not wanted.is_integer or wanted.size < 4:
             raise ValueError(f"Generator.uniform_full_int: dtype must be a 32- or 64-bit integer, got {wanted.name}.")
@@ -206,7 +206,7 @@ class Generator:
     def binomial(
         self, shape: Any, counts: Any, probs: Any, dtype: Any = dtypes.int32, name: str | None = None
     ) -> Tensor:
-        """Numbers of successes in ``counts`` trials of probability ``probs``; their shapes end ``shape``."""
+        """Binomial numbers: successes in ``counts`` trials of probability ``probs``, whose shapes end ``shape``."""
         return binomial_from(self._drawn, "Generator.binomial", shape, counts, probs, dtype)
 
 
@@ -233,11 +233,11 @@ def _check_algorithm(alg: Any) -> None:
 
 
 # ---- draws that all of the public functions share ---------------------------------------------------------
-# ``drawn`` is called last, with the shape, when nothing can fail any more: it gives the words of the draw.
+# ``drawn(shape)`` returns the words of the draw and advances the state, so it is called last, when all checks have passed.
 
 
 def floating(what: str, dtype: Any) -> dtypes.DType:
-    """``dtype`` if it is floating, else ValueError."""
+    """Returns ``dtype`` if it is floating, else raises ValueError."""
     wanted = dtypes.as_dtype(dtype)
     if wanted.numpy not in FLOATING:
         raise ValueError(f"{what}: dtype must be floating, got {wanted.name}.")
@@ -245,7 +245,7 @@ def floating(what: str, dtype: Any) -> dtypes.DType:
 
 
 def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dtype: Any) -> Tensor:
-    """Uniform numbers of any dtype of ``tf.random.uniform``."""
+    """Uniform numbers in [minval, maxval), of any dtype of ``tf.random.uniform``."""
     wanted = dtypes.as_dtype(dtype)
     sizes = shape_of(what, shape)
     if not wanted.is_floating and wanted not in (dtypes.int32, dtypes.int64, dtypes.uint32, dtypes.uint64):
@@ -261,7 +261,7 @@ def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dt
         x = draws.uniform(drawn(sizes), shape=sizes, dtype=wanted.name)
         if _is_number(minval, 0) and _is_number(maxval, 1):
             return x
-        # The sum may round up to maxval itself, which the range leaves out. Of an empty range nothing is said.
+        # The sum may round up to maxval, which the range excludes. An empty range has no limit.
         last = TABLE["where"](
             high > low, TABLE["nextafter"](high, low), constant_tensor(np.array(np.inf, wanted.numpy))
         )
@@ -278,7 +278,7 @@ def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dt
 
 
 def _is_number(given: Any, default: float) -> bool:
-    """Whether an argument is the Python number ``default``, or left out: what a tensor holds may be another next time."""
+    """True if ``given`` is None or the Python number ``default``; a tensor's value may change between runs."""
     return given is None or (type(given) in (int, float) and given == default)
 
 
@@ -295,7 +295,7 @@ def _check_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None
 
 
 def scaled_from(drawn: Any, row: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
-    """``mean + stddev * row``; gradients flow to both."""
+    """``mean + stddev * row``; gradients flow to ``mean`` and ``stddev``."""
     wanted = dtypes.as_dtype(dtype)
     sizes = shape_of(what, shape)
     centre, deviation = mean, stddev
@@ -316,7 +316,7 @@ def scaled_from(drawn: Any, row: Any, what: str, shape: Any, mean: Any, stddev: 
 
 
 def broadcast_shape(what: str, x: Tensor, y: Tensor) -> tuple[int, ...]:
-    """The shape that two parameters broadcast to; InvalidArgumentError if there is none."""
+    """The shape that ``x`` and ``y`` broadcast to; raises InvalidArgumentError if there is none."""
     try:
         return np.broadcast_shapes(x._array.shape, y._array.shape)
     except ValueError:
@@ -324,7 +324,7 @@ def broadcast_shape(what: str, x: Tensor, y: Tensor) -> tuple[int, ...]:
 
 
 def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:
-    """Binomial numbers by NumPy's generator."""
+    """Binomial numbers, drawn by NumPy's generator."""
     sizes, wanted = shape_of(what, shape), dtypes.as_dtype(dtype)
     n, p = (convert_to_tensor(v) for v in (counts, probs))
     for x in (n, p):
@@ -339,13 +339,13 @@ def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dt
     return draws.binomial(drawn(sizes), n, p, shape=sizes, dtype=wanted.name)
 
 
-# ---- the generators behind draws that name none ---------------------------------------------------------------
+# ---- the default generators -----------------------------------------------------------------------------------
 
 
 class _Default:
-    """The global seed, and one generator for each operation seed in use.
+    """The global seed, and one default generator for each operation seed in use.
 
-    Generators stay when the seed is set anew: compiled programs draw from their states.
+    ``set`` resets the generators and keeps the objects, because compiled programs draw from their states.
     """
 
     def __init__(self) -> None:
@@ -354,7 +354,7 @@ class _Default:
         self.generators: dict[Any, Generator] = {}
         self.named: Generator | None = None
         self.chosen: Generator | None = None
-        self.choices: Variable | None = None  # how many there have been, once a program has asked
+        self.choices: Variable | None = None  # counts changes of `chosen`, once a program has read it
 
     def set(self, seed: int | str | None) -> None:
         with self.lock:
@@ -370,7 +370,7 @@ class _Default:
         with self.lock:
             found = self.generators.get(seed)
             if found is None:
-                with unheard():  # a program that draws has not made a variable of its own
+                with unheard():  # a recording must not see this variable as created by the program
                     found = self.generators[seed] = Generator(state=self._state(seed))
             return found
 
@@ -389,7 +389,7 @@ class _Default:
                 with unheard():
                     if self.choices is None:
                         self.choices = Variable(0, trainable=False, dtype=dtypes.int64)
-                int(self.choices)  # a program draws from the one that it found
+                int(self.choices)  # a guard: the program draws from the generator of its recording
             if self.chosen is not None:
                 return self.chosen
             if self.named is None:
@@ -420,7 +420,7 @@ _default = _Default()
 
 
 def _seed(seed: Any) -> Any:
-    """A seed as an int, a text or None; TypeError for anything else."""
+    """Returns a seed as an int, a string or None; raises TypeError for anything else."""
     if seed is None or isinstance(seed, str):
         return seed
     try:
@@ -430,13 +430,13 @@ def _seed(seed: Any) -> Any:
 
 
 def set_seed(seed: Any) -> None:
-    """Makes all following draws of ``tf.random`` repeatable: they start again as after any other call with this seed.
+    """Sets the global seed and restarts the default generators, so that later draws are repeatable.
 
     Args:
         seed: an integer, or None to let the operating system choose.
 
     Raises:
-        TypeError: it is none. TensorFlow: tf.random.set_seed.
+        TypeError: ``seed`` is no integer. TensorFlow: tf.random.set_seed.
     """
     report_effect("tf.random.set_seed was called")
     with unheard():
@@ -444,36 +444,36 @@ def set_seed(seed: Any) -> None:
 
 
 def default_drawn(seed: Any) -> Any:
-    """A function of a shape that gives the words of the next draw under the global seed and ``seed``."""
+    """Returns a function from a shape to the words of the next draw under the global seed and ``seed``."""
     return _default.of(_seed(seed))._drawn
 
 
 def default_key(seed: Any) -> int:
-    """The key of the draws under the global seed and ``seed``; nothing is drawn."""
+    """The key of the draws under the global seed and ``seed``; does not draw."""
     return int(_default.of(_seed(seed)).key)
 
 
 def default_states() -> list[tuple[Generator, tuple[int, ...]]]:
-    """The generators behind draws that name none, each with its state: equal if nothing has been drawn in between."""
+    """The default generators with their states; two results are equal if nothing was drawn between the calls."""
     with _default.lock:
         found = [*_default.generators.values(), _default.named, _default.chosen]
     return [(one, tuple(one._state._array.tolist())) for one in found if one is not None]
 
 
 def restore_default_states(states: list[tuple[Generator, tuple[int, ...]]]) -> None:
-    """Makes the generators go on from ``default_states()``."""
+    """Restores the states that ``default_states()`` returned."""
     for generator, state in states:
         if tuple(generator._state._array.tolist()) != state:
             generator.reset(state)
 
 
 def get_global_generator() -> Generator:
-    """The generator that layers and programs share by choice; made by the first call."""
+    """The generator that layers and programs may share; the first call makes it."""
     return _default.global_generator()
 
 
 def set_global_generator(generator: Generator) -> None:
-    """Puts another generator in the place of the global one."""
+    """Replaces the global generator."""
     report_effect("tf.random.set_global_generator was called")
     with unheard():
         _default.choose(generator)

@@ -1,8 +1,8 @@
-"""Draws from the default generators: ``tf.random.uniform`` and its fellows.
+"""Draws from the default generators: ``tf.random.uniform``, ``normal``, ``shuffle`` and others.
 
-The numbers follow from the global seed (``tf.random.set_seed``) and the operation's ``seed``: with neither the
-operating system chooses; with either the sequence of draws is the same in every run. Nothing moves on when a
-call is refused.
+The numbers depend on the global seed (``tf.random.set_seed``) and the operation's ``seed``. With neither seed, the
+operating system chooses one. With at least one seed, the sequence of draws is the same in every run. A call that raises
+does not advance a generator.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def uniform(
     Args:
         shape: the shape of the result.
         minval: the lower bound, a number or a tensor that broadcasts to ``shape``; default 0.
-        maxval: the upper bound, left out of the range; default 1 for floating dtypes, needed for integers.
+        maxval: the upper bound, exclusive; default 1 for floating dtypes, required for integers.
         dtype: float16, bfloat16, float32, float64, int32 or int64.
-        seed: an integer of this call's own; see this module's text.
+        seed: the operation's seed, an integer; see the module docstring.
         name: kept for TensorFlow's signature, here and below.
 
     Raises:
         ValueError: another dtype, or no ``maxval`` for integers.
-        InvalidArgumentError: an empty range of integers, a negative dimension. TensorFlow: tf.random.uniform.
+        InvalidArgumentError: the range of integers is empty, or a dimension is negative. TensorFlow: tf.random.uniform.
     """
     return uniform_from(default_drawn(seed), "random.uniform", shape, minval, maxval, dtype)
 
@@ -55,7 +55,7 @@ def normal(
     seed: Any = None,
     name: str | None = None,
 ) -> Tensor:
-    """Normal numbers.
+    """Normally distributed numbers.
 
     Args:
         shape: the shape of the result, with which ``mean`` and ``stddev`` broadcast.
@@ -64,7 +64,7 @@ def normal(
         seed: as in ``uniform``.
 
     Raises:
-        InvalidArgumentError: the shapes do not broadcast, a negative dimension. TensorFlow: tf.random.normal.
+        InvalidArgumentError: the shapes do not broadcast, or a dimension is negative. TensorFlow: tf.random.normal.
     """
     return scaled_from(default_drawn(seed), draws.normal, "random.normal", shape, mean, stddev, dtype)
 
@@ -77,7 +77,7 @@ def truncated_normal(
     seed: Any = None,
     name: str | None = None,
 ) -> Tensor:
-    """Normal numbers less than two standard deviations from the mean; arguments as ``normal``.
+    """Normally distributed numbers, less than two standard deviations from the mean; arguments as ``normal``.
 
     TensorFlow: tf.random.truncated_normal.
     """
@@ -90,7 +90,7 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
     """``value`` with its first dimension in random order.
 
     Args:
-        value: a tensor; a scalar comes back as it is.
+        value: a tensor; a scalar is returned unchanged.
         seed: as in ``uniform``. TensorFlow: tf.random.shuffle.
     """
     x = convert_to_tensor(value)
@@ -100,17 +100,17 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
 
 
 def shuffled(drawn: Any, x: Tensor) -> Tensor:
-    """``x`` with its first dimension in random order, by words from ``drawn``."""
+    """``x`` with its first dimension in random order; ``drawn`` gives the words."""
     n = x._array.shape[0]
     return gather(x, draws.order(drawn((n,)), count=n))
 
 
 def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = None, name: str | None = None) -> Tensor:
-    """Class numbers drawn by unnormalised log-probabilities.
+    """Class numbers drawn from unnormalised log-probabilities.
 
     Args:
         logits: floating, shape (batch, classes).
-        num_samples: how many for each row.
+        num_samples: the number of draws for each row.
         dtype: int64 (default) or int32.
         seed: as in ``uniform``.
 
@@ -124,7 +124,7 @@ def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = No
 
 
 def categorical_from(drawn: Any, what: str, logits: Any, num_samples: Any, dtype: Any) -> Tensor:
-    """``categorical`` with words from ``drawn``."""
+    """``categorical``; ``drawn`` gives the words."""
     x = convert_to_tensor(logits)
     wanted = dtypes.as_dtype(dtype or dtypes.int64)
     count = integer(num_samples, "random.categorical: num_samples")
@@ -145,7 +145,8 @@ def gamma(
     """Gamma numbers of shape parameter ``alpha`` and rate ``beta``.
 
     Args:
-        shape: drawn for each element of ``alpha`` and ``beta``: the result has shape ``shape + broadcast(alpha, beta)``.
+        shape: the shape of the draws for each element of ``alpha`` and ``beta``. The result has shape
+            ``shape + broadcast(alpha, beta)``.
         alpha, beta: positive, floating; beta defaults to 1.
         dtype: a floating dtype.
         seed: as in ``uniform``. TensorFlow: tf.random.gamma (without its gradient to ``alpha``).
@@ -167,9 +168,9 @@ def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None,
     """Poisson numbers of rate ``lam``.
 
     Args:
-        shape: drawn for each element of ``lam``: the result has shape ``shape + lam.shape``.
-        lam: not negative.
-        dtype: of the result.
+        shape: the shape of the draws for each element of ``lam``. The result has shape ``shape + lam.shape``.
+        lam: the rate, not negative.
+        dtype: the dtype of the result.
         seed: as in ``uniform``. TensorFlow: tf.random.poisson.
     """
     rate = convert_to_tensor(lam)
@@ -189,12 +190,12 @@ def poisson_from(drawn: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dt
 
 
 def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: str | None = None) -> Any:
-    """Zeroes each element with probability ``rate`` and scales the others by ``1 / (1 - rate)`` (Srivastava et al. 2014).
+    """Zeroes each element with probability ``rate``; scales the rest by ``1 / (1 - rate)`` (Srivastava et al. 2014).
 
     Args:
         x: a floating tensor.
         rate: in [0, 1).
-        noise_shape: broadcasts with ``x``: elements that share one draw live or die together.
+        noise_shape: the shape of the draws, which broadcasts with ``x``; elements that share a draw share its outcome.
         seed: as in ``uniform``.
 
     Returns:
@@ -208,7 +209,7 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
 
 
 def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
-    """``dropout`` with words from ``drawn``."""
+    """``dropout``; ``drawn`` gives the words."""
     try:
         x = convert_to_tensor(x)
     except CompositeOperand as met:
@@ -224,7 +225,7 @@ def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
 
 
 def checked_dropout(x: Tensor, rate: Any) -> float:
-    """The rate of ``dropout`` as a number; its errors."""
+    """Returns the rate of ``dropout`` as a number; raises the errors of ``dropout``."""
     try:
         share = float(rate)
     except (TypeError, ValueError):
@@ -241,7 +242,7 @@ def checked_dropout(x: Tensor, rate: Any) -> float:
 
 
 def noise_sizes(x: Tensor, noise_shape: Any) -> tuple[int, ...]:
-    """The shape of the draws of ``dropout``, None filled in from ``x``; its errors."""
+    """Returns the shape of the draws of ``dropout``, with None replaced by sizes of ``x``; raises its errors."""
     given = noise_shape._elements().tolist() if isinstance(noise_shape, Tensor) else list(noise_shape)
     sizes = tuple(
         n if size is None else int(size) for size, n in zip(given, x._array.shape[-len(given) :], strict=False)

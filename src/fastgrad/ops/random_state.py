@@ -1,4 +1,4 @@
-"""The state of the generators behind draws that name none, as plain values."""
+"""The state of the default random generators, as plain values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastgrad.recording import unheard
 
 
 def default_random_state() -> dict[str, Any]:
-    """The global seed, and the states of all generators that draw where none is named: what JSON can hold."""
+    """The global seed and the states of all default generators, as values that JSON can hold."""
     with _default.lock:
         return {
             "seed": _default.seed,
@@ -20,7 +20,7 @@ def default_random_state() -> dict[str, Any]:
 
 
 def check_default_random_state(state: Any) -> None:
-    """Raises ValueError, TypeError or KeyError for a state that ``restore_default_random_state`` cannot go on from."""
+    """Raises ValueError, TypeError or KeyError if ``restore_default_random_state`` cannot restore ``state``."""
     with unheard():
         for words in (*dict(state["generators"]).values(), state["named"], state["chosen"]):
             if words is not None:
@@ -30,7 +30,7 @@ def check_default_random_state(state: Any) -> None:
 
 
 def restore_default_random_state(state: dict[str, Any]) -> None:
-    """Goes on drawing from where ``default_random_state`` was; generators that programs draw from stay the same objects."""
+    """Restores a state from ``default_random_state``; the generators that programs draw from stay the same objects."""
     with _default.lock, unheard():
         _default.seed = state["seed"]
         found = dict(state["generators"])

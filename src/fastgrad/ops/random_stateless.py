@@ -1,6 +1,6 @@
-"""Random numbers as pure functions of a seed: ``tf.random.stateless_uniform`` and its fellows.
+"""Random numbers as pure functions of a seed: ``tf.random.stateless_uniform``, ``stateless_normal`` and others.
 
-A seed is two integers; the same seed gives the same numbers, whenever and wherever.
+A seed is two integers; the same seed always gives the same numbers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def stateless_uniform(
     name: str | None = None,
     alg: Any = "auto_select",
 ) -> Tensor:
-    """Uniform numbers in [minval, maxval); both None give integers over all that ``dtype`` holds.
+    """Uniform numbers in [minval, maxval); if both are None, integers over the whole range of ``dtype``.
 
     Args:
         shape, minval, maxval, dtype: as in ``tf.random.uniform``.
@@ -61,7 +61,10 @@ def stateless_normal(
     name: str | None = None,
     alg: Any = "auto_select",
 ) -> Tensor:
-    """Normal numbers; arguments as ``tf.random.normal``, and a seed of two integers. TensorFlow: tf.random.stateless_normal."""
+    """Normal numbers; arguments as ``tf.random.normal``, with a seed of two integers.
+
+    TensorFlow: tf.random.stateless_normal.
+    """
     what = "stateless_normal"
     return scaled_from(_drawn(what, seed, alg), draws.normal, what, shape, mean, stddev, dtype)
 
@@ -86,7 +89,10 @@ def stateless_truncated_normal(
 def stateless_categorical(
     logits: Any, num_samples: Any, seed: Any, dtype: Any = dtypes.int64, name: str | None = None
 ) -> Tensor:
-    """Class numbers by log-probabilities; as ``tf.random.categorical``. TensorFlow: tf.random.stateless_categorical."""
+    """Class numbers from log-probabilities; see ``tf.random.categorical``.
+
+    TensorFlow: tf.random.stateless_categorical.
+    """
     what = "stateless_categorical"
     return categorical_from(_drawn(what, seed), what, logits, num_samples, dtype)
 
@@ -94,15 +100,15 @@ def stateless_categorical(
 def stateless_gamma(
     shape: Any, seed: Any, alpha: Any, beta: Any = None, dtype: Any = dtypes.float32, name: str | None = None
 ) -> Tensor:
-    """Gamma numbers of the full shape ``shape``, which ends with that of ``alpha`` and ``beta``.
+    """Gamma numbers of shape ``shape``, which ends with the broadcast shape of ``alpha`` and ``beta``.
 
     Args:
-        shape: of the result.
+        shape: the shape of the result.
         seed: two integers.
         alpha, beta, dtype: as in ``tf.random.gamma``.
 
     Raises:
-        InvalidArgumentError: ``shape`` does not end so. TensorFlow: tf.random.stateless_gamma.
+        InvalidArgumentError: ``shape`` does not end with that shape. TensorFlow: tf.random.stateless_gamma.
     """
     a, b = (convert_to_tensor(v, dtypes.as_dtype(dtype)) for v in (alpha, 1.0 if beta is None else beta))
     sizes = _ending("stateless_gamma", shape, broadcast_shape("stateless_gamma", a, b))
@@ -110,7 +116,10 @@ def stateless_gamma(
 
 
 def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
-    """Poisson numbers of the full shape ``shape``, which ends with that of ``lam``. TensorFlow: tf.random.stateless_poisson."""
+    """Poisson numbers of shape ``shape``, which ends with the shape of ``lam``.
+
+    TensorFlow: tf.random.stateless_poisson.
+    """
     rate = convert_to_tensor(lam)
     sizes = _ending("stateless_poisson", shape, rate._array.shape)
     return poisson_from(_drawn("stateless_poisson", seed), "stateless_poisson", sizes, rate, dtype)
@@ -119,13 +128,19 @@ def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32
 def stateless_binomial(
     shape: Any, seed: Any, counts: Any, probs: Any, output_dtype: Any = dtypes.int32, name: str | None = None
 ) -> Tensor:
-    """Numbers of successes in ``counts`` trials of probability ``probs``. TensorFlow: tf.random.stateless_binomial."""
+    """Binomial numbers: successes in ``counts`` trials of probability ``probs``.
+
+    TensorFlow: tf.random.stateless_binomial.
+    """
     what = "stateless_binomial"
     return binomial_from(_drawn(what, seed), what, shape, counts, probs, output_dtype)
 
 
 def stateless_shuffle(value: Any, seed: Any, alg: Any = "auto_select", name: str | None = None) -> Tensor:
-    """``value`` with its first dimension in the random order that ``seed`` gives. TensorFlow: tf.random.experimental.stateless_shuffle."""
+    """``value`` with its first dimension in random order, which ``seed`` determines.
+
+    TensorFlow: tf.random.experimental.stateless_shuffle.
+    """
     x = convert_to_tensor(value)
     drawn = _drawn("stateless_shuffle", seed, alg)
     return shuffled(drawn, x) if x.ndim else x
@@ -134,16 +149,16 @@ def stateless_shuffle(value: Any, seed: Any, alg: Any = "auto_select", name: str
 def stateless_dropout(
     x: Any, rate: Any, seed: Any, rng_alg: Any = None, noise_shape: Any = None, name: str | None = None
 ) -> Tensor:
-    """``tf.nn.dropout`` with the mask that ``seed`` gives. TensorFlow: tf.nn.experimental.stateless_dropout."""
+    """``tf.nn.dropout`` with a mask that ``seed`` determines. TensorFlow: tf.nn.experimental.stateless_dropout."""
     return dropout_from(_drawn("stateless_dropout", seed, rng_alg), x, rate, noise_shape)
 
 
 def split(seed: Any, num: Any = 2, alg: Any = "auto_select") -> Tensor:
-    """``num`` seeds from one, unrelated to it and to each other.
+    """``num`` new seeds from ``seed``, unrelated to it and to each other.
 
     Args:
         seed: two integers.
-        num: how many.
+        num: the number of seeds.
 
     Returns:
         Shape (num, 2), of the seed's dtype. TensorFlow: tf.random.split.
@@ -156,7 +171,7 @@ def split(seed: Any, num: Any = 2, alg: Any = "auto_select") -> Tensor:
 
 
 def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
-    """A seed from a seed and an integer, such as a step or a replica's number.
+    """A new seed from ``seed`` and an integer, such as a step or a replica's number.
 
     Args:
         seed: two integers.
@@ -166,7 +181,7 @@ def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
         Shape (2,), of the dtype of ``data``. TensorFlow: tf.random.fold_in.
     """
     words, number = convert_to_tensor(seed), convert_to_tensor(data)
-    _drawn("random.fold_in", words, alg)  # checks it
+    _drawn("random.fold_in", words, alg)  # checks the seed and the algorithm
     return draws.integers(draws.seeded(draws.folded(words, number)), shape=(2,), dtype=number.dtype.name)
 
 

@@ -1,8 +1,9 @@
-"""Recurrent layers over time: LSTM, GRU and simple RNN, one operation each way beside the matrix products.
+"""Recurrent layers over time: LSTM, GRU and simple RNN.
 
-The projection of the inputs is a product before, the recurrent kernel's gradient one behind. Inside, sequences are (time, batch, ...):
-what a time step needs lies together, and the states before and after all steps are one array. Each operation gives what its
-gradient reads (gates, states). The gradients of these gradients are those of the same steps written in operations.
+Each layer is one operation forward and one backward, besides two matrix products: the projection of the inputs before the
+steps, and the gradient of the recurrent kernel after them. Inside, sequences have shape (time, batch, ...), so that the data
+of a time step is contiguous, and the states before and after all steps are one array. Each operation returns its residuals
+(gates, states). Second derivatives come from the same steps, written as operations.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Shapes = Callable[..., Sequence[tuple[int, ...]]]
 
 
 def _run(launches: Callable[..., Launches | None], shapes: Shapes) -> Callable[..., tuple[np.ndarray, ...]]:
-    """The ``run`` of a row: its kernels, on new arrays of the shapes that ``shapes`` gives."""
+    """Makes a ``run`` that calls the kernels of ``launches`` on new output arrays; ``shapes`` gives their shapes."""
 
     def run(*arrays: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
         dtype = arrays[0].dtype
@@ -46,7 +47,7 @@ def _run(launches: Callable[..., Launches | None], shapes: Shapes) -> Callable[.
 def _differentiated(
     function: Callable[..., Any], inputs: Sequence[Tensor], needs: Sequence[bool], cotangents: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
-    """The cotangents of the inputs of a function that is made of operations."""
+    """The cotangents of the inputs of ``function``, which is composed of operations."""
     wanted = [x for x, need in zip(inputs, needs, strict=True) if need]
     with GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(wanted)
@@ -62,12 +63,12 @@ def _matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool =
 
 
 def _before(states: Tensor) -> Tensor:
-    """The state before each time step, as rows."""
+    """The states before each time step, as a matrix with one row per step and batch element."""
     return _rows(states[:-1])
 
 
 def _time_first(x: Tensor) -> Tensor:
-    """A sequence with its first two axes exchanged."""
+    """Returns ``x`` with its first two axes exchanged."""
     found: Tensor = TABLE["transpose"](x, perm=(1, 0, *range(2, x._array.ndim)))
     return found
 
@@ -79,7 +80,7 @@ def _rows(x: Tensor) -> Tensor:
 
 
 def _kept(mask: Sequence[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
-    """``new``, where the mask, if there is one, lets the step change the state; else ``old``."""
+    """``new`` where the mask is True at step ``t``, or if there is no mask; else ``old``."""
     if not mask:
         return new
     column = TABLE["reshape"](mask[0][t], shape=(new._array.shape[0], 1))
@@ -94,14 +95,14 @@ def _column_sum(x: Tensor) -> Tensor:
 
 
 def _over_time(row: Operation, x: Tensor, kernel: Tensor, given: Sequence[Tensor], mask: Tensor | None) -> Any:
-    """What an operation over time gives, of (batch, time, features) and the kernel that they are multiplied with."""
+    """Applies ``row`` to the product of ``x``, shape (batch, time, features), and ``kernel``."""
     x = _time_first(x)
     projected = TABLE["reshape"](_matmul(_rows(x), kernel), shape=(*x._array.shape[:2], kernel._array.shape[1]))
     return row(projected, *given, *([] if mask is None else [_time_first(mask)]))
 
 
 def _sequences(states: Tensor, wanted: bool) -> Tensor | None:
-    """The states after all time steps as (batch, time, units), if they are wanted."""
+    """The states after each time step, shape (batch, time, units); None unless ``wanted``."""
     return _time_first(states[1:]) if wanted else None
 
 
@@ -189,13 +190,13 @@ _lstm_gradient_launches = launches_from("recurrent.lstm", "lstm_gradient_launche
 
 
 def _apart(y: Tensor, rows: int) -> Tensor:
-    """The sequences of each row, with an axis of rows in front."""
+    """Splits the sequences of the rows, and puts an axis of rows in front."""
     *steps, count, width = y._array.shape
     return rows_in_front(call_row("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
 
 
 def _batched_sequences(*shared: int) -> Rule:
-    """Recurrent layers, time steps first, whose inputs at these places are the same for all rows: rows are more sequences."""
+    """Makes a batching rule that treats rows as more sequences; the inputs at positions ``shared`` have no rows."""
 
     def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
         given = []
@@ -251,14 +252,14 @@ def lstm(
     """An LSTM with tanh and sigmoid over time (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
 
     Args:
-        x: shape (batch, time, features), float32 or float64, like all others but the mask.
+        x: shape (batch, time, features), float32 or float64, like all other arguments except the mask.
         kernel, recurrent, bias: shapes (features, 4 units), (units, 4 units), (4 units,); gates i, f, g, o.
-        h, c: the first states, (batch, units).
-        mask: boolean, (batch, time): where it is False the states stay as they are.
-        sequences: whether the states at all times are wanted.
+        h, c: the initial states, (batch, units).
+        mask: boolean, (batch, time): where it is False the states do not change.
+        sequences: whether to return the states at all times.
 
     Returns:
-        h at all times, (batch, time, units), or None; the last h and c. Shapes and dtypes are checked by the layer that calls it.
+        h at all times, (batch, time, units), or None; the last h and c. The calling layer checks shapes and dtypes.
     """
     found = _over_time(_lstm, x, kernel, (recurrent, bias, h, c), mask)
     return _sequences(found[0], sequences), found[3], found[4]
@@ -355,12 +356,12 @@ def gru(
     """A GRU with tanh and sigmoid over time, whose reset gate comes after the product (Cho et al. 2014).
 
     Args:
-        x: shape (batch, time, features), float32 or float64, like all others but the mask.
+        x: shape (batch, time, features), float32 or float64, like all other arguments except the mask.
         kernel, recurrent, bias: shapes (features, 3 units), (units, 3 units), (2, 3 units) for the two products; gates z, r,
             and the candidate.
-        h: the first state, (batch, units).
-        mask: boolean, (batch, time): where it is False the state stays as it is.
-        sequences: whether the states at all times are wanted.
+        h: the initial state, (batch, units).
+        mask: boolean, (batch, time): where it is False the state does not change.
+        sequences: whether to return the states at all times.
 
     Returns:
         The state at all times, (batch, time, units), or None, and the last one.
@@ -436,11 +437,11 @@ def simple_rnn(
     """h' = tanh(x kernel + bias + h recurrent) over time (Elman 1990).
 
     Args:
-        x: shape (batch, time, features), float32 or float64, like all others but the mask.
+        x: shape (batch, time, features), float32 or float64, like all other arguments except the mask.
         kernel, recurrent, bias: shapes (features, units), (units, units), (units,).
-        h: the first state, (batch, units).
-        mask: boolean, (batch, time): where it is False the state stays as it is.
-        sequences: whether the states at all times are wanted.
+        h: the initial state, (batch, units).
+        mask: boolean, (batch, time): where it is False the state does not change.
+        sequences: whether to return the states at all times.
 
     Returns:
         The state at all times, (batch, time, units), or None, and the last one.

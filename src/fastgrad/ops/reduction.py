@@ -39,7 +39,7 @@ from fastgrad.ops.summation import KERNEL_FLOATS, LARGE, reduced_by, sum_over
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor, convert_to_tensor
 
-# NumPy's stubs know no keepdims that is not a literal.
+# NumPy's type stubs accept only a literal keepdims.
 _add: Any = np.add.reduce
 _multiply: Any = np.multiply.reduce
 _maximum: Any = np.maximum.reduce
@@ -49,15 +49,15 @@ _and: Any = np.logical_and.reduce
 
 
 def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
-    """``axis`` of a reduction as sorted axes counted from the front; None means all.
+    """Returns ``axis`` of a reduction as sorted axes, counted from the front; None means all.
 
     Args:
         name: the operation, for the error.
-        axis: None, an int, a list, tuple, array or tensor of ints.
-        rank: how many dimensions the tensor has.
+        axis: None, an int, or a list, tuple, array or tensor of ints.
+        rank: the number of dimensions of the tensor.
 
     Raises:
-        InvalidArgumentError: there is no such axis, or one comes twice.
+        InvalidArgumentError: an axis is out of range or comes twice.
     """
     if axis is None:
         return _ALL_AXES[rank] if rank < 8 else tuple(range(rank))
@@ -86,7 +86,7 @@ _BATCHED = axes_after_rows("axes")
 
 
 class Reduction(Operation):
-    """A row over axes; ``run(x, axes, keepdims)`` gives a new array, never a view."""
+    """A reduction over axes; ``run(x, axes, keepdims)`` returns a new array, never a view."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Reduction(Operation):
         )
 
     def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-        """``Operation.__call__`` for what reductions are: one input, two attributes, no views."""
+        """``Operation.__call__``, specialised for reductions: one input, two attributes, no views."""
         token = errors_set(QUIET)
         try:
             result = self.run(x._array, axes, keepdims)
@@ -141,7 +141,7 @@ def _reduced(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Any
 
 
 def _count(whole: np.ndarray, reduced: Any) -> int:
-    """How many elements went into each result."""
+    """The number of elements that are reduced to each result."""
     return whole.size // (reduced.size or 1)
 
 
@@ -150,7 +150,7 @@ def _spread(g: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.
         g = g.reshape([1 if axis in axes else size for axis, size in enumerate(shape)])
     if prod(shape) > 4096:
         return np.broadcast_to(g, shape)
-    out = np.empty(shape, g.dtype)  # small: quicker to make and to read than a view
+    out = np.empty(shape, g.dtype)  # a small copy is faster to make and to read than a view
     out[...] = g
     return out
 
@@ -196,14 +196,14 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
     """The sum over axes.
 
     Args:
-        input_tensor: a numeric tensor. Sums of integers wrap around in their dtype, sums of half-width floats
-            are taken in float32.
-        axis: an int or several; None sums everything.
+        input_tensor: a numeric tensor. Sums of integers wrap around in their dtype; half-width floats are summed in
+            float32.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a dtype without sums, or no such axis.
+        InvalidArgumentError: the dtype has no sums, or an axis is out of range.
     """
     return _reduced(_sum, input_tensor, axis, keepdims)
 
@@ -242,12 +242,12 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
     Args:
         input_tensor: a numeric tensor; means of integers are integers, rounded towards zero.
-        axis: an int or several; None takes the mean of everything.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a dtype without means, or no such axis.
+        InvalidArgumentError: the dtype has no means, or an axis is out of range.
     """
     return _reduced(_mean, input_tensor, axis, keepdims)
 
@@ -256,13 +256,13 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
 
 def _reduce_prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    if x.dtype in HALVES:  # rounded once, as in programs
+    if x.dtype in HALVES:  # rounds once, as in programs
         return np.asarray(_multiply(x.astype(np.float32), axes, None, None, keepdims)).astype(x.dtype)
     return _multiply(x, axes, x.dtype, None, keepdims)
 
 
 def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    # Not y / x: the product of the others, from the left and from the right, is right where x has zeros, too.
+    # Multiplies the products from the left and from the right of each element, because y / x fails where x is 0.
     shape = x._array.shape
     order = tuple([axis for axis in range(len(shape)) if axis not in axes]) + axes
     kept = tuple([shape[axis] for axis in order[: len(order) - len(axes)]])
@@ -288,12 +288,12 @@ def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
     Args:
         input_tensor: a numeric tensor. Products of integers wrap around in their dtype.
-        axis: an int or several; None multiplies everything.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a dtype without products, or no such axis.
+        InvalidArgumentError: the dtype has no products, or an axis is out of range.
     """
     return _reduced(_prod, input_tensor, axis, keepdims)
 
@@ -316,7 +316,7 @@ def _reduce_min(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _narrow(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> np.ndarray | None:
-    """The extremes of large arrays, where a kernel is quicker than NumPy."""
+    """The extremes of a large array, by a kernel; None where NumPy is faster or there is no kernel."""
     if x.size < LARGE or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
         return None
     from fastgrad.kernels.reduction.narrow_extremes import narrow_extremes
@@ -325,7 +325,7 @@ def _narrow(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> 
 
 
 def _lowest(dtype: np.dtype, sign: int) -> Any:
-    """The extreme of no numbers."""
+    """The smallest value of ``dtype`` if ``sign`` is -1, else the largest, as the extreme of an empty array."""
     if dtype.kind in "iu":
         return np.iinfo(dtype).min if sign < 0 else np.iinfo(dtype).max
     return dtype.type(sign * np.inf)
@@ -355,31 +355,31 @@ _min = Reduction(
 
 
 def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """The largest element over axes; NaN if there is one. Elements that tie share the gradient evenly.
+    """The largest element over axes; NaN if one element is NaN. Equal extremes share the gradient evenly.
 
     Args:
-        input_tensor: a real tensor. The largest of no elements is -inf, or the smallest integer.
-        axis: an int or several; None takes the largest of everything.
+        input_tensor: a real tensor. The largest element of an empty tensor is -inf or the smallest integer.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a dtype without an order, or no such axis.
+        InvalidArgumentError: the dtype has no order, or an axis is out of range.
     """
     return _reduced(_max, input_tensor, axis, keepdims)
 
 
 def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """The smallest element over axes; NaN if there is one. Elements that tie share the gradient evenly.
+    """The smallest element over axes; NaN if one element is NaN. Equal extremes share the gradient evenly.
 
     Args:
-        input_tensor: a real tensor. The smallest of no elements is inf, or the largest integer.
-        axis: an int or several; None takes the smallest of everything.
+        input_tensor: a real tensor. The smallest element of an empty tensor is inf or the largest integer.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a dtype without an order, or no such axis.
+        InvalidArgumentError: the dtype has no order, or an axis is out of range.
     """
     return _reduced(_min, input_tensor, axis, keepdims)
 
@@ -399,38 +399,38 @@ _all = Reduction(
 
 
 def _booleans(x: Any) -> Any:
-    """Lists and arrays as booleans, so that an empty list is one of these; tensors stay as they are."""
+    """Converts lists and arrays, also empty ones, to booleans; returns tensors unchanged."""
     return convert_to_tensor(x, boolean) if isinstance(x, (list, tuple, np.ndarray)) else x
 
 
 def reduce_any(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """Whether some element is true, over axes; False of no elements.
+    """Whether any element is true, over axes; False for an empty tensor.
 
     Args:
-        input_tensor: a boolean tensor, a list, or an array, which is taken as booleans.
-        axis: an int or several; None looks at everything.
+        input_tensor: a boolean tensor, or a list or array, which is converted to booleans.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a tensor of no booleans, or no such axis.
-        TypeError: a list of no booleans.
+        InvalidArgumentError: a tensor is not boolean, or an axis is out of range.
+        TypeError: a list does not hold booleans.
     """
     return _reduced(_any, _booleans(input_tensor), axis, keepdims)
 
 
 def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """Whether all elements are true, over axes; True of no elements.
+    """Whether all elements are true, over axes; True for an empty tensor.
 
     Args:
-        input_tensor: a boolean tensor, a list, or an array, which is taken as booleans.
-        axis: an int or several; None looks at everything.
+        input_tensor: a boolean tensor, or a list or array, which is converted to booleans.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a tensor of no booleans, or no such axis.
-        TypeError: a list of no booleans.
+        InvalidArgumentError: a tensor is not boolean, or an axis is out of range.
+        TypeError: a list does not hold booleans.
     """
     return _reduced(_all, _booleans(input_tensor), axis, keepdims)
 
@@ -445,18 +445,17 @@ def _finite_maximum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     return np.where(np.isfinite(high), high, x.dtype.type(0))
 
 
-# The kernels of reductions are for rows. Along other axes loops of programs reduce through strides, where rows would have to be
-# copied first.
+# Reduction kernels take rows. Along other axes programs reduce by strided loops, because rows would need a copy.
 
 
 def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
-    """The shape of a reduction over axes."""
+    """The shape of the result of a reduction over ``axes``."""
     kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
     return tuple(kept if keepdims else [size for axis, size in enumerate(kept) if axis not in axes])
 
 
 def reduces_rows(x: Any, axes: tuple[int, ...]) -> bool:
-    """Whether the axes are the last ones, or so that nothing has to be copied."""
+    """True if ``axes`` are the last axes of ``x``, apart from axes of size 1, so that no copy is needed."""
     long = [axis for axis, size in enumerate(x.shape) if size != 1]
     reduced = [axis for axis in long if axis in axes]
     return 0 in x.shape or reduced == long[len(long) - len(reduced) :]
@@ -471,7 +470,7 @@ def _decomposed_finite_maximum(parts: Any, x: Any, axes: tuple[int, ...]) -> tup
     return (parts.of("where", finite, high, parts.number(0.0, x.dtype), shape=shape, to=x.dtype),)
 
 
-# What exponents are counted from: it cancels out of every derivative, so it has none of its own.
+# The offset of the exponents. It cancels out of every derivative, so it needs no gradient.
 _finite_maximum_row = operation(
     "finite_maximum",
     Form.REDUCE,
@@ -486,7 +485,7 @@ _finite_maximum_row = operation(
 def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if not x.size:
         return np.log(_reduce_sum(x, axes, keepdims))
-    if x.dtype in HALVES:  # exponentials that are rounded have no digits left for a result near 0
+    if x.dtype in HALVES:  # rounded exponentials leave no digits for a result near 0
         return _logsumexp(x.astype(np.float32), axes, keepdims).astype(x.dtype)
     high = _finite_maximum(x, axes)
     total = np.log(sum_over(np.exp(np.subtract(x, high)), axes, True)) + high
@@ -496,7 +495,7 @@ def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    # The softmax from the highest element, not exp(x - y): y is rounded, which counts when it is large.
+    # Uses the softmax relative to the maximum, not exp(x - y), because the rounding error of a large y matters.
     shape = x._array.shape
     weights = exp(subtract(x, _finite_maximum_row(x, axes=axes)))
     total = TABLE["reduce_sum"](weights, axes=axes, keepdims=keepdims)
@@ -525,22 +524,22 @@ _logsumexp_row = Reduction(
 
 
 def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
-    """``log(sum(exp(x)))`` over axes, without overflow; -inf of no elements.
+    """``log(sum(exp(x)))`` over axes, without overflow; -inf for an empty tensor.
 
     Args:
         input_tensor: a floating tensor.
-        axis: an int or several; None takes everything.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: not floating, or no such axis.
+        InvalidArgumentError: ``input_tensor`` is not floating, or an axis is out of range.
     """
     return _reduced(_logsumexp_row, input_tensor, axis, keepdims)
 
 
 def _euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    if x.dtype in HALVES:  # squares of float16 beyond 256 are infinite, those below 2^-13 are 0
+    if x.dtype in HALVES:  # squares of float16 numbers above 256 are infinite, below 2^-13 they are 0
         return _euclidean_norm(x.astype(np.float32), axes, keepdims).astype(x.dtype)
     squares = np.multiply(x, np.conjugate(x)) if x.dtype.kind == "c" else np.square(x)
     y = np.sqrt(sum_over(squares, axes, keepdims))
@@ -567,11 +566,11 @@ def reduce_euclidean_norm(
 
     Args:
         input_tensor: a numeric tensor; norms of integers are rounded down to integers.
-        axis: an int or several; None takes the norm of everything.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no numbers, or no such axis.
+        InvalidArgumentError: ``input_tensor`` is not numeric, or an axis is out of range.
     """
     return _reduced(_norm, input_tensor, axis, keepdims)

@@ -1,4 +1,4 @@
-"""The same elements in another order along an axis: reverse, roll, reverse_sequence."""
+"""Reordering of elements along an axis: reverse, roll, reverse_sequence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _reverse: Operation = operation(
 
 
 def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
-    """``tensor`` backwards along some axes.
+    """``tensor`` with elements in reverse order along some axes.
 
     Args:
         tensor: any tensor.
@@ -43,7 +43,7 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a scalar ``axis``, an axis out of range or named twice.
+        InvalidArgumentError: ``axis`` is a scalar, or an axis is out of range or comes twice.
     """
     try:
         x = tensor_of(tensor)
@@ -74,16 +74,16 @@ _roll: Operation = operation(
 
 
 def roll(input: Any, shift: Any, axis: Any, name: str | None = None) -> Tensor:
-    """``input`` shifted along axes; what leaves at one end comes in at the other.
+    """``input`` shifted cyclically along axes.
 
     Args:
         input: a tensor of rank 1 or more.
-        shift: by how many elements towards larger indices: an integer, or one an axis.
-        axis: an axis or as many axes as shifts; one named twice is shifted by the sum.
+        shift: the number of elements to shift towards larger indices: an integer, or one per axis.
+        axis: an axis, or as many axes as shifts; shifts of a repeated axis add up.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a scalar input, an axis out of range, different numbers of shifts and axes.
+        InvalidArgumentError: ``input`` is a scalar, an axis is out of range, or numbers of shifts and axes differ.
     """
     x = tensor_of(input)
     rank = x._array.ndim
@@ -106,7 +106,7 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _check_lengths(array: np.ndarray, size: int) -> None:
-    """Raises InvalidArgumentError for a length that is negative or above ``size``."""
+    """Raises InvalidArgumentError if a length is negative or above ``size``."""
     bad = np.flatnonzero((array < 0) | (array > size))
     if len(bad):
         raise InvalidArgumentError(f"reverse_sequence: seq_lengths[{bad[0]}] = {array[bad[0]]} is not in [0, {size}].")
@@ -126,7 +126,7 @@ def _batched_reverse_sequence(
     name: str, rows: int, /, x: Batched, lengths: Batched, seq_axis: int, batch_axis: int
 ) -> Any:
     if lengths.has_rows:
-        raise NotBatched  # only the first row's were looked at
+        raise NotBatched  # only the lengths of the first row were checked
     return call_row(name, x.tensor, lengths.tensor, seq_axis=seq_axis + 1, batch_axis=batch_axis + 1)
 
 
@@ -143,7 +143,7 @@ _reverse_sequence: Operation = operation(
 def reverse_sequence(
     input: Any, seq_lengths: Any, seq_axis: Any = None, batch_axis: Any = None, name: str | None = None
 ) -> Tensor:
-    """``input`` with the first ``seq_lengths[i]`` elements along ``seq_axis`` backwards, in batch element i.
+    """``input`` with the first ``seq_lengths[i]`` elements of batch element i reversed along ``seq_axis``.
 
     Args:
         input: any tensor.
@@ -153,7 +153,7 @@ def reverse_sequence(
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: lengths out of range, not one a batch element, or axes that are equal or out of range.
+        InvalidArgumentError: lengths are out of range or not one per batch element, or axes are equal or out of range.
     """
     x, lengths = tensor_of(input), tensor_of(seq_lengths)
     rank, array = x._array.ndim, lengths._array

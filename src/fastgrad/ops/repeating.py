@@ -1,4 +1,4 @@
-"""The same elements several times: tile, repeat, meshgrid."""
+"""Repetition of elements: tile, repeat, meshgrid."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ _tile = operation(
 
 
 def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
-    """``input`` as a whole, repeated along each dimension.
+    """``input``, repeated as a whole along each dimension.
 
     Args:
         input: any tensor.
-        multiples: how often along each dimension, a vector as long as the rank.
+        multiples: the number of repetitions along each dimension, a vector as long as the rank.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: another number of multiples than dimensions, or a negative one.
+        InvalidArgumentError: the number of multiples differs from the rank, or a multiple is negative.
     """
     try:
         x = tensor_of(input)
@@ -78,14 +78,15 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
 
     Args:
         input: any tensor.
-        repeats: how often: an integer, or one for each element along ``axis``.
-        axis: None flattens ``input`` first.
+        repeats: the number of repetitions: an integer, or one for each element along ``axis``.
+        axis: the axis; None flattens ``input`` first.
         name: kept for TensorFlow's signature.
 
     Raises:
-        ValueError: another number of repeats than elements, repeats of rank above 1, or no such axis.
-        TypeError: repeats that are no integers.
-        InvalidArgumentError: a negative repeat.
+        ValueError: the number of repeats differs from the size of the axis, their rank is above 1, or ``axis`` is out of
+            range.
+        TypeError: ``repeats`` are not integers.
+        InvalidArgumentError: a repeat is negative.
     """
     x = tensor_of(input)
     reshape = TABLE["reshape"]
@@ -114,7 +115,7 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
         before, after = shape[: axis + 1], shape[axis + 1 :]
         x = TABLE["broadcast_to"](reshape(x, shape=(*before, 1, *after)), shape=(*before, count, *after))
         return reshape(x, shape=(*shape[:axis], shape[axis] * count, *after))
-    # The reshape makes the gradient dense: `repeat` is no look-up in a table.
+    # The reshape makes the gradient dense: `repeat` is not a table look-up.
     try:
         positions = constant_tensor(np.repeat(np.arange(shape[axis]), counts))
     except (MemoryError, ValueError) as error:
@@ -126,19 +127,19 @@ def repeat(input: Any, repeats: Any, axis: Any = None, name: str | None = None) 
 
 
 def meshgrid(*args: Any, **kwargs: Any) -> list[Tensor]:
-    """For each of N vectors its value at every point of their N-dimensional grid.
+    """The coordinates of the points of an N-dimensional grid, one tensor for each of N vectors.
 
     Args:
-        *args: tensors, which are flattened, of one dtype.
-        **kwargs: ``indexing``: ``"xy"`` (the default: the first two dimensions are exchanged) or ``"ij"``; ``name``.
+        *args: tensors of one dtype, which are flattened.
+        **kwargs: ``indexing``: ``"xy"`` (the default, with the first two dimensions exchanged) or ``"ij"``; ``name``.
 
     Returns:
         N tensors of rank N.
 
     Raises:
-        ValueError: another ``indexing``.
-        TypeError: another keyword argument.
-        InvalidArgumentError: different dtypes.
+        ValueError: ``indexing`` is unknown.
+        TypeError: a keyword argument is unknown.
+        InvalidArgumentError: dtypes differ.
     """
     indexing = kwargs.pop("indexing", "xy")
     kwargs.pop("name", None)

@@ -1,4 +1,4 @@
-"""Rounding to whole numbers; no gradient flows through it."""
+"""Rounding to whole numbers; rounding has no gradient."""
 
 from __future__ import annotations
 

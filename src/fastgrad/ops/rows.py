@@ -1,4 +1,4 @@
-"""What gradient rules of operations over the last axis are made of: sums of rows, and a number for each row."""
+"""Helpers for gradient rules of operations over the last axis: sums of rows, and columns of one number per row."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def row_sum(x: Tensor, keepdims: bool = False) -> Tensor:
 
 
 def column(x: Tensor) -> Tensor:
-    """``x`` with a last axis of size 1, so that it broadcasts over the rows it has a number for."""
+    """``x``, one number per row, with a new last axis of size 1, so that it broadcasts over the rows."""
     return TABLE["reshape"](x, shape=(*x._array.shape, 1))

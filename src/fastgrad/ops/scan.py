@@ -1,4 +1,4 @@
-"""Running sums, products and logsumexps along an axis."""
+"""Cumulative sums, products and logsumexps along an axis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 
 
 def _accumulated(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse: bool, first: float) -> np.ndarray:
-    """``ufunc`` accumulated along an axis, in float32 for half-width floats; ``first`` starts exclusive ones."""
+    """``ufunc.accumulate`` along an axis, in float32 for half-width floats; exclusive results start with ``first``."""
     if reverse:
         x = np.flip(x, axis)
     dtype = np.dtype(np.float32) if x.dtype in _HALVES else x.dtype
@@ -33,7 +33,7 @@ def _accumulated(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse:
 
 
 def _moved(x: np.ndarray, axis: int, first: float) -> np.ndarray:
-    """``x`` one place further along an axis, with ``first`` in the place that becomes free."""
+    """``x`` shifted by one towards larger indices along an axis; position 0 becomes ``first``."""
     y = np.empty_like(x)
     front, back = np.moveaxis(y, axis, 0), np.moveaxis(x, axis, 0)
     front[:1] = first
@@ -58,7 +58,7 @@ shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from
 
 
 def _recurrence(a: np.ndarray, b: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
-    if b.dtype in HALVES:  # rounded once, not at each step
+    if b.dtype in HALVES:  # rounds once, not at each step
         return _recurrence(a.astype(np.float32), b.astype(np.float32), axis, reverse).astype(b.dtype)
     if reverse:
         a, b = np.flip(a, axis), np.flip(b, axis)
@@ -120,23 +120,23 @@ _cumsum: Operation = operation(
 
 
 def cumsum(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Tensor:
-    """Running sums along an axis.
+    """Cumulative sums along an axis.
 
     Args:
         x: a numeric tensor.
         axis: the axis, an integer.
-        exclusive: whether each sum leaves out its own element, so that the first is 0.
+        exclusive: whether each sum excludes its own element, so that the first sum is 0.
         reverse: whether to start from the end.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no numbers, or no such axis.
+        InvalidArgumentError: ``x`` is not numeric, or ``axis`` is out of range.
     """
     return _scanned(_cumsum, x, axis, exclusive, reverse)
 
 
 def _cumprod_gradient(g: Tensor, y: Tensor, x: Tensor, axis: int, exclusive: bool, reverse: bool) -> Tensor:
-    # Without a division, so that it is right where x has zeros: dy[j]/dx[k] is the product of x[:k] and of x[k+1:j].
+    # Avoids division, because x may have zeros: dy[j]/dx[k] is the product of x[:k] and of x[k+1:j].
     before = _cumprod(x, axis=axis, exclusive=True, reverse=reverse)
     if exclusive:
         after = shifted(
@@ -160,17 +160,17 @@ _cumprod = operation(
 
 
 def cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Tensor:
-    """Running products along an axis; the gradients are exact where elements are zero.
+    """Cumulative products along an axis; gradients are exact where elements are zero.
 
     Args:
         x: a numeric tensor.
         axis: the axis, an integer.
-        exclusive: whether each product leaves out its own element, so that the first is 1.
+        exclusive: whether each product excludes its own element, so that the first product is 1.
         reverse: whether to start from the end.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: no numbers, or no such axis.
+        InvalidArgumentError: ``x`` is not numeric, or ``axis`` is out of range.
     """
     return _scanned(_cumprod, x, axis, exclusive, reverse)
 
@@ -183,7 +183,7 @@ def _cumulative_logsumexp_gradient(
         y = _cumulative_logsumexp(x, axis=axis, exclusive=False, reverse=reverse)
         g = shifted(g, axis=axis, reverse=not reverse)
     after = shifted(y, axis=axis, reverse=not reverse)
-    # Equal totals may be infinite, which have no difference.
+    # Equal totals may be infinite, and inf - inf is NaN.
     steps = masked(minimum(subtract(y, after), 0.0), not_equal(y, after))
     return multiply(exp(subtract(x, y)), linear_recurrence(exp(steps), g, axis=axis, reverse=not reverse))
 
@@ -207,11 +207,11 @@ def cumulative_logsumexp(
     Args:
         x: a floating tensor.
         axis: the axis, an integer.
-        exclusive: whether each result leaves out its own element, so that the first is -inf.
+        exclusive: whether each result excludes its own element, so that the first result is -inf.
         reverse: whether to start from the end.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: not floating, or no such axis.
+        InvalidArgumentError: ``x`` is not floating, or ``axis`` is out of range.
     """
     return _scanned(_cumulative_logsumexp, x, axis, exclusive, reverse)

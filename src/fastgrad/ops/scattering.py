@@ -1,4 +1,4 @@
-"""Writing at positions that a tensor holds: scatter_nd, tensor_scatter_nd_*, dynamic_stitch, confusion_matrix."""
+"""Writes at positions given by a tensor: scatter_nd, tensor_scatter_nd_*, dynamic_stitch, confusion_matrix."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_
 def _rows(
     name: str, shape: tuple[int, ...], ids: np.ndarray, updates: np.ndarray, strict: bool
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """How many rows a tensor of ``shape`` has for ``ids``, their numbers (-1 outside), and one update for each."""
+    """The number of rows of a tensor of ``shape``, the row number of each position (-1 if outside), and its update."""
     depth = ids.shape[-1]
     numbers = checked_row_numbers(name, ids, shape, strict)
     return math.prod(shape[:depth]), numbers.reshape(-1), updates.reshape(numbers.size, *shape[depth:])
@@ -42,7 +42,7 @@ def _written(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) 
     count, numbers, rows = _rows("tensor_scatter_nd_update", x.shape, ids, updates, strict)
     out = np.array(x, order="C")
     kept = numbers >= 0
-    # Of repeated positions the last one counts.
+    # NumPy keeps the last update of a repeated position.
     out.reshape(count, *rows.shape[1:])[numbers[kept]] = rows[kept]
     return out
 
@@ -70,7 +70,7 @@ def _extreme(name: str, ufunc: Any) -> Any:
 def _extreme_shares(
     g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The cotangent divided by how many candidates are the extreme one, and where the candidates are."""
+    """The cotangent divided by the number of elements that equal the extreme, and the masks of these elements."""
     equal, where = TABLE["equal"], TABLE["where"]
     zero, one = (constant_tensor(np.asarray(number, x._array.dtype)) for number in (0, 1))
     kept, chosen = equal(x, y), equal(updates, gather_nd_or_zeros(y, ids))
@@ -143,7 +143,7 @@ _min = operation(
 
 
 def check_updates(name: str, ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raises InvalidArgumentError unless ``updates`` has a slice of a tensor of ``shape``, which is not empty, for each position."""
+    """Raises InvalidArgumentError if ``updates`` has not one slice per position, or positions are in an empty shape."""
     wanted = (*ids.shape[:-1], *shape[ids.shape[-1] :])
     if updates.shape != wanted:
         raise InvalidArgumentError(
@@ -160,14 +160,15 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str =
     """Zeros of ``shape`` with ``updates`` added at ``indices``.
 
     Args:
-        indices: int32 or int64, shape (..., k): positions in the first k dimensions of ``shape``; repeated ones add up.
+        indices: int32 or int64, shape (..., k): positions in the first k dimensions of ``shape``; updates of a repeated
+            position add up.
         updates: shape ``indices.shape[:-1] + shape[k:]``.
-        shape: of the result.
-        bad_indices_policy: ``"IGNORE"`` passes over positions outside ``shape``; else they are an error.
+        shape: the shape of the result.
+        bad_indices_policy: ``"IGNORE"`` ignores positions outside ``shape``; otherwise they are errors.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a position outside ``shape``, updates of another shape, or a negative size.
+        InvalidArgumentError: a position is outside ``shape``, the shape of ``updates`` is wrong, or a size is negative.
     """
     ids, values = tensor_of(indices), tensor_of(updates)
     if isinstance(shape, int):
@@ -192,16 +193,16 @@ def _scattered(row: Any, tensor: Any, indices: Any, updates: Any, policy: str = 
 
 
 def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
-    """``tensor`` with its slices at ``indices`` replaced by ``updates``; of repeated positions the last one counts.
+    """``tensor`` with its slices at ``indices`` replaced by ``updates``; the last update of a position wins.
 
     Args:
         tensor: any tensor.
         indices: int32 or int64, shape (..., k): positions in the first k dimensions of ``tensor``.
-        updates: of its dtype, shape ``indices.shape[:-1] + tensor.shape[k:]``.
+        updates: a tensor of the same dtype, shape ``indices.shape[:-1] + tensor.shape[k:]``.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a position outside ``tensor``, or updates of another shape or dtype.
+        InvalidArgumentError: a position is outside ``tensor``, or the shape or dtype of ``updates`` is wrong.
     """
     return _scattered(_update, tensor, indices, updates)
 
@@ -212,14 +213,14 @@ def tensor_scatter_nd_add(
     """``tensor`` with ``updates`` added at ``indices``; repeated positions add up.
 
     Args:
-        tensor: numeric.
+        tensor: a numeric tensor.
         indices: int32 or int64, shape (..., k): positions in the first k dimensions of ``tensor``.
-        updates: of its dtype, shape ``indices.shape[:-1] + tensor.shape[k:]``.
-        bad_indices_policy: ``"IGNORE"`` passes over positions outside ``tensor``; else they are an error.
+        updates: a tensor of the same dtype, shape ``indices.shape[:-1] + tensor.shape[k:]``.
+        bad_indices_policy: ``"IGNORE"`` ignores positions outside ``tensor``; otherwise they are errors.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a position outside ``tensor``, or updates of another shape or dtype.
+        InvalidArgumentError: a position is outside ``tensor``, or the shape or dtype of ``updates`` is wrong.
     """
     return _scattered(_add, tensor, indices, updates, bad_indices_policy)
 
@@ -227,12 +228,12 @@ def tensor_scatter_nd_add(
 def tensor_scatter_nd_sub(
     tensor: Any, indices: Any, updates: Any, bad_indices_policy: str = "", name: str | None = None
 ) -> Tensor:
-    """``tensor`` with ``updates`` subtracted at ``indices``. Arguments and errors as ``tensor_scatter_nd_add``."""
+    """``tensor`` with ``updates`` subtracted at ``indices``; arguments and errors as in ``tensor_scatter_nd_add``."""
     x = tensor_of(tensor)
     values = as_tensor_or_none(updates)
     values = convert_beside(updates, x._array.dtype) if values is None else values
     _add.check_dtype(values._array)
-    # From 0, not by negative, which unsigned numbers do not have.
+    # Subtracts from 0, because `negative` does not take unsigned numbers.
     negated = TABLE["subtract"](constant_tensor(np.zeros((), values._array.dtype)), values)
     return _scattered(_add, x, indices, negated, bad_indices_policy)
 
@@ -242,7 +243,7 @@ def tensor_scatter_nd_max(
 ) -> Tensor:
     """``tensor`` with the larger of its elements and ``updates`` at ``indices``.
 
-    Arguments and errors as ``tensor_scatter_nd_add``; complex numbers have no order. Ties share the gradient.
+    Arguments and errors as in ``tensor_scatter_nd_add``; complex dtypes are errors. Equal extremes share the gradient.
     """
     return _scattered(_max, tensor, indices, updates, bad_indices_policy)
 
@@ -252,24 +253,24 @@ def tensor_scatter_nd_min(
 ) -> Tensor:
     """``tensor`` with the smaller of its elements and ``updates`` at ``indices``.
 
-    Arguments and errors as ``tensor_scatter_nd_add``; complex numbers have no order. Ties share the gradient.
+    Arguments and errors as in ``tensor_scatter_nd_add``; complex dtypes are errors. Equal extremes share the gradient.
     """
     return _scattered(_min, tensor, indices, updates, bad_indices_policy)
 
 
 def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
-    """The slices of several tensors, put where ``indices`` say: the inverse of ``dynamic_partition``.
+    """Merges the slices of several tensors at positions ``indices``: the inverse of ``dynamic_partition``.
 
     Args:
-        indices: a list of int32 tensors: the position of each slice in the result.
-        data: as many tensors, each of a shape that starts with that of its indices.
+        indices: a list of int32 tensors, the position of each slice in the result.
+        data: a list of as many tensors; the shape of each starts with that of its indices.
         name: kept for TensorFlow's signature.
 
     Returns:
-        Shape (largest index + 1, ...); zeros where no index points, the last slice where several do.
+        Shape (largest index + 1, ...); zeros at positions without a slice, the last slice at positions with several.
 
     Raises:
-        InvalidArgumentError: no tensors, a negative index, or shapes that do not fit.
+        InvalidArgumentError: there are no tensors, an index is negative, or shapes do not fit.
     """
     if not data or len(indices) != len(data):
         raise InvalidArgumentError(
@@ -306,22 +307,22 @@ def confusion_matrix(
     dtype: Any = dtypes.int32,
     name: str | None = None,
 ) -> Tensor:
-    """How often each class was predicted for each class.
+    """The number of examples for each pair of label and prediction.
 
     Args:
-        labels: classes, shape (n,) or squeezed to it.
-        predictions: classes, as many.
+        labels: class numbers, a tensor that squeezes to shape (n,).
+        predictions: class numbers, of the same length.
         num_classes: the size of the matrix; default the largest class plus one.
-        weights: what each pair counts, shape (n,); default 1.
-        dtype: of the result.
+        weights: the weight of each pair, shape (n,); default 1.
+        dtype: the dtype of the result.
         name: kept for TensorFlow's signature.
 
     Returns:
         Shape (num_classes, num_classes): a row for each label, a column for each prediction.
 
     Raises:
-        InvalidArgumentError: a class that is negative or not below ``num_classes``, or different numbers of classes.
-        ValueError: another number of weights.
+        InvalidArgumentError: a class is not in ``[0, num_classes)``, or ``labels`` and ``predictions`` differ in length.
+        ValueError: the number of weights differs.
     """
     wanted = dtypes.as_dtype(dtype)
     rows, columns = (_classes(x) for x in (labels, predictions))

@@ -1,4 +1,4 @@
-"""Reductions of rows that belong together: ``segment_sum`` and its kin, of sorted and of unsorted ids."""
+"""Reductions of rows with equal ids: ``segment_sum`` and others, for sorted and unsorted ids."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ KERNEL_INDICES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
 
 
 def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, into: Any = None) -> np.ndarray:
-    """Reduces the rows of each id by ``ufunc``, in the order in which they stand, into the row of ``out`` with that id.
+    """Reduces the rows of each id by ``ufunc``, in order, into the row of ``out`` with that id.
 
     Args:
         ufunc: add, multiply, maximum or minimum.
         out: shape (n, ...), changed in place.
-        ids: int, shape (m,), below n; rows with a negative id are dropped.
+        ids: integers below n, shape (m,); rows with a negative id are dropped.
         rows: shape (m, ...).
-        into: the ufunc that joins the row of ``out`` and what was reduced; None writes over it.
+        into: the ufunc that combines the row of ``out`` with the reduced row; None overwrites the row of ``out``.
 
     Returns:
         ``out``.
@@ -51,16 +51,16 @@ def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, 
         np.not_equal(ids[1:], ids[:-1], out=first[1:])
         if not first.all():
             starts = first.nonzero()[0]
-            wide = rows.astype(np.float32) if rows.dtype in HALVES else rows  # sums and products are rounded once
+            wide = rows.astype(np.float32) if rows.dtype in HALVES else rows  # rounds sums and products once
             ids, rows = ids[starts], ufunc.reduceat(wide, starts, axis=0)
     out[ids] = rows if into is None else into(out[ids], rows)
     return out
 
 
 def add_rows_into(out: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Adds ``rows`` to the rows of ``out`` (C-contiguous, changed in place) at ``ids``; negative ids are passed over.
+    """Adds ``rows`` to the rows of ``out`` (C-contiguous, changed in place) at ``ids``; skips negative ids.
 
-    A vector is summed in pairs, which rounds less, and longer rows one after the other.
+    Scalars are added pairwise, which rounds less; longer rows are added in sequence.
     """
     if rows.ndim > 1 and rows.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDICES:
         rows, ids = np.ascontiguousarray(rows), np.ascontiguousarray(ids)
@@ -71,7 +71,7 @@ def add_rows_into(out: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> np.ndar
 
 
 def add_rows(out_shape: tuple[int, ...], ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Zeros of ``out_shape`` with ``rows`` added at ``ids``; half precision is summed in single and rounded once."""
+    """Zeros of ``out_shape`` with ``rows`` added at ``ids``; sums of half-width floats are float32, rounded once."""
     dtype = rows.dtype
     if dtype.itemsize == 2 and dtype.kind in "fV":
         rows = rows.astype(np.float32)
@@ -84,7 +84,7 @@ def add_rows(out_shape: tuple[int, ...], ids: np.ndarray, rows: np.ndarray) -> n
 
 
 def take_rows(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """The row of ``x`` for each id, zeros for negative ids; ids are known to be below ``len(x)``."""
+    """The row of ``x`` for each id, zeros for negative ids; all ids must be below ``len(x)``."""
     if not ids.size or np.minimum.reduce(ids, axis=None) >= 0:
         return x.take(ids, 0)
     kept = ids >= 0
@@ -94,7 +94,7 @@ def take_rows(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 
 def _segments(data: np.ndarray, ids: np.ndarray, count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """The ids and their rows; InvalidArgumentError for an id that is not below ``count``."""
+    """The ids as a vector, and their rows; raises InvalidArgumentError unless all ids are below ``count``."""
     if ids.size and np.maximum.reduce(ids, axis=None) >= count:
         position = tuple(np.argwhere(ids >= count)[0].tolist())
         raise InvalidArgumentError(
@@ -127,7 +127,7 @@ def _extreme(name: str, ufunc: Any) -> Any:
 def _batched_segments(name: str, rows: int, /, data: Batched, ids: Batched, **attributes: Any) -> Any:
     if ids.has_rows:
         raise NotBatched
-    last = data.rank  # rows are the last axis of what is added up
+    last = data.rank  # moves the batched rows to the last axis, so that segments are summed once
     found = call_row(name, call_row("transpose", data.tensor, perm=(*range(1, last + 1), 0)), ids.tensor, **attributes)
     return rows_in_front(found, found._array.ndim - 1)
 
@@ -152,14 +152,14 @@ _unsorted_segment_sum: Operation = operation(
 
 
 def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int) -> Tensor:
-    """The product of the other elements: the whole divided by the element, but for zeros."""
+    """The cotangent of a product: the product of the other elements, computed without a division by zero."""
     where, equal, greater = TABLE["where"], TABLE["equal"], TABLE["greater"]
     zero, one = _like(data, 0), _like(data, 1)
     is_zero = equal(data, zero)
     zeros = _unsorted_segment_sum(TABLE["cast"](is_zero, dtype="int32"), ids, num_segments=num_segments)
     others = _unsorted_segment_prod(where(is_zero, one, data), ids, num_segments=num_segments)
-    # With one zero only the zero has a slope. With two each one's slope is the other: zero, but it has a derivative. With more
-    # there are neither slopes nor second derivatives.
+    # A segment with one zero has a nonzero derivative only at the zero. With two zeros the derivative at each is the other
+    # zero, whose own derivative is nonzero. With more zeros, first and second derivatives are 0.
     values = where(is_zero, data, zero)
     other = gather_segments(_unsorted_segment_sum(values, ids, num_segments=num_segments), ids) - values
     at_zero = gather_segments(where(greater(zeros, _like(zeros, 2)), zero, g * _conjugate(others)), ids)
@@ -184,7 +184,7 @@ _unsorted_segment_prod = operation(
 
 
 def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int, empty: float) -> Tensor:
-    """Shared evenly by the elements that are the extreme one."""
+    """The cotangent of an extreme, shared evenly by the elements that equal it."""
     where = TABLE["where"]
     zero, one = _like(data, 0), _like(data, 1)
     chosen = TABLE["equal"](data, gather_segments(y, ids))
@@ -239,16 +239,16 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: s
     """The sum of the rows of each id.
 
     Args:
-        data: numeric, of a shape that starts with that of ``segment_ids``.
+        data: a numeric tensor whose shape starts with that of ``segment_ids``.
         segment_ids: int32 or int64; rows with a negative id are dropped.
-        num_segments: how many ids there are: an integer n, ids are below it.
+        num_segments: the number of segments, an integer n; ids are below n.
         name: kept for TensorFlow's signature.
 
     Returns:
         Shape ``(n, *data.shape[rank of segment_ids:])``; zeros for an id without rows.
 
     Raises:
-        InvalidArgumentError: an id that is not below n, or shapes that do not fit.
+        InvalidArgumentError: an id is not below n, or shapes do not fit.
     """
     try:
         x, ids, count = _unsorted("unsorted_segment_sum", data, segment_ids, num_segments)
@@ -259,7 +259,10 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: s
 
 
 def unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
-    """The product of the rows of each id; 1 for an id without rows. Arguments and errors as ``unsorted_segment_sum``."""
+    """The product of the rows of each id; 1 for an id without rows.
+
+    Arguments and errors as in ``unsorted_segment_sum``.
+    """
     try:
         x, ids, count = _unsorted("unsorted_segment_prod", data, segment_ids, num_segments)
     except CompositeOperand as met:
@@ -271,7 +274,7 @@ def unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: Any, name: 
 def unsorted_segment_max(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
     """The largest of the rows of each id; the dtype's lowest number for an id without rows.
 
-    Arguments and errors as ``unsorted_segment_sum``; complex numbers have no order. Ties share the gradient.
+    Arguments and errors as in ``unsorted_segment_sum``; complex dtypes are errors. Equal extremes share the gradient.
     """
     try:
         x, ids, count = _unsorted("unsorted_segment_max", data, segment_ids, num_segments)
@@ -284,7 +287,7 @@ def unsorted_segment_max(data: Any, segment_ids: Any, num_segments: Any, name: s
 def unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
     """The smallest of the rows of each id; the dtype's highest number for an id without rows.
 
-    Arguments and errors as ``unsorted_segment_sum``; complex numbers have no order. Ties share the gradient.
+    Arguments and errors as in ``unsorted_segment_sum``; complex dtypes are errors. Equal extremes share the gradient.
     """
     try:
         x, ids, count = _unsorted("unsorted_segment_min", data, segment_ids, num_segments)
@@ -299,7 +302,10 @@ def _number(limit: Any) -> Any:
 
 
 def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
-    """The mean of the rows of each id, 0 without rows (float64 for integers); arguments as ``unsorted_segment_sum``."""
+    """The mean of the rows of each id, 0 without rows; float64 for integers.
+
+    Arguments as in ``unsorted_segment_sum``.
+    """
     if isinstance(data, Composite):
         return OVERRIDES["unsorted_segment_mean"](data, segment_ids, num_segments)
     total = unsorted_segment_sum(data, segment_ids, num_segments)
@@ -307,10 +313,10 @@ def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: 
 
 
 def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
-    """The sum of the rows of each id, divided by the square root of their number; arguments as ``unsorted_segment_sum``.
+    """The sum of the rows of each id over the square root of their number. Arguments: see ``unsorted_segment_sum``.
 
     Raises:
-        InvalidArgumentError: also for integers.
+        InvalidArgumentError: as in ``unsorted_segment_sum``, and for integer dtypes.
     """
     if isinstance(data, Composite):
         return OVERRIDES["unsorted_segment_sqrt_n"](data, segment_ids, num_segments)
@@ -319,7 +325,7 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
 
 
 def _count(total: Tensor, segment_ids: Any, num_segments: Any) -> Tensor:
-    """How many rows each id has, at least 1, in the shape that divides ``total``."""
+    """The number of rows of each id, at least 1, in a shape that broadcasts with ``total``."""
     ids = tensor_of(segment_ids)
     ones = constant_tensor(np.ones(ids._array.shape, total._array.dtype))
     count = _unsorted_segment_sum(ones, ids, num_segments=len(total._array))
@@ -349,7 +355,7 @@ def _sorted(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int
     if array[0] < 0:
         raise InvalidArgumentError(f"{name}: segment_ids[0] = {array[0]} is negative.")
     if recorders.active:
-        # What was looked at above is the values of now; a program has others.
+        # The checks above saw only the values of this recording; these assertions check each replay.
         assert_non_negative(ids, message=f"{name}: segment_ids must not be negative.")
         assert_less_equal(ids[:-1], ids[1:], message=f"{name}: segment ids are not increasing.")
     return x, ids, int(ids[-1]) + 1
@@ -359,15 +365,15 @@ def segment_sum(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """The sum of the rows of each id.
 
     Args:
-        data: numeric, shape (m, ...).
-        segment_ids: int32 or int64, shape (m,), each at least as large as the one before.
+        data: a numeric tensor, shape (m, ...).
+        segment_ids: int32 or int64, shape (m,), in non-decreasing order.
         name: kept for TensorFlow's signature.
 
     Returns:
         Shape (last id + 1, ...); zeros for an id without rows.
 
     Raises:
-        InvalidArgumentError: ids that are negative, not sorted, or not one a row.
+        InvalidArgumentError: ids are negative, not sorted, or not one per row.
     """
     x, ids, count = _sorted("segment_sum", data, segment_ids)
     _unsorted_segment_sum.check_dtype(x._array)
@@ -375,28 +381,28 @@ def segment_sum(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
 
 
 def segment_prod(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
-    """The product of the rows of each id; 1 for an id without rows. Arguments and errors as ``segment_sum``."""
+    """The product of the rows of each id; 1 for an id without rows. Arguments and errors as in ``segment_sum``."""
     x, ids, count = _sorted("segment_prod", data, segment_ids)
     _unsorted_segment_prod.check_dtype(x._array)
     return _unsorted_segment_prod(x, ids, num_segments=count)
 
 
 def segment_max(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
-    """The largest of the rows of each id; 0 for an id without rows. Arguments and errors as ``segment_sum``."""
+    """The largest of the rows of each id; 0 for an id without rows. Arguments and errors as in ``segment_sum``."""
     x, ids, count = _sorted("segment_max", data, segment_ids)
     _unsorted_segment_max.check_dtype(x._array)
     return _unsorted_segment_max(x, ids, num_segments=count, empty=0)
 
 
 def segment_min(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
-    """The smallest of the rows of each id; 0 for an id without rows. Arguments and errors as ``segment_sum``."""
+    """The smallest of the rows of each id; 0 for an id without rows. Arguments and errors as in ``segment_sum``."""
     x, ids, count = _sorted("segment_min", data, segment_ids)
     _unsorted_segment_min.check_dtype(x._array)
     return _unsorted_segment_min(x, ids, num_segments=count, empty=0)
 
 
 def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
-    """The mean of the rows of each id, 0 without rows; integers are truncated. Arguments as ``segment_sum``."""
+    """The mean of the rows of each id, 0 without rows; truncated for integers. Arguments as in ``segment_sum``."""
     x, ids, count = _sorted("segment_mean", data, segment_ids)
     _unsorted_segment_sum.check_dtype(x._array)
     total = _unsorted_segment_sum(x, ids, num_segments=count)

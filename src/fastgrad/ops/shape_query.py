@@ -1,4 +1,4 @@
-"""The shape of a tensor, as a tensor or checked; the shape that two broadcast to."""
+"""Shapes of tensors: queries, checks, and broadcast shapes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def _shape_type(name: str, out_type: Any) -> np.dtype:
 
 
 def shape(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
-    """The sizes of the dimensions.
+    """The shape of ``input``, as a tensor.
 
     Args:
-        input: what converts to a tensor.
+        input: a tensor, or a value that converts to one.
         out_type: int32 (the default) or int64.
         name: kept for TensorFlow's signature.
 
@@ -36,23 +36,23 @@ def shape(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
         Shape (rank,).
 
     Raises:
-        InvalidArgumentError: another ``out_type``.
+        InvalidArgumentError: ``out_type`` is another dtype.
     """
     return constant_tensor(np.array(tensor_of(input)._array.shape, _shape_type("shape", out_type)))
 
 
 def shape_n(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> list[Tensor]:
-    """``shape`` of each of a list of tensors; arguments and errors as there, and TypeError if ``input`` is no list."""
+    """``shape`` of each tensor of a list; arguments and errors as in ``shape``; TypeError if ``input`` is no list."""
     if not isinstance(input, (list, tuple)):
         raise TypeError(f"shape_n: Argument `input` must be a list of tensors, got {input!r}.")
     return [shape(x, out_type) for x in input]
 
 
 def rank(input: Any, name: str | None = None) -> Tensor:
-    """The number of dimensions, an int32.
+    """The number of dimensions of ``input``, an int32 scalar.
 
     Args:
-        input: what converts to a tensor.
+        input: a tensor, or a value that converts to one.
         name: kept for TensorFlow's signature.
     """
     try:
@@ -64,15 +64,15 @@ def rank(input: Any, name: str | None = None) -> Tensor:
 
 
 def size(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
-    """The number of elements.
+    """The number of elements of ``input``.
 
     Args:
-        input: what converts to a tensor.
+        input: a tensor, or a value that converts to one.
         out_type: int32 (the default) or int64.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: another ``out_type``.
+        InvalidArgumentError: ``out_type`` is another dtype.
     """
     dtype = _shape_type("size", out_type)
     try:
@@ -84,15 +84,15 @@ def size(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
 
 
 def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
-    """``x``, known to have a shape.
+    """Returns ``x`` if it has the given shape.
 
     Args:
-        x: what converts to a tensor.
-        shape: a shape whose Nones match any size; None matches any shape.
+        x: a tensor, or a value that converts to one.
+        shape: a shape; a dimension of None matches any size, and None matches any shape.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: it has another shape.
+        InvalidArgumentError: ``x`` has another shape.
     """
     found = convert_to_tensor(x)
     wanted = TensorShape(shape)
@@ -104,14 +104,14 @@ def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
 
 
 def broadcast_static_shape(shape_x: TensorShape, shape_y: TensorShape) -> TensorShape:
-    """The shape that tensors of two shapes broadcast to.
+    """The shape that two tensors broadcast to.
 
     Args:
-        shape_x: a ``TensorShape``; a None dimension is unknown.
-        shape_y: another one.
+        shape_x: the first ``TensorShape``; a dimension of None is unknown.
+        shape_y: the second ``TensorShape``.
 
     Raises:
-        ValueError: they do not broadcast.
+        ValueError: the shapes do not broadcast.
     """
     x, y = TensorShape(shape_x), TensorShape(shape_y)
     if x.rank is None or y.rank is None:
@@ -134,14 +134,14 @@ def broadcast_static_shape(shape_x: TensorShape, shape_y: TensorShape) -> Tensor
 
 
 def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Tensor:
-    """The shape that tensors of two shapes broadcast to, as a tensor.
+    """The shape that two tensors broadcast to, as a tensor: int64 if an argument is an int64 tensor, else int32.
 
     Args:
-        shape_x: a vector of integers.
-        shape_y: another one; int64 if one of them is an int64 tensor, else int32.
+        shape_x: the first shape, a vector of integers.
+        shape_y: the second shape, a vector of integers.
 
     Raises:
-        InvalidArgumentError: they do not broadcast.
+        InvalidArgumentError: the shapes do not broadcast.
     """
     x, y = integers(shape_x, "broadcast_dynamic_shape: shape_x"), integers(shape_y, "broadcast_dynamic_shape: shape_y")
     tensors = (as_tensor_or_none(shape_x), as_tensor_or_none(shape_y))

@@ -1,4 +1,4 @@
-"""Shapes: reshape, expand_dims, squeeze, bitcast, transpose, broadcast_to."""
+"""Shape changes: reshape, expand_dims, squeeze, bitcast, transpose, broadcast_to."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _reshape: Operation = operation(
 
 
 def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
-    """The same elements, in row-major order, in another shape.
+    """The elements of ``tensor``, in row-major order, in another shape.
 
     Args:
         tensor: any tensor.
-        shape: the new sizes; one of them may be -1, which stands for what is left.
+        shape: the new sizes; one size may be -1 and is then computed from the others.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -69,7 +69,7 @@ def _without_unknown(sizes: tuple[int, ...], shape: tuple[int, ...], count: int)
             )
         return sizes
     if known == 0 and count == 0:
-        # What is left of nothing: the size that the other dimensions leave when empty ones are passed over.
+        # An empty tensor: computes the unknown size from the dimensions that are not 0.
         unknown = math.prod([s for s in shape if s]) // math.prod([s for s in sizes if s > 0])
         return (*sizes[:where], unknown, *sizes[where + 1 :])
     if known == 0 or count % known:
@@ -112,7 +112,7 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
 
     Args:
         input: any tensor.
-        axis: which of them to remove, an int or several; None or [] means all.
+        axis: the dimensions to remove, an int or several; None or [] means all of size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -165,16 +165,16 @@ _bitcast = operation(
 
 
 def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
-    """The same bytes, read as another dtype.
+    """The bytes of ``input``, reinterpreted as another dtype.
 
     Args:
-        input: numbers.
-        type: a numeric dtype. A smaller one adds a last dimension, a larger one takes the last dimension, which must
-            hold as many elements as one of the new dtype needs.
+        input: a numeric tensor.
+        type: a numeric dtype. A smaller dtype adds a last dimension. A larger dtype removes the last dimension, whose
+            elements must together have the size of one element of the new dtype.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: bools, strings, or a last dimension of another size.
+        InvalidArgumentError: a dtype is bool or string, or the last dimension has another size.
     """
     wanted = dtypes.as_dtype(type)
     try:
@@ -226,8 +226,8 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
 
     Args:
         a: any tensor.
-        perm: a permutation of the axes, negative ones counted from the end; None reverses them.
-        conjugate: whether to take the complex conjugate as well.
+        perm: a permutation of the axes; negative axes count from the end, and None reverses the axes.
+        conjugate: whether to take also the complex conjugate.
         name: kept for TensorFlow's signature.
 
     Raises:
@@ -257,7 +257,7 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
 
 
 def _broadcast(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    # A copy is quicker to make and to read, as long as it is small.
+    # A small copy is faster to make and to read than a view.
     if math.prod(shape) > 4096:
         return np.broadcast_to(x, shape)
     out = np.empty(shape, x.dtype)
@@ -276,11 +276,11 @@ _broadcast_to = operation(
 
 
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
-    """``input`` repeated along its dimensions of size 1, and along new ones in front, up to ``shape``.
+    """``input`` repeated along dimensions of size 1, and along new leading dimensions, up to ``shape``.
 
     Args:
         input: any tensor.
-        shape: the sizes wanted.
+        shape: the shape of the result.
         name: kept for TensorFlow's signature.
 
     Raises:

@@ -21,13 +21,13 @@ from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.variable import Variable, writing
 
 Key = tuple[Any, ...]
-"""What a slice takes, one item a dimension of the input, in plain numbers: an int removes the dimension,
-``(start, stop, step)`` keeps a part of it (a stop of None with a negative step runs to the front); an item
-None is no dimension of the input but a new one of size 1."""
+"""A normalised slice, one item per dimension. An int takes one position and removes the dimension.
+``(start, stop, step)`` takes a range; with a negative step, a stop of None means to the front. None inserts a new
+dimension of size 1."""
 
 
 def _numpy_key(key: Key) -> tuple[Any, ...]:
-    # The ellipsis makes NumPy give an array, not a scalar, when no dimension is left.
+    # With the ellipsis NumPy returns an array, not a scalar, when no dimension is left.
     return (*[builtins.slice(*item) if type(item) is tuple else item for item in key], ...)
 
 
@@ -38,7 +38,7 @@ def _spread(g: np.ndarray, key: Key, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _whole(rows: int) -> tuple[int, int, int]:
-    """What a key says of the axis of rows: all of it."""
+    """The item of a key for the axis of rows: the whole axis."""
     return 0, rows, 1
 
 
@@ -79,16 +79,16 @@ _strided_slice_gradient: Operation = operation(
 
 
 def _getitem(x: Tensor, key: Any) -> Tensor:
-    """The part of a tensor that ``key`` names, as in TensorFlow.
+    """The part of ``x`` that ``key`` selects, as in TensorFlow.
 
     Args:
         x: the tensor.
-        key: integers, slices, ``...``, ``None`` (a new dimension), scalar integer tensors, or a tuple of these; or one
+        key: an integer, a slice, ``...``, ``None`` (a new dimension), a scalar integer tensor, or a tuple of these; or a
             boolean mask, a tensor or NumPy array.
 
     Raises:
-        InvalidArgumentError: an index out of range, too many indices, a step of 0, two ellipses.
-        TypeError: an index of another kind.
+        InvalidArgumentError: an index is out of range, there are too many indices, a step is 0, or ``...`` comes twice.
+        TypeError: an index has another type.
     """
     if type(key) is int:
         shape = x._array.shape
@@ -104,7 +104,7 @@ def _getitem(x: Tensor, key: Any) -> Tensor:
 
 
 def _gathered(x: Tensor, key: Any) -> Tensor | None:
-    """The part in a function that is written down as an operation, where a position may be another one each time; else None."""
+    """The part as gathers, if a recorded function has a tensor index whose value may differ between runs; else None."""
     tracer = control_flow_of() if rehearsing() else None
     if tracer is None:
         return None
@@ -140,7 +140,7 @@ def _is_mask(key: Any) -> bool:
 
 
 def _resolved(key: Any, shape: tuple[int, ...]) -> Key:
-    """``key`` with every number checked and counted from the front, the ellipsis written out."""
+    """``key`` with all numbers checked and counted from the front, and the ellipsis expanded."""
     items = key if isinstance(key, (tuple, list)) else (key,)
     rank = len(shape)
     used = 0
@@ -215,7 +215,7 @@ def _range(part: builtins.slice, size: int, dimension: int) -> tuple[int, int | 
 def _trimmed(start: int, stop: int, step: int) -> tuple[int, int | None, int]:
     if not range(start, stop, step):
         return 0, 0, step
-    # A stop before the first element is -1 for `range`, which NumPy would read as the last element.
+    # `range` stops before the first element at -1, which NumPy would read as the last element.
     return start, None if stop < 0 else stop, step
 
 
@@ -240,20 +240,20 @@ def strided_slice(
     var: Variable | None = None,
     name: str | None = None,
 ) -> Tensor:
-    """The part of a tensor from ``begin`` up to ``end`` in steps of ``strides``; what Python's ``x[...]`` means.
+    """The part of ``input_`` from ``begin`` to ``end`` in steps of ``strides``, like Python's ``x[b:e:s]``.
 
     Args:
         input_: any tensor.
-        begin, end, strides: vectors of one length n, a number for each of the first dimensions; strides default to ones.
-        begin_mask, end_mask: bit i: ``begin[i]`` / ``end[i]`` is ignored, as in ``x[:e]`` and ``x[b:]``.
-        ellipsis_mask: bit i: position i is ``...``; at most one.
+        begin, end, strides: vectors of one length n, one number for each of the first n dimensions; strides default to 1.
+        begin_mask, end_mask: bit i: ``begin[i]`` or ``end[i]`` is ignored, as in ``x[:e]`` and ``x[b:]``.
+        ellipsis_mask: bit i: position i is ``...``; at most one bit.
         new_axis_mask: bit i: position i is a new dimension of size 1.
-        shrink_axis_mask: bit i: position i is the index ``begin[i]``, and the dimension goes.
-        var: the variable that ``input_`` is the value of; then the result has ``assign``.
+        shrink_axis_mask: bit i: position i is the index ``begin[i]``, and the dimension is removed.
+        var: the variable whose value is ``input_``; if given, the result has ``assign``.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: vectors of different lengths, a stride of 0, an index out of range, too many dimensions.
+        InvalidArgumentError: lengths differ, a stride is 0, an index is out of range, or there are too many dimensions.
     """
     starts = _vector(begin, "begin")
     stops = _vector(end, "end")
@@ -286,16 +286,16 @@ def _vector(value: Any, what: str) -> tuple[int, ...]:
 
 
 def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor:
-    """The block of ``size`` elements a dimension that starts at ``begin``.
+    """The block of ``input_`` that starts at ``begin`` and has ``size`` elements along each dimension.
 
     Args:
         input_: a tensor of rank n.
         begin: n numbers, each in ``[0, input_.shape[i]]``.
-        size: n numbers; -1 means all that is left.
+        size: n numbers; -1 means all remaining elements.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: another number of numbers than dimensions, or a block that is not inside.
+        InvalidArgumentError: ``begin`` or ``size`` does not have n numbers, or the block is not inside.
     """
     x = tensor_of(input_)
     shape = x._array.shape
@@ -342,7 +342,7 @@ _with_slice = operation(
 
 
 class VariableSlice(Tensor):
-    """The value of a part of a variable, through which that part can be assigned to: ``v[1:].assign(...)``."""
+    """The value of a part of a variable, with methods that assign to this part: ``v[1:].assign(...)``."""
 
     __slots__ = ("_key", "_variable")
 
@@ -350,10 +350,10 @@ class VariableSlice(Tensor):
     _variable: Variable
 
     def assign(self, value: Any, name: str | None = None) -> Variable:
-        """Gives this part of the variable a new value, in place.
+        """Assigns ``value`` to this part of the variable, in place.
 
         Args:
-            value: of the variable's dtype; its shape broadcasts to this tensor's.
+            value: a value of the variable's dtype, whose shape broadcasts to this tensor's.
             name: kept for TensorFlow's signature.
 
         Returns:
@@ -361,16 +361,16 @@ class VariableSlice(Tensor):
 
         Raises:
             InvalidArgumentError: ``value`` does not broadcast to the slice; the variable is unchanged.
-            ValueError: a tensor of another dtype.
+            ValueError: ``value`` is a tensor of another dtype.
         """
         return self._update(None, "assign", value)
 
     def assign_add(self, delta: Any, name: str | None = None) -> Variable:
-        """Adds ``delta`` to this part of the variable, in place; arguments and errors as ``assign``."""
+        """Adds ``delta`` to this part of the variable, in place; arguments and errors as in ``assign``."""
         return self._update(np.add, "assign_add", delta)
 
     def assign_sub(self, delta: Any, name: str | None = None) -> Variable:
-        """Subtracts ``delta`` from this part of the variable, in place; arguments and errors as ``assign``."""
+        """Subtracts ``delta`` from this part of the variable, in place; arguments and errors as in ``assign``."""
         return self._update(np.subtract, "assign_sub", delta)
 
     def _update(self, ufunc: Any, what: str, value: Any) -> Variable:
@@ -403,7 +403,7 @@ class VariableSlice(Tensor):
 
 
 def _variable_getitem(variable: Variable, key: Any) -> Tensor:
-    """The part of the variable's value that ``key`` names, with ``assign``, ``assign_add`` and ``assign_sub``.
+    """The part of the variable that ``key`` selects, with ``assign``, ``assign_add`` and ``assign_sub``.
 
     Args:
         variable: the variable.

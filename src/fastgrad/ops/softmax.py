@@ -1,4 +1,4 @@
-"""Softmax and its logarithm along any axis. Along one that is not the last they are rows of their own, so that nothing is transposed."""
+"""Softmax and log-softmax along any axis; axes other than the last have their own operations, without transposes."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ _log_softmax = operation(
 
 
 def _across(name: str) -> Any:
-    """A row's `run` and `launches`, of kernels over columns."""
+    """The `run` and `launches` of an operation whose kernels reduce over an axis that is not the last."""
     launches = launches_from("reduction.softmax_across", f"{name}_launches")
 
     def run(*arrays: np.ndarray, axis: int) -> np.ndarray:
@@ -175,7 +175,7 @@ def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Any:
 
 
 def log_softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:
-    """``logits - log(sum(exp(logits)))`` along an axis; arguments as ``softmax``. TensorFlow: tf.nn.log_softmax."""
+    """``logits - log(sum(exp(logits)))`` along an axis; arguments as in ``softmax``. TensorFlow: tf.nn.log_softmax."""
     return _along("log_softmax", _log_softmax, _log_softmax_across, logits, axis)
 
 

@@ -1,6 +1,6 @@
-"""Order: sort, argsort, top_k, unique, searchsorted, permutations.
+"""Sorting: sort, argsort, top_k, unique, searchsorted, permutations.
 
-Equal elements keep their order in both directions, and NaN comes last.
+Sorts are stable in both directions, and NaN comes last.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
 
 def _wide(x: np.ndarray) -> np.ndarray:
-    """Half precision in single, which NumPy sorts quickly and with NaN last."""
+    """``x`` with half-width floats as float32, which NumPy sorts quickly and with NaN last."""
     return x.astype(np.float32) if x.dtype.kind in "fV" and x.dtype.itemsize == 2 else x
 
 
 def _turned(x: np.ndarray) -> np.ndarray:
-    """``x`` in the opposite order: negative, or for integers, which may have no negative, with all bits flipped."""
+    """Keys that reverse the order of ``x``: negated floats, or integers with all bits flipped, without overflow."""
     return ~x if x.dtype.kind in "iu" else -x
 
 
@@ -53,7 +53,7 @@ def _put(g: np.ndarray, ids: np.ndarray, axis: int, size: int) -> np.ndarray:
 # ---- sort and argsort --------------------------------------------------------------------------------
 
 _take_along_axis: Operation = operation(
-    "take_along_axis",  # each row's elements at that row's positions, which are distinct
+    "take_along_axis",  # the elements of each row at distinct positions in that row
     Form.GATHER,
     run=np.take_along_axis,
     gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
@@ -100,17 +100,17 @@ def _arguments(row: Any, values: Any, axis: Any, direction: str) -> tuple[Tensor
 
 
 def sort(values: Any, axis: Any = -1, direction: str = "ASCENDING", name: str | None = None) -> Tensor:
-    """The elements in order along an axis.
+    """The elements of ``values``, sorted along an axis.
 
     Args:
         values: real numbers, rank 1 or more.
-        axis: along which.
+        axis: the axis to sort along.
         direction: ``"ASCENDING"`` or ``"DESCENDING"``.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a scalar, no such axis, or a dtype without an order.
-        ValueError: another direction.
+        InvalidArgumentError: ``values`` is a scalar, its dtype has no order, or ``axis`` is out of range.
+        ValueError: ``direction`` is unknown.
     """
     x, attributes = _arguments(_sort, values, axis, direction)
     return _sort(x, **attributes)
@@ -119,21 +119,21 @@ def sort(values: Any, axis: Any = -1, direction: str = "ASCENDING", name: str | 
 def argsort(
     values: Any, axis: Any = -1, direction: str = "ASCENDING", stable: bool = False, name: str | None = None
 ) -> Tensor:
-    """The positions of the elements in order along an axis.
+    """The positions of the elements in sorted order along an axis.
 
     Args:
         values: real numbers, rank 1 or more.
-        axis: along which.
+        axis: the axis to sort along.
         direction: ``"ASCENDING"`` or ``"DESCENDING"``.
-        stable: kept for TensorFlow's signature: equal elements keep their order in any case.
+        stable: kept for TensorFlow's signature; the sort is always stable.
         name: kept for TensorFlow's signature.
 
     Returns:
         int32, the shape of ``values``.
 
     Raises:
-        InvalidArgumentError: a scalar, no such axis, or a dtype without an order.
-        ValueError: another direction.
+        InvalidArgumentError: ``values`` is a scalar, its dtype has no order, or ``axis`` is out of range.
+        ValueError: ``direction`` is unknown.
     """
     x, attributes = _arguments(_argsort, values, axis, direction)
     return _argsort(x, **attributes)
@@ -143,7 +143,7 @@ def argsort(
 
 
 class TopKV2(NamedTuple):
-    """What ``top_k`` gives."""
+    """The result of ``top_k``."""
 
     values: Tensor
     indices: Tensor
@@ -155,7 +155,7 @@ def _largest(x: np.ndarray, k: int, index_type: str) -> tuple[np.ndarray, np.nda
     if 0 < k <= x.shape[-1] // 8 and x.shape[-1] > 256:
         part = np.argpartition(keys, k - 1, -1)[..., :k]
         bound = np.take_along_axis(keys, part[..., k - 1 :], -1)
-        # Where the last one has equals (or is NaN) the partition may have chosen any of them, not the first.
+        # If other elements equal the k-th (or it is NaN), the partition may have chosen one that is not the first.
         if (np.count_nonzero(keys <= bound, -1) == k).all():
             part.sort(-1)
             order = np.argsort(np.take_along_axis(keys, part, -1), -1, kind="stable")
@@ -181,12 +181,12 @@ _top_k = operation(
 def top_k(
     input: Any, k: Any = 1, sorted: bool = True, index_type: Any = dtypes.int32, name: str | None = None
 ) -> TopKV2:
-    """The ``k`` largest elements of the last axis, and where they are.
+    """The ``k`` largest elements along the last axis, with their positions.
 
     Args:
         input: real numbers, rank 1 or more.
-        k: how many, an integer in ``[0, input.shape[-1]]``.
-        sorted: kept for TensorFlow's signature: the result is in descending order in any case.
+        k: the number of elements, an integer in ``[0, input.shape[-1]]``.
+        sorted: kept for TensorFlow's signature; the result is always in descending order.
         index_type: int16, int32 or int64.
         name: kept for TensorFlow's signature.
 
@@ -194,7 +194,7 @@ def top_k(
         ``(values, indices)``, both of shape ``input.shape[:-1] + [k]``; of equal elements the first comes first.
 
     Raises:
-        InvalidArgumentError: a scalar, ``k`` out of range, or a dtype without an order.
+        InvalidArgumentError: ``input`` is a scalar, its dtype has no order, or ``k`` is out of range.
     """
     x = tensor_of(input)
     _top_k.check_dtype(x._array)
@@ -215,21 +215,21 @@ def top_k(
 
 
 def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Tensor:
-    """Whether the prediction for each target is among the ``k`` largest of its row.
+    """Whether the prediction for each target is among the ``k`` largest predictions of its row.
 
     Args:
-        targets: int32 or int64, shape (batch,): classes.
+        targets: int32 or int64, shape (batch,): class numbers.
         predictions: float32, shape (batch, classes).
         k: an integer.
         name: kept for TensorFlow's signature.
 
     Returns:
-        bool, shape (batch,): whether fewer than ``k`` predictions are larger; False for a target that is no class and
-        for a row that is not finite.
+        bool, shape (batch,): True if fewer than ``k`` predictions are larger; False if the target is out of range or its
+        row is not finite.
 
     Raises:
-        InvalidArgumentError: other shapes or dtypes.
-        ValueError: predictions that are a tensor of another dtype.
+        InvalidArgumentError: a shape or a dtype is wrong.
+        ValueError: ``predictions`` is a tensor of another dtype.
     """
     ids, x = tensor_of(targets), convert_to_tensor(predictions, dtypes.float32)
     if ids._array.dtype not in _INDICES:
@@ -263,14 +263,14 @@ _in_top_k = operation(
 
 
 class Unique(NamedTuple):
-    """What ``unique`` gives."""
+    """The result of ``unique``."""
 
     y: Tensor
     idx: Tensor
 
 
 class UniqueWithCounts(NamedTuple):
-    """What ``unique_with_counts`` gives."""
+    """The result of ``unique_with_counts``."""
 
     y: Tensor
     idx: Tensor
@@ -281,7 +281,7 @@ def _distinct(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.n
     _, first, inverse, counts = np.unique(
         _wide(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
     )
-    # From the order of the values to that of their first appearance.
+    # Reorders the distinct values by their first position.
     order = np.argsort(first)
     place = np.empty(len(order), out_idx)
     place[order] = np.arange(len(order))
@@ -306,10 +306,10 @@ def _unique_of(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]
 
 
 def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Unique:
-    """The different elements of a vector, in the order in which they first appear.
+    """The distinct elements of a vector, in order of their first positions.
 
     Args:
-        x: rank 1, of any dtype. NaNs are all different.
+        x: a vector of any dtype; each NaN counts as a distinct element.
         out_idx: int32 or int64, the dtype of ``idx``.
         name: kept for TensorFlow's signature.
 
@@ -317,16 +317,16 @@ def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Uniq
         ``(y, idx)`` with ``x[i] == y[idx[i]]``.
 
     Raises:
-        InvalidArgumentError: another rank or ``out_idx``.
+        InvalidArgumentError: ``x`` has another rank, or ``out_idx`` is another dtype.
     """
     return Unique(*_unique_of("unique", x, out_idx)[:2])
 
 
 def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> UniqueWithCounts:
-    """As ``unique``, with how often each element appears.
+    """The result of ``unique``, with the number of occurrences of each element.
 
     Args:
-        x: rank 1, of any dtype. NaNs are all different.
+        x: a vector of any dtype; each NaN counts as a distinct element.
         out_idx: int32 or int64, the dtype of ``idx`` and ``count``.
         name: kept for TensorFlow's signature.
 
@@ -334,7 +334,7 @@ def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = N
         ``(y, idx, count)``.
 
     Raises:
-        InvalidArgumentError: another rank or ``out_idx``.
+        InvalidArgumentError: ``x`` has another rank, or ``out_idx`` is another dtype.
     """
     return UniqueWithCounts(*_unique_of("unique_with_counts", x, out_idx))
 
@@ -373,12 +373,12 @@ _searchsorted = operation(
 def searchsorted(
     sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = dtypes.int32, name: str | None = None
 ) -> Tensor:
-    """Where ``values`` would have to be inserted to keep a sequence sorted.
+    """The positions at which to insert ``values`` into a sorted sequence so that it stays sorted.
 
     Args:
         sorted_sequence: real numbers, shape (..., n), ascending along the last axis.
-        values: of the same dtype, shape (..., m), with the same first dimensions.
-        side: ``"left"``: before equal elements; ``"right"``: after them.
+        values: a tensor of the same dtype, shape (..., m), with the same leading dimensions.
+        side: ``"left"`` inserts before equal elements, ``"right"`` after them.
         out_type: int32 or int64.
         name: kept for TensorFlow's signature.
 
@@ -386,8 +386,8 @@ def searchsorted(
         The shape of ``values``: numbers in ``[0, n]``.
 
     Raises:
-        ValueError: another ``side``.
-        InvalidArgumentError: scalars, different dtypes or first dimensions.
+        ValueError: ``side`` is unknown.
+        InvalidArgumentError: an argument is a scalar, or dtypes or leading dimensions differ.
     """
     if side not in {"left", "right"}:
         raise ValueError(
@@ -431,14 +431,14 @@ _invert_permutation = operation(
 
 
 def invert_permutation(x: Any, name: str | None = None) -> Tensor:
-    """The permutation that undoes one: ``y[x[i]] == i``.
+    """The inverse ``y`` of a permutation: ``y[x[i]] == i``.
 
     Args:
         x: int32 or int64, shape (n,): each of the numbers below n once.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: it is no permutation.
+        InvalidArgumentError: ``x`` is no permutation.
     """
     found = tensor_of(x)
     array = found._on_host()

@@ -1,4 +1,4 @@
-"""Bessel functions, Dawson's, exponential and Fresnel integrals, Spence's function: ``tf.math.special``; SciPy computes them."""
+"""``tf.math.special`` by SciPy: Bessel functions, Dawson's, exponential and Fresnel integrals, Spence's function."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def _row(
     defined: str = "everywhere",
     launches: Any = None,
 ) -> Any:
-    """A row of the table.
+    """Declares a special function as an operation.
 
     Args:
-        by_scipy: the name of SciPy's function, or a function of arrays where the row has its own ``launches``.
+        by_scipy: the name of a SciPy function, or a function of arrays if ``launches`` is given.
     """
     if launches is None:
         launches = launches_from("elementwise.elementwise", "scipy_launches", by_scipy, 1, defined)
@@ -50,7 +50,7 @@ def _row(
 
 
 def _series(x: Tensor, coefficients: Sequence[float]) -> Tensor:
-    """The polynomial in ``x`` with these coefficients, the constant one first."""
+    """The polynomial in ``x`` with ``coefficients``, the constant term first."""
     total = multiply(x, coefficients[-1])
     for coefficient in reversed(coefficients[1:-1]):
         total = multiply(add(total, coefficient), x)
@@ -58,19 +58,19 @@ def _series(x: Tensor, coefficients: Sequence[float]) -> Tensor:
 
 
 def _either(inside: Tensor, x: Tensor, near: Callable[[Tensor], Tensor], far: Callable[[Tensor], Tensor]) -> Tensor:
-    """``near(x)`` where ``inside`` is true, else ``far(x)``: formulas with all of their derivatives, each for where it is accurate."""
+    """``near(x)`` where ``inside`` is true, else ``far(x)``; each formula is accurate there, with all derivatives."""
     outside = logical_not(inside)
-    # Each formula is given 1 in place of what is not its own: 1 has a value and derivatives in both.
+    # Each formula gets 1 in place of elements of the other: both formulas have a value and derivatives at 1.
     here, there = (add(masked(x, mine), cast(logical_not(mine), x.dtype)) for mine in (inside, outside))
     return add(masked(near(here), inside), masked(far(there), outside))
 
 
 _QUOTIENTS = [1 / (2 * 4**k * math.factorial(k) * math.factorial(k + 1)) for k in range(11)]
-"""I1(x) / x as a series in x**2 (DLMF 10.25.2); with alternating signs that of J1(x) / x (DLMF 10.2.2)."""
+"""I1(x) / x as a series in x**2 (DLMF 10.25.2); with alternating signs, J1(x) / x (DLMF 10.2.2)."""
 
 
 def _quotient_i1(x: Tensor) -> Tensor:
-    """``bessel_i1(x) / x``: up to 1 a series, as in derivatives of the quotient almost all of it is cancelled there."""
+    """``bessel_i1(x) / x``; a series for ``|x| <= 1``, where derivatives of the quotient suffer cancellation."""
     near = less_equal(square(x), 1.0)
     return _either(near, x, lambda z: _series(square(z), _QUOTIENTS), lambda z: realdiv(bessel_i1(z), z))
 
@@ -95,7 +95,7 @@ _ATANH = [1 / (2 * k + 1) for k in range(13)]
 
 
 def _spence_slope(x: Tensor) -> Tensor:
-    """``log(x) / (1 - x)``, around 1 by the series of ``log(x) = 2 atanh((x - 1) / (x + 1))``."""
+    """``log(x) / (1 - x)``; near 1 by the series of ``log(x) = 2 atanh((x - 1) / (x + 1))``."""
     near = less_equal(square(subtract(x, 1.0)), 0.1)
 
     def by_series(z: Tensor) -> Tensor:

@@ -34,13 +34,13 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
 
     Args:
         input_tensor: a floating or complex tensor; variances are real.
-        axis: an int or several; None takes everything.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        TypeError: neither floating nor complex.
-        InvalidArgumentError: there is no such axis.
+        TypeError: ``input_tensor`` is neither floating nor complex.
+        InvalidArgumentError: an axis is out of range.
     """
     try:
         x = tensor_of(input_tensor)
@@ -56,10 +56,11 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
 
 
 def _less_square(squares: Tensor, lacks: Tensor) -> Tensor:
-    """The mean square of distances from a rounded mean, less the square of what that mean lacks (Chan, Golub and LeVeque 1983).
+    """``squares`` minus the squared rounding error of the mean, ``lacks`` (Chan, Golub and LeVeque 1983).
 
-    The derivative of that square is 0, as the distances add up to 0 but for rounding. Without it the variance of values beside 10^6 has two
-    digits in float32.
+    ``squares`` is the mean square of distances from a rounded mean, ``lacks`` the mean of these distances. The distances add
+    up to 0 except for rounding, so the derivative of the correction is 0. Without it the variance of values near 10^6 has
+    two digits in float32.
     """
     return subtract(squares, stop_gradient(minimum(square_of_modulus(lacks), squares)))
 
@@ -69,13 +70,13 @@ def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
     Args:
         input_tensor: a floating or complex tensor; deviations are real.
-        axis: an int or several; None takes everything.
+        axis: an int or several; None means all axes.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
     Raises:
-        TypeError: neither floating nor complex.
-        InvalidArgumentError: there is no such axis.
+        TypeError: ``input_tensor`` is neither floating nor complex.
+        InvalidArgumentError: an axis is out of range.
     """
     return sqrt(reduce_variance(input_tensor, axis, keepdims))
 
@@ -83,11 +84,11 @@ def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 def moments(
     x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Mean and population variance over axes.
+    """The mean and the population variance over axes.
 
     Args:
-        x: a numeric tensor; half-width floats are computed with in float32.
-        axes: an int or several; None takes everything.
+        x: a numeric tensor; half-width floats are computed in float32.
+        axes: an int or several; None means all axes.
         shift: not used, as in TensorFlow.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
@@ -96,7 +97,7 @@ def moments(
         ``(mean, variance)`` in the dtype of ``x``.
 
     Raises:
-        InvalidArgumentError: there is no such axis.
+        InvalidArgumentError: an axis is out of range.
     """
     x = tensor_of(x)
     y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
@@ -106,19 +107,19 @@ def moments(
         reduce_mean(stop_gradient(subtract(y, mean)), axes, keepdims),
     )
     if not keepdims:
-        mean = reduce_mean(mean, axes)  # drops the dimensions: each has size 1
+        mean = reduce_mean(mean, axes)  # removes the dimensions, whose size is 1
     return cast(mean, x.dtype), cast(variance, x.dtype)
 
 
 def weighted_moments(
     x: Any, axes: Any, frequency_weights: Any, keepdims: bool = False, name: str | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Mean and variance over axes, each element counted as often as its weight says; 0 where weights sum to 0.
+    """The mean and the variance over axes, weighted by ``frequency_weights``; 0 where weights sum to 0.
 
     Args:
-        x: a floating tensor; half-width floats are computed with in float32.
-        axes: an int or several; None takes everything.
-        frequency_weights: what broadcasts with ``x``.
+        x: a floating tensor; half-width floats are computed in float32.
+        axes: an int or several; None means all axes.
+        frequency_weights: a tensor that broadcasts with ``x``.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
@@ -126,7 +127,7 @@ def weighted_moments(
         ``(mean, variance)`` in the dtype of ``x``.
 
     Raises:
-        InvalidArgumentError: other dtypes, shapes that do not broadcast, no such axis.
+        InvalidArgumentError: a dtype is unsupported, shapes do not broadcast, or an axis is out of range.
     """
     x = tensor_of(x)
     y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
@@ -151,12 +152,12 @@ def weighted_moments(
 def sufficient_statistics(
     x: Any, axes: Any, shift: Any = None, keepdims: bool = False, name: str | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Count, sum and sum of squares over axes, for ``normalize_moments``.
+    """The count, the sum and the sum of squares over axes, for ``normalize_moments``.
 
     Args:
         x: a floating tensor.
         axes: an int or several.
-        shift: subtracted from ``x`` first, a number near the mean, for accuracy.
+        shift: a number near the mean that is first subtracted from ``x``, for accuracy.
         keepdims: whether the reduced dimensions stay, with size 1.
         name: kept for TensorFlow's signature.
 
@@ -176,13 +177,13 @@ def sufficient_statistics(
 def normalize_moments(
     counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, name: str | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Mean and variance from what ``sufficient_statistics`` gives.
+    """The mean and the variance from the result of ``sufficient_statistics``.
 
     Args:
-        counts: how many elements were summed.
-        mean_ss: their sum.
-        variance_ss: the sum of their squares.
-        shift: what had been subtracted from them, or None.
+        counts: the number of elements that were summed.
+        mean_ss: the sum of the elements.
+        variance_ss: the sum of the squares of the elements.
+        shift: the number that was subtracted from the elements, or None.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -200,7 +201,7 @@ def normalize_moments(
 def _bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, binary: bool) -> np.ndarray:
     wanted = dtypes.as_dtype(dtype).numpy
     rows = ids.reshape(prod(ids.shape[:-1]), ids.shape[-1])
-    # Every row counts in bins of its own: row 2 with 5 bins in 10 to 14.
+    # Each row counts in its own bins: with 5 bins, row 2 uses bins 10 to 14.
     inside = rows < size
     bins = (rows + size * np.arange(len(rows))[:, None])[inside]
     if weights:
@@ -231,24 +232,24 @@ def bincount(
     axis: int | None = None,
     binary_output: bool = False,
 ) -> Any:
-    """How often each of the numbers 0, 1, 2 ... occurs.
+    """The number of occurrences of each of the numbers 0, 1, 2 ...
 
     Args:
         arr: non-negative whole numbers, any shape.
-        weights: what each occurrence counts, of the shape of ``arr``; the counts have its dtype.
-        minlength: the least number of counts.
-        maxlength: the largest number of counts; greater numbers are left out.
-        dtype: of the counts, if there are no weights.
+        weights: the weight of each occurrence, of the shape of ``arr``; the counts have its dtype.
+        minlength: the minimum length of the result.
+        maxlength: the maximum length of the result; numbers from ``maxlength`` on are ignored.
+        dtype: the dtype of the counts, if there are no weights.
         name: kept for TensorFlow's signature.
         axis: None or 0 counts over everything, -1 along the last axis of a matrix.
-        binary_output: whether to tell only if a number occurs, by 0 or 1.
+        binary_output: whether to give 1 for each number that occurs and 0 otherwise, instead of counts.
 
     Returns:
         Shape (n,), or (rows, n) for axis -1.
 
     Raises:
-        InvalidArgumentError: a negative number, or weights of another shape.
-        ValueError: another axis.
+        InvalidArgumentError: a number is negative, or the shape of the weights differs.
+        ValueError: ``axis`` has another value.
     """
     if axis not in (None, 0, -1):
         raise ValueError(
@@ -297,17 +298,17 @@ _bins_row = operation(
 def histogram_fixed_width_bins(
     values: Any, value_range: Any, nbins: Any = 100, dtype: Any = dtypes.int32, name: str | None = None
 ) -> Tensor:
-    """Into which of ``nbins`` bins of equal width each value falls; values outside fall into the first or last.
+    """The bin of each value, out of ``nbins`` bins of equal width; values outside go to the first or last bin.
 
     Args:
         values: real numbers, any shape.
         value_range: the lower edge of the first bin and the upper one of the last.
-        nbins: how many bins.
-        dtype: of the result, int32 or int64.
+        nbins: the number of bins.
+        dtype: the dtype of the result, int32 or int64.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: NaN among the values, no bins, edges that are not two in ascending order.
+        InvalidArgumentError: a value is NaN, there are no bins, or the edges are not two in ascending order.
     """
     x = tensor_of(values)
     if x._array.dtype not in REAL:
@@ -328,20 +329,20 @@ def histogram_fixed_width_bins(
 def histogram_fixed_width(
     values: Any, value_range: Any, nbins: Any = 100, dtype: Any = dtypes.int32, name: str | None = None
 ) -> Tensor:
-    """How many values fall into each of ``nbins`` bins of equal width; values outside fall into the first or last.
+    """The number of values in each of ``nbins`` bins of equal width; values outside count in the first or last bin.
 
     Args:
         values: real numbers, any shape.
         value_range: the lower edge of the first bin and the upper one of the last.
-        nbins: how many bins.
-        dtype: of the counts, int32 or int64.
+        nbins: the number of bins.
+        dtype: the dtype of the counts, int32 or int64.
         name: kept for TensorFlow's signature.
 
     Returns:
         Shape (nbins,).
 
     Raises:
-        InvalidArgumentError: as ``histogram_fixed_width_bins``.
+        InvalidArgumentError: as in ``histogram_fixed_width_bins``.
     """
     bins = reshape(histogram_fixed_width_bins(values, value_range, nbins, dtypes.int64), [-1])
     count = integer(nbins, "histogram_fixed_width: nbins")

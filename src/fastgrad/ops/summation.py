@@ -1,8 +1,9 @@
-"""Sums of arrays over axes, as accurate whichever axes they run over.
+"""Sums of arrays over axes, with the same accuracy for all axes.
 
-NumPy adds pairs of blocks (its rounding errors grow with the logarithm of the number of terms) only along the axis
-that is contiguous in memory; along others it adds one row after the other. Here rows are added in groups, and then
-the groups' sums in groups. How terms are grouped depends on the shape alone, of large transposes on that in memory. Large arrays of floats are summed by kernels.
+NumPy uses pairwise summation (rounding errors grow with the logarithm of the number of terms) only along the axis that is
+contiguous in memory; along other axes it adds row after row. This module adds rows in groups, and then the sums of the
+groups in groups. The grouping depends only on the shape; for large transposed arrays, on the shape in memory. Kernels sum
+large arrays of floats.
 """
 
 from __future__ import annotations
@@ -20,23 +21,24 @@ from fastgrad.kernels.runtime.launch import Launches
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 _FLOAT32 = np.dtype(np.float32)
 _add_reduce: Any = np.add.reduce
-_ROWS = 16  # rows added one after the other
-_WIDTH = 256  # elements of a row that make NumPy's inner loop worth its start
-LARGE = 8192  # elements from which on kernels are faster
+_ROWS = 16  # rows of a group, added in sequence
+_WIDTH = 256  # row length that amortises the start of NumPy's inner loop
+LARGE = 8192  # number of elements from which kernels are faster
 KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int = 1) -> np.ndarray:
-    """The sum of ``x`` over axes, divided by a number: of floats a mean.
+    """The sum of ``x`` over ``axes``, divided by ``divisor``, which gives means of floats.
 
     Args:
-        x: numbers.
-        axes: sorted, counted from the front.
-        keepdims: whether they stay, with size 1.
-        divisor: 1, unless these are floats.
+        x: a numeric array.
+        axes: sorted axes, counted from the front.
+        keepdims: whether the reduced axes stay, with size 1.
+        divisor: a number; 1 unless ``x`` is floating.
 
     Returns:
-        The sum, never a view, in the dtype of ``x`` or in float32 for half-width floats; perhaps a NumPy scalar if no axis is left.
+        The sum, never a view, in the dtype of ``x`` or in float32 for half-width floats. It may be a NumPy scalar if no
+        axis is left.
     """
     if x.size >= LARGE and not x.flags.c_contiguous and (order := memory_order(x)) is not None:
         inner = tuple([place for place, axis in enumerate(order) if axis in axes])
@@ -59,15 +61,16 @@ def _by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: i
 def reduced_by(
     launches: Callable[..., Launches | None], x: np.ndarray, axes: tuple[int, ...], keepdims: bool, *numbers: int
 ) -> np.ndarray | None:
-    """A reduction by kernels.
+    """Reduces ``x`` by kernels.
 
     Args:
-        launches: gives them for a dtype, the sizes before, of and behind the axes, and `numbers`; or None.
-        x, axes, keepdims: as for `sum_over`; x has elements.
-        numbers: what else `launches` takes.
+        launches: returns the launches, or None, from a dtype, the number of elements before, on and after the reduced
+            axes, and `numbers`.
+        x, axes, keepdims: as for `sum_over`; x is not empty.
+        numbers: more arguments of `launches`.
 
     Returns:
-        The result; None where the axes have others between them, nothing is to combine, or there are no launches.
+        The result; None if the reduced axes are not adjacent, all have size 1, or there are no launches.
     """
     outer = terms = inner = 1
     for axis, size in enumerate(x.shape):
@@ -103,7 +106,7 @@ def _by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarra
         return _add_reduce(x, axes, dtype, None, keepdims)
     shape, rank = x.shape, x.ndim
     total = np.ascontiguousarray(x)
-    # Neighbouring axes that are reduced together count as one; the last run of axes goes first, as it is contiguous.
+    # Merges adjacent reduced axes. Reduces the last group of axes first, because it is contiguous.
     sizes = list(shape)
     stop = rank
     while stop:
@@ -124,10 +127,10 @@ def _by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarra
 
 
 def _sum_rows(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Shape (batch, rows, columns) summed over the rows."""
+    """Sums ``x``, shape (batch, rows, columns), over its rows."""
     batch, rows, columns = x.shape
     while rows > 4 * _ROWS:
-        # A group is _ROWS rows, each as long as is worth it: several rows of x side by side.
+        # A group has _ROWS rows; each joins several rows of x, up to about _WIDTH elements.
         beside = max(1, min(_WIDTH // max(columns, 1), rows // _ROWS))
         groups = rows // (_ROWS * beside)
         whole = groups * _ROWS * beside

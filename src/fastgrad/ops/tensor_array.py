@@ -1,4 +1,4 @@
-"""``TensorArray``: a list of tensors of one dtype, written and read by position, through which gradients flow."""
+"""``TensorArray``: a list of tensors of one dtype, written and read by position; gradients flow through it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_pyt
 
 
 class TensorArray:
-    """A list of tensors for loops that compute one element a step.
+    """A list of tensors for loops that compute one element per step.
 
     Methods that write change the array in place and return it, so that ``ta = ta.write(i, x)`` reads as in TensorFlow.
-    Elements that were never written are zeros, once their shape is known. Gradients flow from what is read to what was
-    written.
+    Elements that were never written read as zeros, once their shape is known. Gradients flow from reads to writes.
 
     Args:
-        dtype: of the elements.
-        size: how many there are.
-        dynamic_size: whether writing beyond the end makes the array longer.
+        dtype: the dtype of the elements.
+        size: the number of elements.
+        dynamic_size: whether a write beyond the end extends the array.
         clear_after_read: whether an element can be read only once; default True.
-        infer_shape: whether the first element written fixes the shape of all.
-        element_shape: the shape of all elements, as far as known.
+        infer_shape: whether the first element written fixes the shape of all elements.
+        element_shape: the shape of all elements, which may be partially known.
         tensor_array_name, handle, flow, colocate_with_first_write_call, name: kept for TensorFlow's signature.
 
     Raises:
-        ValueError: no size, or a negative one.
+        ValueError: ``size`` is missing or negative.
     """
 
     def __init__(
@@ -65,10 +64,10 @@ class TensorArray:
         self._cleared: set[int] = set()
         self._rehearsal = rehearsal()
 
-    # The elements are a list, or the rows of one tensor, `_whole`, until one is written.
+    # The elements are the list `_elements`, or the rows of the tensor `_whole` until the next write.
 
     def _like(self, array: TensorArray) -> None:
-        """Makes it a copy of another array."""
+        """Makes this array a copy of ``array``."""
         self._dtype, self._dynamic_size = array._dtype, array._dynamic_size
         self._clear_after_read, self._infer_shape = array._clear_after_read, array._infer_shape
         self._element_shape = array._element_shape
@@ -80,10 +79,10 @@ class TensorArray:
         return len(self._elements) if self._whole is None else self._whole._array.shape[0]
 
     def _listed(self) -> list[Any]:
-        """The elements as a list, to be changed.
+        """The elements as a list that the caller may change.
 
         Raises:
-            TraceError: the array is one of the surroundings of a function that is run for what is written down alone.
+            TraceError: a function that is recorded as a part of a program changes an array from outside the function.
         """
         if rehearsal() is not self._rehearsal:
             raise TraceError(
@@ -95,7 +94,7 @@ class TensorArray:
         return self._elements
 
     def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
-        """Takes other elements, a list or the rows of a tensor."""
+        """Replaces the elements, by a list or by the rows of the tensor ``whole``."""
         self._listed()
         self._elements, self._whole, self._cleared = elements, whole, set()
         if whole is not None and self._infer_shape:
@@ -108,22 +107,22 @@ class TensorArray:
 
     @property
     def dynamic_size(self) -> bool:
-        """Whether writing beyond the end makes the array longer."""
+        """Whether a write beyond the end extends the array."""
         return self._dynamic_size
 
     @property
     def element_shape(self) -> TensorShape:
-        """What is known of the shape of the elements."""
+        """The shape of the elements, which may be partially known."""
         return self._element_shape
 
     @property
     def handle(self) -> None:
-        """None: the array has no resource behind it."""
+        """Returns None, because the array has no resource handle."""
         return
 
     @property
     def flow(self) -> Tensor:
-        """A scalar without meaning, for code that passes it on."""
+        """A dummy scalar, for code that passes ``flow`` on."""
         return constant_tensor(np.zeros((), np.int32))
 
     def identity(self) -> TensorArray:
@@ -131,13 +130,13 @@ class TensorArray:
         return self
 
     def grad(self, source: Any, flow: Any = None, name: str | None = None) -> NoReturn:
-        """Raises NotImplementedError: tapes need no gradient array."""
+        """Raises NotImplementedError, because tapes need no gradient array."""
         raise NotImplementedError(
             "TensorArray.grad is not supported when executing eagerly: gradients flow without it."
         )
 
     def size(self, name: str | None = None) -> Tensor:
-        """How many elements there are, an int32 scalar."""
+        """The number of elements, an int32 scalar."""
         return constant_tensor(np.array(self._length(), np.int32))
 
     def close(self, name: str | None = None) -> None:
@@ -147,20 +146,20 @@ class TensorArray:
     # ---- writing -----------------------------------------------------------------------------------
 
     def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
-        """Puts ``value`` at ``index``.
+        """Writes ``value`` at ``index``.
 
         Args:
             index: an integer.
-            value: of the array's dtype; Python values and arrays are converted.
+            value: a value of the array's dtype; Python values and arrays are converted.
             name: kept for TensorFlow's signature.
 
         Returns:
             The array.
 
         Raises:
-            OutOfRangeError: a negative index, or one beyond the end of an array that can't grow.
-            InvalidArgumentError: a tensor of another dtype.
-            ValueError: a value of another shape than the elements have.
+            OutOfRangeError: ``index`` is negative, or beyond the end of an array with a fixed size.
+            InvalidArgumentError: ``value`` is a tensor of another dtype.
+            ValueError: the shape of ``value`` differs from that of the elements.
         """
         position = integer(index, "TensorArray.write: index")
         element = self._element("write", value)
@@ -169,7 +168,7 @@ class TensorArray:
         return self
 
     def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
-        """Writes the rows of ``value`` at ``indices``, a vector; errors as ``write``. Returns the array."""
+        """Writes the rows of ``value`` at ``indices``, a vector, and returns the array; errors as in ``write``."""
         rows = unstack(self._tensor("scatter", value))
         placed = list(zip(integers(indices, "TensorArray.scatter: indices"), rows, strict=False))
         for position, row in placed:
@@ -180,14 +179,14 @@ class TensorArray:
         return self
 
     def unstack(self, value: Any, name: str | None = None) -> TensorArray:
-        """Takes the rows of ``value`` for the elements, as many as there are rows.
+        """Replaces the elements by the rows of ``value``, whose number becomes the size; returns the array.
 
         Raises:
-            ValueError: more rows than an array that can't grow has elements, a scalar, or rows of another shape.
-            InvalidArgumentError: a tensor of another dtype.
+            ValueError: ``value`` has more rows than an array with a fixed size, is a scalar, or has rows of another shape.
+            InvalidArgumentError: ``value`` is a tensor of another dtype.
         """
         x = self._tensor("unstack", value)
-        count = x._array.shape[0] if x._array.ndim else len(unstack(x))  # which says what is wrong
+        count = x._array.shape[0] if x._array.ndim else len(unstack(x))  # `unstack` raises the error for a scalar
         if count > self._length() and not self._dynamic_size:
             raise ValueError(
                 f"TensorArray.unstack: Cannot unstack {count} tensors into a TensorArray of static size "
@@ -204,19 +203,19 @@ class TensorArray:
         return self
 
     def split(self, value: Any, lengths: Any, name: str | None = None) -> TensorArray:
-        """Takes successive pieces of ``value`` along its first axis for the elements.
+        """Replaces the elements by consecutive pieces of ``value`` along its first axis.
 
         Args:
-            value: rank 1 or more.
-            lengths: a vector: the length of each piece, one for each element.
+            value: a tensor of rank 1 or more.
+            lengths: a vector, the length of the piece for each element.
             name: kept for TensorFlow's signature.
 
         Returns:
             The array.
 
         Raises:
-            InvalidArgumentError: lengths that do not add up, or another number of them than elements in an array that
-                can't grow; a scalar; a tensor of another dtype.
+            InvalidArgumentError: lengths do not add up, their number differs from the number of elements of an array with
+                a fixed size, or ``value`` is a scalar or a tensor of another dtype.
         """
         x = self._tensor("split", value)
         if isinstance(lengths, int):
@@ -284,17 +283,17 @@ class TensorArray:
     # ---- reading -----------------------------------------------------------------------------------
 
     def read(self, index: Any, name: str | None = None) -> Tensor:
-        """The element at ``index``; it can't be read again unless ``clear_after_read`` is False.
+        """The element at ``index``; a second read is an error unless ``clear_after_read`` is False.
 
         Raises:
-            OutOfRangeError: no such index.
+            OutOfRangeError: ``index`` is out of range.
             InvalidArgumentError: the element was read before.
-            ValueError: it was never written, and its shape is not known.
+            ValueError: the element was never written, and its shape is not known.
         """
         if self._whole is not None and not self._cleared and isinstance(index, Tensor) and index._array.size == 1:
             tracer = control_flow_of()
             if tracer is not None and tracer.follows(index):
-                # Which one it is may differ from trip to trip; so may what has been read.
+                # The index may differ between iterations, and so may the set of elements read: gathers and clears nothing.
                 at = TABLE["reshape"](index, shape=())
                 return TABLE["gather"](self._whole, at, axis=0, batch_dims=0)
         position = integer(index, "TensorArray.read: index")
@@ -318,8 +317,8 @@ class TensorArray:
         """All elements, stacked along a new first axis.
 
         Raises:
-            InvalidArgumentError: they have different shapes.
-            ValueError: one was never written, and its shape is not known.
+            InvalidArgumentError: the elements have different shapes.
+            ValueError: an element was never written, and its shape is not known.
         """
         if self._whole is not None and not self._cleared:
             return self._whole
@@ -328,10 +327,10 @@ class TensorArray:
         return stack([self._written(position) for position in range(self._length())])
 
     def gather(self, indices: Any, name: str | None = None) -> Tensor:
-        """The elements at ``indices``, a vector, stacked along a new first axis; errors as ``stack``.
+        """The elements at ``indices``, a vector, stacked along a new first axis; errors as in ``stack``.
 
         Raises:
-            IndexError: no such index.
+            IndexError: an index is out of range.
         """
         positions = integers(indices, "TensorArray.gather: indices")
         for position in positions:
@@ -340,11 +339,11 @@ class TensorArray:
         return stack([self._written(position) for position in positions]) if positions else self._empty()
 
     def concat(self, name: str | None = None) -> Tensor:
-        """All elements, joined along their first axis, in which their sizes may differ.
+        """All elements, concatenated along their first axis, on which sizes may differ.
 
         Raises:
-            InvalidArgumentError: scalars, or shapes that differ in other axes.
-            ValueError: one was never written, and its shape is not known.
+            InvalidArgumentError: elements are scalars, or shapes differ on other axes.
+            ValueError: an element was never written, and its shape is not known.
         """
         if not self._length():
             return self._empty(rows=False)
@@ -354,7 +353,7 @@ class TensorArray:
         return concat(elements, 0)
 
     def _is_there(self, position: int) -> bool:
-        """Whether there is an element that was written, and not cleared."""
+        """True if the element at ``position`` was written and not cleared."""
         return position not in self._cleared and (self._whole is not None or self._elements[position] is not None)
 
     def _written(self, position: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Transposed convolutions, and the gradients of depthwise ones as functions of their own."""
+"""Transposed convolutions, and the gradients of depthwise convolutions as functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastgrad.tensor import Tensor
 def _transposed(
     name: str, g: Tensor, w: Tensor, shape: Sizes, strides: Any, padding: Any, data_format: str | None, dilations: Any
 ) -> Tensor:
-    """What a convolution with ``w`` would have to be given to have the cotangent ``g``."""
+    """The cotangent of the input of a convolution with filters ``w``, given the cotangent ``g`` of its result."""
     rank = w._array.ndim - 2
     first = channels_come_first(data_format, rank, name)
     x = channels_to_end(g, rank, first)
@@ -49,17 +49,17 @@ def conv1d_transpose(
     dilations: Any = None,
     name: str | None = None,
 ) -> Tensor:
-    """The transpose of ``tf.nn.conv1d``: its gradient, as an operation of its own.
+    """The transpose of ``tf.nn.conv1d``: its gradient with respect to the input.
 
     Args:
         input: shape (batch, width, channels), float.
         filters: shape (width, channels out, channels): the filters of the convolution that is transposed.
         output_shape: the whole shape of the result, or its width.
-        strides, padding, data_format, dilations: of the convolution that is transposed.
+        strides, padding, data_format, dilations: the arguments of the convolution that is transposed.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError, ValueError, TypeError: as ``tf.nn.conv2d_transpose``.
+        InvalidArgumentError, ValueError, TypeError: as in ``tf.nn.conv2d_transpose``.
     """
     g, w = operands("conv1d_transpose", input, filters, 1)
     only_strings("conv1d_transpose", padding)
@@ -77,18 +77,18 @@ def conv2d_transpose(
     dilations: Any = None,
     name: str | None = None,
 ) -> Tensor:
-    """The transpose of ``tf.nn.conv2d`` ("deconvolution"): its gradient, as an operation of its own.
+    """The transpose of ``tf.nn.conv2d`` ("deconvolution"): its gradient with respect to the input.
 
     Args:
         input: shape (batch, height, width, channels), float; ``"NCHW"``: (batch, channels, height, width).
         filters: shape (height, width, channels out, channels): the filters of the convolution that is transposed.
         output_shape: the whole shape of the result, or its height and width.
-        strides, padding, data_format, dilations: of the convolution that is transposed.
+        strides, padding, data_format, dilations: the arguments of the convolution that is transposed.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: the convolution does not turn ``output_shape`` into the input's shape; two dtypes.
-        ValueError: a wrong number of strides, dilations or paddings.
+        InvalidArgumentError: the convolution does not map ``output_shape`` to the input's shape, or dtypes differ.
+        ValueError: the number of strides, dilations or paddings is wrong.
     """
     g, w = operands("conv2d_transpose", input, filters, 2)
     shape = integers(output_shape, "conv2d_transpose: output_shape")
@@ -105,17 +105,17 @@ def conv3d_transpose(
     dilations: Any = None,
     name: str | None = None,
 ) -> Tensor:
-    """The transpose of ``tf.nn.conv3d``: its gradient, as an operation of its own.
+    """The transpose of ``tf.nn.conv3d``: its gradient with respect to the input.
 
     Args:
         input: shape (batch, depth, height, width, channels), float.
         filters: shape (depth, height, width, channels out, channels).
         output_shape: the whole shape of the result, or its depth, height and width.
-        strides, padding, data_format, dilations: of the convolution that is transposed.
+        strides, padding, data_format, dilations: the arguments of the convolution that is transposed.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError, ValueError, TypeError: as ``tf.nn.conv2d_transpose``.
+        InvalidArgumentError, ValueError, TypeError: as in ``tf.nn.conv2d_transpose``.
     """
     g, w = operands("conv3d_transpose", input, filters, 3, FLOATING)
     only_strings("conv3d_transpose", padding)
@@ -133,16 +133,16 @@ def conv_transpose(
     dilations: Any = None,
     name: str | None = None,
 ) -> Tensor:
-    """``tf.nn.conv1d_transpose``, ``conv2d_transpose`` or ``conv3d_transpose``, by the number of sizes in ``output_shape``.
+    """``tf.nn.conv1d_transpose``, ``conv2d_transpose`` or ``conv3d_transpose``, by the length of ``output_shape``.
 
     Args:
-        input, filters, strides, padding, data_format, dilations: as there.
+        input, filters, strides, padding, data_format, dilations: as in these functions.
         output_shape: the whole shape of the result: 3, 4 or 5 sizes.
         name: kept for TensorFlow's signature.
 
     Raises:
-        ValueError: another number of sizes.
-        InvalidArgumentError, TypeError: as there.
+        ValueError: ``output_shape`` has another number of sizes.
+        InvalidArgumentError, TypeError: as in these functions.
     """
     shape = integers(output_shape, "conv_transpose: output_shape")
     transposed = {3: conv1d_transpose, 4: conv2d_transpose, 5: conv3d_transpose}.get(len(shape))
@@ -160,12 +160,12 @@ def atrous_conv2d_transpose(
         value: shape (batch, height, width, channels), float.
         filters: shape (height, width, channels out, channels).
         output_shape: the shape of the result.
-        rate: the distance between the cells that a filter looks at.
+        rate: the distance between the input cells of neighbouring filter cells.
         padding: ``"SAME"`` or ``"VALID"``.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError, TypeError: as ``tf.nn.conv2d_transpose``.
+        InvalidArgumentError, TypeError: as in ``tf.nn.conv2d_transpose``.
     """
     only_strings("atrous_conv2d_transpose", padding)
     return conv2d_transpose(value, filters, output_shape, 1, padding, dilations=rate)
@@ -181,17 +181,17 @@ def depthwise_conv2d_backprop_input(
     dilations: Any = (1, 1, 1, 1),
     name: str | None = None,
 ) -> Tensor:
-    """The cotangent of the input of ``tf.nn.depthwise_conv2d``, given that of its result.
+    """The cotangent of the input of ``tf.nn.depthwise_conv2d``, given the cotangent of its result.
 
     Args:
         input_sizes: the shape of the input.
-        filter: shape (height, width, channels, filters a channel).
+        filter: shape (height, width, channels, filters per channel).
         out_backprop: the cotangent of the result.
         strides, padding, data_format, dilations: as in ``tf.nn.conv2d``.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError, ValueError: as ``tf.nn.conv2d_transpose``.
+        InvalidArgumentError, ValueError: as in ``tf.nn.conv2d_transpose``.
     """
     what = "depthwise_conv2d_backprop_input"
     g, w = operands(what, out_backprop, filter, 2, FLOATING)
@@ -210,7 +210,7 @@ def depthwise_conv2d_backprop_filter(
     dilations: Any = (1, 1, 1, 1),
     name: str | None = None,
 ) -> Tensor:
-    """The cotangent of the filter of ``tf.nn.depthwise_conv2d``, given that of its result.
+    """The cotangent of the filter of ``tf.nn.depthwise_conv2d``, given the cotangent of its result.
 
     Args:
         input: shape (batch, height, width, channels), float.
@@ -220,7 +220,7 @@ def depthwise_conv2d_backprop_filter(
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError, ValueError: shapes that do not fit.
+        InvalidArgumentError, ValueError: shapes do not fit.
     """
     what = "depthwise_conv2d_backprop_filter"
     shape = integers(filter_sizes, f"{what}: filter_sizes")

@@ -1,7 +1,7 @@
-"""Parts of a variable changed in place at positions that a tensor holds: ``Variable.scatter_add`` and its kin.
+"""In-place updates of a variable at positions given by a tensor: ``Variable.scatter_add`` and others.
 
-All give the variable back. All raise InvalidArgumentError for a position out of range or values of another shape,
-ValueError for a tensor of another dtype, and leave the variable unchanged then.
+All functions that update return the variable. They raise InvalidArgumentError if a position is out of range or values have
+another shape, and ValueError for a tensor of another dtype; then the variable is unchanged.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ def _rows(variable: Variable, what: str, sparse_delta: Any, reduce: Any, into: A
 
 
 def _change(variable: Variable, what: str, kind: str, indices: Any, updates: Any, reduce: Any, into: Any) -> Variable:
-    """Repeated positions are reduced by ``reduce``, and ``into`` joins that to the variable; None: the last counts.
+    """Updates ``variable`` at ``indices`` and returns it.
 
     Args:
-        variable: what is changed.
-        what: for errors.
-        kind: what the indices are: "rows", "positions" in several dimensions, or rows of each element of a "batch".
-        indices, updates: tensors, or what converts to them.
-        reduce, into: names of ufuncs.
+        variable: the variable to change.
+        what: the operation, for errors.
+        kind: the meaning of the indices: "rows", "positions" in several dimensions, or rows of each element of a "batch".
+        indices, updates: tensors, or values that convert to tensors.
+        reduce: the name of the ufunc that reduces updates of a repeated position; None takes the last update.
+        into: the name of the ufunc that combines the result with the variable; None overwrites.
     """
     ids, values = tensor_of(indices), convert_to_tensor(updates, variable.dtype)
     names = {"what": what, "kind": kind, "reduce": reduce, "into": into}
@@ -64,7 +65,7 @@ def _prepared(
     reduce: str | None,
     into: str | None,
 ) -> Callable[[np.ndarray], Any]:
-    """What changes an array of this shape in place, once all has been checked."""
+    """Checks the arguments, and returns a function that updates an array of ``shape`` in place."""
     ids = indices
     if kind == "rows":
         check_index_dtype(what, ids)
@@ -79,7 +80,7 @@ def _prepared(
         values = np.broadcast_to(values, (*ids.shape[:-1], *shape[depth:]))
     check_updates(what, ids, values, shape)
     numbers = row_numbers(ids, shape).reshape(-1)
-    # A copy, should the values be a view of the variable itself.
+    # Copies, because the values may be a view of the variable.
     rows = np.array(values).reshape(len(numbers), *shape[depth:])
 
     def change(array: np.ndarray) -> None:
@@ -120,34 +121,34 @@ def scatter_sub(self: Variable, sparse_delta: Any, use_locking: bool = False, na
 
 
 def scatter_mul(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Multiplies by the rows of an ``IndexedSlices``."""
+    """Multiplies rows by those of an ``IndexedSlices``."""
     return _rows(self, "scatter_mul", sparse_delta, "multiply", "multiply")
 
 
 def scatter_div(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Divides by the rows of an ``IndexedSlices``."""
+    """Divides rows by those of an ``IndexedSlices``."""
     return _rows(self, "scatter_div", sparse_delta, "multiply", "divide")
 
 
 def scatter_max(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Takes the larger of its rows and those of an ``IndexedSlices``."""
+    """Replaces rows by the element-wise maximum with those of an ``IndexedSlices``."""
     return _rows(self, "scatter_max", sparse_delta, "maximum", "maximum")
 
 
 def scatter_min(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Takes the smaller of its rows and those of an ``IndexedSlices``."""
+    """Replaces rows by the element-wise minimum with those of an ``IndexedSlices``."""
     return _rows(self, "scatter_min", sparse_delta, "minimum", "minimum")
 
 
 def scatter_update(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Takes the rows of an ``IndexedSlices``; of repeated ones the last."""
+    """Replaces rows by those of an ``IndexedSlices``; the last of repeated rows wins."""
     return _rows(self, "scatter_update", sparse_delta, None, None)
 
 
 def batch_scatter_update(
     self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None
 ) -> Variable:
-    """Takes the slices of an ``IndexedSlices`` whose indices, shape (batch ..., n), count within their batch element."""
+    """Replaces slices by those of an ``IndexedSlices``; its indices, shape (batch ..., n), count per batch element."""
     return _change(self, "batch_scatter_update", "batch", sparse_delta.indices, sparse_delta.values, None, None)
 
 
@@ -155,27 +156,27 @@ def batch_scatter_update(
 
 
 def scatter_nd_add(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-    """Adds ``updates`` at ``indices``, as ``tf.tensor_scatter_nd_add``."""
+    """Adds ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_add``."""
     return _change(self, "scatter_nd_add", "positions", indices, updates, "add", "add")
 
 
 def scatter_nd_sub(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-    """Subtracts ``updates`` at ``indices``, as ``tf.tensor_scatter_nd_sub``."""
+    """Subtracts ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_sub``."""
     return _change(self, "scatter_nd_sub", "positions", indices, updates, "add", "subtract")
 
 
 def scatter_nd_max(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-    """Takes the larger of its elements and ``updates`` at ``indices``, as ``tf.tensor_scatter_nd_max``."""
+    """Takes the maximum with ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_max``."""
     return _change(self, "scatter_nd_max", "positions", indices, updates, "maximum", "maximum")
 
 
 def scatter_nd_min(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-    """Takes the smaller of its elements and ``updates`` at ``indices``, as ``tf.tensor_scatter_nd_min``."""
+    """Takes the minimum with ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_min``."""
     return _change(self, "scatter_nd_min", "positions", indices, updates, "minimum", "minimum")
 
 
 def scatter_nd_update(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-    """Takes ``updates`` at ``indices``, as ``tf.tensor_scatter_nd_update``."""
+    """Writes ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_update``."""
     return _change(self, "scatter_nd_update", "positions", indices, updates, None, None)
 
 
@@ -183,12 +184,12 @@ def scatter_nd_update(self: Variable, indices: Any, updates: Any, name: str | No
 
 
 def _sparse_read(self: Variable, indices: Any, name: str | None = None) -> Tensor:
-    """The rows at ``indices``, as ``tf.gather``."""
+    """The rows at ``indices``, like ``tf.gather``."""
     return gather(self, indices)
 
 
 def _gather_nd(self: Variable, indices: Any, name: str | None = None) -> Tensor:
-    """The slices at ``indices``, as ``tf.gather_nd``."""
+    """The slices at ``indices``, like ``tf.gather_nd``."""
     return gather_nd(self, indices)
 
 

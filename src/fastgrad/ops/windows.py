@@ -1,4 +1,4 @@
-"""Sliding windows, as convolution and pooling have them: strides, dilations, paddings, data formats.
+"""Sliding windows of convolution and pooling: strides, dilations, paddings, data formats.
 
 Inside, arrays are (batch, *spatial, channels), and ``padding`` is a pair (before, after) for each spatial dimension.
 """
@@ -16,21 +16,21 @@ Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
 
 FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
-"""For each number of spatial dimensions the data formats with the channels last and first."""
+"""The data formats with channels last and channels first, by the number of spatial dimensions."""
 
 
 class WindowError(InvalidArgumentError, ValueError):
-    """A window is larger than its input: TensorFlow raises the first of both classes now, the second while it traces a function."""
+    """A window is larger than its input; TensorFlow raises the first base class eagerly, the second while it traces."""
 
 
 # ---- reading arguments -------------------------------------------------------------------------------
 
 
 def channels_come_first(data_format: str | None, rank: int, name: str) -> bool:
-    """Whether a data format for ``rank`` spatial dimensions puts the channels before them; None puts them last.
+    """True if ``data_format``, for ``rank`` spatial dimensions, has channels first; None has channels last.
 
     Raises:
-        InvalidArgumentError: it is no such format.
+        InvalidArgumentError: ``data_format`` is unknown.
     """
     if data_format is None or data_format == FORMATS[rank][0]:
         return False
@@ -46,17 +46,17 @@ def per_dimension(value: Any, rank: int, channels_first: bool, what: str, defaul
     """A stride, dilation or window size for each spatial dimension.
 
     Args:
-        value: one number, a list of one, of ``rank`` or of ``rank + 2`` numbers (those of batch and channels must be 1), or
-            None for ``default``.
-        rank: how many spatial dimensions there are.
-        channels_first: which of ``rank + 2`` numbers are the spatial ones.
+        value: a number, a list of 1, ``rank`` or ``rank + 2`` numbers (those of batch and channels must be 1), or None
+            for ``default``.
+        rank: the number of spatial dimensions.
+        channels_first: whether channels come before the spatial dimensions in a list of ``rank + 2`` numbers.
         what: the operation and the argument, for the error.
-        default: stands for None.
+        default: the number that replaces None.
 
     Raises:
-        ValueError: another number of numbers.
-        InvalidArgumentError: a number below 1, or one that 32 bits do not hold.
-        UnimplementedError: a number above 1 for batch or channels.
+        ValueError: the list has another length.
+        InvalidArgumentError: a number is below 1, or does not fit in 32 bits.
+        UnimplementedError: a number for batch or channels is above 1.
     """
     if value is None:
         return (default,) * rank
@@ -82,19 +82,19 @@ def per_dimension(value: Any, rank: int, channels_first: bool, what: str, defaul
 def padding_sizes(
     padding: Any, sizes: Sizes, kernel: Sizes, strides: Sizes, dilations: Sizes, channels_first: bool, name: str
 ) -> Padding:
-    """How many cells to add before and after each spatial dimension.
+    """The number of cells to add before and after each spatial dimension.
 
     Args:
-        padding: ``"VALID"``, none; ``"SAME"``, so many that there is a window for each stride, the odd one at the end; or a
-            list of pairs (before, after), one for each dimension of the input, zero for batch and channels.
-        sizes, kernel, strides, dilations: of the spatial dimensions.
-        channels_first: which pairs are the spatial ones.
+        padding: ``"VALID"`` adds none; ``"SAME"`` adds enough for ``ceil(size / stride)`` windows, with the odd cell at the
+            end; or a list of pairs (before, after), one for each dimension of the input, zero for batch and channels.
+        sizes, kernel, strides, dilations: one number for each spatial dimension.
+        channels_first: whether channels come before the spatial dimensions in a list of pairs.
         name: the operation, for the error.
 
     Raises:
-        InvalidArgumentError: another string, negative padding, or some for batch or channels.
-        ValueError: another number of pairs.
-        TypeError: neither a string nor a list.
+        InvalidArgumentError: the string is unknown, or padding is negative or not zero for batch or channels.
+        ValueError: the number of pairs is wrong.
+        TypeError: ``padding`` is neither a string nor a list.
     """
     if padding == "VALID":
         return ((0, 0),) * len(sizes)
@@ -123,7 +123,7 @@ def padding_sizes(
 
 
 def output_sizes(sizes: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes, name: str) -> Sizes:
-    """How many windows there are along each spatial dimension.
+    """The number of windows along each spatial dimension.
 
     Raises:
         WindowError: a window is larger than the padded input.
@@ -132,7 +132,7 @@ def output_sizes(sizes: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, 
     for size, width, stride, pair, dilation in zip(sizes, kernel, strides, padding, dilations, strict=True):
         reach = (width - 1) * dilation + 1
         room = size + sum(pair) - reach
-        if room < 0 and (size or room + stride < 0):  # padding="SAME" of no cells leaves none
+        if room < 0 and (size or room + stride < 0):  # an empty input with padding="SAME" has no window
             raise WindowError(
                 f"{name}: Computed output size would be negative: a window of {reach} does not fit into an input of "
                 f"{size + sum(pair)} [input_size: {size}, padding: {pair}, effective_filter_size: {reach}, stride: {stride}]. "
@@ -146,7 +146,7 @@ def output_sizes(sizes: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, 
 
 
 def channels_to_end(x: Tensor, rank: int, channels_first: bool) -> Tensor:
-    """``x`` as (batch, *spatial, channels), all dimensions before become one batch."""
+    """``x`` with shape (batch, *spatial, channels); merges all leading dimensions into one batch."""
     ndim = x._array.ndim
     if channels_first:
         batch = ndim - rank - 1
@@ -155,19 +155,19 @@ def channels_to_end(x: Tensor, rank: int, channels_first: bool) -> Tensor:
 
 
 def channels_back(y: Tensor, batch: Sizes, rank: int, channels_first: bool) -> Tensor:
-    """The reverse of ``channels_to_end``, for a result."""
+    """Reverses ``channels_to_end`` for a result."""
     if channels_first:
         y = transpose(y, (0, rank + 1, *range(1, rank + 1)))
     return y if len(batch) == 1 else reshape(y, (*batch, *y._array.shape[1:]))
 
 
-# ---- what meets what -----------------------------------------------------------------------------------
+# ---- windows and their cells ---------------------------------------------------------------------------
 
 
 def meetings(
     position: Sizes, sizes: Sizes, outputs: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Which windows have their cell ``position`` inside the input, and where: index of the outputs, and of the input."""
+    """Slices of the windows whose cell ``position`` is inside the input, and slices of these cells in the input."""
     windows, cells = [slice(None)], [slice(None)]
     for at, size, count, stride, pair, dilation in zip(
         position, sizes, outputs, strides, padding, dilations, strict=True

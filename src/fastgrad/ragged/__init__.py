@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.ragged import overrides as _overrides  # noqa: F401  # tells public functions what they mean for ragged tensors
+from fastgrad.ragged import overrides as _overrides  # noqa: F401  # registers ragged implementations of public functions
 from fastgrad.ragged.arranging import boolean_mask as boolean_mask
 from fastgrad.ragged.arranging import stack as stack
 from fastgrad.ragged.arranging import stack_dynamic_partitions as stack_dynamic_partitions

@@ -1,4 +1,4 @@
-"""Ragged tensors put together, and their elements chosen."""
+"""Concatenation, stacking, masking and rearrangement of ragged tensors."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def _axis_of(axis: Any, rank: int, name: str) -> int:
 
 
 def concat(values: Any, axis: Any) -> Any:
-    """``tf.concat`` of which one at least is ragged.
+    """``tf.concat`` of ``values``, at least one of which is ragged.
 
     Raises:
-        InvalidArgumentError: other numbers of rows, on another axis than 0; rows cut otherwise, from axis 2 on.
-        ValueError: different ranks, or no such axis.
+        InvalidArgumentError: on axis 1 or more, the numbers of rows differ; on axis 2 or more, row splits differ.
+        ValueError: ranks differ, or ``axis`` is out of range.
     """
     if isinstance(values, RaggedTensor):
         return values
@@ -83,7 +83,7 @@ def _after_each_other(xs: list[RaggedTensor], uniform: int | None) -> RaggedTens
 
 
 def _side_by_side(whole: RaggedTensor, parts: int) -> RaggedTensor:
-    """Row i of each part in one row."""
+    """Joins row i of each of the ``parts`` that ``whole`` concatenates into one row."""
     rows = (len(whole.row_splits) - 1) // parts
     order = np.arange(parts * rows, dtype=whole.row_splits.dtype.numpy).reshape(parts, rows).T
     found = rows_at(whole, constant_tensor(np.ascontiguousarray(order.reshape(-1))))
@@ -91,19 +91,19 @@ def _side_by_side(whole: RaggedTensor, parts: int) -> RaggedTensor:
 
 
 def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
-    """Tensors of one rank along a new axis, on which they may differ in size.
+    """Stacks tensors of one rank along a new axis; their sizes may differ.
 
     Args:
         values: tensors or ragged tensors of one rank and dtype.
-        axis: where the new dimension goes, in ``[-rank - 1, rank + 1)``.
+        axis: the position of the new dimension, in ``[-rank - 1, rank + 1)``.
         name: kept for TensorFlow's signature.
 
     Returns:
-        A ``RaggedTensor`` of rank + 1; a tensor of scalars. TensorFlow: tf.ragged.stack.
+        A ``RaggedTensor`` of rank + 1; for scalars a tensor. TensorFlow: tf.ragged.stack.
 
     Raises:
-        ValueError: no values, different ranks, or no such axis.
-        InvalidArgumentError: other numbers of rows, on another axis than 0.
+        ValueError: ``values`` is empty, ranks differ, or ``axis`` is out of range.
+        InvalidArgumentError: the numbers of rows differ, on an axis other than 0.
     """
     found = [_as_either(value) for value in (values if isinstance(values, (list, tuple)) else [values])]
     if not found:
@@ -141,7 +141,7 @@ def _stack(xs: list[Any], axis: int) -> Any:
 
 
 def expand_dims(x: Any, axis: Any) -> Any:
-    """``tf.expand_dims`` of a ragged tensor: the new dimension has size 1, and no splits where none are outside of it."""
+    """``tf.expand_dims`` of a ragged tensor; inside of all ragged dimensions, the new dimension has no row splits."""
     if isinstance(x, Tensor):
         return expand_dims_of_tensor(x, axis)
     position = _axis_of(axis, x.shape.rank + 1, "expand_dims")
@@ -153,11 +153,11 @@ def expand_dims(x: Any, axis: Any) -> Any:
 
 
 def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
-    """The elements where ``mask`` is true, rows kept.
+    """Selects the elements of ``data`` where ``mask`` is true; rows stay separate.
 
     Args:
         data: a tensor or ragged tensor.
-        mask: booleans, of the first dimensions of ``data``, cut as it is.
+        mask: booleans for the leading dimensions of ``data``, with equal row splits.
         name: kept for TensorFlow's signature.
 
     Returns:
@@ -165,9 +165,9 @@ def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
         TensorFlow: tf.ragged.boolean_mask.
 
     Raises:
-        TypeError: a mask that is not boolean.
-        ValueError: a mask without dimensions, or of more than ``data``.
-        InvalidArgumentError: they are cut differently.
+        TypeError: ``mask`` is not boolean.
+        ValueError: ``mask`` is a scalar, or has a higher rank than ``data``.
+        InvalidArgumentError: row splits differ.
     """
     x, chosen = _as_either(data), _as_either(mask)
     if not chosen.dtype.is_bool:
@@ -199,10 +199,10 @@ def _masked(x: Any, mask: Any) -> Any:
 
 
 def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
-    """``tf.tile``: the rows, and the values of each row, repeated as a whole.
+    """``tf.tile`` of a ragged tensor: repeats the sequence of rows, and the values of each row.
 
     Raises:
-        InvalidArgumentError: another number of multiples than dimensions, or a negative one.
+        InvalidArgumentError: ``multiples`` does not have one number per dimension, or has a negative one.
     """
     counts = integers(multiples, "tile: multiples")
     if len(counts) != x.shape.rank or min(counts) < 0:
@@ -228,11 +228,11 @@ def _tiled(x: Any, counts: tuple[int, ...]) -> Any:
 
 
 def reverse(x: Any, axis: Any) -> Any:
-    """``tf.reverse``: rows in reverse order, each row backwards, or both.
+    """``tf.reverse`` of a ragged tensor along the axes ``axis``.
 
     Raises:
-        InvalidArgumentError: a scalar ``axis``.
-        ValueError: no such axis.
+        InvalidArgumentError: ``axis`` is a scalar.
+        ValueError: an axis is out of range.
     """
     if isinstance(axis, (int, np.integer)):
         raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
@@ -256,10 +256,10 @@ def _reversed(x: Any, axes: set[int]) -> Any:
 
 
 def squeeze(x: Any, axis: Any) -> Any:
-    """``tf.squeeze`` of named dimensions of size 1.
+    """``tf.squeeze`` of a ragged tensor: removes the dimensions ``axis`` of size 1.
 
     Raises:
-        ValueError: no axis is named, or there is no such.
+        ValueError: ``axis`` is None or out of range.
         InvalidArgumentError: the size of a dimension is not 1.
     """
     if axis is None:
@@ -283,10 +283,10 @@ def _squeezed(x: Any, axis: int) -> Any:
 
 
 def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
-    """``tf.split`` along the rows, or along dimensions that are not ragged.
+    """``tf.split`` of a ragged tensor along axis 0 or along a dimension that is not ragged.
 
     Raises:
-        ValueError: a ragged axis.
+        ValueError: ``axis`` is ragged or out of range.
         InvalidArgumentError: the pieces do not add up to the size of the axis.
     """
     number = _axis_of(axis, x.shape.rank, "split")
@@ -301,11 +301,11 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
 
 
 def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]:
-    """``tf.dynamic_partition`` of the rows.
+    """``tf.dynamic_partition`` of the rows of a ragged tensor.
 
     Raises:
-        ValueError: ragged partitions.
-        InvalidArgumentError: a partition out of range, or another number of them than rows.
+        ValueError: ``partitions`` is ragged.
+        InvalidArgumentError: a partition is out of range, or the numbers of partitions and rows differ.
     """
     if isinstance(partitions, RaggedTensor):
         raise ValueError(f"dynamic_partition: partitions must be a tensor, got {partitions!r}.")
@@ -314,16 +314,18 @@ def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]
 
 
 def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, name: str | None = None) -> RaggedTensor:
-    """The slices of ``data`` by their partitions: row i has those of partition i, in the order in which they stand.
+    """Groups the slices of ``data`` by partition: row i holds the slices of partition i, in their order in ``data``.
 
     Args:
         data: a tensor or ragged tensor.
-        partitions: int32 or int64: into which partition each slice goes; a tensor or ragged tensor whose shape ``data`` starts with.
-        num_partitions: how many there are.
+        partitions: the partition of each slice, int32 or int64: a tensor or ragged tensor; its shape is a prefix of the
+            shape of ``data``.
+        num_partitions: the number of partitions.
         name: kept for TensorFlow's signature.
 
     Raises:
-        InvalidArgumentError: a partition out of range, or shapes that do not fit. TensorFlow: tf.ragged.stack_dynamic_partitions.
+        InvalidArgumentError: a partition is out of range, or the shapes do not match.
+            TensorFlow: tf.ragged.stack_dynamic_partitions.
     """
     x, ids = _as_either(data), _as_either(partitions)
     if isinstance(ids, RaggedTensor):

@@ -1,4 +1,4 @@
-"""Matrix products of batches of matrices of different sizes."""
+"""Matrix products of ragged tensors: batches of matrices of different sizes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
-    """``tf.matmul`` of tensors of which one at least is ragged; ``options`` are its other arguments.
+    """``tf.matmul`` of ``a`` and ``b``, at least one of which is ragged; ``options`` are its other arguments.
 
     Returns:
-        A tensor of two matrices, else a ragged tensor of the batches of ``a``.
+        A tensor for rank 2, else a ragged tensor with the batches of ``a``.
 
     Raises:
-        ValueError: different dtypes or ranks; transpose and adjoint of the same matrix.
-        InvalidArgumentError: different batch sizes; a matrix with rows of different sizes; sizes that do not match.
+        ValueError: dtypes or ranks differ; transpose and adjoint of the same matrix are both set.
+        InvalidArgumentError: batch sizes differ; the rows of a matrix differ in length; matrix sizes do not match.
     """
     a = a if isinstance(a, RaggedTensor) else convert_to_tensor(a)
     b = b if isinstance(b, RaggedTensor) else convert_to_tensor(b)

@@ -1,4 +1,4 @@
-"""Between tensors and ragged tensors, and between ragged dimensions and one."""
+"""Conversions between dense and ragged tensors, and merging of ragged dimensions."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype
 
 
 def _without_padding(x: Tensor, padding: Any, dtype: dtypes.DType) -> Tensor:
-    """The lengths of rows up to their last element that is not ``padding``."""
+    """Returns the length of each row up to its last element that is not ``padding``."""
     fill = convert_beside(padding, x._array.dtype)
     if fill.shape != x.shape[2:]:
         raise ValueError(
@@ -121,7 +121,7 @@ def to_tensor(ragged: RaggedTensor, default_value: Any, shape: Any) -> Tensor:
 
 
 def _filled(ragged: RaggedTensor, default: Tensor, sizes: list[int | None]) -> Tensor:
-    """Each row's values by their positions; what is missing is at the position after the last value."""
+    """Gathers the values of each row into a dense tensor; padding gathers ``default``, appended to the values."""
     values = ragged.values
     if isinstance(values, RaggedTensor):
         values = _filled(values, default, [None, *sizes[2:]])
@@ -170,7 +170,7 @@ def merge_dims(ragged: Any, outer_axis: int, inner_axis: int) -> Any:
 
 
 def _second_dims(ragged: RaggedTensor, inner: int) -> RaggedTensor:
-    """The dimensions from 1 to ``inner`` as one: rows are cut where the rows of their values end."""
+    """Merges the dimensions from 1 to ``inner``: composes the row splits of ``ragged`` with those of its values."""
     values = ragged.values
     if isinstance(values, RaggedTensor):
         splits = gather(values.row_splits, ragged.row_splits)
@@ -184,7 +184,7 @@ def _second_dims(ragged: RaggedTensor, inner: int) -> RaggedTensor:
 
 
 def with_rank(x: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
-    """A tensor or ragged tensor with so many ragged dimensions, or those that it has if they are more."""
+    """Returns ``x``, a tensor or ragged tensor, as a ragged tensor with a ragged rank of ``ragged_rank`` or more."""
     if isinstance(x, RaggedTensor):
         missing = ragged_rank - x.ragged_rank
         if missing <= 0:
@@ -196,5 +196,5 @@ def with_rank(x: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
 
 
 def cast_values(ragged: RaggedTensor, dtype: Any) -> Any:
-    """The same rows of values of another dtype."""
+    """Returns ``ragged`` with its values cast to ``dtype``."""
     return ragged._with_flat(cast(ragged.flat_values, dtype))

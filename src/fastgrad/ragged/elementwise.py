@@ -1,4 +1,4 @@
-"""Element-wise functions of ragged tensors: on their flat values, where all are cut alike."""
+"""Element-wise functions of ragged tensors with equal row splits: they run on the flat values."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 
 def mapped(function: Callable[..., Any], *operands: Any) -> Any:
-    """An element-wise function of operands of which one at least is ragged.
+    """Applies an element-wise ``function`` to ``operands``, at least one of which is ragged.
 
-    A tensor beside it broadcasts: along ragged dimensions it has size 1, or the length that all rows have.
+    Dense operands broadcast: along a ragged dimension they have size 1, or the length that all rows share.
 
     Raises:
-        InvalidArgumentError: they are not cut alike.
+        InvalidArgumentError: operands have different row splits.
     """
     name = getattr(function, "__name__", "map_flat_values")
     rows = max(len(x.row_splits) for x in operands if isinstance(x, RaggedTensor)) - 1
@@ -38,7 +38,7 @@ def mapped(function: Callable[..., Any], *operands: Any) -> Any:
 
 
 def _repeated(x: RaggedTensor, rows: int) -> RaggedTensor:
-    """One row stands for all."""
+    """Broadcasts a ragged tensor of one row to ``rows`` rows."""
     if len(x.row_splits) != 2 or rows == 1:
         return x
     repeated: RaggedTensor = rows_at(x, constant_tensor(np.zeros(rows, x.row_splits.dtype.numpy)))
@@ -55,7 +55,7 @@ def _check_alike(ragged: list[RaggedTensor], name: str) -> None:
 
 
 def _beside(ragged: RaggedTensor, other: Any, name: str) -> Any:
-    """A dense operand as the flat values see it."""
+    """Broadcasts a dense operand ``other`` to the flat values of ``ragged``."""
     if other is None or isinstance(other, (bool, int, float, complex, str, bytes)):
         return other
     x = other if isinstance(other, Tensor) else convert_beside(other, ragged.flat_values._array.dtype)
@@ -70,7 +70,7 @@ def _beside(ragged: RaggedTensor, other: Any, name: str) -> Any:
 
 
 def _spread(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
-    """For each flat value the element of ``x`` at its place, whose first dimension goes with the rows."""
+    """Returns, for each flat value of ``ragged``, the element of ``x`` at its position; axis 0 of ``x`` is the row."""
     rows, (outer, across, *rest) = len(ragged.row_splits) - 1, x._array.shape
     if outer not in (1, rows):
         raise InvalidArgumentError(f"{name}: Incompatible shapes: {ragged.shape} vs. {x.shape}.")
@@ -87,19 +87,19 @@ def _spread(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
 
 
 def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """``op`` on the flat values of the ragged tensors among its arguments, cut as they are.
+    """Applies ``op`` to the flat values of its ragged arguments; the result has their row splits.
 
     Args:
-        op: a function whose result has as many rows as its arguments have.
-        *args: its arguments; ragged tensors, also in lists, are replaced by their ``flat_values``.
-        **kwargs: likewise.
+        op: a function whose result has as many rows as the flat values.
+        *args: the arguments of ``op``; ``flat_values`` replace ragged tensors, also inside of lists.
+        **kwargs: keyword arguments of ``op``, treated as ``args``.
 
     Returns:
-        A ``RaggedTensor``, or the result of ``op`` if no argument is one. TensorFlow: tf.ragged.map_flat_values.
+        A ``RaggedTensor``, or the result of ``op`` if no argument is ragged. TensorFlow: tf.ragged.map_flat_values.
 
     Raises:
-        InvalidArgumentError: the ragged tensors are not cut alike.
-        ValueError: the result has another number of rows.
+        InvalidArgumentError: the ragged tensors have different row splits.
+        ValueError: the result has a different number of rows.
     """
     ragged: list[RaggedTensor] = []
 

@@ -1,4 +1,4 @@
-"""Rows, slices and elements of ragged tensors."""
+"""Indexing, slicing and gathering of ragged tensors."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 def getitem(ragged: Any, key: Any) -> Any:
-    """``ragged[key]``, of a tensor or ragged tensor.
+    """Returns ``ragged[key]`` for a tensor or ragged tensor.
 
     Raises:
-        IndexError: no such row.
-        ValueError: a position within rows that differ in length, or a step of 0.
-        InvalidArgumentError: a position outside of a row.
-        TypeError: no index.
+        IndexError: the row does not exist.
+        ValueError: an integer indexes a ragged inner dimension, or a step is 0.
+        InvalidArgumentError: a negative row index is out of range.
+        TypeError: ``key`` is not an index.
     """
     keys = list(key) if isinstance(key, tuple) else [key]
     if any(one is Ellipsis for one in keys):
@@ -47,7 +47,7 @@ def _without_ellipsis(keys: list[Any], rank: int) -> list[Any]:
 
 
 def _rows(x: Any, keys: list[Any]) -> Any:
-    """``x[keys]``, the first of which is about the rows."""
+    """Returns ``x[keys]``; the first key applies to the rows."""
     if not keys:
         return x
     if isinstance(x, Tensor):
@@ -84,7 +84,7 @@ def _position(key: Any) -> int:
 
 
 def _stretch(values: Any, start: int, stop: int) -> Any:
-    """The rows of ``values`` from ``start`` to ``stop``."""
+    """Returns ``values[start:stop]``."""
     if isinstance(values, Tensor):
         return values[start:stop]
     return _slice_of_rows(values, slice(start, stop))
@@ -109,7 +109,7 @@ def _bounds(key: slice) -> slice:
 
 
 def rows_at(x: Any, ids: Tensor) -> Any:
-    """The rows at the positions ``ids``, a vector; those of a tensor are gathered."""
+    """Returns the rows of ``x``, a tensor or ragged tensor, at the positions ``ids``, a vector."""
     if isinstance(x, Tensor):
         return gather(x, ids)
     if not len(ids):
@@ -125,7 +125,7 @@ def rows_at(x: Any, ids: Tensor) -> Any:
 
 
 def _within(x: RaggedTensor, keys: list[Any]) -> Any:
-    """``x[:, *keys]``."""
+    """Returns ``x[:, *keys]`` for a ragged tensor."""
     if not keys:
         return x
     first, *rest = keys
@@ -145,7 +145,7 @@ def _within(x: RaggedTensor, keys: list[Any]) -> Any:
 
 
 def _whole(values: Any, keys: list[Any]) -> Any:
-    """``values[:, *keys]``."""
+    """Returns ``values[:, *keys]`` for a tensor or ragged tensor."""
     if not keys:
         return values
     if isinstance(values, RaggedTensor):
@@ -155,7 +155,7 @@ def _whole(values: Any, keys: list[Any]) -> Any:
 
 
 def _slices_of_each(x: RaggedTensor, key: slice) -> RaggedTensor:
-    """The same slice of each row: Python's rules, for all lengths at once."""
+    """Applies the slice ``key`` to each row by Python's rules, vectorized over the row lengths."""
     if key == slice(None):
         return x
     step = 1 if key.step is None else key.step
@@ -180,7 +180,7 @@ def _slices_of_each(x: RaggedTensor, key: slice) -> RaggedTensor:
 
 
 def gathered(params: Any, indices: Any) -> Any:
-    """``tf.gather`` of rows, where ``params``, ``indices`` or both are ragged."""
+    """``tf.gather`` along axis 0, where ``params``, ``indices`` or both are ragged."""
     if isinstance(indices, RaggedTensor):
         return indices._with_flat(gathered(params, indices.flat_values))
     if not isinstance(params, RaggedTensor):
@@ -196,11 +196,11 @@ def gathered(params: Any, indices: Any) -> Any:
 
 
 def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
-    """``tf.gather`` where ``params``, ``indices`` or both are ragged; ``axis`` and ``batch_dims`` as there.
+    """``tf.gather`` with ``axis`` and ``batch_dims``, where ``params``, ``indices`` or both are ragged.
 
     Raises:
-        ValueError: an axis in front of ``batch_dims``.
-        InvalidArgumentError: an index outside of its row, batches cut differently.
+        ValueError: ``axis`` is smaller than ``batch_dims`` or not below the rank.
+        InvalidArgumentError: an index is outside of its row, or the batches have different row splits.
     """
     batch = integer(batch_dims or 0, "gather: batch_dims")
     axis = None if axis is None else integer(axis, "gather: axis")
@@ -228,7 +228,7 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
             once = RaggedTensor._of(ids, constant_tensor(np.array([0, len(ids.row_splits) - 1], index_type.numpy)))
             return gather_along(x, gathered(once, np.zeros(rows, np.int64)), 1, 1)
         return gather_along(x, broadcast_to(ids, [rows, *ids._array.shape]), 1, 1)
-    if batch == 1 and place > 1:  # all rows of an element have its indices
+    if batch == 1 and place > 1:  # each batch element's indices apply to all of its rows
         return x._with(_along(x.values, gathered(indices, x.value_rowids()), place - 1, 1))
     if batch > 1:
         ids = dense.with_rank(indices, 1, index_type) if not isinstance(indices, RaggedTensor) else indices
@@ -260,10 +260,10 @@ def _along(values: Any, indices: Any, axis: int, batch_dims: int) -> Any:
 
 
 def _flat_places(x: RaggedTensor, rows: Tensor, places: Tensor) -> Tensor:
-    """Where in ``x.values`` the values at ``places`` of ``rows`` stand.
+    """Returns the indices into ``x.values`` of the elements at positions ``places`` within ``rows``.
 
     Raises:
-        InvalidArgumentError: a place outside of its row.
+        InvalidArgumentError: a position is outside of its row.
     """
     places = cast(places, x.row_splits.dtype)
     assert_non_negative(places, "gather: an index is negative")
@@ -275,8 +275,8 @@ def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
     """``tf.gather_nd`` where ``params``, ``indices`` or both are ragged.
 
     Raises:
-        ValueError: batch dimensions.
-        InvalidArgumentError: an index outside.
+        ValueError: ``batch_dims`` is not 0.
+        InvalidArgumentError: an index is out of range, or indices have no valid depth.
     """
     if batch_dims:
         raise ValueError(f"gather_nd: of ragged tensors batch_dims must be 0, got {batch_dims}.")
@@ -300,7 +300,7 @@ def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
 
 
 def true_positions(condition: RaggedTensor) -> Tensor:
-    """``tf.where`` of a ragged condition alone: for each true element its row and its places within, int64, shape (n, rank)."""
+    """``tf.where(condition)`` of a ragged condition: the coordinates of true elements, int64, shape (n, rank)."""
     inner = where(condition.flat_values)
     places, number = [inner[:, 1:]], inner[:, 0]
     for level in reversed(condition._levels()):

@@ -1,4 +1,4 @@
-"""Ragged tensors from Python's lists and from numbers."""
+"""Construction of ragged tensors from nested Python lists and from number ranges."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def constant(
     name: str | None = None,
     row_splits_dtype: Any = dtypes.int64,
 ) -> Any:
-    """A ragged tensor of nested lists.
+    """Returns a ragged tensor with the elements of the nested lists ``pylist``.
 
     Args:
-        pylist: lists, tuples or arrays of numbers, booleans or texts; all elements at one depth.
-        dtype: default that of the elements, as ``tf.constant`` has it.
-        ragged_rank: how many dimensions are ragged; default all but the first, or but those of ``inner_shape``.
-        inner_shape: the shape of the elements of the innermost lists that are ragged.
+        pylist: lists, tuples or arrays of numbers, booleans or strings; all elements have the same nesting depth.
+        dtype: the element type; by default inferred as in ``tf.constant``.
+        ragged_rank: the number of ragged dimensions; default: all but the first and those of ``inner_shape``.
+        inner_shape: the shape of each element of the innermost ragged lists.
         name: kept for TensorFlow's signature.
         row_splits_dtype: int32 or int64.
 
     Returns:
-        A ``RaggedTensor``, or a tensor where nothing is ragged. TensorFlow: tf.ragged.constant.
+        A ``RaggedTensor``, or a tensor if no dimension is ragged. TensorFlow: tf.ragged.constant.
 
     Raises:
-        ValueError: elements at different depths; ``ragged_rank`` and ``inner_shape`` that do not go with them.
+        ValueError: elements have different depths, or do not fit ``ragged_rank`` and ``inner_shape``.
     """
     if ragged_rank is not None:
         ragged_rank = integer(ragged_rank, "ragged.constant: ragged_rank")
@@ -91,9 +91,9 @@ def _shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 MOST_DIMENSIONS = 64
-"""Of a NumPy array."""
+"""The maximum number of dimensions of a NumPy array."""
 
-range_of = range  # Python's: the name is TensorFlow's below
+range_of = range  # Python's `range`: the function below hides the name
 
 
 def _is_list(value: Any) -> bool:
@@ -101,7 +101,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _depth_of_elements(value: Any) -> int | None:
-    """How deep the elements lie, None if there is none; ValueError if that differs."""
+    """Returns the nesting depth of the elements, None without elements; ValueError if depths differ."""
     if not _is_list(value):
         return 0
     depths = {_depth_of_elements(item) for item in value} - {None}
@@ -123,13 +123,13 @@ def range(  # TensorFlow's name
     name: str | None = None,
     row_splits_dtype: Any = dtypes.int64,
 ) -> RaggedTensor:
-    """Rows of numbers from ``starts`` up to, without, ``limits``, ``deltas`` apart.
+    """Returns a ragged tensor with one number range per row: from ``starts`` to ``limits`` (excluded) by ``deltas``.
 
     Args:
-        starts: the first number of each row, a vector, or one number for all; the limits if these are not given.
-        limits: where each row ends.
+        starts: the first number of each row: a vector, or a scalar for all rows. Without ``limits``, these are the limits.
+        limits: the end of each row, excluded.
         deltas: the steps; they may be negative.
-        dtype: default that of the arguments.
+        dtype: the element type; default: that of the arguments.
         name: kept for TensorFlow's signature.
         row_splits_dtype: int32 or int64.
 
@@ -151,10 +151,10 @@ def range(  # TensorFlow's name
     first, last, step = (broadcast_to(x, [rows]) for x in (first, last, step))
     if not step.numpy().all():
         raise InvalidArgumentError("ragged.range: Requires delta != 0.")
-    # int64, in which no difference of int32 numbers overflows.
+    # int64, because a difference of int32 numbers may overflow int32.
     span, by = (last - first, step) if wide.is_floating else (_whole(last) - _whole(first), _whole(step))
     counts = ceil(span / by) if wide.is_floating else -floordiv(-span, by)
-    if not reduce_sum(cast(maximum(counts, 0), dtypes.float64)) < 2.0**63:  # also of infinities and NaN
+    if not reduce_sum(cast(maximum(counts, 0), dtypes.float64)) < 2.0**63:  # `not <` also catches infinity and NaN
         raise InvalidArgumentError(
             "ragged.range: Requires ((limit - start) / delta) <= 2**63 - 1 in all rows together."
         )

@@ -1,4 +1,4 @@
-"""What public functions mean for ragged tensors, by their names."""
+"""Registers the ragged implementations of public functions in ``OVERRIDES``, by function name."""
 
 from __future__ import annotations
 

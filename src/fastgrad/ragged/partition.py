@@ -1,7 +1,7 @@
-"""How values are cut into rows: ``row_splits``, and the other ways to say it.
+"""Row partitions: ``row_splits``, and conversions from lengths and row ids.
 
-The rows of ``row_splits`` [0, 2, 2, 5] are the values 0 to 2, none, and 2 to 5. Everything here is computed by operations,
-so that it is recorded; only sizes are looked at.
+``row_splits`` [0, 2, 2, 5] gives three rows: ``values[0:2]``, an empty row, and ``values[2:5]``. Operations compute
+all results, so a recorder sees them. Only sizes are read as Python numbers.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ INDEX_TYPES = (dtypes.int32, dtypes.int64)
 
 
 def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
-    """Splits, lengths, limits ... as a vector of int32 or int64; Python numbers become int64.
+    """Returns a partition (splits, lengths, limits ...) as a vector of int32 or int64; Python numbers become int64.
 
     Raises:
-        ValueError: another dtype or rank.
+        ValueError: ``value`` has another dtype or rank.
     """
     typed = hasattr(value, "dtype")
     tensor = convert_to_tensor(value, dtype_hint=None if typed or dtype is not None else dtypes.int64)
@@ -42,12 +42,12 @@ def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
 
 
 def whole_number(value: Any, what: str) -> int:
-    """A number of rows or values, or an axis.
+    """Returns ``value``, a count of rows or values or an axis, as a Python integer.
 
     Raises:
-        TypeError: a Python number or string that is no integer.
-        ValueError: a tensor, an array or a list of another rank than 0.
-        InvalidArgumentError: a tensor of another dtype.
+        TypeError: a Python number or string is not an integer.
+        ValueError: a tensor, an array or a list has a rank other than 0.
+        InvalidArgumentError: a tensor does not have an integer dtype.
     """
     rank = np.ndim(value._array if isinstance(value, Tensor) else value)
     if rank:
@@ -56,15 +56,15 @@ def whole_number(value: Any, what: str) -> int:
 
 
 def numbers(count: int, dtype: dtypes.DType) -> Tensor:
-    """0, 1 ... ``count`` - 1."""
+    """Returns the vector 0, 1 ... ``count`` - 1."""
     return constant_tensor(np.arange(count, dtype=dtype.numpy))
 
 
 def checked(splits: Tensor, count: int, what: str) -> None:
-    """Checks that ``splits`` cut ``count`` values.
+    """Checks that ``splits`` is a valid partition of ``count`` values.
 
     Raises:
-        InvalidArgumentError: they don't begin with 0, fall, or don't end with ``count``.
+        InvalidArgumentError: ``splits`` does not begin with 0, decreases, or does not end with ``count``.
     """
     wrong = f"Arguments to {what} do not form a valid RaggedTensor"
     assert_equal(splits[0], 0, f"{wrong}: the first of row_splits must be 0")
@@ -73,37 +73,37 @@ def checked(splits: Tensor, count: int, what: str) -> None:
 
 
 def lengths_of(splits: Tensor) -> Tensor:
-    """How many values each row has."""
+    """Returns the number of values of each row."""
     return splits[1:] - splits[:-1]
 
 
 def splits_of_lengths(lengths: Tensor) -> Tensor:
-    """The splits of rows of these lengths."""
+    """Returns the row splits of rows with these ``lengths``."""
     return concat([constant_tensor(np.zeros(1, lengths.dtype.numpy)), cumsum(lengths)], 0)
 
 
 def row_numbers(splits: Tensor, count: int) -> Tensor:
-    """For each of ``count`` values the number of its row."""
+    """Returns, for each of ``count`` values, the number of its row."""
     return searchsorted(splits, numbers(count, splits.dtype), "right", splits.dtype) - 1
 
 
 def splits_of_row_numbers(ids: Tensor, nrows: int) -> Tensor:
-    """The splits of values that stand in these rows."""
+    """Returns the row splits of ``nrows`` rows; ``ids`` is the row number of each value."""
     ones = constant_tensor(np.ones(ids.shape, ids.dtype.numpy))
     return splits_of_lengths(unsorted_segment_sum(ones, ids, nrows))
 
 
 def uniform_splits(length: int, nrows: int, dtype: dtypes.DType = dtypes.int64) -> Tensor:
-    """The splits of rows that all have the same length."""
+    """Returns the row splits of ``nrows`` rows that all have ``length`` values."""
     return constant_tensor(np.arange(nrows + 1, dtype=dtype.numpy) * dtype.numpy.type(length))
 
 
 def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
-    """How many rows there are, of which ``ids`` are numbers, ascending, one for each of ``count`` values.
+    """Returns the number of rows after a check of ``ids``: the ascending row numbers of ``count`` values.
 
     Raises:
-        ValueError: another number of values; ``nrows`` is negative or too small.
-        InvalidArgumentError: numbers that fall or are negative.
+        ValueError: ``ids`` does not have ``count`` elements; ``nrows`` is negative or too small.
+        InvalidArgumentError: row numbers decrease or are negative.
     """
     if len(ids) != count:
         raise ValueError(f"from_value_rowids: Shapes ({count},) and ({len(ids)},) are incompatible.")
@@ -123,10 +123,10 @@ def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
 
 
 def same_splits(splits: list[Tensor], what: str) -> None:
-    """Checks that operands are cut alike.
+    """Checks that operands have equal row splits.
 
     Raises:
-        InvalidArgumentError: they are not.
+        InvalidArgumentError: the row splits differ.
     """
     first = splits[0]
     for other in splits[1:]:
@@ -142,7 +142,7 @@ def same_splits(splits: list[Tensor], what: str) -> None:
 
 
 def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: Any = None) -> Tensor:
-    """For each value the number of its row.
+    """Returns, for each value, the number of its row.
 
     Args:
         splits: row splits, int32 or int64, shape (rows + 1,).
@@ -153,7 +153,7 @@ def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: An
         Shape (values,). TensorFlow: tf.ragged.row_splits_to_segment_ids.
 
     Raises:
-        ValueError: another dtype or rank, or no splits at all.
+        ValueError: ``splits`` has another dtype or rank, or is empty.
     """
     found = as_partition(splits, "row_splits_to_segment_ids: splits")
     if not len(found):
@@ -165,11 +165,11 @@ def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: An
 def segment_ids_to_row_splits(
     segment_ids: Any, num_segments: Any = None, out_type: Any = None, name: str | None = None
 ) -> Tensor:
-    """The row splits of values that stand in these rows.
+    """Returns the row splits for the row number of each value.
 
     Args:
-        segment_ids: the number of the row of each value, ascending, int32 or int64, shape (values,).
-        num_segments: how many rows there are; default one more than the last number.
+        segment_ids: the row number of each value, ascending, int32 or int64, shape (values,).
+        num_segments: the number of rows; default: the last row number plus 1.
         out_type: int32 or int64; default the dtype of ``segment_ids``.
         name: kept for TensorFlow's signature.
 
@@ -177,8 +177,8 @@ def segment_ids_to_row_splits(
         Shape (rows + 1,). TensorFlow: tf.ragged.segment_ids_to_row_splits.
 
     Raises:
-        ValueError: another dtype or rank.
-        InvalidArgumentError: a negative number.
+        ValueError: ``segment_ids`` has another dtype or rank.
+        InvalidArgumentError: a row number is negative or not below ``num_segments``.
     """
     ids = as_partition(segment_ids, "segment_ids_to_row_splits: segment_ids")
     if len(ids) and int(ids[0]) < 0:

@@ -1,4 +1,4 @@
-"""``RaggedTensor``: rows of different lengths, as their values one after the other and where each row ends."""
+"""``RaggedTensor``: rows of different lengths, stored as concatenated values and row splits."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 class RaggedTensor(Composite):
-    """A tensor with dimensions whose sizes vary from row to row.
+    """A tensor with ragged dimensions: their sizes vary from row to row.
 
-    It is made of ``values``, all rows one after the other, and ``row_splits``, where each row begins and ends: row i is
-    ``values[row_splits[i]:row_splits[i + 1]]``. With several ragged dimensions the values are a ``RaggedTensor``, too.
-    Operations on it run on its parts, and are recorded there. Made by ``tf.ragged.constant`` and the methods named ``from_``.
+    Its parts are ``values``, the concatenation of all rows, and ``row_splits``, the row boundaries. Row i is
+    ``values[row_splits[i]:row_splits[i + 1]]``. With several ragged dimensions, ``values`` is a ``RaggedTensor`` too.
+    Operations run on the parts, and recorders record those. ``tf.ragged.constant`` and the ``from_`` methods create it.
     """
 
     __slots__ = ("__weakref__", "_row_splits", "_uniform", "_values")
 
-    __array_ufunc__ = None  # so NumPy's numbers and arrays leave operators to it
+    __array_ufunc__ = None  # so that operators of NumPy numbers and arrays defer to this class
 
     _values: Any
     _row_splits: Tensor
@@ -46,28 +46,29 @@ class RaggedTensor(Composite):
 
     @classmethod
     def _of(cls, values: Any, row_splits: Tensor, uniform: int | None = None) -> RaggedTensor:
-        """Of parts that are known to go together; ``uniform`` is the length of all rows, if that is part of its form."""
+        """Creates a ragged tensor from valid parts, unchecked; ``uniform`` is the length of all rows, if fixed."""
         found = object.__new__(cls)
         found._values, found._row_splits, found._uniform = values, row_splits, uniform
         return found
 
-    # ---- making ------------------------------------------------------------------------------------------
+    # ---- construction ------------------------------------------------------------------------------------
 
     @classmethod
     def from_row_splits(
         cls, values: Any, row_splits: Any, name: str | None = None, validate: bool = True
     ) -> RaggedTensor:
-        """Rows that end where ``row_splits`` says.
+        """Creates a ragged tensor from ``values`` and ``row_splits``.
 
         Args:
-            values: a tensor or ``RaggedTensor`` of rank 1 or more: all rows, one after the other.
-            row_splits: int32 or int64, shape (rows + 1,): rises from 0 to the number of values.
+            values: a tensor or ``RaggedTensor`` of rank 1 or more: the concatenation of all rows.
+            row_splits: int32 or int64, shape (rows + 1,): ascending from 0 to the number of values.
             name: kept for TensorFlow's signature, here and below.
-            validate: whether the values of ``row_splits`` are looked at.
+            validate: whether to check the values of ``row_splits``.
 
         Raises:
-            ValueError: ``row_splits`` of another dtype or rank, or empty.
-            InvalidArgumentError: they don't begin with 0, fall, or don't end with the number of values; ``values`` of rank 0.
+            ValueError: ``row_splits`` has another dtype or rank, or is empty.
+            InvalidArgumentError: ``row_splits`` does not begin with 0, decreases, or does not end with the number of
+                values; ``values`` has rank 0.
         """
         values = _as_values(values)
         splits = as_partition(row_splits, "row_splits")
@@ -79,7 +80,7 @@ class RaggedTensor(Composite):
     def from_row_lengths(
         cls, values: Any, row_lengths: Any, name: str | None = None, validate: bool = True
     ) -> RaggedTensor:
-        """Rows of these lengths, int32 or int64, shape (rows,); otherwise as ``from_row_splits``."""
+        """Creates a ragged tensor from row lengths, int32 or int64, shape (rows,); see ``from_row_splits``."""
         lengths = as_partition(row_lengths, "row_lengths")
         return cls._checked(_as_values(values), partition.splits_of_lengths(lengths), "from_row_lengths", validate)
 
@@ -87,7 +88,7 @@ class RaggedTensor(Composite):
     def from_row_starts(
         cls, values: Any, row_starts: Any, name: str | None = None, validate: bool = True
     ) -> RaggedTensor:
-        """Rows that begin at these positions, int32 or int64, shape (rows,); otherwise as ``from_row_splits``."""
+        """Creates a ragged tensor from row starts, int32 or int64, shape (rows,); see ``from_row_splits``."""
         values = _as_values(values)
         starts = as_partition(row_starts, "row_starts")
         end = constant_tensor(np.array([_count(values)], starts.dtype.numpy))
@@ -97,7 +98,7 @@ class RaggedTensor(Composite):
     def from_row_limits(
         cls, values: Any, row_limits: Any, name: str | None = None, validate: bool = True
     ) -> RaggedTensor:
-        """Rows that end before these positions, int32 or int64, shape (rows,); otherwise as ``from_row_splits``."""
+        """Creates a ragged tensor from row ends, int32 or int64, shape (rows,); see ``from_row_splits``."""
         limits = as_partition(row_limits, "row_limits")
         zero = constant_tensor(np.zeros(1, limits.dtype.numpy))
         return cls._checked(_as_values(values), concat([zero, limits], 0), "from_row_limits", validate)
@@ -106,17 +107,17 @@ class RaggedTensor(Composite):
     def from_value_rowids(
         cls, values: Any, value_rowids: Any, nrows: Any = None, name: str | None = None, validate: bool = True
     ) -> RaggedTensor:
-        """Rows by the number of the row of each value.
+        """Creates a ragged tensor from the row number of each value.
 
         Args:
             values: a tensor or ``RaggedTensor`` of rank 1 or more.
             value_rowids: int32 or int64, shape (values,), ascending.
-            nrows: how many rows there are; default one more than the last number.
-            validate: kept for TensorFlow's signature; the numbers are looked at.
+            nrows: the number of rows; default: the last row number plus 1.
+            validate: kept for TensorFlow's signature; row numbers are always checked.
 
         Raises:
-            ValueError: another number of values, or ``nrows`` too small.
-            InvalidArgumentError: numbers that fall or are negative.
+            ValueError: ``value_rowids`` and ``values`` differ in length, or ``nrows`` is too small.
+            InvalidArgumentError: row numbers decrease or are negative.
         """
         values = _as_values(values)
         ids = as_partition(value_rowids, "value_rowids")
@@ -132,17 +133,17 @@ class RaggedTensor(Composite):
         validate: bool = True,
         name: str | None = None,
     ) -> RaggedTensor:
-        """Rows of one length, which becomes part of the shape.
+        """Creates a ragged tensor with rows of one length; that length becomes part of the shape.
 
         Args:
             values: a tensor or ``RaggedTensor`` of rank 1 or more.
             uniform_row_length: the length of every row.
-            nrows: how many rows there are, for rows of length 0.
+            nrows: the number of rows; needed for rows of length 0.
             validate: kept for TensorFlow's signature.
 
         Raises:
-            ValueError: the values do not make whole rows, or not so many; a length of another dtype or rank.
-            TypeError: ``nrows`` is no integer.
+            ValueError: the values do not fill ``nrows`` rows exactly; the length has another dtype or rank.
+            TypeError: ``nrows`` is not an integer.
         """
         values = _as_values(values)
         if isinstance(uniform_row_length, float):
@@ -167,14 +168,14 @@ class RaggedTensor(Composite):
     def from_nested_row_splits(
         cls, flat_values: Any, nested_row_splits: Any, name: str | None = None, validate: bool = True
     ) -> Any:
-        """Several ragged dimensions, from a list of ``row_splits``, the outermost first; errors as ``from_row_splits``."""
+        """Creates several ragged dimensions from a list of ``row_splits``, outermost first; see ``from_row_splits``."""
         return _nested(cls.from_row_splits, flat_values, nested_row_splits, "nested_row_splits", validate)
 
     @classmethod
     def from_nested_row_lengths(
         cls, flat_values: Any, nested_row_lengths: Any, name: str | None = None, validate: bool = True
     ) -> Any:
-        """Several ragged dimensions, from a list of ``row_lengths``, the outermost first; errors as ``from_row_lengths``."""
+        """Creates several ragged dimensions from ``row_lengths`` lists, outermost first; see ``from_row_lengths``."""
         return _nested(cls.from_row_lengths, flat_values, nested_row_lengths, "nested_row_lengths", validate)
 
     @classmethod
@@ -186,7 +187,7 @@ class RaggedTensor(Composite):
         name: str | None = None,
         validate: bool = True,
     ) -> Any:
-        """Several ragged dimensions, from a list of ``value_rowids``, the outermost first; errors as ``from_value_rowids``."""
+        """Creates several ragged dimensions from ``value_rowids`` lists, outermost first; see ``from_value_rowids``."""
         counts = [None] * len(nested_value_rowids) if nested_nrows is None else list(nested_nrows)
         if len(counts) != len(nested_value_rowids):
             raise ValueError(
@@ -207,18 +208,20 @@ class RaggedTensor(Composite):
         name: str | None = None,
         row_splits_dtype: Any = dtypes.int64,
     ) -> RaggedTensor:
-        """A tensor of rank 2 or more as rows, without what only fills them up.
+        """Creates a ragged tensor from a tensor of rank 2 or more, without its padding.
 
         Args:
             tensor: the tensor.
-            lengths: of each row how many values it keeps, shape (rows,); or a list of such vectors, one for each ragged dimension.
-            padding: a value, which rows lose at their ends; of the dtype of ``tensor``, and of the shape of a row's element.
-            ragged_rank: how many dimensions become ragged.
+            lengths: the number of values that each row keeps, shape (rows,); or a list of such vectors, one for each
+                ragged dimension.
+            padding: the value that is removed at the end of rows; it has the dtype of ``tensor`` and the shape of a row's
+                element.
+            ragged_rank: the number of ragged dimensions of the result.
             name: kept for TensorFlow's signature.
             row_splits_dtype: int32 or int64.
 
         Raises:
-            ValueError: both ``lengths`` and ``padding``, a tensor of rank 1 or less, or no such ``ragged_rank``.
+            ValueError: both ``lengths`` and ``padding`` are given, or the rank of ``tensor`` does not exceed ``ragged_rank``.
         """
         from fastgrad.ragged import dense
 
@@ -243,7 +246,7 @@ class RaggedTensor(Composite):
 
     @property
     def values(self) -> Any:
-        """All rows, one after the other: a tensor, or a ``RaggedTensor`` of one ragged dimension less."""
+        """The concatenation of all rows: a tensor, or a ``RaggedTensor`` with one ragged dimension less."""
         return self._values
 
     @property
@@ -256,24 +259,24 @@ class RaggedTensor(Composite):
 
     @property
     def row_splits(self) -> Tensor:
-        """Where the rows begin and end, shape (rows + 1,)."""
+        """The row boundaries in ``values``, shape (rows + 1,)."""
         return self._row_splits
 
     @property
     def nested_row_splits(self) -> tuple[Tensor, ...]:
-        """The ``row_splits`` of all ragged dimensions, the outermost first."""
+        """The ``row_splits`` of all ragged dimensions, outermost first."""
         return tuple([level._row_splits for level in self._levels()])
 
     @property
     def uniform_row_length(self) -> Tensor | None:
-        """The length of all rows, if that is part of its shape."""
+        """The length of all rows if the shape fixes it, else None."""
         if self._uniform is None:
             return None
         return constant_tensor(np.array(self._uniform, self._row_splits.dtype.numpy))
 
     @property
     def ragged_rank(self) -> int:
-        """How many dimensions are cut by splits."""
+        """The number of dimensions with row splits."""
         return len(self._levels())
 
     @property
@@ -283,31 +286,31 @@ class RaggedTensor(Composite):
 
     @property
     def shape(self) -> TensorShape:
-        """The sizes of the dimensions, None for those that vary."""
+        """The sizes of the dimensions, None for a size that varies."""
         return TensorShape([len(self._row_splits) - 1, self._uniform, *self._values.shape[1:]])
 
     def get_shape(self) -> TensorShape:
-        """As ``shape``."""
+        """Returns ``shape``."""
         return self.shape
 
     def nrows(self, out_type: Any = None, name: str | None = None) -> Tensor:
-        """How many rows there are, in the dtype of ``row_splits`` or ``out_type``."""
+        """Returns the number of rows, in the dtype of ``row_splits`` or ``out_type``."""
         dtype = self._row_splits.dtype if out_type is None else dtypes.as_dtype(out_type)
         return constant_tensor(np.array(len(self._row_splits) - 1, dtype.numpy))
 
     def row_starts(self, name: str | None = None) -> Tensor:
-        """Where each row begins in ``values``, shape (rows,)."""
+        """Returns the start of each row in ``values``, shape (rows,)."""
         return self._row_splits[:-1]
 
     def row_limits(self, name: str | None = None) -> Tensor:
-        """Where each row ends in ``values``, shape (rows,)."""
+        """Returns the end of each row in ``values``, shape (rows,)."""
         return self._row_splits[1:]
 
     def row_lengths(self, axis: int = 1, name: str | None = None) -> Any:
-        """How many elements each row has on ``axis``: the number of rows of axis 0, ragged from axis 2 on.
+        """Returns the lengths of rows along ``axis``: a scalar for axis 0, a vector for axis 1, else a ragged tensor.
 
         Raises:
-            ValueError: no such axis.
+            ValueError: ``axis`` is out of range.
         """
         rank = self.flat_values.ndim + self.ragged_rank
         if not -rank <= axis < rank:
@@ -324,26 +327,26 @@ class RaggedTensor(Composite):
         return self._with(constant_tensor(sizes))
 
     def value_rowids(self, name: str | None = None) -> Tensor:
-        """For each of ``values`` the number of its row."""
+        """Returns, for each of ``values``, the number of its row."""
         return partition.row_numbers(self._row_splits, _count(self._values))
 
     def nested_row_lengths(self, name: str | None = None) -> tuple[Tensor, ...]:
-        """The ``row_lengths`` of all ragged dimensions, the outermost first."""
+        """Returns the ``row_lengths`` of all ragged dimensions, outermost first."""
         return tuple([level.row_lengths() for level in self._levels()])
 
     def nested_value_rowids(self, name: str | None = None) -> tuple[Tensor, ...]:
-        """The ``value_rowids`` of all ragged dimensions, the outermost first."""
+        """Returns the ``value_rowids`` of all ragged dimensions, outermost first."""
         return tuple([level.value_rowids() for level in self._levels()])
 
     def bounding_shape(self, axis: Any = None, name: str | None = None, out_type: Any = None) -> Tensor:
-        """The shape of the smallest tensor that holds it.
+        """Returns the shape of the smallest dense tensor that can hold all elements.
 
         Args:
-            axis: of which dimension, or of which list of them; default of all.
+            axis: a dimension, or a list of dimensions; default: all.
             out_type: int32 or int64; default the dtype of ``row_splits``.
 
         Returns:
-            Shape (rank,), or that of ``axis``.
+            Sizes of shape (rank,), or of the shape of ``axis``.
         """
         chosen = axis if isinstance(axis, (list, tuple)) else [] if axis is None else [axis]
         chosen = [integer(number, "bounding_shape: axis") for number in chosen]
@@ -363,13 +366,13 @@ class RaggedTensor(Composite):
             return convert_to_tensor([sizes[number] for number in chosen])
         return sizes[chosen[0]]
 
-    # ---- the same with other parts -----------------------------------------------------------------------
+    # ---- copies with other parts -------------------------------------------------------------------------
 
     def with_values(self, new_values: Any) -> RaggedTensor:
-        """As many ``new_values``, cut as these are.
+        """Returns a ragged tensor with ``new_values`` and the same rows.
 
         Raises:
-            ValueError: another number of values.
+            ValueError: the number of values differs.
         """
         values = _as_values(new_values)
         if _count(values) != _count(self._values):
@@ -377,16 +380,16 @@ class RaggedTensor(Composite):
         return self._with(values)
 
     def with_flat_values(self, new_values: Any) -> Any:
-        """As many ``new_values`` in the place of ``flat_values``; errors as ``with_values``."""
+        """Returns a ragged tensor with ``new_values`` instead of ``flat_values``; errors as in ``with_values``."""
         if isinstance(self._values, RaggedTensor):
             return self._with(self._values.with_flat_values(new_values))
         return self.with_values(new_values)
 
     def with_row_splits_dtype(self, dtype: Any) -> RaggedTensor:
-        """The same with ``row_splits`` of int32 or int64.
+        """Returns an equal ragged tensor with ``row_splits`` of int32 or int64.
 
         Raises:
-            ValueError: another dtype.
+            ValueError: ``dtype`` is another one.
         """
         dtype = dtypes.as_dtype(dtype)
         if dtype not in partition.INDEX_TYPES:
@@ -395,39 +398,39 @@ class RaggedTensor(Composite):
         return self._of(values, cast(self._row_splits, dtype), self._uniform)
 
     def merge_dims(self, outer_axis: int, inner_axis: int) -> Any:
-        """The dimensions from ``outer_axis`` to ``inner_axis`` as one.
+        """Merges the dimensions from ``outer_axis`` to ``inner_axis`` into one.
 
         Raises:
-            ValueError: no such dimensions.
+            ValueError: an axis is out of range, or ``outer_axis`` is greater than ``inner_axis``.
         """
         from fastgrad.ragged import dense
 
         return dense.merge_dims(self, outer_axis, inner_axis)
 
     def to_tensor(self, default_value: Any = None, name: str | None = None, shape: Any = None) -> Tensor:
-        """A tensor, its rows filled up.
+        """Returns a dense tensor with padded rows.
 
         Args:
-            default_value: what they are filled up with; default 0 or an empty string.
+            default_value: the padding; default: 0 or an empty string.
             name: kept for TensorFlow's signature.
-            shape: the shape of the result, None for sizes that fit: what is outside is left out.
+            shape: the shape of the result, None for sizes that fit. Elements outside of it are dropped.
 
         Raises:
             InvalidArgumentError: ``default_value`` does not fit an element.
-            ValueError: a ``shape`` of another rank.
+            ValueError: ``shape`` has another rank or other inner sizes.
         """
         from fastgrad.ragged import dense
 
         return dense.to_tensor(self, default_value, shape)
 
     def to_list(self) -> list[Any]:
-        """Nested Python lists of the elements."""
+        """Returns the elements as nested Python lists."""
         rows = self._values.to_list() if isinstance(self._values, RaggedTensor) else self._values._elements().tolist()
         ends = self._row_splits._elements().tolist()
         return [rows[start:end] for start, end in itertools.pairwise(ends)]
 
     def numpy(self) -> np.ndarray:
-        """An array: of rows that differ in length an array of arrays, else one of all dimensions."""
+        """Returns a NumPy array; if row lengths differ, an array of object dtype that holds one array per row."""
         values = self._values.numpy()
         ends = self._row_splits._elements().tolist()
         rows = [values[start:end] for start, end in itertools.pairwise(ends)]
@@ -436,11 +439,11 @@ class RaggedTensor(Composite):
         if len({len(row) for row in rows}) == 1:
             return np.stack(rows)
         out = np.empty(len(rows), object)
-        for number, row in enumerate(rows):  # an assignment of all would make one array of what can be one
+        for number, row in enumerate(rows):  # `out[:] = rows` would try to stack the rows
             out[number] = row
         return out
 
-    # ---- as Python sees it -------------------------------------------------------------------------------
+    # ---- Python protocols --------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:
         from fastgrad.ragged import indexing
@@ -462,10 +465,10 @@ class RaggedTensor(Composite):
     def __reduce__(self) -> tuple[Any, ...]:
         return _of_parts, self._apart()
 
-    # ---- as a composite ----------------------------------------------------------------------------------
+    # ---- composite protocol ------------------------------------------------------------------------------
 
     def _levels(self) -> list[RaggedTensor]:
-        """It, its values and so on, as long as they are ragged."""
+        """Returns this ragged tensor, its values, their values and so on, while these are ragged."""
         found: list[RaggedTensor] = []
         level: Any = self
         while type(level) is RaggedTensor:
@@ -493,11 +496,11 @@ class RaggedTensor(Composite):
         return RaggedTensorSpec.from_value(self)
 
     def _with(self, values: Any) -> RaggedTensor:
-        """The same rows of other values, as many."""
+        """Returns a ragged tensor with the same rows; ``values`` has the same length as the old values."""
         return self._of(values, self._row_splits, self._uniform)
 
     def _with_flat(self, flat_values: Any) -> Any:
-        """The same rows of other flat values, as many."""
+        """Returns a ragged tensor with the same rows; ``flat_values`` has the same length as the old ones."""
         form, parts = self._apart()
         return self._together(form, [flat_values, *parts[1:]])
 
@@ -516,7 +519,7 @@ def _as_values(values: Any) -> Any:
 
 
 def _count(values: Any) -> int:
-    """How many rows a tensor or ragged tensor has."""
+    """Returns the number of rows of a tensor or ragged tensor."""
     return len(values._row_splits) - 1 if isinstance(values, RaggedTensor) else len(values)
 
 
@@ -530,7 +533,7 @@ def _nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, 
 
 
 def _text(item: Any) -> str:
-    """Elements with commas between them; an array of no elements by its lists."""
+    """Returns the text of an element or of an array; commas separate elements."""
     if not isinstance(item, np.ndarray):
         return str(item)
     return np.array2string(item, separator=", ", formatter={"all": _text}) if item.size else repr(item.tolist())

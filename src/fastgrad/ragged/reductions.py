@@ -1,4 +1,4 @@
-"""Reductions of ragged tensors: of rows, along them, and of all of their values."""
+"""Reductions of ragged tensors: across rows, along rows, and over all values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 Segments = Callable[[Tensor, Tensor, int], Tensor]
-"""Reduces the rows of a tensor that have the same number, to so many rows."""
+"""A segment reduction of ``(data, ids, count)``: reduces rows of ``data`` with equal ids to ``count`` rows."""
 
 
 def _any(data: Tensor, ids: Tensor, count: int) -> Tensor:
@@ -56,10 +56,10 @@ SEGMENTS: dict[str, Segments] = {
 
 
 def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
-    """The reduction ``name`` of a ragged tensor.
+    """Returns the reduction ``name`` of the ragged tensor ``x``.
 
     Raises:
-        InvalidArgumentError: no such axis.
+        ValueError: ``axis`` is out of range.
     """
     if axis is None:
         found = _mean(x.flat_values) if name == "reduce_mean" else getattr(reduction, name)(x.flat_values)
@@ -83,7 +83,7 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
 
 
 def _mean(values: Tensor) -> Tensor:
-    """The mean of all values as the quotient of sum and count, which of integers is a float64, unlike a tensor's mean."""
+    """Computes the mean of all values as sum / count: float64 for integers, unlike the mean of a dense tensor."""
     count = constant_tensor(np.array(values._array.size, values._array.dtype))
     return reduction.reduce_sum(values) / count
 
@@ -111,7 +111,7 @@ def _by_row(name: str, data: Any, ids: Tensor, count: int) -> Any:
 
 
 def _segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> Any:
-    """Rows with the same number reduced place by place; of ragged rows the longest says how many places there are."""
+    """Reduces rows with equal ids position by position; ragged results are as long as the longest of these rows."""
     if isinstance(data, Tensor):
         return reduce(data, ids, count)
     lengths = data.row_lengths()
@@ -127,10 +127,11 @@ def _count(values: Any) -> int:
 
 
 def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> Any:
-    """``tf.math.unsorted_segment_`` and the name, of the rows of a ragged tensor: place by place.
+    """``tf.math.unsorted_segment_{name}`` of the rows of a ragged tensor: reduces rows position by position.
 
     Raises:
-        InvalidArgumentError: an id out of range.
+        ValueError: ``segment_ids`` is ragged and ``data`` is not.
+        InvalidArgumentError: an id is out of range, or the shape of ``segment_ids`` is no prefix of that of ``data``.
     """
     count = integer(num_segments, f"unsorted_segment_{name}: num_segments")
     if isinstance(segment_ids, RaggedTensor):
@@ -166,7 +167,7 @@ def _check_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> None:
 
 
 def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
-    """``tf.math.reduce_variance``: the mean of the squares less the square of the mean, computed in float64."""
+    """``tf.math.reduce_variance``; along an axis: the mean of squares minus the square of the mean, in float64."""
     if axis is None:
         values = cast(x.flat_values, "float64") if x.dtype.is_integer else x.flat_values
         found = variance_of_tensor(values)
@@ -180,10 +181,10 @@ def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
 
 
 def softmax(x: Any, axis: Any) -> Any:
-    """``tf.nn.softmax`` along the last axis.
+    """``tf.nn.softmax`` of a ragged tensor along its last axis.
 
     Raises:
-        ValueError: another axis.
+        ValueError: ``axis`` is another one.
     """
     rank = x.shape.rank
     if axis not in (None, -1, rank - 1):
@@ -200,11 +201,11 @@ def softmax(x: Any, axis: Any) -> Any:
 def bincount(
     x: RaggedTensor, weights: Any, minlength: Any, maxlength: Any, dtype: Any, axis: Any, binary_output: Any
 ) -> Any:
-    """``tf.math.bincount`` of all values, or of each row with axis -1.
+    """``tf.math.bincount`` of all values, or of each row if ``axis`` is -1.
 
     Raises:
-        InvalidArgumentError: a negative number, weights cut differently.
-        ValueError: another axis.
+        InvalidArgumentError: a value is negative, or ``weights`` has other row splits.
+        ValueError: ``axis`` is another one.
     """
     if weights is not None:
         partition.same_splits([x.row_splits, weights.row_splits], "bincount")

@@ -1,4 +1,4 @@
-"""``RaggedTensorSpec``: what is known of a ragged tensor before it is there."""
+"""``RaggedTensorSpec``: the static type of a ragged tensor."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from fastgrad.tensor_spec import common_shape
 
 
 class RaggedTensorSpec(CompositeSpec):
-    """The shape, dtype and splits of the elements of a dataset, or of an argument.
+    """The shape, dtype and ragged rank of a dataset element or of an argument.
 
     Args:
-        shape: the dimensions; None for those that vary, or for the whole.
+        shape: the dimensions, None for a size that varies; None if all are unknown.
         dtype: the element type.
-        ragged_rank: how many dimensions are cut by splits; default all but the first, up to the last that is None. With 0 the
-            values are tensors, of which ``Dataset.batch`` makes ragged tensors.
+        ragged_rank: the number of dimensions with row splits; default: all but the first. With 0 the values are
+            tensors, and ``Dataset.batch`` makes ragged tensors of them.
         row_splits_dtype: int32 or int64.
         flat_values_spec: kept for TensorFlow's signature.
 
     Raises:
-        ValueError: ``ragged_rank`` is not below the rank, or neither is given.
+        ValueError: ``ragged_rank`` is not below the rank, or neither is known; ``dtype`` is None.
     """
 
     __slots__ = ("_dtype", "_ragged_rank", "_row_splits_dtype", "_shape")
@@ -59,7 +59,7 @@ class RaggedTensorSpec(CompositeSpec):
 
     @property
     def shape(self) -> TensorShape:
-        """The dimensions, as far as they are known."""
+        """The sizes of the dimensions, None for an unknown size."""
         return self._shape
 
     @property
@@ -69,32 +69,32 @@ class RaggedTensorSpec(CompositeSpec):
 
     @property
     def ragged_rank(self) -> int:
-        """How many dimensions are cut by splits."""
+        """The number of dimensions with row splits."""
         return self._ragged_rank
 
     @property
     def row_splits_dtype(self) -> DType:
-        """The dtype of the splits."""
+        """The dtype of ``row_splits``."""
         return self._row_splits_dtype
 
     @property
     def value_type(self) -> type:
-        """The class of its values."""
+        """The class of values of this spec."""
         return RaggedTensor if self._ragged_rank else Tensor
 
     @classmethod
     def from_value(cls, value: Any) -> RaggedTensorSpec:
-        """The spec of a ragged tensor.
+        """Returns the spec of the ragged tensor ``value``.
 
         Raises:
-            AttributeError: it is none.
+            AttributeError: ``value`` is not a ragged tensor.
         """
         if not isinstance(value, RaggedTensor):
             raise AttributeError(f"RaggedTensorSpec.from_value: a RaggedTensor is wanted, got {type(value).__name__}.")
         return cls(value.shape, value.dtype, value.ragged_rank, value.row_splits.dtype)
 
     def is_compatible_with(self, spec_or_value: Any) -> bool:
-        """Whether a value of that spec, or that value, may fit."""
+        """True if the value, or a value of the spec, ``spec_or_value`` may fit this spec."""
         other = spec_or_value
         if isinstance(other, RaggedTensor):
             other = RaggedTensorSpec.from_value(other)
@@ -107,12 +107,12 @@ class RaggedTensorSpec(CompositeSpec):
         )
 
     def is_subtype_of(self, other: Any) -> bool:
-        """Whether every value that fits this spec fits ``other``."""
+        """True if each value that fits this spec also fits ``other``."""
         common = self.most_specific_common_supertype([other])
         return common is not None and common == other
 
     def most_specific_common_supertype(self, others: Iterable[Any]) -> RaggedTensorSpec | None:
-        """The narrowest spec that this one and all ``others`` fit; None if more than sizes differ."""
+        """Returns the narrowest spec that includes this spec and all ``others``; None if more than sizes differ."""
         shape = self._shape
         for other in others:
             if not isinstance(other, RaggedTensorSpec) or self._form() != other._form():
@@ -121,16 +121,16 @@ class RaggedTensorSpec(CompositeSpec):
         return RaggedTensorSpec(shape, *self._form())
 
     def batched(self, size: int | None) -> RaggedTensorSpec:
-        """That of batches of ``size`` such values."""
+        """Returns the spec of a batch of ``size`` values of this spec."""
         shape = TensorShape([size]).concatenate(self._shape)
         return RaggedTensorSpec(shape, self._dtype, self._ragged_rank + 1, self._row_splits_dtype)
 
     def of_rows(self) -> RaggedTensorSpec:
-        """That of the rows of such values."""
+        """Returns the spec of a row of a value of this spec."""
         return RaggedTensorSpec(self._shape[1:], self._dtype, max(self._ragged_rank - 1, 0), self._row_splits_dtype)
 
     def placeholder(self, unknown: int, value: Any) -> Any:
-        """A value that fits, its elements ``value``; dimensions that are not known are ``unknown``."""
+        """Returns a value of this spec filled with ``value``; unknown sizes become ``unknown``."""
         rank = self._ragged_rank + 1 if self._shape.rank is None else self._shape.rank
         known = [None] * rank if self._shape.rank is None else list(self._shape)
         sizes = [unknown if size is None else size for size in known]
@@ -145,10 +145,10 @@ class RaggedTensorSpec(CompositeSpec):
         return values
 
     def fitted(self, value: Any) -> Any:
-        """``value``, a tensor of what converts to one where nothing is ragged.
+        """Returns ``value``, converted to a tensor if it is not a ragged tensor.
 
         Raises:
-            ValueError: it does not fit.
+            ValueError: ``value`` does not fit this spec.
         """
         found = value if isinstance(value, RaggedTensor) else convert_to_tensor(value, self._dtype)
         if not self.is_compatible_with(found):

@@ -1,1 +1,1 @@
-"""Values on disk: named arrays in files, and the names of the variables that objects hold."""
+"""Storage on disk: files of named arrays, and the graph that names the variables of objects."""

@@ -1,4 +1,4 @@
-"""Archives, zip and tar of any compression, unpacked into a folder: nothing outside of it, and no more than fits into them."""
+"""Safe extraction of zip and tar archives: nothing is written outside of the folder, and the total size is limited."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.storage.decompression import compression_of, decompressed
 from fastgrad.storage.zip_archive import MOST_COMPRESSION, open_zip
 
-_BLOCK = 4096  # of a disk, which is what a member takes at least
-_LONGEST_READ = 1 << 20  # tarfile reads a header's long name at once, however long it says that it is
+_BLOCK = 4096  # a disk block: the minimum disk space of a member
+_LONGEST_READ = 1 << 20  # tarfile reads a long name in one call, with the length that the header declares
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
@@ -23,12 +23,12 @@ def unpack(path: str, folder: str) -> None:
     """Unpacks an archive.
 
     Args:
-        path: of the archive.
-        folder: is there, and empty.
+        path: the path of the archive.
+        folder: an existing, empty folder.
 
     Raises:
-        ValueError: no archive, a damaged one, members that are links or lie outside of the folder, or that announce more than 1,100
-            times the size of the archive.
+        ValueError: the file is not an archive or is damaged; a member is a link or lies outside of the folder; the
+            members declare more than 1,100 times the size of the archive.
     """
     with open_regular(path) as file, parsing(path, "zip or tar archive"), _conflicts():
         limit = MOST_COMPRESSION * os.fstat(file.fileno()).st_size + (1 << 20)
@@ -43,13 +43,13 @@ def unpack(path: str, folder: str) -> None:
         stream = file if kind is None else decompressed(file, kind)
         for tar in opened_tar(stream):
             for member in _counted(tar, lambda member: member.size, limit):
-                tar.members.clear()  # type: ignore[attr-defined]  # it keeps all that it has seen
+                tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all members that it has read
                 _check_member(member.name, member.isfile() or member.isdir())
                 tar.extract(member, folder)
 
 
 def opened_tar(stream: Any) -> Iterator[tarfile.TarFile]:
-    """The archive of a stream of its uncompressed bytes, once; afterwards the stream is read to its end, where its checksum is."""
+    """Yields the tar archive in ``stream`` (uncompressed); then reads to the stream's end to verify its checksum."""
     with tarfile.open(fileobj=_Bounded(stream), mode="r:") as archive:  # type: ignore[call-overload]  # it reads like a file
         archive.extraction_filter = getattr(tarfile, "data_filter", None)  # not in every Python 3.10
         yield archive
@@ -59,7 +59,7 @@ def opened_tar(stream: Any) -> Iterator[tarfile.TarFile]:
 
 @contextlib.contextmanager
 def _conflicts() -> Iterator[None]:
-    """Turns errors of the operating system that only the names of members can cause into ValueError."""
+    """Converts errors of the operating system that only member names can cause to ValueError."""
     try:
         yield
     except OSError as error:
@@ -71,7 +71,7 @@ def _conflicts() -> Iterator[None]:
 
 
 def _counted(members: Any, size_of: Any, limit: int) -> Iterator[Any]:
-    """The members; ValueError as soon as all so far announce more than ``limit`` bytes on a disk."""
+    """Yields ``members``; ValueError as soon as their declared disk space exceeds ``limit`` bytes."""
     total = 0
     for member in members:
         if size_of(member) < 0:
@@ -88,7 +88,7 @@ def _check_member(name: str, is_plain: bool) -> None:
 
 
 class _Bounded:
-    """A binary file that refuses to read very much at once."""
+    """A binary file that rejects reads of more than ``_LONGEST_READ`` bytes."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Atomic writes: after a crash, a file has its old contents or its new contents, never a part."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ except ImportError:  # Windows
 
 
 def write_atomically(path: Any, write: Callable[[BinaryIO], Any], overwrite: bool = True) -> None:
-    """Gives the file ``path`` new contents, durably, or leaves it as it is.
+    """Replaces the contents of the file ``path`` durably, or leaves the file unchanged.
 
-    The contents go to ``.NAME.partial`` beside it, are forced to the disk, and take the place of the file in one
-    step. A writer that was killed leaves that one stray file, which the next writer reuses; a second
-    writer at the same time takes a name of its own.
+    The contents go to ``.NAME.partial`` in the same folder and are synced to the disk; then a rename replaces the file.
+    A killed writer leaves that partial file, and the next writer reuses it. A concurrent writer uses another name.
 
     Args:
-        path: where to write; a symbolic link is followed.
+        path: the target file; symbolic links are followed.
         write: writes the contents to an open binary file.
-        overwrite: whether a file of this name may be replaced.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        FileExistsError: there is one, and ``overwrite`` is False.
-        OSError: the folder is missing, the disk full, ``path`` a folder ...; the old file is untouched.
+        FileExistsError: the file exists, and ``overwrite`` is False.
+        OSError: the folder is missing, the disk is full, ``path`` is a folder ...; the old file is unchanged.
     """
     target = os.path.realpath(os.fspath(path))
     if os.path.isdir(target):
@@ -47,7 +46,7 @@ def write_atomically(path: Any, write: Callable[[BinaryIO], Any], overwrite: boo
             write(file)
             file.flush()
             os.fsync(file.fileno())
-            # While the file is open it is locked: nobody else writes to it before it is in place.
+            # The open file is locked, so no other process writes to it before the rename.
             os.replace(partial, target)
     except BaseException:
         _remove(partial)
@@ -68,7 +67,7 @@ def _open_partial(target: str) -> tuple[BinaryIO, str]:
 
 
 def _locked(file: BinaryIO, path: str) -> bool:
-    """Whether the file is ours alone, and still the one of this name: it may have been moved into place meanwhile."""
+    """True if this process locks ``file`` and ``path`` still names it; another writer may have renamed it meanwhile."""
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         there = os.stat(path)
@@ -79,12 +78,12 @@ def _locked(file: BinaryIO, path: str) -> bool:
 
 
 def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):  # it was moved into place, or never made
+    with contextlib.suppress(FileNotFoundError):  # the file was renamed, or never created
         os.unlink(path)
 
 
 def _sync_folder(folder: str) -> None:
-    """Forces the new name to the disk, where folders can be synced."""
+    """Syncs the folder, and so the new name, to the disk; does nothing on Windows."""
     if os.name == "nt":
         return
     descriptor = os.open(folder or ".", os.O_RDONLY)

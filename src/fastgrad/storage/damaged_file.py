@@ -1,4 +1,4 @@
-"""Errors of files that are not what they should be: one class, with the name of the file, whatever a parser raises."""
+"""Errors of damaged files: one error class with the file name, for all exceptions that a parser raises."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ _LONGEST_REASON = 500
 
 @contextlib.contextmanager
 def parsing(path: Any, what: str, error_class: type[Exception] = ValueError) -> Iterator[None]:
-    """Turns what parsers raise for hostile contents into one class: zip, zlib, struct, lookup, recursion and other errors.
+    """Converts parser errors for damaged or hostile contents to ``error_class``.
 
-    Errors of the operating system and MemoryError pass.
+    These are zip, zlib, struct, lookup, recursion and other errors. Errors of the operating system and MemoryError pass
+    unchanged.
 
     Args:
-        path: of the file.
-        what: the file should be, with its article: ``".keras file"``.
-        error_class: what is raised.
+        path: the path of the file.
+        what: the expected kind of file, without article: ``".keras file"``.
+        error_class: the class of the raised error.
     """
     try:
         yield
     except MemoryError:
         raise
-    except Exception as error:  # no parser lists all that damage makes it raise
+    except Exception as error:  # parsers do not document all errors that damaged input causes
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise  # EINVAL: the contents name a place before their beginning
+            raise  # EINVAL means a seek before the beginning of the file, caused by damaged contents
         name = os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else str(path)
         raise error_class(f"{name!r} is no intact {what}: {reason(error)}") from error
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, or its class where it says nothing, shortened."""
+    """Returns the message of ``error``, shortened; its class name if there is no message."""
     text = str(error) if isinstance(error, (ValueError, OSError, RuntimeError)) else f"{type(error).__name__}: {error}"
     text = text or type(error).__name__
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]} …"
 
 
 def open_regular(path: Any) -> BinaryIO:
-    """A file open for reading.
+    """Opens the regular file ``path`` for reading.
 
     Raises:
-        OSError: it cannot be opened, or it is a pipe or a device, which might never end.
+        OSError: the file cannot be opened, or is a pipe or a device, which might never end.
     """
     file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115  # the caller closes it
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -55,5 +56,5 @@ def open_regular(path: Any) -> BinaryIO:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """A descriptor. Without the flag, opening a pipe waits until another process writes to it."""
+    """Opens ``path`` without blocking: otherwise opening a pipe waits until another process writes to it."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

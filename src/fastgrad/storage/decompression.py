@@ -1,4 +1,4 @@
-"""Compressed files as streams, whose checksums are checked and which never end early in silence."""
+"""Decompressed streams of files: checksums are verified, and a truncated file raises an error."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _BEGINNINGS = ((b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "xz"))
 
 
 def compression_of(file: BinaryIO) -> str | None:
-    """``"gzip"``, ``"bz2"`` or ``"xz"`` by the first bytes of a file, None for any other."""
+    """Returns ``"gzip"``, ``"bz2"`` or ``"xz"`` from the first bytes of ``file``, None for other files."""
     start = file.read(6)
     file.seek(0)
     return next((kind for beginning, kind in _BEGINNINGS if start.startswith(beginning)), None)
 
 
 def decompressed(file: BinaryIO, kind: str) -> Any:
-    """A binary stream of the contents of an open file, which is closed with it.
+    """Returns a binary stream of the decompressed contents of ``file``; for zlib and gzip, closing it closes ``file``.
 
-    Reading raises EOFError for a file that ends early, and zlib.error, lzma.LZMAError or OSError for one that is damaged.
+    Reading raises EOFError for a truncated file, and zlib.error, lzma.LZMAError or OSError for a damaged file.
 
     Args:
         file: open for reading.
@@ -39,11 +39,11 @@ def decompressed(file: BinaryIO, kind: str) -> Any:
 
 
 class _Inflated(io.RawIOBase):
-    """Streams of deflate, one after the other, with at least one.
+    """Decompressed contents of one or more concatenated deflate streams.
 
     Args:
-        file: open.
-        window: zlib's ``wbits``, which also says whether there is a header of gzip or of zlib.
+        file: an open file.
+        window: zlib's ``wbits``, which also selects the gzip or zlib header.
     """
 
     def __init__(self, file: BinaryIO, window: int) -> None:
@@ -64,7 +64,7 @@ class _Inflated(io.RawIOBase):
         return self._place
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Goes to a place of the contents; to one before by beginning again."""
+        """Moves to a position of the decompressed contents; backwards by decompression from the start."""
         if whence == io.SEEK_END:
             raise io.UnsupportedOperation("the length of compressed contents is not known")
         target = offset + (self._place if whence == io.SEEK_CUR else 0)
@@ -78,7 +78,7 @@ class _Inflated(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         while True:
             if self._inflate.eof:
-                self._rest = (self._rest or self._file.read(_CHUNK)).lstrip(b"\0")  # files may be filled up with zeros
+                self._rest = (self._rest or self._file.read(_CHUNK)).lstrip(b"\0")  # files may be padded with zeros
                 if not self._rest:
                     return 0
                 self._inflate = zlib.decompressobj(self._window)

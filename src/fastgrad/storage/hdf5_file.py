@@ -1,6 +1,6 @@
-"""Named arrays in HDF5 files, through h5py: groups within groups, as Keras writes its weights.
+"""Named arrays in HDF5 files with nested groups, the format of Keras weights; uses h5py.
 
-Files written here have a checksum as an attribute, which Keras does not look at. Files without it are read as they are.
+Files written here have a checksum attribute, which Keras ignores. Files without a checksum are read unchecked.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _LARGEST_ATTRIBUTE = 64512
 _MOST_LEVELS = 200
 _MOST_SHARED = 64 << 20
-"""The memory that a list of texts of variable length may take if all its texts are one, which is as long as the file."""
+"""The memory limit of a list of variable-length strings if all entries share one string as long as the file."""
 
 _CHECKSUM = "fastgrad_crc32"
 
 
 def h5py_module() -> Any:
-    """h5py, or an ImportError that says how to get it."""
+    """Imports h5py; the ImportError names the install command."""
     try:
         import h5py
     except ImportError as error:
@@ -39,7 +39,7 @@ def h5py_module() -> Any:
 
 
 def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[str, dict[str, Any]]) -> None:
-    """Writes arrays by their paths, and attributes of groups, texts and lists of texts, by theirs."""
+    """Writes ``arrays`` by path, and ``attributes`` (strings and lists of strings) by group path and name."""
     target = _Target(file)
     try:
         with h5py_module().File(target, "w") as root:
@@ -62,7 +62,7 @@ def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[s
 
 
 class _Target:
-    """A file as h5py writes to it. An error of the file is kept: raised within HDF5's calls, it would become a SystemError, or get lost.
+    """A file object for h5py that keeps errors: raised inside HDF5, an error would become a SystemError or get lost.
 
     Attributes:
         error: the first error. Nothing is written after it.
@@ -79,7 +79,7 @@ class _Target:
         return len(values)
 
     def _write_all(self, values: memoryview) -> None:
-        while values:  # a file without a buffer may take a part
+        while values:  # an unbuffered file may write only a part
             values = values[self._file.write(values) :]
 
     def truncate(self, size: int) -> int:
@@ -111,7 +111,7 @@ def _of_texts(attributes: dict[str, dict[str, Any]]) -> int:
 
 
 def _check(root: Any, part: str, computed: int) -> None:
-    """Raises ValueError if the file has a checksum of ``part``, and another one than ``computed``."""
+    """Raises ValueError if the file has a checksum of ``part`` that differs from ``computed``."""
     text = _text_of(root, _CHECKSUM, root.file.id.get_filesize()) if _CHECKSUM in root.attrs else None
     if text is not None and parse_json(text)[part] != computed:
         raise ValueError(
@@ -120,7 +120,7 @@ def _check(root: Any, part: str, computed: int) -> None:
 
 
 def _write_attribute(group: Any, name: str, value: str | list[str]) -> None:
-    """Lists too long for one attribute go to several, numbered, as Keras does it."""
+    """Writes an attribute; a list that is too long is split into numbered attributes, as in Keras."""
     if isinstance(value, str):
         group.attrs[name] = value
         return
@@ -131,10 +131,10 @@ def _write_attribute(group: Any, name: str, value: str | list[str]) -> None:
 
 
 def read_attributes(file: BinaryIO, source: str) -> dict[str, dict[str, Any]]:
-    """The attributes of all groups by their paths: texts, and lists of texts; others are left out.
+    """Reads the attributes of all groups by path: strings and lists of strings; other attributes are skipped.
 
     Raises:
-        ValueError: a damaged file.
+        ValueError: the file is damaged.
     """
     with parsing(source, "HDF5 file of a model"), h5py_module().File(file, "r") as root:
         found = _attributes(root)
@@ -161,17 +161,17 @@ def _attributes(root: Any) -> dict[str, dict[str, Any]]:
 
 
 def _text_of(item: Any, name: str, size: int) -> Any:
-    """An attribute that is a text or a list of texts; None for any other.
+    """Returns the attribute ``name`` if it is a string or a list of strings, else None.
 
     Raises:
-        ValueError: it announces more bytes than the file has, or is a list whose texts may lie over each other.
+        ValueError: the attribute declares more bytes than the file has, or is a list whose strings may overlap.
     """
     attribute = item.attrs.get_id(name)
     count = attribute.get_space().get_simple_extent_npoints()
     stored = count * attribute.dtype.itemsize
     if stored > size:
         raise ValueError(f"the attribute {name!r} of {item.name!r} announces {stored} bytes, the file has {size}")
-    if attribute.dtype.kind == "O" and count > 1 and count * size > _MOST_SHARED:  # HDF5 reads all at once
+    if attribute.dtype.kind == "O" and count > 1 and count * size > _MOST_SHARED:  # h5py reads the whole list at once
         raise ValueError(
             f"the attribute {name!r} of {item.name!r} has {count} texts of variable length, which may be one text of {size} bytes. "
             "Keras writes lists of texts as arrays of a fixed length: np.array(texts, 'S')"
@@ -180,15 +180,15 @@ def _text_of(item: Any, name: str, size: int) -> Any:
 
 
 def _items(root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Groups and datasets by their paths.
+    """Returns groups and datasets by path.
 
     Raises:
-        ValueError: links to elsewhere, groups within themselves, or more levels of groups than a model has.
+        ValueError: links outside of the file, cyclic groups, or more group levels than a model has.
     """
     h5py = h5py_module()
     groups, datasets, places = {"": root}, {}, {h5py.h5o.get_info(root.id).addr}
     waiting = [("", root)]
-    for prefix, group in waiting:  # grows meanwhile
+    for prefix, group in waiting:  # the loop extends the list
         if prefix.count("/") > _MOST_LEVELS:
             raise ValueError(f"its groups have more than {_MOST_LEVELS} levels")
         for name in group:
@@ -220,21 +220,21 @@ def _texts(value: Any) -> Any:
 
 
 def read_hdf5(file: BinaryIO, source: str) -> dict[str, np.ndarray]:
-    """All arrays of a file by their paths.
+    """Reads all arrays of a file by path.
 
     Args:
-        file: open.
-        source: what the file is called, for errors.
+        file: an open file.
+        source: the file name for error messages.
 
     Raises:
-        ValueError: a damaged file, one that points to others, values that are no numbers.
+        ValueError: the file is damaged, links to other files, or holds values that are not numbers.
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     with parsing(source, "HDF5 file of weights"), h5py_module().File(file, "r") as root:
         _, datasets = _items(root)
         stored = sum(_stored(dataset, path) for path, dataset in datasets.items())
-        if stored > size:  # they lie outside of it, or over each other
+        if stored > size:  # arrays lie outside of the file, or overlap
             raise ValueError(f"its arrays announce {stored} bytes, it has {size}")
         found = {path: _values(dataset, path) for path, dataset in datasets.items()}
         _check(root, "arrays", _of_arrays(found))
@@ -242,7 +242,7 @@ def read_hdf5(file: BinaryIO, source: str) -> dict[str, np.ndarray]:
 
 
 def _stored(dataset: Any, path: str) -> int:
-    """How many bytes of the file the values are in; ValueError if they are elsewhere, or more than those can hold."""
+    """Returns the stored size of a dataset in bytes; ValueError for external data or impossible compression."""
     if dataset.shape is None or dataset.is_virtual or dataset.external:
         raise ValueError(f"the values of {path!r} are not in this file")
     stored = dataset.id.get_storage_size()

@@ -1,4 +1,4 @@
-"""JSON texts of files."""
+"""Parsing of JSON text from files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def parse_json(text: bytes | str) -> Any:
-    """The value of a JSON text in UTF-8.
+    """Parses the JSON ``text``; bytes are UTF-8.
 
     Raises:
-        ValueError: it is none, is nested too deeply, or has a name twice in an object.
+        ValueError: ``text`` is invalid, is nested too deeply, or has an object with a duplicate name.
     """
     try:
         return json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_object)

@@ -1,11 +1,11 @@
-"""The variables that objects hold, under names that say where: ``model/layers/dense/kernel``.
+"""The object graph: the variables that objects hold, named by their path: ``model/layers/dense/kernel``.
 
-An object says what it holds by ``_saved_variables()`` and ``_saved_children()``, dicts by name (layers, metrics and modules
-do), and what only checkpoints save by ``_saved_in_checkpoints()``; an optimizer holds its ``variables``, numbered. The names
-of items of lists, tuples and dicts have the attribute and the position or key: ``blocks/0``.
+Layers, metrics and modules have the methods ``_saved_variables()`` and ``_saved_children()``, which return dicts by
+name. ``_saved_in_checkpoints()`` returns objects that only checkpoints save. The variables of an optimizer are
+numbered. An item of a list, tuple or dict is named by the attribute and the position or key: ``blocks/0``.
 
-What a checkpoint holds beside variables comes from objects that say ``saves_state = True`` and have the methods ``state()``, which
-gives arrays by name, and ``restore(arrays)``: iterators, the random state.
+Checkpoints also save the state of objects with ``saves_state = True``: iterators and the random state. Their method
+``state()`` returns arrays by name, and ``restore(arrays)`` sets the state.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def is_saved(obj: Any) -> bool:
 
 
 def saves_in_checkpoints(obj: Any) -> bool:
-    """True for what checkpoints save and files of weights do not: optimizers, iterators, the random state."""
+    """True if checkpoints save ``obj`` and weight files do not: an optimizer, an iterator or the random state."""
     return hasattr(obj, "apply_gradients") or hasattr(obj, "saves_state")
 
 
 def items_within(name: str, value: Any, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
-    """The selected objects in ``value`` and in the lists, tuples and dicts it is made of, with their names.
+    """Yields names and objects that ``selected`` accepts, in ``value`` and in its nested lists, tuples and dicts.
 
     A ``/`` in the key of a dict becomes ``.S``, as in TensorFlow.
     """
@@ -46,7 +46,7 @@ def items_within(name: str, value: Any, selected: Callable[[Any], bool]) -> Iter
 
 
 def by_name(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """A dict of ``items``; ValueError if two different objects have the same name."""
+    """Returns a dict of ``items``; ValueError if two different objects have the same name."""
     found: dict[str, Any] = {}
     for name, item in items:
         if found.setdefault(name, item) is not item:
@@ -58,7 +58,7 @@ def by_name(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def own_variables(obj: Any) -> dict[str, Variable]:
-    """The variables that ``obj`` itself holds, by name."""
+    """Returns the variables that ``obj`` itself holds, by name."""
     if hasattr(obj, "_saved_variables"):
         return obj._saved_variables()
     if hasattr(obj, "apply_gradients"):
@@ -67,7 +67,7 @@ def own_variables(obj: Any) -> dict[str, Variable]:
 
 
 def own_children(obj: Any) -> dict[str, Any]:
-    """The objects that ``obj`` holds and that may hold variables, by name."""
+    """Returns the child objects of ``obj`` that may hold variables, by name."""
     if hasattr(obj, "_saved_children"):
         return obj._saved_children()
     inner = getattr(obj, "inner_optimizer", None)
@@ -75,20 +75,20 @@ def own_children(obj: Any) -> dict[str, Any]:
 
 
 def edges(obj: Any) -> dict[str, Any]:
-    """All that ``obj`` holds and checkpoints save, by name: an edge of the object graph each."""
+    """Returns the children of ``obj`` that checkpoints save, by the name of their edge in the object graph."""
     found: dict[str, Any] = {}
     more = obj._saved_in_checkpoints() if hasattr(obj, "_saved_in_checkpoints") else {}
     for group in (own_variables(obj), own_children(obj), more):
         for name, child in group.items():
             edge = name
-            while edge in found:  # a weight and a layer of one name
+            while edge in found:  # a weight and a layer may have the same name
                 edge += "."
             found[edge] = child
     return found
 
 
 def named_variables(root: Any) -> dict[str, Variable]:
-    """All variables in ``root`` and the objects it holds, each once, under the first name that leads to it."""
+    """Returns all variables reachable from ``root``, each once, by the first path to it."""
     variables: dict[str, Variable] = {}
     seen: set[int] = set()
 
@@ -108,9 +108,11 @@ def named_variables(root: Any) -> dict[str, Variable]:
 
 
 class Node(NamedTuple):
-    """An object of an object graph: the numbers of what it holds by name, the names of its values in the file by their own names.
+    """An object of an object graph.
 
-    The value of a variable has the name ``""``.
+    Attributes:
+        children: the node numbers of its children, by edge name.
+        values: the names in the file of its values, by their own names; a variable's value has the own name ``""``.
     """
 
     children: dict[str, int]
@@ -118,7 +120,7 @@ class Node(NamedTuple):
 
 
 class ObjectGraph(NamedTuple):
-    """``nodes[0]`` is the root's; ``objects`` and ``names``, the shortest that lead to them, stand in the same order."""
+    """Nodes, their objects and the shortest paths to these, in the same order; ``nodes[0]`` is the root."""
 
     nodes: list[Node]
     objects: list[Any]
@@ -126,10 +128,10 @@ class ObjectGraph(NamedTuple):
 
 
 def object_graph(root: Any, more: dict[str, Any]) -> ObjectGraph:
-    """What ``root`` and all that it holds hold, each object once; ``more`` is what stands beside it at the top, by name."""
+    """Returns the graph of all objects reachable from ``root``; ``more`` are extra children of the root, by name."""
     graph = ObjectGraph([], [root], [""])
     numbers = {id(root): 0}
-    for obj, name in zip(graph.objects, graph.names, strict=True):  # both grow meanwhile
+    for obj, name in zip(graph.objects, graph.names, strict=True):  # the loop extends both lists
         children: dict[str, int] = {}
         if not isinstance(obj, Variable):
             for edge, child in ({**edges(obj), **more} if obj is root else edges(obj)).items():
@@ -143,7 +145,7 @@ def object_graph(root: Any, more: dict[str, Any]) -> ObjectGraph:
 
 
 def nodes_of(graph: Any) -> list[Node]:
-    """The nodes of an object graph in a file; ValueError for one that no program writes."""
+    """Returns the nodes of an object graph read from a file; ValueError if the graph is invalid."""
     nodes = [Node(*node) for node in graph]
     for node in nodes:
         children, names = dict(node.children), dict(node.values)
@@ -157,7 +159,7 @@ def nodes_of(graph: Any) -> list[Node]:
 
 
 def tree_of(names: Iterable[str]) -> list[Node]:
-    """The nodes of a file that has no object graph: each name, and each beginning of one, is an object of its own."""
+    """Returns nodes for a file without an object graph: one node for each name and for each path prefix of a name."""
     paths = [name.split("/") for name in names]
     beginnings = sorted({tuple(path[:length]) for path in paths for length in range(len(path) + 1)})
     numbers = {path: number for number, path in enumerate(beginnings)}
@@ -172,7 +174,7 @@ def tree_of(names: Iterable[str]) -> list[Node]:
 
 
 def misfits(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> list[str]:
-    """Says of each value that has another shape or dtype than the variable of its name what both have."""
+    """Returns a message for each value whose shape or dtype differs from the variable of the same name."""
     found = []
     for name, value in values.items():
         variable = variables.get(name)

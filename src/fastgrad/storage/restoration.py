@@ -1,8 +1,8 @@
-"""The values of a checkpoint on their way to the objects of a program, some of which are made later.
+"""Restoration of checkpoint values into objects, including objects that are created later.
 
-Objects and values are matched along the edges of the object graph, so an object takes the values of every path that leads to
-it. What a file has and an object does not hold yet is deferred: it stays with the object, in ``_deferred``, until the
-object calls ``settle`` because something has been added to it.
+Matching follows the edges of the object graph, so an object takes the values of each path that leads to it. Values
+for children that an object does not have yet are deferred: they stay in the object's ``_deferred`` until the object
+calls ``settle`` after a child is added.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _orders = itertools.count(1)
 
 
 class Restoration:
-    """The values of one file, and which objects have taken them.
+    """The values of one checkpoint file, and the objects that have taken them.
 
     Args:
-        values: by their names in the file.
-        nodes: the object graph of the file; None for a file without one, where names are all there is.
-        source: the file, for errors.
+        values: the arrays by their names in the file.
+        nodes: the object graph of the file; None for a file that has only names.
+        source: the file name for error messages.
     """
 
     def __init__(
@@ -53,37 +53,37 @@ class Restoration:
         return Restoration, (self._values, self._nodes if self._has_graph else None, self._source)
 
     def expect_partial(self) -> None:
-        """Turns off the warning of values that no object has taken."""
+        """Disables the warning about values that no object has taken."""
         self._report.detach()
 
     def has_bound(self, obj: Any) -> bool:
-        """True if ``obj`` has been matched."""
+        """True if ``obj`` is matched to a node."""
         return any(reference() is obj for reference in self._bound.values())
 
     def bind(self, root: Any, more: dict[str, Any]) -> None:
-        """Gives ``root`` and all that it holds their values.
+        """Restores ``root`` and all objects reachable from it.
 
         Args:
-            root: the object that was the graph's root.
-            more: what the root's node holds in this program beside what ``root`` does, by name.
+            root: the object for the root node of the graph.
+            more: extra children of the root node that ``root`` itself does not hold, by name.
 
         Raises:
-            ValueError: a value has another shape than its variable, or an object refuses its state; nothing has been changed.
-            InvalidArgumentError: the same for a dtype.
+            ValueError: shapes of a value and its variable differ, or an object rejects its state; nothing is changed.
+            InvalidArgumentError: dtypes of a value and its variable differ; nothing is changed.
         """
         children = self._nodes[0].children
         self._match([(root, 0, ""), *((more[name], children[name], name) for name in more if name in children)])
 
     def resume(self, obj: Any, node: int, done: set[str]) -> bool:
-        """Gives what has been added to ``obj`` its values.
+        """Restores children that were added to ``obj`` since the last match.
 
         Args:
-            obj: an object that has been matched.
+            obj: a matched object.
             node: the number of its node.
-            done: the names of the edges that are matched; new ones are added.
+            done: the names of the matched edges; the call adds new ones.
 
         Returns:
-            Whether the file has more values for ``obj``.
+            True if the file has more values for ``obj``.
 
         Raises:
             ValueError, InvalidArgumentError: as in ``bind``.
@@ -94,7 +94,7 @@ class Restoration:
         return bool(self._values) and len(done) < len(self._nodes[node].children)
 
     def _steps(self, obj: Any, node: int) -> list[tuple[Any, int, str]]:
-        """What ``obj`` holds and the file has, with the numbers of the nodes and the names of the edges."""
+        """Returns the children of ``obj`` that the file has, with their node numbers and edge names."""
         children = self._nodes[node].children
         named = [
             (child, name if self._has_graph else name.replace(".S", "/"), name) for name, child in edges(obj).items()
@@ -104,7 +104,7 @@ class Restoration:
     def _match(self, queue: list[tuple[Any, int, str]]) -> None:
         matched: dict[int, tuple[Any, str]] = {}
         waiting: list[tuple[Any, int, set[str]]] = []
-        for obj, node, path in queue:  # grows meanwhile
+        for obj, node, path in queue:  # the loop extends the queue
             bound = matched[node][0] if node in matched else self._bound[node]() if node in self._bound else None
             if bound is not None:
                 if bound is not obj:
@@ -126,7 +126,7 @@ class Restoration:
                 defer(obj, self, node, done)
 
     def _assign(self, matched: dict[int, tuple[Any, str]]) -> None:
-        """Gives matched objects their values, unless a later restoration has: all of them, or none if one does not fit."""
+        """Assigns values to matched objects: all, or none if one does not fit. Values of a later restoration stay."""
         variables: dict[str, Variable] = {}
         values: dict[str, np.ndarray] = {}
         states: list[tuple[Any, dict[str, np.ndarray]]] = []
@@ -155,17 +155,17 @@ class Restoration:
         self._bound.update({node: weakref.ref(obj) for node, (obj, _) in matched.items()})
         for node, sources in taken:
             self.unmatched.difference_update(sources)
-            if not self._has_graph or self._references[node] <= 1:  # no other path leads to them
+            if not self._has_graph or self._references[node] <= 1:  # no other path leads to these values
                 for source in sources:
                     self._values.pop(source, None)
 
 
 def restore_states(states: list[tuple[Any, dict[str, np.ndarray]]]) -> None:
-    """Gives objects their states: all of them, or none if one is refused.
+    """Restores the states of objects: all, or none if an object rejects its state.
 
     Raises:
-        ValueError: a state has arrays of another dtype or rank than the object's own.
-        Exception: what an object raises for a state that it refuses.
+        ValueError: an array of a state differs in dtype or rank from the object's own state.
+        Exception: an object rejects its state with this error.
     """
     before = [(obj, obj.state()) for obj, _ in states]
     for (obj, state), (_, own) in zip(states, before, strict=True):
@@ -195,7 +195,7 @@ def _warn_of_unmatched(names: frozenset[str], unmatched: set[str]) -> None:
 
 
 def defer(obj: Any, restoration: Restoration, node: int, done: set[str]) -> None:
-    """Leaves what ``restoration`` has for ``node``, beside the edges ``done``, with ``obj``."""
+    """Stores in ``obj`` a record of the values of ``node`` that are still to restore: all edges except ``done``."""
     obj.__dict__.setdefault("_deferred", []).append((restoration, node, done))
     if isinstance(obj, Deferring):
         for name in vars(obj).keys() - {"_deferred"}:
@@ -203,7 +203,7 @@ def defer(obj: Any, restoration: Restoration, node: int, done: set[str]) -> None
 
 
 def settle(obj: Any) -> None:
-    """Gives what has been added to ``obj`` the values that are deferred for it, those of the last restoration first.
+    """Restores deferred values to children that were added to ``obj``; the last restoration comes first.
 
     Raises:
         ValueError, InvalidArgumentError: as in ``Restoration.bind``.
@@ -217,7 +217,7 @@ def settle(obj: Any) -> None:
 
 
 class Deferring:
-    """The base of objects whose attributes, and what is put into lists and dicts among these, may be restored later."""
+    """The base class of objects that restore later attributes, and later items of lists and dicts among these."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self.__dict__.get("_deferred"):
@@ -228,7 +228,7 @@ class Deferring:
 
 
 def watched(value: Any, owner: Any) -> Any:
-    """``value``, where lists and dicts tell ``owner`` what is put into them."""
+    """Returns ``value`` with each list and dict replaced by a view that notifies ``owner`` of changes."""
     kind = type(value)
     if kind is list:
         return WatchedList(value, owner)
@@ -241,7 +241,7 @@ def watched(value: Any, owner: Any) -> Any:
 
 
 class _Watched:
-    """A view of a list or dict, in whose type it can take its place; the base's own storage is a copy, for C code."""
+    """A view of a list or dict and a subclass of its type; the inherited storage is a copy, for C code."""
 
     _owner: weakref.ref[Any] | None
     _origin: Any
@@ -256,7 +256,7 @@ class _Watched:
         return plain, (plain(self._origin),)
 
     def _follow(self) -> Any:
-        """Brings the copy up to date, and makes views of new lists and dicts; returns the owner."""
+        """Updates the copy and wraps new lists and dicts in views; returns the owner."""
         owner = None if self._owner is None else self._owner()
         if owner is not None:
             for key in range(len(self._origin)) if isinstance(self, list) else list(self._origin):
@@ -270,11 +270,11 @@ class _Watched:
 
 
 class WatchedList(_Watched, list):
-    """A list that tells its owner when something is put into it."""
+    """A list that notifies its owner of changes."""
 
 
 class WatchedDict(_Watched, dict):
-    """A dict that tells its owner when something is put into it."""
+    """A dict that notifies its owner of changes."""
 
 
 _CHANGES = frozenset(
@@ -286,7 +286,7 @@ _INHERITED = frozenset(
 
 
 def _forwarded(method: Any, changes: bool) -> Any:
-    """``method`` of list or dict, done to the container that is viewed."""
+    """Returns a version of the list or dict ``method`` that acts on the viewed container."""
 
     @wraps(method)
     def forwarded(self: _Watched, *args: Any, **kwargs: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Named arrays in a file: ``.safetensors`` and ``.npz``, written atomically, read without unpickling, checked first.
+"""Files of named arrays, ``.safetensors`` and ``.npz``: atomic writes, checked reads without unpickling.
 
-Safetensors files are read and written here and not by the package of that name: it gives NumPy no bfloat16, and
-takes the last of several entries of one name.
+This module does not use the package ``safetensors``: that package gives NumPy no bfloat16, and accepts duplicate names
+(the last entry wins).
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ _BY_NUMPY = {np.dtype(kind): name for name, kind in _SAFETENSORS.items()}
 _MAX_HEADER = 100_000_000
 _METADATA = "__metadata__"
 _CHECKSUM = "fastgrad.crc32"
-_MARK = ("fastgrad.form", "checked")  # says that there is a checksum, in case that its name is damaged
+_MARK = ("fastgrad.form", "checked")  # marks a file with a checksum, in case the checksum's name is damaged
 _PIECE = 1 << 20
 _LONGEST_NPY_HEADER = 1 << 16
-_COMMENT = "fastgrad, members: "  # a damaged list of an archive's members may hide some of them
+_COMMENT = "fastgrad, members: "  # the member count detects a damaged directory that hides members
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 ENDINGS = (".safetensors", ".npz")
 
 
 def checked_ending(path: Any) -> str:
-    """The ending of ``path``, which says the format; ValueError for any but ``ENDINGS``."""
+    """Returns the ending of ``path``, which selects the format; ValueError if it is not in ``ENDINGS``."""
     name = os.fspath(path)
     if isinstance(name, bytes):
         name = os.fsdecode(name)
@@ -64,20 +64,20 @@ def checked_ending(path: Any) -> str:
 
 
 def save_tensors(path: Any, arrays: dict[str, np.ndarray], metadata: dict[str, str], overwrite: bool = True) -> None:
-    """Writes named arrays and texts, atomically.
+    """Writes named arrays and strings atomically.
 
     Args:
-        path: ends in ``.safetensors`` or ``.npz``.
-        arrays: by name.
-        metadata: texts by name.
-        overwrite: whether a file of this name may be replaced.
+        path: the file; it ends in ``.safetensors`` or ``.npz``.
+        arrays: arrays by name.
+        metadata: strings by name.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        ValueError: another ending, or a dtype that the format has not; nothing is written.
-        OSError: the file could not be written; an old one is untouched.
+        ValueError: another ending, or a dtype that the format does not have; nothing is written.
+        OSError: the file could not be written; an old file is unchanged.
     """
     ending = checked_ending(path)
-    # The widest first, so that each begins at a multiple of its element's size.
+    # The widest dtypes come first, so that each array begins at a multiple of its element size.
     order = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
     plain = {name: np.ascontiguousarray(arrays[name]).reshape(arrays[name].shape) for name in order}
     for name, array in plain.items():
@@ -90,15 +90,15 @@ def save_tensors(path: Any, arrays: dict[str, np.ndarray], metadata: dict[str, s
 
 
 def load_tensors(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """What ``save_tensors`` wrote.
+    """Reads a file that ``save_tensors`` wrote.
 
     Returns:
-        The arrays and the texts, by name.
+        The arrays and the strings, by name.
 
     Raises:
-        ValueError: another ending, or contents that are not what the ending says: a damaged file, names that occur
-            twice, sizes that do not match, pickled objects.
-        OSError: the file cannot be read (FileNotFoundError: it is not there).
+        ValueError: another ending, or invalid contents: a damaged file, duplicate names, sizes that do not match,
+            pickled objects.
+        OSError: the file cannot be read (FileNotFoundError: it does not exist).
     """
     ending = checked_ending(path)
     with open_regular(path) as file:
@@ -120,7 +120,9 @@ def _write_safetensors(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: 
         end = offset + array.nbytes
         header[name] = {"dtype": _BY_NUMPY[array.dtype], "shape": list(array.shape), "data_offsets": [offset, end]}
         offset = end
-    flat = [array.reshape(-1).view(np.uint8).data for array in arrays.values()]  # little-endian, as all our machines
+    flat = [
+        array.reshape(-1).view(np.uint8).data for array in arrays.values()
+    ]  # little-endian, like all supported machines
     header[_METADATA] = {**metadata, _CHECKSUM: _checksum(header, flat)}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # arrays begin at a multiple of 8 bytes
@@ -130,7 +132,7 @@ def _write_safetensors(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: 
 
 
 def _checksum(header: dict[str, Any], contents: Iterable[Any]) -> str:
-    """Of the header without the checksum, and of the arrays' bytes in the order of the file."""
+    """Returns the CRC-32 of the header without the checksum, and of the array bytes in file order."""
     total = zlib.crc32(json.dumps(header, sort_keys=True).encode())
     for part in contents:
         total = zlib.crc32(part, total)
@@ -187,7 +189,7 @@ def _checked_place(name: str, entry: Any) -> tuple[np.dtype, tuple[int, ...], in
 
 
 def _are_sizes(value: Any) -> bool:
-    """True for a shape that NumPy takes; products of longer lists or larger numbers take for ever."""
+    """True if ``value`` is a shape that NumPy accepts; the product of a longer list or larger numbers takes forever."""
     return (
         isinstance(value, list)
         and len(value) <= 64
@@ -195,7 +197,7 @@ def _are_sizes(value: Any) -> bool:
     )
 
 
-# ---- npz: a zip archive of .npy files; bfloat16 as its bits, named in the metadata ---------------------------
+# ---- npz: a zip archive of .npy files; bfloat16 arrays are stored as uint16, listed in the metadata ----------
 
 
 def _write_npz(file: BinaryIO, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
@@ -219,7 +221,7 @@ def _read_npz(archive: zipfile.ZipFile) -> tuple[dict[str, np.ndarray], dict[str
     for name in archive.namelist():
         if not name.endswith(".npy"):
             raise ValueError(f"it holds {name!r}, which is no array")
-        with archive.open(name) as member:  # which checks the checksum
+        with archive.open(name) as member:  # reading to the end verifies the CRC
             arrays[name.removesuffix(".npy")] = parsed_npy(name, member, archive.getinfo(name).file_size)
     texts: Any = {}
     if _METADATA in arrays:
@@ -239,10 +241,10 @@ def _read_npz(archive: zipfile.ZipFile) -> tuple[dict[str, np.ndarray], dict[str
 
 
 def parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
-    """The array of an ``.npy`` file, whose length is checked before its values take memory.
+    """Parses an ``.npy`` file; checks its length before it allocates the array.
 
     Raises:
-        ValueError: it is none, or holds objects.
+        ValueError: the stream is not an ``.npy`` file, or holds objects.
     """
     shape, fortran, dtype = npy_header(name, stream)
     if dtype.newbyteorder("=") not in _BY_NUMPY and dtype.kind != "c":
@@ -255,21 +257,21 @@ def parsed_npy(name: str, stream: Any, size: int) -> np.ndarray:
 
 
 def _fill(target: memoryview, name: str, stream: Any) -> None:
-    """Reads all that is left of a stream into memory of its length: in pieces, as a stream that decompresses copies each."""
+    """Reads the rest of ``stream`` into ``target`` of the same length; in pieces: zip streams copy each read."""
     place = 0
     while count := stream.readinto(target[place : place + _PIECE]):
         place += count
-    if place != len(target) or stream.read(1):  # at its end an archive compares the checksum
+    if place != len(target) or stream.read(1):  # zipfile verifies the CRC at the end of the stream
         raise ValueError(f"{name!r} has {place} bytes of values, not {len(target)}")
 
 
 def npy_header(name: str, stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, order and dtype of an ``.npy`` file; ValueError for a header that NumPy does not write."""
+    """Returns shape, Fortran order and dtype of an ``.npy`` file; ValueError for a header unlike NumPy's."""
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"{name!r} is in version {version} of the format")
     length = stream.read(2 if version == (1, 0) else 4)
-    if int.from_bytes(length, "little") > _LONGEST_NPY_HEADER:  # before as many bytes are read
+    if int.from_bytes(length, "little") > _LONGEST_NPY_HEADER:  # checked before the header is read
         raise ValueError(f"{name!r} has a header of {int.from_bytes(length, 'little')} bytes")
     header = io.BytesIO(length + stream.read(int.from_bytes(length, "little")))
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

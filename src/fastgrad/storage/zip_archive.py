@@ -1,4 +1,4 @@
-"""Members of zip archives, with limits on what they may announce."""
+"""Checked reading of zip archives, with limits on the sizes that members declare."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.json_text import check_names
 
 MOST_COMPRESSION = 1100
-"""The limit of deflate is 1032: an archive that announces more is made up of entries that overlap, or lies."""
+"""The maximum compression ratio. Deflate reaches 1032; a higher ratio means overlapping members or false sizes."""
 
 LONGEST_TEXT = 1 << 20
-"""The longest JSON text of an archive that is shorter than it: Python's objects take 30 times the memory of their text."""
+"""The maximum length of a JSON member in a shorter archive: Python objects take 30 times the memory of the text."""
 
 _PER_MEMBER = 4096
-_LONGEST_END = 22 + 0xFFFF  # with its comment
+_LONGEST_END = 22 + 0xFFFF  # the end record with its comment
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @contextlib.contextmanager
 def open_zip(file: Any, path: Any, what: str, methods: tuple[int, ...] = _METHODS) -> Iterator[zipfile.ZipFile]:
-    """An archive open for reading, whose members have different names and fit into what is there.
+    """Opens a zip archive for reading and checks that member names are unique and declared sizes are plausible.
 
     Args:
-        file: open.
-        path: what the file is called, for errors.
-        what: the file should be, for errors.
-        methods: of compression that its members may have; default stored and deflated.
+        file: an open file.
+        path: the file name for error messages.
+        what: the expected kind of file, for error messages.
+        methods: the compression methods that members may have; default: stored and deflated.
 
     Raises:
-        ValueError: another archive, or none, also while it is read in the context.
+        ValueError: a check fails, or the file is not an archive; also for parser errors inside of the context.
     """
     with parsing(path, what), zipfile.ZipFile(file) as archive:
         members = archive.infolist()
@@ -52,7 +52,7 @@ def open_zip(file: Any, path: Any, what: str, methods: tuple[int, ...] = _METHOD
 
 
 def _announced_members(archive: zipfile.ZipFile) -> int | None:
-    """How many members the end of an archive announces, at which zipfile does not look; None where it does not say."""
+    """Returns the member count in the end record, which zipfile does not check; None if there is no count."""
     file: Any = archive.fp
     file.seek(max(_size(file) - _LONGEST_END, 0))
     end = file.read()
@@ -69,10 +69,12 @@ def _size(file: Any) -> int:
 
 
 def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) -> bytes:
-    """The bytes of a member that is a text: much smaller than a repetition of zeros would be, and no longer than the archive or ``LONGEST_TEXT``.
+    """Returns the bytes of a text member, with limits on its compression ratio and on its length.
+
+    The length limit is that of the archive or ``LONGEST_TEXT``, if that is more.
 
     Raises:
-        ValueError: it announces more.
+        ValueError: the member declares more bytes than a limit allows.
     """
     member = archive.getinfo(name)
     if member.file_size > _PER_MEMBER + most_compression * member.compress_size:
@@ -82,7 +84,7 @@ def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) 
 
 
 def check_text(archive: zipfile.ZipFile, name: str) -> None:
-    """Raises ValueError for a member that is longer than the archive and than ``LONGEST_TEXT``."""
+    """Raises ValueError if a member is longer than both the archive and ``LONGEST_TEXT``."""
     size, limit = archive.getinfo(name).file_size, max(LONGEST_TEXT, _size(archive.fp))
     if size > limit:
         raise ValueError(f"{name} announces a text of {size} bytes, and the most here is {limit}")

@@ -13,7 +13,7 @@ from fastgrad.train.checkpoint_state import list_variables as list_variables
 from fastgrad.train.checkpoint_state import load_variable as load_variable
 from fastgrad.train.random_state import RandomState as RandomState
 
-# These stand on Keras's optimizers, above this package: imported when first used.
+# These names depend on Keras's optimizers, a higher layer than this package, so they are imported lazily.
 _OPTIMIZERS = frozenset(
     [
         "AdagradOptimizer",

@@ -1,4 +1,4 @@
-"""``tf.train.Checkpoint``: the variables of objects in a file, and back."""
+"""``tf.train.Checkpoint``: saves the variables of objects to a file and restores them."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _ASIDE = frozenset(["_deferred", "_root", "_save_counter"])
 
 
 def file_of(prefix: Any) -> str:
-    """The file that holds the checkpoint ``prefix``: itself if it has an ending that says a format."""
+    """Returns the file of the checkpoint ``prefix``; adds ``.safetensors`` unless it has a format ending."""
     path = checked_path("Checkpoint", "file_prefix", prefix)
     return path if path.endswith(ENDINGS) else path + ".safetensors"
 
 
 class Checkpoint:
-    """Writes and reads the variables of objects, by the names of the attributes that lead to them.
+    """Saves and restores the variables of objects, named by their attribute path.
 
     Args:
-        root: an object whose variables stand at the top, or a weak reference to it, or None.
-        **kwargs: objects by name: variables, modules, models, layers, optimizers, metrics, and lists, tuples and dicts of them;
-            also iterators of datasets, which go on from where they were, ``tf.random.Generator`` and
-            ``tf.train.RandomState``. They become attributes. Without a root, attributes that are set later count as well.
+        root: the root object, a weak reference to it, or None.
+        **kwargs: objects by name: variables, modules, models, layers, optimizers, metrics, and lists, tuples and dicts of
+            these; also dataset iterators, which continue at their position, ``tf.random.Generator`` and
+            ``tf.train.RandomState``. They become attributes. Without a root, later attributes are saved too.
 
-    A checkpoint is one ``.safetensors`` file, written whole or not at all. A training that is stopped and goes on from one that
-    has model, optimizer, iterator and random state gives the same bits as one that is not stopped, if it calls
-    ``tf.config.experimental.enable_op_determinism()`` first, and builds model and optimizer before its loop.
+    A checkpoint is one ``.safetensors`` file, written atomically. Training that resumes from a checkpoint of model,
+    optimizer, iterator and random state gives the same bits as uninterrupted training, if it first calls
+    ``tf.config.experimental.enable_op_determinism()`` and builds model and optimizer before its loop.
 
     Raises:
-        ValueError: an object that holds no variables; a name that ``root`` has for another object.
+        ValueError: an object holds no variables; ``root`` uses a name of ``kwargs`` for another object.
     """
 
     def __init__(self, root: Any = None, **kwargs: Any) -> None:
@@ -65,7 +65,7 @@ class Checkpoint:
             setattr(self, name, value)
 
     def _target(self) -> Any:
-        """The object at the top."""
+        """Returns the root object."""
         if self._root is None:
             return self
         return self._root() if isinstance(self._root, weakref.ref) else self._root
@@ -75,7 +75,7 @@ class Checkpoint:
         settle(self)
 
     def _saved_children(self) -> dict[str, Any]:
-        """What the attributes hold, by name, and the counter."""
+        """Returns the saved objects among the attributes, by name, and the save counter."""
         attributes = sorted(vars(self).keys() - _ASIDE)
         found = by_name(item for name in attributes for item in items_within(name, vars(self)[name], is_saved))
         return found if self._save_counter is None else {**found, "save_counter": self._save_counter}
@@ -84,19 +84,19 @@ class Checkpoint:
         return {}
 
     def _roots(self) -> tuple[Any, dict[str, Any]]:
-        """The object at the top, and what stands beside it there."""
+        """Returns the root object, and its extra children by name."""
         target = self._target()
         return target, {} if target is self else self._saved_children()
 
     @property
     def save_counter(self) -> Variable:
-        """How often ``save`` has been called, an int64 variable that is saved with the rest."""
+        """The number of calls of ``save``: an int64 variable, saved with the others."""
         if self._save_counter is None:
             self._save_counter = Variable(np.int64(0), trainable=False, name="save_counter")
         return self._save_counter
 
     def _contents(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-        """The values by their names in the file, and the object graph."""
+        """Returns the values by their names in the file, and the object graph as JSON."""
         graph = object_graph(*self._roots())
         values: dict[str, np.ndarray] = {}
         for obj, name, node in zip(graph.objects, graph.names, graph.nodes, strict=True):
@@ -112,20 +112,20 @@ class Checkpoint:
         """Writes all variables.
 
         Args:
-            file_prefix: the file, ``.safetensors`` being added unless it ends so or in ``.npz``. Missing folders are made.
+            file_prefix: the file; ``.safetensors`` is added unless it ends in that or in ``.npz``. Missing folders are created.
             options: kept for TensorFlow's signature, here and below.
 
         Returns:
             ``file_prefix``, for ``read`` and ``restore``.
 
         Raises:
-            OSError: the file could not be written; an old one is untouched.
+            OSError: the file could not be written; an old file is unchanged.
         """
         _write(file_prefix, *self._contents())
         return os.fspath(file_prefix)
 
     def save(self, file_prefix: Any, options: Any = None) -> str:
-        """``write`` to ``file_prefix-1``, ``-2`` ..., noting the newest in the file ``checkpoint`` beside it.
+        """Writes to ``file_prefix-1``, ``-2`` ..., and records the newest in the file ``checkpoint`` of the folder.
 
         Returns:
             The name with the number, for ``restore``.
@@ -140,7 +140,7 @@ class Checkpoint:
         return path
 
     def _save_next(self, file_prefix: Any) -> str:
-        """Writes the checkpoint of the next number, and counts it; returns its name."""
+        """Writes the checkpoint with the next number and updates the counter; returns its name."""
         number = int(self.save_counter) + 1
         path = f"{checked_path('Checkpoint.save', 'file_prefix', file_prefix)}-{number}"
         values, graph = self._contents()
@@ -149,21 +149,21 @@ class Checkpoint:
         return path
 
     def read(self, save_path: Any, options: Any = None) -> LoadStatus:
-        """Gives the variables the values that ``write`` wrote.
+        """Restores the values that ``write`` wrote.
 
-        What is not there yet gets its values when it is added: layers and optimizers when they are built, objects when they are set as
-        attributes of the checkpoint, of a module or of a layer, or put into a list or dict among these.
+        Restoration is deferred for missing objects: layers and optimizers get their values when they are built, other
+        objects when they become attributes of the checkpoint, of a module or of a layer, or items of a list or dict there.
 
         Args:
-            save_path: what ``write`` or ``save`` returned.
+            save_path: the result of ``write`` or ``save``.
 
         Returns:
             An object whose ``assert_consumed()`` checks that all variables and all values were matched.
 
         Raises:
-            NotFoundError: there is no such checkpoint.
-            ValueError: a damaged file, or a value of another shape than its variable; nothing has been changed.
-            InvalidArgumentError: a value of another dtype; nothing has been changed.
+            NotFoundError: the checkpoint does not exist.
+            ValueError: the file is damaged, or a value and its variable differ in shape; nothing is changed.
+            InvalidArgumentError: a value and its variable differ in dtype; nothing is changed.
         """
         path = file_of(save_path)
         if not os.path.exists(path):
@@ -180,11 +180,11 @@ class Checkpoint:
         return LoadStatus(self, restoration)
 
     def restore(self, save_path: Any, options: Any = None) -> LoadStatus:
-        """``read``, and ``save_counter``; None, as from ``latest_checkpoint`` where there is none, restores nothing."""
+        """Calls ``read`` and restores ``save_counter``; a path of None (no latest checkpoint) restores nothing."""
         if save_path is None:
             return LoadStatus(self, None)
         counter = self._save_counter
-        _ = self.save_counter  # made, so that it is restored
+        _ = self.save_counter  # creates the counter, so that it is restored
         try:
             return self.read(save_path)
         except BaseException:
@@ -192,11 +192,11 @@ class Checkpoint:
             raise
 
     def sync(self) -> None:
-        """Waits until all is written, which it always is."""
+        """Does nothing: writes are synchronous."""
 
 
 def _is_trackable(obj: Any) -> bool:
-    """True for what may be an argument of ``Checkpoint``."""
+    """True if ``obj`` may be an argument of ``Checkpoint``."""
     return isinstance(obj, (list, tuple, dict)) or is_saved(obj) or hasattr(obj, "get_concrete_function")
 
 
@@ -207,10 +207,10 @@ def _write(prefix: Any, values: dict[str, np.ndarray], texts: dict[str, str]) ->
 
 
 class LoadStatus:
-    """What came of reading a checkpoint.
+    """The result of reading a checkpoint.
 
     Args:
-        checkpoint: the reader.
+        checkpoint: the ``Checkpoint`` that was read into.
         restoration: the values that were read; None if there was no checkpoint.
     """
 
@@ -224,14 +224,14 @@ class LoadStatus:
         return self._restoration
 
     def assert_consumed(self) -> LoadStatus:
-        """Raises AssertionError if a value of the file or a variable has no counterpart by now."""
+        """Raises AssertionError if a value of the file or an existing variable is not matched yet."""
         unused = sorted(self._checked().unmatched)
         if unused:
             raise AssertionError(f"Unresolved values in the checkpoint, which no variable of the program has: {unused}")
         return self.assert_existing_objects_matched()
 
     def assert_existing_objects_matched(self) -> LoadStatus:
-        """Raises AssertionError if a variable that exists by now has no value in the file."""
+        """Raises AssertionError if an existing variable has no value in the file."""
         restoration = self._checked()
         graph = object_graph(*self._checkpoint._roots())
         unmatched = sorted(
@@ -247,7 +247,7 @@ class LoadStatus:
         return self
 
     def assert_nontrivial_match(self) -> LoadStatus:
-        """Raises AssertionError if the program holds something and nothing of it is in the file."""
+        """Raises AssertionError if the program has objects to restore and none of them is in the file."""
         restoration = self._checked()
         matched = restoration.names - restoration.unmatched
         target, more = self._checkpoint._roots()
@@ -256,13 +256,13 @@ class LoadStatus:
         return self
 
     def expect_partial(self) -> LoadStatus:
-        """Turns off the warning, written when the checkpoint is deleted, of values without a counterpart."""
+        """Disables the warning about unmatched values, which is logged when the restoration is deleted."""
         if self._restoration is not None:
             self._restoration.expect_partial()
         return self
 
     def initialize_or_restore(self, session: Any = None) -> None:
-        """Nothing: values are restored already."""
+        """Does nothing: values are already restored."""
 
     def run_restore_ops(self, session: Any = None) -> None:
-        """Nothing: values are restored already."""
+        """Does nothing: values are already restored."""

@@ -1,4 +1,4 @@
-"""``tf.train.CheckpointManager``: keeps the newest few checkpoints of a folder."""
+"""``tf.train.CheckpointManager``: keeps the newest checkpoints of a folder."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ class CheckpointManager:
     """Saves numbered checkpoints and deletes old ones.
 
     Args:
-        checkpoint: what to save.
-        directory: the folder; checkpoints that are there already are counted in. Files outside of it are never deleted, even if its
-            file ``checkpoint`` names them.
-        max_to_keep: how many stay; None for all.
-        keep_checkpoint_every_n_hours: one of the deleted stays for good if so many hours lie between it and the last such.
-        checkpoint_name: the files' name, before ``-1`` ...
-        step_counter: a variable; with ``checkpoint_interval``, ``save`` only saves when it has grown by so much.
-        checkpoint_interval: see there.
-        init_fn: called by ``restore_or_initialize`` where there is no checkpoint.
+        checkpoint: the ``Checkpoint`` to save.
+        directory: the folder. Existing checkpoints count. Files outside of the folder are never deleted, even if its
+            state file names them.
+        max_to_keep: the number of checkpoints to keep; None for all.
+        keep_checkpoint_every_n_hours: instead of deletion, a checkpoint is kept permanently if it is at least this many
+            hours newer than the last such checkpoint.
+        checkpoint_name: the file name before ``-1`` ...
+        step_counter: a variable; see ``checkpoint_interval``.
+        checkpoint_interval: ``save`` only saves if ``step_counter`` has grown by at least this number.
+        init_fn: a function that ``restore_or_initialize`` calls if there is no checkpoint.
 
     Raises:
-        TypeError: ``checkpoint`` is no Checkpoint, ``directory`` no path, or ``max_to_keep`` no integer.
-        ValueError: ``max_to_keep`` or an interval that is not positive, an interval without counter.
+        TypeError: ``checkpoint`` is not a Checkpoint, ``directory`` not a path, or ``max_to_keep`` not an integer.
+        ValueError: ``max_to_keep`` or the interval is not positive; the interval has no counter.
     """
 
     def __init__(
@@ -75,37 +76,37 @@ class CheckpointManager:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What is saved."""
+        """The ``Checkpoint`` that is saved."""
         return self._checkpoint
 
     @property
     def checkpoint_interval(self) -> int | None:
-        """How much the step counter must have grown between two saves."""
+        """The minimum growth of the step counter between two saves."""
         return self._interval
 
     @property
     def checkpoints(self) -> list[str]:
-        """The checkpoints that are kept, oldest first."""
+        """The kept checkpoints, oldest first."""
         return list(self._kept)
 
     @property
     def latest_checkpoint(self) -> str | None:
-        """The newest checkpoint, None if there is none."""
+        """The newest checkpoint, None if no checkpoint exists."""
         return list(self._kept)[-1] if self._kept else None
 
     def save(self, checkpoint_number: Any = None, check_interval: bool = True, options: Any = None) -> str | None:
-        """Saves a checkpoint and deletes those beyond ``max_to_keep``.
+        """Saves a checkpoint and deletes old ones in excess of ``max_to_keep``.
 
         Args:
-            checkpoint_number: its number; default one more than the last.
-            check_interval: whether ``checkpoint_interval`` counts.
+            checkpoint_number: the number of the checkpoint; default: the last number plus 1.
+            check_interval: whether ``checkpoint_interval`` applies.
             options: kept for TensorFlow's signature.
 
         Returns:
             The checkpoint's name; None if it was not saved because of ``checkpoint_interval``.
 
         Raises:
-            OSError: the checkpoint could not be written; none has been deleted, and the next call tries again.
+            OSError: the checkpoint could not be written; no checkpoint is deleted, and the next call tries again.
         """
         step = None
         if self._interval is not None and check_interval:
@@ -116,24 +117,28 @@ class CheckpointManager:
             path = self._checkpoint._save_next(self._prefix)
         else:
             path = self._checkpoint.write(f"{self._prefix}-{int(checkpoint_number)}")
-        now = time.time()  # times after it are of a clock that was set back since
+        now = time.time()  # a stored time after now means that the clock was set back
         kept = {**{old: min(stamp, now) for old, stamp in self._kept.items() if old != path}, path: now}
         surplus, last_preserved = self._surplus(kept, min(self._last_preserved, now))
         update_checkpoint_state(self._directory, path, list(kept), list(kept.values()), last_preserved)
         self._kept, self._last_preserved = kept, last_preserved
         self._last_step = self._last_step if step is None else step
-        for old in surplus:  # after the note that they are gone: a note never names a missing file
+        for old in surplus:  # deletes after the state file is updated, so that it never names a missing file
             with contextlib.suppress(FileNotFoundError):
                 if self._is_inside(old):
                     os.unlink(file_of(old))
         return path
 
     def _is_inside(self, path: str) -> bool:
-        """True for a checkpoint in the folder itself, whatever links lead to it."""
+        """True if the checkpoint ``path`` is directly in the folder, after symbolic links are resolved."""
         return os.path.realpath(os.path.dirname(path) or ".") == os.path.realpath(self._directory or ".")
 
     def _surplus(self, kept: dict[str, float], last_preserved: float) -> tuple[list[str], float]:
-        """Takes the checkpoints beyond ``max_to_keep`` off ``kept``; gives those to delete, and when the last was written that stays."""
+        """Removes checkpoints in excess of ``max_to_keep`` from ``kept``.
+
+        Returns:
+            The checkpoints to delete, and the time of writing of the last permanent checkpoint.
+        """
         surplus: list[str] = []
         while self._max_to_keep is not None and len(kept) > self._max_to_keep:
             path = next(iter(kept))
@@ -156,4 +161,4 @@ class CheckpointManager:
         return newest
 
     def sync(self) -> None:
-        """Waits until all is written, which it always is."""
+        """Does nothing: writes are synchronous."""

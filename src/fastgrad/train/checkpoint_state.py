@@ -1,4 +1,4 @@
-"""The file ``checkpoint`` of a folder: which checkpoints there are, and which is the newest."""
+"""The state file ``checkpoint`` of a folder: it lists the checkpoints and names the newest one."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _LINE = re.compile(r'\s*(\w+):\s*("[^"\\]*(?:\\.[^"\\]*)*"|[-+.\deE]+)\s*')
 
 
 class CheckpointState(NamedTuple):
-    """What the file says.
+    """The contents of a checkpoint state file.
 
     Attributes:
         model_checkpoint_path: the newest checkpoint.
-        all_model_checkpoint_paths: all of them, oldest first.
-        all_model_checkpoint_timestamps: when they were written, in seconds since 1970.
-        last_preserved_timestamp: when the last one was written that is kept for good.
+        all_model_checkpoint_paths: all checkpoints, oldest first.
+        all_model_checkpoint_timestamps: their times of writing, in seconds since 1970.
+        last_preserved_timestamp: the time of writing of the last checkpoint that is kept permanently.
     """
 
     model_checkpoint_path: str
@@ -44,7 +44,7 @@ def update_checkpoint_state(
     timestamps: Sequence[float] = (),
     last_preserved: float | None = None,
 ) -> None:
-    """Writes the file; paths inside the folder are written relative to it, so that it can be moved."""
+    """Writes the state file; paths inside of ``save_dir`` are relative, so that the folder can be moved."""
 
     def text(path: str) -> str:
         relative = os.path.relpath(path, save_dir or ".")
@@ -60,15 +60,15 @@ def update_checkpoint_state(
 
 
 def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None) -> CheckpointState | None:
-    """What the file ``checkpoint`` of a folder says, None if there is none, or, with a logged warning, if it is damaged.
+    """Reads the state file of a folder; None if there is no file, or if it is damaged (with a logged warning).
 
     Args:
         checkpoint_dir: the folder.
-        latest_filename: another name of the file.
+        latest_filename: the name of the state file; default: ``checkpoint``.
 
     Raises:
-        ValueError: it names no checkpoint.
-        TypeError: ``checkpoint_dir`` or ``latest_filename`` is no path.
+        ValueError: the file names no checkpoint.
+        TypeError: ``checkpoint_dir`` or ``latest_filename`` is not a path.
     """
     folder = checked_path("get_checkpoint_state", "checkpoint_dir", checkpoint_dir)
     if latest_filename is not None:
@@ -88,7 +88,7 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
         preserved = float(fields.get("last_preserved_timestamp", [0.0])[-1])
         names = [os.path.join(folder, name) for name in fields.get("all_model_checkpoint_paths", [])]
         newest = [os.path.join(folder, name) for name in fields.get("model_checkpoint_path", [])]
-    except (TypeError, ValueError) as error:  # UnicodeDecodeError is one
+    except (TypeError, ValueError) as error:  # includes UnicodeDecodeError
         _logger.warning("%s: Checkpoint ignored, this is no intact checkpoint state file: %s", path, error)
         return None
     if not newest:
@@ -97,7 +97,7 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
 
 
 def _value(text: str) -> Any:
-    """A number, or a string with the escapes of protocol buffers' text format or of JSON."""
+    """Parses a number, or a string with the escapes of protocol buffers' text format or of JSON."""
     if not text.startswith('"'):
         return float(text)
     plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text[1:-1])
@@ -105,7 +105,7 @@ def _value(text: str) -> Any:
 
 
 def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -> str | None:
-    """The newest checkpoint in a folder, for ``Checkpoint.restore``; None if there is none. Arguments as above."""
+    """Returns the newest checkpoint of a folder, None without one; arguments as in ``get_checkpoint_state``."""
     state = get_checkpoint_state(checkpoint_dir, latest_filename)
     if state is None or not os.path.exists(file_of(state.model_checkpoint_path)):
         return None
@@ -123,12 +123,12 @@ def _load(ckpt_dir_or_file: Any) -> dict[str, np.ndarray]:
 
 
 def list_variables(ckpt_dir_or_file: Any) -> list[tuple[str, list[int]]]:
-    """The names and shapes in a checkpoint, or in the newest of a folder."""
+    """Returns the names and shapes in a checkpoint, or in the newest checkpoint of a folder."""
     return [(name, list(value.shape)) for name, value in sorted(_load(ckpt_dir_or_file).items())]
 
 
 def load_variable(ckpt_dir_or_file: Any, name: str) -> np.ndarray:
-    """The value of one name in a checkpoint, or in the newest of a folder; ValueError if it is not there."""
+    """Returns the value ``name`` of a checkpoint, or of the newest one of a folder; ValueError if it is missing."""
     values = _load(ckpt_dir_or_file)
     if name not in values:
         raise ValueError(f"The checkpoint has no {name!r}; it has {sorted(values)}.")

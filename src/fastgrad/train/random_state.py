@@ -1,4 +1,4 @@
-"""``tf.train.RandomState``: what draws that name no generator go on from, for checkpoints."""
+"""``tf.train.RandomState``: saves the state of the default random generators in checkpoints."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from fastgrad.storage.json_text import parse_json
 
 
 class RandomState:
-    """The random state of the process: of ``tf.random``, of NumPy's global generator and of Python's ``random``.
+    """The default random state of the process: ``tf.random``, NumPy's global generator and Python's ``random``.
 
-    ``tf.train.Checkpoint(..., random=tf.train.RandomState())`` saves it, and restores it with the rest.
+    ``tf.train.Checkpoint(..., random=tf.train.RandomState())`` saves and restores it.
     """
 
     saves_state = True
 
     def state(self) -> dict[str, np.ndarray]:
-        """The states, as bytes of JSON."""
+        """Returns the state of each generator, as JSON bytes."""
         kind, words, *rest = np.random.get_state()  # noqa: NPY002 - the generator that programs draw from without naming one
         parts = {
             "tf": default_random_state(),
@@ -36,10 +36,10 @@ class RandomState:
         return {name: np.frombuffer(json.dumps(part).encode(), np.uint8) for name, part in parts.items()}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Draws go on from what ``state`` gave.
+        """Sets the generators to ``state``, a result of the method ``state``.
 
         Raises:
-            ValueError: it is no such state; nothing has changed then.
+            ValueError: ``state`` is invalid; nothing is changed.
         """
         with parsing("RandomState.restore", "state of the random generators"):
             parts = {name: parse_json(state[name].tobytes()) for name in ("tf", "numpy", "python")}
@@ -47,7 +47,7 @@ class RandomState:
             position, has_gauss, gauss_of_numpy = rest
             version, numbers, gauss = parts["python"]
             if not 0 <= position <= len(words) or has_gauss not in (0, 1) or not isinstance(gauss_of_numpy, float):
-                raise ValueError(f"NumPy's generator goes on from {rest!r:.100}")  # which NumPy does not look at
+                raise ValueError(f"NumPy's generator goes on from {rest!r:.100}")  # NumPy does not check this
             if not isinstance(gauss, float | None):
                 raise TypeError(f"Python's generator goes on from {gauss!r:.100}")
             of_python, of_numpy = (version, tuple(numbers), gauss), (kind, np.array(words, np.uint32), *rest)

@@ -31,16 +31,27 @@ def state_of(model):
 
 
 def interrupted(model, seconds, **options):
-    """Trains until somebody presses Ctrl-C after some time."""
-    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+    """Trains until Ctrl-C comes after some time, and again if Python has lost its exception in a destructor."""
+    over = threading.Event()
+
+    def press():
+        wait = seconds
+        while not over.wait(wait):
+            os.kill(os.getpid(), signal.SIGINT)
+            wait = 5.0
+
+    presses = threading.Thread(target=press)
 
     def fit():
-        timer.start()
-        model.fit(X, Y, epochs=1_000_000, verbose=0, **options)
+        presses.start()
+        try:
+            model.fit(X, Y, epochs=1_000_000, verbose=0, **options)
+        finally:
+            over.set()
 
     with pytest.raises(KeyboardInterrupt):
         fit()
-    timer.join()
+    presses.join()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file that was just being opened

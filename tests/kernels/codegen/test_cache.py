@@ -334,6 +334,7 @@ def test_installed_entries_are_a_plain_table(tmp_path, monkeypatch, statement):
         connection.execute(statement.format(name=cache._name("key")))
     connection.close()
     assert cache.load_installed("level", "key") is None
+    cache.close_installed()
 
 
 @pytest.mark.parametrize("value", [None, 3, "text", b"", 1.5])
@@ -345,6 +346,11 @@ def test_installed_entries_are_bytes(tmp_path, monkeypatch, value):
         connection.execute("insert into entries values (?, ?)", (cache._name("key"), value))
     connection.close()
     assert cache.load_installed("level", "key") is None
+    opened = list(cache._databases.values())
+    cache.close_installed()
+    assert not cache._databases
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("select 1")
 
 
 def test_lengths_that_lie_under_a_right_digest(folder):

@@ -253,7 +253,7 @@ def kernel_pack(folder: Path) -> Path:
 
 
 def read_kernel_pack(path: Path) -> Any:
-    cache._database.cache_clear()
+    cache.close_installed()
     cache.INSTALLED = str(path.parent)
     entry = cache.load_installed(path.stem, KEY)
     if entry is None:

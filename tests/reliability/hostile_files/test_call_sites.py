@@ -110,7 +110,7 @@ def readers(monkeypatch):
     state = random.state()
     yield dict(module.READERS)
     random.restore(state)
-    cache._database.cache_clear()
+    cache.close_installed()
 
 
 def lines_entered(function, files):

@@ -1,1 +1,1 @@
-"""Graphs as operations: branches, loops, and the gradients of them."""
+"""Graphs as operations: branches, loops, and their gradients."""

@@ -1,8 +1,8 @@
-"""A function of a row, done for all rows at once: ``vectorized_map``.
+"""Vectorization of a function of a row: ``vectorized_map``.
 
-The function is written down once, on the first row, as branches and loops are (``control_flow.py``); then each operation that
-depends on a row is done for all of them (``ops/batching.py``). These are operations like others: tapes and recordings
-around hear of them, and not of the first row.
+The function is recorded once, on the first row, as branches and loops are (``control_flow.py``). Then each operation that
+depends on a row runs once for all rows (``ops/batching.py``). These are ordinary operations: surrounding tapes and recordings
+see them, and do not see the first row.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from fastgrad.tensor import Tensor, constant_tensor
 
 
 class _Nobody:
-    """Stands for the recording around, where there is none."""
+    """Replaces the surrounding recording if there is none."""
 
     def knows(self, tensor: Tensor) -> bool:
-        """Whether the tensor may be another one in another run."""
+        """Returns False: no tensor varies between runs."""
         return False
 
     def disown(self, tensors: Sequence[Tensor]) -> None:
-        """Nothing can use them."""
+        """Does nothing."""
 
     def on_create(self, variable: Any) -> None:
-        """Nobody asks which variables are made."""
+        """Does nothing."""
 
 
 def rows_at_once(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequence[Tensor]) -> list[Tensor] | None:
-    """A function of one row of each tensor, for all rows.
+    """Runs a function of one row of each tensor for all rows.
 
     Args:
         function: takes and returns lists of tensors.
-        tensors: as many rows in each, one or more.
+        tensors: with the same number of rows, one or more.
 
     Returns:
-        The results, stacked; None if the function can't be done for all rows at once: it changes state, draws numbers, goes by
-        values of its row, or has an operation without a rule.
+        The results, stacked; None if the function can't be run for all rows at once: it changes state, draws random numbers,
+        depends on values of its row in Python, or has an operation without a batching rule.
     """
     tracer = control_flow_of() or ControlFlow(_Nobody())  # type: ignore[arg-type]
     part = tracer.written_down(function, [Tensor(x._on_host()[0, ...]) for x in tensors])
@@ -53,7 +53,7 @@ def rows_at_once(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequ
     graph = drop_dead(decompose(part.graph))
     try:
         return _run(graph, tensors, part)
-    except Exception:  # noqa: BLE001  # row by row it will succeed, or raise what there is to raise
+    except Exception:  # noqa: BLE001  # the run row by row succeeds, or raises the error
         return None
 
 
@@ -78,7 +78,7 @@ def _run(graph: Graph, tensors: Sequence[Tensor], part: Any) -> list[Tensor]:
 
 
 def _with_rows(graph: Graph, given: int) -> list[tuple[Node, bool]]:
-    """The nodes, each with whether it depends on a row."""
+    """Returns the nodes, each with whether it depends on a row."""
     depends: set[int] = set()
     found = []
     for node in graph.nodes:

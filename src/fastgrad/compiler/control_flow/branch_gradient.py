@@ -1,7 +1,7 @@
-"""The gradient of branches is branches: the gradient of each.
+"""The gradient of branches: branches of the gradients.
 
-Each branch gives what its gradient will read as further results, which stand side by side: a branch fills those that
-another one's gradient reads with zeros. As both are branches, so are all further derivatives.
+Each branch returns its residuals as further results. All branches have the same results: a branch fills the residuals of
+other branches with zeros. Forward and gradient are both branches, and so are all further derivatives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fastgrad.tensor import Tensor
 
 
 def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
-    """Branches that give what their gradient reads.
+    """Returns branches that also return the residuals.
 
     Args:
         branches: the branches themselves.
@@ -32,8 +32,8 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
         inputs: of the branches.
 
     Returns:
-        Branches with more results; None if a gradient goes by values, or a branch that is not taken can't be run on these
-        inputs, so that its gradient is not known yet.
+        Branches with more results. None if a gradient depends on values in Python, or if a branch that is not taken can't run on
+        these inputs, so that its gradient is still unknown.
     """
     arrays = [x._on_host() for x in inputs[1:]]
     found = []
@@ -52,7 +52,7 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
                 if whole.operation is not None and any(n.kind is Kind.GUARD for n in whole.operation.graph.nodes):
                     return None
                 found.append((variant.graph, _read(variant.graph, whole, len(arrays), branches.gives)))
-    except Exception:  # noqa: BLE001  # what a branch raises, it raises when it is taken
+    except Exception:  # noqa: BLE001  # a branch raises its error when it is taken
         return None
     slots: list[Value] = []
     for _, read in found:
@@ -68,7 +68,7 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
 
 
 def _read(graph: Graph, pullback: Pullback, count: int, gives: int) -> list[Value]:
-    """The values that a gradient reads, other than inputs and results."""
+    """Returns the values that a gradient reads, other than inputs and results."""
     there = {id(node.outputs[0]) for node in graph.nodes if node.kind is Kind.ARGUMENT}
     there |= {id(value) for value in graph.results[:gives]}
     read = [graph.results[i - count] for i in pullback.used if 0 <= i - count < len(graph.results)]
@@ -76,7 +76,7 @@ def _read(graph: Graph, pullback: Pullback, count: int, gives: int) -> list[Valu
 
 
 def _filled(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> Graph:
-    """A branch's graph with a result for each slot: a value that its gradient reads, or zeros."""
+    """Returns a branch's graph with a result for each slot: a residual, or zeros."""
     nodes, results = list(graph.nodes), list(graph.results[:gives])
     rest = list(read)
     number = max([value.number for node in nodes for value in node.outputs], default=-1) + 1
@@ -94,15 +94,15 @@ def _filled(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> 
 
 
 class _Keeping(Branches):
-    """Branches that give what their gradient reads; the further results of one without use for them are zeros."""
+    """Branches that also return the residuals; a branch without a residual returns zeros for it."""
 
     def __init__(self, origin: Branches, branches: Sequence[GraphOperation]) -> None:
         super().__init__(branches, origin.name)
-        self._made_of = origin  # as long as this one is there, equal branches are the same object (equal_graphs.py)
+        self._made_of = origin  # keeps it alive, so that equal branches are the same object (equal_graphs.py)
         self._backwards: dict[tuple[Flags, Flags], Branches] = {}
 
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
-        """They give it already."""
+        """Returns None: the residuals are among the results already."""
 
     @property
     def gradient(self) -> Joint:
@@ -126,7 +126,7 @@ class _Keeping(Branches):
     ) -> Branches:
         graphs = []
         for branch in self.branches:
-            # For one that was not taken these results are only of the right shapes.
+            # For a branch that was not taken, only the shapes of these results are right.
             arguments = [Tensor(x._on_host()) for x in (*inputs[1:], *results, *given)]
             pullback = made_pullback(branch, needs[1:], have, arguments, dense=True)
             with Recording(arguments) as recorder:

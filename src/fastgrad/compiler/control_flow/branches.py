@@ -1,4 +1,4 @@
-"""Branches as one operation: an index, and a graph for each way to go."""
+"""Branches as one operation: an index, and a graph for each branch."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from fastgrad.tensor import Tensor
 class Branches(Structured):
     """Runs one of several graphs.
 
-    Inputs are an index, a boolean or an integer of one element, and those of the graphs; an index that is none counts as
-    the last one.
+    The inputs are an index, which is a boolean or an integer of one element, and the inputs of the graphs. An index out of
+    range selects the last graph.
 
     Args:
-        branches: graphs whose arguments and results are alike.
+        branches: graphs with the same arguments and the same types of results.
         name: shown in graphs, errors and reports.
 
     Attributes:
@@ -40,43 +40,43 @@ class Branches(Structured):
 
     @property
     def graphs(self) -> dict[str, Graph]:
-        """What it is made of, for text."""
+        """The graphs of the branches, for text."""
         return {f"branch {number}": branch.graph for number, branch in enumerate(self.branches)}
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
-        """The kernel of branches that are all native."""
+        """Returns the kernel of branches that are all native."""
         return launches_of_branches(self, inputs, outputs)
 
     def chosen(self, index: np.ndarray) -> int:
-        """The number of the branch for an index."""
+        """Returns the number of the branch for an index."""
         number = int(index.reshape(()))
         return number if 0 <= number < len(self.branches) else len(self.branches) - 1
 
     def run(self, index: np.ndarray, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The results of the branch."""
+        """Returns the results of the branch."""
         return self.branches[self.chosen(index)].run(*arrays)
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The results of the branch, by operations."""
+        """Returns the results of the branch, computed by operations."""
         return self.branches[self.chosen(inputs[0]._on_host())](*inputs[1:])
 
     @property
     def result_count(self) -> int:
-        """How many results it has."""
+        """The number of results."""
         return self.gives
 
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
-        """Branches with further results, which their gradient reads; None where it is found anew each time."""
+        """Returns branches with residuals as further results; None if their gradient is computed again each time."""
         from fastgrad.compiler.control_flow.branch_gradient import keeping
 
         return keeping(self, flags, inputs)
 
     def kept(self, used: Flags) -> Flags:
-        """Of the results those that can't be dropped, if nobody reads any but ``used``."""
+        """Returns flags of the results that must stay if only the results ``used`` are read."""
         return used
 
     def with_results(self, kept: Flags) -> Branches:
-        """The same branches, for programs that are only run, with fewer results."""
+        """Returns the same branches with fewer results, for programs that only run forward."""
         found = self._reduced.get(kept)
         if found is None:
             graphs = [branch.graph for branch in self.branches]
@@ -86,7 +86,7 @@ class Branches(Structured):
         return found
 
     def leading(self, needs: Flags, have: Flags) -> Flags:
-        """Of the inputs marked in ``needs`` those that results marked in ``have`` depend on, in some branch."""
+        """Returns flags of the inputs in ``needs`` that results in ``have`` depend on, in some branch."""
         found = [False] * len(needs)
         for place, need in enumerate(needs):
             if need:

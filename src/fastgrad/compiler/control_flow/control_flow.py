@@ -1,10 +1,10 @@
-"""How a recording takes branches and loops over: each function is written down once, as a graph of its own.
+"""The recording of branches and loops: each function is recorded once, as a separate graph.
 
-A function is run on real values, as all that is recorded; then state is put back as it was, and the operation made of the
-graphs is run. What a function reads of its surroundings becomes an input of the operation: tensors that the
-outer recording knows or a tape watches, and variables; what it assigns to variables becomes a result, which is
-assigned outside. Functions that can't be written down like that (they ask for values, fail on these, make variables, or
-give other shapes or dtypes than they must) are left to Python, which goes by guards.
+A function runs on real values, as in all recordings. Then state is restored, and the operation made of the
+graphs runs. Values that a function reads of its surroundings become inputs of the operation: tensors that the
+outer recording knows or a tape watches, and variables. Values that it assigns to variables become results, which are
+assigned outside. Some functions can't be recorded like that: they read values in Python, fail on these values, make variables,
+or return other shapes or dtypes than they must. These run in Python, and their control flow becomes guards.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Inner(Recording):
 
     Attributes:
         outside: tensors of the surroundings that it reads: arguments after those given.
-        made: what it has read and computed.
+        made: the tensors that it has read and computed.
         drawn: states of generators after the draws for variables that it has made, which stay.
     """
 
@@ -57,7 +57,7 @@ class _Inner(Recording):
         self.drawn = Saved()
 
     def knows(self, tensor: Tensor) -> bool:
-        """Whether the tensor may be another one in another run."""
+        """True if the tensor may differ in another run."""
         return super().knows(tensor) or self._is_outside(tensor)
 
     def _is_outside(self, tensor: Tensor) -> bool:
@@ -73,7 +73,7 @@ class _Inner(Recording):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """An operation becomes a node."""
+        """Records an operation as a node."""
         super().on_operation(operation, inputs, outputs, attributes)
         if self.has_own_gradients:
             self._fail(f"{operation.name}: its gradient can't be written down")
@@ -81,7 +81,7 @@ class _Inner(Recording):
             self.made += outputs
 
     def on_create(self, variable: Variable) -> None:
-        """A program that makes variables is recorded again the next time, when they are there."""
+        """Notes that a program made variables; it is recorded again the next time, when they exist."""
         super().on_create(variable)
         draws = {
             id(value)
@@ -94,19 +94,19 @@ class _Inner(Recording):
         )
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
-        """A variable's value becomes a node when it is first read after a change."""
+        """Records a variable's value as a node at the first read after a change."""
         super().on_read(variable, tensor)
         self.made.append(tensor)
 
 
 class _Part(NamedTuple):
-    """A function that was written down.
+    """A recorded function.
 
     Attributes:
         graph: its arguments are those given, then ``outside``.
         outside: tensors that it reads of its surroundings.
         state: that it reads and changes.
-        looks: what of the surroundings it went by: guards, and what they look at.
+        looks: the guards on values of the surroundings, and the nodes that compute these values.
         given: number of the arguments given.
     """
 
@@ -118,20 +118,21 @@ class _Part(NamedTuple):
 
 
 class ControlFlow:
-    """Takes over branches and loops for a recording.
+    """Records branches and loops as operations.
 
     Args:
-        recorder: who writes down the program around them.
+        recorder: the recording of the surrounding program.
     """
 
     def __init__(self, recorder: Recording) -> None:
         self._recorder = recorder
 
     def own_gradient(self, operation: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Any:
-        """A gradient of the user's own as a graph: whoever differentiates the program around has no tape that knows it.
+        """Records a user-defined gradient as a graph, as a later gradient of the program has no tape that knows it.
 
         Returns:
-            The operation that has it, and what it reads after the results and the inputs; None if it can't be written down.
+            The operation that has it, and the further values that it reads, after the results and the inputs; None if it can't be
+            recorded.
         """
         needs = tuple([is_differentiable(x._array.dtype) for x in inputs])
         there: list[bool] = []
@@ -156,18 +157,18 @@ class ControlFlow:
         return own, [*part.outside, *[v._read_as_stored() for v in part.state.read]]
 
     def follows(self, tensor: Tensor) -> bool:
-        """Whether the tensor may be another one in another run."""
+        """True if the tensor may differ in another run."""
         return self._recorder.knows(tensor)
 
     def branch(self, index: Tensor, functions: Sequence[Callable[[], Any]]) -> tuple[bool, Any]:
-        """One of several functions as an operation.
+        """Records one of several functions as an operation.
 
         Args:
-            index: which, a boolean or integer of one element; any other integer means the last.
+            index: of the function, a boolean or integer of one element; any other integer means the last.
             functions: of no arguments; they return nested structures.
 
         Returns:
-            Whether it is taken over, and the result of the function.
+            Whether it was recorded, and the result of the function.
         """
         if not self._recorder.knows(index) or index._array.dtype.kind not in "biufc":
             return False, None
@@ -216,19 +217,19 @@ class ControlFlow:
         reverse: bool = False,
         least: int = 0,
     ) -> tuple[list[Tensor], list[Tensor]] | None:
-        """A loop as an operation.
+        """Records a loop as an operation.
 
         Args:
-            trip: from what is carried and a row of each tensor to what is carried on, and what it gives besides.
-            carried: what the first trip is given.
-            rows: tensors of which each trip takes a row; all have as many, one or more.
-            condition: from what is carried to whether there is another trip; None with ``rows``.
-            limit: the greatest number of trips, an integer.
+            trip: one iteration: maps the carried values and a row of each tensor to the next carried values and the stacked ones.
+            carried: the carried values of the first iteration.
+            rows: tensors of which each iteration takes a row; all have the same number, one or more.
+            condition: maps the carried values to whether there is another iteration; None with ``rows``.
+            limit: the most iterations, an integer.
             reverse: whether the last row comes first.
-            least: with a condition, for how many trips there must be room for what they give besides.
+            least: with a condition, the least capacity for stacked values.
 
         Returns:
-            What is carried out of the last trip, and what the trips gave besides, stacked; None if it is not taken over.
+            The carried values after the last iteration, and the stacked values; None if it was not recorded.
         """
         first = [Tensor(x._on_host()[-1 if reverse else 0, ...]) for x in rows]
         if limit is not None and limit._array.dtype != np.int64:
@@ -257,7 +258,7 @@ class ControlFlow:
                 before, rooms = rooms, [loop.most for loop in rooms_of(part.graph)]
                 if not is_outgrown(rooms_of(part.graph)) or rooms == before:
                     return None
-                # A loop in it had too little room for a later trip: written down again, it has more.
+                # A loop in it had too small a capacity for a later iteration: the next recording has more.
 
     def _looped(
         self,
@@ -274,7 +275,7 @@ class ControlFlow:
         written = part.state.written
         read = _joined(one.state for one in both).read
         fixed = [v for v in read if not any(v is w for w in written)]
-        # What is read of a variable that changes leads to the variable as it was before the loop.
+        # Gradients of reads of a variable that changes flow to the variable before the loop.
         handles = [
             v for v in written if is_differentiable(v._array.dtype) and any(v is other for other in part.state.read)
         ]
@@ -329,22 +330,22 @@ class ControlFlow:
     def written_down(
         self, function: Callable[[list[Tensor]], list[Tensor]], arguments: Sequence[Tensor]
     ) -> _Part | None:
-        """A function as a graph; None if it can't be. It leaves nothing behind.
+        """Returns a function as a graph, without side effects; None if it can't be recorded.
 
         Args:
             function: takes and returns lists of tensors.
-            arguments: what to run it on.
+            arguments: its arguments for the recording.
         """
         listeners = recorders.active
         with apart():
-            # A variable that a tensor shares its memory with may be assigned to.
+            # The function may assign a variable that shares memory with a tensor.
             own = [Tensor(x._on_host() if x._owner is None else x._on_host().copy()) for x in arguments]
             inner = _Inner(own, self._recorder, listeners)
             graph = None
             try:
                 with inner:
                     graph = inner.graph(function(own))
-            except Exception:  # noqa: BLE001  # Python will run it, and raise what there is to raise
+            except Exception:  # noqa: BLE001  # Python runs it then, and raises the error
                 graph = None
             finally:
                 inner.saved.restore()
@@ -365,7 +366,7 @@ class ControlFlow:
 
 
 class _Layout(NamedTuple):
-    """Numbers of the inputs of a loop, and in which order its graphs have them."""
+    """The numbers of a loop's inputs, and their order in its graphs."""
 
     carried: int
     rows: int
@@ -374,11 +375,11 @@ class _Layout(NamedTuple):
 
     @property
     def given(self) -> int:
-        """How many there are before the state."""
+        """The number of inputs before the state."""
         return self.carried + self.rows + self.outside
 
     def arguments(self, graph: Graph) -> Graph:
-        """The graph with variables that change among what is carried."""
+        """Returns the graph with variables that change among the carried values."""
 
         def moved(position: int) -> int:
             if position < self.carried:
@@ -392,14 +393,17 @@ class _Layout(NamedTuple):
         return _with_arguments(graph, moved)
 
     def body(self, graph: Graph) -> Graph:
-        """The graph of a trip, with results in the same order."""
+        """Returns the graph of an iteration, with results in the same order."""
         first, last = self.carried, len(graph.results) - self.written
         results = [*graph.results[:first], *graph.results[last:], *graph.results[first:last]]
         return Graph(self.arguments(graph).nodes, results)
 
 
 def _looks(graph: Graph, given: int) -> Graph | None:
-    """What guards look at, computed from the surroundings alone; None if there is more, which may change from trip to trip."""
+    """Returns the guards and the nodes of their values, from the surroundings alone; None if other values are guarded.
+
+    A guard on another value may have another outcome in another iteration.
+    """
     fixed: set[int] = set()
     needed: set[int] = set()
     results = []
@@ -422,7 +426,7 @@ def _looks(graph: Graph, given: int) -> Graph | None:
 
 
 def _look_before(parts: Sequence[_Part]) -> bool:
-    """Lets the program around the parts go by what they went by, if none of them changes it; else gives False."""
+    """Adds the guards of the parts to the surrounding program; returns False if a part changes a guarded value."""
     written = {id(v) for part in parts for v in part.state.written}
     for part in parts:
         if any(node.kind is Kind.READ and id(node.payload) in written for node in part.looks.nodes):
@@ -450,7 +454,7 @@ def _with_arguments(graph: Graph, number: Callable[[int], int]) -> Graph:
 
 
 def _renumbered(part: _Part, outside: list[Tensor]) -> Graph:
-    """A part's graph whose arguments, after those given, are ``outside``."""
+    """Returns a part's graph whose arguments, after those given, are ``outside``."""
     places = {id(x): place for place, x in enumerate(outside, part.given)}
     numbers = [*range(part.given), *[places[id(x)] for x in part.outside]]
     return _with_arguments(part.graph, lambda position: numbers[position])
@@ -461,7 +465,7 @@ def _each_once(tensors: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _joined(states: Iterable[State]) -> State:
-    """All variables of several states; those written are read, too, for who does not write them."""
+    """Returns all variables of several states. Written variables are also read, for parts that do not write them."""
     read: dict[int, Variable] = {}
     written: dict[int, Variable] = {}
     for state in states:
@@ -475,7 +479,7 @@ def _fits(results: Sequence[Value], carried: Sequence[Tensor]) -> bool:
 
 
 def _alike(structure: Any, other: Any, parts: list[_Part], part: _Part) -> bool:
-    """Whether two branches give the same kinds of results."""
+    """True if two branches return the same structure, shapes and dtypes."""
     try:
         nest.assert_same_structure(structure, other)
     except (TypeError, ValueError):

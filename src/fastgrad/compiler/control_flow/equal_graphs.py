@@ -1,4 +1,4 @@
-"""Operations made of equal graphs are one object: recordings that run the same loop can be ways of one program."""
+"""Operations made of equal graphs are one object, so that recordings of the same loop can be traces of one program."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _made: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary(
 
 
 def shared(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Made]) -> Made:
-    """What ``make`` makes, or what it made before of equal graphs, if that is still there.
+    """Returns ``make()``, or its earlier result for equal graphs, if that is still alive.
 
     Args:
         graphs: of arguments, constants and operations.
-        rest: what else decides what is made.
+        rest: the other inputs of ``make``.
         make: called if there is none.
     """
     keys = tuple([key_of(graph) for graph in graphs])
@@ -29,12 +29,12 @@ def shared(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Made]) ->
     found = _made.get(key)
     if found is None:
         found = make()
-        _made[key] = found  # whose graphs keep alive all whose ids stand in the key
+        _made[key] = found  # its graphs keep the objects alive whose ids are in the key
     return found
 
 
 def key_of(graph: Graph) -> Hashable:
-    """What graphs have in common that do the same with the same operations; None if it can't be told."""
+    """Returns a key that graphs share if they do the same with the same operations; None if there is none."""
     numbers: dict[int, int] = {}
     nodes = []
     for node in graph.nodes:

@@ -1,6 +1,6 @@
-"""State made explicit: a recorded graph as a function of values alone, that takes its state and gives it back.
+"""Explicit state: a recorded graph as a function of values only, with its state as inputs and results.
 
-Variables that the graph reads become inputs, and what it assigns to variables becomes results. (A draw of random numbers
+Variables that the graph reads become inputs. Values that it assigns to variables become results. (A draw of random numbers
 reads and assigns the state of its generator, which is a variable like any other.)
 """
 
@@ -27,7 +27,7 @@ class State(NamedTuple):
 
 
 def state_of(graph: Graph) -> State:
-    """The state of a graph.
+    """Returns the state of a graph.
 
     Raises:
         TraceError: it holds a change of state that is not an assignment.
@@ -45,16 +45,16 @@ def state_of(graph: Graph) -> State:
 
 
 def explicit_state(graph: Graph, count: int, state: State, handles: Sequence[Variable] = ()) -> Graph:
-    """The graph without state.
+    """Returns the graph without state.
 
     Args:
-        graph: left as it is; of kinds that ``state_of`` takes.
+        graph: of kinds that ``state_of`` takes; it is not changed.
         count: the number of its arguments.
         state: of this graph, or more: variables that become inputs after the arguments, and those whose values are given
             after the results; the latter must be inputs if the graph does not assign them.
-        handles: variables with a second input each, after all others. Gradients with respect to what the graph reads of
-            such a variable belong to this input: none flow through what it has been assigned. The others' first
-            values are their handles.
+        handles: variables with a second input each, after all others. Gradients with respect to the graph's reads of
+            such a variable belong to this input: none flow through the values that it has been assigned. For other variables
+            the first value has this role.
 
     Returns:
         A graph of arguments, constants, operations and guards.
@@ -107,13 +107,13 @@ class _Writer:
 
 
 class _ValueRead(MadeOperation):
-    """What is read of a variable that has been assigned to: it leads back to the variable, not to what it was assigned."""
+    """A read of a variable after an assignment: its gradient flows to the variable, not to the assigned value."""
 
     gradient: Any = (None, lambda g, y, now, handle: g)
     passes_on = 1
 
     def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
-        """``now``."""
+        """Returns ``now``."""
         return now
 
 

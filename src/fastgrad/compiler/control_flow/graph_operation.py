@@ -1,11 +1,11 @@
-"""A recorded graph as one operation, with a gradient that is such an operation again.
+"""A recorded graph as one operation, whose gradient is such an operation again.
 
 Called with tensors, a ``GraphOperation`` runs its program and is one entry on the tapes that watch an input. For
-these it runs a variant of itself that gives more results: the values on the way that the gradient will read
-(residuals). They are tensors like the others, held by the tapes' entries and nobody else. The gradient of the
-variant, and so of the graph, is the operation of another graph (the pullback), recorded by running the graph's nodes
-once more, backwards. Its inputs are inputs and results of the variant, and cotangents; so gradients of gradients are
-the same once more. All are made when they are first needed, once for each set of inputs and results concerned.
+these tapes it runs a variant with more results: the intermediate values that the gradient reads
+(residuals). They are ordinary tensors, held only by the tapes' entries. The gradient of the
+variant, and so of the graph, is the operation of another graph (the pullback). It is recorded by a second run of the graph's
+nodes, backwards. Its inputs are inputs and results of the variant, and cotangents; so gradients of gradients work the same.
+All graphs are made at their first use, once for each set of inputs and results.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _RECOMPUTED |= {
     "not_equal",
     "masked",
 }
-# Element-wise operations that cost less than to read their result from memory.
+# Element-wise operations that cost less than a read of their result from memory.
 
 
 class GraphOperation(OfGraphs):
@@ -53,7 +53,7 @@ class GraphOperation(OfGraphs):
 
     Args:
         graph: without state (see ``explicit_state``); its arguments are the operation's inputs, its results, in order, the
-            operation's: a tuple, of one as well. It must not be changed any more.
+            operation's: a tuple, also for one result. It must not be changed later.
         name: shown in graphs, errors and reports.
 
     Attributes:
@@ -81,16 +81,16 @@ class GraphOperation(OfGraphs):
         self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The results, arrays of their own."""
+        """Returns the results, in arrays of their own."""
         if any(recorder.follows_state for recorder in recording.recorders.active):
-            # A run that is recorded is an eager one: nothing is compiled before it comes again.
+            # A recorded run is eager: nothing is compiled before the second call.
             if self._optimized is None:
                 self._optimized = simplified(self.graph)
             return tuple(interpret(self._optimized, arrays))
         return tuple(self.program()(arrays))
 
     def program(self) -> Program:
-        """The program that is run."""
+        """Returns the compiled program."""
         if self._program is None:
             self._program = Program(self.graph)
         return self._program
@@ -99,11 +99,11 @@ class GraphOperation(OfGraphs):
 
     @property
     def result_count(self) -> int:
-        """How many results it has."""
+        """The number of results."""
         return len(self.graph.results)
 
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
-        """The operation that gives the values that gradients will read, after the results: a variant of this one."""
+        """Returns a variant with the residuals after the results."""
         return _variant(self, flags, inputs)
 
     @property
@@ -121,8 +121,8 @@ class GraphOperation(OfGraphs):
         try:
             return pullback(tensors)
         except GuardError:
-            # A rule asked for a value, which was another one: the way to go is recorded again.
-            return self.pullback(needs, have, tensors, anew=True)(tensors)
+            # A gradient rule read a value in Python, which has changed: its new trace is recorded.
+            return self.pullback(needs, have, tensors, rebuild=True)(tensors)
 
     def pullback(
         self,
@@ -131,26 +131,26 @@ class GraphOperation(OfGraphs):
         tensors: Sequence[Tensor],
         *,
         dense: bool = False,
-        anew: bool = False,
+        rebuild: bool = False,
     ) -> Pullback:
-        """The function from cotangents of results to cotangents of inputs.
+        """Returns the function from cotangents of results to cotangents of inputs.
 
         Args:
             needs: which inputs' cotangents are wanted.
             have: which results have a cotangent.
             tensors: inputs, results and cotangents, any that fit.
             dense: whether all cotangents are tensors, none of them rows.
-            anew: whether to make it anew even if there is one.
+            rebuild: whether to make it again even if there is one.
         """
         key = needs, have, dense
-        found = None if anew else self._pullbacks.get(key)
+        found = None if rebuild else self._pullbacks.get(key)
         if found is None:
             found = made_pullback(self, needs, have, tensors, dense)
             keep(self._pullbacks, key, found)
         return found
 
     def pulled_back(self, needs: Flags, have: Flags, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        """The cotangents of inputs, for arrays.
+        """Returns the cotangents of inputs, for arrays.
 
         Args:
             needs, have: as of ``pullback``.
@@ -162,7 +162,7 @@ class GraphOperation(OfGraphs):
         try:
             return found.on_arrays(arrays)
         except GuardError:
-            return self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True, anew=True).on_arrays(
+            return self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True, rebuild=True).on_arrays(
                 arrays
             )
 
@@ -171,8 +171,8 @@ class Pullback(NamedTuple):
     """The gradient of a graph.
 
     Attributes:
-        operation: gives all that the cotangents are made of; None if there are none.
-        used: which of inputs, results and cotangents are the operation's inputs.
+        operation: computes all parts of the cotangents; None if there are none.
+        used: the numbers of the inputs, results and cotangents that are the operation's inputs.
         forms: for each input of the graph: None, "dense", or for rows of a tensor (two results, the rows and their
             positions) the tensor's shape.
     """
@@ -182,7 +182,7 @@ class Pullback(NamedTuple):
     forms: tuple[Any, ...]
 
     def __call__(self, tensors: Sequence[Tensor]) -> list[Any]:
-        """For each input its cotangent: a tensor, an ``IndexedSlices``, or None."""
+        """Returns for each input its cotangent: a tensor, an ``IndexedSlices``, or None."""
         found = iter(() if self.operation is None else self.operation(*[tensors[i] for i in self.used]))
         return [
             None if form is None else next(found) if form == "dense" else IndexedSlices(next(found), next(found), form)
@@ -190,7 +190,7 @@ class Pullback(NamedTuple):
         ]
 
     def on_arrays(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        """For each input its cotangent, an array or None, where none is made of rows."""
+        """Returns for each input its cotangent, an array or None, if none is made of rows."""
         found = iter(() if self.operation is None else self.operation.run(*[arrays[i] for i in self.used]))
         return [None if form is None else next(found) for form in self.forms]
 
@@ -199,15 +199,15 @@ class Pullback(NamedTuple):
 
 
 def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] = ()) -> list[Entry]:
-    """Runs nodes as operations on tensors, under whoever records.
+    """Runs nodes as operations on tensors, under the active recorders.
 
     Args:
-        graph: what to run.
-        known: tensors by the ids of values; those made are put in. What is there is not computed again.
+        graph: its nodes run.
+        known: tensors by the ids of values; new tensors are added. Known values are not computed again.
         sources: tensors with respect to which there will be gradients.
 
     Returns:
-        What a tape that watches ``sources`` would have written down.
+        The entries of a tape that watches ``sources``.
     """
     entries = []
     tracked = set(map(id, sources))
@@ -230,14 +230,14 @@ def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] 
 
 
 def called(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
-    """The results of an operation as a primitive: some rows of the table are public functions, too."""
+    """Returns the results of an operation as a primitive: some rows of the table are also public functions."""
     made = isinstance(operation, MadeOperation)
     found = operation(*inputs, **attributes) if made else Operation.__call__(operation, *inputs, **attributes)
     return found if type(found) is tuple else (found,)
 
 
 def _own(tensor: Tensor) -> Tensor:
-    """The same values as a tensor known to nobody, that stands for an argument."""
+    """Returns the same values as a new tensor, which no recorder knows, to be an argument."""
     return Tensor(tensor._on_host())
 
 
@@ -249,7 +249,7 @@ def _arguments(graph: Graph, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
 
 
 class _Listener(recording.Recorder):
-    """Notes what operations read."""
+    """Notes the inputs of operations."""
 
     def __init__(self) -> None:
         self.read: dict[int, Tensor] = {}
@@ -286,7 +286,7 @@ def _variant(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) 
 
 
 def _run_with_guards(graph: Graph, known: dict[int, Tensor]) -> None:
-    """Runs all nodes, and those that are guards as guards, so that they are recorded, too."""
+    """Runs all nodes; guards run as guards, so that they are recorded, too."""
     start = 0
     for position, node in enumerate(graph.nodes):
         if node.kind is Kind.GUARD:
@@ -301,7 +301,7 @@ def _run_with_guards(graph: Graph, known: dict[int, Tensor]) -> None:
 
 
 def _worth_keeping(graph: Graph, count: int) -> list[Value]:
-    """Of the results from number ``count`` on those that can't be had cheaply from inputs and the others."""
+    """Returns the results from number ``count`` on that can't be computed cheaply from inputs and other results."""
     wanted = {id(value) for value in graph.results[count:]}
     kept = []
     at_hand = {id(value) for value in graph.results[:count]}
@@ -333,12 +333,12 @@ def made_pullback(
     dense: bool,
     given: Sequence[Value] | None = None,
 ) -> Pullback:
-    """The gradient of an operation, made anew; see ``GraphOperation.pullback``.
+    """Makes the gradient of an operation; see ``GraphOperation.pullback``.
 
     Args:
         operation, needs, have, dense: as there.
         tensors: inputs, results and cotangents.
-        given: which values the results among ``tensors`` are; all of the operation's if None.
+        given: the values of the results among ``tensors``; all of the operation's if None.
     """
     graph, count = operation.graph, len(needs)
     given = graph.results if given is None else given
@@ -387,10 +387,10 @@ def made_pullback(
 class StatefulCall:
     """A recorded graph, called as one operation: state is read before it and assigned after it.
 
-    Gradients reach the variables that the graph reads. Nothing is changed if it fails.
+    Gradients flow to the variables that the graph reads. Nothing is changed if it fails.
 
     Args:
-        graph: what was recorded; left as it is.
+        graph: the recorded graph; it is not changed.
         count: the number of its arguments.
         name: shown in graphs, errors and reports.
 
@@ -404,10 +404,10 @@ class StatefulCall:
         self.operation = GraphOperation(explicit_state(graph, count, self._state), name)
 
     def __call__(self, *inputs: Tensor) -> list[Tensor]:
-        """The results of the graph on its arguments.
+        """Returns the results of the graph on its arguments.
 
         Raises:
-            GuardError: the program would have gone another way; nothing has been changed.
+            GuardError: a guard has another outcome; nothing has been changed.
         """
         found = self.operation(*inputs, *[v._read_as_stored() for v in self._state.read])
         for variable, value in zip(self._state.written, found[self._count :], strict=True):

@@ -1,7 +1,8 @@
-"""Loops as one operation: a graph that is run again and again.
+"""Loops as one operation: a graph that runs repeatedly.
 
-A loop carries values from trip to trip, takes one row of each of several tensors in each trip, and stacks what a trip gives
-besides. It ends when the rows do, or when a second graph, its condition, says so; or after a number of trips.
+A loop carries values from iteration to iteration, takes one row of each of several tensors in each iteration, and stacks the
+other results of an iteration. It ends after the last row, or when a second graph, its condition, says so, or after a number of
+iterations.
 """
 
 from __future__ import annotations
@@ -24,31 +25,31 @@ from fastgrad.tensor import Tensor, constant_tensor
 
 
 class Loop(Structured):
-    """Trips of one graph.
+    """Iterations of one graph.
 
-    Its inputs are the values carried, tensors of whose rows each trip takes one, what all trips read (captured), and, if it
-    is ``limited`` or ``counted``, a number of trips. Its results are what is carried out of the last trip, what each trip
-    gives besides, stacked, and, if it ``counts``, the number of trips.
+    Its inputs are the carried values, tensors of which each iteration takes one row, the values that all iterations read
+    (captured), and, if it is ``limited`` or ``counted``, a number of iterations. Its results are the carried values after the last
+    iteration, the other results of the iterations, stacked, and, if it ``counts``, the number of iterations.
 
     Args:
-        body: takes what is carried, a row of each tensor, and what is captured; gives what is carried on, and more.
-        condition: takes the same, without rows; gives one boolean. None where the rows say how many trips there are.
-        carried: number of values carried.
+        body: takes the carried values, a row of each tensor, and the captured values; returns the next carried values, and more.
+        condition: takes the same, without rows; returns one boolean. None if the rows decide the number of iterations.
+        carried: number of carried values.
         trips: number of rows; None with a condition.
-        limited: whether its last input is the greatest number of trips.
+        limited: whether its last input is the greatest number of iterations.
         reverse: whether the last row comes first.
         name: shown in graphs, errors and reports.
-        most: with a condition and stacked results, for how many trips they have room; with more it is another way to go.
-        origin: with ``most``, the loop without, of which this one was made.
-        counts: whether it gives the number of trips, an int64.
-        counted: whether its last input is how many of the rows there are trips for.
+        most: with a condition and stacked results, the capacity in iterations; with more it raises ``GuardError``.
+        origin: with ``most``, the loop without it, from which this one was made.
+        counts: whether it returns the number of iterations, an int64.
+        counted: whether its last input is the number of rows to iterate over.
 
     Attributes:
         body, condition, carried, trips, limited, reverse, most, origin, counts, counted: as given.
         rows: number of tensors whose rows are taken.
-        length: how many rows stacked results have.
-        gives: number of results, but for the number of trips.
-        room: for how many trips those made of it turned out to need room: the only thing about a loop that changes, as equal
+        length: the number of rows of stacked results.
+        gives: number of results, without the number of iterations.
+        room: the capacity that loops made from it have needed so far. It is the only thing about a loop that changes, as equal
             loops are one object (equal_graphs.py).
     """
 
@@ -80,28 +81,28 @@ class Loop(Structured):
 
     @property
     def graphs(self) -> dict[str, Graph]:
-        """What it is made of, for text."""
+        """The graphs of the loop, for text."""
         condition = {} if self.condition is None else {"condition": self.condition.graph}
         return {**condition, "trip": self.body.graph}
 
     def parts(self, inputs: Any) -> tuple[list[Any], list[Any], list[Any], Any]:
-        """Inputs by what they are: carried, rows, captured, and the number of trips if there is one."""
+        """Returns the inputs as carried values, rows, captured values, and the number of iterations if there is one."""
         listed = list(inputs)
         number = listed.pop() if self.limited or self.counted else None
         ends = self.carried, self.carried + self.rows
         return listed[: ends[0]], listed[ends[0] : ends[1]], listed[ends[1] :], number
 
     @property
-    def rooms(self) -> list[Loop]:  # type: ignore[override]  # computed, as it is one of them
-        """Loops in it that are made for a number of trips."""
+    def rooms(self) -> list[Loop]:  # type: ignore[override]  # a property, as the loop itself may be in it
+        """The loops in it that have a capacity."""
         inner = [self.body] if self.condition is None else [self.body, self.condition]
         return [*([] if self.most is None else [self]), *[loop for part in inner for loop in part.rooms]]
 
     def goes_on(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
-        """Whether there is another trip, given arrays.
+        """Returns whether there is another iteration, given arrays.
 
         Raises:
-            GuardError: there is no room for it.
+            GuardError: its number is beyond the capacity.
         """
         if self.condition is None:
             return done < self.total(number)
@@ -114,18 +115,18 @@ class Loop(Structured):
         return True
 
     def outgrown(self) -> GuardError:
-        """The error for more trips than there is room for; the loop that it was made of will be given more."""
+        """Returns the error for more iterations than the capacity, and doubles the capacity at the origin."""
         assert self.most is not None
         assert self.origin is not None
         self.origin.room = max(self.origin.room, 2 * self.most)
         return GuardError(Node(Kind.GUARD, ("int", self.most)), self.most + 1)
 
     def total(self, number: Any) -> int:
-        """How many trips there are, if rows say it."""
+        """Returns the number of iterations, if rows decide it."""
         return int(number) if self.counted else (self.trips or 0)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The results."""
+        """Returns the results."""
         carried, rows, captured, number = self.parts(arrays)
         stacks = self.empty_stacks()
         total = self.total(number)
@@ -140,19 +141,19 @@ class Loop(Structured):
         return (*carried, *stacks, *([np.array(done, np.int64)] if self.counts else []))
 
     def empty_stacks(self) -> list[np.ndarray]:
-        """Memory for what trips give besides."""
+        """Returns memory for the stacked results."""
         return [np.zeros((self.length, *y.shape), y.dtype) for y in self.body.graph.results[self.carried :]]
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
-        """The kernel of a loop whose trips are all native."""
+        """Returns the kernel of a loop whose iterations are all native."""
         return launches_of_loop(self, inputs, outputs)
 
     def row_of(self, done: int, total: int) -> int:
-        """The row that comes after ``done`` of ``total`` trips."""
+        """Returns the row that comes after ``done`` of ``total`` iterations."""
         return total - 1 - done if self.reverse else done
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The results, by operations."""
+        """Returns the results, computed by operations."""
         carried, rows, captured, number = self.parts(inputs)
         number = None if number is None else number._on_host()
         sliced = [TABLE["unstack"](x, axis=0) for x in rows]
@@ -173,21 +174,21 @@ class Loop(Structured):
 
     @property
     def result_count(self) -> int:
-        """How many results it has."""
+        """The number of results."""
         return self.gives + self.counts
 
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
-        """The loop with further results, which its gradient reads; None where that is found anew each time."""
+        """Returns the loop with residuals as further results; None if its gradient is computed again each time."""
         from fastgrad.compiler.control_flow.scan_gradient import keeping
 
         return keeping(self, flags, inputs)
 
     def kept(self, used: Flags) -> Flags:
-        """Of the results those that can't be dropped, if nobody reads any but ``used``: what is carried stays."""
+        """Returns flags of the results that must stay if only ``used`` are read: carried values always stay."""
         return (*[True] * self.carried, *used[self.carried : self.gives], *[True] * self.counts)
 
     def with_results(self, kept: Flags) -> Loop:
-        """The same loop, for programs that are only run, with fewer results."""
+        """Returns the same loop with fewer results, for programs that only run forward."""
         found = self._reduced.get(kept)
         if found is None:
             graph = self.body.graph
@@ -209,10 +210,10 @@ class Loop(Structured):
             )
         return found
 
-    # ---- what depends on what ------------------------------------------------------------------------
+    # ---- dependencies --------------------------------------------------------------------------------
 
     def body_flags(self, flags: Flags) -> tuple[Flags, Flags]:
-        """For marked inputs, the body's inputs and results that depend on one of them in some trip."""
+        """Returns flags of the body's inputs and results that depend on a marked input in some iteration."""
         carried, rows, captured, _ = self.parts(flags)
         while True:
             inputs = (*carried, *rows, *captured)
@@ -223,12 +224,12 @@ class Loop(Structured):
             carried = more
 
     def leading(self, needs: Flags, have: Flags) -> Flags:
-        """Of the inputs marked in ``needs`` those that results marked in ``have`` depend on."""
+        """Returns flags of the inputs in ``needs`` that results in ``have`` depend on."""
         found = [False] * len(needs)
         for place, need in enumerate(needs):
             if need:
                 inputs, results = self.body_flags(tuple([other == place for other in range(len(needs))]))
-                # What is carried is also what comes out if there is no trip.
+                # Without an iteration the carried inputs are the results.
                 reached = (
                     *[a or b for a, b in zip(inputs, results, strict=False)][: self.carried],
                     *results[self.carried :],
@@ -238,7 +239,7 @@ class Loop(Structured):
 
 
 def trips_of(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
-    """How many trips a loop with a condition makes.
+    """Returns the number of iterations of a loop with a condition.
 
     Args:
         loop: the loop.

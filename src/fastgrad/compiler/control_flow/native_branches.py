@@ -1,4 +1,4 @@
-"""Branches as native steps: one kernel looks at the index and runs the program of a branch."""
+"""Branches as native steps: one kernel reads the index and runs the program of a branch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fastgrad.kernels.runtime.launch import Constant, Inner, Input, Launch, Laun
 
 
 def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches | None:
-    """The kernel of branches.
+    """Returns the kernel of branches.
 
     Args:
         branches: a ``Branches``.
         inputs, outputs: its values in a graph.
 
     Returns:
-        None if a branch has work that the team should share, or that is not native: then Python runs its program.
+        None if a branch has work that the thread pool should share, or that is not native: then Python runs its program.
     """
     plans = [branch.program().plan for branch in branches.branches]
     longest = max([work_of(plan).nanoseconds for plan in plans])

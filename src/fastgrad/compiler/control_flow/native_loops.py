@@ -1,4 +1,4 @@
-"""Loops as native steps: one kernel runs the program of each trip, and that of the condition before it."""
+"""Loops as native steps: one kernel runs the program of each iteration, and the condition's program before it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ WORDS: np.dtype = np.dtype(np.int64)
 
 
 def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
-    """The kernel of a loop.
+    """Returns the kernel of a loop.
 
     Args:
         loop: a ``Loop``.
         inputs, outputs: its values in a graph.
 
     Returns:
-        None if a trip has work that the team should share or that is not native: then Python runs the program of each trip.
+        None if an iteration has work that the thread pool should share or that is not native: then Python runs the program of
+        each iteration.
     """
     plan = loop.body.program().plan
     work = work_of(plan)
@@ -106,7 +107,7 @@ def _while(
 
 
 TRIPS = 8
-"""How many trips of a loop with a condition are taken for granted when its time is estimated."""
+"""The number of iterations that the time estimate of a loop with a condition assumes."""
 
 
 def _words(records: Sequence[tuple[int, ...]]) -> Constant:
@@ -118,12 +119,12 @@ def _scratch(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tuple[np.dt
 
 
 def is_one_call(plan: Plan) -> bool:
-    """Whether a program is one native call that goes one way and has arrays."""
+    """True if a program is one native call with one trace, and has arrays."""
     return plan.native and len(plan.stretches) == 1 and bool(plan.arguments or plan.results)
 
 
 def own_cost_of(plan: Plan) -> float:
-    """About how many nanoseconds a program takes without the loops in it, which count their own trips."""
+    """Returns about how many nanoseconds a program takes without its loops, which count their own iterations."""
     loops = [
         launch for action in plan.actions if action.launches for launch in action.launches.launches if _is_loop(launch)
     ]
@@ -135,12 +136,12 @@ def _is_loop(launch: Launch) -> bool:
 
 
 def table(operands: Sequence[Any]) -> Launch:
-    """Words that tell the addresses of arrays."""
+    """Returns the words that hold the addresses of arrays."""
     return Launch(looping.addresses[()], (tuple(operands),))
 
 
 def _stacked(loop: Any, plan: Plan) -> list[list[int]]:
-    """For each result of a trip's program, of which of the loop's results it is a row."""
+    """Returns for each result of an iteration's program the loop's results of which it is a row."""
     returned = plan.stretches[0].returned
     return [
         [place for place, one in enumerate(returned) if one == number and place >= loop.carried]
@@ -149,7 +150,7 @@ def _stacked(loop: Any, plan: Plan) -> list[list[int]]:
 
 
 def _arrays(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
-    """A record for each array of a trip, and the sizes of the results that are only carried on."""
+    """Returns a record for each array of an iteration, and the sizes of the results that are only carried on."""
     layout: Layout = [_argument(loop, number, size_of(value)) for number, value in plan.arguments]
     buffers: list[int] = []
     for value, stacked in zip(plan.results, _stacked(loop, plan), strict=True):
@@ -162,7 +163,7 @@ def _arrays(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
 
 
 def _copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
-    """The steps after the loop that copy results which are the same as others."""
+    """Returns the steps after the loop that copy results that are the same as others."""
     copies = []
     for first, *others in filter(None, _stacked(loop, plan)):
         size = size_of(outputs[first])

@@ -1,8 +1,9 @@
-"""Operations made of graphs: under a tape another operation runs in their place, that also gives what the gradient reads.
+"""Operations made of graphs: under a tape a variant runs in their place, which also returns the residuals.
 
-How much that is may show only when it runs: a loop with a condition keeps a row for each trip, and has room for some number of
-them. With more trips it raises ``GuardError``, and notes at the loop that it was made of how much room it takes. Whatever was
-made with it is then outgrown, at any depth, and is made anew when it is needed next.
+The size of the residuals may show only at run time: a loop with a condition keeps a row for each iteration, and has memory
+for a limited number of them, its capacity. With more iterations it raises ``GuardError``, and notes the needed capacity at the
+loop from which it was made. All operations made with it, at any depth, are then outgrown, and are made again at their next
+use.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ Flags = tuple[bool, ...]
 Ran = TypeVar("Ran")
 
 MOST_FORWARDS = 16
-"""How many operations an operation keeps that run in its place; beyond that the oldest is made anew when it is needed."""
+"""The most variants that an operation keeps; beyond that the oldest is dropped, and made again if it is needed."""
 
 
 class OfGraphs(MadeOperation):
     """An operation made of graphs.
 
     Attributes:
-        rooms: loops in it, at any depth, that are made for a number of trips.
+        rooms: loops in it, at any depth, that have a capacity.
     """
 
     rooms: Sequence[Any] = ()
@@ -38,11 +39,11 @@ class OfGraphs(MadeOperation):
 
     @property
     def result_count(self) -> int:
-        """How many results it has."""
+        """The number of results."""
         raise NotImplementedError
 
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> OfGraphs | None:
-        """Another one that gives what gradients read, after the results; None if it can't be told beforehand what they read.
+        """Returns a variant with the residuals after the results; None if the residuals are not known before the run.
 
         Args:
             flags: for each input whether gradients with respect to it are wanted.
@@ -51,7 +52,7 @@ class OfGraphs(MadeOperation):
         raise NotImplementedError
 
     def forward(self, flags: Flags, inputs: Sequence[Tensor]) -> Any:
-        """What is run under tapes that watch these inputs: ``keeping``, made once, or the operation itself."""
+        """Returns the operation to run under tapes that watch these inputs: a cached ``keeping``, or the operation."""
         if True not in flags:
             return self
         found = self._forwards.get(flags)
@@ -61,10 +62,10 @@ class OfGraphs(MadeOperation):
         return found
 
     def ran_forward(self, flags: Flags, inputs: Sequence[Tensor], run: Callable[[Any], Ran]) -> tuple[Any, Ran]:
-        """``forward``, and what ``run`` does with it, again with a new one for as long as there is too little room in it.
+        """Returns ``forward`` and ``run(forward)``; repeats with a new variant while its capacity is too small.
 
         Raises:
-            GuardError: there is too little room in the operation itself, or it goes another way for another reason.
+            GuardError: the capacity of the operation itself is too small, or a guard has another outcome for another reason.
         """
         while True:
             forward = self.forward(flags, inputs)
@@ -75,7 +76,7 @@ class OfGraphs(MadeOperation):
                     raise
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The results as tensors; recorders are told."""
+        """Returns the results as tensors; recorders are told."""
         flags = watched(inputs) if recorders.active else ()
         if True in flags:
             run = MadeOperation.__call__
@@ -84,18 +85,18 @@ class OfGraphs(MadeOperation):
 
 
 def is_outgrown(rooms: Sequence[Any]) -> bool:
-    """Whether a loop has turned out to need more room than it is made with."""
+    """True if a loop needs more capacity than it has."""
     return any(loop.most < loop.origin.room for loop in rooms)
 
 
 def rooms_of(graph: Graph) -> tuple[Any, ...]:
-    """The loops in a graph, at any depth, that are made for a number of trips, each once."""
+    """Returns the loops in a graph, at any depth, that have a capacity, each once."""
     inner = [node.payload for node in graph.nodes if isinstance(node.payload, OfGraphs)]
     return tuple(dict.fromkeys([loop for operation in inner for loop in operation.rooms]))
 
 
 def keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
-    """Puts a value into a bounded cache."""
+    """Adds a value to a bounded cache."""
     kept.pop(key, None)
     if len(kept) >= MOST_FORWARDS:
         kept.pop(next(iter(kept)), None)

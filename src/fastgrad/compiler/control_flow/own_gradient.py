@@ -1,4 +1,4 @@
-"""Gradients of the user's own in a graph, which may be differentiated later on."""
+"""Gradients that the user defines, in a graph that may be differentiated later."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from fastgrad.tensor import Tensor
 
 
 class OwnGradient(MadeOperation):
-    """Gives its first inputs as they are; its gradient is a graph.
+    """Returns its first inputs unchanged; its gradient is a graph.
 
-    The other inputs are those of the function that has the gradient, and what else the graph reads.
+    The other inputs are those of the function that has the gradient, and further values that the graph reads.
 
     Args:
         name: shown in graphs, errors and reports.
         passes_on: number of the first inputs.
-        backward: takes cotangents of the results and what it reads; gives those cotangents of the function's inputs that
-            are not None.
+        backward: takes cotangents of the results and the values that it reads; returns those cotangents of the function's
+            inputs that are not None.
         there: for each input of the function whether it has a cotangent.
     """
 
@@ -32,7 +32,7 @@ class OwnGradient(MadeOperation):
         self._backward, self._there = backward, tuple(there)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The first inputs."""
+        """Returns the first inputs."""
         return arrays[: self.passes_on]
 
     @property

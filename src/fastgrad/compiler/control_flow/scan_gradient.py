@@ -1,8 +1,8 @@
-"""The gradient of a loop is a loop over rows: from the last trip to the first.
+"""The gradient of a loop: a loop over rows, from the last iteration to the first.
 
-The loop itself gives more then: what each trip was given, and what of a trip its gradient will read, stacked, a row for each
-trip. These are rows of the loop backwards, which carries cotangents, and sums of those of what all trips read. As
-both are loops over rows, so are all further derivatives.
+The forward loop then has further results: the inputs of each iteration and its residuals, stacked, a row for each
+iteration. They are the rows of the backward loop. It carries cotangents, and sums the cotangents of the values that all
+iterations read. Forward and gradient are both loops over rows, and so are all further derivatives.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ from fastgrad.tensor import Tensor, constant_tensor
 
 
 def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
-    """A loop that gives what its gradient reads.
+    """Returns a loop that also returns the residuals.
 
     Args:
-        loop: left as it is.
+        loop: the loop; it is not changed.
         flags: for each input whether gradients with respect to it are wanted.
         inputs: of the loop.
 
     Returns:
-        A loop with more results; None if a trip's gradient goes by values, which may differ from trip to trip.
+        A loop with more results; None if an iteration's gradient depends on values in Python, which may differ between
+        iterations.
     """
     body_flags, reached = loop.body_flags(flags)
     examples = _first_trip(loop, inputs)
@@ -66,11 +67,11 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
 
 ROOM = 1 << 18
 LEAST, MOST = 16, 1024
-"""Bytes that stacks of a loop with a condition may take before it is known to need more, and bounds of the trips for them."""
+"""Bytes of the stacks of a loop with a condition before it is known to need more, and bounds of its first capacity."""
 
 
 def _room(done: int, size: int) -> int:
-    """For how many trips there is room: twice as many as there were, or what a little memory holds."""
+    """Returns the capacity: twice the number of iterations so far, or as many as a little memory holds."""
     least = 1 << max(2 * done - 1, LEAST - 1).bit_length()
     return max(least, min(MOST, ROOM // max(size, 1)))
 
@@ -82,18 +83,18 @@ def _first_trip(loop: Loop, inputs: Sequence[Tensor]) -> list[np.ndarray]:
 
 
 def _some_row(loop: Loop) -> int:
-    """A row that all tensors have."""
+    """Returns a row that all tensors have."""
     return 0 if loop.condition is not None or loop.counted else loop.row_of(0, loop.total(None))
 
 
 class _Keeping(Loop):
-    """A loop that gives what its gradient reads.
+    """A loop that also returns the residuals.
 
     Args:
         loop: the loop itself.
         body: its body, with more results.
-        before: for which of the values carried it gives what each trip was given.
-        most: with a condition, for how many trips there is room.
+        before: the carried values for which it stacks the inputs of each iteration.
+        most: with a condition, the capacity.
     """
 
     def __init__(self, loop: Loop, body: GraphOperation, before: list[int], most: int | None) -> None:
@@ -111,12 +112,12 @@ class _Keeping(Loop):
             counts=loop.condition is not None,
             counted=loop.counted,
         )
-        self._made_of = loop  # as long as this one is there, equal loops are the same object (equal_graphs.py)
+        self._made_of = loop  # keeps it alive, so that equal loops are the same object (equal_graphs.py)
         self._before = {j: loop.gives + place for place, j in enumerate(before)}
         self._backwards: dict[tuple[Flags, Flags], _Backwards] = {}
 
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
-        """It gives it already."""
+        """Returns None: the residuals are among the results already."""
 
     @property
     def gradient(self) -> Joint:
@@ -137,7 +138,7 @@ class _Keeping(Loop):
 
 
 class _Backwards:
-    """The loop backwards, for certain cotangents."""
+    """The backward loop, for certain cotangents."""
 
     def __init__(
         self, loop: Loop, before: dict[int, int], needs: Flags, have: Flags, inputs: Any, y: Any, g: Any
@@ -169,7 +170,7 @@ class _Backwards:
         )
 
     def __call__(self, inputs: Sequence[Tensor], y: Sequence[Tensor], g: Sequence[Any]) -> tuple[Tensor, ...]:
-        """The cotangents of the inputs that need one, in order."""
+        """Returns the cotangents of the inputs that need one, in order."""
         start, rows, captured, _ = self._loop.parts(inputs)
         cotangents = [zeros_like(start[j]) if g[j] is None else g[j] for j in self._carried]
         sums = [zeros_like(captured[c]) for c in self._captured]
@@ -190,7 +191,7 @@ class _Backwards:
         )
 
     def _trip(self, inputs: Any, y: Any, g: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-        """Arrays of one trip: what it was given, the stacked results, and cotangents of what it carries and gives."""
+        """Returns arrays of one iteration: inputs, stacked results, and cotangents of carried and stacked values."""
         loop = self._loop
         start, rows, captured, _ = loop.parts([x._on_host() for x in inputs])
         row = _some_row(loop)
@@ -204,7 +205,7 @@ class _Backwards:
 
     def _pullback(self, flags: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Pullback:
         trip, results, cotangents, given = self._trip(inputs, y, g)
-        # What is carried on is known where it is among the stacked results, too.
+        # A carried value is known only if it is also among the stacked results.
         return made_pullback(
             self._loop.body,
             flags,
@@ -215,7 +216,7 @@ class _Backwards:
         )
 
     def _body(self, pullback: Pullback, inputs: Any, y: Any, g: Any) -> Graph:
-        """One trip backwards: from cotangents, sums, and the rows of inputs, results and their cotangents."""
+        """Returns the graph of a backward iteration: from cotangents, sums, rows of inputs, results and cotangents."""
         loop = self._loop
         trip, results, cotangents, given = self._trip(inputs, y, g)
         ends = loop.carried, loop.carried + loop.rows
@@ -249,7 +250,7 @@ class _Backwards:
 
 
 def _without_unread(graph: Graph, first: int) -> tuple[Graph, list[int]]:
-    """The graph without arguments that nothing reads, from number ``first`` on, and which of those stay."""
+    """Returns the graph without unread arguments, from number ``first`` on, and the numbers of those that stay."""
     read = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
     arguments = [node for node in graph.nodes if node.kind is Kind.ARGUMENT]
     stay = sorted([n.payload for n in arguments if n.payload >= first and id(n.outputs[0]) in read])
@@ -264,7 +265,7 @@ def _without_unread(graph: Graph, first: int) -> tuple[Graph, list[int]]:
 
 
 class _Places:
-    """Numbers of the arguments of a trip backwards."""
+    """Numbers of the arguments of a backward iteration."""
 
     def __init__(self, *counts: int) -> None:
         cotangents, sums, rows, results, given = counts
@@ -274,24 +275,24 @@ class _Places:
         self._captured = self._given + given
 
     def row(self, number: int) -> int:
-        """Of a row of an input."""
+        """Returns the number of a row of an input."""
         return self._rows + number
 
     def result(self, number: int) -> int:
-        """Of a row of a result."""
+        """Returns the number of a row of a result."""
         return self._results + number
 
     def given(self, number: int) -> int:
-        """Of a row of a cotangent."""
+        """Returns the number of a row of a cotangent."""
         return self._given + number
 
     def captured(self, number: int) -> int:
-        """Of what all trips read."""
+        """Returns the number of a value that all iterations read."""
         return self._captured + number
 
 
 def ran(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
-    """What a pullback gives, by operations of which whoever records is told one by one.
+    """Runs a pullback as single operations, so that recorders see each of them.
 
     Args:
         pullback: dense.
@@ -310,5 +311,5 @@ def ran(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
 
 
 def zeros_like(x: Tensor) -> Tensor:
-    """Zeros of the shape and dtype of a tensor, as a constant."""
+    """Returns zeros of the shape and dtype of a tensor, as a constant."""
     return constant_tensor(np.zeros(x._array.shape, x._array.dtype))

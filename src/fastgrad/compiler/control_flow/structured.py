@@ -1,8 +1,8 @@
 """Operations made of several graphs, with Python code between them: branches and loops.
 
-Such an operation says what it computes twice: ``run`` on arrays, as directly as it can, and ``on_tensors`` in operations on
-tensors, which tapes can follow. The second gives all derivatives that have no code of their own: ``ByTape``
-runs it under a tape whenever it is run itself.
+Such an operation has two implementations: ``run`` on arrays, as directly as possible, and ``on_tensors`` by operations on
+tensors, which tapes can record. The second gives all derivatives that have no code of their own: ``ByTape``
+runs it under a tape at each of its own runs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from fastgrad.tensor import Tensor
 
 
 class Structured(OfGraphs):
-    """An operation that is told in operations, too."""
+    """An operation with a second implementation by operations."""
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The results, computed by operations that tapes can follow."""
+        """Returns the results, computed by operations that tapes can record."""
         raise NotImplementedError
 
     @property
@@ -42,10 +42,10 @@ class Structured(OfGraphs):
 
 
 def wanted(needs: Flags, g: Any, inputs: tuple[Tensor, ...]) -> tuple[Flags, Flags, list[Tensor]]:
-    """What a gradient rule is asked for.
+    """Returns the request to a gradient rule.
 
     Returns:
-        Which inputs' cotangents are wanted, which results have one, and these cotangents.
+        Flags of the inputs whose cotangents are wanted, flags of the results that have one, and these cotangents.
     """
     cotangents = g if type(g) is tuple else (g,)
     have = tuple([one is not None and is_differentiable(one._array.dtype) for one in cotangents])
@@ -54,7 +54,7 @@ def wanted(needs: Flags, g: Any, inputs: tuple[Tensor, ...]) -> tuple[Flags, Fla
 
 
 def spread_out(flags: Flags, found: tuple[Any, ...]) -> list[Any]:
-    """The items of ``found`` where ``flags`` are True, None elsewhere."""
+    """Returns the items of ``found`` where ``flags`` are True, None elsewhere."""
     items = iter(found)
     return [next(items) if flag else None for flag in flags]
 
@@ -62,8 +62,8 @@ def spread_out(flags: Flags, found: tuple[Any, ...]) -> list[Any]:
 class ByTape(Structured):
     """The gradient of an operation, computed by a tape.
 
-    Its inputs are the operation's and cotangents of those results that have one, its results the cotangents of those inputs
-    that need one; zeros where nothing depends on an input.
+    Its inputs are the operation's and the cotangents of those results that have one. Its results are the cotangents of those
+    inputs that need one; zeros if nothing depends on an input.
     """
 
     def __init__(self, primal: Structured, needs: Flags, have: Flags) -> None:
@@ -73,21 +73,21 @@ class ByTape(Structured):
 
     @property
     def result_count(self) -> int:
-        """How many results it has."""
+        """The number of results."""
         return sum(self._needs)
 
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
-        """Its gradient is found anew each time."""
+        """Returns None: its gradient is computed again each time."""
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The cotangents."""
+        """Returns the cotangents."""
         with apart():
             return tuple([y._array for y in self.on_tensors(*[Tensor(array) for array in arrays])])
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The cotangents, by operations."""
+        """Returns the cotangents, computed by operations."""
         count = len(self._needs)
-        # One tensor may stand for several inputs, of which each has a cotangent of its own.
+        # One tensor may be several inputs, and each input has its own cotangent.
         xs = [TABLE["recomputed_input"](x) if need else x for x, need in zip(inputs[:count], self._needs, strict=True)]
         sources = [x for x, need in zip(xs, self._needs, strict=True) if need]
         with GradientTape(watch_accessed_variables=False) as tape:
@@ -99,7 +99,7 @@ class ByTape(Structured):
 
 
 def leads(graph: Graph, sources: Flags) -> Flags:
-    """For each result of a graph whether a gradient flows from it to one of the arguments marked in ``sources``."""
+    """Returns for each result of a graph whether a gradient flows from it to an argument marked in ``sources``."""
     reached: set[int] = set()
     for node in graph.nodes:
         if node.kind is Kind.ARGUMENT:

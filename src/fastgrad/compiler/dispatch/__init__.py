@@ -1,1 +1,1 @@
-"""What happens at a call of a compiled function: arguments, captured names, and which program it is."""
+"""The call of a compiled function: its arguments, its captured names, and the choice of the program."""

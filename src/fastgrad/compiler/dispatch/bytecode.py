@@ -1,4 +1,4 @@
-"""Which names a Python function reads: globals, closure cells, arguments, and the attributes it takes from them."""
+"""The names that a Python function reads: globals, closure cells, arguments, and their attributes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Path(NamedTuple):
     """A name, and the attributes read from it.
 
     Attributes:
-        kind: "global", "free" (a closure cell), "local" (an argument), or "held" for values of which nothing is known: they may
-            be held by a container.
+        kind: "global", "free" (a closure cell), "local" (an argument), or "held" for an unknown value, which may be in a
+            container.
         name: the name.
         attributes: in the order in which they are read.
     """
@@ -28,7 +28,7 @@ class Path(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)
 def paths_of(code: CodeType) -> tuple[Path, ...]:
-    """All that a function and the functions inside it read, each once, in order."""
+    """Returns all paths that a function and its inner functions read, each once, in order."""
     found: dict[Path, None] = {}
     stored = _stores(code)
     arguments = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
@@ -36,8 +36,8 @@ def paths_of(code: CodeType) -> tuple[Path, ...]:
         name: Path("local", name, ()) for name in code.co_varnames[:arguments] if name not in stored
     }
     here: Path | None = None
-    asking: list[int] = []  # where `getattr` was read, and no name since
-    got: Path | None = None  # what a call of it gives
+    asking: list[int] = []  # positions of `getattr` reads that wait for an attribute name
+    got: Path | None = None  # the path of the result of its call
     for position, instruction in enumerate(dis.get_instructions(code)):
         name = instruction.opname
         if name in _SKIPPED:
@@ -77,12 +77,12 @@ def paths_of(code: CodeType) -> tuple[Path, ...]:
 
 
 def _is_asked(asking: list[int], position: int) -> bool:
-    """Whether a text is the second argument of ``getattr``: at least one other has been read since."""
+    """True if a string is the second argument of ``getattr``: at least one other value has been read since."""
     return bool(asking) and position - asking[-1] > 1
 
 
 def _stores(code: CodeType) -> dict[str, int]:
-    """How often each local name is given a value."""
+    """Returns how often each local name is assigned."""
     counts: dict[str, int] = {}
     for instruction in dis.get_instructions(code):
         if instruction.opname.startswith(("STORE_FAST", "DELETE_FAST", "STORE_DEREF")):

@@ -1,4 +1,4 @@
-"""What a function has recorded, by key; bounded, and without keeping anybody's objects alive."""
+"""The cache of a function's recordings, by key; bounded, and without references that keep user objects alive."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fastgrad.compiler.dispatch.signature import Call
 from fastgrad.compiler.dispatch.traces import Ways
 
 KEYS = 64
-"""How many keys a function keeps: those used last."""
+"""The most keys of a function; the least recently used are dropped."""
 
 VERSIONS = 8
-"""How many versions of its captured names a key keeps."""
+"""The most versions of a key, for different captured values."""
 
 
 class Version:
-    """What was recorded of one key while certain names were captured.
+    """The recordings of one key for one set of captured values.
 
     Attributes:
-        captures: the names, and what they were.
-        ways: the recordings.
+        captures: the captured names, and their values.
+        ways: the traces.
         entries: straight-line code for calls, by their form.
     """
 
@@ -35,13 +35,13 @@ class Version:
 
 
 class Key:
-    """What was recorded of one key, the version used last first.
+    """The recordings of one key; the most recently used version comes first.
 
     Attributes:
-        versions: one for each set of captured names.
-        runs_eagerly: whether such calls can't be replayed, and run as they are each time.
-        changed: the captured name for which versions were given up last, its value then and now.
-        made_variables: what was captured when a call made variables.
+        versions: one for each set of captured values.
+        runs_eagerly: whether such calls can't be replayed, and run in Python each time.
+        changed: the captured name for which versions were dropped last, with its old and its new value.
+        made_variables: the captures of a call that made variables.
     """
 
     def __init__(self, dropped: Callable[[], None]) -> None:
@@ -53,7 +53,7 @@ class Key:
         self.changed: tuple[str, str, str] | None = None
 
     def version(self, objects: list[Any]) -> Version | None:
-        """The version whose captured names are what they are now."""
+        """Returns the version whose captured values are the current ones."""
         for version in list(self.versions):
             if version.captures.hold(objects):
                 if version is not self.versions[0]:
@@ -68,7 +68,7 @@ class Key:
         return None
 
     def add(self, captures: Captures) -> Version:
-        """A new version; it goes when one of the objects that it captured goes."""
+        """Adds a version; it is dropped when an object that it captured is deleted."""
         version = Version(captures)
         key_of, dropped = weakref.ref(self), self._dropped
 
@@ -86,10 +86,10 @@ class Key:
 
 
 class Cache:
-    """Keys by what ``Call.key`` says of calls.
+    """The keys of a function, by ``Call.key``.
 
     Args:
-        dropped: called when something was dropped because an object that it needs is gone.
+        dropped: called when something was dropped because an object that it needs is deleted.
     """
 
     def __init__(self, dropped: Callable[[], None]) -> None:
@@ -103,7 +103,7 @@ class Cache:
         return iter(list(self._keys.values()))
 
     def get(self, call: Call) -> Key | None:
-        """What was recorded of calls like this one."""
+        """Returns the recordings of calls like this one."""
         key = self._keys.get(call.key)
         if key is not None and len(self._keys) > 1:
             with contextlib.suppress(KeyError):  # another thread may have dropped it just now
@@ -111,7 +111,7 @@ class Cache:
         return key
 
     def add(self, call: Call) -> Key:
-        """The key of calls like this one, made if it is not there; it goes when one of its objects goes."""
+        """Returns the key of calls like this one, made if needed; it is dropped when one of its objects is deleted."""
         key = self._keys.get(call.key)
         if key is None:
             key = self._keys[call.key] = Key(self._dropped)
@@ -120,7 +120,7 @@ class Cache:
                 try:
                     key.watches.append(weakref.ref(value, forget))
                 except TypeError:
-                    continue  # it is held, and goes with the key
+                    continue  # it is held until the key is dropped
             while len(self._keys) > KEYS:
                 self._keys.popitem(last=False)
         return key
@@ -136,4 +136,4 @@ class _Forget:
 
     def __call__(self, _: Any) -> None:
         self._dropped()
-        self._keys.pop(self._key, None)  # found by being the very same tuple: dead objects equal none
+        self._keys.pop(self._key, None)  # the tuple is found by identity: keys of dead objects equal no other

@@ -1,9 +1,9 @@
-"""Captured names: what a function reads besides its arguments, and whether it is still what it was.
+"""Captured names: the values that a function reads besides its arguments, and the check that they are unchanged.
 
-A program was recorded with certain globals, closure cells and attributes. They are found in the bytecode of the function, of
-the functions and methods of the user's that it calls, and of the layers that it uses; straight-line code that compares them
-with ``is`` (numbers and texts by value) goes into each entry. What is inside a captured list, dict or array is not looked at, but
-attributes of objects in there are, if the function reads attributes of that name from anything that is not known by name.
+A recording depends on certain globals, closure cells and attributes. They come from the bytecode of the function, of
+the user's functions and methods that it calls, and of the layers that it uses. Each entry contains straight-line code that
+compares them with ``is`` (numbers and strings by value). The content of a captured list, dict or array is not compared. But
+attributes of objects in it are compared, if the function reads attributes of that name from a value without a known name.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ _MOST = 1000
 _MOST_HELD = 100
 _ABSENT = object()
 MISS = object()
-"""What generated code returns where something is not what it was."""
+"""The result of generated code if a value has changed."""
 
 
 def differs(found: Any, wanted: Any) -> bool:
-    """Whether a number or text is another one than it was: other type, other value or another sign of zero."""
+    """True if a number or string has changed: other type, other value or another sign of zero."""
     if type(found) is not type(wanted):
         return True
     return bool(repr(found) != repr(wanted) if isinstance(wanted, (float, complex)) else found != wanted)
 
 
 def shown(value: Any) -> str:
-    """A value in a message: numbers and texts as they are, objects by their type."""
+    """Returns a value as text for a message: numbers and strings in full, objects by their type."""
     return short(value) if isinstance(value, _VALUES) else f"a {type(value).__name__} (at {id(value):#x})"
 
 
 class Capture:
-    """One name that is looked at.
+    """One captured name.
 
     Attributes:
         label: as the user writes it, ``config.rate``.
-        get: gives its value now; raises if it is gone.
-        shown: the value that it had, as text.
-        holds: whether a value is the one that it had.
-        held: whether what is recorded keeps the value alive, as it does with variables.
+        get: returns its value now; raises if it is deleted.
+        shown: its value at the recording, as text.
+        holds: whether a value is the one at the recording.
+        held: whether the recording keeps the value alive, as it does with variables.
     """
 
     __slots__ = ("get", "held", "holds", "label", "shown")
@@ -67,16 +67,16 @@ class Capture:
 
 
 class Captures:
-    """What a function captures at the time of a recording.
+    """The captured names of a function at the time of a recording.
 
     Args:
         function: the recorded function.
         arguments: its arguments by name.
-        objects: those arguments that are known by identity, which the code below gets as ``o``.
-        settled: labels of numbers that are not looked at, because the function itself changes them.
+        objects: those arguments that are known by identity; the generated code gets them as ``o``.
+        settled: labels of numbers that are not compared, because the function itself changes them.
 
     Attributes:
-        lines: statements that return ``MISS`` where something has changed; they use ``o`` and ``scope``.
+        lines: statements that return ``MISS`` if a value has changed; they use ``o`` and ``scope``.
         scope: the names for ``lines``.
     """
 
@@ -91,11 +91,11 @@ class Captures:
         self.lines: list[str] = []
         self.scope: dict[str, Any] = {"MISS": MISS, "differs": differs, "mutations": settings_version.count}
         self._found: list[Capture] = []
-        self._names: dict[int, str] = {}  # of objects, in the generated code
+        self._names: dict[int, str] = {}  # by object: its name in the generated code
         self._looked: set[Any] = set()
         self._analysed: set[Any] = set()
         self._held: set[int] = set()
-        self._alive: list[Any] = []  # while names are given by id
+        self._alive: list[Any] = []  # keeps objects alive while ids are keys
         self._settings: list[Callable[[], Any]] = []
         self._labels: dict[int, str] = {}
         self._gone: list[Callable[[], None]] = []
@@ -114,7 +114,7 @@ class Captures:
         self._check: Callable[[Sequence[Any]], Any] | None = None
 
     def hold(self, objects: Sequence[Any]) -> bool:
-        """Whether all is as it was; ``objects`` as when the captures were found."""
+        """True if all values are unchanged; ``objects`` are those of the call, in the same order."""
         if self._check is None:
             body = "\n        ".join([*self.lines, "return True"])
             text = f"def check(o):\n    try:\n        {body}\n    except (AttributeError, KeyError, ValueError):\n        return MISS\n"
@@ -123,11 +123,11 @@ class Captures:
         return self._check(objects) is True
 
     def on_gone(self, told: Callable[[], None]) -> None:
-        """Calls ``told`` when an object that was captured is gone."""
+        """Calls ``told`` when a captured object is deleted."""
         self._gone.append(told)
 
     def moved(self) -> dict[str, Any]:
-        """The captured names that are not what they were, with their values now; None for those that are gone."""
+        """Returns the captured names that have changed, with their values now; None for deleted ones."""
         found: dict[str, Any] = {}
         for capture in self._found:
             try:
@@ -139,19 +139,19 @@ class Captures:
         return found
 
     def holds_on(self) -> bool:
-        """Whether it keeps a variable alive that its name does not stand for any more."""
+        """True if it keeps a variable alive that its name no longer refers to."""
         moved = self.moved()
         return any(capture.held and capture.label in moved for capture in self._found)
 
     def change(self) -> tuple[str, str, str] | None:
-        """The first captured name that is not what it was: its label, its value then and now."""
+        """Returns the first captured name that has changed: its label, its old and its new value."""
         moved = self.moved()
         return next(((c.label, c.shown, shown(moved[c.label])) for c in self._found if c.label in moved), None)
 
-    # ---- what is read ------------------------------------------------------------------------------------
+    # ---- reads -------------------------------------------------------------------------------------------
 
     def _function(self, function: Any, bound: dict[str, Any]) -> None:
-        """Looks at what a Python function reads; ``bound`` are its arguments, as far as they are known."""
+        """Captures the names that a Python function reads; ``bound`` are its known arguments."""
         while isinstance(function, functools.partial):
             bound = {**_bound(function), **bound}
             function = function.func
@@ -181,7 +181,7 @@ class Captures:
                     self._attributes(item, path.attributes, f"a held {type(item).__name__}")
 
     def _path(self, path: Path, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
-        """Looks at what a path names; gives the values on it."""
+        """Captures the values of a path; returns them."""
         name = path.name
         if path.kind == "local":
             value = bound.get(name, _ABSENT)
@@ -200,7 +200,7 @@ class Captures:
             except ValueError:
                 return []
             weak = reference(function)
-            if function is self._root:  # it is kept anyway, and with it its cells
+            if function is self._root:  # it stays alive anyway, with its cells
                 holder = self._name_of((function.__closure__ or ())[number])
             else:
                 holder = f"{self._name_of(function)}.__closure__[{number}]"
@@ -208,7 +208,7 @@ class Captures:
         return self._attributes(value, path.attributes, name)
 
     def _attributes(self, value: Any, attributes: Sequence[str], label: str) -> list[Any]:
-        """Looks at attributes one after the other; gives the values that were found."""
+        """Captures attributes one after the other; returns their values."""
         found = [value]
         for attribute in attributes:
             holder, label = value, f"{label}.{attribute}"
@@ -221,7 +221,7 @@ class Captures:
         return found
 
     def _attribute(self, holder: Any, name: str) -> Any:
-        """A plain attribute's value; what methods and properties of the user's read is looked at instead of theirs."""
+        """Returns a plain attribute's value; for a user's method or property, captures what that reads instead."""
         if isinstance(holder, ModuleType):
             library = holder.__name__.partition(".")[0] in _LIBRARIES or _in_stdlib(getattr(holder, "__file__", None))
             return _ABSENT if library else holder.__dict__.get(name, _ABSENT)
@@ -253,7 +253,7 @@ class Captures:
         if code is not None:
             self._function(function, {code.co_varnames[0]: holder} if code.co_argcount else {})
 
-    # ---- what is compared --------------------------------------------------------------------------------
+    # ---- comparisons -------------------------------------------------------------------------------------
 
     def _look(self, expression: str, label: str, value: Any, get: Callable[[], Any]) -> None:
         if expression in self._looked:
@@ -272,7 +272,7 @@ class Captures:
             self._found.append(Capture(label, get, short(value), lambda found: not differs(found, value)))
             return
         weak = reference(value, _Gone(self._gone))
-        # Programs hold variables, too; containers can't be referred to weakly.
+        # Programs hold variables, too; containers have no weak references.
         if isinstance(value, Variable) or not isinstance(weak, ref):
             self.scope[f"k{number}"] = value
             self.lines.append(f"if v{number} is not k{number}: return MISS")
@@ -287,13 +287,13 @@ class Captures:
         self._enter(value)
 
     def _enter(self, value: Any) -> None:
-        """Looks at what a captured function or object will read when it is called."""
+        """Captures the names that a captured function or object reads when it is called."""
         if isinstance(value, (FunctionType, MethodType, functools.partial)) or _undecorated(value) is not value:
             self._function(value, {})
             for gradient in getattr(value, "gradient_functions", ()):
                 self._function(gradient, {})
         elif isinstance(value, (list, tuple, dict)):
-            # Which objects a container holds is not looked at, but what they read when they are called is.
+            # The objects in a container are not compared, but the names that they read when they are called are.
             for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_HELD]:
                 if not isinstance(item, (*_VALUES, Tensor, Variable, np.ndarray)) and id(item) not in self._held:
                     self._held.add(id(item))
@@ -327,7 +327,7 @@ class Captures:
             found = self._names[id(holder)] = f"h{number}"
             self._alive.append(holder)
             if isinstance(holder, (dict, CellType)):
-                self.scope[found] = holder  # the globals of a module, a cell of the function itself
+                self.scope[found] = holder  # the globals of a module, or a cell of the function
             else:
                 self.scope[f"w{number}"] = reference(holder)
                 self.lines.append(f"{found} = w{number}()")
@@ -339,7 +339,7 @@ class Captures:
         seen = settings_version.count[0]
 
         def settled() -> bool:
-            """Whether the settings are what they were, though something somewhere has changed."""
+            """True if these settings are unchanged, although some setting has changed."""
             try:
                 same = ([get() for get in settings], settings_version.settings) == wanted
             except AttributeError:
@@ -354,7 +354,7 @@ class Captures:
 
 
 def _access(holder: str, attribute: str) -> str:
-    """An expression for an attribute whose name may be any text, as ``getattr`` takes it."""
+    """Returns an expression for an attribute; a name that is no identifier needs ``getattr``."""
     is_name = attribute.isascii() and attribute.isidentifier() and not keyword.iskeyword(attribute)
     return f"{holder}.{attribute}" if is_name else f"getattr({holder}, {attribute!r})"
 
@@ -364,7 +364,7 @@ def _holds_others(value: Any) -> bool:
 
 
 def _held_by(containers: Sequence[Any]) -> list[Any]:
-    """The objects in containers, and in containers in those: of which code may read attributes, however it comes by them."""
+    """Returns the objects in containers, nested ones included, whose attributes code may read in any way."""
     found: dict[int, Any] = {}
     rest = list(containers)
     for container in rest:
@@ -381,7 +381,7 @@ def _attribute_now(holder: Callable[[], Any], name: str) -> Any:
 
 
 class _Gone:
-    """Tells those in a list that something is gone; knows nobody else."""
+    """Calls the functions in a list when an object is deleted; it refers to nothing else."""
 
     def __init__(self, told: list[Callable[[], None]]) -> None:
         self._told = told
@@ -392,21 +392,21 @@ class _Gone:
 
 
 def _bound(function: functools.partial[Any]) -> dict[str, Any]:
-    """The arguments that a partial function has already, by the names of the parameters."""
+    """Returns the arguments that a partial function has already, by the names of the parameters."""
     code = getattr(_undecorated(function.func), "__code__", None)
     names = code.co_varnames[: code.co_argcount] if code is not None else ()
     return {**dict(zip(names, function.args, strict=False)), **function.keywords}
 
 
 def _innermost(function: Any) -> Any:
-    """The Python function behind partial ones and methods."""
+    """Returns the Python function inside partial functions and methods."""
     while isinstance(function, functools.partial):
         function = function.func
     return _undecorated(function.__func__ if isinstance(function, MethodType) else function)
 
 
 def _undecorated(function: Any) -> Any:
-    """The Python function of one that is decorated with ``tf.function``, or from which a user's operation was made."""
+    """Returns the Python function of a function under ``tf.function``, or of a user's operation."""
     kind = type(function)
     is_made = getattr(kind, "records_graphs", False) or getattr(kind, "compiles_function", False)
     return function.python_function if is_made else function

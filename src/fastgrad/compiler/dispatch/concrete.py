@@ -1,4 +1,4 @@
-"""``get_concrete_function``: a function for one set of Python arguments, called with tensors alone."""
+"""``get_concrete_function``: a function for one set of Python arguments, called with tensors only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fastgrad.variable import Variable
 
 
 class ConcreteFunction:
-    """A function whose Python arguments are chosen; made by ``get_concrete_function``.
+    """A function whose Python arguments are fixed; made by ``get_concrete_function``.
 
-    It is called as the function is, with what was chosen for each Python argument or without it; or with its tensors alone, by
+    It takes the function's arguments, with the fixed value of each Python argument or without it; or only its tensors, by
     position. Those of ``*args`` are named ``args_0``, ``args_1`` ...
 
     Attributes:
-        arguments: what was chosen, by the names of the parameters, with ``TensorSpec`` for tensors.
+        arguments: the fixed values, by the names of the parameters, with ``TensorSpec`` for tensors.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class ConcreteFunction:
         self._call = call
         self.__name__ = self.name = name
         self.arguments = {key: nest.map_structure(_spec, value) for key, value in arguments.items()}
-        self._places: dict[str, tuple[str, Any]] = {}  # where each argument of a call belongs
+        self._places: dict[str, tuple[str, Any]] = {}  # for each argument of a call its parameter, and its place there
         self._by_position: list[str] = []
         for key, value in self.arguments.items():
             several: dict[str, tuple[str, Any]]
@@ -51,10 +51,10 @@ class ConcreteFunction:
         return tuple(self.arguments.values()), {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The result for these tensors.
+        """Returns the result for these tensors.
 
         Raises:
-            TypeError: another number of tensors, one that does not fit its spec, or another value than was chosen.
+            TypeError: another number of tensors, one that does not fit its spec, or another value than the fixed one.
         """
         names = self._by_position
         if len(args) > len(names) or any(
@@ -94,7 +94,7 @@ class ConcreteFunction:
                 )
 
     def _packed(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The arguments by the names of the parameters."""
+        """Returns the arguments by the names of the parameters."""
         result = dict(self.arguments)
         for key, value in given.items():
             name, place = self._places[key]
@@ -112,7 +112,7 @@ def _is_open(value: Any) -> bool:
 
 
 def _same(value: Any, chosen: Any) -> bool:
-    """Whether a value is what was chosen; a tensor is never a Python value."""
+    """True if a value equals the fixed one; a tensor never equals a Python value."""
     return value is chosen or (type(value) is type(chosen) and not isinstance(value, Tensor) and bool(value == chosen))
 
 

@@ -1,9 +1,9 @@
-"""Loops over datasets in functions that run as they are: the loop runs in Python, its body is a recorded function.
+"""Loops over datasets in functions that run eagerly: the loop runs in Python, its body is a recorded function.
 
-``for x, y in dataset: ...`` goes on for as long as there are elements, so the function around it can't be one program. Its
-source is taken, and the body of such a loop becomes a function of its own: of what it reads, giving what is read after
-it. That function is recorded and replayed like any other. A body that leaves something behind in Python (attributes, items or
-lists that it changes, a ``return``) stays as it is, and so does one whose recording fails.
+``for x, y in dataset: ...`` runs until there are no more elements, so the function around it can't be one program. The body of
+such a loop becomes a separate function, made from the source. Its parameters are the names that the body reads, its results the
+names that are read after it. It is recorded and replayed like any other function. A body stays Python if it has other effects in
+Python (it changes attributes, items or lists, or has a ``return``), or if its recording fails.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MOST_NESTED = 3
 
 
 def gives_elements(value: Any) -> bool:
-    """Whether a value is a dataset, or an iteration of one, perhaps within ``enumerate`` or ``zip``."""
+    """True if a value is a dataset, or an iteration of one, perhaps within ``enumerate`` or ``zip``."""
     if type(value) in (enumerate, zip):
         parts = value.__reduce__()[1]
         return any(map(gives_elements, parts[:1] if type(value) is enumerate else parts))
@@ -48,13 +48,13 @@ def _may_be_taken_apart(value: Any) -> bool:
 
 
 class Trip:
-    """One trip of a loop, recorded.
+    """One recorded iteration of a loop.
 
     Args:
         body: the loop's body as a function of the values of ``names``.
         names: its parameters.
-        targets: those of them that the loop gives.
-        extended: those that the body may change in their place.
+        targets: the names that the loop assigns.
+        extended: the names whose objects the body may change in place.
         recorded: makes a recorded function of a Python function.
     """
 
@@ -70,13 +70,13 @@ class Trip:
         self._function: Any = recorded(body)
 
     def __call__(self, found: dict[str, Any]) -> Any:
-        """What the body gives, for the local names of the function around the loop."""
+        """Returns the results of the body for the local names of the function around the loop."""
         values = [found.get(name, unset) for name in self._names]
         if any(isinstance(found.get(name), CHANGEABLE) for name in self._extended):
             self._function = None  # other names may stand for the same object
         if self._function is None:
             return self._body(*values)
-        # A number that counts elements is another one each time: as a tensor it is an input.
+        # A number that counts elements changes at each iteration: as a tensor it is an input.
         given = [
             constant_tensor(np.array(value, np.int64)) if type(value) is int and name in self._targets else value
             for name, value in zip(self._names, values, strict=True)
@@ -87,12 +87,12 @@ class Trip:
             self._function = None
             return self._body(*values)
         if self._function.gave_up:
-            self._function = None  # what can't be recorded runs as it is from here on
+            self._function = None  # from now on the body runs in Python
         return result
 
 
 def in_pieces(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., Any] | None:
-    """The function with recorded bodies in the place of its loops over datasets; None if it has no such loop, or no source.
+    """Returns the function with recorded bodies of its loops over datasets; None if it has no such loop, or no source.
 
     Args:
         function: a Python function.
@@ -120,10 +120,10 @@ class _Loop(NamedTuple):
     Attributes:
         body: the function.
         names: of its parameters.
-        targets: those of them that the loop gives.
-        extended: those that the body may change in their place.
-        results: the names that it gives.
-        ends: whether it also says, first, whether the loop ends.
+        targets: the names that the loop assigns.
+        extended: the names whose objects the body may change in place.
+        results: the names of its results.
+        ends: whether it also returns, first, whether the loop ends.
     """
 
     body: ast.FunctionDef
@@ -135,10 +135,10 @@ class _Loop(NamedTuple):
 
 
 class _Rewriter:
-    """Puts calls in the place of loops' bodies.
+    """Replaces loops' bodies by calls.
 
     Attributes:
-        loops: that can be taken apart.
+        loops: the loops that can be replaced.
     """
 
     def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
@@ -150,7 +150,7 @@ class _Rewriter:
         self.loops: list[_Loop] = []
 
     def statements(self, body: list[ast.stmt], depth: int) -> list[ast.stmt]:
-        """Statements in which each loop that can be is taken apart where it is over a dataset."""
+        """Returns statements that call the recorded body of each possible loop if it is over a dataset."""
         found: list[ast.stmt] = []
         for statement in body:
             if isinstance(statement, ast.For):
@@ -190,7 +190,7 @@ class _Rewriter:
         return [ast.copy_location(opening, loop), choice]
 
     def _trip(self, loop: ast.For, number: int) -> _Loop | None:
-        """The body as a function; None if it must stay."""
+        """Returns the body as a function; None if it must stay."""
         scan, head = Scan(loop.body), Scan([loop.target])
         if scan.refused or head.changes:
             return None
@@ -216,22 +216,22 @@ class _Rewriter:
 
 
 class Ends(ast.NodeTransformer):
-    """Makes ``continue`` and ``break`` of a loop the end of the function of its body."""
+    """Turns ``continue`` and ``break`` of a loop into returns from the function of its body."""
 
     def __init__(self, results: Sequence[str], ends: bool) -> None:
         self._results, self._ends = results, ends
 
     def result(self, left: bool) -> ast.stmt:
-        """The statement that returns."""
+        """Returns the return statement."""
         items = [repr(left)] * self._ends + list(self._results)
         return ast.parse(f"return ({''.join(f'{item}, ' for item in items)})").body[0]
 
     def visit_Continue(self, node: ast.Continue) -> Any:
-        """The end of a trip."""
+        """Replaces the end of an iteration."""
         return ast.copy_location(self.result(False), node)
 
     def visit_Break(self, node: ast.Break) -> Any:
-        """The end of the loop."""
+        """Replaces the end of the loop."""
         return ast.copy_location(self.result(True), node)
 
     def _stays(self, node: Any) -> Any:

@@ -1,7 +1,7 @@
-"""The entry of a recorded function: straight-line Python for calls laid out as the last one was.
+"""The entry of a recorded function: straight-line Python for calls with the same layout as the last one.
 
-It compares the arguments with the last call's, and the captured names with what they were; gives the program the arrays, and
-makes the result of what it gets. Where anything is different it answers ``MISS``, and the call goes the long way.
+It compares the arguments with the last call's, and the captured names with their recorded values; passes the arrays to the
+program, and builds the result. If anything differs it returns ``MISS``, and the call takes the slow path.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MOST_LEAVES = 1000
 
 
 def names_of(kwargs: Iterable[str]) -> dict[str, str]:
-    """The names in generated code of arguments passed by name: numbered, as a name of the user's may be any text."""
+    """Returns the names in generated code of arguments passed by name: numbered, as a user's name may be any string."""
     return {key: f"b{number}" for number, key in enumerate(kwargs)}
 
 
@@ -53,7 +53,7 @@ class _Writer:
         self.is_single = tree.single is not None
         self.scope["run"] = tree.single or program.replay
         self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": Unfit}
-        # The driver looks at the shape, dtype and layout of every array that it is given.
+        # The driver checks the shape, dtype and layout of every array argument.
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
         self.scope |= {"recorders": recorders, "gate": locking.gate, "writing": writing, "give_back": give_back}
@@ -74,7 +74,7 @@ class _Writer:
     def arguments(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], kinds: dict[str, Any]
     ) -> None:
-        """Compares all arguments of a call; those that have their defaults can't have changed."""
+        """Compares all arguments of a call; arguments that have their defaults can't have changed."""
         position = 0
         named = names_of(kwargs)
         for name, value in arguments.items():
@@ -95,7 +95,7 @@ class _Writer:
         self._tell_apart()
 
     def _tell_apart(self) -> None:
-        """Tensors that were different ones in the last call must be so again."""
+        """Checks that tensors that were distinct in the last call are distinct again."""
         alike: dict[Any, list[str]] = {}
         for number, name in self._tensors.items():
             alike.setdefault(self._call.leaves[number], []).append(name)
@@ -207,7 +207,7 @@ class _Writer:
     # ---- results -------------------------------------------------------------------------------------------
 
     def returns(self, tree: Tree) -> list[str]:
-        """The statements that return the result, of each way that the program can go."""
+        """Returns the statements that return the result, for each trace of the program."""
         lines: list[str] = []
         for number, way in enumerate(tree.ways):
             expression = self.result(way.results.plan)
@@ -221,7 +221,7 @@ class _Writer:
         return lines
 
     def result(self, plan: Any) -> str:
-        """An expression that makes the result of the arrays ``found``."""
+        """Returns an expression that builds the result from the arrays ``found``."""
         kind = plan[0]
         if kind is COMPUTED:
             return f"r{plan[1]}"
@@ -266,7 +266,7 @@ class _Writer:
         raise _NoEntry
 
     def _key(self, key: Any) -> str:
-        """An expression for a key of a dict: only plain texts and numbers are written as they are."""
+        """Returns an expression for a key of a dict: only plain strings and numbers are written literally."""
         if type(key) in (str, int, bool):
             return repr(key)
         number = len(self.scope)
@@ -284,16 +284,16 @@ def entry_of(
     tree: Tree,
     instance: Callable[[], Any] | None = None,
 ) -> Any:
-    """A function ``(args, kwargs)`` that answers calls like this one, or ``MISS``; None if there is no such code.
+    """Returns a function ``(args, kwargs)`` that answers calls like this one, or ``MISS``; None if there is no code.
 
     Args:
-        args, kwargs: the call as it came.
+        args, kwargs: the call, unchanged.
         arguments: the same by the names of the parameters, in their order.
         kinds: for each of these names the parameter's kind (see ``inspect.Parameter``).
-        call: the call, taken apart.
-        captures: what must still hold.
-        tree: what is replayed.
-        instance: gives the object whose method it is.
+        call: the call, split into key and arrays.
+        captures: the names that must be unchanged.
+        tree: the program to replay.
+        instance: returns the object whose method it is.
     """
     writer = _Writer(call, captures, tree, instance)
     try:

@@ -1,4 +1,4 @@
-"""The source of Python functions: its syntax tree, what statements do with names, and functions made of changed trees."""
+"""The source of Python functions: syntax trees, an analysis of names in statements, functions of changed trees."""
 
 from __future__ import annotations
 import __future__
@@ -48,15 +48,15 @@ _CHANGING = frozenset(
         "resize",
     }
 )
-"""Methods that change a container."""
+"""The names of methods that change a container."""
 _CHANGING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
 CHANGEABLE = (np.ndarray, list, dict, set, deque, bytearray)
-"""Types of objects that ``+=`` and its like change."""
+"""The types of objects that augmented assignments such as ``+=`` change in place."""
 _LOOKING = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 
 class Unset:
-    """Stands for a name that has no value yet."""
+    """The value of a name that has no value yet."""
 
     def __repr__(self) -> str:
         return "<no value yet>"
@@ -66,7 +66,7 @@ unset = Unset()
 
 
 def definition_of(function: Any) -> ast.FunctionDef | None:
-    """The syntax tree of a Python function; None if it has no source, or does what a function made of its source could not do.
+    """Returns a function's syntax tree; None if it has no source, or if a function compiled from it would differ.
 
     Args:
         function: any callable.
@@ -97,27 +97,27 @@ def _is_plain(definition: ast.FunctionDef, function: FunctionType) -> bool:
         if name in _LOOKING and isinstance(node, ast.Name):
             return False
         if name.startswith("__") and not name.endswith("__"):
-            return False  # which stands for another name within a class
+            return False  # a class mangles such names
         if isinstance(node, (ast.Global, ast.Nonlocal, ast.NamedExpr)):
             return False
     return True
 
 
 def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
-    """Whether a text is that of the function: not of another one that it wraps, nor one that was edited since."""
+    """True if a text is that of the function: not of a function that it wraps, and not edited since."""
     code = _codes([copy.deepcopy(definition)], [], function)[definition.name]
     return list(_instructions(code)) == list(_instructions(function.__code__))
 
 
 def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
-    """What code does, without what depends on the module that it was compiled in: methods of imported modules, and so offsets."""
+    """Yields the instructions of code, without all that depends on the module: how methods are loaded, and offsets."""
     yield code.co_name, repr((code.co_varnames, code.co_argcount, code.co_kwonlyargcount, code.co_flags & 0xC))
     for instruction in dis.get_instructions(code):
         name = _ALIKE.get(instruction.opname, instruction.opname)
         if isinstance(instruction.argval, CodeType):
             yield from _instructions(instruction.argval)
         elif name and instruction.opcode not in _JUMPS:
-            # In Python 3.10 the name of a function inside says where it is.
+            # In Python 3.10 the name of an inner function contains the names of the outer ones.
             yield name, repr(instruction.argval).rpartition("<locals>.")[2] if name != "CALL" else ""
         elif name:
             yield name, ""
@@ -133,7 +133,7 @@ _FUTURE = functools.reduce(
 
 
 def _codes(definitions: Sequence[ast.FunctionDef], names: list[str], function: FunctionType) -> dict[str, CodeType]:
-    """The code of definitions that see what the function sees, and these names, by their own names."""
+    """Returns the code of definitions, by name; they see the function's closure and these names."""
     for definition in definitions:
         arguments = definition.args
         arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
@@ -153,16 +153,16 @@ def compiled(
     inner: Sequence[tuple[ast.FunctionDef, str]],
     objects: Mapping[str, Any],
 ) -> tuple[FunctionType, list[FunctionType], dict[str, CellType]]:
-    """Functions of changed syntax trees, with the names that the original sees.
+    """Compiles changed syntax trees to functions that see the names of the original.
 
     Args:
-        definition: what became of the original's tree.
+        definition: the changed tree of the original.
         function: the original.
-        inner: trees of other functions, and how they are called in tracebacks.
-        objects: what other names stand for that the trees read.
+        inner: trees of other functions, and their names in tracebacks.
+        objects: the values of further names that the trees read.
 
     Returns:
-        The function in the place of the original, those of ``inner``, and the cells of ``objects``, which may be filled later.
+        The function that replaces the original, those of ``inner``, and the cells of ``objects``, which may be filled later.
     """
     codes = _codes([*[tree for tree, _ in inner], definition], [*objects], function)
     own = {name: CellType(value) for name, value in objects.items()}
@@ -180,7 +180,7 @@ def compiled(
 
 
 def function_definition(name: str, parameters: Iterable[str], body: list[ast.stmt]) -> ast.FunctionDef:
-    """The tree of a function.
+    """Returns the tree of a function.
 
     Args:
         name: its name.
@@ -195,17 +195,17 @@ def function_definition(name: str, parameters: Iterable[str], body: list[ast.stm
 
 
 class Scan(ast.NodeVisitor):
-    """What statements do with names.
+    """The use of names in statements.
 
     Attributes:
-        stores: names that they give values.
+        stores: names that they assign.
         loads: names that they read, and how often.
-        captured: names that functions and generators in them read, whenever these run, and how often.
+        captured: names that functions and generators in them read, at any later time, and how often.
         changes: names of objects that they change.
-        extended: names that a ``+=`` changes: their objects, where these can be changed.
+        extended: names that an augmented assignment changes; a mutable object changes in place.
         compares_objects: whether ``is`` compares two objects of which neither is a constant.
-        ends: whether a ``break`` in them ends a loop around.
-        refused: whether there is more that a function of its own could not do.
+        ends: whether a ``break`` in them ends an enclosing loop.
+        refused: whether they contain another statement that a separate function could not contain.
     """
 
     def __init__(self, statements: Iterable[ast.AST]) -> None:
@@ -221,7 +221,7 @@ class Scan(ast.NodeVisitor):
             self.visit(statement)
 
     def visit_Name(self, node: ast.Name) -> None:
-        """A name."""
+        """Notes a load or a store of a name."""
         if isinstance(node.ctx, ast.Load):
             self.loads[node.id] += 1
         else:
@@ -229,7 +229,7 @@ class Scan(ast.NodeVisitor):
             self.refused |= isinstance(node.ctx, ast.Del)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        """``x += y`` reads x, too, and may change it."""
+        """Notes that ``x += y`` also reads x, and may change it."""
         if isinstance(node.target, ast.Name):
             self.loads[node.target.id] += 1
             self.extended.add(node.target.id)
@@ -243,7 +243,7 @@ class Scan(ast.NodeVisitor):
     visit_Attribute = visit_Subscript = _part
 
     def visit_Call(self, node: ast.Call) -> None:
-        """``xs.append(x)`` changes xs, ``next(xs)``, too."""
+        """Notes that ``xs.append(x)`` and ``next(xs)`` change xs."""
         if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
             self.changes.add(root_name(node.func))
         elif isinstance(node.func, ast.Name) and node.func.id in _CHANGING_FUNCTIONS:
@@ -251,13 +251,13 @@ class Scan(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> None:
-        """``x is y``."""
+        """Notes ``x is y``."""
         if any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops):
             self.compares_objects |= not any(isinstance(x, ast.Constant) for x in (node.left, *node.comparators))
         self.generic_visit(node)
 
     def _inner(self, node: Any) -> None:
-        """A scope of its own: it reads, and may change objects; a definition gives its name a value."""
+        """Notes an inner scope: it reads, and may change objects; a definition assigns its name."""
         scan = Scan(ast.iter_child_nodes(node))
         self.loads += scan.loads
         at_once = isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp))
@@ -280,11 +280,11 @@ class Scan(ast.NodeVisitor):
     visit_Match = visit_TryStar = visit_ImportFrom = _refuse
 
     def visit_Import(self, node: ast.Import) -> None:
-        """Names of modules."""
+        """Notes names of modules."""
         self.stores |= {(one.asname or one.name).partition(".")[0] for one in node.names}
 
     def _loop(self, node: Any) -> None:
-        self.refused |= jumps(node.orelse)  # which belong to the loop around
+        self.refused |= jumps(node.orelse)  # jumps in `else` belong to the enclosing loop
         self._loops += 1
         self.generic_visit(node)
         self._loops -= 1
@@ -292,12 +292,12 @@ class Scan(ast.NodeVisitor):
     visit_For = visit_While = _loop
 
     def visit_Break(self, node: ast.Break) -> None:
-        """The end of a loop."""
+        """Notes the end of an enclosing loop."""
         self.ends |= not self._loops
 
 
 def jumps(statements: Iterable[ast.stmt]) -> bool:
-    """Whether a ``break`` or ``continue`` among the statements belongs to a loop around them."""
+    """True if a ``break`` or ``continue`` among the statements belongs to an enclosing loop."""
     for statement in statements:
         if isinstance(statement, (ast.Break, ast.Continue)):
             return True
@@ -317,14 +317,14 @@ def jumps(statements: Iterable[ast.stmt]) -> bool:
 
 
 def root_name(node: Any) -> str:
-    """The name at the beginning of ``a.b[c].d``; nothing if there is none."""
+    """Returns the name at the beginning of ``a.b[c].d``; empty if there is none."""
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def new_objects(statements: Sequence[ast.stmt]) -> set[str]:
-    """Those of the names that are certainly given first whose objects no other name stands for."""
+    """Returns the names that are certainly assigned first, and whose objects have no other name."""
     shared: set[str] = set()
     for node in [node for statement in statements for node in ast.walk(statement)]:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_new(node.value):
@@ -341,7 +341,7 @@ def _is_new(value: ast.expr | None) -> bool:
 
 
 def given_first(statements: Sequence[ast.stmt]) -> set[str]:
-    """The names that are certainly given a value before any of the statements reads them."""
+    """Returns the names that are certainly assigned before any of the statements reads them."""
     given: set[str] = set()
     read: set[str] = set()
     for statement in statements:
@@ -361,12 +361,12 @@ def given_first(statements: Sequence[ast.stmt]) -> set[str]:
 
 
 def exposed(statements: Sequence[ast.stmt]) -> set[str]:
-    """The names that may be read before the statements give them a value."""
+    """Returns the names that may be read before the statements assign them."""
     return _exposed(statements, set())[0]
 
 
 def _exposed(statements: Sequence[ast.stmt], given: set[str]) -> tuple[set[str], set[str]]:
-    """The names that may be read before they are given, and those that are given for certain at the end."""
+    """Returns the names that may be read before they are assigned, and those that are certainly assigned at the end."""
     result: set[str] = set()
     given = set(given)
     for statement in statements:

@@ -1,4 +1,4 @@
-"""Keys by which objects are known for what they are, without being kept alive."""
+"""Keys that identify objects without keeping them alive."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 class Identity:
-    """A hashable stand-in for one object; equal only to those of the same, living object.
+    """A hashable key of one object; equal only to keys of the same, living object.
 
-    Objects that can't be referred to weakly (lists, for example) are held.
+    Objects without weak references (lists, for example) are held.
     """
 
     __slots__ = ("_number", "get")
@@ -34,7 +34,7 @@ class Identity:
 
 
 def reference(target: Any, gone: Callable[[Any], None] | None = None) -> Callable[[], Any]:
-    """A function that gives ``target`` while it lives, else None."""
+    """Returns a function that returns ``target`` while it lives, else None."""
     try:
         return weakref.ref(target, gone)
     except TypeError:

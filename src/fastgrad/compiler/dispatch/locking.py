@@ -1,4 +1,4 @@
-"""Whose turn it is: recordings and replays of all threads, one at a time."""
+"""The lock of recordings and replays: one thread at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastgrad.kernels.codegen.locks import give_back, new_rlock
 from fastgrad.variable import writing
 
 gate = [0]
-"""Not 0 while somebody records, or while functions run eagerly: then no entry may take its short way."""
+"""Not 0 while a thread records, or while functions run eagerly: then no call may take the fast path."""
 
 eagerly = [False]
 """Whether functions run eagerly."""
@@ -20,11 +20,11 @@ _PATIENCE = 10.0
 
 
 NOT_MINE = object()
-"""What ``recorded`` and ``replayed`` give where the turn could not be had: another thread's recording takes too long."""
+"""The result of ``recorded`` and ``replayed`` if the lock is not free in time: another thread's recording takes too long."""
 
 
 class _Turns:
-    """The lock of recordings and replays, held by the thread whose turn it is."""
+    """The lock of recordings and replays."""
 
     def __init__(self) -> None:
         self.lock = new_rlock()
@@ -34,7 +34,7 @@ turns = _Turns()
 
 
 def _open_gate() -> None:
-    """A forked child has no other thread that records."""
+    """Resets the gate in a forked child, which has no other thread that records."""
     gate[0] = int(eagerly[0])
 
 
@@ -46,7 +46,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def recorded(work: Callable[[], Any]) -> Any:
-    """What ``work()`` gives, as a recording; or ``NOT_MINE``."""
+    """Returns ``work()``, run as a recording under the lock; or ``NOT_MINE``."""
     mine = None
     try:
         mine = turns.lock.acquire(timeout=_PATIENCE)
@@ -54,7 +54,7 @@ def recorded(work: Callable[[], Any]) -> Any:
             return NOT_MINE
         gate[0] += 1
         with writing.lock:
-            pass  # replays that have begun are over now
+            pass  # waits for the end of running replays
         return work()
     finally:
         if mine:
@@ -65,7 +65,7 @@ def recorded(work: Callable[[], Any]) -> Any:
 
 
 def replayed(work: Callable[[], Any]) -> Any:
-    """What ``work()`` gives, as a replay; or ``NOT_MINE``."""
+    """Returns ``work()``, run as a replay under the lock; or ``NOT_MINE``."""
     mine = None
     try:
         mine = turns.lock.acquire(timeout=_PATIENCE)

@@ -1,10 +1,16 @@
-"""Loops that go by tensors: ``for i in tf.range(n)`` and ``while x > 0`` become loops of the program, whatever their number of trips.
+"""Loops over tensors: ``for i in tf.range(n)`` and ``while x > 0`` become loops of the program, of any length.
 
-While a function is recorded its source is taken: the body of such a loop becomes a function of the names that it reads, giving
-those that it changes, which a ``tf.while_loop`` can take; an ``if`` within it becomes a ``tf.cond``. Whether that is done is
-decided at run time. A loop stays Python's where it goes by no tensor, where its body leaves something behind in Python
-(attributes, items or lists that it changes, a ``return``), where a name has no value before it, where a function that is there before it captures a name that it changes, or where values change their
-shape or dtype from trip to trip: then each number of trips is recorded for itself.
+The source of a recorded function is converted. The body of such a loop becomes a function that ``tf.while_loop`` can take: its
+parameters are the names that the body reads, its results those that it changes. An ``if`` within it becomes a ``tf.cond``. The
+choice is made at run time. A loop stays in Python in these cases:
+
+- no tensor controls it;
+- its body has other effects in Python (it changes attributes, items or lists, or has a ``return``);
+- a name has no value before it;
+- a function that exists before it captures a name that it changes;
+- values change their shape or dtype from iteration to iteration.
+
+Then each number of iterations has a recording of its own.
 """
 
 from __future__ import annotations
@@ -57,7 +63,7 @@ _PURE = (
 
 
 def with_program_loops(function: Any) -> Any:
-    """The function with loops that a program can take over; the function itself if it has none, or no source."""
+    """Returns the function with loops that a program can run; the function itself if it has none, or no source."""
     definition = definition_of(function) if type(function) is FunctionType and _has_loop(function.__code__) else None
     if definition is None:
         return function
@@ -80,23 +86,23 @@ def _follows(value: Any) -> bool:
 
 
 def _decides(value: Any) -> bool:
-    """Whether a test is a tensor, which a loop of a program may compute anew in each trip."""
+    """True if a test is a tensor, which a loop of a program may compute again in each iteration."""
     return isinstance(value, Tensor) and value._array.size == 1 and control_flow_of() is not None
 
 
 class _Range:
-    """The arguments of a ``tf.range`` whose length the program finds out."""
+    """The arguments of a ``tf.range`` whose length the program computes."""
 
     def __init__(self, start: Tensor, limit: Tensor, delta: int) -> None:
         self.start, self.limit, self.delta = start, limit, delta
 
     def goes_on(self, index: Tensor) -> Any:
-        """Whether there is a trip with this index."""
+        """Returns whether there is an iteration with this index."""
         return TABLE["less" if self.delta > 0 else "greater"](index, self.limit)
 
 
 def _ranged(*args: Any, **kwargs: Any) -> Any:
-    """What a loop over ``tf.range(*args, **kwargs)`` goes over: a ``_Range`` where its length follows from tensors."""
+    """Returns the sequence of a loop over ``tf.range(*args, **kwargs)``: a ``_Range`` if tensors decide its length."""
     if control_flow_of() is None or not any(map(_follows, [*args, *kwargs.values()])):
         return tensor_range(*args, **kwargs)
     start, limit, delta, dtype = range_operands(*args, **kwargs)
@@ -113,27 +119,27 @@ def _elements(over: Any) -> Any:
 
 
 def _both(left: Any, right: Callable[[], Any]) -> Any:
-    """``left and right()``."""
+    """Returns ``left and right()``."""
     return cond(left, right, lambda: left) if _decides(left) else left and right()
 
 
 def _either(left: Any, right: Callable[[], Any]) -> Any:
-    """``left or right()``."""
+    """Returns ``left or right()``."""
     return cond(left, lambda: left, right) if _decides(left) else left or right()
 
 
 def _negated(value: Any) -> Any:
-    """``not value``."""
+    """Returns ``not value``."""
     return TABLE["logical_not"](value) if _decides(value) and value.dtype.is_bool else not value
 
 
 def _are_numbers(values: Any) -> bool:
-    """Whether values are numbers and arrays of them: no variables, which stand for another number when they are assigned."""
+    """True if values are numbers and arrays; False for variables, whose number changes when they are assigned."""
     return all(isinstance(leaf, (*_NUMBERS, TensorArray)) for leaf in nest.flatten(values))
 
 
 def _carried(scope: dict[str, Any], names: Iterable[str], extended: AbstractSet[str]) -> dict[str, Any] | None:
-    """What a loop may change, as tensors; None if something is no number, or not there, or changes in its place."""
+    """Returns the loop's variables as tensors; None if one is not a number, has no value, or changes in place."""
     values = {name: scope.get(name, unset) for name in names}
     in_place = any(isinstance(scope.get(name), CHANGEABLE) for name in extended)
     if in_place or not _are_numbers(values):
@@ -147,10 +153,10 @@ class _Part:
     """A part of a function as a function of names.
 
     Attributes:
-        function: takes the values of ``names``, gives those of ``results``.
+        function: takes the values of ``names``, returns those of ``results``.
         names: its parameters.
         results: the names that it changes.
-        extended: those that it may change in their place.
+        extended: the names whose objects it may change in place.
     """
 
     def __init__(
@@ -164,10 +170,10 @@ class _Part:
         return self.function(*[scope.get(name, unset) for name in self.names])
 
     def numbers(self, scope: dict[str, Any]) -> Any:
-        """What the function gives.
+        """Returns the results of the function.
 
         Raises:
-            TypeError: something is no number.
+            TypeError: a result is not a number.
         """
         values = self(scope)
         if not _are_numbers(values):
@@ -176,20 +182,20 @@ class _Part:
 
 
 class _Loop:
-    """A loop: the program's, if it can be.
+    """A loop that the program runs, if possible.
 
     Args:
-        body: gives whether the loop ends, if ``ends``, and its results.
+        body: returns whether the loop ends, if ``ends``, and its results.
         ends: whether the body has a ``break``.
-        target: the name that a ``for`` loop gives.
-        test: of a ``while`` loop; gives its value alone.
+        target: the name that a ``for`` loop assigns.
+        test: of a ``while`` loop; returns its value only.
     """
 
     def __init__(self, body: _Part, ends: bool, target: str | None, test: _Part | None) -> None:
         self._body, self._ends, self._target, self._test = body, ends, target, test
 
     def __call__(self, scope: dict[str, Any], over: Any = None) -> tuple[Any, ...] | None:
-        """The values of the body's results after the loop; None if Python must run it."""
+        """Returns the values of the body's results after the loop; None if Python must run it."""
         if control_flow_of() is None or (self._test is None and not isinstance(over, _Range)):
             return None
         test = self._test
@@ -225,14 +231,14 @@ class _Branch:
     """An ``if`` within a loop of a program.
 
     Args:
-        true, false: what is done; both give the values of the same names.
+        true, false: the branches; both return the values of the same names.
     """
 
     def __init__(self, true: _Part, false: _Part) -> None:
         self._true, self._false = true, false
 
     def __call__(self, scope: dict[str, Any], test: Any) -> tuple[Any, ...] | None:
-        """The values of the names that are changed; None if Python must go by ``test``."""
+        """Returns the values of the changed names; None if Python must choose by ``test``."""
         if not _follows(test):
             return None
         taken, found = control_flow_of().branch(
@@ -245,10 +251,11 @@ class _Branch:
 
 
 class _Converter:
-    """Puts calls before loops, and before branches within them.
+    """Adds calls before loops, and before branches within them.
 
     Attributes:
-        parts: the functions that are called, with the names by which the tree calls loops and branches.
+        parts: the functions of the bodies, branches and tests.
+        calls: the loops and branches, by the names by which the tree calls them.
     """
 
     def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
@@ -262,7 +269,7 @@ class _Converter:
         self.calls: dict[str, Any] = {}
 
     def function(self, definition: ast.FunctionDef) -> FunctionType:
-        """The function whose tree was converted."""
+        """Returns the function of the converted tree."""
         objects = {f"{PREFIX}{f.__name__.strip('_')}": f for f in (_ranged, _elements, _both, _either, _negated)}
         name = self._function.__name__
         inner = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
@@ -272,7 +279,7 @@ class _Converter:
         return whole
 
     def statements(self, body: Sequence[ast.stmt], depth: int, inside: bool) -> list[ast.stmt]:
-        """The statements with loops, and if ``inside`` a loop with branches, that may be the program's."""
+        """Returns the statements with loops that the program may run; with such branches, too, if ``inside`` a loop."""
         result: list[ast.stmt] = []
         for statement in body:
             if isinstance(statement, (ast.For, ast.While)):
@@ -369,7 +376,7 @@ class _Converter:
         return _placed(opening, branch)
 
     def _leaves_more(self, scan: Scan, new: set[str], around: Scan) -> bool:
-        """Whether statements do more than give names values: change objects that are not theirs, or names that functions capture."""
+        """True if statements change other objects than their own, or names that functions capture."""
         captured = self._captured - around.captured
         changes = any(name not in new for name in scan.changes) or any(captured[name] for name in around.stores)
         return scan.refused or scan.compares_objects or changes
@@ -377,7 +384,7 @@ class _Converter:
     def _part(
         self, body: Sequence[ast.stmt], names: Sequence[str], results: Sequence[str], before: Sequence[str] | None
     ) -> _Part:
-        """A function of names; ``before`` are those whose values it gives first, or None if it returns by itself."""
+        """Adds a function of names. It returns ``before``, then ``results``; None if it has its own return."""
         number = len(self.parts)
         result = "".join(f"{name}, " for name in [*(before or ()), *results])
         returned = [] if before is None else [ast.parse(f"return ({result})").body[0]]
@@ -399,7 +406,7 @@ class _Converter:
         return plain and self._value(call.func) is tensor_range
 
     def _is_pure(self, test: ast.expr) -> bool:
-        """Whether an expression may be evaluated once more: it calls nothing but functions of modules."""
+        """True if an expression may be evaluated once more: it calls only functions of modules."""
         for node in ast.walk(test):
             if isinstance(node, ast.Call):
                 if not isinstance(node.func, ast.Attribute) or not isinstance(self._value(node.func.value), ModuleType):
@@ -409,7 +416,7 @@ class _Converter:
         return True
 
     def _value(self, node: ast.expr) -> Any:
-        """What a dotted name that is no local one stands for; None if that is not known."""
+        """Returns the value of a dotted name that is not local; None if it is unknown."""
         if isinstance(node, ast.Attribute):
             holder = self._value(node.value)
             return getattr(holder, node.attr, None) if isinstance(holder, ModuleType) else None
@@ -425,7 +432,7 @@ class _Converter:
 
 
 def _placed(statements: list[ast.stmt], where: ast.stmt) -> list[ast.stmt]:
-    """The statements, those that are new at the line of another one."""
+    """Returns the statements; new ones get the line of another statement."""
     for statement in statements:
         for node in ast.walk(statement):
             if hasattr(node, "lineno") and node.lineno < where.lineno:
@@ -434,14 +441,14 @@ def _placed(statements: list[ast.stmt], where: ast.stmt) -> list[ast.stmt]:
 
 
 def _lowered(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt] | None:
-    """The body of a loop without ``break`` and ``continue``: what comes after an ``if`` with one goes into its other branch.
+    """Removes ``break`` and ``continue`` from a loop's body: the statements after an ``if`` move into its branches.
 
     Args:
         statements: the body.
-        left: the name of what says that the loop ends, if there is a ``break``.
+        left: the name that holds whether the loop ends, if there is a ``break``.
 
     Returns:
-        The body; None where a jump stands elsewhere than at the end of a branch.
+        The body; None if a jump is not at the end of a branch.
     """
     result: list[ast.stmt] = []
     for position, statement in enumerate(statements):
@@ -453,7 +460,7 @@ def _lowered(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt]
             rest = list(statements[position + 1 :])
             branches = []
             for branch in (statement.body, statement.orelse):
-                # What jumps does not come to the rest; of nested branches some may, which then have it each.
+                # A branch that jumps skips the rest; of nested branches, each one that does not jump gets a copy of it.
                 lowered = _lowered([*branch, *rest], left)
                 if lowered is None:
                     return None
@@ -469,10 +476,10 @@ def _lowered(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt]
 
 
 class _Tests(ast.NodeTransformer):
-    """Makes ``and``, ``or``, ``not`` and chains of comparisons of a test functions that take tensors."""
+    """Replaces ``and``, ``or``, ``not`` and chained comparisons of a test by functions that take tensors."""
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
-        """``a and b`` as ``both(a, lambda: b)``."""
+        """Replaces ``a and b`` by ``both(a, lambda: b)``."""
         first, *rest = node.values
         other = rest[0] if len(rest) == 1 else ast.copy_location(ast.BoolOp(node.op, rest), node)
         name = f"{PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
@@ -481,7 +488,7 @@ class _Tests(ast.NodeTransformer):
         return call
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        """``not a`` as ``negated(a)``."""
+        """Replaces ``not a`` by ``negated(a)``."""
         if not isinstance(node.op, ast.Not):
             return node
         call: Any = ast.parse(f"{PREFIX}negated(0)", mode="eval").body
@@ -489,7 +496,7 @@ class _Tests(ast.NodeTransformer):
         return call
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        """``a < b < c`` as ``a < b and b < c``, if reading ``b`` twice changes nothing."""
+        """Replaces ``a < b < c`` by ``a < b and b < c``, if reading ``b`` twice changes nothing."""
         middle = node.comparators[:-1]
         if not middle or not all(isinstance(x, (ast.Name, ast.Constant)) for x in middle):
             return node

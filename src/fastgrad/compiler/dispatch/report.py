@@ -1,4 +1,4 @@
-"""What a recorded function does, as text: its graphs, the Python that was generated, the kernels."""
+"""Text about a recorded function: its graphs, the generated Python, the kernels."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _EMPTY = "Nothing is recorded yet: call the function first."
 
 
 def graph_text(version: Version | None) -> str:
-    """The recorded graphs of a version, one for each way."""
+    """Returns the recorded graphs of a version, one for each trace."""
     if version is None:
         return _EMPTY
     return "\n\n".join([f"way {number}:\n{way.graph}" for number, way in enumerate(version.ways)])
 
 
 def source_text(version: Version | None) -> str:
-    """What was generated for a version: the steps of its programs, their kernels, then its entries and what runs the programs."""
+    """Returns the generated code of a version: its programs' steps and kernels, its entries and replay functions."""
     if version is None:
         return _EMPTY
     trees = version.ways.trees
@@ -39,11 +39,11 @@ def source_text(version: Version | None) -> str:
 def kernel_texts(
     name: str, version: Version | None, inspect: Callable[[Any], str], kernel: str | None
 ) -> str | dict[str, str]:
-    """The code of a version's kernels as text.
+    """Returns the code of a version's kernels as text.
 
     Args:
         name: the function's.
-        version: what is recorded of it.
+        version: its recordings.
         inspect: gives the text for a native function.
         kernel: the full name of the kernel; None for all kernels.
 
@@ -66,7 +66,7 @@ def kernel_texts(
 
 
 def report_text(name: str, version: Version | None) -> str:
-    """What a version consists of, in numbers."""
+    """Returns a summary of a version, in numbers."""
     if version is None:
         return _EMPTY
     lines = [f"{name}: {_counted(len(version.ways), 'recorded way')}, {_counted(len(version.ways.trees), 'program')}:"]

@@ -1,4 +1,4 @@
-"""What a function returns: which parts a program computes anew, and which are the same each time."""
+"""The results of a function: which parts a program computes, and which are the same at each call."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.variable import Variable
 
 COMPUTED, ARGUMENT, SAME, CONSTANT = range(4)
-"""Where a leaf of the result comes from: the program, the caller, or it is the same each time (a constant is a tensor)."""
+"""The source of a leaf of the result: the program, the caller, or a value that is the same each time (a constant is a tensor)."""
 
 
 def as_results(value: Any, name: str) -> Any:
-    """What a function returned, with tensors for numbers, arrays and variables, as TensorFlow's functions return.
+    """Returns the value of a function, with numbers, arrays and variables as tensors, as in TensorFlow's functions.
 
     Args:
         value: a nested structure.
         name: the function's, for errors.
 
     Raises:
-        TypeError: an object that holds tensors in its attributes, which could not be made anew by a replay.
+        TypeError: an object that holds tensors in its attributes, which a replay could not create.
     """
     if isinstance(value, Tensor) or value is None:
         return value
@@ -66,17 +66,17 @@ def as_results(value: Any, name: str) -> Any:
 
 
 class Results:
-    """How the result of a call is put together from what a program gives.
+    """Builds the result of a call from the results of a program.
 
     Args:
-        value: what the function returned, as of ``as_results``.
+        value: the function's result, as returned by ``as_results``.
         arguments: the tensors that stood for the call's arrays.
         recording: of the run.
 
     Attributes:
-        tensors: what the program must compute, in order.
-        count: how many they are.
-        plan: for each leaf where it comes from.
+        tensors: the results that the program must compute, in order.
+        count: their number.
+        plan: for each leaf its source.
         is_single: whether the result is one computed tensor.
     """
 
@@ -91,7 +91,7 @@ class Results:
         self.is_single = self.plan == (COMPUTED, 0)
 
     def done(self) -> list[Tensor]:
-        """Gives ``tensors`` away: they are needed while the program is written down."""
+        """Returns ``tensors`` and drops them: they are needed only until the graph is written."""
         found, self.tensors = self.tensors, []
         self._places, self._numbers = {}, {}
         return found
@@ -123,10 +123,10 @@ class Results:
         return SAME, value
 
     def packed(self, arrays: Sequence[np.ndarray], given: Sequence[Any]) -> Any:
-        """The result of a call.
+        """Returns the result of a call.
 
         Args:
-            arrays: what the program gave.
+            arrays: the results of the program.
             given: the call's tensors, arrays and floats.
         """
         if self.is_single:
@@ -134,7 +134,7 @@ class Results:
         return _packed(self.plan, [Tensor(array) for array in arrays], given)
 
     def first(self, tensors: list[Tensor], given: Sequence[Any]) -> Any:
-        """The result of the recording itself, whose tensors are ``tensors``."""
+        """Returns the result of the recording itself, whose tensors are ``tensors``."""
         return _packed(self.plan, tensors, given)
 
 

@@ -1,4 +1,4 @@
-"""Why a function is recorded again and again: a warning that names what keeps changing."""
+"""Warns when a function is recorded again and again, and names the argument or value that keeps changing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Line = tuple[str, int] | None
 
 
 class Retracing:
-    """Counts what made recordings necessary.
+    """Counts the causes of recordings.
 
     Args:
         name: the function's.
@@ -35,12 +35,12 @@ class Retracing:
         self._numbers: dict[_Line, tuple[set[tuple[int, ...]], int]] = {}
 
     def note(self, call: Call, key: Key | None, known: bool) -> None:
-        """A call is about to be recorded.
+        """Notes a call that is about to be recorded.
 
         Args:
             call: the call.
-            key: what was recorded of such calls.
-            known: whether the captured names are what they were in one of these recordings.
+            key: the recordings of such calls.
+            known: whether one of these recordings has the same captured values.
         """
         now = described(call)
         before, self._last = self._last, now
@@ -73,7 +73,7 @@ class Retracing:
             self._warn()
 
     def note_numbers(self, numbers: Iterable[tuple[_Line, int]]) -> None:
-        """A recording went on by these numbers, which tensors held, at these lines."""
+        """Notes the numbers from tensors on which Python's control flow depended in a recording, and their lines."""
         found: dict[_Line, list[int]] = {}
         for line, number in numbers:
             found.setdefault(line, []).append(number)
@@ -106,7 +106,7 @@ class Retracing:
 
 
 def warn_of(name: str, failure: Exception) -> None:
-    """Says that a function can't be compiled, though it should be."""
+    """Warns that the compiler failed for a function."""
     cause = failure.__cause__
     warnings.warn(
         f"{name}() could not be compiled, and runs eagerly from now on: slower, with the same results. It is an error of fastgrad's "
@@ -116,7 +116,7 @@ def warn_of(name: str, failure: Exception) -> None:
 
 
 def described(call: Call) -> dict[str, str]:
-    """The leaves of a call by their labels, as text."""
+    """Returns the leaves of a call by their labels, as text."""
     return {label: _text(leaf, value) for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True)}
 
 

@@ -1,4 +1,4 @@
-"""The arguments of a call, taken apart: what is the same each time is its key, what differs are arrays."""
+"""The signature of a call: splits the arguments into a key, which is constant, and arrays, which vary."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _BY_VALUE = frozenset([bool, int, complex, str, bytes, type(None), type(Ellipsis
 
 
 class NoKey(TypeError):
-    """An argument may change without being another one."""
+    """An argument is known by identity, but its value may change."""
 
 
 class Floats:
     """How each Python float among the arguments is passed on: by its value, or as a run-time input.
 
-    A float is known by its label, the path to it. The first value is part of the key; when a second one comes, it
-    becomes an input, unless the program has asked for its Python value before.
+    A float is known by its label, the path to it. The first value is part of the key. At the second value the float
+    becomes an input, unless the program has read its Python value before.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Floats:
         self._static: set[str] = set()
 
     def is_input(self, label: str, value: float) -> bool:
-        """Whether the float at ``label``, which is ``value`` now, is an input."""
+        """True if the float at ``label``, whose value is now ``value``, is an input."""
         if label in self._inputs:
             return True
         if label in self._static:
@@ -56,20 +56,20 @@ class Floats:
         return True
 
     def make_static(self, label: str) -> None:
-        """From now on the float is known by its value."""
+        """Makes the value of the float at ``label`` part of the key."""
         self._inputs.discard(label)
         self._static.add(label)
 
 
 class Call:
-    """One call: ``key`` tells those that may share a program.
+    """One call; calls with the same ``key`` may share a program.
 
     Attributes:
         key: hashable; the structure, and for each leaf its shape and dtype, its value or its identity.
         labels: for each leaf, the path to it, as ``options['rate']``.
         leaves: the leaf's part of the key, in the order of ``labels``.
         values: the leaves themselves.
-        arrays: what the program is given.
+        arrays: the inputs of the program.
         given: for each array the leaf itself, as the caller passed it: a tensor, an array or a float.
         objects: the leaves that are known by identity.
     """
@@ -89,7 +89,7 @@ class Call:
         self.key = (structure, tuple(self.leaves), placement.chosen)
 
     def tensors(self) -> list[Tensor]:
-        """What the program is given, as tensors: those that were passed, as they are."""
+        """Returns the inputs of the program as tensors; passed tensors are returned unchanged."""
         return [
             given if isinstance(given, Tensor) else Tensor(array)
             for given, array in zip(self.given, self.arrays, strict=True)
@@ -112,7 +112,7 @@ class Call:
 
     def _describe_nested(self, value: Any, label: str, kind: type) -> Any:
         if isinstance(value, Mapping):
-            # As TensorFlow: the order in which keys were added makes no difference to programs that look them up.
+            # As in TensorFlow: the order of a dict's keys does not matter to the program.
             return kind, tuple([(key, self._describe(value[key], f"{label}[{key!r}]")) for key in _sorted(value)])
         names = getattr(value, "_fields", None)
         labels = [f"{label}.{name}" for name in names] if names else [f"{label}[{i}]" for i in range(len(value))]
@@ -157,7 +157,7 @@ class Call:
 
 
 def _check_hashable(value: Any, label: str) -> None:
-    """Refuses what is known by identity but may change: a recording would go on with what it held at first.
+    """Refuses a value that is known by identity but may change: a recording would keep its first content.
 
     Raises:
         NoKey: the value has no hash.
@@ -180,11 +180,11 @@ def _sorted(mapping: Mapping[Any, Any]) -> list[Any]:
 
 
 def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
-    """An argument as the recorded function gets it, in containers of its own.
+    """Returns an argument for the recorded function, in new containers.
 
     Args:
-        value: what the caller passed.
-        leaves: what stands for each leaf, in the order of ``Call.labels``.
+        value: the argument that the caller passed.
+        leaves: the replacement of each leaf, in the order of ``Call.labels``.
     """
     kind = type(value)
     if kind is not Tensor and nest.is_nested(value):
@@ -206,7 +206,7 @@ def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
 
 
 class Signature:
-    """How calls of a Python function name their arguments.
+    """The names of the arguments of a Python function's calls.
 
     Args:
         function: the function.
@@ -240,12 +240,12 @@ class Signature:
 
     @property
     def has_open_sizes(self) -> bool:
-        """Whether ``input_signature`` has dimensions that may be anything."""
+        """Whether ``input_signature`` has dimensions of unknown size."""
         specs = [spec for spec in nest.flatten(self._specs or []) if isinstance(spec, TensorSpec)]
         return any(not spec.shape.is_fully_defined() for spec in specs)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments by the names of the parameters, defaults filled in.
+        """Returns the arguments by the names of the parameters, with defaults.
 
         Raises:
             TypeError: the function does not take these arguments; they don't fit ``input_signature``.
@@ -262,14 +262,14 @@ class Signature:
         return dict(bound.arguments)
 
     def chosen(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """As ``bind``, of arguments that may be specs; without any, those of ``input_signature``."""
+        """Does the same as ``bind`` for arguments that may be specs; without any, takes those of ``input_signature``."""
         given = tuple(self._specs) if self._specs is not None and not args and not kwargs else args
         bound = self.whole.bind(*given, **kwargs)
         bound.apply_defaults()
         return dict(bound.arguments)
 
     def unbind(self, arguments: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """What ``bind`` took apart, for a call."""
+        """Returns the positional and named arguments of a call from the result of ``bind``."""
         bound = inspect.BoundArguments(self.whole, arguments)
         return bound.args, bound.kwargs
 
@@ -334,14 +334,14 @@ class Signature:
 
 
 def stand_ins(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
-    """Tensors for the arrays of a call, and what the recorded function gets for each of its leaves.
+    """Returns tensors for the arrays of a call, and the recorded function's value of each of its leaves.
 
-    They are tensors of their own: one that is captured, too, is a constant there, and an input here. Tapes that watch
+    They are new tensors: a tensor that is also captured is a constant as a capture, and an input as an argument. Tapes that watch
     an argument watch its stand-in.
 
     Args:
         call: the call.
-        ask: told the label of a float whose Python value is asked for, and the number of its array.
+        ask: is called with the label of a float whose Python value is read, and the number of its array.
     """
     tensors = [
         TABLE["identity"](given) if recorders.active and isinstance(given, Tensor) else Tensor(array)
@@ -367,7 +367,7 @@ def stand_ins(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor]
 
 
 def as_passed(value: Any) -> Any:
-    """A leaf as a function gets it that is not recorded, or inside another's recording: arrays are tensors."""
+    """Returns a leaf for a function that is not recorded, or is inside another's recording: arrays become tensors."""
     if isinstance(value, (np.ndarray, np.generic)):
         return constant_tensor(array_of(value))
     return value

@@ -1,4 +1,4 @@
-"""Ways: the recordings of one key, which differ in where the program went by the values it found."""
+"""Traces: the recordings of one key, which differ in the outcomes of their guards."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from fastgrad.tensor import Tensor
 from fastgrad.variable import sharing
 
 MOST = 128
-"""How many ways of one key are kept; when there are more, the older half is recorded anew where it is needed."""
+"""The most traces of one key. When there are more, the older half is dropped, and recorded again if it is needed."""
 
 _REBUILT_ALWAYS = 8
-"""Up to so many ways every new one becomes part of the tree at once; later ones wait until they are a quarter of it."""
+"""Up to this number of traces each new one is compiled into the tree at once; later ones wait until they are a quarter of it."""
 
 
 class NotCompiled(Exception):
-    """The compiler failed, by an error of its own, which is the cause."""
+    """The compiler failed by an internal error, which is the cause."""
 
 
 class Way:
-    """One recording.
+    """One trace: a recording for one set of guard outcomes.
 
     Args:
         recording: of a run that has ended.
@@ -44,9 +44,9 @@ class Way:
         by_value: arguments of the recording that are constants of the program, by their number.
 
     Attributes:
-        graph: what was recorded.
+        graph: the recorded graph.
         results: how the results are put together.
-        rooms: loops in it that are made for a number of trips.
+        rooms: loops in it that are made for a limited number of iterations.
         device: the GPU that it ran on; None for the host.
     """
 
@@ -63,19 +63,19 @@ class Way:
         self._call: StatefulCall | None = None
 
     def call(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """The results as one operation on tensors, of which tapes hear.
+        """Returns the results, computed as one operation on tensors, which tapes record.
 
         Raises:
-            GuardError: it would have gone another way; nothing has changed.
+            GuardError: a guard has another outcome; nothing has changed.
         """
         if self._call is None:
             self._call = StatefulCall(self.graph, self._count, "function")
         return self._call(*tensors)
 
     def hides_gradients(self) -> bool:
-        """Whether a gradient of the function, asked from outside, would be another one than that of its Python.
+        """True if a gradient of the function, computed outside it, would differ from that of its Python.
 
-        It is where the function has gradients of its own, or a tape watches a tensor that it captures.
+        This is so if the function computes gradients itself, or if a tape watches a tensor that it captures.
         """
         if self._has_own_gradients:
             return True
@@ -84,7 +84,7 @@ class Way:
 
 
 def with_constants(graph: Graph, by_value: Mapping[int, np.ndarray]) -> Graph:
-    """The graph with constants for some of its arguments, and numbers without gaps for the others."""
+    """Returns the graph with constants for some of its arguments; the others are numbered without gaps."""
     if not by_value:
         return graph
 
@@ -99,13 +99,13 @@ def with_constants(graph: Graph, by_value: Mapping[int, np.ndarray]) -> Graph:
 
 
 class Tree:
-    """A program of several ways.
+    """A program of several traces.
 
     Attributes:
-        ways: by their numbers in the program.
+        ways: the traces, by their numbers in the program.
         program: compiled.
         single: the program as a function of arrays, if it is one native call.
-        shared: what ``sharing.last`` was when nobody shared memory that it writes.
+        shared: the value of ``sharing.last`` when no tensor shared memory that the program writes.
     """
 
     def __init__(self, ways: Sequence[Way]) -> None:
@@ -117,10 +117,10 @@ class Tree:
         self.shared = [-1]
 
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]]:
-        """Runs the program; gives the way it went and its results. For one caller at a time.
+        """Runs the program; returns the trace that it took and the results. For one caller at a time.
 
         Raises:
-            GuardError: it would have gone another way; nothing has changed.
+            GuardError: a guard has an outcome without a trace; nothing has changed.
         """
         try:
             if self.single is None:
@@ -135,7 +135,7 @@ class Tree:
 
 
 class Ways:
-    """All recordings of one key; those that were called for again are compiled, as one tree if they can be."""
+    """All traces of one key; those that were called again are compiled, as one tree if possible."""
 
     def __init__(self) -> None:
         self.trees: list[Tree] = []
@@ -149,7 +149,7 @@ class Ways:
         return iter([way for tree in self.trees for way in tree.ways] + self._waiting)
 
     def add(self, way: Way) -> None:
-        """A new recording. It takes the place of those in which a loop had too little room."""
+        """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
             kept = [other for other in self if not is_outgrown(other.rooms)]
             kept = kept if len(kept) < MOST else kept[-MOST // 2 + 1 :]
@@ -158,14 +158,14 @@ class Ways:
             self._waiting.append(way)
 
     def prepare(self) -> None:
-        """Compiles what was recorded first, which may take seconds: before anybody must wait for it."""
+        """Compiles the first traces, which may take seconds, before a lock is held that other threads wait for."""
         if not self.trees:
             with self._lock:
                 if not self.trees and self._waiting:
                     self._compile()
 
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
-        """Goes the way that the values want; None if it was never recorded, and then nothing has changed."""
+        """Replays the trace that the values select; None if it was never recorded, and then nothing has changed."""
         for tree in self.trees:
             try:
                 return tree.replay(arrays)
@@ -178,7 +178,7 @@ class Ways:
         return self.replay(arrays)
 
     def _compile(self) -> None:
-        """Compiles what waits, with the first tree if that is worth its while. What fails leaves it waiting.
+        """Compiles the traces that wait, together with the first tree if that pays; after a failure they still wait.
 
         Raises:
             MemoryError: there is too little memory now.
@@ -193,18 +193,18 @@ class Ways:
             raise NotCompiled(error) from error
 
     def _compiled(self) -> list[Tree]:
-        """The trees with what waits."""
+        """Returns the trees, with the traces that wait."""
         first = self.trees[0].ways if self.trees else ()
         loose = [way for tree in self.trees[1:] for way in tree.ways] + self._waiting
         if len(first) < _REBUILT_ALWAYS or 4 * len(loose) >= len(first):
             try:
                 return [Tree([*first, *loose])]
             except Apart:
-                pass  # something that no guard watched made them differ: each is a program of its own
+                pass  # they differ without a guard: each becomes a separate program
         return [*self.trees, *[Tree([way]) for way in self._waiting]]
 
     def call(self, tensors: Sequence[Tensor]) -> tuple[Way, list[Tensor]] | None:
-        """As ``replay``, on tensors and under tapes."""
+        """Does the same as ``replay``, on tensors and under tapes."""
         for way in self:
             try:
                 return way, way.call(tensors)
@@ -213,5 +213,5 @@ class Ways:
         return None
 
     def hide_gradients(self) -> bool:
-        """Whether under tapes only the Python function itself will do."""
+        """True if only the Python function gives the right gradients under tapes."""
         return any(way.hides_gradients() for way in self)

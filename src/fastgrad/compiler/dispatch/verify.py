@@ -1,4 +1,4 @@
-"""Replays that are checked: the Python function runs, too, and both must agree."""
+"""Checked replays: the Python function runs as well, and both results must agree."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from fastgrad.variable import Variable
 
 
 def verified(name: str, ways: Iterable[Way], eager: Callable[[], Any], replay: Callable[[], Any]) -> Any:
-    """The result of ``replay``, which has been compared with that of ``eager``, and the state after it, too.
+    """Returns the result of ``replay``, after comparing it and the new state with those of ``eager``.
 
     Args:
         name: the function's.
-        ways: what may be replayed: their variables are put back between the two runs.
+        ways: the traces that may be replayed: their variables are restored between the two runs.
         eager: runs the Python function.
         replay: runs the program; gives None if it has none for these values.
 

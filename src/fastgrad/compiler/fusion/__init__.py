@@ -1,1 +1,1 @@
-"""Operations that one loop can compute become one kernel: which, and its source."""
+"""Fusion: the choice of operations that become one kernel, and the source of that kernel."""

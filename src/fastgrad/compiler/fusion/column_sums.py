@@ -1,7 +1,7 @@
-"""Sums of columns that follow a matrix product, as gradients of biases do: of each block of its rows while that is in the cache.
+"""Sums of columns after a matrix product, such as gradients of biases: block by block, while its rows are in the cache.
 
-The kernel of the group, a map with sums, does a block as soon as the product has its rows, and leaves the block's sums; a second kernel
-adds these up, in their order. Blocks follow from shapes alone, so bits do not depend on who does which.
+The kernel of the group, a map with sums, processes a block as soon as the product has its rows, and stores the block's sums. A
+second kernel adds these in order. Blocks follow from shapes alone, so bits do not depend on which thread does which block.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from fastgrad.kernels.gemm.form import rows_of_unit
 from fastgrad.kernels.runtime.launch import Launch, Output, Scratch
 
 MOST_ROWS = 128
-"""Rows of a block."""
+"""The most rows of a block."""
 
 LEAST, LEAST_OF_BLOCKS = 1 << 11, 1 << 13
-"""Elements from which on it is worth it: where there is one block, and where there are several."""
+"""The least elements for which this is faster: with one block, and with several."""
 
 
 class BlockKernels(NamedTuple):
@@ -34,11 +34,11 @@ class BlockKernels(NamedTuple):
 
     Attributes:
         first: over parts of blocks of rows.
-        rows, block: of how many rows all its units are, and how many of them are a block.
-        later: what adds up the blocks; nothing if there is one.
+        rows, block: the number of rows of all its units, and of a block.
+        later: the launches that add up the blocks; empty if there is one block.
         scratch: see ``Launches``.
         free: the outputs that may take inputs' memory.
-        separate: pairs (output, array) of which that is not so.
+        separate: pairs (output, array) that must not share memory.
     """
 
     first: Launch
@@ -50,16 +50,16 @@ class BlockKernels(NamedTuple):
     separate: set[tuple[int, int]]
 
     def over_rows(self, first: Launch) -> Launch:
-        """The first kernel, on other operands, as one whose units are rows."""
+        """Returns the first kernel on other operands, as a kernel whose units are rows."""
         return by_rows(first, self.rows, self.block)
 
 
 def sums_columns(fused: Any, place: int, product: Node) -> bool:
-    """Whether a group is a map of a product, each element of which it reads once, with sums of columns of which it makes nothing.
+    """True if a group is a map of a product, which it reads once, with sums of columns that no other step reads.
 
     Args:
         fused: the group.
-        place: which of its inputs the product is.
+        place: the number of its input that is the product.
         product: of matrices.
     """
     if not isinstance(fused, Fused) or not re.fullmatch("r+k+", fused.roles) or fused.count < LEAST:
@@ -82,7 +82,7 @@ def sums_columns(fused: Any, place: int, product: Node) -> bool:
 
 
 def block_kernels(fused: Fused, product: Node) -> BlockKernels:
-    """The kernels of a group that sums columns of a product."""
+    """Returns the kernels of a group that sums columns of a product."""
     unit = rows_of_unit(product.inputs, **product.attributes)
     assert unit is not None
     rows = prod(product.outputs[0].shape[:-1])
@@ -94,12 +94,12 @@ def block_kernels(fused: Fused, product: Node) -> BlockKernels:
 
 
 def _block(unit: int) -> int:
-    """The rows of a block, for a product whose units have so many, a multiple of 8."""
+    """Returns the rows of a block, a multiple of 8, for a product with ``unit`` rows in a unit."""
     return max(rows for rows in range(8, MOST_ROWS + 1, 8) if unit % rows == 0)
 
 
 def _added_up(fused: Fused, blocks: int) -> tuple[Launch, ...]:
-    """The kernels that add up the sums of blocks."""
+    """Returns the kernels that add up the sums of blocks."""
     first, columns = len(fused.inputs), fused.count_of("k")
     sums = [number for number, step in enumerate(fused.steps, first) if step.kept]
     launches = []

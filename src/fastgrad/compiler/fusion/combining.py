@@ -1,4 +1,4 @@
-"""Reductions as kernels of groups have them: how elements are combined, and what comes before and after."""
+"""Reductions in kernels of groups: the combination of elements, and the operations before and after it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Reduction(NamedTuple):
     Attributes:
         combine: "sum", "product", "greatest" or "least".
         dtypes: of its input.
-        before: what becomes of an element first.
-        after: what becomes of the total; ``{number}`` is its dtype, ``reduced`` how many elements are in it.
+        before: the expression of an element before it is combined.
+        after: the expression of the result; ``{number}`` is the total's dtype, ``reduced`` the number of its elements.
     """
 
     combine: str
@@ -45,25 +45,25 @@ REDUCTIONS = {
     "reduce_any": Reduction("greatest", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
     "reduce_all": Reduction("least", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
 }
-"""By name of the row of the operation table."""
+"""The reductions, by name of the row of the operation table."""
 
 _CHANGING = frozenset({"reduce_euclidean_norm", "finite_maximum"})
 
 
 def drops_ones(node: Node) -> bool:
-    """Whether a reduction only drops dimensions of size 1, so that each result is made of one element."""
+    """True if a reduction only drops dimensions of size 1, so that each result is made of one element."""
     shape = node.inputs[0].shape
     return all(shape[axis] == 1 for axis in node.attributes["axes"])
 
 
 def is_copy_of_ones(node: Node) -> bool:
-    """Whether a node is such a reduction and changes nothing."""
+    """True if a node is a reduction that only drops dimensions of size 1 and changes no value."""
     name = row_name(node)
     return name in REDUCTIONS and name not in _CHANGING and drops_ones(node)
 
 
 def finished(name: str, total: str, dtype: np.dtype) -> str:
-    """The expression of the result of a reduction.
+    """Returns the expression of the result of a reduction.
 
     Args:
         name: of the row.
@@ -76,22 +76,22 @@ def finished(name: str, total: str, dtype: np.dtype) -> str:
 
 
 def of_one(name: str, operand: str, dtype: np.dtype) -> str:
-    """That of a reduction of one element."""
+    """Returns the expression of the result of a reduction of one element."""
     return finished(name, f"({REDUCTIONS[name].before.format(operand)})", dtype)
 
 
 def lane_type(dtype: np.dtype) -> str:
-    """The dtype in which elements of a dtype are combined."""
+    """Returns the dtype in which elements of a dtype are combined."""
     return "uint8" if dtype == BOOL else body_type(dtype)
 
 
 def total_type(combine: str, dtype: np.dtype) -> str:
-    """That in which the totals of blocks are."""
+    """Returns the dtype of the totals of blocks."""
     return "float64" if combine == "sum" and dtype in _FLOATS else lane_type(dtype)
 
 
 def neutral(combine: str, number: str) -> str:
-    """What changes nothing that it is combined with; of a sum also the sign of zero."""
+    """Returns the neutral element of a combination; the one of a sum also keeps the sign of zero."""
     dtype = np.dtype(number)
     if combine == "sum":
         return f"{number}(-0.0)" if dtype.kind == "f" else f"{number}(0)"

@@ -1,7 +1,7 @@
-"""From a group of operations to its kernels: Python source for loops, compiled by the kernel builder.
+"""Turns a group of operations into kernels: Python source for loops, compiled by the kernel builder.
 
-The source says nothing of sizes, so that a new batch size finds the kernel that is there; and groups that do the same
-get the same source, and share one kernel. A group without a reduction is one loop over its elements, which can be cut
+The source contains no sizes, so a new batch size reuses the compiled kernel. Groups with the same operations have the same
+source, and share one kernel. A group without a reduction is one loop over its elements, which can be cut
 anywhere; reductions are in emit_reduction.py.
 """
 
@@ -20,7 +20,7 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 
 
 def launches_of_group(fused: Fused) -> Launches:
-    """What a group runs in a program; groups that do the same on the same sizes share it."""
+    """Returns the launches of a group; equal groups with equal sizes share them."""
     steps = [
         (step.row, step.operands, repr(step.attributes), step.inputs, step.output, step.kept, step.reduces)
         for step in fused.steps
@@ -54,12 +54,12 @@ def _copy(fused: Fused) -> Launches:
     (source,) = fused.inputs
     layout = Layout(source.offset, collapsed(zip(fused.sizes, source.strides, strict=True)))
     launch = moved(Input(0), Output(0), source.dtype, layout, contiguous(layout.total))
-    assert launch is not None  # as ``can_be_copied`` has said
+    assert launch is not None  # ``can_be_copied`` has checked it
     return Launches((launch,))
 
 
 def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
-    """The kernel of a group without a reduction, whose units are elements; and what it may not do in place."""
+    """Returns the kernel of a group without a reduction, by elements, and the pairs that must not share memory."""
     writer = Writer(fused)
     dims = range(len(fused.sizes))
     same, outer, inner = writer.split_by_level(kept=False)
@@ -100,10 +100,10 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
 
 
 def _steps_that_read_only(fused: Fused, inputs: set[int]) -> list[int]:
-    """The steps that read no other inputs, which a loop over the other inputs computes once.
+    """Returns the steps that read no other inputs, which a loop over the other inputs computes once.
 
     LLVM 20 needs exponential time for a loop of many such steps: its ``vputils::isUniformAcrossVFsAndUFs`` follows each operand of each
-    operation, and does not remember what it has seen.
+    operation, and does not cache its results.
     """
     known = set(inputs)
     for number, step in enumerate(fused.steps, len(fused.inputs)):
@@ -113,7 +113,7 @@ def _steps_that_read_only(fused: Fused, inputs: set[int]) -> list[int]:
 
 
 def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
-    """Which output may be written over which input: one whose element is read just before, and for it, and not elsewhere."""
+    """Returns pairs (output, input) that may share memory: each input element is read once, for the same element."""
     first = len(fused.inputs)
     found = []
     readers: dict[int, list[int]] = {}
@@ -135,7 +135,7 @@ def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
 
 
 def _is_natural(fused: Fused, source: Source) -> bool:
-    """Whether elements are read in their order, each for the result of the same number."""
+    """True if elements are read in their order, each for the result of the same number."""
     sizes = [size for size, role in zip(fused.sizes, fused.roles, strict=True) if role == "k" or not source.kept]
     wanted = [prod(sizes[dim + 1 :]) for dim in range(len(sizes))]
     places = zip(sizes, source.strides, wanted, strict=True)

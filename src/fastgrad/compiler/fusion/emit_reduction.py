@@ -1,10 +1,10 @@
 """Kernels of groups with a reduction.
 
-Elements go to lanes, 256 of them, so that the loop over them vectorises: where the innermost dimension is reduced, lanes are
-every 256th element of it, which are combined in the end; where it is kept, a lane is an element of the result.
-A lane takes at most 64 elements of a sum, then its content goes to a total in float64. Long reductions are cut
-into parts of a size that the shape says; a second kernel combines the parts. So the bits of a result depend on the
-shape alone. Where reduced values go back into the elements there are several loops, see phases.py.
+Elements go to 256 accumulators, called lanes, so that the loop over them vectorises. If the innermost dimension is reduced,
+a lane takes every 256th element of it, and the lanes are combined at the end. If it is kept, a lane is an element of the result.
+A lane takes at most 64 elements of a sum; then its content is added to a total in float64. Long reductions are cut
+into parts of a size that depends on the shape; a second kernel combines the parts. So the bits of a result depend on the
+shape alone. If reduced values are operands of element-wise steps, there are several loops, see phases.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PA
 from fastgrad.kernels.runtime.launch import Launch, Operand, Scratch
 
 ROW = 1024
-"""Rows of fewer elements than these share lanes, if several are reduced to one."""
+"""Rows with fewer elements share lanes, if several rows are reduced to one value."""
 
 
 class _Found(NamedTuple):
@@ -33,7 +33,7 @@ class _Found(NamedTuple):
     Attributes:
         launches, scratch: see ``Launches``.
         free: the outputs that may take inputs' memory.
-        separate: pairs (output, array) of which that is not so.
+        separate: pairs (output, array) that must not share memory.
     """
 
     launches: tuple[Launch, ...]
@@ -43,11 +43,11 @@ class _Found(NamedTuple):
 
 
 def reduction_launches(fused: Fused, part: int | None = None) -> _Found:
-    """The kernels of a group with a reduction.
+    """Returns the kernels of a group with a reduction.
 
     Args:
         fused: the group.
-        part: for one in a single phase into how many elements long its reductions are cut; by default, as suits the size.
+        part: the length of the parts into which the reductions of a single phase are cut; by default it depends on the size.
     """
     emitter = _AlongRows(fused, part) if fused.roles[-1] == "r" else _AcrossRows(fused, part)
     launches = emitter.launches()
@@ -55,16 +55,16 @@ def reduction_launches(fused: Fused, part: int | None = None) -> _Found:
 
 
 class Emitter:
-    """What both ways have in common.
+    """The common part of both emitters.
 
     Attributes:
         kept, reduced: dimensions.
-        part, parts: how long reductions are cut.
+        part, parts: the length of a reduction's parts, and their number.
     """
 
     kind_of_writer = Writer
     staged = True
-    """Whether the loop over elements is cut into several, see ``Elements``."""
+    """Whether the loop over elements is cut into several loops, see ``Elements``."""
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         self.fused = fused
@@ -89,19 +89,19 @@ class Emitter:
                 self.scratch.append((np.dtype(self.total(self.step(number))), self.kept_count * self.parts))
 
     def step(self, number: int) -> Step:
-        """The step of this number."""
+        """Returns the step of this number."""
         return self.fused.steps[number - self.first]
 
     def stays_whole(self) -> bool:
-        """Whether reductions are not cut."""
+        """True if reductions are not cut."""
         return self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1
 
     def total(self, step: Step) -> str:
-        """The dtype of a reduction's totals."""
+        """Returns the dtype of a reduction's totals."""
         return total_type(combine_of(step), step.inputs[0])
 
     def launches(self) -> tuple[Launch, ...]:
-        """One, or one for the parts and one for what becomes of them."""
+        """Returns one launch, or two: one for the parts and one that combines them."""
         writer = self.writer
         writer.load(writer.split_by_level(kept=False)[0], self.dims, "0")
         self._kernel()
@@ -109,7 +109,7 @@ class Emitter:
         return (first,) if self.parts == 1 else (first, self._combination())
 
     def _pieces(self) -> int:
-        """How many pieces of work there are without cutting reductions."""
+        """Returns the number of pieces of work without cutting reductions."""
         raise NotImplementedError
 
     def _part_size(self) -> int:
@@ -119,7 +119,7 @@ class Emitter:
         raise NotImplementedError
 
     def _spread(self) -> tuple[int, int]:
-        """How far the parts of neighbouring results, and of one result, are from each other."""
+        """Returns two strides in the array of parts: between neighbouring results, between parts of one result."""
         raise NotImplementedError
 
     # ---- elements ----------------------------------------------------------------------------------------------
@@ -134,11 +134,11 @@ class Emitter:
         """Writes the loop over elements.
 
         Args:
-            phase: what is done with them.
+            phase: the phase of the loop.
             head, index: see ``Elements.write``.
-            lane: stands behind the name of what an element is combined with.
+            lane: the target of a reduction's elements; ``{0}`` stands for the number of its step.
             position: of the phase.
-            apart: whether elements are only kept there, to be combined later.
+            apart: whether elements are only stored there, to be combined later.
         """
         writer = self.writer
         _, _, inner = writer.split_by_level(kept=False)
@@ -165,12 +165,12 @@ class Emitter:
         elements.write(head, index)
 
     def _earlier(self, position: int, steps: list[int]) -> None:
-        """Writes the loads of values of what is left, of earlier phases, that steps read."""
+        """Writes the loads of reduced values of earlier phases that steps read."""
 
-    # ---- what becomes of totals ----------------------------------------------------------------------------------
+    # ---- totals ----------------------------------------------------------------------------------------------------
 
     def _results(self, writer: Writer, phase: Phase, place: str, inner: str) -> None:
-        """Writes what a phase has after its loop, for the element of the result whose number is ``place``."""
+        """Writes the steps of a phase after its loop, for the element of the result whose number is ``place``."""
         for number in phase.reductions:
             step = self.step(number)
             if "reduced" in REDUCTIONS[step.row.name].after:
@@ -184,12 +184,12 @@ class Emitter:
         self._store_results(writer, phase, place)
 
     def _store_results(self, writer: Writer, phase: Phase, place: str) -> None:
-        """Writes the stores of what a phase has for an element of the result."""
+        """Writes the stores of a phase's values for an element of the result."""
         for number in phase.kept:
             writer.store_result(number, place)
 
     def _combination(self) -> Launch:
-        """The kernel that combines parts; its units are elements of the result."""
+        """Returns the kernel that combines parts; its units are elements of the result."""
         writer = self.kind_of_writer(self.fused)
         (phase,) = self.schedule.phases
         for number in phase.reductions:
@@ -218,7 +218,7 @@ class Emitter:
 
 
 class _AlongRows(Emitter):
-    """The innermost dimension is reduced; a piece is an element of the result."""
+    """Kernels that reduce the innermost dimension; a piece is an element of the result."""
 
     def __init__(self, fused: Fused, part: int | None = None) -> None:
         super().__init__(fused, part)
@@ -276,7 +276,7 @@ class _AlongRows(Emitter):
                 writer.decode("q", outer)
                 self._row(phase, *_inside(start, stop, n))
         else:
-            # Rows are short: some of them go to the same lanes.
+            # Rows are short: several rows share the lanes.
             rows = writer.number("together", max(1, DEPTH // -(-self.fused.sizes[-1] // LANES)))
             writer.line(f"rows = ({stop} + {n} - 1) // {n}")
             writer.line(f"top = {start} // {n}")
@@ -289,11 +289,11 @@ class _AlongRows(Emitter):
                 self._flush(phase)
 
     def _row(self, phase: Phase, start: str, stop: str) -> None:
-        """Writes the loop over a run of elements, in which lanes are filled and emptied."""
+        """Writes the loop over a run of elements, which fills the lanes and adds them to totals."""
         writer = self.writer
         if self.short or not phase.reductions:
             self._outer_loads(phase)
-            # Sums of few elements do not vectorise; functions of these do, in a loop of their own.
+            # Sums of few elements do not vectorise; functions of the elements do, in a separate loop.
             apart = bool(phase.reductions) and any(is_function(self.step(i)) for i in phase.steps)
             lane = "row{0}[j]" if apart else "total{0}"
             self._elements(phase, f"for j in range({start}, {stop})", None, lane, apart=apart)
@@ -330,7 +330,7 @@ class _AlongRows(Emitter):
 
 
 class _AcrossRows(Emitter):
-    """The innermost dimension is kept; a piece is a tile of it."""
+    """Kernels that keep the innermost dimension; a piece is a tile of it."""
 
     def _pieces(self) -> int:
         inner = self.fused.sizes[-1]
@@ -357,7 +357,7 @@ class _AcrossRows(Emitter):
             writer.line(f"left = (u - band * tiles) * {LANES}")
             writer.line(f"used = least({LANES}, {n} - left)")
             start, stop = "0", writer.number("reduced", self.reduced_count)
-            if self.parts > 1:  # all first parts come first, so that a total is found at band * n + j
+            if self.parts > 1:  # all first parts come first, so that a total is at band * n + j
                 bands = writer.number("bands", self.kept_count // self.fused.sizes[-1])
                 writer.line(f"p = band % {bands}")
                 writer.line(f"begin = band // {bands} * {writer.number('part', self.part)}")
@@ -407,7 +407,7 @@ class _AcrossRows(Emitter):
                     writer.line(f"values{number}[lane] = {value}")
 
     def _earlier(self, position: int, steps: list[int]) -> None:
-        """Writes the loads of values of what is left, of earlier phases, that steps read."""
+        """Writes the loads of reduced values of earlier phases that steps read."""
         own = {i for phase in self.schedule.phases[position:] for i in phase.kept}
         read = {i for number in steps for i in self.step(number).operands}
         for i in sorted(read - own):
@@ -417,22 +417,22 @@ class _AcrossRows(Emitter):
 
 
 def combine_of(step: Step) -> str:
-    """How a reduction combines elements: "sum", "product", "greatest" or "least"."""
+    """Returns the combination of a reduction: "sum", "product", "greatest" or "least"."""
     return REDUCTIONS[step.row.name].combine
 
 
 def lane_of(step: Step) -> str:
-    """The dtype in which it does."""
+    """Returns the dtype of a reduction's lanes."""
     return lane_type(step.inputs[0])
 
 
 def _inside(start: str, stop: str, n: str) -> tuple[str, str]:
-    """The part of the row q, of n elements, that is between two elements."""
+    """Returns the first and the end index of row q, of n elements, between the elements ``start`` and ``stop``."""
     return f"greatest({start} - q * {n}, 0)" if start != "0" else "0", f"least({stop} - q * {n}, {n})"
 
 
 def combined(combine: str, target: str, found: str) -> str:
-    """The statement that adds to a lane or total."""
+    """Returns the statement that combines an element with a lane or total."""
     if combine == "sum":
         return f"{target} += {found}"
     if combine == "product":

@@ -1,4 +1,4 @@
-"""Epilogues: what follows a matrix product or a convolution element by element is done on each part while that is in the cache."""
+"""Epilogues: element-wise operations after a product or convolution run on each part of it while that is in the cache."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 MapOf = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
-"""Gives the kernel of a group that is a map, and what it may not do in place."""
+"""Gives the kernel of a group that is a map, and the pairs (output, array) that must not share memory."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """What a FUSED node does whose group begins with a product or a convolution: its inputs are a, b, and the group's others.
+    """The payload of a FUSED node whose group begins with a product or convolution. Inputs: a, b, the group's others.
 
     Attributes:
         fused: the group.
-        place: which of the group's inputs the product is.
+        place: the number of the group's input that is the product.
         node: the product.
-        graph: all of it as a program of its own, with the node's inputs as its arguments.
+        graph: the whole computation as a graph, with the node's inputs as its arguments.
     """
 
     fused: Fused
@@ -52,29 +52,29 @@ class Product:
         return frozenset([self.moved(given) for _, given in in_place_pairs(self.fused) if given != self.place])
 
     def moved(self, number: int) -> int:
-        """The number of the node's input that is this number of the group's."""
+        """Returns the number of the node's input for this number of the group's."""
         return _moved(number, self.place)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the node gives, step by step: the measure for its kernels."""
+        """Returns the node's results, computed step by step: the reference for its kernels."""
         return tuple(interpret(self.graph, arrays))
 
 
 Join = Callable[[Node, Node, int], Node | None]
-"""Gives a product and a FUSED node that reads it, as the input of a number, as one node; None if they stay two."""
+"""Joins a product and a FUSED node, whose input of this number is the product, to one node; None if they stay two."""
 
 
 def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, join: Join | None = None) -> Graph:
-    """The graph with maps as parts of the products that they follow.
+    """Returns the graph with maps joined to the products that they follow.
 
     Args:
-        graph: fused; left as it is.
+        graph: fused; it is not changed.
         takes: whether a product can be followed; by default, on a CPU.
-        join: how they become one; by default, as a `Product`.
+        join: joins the two nodes; by default, to a `Product`.
     """
     takes, join = takes or can_begin, join or joined_with_map
     uses = uses_of(graph)
-    products: dict[int, Node] = {}  # products that only one node reads, and that wait for it
+    products: dict[int, Node] = {}  # products with a single reader, until the reader comes
     taken: set[int] = set()
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -85,7 +85,7 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, joi
         ):
             products[id(node.outputs[0])] = node
         elif node.kind is Kind.FUSED:
-            # The last one: the others are there before it.
+            # The last product of several: the others are computed before it.
             for place in reversed(range(len(node.inputs))):
                 product = products.get(id(node.inputs[place]))
                 both = None if product is None else join(product, node, place)
@@ -98,13 +98,13 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, joi
 
 
 def can_begin(product: Node) -> bool:
-    """Whether a kernel of a CPU does a product that takes a map."""
+    """True if a CPU's kernel of this product takes a map."""
     found = _launches(product)
     return found is not None and found.launches[0].kernel.__name__ in ("gemm", "gemm_pairs", "slide", "slide_lanes")
 
 
 def _launches(product: Node, following: Launch | None = None) -> Launches | None:
-    """What the product runs, with a map that follows it; None if there is no kernel that takes one."""
+    """Returns the launches of a product with a map that follows it; None if there is no kernel that takes one."""
     if row_name(product) == "wide_product" and not has_pairs(product.inputs, **product.attributes):
         return None
     if row_name(product) != "convolution":
@@ -114,7 +114,7 @@ def _launches(product: Node, following: Launch | None = None) -> Launches | None
 
 
 def _can_follow(fused: Any, place: int, product: Node) -> bool:
-    """Whether a group is a map that reads this input, a product, once: all of it, each element for the element of the same number."""
+    """True if a group is a map that reads all of this product once, each element for the element of the same number."""
     if not isinstance(fused, Fused) or "r" in fused.roles or not fused.steps:
         return False
     if fused.count != prod(product.outputs[0].shape):
@@ -130,12 +130,12 @@ def _can_follow(fused: Any, place: int, product: Node) -> bool:
 
 
 def joined_with_map(product: Node, node: Node, place: int) -> Node | None:
-    """A product and the map that follows it as one node; None if the node is no such map."""
+    """Returns a product and the map that follows it as one node; None if the node is no such map."""
     return _joined(product, node, place) if _can_follow(node.payload, place, product) else None
 
 
 def joined_with_sums(product: Node, node: Node, place: int) -> Node | None:
-    """As ``joined_with_map``, also for maps with sums of columns, on a CPU."""
+    """Does the same as ``joined_with_map``, also for maps with sums of columns, on a CPU."""
     follows = _can_follow(node.payload, place, product) or sums_columns(node.payload, place, product)
     return _joined(product, node, place) if follows else None
 
@@ -157,7 +157,7 @@ def _joined(product: Node, node: Node, place: int) -> Node:
 
 
 def _moved(number: int, place: int) -> int:
-    """The number of the joined node's input that was this number of the group's."""
+    """Returns the number of the joined node's input for this number of the group's."""
     return number + 2 - (number > place)
 
 
@@ -167,13 +167,14 @@ def launches_of_product(
     apart: bool = False,
     then: Callable[[Scratch], Launch] | None = None,
 ) -> Launches:
-    """What a product with its epilogue runs in a program.
+    """Returns the launches of a product with its epilogue.
 
     Args:
         payload: both of them.
-        map_of: gives the kernel of the epilogue, and what it may not do in place.
-        apart: whether that comes after the product's, not within it.
-        then: for an epilogue with a single result, which nobody needs: what follows it on each part of that, given where it is.
+        map_of: gives the kernel of the epilogue, and the pairs that must not share memory.
+        apart: whether the epilogue runs after the product's kernel, not within it.
+        then: for an epilogue with a single result that has no other reader: the launch that follows it on each part of the
+            result, given the result's place.
     """
     fused, place, node = payload.fused, payload.place, payload.node
     blocks = block_kernels(fused, node) if "r" in fused.roles else None
@@ -181,8 +182,8 @@ def launches_of_product(
     pairs = [
         pair for pair in in_place_pairs(fused) if pair not in separate and (blocks is None or pair[0] in blocks.free)
     ]
-    # Results may take the memory of the group's other inputs, as updated weights do. If there are none the product lies
-    # where the first result will be that may lie there, else in memory that nobody else reads.
+    # Results may take the memory of the group's other inputs, as updated weights do. If none does, the product lies in
+    # the memory of the first result that may take it, else in scratch memory.
     in_place = tuple([(output, payload.moved(given)) for output, given in pairs if given != place and then is None])
     home = None if in_place else next((output for output, given in pairs if given == place), None)
     own = _launches(node, None if apart else following if blocks is None else blocks.over_rows(following))

@@ -1,10 +1,10 @@
 """Fusion: operations that one loop can compute become one node.
 
-Groups (see group.py) grow in the order of the program. A node joins the group that makes its inputs or is open for as many
-elements; a node outside a group that reads one of its values closes it. So everything that a group reads
-is there before it runs, and everything that reads from it comes after: no node is looked at twice. Only
-reductions that do not fit into a group that makes their input leave it open: they begin one that comes after it. Index maps
-that are views are put off until somebody reads them: a group reads through them, for others they are made.
+Groups (see group.py) grow in program order. A node joins a group that makes one of its inputs, or an open group with the same
+number of elements. A node outside a group that reads one of the group's values closes the group. So all inputs of a group exist
+before it runs, and all its readers come after it. The pass visits each node once. There is one exception: a reduction that does
+not fit into the group of its operand does not close it; it begins a group that comes after it. Index maps that are views are
+deferred until their first use: a group reads through them, other nodes need a copy.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from fastgrad.kernels.movement.layout import Layout, contiguous
 from fastgrad.operation import Form
 
 MOST_OPEN = 2
-"""Groups for one number of elements that may be open together."""
+"""The most groups with the same number of elements that may be open at a time."""
 
 SMALL = 4096
-"""Index maps of constants are made beforehand up to so many bytes."""
+"""Bytes up to which index maps of constants are evaluated at compile time."""
 
 _NEAR = 65536
-# So many elements are near enough to be read in any order.
+# Up to this number of elements any order of reads is fast.
 
 
 def fuse(graph: Graph) -> Graph:
-    """The graph with groups of operations as FUSED nodes.
+    """Returns the graph with groups of operations as FUSED nodes.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     fusion = _Fusion(graph)
     for node in graph.nodes:
@@ -49,7 +49,7 @@ class _Fusion:
     """One pass over a graph.
 
     Attributes:
-        nodes: the new graph's, so far.
+        nodes: the nodes of the new graph so far.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -61,14 +61,14 @@ class _Fusion:
         self._followers: list[Group] = []
         self._serial = 0
         self._home: dict[int, Group] = {}
-        self._views: dict[int, View] = {}  # of values that are not made
-        self._whole: dict[int, View] = {}  # of values as they are
-        self._put_off: dict[int, Node] = {}  # the nodes that would make them
+        self._views: dict[int, View] = {}  # of deferred values
+        self._whole: dict[int, View] = {}  # of values in their own order
+        self._put_off: dict[int, Node] = {}  # by deferred value: the node that would make it
         self._constants: dict[int, Node] = {}
         self._state: dict[int, object] = {}  # the variable that a value was read from
 
     def take(self, node: Node) -> None:
-        """Goes on with the next node."""
+        """Processes the next node."""
         if node.kind is not Kind.OPERATION:
             self._take_as_it_is(node)
             return
@@ -89,7 +89,7 @@ class _Fusion:
                     continue
                 for base in bases:
                     self._close_home(base, group)
-                if not group.open:  # one of the others had to come after it
+                if not group.open:  # it was closed with one of the other groups, which had to come after it
                     self.take(node)
                     return
                 group.add(node, found)
@@ -110,7 +110,7 @@ class _Fusion:
         self.nodes.append(node)
 
     def end(self) -> None:
-        """After the last node."""
+        """Closes all groups after the last node."""
         self._close_all()
         for value in self._results:
             self._need(value)
@@ -122,25 +122,25 @@ class _Fusion:
         return Group(count, self._serial, after=after)
 
     def _candidates(self, node: Node) -> list[Group]:
-        """The open groups that a node may join, the best first."""
+        """Returns the open groups that a node may join, the best first."""
         bases = [id(self._read(value).base) for value in node.inputs]
         found = [self._home[base] for base in bases if base in self._home]
         found.sort(key=lambda group: (group.after is None, -group.count, -group.serial))
         beside = self._open.get(prod(_loop_shape(node)), [])[::-1]
-        if is_reduction(node):  # it is not to say what is reduced in a group that it has nothing to do with
+        if is_reduction(node):  # it must not fix the reduced dimensions of a group with which it shares no value
             x = self._read(node.inputs[0]).base
             beside = [group for group in beside if group.reduced is not None or any(x is read for read in group.reads)]
         elif prod(_loop_shape(node)) == 1 == max(self._leads_to.get(id(value), 1) for value in node.outputs):
-            # Single numbers, of which no array is made, are computed with what is left of a reduction.
+            # Scalars that are not broadcast to an array are computed with the reduced values.
             beside = [*beside, *[group for group in self._all_open() if group.leaves_one]]
         return list({id(group): group for group in [*found, *beside]}.values())
 
     def _follows(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
-        """Takes a reduction of a value of a group into a group that comes after it.
+        """Adds a reduction of a group's value to another group, which comes after that group.
 
-        That is for reductions of other dimensions, so that the group itself can go on; and for those whose results do not
-        go back into the group, as others' may have to. If there are none the two become one in the end. An
-        operation that is there for the reduction alone goes with it.
+        This serves reductions of other dimensions, so that the group itself can grow. It also serves reductions whose results are not
+        operands in the group, as others' results may have to be. If there are none, the two groups become one at the end. An
+        operation that only the reduction reads moves with it.
         """
         x = node.inputs[0]
         if not is_reduction(node) or self._home.get(id(x)) is not group or group.made[id(x)][1]:
@@ -168,7 +168,7 @@ class _Fusion:
         return False
 
     def _goes_back(self, node: Node) -> bool:
-        """Whether what a reduction gives is read, later, for as many elements as it is made of."""
+        """True if the result of a reduction is later broadcast to at least as many elements as its operand has."""
         return self._leads_to.get(id(node.outputs[0]), 0) >= count_of(node.inputs[0])
 
     def _enter(self, group: Group, node: Node) -> None:
@@ -184,7 +184,7 @@ class _Fusion:
     def _close(self, group: Group) -> None:
         if group.open and group.after is not None:
             self._close(group.after)
-        if not group.open:  # or it has become a part of that
+        if not group.open:  # it was merged into that group
             return
         group.open = False
         if group.after is not None:
@@ -214,7 +214,7 @@ class _Fusion:
         return [*[group for groups in self._open.values() for group in groups], *self._followers]
 
     def _close_readers(self, variable: object) -> None:
-        """Groups that read a variable run before it changes."""
+        """Closes groups that read a variable, so that they run before it changes."""
         for group in self._all_open():
             if any(self._state.get(id(value)) is variable for value in group.reads):
                 self._close(group)
@@ -222,7 +222,7 @@ class _Fusion:
     # ---- index maps --------------------------------------------------------------------------------------
 
     def _joins_in_order(self, node: Node) -> bool:
-        """Takes a node that gives the elements of a group's value in their order."""
+        """Adds a node that returns the elements of a group's value in the same order; returns whether it did."""
         group = self._home.get(id(node.inputs[0])) if node.inputs else None
         if group is None or not (keeps_order(node) or is_copy_of_ones(node)):
             return False
@@ -231,7 +231,7 @@ class _Fusion:
         return True
 
     def _is_put_off(self, node: Node) -> bool:
-        """Notes how the results of an index map are read, if they are views."""
+        """Defers an index map whose results are views; returns whether it did."""
         if node.kind is not Kind.OPERATION or (node.payload.views is None and node.payload.name not in REDUCTIONS):
             return False
         x = node.inputs[0]
@@ -251,7 +251,7 @@ class _Fusion:
         return False
 
     def _read(self, value: Value) -> View:
-        """How a group reads a value from outside."""
+        """Returns how a group reads a value from outside."""
         view = self._views.get(id(value))
         if view is not None and _is_near(view.layout):
             return view
@@ -261,7 +261,7 @@ class _Fusion:
         return whole
 
     def _need(self, value: Value) -> None:
-        """Sees to it that a value is made."""
+        """Ensures that a value is computed."""
         self._close_home(value)
         node = self._put_off.get(id(value))
         if node is None:
@@ -279,7 +279,7 @@ class _Fusion:
             made = tuple([y for y in node.outputs if id(y) in self._put_off])
             for x in node.inputs:
                 self._need(x)
-            # Of several results some may have been made on their own: those are made twice, but one of them for nobody.
+            # Some of several results may have been made before: those are computed twice, and this copy is not read.
             outputs = [y if id(y) in self._put_off else Value(y.shape, y.dtype, y.number) for y in node.outputs]
             found = Node(node.kind, node.payload, node.inputs, tuple(outputs), node.attributes)
         for result in made:
@@ -287,7 +287,7 @@ class _Fusion:
         self.nodes.append(found)
 
     def _of_nothing(self, node: Node) -> Node | None:
-        """The constant that a reduction of no elements gives."""
+        """Returns the constant result of a reduction of no elements; None for other nodes."""
         if row_name(node) not in REDUCTIONS or node.payload.form is not Form.REDUCE or count_of(node.inputs[0]):
             return None
         x, y = node.inputs[0], node.outputs[0]
@@ -297,7 +297,7 @@ class _Fusion:
 
 
 def _largest_counts(graph: Graph) -> dict[int, int]:
-    """For a value how many elements it is repeated for, at most, by what element-wise operations and index maps make of it."""
+    """Returns for each value the largest number of elements that element-wise operations and index maps expand it to."""
     found: dict[int, int] = {}
     for node in reversed(graph.nodes):
         if node.kind is not Kind.OPERATION or node.payload.form not in {Form.ELEMENTWISE, Form.INDEX_MAP}:
@@ -315,10 +315,10 @@ def _loop_shape(node: Node) -> tuple[int, ...]:
 
 
 def _begins(layout: Layout) -> bool:
-    """Whether elements are those that an array begins with, in their order: then nothing is copied."""
+    """True if the elements are the first ones of an array, in order: then nothing is copied."""
     return layout == contiguous(layout.total)
 
 
 def _is_near(layout: Layout) -> bool:
-    """Whether elements are read from where the ones before them were, so that no cache line is fetched twice."""
+    """True if each element is read near the one before, so that no cache line is fetched twice."""
     return not layout.dims or abs(layout.dims[-1][1]) <= 1 or layout.total <= _NEAR

@@ -1,4 +1,4 @@
-"""Fusion of a graph whose memory is looked at: what is cheap is computed twice where too much would be kept."""
+"""Fusion with a limit on memory: recomputes cheap values if keeping them needs too much."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fastgrad.compiler.passes.share_activation_gradients import share_activation
 
 
 def fuse_to_fit(graph: Graph, slopes: bool = True) -> Graph:
-    """The graph in groups of operations, each of which is one kernel.
+    """Returns the graph in groups of operations, each of which is one kernel.
 
     Args:
-        graph: of single operations; left as it is.
-        slopes: whether slopes of gelu may be kept beside it, where memory is not scarce.
+        graph: of single operations; it is not changed.
+        slopes: whether slopes of gelu may be stored beside it, where memory is not scarce.
     """
     lean = rematerialized_as_before(graph)
     if lean is not None:

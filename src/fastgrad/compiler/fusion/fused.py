@@ -1,4 +1,4 @@
-"""What a FUSED node does: the operations of a group, and how its loop reads what they take."""
+"""The payload of a FUSED node: the operations of a group, and how its loop reads its inputs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fastgrad.operation import Operation
 
 
 class Source(NamedTuple):
-    """What a group reads from outside.
+    """A read of a value from outside the group.
 
     Attributes:
-        array: which of the node's inputs it is read from.
+        array: the number of the node's input that it reads.
         offset: of the first element.
         strides: for each dimension of the loop; for a source that is kept, for each dimension that is not reduced.
         dtype: of the array.
-        kept: whether it goes with what is left after the reduction.
+        kept: whether it has a value for each element that is left after the reduction, not for each of the loop.
     """
 
     array: int
@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
     Attributes:
         row: the operation.
-        operands: for each of its inputs a number: below the number of the group's inputs the input, from there on the step.
+        operands: for each of its inputs a number. Numbers below the count of the group's inputs are inputs, others are steps.
         attributes: of the operation.
         inputs, output: dtypes.
         kept: whether it has a value for each element that is left after the reduction, not for each of the loop.
@@ -54,7 +54,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """What a FUSED node does.
+    """The payload of a FUSED node.
 
     Attributes:
         sizes: of the dimensions of the loop, outermost first; at least one.
@@ -63,7 +63,7 @@ class Fused:
         steps: in order; none for a copy of the only input.
         outputs: numbers of the steps whose results are the node's, counted as in ``Step.operands``.
         number: the dtype of the functions that are computed in one dtype; float32 where there are none.
-        graph: the same as a program of its own, with the node's inputs as its arguments.
+        graph: the same computation as a graph, with the node's inputs as its arguments.
     """
 
     sizes: tuple[int, ...]
@@ -81,13 +81,13 @@ class Fused:
 
     @property
     def count(self) -> int:
-        """How many elements the loop has."""
+        """The number of elements of the loop."""
         return prod(self.sizes)
 
     def count_of(self, role: str) -> int:
-        """How many elements the dimensions of a role have."""
+        """Returns the number of elements of the dimensions of a role."""
         return prod([size for size, own in zip(self.sizes, self.roles, strict=True) if own == role])
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the node gives, step by step: the measure for its kernels."""
+        """Returns the node's results, computed step by step: the reference for its kernels."""
         return tuple(interpret(self.graph, arrays))

@@ -1,7 +1,7 @@
 """Groups of operations that one loop computes, and how they grow.
 
-A group walks through a number of elements in a fixed order. Its operations are element-wise over them, or reduce some of its
-dimensions (all of them the same ones), or are element-wise over what is left then. What it reads from outside it reads
+A group iterates over a number of elements in a fixed order. An operation of a group is element-wise over them, or reduces some
+of its dimensions (all reductions the same ones), or is element-wise over the reduced values. A group reads its inputs
 through layouts, so that reshapes, broadcasts, slices and the like of its inputs need no operation of their own.
 """
 
@@ -40,28 +40,28 @@ MOST_STEPS = 64
 MOST_INPUTS = 24
 MOST_REDUCTIONS = 8
 MOST_DIMS = 4
-"""Bounds of a group, which keep its values near the registers, and its compilation short."""
+"""Bounds of a group, which keep its values in registers or the cache, and its compilation short."""
 
 NEAR = 1 << 16
-"""So many elements may be near enough to be read again."""
+"""The number of elements up to which reading them again hits the cache."""
 
 FEW = 1 << 12
-"""Above so many elements a map and a reduction that have nothing in common are kernels of their own: more can be shared."""
+"""Above this number of elements a map and a reduction without a common value are separate kernels: threads share more."""
 
 PIECES = 16
-"""So many pieces of work keep threads busy."""
+"""The number of pieces of work that keeps threads busy."""
 
 Reduced = tuple[tuple[int, int], ...]
-"""Which dimensions are reduced: for each run of them the cuts that it begins and ends at."""
+"""The reduced dimensions: for each run of them the cuts at which it begins and ends."""
 
 
 def count_of(value: Value) -> int:
-    """How many elements a value has."""
+    """Returns the number of elements of a value."""
     return prod(value.shape)
 
 
 def reads_directly(node: Node) -> np.dtype | bool:
-    """Whether a node may be in a group; the dtype in which its functions compute, if it has any computed in one dtype."""
+    """Returns False if a node can't be in a group, else the dtype in which its functions compute, or True."""
     name = row_name(node)
     if name is None or len(node.outputs) != 1:
         return False
@@ -82,7 +82,7 @@ def reads_directly(node: Node) -> np.dtype | bool:
 def _computed_in(
     name: str, inputs: tuple[np.dtype, ...], output: np.dtype, attributes: Mapping[str, Any]
 ) -> np.dtype | bool:
-    """The dtype in which an element-wise row computes, or whether it can be in a group at all."""
+    """Returns the dtype in which an element-wise row computes, else True; False if it can't be in a group."""
     if not DTYPES.issuperset([*inputs, output]):
         return False
     found = translated(name, ["x"] * len(inputs), inputs, output, attributes)
@@ -95,14 +95,14 @@ def _computed_in_plainly(name: str, inputs: tuple[np.dtype, ...], output: np.dty
 
 
 def is_reduction(node: Node) -> bool:
-    """Whether a node that may be in a group reduces dimensions, and does not only drop some of size 1."""
+    """True if a node that may be in a group reduces dimensions, and does not only drop some of size 1."""
     if node.kind is not Kind.OPERATION or node.payload.name not in REDUCTIONS:
         return False
     return row_name(node) is not None and not drops_ones(node)
 
 
 def reduced_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, Reduced]:
-    """Where dimensions must begin for a reduction, and which are reduced."""
+    """Returns the cuts that a reduction needs, and the dimensions that it reduces."""
     runs: list[tuple[int, bool]] = []
     for axis in range(len(shape) - 1, -1, -1):
         if shape[axis] == 1:
@@ -121,7 +121,7 @@ def reduced_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, Red
 
 
 class _Joining(NamedTuple):
-    """How a node would join a group."""
+    """The changes to a group that adding a node makes."""
 
     kept: bool
     cuts: Cuts
@@ -136,12 +136,12 @@ class Group:
 
     Attributes:
         count: elements of the loop.
-        serial: the higher the later it began.
-        made: for each value that it makes the number of the step, and whether it is one that is kept.
-        steps: the nodes, but for index maps.
+        serial: the number of the group, in the order of creation.
+        made: for each value that it makes the number of the step, and whether it is a reduced value.
+        steps: the nodes, without index maps.
         open: whether it may still grow.
-        after: a group that must have run before this one, whether or not that still grows.
-        followers: the groups that this one is such a group of.
+        after: a group that must run before this one, open or closed.
+        followers: the groups whose ``after`` is this one.
     """
 
     count: int
@@ -167,20 +167,21 @@ class Group:
 
     @property
     def kept_count(self) -> int:
-        """How many elements are left after the reduction."""
+        """The number of elements that are left after the reduction."""
         return self.count // prod([high // low for low, high in self.reduced or ()])
 
     @property
     def leaves_one(self) -> bool:
-        """Whether it reduces all to single numbers."""
+        """Whether it reduces all dimensions to single numbers."""
         return self.count > 1 == self.kept_count
 
     def joining(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
-        """How a node can join; None if it can't.
+        """Returns how a node can join the group; None if it can't.
 
         Args:
-            node: one that ``reads_directly``, with what this gave as ``number``.
-            read: how a value from outside is read.
+            node: a node that can be in a group.
+            number: the result of ``reads_directly`` for it.
+            read: returns the view by which a value from outside is read.
         """
         if len(self.steps) >= MOST_STEPS:
             return None
@@ -234,14 +235,14 @@ class Group:
         return _Joining(kept, cuts, reduced, reads, wanted)
 
     def _is_beside(self, reads: Sequence[Any]) -> bool:
-        """Whether a node reads nothing that is read or made here, where there is something."""
+        """True if the group has steps, and a node shares no input or value with them."""
         known = {id(value) for value in self._values}
         return bool(self.steps) and all(len(read) == 3 and id(read[0]) not in known for read in reads)
 
     def _goes_back(self, layout: Layout) -> bool:
-        """Whether a reduced value that is read by a layout is read at the elements that it is made of.
+        """True if a layout reads a reduced value at the elements that it is made of, and this is fast in one kernel.
 
-        And whether these are near when they are read again, and there is more than one piece of work if there is much.
+        It is fast if these elements are still in the cache at the second read; a large group also needs enough pieces of work.
         """
         if len(self.reduced or ()) != 1:
             return False
@@ -269,7 +270,7 @@ class Group:
         return sizes_at(self.cuts, self.count), "".join(roles)
 
     def add(self, node: Node, found: _Joining) -> None:
-        """Takes a node that can join."""
+        """Adds a node that can join."""
         sizes = len(self._values), len(self._nodes)
         self._before.append((self.cuts, self.reduced, self._number, self._reductions, *sizes))
         reads: list[tuple[str, int]] = []
@@ -299,14 +300,14 @@ class Group:
         self._reads.append(reads)
 
     def add_same(self, node: Node) -> None:
-        """Takes a node whose result has the elements of a value that is made here, in their order."""
+        """Adds a node whose result has the elements of a value that is made here, in their order."""
         self.made[id(node.outputs[0])] = found = self.made[id(node.inputs[0])]
         self._same[found[0]].append(node.outputs[0])
         self._taken.append((node, False))
         self._note(node)
 
     def take_back(self) -> Node:
-        """Undoes the last ``add``, after which nothing else was taken."""
+        """Undoes the last ``add``; nothing else may have been added after it."""
         node = self.steps.pop()
         self._taken.pop()
         self.cuts, self.reduced, self._number, self._reductions, values, nodes = self._before.pop()
@@ -320,7 +321,7 @@ class Group:
         return node
 
     def with_all_of(self, other: Group, read: Callable[[Value], View]) -> Group | None:
-        """A group of the nodes of this one and of those of another one; None if they do not go together."""
+        """Returns a group of the nodes of this group and another one; None if they do not fit together."""
         if self.reduced not in {None, other.reduced}:
             return None
         both = Group(self.count, self.serial)
@@ -335,7 +336,7 @@ class Group:
         return both
 
     def last_for(self, value: Value, uses: Counter[int]) -> Node | None:
-        """The node that was taken last, if it gives ``value``, for each element, and nobody but the asker reads that."""
+        """Returns the last added node if it makes ``value``, for each element, with one reader of ``value``; else None."""
         node = self.steps[-1]
         made = node.outputs[0] is value and not self.made[id(value)][1] and self._nodes[-1] is node
         return node if made and uses[id(value)] == 1 and len(self.steps) > 1 else None
@@ -352,7 +353,7 @@ class Group:
         return self._values
 
     def finished(self, uses: Counter[int]) -> list[Node]:
-        """The node, and reshapes of its results; nothing if no result is read.
+        """Returns the FUSED node, and reshapes of its results; nothing if no result is read.
 
         Args:
             uses: how often each value is read, by nodes and as a result.
@@ -371,7 +372,7 @@ class Group:
             )
             for node, reads in zip(self.steps, self._reads, strict=True)
         )
-        needed: set[int] = set()  # by index maps of what is made here that others read
+        needed: set[int] = set()  # inputs of index maps in the group whose results are read outside
         for node in reversed(self._nodes):
             read = any(uses[id(value)] > inside[id(value)] or id(value) in needed for value in node.outputs)
             if read and id(node.outputs[0]) not in self.made:
@@ -411,5 +412,5 @@ class Group:
 
 
 def reshaped(x: Value, y: Value) -> Node:
-    """The node that makes ``y`` of a value that has the same elements."""
+    """Returns the node that reshapes ``x`` to ``y``, which has the same elements."""
     return Node(Kind.OPERATION, TABLE["reshape"], (x,), (y,), {"shape": y.shape})

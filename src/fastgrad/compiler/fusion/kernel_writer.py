@@ -1,4 +1,4 @@
-"""What the source of a kernel of a group is written with: parameters, indices, loads, steps and stores.
+"""Writes the source of a group's kernel: parameters, indices, loads, steps and stores.
 
 The text is in ``linecache``, so that tools that show source find it.
 """
@@ -66,7 +66,7 @@ class Writer:
 
     @contextlib.contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """What is written inside belongs to ``head``."""
+        """Puts the lines that are written inside into the block of ``head``."""
         self.line(f"{head}:")
         self._depth += 1
         with self.scope():
@@ -75,13 +75,13 @@ class Writer:
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """Places and loads that are written inside are not there afterwards."""
+        """Forgets bases and loads that are written inside at the end."""
         bases, loads = dict(self._bases), set(self._loaded)
         yield
         self._bases, self._loaded = bases, loads
 
     def local(self, name: str, dtype: str, size: int) -> str:
-        """The name of an array on the stack."""
+        """Returns the name of an array on the stack."""
         self.at_top(f"{name} = local_array({dtype}, {size})")
         return name
 
@@ -93,30 +93,30 @@ class Writer:
     # ---- parameters ----------------------------------------------------------------------------------------
 
     def array(self, name: str, kind: str, operand: Operand) -> str:
-        """The name of a parameter that is an array."""
+        """Returns the name of a parameter that is an array."""
         self._arrays.setdefault(name, (kind, operand))
         return name
 
     def number(self, name: str, value: int) -> str:
-        """The name of a parameter that is an integer."""
+        """Returns the name of a parameter that is an integer."""
         assert self._numbers.setdefault(name, value) == value, f"{name} is {self._numbers[name]} and {value}"
         return name
 
     def size(self, dim: int) -> str:
-        """The size of a dimension of the loop."""
+        """Returns the size of a dimension of the loop."""
         return self.number(f"n{dim}", self.fused.sizes[dim])
 
     def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
-        """The kernel written, over ``units`` units of work; of the arrays ``natural`` each unit has an element of its own."""
+        """Returns the launch of the written kernel; each unit has one element of each array in ``natural``."""
         parameters, source, operands = self.written()
         kernel = built(parameters, source, self.fused.number.name)
-        kinds = [(type(operand), operand) for operand in natural]  # the operands are tuples, of which some are equal
+        kinds = [(type(operand), operand) for operand in natural]  # operands are tuples, and Input(0) == Output(0)
         parts = {i: units for i, operand in enumerate(operands) if (type(operand), operand) in kinds}
         cost = nanoseconds_of(self.fused) / max(units, 1)
         return Launch(kernel, operands, units, cost, parts)
 
     def written(self) -> tuple[str, str, tuple[Operand, ...]]:
-        """The parameters in the builder's notation, the source of a function ``fused``, and what is given for the parameters."""
+        """Returns the parameters in the builder's notation, the source of a function ``fused``, and the operands."""
         names = [*self._arrays, *self._numbers, *SHARE]
         parameters = [f"{name}: {kind}" for name, (kind, _) in self._arrays.items()]
         parameters += [f"{name}: int" for name in (*self._numbers, *SHARE)]
@@ -127,7 +127,7 @@ class Writer:
     # ---- places ----------------------------------------------------------------------------------------------
 
     def decode(self, flat: str, dims: Sequence[int]) -> None:
-        """Writes the indices ``k<dim>`` of dimensions from their common number, which runs through them in order."""
+        """Writes the indices ``k<dim>`` of dimensions, computed from the flat index ``flat``."""
         rest = flat
         for dim in dims[:0:-1]:
             self.line(f"k{dim} = {rest} % {self.size(dim)}")
@@ -140,7 +140,7 @@ class Writer:
             self.line(f"k{dims[0]} = {rest}")
 
     def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
-        """Where an element is whose dimensions have these strides.
+        """Returns the index of an element whose dimensions have these strides.
 
         Args:
             what: for names of parameters.
@@ -173,7 +173,7 @@ class Writer:
         return self.number(f"stride_{what}_{dim}", stride)
 
     def natural(self) -> tuple[int, ...]:
-        """The strides of what has an element for each of the loop."""
+        """Returns the strides of an array with one element for each element of the loop."""
         sizes = self.fused.sizes
         return tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
 
@@ -197,7 +197,7 @@ class Writer:
             self.line(f"v{i} = {loaded(f'{name}[{place}]', source.dtype)}")
 
     def split_by_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
-        """The inputs that are the same for all elements, those that are for all of the innermost dimension, the others."""
+        """Returns inputs that are constant in the whole loop, constant in the innermost dimension, and the others."""
         same: list[int] = []
         outer: list[int] = []
         inner: list[int] = []
@@ -238,7 +238,7 @@ class Writer:
 
 
 MOST_BUILT = 1024
-"""How many kernels are known by their text; of others those that programs have stay as long as these do."""
+"""The number of kernels in the cache. A kernel that leaves the cache lives as long as the programs that use it."""
 
 NO_NAMES: Mapping[str, Any] = {}
 
@@ -247,7 +247,7 @@ _built_lock = new_lock()
 
 
 def built(parameters: str, source: str, number: str) -> Any:
-    """The native function of a kernel.
+    """Returns the native function of a kernel.
 
     Args:
         parameters: in the builder's notation.
@@ -277,11 +277,11 @@ def _build(parameters: str, source: str, number: str) -> Any:
 
 
 def function_of(parameters: str, source: str, number: str, names: Mapping[str, Any] = NO_NAMES) -> tuple[Any, Any]:
-    """The function of a text, named for it, and what ``linecache`` has of it.
+    """Returns the function of a text, named by the text's hash, and its entry in ``linecache``.
 
     Args:
         parameters, source, number: as for ``built``.
-        names: that the text uses besides those of all kernels.
+        names: further globals of the text besides those of all kernels.
     """
     name = f"fused_{digest(f'{parameters}{source}{number}'.encode())[:12]}"
     source = source.replace("def fused(", f"def {name}(", 1)
@@ -293,17 +293,17 @@ def function_of(parameters: str, source: str, number: str, names: Mapping[str, A
 
 
 def _forget_text(filename: str, text: Any) -> None:
-    """The kernel of a text is gone; the text goes, unless the same was built again meanwhile."""
+    """Removes the text of a deleted kernel from ``linecache``, unless the same kernel was built again since."""
     if linecache.cache.get(filename) is text:
         del linecache.cache[filename]
 
 
 CHEAP, FUNCTION, BYTE = 0.03, 0.35, 0.02
-"""About how many nanoseconds an element takes: of an addition and the like, of a function, of a byte read or written."""
+"""Nanoseconds of an element, about: of a simple operation such as an addition, of a function, of a byte read or written."""
 
 
 def nanoseconds_of(fused: Fused) -> float:
-    """About how long a group takes on one core."""
+    """Returns about how long a group takes on one core."""
     steps = sum(FUNCTION if is_function(step) else CHEAP for step in fused.steps)
     read = sum(source.dtype.itemsize for source in fused.inputs if not source.kept and any(source.strides))
     first = len(fused.inputs)
@@ -313,7 +313,7 @@ def nanoseconds_of(fused: Fused) -> float:
 
 
 def is_function(step: Step) -> bool:
-    """Whether a step is a long chain of operations."""
+    """True if a step is a long chain of operations."""
     if step.row.form is not Form.ELEMENTWISE or step.row.name == "apply_update_by_element":
         return False
     found = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
@@ -321,7 +321,7 @@ def is_function(step: Step) -> bool:
 
 
 def share_a_function(step: Step, other: Step) -> bool:
-    """Whether two steps compute one function of one value, which a loop with both computes once."""
+    """True if two steps compute one function of one value, which a loop with both computes once."""
     activation, gradient = sorted((step.row.name, other.row.name))
     same = activation in {"gelu", "gelu_tanh"} and gradient in {f"{activation}_gradient", f"{activation}_slope"}
     return same and step.operands[-1] == other.operands[-1]

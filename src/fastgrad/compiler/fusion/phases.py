@@ -1,8 +1,8 @@
-"""What the loops of a group compute, one after the other, where a reduced value goes back into the elements it is made of.
+"""The consecutive loops of a group in which a reduced value is an operand for the elements that it is made of.
 
-A softmax has three such phases over a row: the maximum; the exponentials and their sum; the quotients. A value
-that a later phase needs again is computed again if that is cheap; otherwise it is kept in memory, if possible in that of
-a result which is not written yet.
+A softmax has three such phases over a row: the maximum; the exponentials and their sum; the quotients. If a later phase
+needs a value again, a cheap value is recomputed. Another value is stored, if possible in the memory of a result that is not
+written yet.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from fastgrad.compiler.fusion.scalar_code import translated
 from fastgrad.kernels.runtime.launch import Operand, Output, Scratch
 
 CHEAP = 12
-"""Up to so many simple operations a value is computed again."""
+"""The most simple operations of a value that is recomputed."""
 
 _FUNCTION = 16
-# Operations that a function like exp is worth.
+# The cost of a function like exp, in simple operations.
 
 
 @dataclass
 class Phase:
-    """One loop over all elements, and what is computed between it and the next.
+    """One loop over all elements, and the steps between it and the next loop.
 
     Attributes:
-        inputs: those that the loop reads.
+        inputs: inputs that the loop reads.
         reads: steps of earlier phases whose values it reads, and where.
-        steps: that it computes.
+        steps: steps that it computes.
         writes: steps whose values it writes, and where.
-        reductions: that it makes totals of.
-        kept: steps for what is left, afterwards; the reductions are among them.
+        reductions: steps that it makes totals of.
+        kept: steps of reduced values, after the loop; the reductions are among them.
     """
 
     inputs: list[int] = field(default_factory=list)
@@ -46,9 +46,9 @@ class Schedule:
 
     Attributes:
         phases: in order.
-        later: numbers of steps for what is left that later phases read.
-        stashed: numbers of steps that need scratch memory, in the order of its numbers, which begin at 0.
-        last: outputs that are written in the last phase, and hold nothing else before.
+        later: numbers of steps of reduced values that later phases read.
+        stashed: numbers of steps that need scratch memory; their places in this list are the numbers of the scratch memory.
+        last: outputs that are written in the last phase, and whose memory holds no other value before.
     """
 
     def __init__(self, fused: Fused) -> None:
@@ -96,7 +96,7 @@ class Schedule:
         return known[number]
 
     def _targets(self, phase: int) -> list[int]:
-        """Values for all elements that a phase is there for."""
+        """Returns the values for all elements that a phase must compute."""
         found: list[int] = []
         for number, step in enumerate(self._fused.steps, self._first):
             if self._phase[number] == phase:
@@ -107,7 +107,7 @@ class Schedule:
         return found
 
     def _needed_later(self, count: int) -> dict[int, int]:
-        """The values that are worth keeping, and the last phase that needs each; notes the first one in ``_made``."""
+        """Returns the values to store, with the last phase that needs each; notes the first phase in ``_made``."""
         costs: dict[int, int] = {}
         needed: dict[int, int] = {}
 
@@ -129,7 +129,7 @@ class Schedule:
         return needed
 
     def _place(self, needed: dict[int, int], count: int) -> set[int]:
-        """Where values are kept; returns the outputs whose memory is borrowed for it."""
+        """Assigns memory to stored values; returns the outputs whose memory they borrow."""
         borrowed: set[int] = set()
         for number, last in sorted(needed.items()):
             if number in self._fused.outputs:
@@ -185,7 +185,7 @@ class Schedule:
         return found
 
     def _kept_reads(self, number: int) -> list[int]:
-        """Steps for what is left, of earlier phases, that a phase reads."""
+        """Returns the steps of reduced values of earlier phases that a phase reads."""
         phase = self.phases[number]
         read = [i for j in (*phase.steps, *phase.kept) for i in self._step(j).operands]
         return [i for i in read if i >= self._first and self._step(i).kept and (self._phase[i] < number)]

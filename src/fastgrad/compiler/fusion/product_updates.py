@@ -1,4 +1,4 @@
-"""Updates that follow the products that make their gradients: each part of a gradient is used while it is in the cache."""
+"""Updates joined to the products that make their gradients: each part of a gradient is used while it is in the cache."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 LARGE = 1 << 13
-"""Elements of a variable from which on it is worth a step of its own."""
+"""The smallest number of a variable's elements for a step of its own."""
 
 
 @dataclass(frozen=True)
 class UpdatedProduct:
-    """What a FUSED node does that multiplies matrices and updates a variable by the product.
+    """The payload of a FUSED node that multiplies matrices and updates a variable by the product.
 
-    The node's inputs are those of the product, the variable's weights and slots, and the rule's numbers; its results the new weights
-    and slots.
+    The node's inputs are those of the product, the variable's weights and slots, and the rule's numbers. Its results are the new
+    weights and slots.
 
     Attributes:
         product: the node of the product, perhaps with a map that follows it.
-        rule: the name of the update's.
-        graph: all of it as a program of its own, with the node's inputs as its arguments.
-        again: pairs (state, input) of a result and an input of the product that is the result's old value, as where weights decay.
+        rule: the name of the update's rule.
+        graph: the whole computation as a graph, with the node's inputs as its arguments.
+        again: pairs (state, input): a result, and an input of the product that is the result's old value, as in weight decay.
     """
 
     product: Node
@@ -46,15 +46,15 @@ class UpdatedProduct:
         return f"{self.product.payload.name}+apply_update"
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the node gives, step by step: the measure for its kernels."""
+        """Returns the node's results, computed step by step: the reference for its kernels."""
         return tuple(interpret(self.graph, arrays))
 
 
 def add_product_updates(graph: Graph) -> Graph:
-    """The graph with updates as parts of the products that give their gradients, and nobody else anything.
+    """Returns the graph with updates joined to the products of their gradients, if nothing else reads these.
 
     Args:
-        graph: fused; left as it is.
+        graph: fused; it is not changed.
     """
     if not any(row_name(node) == "apply_update" for node in graph.nodes):
         return graph
@@ -78,7 +78,7 @@ def add_product_updates(graph: Graph) -> Graph:
 
 
 def _gives_one(node: Node) -> bool:
-    """Whether a node is a product of matrices, or one with a map that gives one result of it."""
+    """True if a node is a product of matrices, or one with a map that has one result."""
     if isinstance(node.payload, Product):
         is_map = "r" not in node.payload.fused.roles
         return is_map and len(node.outputs) == 1 and row_name(node.payload.node) == "matmul"
@@ -108,7 +108,7 @@ def _joined(product: Node, update: Node) -> Node:
 
 
 def launches_of_updated(payload: UpdatedProduct, map_of: MapOf = map_launch, apart: bool = False) -> Launches:
-    """What a product with its update runs in a program.
+    """Returns the launches of a product with its update.
 
     Args:
         payload: both of them.
@@ -133,7 +133,7 @@ def launches_of_updated(payload: UpdatedProduct, map_of: MapOf = map_launch, apa
     def found_with(following: Launch) -> Launches:
         return product_launches(product.inputs, **product.attributes, following=None if apart else following)
 
-    place = Scratch(len(found_with(update(Scratch(0))).scratch))  # behind the product's own
+    place = Scratch(len(found_with(update(Scratch(0))).scratch))  # after the product's own
     found = found_with(update(place))
     launches = [
         launch.on(tuple([place if type(operand) is Output else operand for operand in launch.operands]))

@@ -1,6 +1,6 @@
-"""Prologues: what makes the rows of a product's first matrix is done on some of them just before they are read, while they are in the cache.
+"""Prologues: the rows of a product's first matrix are made just before they are read, and stay in the cache until then.
 
-A map, a normalization of rows, or rows gathered from a table. What is made stays in memory for others that read it.
+A prologue is a map, a normalization of rows, or a gather of rows from a table. If other nodes read the matrix, it is stored.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from fastgrad.kernels.movement.gathering import ids_launch
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 LaunchesOf = Callable[[Node], Launches | None]
-"""Gives the kernels of a node."""
+"""Returns the kernels of a node."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a FUSED node does that makes a matrix and multiplies it.
+    """The payload of a FUSED node that makes a matrix and multiplies it.
 
-    The node's inputs are those of both, each once; its results are those of the first, if somebody else reads them, and then the product's.
+    The node's inputs are those of both, each once. Its results are the product's; the first node's results come before them if
+    other nodes read these.
 
     Attributes:
         before: the node that makes the matrix.
-        place: which of its results that is.
-        kept: whether others read it, too; if not, it is no result of the node, and need not be in memory.
+        place: the number of its result that is the matrix.
+        kept: whether other nodes read it; if not, it is no result of the node, and need not be in memory.
         product: the node that multiplies it, whose first input is the matrix, perhaps under another shape.
-        graph: all of it as a program of its own, with the node's inputs as its arguments.
+        graph: the whole computation as a graph, with the node's inputs as its arguments.
     """
 
     before: Node
@@ -50,21 +51,21 @@ class Prepared:
         return f"{self.before.payload.name}+{self.product.payload.name}"
 
     def run(self, *arrays: Any) -> tuple[Any, ...]:
-        """What the node gives, step by step: the measure for its kernels."""
+        """Returns the node's results, computed step by step: the reference for its kernels."""
         return tuple(interpret(self.graph, arrays))
 
 
 def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
-    """The graph with what makes matrices as parts of the products that read them first.
+    """Returns the graph with the nodes that make matrices joined to the products that read them first.
 
     Args:
-        graph: fused, with its epilogues; left as it is.
+        graph: fused, with its epilogues; it is not changed.
         launches_of: gives the kernels of a node.
     """
-    made: dict[int, tuple[Node, int]] = {}  # by value that nobody has read yet: who makes it, and as which result
-    reshapes: dict[int, list[Node]] = {}  # by who makes what they give another shape
+    made: dict[int, tuple[Node, int]] = {}  # by value without a reader so far: its node, and the result's number
+    reshapes: dict[int, list[Node]] = {}  # by the node that makes their input
     uses = uses_of(graph)
-    joined: dict[int, list[Node]] = {}  # by product what stands in its place
+    joined: dict[int, list[Node]] = {}  # by product: the nodes that replace it
     moved: set[int] = set()
     for node in graph.nodes:
         if row_name(node) == "reshape" and id(node.inputs[0]) in made:
@@ -92,7 +93,7 @@ def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
 
 
 def _multiplies(node: Node) -> bool:
-    """Whether a node is a product of matrices whose kernel calls what makes its rows."""
+    """True if a node is a product of matrices whose kernel can call a prologue."""
     product = node.payload.node if isinstance(node.payload, Product) else node
     if row_name(product) not in ("matmul", "wide_product") or not can_begin(product):
         return False
@@ -102,7 +103,7 @@ def _multiplies(node: Node) -> bool:
 def _joined(
     before: Node, place: int, kept: bool, reshapes: Sequence[Node], product: Node, launches_of: LaunchesOf
 ) -> Node | None:
-    """Both as one node; None if they stay two."""
+    """Returns both as one node; None if they stay two."""
     matrix, *others = product.inputs
     own = {id(value) for node in (before, *reshapes) for value in node.outputs}
     if any(id(value) in own for value in others) or _launch_of_rows(before, place, matrix, launches_of) is None:
@@ -120,11 +121,11 @@ def _joined(
 def _launch_of_rows(
     before: Node, place: int, matrix: Value, launches_of: LaunchesOf
 ) -> tuple[Launches, Launch | None] | None:
-    """What makes rows of a matrix.
+    """Returns the launches that make rows of a matrix.
 
     Returns:
-        The only kernel of the node, which makes each row from units of its own; and what has to find nothing wrong before, if there
-        is something to look for. None if rows are made in another way.
+        The launches of the node, with one kernel, which makes each row from units of its own; and the launch that checks the
+        ids first, if a check is needed. None if rows are made in another way.
     """
     if any(size == 0 for size in matrix.shape) or before.outputs[place].dtype != matrix.dtype:
         return None
@@ -154,7 +155,7 @@ def _launch_of_rows(
 
 
 def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches:
-    """What a product with what makes its matrix runs in a program.
+    """Returns the launches of a product with its prologue.
 
     Args:
         payload: both of them.
@@ -192,7 +193,7 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
     launches = [] if first is None else [ahead(first)]
     launches.append(prepared(behind(multiply), ahead(preceding), prod(matrix.shape[:-1]), alone))
     launches += map(behind, rest)
-    # What both read must last until the product has read it, too.
+    # An input of both nodes must not be overwritten before the product has read it.
     pairs = [
         (i, inputs.index(before.inputs[k]))
         for i, k in found.in_place
@@ -203,7 +204,7 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
 
 
 def _placed(launch: Launch, inputs: Sequence[Any], output: Callable[[int], Any], scratch: int) -> Launch:
-    """A launch on other inputs and results, and whose memory has higher numbers."""
+    """Returns a launch on other inputs and results, with higher numbers of scratch memory."""
 
     def placed(operand: Any) -> Any:
         if isinstance(operand, Launch):

@@ -1,4 +1,4 @@
-"""Casts, as the bodies of kernels have them: to the same bits as NumPy's.
+"""Casts in the bodies of kernels, with the same bits as NumPy's.
 
 Half-width floats are float32 numbers in a body; only their arrays are uint16.
 """
@@ -24,32 +24,32 @@ _FLOATS = HALVES | {FLOAT32, FLOAT64}
 
 @functools.cache
 def body_type(dtype: np.dtype) -> str:
-    """The dtype that numbers of a dtype have in a body."""
+    """Returns the dtype that a body uses for numbers of a dtype."""
     return "float32" if dtype in HALVES else dtype.name
 
 
-@functools.cache  # NumPy makes the name of a dtype anew each time
+@functools.cache  # NumPy computes the name of a dtype at each access
 def element_type(dtype: np.dtype) -> str:
-    """The dtype as which a kernel has the elements of an array."""
+    """Returns the dtype of the array elements in a kernel."""
     return "uint16" if dtype in HALVES else dtype.name
 
 
 def loaded(element: str, dtype: np.dtype) -> str:
-    """The number that an element of an array is."""
+    """Returns the expression that converts an element of an array to a number."""
     if dtype == BOOL:
         return f"{element} != 0"
     return f"of_{dtype.name}({element})" if dtype in HALVES else element
 
 
 def stored(value: str, dtype: np.dtype) -> str:
-    """The element that a number becomes."""
+    """Returns the expression that converts a number to an element of an array."""
     if dtype == BOOL:
         return f"1 if {value} else 0"
     return f"to_{dtype.name}({value})" if dtype in HALVES else value
 
 
 def cast(x: str, given: np.dtype, wanted: np.dtype) -> str | None:
-    """The expression of a cast; None where NumPy's results depend on where elements lie.
+    """Returns the expression of a cast; None if NumPy's results depend on the positions of the elements.
 
     Args:
         x: the name of the number.
@@ -70,7 +70,7 @@ def cast(x: str, given: np.dtype, wanted: np.dtype) -> str | None:
 
 
 def _to_whole(x: str, number: str, wanted: np.dtype) -> str:
-    """What x86 does: numbers out of range become the smallest int32 or int64, of which the low bits stay."""
+    """Returns x86's cast to integers: numbers out of range become the smallest int32 or int64, then its low bits."""
     if wanted == np.uint64:
         half = f"{number}({2.0**63!r})"
         above = f"(uint64({_signed(f'({x} - {half})', number, 64)}) ^ uint64({2**63}))"
@@ -89,8 +89,8 @@ _PROBES = (math.nan, math.inf, -math.inf, 1e30, -1e30, 3e9, -3e9, 300.0, -1.0, -
 
 @functools.cache
 def _is_as_here(given: np.dtype, wanted: np.dtype) -> bool:
-    """Whether NumPy casts numbers out of range on this machine as ``_to_whole``."""
-    if wanted == np.uint32:  # where vectors and single numbers differ
+    """True if NumPy casts numbers out of range on this machine as ``_to_whole`` does."""
+    if wanted == np.uint32:  # NumPy's vector loop and its scalar loop differ
         return False
     with np.errstate(all="ignore"):
         numbers = np.array(_PROBES).astype(given)

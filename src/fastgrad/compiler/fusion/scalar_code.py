@@ -1,9 +1,9 @@
-"""The scalar expressions of element-wise rows, as the bodies of kernels have them.
+"""The scalar expressions of element-wise rows in the bodies of kernels.
 
-A row's ``code`` is written in Python's numbers. Here its constants get the dtype of the row's numbers, its functions are
-those of the kernel builder, which vectorise, integers wrap as NumPy's, and half-width floats, which are float32 numbers in
-a body, are rounded where the row rounds them. Rows whose expression needs something else are not translated: they
-run as they are (tests/compiler/fusion/test_scalar_code.py lists them).
+A row's ``code`` is written with Python's numbers. Here its constants get the dtype of the row's numbers. Its functions become
+those of the kernel builder, which vectorise. Integers wrap as NumPy's do. Half-width floats are float32 numbers in a body;
+they are rounded where the row rounds them. Rows whose expression needs something else are not translated; they have
+kernels of their own (tests/compiler/fusion/test_scalar_code.py lists them).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fastgrad.kernels.math.power import power
 from fastgrad.operation import HALVES, TABLE
 
 DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | WHOLE
-"""Those of the values that kernels of element-wise operations read and write."""
+"""The dtypes of the values that kernels of element-wise operations read and write."""
 
 _VECTOR_MATH = {
     vector_math: ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "log_sigmoid"),
@@ -35,7 +35,7 @@ _VECTOR_MATH = {
 }
 _FUNCTIONS = {name: name for names in _VECTOR_MATH.values() for name in names}
 _FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
-# Functions that expressions call and that compute in the kernel's own dtype ``T``: the name in a body.
+# Functions in expressions that compute in the kernel's own dtype ``T``, with their names in a body.
 
 _EXACT = {
     "abs": "math.fabs",
@@ -45,10 +45,10 @@ _EXACT = {
     "ceil": "round_up",
     "rint": "round_to_even",
 }
-# Functions of floats whose results need no rounding, and which do not ask for ``T``.
+# Functions of floats whose results need no rounding, and which do not depend on ``T``.
 
 _OF_FLOAT16 = {"maximum": "greater_or_first", "minimum": "less_or_first"}
-# NumPy has the first of 0 and -0 there, and the second elsewhere. The sign of a bfloat16 -0 is that, of others 0.
+# Of 0 and -0, NumPy returns the first operand for float16, and the second elsewhere. sign(-0) is -0 for bfloat16, else 0.
 
 _OF_INTEGERS = {"abs": "magnitude", "maximum": "nan_greatest", "minimum": "nan_least", "sign": "signum"}
 
@@ -88,7 +88,7 @@ NAMES: dict[str, Any] = {
     },
     **{dtype.name: dtype.type for dtype in WHOLE | {FLOAT32, FLOAT64}},
 }
-"""What a generated body may have among its globals; functions of update rules are added when they are used."""
+"""The globals of generated bodies; functions of update rules are added at their first use."""
 
 _NUMBERS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult)
@@ -99,7 +99,7 @@ _QUOTIENTS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
 def translated(
     name: str, operands: Sequence[str], inputs: Sequence[np.dtype], output: np.dtype, attributes: Mapping[str, Any]
 ) -> tuple[str, np.dtype | None] | None:
-    """The expression of a row of the table in the body of a kernel.
+    """Returns the expression of a row of the table in the body of a kernel.
 
     Args:
         name: the row's.
@@ -129,13 +129,13 @@ def translated(
 
 
 class Scalars:
-    """What a row's ``kernel_code`` makes an expression with.
+    """Builds expressions for a row's ``kernel_code``.
 
     Args:
         inputs, output: dtypes of the operands and of the result.
 
     Attributes:
-        dtype: what the kernel's ``T`` must be, if the expression depends on it.
+        dtype: the dtype that the kernel's ``T`` must be, if the expression depends on it.
     """
 
     def __init__(self, inputs: Sequence[np.dtype], output: np.dtype) -> None:
@@ -152,19 +152,19 @@ class Scalars:
         return numbers.pop()
 
     def rounded(self, text: str) -> str:
-        """A result of arithmetic as a number of its dtype; see ``rounded``."""
+        """Returns a result of arithmetic as a number of its dtype; see ``rounded``."""
         return rounded(text, self.number)
 
     def constant(self, value: float) -> str:
-        """A number."""
+        """Returns the expression of a number."""
         return constant(value, self.number)
 
     def cast(self, operand: str) -> str | None:
-        """The first operand in the dtype of the result; None where NumPy's results depend on where elements lie."""
+        """Returns the first operand cast to the result's dtype; None if NumPy's bits depend on element positions."""
         return cast(operand, self._inputs[0], self._output)
 
     def call(self, function: Any, operands: Sequence[str]) -> str:
-        """A call of a scalar function, which computes in ``T``."""
+        """Returns a call of a scalar function, which computes in ``T``."""
         name = f"{function.__name__}_{fingerprint(function)[:12]}"
         NAMES.setdefault(name, function)
         self.dtype = self._output
@@ -172,14 +172,14 @@ class Scalars:
 
 
 def rounded(text: str, number: np.dtype) -> str:
-    """A result of arithmetic as a number of its dtype: integers wrap, half-width floats are rounded."""
+    """Returns a result of arithmetic as a number of its dtype: integers wrap, half-width floats are rounded."""
     if number in WHOLE:
         return f"{number.name}({text})"
     return f"rounded_to_{number.name}({text})" if number in HALVES else text
 
 
 def constant(value: float, number: np.dtype) -> str:
-    """A number of a dtype, as its type makes it of a Python number."""
+    """Returns the expression of a Python number as a number of a dtype."""
     with np.errstate(over="ignore"):
         value = float(number.type(value)) if number in HALVES else value
     text = repr(value) if math.isfinite(value) else f"math.{value!r}"
@@ -192,7 +192,7 @@ class _RefusedError(Exception):
 
 @functools.cache
 def _template(name: str, arity: int, number: np.dtype | None) -> tuple[str, np.dtype | None] | None:
-    """The expression with fields for its operands; cached, as rows are few."""
+    """Returns the expression with fields for its operands; cached, as rows are few."""
     row = TABLE[name]
     inner = FLOAT32 if number in HALVES and row.rounds_once else number
     code, own = row.code, row.kernel_code
@@ -205,7 +205,7 @@ def _template(name: str, arity: int, number: np.dtype | None) -> tuple[str, np.d
     try:
         tree = _Translator(inner, set(placeholders))
         text = ast.unparse(tree.visit(ast.parse(code.format(*placeholders), mode="eval")))
-    except (_RefusedError, IndexError):  # IndexError: it has other inputs than its code
+    except (_RefusedError, IndexError):  # IndexError: the number of inputs is not the code's
         return None
     for i, placeholder in enumerate(placeholders):
         text = text.replace(placeholder, f"{{{i}}}")
@@ -219,7 +219,7 @@ def _known(number: np.dtype | None) -> np.dtype:
 
 
 class _Translator(ast.NodeTransformer):
-    """Rewrites an expression, or raises _RefusedError at what it does not know."""
+    """Rewrites an expression, or raises _RefusedError for an unknown node."""
 
     def __init__(self, number: np.dtype | None, operands: set[str]) -> None:
         self.number = number
@@ -235,7 +235,7 @@ class _Translator(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         number, operator = self._of_numbers(), type(node.op)
         left, right = self.visit(node.left), self.visit(node.right)
-        if operator in _QUOTIENTS and number not in WHOLE:  # of integers they may be refused
+        if operator in _QUOTIENTS and number not in WHOLE:  # the quotient of integers may raise an error
             return self._function(_QUOTIENTS[operator], [left, right])
         if operator not in _OPERATORS and operator not in (_BITWISE if number in WHOLE else (ast.Div,)):
             raise _RefusedError

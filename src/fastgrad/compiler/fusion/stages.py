@@ -1,8 +1,9 @@
-"""What a loop does with each of its elements, cut into several loops where several functions are computed.
+"""The work of a loop for each element, cut into several loops if it computes several functions.
 
-A function such as exp is a chain of operations that wait for each other, and a processor sees only so many instructions
-ahead: one loop with five functions runs at the pace of their latencies. With a loop for each function over a block of
-elements it works on many elements at once, at half the time; what goes from one to the next stays in the first-level cache.
+A function such as exp is a long chain of dependent operations, and a processor looks ahead only a limited number of
+instructions. So one loop with five functions is limited by their latencies. With one loop for each function over a block of
+elements, the processor works on many elements at once and needs half the time. Values that pass from one loop to the next
+stay in the first-level cache.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
 from fastgrad.kernels.runtime.launch import Operand, Output
 
 BLOCK = 512
-"""Elements that a loop over all elements takes at a time, if it is cut."""
+"""Elements of a block, if a loop over all elements is cut."""
 
 
 @dataclass
 class Elements:
-    """What is done with each element, whose index in the innermost dimension is ``j``.
+    """The work for each element, whose index in the innermost dimension is ``j``.
 
     Attributes:
         writer: of the kernel.
-        inputs: that differ from element to element.
-        reads: values that are read from where they were written before.
-        steps: that are computed, in order.
-        targets: values that ``finish`` takes.
+        inputs: inputs that differ from element to element.
+        reads: values that are read from memory, and where an earlier loop wrote them.
+        steps: the steps to compute, in order.
+        targets: values that ``finish`` reads.
         writes: values that are written, and where.
-        before: writes what else some steps need; called with them.
-        finish: writes what is done in the end.
-        block: of how many elements at most a loop is.
-        separate: pairs (output, array) that must not share memory: the output is stored before the array is read for the last time.
+        before: writes further code that some steps need; called with these steps.
+        finish: writes the code at the end.
+        block: the most elements of a loop.
+        separate: pairs (output, array) that must not share memory: the output is stored before the last read of the array.
     """
 
     writer: Writer
@@ -60,9 +61,9 @@ class Elements:
 
         Args:
             head: of each loop; if there are several stages it runs over ``lane``, below ``block``.
-            index: the statement that gives ``j``, if it is not the variable of the loop.
+            index: the statement that sets ``j``, if ``j`` is not the variable of the loop.
         """
-        memory: dict[int, Operand | None] = dict(self.reads)  # where values of earlier stages are; None: in a block
+        memory: dict[int, Operand | None] = dict(self.reads)  # places of values of earlier stages; None: in a block
         later = [self._needed(stage) for stage in self.stages]
         later[-1] |= {*self.targets, *[number for number, _ in self.writes]}
         for position, stage in enumerate(self.stages):
@@ -90,11 +91,11 @@ class Elements:
         return {i for number in steps for i in self._step(number).operands}
 
     def _cut(self) -> list[list[int]]:
-        """The steps of each loop: one function each, cut where the fewest values go on."""
+        """Returns the steps of each loop: one function each, cut where the fewest values are live."""
         functions = [k for k, number in enumerate(self.steps) if is_function(self._step(number))]
         last = {i: k for k, number in enumerate(self.steps) for i in self._step(number).operands}
         ends = {*self.targets, *[number for number, _ in self.writes]}
-        # How many values go on where a cut is before a step: one more after each that is needed later, ...
+        # goes_on[k]: how many values are live across a cut before step k; first as differences.
         goes_on = [0] * (len(self.steps) + 1)
         for k, number in enumerate(self.steps):
             end = len(self.steps) if number in ends else last.get(number, k)
@@ -127,11 +128,11 @@ class Elements:
                 self.writer.load_step(number, where, self._place())
 
     def _keep(self, stage: list[int], later: list[set[int]], memory: dict[int, Operand | None]) -> None:
-        """Writes the stores of values that later stages need: where they belong, if nothing is read from there later."""
+        """Stores values that later stages need: in their final place, if no later stage reads its old content."""
         needed = set().union(*later)
         places = dict(self.writes)
         for number, block in list(self._blocks.items()):
-            if number not in needed:  # its block can be another's
+            if number not in needed:  # another value can use its block
                 self._free.append(block)
                 del self._blocks[number]
         for number in stage:

@@ -1,4 +1,4 @@
-"""Mean and variance of a convolution's channels, as batch normalization asks for, of each part of it while that is in the cache."""
+"""Mean and variance of a convolution's channels, for batch normalization, computed while each part is in the cache."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Sc
 
 @dataclass(frozen=True)
 class Measured:
-    """What a FUSED node does that convolves and gives the moments of what comes of it.
+    """The payload of a FUSED node that convolves and computes the moments of one of the results.
 
-    The node's inputs are the convolution's, its results those, and mean and variance.
+    The node's inputs are the convolution's. Its results are the convolution's, then mean and variance.
 
     Attributes:
         convolution: the node of the convolution, perhaps with a map that follows it.
-        place: which of its results is measured.
-        graph: all of it as a program of its own, with the node's inputs as its arguments.
+        place: the number of the result that is measured.
+        graph: the whole computation as a graph, with the node's inputs as its arguments.
     """
 
     convolution: Node
@@ -40,19 +40,19 @@ class Measured:
         return f"{self.convolution.payload.name}+batch_moments"
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What the node gives, step by step: the measure for its kernels."""
+        """Returns the node's results, computed step by step: the reference for its kernels."""
         return tuple(interpret(self.graph, arrays))
 
 
 def add_statistics(graph: Graph) -> Graph:
-    """The graph with the moments of convolutions' channels as parts of these.
+    """Returns the graph with the moments of channels joined to their convolutions.
 
     Args:
-        graph: fused, with its epilogues; left as it is.
+        graph: fused, with its epilogues; it is not changed.
     """
     if not any(row_name(node) == "batch_moments" for node in graph.nodes):
         return graph
-    convolutions: dict[int, tuple[Node, int]] = {}  # by result: who gives it, and as which of its own
+    convolutions: dict[int, tuple[Node, int]] = {}  # by value: its node, and the number of the node's result
     reshaped: dict[int, Node] = {}
     measured: dict[int, Node] = {}  # by convolution
     left_out: set[int] = set()
@@ -75,7 +75,7 @@ def add_statistics(graph: Graph) -> Graph:
 
 
 def _is_convolution(node: Node) -> bool:
-    """Whether a node is a convolution whose kernel calls what follows it."""
+    """True if a node is a convolution whose kernel calls the operation that follows it."""
     if isinstance(node.payload, Product):
         return row_name(node.payload.node) == "convolution"
     if row_name(node) != "convolution" or 0 in node.outputs[0].shape:
@@ -85,7 +85,7 @@ def _is_convolution(node: Node) -> bool:
 
 
 def _is_whole(convolution: Node, value: Value) -> bool:
-    """Whether a value has an element for each of the convolution's, in its layout and of one of the dtypes of moments."""
+    """True if a value has the convolution's shape and layout, and a dtype that moments support."""
     own = convolution.payload.node if isinstance(convolution.payload, Product) else convolution
     return value.shape == own.outputs[0].shape and value.dtype.name in FLOATS and 0 not in value.shape
 
@@ -101,7 +101,7 @@ def _joined(convolution: Node, place: int, reshape: Node | None, moments: Node) 
 
 
 def launches_of_measured(payload: Measured, map_of: MapOf = map_launch, apart: bool = False) -> Launches:
-    """What a convolution with its moments runs in a program.
+    """Returns the launches of a convolution with its moments.
 
     Args:
         payload: both of them.
@@ -123,7 +123,7 @@ def launches_of_measured(payload: Measured, map_of: MapOf = map_launch, apart: b
 
 
 def _behind(found: Launches, place: int, value: Value, results: tuple[Output, Output]) -> Launches:
-    """The kernels of the row, which read what is there."""
+    """Returns the launches with the kernels of ``batch_moments`` after them, which read the stored result."""
     rows = Value((prod(value.shape[:-1]), value.shape[-1]), value.dtype, value.number)
     moments = batch_moments_launches([rows], ())
     assert moments is not None

@@ -1,6 +1,6 @@
 """Index maps that only read elements in another order.
 
-They cost nothing where their reader is a fused group, which reads through the layout. Others need a copy, which the
+They cost nothing if their reader is a fused group, which reads through the layout. Other readers need a copy, which the
 operation's own kernels make.
 """
 
@@ -19,12 +19,12 @@ from fastgrad.kernels.runtime.launch import Input, Output
 
 
 class View(NamedTuple):
-    """A value that is another one, read in another order.
+    """A value that is another value, read in another order.
 
     Attributes:
-        base: the other one.
+        base: the other value.
         layout: how it is read.
-        nodes: the index maps that lead there.
+        nodes: the index maps from the base to the value.
     """
 
     base: Value
@@ -33,7 +33,7 @@ class View(NamedTuple):
 
 
 def views_of(node: Node, layout: Layout) -> list[Layout] | None:
-    """How the results of an operation are read from what its input is read from.
+    """Returns the layouts by which the results of an operation are read from the base of its input.
 
     Args:
         node: an operation.
@@ -52,17 +52,17 @@ def views_of(node: Node, layout: Layout) -> list[Layout] | None:
 
 
 def keeps_order(node: Node) -> bool:
-    """Whether an index map gives the elements of its input in their order."""
+    """True if an index map returns the elements of its input in their order."""
     return row_name(node) in {"reshape", "stop_gradient"}
 
 
 def can_be_copied(layout: Layout, value: Value) -> bool:
-    """Whether there is a kernel that copies what is read by a layout."""
+    """True if there is a kernel that copies the elements of a layout."""
     return moved(Input(0), Output(0), value.dtype, layout, contiguous(layout.total)) is not None
 
 
 def copied(value: Value, view: View) -> Node:
-    """The node that makes a view's elements an array."""
+    """Returns the node that copies a view's elements to an array."""
     sizes = tuple([size for size, _ in view.layout.dims]) or (1,)
     source = Source(0, view.layout.offset, strides_at(view.layout, sizes), value.dtype, False)
     argument = Node(Kind.ARGUMENT, 0, (), (view.base,))

@@ -1,1 +1,1 @@
-"""What was recorded, how it is interpreted, and how several recordings become one tree."""
+"""The graph of a recording, and its interpreter."""

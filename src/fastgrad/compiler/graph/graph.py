@@ -1,6 +1,6 @@
-"""The graph of a recorded program: what was computed, in order, in static single assignment.
+"""The graph of a recorded program: its operations, in order, in static single assignment.
 
-A graph is a list of nodes. Each node has inputs, which are values of earlier nodes, and gives values of
+A graph is a list of nodes. The inputs of a node are values of earlier nodes. The outputs of a node are values of
 fixed shape and dtype. Nodes that read or change state keep their order; all others depend on their inputs alone.
 """
 
@@ -19,7 +19,7 @@ from fastgrad import dtypes
 
 
 class Kind(enum.Enum):
-    """What a node does."""
+    """The kind of a node."""
 
     ARGUMENT = "the value of an argument of the call; payload: its position among the tensors"
     CONSTANT = "a value that never changes; payload: the array"
@@ -30,7 +30,7 @@ class Kind(enum.Enum):
     GUARD = "the program goes on only if a scalar has the value that it had; payload: (kind of look, value)"
     GIVEN = "a value of an earlier part of the program; see tree.py"
 
-    __hash__ = object.__hash__  # Enum's own is a Python function, and passes ask for it thousands of times
+    __hash__ = object.__hash__  # Enum's own is a Python function, and passes call it thousands of times
 
 
 @dataclass(eq=False, slots=True)
@@ -51,22 +51,22 @@ class Value:
 
     @property
     def type_text(self) -> str:
-        """Dtype and shape, as in ``float32[32, 10]``."""
+        """The dtype and shape, as in ``float32[32, 10]``."""
         return f"{dtypes.OF_NUMPY[self.dtype].name}{list(self.shape)}"
 
 
 def size_of(value: Value) -> int:
-    """Bytes of a value."""
+    """Returns the bytes of a value."""
     return prod(value.shape) * value.dtype.itemsize
 
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """One step of a program.
+    """One operation of a graph.
 
     Attributes:
         kind: what it does.
-        payload: what it does it with; see ``Kind``.
+        payload: the object of the operation; see ``Kind``.
         inputs: values of earlier nodes.
         outputs: its values.
         attributes: of an operation, plain Python values.
@@ -80,7 +80,7 @@ class Node:
 
     @property
     def has_effect(self) -> bool:
-        """Whether it must stay even if nothing reads its values."""
+        """Whether the node must stay even if nothing reads its values."""
         if self.kind is Kind.OPERATION:
             return bool(getattr(self.payload, "checks", False))
         return self.kind is Kind.ASSIGN or self.kind is Kind.GUARD
@@ -106,7 +106,7 @@ class Graph:
 
     Attributes:
         nodes: in the order in which they run.
-        results: the values returned, in order; the same value may stand there twice.
+        results: the returned values, in order; the same value may occur twice.
     """
 
     def __init__(self, nodes: Iterable[Node], results: Iterable[Value]) -> None:
@@ -114,7 +114,7 @@ class Graph:
         self.results = list(results)
 
     def variables(self) -> Iterator[Any]:
-        """The variables that the program reads or changes, each once, in order."""
+        """Yields the variables that the program reads or changes, each once, in order."""
         seen: set[int] = set()
         for node in self.nodes:
             if node.kind in {Kind.READ, Kind.ASSIGN} and id(node.payload) not in seen:
@@ -131,14 +131,14 @@ class Graph:
 
 
 def uses_of(graph: Graph) -> Counter[int]:
-    """How often each value is read, by its id: by nodes, and as a result."""
+    """Returns how often each value is read, by its id: by nodes, and as a result."""
     uses: Counter[int] = Counter([id(value) for node in graph.nodes for value in node.inputs])
     uses.update([id(value) for value in graph.results])
     return uses
 
 
 def validate(graph: Graph) -> None:
-    """Checks that a graph is one: for tests, and after each pass.
+    """Checks that a graph is valid: for tests, and after each pass.
 
     Raises:
         AssertionError: a value is read before it is made or made twice, or a node has the wrong number of inputs or outputs

@@ -1,4 +1,4 @@
-"""Replaying a graph operation by operation: slower than compiled, and the measure of what is right."""
+"""The interpreter: runs a graph operation by operation; slower than compiled, and the reference for correct results."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fastgrad.placement import device_of, through_host
 
 
 class GuardError(Exception):
-    """A guard found another value than the program was recorded with; nothing has been changed.
+    """A guard has another value than in the recording; nothing has been changed.
 
     Attributes:
         node: the guard.
-        found: the value found.
+        found: the new value.
     """
 
     def __init__(self, node: Node, found: Any) -> None:
@@ -31,15 +31,15 @@ def interpret(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]
     """Runs a graph on arrays.
 
     Args:
-        graph: what to run.
+        graph: the graph.
         arguments: for each argument of the recording an array of the same shape and dtype.
 
     Returns:
         The results, none of which shares memory with a variable.
 
     Raises:
-        GuardError: the program would have gone another way; see there. In a graph that has guards behind changes of state
-            these have happened then; programs make them at the end (``passes/stage_state.py``).
+        GuardError: a guard has another value than in the recording. In a graph with guards after changes of state, these
+            changes have happened by then; programs make them at the end (``passes/stage_state.py``).
     """
     if any(map(device_of, arguments)):
         return through_host(functools.partial(interpret, graph), arguments)
@@ -60,7 +60,7 @@ def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
             case Kind.CONSTANT:
                 found = node.payload
             case Kind.READ:
-                found = node.payload._array.copy()  # a later change must leave it, and all views of it, as they are
+                found = node.payload._array.copy()  # a later assignment must not change it or its views
             case Kind.OPERATION:
                 inputs = [values[id(value)] for value in node.inputs]
                 found = node.payload.run(*inputs, **node.attributes)

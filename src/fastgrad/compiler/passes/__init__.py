@@ -1,1 +1,1 @@
-"""Passes on graphs of single operations, a file a pass. `programs/pipeline.py` has the order of all passes."""
+"""Passes on graphs of single operations, one pass a file. `programs/pipeline.py` has the order of all passes."""

@@ -1,6 +1,6 @@
-"""Operations that do several things in one eager kernel become single operations, as their rows say (``decomposition``).
+"""Replaces operations that have one eager kernel for several steps by their parts (``decomposition`` of their rows).
 
-What follows a product is then fused with what follows that, and so are column sums with what makes their
+Operations that follow a product then fuse with their successors, and column sums fuse with the operations that make their
 input. Results change by rounding at most: a sum may be added up in another order.
 """
 
@@ -16,11 +16,11 @@ from fastgrad.operation import TABLE
 
 
 class Parts:
-    """Nodes in the place of one.
+    """Collects the nodes that replace one node.
 
     Args:
-        number: for text.
-        draws: those that others have made, to which its own are added.
+        number: the number of the new values, for text.
+        draws: draws of other nodes, to which its own are added.
     """
 
     def __init__(self, number: int, draws: dict[Any, Value] | None = None) -> None:
@@ -31,19 +31,19 @@ class Parts:
     def of(
         self, name: str, *inputs: Value, shape: tuple[int, ...], to: np.dtype | None = None, **attributes: Any
     ) -> Value:
-        """The value of a row of the table, of the dtype ``to``, or of that of its first input."""
+        """Adds a row of the table and returns its value, of the dtype ``to``, or of that of its first input."""
         value = Value(shape, inputs[0].dtype if to is None else to, self._number)
         self.nodes.append(Node(Kind.OPERATION, TABLE[name], inputs, (value,), attributes))
         return value
 
     def reshaped(self, x: Value, shape: tuple[int, ...]) -> Value:
-        """The elements of a value in another shape."""
+        """Adds a reshape and returns its value."""
         value = Value(shape, x.dtype, self._number)
         self.nodes.append(Node(Kind.OPERATION, TABLE["reshape"], (x,), (value,), {"shape": shape}))
         return value
 
     def drawn(self, name: str, words: Value, shape: tuple[int, ...], dtype: np.dtype) -> Value:
-        """A draw; each of them stands there once."""
+        """Returns the value of a draw; equal draws share one node."""
         key = name, id(words), shape
         if key not in self._draws:
             self._draws[key] = Value(shape, dtype, self._number)
@@ -51,21 +51,21 @@ class Parts:
         return self._draws[key]
 
     def number(self, number: float, dtype: np.dtype) -> Value:
-        """A constant scalar."""
+        """Returns a constant scalar."""
         return self.constant(np.array(number, dtype))
 
     def constant(self, array: np.ndarray) -> Value:
-        """A constant."""
+        """Returns a constant."""
         value = Value(array.shape, array.dtype, self._number)
         self.nodes.append(Node(Kind.CONSTANT, array, (), (value,)))
         return value
 
 
 def decompose(graph: Graph) -> Graph:
-    """The graph with the parts of operations in their place.
+    """Returns the graph with the parts of operations in their place.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     stands_for: dict[int, Value] = {}
     draws: dict[Any, Value] = {}

@@ -1,7 +1,7 @@
-"""Updates of large variables become element-wise operations, where that is fused with what makes the gradient.
+"""Turns updates of large variables into element-wise operations, if they fuse with the loop that makes the gradient.
 
 An optimizer's update of all variables is one kernel. But a gradient that is computed element by element, and that does not
-fit the caches, would be written to memory for it, and read from there again. Its update goes into the loop that makes it.
+fit the caches, would be written to memory and read again. Its update goes into the loop that makes it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from fastgrad.operation import Form
 from fastgrad.ops.optimizer_updates import update_result
 
 LARGE = 1 << 20
-"""Bytes of a gradient from which on it is worth it."""
+"""The least bytes of a gradient for which this is faster."""
 
 
 def decompose_updates(graph: Graph) -> Graph:
-    """The graph with updates of such variables as operations of elements; bit for bit the same.
+    """Returns the graph with updates of such variables as element-wise operations; bit for bit the same.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     if not any(row_name(node) == "apply_update" for node in graph.nodes):
         return graph
@@ -43,11 +43,12 @@ def decompose_updates(graph: Graph) -> Graph:
 
 
 def with_updates_apart(graph: Graph, apart: Callable[[Node, Value], list[Node] | None]) -> Graph:
-    """The graph with the updates of some variables in front of that of all others.
+    """Returns the graph with the updates of some variables before the update of all others.
 
     Args:
-        graph: left as it is; so are updates that scale their gradients.
-        apart: from the update of one variable, and its gradient, to the nodes that stand for it; None to leave it with the others.
+        graph: the graph; it is not changed. Updates that scale their gradients stay as they are.
+        apart: maps the update of one variable and its gradient to the nodes that replace the update; None to keep it with
+            the others.
     """
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -72,7 +73,7 @@ def _is_large(gradient: Value) -> bool:
 
 
 def _only_some(node: Node, chosen: list[int]) -> Node:
-    """The update of some of the variables."""
+    """Returns the update of some of the variables."""
     count = node.attributes["count"]
     lists = len(RULES[node.attributes["rule"]].state) + 1
     inputs = [node.inputs[k * count + i] for k in range(lists) for i in chosen]
@@ -82,7 +83,7 @@ def _only_some(node: Node, chosen: list[int]) -> Node:
 
 
 def _expanded(node: Node) -> list[Node]:
-    """The update of one variable as an operation for each of its results, of which a loop computes what they share once."""
+    """Returns one operation for each result of one variable's update; a loop computes their common parts once."""
     rule = node.attributes["rule"]
     return [
         Node(Kind.OPERATION, update_result, node.inputs, (value,), {"rule": rule, "result": number})

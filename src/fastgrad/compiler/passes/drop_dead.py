@@ -1,4 +1,4 @@
-"""Dead nodes are dropped: those that have no effect and whose values nobody needs."""
+"""Dead code elimination: removes nodes without an effect whose values are not needed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from fastgrad.compiler.graph.graph import Graph
 
 
 def drop_dead(graph: Graph) -> Graph:
-    """The graph without nodes that neither a result nor an effect needs.
+    """Returns the graph without nodes that neither a result nor an effect needs.
 
-    Assignments, guards and checks are effects. A random operation may go; the assignment of its generator's state stays, so
-    that it moves on as it does when the program runs eagerly. An operation that fails on bad values (an index out of
-    range, a singular matrix) goes with its values, as in TensorFlow's functions.
+    Assignments, guards and checks are effects. A random operation may be removed; the assignment of its generator's state stays,
+    so that the generator advances as in eager execution. An operation that fails on bad values (an index out of
+    range, a singular matrix) is removed with its values, as in TensorFlow's functions.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     needed = {id(value) for value in graph.results}
     kept = []

@@ -1,4 +1,4 @@
-"""Operations that are there for their gradient alone are dropped, from programs that are only run."""
+"""Removes operations that only define a gradient from programs that only run forward."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from fastgrad.compiler.passes.rewriting import rewritten
 
 
 def drop_gradients(graph: Graph) -> Graph:
-    """The graph with what such operations pass on in the place of their results.
+    """Returns the graph with the inputs of such operations in place of their results.
 
     Args:
-        graph: left as it is; it can still be differentiated.
+        graph: the graph, which can still be differentiated; it is not changed.
     """
 
     def drop(node: Node) -> Node | tuple[Value, ...]:

@@ -1,4 +1,4 @@
-"""Results of branches and loops that nobody reads are dropped, with what computes them alone."""
+"""Removes unused results of branches and loops, with the operations that only they need."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node
 
 
 def drop_results(graph: Graph) -> Graph:
-    """The graph with fewer results of operations that are made of graphs.
+    """Returns the graph with fewer results of operations that are made of graphs.
 
-    What a gradient would have read is there for each of them, in case that there is one.
+    Such an operation has a result for each value that its gradient would read; without a gradient these are unused.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     used = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
 

@@ -1,4 +1,4 @@
-"""Which casts lose nothing."""
+"""Casts without loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastgrad.operation import COMPLEX, FLOATING, INTEGER
 
 
 def holds(wide: np.dtype, narrow: np.dtype) -> bool:
-    """Whether a dtype has all the numbers of another, so that a cast to it and back changes nothing.
+    """True if a dtype has all the numbers of another one, so that a cast to it and back changes nothing.
 
     Args:
         wide, narrow: NumPy's dtypes, those of ml_dtypes included.

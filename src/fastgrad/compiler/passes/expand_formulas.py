@@ -1,4 +1,4 @@
-"""Users' element-wise operations become the rows that they are made of, which fuse with all others."""
+"""Replaces users' element-wise operations by the rows that they consist of, which fuse with all others."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from fastgrad.operation import TABLE
 
 
 def expand_formulas(graph: Graph) -> Graph:
-    """The graph with the rows of formulas in the place of the operations that have one.
+    """Returns the graph with the rows of formulas in place of the operations that have a formula.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     if not any(_formula_of(node.payload, node.inputs) for node in graph.nodes if node.kind is Kind.OPERATION):
         return graph
@@ -44,7 +44,7 @@ def _formula_of(row: Any, inputs: Sequence[Value]) -> Any:
 
 
 def _expanded(formula: Any, inputs: Sequence[Value], number: int, nodes: list[Node]) -> Value:
-    """The value of a formula; its nodes are added to ``nodes``."""
+    """Returns the value of a formula; adds its nodes to ``nodes``."""
     values: dict[int, Value] = {}
     for term in formula.terms:
         if isinstance(term.value, int):

@@ -1,4 +1,4 @@
-"""Constants are folded: what depends on nothing but constants is computed once."""
+"""Constant folding: computes operations on constants at compile time."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from fastgrad.compiler.passes.rewriting import is_pure, rewritten, row_name
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 
 LIMIT = 1 << 16
-"""Bytes that a folded constant may have, or as many as the largest constant that it is computed from."""
+"""The most bytes of a folded constant; it may also be as large as the largest constant that it is computed from."""
 
 _REPEATING = frozenset({"broadcast_to", "spread"})
-# They stay, whatever their size: a scalar that is repeated by whoever reads it costs no memory. Folding sees through them.
+# They stay at any size: a broadcast that its reader evaluates costs no memory. Folding sees through them.
 
 
 def fold_constants(graph: Graph) -> Graph:
-    """The graph with constants in the place of operations whose inputs are all constants.
+    """Returns the graph with constants in place of operations whose inputs are all constants.
 
-    Left alone are operations with an effect or several results, those on strings, and those whose result
-    would be large. Guards on constants go.
+    Operations with an effect or several results, operations on strings, and operations with a large result stay. Guards on
+    constants are removed.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     known: dict[int, Callable[[], np.ndarray]] = {}
 
@@ -44,13 +44,13 @@ def fold_constants(graph: Graph) -> Graph:
         (output,) = node.outputs
         inputs = [known[id(value)]() for value in node.inputs]
         if row_name(node) in _REPEATING:
-            known[id(output)] = partial(_run, node, inputs)  # repeated for those who look, and not held
+            known[id(output)] = partial(_run, node, inputs)  # computed at each use, not stored
             return node
         if not _is_small(output, inputs):
             return node
         result = _run(node, inputs)
         if result.base is not None or any(result is array for array in inputs):
-            result = result.copy()  # a view would keep all of a larger array
+            result = result.copy()  # a view would keep a larger array alive
         known[id(output)] = lambda: result
         return replace(node, kind=Kind.CONSTANT, payload=result, inputs=(), attributes={})
 
@@ -59,9 +59,9 @@ def fold_constants(graph: Graph) -> Graph:
 
 def _is_small(output: Value, inputs: list[np.ndarray]) -> bool:
     if output.dtype.kind == "O":
-        return False  # the length of strings is not known
+        return False  # the lengths of strings are unknown
     size = prod(output.shape) * output.dtype.itemsize
-    # A repeated scalar has the size in bytes of what it stands for; what holds it is as small as a scalar.
+    # A broadcast array (with a stride of 0) does not count: its memory is as small as a scalar.
     return size <= max([LIMIT, *[array.nbytes for array in inputs if 0 not in array.strides]])
 
 

@@ -1,4 +1,4 @@
-"""Guards that look at little come first: what comes behind the last exit can be computed where it will stay."""
+"""Moves cheap guards to the front, so that values after the last exit can be computed in their final memory."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from fastgrad.compiler.passes.rewriting import row_name
 
 _HARMLESS = frozenset({"add", "subtract", "multiply", "cast", "equal", "not_equal", "less", "less_equal", "greater"})
 _HARMLESS |= {"greater_equal", "logical_and", "logical_or", "logical_not", "ends_turn", "whole_turns"}
-# They never fail.
+# Operations that never fail.
 
 
 def hoist_guards(graph: Graph) -> Graph:
-    """The graph with guards at its front that depend on nothing but scalars, given or read, and on a little arithmetic.
+    """Returns the graph with guards at its front that depend only on scalar inputs and a little arithmetic.
 
-    So an optimizer's question whether it is what it was does not stand between the steps of another and its end. A guard
-    stays where it is if it looks at a variable that was assigned before.
+    So an optimizer's guard on its own state is not between the steps of another optimizer and the end. A guard
+    stays where it is if it reads a variable that was assigned before.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     maker: dict[int, Node] = {}  # of scalars that may be computed at the front
     assigned: set[int] = set()
@@ -49,7 +49,7 @@ def _is_light(node: Node, maker: dict[int, Node], assigned: set[int]) -> bool:
 
 
 def _move(guard: Node, maker: dict[int, Node], first: set[int]) -> None:
-    """Notes a guard and all that it depends on."""
+    """Notes a guard and all nodes that it depends on."""
     waiting = [guard]
     while waiting:
         node = waiting.pop()

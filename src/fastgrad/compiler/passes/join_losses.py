@@ -1,7 +1,7 @@
-"""A loss whose cotangent is known beforehand is computed with its gradient, in one pass over the logits.
+"""Joins a loss whose cotangent does not depend on it with its gradient, so that one pass over the logits computes both.
 
-The cotangent of a mean's losses is a constant, of a weighted one's the weights: it does not depend on the losses. The
-probabilities, which were there for the gradient alone, are not kept.
+The cotangent of a mean's losses is a constant, that of weighted losses is the weights: it does not depend on the losses. The
+probabilities, which only the gradient reads, are not stored.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from fastgrad.compiler.passes.rewriting import is_pure, row_name
 from fastgrad.operation import TABLE
 
 _JOINED = {"sparse_softmax_cross_entropy": "sparse_softmax_cross_entropy_and_gradient"}
-# Rows of logits and labels whose second result is what the row of the gradient reads, and what computes both.
+# Rows of logits and labels whose second result the gradient's row reads, and the rows that compute both.
 
 _APART = frozenset({*_JOINED, *[f"{name}_gradient" for name in _JOINED]})
 
 _FEW = 8
-# So many operations at most are done earlier, for the cotangent.
+# The most operations that are moved up, for the cotangent.
 
 
 def join_losses(graph: Graph) -> Graph:
-    """The graph with a loss and its gradient in one node where that can be.
+    """Returns the graph with a loss and its gradient in one node where this is possible.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     losses = {id(node.outputs[1]): i for i, node in enumerate(graph.nodes) if row_name(node) in _JOINED}
     if not losses:
         return graph
     uses = uses_of(graph)
     made = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
-    before: dict[int, list[Node]] = {}  # by the position of a loss what stands there
+    before: dict[int, list[Node]] = {}  # by the position of a loss: the nodes to put there
     gone: set[int] = set()
     for node in graph.nodes:
         if row_name(node) not in _APART or len(node.inputs) != 3:
@@ -60,7 +60,7 @@ def join_losses(graph: Graph) -> Graph:
 
 
 def _earlier(graph: Graph, made: dict[int, int], value: Value, at: int) -> list[Node] | None:
-    """What makes a value, in order, of the nodes from a position on; None if they can't be done before that."""
+    """Returns the nodes from a position on that make a value, in order; None if they can't move before that position."""
     found: set[int] = set()
     waiting = [value]
     while waiting:

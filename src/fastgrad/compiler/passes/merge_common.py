@@ -1,4 +1,4 @@
-"""Common subexpressions are merged: what is computed twice from the same values is computed once."""
+"""Common subexpression elimination: computations of the same values become one."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import is_like, is_pure, rewritten, row_name
 
 _KEPT_APART = frozenset({"recomputed_input"})
-# What recompute_grad puts before the second computation, so that the results of the first need not be kept for it.
+# recompute_grad puts it before the second computation, so that the results of the first need not be kept.
 
 
 def merge_common(graph: Graph) -> Graph:
-    """The graph with one node in the place of several that give the same values.
+    """Returns the graph with one node in place of several that compute the same values.
 
     The same are: operations of the same row on the same values with the same attributes; constants, bit by bit;
-    reads of a variable that nothing has changed in between, and the value that it was assigned last; guards of one
-    value. Attributes are compared by type and bits, so that 1, 1.0 and True differ, and 0.0 and -0.0, while NaN is
-    itself. What has an effect is never merged; random operations are where they draw by the same words.
+    reads of a variable that no node has changed in between, and the value that it was assigned last; guards of one
+    value. Attributes are compared by type and bits: 1, 1.0 and True differ, and so do 0.0 and -0.0, while NaN equals
+    itself. Nodes with an effect are never merged; random operations are merged if they draw by the same words.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     seen: dict[Hashable, tuple[Value, ...]] = {}
-    state: dict[int, Value] = {}  # what each variable holds, where a value of the program is known to be that
+    state: dict[int, Value] = {}  # by variable: the value of the program that it holds, if known
 
     def merge(node: Node) -> Node | tuple[Value, ...]:
         match node.kind:
@@ -49,7 +49,7 @@ def merge_common(graph: Graph) -> Graph:
 
 
 def _key(node: Node) -> Hashable:
-    """What two nodes have in common that give the same values; None for nodes that are themselves alone."""
+    """Returns a key that nodes share if they compute the same values; None for nodes that are never merged."""
     match node.kind:
         case Kind.CONSTANT:
             return (Kind.CONSTANT, array_key(node.payload))
@@ -62,7 +62,7 @@ def _key(node: Node) -> Hashable:
 
 
 def plain_key(value: Any) -> Hashable:
-    """A key that two plain Python values share if and only if they have one type and the same bits; None if there is none.
+    """Returns a key that two plain Python values share if and only if type and bits are equal; None if there is none.
 
     Args:
         value: None, a bool, number, string, bytes, dtype or NumPy scalar, or a tuple, list or dict of such.
@@ -89,10 +89,10 @@ def _joint_key(kind: type, parts: Any) -> Hashable:
 
 
 def array_key(array: np.ndarray) -> Hashable:
-    """A key that arrays of the same dtype and shape share if and only if they have the same bits."""
+    """Returns a key that arrays of the same dtype and shape share if and only if they have the same bits."""
     if array.dtype.kind == "O":
         return (array.dtype, array.shape, tuple(array.ravel().tolist()))
     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    # A large one is not held twice: by its digest (BLAKE2b, 64 bytes) it is known for certain.
+    # The key of a large array is its hash (BLAKE2b, 64 bytes): no second copy, and collisions do not occur in practice.
     bits = data.tobytes() if data.size <= 64 else hashlib.blake2b(data.data).digest()
     return (array.dtype, array.shape, bits)

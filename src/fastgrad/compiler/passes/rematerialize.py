@@ -1,11 +1,11 @@
-"""Rematerialization: values that are cheap to compute are computed again where the backward pass reads them.
+"""Rematerialization: the backward pass recomputes values that are cheap to compute.
 
-What the forward pass makes and the backward pass reads is kept in between, and a deep network's arena is mostly that. A
-value that follows element by element from values that are there anyway (an activation from what it is applied to, the
-result of a layer normalization from its input and each row's mean, a cast from a variable) need not be: its late readers
-read a second computation of it, with the same bits. Products, reductions and random draws are never repeated.
+Residuals of the forward pass stay in memory until the backward pass reads them; they are most of a deep network's arena. Some
+residuals follow element by element from values that stay anyway: an activation from its argument, the result of a layer
+normalization from its input and each row's mean, a cast from a variable. These are not kept: their late readers
+read a second computation, with the same bits. Products, reductions and random draws are never repeated.
 
-Chen et al. 2016, "Training deep nets with sublinear memory cost"; here only what costs next to nothing is computed again.
+Chen et al. 2016, "Training deep nets with sublinear memory cost"; here only operations that cost next to nothing are repeated.
 """
 
 from __future__ import annotations
@@ -24,53 +24,53 @@ from fastgrad.compiler.passes.structure import structure_of
 from fastgrad.operation import Form
 
 LEAST = 16 << 20
-"""Bytes that must be alive at one time: what fits in the caches is read faster than it is computed."""
+"""The least peak in bytes for this pass: reading from the caches is faster than recomputing."""
 
 NEAR_PEAK = 0.5
-"""A value is given up where, while it waits, so much of the largest number of bytes is alive at one time."""
+"""A value is recomputed only if this share of the peak bytes is live at one time while it waits."""
 
 FAR = 3
-"""How many times its own bytes are made while a value waits that is worth giving up."""
+"""A value is recomputed only if this multiple of its own bytes is made while it waits."""
 
 SMALL = 1e-3
-"""Values that are less of the peak are kept."""
+"""Values smaller than this share of the peak are kept."""
 
 OPERATIONS_PER_BYTE = 8.0
-"""What may be computed again for a byte that is not kept; a gelu of float32 is 5."""
+"""The most operations that are repeated for a byte that is not kept; a gelu of float32 needs 5."""
 
 _FUNCTION = 20
-# Simple operations that exp, erf and the like are worth.
+# The cost of exp, erf and the like, in simple operations.
 
 _SIMPLE = frozenset(
     ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
 )
 
 ALIKE = 2
-"""What was decided is worth it for graphs of up to so many times the bytes, or as many times fewer."""
+"""A decision is reused for graphs with at most this factor more or fewer bytes."""
 
 _BESIDE = 8
-# So many nodes later at most a product is computed, to read what a group makes on its way.
+# The most nodes by which a product is delayed, so that it reads a value that a map computes anyway.
 
 _DEPTH = 8
-# Operations in a row that are computed again for one value.
+# The longest chain of operations that is repeated for one value.
 
 _GIVEN = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
 
 
 def is_scarce(planned: Graph) -> bool:
-    """Whether a fused graph needs so much memory that it is worth computing values again."""
+    """True if a fused graph needs so much memory that recomputing values can pay."""
     return Memory(planned).peak >= LEAST
 
 
 def rematerialize(graph: Graph, planned: Graph) -> Graph:
-    """The graph with cheap values computed twice: for those who read them soon, and for those who read them late.
+    """Returns the graph with cheap values computed twice: for their early readers and for their late readers.
 
     Args:
-        graph: left as it is.
-        planned: the same graph, fused: it tells which values would be kept in memory, and for how long.
+        graph: the graph; it is not changed.
+        planned: the same graph, fused: it shows which values would be kept in memory, and for how long.
 
     Returns:
-        ``graph`` itself where nothing is worth it.
+        ``graph`` itself if no value is recomputed.
     """
     memory = Memory(planned)
     if memory.peak < LEAST:
@@ -87,13 +87,13 @@ def rematerialize(graph: Graph, planned: Graph) -> Graph:
 
 
 def rematerialized_as_before(graph: Graph) -> Graph | None:
-    """What ``rematerialize`` would make of a graph, if that has been decided for one of the same structure and about these sizes.
+    """Returns the graph by an earlier decision for the same structure and similar sizes; None if there is none.
 
-    A second computation gives the bits of the first one wherever it stands, and where it can stand follows from the structure
-    alone; sizes only say whether it is worth it. So a new batch size is neither fused nor searched for what can be given up.
+    A second computation gives the bits of the first at any position, and its possible positions follow from the structure alone;
+    sizes only decide whether it pays. So for a new batch size nothing is fused for a search, and nothing is searched.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     key = structure_of(graph)
     decision = None if key is None else _known.get(key)
@@ -107,7 +107,7 @@ def rematerialized_as_before(graph: Graph) -> Graph | None:
 
 
 class _Decision(NamedTuple):
-    """Which values are computed again in graphs of one structure, values and nodes by their numbers; see ``_Chosen``."""
+    """The recomputed values in graphs of one structure, values and nodes by their numbers; see ``_Chosen``."""
 
     bytes: int
     at: dict[int, int]
@@ -125,13 +125,13 @@ def _bytes_of(graph: Graph) -> int:
 
 
 class Memory:
-    """What is kept, in the order of the fused graph.
+    """The values in memory, in the order of the fused graph.
 
     Attributes:
-        peak: most bytes alive at one time.
-        at: for each node, of a group too, by its id, its position.
-        uses: for each value that is kept, by its id, the positions of those who read it.
-        made: for each of them where it is made.
+        peak: most bytes live at one time.
+        at: for each node, also of a group, by its id, its position.
+        uses: for each value in memory, by its id, the positions of its readers.
+        made: for each of them the position of its node.
     """
 
     def __init__(self, planned: Graph) -> None:
@@ -167,16 +167,16 @@ class Memory:
         self._high = [0, *accumulate([int(size >= NEAR_PEAK * self.peak) for size in alive])]
 
     def last(self, value: Value) -> int:
-        """Where a value is read last; -1 if it is not kept."""
+        """Returns the last position that reads a value; -1 if it is not in memory."""
         uses = self.uses.get(id(value))
         return uses[-1] if uses else -1
 
     def between(self, first: int, last: int) -> int:
-        """How many bytes are made between two positions."""
+        """Returns how many bytes are made between two positions."""
         return max(self._born[max(first, last)] - self._born[min(first, last) + 1], 0)
 
     def gap(self, value: Value) -> int | None:
-        """Where a value is read again after it has waited for long while memory was scarce; None if it never is."""
+        """Returns the position that reads a value after its longest wait with scarce memory; None if there is none."""
         if id(value) not in self.made or size_of(value) < SMALL * self.peak:
             return None
         before = self.made[id(value)]
@@ -190,19 +190,19 @@ class Memory:
 
 
 _Needed = dict[int, tuple[Value, bool]]
-# Values by their ids, and whether each is computed again; others wait longer.
+# Values by their ids, and whether each is computed again; the others stay live longer.
 
 
 class _Chosen:
-    """Which values are computed again.
+    """The values that are computed again.
 
     Args:
-        graph: whose.
+        graph: the graph of the values.
         kept: the ids of the values that lie in memory.
 
     Attributes:
-        wanted: for each of them, by its id, the position in the fused graph from which on readers read the second one.
-        again: also of those that only others need, and where they are first needed.
+        wanted: the chosen values, by id: the position in the fused graph from which readers read the second computation.
+        again: also the values that only other second computations need, and where they are first needed.
     """
 
     def __init__(self, graph: Graph, kept: Collection[int], wanted: dict[int, int], again: dict[int, int]) -> None:
@@ -212,18 +212,18 @@ class _Chosen:
         self.again = again
 
     def needs_second(self, value: Value, position: int) -> bool:
-        """Whether who reads a value at a position of the fused graph reads a second one."""
+        """True if a reader at a position of the fused graph reads a second computation of a value."""
         if id(value) in self.wanted:
             return position >= self.wanted[id(value)]
         if id(value) in self._kept:
             return False
         maker = self._makers[id(value)]
         if row_name(maker) is None or maker.payload.form is not Form.INDEX_MAP:
-            return False  # a view of a value that is computed again is another view
+            return False  # only a view of a recomputed value must be made again
         return _can_repeat(maker, value) and self.needs_second(maker.inputs[0], position)
 
     def parts(self, value: Value) -> tuple[Node, tuple[Value, ...]] | None:
-        """What makes a value that is computed again, and what that reads; None if it is there."""
+        """Returns a recomputed value's node, and what the second computation reads; None if the value is in memory."""
         if id(value) not in self.again and id(value) in self._kept:
             return None
         maker = self._makers[id(value)]
@@ -231,7 +231,7 @@ class _Chosen:
 
 
 class _Choice(_Chosen):
-    """The search for them.
+    """The search for the values to recompute.
 
     Args:
         graph, memory: see ``rematerialize``.
@@ -240,7 +240,7 @@ class _Choice(_Chosen):
     def __init__(self, graph: Graph, memory: Memory) -> None:
         super().__init__(graph, memory.made, {}, {})
         self._memory = memory
-        self._longer: dict[int, int] = {}  # values that wait longer, as they are read by a second computation
+        self._longer: dict[int, int] = {}  # values that stay live longer, as a second computation reads them
         for node in graph.nodes:
             for value in node.outputs:
                 late = memory.gap(value) if _can_repeat(node, value) else None
@@ -264,17 +264,17 @@ class _Choice(_Chosen):
         return True
 
     def _trace(self, value: Value, late: int, known: _Needed, depth: int) -> _Needed | None:
-        """What must be there for a value to be there again; None if that can't be.
+        """Returns the values needed to compute a value again; None if it can't be.
 
         Args:
             value: the value.
-            late: where it must be there.
-            known: what must be there in any case.
-            depth: of the operations in a row that lead from it to what is asked for.
+            late: the position that needs it.
+            known: the values that are needed in any case.
+            depth: the number of operations between it and the first value of the search.
         """
         if id(value) in known:
             return known
-        if id(value) in self.again:  # its second computation is to be one of the same time, else it waits itself
+        if id(value) in self.again:  # its second computation must be near, else that one would wait
             near = self._memory.between(late, self.again[id(value)]) <= FAR * size_of(value)
             return {**known, id(value): (value, True)} if near else None
         node = self._makers[id(value)]
@@ -294,7 +294,7 @@ class _Choice(_Chosen):
         return found
 
     def remembered(self, graph: Graph) -> _Decision:
-        """What was chosen, for graphs of the same structure."""
+        """Returns the decision, for graphs of the same structure."""
         values = [id(value) for node in graph.nodes for value in node.outputs]
         number = {key: i for i, key in enumerate(values)}
         at = {i: self._memory.at[id(node)] for i, node in enumerate(graph.nodes) if id(node) in self._memory.at}
@@ -304,9 +304,9 @@ class _Choice(_Chosen):
 
 
 class _Rewriting:
-    """Puts second computations into a graph.
+    """Adds second computations to a graph.
 
-    A product that reads one of them waits for a map that soon reads it, too, so that one loop makes what both need.
+    A product that reads one is delayed until a map that soon reads it, too, so that one loop computes the operands of both.
     """
 
     def __init__(self, choice: _Chosen, graph: Graph, at: dict[int, int]) -> None:
@@ -321,7 +321,7 @@ class _Rewriting:
                 self._first_use.setdefault(id(value), position)
 
     def done(self) -> Graph:
-        """The graph with the second computations, each where it is read first."""
+        """Returns the graph with the second computations, each before its first reader."""
         waiting: dict[int, list[Node]] = {}
         for position, node in enumerate(self._old.nodes):
             after = self._map_beside(position, node)
@@ -333,7 +333,7 @@ class _Rewriting:
         return drop_dead(Graph(self._nodes, self._old.results))
 
     def _late(self, node: Node) -> list[Value]:
-        """What a node reads that is computed again for it."""
+        """Returns the inputs of a node that are computed again for it."""
         position = self._at.get(id(node), -1)
         return [x for x in node.inputs if self._choice.needs_second(x, position)]
 
@@ -353,7 +353,7 @@ class _Rewriting:
         return self._second[id(value)]
 
     def _map_beside(self, position: int, node: Node) -> int | None:
-        """The position of the map that a node waits for."""
+        """Returns the position of the map that a node is delayed to; None if it is not delayed."""
         late = self._late(node)
         if not late or _is_map(node) or not is_pure(node) or all(id(x) in self._second for x in late):
             return None
@@ -382,7 +382,7 @@ def _is_map(node: Node) -> bool:
 
 
 def _can_repeat(node: Node, value: Value) -> bool:
-    """Whether a node computes a value element by element, or could."""
+    """True if a node computes a value element by element, or could."""
     if not is_pure(node) or value.dtype.kind == "O":
         return False
     if row_name(node) == "layer_normalization":
@@ -396,7 +396,7 @@ def _can_repeat(node: Node, value: Value) -> bool:
 
 
 def _cost(node: Node) -> int:
-    """About how many simple operations an element takes."""
+    """Returns about how many simple operations an element takes."""
     if row_name(node) == "layer_normalization":
         return 4
     if node.payload.form is Form.INDEX_MAP:
@@ -406,7 +406,7 @@ def _cost(node: Node) -> int:
 
 
 def _reads(node: Node) -> tuple[Value, ...]:
-    """What a second computation reads."""
+    """Returns the inputs of a second computation."""
     if row_name(node) != "layer_normalization":
         return node.inputs
     x, gamma, beta = node.inputs
@@ -414,10 +414,10 @@ def _reads(node: Node) -> tuple[Value, ...]:
 
 
 def _second(node: Node, value: Value, inputs: tuple[Value, ...]) -> list[Node]:
-    """The nodes of a second computation; the last one gives the value."""
+    """Returns the nodes of a second computation; the last one makes the value."""
     if row_name(node) != "layer_normalization":
         return [replace(node, inputs=inputs, outputs=(Value(value.shape, value.dtype, value.number),))]
-    # As the kernel computes it (kernels/reduction/normalization.py), in its order.
+    # The same operations in the same order as in the kernel (kernels/reduction/normalization.py).
     x, gamma, beta, mean, inverse = inputs
     parts = Parts(value.number)
     rows = x.shape[0], 1

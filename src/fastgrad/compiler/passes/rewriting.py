@@ -1,6 +1,6 @@
-"""How passes go through a graph: once, from the first node to the last, giving a new graph.
+"""The traversal of passes: one pass over a graph, from the first node to the last, that returns a new graph.
 
-The old graph and its nodes stay as they are; nodes that need no change are shared by both.
+The old graph and its nodes are not changed; both graphs share the nodes that need no change.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.operation import row_named
 
 Rule = Callable[[Node], Node | tuple[Value, ...]]
-"""What becomes of a node, whose inputs have been rewritten already: a node with the same outputs, or, if it goes away,
-values of earlier nodes that stand for its outputs."""
+"""Maps a node, whose inputs are rewritten already, to a node with the same outputs, or to values of earlier nodes that
+replace its outputs."""
 
 
 def rewritten(graph: Graph, rule: Rule) -> Graph:
-    """The graph with ``rule`` applied to each node in order, once.
+    """Returns the graph with ``rule`` applied to each node in order, once.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
         rule: see ``Rule``.
     """
     stands_for: dict[int, Value] = {}
@@ -43,12 +43,12 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
 
 
 def is_like(x: Value, y: Value) -> bool:
-    """Whether two values have the same shape and dtype."""
+    """True if two values have the same shape and dtype."""
     return x.shape == y.shape and x.dtype == y.dtype
 
 
 def row_name(node: Node) -> str | None:
-    """The name of the row that a node runs, of the operation table or a user's; None if it runs none."""
+    """Returns the name of the row that a node runs, of the operation table or a user's; None if it runs none."""
     if node.kind is not Kind.OPERATION:
         return None
     name: str = node.payload.name
@@ -56,5 +56,5 @@ def row_name(node: Node) -> str | None:
 
 
 def is_pure(node: Node) -> bool:
-    """Whether a node computes values from its inputs and attributes, always the same ones, and does nothing else."""
+    """True if a node only computes values, and they depend only on its inputs and attributes."""
     return row_name(node) is not None and not node.has_effect

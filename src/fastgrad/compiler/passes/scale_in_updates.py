@@ -1,7 +1,8 @@
-"""Gradients that are all scaled by one number, as clipping by their common norm does, are scaled by the update that reads them.
+"""Moves a common scale of all gradients, as from clipping by their global norm, into the update that reads them.
 
-An update of several variables is one kernel, which no map goes before: the scaling would be a pass over each gradient of its own.
-A gradient that nobody else reads is left, as it may be scaled where it is made, and its update follows there (fusion/product_updates.py).
+An update of several variables is one kernel, which takes no map before it: the scaling would be a pass over each gradient.
+A gradient with no other reader stays as it is: it may be scaled where it is made, and its update may follow there
+(fusion/product_updates.py).
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ Makers = dict[int, Node]
 
 
 def scale_in_updates(graph: Graph) -> Graph:
-    """The graph with such updates; bit for bit the same.
+    """Returns the graph with the scale in the updates; bit for bit the same.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     if not any(row_name(node) == "apply_update" for node in graph.nodes):
         return graph
@@ -34,7 +35,7 @@ def scale_in_updates(graph: Graph) -> Graph:
 
 
 def _scaling(update: Node, makers: Makers, uses: dict[int, int]) -> Node:
-    """The update that scales its gradients, if all of them are scaled by one number for it alone."""
+    """Returns the update that scales its gradients, if one number scales all of them for this update alone."""
     count = update.attributes["count"]
     first = len(RULES[update.attributes["rule"]].state) * count
     given = [_unscaled(value, makers) for value in update.inputs[first : first + count] if uses[id(value)] == 1]
@@ -47,7 +48,7 @@ def _scaling(update: Node, makers: Makers, uses: dict[int, int]) -> Node:
 
 
 def _unscaled(value: Value, makers: Makers) -> tuple[Value, Value] | None:
-    """The gradient and the float64 number whose product a value is, rounded to the gradient's dtype; None if it is none."""
+    """Returns the gradient and float64 number whose product, rounded to the gradient's dtype, is a value; else None."""
     node = makers[id(value)]
     if row_name(node) != "multiply" or value.dtype.name not in FLOATS:
         return None

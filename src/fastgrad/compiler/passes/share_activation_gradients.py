@@ -1,7 +1,7 @@
-"""Slopes of gelu are computed beside gelu, where memory is not scarce.
+"""Computes slopes of gelu beside gelu, if memory is not scarce.
 
-The gradient of gelu computes the same function of the same argument as gelu does: most of a loop over elements, which is then done
-twice a step. One loop with both computes it once, and the backward pass, which would have read the argument, reads the slope.
+The gradient of gelu computes the same function of the same argument as gelu: most of the work of a loop over elements, twice
+a step. One loop with both computes it once. The backward pass then reads the slope instead of the argument.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _SLOPES = {"gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope"}
 _OF_GRADIENTS = {"gelu_gradient": "gelu_slope", "gelu_tanh_gradient": "gelu_tanh_slope"}
 
 _EXACT = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
-# Narrower floats would round the slope, which their gradient does not.
+# Narrower floats would round the slope; their gradient does not round it.
 
 
 def share_activation_gradients(graph: Graph) -> Graph:
-    """The graph with gradients of gelu as products with a slope that is computed where gelu is; bit for bit the same.
+    """Returns the graph with gradients of gelu as products with a slope computed beside gelu; bit for bit the same.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
 
     Returns:
-        ``graph`` itself where there is none.
+        ``graph`` itself if there is no such gradient.
     """
     wanted = {
         (_OF_GRADIENTS[node.payload.name], id(node.inputs[1]))

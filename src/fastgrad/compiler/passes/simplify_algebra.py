@@ -1,8 +1,8 @@
-"""Algebra: operations that give what is there already are left out, and pairs of operations become one.
+"""Algebraic simplification: removes operations that change nothing, and merges pairs of operations.
 
-Only rewrites after which every result has the same bits as before, at NaN, infinities and -0.0 as well; nothing is
-reordered that rounds. (A NaN keeps its sign; it is a quiet one.) The rules stand in ``RULES``, by the operation that
-they begin at; each looks at a node and at the nodes that made its inputs, which have been simplified already.
+A rewrite must keep the bits of every result, at NaN, infinities and -0.0 as well; no rounding operation is
+reordered. (A NaN keeps its sign; it is a quiet one.) The rules are in ``RULES``, by the operation that
+they start from. Each looks at a node and at the nodes of its inputs, which are simplified already.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from fastgrad.operation import BOOLEAN, INTEGER, NUMERIC, REAL, TABLE
 
 
 class Facts:
-    """What is known of the values so far."""
+    """The known facts about the values so far."""
 
     def __init__(self) -> None:
         self._made_by: dict[int, Node] = {}
         self._bits: dict[int, bytes] = {}
 
     def note(self, node: Node) -> None:
-        """Takes a node as it will be in the new graph."""
+        """Notes a node of the new graph."""
         for value in node.outputs:
             self._made_by[id(value)] = node
         bits = None
@@ -38,26 +38,26 @@ class Facts:
             self._bits[id(node.outputs[0])] = bits
 
     def maker(self, value: Value, *names: str) -> Node | None:
-        """The node that made ``value``, if it runs one of the rows ``names``."""
+        """Returns the node that made ``value``, if it runs one of the rows ``names``."""
         node = self._made_by[id(value)]
         return node if row_name(node) in names else None
 
     def is_all(self, value: Value, number: complex) -> bool:
-        """Whether every element of ``value`` is a constant with the bits of ``number``."""
+        """True if every element of ``value`` is a constant with the bits of ``number``."""
         bits = self._bits.get(id(value))
         return bits is not None and bits == _bits_of(number, value.dtype)
 
 
 Rule = Callable[[Node, Facts], Node | Value | tuple[Value, ...] | None]
-"""A node in the place of another, or a value (several, for a node of several results) in the place of what it gives; None
-where the rule does not apply."""
+"""Returns the node that replaces a node, or the value that replaces its result (several values for several results); None
+if the rule does not apply."""
 
 
 def simplify_algebra(graph: Graph) -> Graph:
-    """The graph with ``RULES`` applied to each node in order.
+    """Returns the graph with ``RULES`` applied to each node in order.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     facts = Facts()
 
@@ -78,7 +78,7 @@ def simplify_algebra(graph: Graph) -> Graph:
 
 
 def _bits_of_all(array: np.ndarray) -> bytes | None:
-    """The bytes of one element, if all have the same."""
+    """Returns the bytes of one element, if all elements have the same."""
     if array.dtype.kind == "O" or not array.size:
         return None
     flat = np.ascontiguousarray(array).reshape(-1)
@@ -99,7 +99,7 @@ def _bits_of(number: complex, dtype: np.dtype) -> bytes:
 
 
 def _neutral(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
-    """``f(x, number)`` is ``x``, with ``number`` on one of ``sides``, if ``x`` needs no broadcast."""
+    """Returns the rule that ``f(x, number)`` is ``x``, if ``number`` is on one of ``sides`` and ``x`` keeps its shape."""
 
     def rule(node: Node, facts: Facts) -> Value | None:
         for side in sides:
@@ -112,7 +112,7 @@ def _neutral(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
 
 
 def _small_power(node: Node, facts: Facts) -> Node | Value | None:
-    """Powers 1 and 2, as the row itself computes them for a float scalar: the number, and its square."""
+    """Replaces the powers 1 and 2 by the number and its square, as the row computes them for a float scalar."""
     x, exponent = node.inputs
     if exponent.shape or exponent.dtype not in REAL or exponent.dtype in INTEGER:
         return None
@@ -124,42 +124,42 @@ def _small_power(node: Node, facts: Facts) -> Node | Value | None:
 
 
 def _same_type(node: Node, facts: Facts) -> Value | None:
-    """Nothing is done that would not keep shape and dtype: with the same ones, nothing is done."""
+    """Removes an operation that changes nothing if its result has the shape and dtype of its input."""
     x = node.inputs[0]
     return x if is_like(x, node.outputs[0]) else None
 
 
 def _undone(node: Node, facts: Facts) -> Value | None:
-    """``f(f(x))`` is ``x``."""
+    """Replaces ``f(f(x))`` by ``x``."""
     inner = facts.maker(node.inputs[0], node.payload.name)
     return inner.inputs[0] if inner else None
 
 
 def _done_already(node: Node, facts: Facts) -> Value | None:
-    """``f(f(x))`` is ``f(x)``."""
+    """Replaces ``f(f(x))`` by ``f(x)``."""
     x = node.inputs[0]
     return x if facts.maker(x, node.payload.name) else None
 
 
 def _last_counts(node: Node, facts: Facts) -> Node | None:
-    """``f(f(x, a), b)`` is ``f(x, b)``."""
+    """Replaces ``f(f(x, a), b)`` by ``f(x, b)``."""
     inner = facts.maker(node.inputs[0], node.payload.name)
     return replace(node, inputs=inner.inputs) if inner else None
 
 
 def _of_one(node: Node, facts: Facts) -> Value | None:
-    """``f(x)`` is ``x``, for an operation of any number of inputs."""
+    """Replaces ``f(x)`` by ``x``, for an operation of any number of inputs."""
     return node.inputs[0] if len(node.inputs) == 1 else None
 
 
 def _of_equals(node: Node, facts: Facts) -> Value | None:
-    """``f(x, x)`` is ``x``; so is ``where(c, x, x)``."""
+    """Replaces ``f(x, x)`` by ``x``, and ``where(c, x, x)`` by ``x``."""
     x, y = node.inputs[-2:]
     return x if x is y and is_like(x, node.outputs[0]) else None
 
 
 def _joined_again(parting: str) -> Rule:
-    """All the parts of ``x``, joined along the axis along which it was parted."""
+    """Returns the rule that all parts of ``x``, joined along the axis of the split, are ``x``."""
 
     def rule(node: Node, facts: Facts) -> Value | None:
         parts = facts.maker(node.inputs[0], parting)
@@ -171,7 +171,7 @@ def _joined_again(parting: str) -> Rule:
 
 
 def _parted_again(joining: str) -> Rule:
-    """What was joined, parted along the same axis at the same places."""
+    """Returns the rule that a join, split along the same axis at the same places, gives the joined values."""
 
     def rule(node: Node, facts: Facts) -> tuple[Value, ...] | None:
         joined = facts.maker(node.inputs[0], joining)
@@ -225,13 +225,13 @@ def _along_no_axis(node: Node, facts: Facts) -> Value | None:
 
 
 def _whole_slice(node: Node, facts: Facts) -> Value | None:
-    # As many elements as there were, none backwards: all of them, in order.
+    # The same number of elements, none backwards: all of them, in order.
     forward = all(type(item) is not tuple or item[2] == 1 for item in node.attributes["key"])
     return node.inputs[0] if forward and is_like(node.inputs[0], node.outputs[0]) else None
 
 
 def _through_wider(node: Node, facts: Facts) -> Node | None:
-    """A cast to a dtype that holds all numbers of the first, and from there back or on to one that holds all of its."""
+    """Replaces two casts by one: if the second dtype holds the first, and the last is the first or holds the second."""
     inner = facts.maker(node.inputs[0], "cast")
     if inner is None:
         return None
@@ -303,4 +303,4 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "unstack": (_parted_again("stack"),),
     "matmul": (_transposes_as_flags,),
 }
-"""By row of the operation table, what is tried in order; a rule sees what the one before it has made of the node."""
+"""By row of the operation table: the rules, in order; each rule sees the node that the rule before it returned."""

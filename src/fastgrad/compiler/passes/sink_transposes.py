@@ -1,8 +1,9 @@
-"""Transposes of what windows give are put off until somebody needs them.
+"""Moves transposes of the results of convolutions and pools below the operations that follow, so that they cancel.
 
-Convolution and pooling have their channels last; with ``"NCHW"`` each of them stands between two transposes. What follows it element
-by element, or reduces it, is computed in the layout that it has, so that the transpose behind meets the one before the next layer,
-and both are gone: a network of such layers transposes at its ends. Maps and moments follow convolutions as they do with the channels last.
+Convolution and pooling have their channels last; with ``"NCHW"`` each of them stands between two transposes. Operations after
+it that are element-wise or reduce are computed in its layout. So the transpose after it meets the one before the next layer,
+and both cancel: a network of such layers transposes only at its ends. Maps and moments follow convolutions as they do with the
+channels last.
 
 Results change by rounding at most: a sum may be added up in another order. Other transposes stay where they are.
 """
@@ -29,11 +30,11 @@ _REPEATING = frozenset({"spread", "broadcast_to"})
 
 
 class Transposed(NamedTuple):
-    """A value as a transpose of another one.
+    """A value as a transpose of another value.
 
     Attributes:
-        base: the other one.
-        perm: dimension i of the value is dimension ``perm[i]`` of the other one.
+        base: the other value.
+        perm: dimension i of the value is dimension ``perm[i]`` of the base.
     """
 
     base: Value
@@ -41,13 +42,13 @@ class Transposed(NamedTuple):
 
 
 def sink_transposes(graph: Graph) -> Graph:
-    """The graph with transposes of the results of windows after what follows those, or nowhere.
+    """Returns the graph with transposes of the results of convolutions and pools moved down or removed.
 
     Args:
-        graph: its composites expanded; left as it is.
+        graph: its composites expanded; it is not changed.
 
     Returns:
-        ``graph`` itself where more elements would be moved than before.
+        ``graph`` itself if more elements would be moved than before.
     """
     if not any(_is_window(node) for node in graph.nodes) or not any(
         row_name(node) == "transpose" for node in graph.nodes
@@ -57,7 +58,7 @@ def sink_transposes(graph: Graph) -> Graph:
     for node in graph.nodes:
         found.take(node)
     better = drop_dead(Graph(found.nodes, [found.made(value) for value in graph.results]))
-    # What has many readers that want it transposed is transposed once where it is made, and more often after it.
+    # If many readers need a value transposed, one transpose at the value costs less than several after it.
     return better if _transposed_elements(better) <= _transposed_elements(graph) else graph
 
 
@@ -74,10 +75,10 @@ def _keeps_layout(node: Node) -> bool:
 
 
 class _PuttingOff:
-    """One pass over a graph.
+    """One pass over a graph, which defers transposes.
 
     Attributes:
-        nodes: the new graph's, so far.
+        nodes: the nodes of the new graph so far.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -85,13 +86,13 @@ class _PuttingOff:
         self._uses = uses_of(graph)
         self._wanted = _turned_later(graph)
         self._stands_for: dict[int, Value] = {}
-        self._of_windows: set[int] = set()  # results of windows, and of what has been computed in their layout
+        self._of_windows: set[int] = set()  # results of windows, and values computed in their layout
         self._put_off: dict[int, Transposed] = {}
         self._makers: dict[int, Node] = {}
-        self._there: dict[tuple[int, Perm], Value] = {}  # transposes that have been made
+        self._there: dict[tuple[int, Perm], Value] = {}  # transposes in the new graph
 
     def take(self, node: Node) -> None:
-        """Goes on with the next node."""
+        """Processes the next node."""
         inputs = tuple([self._stands_for.get(id(value), value) for value in node.inputs])
         rule = self._rule(node)
         if rule is not None and rule(replace(node, inputs=inputs)):
@@ -104,7 +105,7 @@ class _PuttingOff:
             self._there[id(inputs[0]), node.attributes["perm"]] = node.outputs[0]
 
     def made(self, value: Value) -> Value:
-        """A value of the old graph in the new one."""
+        """Returns the value of the new graph for a value of the old one; adds its deferred transpose."""
         value = self._stands_for.get(id(value), value)
         if id(value) in self._put_off and id(value) not in self._makers:
             base, perm = self._put_off[id(value)]
@@ -115,7 +116,7 @@ class _PuttingOff:
         return any(id(x) in self._of_windows and prod(x.shape) == prod(result.shape) for x in inputs)
 
     def _rule(self, node: Node) -> Callable[[Node], bool] | None:
-        """What puts off the transposes that this node reads; false if it can't."""
+        """Returns the rule that moves the transposes of a node's inputs below the node; None if there is none."""
         if not is_pure(node):
             return None
         name = row_name(node) or ""
@@ -133,12 +134,12 @@ class _PuttingOff:
             self._makers[id(value)] = node
 
     def _put(self, node: Node, perm: Perm, **attributes: Any) -> bool:
-        """Adds a node that computes what another one does, in the layout that a transpose is put off from.
+        """Adds a node in the layout before the deferred transpose, and defers the transpose of its results.
 
         Args:
-            node: it, but for its attributes and results.
+            node: the node, with its inputs in that layout, and its old attributes and results.
             perm: of the transpose.
-            **attributes: the new ones.
+            **attributes: the new attributes.
         """
         outputs = tuple([Value(_before(y.shape, perm), y.dtype, y.number) for y in node.outputs])
         self._add(replace(node, outputs=outputs, attributes={**node.attributes, **attributes}))
@@ -225,7 +226,7 @@ class _PuttingOff:
         return self._moved(node, lambda perm: {"shape": _before(shape, perm)})
 
     def _moved(self, node: Node, attributes: Callable[[Perm], dict[str, Any]]) -> bool:
-        """For a node that moves the elements of its first input, with other attributes in the layout before."""
+        """Applies the rule of a node that moves elements of its first input; ``attributes`` gives its new attributes."""
         found = self._put_off.get(id(node.inputs[0]))
         if found is None:
             return False
@@ -235,7 +236,7 @@ class _PuttingOff:
     # ---- values before a transpose -------------------------------------------------------------------------
 
     def _all_before(self, values: tuple[Value, ...], perm: Perm, shape: Shape, turns: bool) -> tuple[Value, ...] | None:
-        """As ``_before`` for each of a node's inputs; None if that is so for one."""
+        """Returns ``_before`` of each of a node's inputs; None if one of them has none."""
         found = []
         for value in values:
             before = self._before(value, perm, shape, turns)
@@ -245,16 +246,16 @@ class _PuttingOff:
         return tuple(found)
 
     def _before(self, value: Value, perm: Perm, shape: Shape, turns: bool) -> Value | None:
-        """What is broadcast with others before a transpose as a value is after it.
+        """Returns the value to use before a transpose in place of an operand after it.
 
         Args:
-            value: it.
+            value: the operand.
             perm: of the transpose.
-            shape: what it is broadcast to.
-            turns: whether it may be transposed for that.
+            shape: the shape that the operand is broadcast to.
+            turns: whether the operand may be transposed for this.
 
         Returns:
-            None where there is none, or only at the cost of a transpose.
+            None if there is none, or only at the cost of a transpose.
         """
         if not value.shape:
             return self.made(value)
@@ -273,7 +274,7 @@ class _PuttingOff:
         return self._small(self.made(value), perm)
 
     def _small(self, value: Value, perm: Perm) -> Value | None:
-        """The same for a value whose dimensions other than 1 are in one order before and after."""
+        """Returns a reshape in place of the transpose, if ``perm`` only moves axes of size 1; else None."""
         padded = (1,) * (len(perm) - len(value.shape)) + value.shape
         order = [axis for axis, size in zip(perm, padded, strict=True) if size != 1]
         return self._reshaped(value, _before(padded, perm)) if order == sorted(order) else None
@@ -299,7 +300,7 @@ class _PuttingOff:
         return result
 
     def _repeated(self, value: Value, perm: Perm, turns: bool) -> Value | None:
-        """The same for a value that is a constant, or computed of smaller ones for nobody else."""
+        """Returns a transposed copy of a constant, a broadcast, or an element-wise result with one reader; else None."""
         maker = self._makers.get(id(value))
         if maker is None:
             return None
@@ -330,15 +331,15 @@ class _PuttingOff:
 
 
 def _perm_of_parts(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
-    """The transpose that is put off behind a reshape.
+    """Returns the transpose to defer below a reshape.
 
     Args:
-        shape, parts: what is reshaped, and its new shape.
-        perm: the transpose that is put off before.
+        shape, parts: the shapes before and after the reshape.
+        perm: the transpose that is deferred above it.
 
     Returns:
-        None where dimensions become one that do not lie side by side before it, or the channels, last there, do not stay together:
-        groups of them lie in rows after it alone.
+        None if the reshape merges dimensions that are not adjacent before the transpose. None also if the channels, which are
+        last there, do not stay together: groups of them are contiguous only after the transpose.
     """
     if 0 in shape or not shape:
         return None
@@ -369,7 +370,7 @@ def _perm_of_parts(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
 
 
 def _turned_later(graph: Graph) -> set[int]:
-    """Values that lead to a transpose, element by element."""
+    """Returns the values that element-wise operations lead to a transpose."""
     found: set[int] = set()
     for node in reversed(graph.nodes):
         if row_name(node) == "transpose" or (
@@ -388,5 +389,5 @@ def _inverse(perm: Perm) -> Perm:
 
 
 def _before(numbers: tuple[Any, ...], perm: Perm) -> tuple[Any, ...]:
-    """What is given for each dimension, for those before a transpose."""
+    """Returns numbers given for each dimension, in the order before a transpose."""
     return tuple([numbers[axis] for axis in _inverse(perm)])

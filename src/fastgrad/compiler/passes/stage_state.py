@@ -1,4 +1,4 @@
-"""State is staged: what a program assigns is written at its end, after the last point at which it may leave."""
+"""Moves assignments of variables to the end of a program, after its last exit."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from fastgrad.compiler.passes.rewriting import rewritten
 
 
 def stage_state(graph: Graph) -> Graph:
-    """The graph with one assignment for each variable that it changes, of the last value, at the end.
+    """Returns the graph with one assignment, of the last value, for each variable that it changes, at the end.
 
-    Reads that come after an assignment get the value that was assigned.
+    Reads that come after an assignment get the assigned value.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
     """
     now: dict[int, Value] = {}
     last: dict[int, Node] = {}

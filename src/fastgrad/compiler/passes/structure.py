@@ -1,4 +1,4 @@
-"""The structure of a graph: what is the same for other sizes of its values."""
+"""The structure of a graph: the part that does not depend on the sizes of its values."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from fastgrad.compiler.passes.rewriting import row_name
 
 
 def structure_of(graph: Graph) -> Hashable:
-    """A key that two graphs share if the same rows read the same values in the same order, whatever shapes and attributes.
+    """Returns a key that graphs share if the same rows read the same values in order, for any shapes and attributes.
 
     Args:
         graph: any.
 
     Returns:
-        None for a graph with operations that are no rows of the table, such as branches and loops.
+        None for a graph with operations that are not rows of the table, such as branches and loops.
     """
     number: dict[int, int] = {}
     found = []

@@ -1,9 +1,9 @@
-"""The tree of a program that was recorded going several ways: what the recordings share stands in it once.
+"""The trace tree of a program: the common prefix of several recordings is in it once.
 
-Recordings of one function run the same operations up to the guard at which they part. A part of the tree ends at such a
-guard, with a way on for each answer that was seen; the last part of a way has results and assignments. Guards at which all
-recordings went on alike stay inside a part. Each part is optimized on its own: values of the parts before
-it are GIVEN to it.
+Recordings of one function run the same operations up to the guard at which they differ. A part of the tree ends at such a
+guard, with a branch for each recorded outcome. The last part of a trace has results and assignments. A guard with the same
+outcome in all recordings stays inside a part. Each part is optimized separately: values of earlier parts are GIVEN nodes in
+it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from fastgrad.compiler.passes.stage_state import stage_state
 
 
 class Apart(Exception):
-    """Recordings are not of one tree: they differ before any guard did."""
+    """The recordings do not form one tree: they differ before any guard did."""
 
 
 @dataclass(eq=False)
 class Part:
-    """What runs from a guard, or from the beginning, to the next.
+    """A piece of a trace tree, from a guard or from the beginning to the next guard.
 
     Attributes:
-        graph: its nodes; its results are those of a way's last part, else what later parts need.
-        guard: where it ends; None for the last part of a way.
-        ways: for each answer of the guard that was seen the part that follows.
-        leaf: for the last part of a way the number of the recording.
+        graph: its nodes. Its results are those of the trace in a last part, else the values that later parts need.
+        guard: the guard at its end; None for the last part of a trace.
+        ways: for each recorded outcome of the guard the next part.
+        leaf: for the last part of a trace the number of the recording.
     """
 
     graph: Graph
@@ -38,7 +38,7 @@ class Part:
     leaf: int | None = None
 
     def parts(self) -> Iterator[Part]:
-        """This part and all that follow, each before those that follow it."""
+        """Yields this part and all parts below it, each before its successors."""
         waiting = [self]
         while waiting:
             part = waiting.pop()
@@ -47,13 +47,13 @@ class Part:
 
 
 def tree_of(graphs: Sequence[Graph]) -> Part:
-    """The tree of several recordings, in their order.
+    """Returns the tree of several recordings, in their order.
 
     Args:
-        graphs: as they were recorded, of one function and one key; left as they are.
+        graphs: the recorded graphs, of one function and one key; they are not changed.
 
     Raises:
-        Apart: two of them are no ways of one program.
+        Apart: two of them are not traces of one program.
     """
     staged = [stage_state(graph) for graph in graphs]
     if len(staged) == 1:
@@ -67,11 +67,11 @@ def tree_of(graphs: Sequence[Graph]) -> Part:
 
 
 def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
-    """The tree with each part optimized, knowing what later parts need of it.
+    """Returns the tree with each part optimized, with the values that later parts need as results.
 
     Args:
-        root: left as it is.
-        optimize: a graph to an equivalent one, with results in the same order.
+        root: the tree; it is not changed.
+        optimize: maps a graph to an equivalent one, with results in the same order.
     """
     if root.guard is None:
         return Part(optimize(root.graph), leaf=root.leaf)
@@ -81,7 +81,7 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
     needed = _needed(root, constants)
 
     def made(part: Part, stands_for: dict[int, Value]) -> Part:
-        """The part, given what stands for the values of the parts before it."""
+        """Returns the optimized part; ``stands_for`` replaces values of the parts before it."""
         own = {id(value) for node in part.graph.nodes for value in node.outputs}
         exports = part.graph.results if part.guard is None else needed[id(part)]
         read = [value for node in part.graph.nodes for value in node.inputs]
@@ -105,7 +105,7 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
 
 
 def _chain(graph: Graph, number: int) -> Part:
-    """A recording cut at each of its guards."""
+    """Returns a recording cut at each of its guards."""
     pieces: list[tuple[list[Node], Node | None]] = []
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -122,7 +122,7 @@ def _chain(graph: Graph, number: int) -> Part:
 
 
 def _insert(tree: Part, chain: Part) -> None:
-    """Adds a recording, whose values become those of the tree where they are the same."""
+    """Adds a recording to the tree; values that are the same in both become those of the tree."""
     same: dict[int, Value] = {}
     while True:
         if len(tree.graph.nodes) != len(chain.graph.nodes) or (tree.guard is None) != (chain.guard is None):
@@ -132,7 +132,7 @@ def _insert(tree: Part, chain: Part) -> None:
                 raise Apart
             same.update({id(old): new for old, new in zip(theirs.outputs, ours.outputs, strict=True)})
         if tree.guard is None or chain.guard is None:
-            raise Apart  # the same way twice
+            raise Apart  # the same trace twice
         if tree.guard.payload[0] != chain.guard.payload[0] or not _reads_alike(tree.guard, chain.guard, same):
             raise Apart
         ((answer, rest),) = chain.ways.items()
@@ -171,7 +171,7 @@ def _same_attributes(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
 
 
 def _renamed(part: Part, same: dict[int, Value]) -> Part:
-    """A chain of parts that reads the values of ``same``."""
+    """Returns a chain of parts with the values of ``same`` as inputs."""
 
     def node_of(node: Node) -> Node:
         return replace(node, inputs=tuple([same.get(id(v), v) for v in node.inputs]))
@@ -184,7 +184,7 @@ def _renamed(part: Part, same: dict[int, Value]) -> Part:
 
 
 def _joined(part: Part) -> None:
-    """Takes the parts that follow without a choice into this one."""
+    """Merges the parts that follow without a choice into this one."""
     while part.guard is not None and len(part.ways) == 1:
         (way,) = part.ways.values()
         part.graph = Graph([*part.graph.nodes, part.guard, *way.graph.nodes], way.graph.results)
@@ -192,7 +192,7 @@ def _joined(part: Part) -> None:
 
 
 def _needed(root: Part, constants: dict[int, Node]) -> dict[int, list[Value]]:
-    """For each part that others follow the values made in it that they, or its guard, read; but constants."""
+    """Returns for each part with successors its values that these, or its guard, read; constants excluded."""
     home: dict[int, Part] = {}
     needed: dict[int, dict[int, Value]] = {}
     for part in root.parts():

@@ -1,1 +1,1 @@
-"""From a graph to a table of native steps: where values lie, which kernels, and the function that runs it."""
+"""Turns a graph into a table of native steps: places of values, kernels, and the function that runs the steps."""

@@ -1,7 +1,8 @@
-"""Which arrays of a program are the same memory. No kernel is promised that arrays are distinct where they are not.
+"""Arrays of a program that share memory; a kernel that promises LLVM distinct arrays gets no arrays that overlap.
 
-A result may take the memory of an operand (`Launches.in_place`). A kernel that promises LLVM distinct arrays is then compiled with a single
-pointer for both (`build.for_arrays`). A plan in which other arrays overlap, one of which is written, is refused.
+A result may take the memory of an operand (`Launches.in_place`). A kernel that promises LLVM distinct arrays is then
+compiled with a single pointer for both (`build.for_arrays`). A plan is refused if other arrays overlap and one of them
+is written.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Extent(NamedTuple):
     """The bytes of an array.
 
     Attributes:
-        home: the memory that it is a part of; different ones do not overlap.
+        home: the memory that contains the array; different homes do not overlap.
         start, end: its first byte there, and the byte after its last.
     """
 
@@ -34,12 +35,12 @@ class Extent(NamedTuple):
     end: int
 
     def overlaps(self, other: Extent) -> bool:
-        """Whether some bytes are the same."""
+        """True if the two extents have a byte in common."""
         return self.home == other.home and self.start < other.end and other.start < self.end
 
 
 class Compiler(NamedTuple):
-    """What is asked of the kernels of a machine.
+    """Functions that describe and compile the kernels of one kind of machine.
 
     Attributes:
         signature_of: the parameters of a kernel.
@@ -61,11 +62,11 @@ ON_HOST = Compiler(signature_of, _is_noalias, for_arrays)
 
 
 class _Array(NamedTuple):
-    """An array that a kernel is given.
+    """An array that a launch passes to a kernel.
 
     Attributes:
-        parameter: its number in the kernel's signature; None in a list of arrays, and of a kernel that the kernel calls.
-        name: of the parameter.
+        parameter: its number in the kernel's signature; None in a list of arrays, and for a kernel that the kernel calls.
+        name: the name of the parameter.
         written: whether the kernel writes it.
         extent: its bytes.
     """
@@ -77,11 +78,11 @@ class _Array(NamedTuple):
 
 
 def for_places(action: Action, compiler: Compiler) -> Action:
-    """An action whose kernels are compiled for the arrays that the plan gives them.
+    """Returns an action with kernels compiled for the arrays that the plan assigns to them.
 
     Args:
-        action: of a plan; left as it is.
-        compiler: for its kernels.
+        action: an action of a plan; it is not changed.
+        compiler: compiles its kernels.
 
     Raises:
         InternalError: the plan is wrong: arrays of a kernel overlap that must not.
@@ -113,7 +114,7 @@ def _launch_for_places(action: Action, launch: Launch, compiler: Compiler) -> La
 
 
 def _same_arrays(action: Action, launch: Launch, compiler: Compiler) -> tuple[tuple[int, int], ...]:
-    """Pairs of parameters of a kernel that are the same array, one of which it writes.
+    """Returns pairs of parameters of a kernel that are the same array, if the kernel writes one of them.
 
     Raises:
         InternalError: arrays overlap in part, or one overlaps with an array of a kernel that this one calls.
@@ -141,7 +142,7 @@ def _same_arrays(action: Action, launch: Launch, compiler: Compiler) -> tuple[tu
 
 
 def _arrays_of(action: Action, launch: Launch, compiler: Compiler) -> list[_Array]:
-    """The arrays of a kernel that have elements."""
+    """Returns the arrays of a kernel that have elements."""
     given = iter(launch.operands)
     arrays = []
     for number, parameter in enumerate(compiler.signature_of(launch.kernel).parameters):
@@ -157,25 +158,27 @@ def _arrays_of(action: Action, launch: Launch, compiler: Compiler) -> list[_Arra
 
 
 def extent_of(action: Action, operand: Any) -> Extent:
-    """The bytes of the array of an operand."""
+    """Returns the bytes of the array of an operand."""
     place, count, dtype = action.array_of(operand)
     size = count * dtype.itemsize
     if isinstance(place, InArena):
         return Extent("arena", place.offset, place.offset + size)
     if isinstance(place, InMemory):
-        array: Any = place.array  # of NumPy, or of a GPU
+        array: Any = place.array  # a NumPy array, or an array of a GPU
         start = int(array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.address)
         return Extent("memory", start, start + size)
     return Extent(place, 0, size)
 
 
 def check_apart(node: Node, form: Launches | None, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
-    """Refuses a plan in which two results share memory, or a result and an input that its kernels do not write it over.
+    """Raises an error if two results share memory, or if a result shares an input's memory without permission.
+
+    Only the pairs in ``form.in_place`` are permitted, and only if both have the same bytes.
 
     Args:
-        node: of the graph.
+        node: a node of the graph.
         form: its kernels.
-        inputs, outputs: where its values lie.
+        inputs, outputs: places of its values.
 
     Raises:
         InternalError: the plan is wrong.
@@ -192,6 +195,6 @@ def check_apart(node: Node, form: Launches | None, inputs: Sequence[Place], outp
 
 
 def _in_arena(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, int, int]]:
-    """Of each value in the arena its number, its first byte, and the byte after its last."""
+    """Returns for each value in the arena its number, its first byte, and the byte after its last."""
     pairs = enumerate(zip(places, values, strict=True))
     return [(i, p.offset, p.offset + size_of(v)) for i, (p, v) in pairs if isinstance(p, InArena) and size_of(v)]

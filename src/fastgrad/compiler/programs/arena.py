@@ -1,18 +1,18 @@
-"""The arena: one block of memory for all intermediate values of a program, each at its place for as long as it is needed."""
+"""The arena: one block of memory for all temporary values of a program, each at one offset while it is live."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 
 ALIGNMENT = 64
-"""Of every value: a cache line, and the widest vector register."""
+"""Bytes of the alignment of each value: a cache line, and the widest vector register."""
 
 
 class Arena:
-    """Hands out places in one block, and takes them back.
+    """Allocates and frees ranges of one block.
 
-    Places are given in the order of the program: the smallest free one that is large enough, else what
-    the block grows by. Neighbouring free places are joined.
+    ``take`` gives the smallest free range that is large enough; otherwise the block grows. Neighbouring free ranges are
+    merged. The caller allocates in the order of the program.
 
     Attributes:
         size: bytes that the block needs.
@@ -20,12 +20,12 @@ class Arena:
 
     def __init__(self) -> None:
         self.size = 0
-        self._by_size: list[tuple[int, int]] = []  # (size, offset), sorted
-        self._starts: dict[int, int] = {}  # offset to size, of free places
-        self._ends: dict[int, int] = {}  # end to offset
+        self._by_size: list[tuple[int, int]] = []  # free ranges as (size, offset), sorted
+        self._starts: dict[int, int] = {}  # of free ranges: offset to size
+        self._ends: dict[int, int] = {}  # of free ranges: end to offset
 
     def take(self, size: int) -> int:
-        """The offset of ``size`` bytes that nobody uses."""
+        """Returns the offset of ``size`` free bytes, and marks them as used."""
         size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
         at = bisect_left(self._by_size, (size, 0))
         if at < len(self._by_size):
@@ -35,7 +35,7 @@ class Arena:
                 self._insert(offset + size, found - size)
             return offset
         last = self._ends.get(self.size)
-        if last is not None:  # the free place at the end grows
+        if last is not None:  # the free range at the end grows
             self._remove(last, self._starts[last])
             self.size = last + size
             return last
@@ -44,13 +44,13 @@ class Arena:
         return offset
 
     def grow(self, size: int) -> int:
-        """The offset of ``size`` bytes that nobody has used."""
+        """Returns the offset of ``size`` bytes at the end of the block, which no value has used before."""
         offset = self.size
         self.size += -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
         return offset
 
     def give_back(self, offset: int, size: int) -> None:
-        """The place that ``take(size)`` gave is free again."""
+        """Frees the range that ``take(size)`` returned."""
         size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
         before = self._ends.get(offset)
         if before is not None:

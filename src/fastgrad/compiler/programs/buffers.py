@@ -1,4 +1,4 @@
-"""Where the values of a program lie, and what a plan of a program consists of."""
+"""The places of a program's values, and the parts of its plan."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, S
 
 @dataclass(frozen=True, slots=True)
 class InObject:
-    """In the array of this number that the program is called with: arguments first, results after them."""
+    """A place in the caller's array of this number: arguments first, results after them."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class InArena:
-    """At this offset of the arena."""
+    """A place at this offset of the arena."""
 
     offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """In an array that is there for good: a constant's, a variable's."""
+    """A place in a permanent array, of a constant or a variable."""
 
     array: np.ndarray = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class InPython:
-    """A Python object: strings, which no kernel reads."""
+    """A place in a Python object: strings, which no kernel reads."""
 
 
 Place = InObject | InArena | InMemory | InPython
@@ -43,11 +43,11 @@ Place = InObject | InArena | InMemory | InPython
 
 @dataclass(slots=True)
 class Action:
-    """One thing that the program does.
+    """What a plan does for one node.
 
     Attributes:
-        node: for whom.
-        launches: the kernels, None for a node that runs as Python.
+        node: the node.
+        launches: the kernels, None for a node that runs in Python.
         inputs, outputs: places of the arrays, in the node's order.
         scratch: places of the scratch memory.
     """
@@ -59,7 +59,7 @@ class Action:
     scratch: tuple[Place, ...] = ()
 
     def array_of(self, operand: Any) -> tuple[Place, int, np.dtype]:
-        """Where the array of an operand of a launch lies, how many elements it has, and their dtype."""
+        """Returns the place of the array of a launch's operand, the number of its elements, and their dtype."""
         match operand:
             case Scratch(number):
                 assert self.launches is not None
@@ -70,7 +70,7 @@ class Action:
                 return self.inputs[number], prod(value.shape), value.dtype
             case Output(number):
                 place = self.outputs[number]
-                if isinstance(place, InMemory):  # a variable is not among the outputs of its assignment
+                if isinstance(place, InMemory):  # the output of an assignment is a variable, not a value
                     return place, place.array.size, place.array.dtype
                 value = self.node.outputs[number]
                 return place, prod(value.shape), value.dtype
@@ -81,12 +81,12 @@ class Action:
 
 @dataclass(slots=True)
 class Stretch:
-    """The actions of one part of the tree.
+    """The actions of one part of the trace tree.
 
     Attributes:
-        actions: in order; the last one of a part that others follow is the choice among them.
-        ways: for each answer of the choice the number of the stretch that follows.
-        leaf: for the last stretch of a way the number of its recording.
+        actions: in order; if other parts follow, the last action is the choice among them.
+        ways: for each outcome of the choice the number of the next stretch.
+        leaf: for the last stretch of a trace the number of its recording.
         returned: for each result of that recording the number of the array that holds it, in its shape.
         values: the results.
     """
@@ -100,16 +100,16 @@ class Stretch:
 
 @dataclass(slots=True)
 class Plan:
-    """What ``plan`` finds out.
+    """Where each value lies and which kernels run, before addresses are known.
 
     Attributes:
-        stretches: of all parts, each before those that follow it.
-        arguments: for each array that the program is called with, which argument of the call it is, and its value.
-        results: values of the shapes and dtypes of the arrays to be filled, which come after the arguments.
+        stretches: of all parts, each before the stretches that follow it.
+        arguments: for each array that the caller passes the number of the call's argument, and its value.
+        results: values with the shapes and dtypes of the result arrays, which come after the arguments.
         constants: results that are strings and known, with their arrays.
         arena_bytes: size of the arena.
         written: variables that the program changes.
-        native: whether all that it does has kernels.
+        native: whether all actions have kernels.
     """
 
     stretches: list[Stretch] = field(default_factory=list)
@@ -122,10 +122,10 @@ class Plan:
 
     @property
     def actions(self) -> list[Action]:
-        """Of all stretches, in order."""
+        """The actions of all stretches, in order."""
         return [action for stretch in self.stretches for action in stretch.actions]
 
 
 def leading(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The first elements of a contiguous array as one of ``shape``: a value may be a leading slice of what lies at its place."""
+    """Returns the first elements of a contiguous array in ``shape``; a value may be a leading slice of an array."""
     return array.reshape(-1)[: prod(shape)].reshape(shape)

@@ -1,9 +1,10 @@
-"""Chains: steps one after the other that threads go through share by share, meeting once for all of them.
+"""Chains: consecutive steps that threads run share by share, with one barrier at the end.
 
 In a chain a share reads nothing that another share of the chain writes, and writes nothing that another one reads or writes:
-what is not disjoint is the same array, of which each share touches its own part (`Launch.parts`). Small steps that would be in the
-way, such as the last addition of sums over all rows, wait for its end (`Launch.waits`). So a product of rows, what
-normalizes these rows, an activation and the next product are done row by row, and rows stay in the cache of one core.
+arrays are disjoint, or they are the same array, of which each share touches its own part (`Launch.parts`). Small steps that
+break this rule, such as the last addition of sums over all rows, wait for the end of the chain (`Launch.waits`). So a product
+of rows, the normalization of these rows, an activation and the next product run row by row, and rows stay in the cache of
+one core.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from fastgrad.kernels.codegen.signature import SHARE as SHARE_NAMES
 from fastgrad.kernels.runtime.launch import EntryOf, Input, Launch
 
 LONGEST = 5_000_000.0
-"""Nanoseconds of a chain: a program that is long is left in between, so that signals are dealt with."""
+"""Nanoseconds of the longest chain: a long program returns to Python between steps to handle signals."""
 
 READ = "in"
 
 
 class Access(NamedTuple):
-    """What a step does with an array.
+    """The access of a step to an array.
 
     Attributes:
-        home: the memory that the array is a part of; different ones do not overlap, but for those that are only read.
+        home: the memory that contains the array; different homes do not overlap, except homes that are only read.
         start, size: its bytes there.
         written: whether the step may write to it.
-        elements: how many it has if a share only touches its own part, else None.
+        elements: the number of its elements if each share only touches its own part, else None.
     """
 
     home: Hashable
@@ -41,7 +42,7 @@ class Access(NamedTuple):
     elements: int | None
 
     def meets(self, other: Access) -> bool:
-        """Whether different shares may touch the same bytes, and one of them writes."""
+        """True if different shares may touch the same bytes, and one of them writes."""
         if not (self.written or other.written) or self.home != other.home:
             return False
         if self.start >= other.start + other.size or other.start >= self.start + self.size:
@@ -51,17 +52,17 @@ class Access(NamedTuple):
 
 
 def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int, int]]:
-    """The chains of several steps.
+    """Yields the chains of several steps.
 
     Args:
-        steps: all of a program that follow each other, in order.
+        steps: consecutive steps of a program, in order.
 
     Yields:
-        for each chain its first step, how many it has, and how many shares there are at most: a power of two that divides
+        for each chain its first step, the number of its steps, and the largest number of shares: a power of two that divides
         the units of each.
     """
     start, shares, time = 0, 0, 0.0
-    known: dict[Hashable, Access] = {}  # by array, what the chain does, and what waits in it
+    known: dict[Hashable, Access] = {}  # by array: the accesses of the chain and of the steps that wait for its end
     for number, (action, launch) in enumerate(steps):
         found = accesses_of(action, launch)
         if found is not None and launch.waits and known:
@@ -90,7 +91,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
 
 
 def _add(known: dict[Hashable, Access], found: Sequence[Access]) -> None:
-    """Notes what else is done with arrays."""
+    """Merges new accesses into the known ones."""
     for new in found:
         key = new.home, new.start, new.size
         old = known.get(key, new)
@@ -100,7 +101,7 @@ def _add(known: dict[Hashable, Access], found: Sequence[Access]) -> None:
 
 
 def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
-    """What a step does with arrays; None if it may be no part of a chain."""
+    """Returns a step's accesses to arrays; None if the step can't be part of a chain."""
     signature = signature_of(launch.kernel)
     if signature.returns_status or not (launch.parts or launch.waits):
         return None
@@ -127,7 +128,7 @@ def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
 
 
 def _access(action: Action, operand: Any, written: bool, elements: int | None) -> Access | None:
-    """None for a variable or a constant: in a chain nobody changes these, as it is not known who else reads them."""
+    """Returns an access; None for a variable or constant: no chain may write it, as its other readers are unknown."""
     place, count, dtype = action.array_of(operand)
     own = elements if elements == count else None
     size = count * dtype.itemsize

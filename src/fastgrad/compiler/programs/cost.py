@@ -1,4 +1,4 @@
-"""How much there is to do in a program, by which its driver is chosen, and whether it can be a step of another one."""
+"""The cost of a program. It decides which driver runs it, and whether it can be a step of another program."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from fastgrad.compiler.programs.buffers import Plan
 from fastgrad.compiler.programs.frame import nanoseconds_of, shares_of
 
 HELD = 50_000.0
-"""Nanoseconds up to which a program keeps the GIL: giving it up and getting it back can take as long."""
+"""Nanoseconds up to which a program keeps the GIL: releasing and acquiring it can take as long."""
 
 SHARED = 40_000.0
-"""Nanoseconds of work that can be shared, from which on a program calls for the team."""
+"""Nanoseconds of shareable work from which on a program uses the thread pool."""
 
 
 class Work(NamedTuple):
-    """What a program does natively.
+    """The native work of a program.
 
     Attributes:
-        steps: how many.
+        steps: the number of steps.
         nanoseconds: about, on one core.
-        shared: about how many of these are of steps that threads share.
+        shared: about how many of these nanoseconds belong to steps that threads share.
     """
 
     steps: int
@@ -29,7 +29,7 @@ class Work(NamedTuple):
 
 
 def work_of(plan: Plan) -> Work:
-    """What a program does natively, on all of its ways together."""
+    """Returns the native work of a program, summed over all of its traces."""
     launches = [launch for action in plan.actions if action.launches for launch in action.launches.launches]
     times = [nanoseconds_of(launch) for launch in launches]
     shared = [time for launch, time in zip(launches, times, strict=True) if shares_of(launch)[0] > 1]

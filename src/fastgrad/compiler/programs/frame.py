@@ -1,6 +1,6 @@
-"""The frame of a program: its plan as the words that the driver reads (``kernels/runtime/driver.py``), with the memory they point to.
+"""The frame of a program: its plan as the words that the driver reads (``kernels/runtime/driver.py``), and their memory.
 
-A frame serves one run at a time; a program that several threads run at once has several.
+A frame serves one run at a time. A program that several threads run at once has several frames.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Frame:
     """The memory of one run.
 
     Args:
-        plan: what is run.
+        plan: the plan to run.
 
     Attributes:
         plan: as given.
-        words: the frame, to be given to the driver.
-        steps: for each action the numbers of its steps, as a range; empty for those that run as Python.
-        inside: the numbers of the steps that are in a chain, but for its first.
+        words: the frame, an argument of the driver.
+        steps: for each action the numbers of its steps, as a range; empty for actions that run in Python.
+        inside: the numbers of the steps that are in a chain, except the first step of each chain.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -42,7 +42,7 @@ class Frame:
         self._arena = self._memory[start : start + plan.arena_bytes]
         self._base = address_of(self._memory) + start
         self.plan = plan
-        self._kept: list[Any] = []  # whose memory the words point to, as to the plan's
+        self._kept: list[Any] = []  # keeps the arrays alive that the words point to
         self._words: list[int] = []
         self._floats: list[float] = []
         self._float_places: list[tuple[int, int]] = []
@@ -61,7 +61,7 @@ class Frame:
         self.words = self._assembled(plan, launched)
 
     def _join(self, plan: Plan, launched: list[tuple[int, ...]]) -> None:
-        """Makes chains of steps that threads need not meet between; one that would be too short stays as it is."""
+        """Makes chains of steps that need no barrier in between; a chain with too little work stays separate steps."""
         start = 0
         for native, actions in itertools.groupby(plan.actions, lambda action: action.launches is not None):
             steps = [(a, launch) for a in actions if a.launches is not None for launch in a.launches.launches]
@@ -78,7 +78,7 @@ class Frame:
             start += len(steps)
 
     def array(self, place: Place, value: Value) -> np.ndarray | None:
-        """The array of a value whose memory is the same in every run; None for the others."""
+        """Returns the array of a value whose memory is the same in every run; None for other values."""
         if isinstance(place, InArena):
             size = size_of(value)
             return self._arena[place.offset : place.offset + size].view(value.dtype).reshape(value.shape)
@@ -87,7 +87,7 @@ class Frame:
         return None
 
     def forget_pause(self) -> None:
-        """Makes the next run a new one, if the last was left while it paused."""
+        """Makes the next run start at the first step, if the last run was abandoned during a pause."""
         for inner in self._kept:
             if isinstance(inner, Frame):
                 inner.forget_pause()
@@ -96,7 +96,7 @@ class Frame:
     # ---- words -----------------------------------------------------------------------------------------
 
     def _write(self, action: Action, launch: Launch) -> int:
-        """Writes the words of a step; returns where they begin."""
+        """Writes the words of a step; returns the position of the first one."""
         parameters = [p for p in signature_of(launch.kernel).parameters if p.kind != "int" or p.name not in SHARE_NAMES]
         given = iter(launch.operands)
         at = len(self._words)
@@ -146,7 +146,7 @@ class Frame:
         return at
 
     def _address(self, at: int, action: Action, operand: Any) -> None:
-        """Sets a word to the address of an array, now or when the program is called with it."""
+        """Sets a word to the address of an array; the addresses of the caller's arrays are set at each call."""
         place, _, _ = action.array_of(operand)
         if isinstance(place, InArena):
             self._words[at] = self._base + place.offset
@@ -158,7 +158,7 @@ class Frame:
             self._patches.setdefault(place.number, []).append(at)
 
     def _write_sizes(self, action: Action, launch: Launch, at: int) -> None:
-        """Writes the words behind those of the parameters that checked builds read; see ``signature.checked_words``."""
+        """Writes the words after the parameters' words, which checked builds read; see ``signature.checked_words``."""
         places = checked_words(signature_of(launch.kernel))
         self._words += [0] * sum(len(words) for words in places.values())
         operands = iter(launch.operands)
@@ -186,7 +186,7 @@ class Frame:
     # ---- assembly ----------------------------------------------------------------------------------------
 
     def _assembled(self, plan: Plan, launched: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """All words in one array: the header, the steps, the words of the steps, what is known of the objects."""
+        """Returns all words in one array: the header, the steps, the words of the steps, the words of the objects."""
         steps_at = driver.HEADER_WORDS
         words_at = steps_at + driver.STEP_WORDS * len(launched)
         objects_at = words_at + len(self._words)
@@ -214,7 +214,7 @@ class Frame:
         return words
 
     def _objects(self, plan: Plan, start: int) -> tuple[list[int], list[tuple[int, int]]]:
-        """What is known of each object, and which of these words are addresses: (where, of which word).
+        """Returns the words that describe the objects, and those that are addresses: pairs (place, target word).
 
         Words of steps are counted from -1 downwards, as ``~number``, others from the beginning of the frame.
         """
@@ -233,22 +233,22 @@ class Frame:
 
 SHARED_FROM = 4_000.0
 SHARE = 2_000.0
-"""Nanoseconds from which on a step is shared, and of the smallest share: to meet costs about 400, a further share 50."""
+"""Nanoseconds: the shortest step that is shared, and the smallest share. A barrier costs about 400, each share 50."""
 
 FEW_SHARES, LONG_SHARE, MOST_SHARES = 16, 60_000.0, 256
-"""So many shares are enough for balance, unless they would be longer than this; never more than the last."""
+"""The number of shares that is enough for balance; the nanoseconds above which a share is cut; the most shares."""
 
 CHAIN_SHARE = 10_000.0
-"""Nanoseconds of a share of a chain: matrices that all rows are multiplied with are read again by each."""
+"""Nanoseconds of a share of a chain: each share reads again the matrices that all rows are multiplied with."""
 
 GRAIN = 64
 
 
 def shares_of(launch: Launch) -> tuple[int, int]:
-    """How many shares a step is cut into, and the units that no cut divides: decided by the work alone.
+    """Returns the number of shares of a step, and the units that no cut divides; both depend on the work alone.
 
-    Shares are equal but for one such block of units, and a power of two in number: two or four threads that begin at
-    the first share of their part have equal parts, and the same rows in every step.
+    Shares are equal except for one such block of units. Their number is a power of two. So two or four threads, each of
+    which begins at the first share of its part, have equal parts, and the same rows in every step.
     """
     time = nanoseconds_of(launch)
     if time < SHARED_FROM or not signature_of(launch.kernel).takes_shares:
@@ -269,11 +269,11 @@ def _power_of_two(most: float) -> int:
 
 
 def nanoseconds_of(launch: Launch) -> float:
-    """About how long a step takes on one core."""
+    """Returns about how long a step takes on one core."""
     return launch.units * launch.unit_cost
 
 
 def address_of(array: np.ndarray) -> int:
-    """The address of an array's first element."""
+    """Returns the address of an array's first element."""
     address: int = array.__array_interface__["data"][0]
     return address

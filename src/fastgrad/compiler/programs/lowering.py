@@ -1,4 +1,4 @@
-"""What a node is in a native program: the kernels that compute it, if there are any."""
+"""Lowering: the kernels that compute a node in a native program, if there are any."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOTHING = Launches(())
 
 
 def launches_of_fused(found: Any) -> Launches | None:
-    """The kernels of what a FUSED node does."""
+    """Returns the kernels of a FUSED node's payload."""
     if isinstance(found, UpdatedProduct):
         return launches_of_updated(found)
     if isinstance(found, Measured):
@@ -33,11 +33,11 @@ def launches_of_fused(found: Any) -> Launches | None:
 
 
 def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_of_fused) -> Launches | None:
-    """The kernels of a node that computes something or decides whether the program goes on; None if it runs as Python.
+    """Returns the kernels of a node that computes a value or checks a guard; None if it runs in Python.
 
     Args:
-        node: what they compute.
-        fused: gives them for what a FUSED node does.
+        node: the node.
+        fused: gives the kernels of a FUSED node's payload.
     """
     if any(value.dtype.kind == "O" for value in (*node.inputs, *node.outputs)):
         return None
@@ -54,7 +54,7 @@ def launches_of(node: Node, fused: Callable[[Any], Launches | None] = launches_o
 def launches_of_row(
     row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
 ) -> Launches | None:
-    """The kernels of an operation of the table that is not in a group; None if there are none for these inputs."""
+    """Returns the kernels of an operation of the table outside a group; None if there are none for these inputs."""
     found = None if row.launches is None else row.launches(inputs, outputs, **attributes)
     if found is None and row.form is Form.ELEMENTWISE and any(x.dtype.kind == "c" for x in (*inputs, *outputs)):
         from fastgrad.kernels.elementwise.complex_numbers import complex_launches  # few programs have complex numbers
@@ -64,18 +64,18 @@ def launches_of_row(
 
 
 def copies(value: Value) -> Launches:
-    """The kernel that copies a value."""
+    """Returns the kernel that copies a value."""
     size = size_of(value)
     return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
 
 
 def may_stop(found: Launches) -> bool:
-    """Whether a kernel may answer that the program can't go on."""
+    """True if a kernel may answer that the program must stop."""
     return any(_may_stop(launch.kernel) for launch in found.launches)
 
 
 def stops_first(found: Launches) -> bool:
-    """Whether no kernel may answer that once results are written."""
+    """True if no kernel may stop the program after results are written."""
     written = False
     for launch in found.launches:
         written |= any(not isinstance(operand, (Input, Scratch, Constant, int, float)) for operand in launch.operands)
@@ -85,19 +85,19 @@ def stops_first(found: Launches) -> bool:
 
 
 def _may_stop(kernel: Any) -> bool:
-    own = getattr(kernel, "signature", None)  # of a kernel for another machine
+    own = getattr(kernel, "signature", None)  # only kernels for another machine have it
     return (own or signature_of(kernel)).returns_status
 
 
 def choice(guard: Node, ways: int) -> Launches:
-    """The kernel by which a program goes on one of several ways, whose table is still empty."""
+    """Returns the kernel that chooses one of several branches; its table is still empty."""
     kernel = _kernel_of_look(guard, moving.choose_by_truth, moving.choose_by_value)
     assert kernel is not None
     return Launches((Launch(kernel, (Input(0), Constant(np.zeros(2 * ways, np.int64)), ways)),))
 
 
 def halt(way: int) -> Launches:
-    """The end of a way."""
+    """Returns the kernel that ends a trace."""
     return Launches((Launch(moving.halt[()], (way,)),))
 
 
@@ -107,7 +107,7 @@ def _guard(node: Node) -> Launches | None:
 
 
 def _kernel_of_look(node: Node, by_truth: Any, by_value: Any) -> Any:
-    """The kernel for what a guard looks at, by the value's dtype; None if there is none."""
+    """Returns the kernel that checks a guard's value, by the value's dtype; None if there is none."""
     dtype = node.inputs[0].dtype
     if dtype.kind == "b":
         dtype = np.dtype(np.uint8)

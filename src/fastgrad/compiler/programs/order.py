@@ -1,7 +1,7 @@
-"""The order of a large program's nodes: what lets go of more memory than it takes comes as early as it can.
+"""Reorders a large program's nodes: a node that frees more memory than it takes moves as early as possible.
 
-Fusion leaves what depends on little where it is read first: an optimizer's numbers before the updates at the end, and the
-products whose results are the gradients of these with them. Until then all that the products read would be kept.
+Fusion puts a node with few dependencies where its result is first read. So an optimizer's numbers come before the updates
+at the end, and so do the products that compute gradients. Until then the operands of these products would stay in memory.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from fastgrad.compiler.programs.lowering import launches_of, may_stop
 
 
 def freed_early(graph: Graph) -> Graph:
-    """The graph with nodes that read more memory for the last time than they need further up.
+    """Moves nodes up that are the last readers of at least as much memory as their results need.
 
-    Such a node comes after all that it reads is made, after everybody who reads the variables that it may write to, and after
+    Such a node comes after the nodes that make its inputs, after all readers of the variables that it may write to, and after
     the last node at which the program may stop.
 
     Args:
-        graph: fused; left as it is.
+        graph: fused; it is not changed.
     """
     if Memory(graph).peak < LEAST:
         return graph
@@ -32,10 +32,10 @@ def freed_early(graph: Graph) -> Graph:
         uses.setdefault(id(value), []).append(len(graph.nodes))
     assigned = {id(node.inputs[0]): node.payload for node in graph.nodes if node.kind is Kind.ASSIGN}
     stops = next((i for i in reversed(range(len(graph.nodes))) if _may_stop(graph.nodes[i])), -1)
-    place = list(range(len(graph.nodes)))  # for each node behind which of the old order it comes, or itself
+    place = list(range(len(graph.nodes)))  # for each node: the old position after which it comes, or its own
     for i, node in enumerate(graph.nodes):
         if node.kind in {Kind.READ, Kind.CONSTANT}:
-            place[i] = -1  # what is assigned is assigned at the end
+            place[i] = -1  # a read may come first: assignments happen at the end
         if i <= stops or not (node.kind is Kind.FUSED or is_pure(node)):
             continue
         freed = [v for v in dict.fromkeys(node.inputs) if uses[id(v)][-1] == i and _is_made(graph.nodes[made[id(v)]])]

@@ -1,7 +1,7 @@
 """The compiler's passes, in their order.
 
-A pass is a function of a file of its own, from a graph to a graph with the same results. It goes through the graph a fixed number of
-times, whatever its length, and leaves the graph that it is given as it is.
+A pass is a function in a file of its own. It maps a graph to a graph with the same results. It visits the nodes a fixed
+number of times, whatever the graph's length, and does not change its argument.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ Pass = Callable[[Graph], Graph]
 
 
 def add_epilogues(graph: Graph) -> Graph:
-    """As in `fusion/epilogues.py`, also sums of columns, which a CPU does block by block."""
+    """Adds epilogues as in `fusion/epilogues.py`, with sums of columns, which a CPU does block by block."""
     return epilogues.add_epilogues(graph, join=epilogues.joined_with_sums)
 
 
 def add_prologues(graph: Graph) -> Graph:
-    """As in `fusion/prologues.py`, of nodes that have kernels."""
+    """Adds prologues as in `fusion/prologues.py`, made of nodes that have kernels."""
     return prologues.add_prologues(graph, launches_of)
 
 
 SIMPLIFY: tuple[Pass, ...] = (
     drop_gradients,
-    drop_dead,  # first, so that no pass works on what is not needed
-    expand_formulas,  # before merge_common, which merges what formulas have in common
+    drop_dead,  # early, so that no pass works on dead nodes
+    expand_formulas,  # before merge_common, which merges common parts of formulas
     fold_constants,
     simplify_algebra,
     merge_common,
@@ -54,16 +54,16 @@ SIMPLIFY: tuple[Pass, ...] = (
     drop_results,
     hoist_guards,
 )
-"""The same results, bit for bit, in no more nodes; also for graphs whose nodes run in Python."""
+"""Passes that keep results bit for bit and add no nodes; also for graphs whose nodes run in Python."""
 
 DECOMPOSE: tuple[Pass, ...] = (
     join_losses,
     decompose,
-    drop_dead,  # a gradient may need a part of an operation only
+    drop_dead,  # a gradient may need only a part of an operation
     sink_transposes,
     decompose_updates,
 )
-"""Operations into those that fuse."""
+"""Passes that turn operations into operations that fuse."""
 
 ON_HOST: tuple[Pass, ...] = (
     *SIMPLIFY,
@@ -76,16 +76,16 @@ ON_HOST: tuple[Pass, ...] = (
     add_prologues,
     freed_early,
 )
-"""From a recording to what is planned for a CPU."""
+"""All passes that turn a recording into a graph to be planned for a CPU."""
 
 
 def transformed(
     graph: Graph, passes: Sequence[Pass], check: bool = False, show: Callable[[str, Graph], None] | None = None
 ) -> Graph:
-    """The graph after some passes.
+    """Returns the graph after some passes.
 
     Args:
-        graph: left as it is.
+        graph: the graph; it is not changed.
         passes: in their order.
         check: whether to validate the graph after each pass.
         show: is called with the name of each pass and the graph after it.
@@ -103,10 +103,10 @@ def transformed(
 
 
 def simplified(graph: Graph, check: bool = False) -> Graph:
-    """The graph after `SIMPLIFY`; see `transformed`."""
+    """Returns the graph after `SIMPLIFY`; see `transformed`."""
     return transformed(graph, SIMPLIFY, check)
 
 
 def for_host(graph: Graph) -> Graph:
-    """The graph after `ON_HOST`."""
+    """Returns the graph after `ON_HOST`."""
     return transformed(graph, ON_HOST)

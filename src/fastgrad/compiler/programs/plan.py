@@ -1,8 +1,8 @@
-"""The plan of a program: what runs natively, where every value lies, and for how long.
+"""The plan of a program: which nodes run natively, where every value lies, and for how long.
 
-A value lies in an array of the caller's (an argument or a result), in memory that is there for good (a constant, a
-variable), or in the arena. What a variable is assigned is computed in the variable's own memory where nobody needs the
-old value any more and the program can't leave after that; otherwise it is copied there at the end of the way.
+A value lies in an array of the caller (an argument or a result), in permanent memory (a constant, a variable), or in the
+arena. A variable's new value is computed in the variable's own memory if no later node reads the old value and the program
+has no later exit. Otherwise the new value is copied there at the end of the trace.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from fastgrad.kernels.runtime.launch import Constant, Launches
 COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
 
 KEPT = 1 << 15
-"""Bytes of scratch memory of an operation that nobody else gets, if one of its steps may wait."""
+"""Bytes up to which the scratch memory of an operation with a step that may wait is not reused."""
 
 
 class Elsewhere(NamedTuple):
-    """What another machine than a CPU runs.
+    """The launches and the compiler of a machine that is not a CPU.
 
     Attributes:
-        fused: gives the launches for what a FUSED node does; some may be a CPU's.
-        instead: gives those for a CPU's launches, None where it has none.
+        fused: gives the launches of a FUSED node; some may be a CPU's.
+        instead: gives the replacement of a CPU's launches; None if there is none.
         compiler: of its kernels.
     """
 
@@ -49,11 +49,11 @@ class Elsewhere(NamedTuple):
 
 
 def plan(root: Part, elsewhere: Elsewhere | None = None) -> Plan:
-    """Plans a program.
+    """Returns the plan of a program.
 
     Args:
-        root: its tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
-        elsewhere: for a program that no CPU runs, what that machine does; such a program is not native.
+        root: its trace tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
+        elsewhere: the machine of a program that does not run on a CPU; such a program is not native.
     """
     return _Planner(root, elsewhere).planned()
 
@@ -65,20 +65,22 @@ def _same(place: Place, other: Place) -> bool:
 
 
 def _fills(value: Value, root: Value) -> bool:
-    """Whether a value has all the elements of the one whose memory it has."""
+    """True if a value has all the elements of its root, whose memory it uses."""
     return value.dtype == root.dtype and size_of(value) == size_of(root)
 
 
 class _Line:
-    """All nodes of a tree in one line, part after part; after each part's there is a place for what its end needs.
+    """All nodes of a tree in one sequence, part after part, with one more position at the end of each part.
+
+    The position at the end stands for the uses at the part's end.
 
     Attributes:
         nodes: None at the end of a part.
         forms: their kernels.
         spans: for each part the first position, and that of its end.
-        root: for each value the one whose memory it has: itself, or what it is an alias of.
-        made: where each value is made.
-        uses: where each root is read, in order.
+        root: for each value the value whose memory it uses: itself, or the value that it is an alias of.
+        made: for each value the position of its node.
+        uses: for each root the positions that read it, in order.
     """
 
     def __init__(self, parts: list[Part], fused: Callable[[Any], Launches | None]) -> None:
@@ -117,22 +119,22 @@ class _Line:
         self.uses.setdefault(id(self.root[id(value)]), []).append(position)
 
     def late(self, value: Value, position: int) -> None:
-        """A value is needed at the end of a part, too."""
+        """Notes that a value is also needed at the end of a part."""
         self._use(value, position)
 
     def maker(self, root: Value) -> Node:
-        """The node that makes a root."""
+        """Returns the node that makes a root."""
         node = self.nodes[self.made[id(root)]]
         assert node is not None
         return node
 
     def end(self, root: Value) -> int:
-        """Where a root is read last; where it is made if nobody reads it."""
+        """Returns the last position that reads a root; the position of its node if there is no reader."""
         uses = self.uses.get(id(root))
         return max(uses) if uses else self.made[id(root)]
 
     def may_leave(self, position: int) -> bool:
-        """Whether the program may end in the middle at this node."""
+        """True if the program has an exit at this node."""
         node, form = self.nodes[position], self.forms[position]
         if node is None:
             return False
@@ -156,11 +158,11 @@ class _Pairs:
             self._beside.setdefault(output, []).append(number)
 
     def candidates(self, new: Value) -> list[Value]:
-        """The inputs over one of whose uses a result may be written."""
+        """Returns the inputs that a result may be written over in at least one operand."""
         return [self._roots[number] for number in self._beside.get(self._outputs[id(new)], ())]
 
     def allow(self, new: Value, old: Value) -> bool:
-        """Whether a result may be written over an input, at all places where the node reads it."""
+        """True if a result may be written over an input in all operands in which the node reads it."""
         output = self._outputs[id(new)]
         return all((output, number) in self._allowed for number in self._inputs[id(old)])
 
@@ -174,12 +176,12 @@ class _Planner:
         self.places: dict[int, Place] = {}
         self.arena = Arena()
         self.assignments = [[n for n in part.graph.nodes if n.kind is Kind.ASSIGN] for part in self.parts]
-        self.copied: list[list[tuple[Value, int]]] = [[] for _ in self.parts]  # results that lie elsewhere
+        self.copied: list[list[tuple[Value, int]]] = [[] for _ in self.parts]  # results to be copied to their arrays
         self.reads: dict[int, list[Value]] = {}  # by variable
         self._pairs: dict[int, _Pairs] = {}
-        self.ending: dict[int, list[tuple[int, int]]] = {}  # what can be given back after a position
+        self.ending: dict[int, list[tuple[int, int]]] = {}  # by position: ranges to be freed after it
         self.stretch = self.plan.stretches[0]
-        # For each part the last position at which the program may end in its middle.
+        # For each part: the position of its last exit.
         self.leaves = [
             max((i for i in range(start, end) if self.line.may_leave(i)), default=-1) for start, end in self.line.spans
         ]
@@ -227,9 +229,9 @@ class _Planner:
         node, form = self.line.nodes[position], self.line.forms[position]
         assert node is not None
         if node.kind is Kind.ASSIGN:
-            return  # at the end
+            return  # `_end` does it
         ending = [taken for value in node.outputs for taken in self._place(value, position)]
-        for end, offset, size in ending:  # not before all have a place: a result that nobody reads ends here
+        for end, offset, size in ending:  # only after all have a place: an unread result ends here
             self.ending.setdefault(end, []).append((offset, size))
         if node.kind in COMPUTES or node.kind is Kind.GUARD:
             if form is None or not form.alias:
@@ -253,7 +255,7 @@ class _Planner:
         self.plan.arguments.append((node.payload, value))
 
     def _place_results(self, number: int) -> None:
-        """What the last part of a way computes for the caller it computes in the caller's array; the rest is copied."""
+        """Places results that the last part of a trace computes in the caller's arrays; the rest is copied."""
         part, (start, _) = self.parts[number], self.line.spans[number]
         stretch = self.plan.stretches[number]
         stretch.values = part.graph.results
@@ -275,7 +277,7 @@ class _Planner:
             stretch.returned.append(numbers[id(value)])
 
     def _array_for(self, value: Value, taken: set[int]) -> int:
-        """The number of an array for a result, which results of other ways may have, too."""
+        """Returns the number of an array for a result; results of other traces may use the same array."""
         for number, other in enumerate(self.plan.results):
             if number not in taken and (other.shape, other.dtype) == (value.shape, value.dtype):
                 return number
@@ -283,7 +285,7 @@ class _Planner:
         return len(self.plan.results) - 1
 
     def _place_assigned(self, number: int, node: Node) -> None:
-        """Finds out whether a new value can be computed in the memory of its variable."""
+        """Places a new value in the memory of its variable, if that is allowed."""
         line, (start, end) = self.line, self.line.spans[number]
         root = line.root[id(node.inputs[0])]
         position = line.made[id(root)]
@@ -300,14 +302,14 @@ class _Planner:
             self.places[id(root)] = InMemory(node.payload._array)
 
     def _is_free(self, position: int, end: int, new: Value, old: Value) -> bool:
-        """Whether the node at a position may write ``new`` over ``old``, as far as the part that ends at ``end`` goes."""
+        """True if the node at a position may write ``new`` over ``old``; looks at the part that ends at ``end``."""
         last = max([use for use in self.line.uses.get(id(old), ()) if use <= end], default=-1)
         if last != position:
             return last < position
         return self._pairs_of(position).allow(new, old)
 
     def _pairs_of(self, position: int) -> _Pairs:
-        """What the node at a position may do in place; looked up once for all of its results."""
+        """Returns the in-place pairs of the node at a position; computed once for all of its results."""
         found = self._pairs.get(position)
         if found is None:
             node, form = self.line.nodes[position], self.line.forms[position]
@@ -316,10 +318,10 @@ class _Planner:
         return found
 
     def _place(self, value: Value, position: int) -> list[tuple[int, int, int]]:
-        """Finds a place for a value.
+        """Assigns a place to a value.
 
         Returns:
-            What it takes of the arena: up to which position, from which byte on, and how many bytes.
+            The range of the arena that it takes: the last position that needs it, the first byte, and the number of bytes.
         """
         root = self.line.root[id(value)]
         if root is not value:
@@ -343,7 +345,7 @@ class _Planner:
         return []
 
     def _inherited(self, value: Value, position: int) -> int | None:
-        """The place of an input that nobody needs after this node, which may write over it."""
+        """Returns the offset of an input that this node reads last and may overwrite; None if there is none."""
         pairs = self._pairs_of(position)
         for old in pairs.candidates(value):
             place, size = self.places[id(old)], size_of(old)
@@ -355,7 +357,7 @@ class _Planner:
                 return place.offset
         return None
 
-    # ---- what is done ------------------------------------------------------------------------------------
+    # ---- actions -----------------------------------------------------------------------------------------
 
     def _act(self, node: Node, form: Launches | None) -> None:
         inputs = tuple([self.places[id(value)] for value in node.inputs])
@@ -375,7 +377,7 @@ class _Planner:
                 self.arena.give_back(offset, size)
 
     def _launched(self, form: Launches | None) -> Launches | None:
-        """What is launched for a CPU's launches."""
+        """Returns the launches to run in place of a CPU's launches."""
         return form if form is None or self.elsewhere is None else self.elsewhere.instead(form)
 
     def _copy(self, value: Value, to: Place) -> None:
@@ -384,7 +386,7 @@ class _Planner:
         self.stretch.actions.append(Action(node, form, (self.places[id(value)],), (to,)))
 
     def _copy_out(self, number: int, position: int) -> None:
-        """Results that are the value of a variable are copied where it is read, before the variable changes."""
+        """Copies results that are the value of a variable at the read, before the variable changes."""
         start = self.line.spans[number][0]
         for value, array in self.copied[number]:
             root = self.line.root[id(value)]
@@ -393,7 +395,7 @@ class _Planner:
                 self._copy(value, InObject(len(self.plan.arguments) + array))
 
     def _end(self, number: int) -> None:
-        """Copies what is left to the caller's arrays and to variables, and goes on with the part that was chosen."""
+        """Adds the end of a part: the choice of the next part, or copies to the caller's arrays and to variables."""
         part = self.parts[number]
         if part.guard is not None:
             form = choice(part.guard, len(part.ways)) if self.plan.native else None
@@ -422,7 +424,7 @@ class _Planner:
             self.stretch.actions.append(Action(Node(Kind.OPERATION, None), halt(part.leaf), (), ()))
 
     def _connect(self) -> None:
-        """Tells the choices where their ways begin."""
+        """Writes the first step of each branch into the tables of the choices."""
         first, steps = [], 0
         for stretch in self.plan.stretches:
             first.append(steps)

@@ -1,4 +1,4 @@
-"""What a program does, step by step: its kernels, the arithmetic and the memory traffic that they stand for, their time."""
+"""The profile of a program, step by step: kernels, arithmetic, memory traffic, and time."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from fastgrad.operation import Form
 from fastgrad.variable import writing
 
 _END = "halt"
-"""The kernel at the end of a way of a program."""
+"""The name of the kernel at the end of a trace."""
 
 RUNS = 5
-"""How often a step is run; the shortest time counts."""
+"""How often a step runs; the shortest time counts."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Row:
     """One step of a program.
 
     Attributes:
-        name: the kernel's name; the operation's for a step that runs as Python.
-        operations: what it computes, and the shape of its first result.
+        name: the kernel's name; the operation's for a step that runs in Python.
+        operations: the operations of the node, and the shape of its first result.
         native: whether it is a kernel.
         flops: additions, multiplications, comparisons ...; a function such as a logarithm counts as one.
-        bytes: of its inputs and results, each once; of tables that are read or changed at given positions, those rows.
-        microseconds: on one thread, with everything in the cache that fits; 0 for loops, and what calls the user's Python.
-        further: whether it is one more kernel of the operation of the row before it.
+        bytes: of its inputs and results, each once; of tables that are read or changed at given positions, only those rows.
+        microseconds: on one thread, with all that fits in the cache; 0 for loops, and for calls of the user's Python.
+        further: whether it is a further kernel of the operation of the row before it.
     """
 
     name: str
@@ -57,9 +57,9 @@ class Report:
     """The steps of a program; its text is a table, ``html()`` a page, both with a line for each operation.
 
     Attributes:
-        title: the function's name, and what it was recorded for.
-        rows: the steps in order; on programs with several ways those of all of them.
-        arena_bytes: memory for intermediate values.
+        title: the function's name, and the key that it was recorded for.
+        rows: the steps in order; of a program with several traces the steps of all of them.
+        arena_bytes: memory for temporary values.
     """
 
     title: str
@@ -68,12 +68,12 @@ class Report:
 
     @property
     def kernels(self) -> int:
-        """How many calls of kernels there are."""
+        """The number of kernel calls."""
         return sum(row.native for row in self.rows)
 
     @property
     def without_kernels(self) -> tuple[Row, ...]:
-        """The steps that run as Python."""
+        """The steps that run in Python."""
         return tuple([row for row in self.rows if not row.native])
 
     @property
@@ -91,7 +91,7 @@ class Report:
         return "\n".join(lines)
 
     def html(self) -> str:
-        """The table as a page of its own, with a bar for each step's share of the time."""
+        """Returns the table as a separate HTML page, with a bar for each step's share of the time."""
         head = "".join(f"<th>{html.escape(text)}</th>" for text in _HEADINGS)
         total = self.microseconds or 1.0
         body = []
@@ -118,7 +118,7 @@ class Report:
         )
 
     def _shown(self) -> list[Row]:
-        """The rows, those of one operation as one; without the ends of ways, which compute nothing."""
+        """Returns the rows, with one row for each operation, and without the ends of traces, which compute nothing."""
         groups: list[list[Row]] = []
         for row in self.rows:
             if row.further:
@@ -152,7 +152,7 @@ _HEADINGS = ("kernel", "us", "share", "FLOPs", "bytes", "GFLOP/s", "GB/s", "oper
 
 
 def text_of(program: Any) -> str:
-    """What a program computes, as text: its steps in order, then the code of the kernels that were generated for it.
+    """Returns the text of a program: its steps in order, then the code of the kernels that were generated for it.
 
     Args:
         program: a ``Program``.
@@ -168,7 +168,7 @@ def text_of(program: Any) -> str:
 
 
 def report_of(program: Any, title: str) -> Report:
-    """Runs each step of a program a few times on memory of its own; all state is then as it was.
+    """Runs each step of a program a few times in separate memory, and restores all variables afterwards.
 
     Args:
         program: a ``Program``.
@@ -186,7 +186,9 @@ def report_of(program: Any, title: str) -> Report:
         try:
             for variable in variables.values():
                 variable._release()
-            timed = driver.begin[()](objects, frame.words, 0) == driver.FINE  # else it takes objects that are no arrays
+            timed = (
+                driver.begin[()](objects, frame.words, 0) == driver.FINE
+            )  # False if it takes objects that are not arrays
             for action, steps in zip(plan.actions, frame.steps, strict=True):
                 rows += _rows_of(action, steps, frame, timed)
         finally:
@@ -197,7 +199,7 @@ def report_of(program: Any, title: str) -> Report:
 
 def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterator[Row]:
     node = action.node
-    # Nothing of the user's is called for this, nor a loop, which may not end for the numbers that are there.
+    # The user's code is not called for a profile, nor a loop: with arbitrary numbers it may not end.
     timed &= node.kind is not Kind.OPERATION or node.payload is None or row_name(node) is not None
     if action.launches is None:
         arrays = [np.ones(value.shape, value.dtype) for value in node.inputs]
@@ -205,9 +207,9 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
         time = _time_of_node(node, arrays) if computes else 0.0
         yield Row(_name(node), _text(node), False, flops_of(node), bytes_of(node), time)
         return
-    changed = _changed_rows(action, frame)  # by the values that the steps before have just left there
+    changed = _changed_rows(action, frame)  # by the values that the earlier steps have just written
     launches = action.launches.launches
-    longest = max(launches, key=nanoseconds_of, default=None)  # what several kernels do together is told of it
+    longest = max(launches, key=nanoseconds_of, default=None)  # its row shows the work of all kernels
     for step, launch in zip(steps, launches, strict=True):
         name: str = launch.kernel.__name__
         told = launch is longest
@@ -225,7 +227,7 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
 def _time_of_step(step: int, frame: Frame) -> float:
     go_on = driver.go_on[()]
     times = []
-    for stop in (step, step + 1):  # the first is what the call itself takes
+    for stop in (step, step + 1):  # the first time is the cost of the call itself
         best = float("inf")
         for _ in range(RUNS):
             start = perf_counter()
@@ -241,21 +243,21 @@ def _time_of_node(node: Node, arrays: list[np.ndarray]) -> float:
         start = perf_counter()
         try:
             run_node(node, arrays)
-        except Exception:  # noqa: BLE001 - ones may be no values for it; its time is not known then
+        except Exception:  # noqa: BLE001 - the operation may refuse an array of ones; its time is then unknown
             return 0.0
         best = min(best, perf_counter() - start)
     return best * 1e6
 
 
 _CHANGED_ROWS = {"add_rows": 0, "apply_update_to_rows": 0, "apply_update_to_live_rows": 1}
-"""Operations that change the rows of tables that are listed in an input, and how many results beside the tables they have.
+"""Operations that change the rows of tables that an input lists, with the number of their results that are not tables.
 
-Their inputs: the tables and these results, then values, indices and the number of indices that counts.
+Their inputs: the tables and the other results, then values, indices and the number of indices that count.
 """
 
 
 def _tables(node: Node) -> int:
-    """How many results of a node are tables of which it changes some rows."""
+    """Returns how many results of a node are tables of which it changes some rows."""
     name = _name(node)
     if name not in _CHANGED_ROWS or node.attributes.get("moves", RESTS) != RESTS:
         return 0
@@ -263,7 +265,7 @@ def _tables(node: Node) -> int:
 
 
 def _changed_rows(action: Action, frame: Frame) -> int | None:
-    """How many rows a step changes with the values that lie in the frame; None if that can't be seen."""
+    """Returns how many rows a step changes with the values in the frame; None if the frame does not show it."""
     node = action.node
     if not _tables(node):
         return None
@@ -277,11 +279,11 @@ def _changed_rows(action: Action, frame: Frame) -> int | None:
 
 
 def bytes_of(node: Node, changed: int | None = None) -> int:
-    """Bytes of memory that a node's kernel touches: its inputs and results, each once.
+    """Returns the bytes of memory that a node's kernel touches: its inputs and results, each once.
 
     Args:
         node: the node.
-        changed: how many rows it changes, where it changes the rows that an input lists; default as many as are listed.
+        changed: how many rows it changes, if it changes the rows that an input lists; default: all that are listed.
     """
     values = {id(value): value for value in (*node.inputs, *node.outputs)}
     found = 0
@@ -305,7 +307,7 @@ def bytes_of(node: Node, changed: int | None = None) -> int:
 
 
 def _gathered(node: Node) -> list[tuple[Value, int]]:
-    """The inputs of a node of which it only gathers elements, and the bytes that it reads of each."""
+    """Returns the inputs of a node of which it only gathers elements, and the bytes that it reads of each."""
     if node.kind is Kind.OPERATION and node.payload is not None and node.payload.form is Form.GATHER:
         return [(node.inputs[0], sum(map(size_of, node.outputs)))]
     if node.kind is not Kind.FUSED:
@@ -327,7 +329,7 @@ def _gathered(node: Node) -> list[tuple[Value, int]]:
 
 
 def flops_of(node: Node, changed: int | None = None) -> int:
-    """About how many operations on numbers a node stands for; ``changed`` as in ``bytes_of``."""
+    """Returns about how many operations on numbers a node does; ``changed`` as in ``bytes_of``."""
     if node.kind is Kind.FUSED:
         return sum(map(flops_of, node.payload.graph.nodes))
     if node.kind is not Kind.OPERATION or node.payload is None:
@@ -339,14 +341,14 @@ def flops_of(node: Node, changed: int | None = None) -> int:
         return prod(node.inputs[2].shape)
     largest = max([prod(value.shape) for value in (*node.inputs, *node.outputs)], default=0)
     if node.payload.form is Form.CONTRACT:
-        # Each input has kept and summed dimensions, the result the first of both: from the three sizes the number of
-        # products follows; dimensions of a batch of matrices are in all three.
+        # Each input has kept and summed dimensions; the result has the kept dimensions of both. The number of products
+        # follows from the three sizes. Batch dimensions are in all three.
         x, y, z = *node.inputs[:2], node.outputs[0]
         shared = prod([one for one, other in zip(x.shape[:-2], y.shape[:-2], strict=False) if one == other])
         a, b, c = [prod(value.shape) for value in (x, y, z)]
         return 2 * round((a * b * c / shared) ** 0.5) if a and b and c else 0
     if node.payload.form is Form.CONVOLVE:
-        # For each window a product with all filters, whichever of input, windows and filters is the result.
+        # One product with all filters for each window; the result may be the input, the windows or the filters.
         first, second = node.inputs[:2]
         of_filters = node.payload.name == "convolution_backprop_filter"
         of_input = node.payload.name == "convolution_backprop_input"

@@ -1,8 +1,8 @@
 """Programs: optimized, fused graphs, ready to be replayed in native calls.
 
 A graph is planned (``plan.py``), the plan becomes a frame of words (``frame.py``), and a short generated function calls the
-driver on it. Where every node has kernels that function is one native call; nodes that have none run as they
-do eagerly, between two stretches of native steps.
+driver with the frame. If every node has kernels, that function is one native call. Nodes without kernels run eagerly,
+between two stretches of native steps.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from fastgrad.variable import sharing
 
 
 class Program:
-    """Recordings of one function and key, ready to be replayed. May be used by several threads, and while it runs.
+    """The traces of one function and key, ready to be replayed. Threads may share it, and calls may overlap.
 
     Args:
-        graphs: what was recorded, a graph for each way that the program went by the values it found.
+        graphs: the recorded graphs, one for each trace.
 
     Attributes:
-        plan: what is run.
+        plan: the plan.
         source: the generated function.
-        arena_bytes: memory that one replay works in, beside what nodes without kernels allocate.
-        inlined: the lines of what ``single`` gives first; see ``Writer.inlined``.
+        arena_bytes: the working memory of one replay, without the memory that nodes without kernels allocate.
+        inlined: the lines of the function that ``single`` returns first; see ``Writer.inlined``.
 
     Raises:
-        Apart: the graphs are no ways of one program.
+        Apart: the graphs are not traces of one program.
     """
 
     def __init__(self, *graphs: Graph) -> None:
@@ -55,11 +55,11 @@ class Program:
 
     @property
     def graph(self) -> Graph:
-        """The first part of the tree, which is all if there is one way."""
+        """The first part of the trace tree; the whole program if there is one trace."""
         return self.tree.graph
 
     def __call__(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Replays the program; as ``replay``, without the way."""
+        """Replays the program and returns the results; see ``replay``."""
         return self.replay(arguments)[1]
 
     def replay(self, arguments: Sequence[np.ndarray]) -> tuple[int, list[np.ndarray]]:
@@ -69,16 +69,16 @@ class Program:
             arguments: for each argument of the recording an array of the same shape and dtype.
 
         Returns:
-            Which of the graphs it went the way of, and that graph's results, arrays of their own.
+            The number of the graph whose trace it took, and that graph's results, in arrays of their own.
 
         Raises:
-            GuardError: it would go a way that is in none of the graphs; nothing has changed.
-            InvalidArgumentError: an array has another shape or dtype than it had in the recording.
+            GuardError: a guard has an outcome that is in none of the graphs; nothing has changed.
+            InvalidArgumentError: an array has another shape or dtype than in the recording.
         """
         if self._shared != sharing.last:
             self.release()
         try:
-            run = self._idle.pop()  # in one step: another thread may be here, too
+            run = self._idle.pop()  # atomic: another thread may do the same
         except IndexError:
             run = self._make(Frame(self.plan))
         try:
@@ -89,15 +89,15 @@ class Program:
             self._idle.append(run)
 
     def single(self) -> Callable[..., tuple[int, list[np.ndarray]]]:
-        """A function of the arguments for one caller at a time, for programs that are one native call.
+        """Returns the replay function for one caller at a time, for programs that are one native call.
 
-        It refuses arrays that are not laid out as kernels read them (``Unfit``), and does not give tensors that share the
-        memory of the variables ``plan.written`` bytes of their own: see ``release``.
+        The function refuses arrays with a layout that kernels do not read (``Unfit``). It does not copy the tensors that share
+        memory of the variables ``plan.written``: see ``release``.
         """
         return self._idle.pop() if self._idle else self._make(Frame(self.plan))
 
     def release(self) -> None:
-        """Gives all tensors that share the memory of variables that will change bytes of their own."""
+        """Copies all tensors that share memory of variables that the program changes, so that they keep their values."""
         last = sharing.last
         for variable in self.plan.written:
             variable._release()
@@ -105,13 +105,13 @@ class Program:
 
     @staticmethod
     def stopped(frame: Frame, status: int, objects: tuple[Any, ...], stop: int) -> int:
-        """Deals with a native stretch that did not come to its end: raises what it had to say, or lets it go on.
+        """Handles a native stretch that stopped before its end: raises the error of the step, or resumes.
 
-        Between two parts of a run that pauses, signals are dealt with: Ctrl-C raises here, and nothing has changed. What calls it
-        does not hold the program, which so goes, with its code, as soon as nobody needs it.
+        Signals are handled between two parts of a run that pauses: Ctrl-C raises here, and nothing has changed. The method is
+        static, so that its caller keeps no reference to the program, which is freed, with its code, at the last use.
 
         Returns:
-            As the driver.
+            The status that the driver returns.
         """
         begin, go_on = drivers_of(frame.plan)
         while status == driver.STOPPED:
@@ -129,7 +129,7 @@ class Program:
 
     @staticmethod
     def _refused(frame: Frame, answer: int, objects: tuple[Any, ...]) -> None:
-        """Raises what a step had to say."""
+        """Raises the error of the step that stopped."""
         step = int(frame.words[driver.STOPPED_AT])
         position = next(i for i, steps in enumerate(frame.steps) if step in steps)
         action = frame.plan.actions[position]
@@ -141,11 +141,11 @@ class Program:
             raise left(action.node, arrays[0])
         if answer == OUTGROWN and hasattr(action.node.payload, "outgrown"):
             raise action.node.payload.outgrown()
-        run_node(action.node, arrays)  # which says what is wrong
+        run_node(action.node, arrays)  # raises the error
         raise InternalError(f"{action.node}: its kernel answered {answer}, and nothing is wrong.")
 
     def _fitting(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The arguments as arrays that the kernels can read."""
+        """Returns the arguments as arrays that the kernels can read."""
         found = list(arguments)
         for number, value in self.plan.arguments:
             array = np.asarray(found[number])
@@ -159,4 +159,4 @@ class Program:
 
 
 class Unfit(Exception):
-    """An argument is not laid out as kernels read arrays."""
+    """An argument has a layout that kernels do not read."""

@@ -1,7 +1,7 @@
-"""The generated function of a program: arrays in, the way and its results out.
+"""The generated Python function of a program: takes arrays, returns the number of the trace and its results.
 
-Where all of a program has kernels that is one native call, which finds its way by itself. Otherwise stretches
-of native steps take turns with nodes that run as they do eagerly, and Python looks which way to go.
+If all nodes of a program have kernels, the function is one native call. The driver then chooses the branches by itself.
+Otherwise stretches of native steps alternate with nodes that run in Python, and Python chooses the branches.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
 from fastgrad.operation import as_array
 
 _numbers = itertools.count(1)
-# Of programs, for the names of their texts.
+# Numbers the programs; the file name of a generated text contains the number.
 
 
 def drivers_of(plan: Plan) -> tuple[Any, Any]:
-    """What runs the steps of a program: with the GIL, without it, or with the team, by the work that there is."""
+    """Returns the two driver functions of a program: with the GIL, without it, or with the thread pool, by its work."""
     work = work_of(plan)
     if work.shared > SHARED:
         return begin_shared, go_on_shared
@@ -39,19 +39,19 @@ def drivers_of(plan: Plan) -> tuple[Any, Any]:
 
 
 def left(node: Node, array: np.ndarray | None) -> GuardError:
-    """The error for a guard that found something new."""
+    """Returns the error of a guard whose outcome is in no recorded trace."""
     assert array is not None
     return GuardError(node, look(node, array))
 
 
 def look(node: Node, array: np.ndarray) -> bool | int:
-    """What a guard finds."""
+    """Returns the value that a guard checks, as a bool or an int."""
     scalar = array.reshape(())
     return bool(scalar) if node.payload[0] == "bool" else int(scalar)
 
 
 def run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
-    """The results of a node without kernels."""
+    """Returns the results of a node without kernels."""
     token = errors_set(QUIET)
     try:
         found = node.payload.run(*arrays, **node.attributes)
@@ -61,14 +61,14 @@ def run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
 
 
 class Writer:
-    """Writes the function.
+    """Writes the replay function of a program.
 
     Args:
-        program: has the plan, and says what a stretch that stopped has to say.
-        frame: of this plan; functions are made for each frame of it.
+        program: has the plan; its ``stopped`` handles a stretch that stopped before its end.
+        frame: a frame of the plan; the maker is called once for each frame.
 
     Attributes:
-        source: of a function ``make(frame)`` that gives the function.
+        source: the source of ``make(frame)``, which returns the replay function.
     """
 
     def __init__(self, program: Any, frame: Frame) -> None:
@@ -88,7 +88,7 @@ class Writer:
         }
         self._lines: list[str] = []
         self._views: list[str] = []
-        self._held: dict[int, str] = {}  # names of arrays of the frame that Python reads, by value
+        self._held: dict[int, str] = {}  # by value: the name of a frame's array that Python reads
         count = len(self.plan.arguments) + len(self.plan.results)
         self._objects = [f"a{number}" for number, _ in self.plan.arguments]
         self._objects += [f"o{number}" for number in range(len(self._objects), count)]
@@ -112,13 +112,13 @@ class Writer:
         self.source = "\n".join([*lines, "    return replay"]) + "\n"
 
     def inlined(self, frame: Frame) -> tuple[list[str], list[str], dict[str, Any]] | None:
-        """The lines of the function for another's text, if they are one native call that goes one way.
+        """Returns the lines of the function for inlining; None unless they are one native call for one trace.
 
         Args:
-            frame: the one that the lines are for.
+            frame: the frame that the lines run on.
 
         Returns:
-            The lines, in which argument i is named ``ai``; the names of the results; what other names stand for.
+            The lines, in which argument i is named ``ai``; the names of the results; the values of the other names.
         """
         leaves = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
         if not self.plan.native or len(leaves) > 1 or any(value.dtype.kind == "O" for _, value in self.plan.arguments):
@@ -128,16 +128,16 @@ class Writer:
         return lines, [name for name in names if name], {**self.scope, "frame": frame, "words": frame.words}
 
     def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
-        """The maker of the function."""
+        """Returns the compiled function ``make(frame)``."""
         filename = f"<fastgrad program {next(_numbers)}>"
         linecache.cache[filename] = len(self.source), None, self.source.splitlines(keepends=True), filename
         exec(compile(self.source, filename, "exec"), self.scope)  # noqa: S102 - our own text
-        # Not part of its own globals: it goes with the program, and the text with it.
+        # The function must not be in its own globals: that cycle would keep it and its text after the program's end.
         found: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]] = self.scope.pop("make")
         weakref.finalize(found, linecache.cache.pop, filename, None)
         return found
 
-    # ---- all in one call ---------------------------------------------------------------------------------
+    # ---- one native call ---------------------------------------------------------------------------------
 
     def _write_native(self, frame: Frame) -> None:
         total = frame.steps[-1].stop if frame.steps else 0
@@ -151,7 +151,10 @@ class Writer:
         self._lines.append(self._return(ends[-1]))
 
     def _pauses(self, frame: Frame) -> list[int]:
-        """The steps before which a long program returns to Python, so that signals are dealt with; before it changes a variable."""
+        """Returns the steps before which a long program returns to Python, so that Python handles signals.
+
+        None comes after a step that changes a variable.
+        """
         if len(self.plan.stretches) > 1:
             return []
         memory = {id(variable._array) for variable in self.plan.written}
@@ -182,10 +185,10 @@ class Writer:
             found.append(name if first[number] == i else f"{name}.copy()")
         return f"return {stretch.leaf}, [{', '.join(found)}]"
 
-    # ---- in turns ----------------------------------------------------------------------------------------
+    # ---- native steps and Python -------------------------------------------------------------------------
 
     def _write_in_turns(self, frame: Frame) -> None:
-        self._call("begin(objects, words, 0)", 0)  # gives the program its arrays
+        self._call("begin(objects, words, 0)", 0)  # sets the addresses of the caller's arrays
         position = 0
         alone = len(self.plan.stretches) == 1
         if not alone:
@@ -246,7 +249,7 @@ class Writer:
                 self._lines.append(f"copyto({name}, found[{number}])")
 
     def _array(self, place: Place, value: Value) -> str:
-        """The expression of a value's array."""
+        """Returns the expression of a value's array."""
         if isinstance(place, InPython):
             return f"v{value.number}"
         if isinstance(place, InObject):

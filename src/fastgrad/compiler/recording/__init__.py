@@ -1,1 +1,1 @@
-"""One eager run, written down."""
+"""Recording: one eager run of a function, written down as a graph."""

@@ -1,4 +1,4 @@
-"""Calls of Python from a program: what has no other form is called again at each replay."""
+"""Calls of Python from a program: a function without another form is called at each replay."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class HostCall(MadeOperation):
     Args:
         name: shown in graphs, errors and reports.
         function: takes arrays and attributes, returns an array or a tuple of arrays.
-        acts: whether it is called for what it does, even if nobody reads its result.
-        computes_nothing: whether the function returns nothing: the operation's result is then a mere True.
+        acts: whether it is called for its effect, even if its result is not read.
+        computes_nothing: whether the function returns nothing: the operation's result is then True.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class HostCall(MadeOperation):
         self.computes_nothing = computes_nothing
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:
-        """Calls the function; nobody hears of what it does."""
+        """Calls the function, hidden from recorders."""
         with unheard():
             found = self._function(*arrays, **attributes)
         return np.ones((), bool) if self.computes_nothing else found

@@ -1,4 +1,4 @@
-"""Where in the user's program something happens."""
+"""The user's line at which an event happens."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 from typing import Any
 
 _PACKAGE = __name__.partition(".")[0]
-_inside: dict[str | None, bool] = {}  # modules by name: whether their frames are passed over
+_inside: dict[str | None, bool] = {}  # modules by name: whether their frames are skipped
 
 
 def users_frame(frame: Any = None) -> Any:
-    """The innermost frame outside this package and NumPy, from ``frame`` or the caller's on; None if there is none."""
+    """Returns the innermost frame outside this package and NumPy, from ``frame`` or the caller's on; None if none."""
     frame = frame or sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__")
@@ -24,17 +24,17 @@ def users_frame(frame: Any = None) -> Any:
 
 
 def of_package(frame: Any) -> bool:
-    """Whether a frame runs code of this package."""
+    """True if a frame runs code of this package."""
     name = frame.f_globals.get("__name__") or ""
     return bool(name == _PACKAGE or name.startswith(_PACKAGE + "."))
 
 
 def users_line() -> tuple[str, int] | None:
-    """File and line of the user's program that is running."""
+    """Returns file and line of the running user's program."""
     frame = users_frame(sys._getframe(1))
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 
 def text(line: tuple[str, int] | None) -> str:
-    """A line as ``file:number``."""
+    """Returns a line as ``file:number``."""
     return "an unknown line" if line is None else f"{line[0]}:{line[1]}"

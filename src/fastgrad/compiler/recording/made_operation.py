@@ -19,11 +19,11 @@ class MadeOperation(Operation):
 
     Args:
         name: shown in graphs, errors and reports.
-        form: what it is in a graph.
+        form: its form in a graph.
 
     Attributes:
-        passes_on: the number of results, if these are the first inputs as they are, and the operation is there for its
-            gradient alone; else 0.
+        passes_on: the number of results, if these are the first inputs unchanged, and the operation only defines a
+            gradient; else 0.
     """
 
     gradient: Any = None
@@ -39,7 +39,7 @@ class MadeOperation(Operation):
         self.views = None
 
     def run(self, *arrays: Any, **attributes: Any) -> Any:
-        """The result, as an array or a tuple of arrays."""
+        """Returns the result, as an array or a tuple of arrays."""
         raise NotImplementedError
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -47,12 +47,12 @@ class MadeOperation(Operation):
 
 
 def is_differentiable(dtype: np.dtype) -> bool:
-    """Whether values of a dtype have gradients."""
+    """True if values of a dtype have gradients."""
     return dtype.kind in "fcV"
 
 
 def watched(tensors: Sequence[Tensor]) -> tuple[bool, ...]:
-    """For each tensor whether somebody may ask for gradients with respect to it."""
+    """Returns for each tensor whether a recorder watches it for gradients."""
     active = recorders.active
     return tuple(
         [is_differentiable(x._array.dtype) and any(recorder.watches(x) for recorder in active) for x in tensors]

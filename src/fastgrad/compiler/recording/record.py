@@ -1,4 +1,4 @@
-"""Recording: a program runs eagerly, with real values, and what happens is written down as a graph."""
+"""Recording: a program runs eagerly, with real values, and its operations are written down as a graph."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fastgrad.tensor import Tensor, scalars
 from fastgrad.variable import Variable
 
 _COUNTABLE = 64
-"""Numbers up to this many elements decide a program's way when the library itself asks for them."""
+"""Arrays with up to this number of elements become guards when the library itself reads their values."""
 
 
 class Comparison(NamedTuple):
@@ -37,24 +37,24 @@ class Comparison(NamedTuple):
 class Recording(recording.Recorder):
     """A recorder that writes down a program as a graph; used in a ``with`` statement around one run of it.
 
-    A tensor that a recorded operation reads is one of: an argument, the value of a variable, the result of a recorded
-    operation, a constant that was announced as such, or a tensor that was there before the run began. Any
-    other was computed from values behind the recorder's back, and can't be replayed.
+    An input of a recorded operation is one of: an argument, the value of a variable, the result of a recorded
+    operation, a constant that was announced as such, or a tensor that existed before the run began. Any
+    other tensor was computed from values without the recorder, and can't be replayed.
 
     Args:
-        arguments: the tensors that will be given anew at each replay, in order.
+        arguments: the tensors that each replay gets as inputs, in order.
 
     Attributes:
         failure: why the program can't be replayed, if it can't.
-        may_give_up: whether somebody runs the program eagerly for good if it can't be written down.
+        may_give_up: whether the caller runs the program eagerly for good if it can't be recorded.
         gave_up: whether that is so.
-        refuses: whether taking a number out of the program is an error; else the rest of the run is not written down.
-        has_own_gradients: whether the program uses gradients of the user's own that the graph does not know.
-        captured: tensors that were there before and are constants now.
+        refuses: whether reading a number into Python is an error; else the rest of the run is not recorded.
+        has_own_gradients: whether the program uses gradients of the user that the graph does not know.
+        captured: tensors that existed before and are constants now.
         created: the variables that the program has made.
         saved: the values that the variables changed by the program had before.
         device: a GPU that operations ran on; None if all ran on the host.
-        numbers: those that the program went on by, with the user's line that asked.
+        numbers: the numbers on which Python's control flow depended, with the user's lines.
     """
 
     follows_state = True
@@ -62,13 +62,13 @@ class Recording(recording.Recorder):
     def __init__(self, arguments: Sequence[Tensor]) -> None:
         self._nodes: list[Node] = []
         self._values: dict[int, Value] = {}
-        # Tensors are known by their ids: of those that go, as they do eagerly, the ids are forgotten; the others are kept.
+        # Tensors are keyed by id. Tensors die as in eager execution, and their ids are then removed; these are kept alive.
         self._kept: list[Any] = []
         self._alive: dict[int, _Alive] = {}
         self._made_here: set[int] = set()
         self._announced: set[int] = set()
         self._forget = _Forget(self._values, self._announced, self._alive)
-        self._fixed: set[int] = set()  # values that follow from constants
+        self._fixed: set[int] = set()  # ids of values that depend only on constants
         self._count = 0
         self._unexplained: list[Variable] = []
         self._outer: set[int] | None = None
@@ -87,10 +87,10 @@ class Recording(recording.Recorder):
             self._kept.append(tensor)
 
     def graph(self, results: Sequence[Tensor]) -> Graph:
-        """The program so far, with these tensors as its results.
+        """Returns the program so far, with these tensors as its results.
 
         Raises:
-            TraceError: something happened that can't be replayed.
+            TraceError: an event can't be replayed.
         """
         values = [self._value(tensor) for tensor in results]
         self._settle()
@@ -99,40 +99,40 @@ class Recording(recording.Recorder):
         return Graph(_acts_last(self._nodes), values)
 
     def holds(self, tensor: Tensor) -> bool:
-        """Whether the tensor has a place in the graph, and is no constant there."""
+        """True if the tensor has a value in the graph that is not a constant."""
         value = self._values.get(id(tensor))
         return value is not None and id(value) not in self._fixed
 
     def knows(self, tensor: Tensor) -> bool:
-        """Whether the tensor may be another one in another run: it is none of the constants."""
+        """True if the tensor may differ in another run: it is not a constant."""
         return self.holds(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
 
     def disown(self, tensors: Sequence[Tensor]) -> None:
-        """Takes tensors for ones that can't be used any more: those of a function that was written down on its own."""
+        """Marks tensors of a separately recorded function as unusable in this recording."""
         self._kept += tensors
         self._made_here.update([id(x) for x in tensors if id(x) not in self._values])
 
     @property
     def control_flow(self) -> Any:
-        """What writes branches and loops down as operations."""
+        """The recorder of branches and loops as operations."""
         from fastgrad.compiler.control_flow.control_flow import ControlFlow
 
         return ControlFlow(self)
 
     def takes_as_constant(self, tensor: Tensor) -> bool:
-        """Whether a tensor that the program returns was there before, or is always the same."""
+        """True if a returned tensor existed before, or is always the same."""
         if id(tensor) in self._values or self.knows(tensor) or tensor._owner is not None:
             return False
         if id(tensor) not in self._announced:
             self.captured.append(tensor)
         return True
 
-    # ---- what is reported --------------------------------------------------------------------------
+    # ---- events --------------------------------------------------------------------------------------
 
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """An operation becomes a node."""
+        """Records an operation as a node."""
         if operation.run is None:
             self._own_gradient(operation, inputs, outputs)
             return
@@ -148,7 +148,7 @@ class Recording(recording.Recorder):
             self.device = self.device or device_of(tensor._array)
 
     def _own_gradient(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
-        """What the function computes is recorded as it runs; its gradient becomes a graph, for whoever asks for it later."""
+        """Records a user-defined gradient as a graph, for later gradients; the forward run is recorded already."""
         found = self.control_flow.own_gradient(operation, inputs, outputs)
         if found is None:
             self.has_own_gradients = True
@@ -160,34 +160,34 @@ class Recording(recording.Recorder):
             self._bind(tensor, value)
 
     def on_constant(self, tensor: Tensor) -> None:
-        """A constant becomes a node when it is first used."""
+        """Announces a constant; it becomes a node at its first use."""
         self._made_here.discard(id(tensor))
         self._announced.add(id(tensor))
         self._follow(tensor)
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
-        """A variable's value becomes a node when it is first read after a change."""
+        """Records a variable's value as a node at the first read after a change."""
         if id(tensor) not in self._values:
             self._bind(tensor, self._node(Kind.READ, variable, outputs=(tensor,)).outputs[0])
             self._kept.append(tensor)
 
     def on_create(self, variable: Variable) -> None:
-        """A program that makes variables is recorded again the next time, when they are there."""
+        """Notes that a program made variables; it is recorded again the next time, when they exist."""
         if not variable._made_quietly:
             self.created.append(variable)
 
     def on_write(self, variable: Variable) -> None:
-        """The change must be explained by ``on_assign`` before anything else is recorded."""
+        """Notes a change of a variable; ``on_assign`` must explain it before any other event."""
         self.saved.keep(variable)
         self._unexplained.append(variable)
 
     def on_assign(self, variable: Variable, tensor: Tensor) -> None:
-        """An assignment becomes a node."""
+        """Records an assignment as a node."""
         self._unexplained = [other for other in self._unexplained if other is not variable]
         self._node(Kind.ASSIGN, variable, (self._value(tensor),))
 
     def on_effect(self, what: str) -> None:
-        """What no replay can do again is not to be replayed."""
+        """Fails the recording: a replay can't repeat this effect."""
         self._fail(
             f"{text(users_line())}: {what} while tf.function recorded. A recorded function is replayed without its Python, which "
             "would not do this again. Do it outside of the function; or run everything eagerly: "
@@ -195,7 +195,7 @@ class Recording(recording.Recorder):
         )
 
     def on_element(self) -> None:
-        """A loop over a dataset goes on until its end, whenever that is: the rest of the run is not written down."""
+        """Stops the recording at a loop over a dataset, which has an unknown number of elements."""
         if not self.may_give_up:
             self._fail(
                 f"{text(users_line())}: this line takes an element of a dataset in a part of a program that is written down as an "
@@ -209,7 +209,7 @@ class Recording(recording.Recorder):
         recording.stop(self)
 
     def on_call(self, name: str, function: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], acts: bool) -> None:
-        """A call of Python becomes an operation that calls it again."""
+        """Records a call of Python as an operation that calls it at each replay."""
         call = HostCall(name, function, acts, not outputs)
         values = tuple([self._value(x) for x in inputs])
         if not outputs:
@@ -221,10 +221,10 @@ class Recording(recording.Recorder):
             self._bind(tensor, value)
 
     def on_value(self, tensor: Tensor, kind: str) -> None:
-        """Going on by a value is a guard; taking numbers out of the program is not to be replayed.
+        """Records control flow by a value as a guard; reading numbers into Python can't be replayed.
 
         Raises:
-            TraceError: the program asks for a number that it could not have been recorded without.
+            TraceError: the program reads a number that a replay could not compute.
         """
         if not self.knows(tensor):
             return  # a constant, the same each time
@@ -248,7 +248,7 @@ class Recording(recording.Recorder):
             self.numbers.append((users_line(), found))
 
     def _guard_count(self, operation: Any, inputs: tuple[Value, ...], attributes: dict[str, Any], found: int) -> None:
-        """The program goes on only if the operation will give a result of this size."""
+        """Adds a guard on the size of the operation's result."""
         counting = HostCall(
             f"{operation.name}_count", lambda *arrays, **options: np.array(operation.count(*arrays, **options))
         )
@@ -257,7 +257,7 @@ class Recording(recording.Recorder):
         self._guard(count, found, "int")
 
     def _guard_elements(self, value: Value, found: np.ndarray) -> None:
-        """The program goes on only if these are the elements: a comparison with a constant."""
+        """Adds a guard on the elements: a comparison with a constant."""
         wanted = self._new(Kind.CONSTANT, np.array(found), (), found)
         same = self._new(Kind.OPERATION, TABLE["equal"], (value, wanted), np.ones(found.shape, bool))
         if found.ndim:
@@ -310,7 +310,7 @@ class Recording(recording.Recorder):
         like: np.ndarray,
         attributes: dict[str, Any] | None = None,
     ) -> Value:
-        """The value of a node for which the program itself has no tensor."""
+        """Returns the value of a new node for which the program itself has no tensor."""
         self._settle()
         value = Value(like.shape, like.dtype, self._count)
         self._count += 1
@@ -328,7 +328,7 @@ class Recording(recording.Recorder):
         self._follow(tensor)
 
     def _follow(self, tensor: Tensor) -> None:
-        """Forgets the tensor when it goes."""
+        """Removes the tensor's id from the recording when the tensor is deleted."""
         if id(tensor) not in self._alive:
             alive = self._alive[id(tensor)] = _Alive(tensor, self._forget)
             alive.key = id(tensor)
@@ -336,7 +336,7 @@ class Recording(recording.Recorder):
     def _value(self, tensor: Tensor) -> Value:
         value = self._values.get(id(tensor))
         if value is None:
-            # A Python number as a tensor is kept for later, and may have been made here while nobody listened.
+            # Tensors of Python numbers are cached, and may have been made here while recorders were off.
             if id(tensor) in self._made_here and not any(tensor is kept for kept in scalars.values()):
                 self._fail(
                     f"{text(users_line())}: this line makes a tensor from the values of others in a way that tf.function can't "
@@ -372,23 +372,23 @@ class Recording(recording.Recorder):
 
 
 class _Births(threading.local):
-    """While somebody records, notes each tensor that its thread makes.
+    """Notes each tensor that a thread makes during a recording.
 
-    So those made behind the recorder's back are told from those that were there before. ``Tensor`` itself knows
-    nothing of it: its ``__init__`` is exchanged for the time of a recording, and a tensor costs nothing otherwise.
+    So tensors made without the recorder can be told from those that existed before. ``Tensor`` itself has no code for
+    it: its ``__init__`` is replaced during a recording, and a tensor costs nothing extra otherwise.
     """
 
     made_here: set[int] | None = None
     apart: set[int] | None = None
 
     def install(self) -> None:
-        """Notes births from now on."""
+        """Starts noting new tensors."""
         with _lock:
             _recordings.append(self)
             Tensor.__init__ = _noted  # type: ignore[method-assign]
 
     def remove(self) -> None:
-        """Ends what ``install`` began."""
+        """Undoes ``install``."""
         with _lock:
             _recordings.pop()
             if not _recordings:
@@ -400,7 +400,7 @@ _births = _Births()
 
 @contextmanager
 def apart() -> Iterator[None]:
-    """What this thread does inside the ``with`` is no part of what is recorded around it, and neither are its tensors: all on the host."""
+    """Hides the thread's actions and new tensors inside the ``with`` from outer recordings; all run on the host."""
     before, before_apart = _births.made_here, _births.apart
     _births.made_here, _births.apart = None, set()
     try:
@@ -409,7 +409,7 @@ def apart() -> Iterator[None]:
     finally:
         made = _births.apart
         if before is not None:
-            before -= made  # some have the ids of tensors that are gone
+            before -= made  # some have the ids of deleted tensors
         if before_apart is not None:
             before_apart |= made
         _births.made_here, _births.apart = before, before_apart
@@ -429,7 +429,7 @@ def _noted(self: Tensor, array: np.ndarray) -> None:
 
 
 class _Alive(weakref.ref):
-    """A weak reference that knows the id of what it refers to."""
+    """A weak reference that knows the id of its referent."""
 
     __slots__ = ("key",)
 
@@ -437,7 +437,7 @@ class _Alive(weakref.ref):
 
 
 class _Forget:
-    """Takes the id of a tensor that is gone out of a recording."""
+    """Removes the id of a deleted tensor from a recording."""
 
     __slots__ = ("_alive", "_announced", "_values")
 
@@ -451,7 +451,7 @@ class _Forget:
 
 
 def _acts_last(nodes: list[Node]) -> list[Node]:
-    """The nodes, those that act on the world but compute nothing moved behind the last guard: it may begin the run anew."""
+    """Returns the nodes, with those that only act on the world moved after the last guard: it may restart the run."""
     last = max([position for position, node in enumerate(nodes) if node.kind is Kind.GUARD], default=-1)
     moved = [node for node in nodes[:last] if isinstance(node.payload, HostCall) and node.payload.computes_nothing]
     if last < 0 or not moved:
@@ -461,7 +461,7 @@ def _acts_last(nodes: list[Node]) -> list[Node]:
 
 
 def _asked_within() -> bool:
-    """Whether a value is asked for by this package's own code, not by the user's."""
+    """True if this package's own code reads a value, not the user's."""
     frame: Any = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__") in _ASKING:
         frame = frame.f_back

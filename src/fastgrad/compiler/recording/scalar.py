@@ -1,4 +1,4 @@
-"""A Python number that changes from call to call: a run-time input of the program until its value is asked for."""
+"""A Python number that changes from call to call: a run-time input of the program until Python reads its value."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _BY_VALUE = (int, float, complex, np.ndarray, np.generic)
 
 
 class Scalar:
-    """Stands for a Python float in a recorded function.
+    """Replaces a Python float in a recorded function.
 
-    Beside a tensor it acts as the float does: it takes the tensor's dtype, and is rounded to it. It is no float, so that
-    nobody reads its value unnoticed: who asks for it (``float()``, ``math.exp``, a comparison) makes it part of the key.
+    Beside a tensor it acts as the float does: it takes the tensor's dtype, and is rounded to it. It is not a float, so that
+    each read of its value is noticed: a read (``float()``, ``math.exp``, a comparison) makes the value part of the key.
 
     Args:
         tensor: its value, float64, shape ().
-        asked: called when the Python value is asked for.
+        asked: called when the Python value is read.
     """
 
     __slots__ = ("_asked", "_by_dtype", "_tensor")
 
-    __array_ufunc__ = None  # NumPy's operators leave it to these
+    __array_ufunc__ = None  # NumPy's operators then defer to this class
 
     def __init__(self, tensor: Tensor, asked: Callable[[], None]) -> None:
         self._tensor = tensor
@@ -37,7 +37,7 @@ class Scalar:
         self._by_dtype: dict[Any, Tensor] = {}
 
     def _as_tensor(self, dtype: DType | None) -> Tensor:
-        """The number as a tensor of a dtype (default float32), rounded as a Python float is."""
+        """Returns the number as a tensor of a dtype (default float32), rounded as a Python float is."""
         wanted = dtype or float32
         if not wanted.is_floating:
             return constant_tensor(array_of(float(self), wanted))  # an error, or a complex number
@@ -74,7 +74,7 @@ class Scalar:
 
 
 def _computed(name: str, row: str, turned: bool) -> Callable[[Scalar, Any], Any]:
-    """Arithmetic with Python numbers, in float64 as Python does it; with tensors it is theirs."""
+    """Returns a method for arithmetic with Python numbers, in float64 as in Python; tensors use their own operator."""
     plain: Any = getattr(operator, name)
 
     def method(self: Scalar, other: Any) -> Any:

@@ -1,4 +1,4 @@
-"""State as it was: what a call changed before it failed, or before it met a guard, is put back."""
+"""Saved state: restores the variables that a call changed before it failed, or before it reached a guard."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fastgrad.variable import Variable, write, writing
 
 
 class Saved:
-    """Values of variables, to which they can go back.
+    """Values of variables, which can be restored.
 
-    A value is kept as a reading of the variable, that whoever else has read it shares, and that is copied when the variable changes.
+    A value is kept as a read of the variable. Other reads share it, and it is copied when the variable changes.
     """
 
     def __init__(self, variables: Iterable[Variable] = ()) -> None:
@@ -29,15 +29,15 @@ class Saved:
                 self._values[id(variable)] = variable, variable._read_as_stored()
 
     def restore(self) -> None:
-        """Puts all saved values back."""
+        """Restores all saved values."""
         with unheard(), writing.lock:
             for variable, value in self._values.values():
                 write(variable._writable(), value._array)
 
     def now(self) -> Saved:
-        """The present values of the same variables."""
+        """Returns the present values of the same variables."""
         return Saved(variable for variable, _ in self._values.values())
 
     def items(self) -> Iterable[tuple[Variable, np.ndarray]]:
-        """Each variable with its saved value."""
+        """Returns each variable with its saved value."""
         return ((variable, value._array) for variable, value in self._values.values())

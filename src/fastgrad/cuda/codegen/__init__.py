@@ -1,1 +1,1 @@
-"""From a body to a GPU's machine code: what a CPU has in `kernels.codegen`."""
+"""Compilation of a kernel's body to a GPU's machine code, as `kernels.codegen` does for a CPU."""

@@ -1,4 +1,4 @@
-"""Copies of kernels' bodies whose globals are what a compiler, or Python itself, can run."""
+"""Copies of kernel bodies whose globals a GPU compiler, or plain Python, can run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from fastgrad.kernels.codegen.body import ByDtype, Special, is_scalar_function
 
 
 class NotForGpus(RuntimeError):
-    """A body has something that no GPU does."""
+    """The error for a body that uses something a GPU can't do."""
 
 
 def rebound(function: FunctionType, types: Mapping[str, Any], substitute: Callable[[Any], Any]) -> FunctionType:
-    """A copy of a function with globals of its own.
+    """Returns a copy of a function with its own globals.
 
     Args:
         function: a body, or a function that it calls.
-        types: the value of each name that stands for a type, and by dtype's name that of NumPy's types.
-        substitute: gives what stands for a special, a scalar function or a choice of these.
+        types: the value of each name of a type: of type variables, and of NumPy's types by dtype name.
+        substitute: returns the replacement of a special, of a scalar function or of a choice of scalar functions by dtype.
     """
     scope = {name: value for name, value in function.__globals__.items() if name.startswith("__")}
     for name in function.__code__.co_names:
@@ -36,5 +36,5 @@ def rebound(function: FunctionType, types: Mapping[str, Any], substitute: Callab
 
 
 def bits_of(dtype: str) -> str:
-    """The integers that `T_bits` stands for where T is this dtype."""
+    """Returns the integer type that `T_bits` means if T is ``dtype``."""
     return "int32" if dtype in ("float32", "int32") else "int64"

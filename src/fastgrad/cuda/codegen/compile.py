@@ -1,6 +1,6 @@
-"""From a kernel to PTX, the GPU's assembly language, by numba-cuda.
+"""Compiles a kernel to PTX, the GPU's assembly language, by numba-cuda.
 
-No driver and no GPU is needed for that; `link` makes machine code of the PTX. Numba is imported when something is compiled.
+This needs neither a driver nor a GPU; `link` makes machine code of the PTX. The first compilation imports Numba.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ COMPILERS = (
     *("numba-cuda", "numba", "llvmlite"),
     *("nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-nvjitlink", "nvidia-nvvm"),
 )
-"""The packages that make machine code, whose versions that depends on."""
+"""The packages that make machine code; the code depends on their versions."""
 
 
 def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> str:
-    """The PTX of a kernel; its entry is `entry.ENTRY`.
+    """Compiles a kernel to PTX; the entry is `entry.ENTRY`.
 
     Args:
-        kernel: what is compiled.
+        kernel: the kernel to compile.
         dtypes: the dtype of each type variable.
         capability: the compute capability of the GPU, times ten: 80, 90, 100, ...
 
     Raises:
-        TypeError: dtypes that the kernel is not for.
-        NotForGpus: the body has something that no GPU does.
-        RuntimeError: numba-cuda refuses it; the message has its reason.
+        TypeError: the kernel does not support the dtypes.
+        NotForGpus: the body uses something that a GPU can't do.
+        RuntimeError: numba-cuda rejects the body; the message has its reason.
     """
     variables = kernel.checked_types(dtypes)
     from fastgrad.cuda.codegen import numba_cuda
@@ -53,10 +53,10 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
 
 
 def content_of(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> str:
-    """All that a kernel's machine code depends on but the GPU, as a text; Numba is not imported for it.
+    """Returns all that a kernel's machine code depends on, except the GPU, as text. Does not import Numba.
 
     Raises:
-        TypeError: dtypes that the kernel is not for.
+        TypeError: the kernel does not support the dtypes.
     """
     variables = kernel.checked_types(dtypes)
     lines = [
@@ -71,7 +71,7 @@ def content_of(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _compilers() -> str:
-    """What makes machine code of a body, and of which versions."""
+    """Returns the versions of all that makes machine code of a body."""
     folder = Path(__file__).parent
     ours = digest(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py"))))
     functions = [
@@ -84,7 +84,7 @@ def _compilers() -> str:
 
 
 def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Any:
-    """Numba's type of a parameter."""
+    """Returns Numba's type of a parameter."""
     from fastgrad.cuda.codegen.numba_cuda import types
 
     if parameter.kind in ARRAY_KINDS + LIST_KINDS:
@@ -96,14 +96,14 @@ def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Any:
 
 
 def _number(dtype: str) -> Any:
-    """Numba's type of the elements of a dtype."""
+    """Returns Numba's type of an element of a dtype."""
     from fastgrad.cuda.codegen.numba_cuda import types
 
     return types.uint8 if dtype == "bool" else getattr(types, dtype)
 
 
 class _Types(dict[str, Any]):
-    """Numba's types by the names of dtypes, and by those of type variables."""
+    """Numba's types by names of dtypes and of type variables."""
 
     def __missing__(self, name: str) -> Any:
         return _number(name)
@@ -111,7 +111,7 @@ class _Types(dict[str, Any]):
 
 @functools.lru_cache(maxsize=4096)
 def _substitute(value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
-    """What stands for a global of a body that is no number."""
+    """Returns the replacement of a global of a body that is not a number."""
     from fastgrad.cuda.codegen.intrinsics import SPECIALS
     from fastgrad.cuda.codegen.numba_cuda import ChosenFunction
 
@@ -127,7 +127,7 @@ def _substitute(value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
 
 @functools.cache
 def _plain(function: Any) -> Any:
-    """An intrinsic, or a function that needs no globals but numba-cuda's."""
+    """Returns an intrinsic, or a device function whose globals numba-cuda can use unchanged."""
     from fastgrad.cuda.codegen.numba_cuda import DeviceFunction
 
     return DeviceFunction(function) if isinstance(function, FunctionType) else function
@@ -140,7 +140,7 @@ def _device_function(function: FunctionType, variables: tuple[tuple[str, str], .
 
 
 def _bound(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> FunctionType:
-    """A copy of a function that numba-cuda can compile."""
+    """Returns a copy of a function that numba-cuda can compile."""
     types = {name: _number(dtype) for name, dtype in variables}
     types |= {name + "_bits": _number(bits_of(dtype)) for name, dtype in variables}
     return rebound(function, _Types(types), lambda value: _substitute(value, variables))

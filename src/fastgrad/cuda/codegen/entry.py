@@ -1,4 +1,4 @@
-"""The entry of a kernel: the function that a GPU's threads begin with, written in Python for each kernel."""
+"""The entry of a kernel: the function where a GPU's threads begin, generated in Python for each kernel."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ arrays_are_aligned = Special("arrays_are_aligned")
 """`arrays_are_aligned()`: promises that all arrays of the entry begin at multiples of 128 bits."""
 
 arrays_are_distinct = Special("arrays_are_distinct")
-"""`arrays_are_distinct()`: promises, beside, that none overlap."""
+"""`arrays_are_distinct()`: promises the same, and that no arrays overlap."""
 
 keep_least = Special("keep_least")
-"""`keep_least(answer, status)`: answer[0] = the smaller of the two as unsigned integers, in one step for all threads."""
+"""`keep_least(answer, status)`: atomically sets answer[0] to the smaller of the two as unsigned integers."""
 
 unit_of_work = Special("unit_of_work")
-"""`unit_of_work(unit)`: the unit."""
+"""`unit_of_work(unit)`: the number of the unit."""
 
 _NAMES: dict[str, Any] = {
     special.name: special
@@ -36,11 +36,11 @@ _NAMES: dict[str, Any] = {
 
 
 def entry_of(kernel: DeviceKernel, body: Any) -> FunctionType:
-    """The entry as a function of Python.
+    """Returns the entry as a Python function.
 
     Args:
-        kernel: what it is for.
-        body: what it calls as the kernel's body.
+        kernel: the kernel of the entry.
+        body: the function that the entry calls as the kernel's body.
     """
     source, scope = entry_source(kernel), {"__name__": __name__, **_NAMES, "body": body}
     filename = f"<fastgrad entry of {kernel.name}>"
@@ -51,12 +51,12 @@ def entry_of(kernel: DeviceKernel, body: Any) -> FunctionType:
 
 
 def entry_source(kernel: DeviceKernel) -> str:
-    """The text of the entry, which deals the units of work out to threads, or to blocks whose threads share it.
+    """Returns the text of the entry, which distributes units of work to threads, or to blocks that share them.
 
-    Its parameters are those `given`, the address of the answer, and the number of units. Of the answers >= 0, with which units say
-    that they are not fine, the smallest is kept at the address `answer`.
+    Its parameters are those of `given`, the address of the answer, and the number of units. An answer >= 0 reports an error in a
+    unit; the smallest one is kept at the address `answer`.
     """
-    names = [f"{p.name}_" for p in kernel.given]  # none of which is a name of the text below
+    names = [f"{p.name}_" for p in kernel.given]  # no name of the text below has an underscore at its end
     passed = [f"{name}[0]" if p.name in kernel.read else name for name, p in zip(names, kernel.given, strict=True)]
     if kernel.is_shared:
         place = [parameter.name for parameter in kernel.signature.parameters].index(SHARE[0])

@@ -1,4 +1,4 @@
-"""What the names of `kernels.codegen.body` and `cuda.codegen.body` are for numba-cuda: its own functions, or intrinsics."""
+"""Implementations for numba-cuda of the names of `kernels.codegen.body` and `cuda.codegen.body`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastgrad.cuda.codegen.numba_cuda import cgutils, cuda, intrinsic, types
 from fastgrad.kernels.codegen import body
 
 ALIGNMENT = 16
-"""Bytes: arrays begin at multiples of it, and it is the widest access."""
+"""The alignment of arrays in bytes; also the widest access."""
 _WARP_MASK = -1
 _SHARED = 3  # the number of the address space of shared memory
 
@@ -37,7 +37,10 @@ def blocks() -> Any:
 
 
 def _promising(noalias: bool) -> Any:
-    """The entry's pointers but the last, which is that of the answer, are aligned; if `noalias`, what they point to is distinct."""
+    """Promises that the entry's pointers but the last are aligned; with `noalias` also that their memory is distinct.
+
+    The last pointer is the answer's.
+    """
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointers = [a for a in builder.function.args[1:] if isinstance(a.type, ir.PointerType)]
@@ -62,7 +65,7 @@ def arrays_are_distinct(context: Any) -> Any:
 
 @intrinsic
 def keep_least(context: Any, answer: Any, status: Any) -> Any:
-    """-1, that all is well, is the greatest of all."""
+    """-1, which means no error, is the greatest unsigned integer."""
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         builder.atomic_rmw("umin", args[0], args[1], "monotonic")
@@ -73,10 +76,10 @@ def keep_least(context: Any, answer: Any, status: Any) -> Any:
 
 @intrinsic
 def unit_of_work(context: Any, unit: Any) -> Any:
-    """Its number, by an instruction that hides how it follows from the one before.
+    """Returns the unit's number by an instruction that hides its relation to the previous number.
 
-    Else NVVM replaces the addresses in the loop over units by pointers that grow, of which it does not know any more that they are
-    aligned, and neighbouring elements are not one access.
+    Otherwise NVVM replaces the addresses in the loop over units by growing pointers. Then it no longer knows their alignment, and
+    loads of neighbouring elements are not merged to one access.
     """
 
     def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -141,7 +144,7 @@ def store_aligned(context: Any, array: Any, index: Any, value: Any) -> Any:
 
 
 def prefetch(array: Any, index: Any) -> None:
-    """Nothing: other threads work while this one waits."""
+    """Does nothing: other threads work while one thread waits for memory."""
 
 
 @intrinsic
@@ -255,4 +258,4 @@ SPECIALS: dict[body.Special, Any] = {
     of_gpus.thread: thread,
     of_gpus.threads: threads,
 }
-"""By special its intrinsic, or a function for numba-cuda to compile. `library.OF_GPU` has those that are made of these."""
+"""Each special's intrinsic, or a function that numba-cuda compiles. `library.OF_GPU` has functions made of these."""

@@ -13,7 +13,7 @@ from fastgrad.kernels.codegen.build import Kernel, source_of
 from fastgrad.kernels.codegen.signature import SHARE, Parameter, Signature, parse_signature
 
 THREADS = 256
-"""How many threads a block has, where a kernel does not say."""
+"""The default number of threads in a block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,15 +21,15 @@ class DeviceKernel:
     """A kernel for a GPU.
 
     Attributes:
-        function: its body; if two neighbouring parameters are `first` and `last`, they are the units of work that a call does,
-            else all the work is one unit.
+        function: its body. If two neighbouring parameters are `first` and `last`, they are the units of work of a call;
+            otherwise all the work is one unit.
         signature: its parameters.
-        variables: the names of the dtypes that each of its type variables may be.
-        threads: how many a block has.
-        together: whether units are dealt out to blocks, whose threads share the work on them; else to single threads.
+        variables: the names of the dtypes that each type variable may have.
+        threads: the number of threads in a block.
+        together: whether units go to blocks, whose threads share the work; otherwise units go to single threads.
         noalias: whether no two arrays overlap.
-        exact: whether the body is for just as many threads; else any multiple of a warp will do.
-        read: names of parameters that are a `float` to the body, which are read from memory when the kernel runs.
+        exact: whether the body needs exactly this number of threads; otherwise any multiple of a warp works.
+        read: names of `float` parameters of the body that the entry reads from memory when the kernel runs.
     """
 
     function: FunctionType
@@ -42,15 +42,15 @@ class DeviceKernel:
     read: frozenset[str] = frozenset()
 
     def with_threads(self, threads: int) -> DeviceKernel:
-        """The same with as many threads in a block."""
+        """Returns the kernel with another number of threads in a block."""
         return _variant(self, threads, self.read, self.noalias)
 
     def reading(self, names: frozenset[str]) -> DeviceKernel:
-        """The same, but these numbers are in memory."""
+        """Returns the kernel with the `float` parameters of these names read from memory."""
         return _variant(self, self.threads, names, self.noalias)
 
     def overlapping(self) -> DeviceKernel:
-        """The same for arrays that overlap."""
+        """Returns the kernel for arrays that may overlap."""
         return _variant(self, self.threads, self.read, False)
 
     @property
@@ -60,20 +60,20 @@ class DeviceKernel:
 
     @property
     def is_shared(self) -> bool:
-        """Whether it has units of work."""
+        """Whether the kernel has units of work."""
         return self.signature.takes_shares
 
     @property
     def given(self) -> tuple[Parameter, ...]:
-        """The parameters of its entry, which are followed by where its answer goes, and the number of units."""
+        """The parameters of the entry, without the last two: the answer's address and the number of units."""
         own = [parameter for parameter in self.signature.parameters if parameter.name not in SHARE]
         return tuple([Parameter(one.name, "in", "float64") if one.name in self.read else one for one in own])
 
     def checked_types(self, given: Mapping[str, Any]) -> dict[str, str]:
-        """The names of the dtypes for the type variables.
+        """Returns the names of the dtypes for the type variables.
 
         Raises:
-            TypeError: one is missing, or is none that the kernel is for.
+            TypeError: a dtype is missing, or the kernel does not support it.
         """
         names = {name: str(dtype) for name, dtype in given.items()}
         if names.keys() != self.variables.keys():
@@ -93,26 +93,26 @@ def _variant(kernel: DeviceKernel, threads: int, read: frozenset[str], noalias: 
 def device_kernel(
     signature: str, *, threads: int = THREADS, exact: bool = False, **variables: tuple[str, ...]
 ) -> Callable[[Any], DeviceKernel]:
-    """Declares a kernel whose threads work together, block by block.
+    """Returns a decorator that declares a kernel whose units go to blocks.
 
     Args:
-        signature: as `kernels.codegen.build.kernel` takes it; the last two parameters are `first: int, last: int`.
-        threads: how many a block has; a multiple of the 32 of a warp.
-        exact: whether the body is for just as many.
-        variables: the dtypes that each type variable stands for.
+        signature: as in `kernels.codegen.build.kernel`. The last two parameters are `first: int, last: int`.
+        threads: the number of threads in a block, a multiple of the 32 of a warp.
+        exact: whether the body needs exactly this number of threads.
+        variables: the dtypes of each type variable.
     """
     parsed = parse_signature(signature)
     return lambda function: DeviceKernel(function, parsed, variables, threads, together=True, exact=exact)
 
 
 def on_device(kernel: Kernel) -> DeviceKernel:
-    """A CPU's kernel, as one whose units are dealt out to single threads."""
+    """Converts a CPU kernel to a GPU kernel whose units go to single threads."""
     variables = {name: tuple([dtype.name for dtype in dtypes]) for name, dtypes in kernel.variables.items()}
     return DeviceKernel(kernel.function, kernel.signature, variables, noalias=kernel.noalias)
 
 
 class OnDevice(NamedTuple):
-    """What is the kernel of a launch on a GPU: what is compiled, and the dtype of each of its type variables."""
+    """The kernel of a launch on a GPU, with the dtype of each type variable."""
 
     kernel: DeviceKernel
     dtypes: Mapping[str, str]
@@ -127,7 +127,7 @@ _known: WeakKeyDictionary[Any, OnDevice] = WeakKeyDictionary()
 
 
 def of_native(native: Any) -> OnDevice:
-    """The same of a native function, which a `Kernel` gave for some dtypes."""
+    """Returns the GPU kernel of a native function, which a `Kernel` compiled for some dtypes."""
     conversion, source = native.__self__, source_of(native)
     assert source is not None, f"{native.__name__} is for the host alone"
     if conversion not in _known:
@@ -138,4 +138,4 @@ def of_native(native: Any) -> OnDevice:
 
 
 NO_ANSWER = (1 << 64) - 1
-"""What stands where the answer goes before a kernel runs. Kernels whose answer is no status leave it there."""
+"""The initial value of the answer. A kernel without a status leaves it unchanged."""

@@ -1,6 +1,6 @@
-"""What the C library does for those few elements that loops on a CPU leave to it (`kernels.codegen.body.LibraryCall`), for a GPU.
+"""GPU versions of the C library calls that CPU loops make for rare elements (`kernels.codegen.body.LibraryCall`).
 
-These are sines of far angles, by as many digits of 2 / pi as they need (Payne and Hanek 1983), and remainders of large quotients.
+These are sines of large angles, with as many digits of 2 / pi as needed (Payne and Hanek 1983), and remainders of large quotients.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LOW = 0xFFFFFFFF
 
 @scalar_function
 def _last_digits(i):
-    """The 64 bits with the number i > 11."""
+    """Returns 64 bits of 2 / pi by their number i > 11."""
     if i == 12:
         return uint64(0x1FF897FFDE05980F)
     if i == 13:
@@ -63,7 +63,7 @@ def _last_digits(i):
 
 @scalar_function
 def _digits(i):
-    """The 64 bits of 2 / pi with the number i: 1 has the first ones behind its point."""
+    """Returns 64 bits of 2 / pi by their number i; number 1 holds the first bits after the point."""
     if i == 1:
         return uint64(0xA2F9836E4E441529)
     if i == 2:
@@ -91,13 +91,13 @@ def _digits(i):
 
 @scalar_function
 def _digits_from(i, shift):
-    """64 bits that begin `shift` behind the beginning of `_digits(i)`."""
+    """Returns the 64 bits that begin `shift` bits after the start of `_digits(i)`."""
     return (_digits(i) << shift) | ((_digits(i + 1) >> (uint64(63) - shift)) >> uint64(1))
 
 
 @scalar_function
 def _high_product(a, b):
-    """The upper 64 bits of a product of two integers of 64."""
+    """Returns the upper 64 bits of the product of two 64-bit integers."""
     a_low, a_high = a & uint64(LOW), a >> uint64(32)
     b_low, b_high = b & uint64(LOW), b >> uint64(32)
     cross = a_high * b_low + ((a_low * b_low) >> uint64(32))
@@ -106,7 +106,7 @@ def _high_product(a, b):
 
 
 def _whole_parts32(x):
-    """Integers m and e, for which x >= 0 is m 2^e."""
+    """Returns integers m and e with x = m 2^e, for x >= 0."""
     bits = float_bits(x)
     return uint64((bits & 0x7FFFFF) | 0x800000), int64((bits >> 23) & 255) - 150
 
@@ -120,7 +120,7 @@ _whole_parts = by_dtype(float32=_whole_parts32, float64=_whole_parts64)
 
 
 def _quarter_rest32(x):
-    """x times what pi / 2 has beyond its rounding."""
+    """Returns x times the rounding error of pi / 2."""
     return x * T(2 * QUARTER_REST32)
 
 
@@ -133,9 +133,9 @@ _quarter_rest = by_dtype(float32=_quarter_rest32, float64=_quarter_rest64)
 
 @scalar_function
 def _quarters(x):
-    """x >= 1 less the nearest multiple of pi / 2, what the rounding of that took from it, and which of four that multiple is."""
+    """Returns x >= 1 less the nearest multiple of pi / 2, its rounding error, and the multiple modulo 4."""
     m, e = _whole_parts(x)
-    begin = e + 62  # bits of 2 / pi before that one give multiples of 4
+    begin = e + 62  # earlier bits of 2 / pi give multiples of 4
     i, shift = begin >> 6, uint64(begin & 63)
     second, third = _digits_from(i + 1, shift), _digits_from(i + 2, shift)
     low = m * second + _high_product(m, third)
@@ -155,7 +155,7 @@ def _quarters(x):
 
 @scalar_function
 def far_sine(x):
-    """The sine."""
+    """Returns the sine."""
     r, rest, quarter = _quarters(math.fabs(x))
     y = sine_of_quarters(r, rest, quarter)
     return math.copysign(T(1), x) * y if math.fabs(x) < T(math.inf) else x - x
@@ -163,14 +163,14 @@ def far_sine(x):
 
 @scalar_function
 def far_cosine(x):
-    """The cosine."""
+    """Returns the cosine."""
     r, rest, quarter = _quarters(math.fabs(x))
     return sine_of_quarters(r, rest, quarter + 1) if math.fabs(x) < T(math.inf) else x - x
 
 
 @scalar_function
 def far_tangent(x):
-    """The tangent."""
+    """Returns the tangent."""
     r, rest, quarter = _quarters(math.fabs(x))
     y = tangent_of_quarters(r, rest, quarter)
     return math.copysign(T(1), x) * y if math.fabs(x) < T(math.inf) else x - x
@@ -178,7 +178,7 @@ def far_tangent(x):
 
 @scalar_function
 def remainder(a, b):
-    """a - b n exactly, where n is a / b without its fraction (C: fmod)."""
+    """Returns a - b n exactly, where n is a / b without its fraction (C: fmod)."""
     r, divisor = math.fabs(a), math.fabs(b)
     if not (r < T(math.inf) and divisor > 0):
         return (a * b) / (a * b)
@@ -202,12 +202,12 @@ def _scale64(x, k):
 
 
 scale_in_two_steps = by_dtype(float32=_scale32, float64=_scale64)
-"""x 2^k, whose first step is exact, as the power itself may be out of range."""
+"""x 2^k in two steps. The first step is exact; 2^k itself may be out of range."""
 
 
 @scalar_function
 def copy_panel(b, b_at, b_k, b_column, target, target_row, depth, columns):
-    """See `pack_panel`; nothing is filled up, as a thread's vectors have one element."""
+    """Copies a panel as `pack_panel` does, without padding: a thread's vectors have one element."""
     for k in range(depth):
         for column in range(columns):
             target[k * target_row + column] = b[b_at + k * b_k + column * b_column]
@@ -222,4 +222,4 @@ OF_GPU: Mapping[Any, Any] = {
     pack_panel: copy_panel,
     scale_by_power_of_two: scale_in_two_steps,
 }
-"""Functions of numbers that take the place of a special, or of another function, on every GPU."""
+"""Functions that replace a special, or another scalar function, on every GPU."""

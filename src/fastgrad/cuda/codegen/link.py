@@ -1,4 +1,4 @@
-"""From PTX to a GPU's machine code, by NVIDIA's nvJitLink, which needs neither a driver nor a GPU; cuda-core calls it."""
+"""Links PTX to a GPU's machine code by NVIDIA's nvJitLink, called by cuda-core. It needs neither a driver nor a GPU."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 
 class Cubin(NamedTuple):
-    """Machine code, and what it needs of a GPU.
+    """Machine code, and the resources that it needs.
 
     Attributes:
         code: an ELF file that the driver loads.
-        registers: how many a thread uses.
-        stack, spills, shared: bytes of memory: of a thread's stack, of registers that did not fit, of a block.
+        registers: the number of registers of a thread.
+        stack, spills, shared: bytes of memory: a thread's stack, spilled registers, a block's shared memory.
     """
 
     code: bytes
@@ -23,14 +23,14 @@ class Cubin(NamedTuple):
 
 
 def link(ptx: str, capability: int) -> Cubin:
-    """The machine code of a kernel.
+    """Links the PTX of a kernel to machine code.
 
     Args:
-        ptx: what `compile_ptx` gave.
+        ptx: the result of `compile_ptx`.
         capability: the compute capability of the GPU, times ten.
 
     Raises:
-        RuntimeError: the linker refuses it; the message has its reason.
+        RuntimeError: the linker rejects the PTX; the message has its reason.
     """
     from cuda.core import Linker, LinkerOptions, ObjectCode
 
@@ -38,7 +38,7 @@ def link(ptx: str, capability: int) -> Cubin:
         options = LinkerOptions(arch=f"sm_{capability}", ptxas_options=["-v"])
         linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=options)
         code: Any = linker.link("cubin").code
-    except Exception as error:  # cuda-core raises errors of its parts, of many kinds
+    except Exception as error:  # cuda-core raises errors of its parts, of many classes
         raise RuntimeError(
             f"nvJitLink refuses the PTX of a kernel for compute capability {capability / 10}: {error}"
         ) from error

@@ -1,10 +1,11 @@
-"""All contact with numba-cuda, the compiler of kernels for GPUs: no other module names it but for the intrinsics.
+"""The adapter to numba-cuda, the compiler of GPU kernels. Except for the intrinsics, no other module names numba-cuda.
 
-It needs neither a driver nor a GPU. Its project is in maintenance mode; a successor takes its place here. Importing this module imports it.
+It needs neither a driver nor a GPU. Its project is in maintenance mode; a successor would replace it here. The import of this module
+imports numba-cuda.
 
-Public are `cuda.compile` and `extending.intrinsic`. Two things of `cuda.compile` are done here by the functions that it is made of
-(`compile_cuda`, `kernel_fixup`): products are not contracted with sums, which it has no option for, and functions that a kernel calls
-are compiled for a GPU that is not there, where `cuda.jit(device=True)` asks the driver for one.
+Public are `cuda.compile` and `extending.intrinsic`. This module calls two inner functions of `cuda.compile` (`compile_cuda`,
+`kernel_fixup`), for two reasons. Products must not be contracted with sums, and `cuda.compile` has no option for that. Device
+functions are compiled for a GPU that need not exist, but `cuda.jit(device=True)` asks the driver for one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-if not hasattr(np, "row_stack"):  # numba-cuda#907: NumPy 2.5 has none, and numba-cuda names it when it is imported
+if not hasattr(np, "row_stack"):  # numba-cuda#907: its import needs np.row_stack, which NumPy 2.5 removed
     np.row_stack = np.vstack  # noqa: NPY201
 
 from numba import cuda
@@ -29,20 +30,20 @@ from numba.cuda.typing import make_concrete_template
 __all__ = ["ChosenFunction", "DeviceFunction", "NumbaError", "cgutils", "compile_entry", "cuda", "intrinsic", "types"]
 
 _OPTIONS = {"opt": 3, "fma": 0}
-"""NVVM's: products are fused with sums only where a body says so."""
+"""Options of NVVM: it fuses products with sums only where a body asks for it."""
 _ENVIRONMENT = re.compile(r"^\.common \.global \S+ \S+ \S+ \w*NumbaEnv\w*;\n", re.MULTILINE)
-"""Words that only Python's own objects would need; their names differ each time."""
-_ANY = 7, 5  # what a function that kernels call is compiled for: its LLVM IR is the same for all
+"""Declarations that only Python objects need. Their names differ in each compilation."""
+_ANY = 7, 5  # the compute capability for device functions; their LLVM IR is the same for all GPUs
 
 
 class DeviceFunction(CUDADispatcher):  # type: ignore[misc]  # numba-cuda has no types
-    """A function that kernels call; it is compiled into each for the types of its arguments."""
+    """A function that kernels call. It is compiled into each kernel for the types of its arguments."""
 
     def __init__(self, function: FunctionType) -> None:
         super().__init__(function, targetoptions={"device": True})
 
     def compile_device(self, args: tuple[Any, ...], return_type: Any = None) -> Any:
-        """What the compiler gives for arguments of these types; each is compiled once."""
+        """Compiles the function for arguments of these types, once for each set of types."""
         if args not in self.overloads:
             with self._compiling_counter:
                 result = compile_cuda(self.py_func, return_type, args, forceinline=True, cc=_ANY)
@@ -51,7 +52,7 @@ class DeviceFunction(CUDADispatcher):  # type: ignore[misc]  # numba-cuda has no
         return self.overloads[args]
 
     def get_call_template(self, args: Any, kws: Any) -> tuple[Any, ...]:
-        """The signature of a call, for what infers types."""
+        """Returns the signature of a call, for type inference."""
         arguments = tuple([types.unliteral(a) for a in args])
         signature = self.compile_device(arguments).signature
         name = self.py_func.__name__
@@ -59,9 +60,9 @@ class DeviceFunction(CUDADispatcher):  # type: ignore[misc]  # numba-cuda has no
 
 
 class ChosenFunction:
-    """A function that is another one for each type of its first argument."""
+    """A function that selects another function by the type of its first argument."""
 
-    is_compiling = False  # asked for to find recursion
+    is_compiling = False  # numba-cuda reads it to detect recursion
 
     def __init__(self, choices: dict[str, DeviceFunction]) -> None:
         self.__name__ = "_or_".join(choice.__name__ for choice in choices.values())
@@ -78,24 +79,24 @@ class ChosenFunction:
         return self._choices[name]
 
     def get_call_template(self, args: Any, kws: Any) -> tuple[Any, ...]:
-        """As that of a `DeviceFunction`."""
+        """Returns the signature of a call, for type inference."""
         return self._chosen(args).get_call_template(args, kws)
 
     def get_overload(self, args: Any) -> Any:
-        """What a call of this signature is lowered by."""
+        """Returns the compiled function for a call of this signature."""
         return self._chosen(args).get_overload(args)
 
 
 def compile_entry(function: FunctionType, arguments: tuple[Any, ...], capability: int) -> str:
-    """The PTX of a kernel whose entry, a function that gives nothing, gets its own name there.
+    """Compiles a kernel to PTX; its entry keeps the name of ``function``.
 
     Args:
-        function: the entry.
+        function: the entry, which returns nothing.
         arguments: the types of its parameters.
         capability: the compute capability of the GPU, times ten.
 
     Raises:
-        NumbaError: the compiler refuses it.
+        NumbaError: the compiler rejects the entry.
     """
     generation = divmod(capability, 10)
     result = compile_cuda(function, types.void, arguments, nvvm_options=_OPTIONS, cc=generation)

@@ -1,1 +1,1 @@
-"""GPUs and their memory: those that NVIDIA's driver has, and the simulated one."""
+"""GPUs and their memory: the GPUs of NVIDIA's driver, and simulated ones."""

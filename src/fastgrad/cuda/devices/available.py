@@ -1,4 +1,4 @@
-"""Which GPUs there are, and why there are none."""
+"""The number of usable GPUs, and the reason if there is none."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ SIMULATED = "FASTGRAD_SIMULATED_GPU"
 
 
 def count() -> int:
-    """How many GPUs can be used; 0 where a driver or a package is missing."""
+    """Returns the number of usable GPUs; 0 if a driver or a package is missing."""
     return _found()[0]
 
 
 def problem() -> str | None:
-    """One line that says why there is no GPU, and what to do; None if there is one."""
+    """Returns one line with the reason why there is no GPU, and the remedy; None if there is a GPU."""
     return _found()[1]
 
 
 @functools.cache
 def device(number: int) -> Device:
-    """The GPU of a number below `count()`; it is begun to be used when it is first asked for."""
-    # Not by an import statement: operations, which are below, would then import what is above them.
+    """Returns the GPU with a number below `count()`. The first call initializes it."""
+    # A function call, not an import statement: operations are a lower layer and must not import a higher one.
     importlib.import_module("fastgrad.cuda.runtime.dispatch").install()
     if _simulated():
         from fastgrad.cuda.devices.simulated import SimulatedDriver
@@ -38,13 +38,13 @@ def device(number: int) -> Device:
 
 
 def borrowed(lender: Any) -> DeviceArray:
-    """A copy, on the same GPU, of another library's array.
+    """Copies another library's array, on the same GPU.
 
     Args:
-        lender: has `__dlpack__` or `__cuda_array_interface__`.
+        lender: an object with `__dlpack__` or `__cuda_array_interface__`.
 
     Raises:
-        ValueError: the GPU can't be used, or the array is not C-contiguous.
+        ValueError: the GPU is not usable, or the array is not C-contiguous.
     """
     number = lender.__dlpack_device__()[1] if hasattr(lender, "__dlpack_device__") else 0
     if number >= count():
@@ -58,19 +58,19 @@ def borrowed(lender: Any) -> DeviceArray:
         raise ValueError(f"an array of strides {strides} does not become a tensor: make it C-contiguous first")
     copy = found.array(shape, dtype)
     found.driver.copy(copy.address, address, copy.nbytes)
-    found.driver.synchronize()  # the lender may do with it what it likes now
+    found.driver.synchronize()  # afterwards the lender may change the array
     return copy
 
 
 def is_on_gpu(value: Any) -> bool:
-    """Whether a value is another library's array on a GPU."""
+    """True if a value is another library's array on a GPU."""
     if hasattr(value, "__dlpack_device__"):
         return int(value.__dlpack_device__()[0]) == DLPACK_CUDA
     return hasattr(value, "__cuda_array_interface__")
 
 
 def forget() -> None:
-    """What was found is looked for anew; tensors on devices that were there keep them."""
+    """Clears the cached list of GPUs. Existing tensors keep their devices."""
     _found.cache_clear()
     device.cache_clear()
 
@@ -89,7 +89,7 @@ def _found() -> tuple[int, str | None]:
 
 
 def _simulated() -> int:
-    """How many GPUs are simulated."""
+    """Returns the number of simulated GPUs."""
     text = os.environ.get(SIMULATED, "") or "0"
     if not text.isdecimal():
         raise ValueError(f"{SIMULATED} is {text!r}; it is the number of GPUs that are simulated")

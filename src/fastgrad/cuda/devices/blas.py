@@ -1,7 +1,7 @@
-"""Products of matrices by NVIDIA's cuBLASLt, by the bindings of the package nvmath-python, where both are installed.
+"""Matrix products by NVIDIA's cuBLASLt, with the bindings of the package nvmath-python, if both are installed.
 
-cuBLASLt counts matrices along their columns, and so do its epilogues: a bias has an element for each row of D. Our rows are its
-columns, so it is asked for the transpose, D' = B' A': its first operand is our second one, and nothing is moved.
+cuBLASLt is column-major, also in its epilogues: a bias has an element for each row of D. Our matrices are row-major. So this module
+asks for the transpose, D' = B' A': the first operand of cuBLASLt is our second one, and no data moves.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from fastgrad.kernels.codegen.signature import Parameter, Signature, parse_signa
 
 _TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}  # cudaDataType
 MOST_WORKSPACE = 1 << 25
-"""Bytes of memory to work in that it may ask for, as NVIDIA recommends for its newer GPUs."""
-_ALIGNMENT = 16  # of what programs read and write, at least
-_SOMEWHERE = 256  # stands for an address before there is one
+"""The limit on workspace in bytes, as NVIDIA recommends for its newer GPUs."""
+_ALIGNMENT = 16  # the least alignment of the arrays of programs, in bytes
+_SOMEWHERE = 256  # a placeholder for an address that is not known yet
 
 MASK_BITS, AUX_ELEMENTS = 128, 8
-"""Of what rows of a relu's mask, in bits, and of a gelu's argument are multiples."""
+"""The row lengths of a relu's mask, in bits, and of a gelu's argument, in elements, are multiples of these."""
 
 
 class ProductSpec(NamedTuple):
     """A product of row-major matrices, D = A B.
 
     Attributes:
-        dtype, out: of A and B, and of D; one of float32, float64, bfloat16 and float16.
-        batches: how many matrices.
-        m, n, k: rows and columns of D, and terms.
-        transpose_a, transpose_b: whether A lies as k rows of m, and B as n rows of k.
-        a_batch, b_batch: how many elements the next A, and B, is further on.
-        epilogue: the name of cuBLASLt's, which says what else is given.
+        dtype, out: the dtype of A and B, and of D; one of float32, float64, bfloat16 and float16.
+        batches: the number of matrices.
+        m, n, k: the rows and columns of D, and the number of terms.
+        transpose_a, transpose_b: whether A is stored as k rows of m, and B as n rows of k.
+        a_batch, b_batch: the distance in elements to the next A, and to the next B.
+        epilogue: cuBLASLt's name of the epilogue, which decides the further operands.
         tf32: whether float32 may be rounded to TF32.
     """
 
@@ -54,12 +54,12 @@ class ProductSpec(NamedTuple):
 
     @property
     def mask_row(self) -> int:
-        """The bytes of a row of a relu's mask."""
+        """The number of bytes of a row of a relu's mask."""
         return -(-self.n // MASK_BITS) * MASK_BITS // 8
 
     @property
     def signature(self) -> Signature:
-        """What a launch is given: arrays, in row-major order. `bias` is read by BIAS, and written by BGRAD."""
+        """The parameters of a launch: row-major arrays. BIAS reads `bias`, BGRAD writes it."""
         text = "a: in[A], b: in[A], d: out[D]"
         text += ", bias: inout[D]" if "BIAS" in self.epilogue or "BGRAD" in self.epilogue else ""
         text += ", aux: inout[X]" if "AUX" in self.epilogue or self.epilogue[0:2] in {"DR", "DG"} else ""
@@ -67,12 +67,12 @@ class ProductSpec(NamedTuple):
 
 
 class LibraryKernel:
-    """A product that cuBLASLt has an algorithm for; in launches it stands where a `DeviceKernel` does.
+    """A product for which cuBLASLt has an algorithm. Launches use it in place of a `DeviceKernel`.
 
     Attributes:
-        spec: which product.
-        name: what reports call it.
-        workspace: bytes of memory that it works in.
+        spec: the product.
+        name: the name in reports.
+        workspace: the bytes of its workspace.
     """
 
     def __init__(self, blas: Blas, spec: ProductSpec, handles: dict[str, int], algorithm: Any, workspace: int) -> None:
@@ -85,19 +85,19 @@ class LibraryKernel:
 
     @property
     def given(self) -> tuple[Parameter, ...]:
-        """As `DeviceKernel.given`."""
+        """The parameters of a launch, as `DeviceKernel.given`."""
         return self.signature.parameters
 
     def run(self, words: Sequence[int | float], stream: int) -> None:
-        """Asks for it.
+        """Enqueues the product.
 
         Args:
-            words: for each of `given` its address.
-            stream: the handle of the stream, which may be one that is recorded.
+            words: the address of each parameter of `given`.
+            stream: the handle of the stream, which may be under graph capture.
         """
         at = {parameter.name: int(word) for parameter, word in zip(self.given, words, strict=False)}
         blas, has = self._blas, self._handles
-        with blas.lock:  # addresses are the description's, which programs share
+        with blas.lock:  # the descriptions hold the addresses, and programs share descriptions
             if "bias" in at:
                 blas.set("matmul_desc", has["product"], "BIAS_POINTER", at["bias"])
             if "aux" in at:
@@ -113,15 +113,15 @@ class LibraryKernel:
 
 
 class Blas:
-    """cuBLASLt on the GPU that is the calling thread's.
+    """cuBLASLt on the GPU of the calling thread.
 
     Args:
         lt, cublas: the modules of `nvmath.bindings`.
 
     Attributes:
         lt: as given.
-        handle: the library's.
-        lock: who changes a description holds it until it is used.
+        handle: the library's handle.
+        lock: held while a description is changed and used.
     """
 
     def __init__(self, lt: Any, cublas: Any) -> None:
@@ -132,7 +132,7 @@ class Blas:
         self._refused: set[ProductSpec] = set()
 
     def planned(self, spec: ProductSpec) -> LibraryKernel | None:
-        """The kernel of a product; None if cuBLASLt has none, as it may not for some epilogues and dtypes."""
+        """Returns the kernel of a product; None if cuBLASLt has no algorithm for its epilogue and dtypes."""
         with self.lock:
             found = self._known.get(spec)
             if found is None and spec not in self._refused:
@@ -171,7 +171,7 @@ class Blas:
         return LibraryKernel(self, spec, handles, result, workspace)
 
     def _describe(self, spec: ProductSpec, handles: dict[str, int]) -> None:
-        """Makes the layouts, and says what is done."""
+        """Makes the layouts and the description of a product."""
         m, n, k, turned = spec.m, spec.n, spec.k, self._cublas.Operation.T
         sizes = {
             "b": ((k, n, k) if spec.transpose_b else (n, k, n), spec.dtype, spec.b_batch),
@@ -196,13 +196,13 @@ class Blas:
             self.set("matmul_desc", handles["product"], name, value)
 
     def set(self, kind: str, handle: int, name: str, value: Any) -> None:
-        """Sets an attribute of something that it has made.
+        """Sets an attribute of a cuBLASLt object.
 
         Args:
             kind: "matmul_desc", "matrix_layout" or "matmul_preference".
-            handle: which.
-            name: the attribute's.
-            value: its value.
+            handle: the handle of the object.
+            name: the name of the attribute.
+            value: the value of the attribute.
         """
         family = "".join(word.capitalize() for word in kind.split("_")) + "Attribute"
         attribute = getattr(self.lt, family)[name]
@@ -210,14 +210,14 @@ class Blas:
         getattr(self.lt, f"{kind}_set_attribute")(handle, int(attribute), int(buffer.ctypes.data), buffer.nbytes)
 
     def end(self, handles: dict[str, int]) -> None:
-        """Gives back what describes a product."""
+        """Destroys the descriptions of a product."""
         for name, handle in handles.items():
             kind = {"product": "matmul_desc", "preference": "matmul_preference"}.get(name, "matrix_layout")
             getattr(self.lt, f"{kind}_destroy")(handle)
 
 
 def installed_blas() -> Blas | None:
-    """cuBLASLt, if it is installed with its bindings."""
+    """Returns cuBLASLt if it and its bindings are installed, else None."""
     try:
         from nvmath.bindings import cublas, cublasLt
     except ImportError:

@@ -1,7 +1,7 @@
-"""What the rest asks of a GPU: `real` has one by NVIDIA's driver, `simulated` one in the host's memory.
+"""The interface of a GPU driver: `real` implements it with NVIDIA's driver, `simulated` in host memory.
 
-Work is done in the order in which it is asked for, but for `copy_ahead`. What is asked returns before it is done, but for `copy_out`,
-`synchronize` and `finish`.
+Work runs in the order of the calls, except `copy_ahead`. Calls return before their work is done, except `copy_out`, `synchronize`
+and `finish`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 
 
 class OutOfDeviceMemory(MemoryError):
-    """A GPU has not as much free memory as is asked for."""
+    """The error if a GPU has too little free memory."""
 
 
 class Driver(Protocol):
-    """One GPU. Addresses are numbers, of bytes in its memory.
+    """One GPU. An address is a byte number in its memory.
 
     Attributes:
-        name: what its maker calls it.
-        capability: its compute capability, times ten: 80, 90, 100 ...
+        name: the vendor's name.
+        capability: the compute capability, times ten: 80, 90, 100 ...
         is_simulated: whether the host's processor does its work.
-        stream: the handle of the stream whose order the work has, for other libraries; 0 in simulation.
+        stream: the handle of the stream of its work, for other libraries; 0 in simulation.
     """
 
     name: str
@@ -36,94 +36,96 @@ class Driver(Protocol):
 
     @property
     def blas(self) -> Blas | None:
-        """NVIDIA's library of matrix products, where there is one; the GPU is the calling thread's then."""
+        """NVIDIA's library of matrix products, or None. Access makes this GPU the calling thread's."""
 
     def memory(self) -> tuple[int, int]:
-        """How many bytes of its memory are free, and how many there are."""
+        """Returns the number of free bytes of its memory, and of all bytes."""
 
     def allocate(self, nbytes: int) -> int:
-        """The address of new memory, a multiple of 256; its contents are arbitrary.
+        """Returns the address of new memory, a multiple of 256. Its contents are arbitrary.
 
         Raises:
-            OutOfDeviceMemory: there is not as much.
+            OutOfDeviceMemory: there is too little memory.
         """
 
     def free(self, address: int) -> None:
-        """Gives back what `allocate` gave, once the work asked for so far is done."""
+        """Frees memory of `allocate` after all work so far."""
 
     def copy_in(self, address: int, array: np.ndarray) -> None:
-        """Copies a C-contiguous array from the host, which may be changed at once."""
+        """Copies a C-contiguous array from the host. The array may be changed as soon as the call returns."""
 
     def copy_out(self, array: np.ndarray, address: int) -> None:
-        """Copies to a C-contiguous array on the host, and waits until it is there."""
+        """Copies to a C-contiguous array on the host, and waits for the copy."""
 
     def copy(self, to: int, source: int, nbytes: int) -> None:
-        """Copies within the GPU's memory; the two do not overlap."""
+        """Copies within the GPU's memory. The ranges must not overlap."""
 
     def fill(self, address: int, byte: int, nbytes: int) -> None:
-        """Writes the same byte everywhere."""
+        """Sets all bytes of a range to ``byte``."""
 
     def pinned(self, nbytes: int) -> np.ndarray:
-        """New bytes in the host's memory, which stay where they are, so that `copy_ahead` can read them on its own."""
+        """Allocates pinned memory of the host, which `copy_ahead` can read asynchronously."""
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
-        """Copies a `pinned` array beside all other work.
+        """Copies a `pinned` array in parallel with all other work.
 
         Args:
-            address: where to.
-            array: what; it must stay as it is until the copy is there (`finish`).
-            after: the event that it waits for, as `event` or this gave it.
+            address: the destination.
+            array: the array. It must not change until the copy is complete (`finish`).
+            after: the event that the copy waits for, a result of `event` or of this method.
 
         Returns:
-            The event that the copy is there.
+            The event of the complete copy.
         """
 
     def event(self) -> Any:
-        """The event that all work is done which was asked for so far."""
+        """Returns the event after all work so far."""
 
     def wait(self, event: Any) -> None:
-        """What is asked for from now on is done after an event; returns at once."""
+        """Makes all later work wait for an event. The call itself does not wait."""
 
     def finish(self, event: Any) -> None:
-        """Returns when an event has come."""
+        """Waits until an event has happened."""
 
     def load(self, kernel: DeviceKernel | LibraryKernel, dtypes: Mapping[str, Any]) -> Any:
-        """The kernel, ready to be launched; machine code comes from the disk cache, if it was made before.
+        """Loads a kernel so that it can be launched. Machine code comes from the disk cache if possible.
 
         Raises:
-            TypeError: dtypes that the kernel is not for.
-            CompileError: the body has something that no GPU does.
-            RuntimeError: it calls a function that is not there on a GPU.
+            TypeError: the kernel does not support the dtypes.
+            CompileError: the body uses something that a GPU can't do.
+            RuntimeError: the body calls a function that a GPU does not have.
         """
 
     def launch(self, loaded: Any, words: Sequence[int | float], units: int) -> None:
         """Runs a kernel.
 
         Args:
-            loaded: what `load` gave.
-            words: for each of the kernel's `given` parameters an address or a number (a list of arrays is the address of their
-                addresses, `sizes` of their numbers of elements), and the address of the answer, a uint64 which is `NO_ANSWER`.
-            units: how many units of work there are; the driver says how many blocks and threads do them.
+            loaded: the result of `load`.
+            words: an address or a number for each `given` parameter of the kernel, then the address of the answer, a uint64 with the
+                value `NO_ANSWER`. A list of arrays is the address of their addresses, `sizes` the address of their numbers of elements.
+            units: the number of units of work. The driver chooses the numbers of blocks and threads.
         """
 
     def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> Any:
-        """An object that gives other libraries an array by DLPack; all work is done by then. It keeps the owner."""
+        """Returns an object that lends an array by DLPack, after all work is done. It keeps the owner alive."""
 
     def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
-        """Address, shape, strides (in elements; None: C-contiguous) and dtype of another library's array; what it has begun comes first.
+        """Returns address, shape, strides (in elements; None: C-contiguous) and dtype of another library's array.
+
+        Later work waits for the work that the library has begun.
 
         Args:
-            lender: has `__dlpack__` or `__cuda_array_interface__`; it must be kept.
+            lender: an object with `__dlpack__` or `__cuda_array_interface__`; the caller must keep it alive.
 
         Raises:
-            ValueError: its array is on another device.
+            ValueError: the array is on another device.
         """
 
     def record(self, work: Callable[[], None]) -> Any:
-        """A graph of the `launch`, `copy` and `fill` that `work` asks for, which are not done now. Nothing else may be asked for."""
+        """Records the `launch`, `copy` and `fill` calls of `work` as a graph. `work` must make no other calls."""
 
     def replay(self, graph: Any) -> None:
-        """Does what a graph has; its memory must still be there."""
+        """Runs a recorded graph. The memory that it uses must still exist."""
 
     def synchronize(self) -> None:
         """Waits until all work is done."""

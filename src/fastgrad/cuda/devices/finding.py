@@ -1,4 +1,4 @@
-"""Whether NVIDIA's GPUs can be used: a driver that is new enough, GPUs, and the packages that talk to them."""
+"""Detection of usable NVIDIA GPUs: a new enough driver, GPUs, and the packages that talk to them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from fastgrad.cuda.codegen.compile import COMPILERS
 
 INSTALL = 'pip install ".[cuda]"'
 OLDEST_DRIVER = (13, 0)
-"""The version of CUDA that a driver must have for machine code of the packages of CUDA 13."""
+"""The CUDA version that a driver needs for machine code of the CUDA 13 packages."""
 OLDEST_CAPABILITY = 75
 
 
 class Unavailable(RuntimeError):
-    """GPUs cannot be used; the message is one line that says why, and what to do."""
+    """The error if no GPU is usable. The message is one line with the reason and the remedy."""
 
 
 def cuda_core() -> Any:
-    """The package cuda-core, which talks to the driver.
+    """Imports the package cuda-core, which talks to the driver.
 
     Raises:
-        Unavailable: it, or what it needs, is not installed.
+        Unavailable: the package, or one that it needs, is not installed.
     """
     try:
         import cuda.core
@@ -35,10 +35,10 @@ def cuda_core() -> Any:
 
 
 def real_gpus() -> int:
-    """How many GPUs can be used, at least one.
+    """Returns the number of usable GPUs, at least one.
 
     Raises:
-        Unavailable: none can.
+        Unavailable: no GPU is usable.
     """
     core = cuda_core()
     for package in COMPILERS:
@@ -69,7 +69,7 @@ def real_gpus() -> int:
 
 
 def _driver_version() -> tuple[int, int]:
-    """The version of CUDA that the driver is for."""
+    """Returns the CUDA version of the driver."""
     try:
         from cuda.bindings import driver
 
@@ -94,7 +94,7 @@ _NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 
 
 def capability_of(device: Any) -> int:
-    """The compute capability of one of cuda-core's devices, times ten."""
+    """Returns the compute capability of a cuda-core device, times ten."""
     found = device.compute_capability
     return int(found.major) * 10 + int(found.minor)
 
@@ -108,5 +108,5 @@ def _is_installed(name: str) -> bool:
 
 
 def _line(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """Returns the message of an error in one line."""
     return " ".join(str(error).split()) or type(error).__name__

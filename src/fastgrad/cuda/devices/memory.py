@@ -1,7 +1,7 @@
-"""A GPU with its memory: arrays there, and blocks that are used again instead of being given back.
+"""A GPU with its memory: arrays, and a pool of free blocks.
 
-All work of a GPU is done in one order, so a block that is free may be given out again at once: what reads its old contents was
-asked for before what writes the new ones. Copies that are made beside that order wait for it, and it for them (`sending.py`).
+All work of a GPU runs in one order. So a free block can be reused at once: the reads of its old contents come before the writes of
+the new ones. Copies outside that order wait for it, and it waits for them (`sending.py`).
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from fastgrad.errors import ResourceExhaustedError
 
 _SMALLEST = 512
 DLPACK_CPU, DLPACK_CUDA = 1, 2
-"""DLPack's numbers of kinds of devices."""
-_STEPS = 8  # sizes of blocks from one power of two to the next
+"""DLPack's numbers for kinds of devices."""
+_STEPS = 8  # sizes of blocks between two powers of two
 
 
 class Block:
-    """Memory of a GPU, which is free again when this object goes.
+    """A block of a GPU's memory. The pool gets it back when this object is deleted.
 
     Attributes:
-        address: where it begins.
-        size: how many bytes it has.
+        address: its first byte.
+        size: its number of bytes.
     """
 
     __slots__ = ("_free", "address", "size")
@@ -48,15 +48,15 @@ class Device:
     """A GPU.
 
     Args:
-        driver: what works with it.
-        number: which of the GPUs it is.
+        driver: the driver of the GPU.
+        number: the number of the GPU.
 
     Attributes:
         driver, number: as given.
-        rows: programs of one operation, by what they are called with; those used last stand at the end.
+        rows: programs of one operation by its signature, the most recently used last.
         graphs: programs of graphs that are operations.
-        name: as TensorFlow writes it, for example ``/job:localhost/replica:0/task:0/device:GPU:0``.
-        peak: the most bytes that blocks ever had, those kept for later among them.
+        name: the name in TensorFlow's form, for example ``/job:localhost/replica:0/task:0/device:GPU:0``.
+        peak: the largest number of bytes of all blocks at one time, free blocks included.
     """
 
     def __init__(self, driver: Driver, number: int = 0) -> None:
@@ -65,7 +65,7 @@ class Device:
         self.rows: OrderedDict[Hashable, Any] = OrderedDict()
         self.graphs: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._free: dict[int, list[int]] = defaultdict(list)
-        self._lock = threading.RLock()  # what the garbage collector ends may ask for memory
+        self._lock = threading.RLock()  # reentrant: a finalizer of the garbage collector may allocate memory
         self._taken = 0
         self.peak = 0
 
@@ -73,10 +73,10 @@ class Device:
         return f"<GPU:{self.number}: {self.driver.name}>"
 
     def allocate(self, nbytes: int) -> Block:
-        """A block of at least so many bytes, with arbitrary contents.
+        """Returns a block of at least ``nbytes`` bytes, with arbitrary contents.
 
         Raises:
-            ResourceExhaustedError: there is no such block, even after all free ones have been given back.
+            ResourceExhaustedError: there is no such block, even after all free blocks were returned to the driver.
         """
         size = block_size(nbytes)
         free = self._free[size]
@@ -111,7 +111,7 @@ class Device:
         )
 
     def empty_cache(self) -> None:
-        """Gives all free blocks back to the driver."""
+        """Returns all free blocks to the driver."""
         with self._lock:
             self._give_back()
 
@@ -122,40 +122,40 @@ class Device:
                 self._taken -= size
 
     def kept(self) -> tuple[int, int]:
-        """How many bytes are in blocks that are used, and in free ones."""
+        """Returns the number of bytes in used blocks and in free blocks."""
         free = sum(size * len(blocks) for size, blocks in list(self._free.items()))
         return self._taken - free, free
 
     def array(self, shape: tuple[int, ...], dtype: Any) -> DeviceArray:
-        """A new array with arbitrary contents."""
+        """Returns a new array with arbitrary contents."""
         dtype = np.dtype(dtype)
         block = self.allocate(math.prod(shape) * dtype.itemsize)
         return DeviceArray(self, block.address, shape, dtype, block)
 
     def program(self, *graphs: Any) -> Any:
-        """What was recorded, as a program that runs here: a `program.DeviceProgram`."""
-        # Not by an import statement: what is below programs has arrays, too.
+        """Compiles recorded graphs to a `program.DeviceProgram` on this device."""
+        # A function call, not an import statement: lower layers than programs have arrays, too.
         return importlib.import_module("fastgrad.cuda.runtime.program").DeviceProgram(self, *graphs)
 
     def put(self, array: np.ndarray) -> DeviceArray:
-        """A copy of an array of the host."""
+        """Copies an array of the host to this device."""
         copy = self.array(array.shape, array.dtype)
         copy.write(array)
         return copy
 
 
 class DeviceArray:
-    """A C-contiguous array in a GPU's memory. What reads its elements on the host says so: `on_host`.
+    """A C-contiguous array in a GPU's memory. `on_host` is the explicit copy to the host.
 
     Attributes:
-        device: whose memory it is in.
-        address: of its first element.
-        shape, dtype: as a NumPy array has them; no objects.
-        base: what keeps the memory: a `Block`, or another library's object.
+        device: the device of the memory.
+        address: the address of the first element.
+        shape, dtype: as in a NumPy array; no objects.
+        base: the owner of the memory: a `Block`, or another library's object.
     """
 
     __slots__ = ("__weakref__", "address", "base", "device", "dtype", "shape")
-    __array_ufunc__ = None  # NumPy's functions refuse it
+    __array_ufunc__ = None  # makes NumPy's functions reject it
 
     def __init__(self, device: Device, address: int, shape: tuple[int, ...], dtype: np.dtype, base: Any) -> None:
         if dtype.hasobject:
@@ -194,7 +194,7 @@ class DeviceArray:
         )
 
     def __getitem__(self, key: Any) -> DeviceArray:
-        """A row, where it is: `array[n, ...]`."""
+        """Returns a row, a view: `array[n, ...]`."""
         number = key[0] if isinstance(key, tuple) and key[1:] == (...,) else key
         rows = self.shape[0]
         if not -rows <= (number := operator.index(number)) < rows:
@@ -204,17 +204,17 @@ class DeviceArray:
         return DeviceArray(self.device, self.address + number % rows * row, shape, self.dtype, self.base)
 
     def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
-        """The same memory in another shape of as many elements."""
+        """Returns the same memory with another shape of as many elements."""
         return DeviceArray(self.device, self.address, shape, self.dtype, self.base)
 
     def copy(self) -> DeviceArray:
-        """A copy on the same GPU."""
+        """Copies the array on its GPU."""
         twin = self.device.array(self.shape, self.dtype)
         self.device.driver.copy(twin.address, self.address, self.nbytes)
         return twin
 
     def write(self, array: np.ndarray | DeviceArray) -> None:
-        """Copies the elements of an array of the same shape and dtype, of the host or of a GPU, into this one."""
+        """Copies an array of the same shape and dtype, from the host or a GPU, to this array."""
         if array.shape != self.shape or array.dtype != self.dtype:
             raise ValueError(f"{array.shape} {array.dtype} are written to {self.shape} {self.dtype}")
         if isinstance(array, np.ndarray):
@@ -232,7 +232,7 @@ class DeviceArray:
     ) -> Any:
         if dl_device is not None and tuple(dl_device) == (DLPACK_CPU, 0):
             return self.on_host().__dlpack__()
-        lent = (self.copy() if copy else self)._lent()  # all work is done, so that no stream has to wait
+        lent = (self.copy() if copy else self)._lent()  # all work is done, so no stream has to wait
         return lent.__dlpack__() if max_version is None else lent.__dlpack__(max_version=max_version)
 
     def _lent(self) -> Any:
@@ -253,13 +253,13 @@ class DeviceArray:
         }
 
     def on_host(self) -> np.ndarray:
-        """A copy in the host's memory, once all that has been asked for before is done."""
+        """Copies the array to the host, after all earlier work."""
         array = np.empty(self.shape, self.dtype)
         self.device.driver.copy_out(array, self.address)
         return array
 
 
 def block_size(nbytes: int) -> int:
-    """How large a block is that so many bytes are in: less than an eighth of it is left empty, from 4 kB on."""
+    """Returns the size of a block for ``nbytes`` bytes. From 4 kB on, less than an eighth of a block is unused."""
     step = max(_SMALLEST, (1 << max(nbytes - 1, 0).bit_length()) // (2 * _STEPS))
     return max(-(-nbytes // step), 1) * step

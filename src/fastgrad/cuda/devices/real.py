@@ -1,6 +1,6 @@
-"""A GPU by NVIDIA's driver, which cuda-core and, for plain copies, cuda-bindings talk to.
+"""A GPU by NVIDIA's driver, through cuda-core and, for plain copies, cuda-bindings.
 
-Both are imported when a GPU is asked for. Machine code is kept on disk under all that it is made of.
+The first use of a GPU imports both. Machine code is kept on disk, keyed by all that it depends on.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from fastgrad.kernels.codegen.cache import Entry, load, store
 
 
 class Loaded(NamedTuple):
-    """A kernel that the driver has.
+    """A kernel that the driver has loaded.
 
     Attributes:
-        kernel: what it was made of.
-        entry: the driver's.
-        blocks: how many of its blocks the GPU is given at most; they go on to further units.
+        kernel: the source of the machine code.
+        entry: the driver's object.
+        blocks: the limit on blocks of a launch. Blocks loop over further units.
     """
 
     kernel: DeviceKernel
@@ -38,14 +38,14 @@ class Loaded(NamedTuple):
 
 
 class DriverError(RuntimeError):
-    """NVIDIA's driver refuses what it is asked for."""
+    """The error of a call that NVIDIA's driver rejects."""
 
 
 class RealDriver:
     """See `Driver`.
 
     Args:
-        number: which GPU, of those that CUDA_VISIBLE_DEVICES leaves.
+        number: the number of the GPU, among those of CUDA_VISIBLE_DEVICES.
     """
 
     is_simulated = False
@@ -100,7 +100,7 @@ class RealDriver:
         self._buffers.pop(address).close(self._main)
 
     def copy_in(self, address: int, array: np.ndarray) -> None:
-        if array.nbytes:  # of memory that is not pinned the driver has a copy when this returns
+        if array.nbytes:  # the driver has copied pageable memory when this returns
             self._begin()
             self._checked(self._driver.cuMemcpyHtoDAsync(address, array.ctypes.data, array.nbytes, self.stream))
 
@@ -118,13 +118,13 @@ class RealDriver:
         if nbytes:
             self._checked(self._driver.cuMemsetD8Async(address, byte, nbytes, self._begin()))
 
-    # ---- beside the order of work ------------------------------------------------------------------------
+    # ---- outside the order of work -----------------------------------------------------------------------
 
     def pinned(self, nbytes: int) -> np.ndarray:
         self._begin()
         buffer = self._core.LegacyPinnedMemoryResource().allocate(max(nbytes, 1))
         memory: Any = (ctypes.c_uint8 * nbytes).from_address(int(buffer.handle))
-        memory.buffer = buffer  # which goes with the last array that shows it
+        memory.buffer = buffer  # lives as long as the last array of the memory
         return np.frombuffer(memory, np.uint8)
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Any) -> Any:
@@ -159,7 +159,7 @@ class RealDriver:
         self._begin()
         cubin = cached_cubin(kernel, dtypes, self.capability)
         entry = self._core.ObjectCode.from_cubin(cubin.code, name=kernel.name).get_kernel(ENTRY)
-        # All of the code is on the GPU now: what is loaded at the first launch can't be loaded while that is recorded.
+        # Loads all code to the GPU now: lazy loading at the first launch would fail during graph capture.
         self._checked(self._driver.cuFuncLoad(self._checked(self._driver.cuKernelGetFunction(int(entry.handle)))))
         resident = entry.occupancy.max_active_blocks_per_multiprocessor(kernel.threads, 0)
         return Loaded(kernel, entry, self._multiprocessors * max(int(resident), 1) * _WAVES)
@@ -220,7 +220,7 @@ class RealDriver:
     # ---- the driver ----------------------------------------------------------------------------------------
 
     def _begin(self) -> int:
-        """Makes the GPU the calling thread's, as the driver wants it; gives the stream that the thread's work goes to."""
+        """Makes the GPU the calling thread's current one; returns the stream of the thread's work."""
         if self._many or not getattr(self._thread, "is_current", False):
             self._core.Device(self._number).set_current()
             self._thread.is_current = True
@@ -228,7 +228,7 @@ class RealDriver:
         return self.stream if recorded is None else int(recorded.stream.handle)
 
     def _checked(self, answer: tuple[Any, ...]) -> Any:
-        """What a function of the driver gave, without its status."""
+        """Returns the results of a driver function; raises an error if its status is not success."""
         status, *values = answer
         if status.value:
             raise DriverError(f"NVIDIA's driver on GPU:{self._number}: {status.name}")
@@ -236,11 +236,11 @@ class RealDriver:
 
 
 _WAVES = 4
-"""How many blocks there are at most for each that can run at once: some are done sooner than others."""
+"""The largest number of blocks for each block that can run at once: some blocks end sooner than others."""
 
 
 def cached_cubin(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int) -> Cubin:
-    """The machine code of a kernel, from the disk cache if it was made before.
+    """Returns the machine code of a kernel, from the disk cache if possible.
 
     Raises:
         TypeError, NotForGpus, RuntimeError: as `compile_ptx` and `link`.

@@ -1,4 +1,4 @@
-"""Arrays on their way to a GPU, beside its work: by pinned memory of the host, which is used in turns."""
+"""Asynchronous copies of arrays to a GPU, through a rotation of pinned buffers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ALIGNMENT = 256
 
 
 class _Buffer:
-    """Pinned memory, and the event that what was in it is copied."""
+    """Pinned memory, and the event after the last copy from it."""
 
     def __init__(self) -> None:
         self.memory = np.empty(0, np.uint8)
@@ -23,15 +23,15 @@ class _Buffer:
 
 
 def sent(elements: Iterator[list[Any]], device: Device, ahead: int) -> Iterator[list[Any]]:
-    """The same elements on a GPU, each a list of arrays; what are no arrays of numbers on the host stay as they are.
+    """Yields the elements with their arrays on a GPU. Values that are not numeric host arrays pass unchanged.
 
-    A copy waits for the work that was asked for before it, as its memory may be in use there, and is done beside what is asked for
-    after it: with two elements ahead, that is at least all work on one element.
+    A copy waits for earlier work, which may still use the destination. It runs in parallel with later work. With two elements ahead,
+    that is at least all work on one element.
 
     Args:
-        elements: what is copied.
-        device: where to.
-        ahead: how many elements are on their way before they are asked for.
+        elements: lists of arrays.
+        device: the destination.
+        ahead: the number of elements whose copies start before they are requested.
     """
     driver = device.driver
     buffers = deque(_Buffer() for _ in range(ahead + 1))
@@ -51,12 +51,12 @@ def sent(elements: Iterator[list[Any]], device: Device, ahead: int) -> Iterator[
             driver.wait(event)
             yield found
     finally:
-        for _, event in waiting:  # before their memory is given to others
+        for _, event in waiting:  # before their memory is reused
             driver.wait(event)
 
 
 def _send(element: list[Any], device: Device, buffer: _Buffer) -> tuple[list[Any], Any]:
-    """Copies of arrays that will be there when the event has come."""
+    """Starts the copies of an element's arrays; returns the new arrays, and the event after the copies."""
     driver = device.driver
     goes = [isinstance(one, np.ndarray) and not one.dtype.hasobject for one in element]
     sizes = [-(-one.nbytes // _ALIGNMENT) * _ALIGNMENT if go else 0 for one, go in zip(element, goes, strict=True)]

@@ -1,6 +1,6 @@
-"""A GPU in the host's memory, which `simulation` does the work of: the driver where there is no GPU.
+"""A GPU in host memory, whose work `simulation` does: the driver without a GPU.
 
-It knows the bounds of all its memory: what is outside of it is refused, and what is new is full of NaN.
+It checks each access against the bounds of the memory, and fills new memory with NaN.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from fastgrad.cuda.simulation.lock_step import SimulatedKernel, SimulationError
 
 ALIGNMENT = 256
 POISON = 255
-"""The byte that new memory is full of: a NaN of any size, and no index that is right."""
+"""The byte that fills new memory: NaN in any float type, and an invalid index."""
 
 
 class SimulatedDriver:
     """See `Driver`.
 
     Args:
-        total: how many bytes of memory it has.
-        blocks, threads: how many a launch has; fewer than a GPU is given, as each costs time here.
+        total: the bytes of its memory.
+        blocks, threads: the blocks and threads of a launch, fewer than on a GPU, as each costs time here.
     """
 
     name = "Simulated GPU"
@@ -38,10 +38,10 @@ class SimulatedDriver:
     blas: Blas | None = None
 
     def __init__(self, total: int = 1 << 30, blocks: int = 2, threads: int = 32) -> None:
-        self._memory = np.empty(total + ALIGNMENT, np.uint8)  # the system gives what is used of it
+        self._memory = np.empty(total + ALIGNMENT, np.uint8)  # the system provides pages at their first use
         self._first = -(-self._memory.ctypes.data // ALIGNMENT) * ALIGNMENT
         self._total = total
-        self._starts: list[int] = []  # of what is allocated, in order
+        self._starts: list[int] = []  # sorted addresses of allocations
         self._sizes: dict[int, int] = {}
         self._blocks, self._threads = blocks, threads
         self._recorded: list[Callable[[], None]] | None = None
@@ -87,7 +87,7 @@ class SimulatedDriver:
         return np.full(nbytes, POISON, np.uint8)
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:
-        """The copy is done as late as it may be: who reads without waiting, or changes the array too early, finds out."""
+        """Copies as late as the contract allows, so a missing wait or an early change of the array shows."""
         self._not_while_recording("copies from the host")
 
         @functools.cache
@@ -168,7 +168,7 @@ class SimulatedDriver:
         return self._memory[begin : begin + nbytes]
 
     def _room(self, address: int) -> int:
-        """How many bytes are allocated from an address on."""
+        """Returns the number of allocated bytes from an address on."""
         start = self._starts[bisect_right(self._starts, address) - 1]
         return start + self._sizes[start] - address
 
@@ -180,18 +180,18 @@ class SimulatedDriver:
 
 
 class _Lent:
-    """Memory of a simulated GPU as an array of NumPy, which keeps its owner."""
+    """Memory of a simulated GPU as a NumPy array, which keeps its owner alive."""
 
     def __init__(self, array: np.ndarray, owner: Any) -> None:
         self._kept, self.__array_interface__ = (array, owner), array.__array_interface__
 
 
 def _nothing() -> None:
-    """All that was asked for before has been done at once."""
+    """Does nothing: all earlier work was done synchronously."""
 
 
 def _with_fence(nbytes: int) -> int:
-    """What memory takes, with some behind it that nobody may touch."""
+    """Returns the bytes of an allocation with a guard area after it."""
     return (nbytes // ALIGNMENT + 1) * ALIGNMENT
 
 

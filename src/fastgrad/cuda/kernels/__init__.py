@@ -1,1 +1,1 @@
-"""Bodies for GPUs, whose threads work together."""
+"""Bodies of GPU kernels whose threads work together."""

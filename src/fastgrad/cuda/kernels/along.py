@@ -1,4 +1,4 @@
-"""One-hot rows, elements taken and put along an axis, and counts of numbers: a thread has an element of the result."""
+"""One-hot rows, take and put along an axis, and counts of numbers. A thread computes one element of the result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ONE_HOT = ("uint8", "int8", "int16", "int32", "int64")
     noalias=True,
 )
 def one_hot_elements(ids, on, off, out, depth, inner, words, first, last):
-    """What the CPU's `one_hot` does; units are words of elements."""
+    """The CPU's `one_hot`. Units are words of elements."""
     for unit in range(first, last):
         at = unit // words
         word = unit - at * words
@@ -42,7 +42,7 @@ _ALONG = "size: int, count: int, width: int, words: int, first: int, last: int -
 
 @kernel(f"x: in[T], ids: in[I], out: out[T], {_ALONG}", T=UNITS, I=INDICES, noalias=True)
 def take_elements(x, ids, out, size, count, width, words, first, last):
-    """What the CPU's `take_along` does; units are words of elements."""
+    """The CPU's `take_along`. Units are words of elements."""
     for unit in range(first, last):
         at = unit // words
         row = at // width
@@ -57,7 +57,7 @@ def take_elements(x, ids, out, size, count, width, words, first, last):
 
 @kernel(f"g: in[T], ids: in[I], out: out[T], {_ALONG}", T=UNITS, I=INDICES, noalias=True)
 def put_elements(g, ids, out, size, count, width, words, first, last):
-    """What the CPU's `put_along` does once there are zeros; units are words of elements."""
+    """The CPU's `put_along` without its zeros. Units are words of elements."""
     for unit in range(first, last):
         at = unit // words
         row = at // width
@@ -76,7 +76,7 @@ def put_elements(g, ids, out, size, count, width, words, first, last):
     T=("float32", "float64", *INTEGERS),
 )
 def count_sorted(keys, order, weights, out, columns, size, weighted, binary, first, last):
-    """How often each number is in each row of sorted ones, or the sums of their weights, in their order; units are numbers."""
+    """Counts each number in each row of sorted numbers, or sums their weights in order. Units are numbers."""
     for unit in range(first, last):
         row = unit // size
         number, begin = unit - row * size, row * columns
@@ -137,4 +137,4 @@ INSTEAD: dict[Any, Instead] = {
     gathering.put_along.function: _brought,
     scattering.count_bins.function: _counted,
 }
-"""See `choice`."""
+"""The table of `choice`."""

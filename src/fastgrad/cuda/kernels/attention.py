@@ -1,8 +1,8 @@
 """Attention and its gradient in tiles of 32 queries and 32 keys, without a matrix of all weights.
 
-A block has 32 queries and 64 columns of what they find, or of a gradient, and goes through the keys; blocks for keys go through the
-queries. Scores are computed again by each. A thread has eight queries of a tile and one key, a warp all keys of its queries; so
-the greatest score and the sum of weights of a query are found by shuffles. Sums have the order of the keys, or of heads and queries.
+A block computes 32 queries and 64 columns of the result, or of a gradient, in a loop over keys; a block for keys loops over queries.
+Each block computes the scores again. A thread has eight queries of a tile and one key; a warp has all keys of its queries. So shuffles
+reduce the greatest score and the sum of weights of a query. Sums have the order of the keys, or of heads and queries.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from fastgrad.kernels.random.random import block_words
 from fastgrad.kernels.runtime.launch import Launch
 
 COLUMNS = 64
-"""Of a block."""
+"""The columns of a block."""
 
 QUERIES, KEYS, VALUES = 0, 1, 2
-"""Whose cotangents a launch is for."""
+"""The inputs whose cotangents a launch computes."""
 
-# What a unit's threads read from shared memory where they need it: kept in registers, it and what follows from it would fill these.
+# Sizes that threads read from shared memory at each use: with what follows from them, they would fill the registers.
 Q_AT, Q_ROW, K_AT, K_ROW, V_AT, V_ROW, G_AT, G_ROW, DEPTH, WIDTH, WEIGHTS = range(11)
 CAUSAL, MASKED, MASK_AT, MASK_HEAD, MASK_ROW, MASK_KEY, LEAST_KEPT, ALL_KEYS, ALL_QUERIES, TOP, ROWS, COLUMN, END = (
     range(11, 24)
@@ -46,7 +46,7 @@ SIZES = (
 
 @scalar_function
 def fetch_terms(x, at, row, count, term, depth, factor, tile):
-    """Elements [term, term + 32) of up to 32 rows of x, times a factor, to a tile in which they are terms; 0 behind the end."""
+    """Copies elements [term, term + 32) of up to 32 rows of x, times a factor, to a tile by term; pads with 0."""
     lane = thread() % 32
     for r in range(thread() // 32, 32, 4):
         tile[lane * 33 + r] = x[at + r * row + term + lane] * factor if r < count and term + lane < depth else T(0)
@@ -54,7 +54,7 @@ def fetch_terms(x, at, row, count, term, depth, factor, tile):
 
 @scalar_function
 def fetch_columns(x, at, row, count, column, width, tile, further):
-    """Columns [column, column + 64) of up to 32 rows of x to two tiles in which rows are terms; 0 behind the end."""
+    """Copies columns [column, column + 64) of up to 32 rows of x to two tiles by row; pads with 0."""
     lane = thread() % 32
     for r in range(thread() // 32, 32, 4):
         place = at + r * row + column + lane
@@ -64,7 +64,7 @@ def fetch_columns(x, at, row, count, column, width, tile, further):
 
 @scalar_function
 def put_row(out, at, column, width, x, further):
-    """Writes what a thread has of the columns of a row."""
+    """Writes the two elements of a row that a thread has."""
     if column < width:
         out[at + column] = x
     if column + 32 < width:
@@ -73,7 +73,7 @@ def put_row(out, at, column, width, x, further):
 
 @scalar_function
 def multiply(x, x_at, x_row, rows, y, y_at, y_row, count, depth, factor, left, right, tile):
-    """The products of up to 32 rows of x, times a factor, with up to 32 rows of y, to a tile.
+    """Writes the products of up to 32 rows of x, times a factor, with up to 32 rows of y to a tile.
 
     The product of row r of x and row c of y goes to 33 c + r. The tile may be `left` or `right`.
     """
@@ -91,7 +91,7 @@ def multiply(x, x_at, x_row, rows, y, y_at, y_row, count, depth, factor, left, r
 
 @scalar_function
 def is_hidden(query, key, mask, mask_at, sizes):
-    """Whether a query must not see a key."""
+    """True if the mask hides a key from a query."""
     if sizes[CAUSAL] != 0 and key > query:
         return True
     return sizes[MASKED] != 0 and mask[mask_at + query * sizes[MASK_ROW] + key * sizes[MASK_KEY]] == 0
@@ -99,7 +99,7 @@ def is_hidden(query, key, mask, mask_at, sizes):
 
 @scalar_function
 def draw(words, row, left, growth, kept, sizes):
-    """By what the weights of a tile are multiplied, 0 or `growth`, to a tile; a thread draws those of four keys at a time."""
+    """Draws the factors of a tile's weights, 0 or `growth`, to a tile. A thread draws for four keys at a time."""
     if sizes[LEAST_KEPT] != 0:
         for place in range(thread(), 256, 128):
             r, four = place % 32, place // 32
@@ -147,10 +147,10 @@ def attention(
     first,
     last,
 ):
-    """What queries find, their greatest scores and the inverse sums of their weights; see `kernels.attention.forward`.
+    """Attention results, greatest scores and inverse sums of weights; see `kernels.attention.forward`.
 
-    Of the words that are drawn those from `least_kept` on keep a weight, which is multiplied by `growth`; nothing is drawn if it is 0.
-    Units are tiles of 32 queries of a head, and of each all 64 columns.
+    Words that are drawn from `least_kept` on keep a weight, which is multiplied by `growth`; nothing is drawn if `least_kept` is 0.
+    Units are tiles of 32 queries of a head by 64 columns.
     """
     near, right, further = shared_array(T, 1056), shared_array(T, 1056), shared_array(T, 1056)
     kept = shared_array(T, 1056)
@@ -261,7 +261,7 @@ def attention(
 
 @device_kernel("g: in[T], y: in[T], out: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
 def row_products(g, y, out, queries, heads, width, first, last):
-    """The sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
+    """Sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
     parts = shared_array(T, 32)
     for row in range(first, last):
         total = T(0)
@@ -312,9 +312,9 @@ def attention_gradient(
     first,
     last,
 ):
-    """The cotangents of queries, keys or values, as `wanted` says; formulas and arguments see `kernels.attention.gradient`.
+    """Cotangents of queries, keys or values, as `wanted` selects; see `kernels.attention.gradient` for formulas.
 
-    Units are tiles of 32 queries of a head, or of 32 keys of a head of keys, and of each all 64 columns.
+    Units are tiles of 32 queries of a head, or of 32 keys of a head of keys, by 64 columns.
     """
     near, right, further = shared_array(T, 1056), shared_array(T, 1056), shared_array(T, 1056)
     kept = shared_array(T, 1056)
@@ -435,11 +435,11 @@ def attention_gradient(
         synchronize()
 
 
-# ---- in place of the CPU's -------------------------------------------------------------------------------
+# ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
 def _sizes(numbers: Any) -> tuple[Any, ...]:
-    """What the kernels are told, of what the CPU's are, whose last numbers are the rate and `blank`."""
+    """Returns the kernels' numbers from the CPU's, whose last two are the rate and `blank`."""
     *sizes, rate, blank = numbers
     return *sizes, math.ceil(rate * 2**32), 1.0 / (1.0 - rate), blank
 
@@ -483,4 +483,4 @@ INSTEAD: dict[Any, Instead] = {
     gradient_on_cpu.attention_gradient.function: _gradient,
     gradient_on_cpu.row_products.function: rows_of(row_products, 5),
 }
-"""See `choice`."""
+"""The table of `choice`."""

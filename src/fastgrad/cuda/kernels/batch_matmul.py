@@ -1,4 +1,4 @@
-"""What the threads of a warp and of a block compute together: always in the same order, so that results are the same each time."""
+"""Reductions in a warp and in a block, always in the same order, so that results are reproducible."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastgrad.kernels.math.vector_math import nan_greatest, nan_least
 
 @scalar_function
 def warp_sum(x):
-    """The sum of the 32 numbers of a warp, in all its threads: pairs, then pairs of pairs."""
+    """Returns the sum of the 32 numbers of a warp, in all its threads: pairs, then pairs of pairs."""
     x += shuffle_xor(x, 16)
     x += shuffle_xor(x, 8)
     x += shuffle_xor(x, 4)
@@ -19,7 +19,7 @@ def warp_sum(x):
 
 @scalar_function
 def warp_product(x):
-    """The product of the 32 numbers of a warp, likewise."""
+    """Returns the product of the 32 numbers of a warp, in all its threads, in the order of `warp_sum`."""
     x *= shuffle_xor(x, 16)
     x *= shuffle_xor(x, 8)
     x *= shuffle_xor(x, 4)
@@ -29,7 +29,7 @@ def warp_product(x):
 
 @scalar_function
 def warp_greatest(x):
-    """The greatest of the 32 numbers of a warp, in all its threads; NaN if there is one."""
+    """Returns the greatest of the 32 numbers of a warp, in all its threads; NaN if there is one."""
     x = nan_greatest(x, shuffle_xor(x, 16))
     x = nan_greatest(x, shuffle_xor(x, 8))
     x = nan_greatest(x, shuffle_xor(x, 4))
@@ -39,7 +39,7 @@ def warp_greatest(x):
 
 @scalar_function
 def warp_least(x):
-    """The least of the 32 numbers of a warp, likewise."""
+    """Returns the least of the 32 numbers of a warp, in all its threads; NaN if there is one."""
     x = nan_least(x, shuffle_xor(x, 16))
     x = nan_least(x, shuffle_xor(x, 8))
     x = nan_least(x, shuffle_xor(x, 4))
@@ -49,7 +49,7 @@ def warp_least(x):
 
 @scalar_function
 def block_sum(x, parts):
-    """The sum of a block's numbers, in all its threads; `parts` is a shared array of 32."""
+    """Returns the sum of a block's numbers, in all its threads. `parts` is a shared array of 32."""
     x = warp_sum(x)
     if thread() % 32 == 0:
         parts[thread() // 32] = x
@@ -63,7 +63,7 @@ def block_sum(x, parts):
 
 @scalar_function
 def block_product(x, parts):
-    """The product of a block's numbers, likewise."""
+    """Returns the product of a block's numbers, in all its threads. `parts` is a shared array of 32."""
     x = warp_product(x)
     if thread() % 32 == 0:
         parts[thread() // 32] = x
@@ -77,7 +77,7 @@ def block_product(x, parts):
 
 @scalar_function
 def block_greatest(x, parts):
-    """The greatest of a block's numbers, in all its threads; NaN if there is one; `parts` is a shared array of 32."""
+    """Returns a block's greatest number, in all its threads; NaN if there is one. `parts` is a shared array of 32."""
     x = warp_greatest(x)
     if thread() % 32 == 0:
         parts[thread() // 32] = x
@@ -91,7 +91,7 @@ def block_greatest(x, parts):
 
 @scalar_function
 def block_least(x, parts):
-    """The least of a block's numbers, likewise."""
+    """Returns a block's least number, in all its threads; NaN if there is one. `parts` is a shared array of 32."""
     x = warp_least(x)
     if thread() % 32 == 0:
         parts[thread() // 32] = x
@@ -105,7 +105,7 @@ def block_least(x, parts):
 
 @scalar_function
 def lines_sum(x, parts):
-    """The sum over warps of the numbers of threads with the same number in their warps, in all of these.
+    """Returns, in each thread, the sum over warps of the numbers of the threads with the same lane.
 
     `parts` is a shared array with an element for each thread.
     """
@@ -120,7 +120,7 @@ def lines_sum(x, parts):
 
 @scalar_function
 def lines_product(x, parts):
-    """The product, likewise."""
+    """Returns, in each thread, the product over warps of the numbers of its lane. `parts` is as in `lines_sum`."""
     parts[thread()] = x
     synchronize()
     total = parts[thread() % 32]
@@ -132,7 +132,7 @@ def lines_product(x, parts):
 
 @scalar_function
 def lines_greatest(x, parts):
-    """The greatest, likewise; NaN if there is one."""
+    """Returns, in each thread, the greatest number of its lane over warps, or NaN. `parts` is as in `lines_sum`."""
     parts[thread()] = x
     synchronize()
     greatest = parts[thread() % 32]
@@ -144,7 +144,7 @@ def lines_greatest(x, parts):
 
 @scalar_function
 def lines_least(x, parts):
-    """The least, likewise."""
+    """Returns, in each thread, the least number of its lane over warps, or NaN. `parts` is as in `lines_sum`."""
     parts[thread()] = x
     synchronize()
     least = parts[thread() % 32]

@@ -1,7 +1,7 @@
-"""Which kernels a GPU runs for what a CPU runs: one table, from a CPU's kernel to those that take its place.
+"""The table from CPU kernels to the GPU kernels that replace them.
 
-The operation table says which kernels a row is (`launches=`), for a CPU. Here each of those launches becomes one or more on a
-GPU. A kernel that is not in the table runs as it is, a unit of work a thread.
+The operation table gives the launches of a row for a CPU (`launches=`). This module replaces each launch by one or more GPU launches.
+A kernel that is not in the table runs unchanged, with one thread for each unit of work.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     attention.INSTEAD,
     recurrent.INSTEAD,
 )
-"""What each file of `cuda.kernels` has: by the body of the CPU's kernel what takes its place."""
+"""The replacements of each file of `cuda.kernels`, by the body of the CPU kernel."""
 
 
 @functools.cache
@@ -79,12 +79,12 @@ def _table() -> dict[Any, Instead]:
 
 
 def launches_on_device(node: Node) -> Launches | None:
-    """The launches of a node of a program on a GPU, whose kernels are `OnDevice`; None if it runs as Python."""
+    """Returns the GPU launches of a program's node, with kernels `OnDevice`; None if the node runs as Python."""
     return on_device_all(launches_of(node, _of_fused))
 
 
 def _of_fused(found: Any) -> Launches:
-    """What a FUSED node runs; some by kernels of a CPU, which are still to be replaced."""
+    """Returns the launches of a FUSED node. Some kernels may still be a CPU's, to be replaced."""
     if isinstance(found, LibraryProduct):
         return found.launches
     if isinstance(found, UpdatedProduct):
@@ -101,12 +101,12 @@ def _of_fused(found: Any) -> Launches:
 def row_launches_on_device(
     row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
 ) -> Launches | None:
-    """The same, of an operation of the table that is in no group, as `launches_of_row` gives them for a CPU."""
+    """Returns the GPU launches of an operation outside groups, from the CPU's launches of `launches_of_row`."""
     return on_device_all(launches_of_row(row, inputs, outputs, attributes))
 
 
 def on_device_all(found: Launches | None) -> Launches | None:
-    """A CPU's launches, as those of a GPU; None where there are none, or one that a GPU can't do."""
+    """Converts CPU launches to GPU launches; None if there are none, or a GPU can't run one."""
     if found is None:
         return None
     memory = Memory(found.scratch)
@@ -118,7 +118,7 @@ def on_device_all(found: Launches | None) -> Launches | None:
             launches.append(_reading(launch))
             return True
         source = source_of(kernel)
-        if source is None:  # a user's, which only the host has
+        if source is None:  # a user's function, which only the host has
             return False
         instead = _table().get(source.function) or updates.instead_of_update(source.function)
         if instead is not None:
@@ -126,7 +126,9 @@ def on_device_all(found: Launches | None) -> Launches | None:
         if _calls_host(source.function):
             return False
         launches.append(_reading(with_kernel(launch, of_native(kernel))))
-        return not any(isinstance(operand, Launch) for operand in launch.operands)  # which it calls by its address
+        return not any(
+            isinstance(operand, Launch) for operand in launch.operands
+        )  # launches that it would call by address
 
     if not all(map(place, found.launches)):
         return None
@@ -134,13 +136,13 @@ def on_device_all(found: Launches | None) -> Launches | None:
 
 
 def _calls_host(function: Any) -> bool:
-    """Whether a body calls functions by their addresses, as those of SciPy are, which only the host has."""
+    """True if a body calls functions by address, such as SciPy's, which only the host has."""
     used = [function.__globals__.get(name) for name in function.__code__.co_names]
     return any(one is call for one in used for call in (call_pair, call_real, call_step))
 
 
 def _reading(launch: Launch) -> Launch:
-    """The launch, with a kernel that reads the numbers that are in memory."""
+    """Returns the launch with a kernel that reads numbers from memory where operands are in memory."""
     given: Any = launch.kernel
     passed = [parameter for parameter in given.kernel.given if parameter.passed]
     pairs = zip(passed, launch.operands, strict=True)
@@ -158,9 +160,9 @@ def _is_noalias(kernel: Any) -> bool:
 
 
 def _for_arrays(kernel: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
-    """The kernel without the promise: a thread reads what it writes later, so not through the cache of constants."""
+    """Returns the kernel without the noalias promise, so its loads do not use the read-only cache."""
     return OnDevice(kernel.kernel.overlapping(), kernel.dtypes)
 
 
 ON_DEVICE = Elsewhere(_of_fused, on_device_all, Compiler(_signature_of, _is_noalias, _for_arrays))
-"""For who plans a program."""
+"""The GPU's part of the planning of a program."""

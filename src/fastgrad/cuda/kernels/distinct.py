@@ -1,4 +1,4 @@
-"""The rows of a table that gradients have, as sums of the rows of each distinct id: the ids are sorted, and a thread has an element."""
+"""Sums of the gradient's rows for each distinct id: the ids are sorted; a thread computes one element."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from fastgrad.kernels.movement.embedding import FLOATS, INDICES
 from fastgrad.kernels.runtime.launch import Launch
 
 CHUNK = 2048
-"""How many sorted ids a block looks through."""
+"""The number of sorted ids that a block scans."""
 
 
 @device_kernel("keys: in[int64], heads: out[int64], rows: int, first: int, last: int", threads=256, exact=True)
 def count_heads(keys, heads, rows, first, last):
-    """How many distinct ids begin in each chunk of sorted ones."""
+    """Counts the distinct ids that begin in each chunk of sorted ids."""
     counts = shared_array(int64, 256)
     for unit in range(first, last):
         count = 0
@@ -41,7 +41,7 @@ def count_heads(keys, heads, rows, first, last):
 
 @kernel("heads: in[int64], before: out[int64], number: out[int64], chunks: int", noalias=True)
 def add_heads(heads, before, number, chunks):
-    """How many there are before each chunk, and of all."""
+    """Sums the counts before each chunk, and all of them."""
     count = 0
     for i in range(chunks):
         before[i] = count
@@ -57,7 +57,7 @@ def add_heads(heads, before, number, chunks):
     I=INDICES,
 )
 def note_heads(keys, before, number, unique, starts, rows, limit, first, last):
-    """The distinct ids, and where those of each begin; behind the last one limit and `rows`."""
+    """Writes the distinct ids and the start of each; `limit` and `rows` after the last one."""
     counts = shared_array(int64, 256)
     for unit in range(first, last):
         begin = unit * 2048 + thread() * 8
@@ -89,7 +89,7 @@ def note_heads(keys, before, number, unique, starts, rows, limit, first, last):
     noalias=True,
 )
 def sum_columns(values, order, starts, sums, rows, width, first, last):
-    """sums[k] = the sum of the values of distinct id k, in their order; zeros behind the last one; units are elements."""
+    """sums[k] = the sum of the values of distinct id k, in order; zeros after the last id. Units are elements."""
     for unit in range(first, last):
         k = unit // width
         column = unit - k * width
@@ -107,7 +107,7 @@ def sum_columns(values, order, starts, sums, rows, width, first, last):
     noalias=True,
 )
 def add_columns(table, sums, ids, number, limit, width, first, last):
-    """table[ids[k]] += sums[k] for the first `number` of k; units are elements."""
+    """table[ids[k]] += sums[k] for the first `number` of k. Units are elements."""
     for unit in range(first, last):
         k = unit // width
         if k < number[0] and 0 <= ids[k] < limit:
@@ -151,4 +151,4 @@ INSTEAD: dict[Any, Instead] = {
     embedding.sum_groups.function: _summed,
     embedding.add_summed_rows.function: _added,
 }
-"""See `choice`."""
+"""The table of `choice`."""

@@ -1,7 +1,7 @@
-"""Convolutions that give few channels, as on a CPU: the products of all places with all cells first, then their sums.
+"""Convolutions with few output channels, as on a CPU: first the products of all places and cells, then their sums.
 
-The products are one matrix product in tiles, of which hardly a column is wasted, with a row for each cell and channel of
-the result: so neighbouring threads, which have neighbouring places, add up neighbouring numbers.
+The products are one matrix product in tiles that hardly wastes a column. It has a row for each cell and output channel. So
+neighbouring threads, which have neighbouring places, add neighbouring numbers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fastgrad.kernels.runtime.launch import Constant, Launch
     T=SUMS,
 )
 def spread_filters(filters, spread, columns, depth, from_cell, from_term, from_column, first, last):
-    """spread[cell, column, term] = the filters' number, whose strides are given."""
+    """spread[cell, column, term] = the filter element, by the given strides."""
     for i in range(first, last):
         row = i // depth
         cell = row // columns
@@ -42,7 +42,7 @@ def spread_filters(filters, spread, columns, depth, from_cell, from_term, from_c
     T=("int32",),
 )
 def whole_products(spread, source, products, depth, count, first, last):
-    """products[row, place] of whole numbers, for which there are no tiles."""
+    """products[row, place] of integers, for which there are no tiles."""
     for i in range(first, last):
         row = i // count
         place = i - row * count
@@ -59,7 +59,7 @@ def whole_products(spread, source, products, depth, count, first, last):
     T=SUMS,
 )
 def sum_cells(products, target, places, cells, phase, count, first, last):
-    """Each element of the result for one phase: the sum of the products of its cells, but of those that lie outside."""
+    """Sums, for each element of the result of one phase, the products of its cells inside the input."""
     columns = places[COLUMNS]
     depth, height, width = places[SOURCE], places[SOURCE + 1], places[SOURCE + 2]
     size = places[IMAGES] * depth * height * width
@@ -81,7 +81,7 @@ def sum_cells(products, target, places, cells, phase, count, first, last):
 
 
 def _spread(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for the CPU's kernel of this name."""
+    """Returns the replacement of the CPU kernel `spread_filters`."""
     operands: Any = launch.operands
     filters, spread, cells, columns, *strides = operands
     depth = launch.units
@@ -89,7 +89,7 @@ def _spread(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[L
 
 
 def _slide(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `slide_few`."""
+    """Returns the replacement of `slide_few`."""
     operands: Any = launch.operands
     source, spread, target, table = operands
     words = table.array
@@ -130,4 +130,4 @@ INSTEAD: dict[Any, Instead] = {
     on_cpu.spread_filters.function: _spread,
     on_cpu.slide_few.function: _slide,
 }
-"""See `choice`."""
+"""The table of `choice`."""

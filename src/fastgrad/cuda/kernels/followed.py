@@ -1,7 +1,7 @@
-"""Products with what follows them, element by element, in one kernel: a map of the same scalar source as in kernels of groups.
+"""Products with an element-wise map in one kernel; the map has the scalar source of group kernels.
 
-Each thread does it with its sums while they are in registers, so the product itself is not stored. Where sums are cut into parts
-the kernel that adds these up does it.
+Each thread applies the map to its sums in registers, so the product itself is not stored. If sums are cut into parts, the kernel that
+adds the parts applies the map.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Ou
 
 
 def can_be_followed(product: Node) -> bool:
-    """Whether a kernel of this file does a product: what follows others is a launch of its own."""
+    """True if a kernel of this file computes a product. For other products the map is a separate launch."""
     if row_name(product) == "convolution" or not can_begin(product):
         return False
     return _form(product) is not None
 
 
 def _form(product: Node) -> Any:
-    """How a product is computed; None if it is a row with a large matrix, or none of matrices of float32 and float64."""
+    """Returns a product's form; None for a row times a large matrix, and for dtypes but float32 and float64."""
     a, b = product.inputs
     if not has_pairs(product.inputs, **product.attributes) and a.dtype.name not in FLOATS:
         return None
@@ -58,7 +58,7 @@ def _form(product: Node) -> Any:
 
 
 def followed_launches(payload: Product) -> Launches | None:
-    """What a product with its map runs on a GPU; None if they are launches of their own."""
+    """Returns the launches of a product with its map; None if they are separate launches."""
     form = _form(payload.node)
     fused, dtype = payload.fused, payload.node.outputs[0].dtype.name
     if form is None or fused.sizes[-1] % form.n:
@@ -103,12 +103,12 @@ def _size(x: Any) -> int:
 
 
 class _After(DeviceWriter):
-    """Writes a map as what follows a product; see `products.Following`.
+    """Generates a map as the code after a product; see `products.Following`.
 
     Args:
         fused: the map.
-        place: which of its inputs the product is.
-        n: columns of the product, of which there are some in the innermost dimension of the map.
+        place: the index of the product among its inputs.
+        n: the columns of the product; the map's innermost size is a multiple of it.
     """
 
     def __init__(self, fused: Fused, place: int, n: int) -> None:
@@ -138,7 +138,7 @@ class _After(DeviceWriter):
         for output, number in enumerate(fused.outputs):
             self.store(number, Output(output), self.place("y", dims, self.natural(), 0, "j"))
         stores = self._taken()
-        bases = [line for line in (*loads, *stores) if line.startswith("at_")]  # which are the row's
+        bases = [line for line in (*loads, *stores) if line.startswith("at_")]  # they belong to the row
         self.of_row += bases
         self._text = [[line for line in lines if line not in bases] for lines in (loads, steps, stores)]
         self._changing = {*inner, self._product, *range(first, first + len(fused.steps))}
@@ -149,17 +149,17 @@ class _After(DeviceWriter):
         return lines
 
     def size(self, dim: int) -> str:
-        """The size of a dimension; where it is the product's it is known whether it is a multiple of four."""
+        """Returns the size of a dimension. The product's columns have a size known to be a multiple of four or not."""
         return "n" if self._inner == "column" and dim == len(self.fused.sizes) - 1 else super().size(dim)
 
     def of_elements(self, numbers: Iterable[int], sums: Sequence[str]) -> list[str]:
-        """See `products.Following`: all loads, then the steps, then all stores, so that neighbours are one access."""
+        """See `products.Following`. All loads come first, then the steps, then all stores: neighbours are one access."""
         loads, steps, stores = self._text
         found = [[self._of(line, e) for e in numbers for line in lines] for lines in (loads, steps, stores)]
         return [*[f"v{self._product}_{e} = {sums[e]}" for e in numbers], *found[0], *found[1], *found[2]]
 
     def _of(self, line: str, e: int) -> str:
-        """A line for the element of a number."""
+        """Returns a line for the element at distance ``e``."""
 
         def named(match: re.Match[str]) -> str:
             return f"{match[0]}_{e}" if int(match[1]) in self._changing else match[0]
@@ -169,12 +169,12 @@ class _After(DeviceWriter):
         return re.sub(r"\bj\b", f"({self._inner} + {e})", line)
 
     def parameters(self) -> tuple[str, str]:
-        """Those of arrays, and those of numbers, in the builder's notation."""
+        """Returns the parameters of arrays and those of numbers, in the builder's notation."""
         arrays = "".join(f", {name}: {kind}" for name, (kind, _) in self._arrays.items())
         return arrays, "".join(f", {name}: int" for name in self._numbers)
 
     def operands_behind(self) -> tuple[list[Operand], list[int]]:
-        """What is given for these."""
+        """Returns the operands of these parameters."""
         return [operand for _, operand in self._arrays.values()], [*self._numbers.values()]
 
 
@@ -196,13 +196,13 @@ def _built(parameters: str, lines: str, number: str, threads: int) -> DeviceKern
 
 
 class _Adding(DeviceWriter):
-    """Writes a map whose input of a place is the sum of arrays that lie one behind the other.
+    """Generates a map with an input that is the sum of consecutive arrays.
 
     Args:
         fused: the map.
-        place: which of its inputs.
-        parts: how many arrays.
-        size: elements of each.
+        place: the index of that input.
+        parts: the number of arrays.
+        size: the number of elements of each array.
     """
 
     def __init__(self, fused: Fused, place: int, parts: int, size: int) -> None:
@@ -211,11 +211,11 @@ class _Adding(DeviceWriter):
         self._parts, self._size = parts, size
 
     def widened(self, whole: bool = True) -> int:
-        """One element a thread, so that neighbours read neighbours of each part."""
+        """Takes one element a thread, so that neighbouring threads read neighbours of each part."""
         return 1
 
     def load(self, numbers: Sequence[int], dims: Sequence[int], inner: str) -> None:
-        """Writes the loads of inputs."""
+        """Generates the loads of inputs."""
         new = self._summed in numbers and self._summed not in self._loaded
         super().load(numbers, dims, inner)
         if new:

@@ -1,7 +1,7 @@
-"""Elements and rows that are read at positions, and written, added or otherwise joined at them.
+"""Gather and scatter of elements and rows.
 
-Who reads has neighbouring threads for neighbouring elements. Who writes sorts the ids first: then each distinct id has one thread for
-each column, which joins its rows in their order. So no two threads write an element, and the bits are the CPU's.
+In a gather neighbouring threads have neighbouring elements. A scatter first sorts the ids; then each distinct id has one thread for each
+column, which joins its rows in order. So no two threads write an element, and the bits are the CPU's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from fastgrad.kernels.runtime.launch import Launch
     noalias=True,
 )
 def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last):
-    """What the CPU's `gather_blocks` does; units are elements."""
+    """The CPU's `gather_blocks`. Units are elements."""
     for unit in range(first, last):
         row = unit // width
         block = row // count
@@ -52,7 +52,7 @@ def gather_elements(x, ids, out, size, count, width, middle, zeros, first, last)
     noalias=True,
 )
 def gather_runs(x, ids, out, size, count, width, middle, first, last):
-    """The same where each id has a row; units, and the width, are runs of 16 bytes."""
+    """The CPU's `gather_blocks` for rows. Units are runs of 16 bytes, and so is the width."""
     for unit in range(first, last):
         row = unit // width
         block = row // count
@@ -68,7 +68,7 @@ def gather_runs(x, ids, out, size, count, width, middle, first, last):
 
 @kernel("out: out[T], start: int, first: int, last: int", T=NUMBERS)
 def begin_with(out, start, first, last):
-    """Zeros or ones; units are elements."""
+    """Fills with zeros or ones. Units are elements."""
     for i in range(first, last):
         out[i] = T(0) if start == ZEROS else T(1)
 
@@ -92,7 +92,7 @@ def _join_sorted(rows, keys, order, out, size, count, width, middle, first, last
 
 @scalar_function
 def join(before, row):
-    """What is there joined with a row's element; each kernel is made with its own."""
+    """Returns the old element joined with a row's element. Each kernel has its own version."""
     return row
 
 
@@ -117,9 +117,9 @@ def _quotient(before, row):
 
 
 def _joining(name: str, join: Any) -> DeviceKernel:
-    """The kernel that does what the CPU's `scatter_rows` does in one of its modes, of sorted ids.
+    """Returns the kernel of the CPU's `scatter_rows` in one mode, for sorted ids.
 
-    Units are columns of ids, of which the first of equal ones has the work.
+    Units are columns of ids. The first of equal ids has the work.
     """
     function = types.FunctionType(_join_sorted.__code__, {**globals(), "join": join}, f"join_by_{name}")
     signature = (
@@ -134,7 +134,7 @@ def _joining(name: str, join: Any) -> DeviceKernel:
     I=INDICES,
 )
 def note_used(ids, used, size, first, last):
-    """used[i] = 1 for the ids i; units are ids. All that write an element write the same."""
+    """used[i] = 1 for the ids i. Units are ids. Threads that write the same element write the same value."""
     for k in range(first, last):
         number = int64(ids[k])
         if number >= size:
@@ -198,4 +198,4 @@ INSTEAD: dict[Any, Instead] = {
     scattering.scatter_known_rows.function: _scattered,
     scattering.used_ids.function: _used,
 }
-"""See `choice`."""
+"""The table of `choice`."""

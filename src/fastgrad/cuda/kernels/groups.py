@@ -1,7 +1,7 @@
-"""Kernels of groups without a reduction: the same scalar source as on a CPU, in loops for a GPU.
+"""Kernels of groups without a reduction: the scalar source of the CPU's, in loops for a GPU.
 
-Neighbouring threads have neighbouring elements: up to four of them each, as many as are one access of 128 bits, where rows
-are whole numbers of these. There is one loop for all steps, so that no value waits in memory.
+Neighbouring threads have neighbouring elements. A thread has up to four, as many as one access of 128 bits holds, if rows are a
+multiple of that. One loop does all steps, so no value goes through memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.runtime.launch import Launch, Launches, Operand, Output
 
 ACCESS = 16
-"""Bytes of the widest access."""
+"""The bytes of the widest access."""
 
 _SHARED = (*[f"{whose}_{how}" for whose in ("block", "lines") for how in ("sum", "product", "greatest", "least")],)
 _NAMES: dict[str, Any] = {
@@ -34,13 +34,13 @@ _NAMES: dict[str, Any] = {
 
 
 class DeviceWriter(Writer):
-    """Writes a kernel of a group for a GPU.
+    """Generates a GPU kernel of a group.
 
     Attributes:
-        width: how many neighbouring elements a thread has; the innermost size is a multiple of it.
-        linear: the number of the element in row-major order, where the text has it; else None.
+        width: the number of neighbouring elements of a thread; it divides the innermost size.
+        linear: the row-major number of the element, if the text has it; else None.
         together: whether the threads of a block share a unit of work.
-        threads: how many a block has.
+        threads: the number of threads of a block.
     """
 
     def __init__(self, fused: Fused) -> None:
@@ -51,7 +51,7 @@ class DeviceWriter(Writer):
         self.threads = THREADS
 
     def widened(self, whole: bool = True) -> int:
-        """Takes as many elements as are one access of the widest array, if rows (`whole`) or all elements have so many."""
+        """Sets the width to one access of the widest array, if rows (`whole`) or all elements are that wide."""
         steps = [self.dtypes[number] for number in self.fused.outputs]
         arrays = [source.dtype for source in self.fused.inputs if source.strides[-1:] == (1,)]
         width = ACCESS // max([dtype.itemsize for dtype in (*arrays, *steps)], default=ACCESS)
@@ -61,25 +61,27 @@ class DeviceWriter(Writer):
         return self.width
 
     def size(self, dim: int) -> str:
-        """The size of a dimension of the loop."""
+        """Returns the size of a dimension of the loop."""
         if dim < len(self.fused.sizes) - 1 or self.width == 1 or self.fused.sizes[dim] % self.width:
             return super().size(dim)
-        self.at_top(f"n{dim} = {self.pieces()} * {self.width}")  # so that it is known to be a multiple
+        self.at_top(
+            f"n{dim} = {self.pieces()} * {self.width}"
+        )  # a product, so that the compiler knows it is a multiple
         return f"n{dim}"
 
     def pieces(self) -> str:
-        """The innermost size over the width."""
+        """Returns the innermost size divided by the width."""
         return self.number("pieces", self.fused.sizes[-1] // self.width)
 
     def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
-        """Where an element is, as a multiple of the width where it is known to be one."""
+        """Returns the place of an element, in a form that shows multiples of the width."""
         whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.natural() and not offset
         if whole and self.linear is not None:
             return self.linear
         return super().place(what, dims, strides, offset, inner)
 
     def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
-        """The kernel written, over ``units`` units of work."""
+        """Returns a launch of the generated kernel over ``units`` units of work."""
         parameters, source, operands = self.written()
         kernel = _kernel(parameters, source, self.fused.number.name, self.together).with_threads(self.threads)
         return Launch(OnDevice(kernel, {"T": self.fused.number.name}), operands, units)  # type: ignore[arg-type]
@@ -92,12 +94,15 @@ def _kernel(parameters: str, source: str, number: str, together: bool) -> Device
 
 
 def map_on_device(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
-    """The kernel of a group without a reduction, whose units are runs of neighbouring elements; and what it may not do in place."""
+    """Returns the launch of a group without a reduction, and the pairs that it may not do in place.
+
+    Its units are runs of neighbouring elements.
+    """
     return written_map(DeviceWriter(fused)), set()
 
 
 def written_map(writer: DeviceWriter) -> Launch:
-    """The kernel of a writer's group."""
+    """Returns the launch of a writer's group."""
     fused = writer.fused
     dims = range(len(fused.sizes))
     width = writer.widened(whole=len(dims) > 1)
@@ -128,5 +133,5 @@ def written_map(writer: DeviceWriter) -> Launch:
 
 
 def map_launches(fused: Fused) -> Launches:
-    """What a group without a reduction runs on a GPU."""
+    """Returns the launches of a group without a reduction."""
     return Launches((map_on_device(fused)[0],), in_place=in_place_pairs(fused))

@@ -1,4 +1,4 @@
-"""What takes the place of a CPU's kernel on a GPU, as the files of `cuda.kernels` say it; `choice` has the table."""
+"""Types and helpers for the replacements of CPU kernels; `choice` has the table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_THREADS = 512
 
 
 class Memory:
-    """The scratch memory of an operation, to which kernels on a GPU may add."""
+    """The scratch memory of an operation. GPU kernels may add to it."""
 
     def __init__(self, arrays: Sequence[tuple[np.dtype, int]] = ()) -> None:
         self.arrays = [*arrays]
@@ -22,39 +22,39 @@ class Memory:
         self._sources: dict[int, Operand] = {}
 
     def more(self, dtype: Any, size: int) -> Scratch:
-        """New memory for elements."""
+        """Adds scratch memory for ``size`` elements."""
         self.arrays.append((np.dtype(dtype), size))
         return Scratch(len(self.arrays) - 1)
 
     def kept(self, name: str, dtype: Any, size: int) -> Scratch:
-        """Memory that several kernels know by its name."""
+        """Returns scratch memory that several kernels share by its name."""
         if name not in self._kept:
             self._kept[name] = self.more(dtype, size)
         return self._kept[name]
 
     def leave(self, unused: Scratch, source: Operand | None = None) -> None:
-        """Scratch memory stays empty; where it were a copy of an array, kernels on a GPU read that itself."""
+        """Marks scratch memory as unused. If it would be a copy of ``source``, GPU kernels read the source itself."""
         dtype, _ = self.arrays[unused.number]
         self.arrays[unused.number] = dtype, 0
         if source is not None:
             self._sources[unused.number] = source
 
     def source(self, copy: Scratch) -> Operand:
-        """The array that memory which stays empty were a copy of."""
+        """Returns the array that an unused scratch copy would have held."""
         return self._sources[copy.number]
 
 
 Instead = Callable[[Launch, Mapping[str, str], Memory], Sequence[Launch]]
-"""What runs for a launch of a CPU's kernel with these dtypes: launches whose kernels are `OnDevice`."""
+"""Replaces a launch of a CPU kernel with these dtypes by launches whose kernels are `OnDevice`."""
 
 
 def with_kernel(launch: Launch, kernel: OnDevice) -> Launch:
-    """The same launch of another kernel."""
+    """Returns the launch with another kernel."""
     return Launch(kernel, launch.operands, launch.units)  # type: ignore[arg-type]
 
 
 def threads_for(elements: int) -> int:
-    """How many threads share the work on so many neighbouring elements."""
+    """Returns the number of threads that share ``elements`` neighbouring elements."""
     wanted = 32
     while wanted < MOST_THREADS and 4 * wanted < elements:
         wanted *= 2
@@ -62,7 +62,7 @@ def threads_for(elements: int) -> int:
 
 
 def rows_of(kernel: DeviceKernel, columns: int) -> Instead:
-    """A kernel whose units are the CPU's, rows of as many elements as the operand of this number says."""
+    """Returns the replacement by a kernel with the CPU's units: rows whose length is operand ``columns``."""
 
     def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
         size: Any = launch.operands[columns]

@@ -1,12 +1,12 @@
-"""Products by cuBLASLt, with those of its epilogues that are what the graph has beside them.
+"""Products by cuBLASLt, with its epilogues for operations beside the product in the graph.
 
-The pass that gives products what follows them asks here first. What the library has no epilogue for is a launch of its own. Graphs
-have these:
+The pass that fuses products with epilogues asks this module first. Operations without an epilogue in the library are separate
+launches. Graphs have these epilogues:
 
-- bias, relu, gelu (the tanh form) and bias with one of them; where the gradient asks for gelu's argument it is the epilogue's second result;
-- the gradient of relu, with the sums over rows that are a bias' gradient: relu's forward product then writes a mask of bits for it;
-- that of gelu, likewise, from gelu's argument;
-- the sums over the terms of an operand of a product without any, as the last layer's bias' gradient is.
+- bias, relu, gelu (the tanh form), and bias with one of them; if the gradient reads gelu's argument, it is the second result;
+- the gradient of relu, with the row sums of a bias' gradient: then relu's forward product writes a mask of bits;
+- the gradient of gelu, from gelu's argument, with the same sums;
+- the sums over the terms of an operand of a product without an epilogue, such as the last layer's bias gradient.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _GRADIENTS = {"relu_gradient": "DRELU", "gelu_tanh_gradient": "DGELU"}
 
 @dataclass(frozen=True)
 class LibraryProduct:
-    """What a FUSED node does that is a product by cuBLASLt.
+    """The payload of a FUSED node that is a product by cuBLASLt.
 
     Attributes:
-        name: of the operations that it does.
-        launches: what it runs.
+        name: the names of its operations.
+        launches: its launches.
     """
 
     name: str
@@ -47,17 +47,17 @@ class LibraryProduct:
 
 
 def with_library(graph: Graph, blas: Blas) -> Graph:
-    """The graph with products by cuBLASLt.
+    """Returns the graph with products by cuBLASLt.
 
     Args:
-        graph: fused; left as it is.
+        graph: a fused graph; it does not change.
         blas: the library.
     """
     return _Products(blas).of(graph)
 
 
 def spec_of(product: Node) -> ProductSpec | None:
-    """A product of matrices for the library; None if it is none, or strides don't say how batches go."""
+    """Returns the spec of a matrix product; None for other nodes, or if strides can't express the batches."""
     if row_name(product) not in ("matmul", "wide_product"):
         return None
     (a, b), (d,) = product.inputs, product.outputs
@@ -82,13 +82,13 @@ def spec_of(product: Node) -> ProductSpec | None:
 
 
 class _Match(NamedTuple):
-    """A group that follows a product, as an epilogue.
+    """A group after a product, matched to an epilogue.
 
     Attributes:
-        spec: the product with it.
-        bias: which of the group's inputs it adds, if it does.
-        beside: the input that a gradient is of: relu's result, or gelu's argument.
-        results: for each result of the node what it is: "d", "aux" or "bias" (a bias' gradient).
+        spec: the product with the epilogue.
+        bias: the index of the group's input that is added as bias, or None.
+        beside: the input for a gradient: relu's result, or gelu's argument.
+        results: the kind of each result of the node: "d", "aux" or "bias" (a bias' gradient).
     """
 
     spec: ProductSpec
@@ -100,9 +100,9 @@ class _Match(NamedTuple):
 class _Products:
     def __init__(self, blas: Blas) -> None:
         self._blas = blas
-        self._forward: dict[int, tuple[Node, Node, _Match]] = {}  # by relu's result: the product, its node, what it is
+        self._forward: dict[int, tuple[Node, Node, _Match]] = {}  # by relu's result: the product, its node, its match
         self._masks: dict[int, Value] = {}
-        self._instead: dict[int, Node] = {}  # nodes that got a second result
+        self._instead: dict[int, Node] = {}  # nodes replaced by nodes with a second result
 
     def of(self, graph: Graph) -> Graph:
         found = add_epilogues(graph, lambda node: self._does(node) or can_be_followed(node), self._joined)
@@ -117,7 +117,7 @@ class _Products:
         return spec is not None and self._blas.planned(spec) is not None
 
     def _joined(self, product: Node, node: Node, place: int) -> Node | None:
-        """A product and what follows it as one node; None if they are launches of their own."""
+        """Joins a product and the group after it to one node; None if they stay separate launches."""
         if not self._does(product):
             return joined_with_map(product, node, place) if can_be_followed(product) else None
         match = _matched(product, node.payload, place)
@@ -138,7 +138,7 @@ class _Products:
         return found
 
     def _mask(self, y: Value, gradient: ProductSpec) -> Value | None:
-        """Where relu was positive, written by the product that it follows."""
+        """Returns relu's mask, which relu's product then writes; None if that is not possible."""
         if id(y) in self._masks or id(y) not in self._forward:
             return self._masks.get(id(y))
         _, node, match = self._forward[id(y)]
@@ -155,7 +155,7 @@ class _Products:
         return mask
 
     def _node(self, name: str, match: _Match, inputs: Sequence[Value], outputs: Sequence[Value]) -> Node | None:
-        """The node of a product; None if the library has no algorithm for it."""
+        """Returns the node of a product; None if the library has no algorithm for it."""
         kernel = self._blas.planned(match.spec)
         if kernel is None:
             return None
@@ -167,7 +167,7 @@ class _Products:
         payload = LibraryProduct(name, _launches(kernel, given))
         return Node(Kind.FUSED, payload, tuple(inputs), tuple(outputs))
 
-    # ---- products that nothing follows ---------------------------------------------------------------------
+    # ---- products without an epilogue ----------------------------------------------------------------------
 
     def _alone(self, node: Node, sums: tuple[ProductSpec, Node] | None) -> Node:
         if sums is not None:
@@ -183,7 +183,7 @@ class _Products:
         return self._node(node.payload.name, _Match(spec_alone, None, None, ("d",)), node.inputs, node.outputs) or node
 
     def _sums_beside(self, nodes: Sequence[Node]) -> dict[int, tuple[ProductSpec, Node]]:
-        """For products the sums over terms of one of their operands, by their nodes, which can be made with them."""
+        """Returns sums over terms of an operand that a product can compute too, by the product's node."""
         sums: dict[int, Node] = {}
         for node in nodes:
             if _sums_rows(node):
@@ -197,7 +197,7 @@ class _Products:
             spec = spec_of(node)
             if spec is None or spec.batches != 1 or spec.k == 1:
                 continue
-            # cuBLASLt's first operand is our second one.
+            # The first operand of cuBLASLt is our second one.
             for value, whole, epilogue in (
                 (node.inputs[1], not spec.transpose_b, "BGRADA"),
                 (node.inputs[0], spec.transpose_a, "BGRADB"),
@@ -222,7 +222,7 @@ def _launches(kernel: LibraryKernel, given: dict[str, Operand]) -> Launches:
 
 
 def _sums_rows(node: Node) -> bool:
-    """Whether a node gives the sums over the rows of a matrix, and nothing else."""
+    """True if a node only sums the rows of a matrix."""
     fused = node.payload
     if not isinstance(fused, Fused) or fused.roles != "rk" or len(fused.steps) != 1 or len(node.inputs) != 1:
         return False
@@ -235,16 +235,16 @@ def _sums_rows(node: Node) -> bool:
 
 
 def _is_natural(source: Source, fused: Fused) -> bool:
-    """Whether a source has an element for each of the loop, in their order."""
+    """True if a source has one element for each element of the loop, in order."""
     sizes = fused.sizes
     return source.offset == 0 and source.strides == tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
 
 
 def _matched(product: Node, fused: Any, place: int) -> _Match | None:
-    """A group that follows a product as an epilogue of the library; None if it is none."""
+    """Matches a group after a product to an epilogue of the library; None if there is none."""
     spec = spec_of(product)
     if spec is None or spec.batches != 1 or not isinstance(fused, Fused) or fused.count != spec.m * spec.n:
-        return None  # one that reads only the first rows has memory for these alone
+        return None  # a group that reads only the first rows has memory for these alone
     first, steps = len(fused.inputs), [*fused.steps]
     at = [i for i, source in enumerate(fused.inputs) if source.array == place]
     if len(at) != 1 or not steps or not _is_natural(fused.inputs[at[0]], fused):
@@ -300,7 +300,7 @@ def _matched(product: Node, fused: Any, place: int) -> _Match | None:
 
 
 def _is_bias(fused: Fused, number: int, spec: ProductSpec) -> bool:
-    """Whether an input has an element for each column."""
+    """True if an input has an element for each column."""
     if number >= len(fused.inputs) or fused.sizes[-1] != spec.n:
         return False
     source = fused.inputs[number]

@@ -1,4 +1,4 @@
-"""Cross-entropies on logits and their gradients: a block for each row, as in `rows`."""
+"""Cross-entropies on logits and their gradients, with a block for each row, as in `rows`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INDICES = ("int32", "int64")
 
 @scalar_function
 def exponentials_of_row(x, y, at, columns, greatest, parts):
-    """e^(x - greatest) of the row that begins at `at`, to y; gives their sum, in all threads; `parts` as in `block_sum`."""
+    """Writes e^(x - greatest) of the row at `at` to y; returns the sum, in all threads. For `parts` see `block_sum`."""
     total = T(0)
     for column in range(thread(), columns, threads()):
         power = exp(x[at + column] - greatest)
@@ -33,7 +33,7 @@ def exponentials_of_row(x, y, at, columns, greatest, parts):
     I=INDICES,
 )
 def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, last):
-    """Losses and softmax. Returns the row of a label outside [0, columns), of which it does nothing, else -1."""
+    """Losses and softmax. Returns the row of a label outside [0, columns), which it skips, else -1."""
     parts = shared_array(T, 32)
     for row in range(first, last):
         at, label = row * columns, labels[row]
@@ -54,7 +54,7 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
     I=INDICES,
 )
 def sparse_cross_entropy_and_gradient(g, logits, labels, loss, out, columns, first, last):
-    """Losses, and g times (softmax less one for the label); returns what `sparse_cross_entropy` does."""
+    """Losses, and g times (softmax less one for the label). Returns the status of `sparse_cross_entropy`."""
     parts = shared_array(T, 32)
     for row in range(first, last):
         at, label, scale = row * columns, labels[row], g[row]
@@ -120,4 +120,4 @@ INSTEAD: dict[Any, Instead] = {
     on_cpu.cross_entropy.function: rows_of(cross_entropy, 4),
     on_cpu.cross_entropy_gradient.function: rows_of(cross_entropy_gradient, 4),
 }
-"""See `choice`."""
+"""The table of `choice`."""

@@ -1,7 +1,7 @@
-"""Elements moved from strides to strides: neighbouring threads write neighbouring elements.
+"""Strided copies: neighbouring threads write neighbouring elements.
 
-Each has as many as are one access of 128 bits, where both sides have whole runs of them. Matrices that lie across are turned in
-tiles of shared memory.
+A thread copies as many elements as one access of 128 bits holds, if both sides have whole runs of them. Transposes go through tiles of
+shared memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fastgrad.kernels.runtime.launch import Launch
 from fastgrad.kernels.runtime.moving import copy_bytes
 
 ACCESS = 16
-"""Bytes of the widest access."""
+"""The bytes of the widest access."""
 
 
 def _eight_bits(zero):
@@ -43,7 +43,7 @@ def _sixty_four_bits(zero):
 
 
 run_length = by_dtype(uint8=_eight_bits, uint16=_sixteen_bits, uint32=_thirty_two_bits, uint64=_sixty_four_bits)
-"""How many elements are one access."""
+"""The number of elements in one access."""
 
 
 @kernel(
@@ -52,7 +52,7 @@ run_length = by_dtype(uint8=_eight_bits, uint16=_sixteen_bits, uint32=_thirty_tw
     noalias=True,
 )
 def move_runs(x, y, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, y_from, y0, y1, y2, y3, y4, first, last):
-    """y = x over six dimensions, of which the last is contiguous on both sides; all numbers and units are of runs of 16 bytes."""
+    """y = x over six dimensions; the last is contiguous on both sides. All numbers and units are runs of 16 bytes."""
     for unit in range(first, last):
         row = unit // n5
         k5 = unit - row * n5
@@ -77,7 +77,7 @@ def move_runs(x, y, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, y_from, y0, 
     T=WIDTHS,
 )
 def turn_tiles(x, y, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
-    """y = x over matrices that are read along their rows' dimension and written along their columns'; units are tiles."""
+    """y = x for matrices, read along the dimension of rows and written along that of columns. Units are tiles."""
     tile = shared_array(T, 1056)
     across, down = (columns + 31) // 32, (rows + 31) // 32
     lane, line = thread() % 32, thread() // 32
@@ -99,7 +99,7 @@ def turn_tiles(x, y, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, firs
 
 @kernel("y: out[T], size: int, first: int, last: int", T=WIDTHS)
 def clear_runs(y, size, first, last):
-    """y = 0; units are runs."""
+    """y = 0. Units are runs."""
     many = run_length(T(0))
     for unit in range(first, last):
         at = unit * many
@@ -113,7 +113,7 @@ def clear_runs(y, size, first, last):
 
 @kernel("x: in[T], y: out[T], size: int, first: int, last: int", noalias=True, T=WIDTHS)
 def copy_runs(x, y, size, first, last):
-    """y = x, of so many elements; units are runs."""
+    """y = x for `size` elements. Units are runs."""
     many = run_length(T(0))
     for unit in range(first, last):
         at = unit * many
@@ -144,7 +144,7 @@ def _moved(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[La
 
 
 def run_of(dtype: str) -> int:
-    """How many unsigned integers of this name are one access."""
+    """Returns the number of unsigned integers of this dtype name in one access."""
     return ACCESS * 8 // int(dtype.removeprefix("uint"))
 
 
@@ -170,7 +170,7 @@ def _copied(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[L
 
 
 def _widest(size: int) -> tuple[str, int]:
-    """The widest unsigned integers that so many bytes are, and how many these are."""
+    """Returns the widest unsigned integer type that divides ``size`` bytes, and the number of integers."""
     width = next(width for width in (8, 4, 2, 1) if size % width == 0)
     return f"uint{8 * width}", size // width
 
@@ -182,4 +182,4 @@ INSTEAD: dict[Any, Instead] = {
     strided.clear.function: _cleared,
     copy_bytes.function: _copied,
 }
-"""See `choice`."""
+"""The table of `choice`."""

@@ -1,4 +1,4 @@
-"""Layer normalization both ways, a block for each row, and the moments of a batch, a warp for each few columns."""
+"""Layer normalization and its gradient, a block for each row; moments of a batch, a warp for a few columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fastgrad.kernels.reduction import batch_moments, normalization
 from fastgrad.kernels.runtime.launch import Launch
 
 ROWS = 512
-"""Rows of a part: each of eight warps sums 64."""
+"""The rows of a part: each of eight warps sums 64."""
 
 
 @device_kernel(
@@ -27,7 +27,7 @@ ROWS = 512
     T=FLOATS,
 )
 def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
-    """The result, and each row's mean and 1 / sqrt(variance + epsilon)."""
+    """Normalized rows, with each row's mean and 1 / sqrt(variance + epsilon)."""
     parts = shared_array(T, 32)
     for row in range(first, last):
         at = row * columns
@@ -73,7 +73,7 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
     T=FLOATS,
 )
 def parameter_sums(g, x, mean, inverse, sums, rows, columns, part, first, last):
-    """What is summed for gamma and for beta, of each `part` rows: (parts, 2, columns); units are parts of 32 columns."""
+    """Sums for gamma and beta over each `part` rows: (parts, 2, columns). Units are parts of 32 columns."""
     lines, lines_h = shared_array(T, 256), shared_array(T, 256)
     tiles = (columns + 31) // 32
     for unit in range(first, last):
@@ -97,7 +97,7 @@ def parameter_sums(g, x, mean, inverse, sums, rows, columns, part, first, last):
     T=FLOATS,
 )
 def part_moments(x, moments, rows, columns, part, first, last):
-    """Of each `part` rows the mean and the sum of squares around it: (parts, 2, columns); units are parts of 32 columns."""
+    """Mean and sum of squared deviations of each `part` rows: (parts, 2, columns). Units are parts of 32 columns."""
     lines = shared_array(T, 256)
     tiles = (columns + 31) // 32
     for unit in range(first, last):
@@ -110,7 +110,7 @@ def part_moments(x, moments, rows, columns, part, first, last):
             if there:
                 total += x[row * columns + column]
         centre = lines_sum(total, lines) / T(end - begin)
-        squares, rest = T(0), T(0)  # the rest is what the rounded mean lacks
+        squares, rest = T(0), T(0)  # the rest corrects the rounding of the mean
         for row in range(begin + thread() // 32, end, threads() // 32):
             if there:
                 off = x[row * columns + column] - centre
@@ -130,7 +130,7 @@ def part_moments(x, moments, rows, columns, part, first, last):
     T=FLOATS,
 )
 def whole_moments(moments, mean, variance, rows, columns, part, first, last):
-    """Mean and variance, from those of parts (Chan, Golub and LeVeque, 1979). A unit is a column; of no rows both are NaN."""
+    """Mean and variance from parts (Chan, Golub and LeVeque, 1979); NaN without rows. Units are columns."""
     for c in range(first, last):
         so_far, squares = T(0), T(0)
         for block in range((rows + part - 1) // part):
@@ -149,7 +149,7 @@ def _on(kernel: Any, dtypes: Mapping[str, str], operands: tuple[Any, ...], units
 
 
 def _sums(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `layer_norm_parameter_sums`."""
+    """Returns the replacement of `layer_norm_parameter_sums`."""
     operands: Any = launch.operands
     *arrays, rows, columns = operands
     part = normalization.SUM_ROWS
@@ -157,7 +157,7 @@ def _sums(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Lau
 
 
 def _parameters(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `layer_norm_parameters_gradient`."""
+    """Returns the replacement of `layer_norm_parameters_gradient`."""
     operands: Any = launch.operands
     g, x, mean, inverse, dgamma, dbeta, rows, columns = operands
     blocks = -(-rows // ROWS)
@@ -170,7 +170,7 @@ def _parameters(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> li
 
 
 def _parts(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `part_moments`; `_whole` finds what it writes."""
+    """Returns the replacement of `part_moments`; `_whole` reads its result."""
     operands: Any = launch.operands
     x, _, rows, columns, _ = operands
     blocks = -(-rows // ROWS)
@@ -179,7 +179,7 @@ def _parts(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[La
 
 
 def _whole(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `whole_moments`."""
+    """Returns the replacement of `whole_moments`."""
     operands: Any = launch.operands
     _, mean, variance, rows, columns, _ = operands
     moments = memory.kept("moments", dtypes["T"], 2 * -(-rows // ROWS) * columns)
@@ -197,4 +197,4 @@ INSTEAD: dict[Any, Instead] = {
     batch_moments.part_moments.function: _parts,
     batch_moments.whole_moments.function: _whole,
 }
-"""See `choice`."""
+"""The table of `choice`."""

@@ -1,4 +1,4 @@
-"""Lines of numbers in order: their keys, integers in the same order, are sorted as ids are (`sorting`), stably and in parallel."""
+"""Sorts of lines of numbers by integer keys in the same order, stably and in parallel (`sorting`)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLACES = ("int16", "int32", "int64")
     "x: in[T], keys: out[int64], size: int, inner: int, descending: int, first: int, last: int", T=REAL, noalias=True
 )
 def keys_of(x, keys, size, inner, descending, first, last):
-    """The keys of the elements, line by line; units are elements."""
+    """The keys of the elements, line by line. Units are elements."""
     for unit in range(first, last):
         line = unit // size
         outer = line // inner
@@ -39,7 +39,7 @@ def keys_of(x, keys, size, inner, descending, first, last):
     noalias=True,
 )
 def write_order(x, places, order, values, with_values, size, kept, inner, first, last):
-    """The first `kept` places of each line, and the elements there if they are wanted; units are elements of the results."""
+    """The first `kept` places of each line, and the elements there if requested. Units are elements of the results."""
     for unit in range(first, last):
         row = unit // inner
         outer = row // kept
@@ -60,14 +60,14 @@ def _ordered(
     dtypes: Mapping[str, str],
     memory: Memory,
 ) -> list[Launch]:
-    """Launches that order x.
+    """Returns launches that order x.
 
     Args:
-        arrays: x, and where the places and the elements go.
-        sizes: of a line, how many of it are kept, and of what is inside.
-        options: how many lines there are, whether elements are wanted, and whether the largest come first.
+        arrays: x, the result of places, and the result of elements.
+        sizes: the length of a line, the number of places to keep, and the inner size.
+        options: the number of lines, whether elements are written, and whether the largest come first.
         dtypes: T of x, I of the places.
-        memory: where to take what else is needed.
+        memory: the scratch memory to add to.
     """
     (x, order, values), (size, kept, inner), (lines, with_values, descending) = arrays, sizes, options
     keys = memory.more(np.int64, lines * size)
@@ -102,4 +102,4 @@ INSTEAD: dict[Any, Instead] = {
     ordering.order_lines.function: _lines,
     ordering.select_largest.function: _largest,
 }
-"""See `choice`."""
+"""The table of `choice`."""

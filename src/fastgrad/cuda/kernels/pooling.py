@@ -1,7 +1,7 @@
-"""Maxima and means over windows, and their gradients: what a CPU does with 16 channels a thread does with one.
+"""Maxima and means over windows, and their gradients: a CPU processes 16 channels at once, a thread one.
 
-Neighbouring threads have neighbouring channels. Where windows give to cells a thread has a channel of an image, and its windows
-in the CPU's order; so bits are the CPU's, too.
+Neighbouring threads have neighbouring channels. If windows add to cells, a thread has one channel of an image and takes its windows in
+the CPU's order, so the bits are the CPU's, too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _walk(
     x, y, v, out, channels, windows, cleared, lowest,
     d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last,
 ):  # fmt: skip
-    """The walk of `kernels.convolution.sliding`; a unit is a channel of so many `windows`."""
+    """The loop of `kernels.convolution.sliding`. A unit is a channel of `windows` windows."""
     work = local_array(V, 1)
     for unit in range(first, last):
         part = unit // channels
@@ -73,4 +73,4 @@ def _instead(on_cpu: Kernel) -> Instead:
 
 
 INSTEAD: dict[Any, Instead] = {one.function: _instead(one) for one in (*GIVING, *KEEPING)}
-"""See `choice`."""
+"""The table of `choice`."""

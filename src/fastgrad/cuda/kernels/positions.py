@@ -1,4 +1,4 @@
-"""Where the extremes of lines are: a block for each line that lies together, else a thread for each of neighbouring lines."""
+"""Positions of extremes in lines: a block for each contiguous line, else a thread for each line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = (*REAL, "bool")
 
 @scalar_function
 def better_of(x, at, step, here, there, sign):
-    """Which of two positions has the larger element, or smaller for a sign of -1; the first of two that are equal."""
+    """Returns the position of the larger element, or of the smaller for a sign of -1; of equal elements the first."""
     mine, other = without_nan(x[at + here * step], sign), without_nan(x[at + there * step], sign)
     further = other > mine if sign > 0 else other < mine
     return there if further or (other == mine and there < here) else here
@@ -29,7 +29,7 @@ def better_of(x, at, step, here, there, sign):
 
 @device_kernel("x: in[T], out: out[I], size: int, sign: int, first: int, last: int", T=KINDS, I=POSITIONS)
 def extreme_of_rows(x, out, size, sign, first, last):
-    """The position of the first largest element of each row, or smallest for a sign of -1; NaN is passed over."""
+    """The position of the first largest element of each row, or smallest for a sign of -1. NaN is skipped."""
     parts = shared_array(int64, 32)
     for row in range(first, last):
         at = row * size
@@ -55,7 +55,7 @@ def extreme_of_rows(x, out, size, sign, first, last):
     "x: in[T], out: out[I], size: int, inner: int, sign: int, first: int, last: int", noalias=True, T=KINDS, I=POSITIONS
 )
 def extreme_of_lines(x, out, size, inner, sign, first, last):
-    """The same of the lines along the middle axis of (outer, size, inner)."""
+    """The extremes of `extreme_of_rows` for lines along the middle axis of (outer, size, inner)."""
     for line in range(first, last):
         at = line // inner * size * inner + line % inner
         where = 0
@@ -78,4 +78,4 @@ def _positions(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> lis
 _lines = on_device(extreme_of_lines)
 
 INSTEAD: dict[Any, Instead] = {extreme_positions.function: _positions}
-"""See `choice`."""
+"""The table of `choice`."""

@@ -1,11 +1,11 @@
-"""Matrix products in tiles: a block has a tile of C, of which each thread keeps a few rows and columns in its registers.
+"""Matrix products in tiles: a block computes a tile of C; each thread keeps a few rows and columns in registers.
 
-Stretches of A and B go through shared memory, twice over: while threads multiply those of one, they fetch the next. Sums are chains of
-fused multiply-adds in the order of the terms. Where there are too few tiles for a GPU, or too many terms for one chain, sums
-are cut into parts whose number follows from the shape; they are added up in their order.
+Stretches of A and B go through shared memory, double-buffered: threads multiply one stretch and fetch the next. Sums are chains of
+fused multiply-adds in the order of the terms. If there are too few tiles for a GPU, or too many terms for one chain, sums are cut into
+parts. The shape decides their number, and they are added in order.
 
-The text is made for each size of tile, as loops would leave the sums in memory, and for the directions in which A and B lie
-together; sizes are arguments.
+The code is generated for each tile size and for the contiguous directions of A and B, because loops would leave the sums in memory.
+Sizes are arguments.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from fastgrad.kernels.runtime.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
 ENOUGH = 128
-"""So many blocks keep a GPU busy."""
+"""The number of blocks that keeps a GPU busy."""
 
 CHAIN = 4096
-"""The most terms of a chain."""
+"""The largest number of terms of a chain."""
 
 PART = 256
-"""Of a sum that is cut only for more blocks, the fewest terms of a part."""
+"""The smallest number of terms of a part, for sums that are cut only to get more blocks."""
 
 
 class Tile(NamedTuple):
-    """How much a block does.
+    """The work of a block.
 
     Attributes:
-        rows, columns: of its tile of C.
-        depth: terms that are in shared memory at a time.
-        side: rows, and columns, of a thread: 4 or 8.
+        rows, columns: the size of its tile of C.
+        depth: the number of terms in shared memory at a time.
+        side: the rows, and the columns, of a thread: 4 or 8.
     """
 
     rows: int
@@ -58,7 +58,7 @@ class Tile(NamedTuple):
 
     @property
     def threads(self) -> int:
-        """How many a block has; each fetches four elements of A, and of B, for a stretch of terms."""
+        """The number of threads of a block. Each fetches four elements of A and four of B for a stretch of terms."""
         return self.rows * self.columns // self.side**2
 
 
@@ -66,11 +66,11 @@ LARGE, MIDDLE, SMALL = Tile(128, 128, 8, 8), Tile(64, 64, 16, 4), Tile(32, 32, 8
 
 
 class Layout(NamedTuple):
-    """In which direction A and B lie together, and where four neighbours are one access.
+    """The contiguous directions of A and B, and whether four neighbours are one access.
 
     Attributes:
-        a_by_term, b_by_term: whether neighbours in A, and in B, are terms of a sum; else rows of A, and columns of B.
-        a, b, c: whether lines of A, B and C are whole numbers of fours.
+        a_by_term, b_by_term: whether neighbours in A, and in B, are terms of a sum; else they are rows of A, and columns of B.
+        a, b, c: whether the length of lines of A, B and C is a multiple of four.
     """
 
     a_by_term: bool
@@ -85,7 +85,7 @@ _SIGNATURE = f"a: in[T], b: in[T], c: out[T], {': int, '.join((*NUMBERS, *SHARE)
 
 
 def _fetch(name: str, tile: Tile, by_term: bool, whole: bool, number: str) -> Iterator[str]:
-    """The lines that fetch four elements of A or B for the stretch of terms that begins at `term`; `whole` if lines are fours."""
+    """Yields lines that fetch four elements of the stretch of A or B at `term`; `whole`: lines are fours."""
     size, limit, corner = (tile.rows, "m", "top") if name == "a" else (tile.columns, "n", "left")
     fours = (tile.depth if by_term else size) // 4
     yield f"{name}_in, {name}_four = t // {fours}, t % {fours} * 4"
@@ -105,12 +105,12 @@ def _fetch(name: str, tile: Tile, by_term: bool, whole: bool, number: str) -> It
 
 
 def _known(place: str, whole: bool) -> str:
-    """A place as the compiler sees that it is a multiple of four, if it is one: it does not find that out of products."""
+    """Returns a place in a form that shows the compiler a multiple of four; it does not see that in products."""
     return f"({place}) & -4" if whole else place
 
 
 def _keep(name: str, tile: Tile, by_term: bool, half: str) -> Iterator[str]:
-    """The lines that put them into one half of the shared memory, where the terms of a row or column are `gap` apart."""
+    """Yields lines that store the fetched elements in one half of shared memory, with terms `gap` apart."""
     gap = _gap(tile, name)
     term, x = (f"{name}_four", f"{name}_in") if by_term else (f"{name}_in", f"{name}_four")
     yield f"to = {half} * {tile.depth * gap} + {term} * {gap} + {x}"
@@ -122,16 +122,19 @@ def _keep(name: str, tile: Tile, by_term: bool, half: str) -> Iterator[str]:
 
 
 def _gap(tile: Tile, name: str) -> int:
-    return (tile.rows if name == "a" else tile.columns) + 4  # so that neighbours are in other banks
+    return (tile.rows if name == "a" else tile.columns) + 4  # the padding puts neighbours in different banks
 
 
 def _place(i: int, size: int) -> int:
-    """Where a thread's row or column of this number is, behind its first: they are fours, of which a warp has neighbouring ones."""
+    """Returns the offset of a thread's row or column ``i``. Fours are contiguous; a warp has neighbouring fours."""
     return i // 4 * (size // 2) + i % 4
 
 
 def _near(name: str, number: int, which: str, place: int) -> str:
-    """The line that reads an element of a thread's rows or columns from shared memory, the first of four as what it is."""
+    """Returns the line that reads an element of a thread's rows or columns from shared memory.
+
+    Every fourth element is an aligned load.
+    """
     read = (
         f"load_aligned(near_{which}, {which}_at + {place})"
         if number % 4 == 0
@@ -141,31 +144,31 @@ def _near(name: str, number: int, which: str, place: int) -> str:
 
 
 class Following(Protocol):
-    """Text of what is done with each element of a product, instead of storing it.
+    """Generated code that processes each element of a product instead of the store.
 
     Attributes:
         of_all: lines at the beginning.
-        of_row: lines for the row of elements of the number `line`.
+        of_row: lines for row number `line` of elements.
     """
 
     of_all: list[str]
     of_row: list[str]
 
     def of_elements(self, numbers: Iterable[int], sums: Sequence[str]) -> list[str]:
-        """Lines for elements at `place` and behind it, whose column is `column` and behind it.
+        """Returns lines for elements from `place` on, whose columns begin at `column`.
 
         Args:
-            numbers: how far behind.
-            sums: for each number the name of the element's value.
+            numbers: the offsets of the elements.
+            sums: the name of the value of the element at each offset.
         """
 
 
 def product_lines(tile: Tile, layout: Layout, after: Following | None = None, number: str = "T") -> str:
-    """The lines of `product`.
+    """Returns the lines of `product`.
 
     Args:
-        tile, layout: of the product.
-        after: what is done with its elements; None: they are stored in `c`.
+        tile, layout: the tile and layout of the product.
+        after: processes its elements; None: they are stored in `c`.
         number: the type variable of A and B.
     """
     lines: list[str] = []
@@ -239,11 +242,11 @@ NAMES: dict[str, Any] = {
 
 @functools.cache
 def product_kernel(tile: Tile, layout: Layout) -> DeviceKernel:
-    """The kernel of a tile: `product(a, b, c, m, n, k, a_line, b_line, a_batch, b_batch, part, cut)`.
+    """Returns the kernel of a tile: `product(a, b, c, m, n, k, a_line, b_line, a_batch, b_batch, part, cut)`.
 
-    `line` is the stride from one row or column, or from one term, to the next, whichever does not lie together. Units are tiles, along
-    the rows of C; of each matrix of a batch, or of each part of the sums, of `part` terms, which are a batch, too; `cut` is `part` then,
-    else 0.
+    `line` is the stride of the dimension that is not contiguous, between rows or columns, or between terms. Units are tiles along the rows
+    of C, for each matrix of a batch, or for each part of the sums. Parts have `part` terms and are treated as a batch; then `cut` is
+    `part`, else 0.
     """
     head = f"def product({', '.join(parameter.name for parameter in parse_signature(_SIGNATURE).parameters)}):"
     source = f"{head}\n{product_lines(tile, layout)}"
@@ -256,7 +259,7 @@ def product_kernel(tile: Tile, layout: Layout) -> DeviceKernel:
 
 
 def tile_of(dtype: str, batches: int, m: int, n: int) -> Tile:
-    """The largest tile of which there are enough, if there is one."""
+    """Returns the largest tile that gives enough blocks, else the smallest tile."""
     for tile in (LARGE, MIDDLE) if dtype == "float32" else (MIDDLE,):
         if batches * -(-m // tile.rows) * -(-n // tile.columns) >= ENOUGH:
             return tile
@@ -264,7 +267,7 @@ def tile_of(dtype: str, batches: int, m: int, n: int) -> Tile:
 
 
 def parts_of(tile: Tile, batches: int, m: int, n: int, k: int) -> int:
-    """Into how many parts sums are cut: for enough blocks, and so that no chain is too long."""
+    """Returns the number of parts of a sum: for enough blocks, and to limit the length of a chain."""
     tiles = -(-m // tile.rows) * -(-n // tile.columns)
     if batches > 1:
         return 1
@@ -273,7 +276,7 @@ def parts_of(tile: Tile, batches: int, m: int, n: int, k: int) -> int:
 
 @kernel("x: in[T], y: out[T], parts: int, size: int, first: int, last: int", noalias=True, T=FLOATS)
 def add_parts(x, y, parts, size, first, last):
-    """y is the sum of the arrays of `size` elements that lie one behind the other in x."""
+    """y = the sum of consecutive arrays of `size` elements in x."""
     for i in range(first, last):
         total = x[i]
         for part in range(1, parts):
@@ -283,7 +286,7 @@ def add_parts(x, y, parts, size, first, last):
 
 @device_kernel("a: in[T], b: in[T], c: out[T], n: int, k: int, b_k: int, first: int, last: int", T=FLOATS)
 def row_times_rows(a, b, c, n, k, b_k, first, last):
-    """The product of a row with a matrix whose rows lie together; units are as many columns as a warp has threads."""
+    """The product of a row with a matrix of contiguous rows. Units are as many columns as a warp has threads."""
     parts = shared_array(T, 256)
     for unit in range(first, last):
         column = unit * 32 + thread() % 32
@@ -298,7 +301,7 @@ def row_times_rows(a, b, c, n, k, b_k, first, last):
 
 @device_kernel("a: in[T], b: in[T], c: out[T], k: int, b_column: int, first: int, last: int", T=FLOATS)
 def row_times_columns(a, b, c, k, b_column, first, last):
-    """The product of a row with a matrix whose columns lie together; units are columns."""
+    """The product of a row with a matrix of contiguous columns. Units are columns."""
     parts = shared_array(T, 32)
     for column in range(first, last):
         total = T(0)
@@ -310,13 +313,13 @@ def row_times_columns(a, b, c, k, b_column, first, last):
 
 
 class Cut(NamedTuple):
-    """How a product is dealt out to blocks.
+    """The distribution of a product to blocks.
 
     Attributes:
-        tile, layout: of the kernel.
-        parts: of each sum, which lie one behind the other; 1 where a block has whole sums.
-        numbers: what the kernel takes behind the arrays.
-        units: tiles of all matrices, or of all parts.
+        tile, layout: the tile and layout of the kernel.
+        parts: the number of consecutive parts of each sum; 1 if a block has whole sums.
+        numbers: the kernel's arguments after the arrays.
+        units: the tiles of all matrices, or of all parts.
     """
 
     tile: Tile
@@ -327,13 +330,13 @@ class Cut(NamedTuple):
 
 
 def cut(dtype: str, batches: int, m: int, n: int, k: int, strides: Sequence[int], parts: int | None = None) -> Cut:
-    """How a product is cut.
+    """Returns the distribution of a product to blocks.
 
     Args:
-        dtype: of its elements.
+        dtype: the dtype of the elements.
         batches, m, n, k: sizes.
         strides: a_row, a_k, b_k, b_column, a_batch, b_batch.
-        parts: of sums, if they are given.
+        parts: the number of parts of sums, if the caller decides it.
     """
     a_row, a_k, b_k, b_column, a_batch, b_batch = strides
     tile = tile_of(dtype, batches, m, n)
@@ -357,12 +360,12 @@ def cut(dtype: str, batches: int, m: int, n: int, k: int, strides: Sequence[int]
 
 
 def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `gemm`."""
+    """Returns the replacement of `gemm`."""
     operands: Any = launch.operands
     a, b, c, m, n, k, _, _, _, _, _, _, unit, together, _, apart, *_ = operands
     dtype = dtypes["T"]
     panels = -(-n // (host_isa().panel_bytes // np.dtype(dtype).itemsize))
-    blocks = launch.units // (-(-panels // together) * -(-m // unit))  # matrices of a batch, or parts that are apart
+    blocks = launch.units // (-(-panels // together) * -(-m // unit))  # matrices of a batch, or separate parts
     found = cut(dtype, 1 if apart else blocks, m, n, k, operands[6:12], blocks if apart else None)
     sums: Operand = c if apart or found.parts == 1 else memory.more(dtype, found.parts * m * n)
     product: Any = OnDevice(product_kernel(found.tile, found.layout), dtypes)
@@ -376,13 +379,13 @@ def _sum(x: Any, y: Any, parts: int, size: int, dtypes: Mapping[str, str]) -> La
 
 
 def _sum_of_chains(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `add_chains`."""
+    """Returns the replacement of `add_chains`."""
     x, y, chains, size, *_ = launch.operands
     return [_sum(x, y, chains, size, dtypes), *_following(launch)]  # type: ignore[arg-type]
 
 
 def _product_of_pairs(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `gemm_pairs`: the product of float32 copies."""
+    """Returns the replacement of `gemm_pairs`: the product of float32 copies."""
     operands: Any = launch.operands
     a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, *step = operands
     panels = -(-n // (host_isa().panel_bytes // 4))
@@ -395,12 +398,12 @@ def _product_of_pairs(launch: Launch, dtypes: Mapping[str, str], memory: Memory)
 
 
 def widened(memory: Memory, *given: tuple[Operand, int]) -> list[Launch]:
-    """What copies bfloat16 arrays of some sizes to float32 ones, the second operands."""
+    """Returns launches that copy bfloat16 arrays to float32 arrays, their second operands."""
     return [Launch(widen_bfloat16[()], (x, memory.more(np.float32, size)), size) for x, size in given]
 
 
 def _row(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `gemv`."""
+    """Returns the replacement of `gemv`."""
     operands: Any = launch.operands
     a, b, c, n, k, b_k, b_column, *_ = operands
     if b_column == 1:
@@ -411,7 +414,7 @@ def _row(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Laun
 
 
 def _following(launch: Launch) -> list[Launch]:
-    """What a CPU does with rows of the product, of all of it."""
+    """Returns the launches that a CPU applies to rows of a product, here for all rows."""
     return [operand for operand in launch.operands if isinstance(operand, Launch)]
 
 
@@ -423,4 +426,4 @@ INSTEAD: dict[Any, Instead] = {
     gemv.gemv.function: _row,
     pairs.gemm_pairs.function: _product_of_pairs,
 }
-"""See `choice`."""
+"""The table of `choice`."""

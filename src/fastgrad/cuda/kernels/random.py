@@ -1,4 +1,4 @@
-"""Random draws: a thread has a block of the counter, the elements of which are one access of 128 bits. The numbers are the CPU's."""
+"""Random draws: a thread computes a block of the counter, one access of 128 bits. The numbers are the CPU's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _fill(out, size, words, first, last):
     "x: in[T], out: out[T], size: int, scale: float, least_kept: int, words: in[int64], first: int, last: int", T=FLOATS
 )
 def drop(x, out, size, scale, least_kept, words, first, last):
-    """x times the scale where an element of the draw is at least `least_kept`, else 0."""
+    """x times the scale if the drawn element is at least `least_kept`, else 0."""
     by, kept = T(scale), uint64(least_kept)
     for b in range(first, last):
         w0, w1, w2, w3 = block_words(words[2], words[0], words[1], b)
@@ -50,7 +50,7 @@ def drop(x, out, size, scale, least_kept, words, first, last):
 
 
 def _filling(of: Kernel) -> DeviceKernel:
-    """The CPU's kernel, with a thread for each block of the counter."""
+    """Returns the CPU's kernel with a thread for each block of the counter."""
     scope = {**globals(), "elements": of.function.__globals__["elements"]}
     function = types.FunctionType(_fill.__code__, scope, of.function.__name__)
     function.__doc__ = of.function.__doc__
@@ -83,4 +83,4 @@ INSTEAD: dict[Any, Instead] = {
     **{fill.function: _fill_instead(_filling(fill)) for fill in _FILLS},
     on_cpu.dropout.function: _drop_instead,
 }
-"""See `choice`."""
+"""The table of `choice`."""

@@ -1,11 +1,11 @@
-"""Recurrent layers over time: a launch for each time step, whose blocks have 8 units of 32 sequences, with all gates.
+"""Recurrent layers over time: a launch for each time step, with blocks of 8 units by 32 sequences and all gates.
 
-A step's product reads the whole state before it, so all blocks must be done with that: what a launch waits for. Blocks
-that kept some sequences for all time would need no other launch, but each would read the whole recurrent kernel in each
-step, and there would be as few of them as sequences.
+The product of a step reads the whole previous state, so all blocks must be complete: a launch waits for that. Blocks that kept some
+sequences for all time would need no other launch. But each would read the whole recurrent kernel in each step, and there would be
+only as many blocks as sequences.
 
-Backwards a step begins with the product of the step behind it, which gives the cotangents of its states, and ends with
-those of its gates. The cotangents of the weights are products of all time steps.
+A backward step begins with the product of the later step, which gives the cotangents of its states. It ends with the cotangents
+of its gates. The cotangents of the weights are products over all time steps.
 """
 
 from __future__ import annotations
@@ -28,43 +28,43 @@ from fastgrad.kernels.recurrent.lstm import lstm, lstm_gradient
 from fastgrad.kernels.recurrent.simple import simple_rnn, simple_rnn_gradient
 from fastgrad.kernels.runtime.launch import Launch
 
-# What the kernels know of a cell; each is made with its own.
-GATES = 1  # products with the recurrent kernel that a unit of the state needs
+# Constants and functions of a cell; each kernel has its own.
+GATES = 1  # products with the recurrent kernel for a unit of the state
 CARRIES = 0  # whether there is a second state
-COLUMNS = 8  # of a tile of the product forwards
+COLUMNS = 8  # of a tile of the forward product
 
 
 @scalar_function
 def step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """A unit of a sequence in a time step: from its projected inputs and its products to its next state.
+    """Computes a unit of a sequence in a time step: from projected inputs and products to the next state.
 
-    `at` is where its first gate is in `x` and `gates`, `place` where in `near`; `j` is its number; `now` is where its
-    state is in `hs`, `after` the next one.
+    `at` is the index of its first gate in `x` and `gates`, `place` its index in `near`. `j` is its number. `now` and `after` are the
+    indices of its state and of its next state in `hs`.
     """
 
 
 @scalar_function
 def step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
-    """The cotangents of a unit's products and inputs, from that of its state, `d`.
+    """Computes the cotangents of a unit's products and inputs from `d`, the cotangent of its state.
 
-    At `line`, `dh` and `dc` become those of the state before, as far as it is read directly.
+    At `line`, `dh` and `dc` become the cotangents of the previous state, for its direct use.
     """
 
 
 @scalar_function
 def product(zero, a, a_at, a_line, rows, b, b_at, b_line, b_gate, gates, units, depth, near, far):
-    """See `state_product`."""
+    """The function of `state_product`."""
 
 
 @scalar_function
 def sum_of_two(near, place):
-    """The product of a row and one of 32 columns."""
+    """Returns the product of a row and one of 32 columns."""
     return near[place] + near[place + 1024]
 
 
 @scalar_function
 def sum_of_eight(near, place):
-    """The product of a row and one of 8 columns."""
+    """Returns the product of a row and one of 8 columns."""
     total = near[place] + near[place + 256]
     for part in range(512, 2048, 256):
         total += near[place + part]
@@ -74,9 +74,9 @@ def sum_of_eight(near, place):
 def _forwards(
     x, recurrent, bias, mask, hs, kept, gates, h, c, batch, steps, units, masked, t, first, last
 ):  # fmt: skip
-    """A time step: the states after it, what the gradient reads beside, and behind the last one the last states.
+    """A time step: the next states and the residuals; after the last step also the last states.
 
-    Where `masked` and the mask is 0 the states stay. Each thing is read before it is written, so `gates` may be `x`.
+    If `masked` and the mask is 0, the states do not change. Each element is read before it is written, so `gates` may be `x`.
     """
     near, far = shared_array(T, 2304), shared_array(T, 2304)
     size, width, tiles = batch * units, GATES * units, (units + 7) // 8
@@ -104,9 +104,9 @@ def _backwards(
     gates, kept, hs, recurrent, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
     t, first, last,
 ):  # fmt: skip
-    """A time step: the cotangents of inputs, products, and the states before, as far as these are read directly.
+    """A backward time step: the cotangents of inputs, products, and the previous states for their direct use.
 
-    Behind the first time step, for `t` = -1, it completes those of the first states. `dp` may be `gates`.
+    After the first time step, for `t` = -1, it completes the cotangents of the first states. `dp` may be `gates`.
     """
     near, far = shared_array(T, 2304), shared_array(T, 768)
     size, width, tiles = batch * units, GATES * units, (units + 7) // 8
@@ -172,7 +172,7 @@ _BACKWARDS = (
 
 @kernel("given: in[T], states: out[T], end: out[T], steps: int, first: int, last: int", noalias=True, T=FLOATS)
 def first_state(given, states, end, steps, first, last):
-    """The state before all time steps, which is the last one if there is none."""
+    """The state before all time steps; without time steps also the last state."""
     for i in range(first, last):
         state = given[i]
         states[i] = state
@@ -185,7 +185,7 @@ def first_state(given, states, end, steps, first, last):
 
 @scalar_function
 def lstm_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """Gates i, f, g, o; formulas see `kernels.recurrent.lstm`."""
+    """Gates i, f, g, o; see `kernels.recurrent.lstm` for formulas."""
     i = sigmoid((x[at] + sum_of_two(near, place)) + bias[j])
     f = sigmoid((x[at + units] + sum_of_two(near, place + 8)) + bias[units + j])
     g = tanh((x[at + 2 * units] + sum_of_two(near, place + 16)) + bias[2 * units + j])
@@ -202,7 +202,7 @@ def lstm_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, s
 
 @scalar_function
 def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
-    """The hyperbolic tangent of c is computed again."""
+    """Computes the hyperbolic tangent of c again."""
     i, f, g, o = gates[at], gates[at + units], gates[at + 2 * units], gates[at + 3 * units]
     bent = tanh(kept[after])
     e = dc[line] + d * o * (T(1) - bent * bent)
@@ -216,7 +216,7 @@ def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, uni
 
 @scalar_function
 def gru_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """Gates z, r, and the candidate; formulas see `kernels.recurrent.gru`. Kept is the candidate's product."""
+    """Gates z, r, and the candidate; see `kernels.recurrent.gru` for formulas. `kept` is the candidate's product."""
     inner = sum_of_two(near, place + 16) + bias[5 * units + j]
     z = sigmoid((x[at] + sum_of_two(near, place)) + (bias[j] + bias[3 * units + j]))
     r = sigmoid((x[at + units] + sum_of_two(near, place + 8)) + (bias[units + j] + bias[4 * units + j]))
@@ -228,7 +228,7 @@ def gru_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, st
 
 @scalar_function
 def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
-    """The product and the inputs have cotangents of their own."""
+    """The product and the inputs have different cotangents."""
     z, r, c = gates[at], gates[at + units], gates[at + 2 * units]
     of_z = d * (hs[now] - c) * (z * (T(1) - z))
     e = d * (T(1) - z) * (T(1) - c * c)
@@ -240,19 +240,19 @@ def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, unit
 
 @scalar_function
 def simple_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """The formula see `kernels.recurrent.simple`."""
+    """The formula is in `kernels.recurrent.simple`."""
     hs[after] = hs[now] if stays else tanh((x[at] + sum_of_eight(near, place)) + bias[j])
 
 
 @scalar_function
 def simple_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
-    """The product's cotangent is that of the inputs."""
+    """The product's cotangent is the cotangent of the inputs."""
     h = hs[after]
     dp[at] = d * (T(1) - h * h)
     dh[line] = T(0)
 
 
-# ---- what takes the place of a CPU's kernels ---------------------------------------------------------------
+# ---- replacements of CPU kernels ---------------------------------------------------------------------------
 
 
 def _kernel(name: str, walk: Any, signature: str, **own: Any) -> DeviceKernel:
@@ -262,7 +262,10 @@ def _kernel(name: str, walk: Any, signature: str, **own: Any) -> DeviceKernel:
 
 
 def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool = False) -> tuple[Instead, Instead]:
-    """What runs for a cell's kernels, forwards and backwards; arguments as for `kernels.recurrent.walk.over_time`."""
+    """Returns the replacements of a cell's kernels, forward and backward.
+
+    The arguments are as in `kernels.recurrent.walk.over_time`.
+    """
     columns = UNITS if gates == 1 else 4 * UNITS
     own = {"GATES": gates, "CARRIES": int(carries)}
     forwards = _kernel(
@@ -307,7 +310,7 @@ def _tiles(batch: int, units: int) -> int:
 
 
 def _unpacked(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """What runs for `pack_matrix`: nothing, as kernels here read the recurrent kernel itself."""
+    """Returns the replacement of `pack_matrix`: nothing, as GPU kernels read the recurrent kernel itself."""
     operands: Any = launch.operands
     matrix, packed, *_ = operands
     memory.leave(packed, matrix)
@@ -328,4 +331,4 @@ INSTEAD: dict[Any, Instead] = {
     simple_rnn.function: _simple,
     simple_rnn_gradient.function: _simple_gradient,
 }
-"""See `choice`."""
+"""The table of `choice`."""

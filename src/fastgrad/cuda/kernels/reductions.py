@@ -1,9 +1,9 @@
-"""Kernels of groups with a reduction, on a GPU.
+"""GPU kernels of groups with a reduction.
 
-Where the innermost dimension is reduced a block has an element of the result: each thread adds up every so many of its elements, then
-warps do by shuffles, then the block through shared memory. Where it is kept, the threads of a warp have neighbouring columns, and
-warps have rows of their own. What is longer than `LONGEST` terms a thread is cut into parts of a size that the shape
-says, which a second kernel combines; so sums in float32 are as good as pairwise ones, and their bits depend on the shape alone.
+If the innermost dimension is reduced, a block computes an element of the result: each thread sums strided elements, then warps reduce by
+shuffles, then the block through shared memory. If the innermost dimension is kept, the threads of a warp have neighbouring columns,
+and each warp has its own rows. More than `LONGEST` terms a thread are cut into parts, which a second kernel combines; the shape
+decides their size. So float32 sums are as accurate as pairwise ones, and their bits depend on the shape alone.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from fastgrad.kernels.runtime.launch import Launch, Launches
 
 LONGEST = 64
 ALONE = 8
-"""Rows of so few elements are a thread's alone."""
+"""The largest row that one thread reduces alone."""
 
 _EXCHANGED = {"int8": "int32", "int16": "int32", "uint8": "int32", "uint16": "int32"}
 
 
 def reduction_on_device(fused: Fused) -> Launches:
-    """What a group with a reduction runs on a GPU."""
+    """Returns the launches of a group with a reduction."""
     emitter = (_Rows if fused.roles[-1] == "r" else _Columns)(fused)
     launches = emitter.launches()
     first = len(fused.inputs)
@@ -39,7 +39,7 @@ def reduction_on_device(fused: Fused) -> Launches:
 
 
 class _Together(Emitter):
-    """What both ways have in common."""
+    """The common part of `_Rows` and `_Columns`."""
 
     kind_of_writer = DeviceWriter
     staged = False
@@ -53,7 +53,7 @@ class _Together(Emitter):
         return lane_of(step)
 
     def _combine_threads(self, phase: Phase, length: int) -> None:
-        """Writes how the totals of threads become the block's."""
+        """Generates the reduction of the threads' totals to the block's."""
         for number in phase.reductions:
             kind = self.total(self.step(number))
             exchanged = _EXCHANGED.get(kind, kind)
@@ -67,7 +67,7 @@ class _Together(Emitter):
             self.writer.line(f"total{number} = {neutral(combine_of(step), self.total(step))}")
 
     def _part(self, unit: str, pieces_first: bool) -> tuple[str, str]:
-        """Writes which part of the reduction a unit is; where that begins and ends."""
+        """Generates the selection of a unit's part of the reduction; returns the part's begin and end."""
         writer = self.writer
         reduced = writer.number("reduced", self.reduced_count)
         if self.parts == 1:
@@ -85,10 +85,10 @@ class _Together(Emitter):
         return "begin", "finish"
 
     owner = "thread() == 0"
-    """The condition for the thread that stores what all of a block have."""
+    """The condition for the thread that stores a value which all threads of a block have."""
 
     def _alone(self, writer: DeviceWriter) -> Any:
-        """The block of text that one thread does."""
+        """Returns the context of code that one thread runs."""
         return writer.block(f"if {self.owner}") if writer.together else contextlib.nullcontext()
 
     def _store_results(self, writer: Any, phase: Phase, place: str) -> None:
@@ -102,7 +102,7 @@ class _Together(Emitter):
                 self._store_part(number, place)
 
     def _combination(self) -> Launch:
-        """The kernel that combines parts: blocks do, where those of an element lie side by side, else threads."""
+        """Returns the launch that combines parts: by blocks if an element's parts are contiguous, else by threads."""
         beside, across = self._spread()
         (phase,) = self.schedule.phases
         self.writer = writer = DeviceWriter(self.fused)
@@ -125,7 +125,7 @@ class _Together(Emitter):
 
 
 class _Rows(_Together):
-    """The innermost dimension is reduced; a piece is an element of the result."""
+    """Generates kernels that reduce the innermost dimension. A piece is an element of the result."""
 
     def _pieces(self) -> int:
         return self.kept_count
@@ -160,7 +160,7 @@ class _Rows(_Together):
                     self._results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
 
     def _loop(self, phase: Phase, begin: str, finish: str) -> None:
-        """Writes the loop over elements, of which each thread takes a few, and then those that are as many threads further."""
+        """Generates the loop over elements: each thread takes a few, then strides by the number of threads."""
         writer = self.writer
         width, outer = writer.width, self.reduced[:-1]
         start, stop = (f"{bound} // {width}" if width > 1 and bound != "0" else bound for bound in (begin, finish))
@@ -180,7 +180,7 @@ class _Rows(_Together):
 
 
 class _Columns(_Together):
-    """The innermost dimension is kept; a piece is as many columns as a warp has threads."""
+    """Generates kernels that keep the innermost dimension. A piece is as many columns as a warp has threads."""
 
     whose = "lines"
     owner = "inside and thread() < 32"

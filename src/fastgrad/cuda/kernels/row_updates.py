@@ -1,7 +1,7 @@
-"""Updates of a table of which the gradient has some rows: `UpdateRule.summed_rows` and its kin, for a GPU.
+"""Updates of a table from a gradient of some rows, for a GPU: `UpdateRule.summed_rows` and similar templates.
 
-A unit of work is a run of neighbouring elements of a row: one access of 128 bits where rows are whole numbers of these, else one
-element. Where all rows are gone through, each looks by a binary search for its row among the ids, which increase.
+A unit of work is a run of neighbouring elements of a row: one access of 128 bits if rows are a multiple of that, else one element. If
+a kernel visits all rows, each thread finds its row by a binary search among the increasing ids.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, UpdateRule
 from fastgrad.kernels.runtime.launch import Launch
 
 RUN = {"float32": 4, "float64": 2}
-"""How many elements are one access."""
+"""The number of elements in one access."""
 
 
 class _Way(NamedTuple):
-    """Which rows a kernel goes through.
+    """The rows that a kernel visits.
 
     Attributes:
-        name: what its own name ends with.
+        name: the end of the kernel's name.
         given: its parameters between the gradient and the numbers.
-        head: the lines that find a unit's place `i` in the table, and `j` in the gradient.
-        updated: a condition for the rows that are updated, with zeros where they are not `has`, in the gradient.
+        head: lines that compute a unit's index `i` in the table, and `j` in the gradient.
+        updated: the condition of an update; rows that are not `has`, in the gradient, are updated with zeros.
     """
 
     name: str
@@ -69,7 +69,7 @@ LIVE = _Way(
     "has or (live[r // 8] >> uint64(r % 8 * 8)) & uint64(255) != 0",
 )
 WAYS = {"summed_rows": ROWS, "summed_table": TABLE, "summed_live": LIVE}
-"""By the template of the CPU's kernel."""
+"""The rows to visit, by the template of the CPU kernel."""
 
 
 def _name(rule: UpdateRule, way: _Way, many: int) -> str:
@@ -101,7 +101,7 @@ def _source(rule: UpdateRule, way: _Way, many: int) -> str:
 
 @functools.cache
 def rows_update_of(rule: UpdateRule, way: _Way, many: int) -> DeviceKernel:
-    """The kernel of a rule for runs of `many` elements; `width` is counted in these."""
+    """Returns the kernel of a rule for runs of `many` elements. `width` is a number of runs."""
     source = _source(rule, way, many)
     filename = f"<fastgrad update {rule.__name__} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
@@ -121,7 +121,7 @@ def rows_update_of(rule: UpdateRule, way: _Way, many: int) -> DeviceKernel:
 
 @kernel("live: inout[uint64], ids: in[I], number: in[int64], first: int, last: int", I=INDICES, noalias=True)
 def note_live(live, ids, number, first, last):
-    """A byte of 1 for each row of the ids; units are words of eight bytes."""
+    """Sets a byte to 1 for each row of the ids. Units are words of eight bytes."""
     for w in range(first, last):
         k = how_many_below(ids, 0, number[0], 8 * w)
         word = live[w]
@@ -135,7 +135,7 @@ _note = on_device(note_live)
 
 
 def rows_instead(rule: UpdateRule, way: _Way) -> Instead:
-    """What runs for a launch of the CPU's kernel, whose operands are those of its parameters."""
+    """Returns the replacement of a launch of the CPU kernel."""
     state, limited = len(rule.state) + 1 + (way is LIVE), way is not TABLE
 
     def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:

@@ -1,4 +1,4 @@
-"""Kernels over the rows of a matrix: a block for each row, whose threads take a column each, and then one further on."""
+"""Kernels over the rows of a matrix: a block for each row; each thread takes strided columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLOATS = ("float32", "float64")
 
 @scalar_function
 def greatest_of_row(x, at, columns, parts):
-    """The greatest element of the row that begins at `at`; NaN if there is one; `parts` as in `block_greatest`."""
+    """Returns the greatest element of the row at `at`; NaN if there is one. `parts` is as in `block_greatest`."""
     greatest = x[at]
     for column in range(thread(), columns, threads()):
         greatest = nan_greatest(greatest, x[at + column])
@@ -29,7 +29,7 @@ def greatest_of_row(x, at, columns, parts):
 
 @device_kernel("x: in[T], sums: out[T], columns: int, first: int, last: int", T=FLOATS)
 def sum_rows(x, sums, columns, first, last):
-    """The sum of each row; columns >= 1."""
+    """The sum of each row. Needs columns >= 1."""
     parts = shared_array(T, 32)
     for row in range(first, last):
         total = T(0)
@@ -42,7 +42,7 @@ def sum_rows(x, sums, columns, first, last):
 
 @device_kernel("x: in[T], y: out[T], columns: int, first: int, last: int", T=FLOATS)
 def softmax(x, y, columns, first, last):
-    """e^x divided by the sum of the row's; columns >= 1."""
+    """e^x divided by the row's sum of e^x. Needs columns >= 1."""
     parts = shared_array(T, 32)
     for row in range(first, last):
         at = row * columns
@@ -59,7 +59,7 @@ def softmax(x, y, columns, first, last):
 
 @device_kernel("x: in[T], y: out[T], columns: int, first: int, last: int", T=FLOATS)
 def log_softmax(x, y, columns, first, last):
-    """x less the logarithm of the sum of the row's e^x; columns >= 1."""
+    """x less the logarithm of the row's sum of e^x. Needs columns >= 1."""
     parts = shared_array(T, 32)
     for row in range(first, last):
         at = row * columns
@@ -74,7 +74,7 @@ def log_softmax(x, y, columns, first, last):
 
 @device_kernel("g: in[T], y: in[T], dx: out[T], columns: int, first: int, last: int", T=FLOATS)
 def softmax_gradient(g, y, dx, columns, first, last):
-    """(g - the row's sum of g y) y, for the cotangent g of the softmax y; columns >= 1."""
+    """(g - the row's sum of g y) y, for the cotangent g of the softmax y. Needs columns >= 1."""
     parts = shared_array(T, 32)
     for row in range(first, last):
         at = row * columns
@@ -88,7 +88,7 @@ def softmax_gradient(g, y, dx, columns, first, last):
 
 @device_kernel("g: in[T], y: in[T], dx: out[T], columns: int, first: int, last: int", T=FLOATS)
 def log_softmax_gradient(g, y, dx, columns, first, last):
-    """g - e^y times the row's sum of g, for the cotangent g of the log_softmax y; columns >= 1."""
+    """g - e^y times the row's sum of g, for the cotangent g of the log_softmax y. Needs columns >= 1."""
     parts = shared_array(T, 32)
     for row in range(first, last):
         at = row * columns
@@ -101,7 +101,7 @@ def log_softmax_gradient(g, y, dx, columns, first, last):
 
 
 def columns_of(kernel: Any, arrays: int) -> Instead:
-    """A CPU's kernel over tiles of columns, of which a thread does one: its neighbour's lies beside it."""
+    """Returns the replacement of a CPU kernel over tiles of columns; neighbouring threads take neighbouring columns."""
     of_threads = on_device(kernel)
 
     def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
@@ -124,4 +124,4 @@ INSTEAD: dict[Any, Instead] = {
     on_cpu.log_softmax.function: rows_of(log_softmax, 2),
     on_cpu.log_softmax_gradient.function: rows_of(log_softmax_gradient, 3),
 }
-"""See `choice`."""
+"""The table of `choice`."""

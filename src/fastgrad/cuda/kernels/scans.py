@@ -1,7 +1,7 @@
-"""Running totals along an axis: a block has a line, 1024 elements of it at a time, or a thread one, where there are very many lines.
+"""Running totals along an axis: a block for each line, 1024 elements at a time; a thread for each of very many lines.
 
-In a block a thread adds up four neighbours, these sums are added up in shared memory over distances of 1, 2, 4 ..., and what came
-before goes from one stretch to the next. So sums of floats are added in another order than on a CPU, and always in the same one.
+In a block a thread adds four neighbours. These sums are added in shared memory over distances of 1, 2, 4 ..., and the total is carried
+to the next stretch. So the order of float sums differs from a CPU's, and is always the same.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from fastgrad.kernels.reduction.scanning import FLOATS, INTEGERS, log_add_exp
 from fastgrad.kernels.runtime.launch import Launch
 
 MANY_LINES = 1 << 15
-"""So many threads are enough for a GPU."""
+"""The number of threads that is enough for a GPU."""
 SHORT = 32
-"""Lines of so few elements have a thread each."""
+"""The largest line that a thread scans alone."""
 
 _SIGNATURE = "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int"
 
 
 @scalar_function
 def joined(a, b):
-    """The total of two totals; each kernel is made with its own."""
+    """Returns the total of two totals. Each kernel has its own version."""
     return a
 
 
 @scalar_function
 def nothing(x):
-    """The total of no elements; each kernel is made with its own."""
+    """Returns the total of no elements. Each kernel has its own version."""
     return x
 
 
@@ -122,7 +122,7 @@ def _none(x):
 
 
 def _made(name: str, joined: Any, nothing: Any, dtypes: tuple[str, ...]) -> tuple[DeviceKernel, DeviceKernel]:
-    """The kernels for blocks and for threads, of a total. x may be y."""
+    """Returns the kernels of a total for blocks and for threads. y may be x."""
     names = {**globals(), "joined": joined, "nothing": nothing}
     blocks = types.FunctionType(_of_blocks.__code__, names, f"running_{name}_of_blocks")
     threads = types.FunctionType(_of_threads.__code__, names, f"running_{name}_of_threads")
@@ -144,7 +144,7 @@ RUNNING = {
     T=FLOATS,
 )
 def recurrence_of_threads(a, b, y, size, inner, reverse, first, last):
-    """What the CPU's `recurrence` does; units are lines."""
+    """The CPU's `recurrence`. Units are lines."""
     step = -inner if reverse != 0 else inner
     for line in range(first, last):
         outer = line // inner
@@ -180,4 +180,4 @@ INSTEAD: dict[Any, Instead] = {
     **{function: _running(kernels) for function, kernels in RUNNING.items()},
     scanning.recurrence.function: _recurrent,
 }
-"""See `choice`."""
+"""The table of `choice`."""

@@ -1,7 +1,7 @@
-"""Stable sorts of ids, in lines: stretches of 256 by counting in shared memory, then pairs of sorted stretches are merged.
+"""Stable sorts of ids in lines: stretches of 256 by counting in shared memory, then merges of sorted stretches.
 
-In a merge each element finds its place by a binary search in the other stretch, and writes itself there: neighbouring threads
-have neighbouring elements, and the order is the same each time.
+In a merge each element finds its place by a binary search in the other stretch, and is written there. Neighbouring threads have
+neighbouring elements, and the order is reproducible.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STRETCH = 256
 
 @scalar_function
 def sort_stretch(mine, key, keys, order, to, begin, size):
-    """Writes the keys of the first `size` threads of a block, in order, and their places, of which `begin` is the first."""
+    """Writes the sorted keys of the first `size` threads of a block, and their places, counted from `begin`."""
     if thread() < size:
         mine[thread()] = key
     synchronize()
@@ -45,9 +45,9 @@ def sort_stretch(mine, key, keys, order, to, begin, size):
     I=INDICES,
 )
 def sort_stretches(ids, keys, order, count, lowest, limit, first, last):
-    """Stretches of lines of `count` ids in increasing order, and where in its line each was.
+    """Sorts stretches of lines of `count` ids, and writes the place of each id in its line.
 
-    Answers the place of an id in its line that is below `lowest`, or `limit` or more; it is sorted, too.
+    Answers the place of an id below `lowest`, or from `limit` on; such ids are sorted, too.
     """
     mine = shared_array(int64, 256)
     stretches = (count + 255) // 256
@@ -72,7 +72,7 @@ def sort_stretches(ids, keys, order, count, lowest, limit, first, last):
     I=INDICES,
 )
 def sort_any_stretches(ids, keys, order, count, first, last):
-    """The same of any ids."""
+    """Sorts stretches as `sort_stretches` does, without a check of the ids."""
     mine = shared_array(int64, 256)
     stretches = (count + 255) // 256
     for unit in range(first, last):
@@ -86,7 +86,7 @@ def sort_any_stretches(ids, keys, order, count, first, last):
 
 @scalar_function
 def how_many_below(keys, begin, end, key):
-    """How many of sorted keys [begin, end) are less than a key."""
+    """Returns the number of sorted keys in [begin, end) that are less than `key`."""
     low, high = begin, end
     while low < high:
         middle = (low + high) // 2
@@ -99,7 +99,7 @@ def how_many_below(keys, begin, end, key):
 
 @scalar_function
 def how_many_up_to(keys, begin, end, key):
-    """How many of sorted keys [begin, end) are no greater than a key, which may be the greatest there is."""
+    """Returns the number of sorted keys in [begin, end) up to `key`, which may be the greatest integer."""
     low, high = begin, end
     while low < high:
         middle = (low + high) // 2
@@ -116,7 +116,7 @@ def how_many_up_to(keys, begin, end, key):
     noalias=True,
 )
 def merge_stretches(keys, order, to_keys, to_order, count, stretch, first, last):
-    """Lines of `count` keys that are sorted in stretches, in stretches twice as long; units are elements."""
+    """Merges sorted stretches in lines of `count` keys to stretches of twice the length. Units are elements."""
     for unit in range(first, last):
         line = unit // count * count
         place = unit - line
@@ -133,7 +133,7 @@ def merge_stretches(keys, order, to_keys, to_order, count, stretch, first, last)
 
 
 class Sorted(NamedTuple):
-    """Launches that sort, and where the ids are then, in increasing order, and their places."""
+    """Launches that sort, and their results: the ids in increasing order, and their places."""
 
     launches: list[Launch]
     keys: Operand
@@ -154,22 +154,22 @@ def sorted_ids(
     order: Operand | None = None,
     checked: bool = True,
 ) -> Sorted:
-    """The ids of each line in increasing order, equal ones as they come.
+    """Returns launches that sort the ids of each line stably.
 
     Args:
-        ids: of this dtype, (lines, count).
+        ids: ids of this dtype, (lines, count).
         lines, count: at least 1 each.
-        memory: where to take what else is needed.
-        lowest, limit: ids less than `lowest`, or from `limit` on, are sorted, too, but stop the program.
-        order: memory in which the places are to be, int64.
-        checked: whether there are ids that stop the program.
+        memory: the scratch memory to add to.
+        lowest, limit: ids below `lowest`, or from `limit` on, are sorted, too, but stop the program.
+        order: memory for the places, int64.
+        checked: whether such ids stop the program.
     """
     passes = max(0, (-(-count // STRETCH) - 1).bit_length())
     here = memory.more(np.int64, lines * count), order or memory.more(np.int64, lines * count)
     there = here
     if passes:
         there = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
-    if passes % 2:  # so that it ends here
+    if passes % 2:  # so that the last pass ends here
         here, there = there, here
     sort: Any = OnDevice(sort_stretches if checked else sort_any_stretches, {"I": dtype})
     given = (count, lowest, limit) if checked else (count,)

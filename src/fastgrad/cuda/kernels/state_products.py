@@ -1,11 +1,10 @@
-"""Products of states with a recurrent kernel, in one time step: tiles of 32 sequences and 8 or 32 columns.
+"""Products of states with a recurrent kernel in one time step: tiles of 32 sequences and 8 or 32 columns.
 
-A time step is short and waits for the one before it, so what counts is how many blocks there are and how soon their sums
-are there: a block of 128 threads takes 64 terms at a time, fetches the next ones while it multiplies these, and parts the
-terms among groups of threads, each of which has 4 rows and 4 columns in its registers. The sums of the groups end in
-shared memory, where who needs them adds them up, in order.
+A time step is short and waits for the previous one, so the number of blocks and the latency of their sums decide the speed. A block
+of 128 threads takes 64 terms at a time, and fetches the next ones while it multiplies. It divides the terms among groups of threads;
+each thread has 4 rows and 4 columns in registers. The sums of the groups end in shared memory; their reader adds them in order.
 
-The text is made for each number of columns and each direction, as loops would leave the sums in memory.
+The code is generated for each number of columns and each direction, because loops would leave the sums in memory.
 """
 
 from __future__ import annotations
@@ -19,29 +18,29 @@ from fastgrad.cuda.codegen.body import load_aligned, synchronize, thread
 from fastgrad.kernels.codegen.body import by_dtype, digest, fused_multiply_add
 
 THREADS = 128
-"""Of a block: what all of this is for."""
+"""The threads of a block; this file depends on the number."""
 
 ROWS, UNITS = 32, 8
-"""Sequences of a tile, and units of the state."""
+"""The sequences of a tile, and the units of the state."""
 
 MOST_TERMS = 64
-"""How many are in shared memory at a time; half as many where they would need too many registers."""
+"""The number of terms in shared memory at a time; half of it where they would need too many registers."""
 
 NEAR_GAP, FAR_GAP = 36, {8: 12, 32: 36}
-"""What a term's rows, and so many columns, have of shared memory: more, so that neighbours are in other banks."""
+"""The padded stride of a term, for rows and by number of columns: it puts neighbours in different banks."""
 
 _UNROLLED = 8
 
 
 def _fetch_rows(terms: int) -> Iterator[str]:
-    """The lines that fetch a thread's elements of 32 rows, from `term` on."""
+    """Yields lines that fetch a thread's elements of 32 rows, from `term` on."""
     for i in range(terms // 4):
         row, at = f"row + {i % 2 * 16}", f"term + {i // 2 * 8}"
         yield f"a{i} = a[a_at + ({row}) * a_line + {at}] if {row} < rows and {at} < depth else T(0)"
 
 
 def _fetch_columns(terms: int, columns: int, by_term: bool) -> Iterator[str]:
-    """The same of the columns."""
+    """Yields lines that fetch a thread's elements of the columns."""
     count = terms * columns // THREADS
     for i in range(count):
         at = f"column_term + {i * terms // count}"
@@ -53,7 +52,7 @@ def _fetch_columns(terms: int, columns: int, by_term: bool) -> Iterator[str]:
 
 
 def _source(terms: int, columns: int, by_term: bool) -> str:
-    """The text of `product`."""
+    """Returns the text of `product`."""
     lines: list[str] = []
 
     def write(depth: int, *texts: str) -> None:
@@ -114,17 +113,17 @@ def _product(terms: int, columns: int, by_term: bool) -> Any:
 
 
 def state_product(columns: int, by_term: bool) -> Any:
-    """The function of a tile, whose arguments `_source` has.
+    """Returns the function of a tile; `_source` has its arguments.
 
-    `zero` is what sums begin with; its type chooses how many terms a stretch has. A has up to 32 rows of `depth` terms
-    that lie together, `a_line` apart. Of B there are up to 8 `units`, of each of the `gates`: if `by_term` they are rows
-    whose terms lie together, of one gate; else columns, those of a gate `b_gate` behind those of the one before. `near`
-    and `far` are shared arrays of 2304 elements; of 768 is `far` for 8 columns. Then the sum of row r and column c is
-    that of the elements `columns` r + c, 32 `columns` further and so on of the first 2048 of `near`.
+    `zero` is the initial value of sums; its type selects the number of terms of a stretch. A has up to 32 rows of `depth` contiguous
+    terms, `a_line` apart. B has up to 8 `units` for each of the `gates`. If `by_term` they are rows of contiguous terms, of one gate;
+    else they are columns, and those of successive gates are `b_gate` apart. `near` and `far` are shared arrays of 2304 elements;
+    for 8 columns `far` has 768. The sum of row r and column c is the sum of the elements `columns` r + c, 32 `columns` further
+    and so on of the first 2048 of `near`.
 
     Args:
         columns: 8, or 32 for up to four gates.
-        by_term: see above.
+        by_term: whether the terms of B are contiguous.
     """
     wide = MOST_TERMS if columns == UNITS else MOST_TERMS // 2
     return by_dtype(float32=_product(MOST_TERMS, columns, by_term), float64=_product(wide, columns, by_term))

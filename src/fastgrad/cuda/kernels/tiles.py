@@ -1,7 +1,7 @@
-"""Matrix products in tiles of 32 rows and columns, for blocks of 128 threads, each of which keeps eight rows of a column in registers.
+"""Matrix products in tiles of 32 rows and columns, by 128 threads, each with eight rows of a column in registers.
 
-A stretch of terms lies in shared memory: the element of row r and term k at 33 k + r of `left`, that of column c at 33 k + c of `right`.
-So it can be written along either direction, and no two threads of a warp ask the same bank for different words.
+A stretch of terms is in shared memory. The element of row r and term k is at 33 k + r of `left`, that of column c at 33 k + c of
+`right`. So both directions of writes are free of bank conflicts.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastgrad.kernels.codegen.body import by_dtype, fused_multiply_add, scalar_function
 
 SIDE = 32
-"""Rows and columns of a tile, and terms that are in shared memory at a time; the literals in the bodies."""
+"""The rows and columns of a tile, and the terms in shared memory at a time; bodies have it as a literal."""
 
 
 def _fused(a, b, c):
@@ -26,7 +26,7 @@ multiply_add = by_dtype(float32=_fused, float64=_fused, int32=_whole)
 
 @scalar_function
 def add_stretch(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
-    """Eight sums, of the rows `row`, `row` + 4, ... and a column, and the products of a stretch of 32 terms."""
+    """Adds a stretch of 32 terms to eight sums, of the rows `row`, `row` + 4, ... and a column."""
     for k in range(32):
         b = right[k * 33 + column]
         at = k * 33 + row
@@ -43,7 +43,7 @@ def add_stretch(left, right, row, column, s0, s1, s2, s3, s4, s5, s6, s7):
 
 @scalar_function
 def eighth(i, s0, s1, s2, s3, s4, s5, s6, s7):
-    """The sum with this number."""
+    """Returns the sum number i."""
     low = (s0 if i == 0 else s1) if i < 2 else (s2 if i == 2 else s3)
     high = (s4 if i == 4 else s5) if i < 6 else (s6 if i == 6 else s7)
     return low if i < 4 else high
@@ -51,7 +51,7 @@ def eighth(i, s0, s1, s2, s3, s4, s5, s6, s7):
 
 @scalar_function
 def add_wide_stretch(left, right, further, row, column, s0, s1, s2, s3, s4, s5, s6, s7, t0, t1, t2, t3, t4, t5, t6, t7):
-    """The same of two columns, in `right` and in `further`: what is read of `left` serves both."""
+    """Adds a stretch to the sums of two columns, in `right` and `further`; each read of `left` serves both."""
     for k in range(32):
         b, c = right[k * 33 + column], further[k * 33 + column]
         at = k * 33 + row

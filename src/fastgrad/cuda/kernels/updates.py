@@ -1,7 +1,7 @@
 """Updates of all variables of a model in one launch, and the norms of all gradients in two.
 
-A block does as many neighbouring elements as a unit of the CPU's has, counted through all variables; its threads four at a time, which
-are one access of 128 bits of weights, slots and gradients each.
+A block updates as many neighbouring elements as a CPU unit has, counted through all variables. Its threads update four at a time,
+one access of 128 bits for each of weights, slots and gradients.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fastgrad.kernels.runtime.launch import Launch
 
 FLOATS = ("float32", "float64")
 PARTS = 32
-"""Blocks that share the squares of one array."""
+"""The number of blocks that share the squares of one array."""
 
 _NAMES: dict[str, Any] = {
     "greatest": greatest,
@@ -57,7 +57,7 @@ def _source(rule: UpdateRule) -> str:
         lines.append(f"                {new} = step({old}, {hyper})")
     for x in (
         rule.state
-    ):  # one array after the other: what may overlap keeps its order, and so the four of each are one access
+    ):  # one array after the other: possible overlaps keep the order, so each array's four stores are one access
         lines.append(f"                store_aligned({x}_, i, {x}0)")
         lines += [f"                {x}_[i + {e}] = {x}{e}" for e in (1, 2, 3)]
     targets, given = (", ".join(f"{x}_[j]" for x in names) for names in (rule.state, every))
@@ -72,7 +72,7 @@ def _source(rule: UpdateRule) -> str:
 
 @functools.cache
 def update_of(rule: UpdateRule) -> DeviceKernel:
-    """The kernel with the parameters of `rule.variables`."""
+    """Returns the kernel with the parameters of `rule.variables`."""
     source = _source(rule)
     filename = f"<fastgrad update {rule.__name__} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
@@ -87,7 +87,7 @@ def update_of(rule: UpdateRule) -> DeviceKernel:
 
 @device_kernel("g: ins[T], count: count, sizes: sizes, squares: out[T], parts: int, first: int, last: int", T=FLOATS)
 def squares_of_parts(g, count, sizes, squares, parts, first, last):
-    """The sum of the squares of each of `parts` parts of each array."""
+    """The sum of squares of each of `parts` parts of each array."""
     shared = shared_array(T, 32)
     for unit in range(first, last):
         k = unit // parts
@@ -104,7 +104,7 @@ def squares_of_parts(g, count, sizes, squares, parts, first, last):
 
 @device_kernel("squares: in[T], out: out[float64], parts: int, first: int, last: int", T=FLOATS)
 def add_squares(squares, out, parts, first, last):
-    """The sums of `parts` neighbours; units are sums."""
+    """The sums of `parts` neighbours. Units are sums."""
     shared = shared_array(T, 32)
     for unit in range(first, last):
         total = T(0)
@@ -116,7 +116,7 @@ def add_squares(squares, out, parts, first, last):
 
 
 def instead_of_update(function: Any) -> Instead | None:
-    """What takes the place of a kernel of an update rule, by its function; None for other kernels."""
+    """Returns the replacement of an update rule's kernel, by its function; None for other kernels."""
     rule, template = MADE.get(function, (None, ""))
     if rule is None:
         return None
@@ -145,7 +145,7 @@ def _squares(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[
 
 INSTEAD: dict[Any, Instead] = {
     sums_of_squares.function: _squares,
-    blocks_of_several.function: lambda launch, dtypes, memory: [],  # the totals are taken of the arrays
+    blocks_of_several.function: lambda launch, dtypes, memory: [],  # the totals read the arrays themselves
     totals_of_several.function: _squares,
 }
-"""See `choice`."""
+"""The table of `choice`."""

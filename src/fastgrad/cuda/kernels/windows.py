@@ -1,9 +1,9 @@
-"""Convolutions and their gradients in tiles: a block has 32 rows and 32 columns of a matrix product whose rows are windows.
+"""Convolutions and their gradients in tiles of 32 rows and 32 columns of a matrix product whose rows are windows.
 
-The tables are the CPU's (`kernels.convolution.patches`), but that each term, or row of a gradient of filters, is a place in a window
-and not one in a patch: nothing is copied, and what is outside of the input is 0. Stretches of 32 terms go through shared memory; a
-thread has eight rows of a column in its registers. Sums are chains of fused multiply-adds in the order of the terms. Where channels
-have filters of their own a thread has an element of the result.
+The tables are the CPU's (`kernels.convolution.patches`), except that a term, or a row of a filter gradient, is a place in a window,
+not in a patch: nothing is copied, and elements outside the input are 0. Stretches of 32 terms go through shared memory. A thread has
+eight rows of a column in registers. Sums are chains of fused multiply-adds in the order of the terms. For depthwise filters a
+thread computes one element of the result.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from fastgrad.kernels.runtime.launch import Constant, Launch
 
 @scalar_function
 def element(source, places, image, x, y, z, q):
-    """The element of what is read at a place; 0 outside."""
+    """Returns the source's element at a place; 0 outside."""
     depth, height, width = places[SOURCE], places[SOURCE + 1], places[SOURCE + 2]
     if x < 0 or x >= depth or y < 0 or y >= height or z < 0 or z >= width:
         return T(0)
@@ -56,7 +56,7 @@ def element(source, places, image, x, y, z, q):
 
 @scalar_function
 def place_of(number, counts, counts_at):
-    """The image and the place with this number."""
+    """Returns the image and the place with this number."""
     in_a, in_b, in_c = counts[counts_at], counts[counts_at + 1], counts[counts_at + 2]
     line = number // in_c
     plane = line // in_b
@@ -65,13 +65,13 @@ def place_of(number, counts, counts_at):
 
 @scalar_function
 def home_of(places, image, a, b, c):
-    """Where the result of a place begins."""
+    """Returns the index of the first result element of a place."""
     return image * places[TARGET_IMAGE] + a * places[TARGET] + b * places[TARGET + 1] + c * places[TARGET + 2]
 
 
 @scalar_function
 def note_place(places, counts, counts_at, number, count, where, i):
-    """Writes where the windows of a place begin, and its result, to `where`; an image of -1 if there is no such place."""
+    """Writes the start of a place's windows, and its result index, to `where`; an image of -1 for no place."""
     image, a, b, c = place_of(number, counts, counts_at)
     where[i] = image if number < count else -1
     where[32 + i] = a * places[MOVE] + places[START]
@@ -88,7 +88,7 @@ def note_place(places, counts, counts_at, number, count, where, i):
     T=SUMS,
 )
 def slide(source, filters, target, places, terms, phase, depth, first, last):
-    """target = the windows of source times filters; a unit is a tile of places and columns of a group, for one phase."""
+    """target = the windows of source times filters. A unit is a tile of places by columns of a group and a phase."""
     left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
     counts = phase + PLACES
     count = places[IMAGES] * places[counts] * places[counts + 1] * places[counts + 2]
@@ -133,7 +133,7 @@ def slide(source, filters, target, places, terms, phase, depth, first, last):
     T=SUMS,
 )
 def gather_filters(source, given, target, places, rows, counts, many, first, last):
-    """The gradient of filters, in chunks: a unit is a tile of its rows and columns, for a group and a chunk of the places."""
+    """The gradient of filters, in chunks of places. A unit is a tile of rows by columns of a group and a chunk."""
     left, right, where = shared_array(T, 1056), shared_array(T, 1056), shared_array(int64, 160)
     count = places[IMAGES] * counts[0] * counts[1] * counts[2]
     columns = places[COLUMNS]
@@ -176,7 +176,7 @@ def gather_filters(source, given, target, places, rows, counts, many, first, las
     T=SUMS,
 )
 def slide_lanes(source, filters, target, places, terms, phase, depth, first, last):
-    """The same where channels have filters of their own; a unit is an element."""
+    """target = the windows of source times filters, for depthwise filters. A unit is an element."""
     columns = places[COLUMNS]
     for unit in range(first, last):
         number = unit // columns
@@ -202,7 +202,7 @@ def slide_lanes(source, filters, target, places, terms, phase, depth, first, las
     T=SUMS,
 )
 def gather_lanes(source, given, target, places, rows, counts, many, first, last):
-    """The gradient of such filters, in chunks; a unit is an element."""
+    """The gradient of depthwise filters, in chunks. A unit is an element."""
     count = places[IMAGES] * counts[0] * counts[1] * counts[2]
     columns = places[COLUMNS]
     for unit in range(first, last):
@@ -221,11 +221,11 @@ def gather_lanes(source, given, target, places, rows, counts, many, first, last)
         target[chunk * places[CHUNK_SIZE] + rows[row + 4] + column] = total
 
 
-# ---- in place of the CPU's -------------------------------------------------------------------------------
+# ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
 def _in_windows(words: np.ndarray, begin: int, count: int, item: int) -> Constant:
-    """Pairs of a table, places in a patch and others, as places in a window, channels, and the others."""
+    """Converts pairs of a table, (place in a patch, number), to places in a window, channels, and the numbers."""
     pairs = words[begin : begin + 2 * count].reshape(-1, 2) // item
     channels = max(1, int(words[SOURCE_CHANNELS]))
     at = patches.EXTENT if words[patches.COPIED] else SOURCE
@@ -280,4 +280,4 @@ INSTEAD: dict[Any, Instead] = {
     patches.gather_filters.function: _gather_instead(gather_filters),
     patches.gather_lanes.function: _gather_instead(on_device(gather_lanes)),
 }
-"""See `choice`."""
+"""The table of `choice`."""

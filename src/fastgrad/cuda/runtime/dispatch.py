@@ -1,7 +1,7 @@
-"""Which device an operation runs on: what calls of operations do once somebody has asked for a GPU.
+"""Dispatch of operation calls to devices, after the first use of a GPU.
 
-Until then a call of an operation knows nothing of devices. `install` puts the functions here in the place of the
-`__call__` of rows; they look where the inputs are, and leave those of the host to what was there before.
+Before that, calls of operations know nothing of devices. `install` replaces the `__call__` of rows by the functions here. They check the
+devices of the inputs, and pass calls on the host to the earlier functions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _on_host = Operation.__call__
 
 @functools.cache
 def install() -> None:
-    """Lets operations run on devices, for the rest of the process."""
+    """Enables operations on devices, for the rest of the process."""
     Operation.__call__ = _operation  # type: ignore[method-assign, assignment]
     Unary.__call__ = _unary  # type: ignore[method-assign, assignment]
     Binary.__call__ = _binary  # type: ignore[method-assign, assignment]
@@ -76,10 +76,12 @@ def _product(row: Operation, a: Tensor, b: Tensor, transpose_a: bool = False, tr
 
 
 def placed_inputs(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, list[Any]]:
-    """Where an operation runs, and its inputs there: in a scope on that scope's device; else where its tensors are, or on the default device.
+    """Returns the device of an operation, and its inputs there.
+
+    It is the scope's device, else the tensors' device, else the default device.
 
     Raises:
-        InvalidArgumentError: there is no scope, and they are on several devices.
+        InvalidArgumentError: there is no scope, and the inputs are on several devices.
     """
     if placement.is_scoped:
         device = placement.device
@@ -92,7 +94,7 @@ def placed_inputs(name: str, inputs: tuple[Any, ...]) -> tuple[Device | None, li
 
 
 def _here(row: Operation, inputs: tuple[Any, ...], arrays: list[Any], attributes: dict[str, Any]) -> Any:
-    """An operation on the host. What comes of tensors that belong to no device belongs to none."""
+    """Runs an operation on the host. Results of inputs without a device have no device either."""
     if any(x._array is not array for x, array in zip(inputs, arrays, strict=True)):
         with unheard():  # of the copies
             y = _on_host(row, *map(Tensor, arrays), **attributes)

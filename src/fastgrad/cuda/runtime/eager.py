@@ -1,7 +1,7 @@
-"""Operations on a GPU as they are called: each is a program of one operation, made when it is first called on such arrays.
+"""Eager operations on a GPU: a program of one operation, made at its first call with arrays of such shapes and dtypes.
 
-Which shapes and dtypes an operation gives, it says by running once on the host; so it also raises there what it does not take. While
-somebody records, what has no program yet runs on the host alone: most of that will never be called again.
+One run on the host gives the shapes and dtypes of the results, and raises the errors for bad inputs. During a recording an operation
+without a program runs on the host only: most such calls happen once.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from fastgrad.placement import moved
 from fastgrad.recording import control_flow_of
 
 MOST = 4096
-"""How many programs of one operation a device keeps: those used last."""
+"""The number of programs of one operation that a device keeps, by last use."""
 
 
 class _Made(NamedTuple):
-    """An operation on arrays of certain shapes.
+    """The program of an operation for arrays of certain shapes.
 
     Attributes:
-        program: None if it runs on the host, as its arrays are objects of Python's.
-        is_tuple: whether it gives a tuple.
+        program: None if the operation runs on the host, because its arrays hold Python objects.
+        is_tuple: whether it returns a tuple.
     """
 
     program: DeviceProgram | None
@@ -42,13 +42,13 @@ class _Made(NamedTuple):
 
 
 def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Any:
-    """What an operation gives, an array or a tuple of arrays.
+    """Runs an operation; returns an array or a tuple of arrays.
 
     Args:
-        device: where it runs.
+        device: the device to run on.
         row: the operation.
         arrays: its inputs, on the device; texts are on the host.
-        attributes: its own.
+        attributes: its attributes.
     """
     records = control_flow_of() is not None
     if not records:

@@ -1,7 +1,7 @@
-"""The frame of a program on a GPU: its kernels with the words that they are launched with, and the memory these point to.
+"""The frame of a GPU program: its kernels with their launch words, and the memory that the words point to.
 
-As `compiler/programs/frame.py` for a CPU, but that addresses are a device's. Where arrays lie is either fixed, so that launches can
-be recorded as a graph, or told anew for each run (`bind`).
+It is like `compiler/programs/frame.py` for a CPU, with a device's addresses. The addresses of arrays are either fixed, so that launches
+can be recorded as a graph, or set for each run (`bind`).
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from fastgrad.kernels.codegen.signature import LIST_KINDS
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Output, Scratch
 
 ARENA = -1
-"""The base of what lies in the arena; other bases are numbers of the arrays that a program is called with."""
+"""The base of addresses in the arena. Other bases are numbers of the program's arrays."""
 
 
 class Call:
-    """A kernel with the words that it is launched with.
+    """A kernel with its launch words.
 
     Attributes:
-        loaded: what the driver gave for the kernel.
-        words: addresses and numbers; the last one is where its answer goes.
-        units: of work.
-        moves: words that depend on where arrays lie: (place among the words, base, offset).
+        loaded: the driver's object for the kernel.
+        words: addresses and numbers. The last word is the address of its answer.
+        units: the number of units of work.
+        moves: words that depend on the addresses of arrays: (index of the word, base, offset).
         answer: the number of its answer, if it may stop the program.
     """
 
@@ -45,20 +45,20 @@ class DeviceFrame:
     """The kernels of a plan, ready to be launched.
 
     Args:
-        plan: what is run, with launches of this device (`choice.ON_DEVICE`).
-        device: where.
+        plan: the plan to run, with launches of this device (`choice.ON_DEVICE`).
+        device: the device.
 
     Attributes:
         plan, device: as given.
-        calls: for each action of the plan, in order; none for one that runs as Python.
+        calls: the calls of each action of the plan, in order; none for an action that runs as Python.
     """
 
     def __init__(self, plan: Plan, device: Device) -> None:
         self.plan, self.device = plan, device
-        self._memory: dict[int, tuple[Any, Any]] = {}  # arrays that are there for good, with theirs on the device
-        self._words: list[int] = []  # in memory of the device: addresses of lists, sizes, numbers
+        self._memory: dict[int, tuple[Any, Any]] = {}  # permanent host arrays, each with its copy on the device
+        self._words: list[int] = []  # in device memory: addresses of lists, sizes, numbers
         self._moves: list[tuple[int, int, int]] = []
-        self._inner: list[tuple[Call, int, int]] = []  # words that are the address of such a word
+        self._inner: list[tuple[Call, int, int]] = []  # words that hold the address of such a word
         self._answers = 0
         self.calls = [self._calls_of(action) for action in plan.actions]
         self._answer_memory = device.array((max(self._answers, 1),), np.uint64)
@@ -67,15 +67,15 @@ class DeviceFrame:
             call.words[place] = self._table.address + 8 * at
         for calls in self.calls:
             for call in calls:
-                # Of a kernel that has no answers that count nobody reads it.
+                # A kernel without a status writes no answer, so its address does not matter.
                 call.words[-1] = self._answer_memory.address + 8 * (call.answer or 0)
 
     def bind(self, arena: int, objects: Sequence[int]) -> None:
-        """Tells where arrays lie.
+        """Sets the addresses of arrays.
 
         Args:
-            arena: the address of `plan.arena_bytes`.
-            objects: the addresses of the arguments, and after them of the results.
+            arena: the address of the arena of `plan.arena_bytes` bytes.
+            objects: the addresses of the arguments, then of the results.
         """
         for calls in self.calls:
             for call in calls:
@@ -87,29 +87,29 @@ class DeviceFrame:
             self.device.driver.copy_in(self._table.address, np.array(self._words, np.int64))
 
     def address(self, place: Place, arena: int, objects: Sequence[int]) -> int:
-        """Where a value is."""
+        """Returns the address of a value."""
         if isinstance(place, InMemory):
             return self._lasting(place.array)
         base, offset = _based(place)
         return (arena if base == ARENA else objects[base]) + offset
 
     def clear_answers(self) -> None:
-        """Begins a run."""
+        """Clears the answers before a run."""
         if self._answers:
             self.device.driver.fill(self._answer_memory.address, 255, 8 * self._answers)
 
     def answers(self) -> np.ndarray:
-        """What kernels have answered, by the numbers of their answers; waits for it."""
+        """Returns the answers of kernels by number; waits for the kernels."""
         found = np.empty(self._answers, np.uint64)
         self.device.driver.copy_out(found, self._answer_memory.address)
         return found
 
     def put(self, array: np.ndarray) -> None:
-        """Copies a variable's array, which is on the host, to where its value is on the device."""
+        """Copies a variable's host array to its value on the device."""
         self.device.driver.copy_in(self._lasting(array), array)
 
     def get(self, array: np.ndarray) -> None:
-        """Copies the value of such a variable back from the device."""
+        """Copies a variable's value from the device to its host array."""
         self.device.driver.copy_out(array, self._lasting(array))
 
     # ---- words -----------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class DeviceFrame:
             moves.append((at, *_based(place)))
 
     def _lasting(self, array: Any) -> int:
-        """The address of an array that is there for good: a variable's, or a constant's."""
+        """Returns the address of a permanent array: a variable's, or a constant's."""
         if not isinstance(array, np.ndarray):
             return int(array.address)
         if id(array) not in self._memory:
@@ -191,7 +191,7 @@ def _elements(action: Action, operand: Any) -> int:
             value = action.node.inputs[number]
         case Output(number):
             place = action.outputs[number]
-            if isinstance(place, InMemory):  # a variable is not among the outputs of its assignment
+            if isinstance(place, InMemory):  # an assignment's outputs do not include the variable
                 return int(place.array.size)
             value = action.node.outputs[number]
         case Scratch(number):
@@ -203,6 +203,6 @@ def _elements(action: Action, operand: Any) -> int:
 
 
 def first_answer(answers: np.ndarray) -> int | None:
-    """The number of the first answer that there is."""
+    """Returns the number of the first answer, or None."""
     found = np.flatnonzero(answers != NO_ANSWER)
     return int(found[0]) if len(found) else None

@@ -1,9 +1,9 @@
-"""Programs on a GPU: what `compiler/programs/program.py` is for a CPU.
+"""Programs on a GPU, the counterpart of `compiler/programs/program.py`.
 
-A program is planned as for a CPU, with a GPU's kernels. Its kernels are launched one after another, and what a kernel has to say
-is written down there and read once, before the program goes on to change variables: if a kernel has stopped the program, that
-is run again from its beginning, kernel by kernel, up to the one that says why. What has no kernels runs on the host, with copies; loops
-and branches are taken trip by trip. Stretches of launches are recorded as graphs, which are launched as one.
+The plan is as for a CPU, with GPU kernels, which are launched one after another. Kernels write their answers to device memory; the host
+reads them once, before the program changes variables. If a kernel has stopped the program, the program runs again from its
+beginning, kernel by kernel, up to the failing one, which gives the error. Nodes without kernels run on the host, with copies. The
+host runs loops and branches trip by trip. Stretches of launches are recorded as graphs and launched as one.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ from fastgrad.variable import sharing
 
 
 class Stopped(Exception):
-    """A kernel has said that the program can't go on."""
+    """The error if a kernel has stopped the program."""
 
 
 class DeviceProgram:
-    """Recordings of one function and key, ready to be replayed on a GPU. Results are on it.
+    """Recordings of one function and key, ready for replay on a GPU. Results are on the GPU.
 
     Args:
-        device: where it runs.
-        graphs: what was recorded, a graph for each way that the program went by the values it found.
-        fixed: whether arguments are copied to memory of the program's own, so that its launches are recorded as graphs; else they
-            are read where they are.
+        device: the GPU.
+        graphs: the recorded graphs, one for each trace.
+        fixed: whether arguments are copied to the program's memory, so that its launches can be recorded as graphs; otherwise
+            they are read in place.
 
     Attributes:
-        plan: what is run.
-        arena_bytes: memory that one replay works in.
+        plan: the plan.
+        arena_bytes: the temporary memory of a replay.
 
     Raises:
-        Apart: the graphs are no ways of one program.
+        Apart: the graphs are not traces of one tree.
     """
 
     single = None
@@ -74,7 +74,7 @@ class DeviceProgram:
         self._places, self._size = self._laid_out()
         self._memory: DeviceArray | None = None
         self._objects: list[int] = []
-        self._results: list[Any] = []  # arrays, None for objects of Python's
+        self._results: list[Any] = []  # arrays, None for Python objects
         self._graphs: dict[tuple[int, int], Any] = {}  # by the number of the stretch and of the first step
         self._shared = -1
         self._lock = threading.RLock()
@@ -84,12 +84,12 @@ class DeviceProgram:
 
     @property
     def graph(self) -> Graph:
-        """The first part of the tree, which is all if there is one way."""
+        """The first part of the tree, which is all of it if there is one trace."""
         return self.tree.graph
 
     @property
     def source(self) -> str:
-        """What is launched, in order, as text."""
+        """The launches, in order, as text."""
         lines = []
         for action in self.plan.actions:
             if action.launches is None:
@@ -99,21 +99,21 @@ class DeviceProgram:
         return "\n".join(lines)
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
-        """Replays the program; as ``replay``, without the way."""
+        """Replays the program; returns the results only."""
         return self.replay(arguments)[1]
 
     def replay(self, arguments: Sequence[Any]) -> tuple[int, list[Any]]:
         """Replays the program.
 
         Args:
-            arguments: for each argument of the recording an array of the same shape and dtype, on the host or a device.
+            arguments: an array of the same shape and dtype for each argument of the recording, on the host or a device.
 
         Returns:
-            Which of the graphs it went the way of, and that graph's results, arrays of their own on the device.
+            The number of the graph whose trace ran, and the results of that graph: new arrays on the device.
 
         Raises:
-            GuardError: it would go a way that is in none of the graphs; nothing has changed.
-            InvalidArgumentError: an array has another shape or dtype than it had in the recording.
+            GuardError: a guard's outcome is in none of the graphs. Nothing has changed.
+            InvalidArgumentError: an array has another shape or dtype than in the recording.
         """
         with self._lock:
             if self._shared != sharing.last:
@@ -147,7 +147,7 @@ class DeviceProgram:
             return stretch.leaf, found
 
     def release(self) -> None:
-        """Gives all tensors that share the memory of variables that will change bytes of their own."""
+        """Gives tensors that share the memory of variables to be changed their own copies."""
         last = sharing.last
         for variable in self.plan.written:
             variable._release()
@@ -156,14 +156,14 @@ class DeviceProgram:
     # ---- memory ------------------------------------------------------------------------------------------
 
     def _laid_out(self) -> tuple[list[int], int]:
-        """Where in the program's memory its objects are, and how much it needs."""
+        """Returns the offsets of the objects in the program's memory, and its size."""
         arena = Arena()
         arena.grow(self.plan.arena_bytes)
         objects = [*[value for _, value in self.plan.arguments], *self.plan.results]
         return [arena.grow(size_of(value)) for value in objects], arena.size
 
     def _bind(self, arguments: Sequence[Any], run: _Run) -> None:
-        """Puts arguments where the program reads them, or tells it where they are."""
+        """Copies arguments to the program's memory, or sets their addresses."""
         first = self._memory is None
         if first:
             self._memory = self.device.array((self._size,), np.uint8)
@@ -191,7 +191,7 @@ class DeviceProgram:
             self._frame.bind(self._memory.address, self._objects)
 
     def _result(self, value: Value, address: int) -> DeviceArray | None:
-        """The array for a result: an own one, if the program has no memory that stays."""
+        """Returns the array of a result: a new one if the program has no fixed memory."""
         if value.dtype.kind == "O":
             return None
         if not self._fixed:
@@ -199,13 +199,13 @@ class DeviceProgram:
         return DeviceArray(self.device, address, value.shape, value.dtype, self._memory)
 
     def view(self, place: Place, value: Value) -> DeviceArray:
-        """A value of a run that is going on, where it is."""
+        """Returns a view of a value of the current run."""
         assert self._memory is not None
         address = self._frame.address(place, self._memory.address, self._objects)
         return DeviceArray(self.device, address, value.shape, value.dtype, self._memory)
 
     def launched(self, key: tuple[int, int], calls: Sequence[Call]) -> None:
-        """Launches kernels: several as one graph, which is recorded the first time, where memory stays where it is."""
+        """Launches kernels. Several become one graph, recorded at the first time, if memory is fixed."""
         driver = self.device.driver
 
         def work() -> None:
@@ -216,7 +216,7 @@ class DeviceProgram:
             work()
             return
         if key not in self._graphs and any(isinstance(call.loaded, LibraryKernel) for call in calls):
-            self._graphs[key] = None  # what a library loads at its first launch can't be loaded while that is recorded
+            self._graphs[key] = None  # a library's lazy loading at the first launch would fail during graph capture
             work()
             return
         if self._graphs.get(key) is None:
@@ -233,18 +233,18 @@ def _fuse_without_slopes(graph: Graph) -> Graph:
 
 
 ON_DEVICE_ALONE: tuple[Pass, ...] = (*SIMPLIFY, *DECOMPOSE, fuse_to_fit, _add_epilogues)
-"""From a recording to what is planned for a GPU whose products are kernels of fastgrad."""
+"""The passes from a recording to a plannable graph for a GPU with fastgrad's own products."""
 
 
 def _passes(blas: Blas | None) -> tuple[Pass, ...]:
-    """From a recording to what is planned for a GPU."""
+    """Returns the passes from a recording to a plannable graph for a GPU."""
     if blas is None:
         return ON_DEVICE_ALONE
 
     def add_library(graph: Graph) -> Graph:
         return with_library(graph, blas)
 
-    # The library reads gelu's argument for its gradient.
+    # The library needs gelu's argument for its gradient.
     return (*SIMPLIFY, *DECOMPOSE, _fuse_without_slopes, add_library)
 
 
@@ -252,9 +252,9 @@ class _Run:
     """One run of a program.
 
     Attributes:
-        carefully: whether each kernel's answer is looked at before the next one is launched.
-        python: values that are objects of Python's, by their ids.
-        kept: arrays that must not go before the run ends.
+        carefully: whether each kernel's answer is checked before the next launch.
+        python: values that are Python objects, by id.
+        kept: arrays that must live until the run ends.
     """
 
     def __init__(self, program: DeviceProgram, frame: DeviceFrame) -> None:
@@ -264,10 +264,10 @@ class _Run:
         self.kept: list[Any] = []
 
     def go(self) -> int:
-        """Runs the program; gives the number of the stretch that it ended with.
+        """Runs the program; returns the number of its last stretch.
 
         Raises:
-            Stopped: a kernel has stopped it; carefully what that has to say is raised instead.
+            Stopped: a kernel has stopped the program. If ``carefully``, the kernel's own error is raised instead.
         """
         self._frame.clear_answers()
         number = 0
@@ -299,11 +299,11 @@ class _Run:
             raise Stopped
 
     def _refuse(self, action: Action) -> None:
-        """Raises what a kernel had to say."""
+        """Raises the error of a kernel that stopped the program."""
         arrays = [self.array(*one) for one in zip(action.inputs, action.node.inputs, strict=True)]
         if action.node.kind is Kind.GUARD:
             raise left(action.node, arrays[0])
-        run_node(action.node, arrays)  # which says what is wrong
+        run_node(action.node, arrays)  # raises the error
         raise InternalError(f"{action.node}: its kernel stopped the program, and nothing is wrong.")
 
     # ---- on the host -------------------------------------------------------------------------------------
@@ -338,11 +338,11 @@ class _Run:
                 self._program.view(place, value).write(np.asarray(array, value.dtype).reshape(value.shape))
 
     def _here(self, place: Place, value: Value) -> Any:
-        """A value, where it is."""
+        """Returns a value on its device."""
         return self.python[id(value)] if isinstance(place, InPython) else self._program.view(place, value)
 
     def array(self, place: Place, value: Value) -> np.ndarray:
-        """A value, on the host."""
+        """Returns a value on the host."""
         found = self._here(place, value)
         array: np.ndarray = found if isinstance(found, np.ndarray) else found.on_host()
         return array
@@ -352,8 +352,8 @@ class _Launched:
     """Kernels that are launched one after another.
 
     Attributes:
-        calls: each with the action that it is for.
-        asks: whether what they have answered is looked at after them.
+        calls: the calls, each with its action.
+        asks: whether their answers are checked after them.
     """
 
     def __init__(self, calls: list[tuple[Action, Call]], asks: bool) -> None:
@@ -361,10 +361,10 @@ class _Launched:
 
 
 def _steps_of(frame: DeviceFrame) -> list[list[_Launched | Action]]:
-    """For each stretch what is done: stretches of launches, and what the host does between them.
+    """Returns the steps of each stretch: runs of launches, and the host's actions between them.
 
-    Answers are asked for after the last kernel that may stop the program, before the first that changes a variable; and before the host
-    goes by a value.
+    Answers are checked after the last kernel that may stop the program, before the first one that changes a variable, and before the
+    host reads a value to decide.
     """
     found: list[list[_Launched | Action]] = []
     calls_of = iter(frame.calls)
@@ -398,7 +398,7 @@ _warned: set[str] = set()
 
 
 def warn_of_host(name: str) -> None:
-    """Tells once that an operation is done on the host, if it is one that users would expect on the GPU."""
+    """Warns once that an operation runs on the host, if users would expect it on the GPU."""
     reason = in_python_because(name)
     if reason is not None and name not in _warned:
         _warned.add(name)
@@ -414,6 +414,6 @@ def _is_state(kind: Kind) -> bool:
 
 
 def _on_host(variables: Sequence[Any]) -> list[np.ndarray]:
-    """The arrays of those variables that are on the host, but of Python's objects."""
+    """Returns the host arrays of variables, without arrays of Python objects."""
     arrays = {id(variable._array): variable._array for variable in variables}
     return [a for a in arrays.values() if isinstance(a, np.ndarray) and a.dtype.kind != "O"]

@@ -1,4 +1,4 @@
-"""Graphs, loops and branches on a GPU: the host goes from trip to trip, and looks at what decides the way."""
+"""Graphs, loops and branches on a GPU: the host runs each trip and reads the values that decide."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from fastgrad.placement import moved
 
 
 def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) -> list[Any]:
-    """The results of a graph on arrays.
+    """Runs a graph on arrays and returns the results.
 
     Raises:
-        GuardError: it would go another way.
+        GuardError: a guard has another outcome.
     """
     if operation not in device.graphs:
         device.graphs[operation] = device.program(operation.graph)
@@ -28,7 +28,7 @@ def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) 
 
 
 def run_structured(device: Device, operation: Structured, arrays: Sequence[Any]) -> list[Any]:
-    """The results of a loop, or of branches, or of what is known by its ``run`` on the host's arrays alone."""
+    """Runs a loop or branches; any other operation runs on the host's arrays."""
     if isinstance(operation, Branches):
         number = operation.chosen(moved(arrays[0], None))
         return run_graph(device, operation.branches[number], arrays[1:])
@@ -56,7 +56,7 @@ def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
 def _goes_on(
     device: Device, loop: Loop, done: int, carried: Sequence[Any], captured: Sequence[Any], number: Any
 ) -> bool:
-    """As ``Loop.goes_on``."""
+    """True if the loop has a further trip, as ``Loop.goes_on``."""
     if loop.condition is None:
         return done < loop.total(number)
     if number is not None and done >= int(number):

@@ -1,1 +1,1 @@
-"""A GPU in slow motion, on the CPU."""
+"""A GPU simulated on the CPU."""

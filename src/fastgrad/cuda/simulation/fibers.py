@@ -1,8 +1,7 @@
-"""The threads of a simulated block: native code on stacks of its own, of which one runs at a time until it waits for the others.
+"""The threads of a simulated block as fibers: native code on separate stacks. One runs until it waits for the others.
 
-A switch to another stack takes nanoseconds, where threads of the system take 25 us to hand over to each other, at each
-barrier and for each thread. No Python runs on these stacks: what a thread asks is answered by `code`, or written into its row
-for who calls `run_until_all_wait`.
+A stack switch takes nanoseconds; system threads would take 25 us to hand over, at each barrier and for each thread. No Python runs on
+these stacks: `code` answers a thread's request, or writes it to the thread's row for the caller of `run_until_all_wait`.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from fastgrad.kernels.codegen.native import initialize_llvm, target
 MOST_THREADS = 1024
 _STACK = 128 * 1024
 PLACES = 1 << 18
-"""How many questions the kernels of a process may have in their code."""
+"""The limit on places in the code of a process's kernels that make requests."""
 
 SIMULATED = "fastgrad_simulated"
-"""The function that a simulated kernel calls: (number in `ASKED`, place in the code, a, b) gives a number."""
+"""The function that a simulated kernel calls: (number in `ASKED`, place in the code, a, b) returns a number."""
 
 ASKED = (
     *(body.thread, body.threads, body.block, body.blocks),
@@ -34,22 +33,25 @@ ASKED = (
 
 STATE = "fastgrad_fibers"
 THREAD, _THREADS, _BLOCK, _BLOCKS, _SCHEDULER, _ENTRY, _ARGUMENTS, _ROOM, _END, _FULL, _TIME = range(11)
-"""Words of the state: who runs, of how many, in which block of how many; the stack of `run_until_all_wait`; the kernel; memory to share;
-how many blocks have begun."""
+"""The indices of the state's words.
+
+They are the current thread, the number of threads, the block and the number of blocks, the stack of `run_until_all_wait`, the kernel
+and its arguments, the shared memory with its end and a flag for too much of it, and the count of blocks begun.
+"""
 
 _STACK_POINTER, KIND, PLACE, BITS, LANES, ANSWER = range(6)
-"""Words of a thread's row: where its stack ends, what it waits with (see `ASKED`), and what it is answered."""
+"""The indices of a row's words: the thread's stack pointer, its request (see `ASKED`), and the answer."""
 
 ENDED = -1
 """The `KIND` of a thread that has ended."""
 
 _state = (ctypes.c_int64 * 11)()
 _rows = np.zeros((MOST_THREADS, 6), np.int64)
-_places = np.zeros((PLACES, 2), np.int64)  # the shared array of each place, and in which block it is that
+_places = np.zeros((PLACES, 2), np.int64)  # the shared array of each place, and the block that made it
 
 _ROWS, _SHARED_AT = "fastgrad_fibers_rows", "fastgrad_fibers_shared"
 
-# What a stack that is left ends with: the registers that a called function keeps, and where it goes on.
+# The end of an inactive stack: the callee-saved registers, and the return address.
 _SWITCHES = {
     "x86_64": (
         "x86_64_sysvcc",
@@ -70,21 +72,21 @@ _SWITCHES = {
     ),
 }
 _WORDS_AND_RETURN = {"x86_64": (8, 6), "aarch64": (20, 11)}
-"""How many words a new stack has on it, and which of them is where it goes on; on x86-64 the last is what a call leaves there."""
+"""The number of words on a new stack, and the index of the return address. x86-64 has a caller's word last."""
 
 Block = tuple[int, int, int]
-"""How many threads a block has, its number, and how many blocks there are."""
+"""The number of threads of a block, the block's number, and the number of blocks."""
 
 
 def begin(block: Block, room: int, end: int) -> None:
-    """Begins a block, whose threads have the memory from `room` to `end` to share."""
+    """Begins a block, whose threads share the memory from `room` to `end`."""
     _state[_THREADS], _state[_BLOCK], _state[_BLOCKS] = block
     _state[_ROOM], _state[_END], _state[_FULL] = room, end, 0
     _state[_TIME] += 1
 
 
 def start(kernel: int, arguments: int) -> np.ndarray:
-    """Gives each thread of the block a stack, on which it will call a function with an address; gives their rows."""
+    """Gives each thread of the block a stack, on which it will call the function at an address; returns their rows."""
     count = _state[_THREADS]
     assert count <= MOST_THREADS
     words, at = _WORDS_AND_RETURN[_processor()]
@@ -98,28 +100,28 @@ def start(kernel: int, arguments: int) -> np.ndarray:
 
 
 def run_until_all_wait() -> None:
-    """Lets one thread after another run until it waits for the others, or ends."""
+    """Runs one thread after another until it waits for the others, or ends."""
     _native().run_until_all_wait()
     assert not _stacks()[: _state[_THREADS], 0].any(), "a thread has more on its stack than there is room for"
 
 
 def set_thread(number: int) -> None:
-    """It is this thread that runs now."""
+    """Sets the current thread."""
     _state[THREAD] = number
 
 
 def wants_more_memory() -> bool:
-    """Whether the threads of the block have asked for more memory to share than there is."""
+    """True if the threads of the block have requested more shared memory than there is."""
     return _state[_FULL] != 0
 
 
 def addresses() -> dict[str, int]:
-    """The addresses of what code of kernels uses."""
+    """Returns the addresses that the code of kernels uses."""
     return {SIMULATED: _native().simulated, **_memory()}
 
 
 def word(place: int) -> str:
-    """The address of a word of the state, in LLVM IR."""
+    """Returns the address of a word of the state, in LLVM IR."""
     return f"getelementptr (i64, ptr @{STATE}, i64 {place})"
 
 
@@ -129,7 +131,7 @@ def _memory() -> dict[str, int]:
 
 @functools.cache
 def _stacks() -> np.ndarray:
-    """Pages that nobody touches take no memory."""
+    """Allocates the stacks. Pages without use take no memory."""
     memory = np.empty(MOST_THREADS * _STACK + 64, np.uint8)
     skipped = -memory.ctypes.data % 64
     return memory[skipped : skipped + MOST_THREADS * _STACK].view(np.int64).reshape(MOST_THREADS, -1)
@@ -144,7 +146,7 @@ def _processor() -> str:
 
 
 def code(processor: str) -> str:
-    """LLVM IR of the switch between stacks, of what runs on them, and of what answers a thread's questions."""
+    """Returns LLVM IR of the stack switch, of the fibers, and of the answers to requests."""
     convention, lines = _SWITCHES[processor]
     plain = {body.thread: THREAD, body.threads: _THREADS, body.block: _BLOCK, body.blocks: _BLOCKS}
     words = {ASKED.index(special): place for special, place in plain.items()}
@@ -267,7 +269,7 @@ class _Native:
         self._engine: Any = llvm.create_mcjit_compiler(module, machine)
         self._engine.finalize_object()
         self.fiber, self.simulated = map(self._engine.get_function_address, ("fiber", SIMULATED))
-        # With the GIL, as the calls are short: other threads of Python go on between them.
+        # The calls keep the GIL, as they are short: other Python threads run between them.
         self.run_until_all_wait: Callable[[], None] = ctypes.PYFUNCTYPE(None)(
             self._engine.get_function_address("run_until_all_wait")
         )

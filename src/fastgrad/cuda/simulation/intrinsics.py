@@ -1,4 +1,4 @@
-"""What the names of `cuda.codegen.body` and of entries are in the simulation of a GPU: questions to `fibers`, by Numba's intrinsics."""
+"""Numba intrinsics for the names of `cuda.codegen.body` and of entries in the simulation: requests to `fibers`."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from fastgrad.kernels.codegen.checked_pointers import CheckedPointer, pointer_va
 from fastgrad.kernels.codegen.frontend import CompileError, Machine
 from fastgrad.kernels.codegen.intrinsics import INTRINSICS, define
 
-types: Any = numba_types  # Numba adds names to this module when it is imported
+types: Any = numba_types  # Numba adds names to this module at its import
 
 _WORD = ir.IntType(64)
 _places = itertools.count()
-"""A number for each place in code that asks."""
+"""A number for each place in code that makes a request."""
 
 
 class WatchedPointer(CheckedPointer):
-    """A pointer whose accesses are compared with its bounds, and with those of other threads."""
+    """A pointer whose accesses are checked against its bounds, and for races with other threads."""
 
     def __init__(self, dtype: Any) -> None:
         super().__init__(dtype)
@@ -42,7 +42,7 @@ register_model(WatchedPointer)(checked_pointers._PointerModel)
 
 
 def _watch(context: Any, builder: Any, signature: Any, args: Any, written: bool) -> None:
-    """Tells `races` of an access: the address, the bytes, and whether it is written."""
+    """Reports an access to `races`: the address, the bytes, and whether it is a write."""
     pointer = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])
     place = builder.gep(pointer.data, [args[1]])
     text = ir.IntType(8).as_pointer()
@@ -65,7 +65,7 @@ def _set_element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
 
 
 def _answer(builder: Any, special: body.Special, a: Any, b: Any) -> Any:
-    """What `fibers` answers to a question: an int64."""
+    """Returns the answer of `fibers` to a request, an int64."""
     place = next(_places)
     if place >= PLACES:
         raise CompileError("the kernels of this process ask the simulation at more places than it has words for")
@@ -158,7 +158,7 @@ _REFUSED = {special: special for special in INTRINSICS if special not in _AS_ON_
 MEANINGS: dict[Any, Any] = {
     **_REFUSED,
     **{special: INTRINSICS[special] for special in _AS_ON_A_CPU},
-    # Of their own, as Numba knows an intrinsic's code by the types of its arguments alone, and pointers are others here.
+    # Separate definitions: Numba caches an intrinsic's code by argument types, and pointers differ here.
     body.local_array: define(body.local_array, intrinsics._local_array("local_array", lambda kind: 1), literal=True),
     body.pointer: define(body.pointer, intrinsics._pointer),
     **OF_GPU,
@@ -173,9 +173,9 @@ MEANINGS: dict[Any, Any] = {
     of_gpus.store_aligned: _store,
     of_gpus.synchronize: define(of_gpus.synchronize, _synchronize),
 }
-"""For each special its intrinsic, or a scalar function."""
+"""The intrinsic or scalar function of each special."""
 
 
 def simulated_gpu() -> Machine:
-    """The simulation, whose kernels are always checked."""
+    """Returns the simulated machine, whose kernels are always checked."""
     return Machine("a simulated GPU", MEANINGS, WatchedPointer, leaves=True, inlines=True)

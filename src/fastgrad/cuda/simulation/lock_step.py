@@ -1,10 +1,10 @@
-"""A GPU in slow motion, on the CPU: a kernel's own code, thread by thread, with nothing left to chance.
+"""A deterministic GPU simulation on the CPU: a kernel's own code, thread by thread.
 
-A kernel is compiled as for the GPU, but for this processor, and its questions (which thread am I? wait for the others; give
-me another thread's number) are put to `fibers`. Of a block's threads one runs at a time, until it asks for the
-others; when all have, they are answered here, and go on in order. So results are the same each time, and what a GPU leaves undefined is an error:
-threads that wait in different places, or that end while others wait; accesses outside of arrays; two threads that touch the same
-shared element between two barriers, one of them writing (`races`). Shared memory is full of NaN at first.
+A kernel is compiled as for the GPU, but for this processor. `fibers` receives its requests: the thread's number, a barrier, another
+thread's number. One thread of a block runs at a time, until it waits for the others. When all wait, this module answers, and they
+continue in order. So results are reproducible, and behaviour that is undefined on a GPU is an error: threads that wait at different
+places, or that end while others wait; accesses outside arrays; two threads that access the same shared element between two
+barriers, one of them with a write (`races`). Shared memory is filled with NaN first.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, S
 
 _SYNCHRONIZE, _XOR = (ASKED.index(special) for special in (body.synchronize, body.shuffle_xor))
 _NUMBERS = frozenset({"float", "int", "count"})
-_alone = threading.Lock()  # memory of a block is there once, and so is what compiles its kernels
+_alone = threading.Lock()  # a process has the memory of one block, and one compiler of its kernels
 
 
 class SimulationError(RuntimeError):
-    """A kernel does what a GPU leaves undefined."""
+    """The error for a kernel whose behaviour is undefined on a GPU."""
 
 
 def simulate(
@@ -47,23 +47,23 @@ def simulate(
     blocks: int = 2,
     threads: int = 64,
 ) -> int | None:
-    """Runs a kernel; its arrays are written to.
+    """Runs a kernel, which writes to its arrays.
 
     Args:
-        kernel: what is run.
+        kernel: the kernel.
         dtypes: the dtype of each type variable.
-        arguments: what a caller passes but for `first` and `last`: contiguous arrays, numbers, tuples of arrays.
-        units: how many units of work there are.
-        blocks: how many blocks they are dealt out to.
-        threads: how many each block has, a multiple of 32; fewer than a GPU is given, as each costs time here.
+        arguments: the arguments of a call without `first` and `last`: contiguous arrays, numbers, tuples of arrays.
+        units: the number of units of work.
+        blocks: the number of blocks that get them.
+        threads: the number of threads of a block, a multiple of 32; fewer than on a GPU, as each costs time here.
 
     Returns:
-        The smallest answer of a unit that was not fine; None if all were.
+        The smallest answer of a unit with an error; None without errors.
 
     Raises:
-        SimulationError: threads wait in different places, or end while others wait, or share an element without waiting.
-        OutOfBoundsError: an access outside of an array.
-        CompileError: the body has something that no GPU does.
+        SimulationError: threads wait at different places, or end while others wait, or share an element without a barrier.
+        OutOfBoundsError: an access is outside an array.
+        CompileError: the body uses something that a GPU can't do.
     """
     answer = np.array([NO_ANSWER], np.uint64)
     words, kept = _words(kernel, arguments)
@@ -76,15 +76,15 @@ class SimulatedKernel:
     """A kernel, compiled for the simulation.
 
     Args:
-        kernel: what is compiled.
+        kernel: the kernel to compile.
         dtypes: the dtype of each type variable.
 
     Attributes:
         kernel: as given.
-        names: for each word that it runs with the name of the parameter whose address it is; None for a number.
+        names: for each launch word that is an address, the name of its parameter; None for a number.
 
     Raises:
-        CompileError: the body has something that no GPU does.
+        CompileError: the body uses something that a GPU can't do.
     """
 
     def __init__(self, kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> None:
@@ -102,7 +102,7 @@ class SimulatedKernel:
         Args:
             words: an address or a number for each of its `given` parameters, and the address of the answer.
             units, blocks, threads: see `simulate`.
-            room: gives how many bytes there are at an address.
+            room: returns the number of bytes at an address.
         """
         sizes, kept = self._sizes(words, room)
         threads = self.kernel.threads if self.kernel.exact else threads
@@ -119,7 +119,7 @@ class SimulatedKernel:
         del kept
 
     def _sizes(self, words: Sequence[Any], room: Callable[[int], int]) -> tuple[list[int], list[np.ndarray]]:
-        """`signature.checked_words`, and what must be kept meanwhile."""
+        """Returns `signature.checked_words`, and the arrays to keep alive during the run."""
         counts = [word for parameter, word in zip(self.kernel.given, words, strict=False) if parameter.kind == "count"]
         sizes: list[int] = []
         kept: list[np.ndarray] = []
@@ -141,7 +141,7 @@ class SimulatedKernel:
 
 
 def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[int | float], list[Any]]:
-    """What the entry is called with, and what must be kept meanwhile."""
+    """Returns the arguments of the entry, and the arrays to keep alive during the run."""
     values = iter(arguments)
     words: list[int | float] = []
     kept: list[Any] = []
@@ -167,10 +167,10 @@ def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[int | f
 def run_on_simulation(
     found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], blocks: int = 2, threads: int = 32
 ) -> int | None:
-    """Runs launches whose kernels are `OnDevice` now, on a simulated GPU; gives the answer that stopped them.
+    """Runs launches whose kernels are `OnDevice` at once, on a simulated GPU; returns the answer that stopped them.
 
     Args:
-        found, inputs, outputs: as for `run_launches`.
+        found, inputs, outputs: as in `run_launches`.
         blocks, threads: see `simulate`.
     """
     scratch = [np.full(size * dtype.itemsize, 255, np.uint8).view(dtype) for dtype, size in found.scratch]
@@ -200,7 +200,7 @@ class _Block:
         fibers.begin((count, block, blocks), self._room, races.END)
 
     def run(self, native: _Native, words: np.ndarray) -> None:
-        """Runs a kernel whose threads do not wait for each other, one after another."""
+        """Runs a kernel without barriers, one thread after another."""
         for number in range(self.count):
             fibers.set_thread(number)
             native.function(words.ctypes.data)
@@ -226,7 +226,7 @@ class _Block:
                 _exchange(rows, kind)
 
     def _wrong(self, rows: np.ndarray) -> str | None:
-        """What is wrong with what the threads have done, and where they wait."""
+        """Returns the error of the threads' behaviour, or None."""
         if fibers.wants_more_memory():
             return f"kernel {self.kernel} has more than the {races.SHARED} bytes of shared memory of a block"
         race = races.found()
@@ -250,7 +250,7 @@ def _name(row: np.ndarray) -> str:
 
 
 def _exchange(rows: np.ndarray, kind: int) -> None:
-    """Answers each thread the number of another one of its warp; its own, where there is none."""
+    """Answers each thread with the number of another thread of its warp; with its own if there is none."""
     threads = np.arange(len(rows))
     lanes = threads % body.WARP
     others = lanes ^ rows[:, fibers.LANES] if kind == _XOR else lanes + rows[:, fibers.LANES]
@@ -259,7 +259,7 @@ def _exchange(rows: np.ndarray, kind: int) -> None:
 
 
 class _Native(NamedTuple):
-    """A kernel's code: a function of the address of its words, to be called by Python, and where it is."""
+    """A kernel's code: a function of the address of its words, for calls from Python, and its address."""
 
     function: Callable[[int], None]
     address: int
@@ -306,23 +306,23 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Nat
 
 
 _NEVER = f"define void @{RAISED}() alwaysinline {{\n  unreachable\n}}"
-"""LLVM IR of what a range calls whose step is 0: a step that is no literal is a number of threads."""
+"""LLVM IR of the function that a range with step 0 calls: a step that is not a literal is a number of threads."""
 
 
 def _named(kernel: DeviceKernel) -> list[Parameter]:
-    """The parameters of a kernel's entry but the number of units."""
+    """Returns the parameters of a kernel's entry without the number of units."""
     return [*kernel.given, Parameter("answer", "inout", "int64")]
 
 
 def _word_type(parameter: Parameter) -> str:
-    """LLVM's type of the word that is given for a parameter."""
+    """Returns LLVM's type of the word of a parameter."""
     return {"int": "i64", "count": "i64", "float": "double"}.get(parameter.kind, "ptr")
 
 
 def _of_words(kernel: DeviceKernel) -> str:
-    """LLVM IR of a function that calls a kernel's entry with what it finds at an address.
+    """Returns LLVM IR of a function that calls a kernel's entry with the words at an address.
 
-    For each of the entry's parameters there is a word, then `signature.checked_words`, and the number of units.
+    The words are those of the entry's parameters, then `signature.checked_words`, then the number of units.
     """
     parameters = _named(kernel)
     words = itertools.count(len(parameters))
@@ -341,7 +341,7 @@ def _of_words(kernel: DeviceKernel) -> str:
             given.append(loaded("ptr", next(words)))
         if parameter.name in kernel.read or parameter is parameters[-1]:
             given.append("i64 1")
-        elif parameter.kind == "objects":  # Python's, whose number is not known
+        elif parameter.kind == "objects":  # of Python objects, whose number is not known
             given.append(f"i64 {bounds.NO_BOUND}")
         else:
             given.append(loaded("i64", next(words)))

@@ -1,7 +1,7 @@
-"""Shared memory of a simulated block, and who has touched which element of it since the last barrier.
+"""Shared memory of a simulated block, with race detection between barriers.
 
-Beside each byte stand two words: who has written the element that begins there, and who has read it, each as number of
-the time between barriers, times `_THREADS`, plus number of the thread. A kernel's code looks at them itself (`WATCHING`).
+Each byte has two words: the last writer and the last reader of the element that begins there. A word is the number of the interval
+between barriers, times `_THREADS`, plus the number of the thread. A kernel's code checks them itself (`WATCHING`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 from fastgrad.cuda.simulation import fibers
 
 WATCH = "fastgrad_watch"
-"""The function that a simulated kernel calls at each access of an element: (its address, its bytes, whether it is written)."""
+"""The function that a simulated kernel calls at each access: (address, bytes, whether it is a write)."""
 
 SHARED = 48 * 1024
-"""How many bytes of shared memory a block may have that says how much it needs when it is compiled."""
+"""The largest static shared memory of a block in bytes."""
 
 _THREADS = 2048  # more than a block has
-_SEVERAL = _THREADS - 1  # readers
+_SEVERAL = _THREADS - 1  # stands for several readers
 _memory = np.empty(SHARED + 64, np.uint8)
 _touched = np.zeros((SHARED, 2), np.int64)
 
@@ -32,7 +32,7 @@ _STATE, _TOUCHED = "fastgrad_races", "fastgrad_touched"
 
 
 def clear() -> int:
-    """Begins a block; gives where its memory begins. All bits set are a NaN of any size, and no index that is right."""
+    """Begins a block; returns the start of its memory. All bits are set: NaN in any float type, an invalid index."""
     _memory.fill(255)
     _state[_RACES] = 0
     barrier()
@@ -40,12 +40,12 @@ def clear() -> int:
 
 
 def barrier() -> None:
-    """All threads have waited for each other."""
+    """Starts a new interval: all threads have waited for each other."""
     _state[_TIME] += 1
 
 
 def found() -> str | None:
-    """The first race of the block, if there is one."""
+    """Returns a description of the block's first race, or None."""
     if not _state[_RACES]:
         return None
     first = "others" if _state[_FIRST] == _SEVERAL else f"thread {_state[_FIRST]}"
@@ -56,7 +56,7 @@ def found() -> str | None:
 
 
 def addresses() -> dict[str, int]:
-    """The addresses of what `WATCHING` uses."""
+    """Returns the addresses that `WATCHING` uses."""
     return {_STATE: ctypes.addressof(_state), _TOUCHED: _touched.ctypes.data}
 
 

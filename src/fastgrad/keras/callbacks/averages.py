@@ -8,14 +8,14 @@ from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
 class SwapEMAWeights(Callback):
-    """Puts the averages of an optimizer with ``use_ema=True`` in the place of the weights while the model is evaluated.
+    """Replaces the weights by the averages of an optimizer with ``use_ema=True`` while the model is evaluated.
 
     Args:
-        swap_on_epoch: whether they stay there from the end of an epoch to the beginning of the next, for callbacks that come
-            later, such as ``ModelCheckpoint``.
+        swap_on_epoch: whether the averages stay from the end of an epoch to the beginning of the next, for later
+            callbacks such as ``ModelCheckpoint``.
 
     Raises:
-        ValueError: while training, if the optimizer keeps no averages.
+        ValueError: during training, if the optimizer keeps no averages.
     """
 
     def __init__(self, swap_on_epoch: bool = False) -> None:
@@ -40,31 +40,31 @@ class SwapEMAWeights(Callback):
         self._are_swapped = averages_in
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Puts the weights back."""
+        """Restores the weights."""
         self._swap(averages_in=False)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Puts the averages there, if they are to stay."""
+        """Installs the averages if ``swap_on_epoch`` is set."""
         if not self.swap_on_epoch:
             return
         self._swap(averages_in=True)
-        if epoch == self.params["epochs"] - 1:  # the end of ``fit`` replaces the weights by the averages
+        if epoch == self.params["epochs"] - 1:  # after the last epoch ``fit`` replaces the weights by the averages
             optimizer = self._optimizer()
             for variable, average in zip(optimizer._trainable_variables, optimizer._averages, strict=True):
                 average.assign(variable)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Puts the averages there."""
+        """Installs the averages."""
         self._swap(averages_in=True)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Puts the weights back."""
+        """Restores the weights."""
         self._swap(averages_in=False)
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Puts the averages there."""
+        """Installs the averages."""
         self._swap(averages_in=True)
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        """Puts the weights back."""
+        """Restores the weights."""
         self._swap(averages_in=False)

@@ -1,4 +1,4 @@
-"""``BackupAndRestore``: a ``fit`` that was killed goes on where it was."""
+"""``BackupAndRestore``: continues a ``fit`` that was killed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
 class BackupAndRestore(Callback):
-    """Writes all that ``fit`` needs to go on to a file, and goes on from there if there is one.
+    """Writes the state of ``fit`` to a file; continues from the file if there is one.
 
     The file holds weights, the state of optimizer, metrics and other callbacks, the position in the data and all random
-    states, so that a ``fit`` that is killed and called again ends with the bits of one that is not. (Data from a
-    generator are read again from their start.) The last of all callbacks, it sees what the others have done.
+    states. So a ``fit`` that is killed and called again ends with the same bits as an uninterrupted one. (Data from a
+    generator are read from the start.) It runs after all other callbacks, so it saves their current state.
 
     Args:
-        backup_dir: the folder of the file; it is removed when training is through.
+        backup_dir: the folder of the file; it is removed at the end of training.
         save_freq: ``"epoch"``, or a number of batches.
-        double_checkpoint: kept for Keras's signature: a file is replaced only by one that is whole.
-        delete_checkpoint: whether the file is deleted when training is through.
+        double_checkpoint: kept for Keras's signature: a file is only replaced by a complete one.
+        delete_checkpoint: whether the file is deleted at the end of training.
 
     Raises:
         ValueError: no folder, or another frequency.
@@ -50,15 +50,15 @@ class BackupAndRestore(Callback):
         self._path = os.path.join(self.backup_dir, "backup.safetensors")
         self._batches = 0
         self._checkpoint: Any = None
-        self.fitting: Any = None  # what `fit` is at; it sets this
+        self.fitting: Any = None  # the state of the running `fit`, which sets it
 
     @property
     def follows_batches(self) -> bool:
-        """Whether batches are counted."""
+        """True if the callback counts batches."""
         return self.save_freq != "epoch"
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Takes up what was saved.
+        """Loads the saved state.
 
         Raises:
             ValueError: the file is of another model or another ``fit``.
@@ -81,13 +81,13 @@ class BackupAndRestore(Callback):
                 ) from error
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Saves after so many batches."""
+        """Saves after every ``save_freq`` batches."""
         self._batches += 1
         if isinstance(self.save_freq, int) and self._batches % self.save_freq == 0:
             self._save(self.fitting.epoch, batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Saves after an epoch."""
+        """Saves after each epoch."""
         self._save(epoch + 1, 0)
 
     def _save(self, epoch: int, batch: int) -> None:
@@ -96,13 +96,13 @@ class BackupAndRestore(Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Deletes the file."""
-        self._checkpoint = self.fitting = None  # they hold the data
+        self._checkpoint = self.fitting = None  # releases the data
         if self.delete_checkpoint:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
-            with contextlib.suppress(OSError):  # there may be other files
+            with contextlib.suppress(OSError):  # the folder may hold other files
                 os.rmdir(self.backup_dir)
 
     def kept_state(self) -> dict[str, Any]:
-        """How many batches there were."""
+        """Returns the number of batches."""
         return {"_batches": self._batches}

@@ -1,4 +1,4 @@
-"""``Callback``: what happens around epochs and batches."""
+"""``Callback``: hooks that run before and after epochs and batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Callback:
         model: the model that runs.
         params: ``epochs``, ``steps`` (batches of an epoch, None if unknown) and ``verbose``.
         keeps: the attributes that ``BackupAndRestore`` saves: numbers, texts, lists and dicts of these, or lists of arrays.
-        comes_last: whether its methods are called after those of the others.
+        comes_last: whether its methods run after those of other callbacks.
     """
 
     keeps: tuple[str, ...] = ()
@@ -40,11 +40,11 @@ class Callback:
         self._model = model
 
     def kept_state(self) -> dict[str, Any]:
-        """The values of ``keeps``."""
+        """Returns the values of ``keeps``."""
         return {name: getattr(self, name) for name in self.keeps}
 
     def take_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what ``kept_state`` gave; ValueError for other attributes, or values of another kind, which a file must not set."""
+        """Restores the result of ``kept_state``; ValueError if its attributes or kinds of values differ."""
         own = self.kept_state()
         if state.keys() != own.keys():
             raise ValueError(f"{type(self).__name__} keeps {sorted(own)}, the backup has {sorted(state)}.")
@@ -56,68 +56,68 @@ class Callback:
         self.__dict__.update(state)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Before training."""
+        """Runs before training."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """After training; ``logs`` are those of the last epoch."""
+        """Runs after training; ``logs`` are those of the last epoch."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Before ``evaluate``, also inside of ``fit``."""
+        """Runs before ``evaluate``, also inside ``fit``."""
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """After ``evaluate``."""
+        """Runs after ``evaluate``."""
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Before ``predict``."""
+        """Runs before ``predict``."""
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        """After ``predict``."""
+        """Runs after ``predict``."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Before an epoch, counted from 0."""
+        """Runs before an epoch, counted from 0."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """After an epoch and its validation; ``logs`` has the loss and metrics, those of validation with ``val_``."""
+        """Runs after an epoch and validation; ``logs`` has loss and metrics, those of validation with ``val_``."""
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Another name of ``on_train_batch_begin``."""
+        """Runs as ``on_train_batch_begin`` does; an older name."""
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Another name of ``on_train_batch_end``."""
+        """Runs as ``on_train_batch_end`` does; an older name."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before a batch, counted from 0 in each epoch."""
+        """Runs before a batch, counted from 0 in each epoch."""
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a batch; ``logs`` has the mean loss and metrics of the epoch so far."""
+        """Runs after a batch; ``logs`` has the mean loss and metrics of the epoch so far."""
         self.on_batch_end(batch, logs)
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before a batch of ``evaluate``."""
+        """Runs before a batch of ``evaluate``."""
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a batch of ``evaluate``."""
+        """Runs after a batch of ``evaluate``."""
 
     def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Before a batch of ``predict``."""
+        """Runs before a batch of ``predict``."""
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a batch of ``predict``; ``logs["outputs"]`` are its results."""
+        """Runs after a batch of ``predict``; ``logs["outputs"]`` holds its results."""
 
 
 _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
 
 class CallbackList:
-    """Callbacks as one.
+    """A list of callbacks with the hooks of one.
 
     Args:
         callbacks: a callback or several.
-        model, params: passed to each.
+        model, params: passed to each callback.
 
     Attributes:
-        watches: names of those batch hooks that some callback overrides; the others need not be called.
+        watches: the names of the batch hooks that some callback overrides; other batch hooks need no call.
     """
 
     def __init__(self, callbacks: Any = None, model: Any = None, **params: Any) -> None:
@@ -134,14 +134,14 @@ class CallbackList:
         )
 
     def call(self, hook: str, *args: Any) -> None:
-        """Calls a hook of all."""
+        """Calls a hook of all callbacks."""
         for callback in self.callbacks:
             method: _Callable[..., None] = getattr(callback, hook)
             method(*args)
 
 
 def _is_ours(callback: Any) -> bool:
-    """Whether its class is fastgrad's own, and not a program's, which may do more with batches."""
+    """True if the callback's class is fastgrad's own; a user's class may do more with batches."""
     return type(callback).__module__.startswith("fastgrad.")
 
 
@@ -154,5 +154,5 @@ def _overrides(callback: Any, name: str) -> bool:
 
 
 def _kind_of(value: Any) -> type:
-    """The JSON type of a value: number, text, list or object."""
+    """Returns the JSON type of a value: number, text, list or object."""
     return next((kind for kind in (str, list, dict) if isinstance(value, kind)), float)

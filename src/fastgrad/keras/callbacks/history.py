@@ -8,7 +8,7 @@ from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
 class History(Callback):
-    """What ``fit`` returns.
+    """The result of ``fit``.
 
     Attributes:
         history: for each name the values of all epochs.
@@ -23,22 +23,22 @@ class History(Callback):
         self.epoch: list[int] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Forgets the epochs of an earlier run; their values stay."""
+        """Clears the epoch numbers of an earlier run; its values stay."""
         self.epoch = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Takes the logs in."""
+        """Appends the logs."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
     def plot(self, axes: Any = None) -> Any:
-        """Draws the learning curves with matplotlib: the loss, and other metrics on an axis of their own.
+        """Draws the learning curves with matplotlib: the loss, and other metrics on a separate axis.
 
         Notebooks show them; programs call ``matplotlib.pyplot.show()``, or ``plot().figure.savefig(path)``.
 
         Args:
-            axes: matplotlib axes for the loss; default those of a new figure.
+            axes: matplotlib axes for the loss; default new ones.
 
         Returns:
             The axes.

@@ -1,4 +1,4 @@
-"""Callbacks that watch one value of the logs: to stop, to save, to lower the learning rate."""
+"""Callbacks that watch one value of the logs, to stop, to save, or to lower the learning rate."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from fastgrad.keras.saving.model_files import check_path
 
 
 class Monitoring(Callback):
-    """The base of callbacks that ask whether a value got better.
+    """The base of callbacks that check whether a value has improved.
 
     Args:
-        monitor: its name in the logs.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: by the name, accuracies and the like are to grow.
+        monitor: the name of the value in the logs.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: decided by the name; greater accuracies are better, for example.
         min_delta: smaller changes do not count.
 
     Attributes:
-        best: the best value so far, None at first.
+        best: the best value so far, initially None.
     """
 
     keeps: tuple[str, ...] = ("best",)
@@ -39,8 +39,8 @@ class Monitoring(Callback):
         self.best: float | None = None
 
     def value_in(self, logs: Logs | None) -> float | None:
-        """The value in the logs; None, with a warning, if it is not there."""
-        self._grows()  # asked for first: a misspelt name is an error, not a warning in each epoch
+        """Returns the value in the logs; warns and returns None if it is missing."""
+        self._grows()  # raises for an unknown name, instead of a warning in each epoch
         found = (logs or {}).get(self.monitor)
         if found is None:
             warnings.warn(
@@ -51,10 +51,10 @@ class Monitoring(Callback):
         return found
 
     def _grows(self) -> bool:
-        """Whether more is better: as said, as the metric of this name says, else by the name.
+        """True if greater values are better, by ``mode``, by the metric of this name, or by the name.
 
         Raises:
-            ValueError: nothing tells.
+            ValueError: the direction is unknown.
         """
         if self.mode != "auto":
             return self.mode == "max"
@@ -75,7 +75,7 @@ class Monitoring(Callback):
         )
 
     def is_better(self, value: float, than: float | None) -> bool:
-        """Whether a value is better than another one by more than ``min_delta``."""
+        """True if ``value`` is better than ``than`` by more than ``min_delta``."""
         if than is None:
             return True
         return bool(value - self.min_delta > than if self._grows() else value + self.min_delta < than)
@@ -86,22 +86,22 @@ def _is_mean_of_loss(metric: Any) -> bool:
 
 
 class EarlyStopping(Monitoring):
-    """Stops training when a value has not become better for a while.
+    """Stops training when a value has not improved for some epochs.
 
     Args:
         monitor, min_delta, mode: as in Keras.
-        patience: so many epochs without a better value are waited for.
+        patience: the number of epochs without improvement before it stops.
         verbose: 1 prints when it stops.
-        baseline: a value that has to be beaten.
-        restore_best_weights: whether the model gets the weights of its best epoch in the end.
-        start_from_epoch: earlier epochs are not looked at.
+        baseline: a value that must be improved on.
+        restore_best_weights: whether the model gets the weights of its best epoch at the end.
+        start_from_epoch: earlier epochs are ignored.
 
     Raises:
-        TypeError: ``patience``, ``start_from_epoch`` or ``min_delta`` is no number.
+        TypeError: ``patience``, ``start_from_epoch`` or ``min_delta`` is not a number.
 
     Attributes:
-        stopped_epoch: the epoch that was the last, 0 if it did not stop.
-        best_epoch: the best one's number.
+        stopped_epoch: the last epoch, 0 if it did not stop.
+        best_epoch: the number of the best epoch.
     """
 
     keeps = ("best", "wait", "stopped_epoch", "best_epoch", "best_weights")
@@ -126,12 +126,12 @@ class EarlyStopping(Monitoring):
         self.best_weights: list[np.ndarray] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begins to wait."""
+        """Resets the wait."""
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.best_weights = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Looks at the value."""
+        """Checks the value."""
         value = self.value_in(logs)
         if value is None or epoch < self.start_from_epoch:
             return
@@ -150,7 +150,7 @@ class EarlyStopping(Monitoring):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Puts the best weights back."""
+        """Restores the best weights."""
         if self.stopped_epoch > 0 and self.verbose > 0:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
@@ -160,18 +160,18 @@ class EarlyStopping(Monitoring):
 
 
 class ReduceLROnPlateau(Monitoring):
-    """Lowers the learning rate when a value has not become better for a while.
+    """Lowers the learning rate when a value has not improved for some epochs.
 
     Args:
         monitor, mode, min_delta: as in Keras.
-        factor: of the learning rate, below 1.
-        patience: so many epochs without a better value are waited for.
-        verbose: 1 prints when it changes.
-        cooldown: epochs after a change in which nothing is counted.
+        factor: the factor of the learning rate, below 1.
+        patience: the number of epochs without improvement before it lowers the rate.
+        verbose: 1 prints each change.
+        cooldown: the number of epochs after a change that are not counted.
         min_lr: the lowest rate.
 
     Raises:
-        ValueError: a factor of 1 or more.
+        ValueError: the factor is 1 or more.
     """
 
     keeps = ("best", "wait", "cooldown_counter")
@@ -203,11 +203,11 @@ class ReduceLROnPlateau(Monitoring):
         self.wait = self.cooldown_counter = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begins to wait."""
+        """Resets the wait."""
         self.best, self.wait, self.cooldown_counter = None, 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Looks at the value."""
+        """Checks the value."""
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         value = self.value_in(logs)
@@ -235,14 +235,14 @@ class ModelCheckpoint(Monitoring):
     """Saves the model, or its weights, after epochs or batches.
 
     Args:
-        filepath: of the file, as for ``model.save`` or ``model.save_weights``; ``{epoch:02d}`` and names of the logs in braces
-            are filled in.
+        filepath: the path, as for ``model.save`` or ``model.save_weights``; ``{epoch:02d}`` and names of logs in braces
+            are replaced by their values.
         monitor, mode: as in Keras.
         verbose: 1 prints when it saves.
-        save_best_only: whether only better models are saved.
-        save_weights_only: whether only weights are.
+        save_best_only: whether it saves only better models.
+        save_weights_only: whether it saves only weights.
         save_freq: ``"epoch"``, or a number of batches.
-        initial_value_threshold: a value that the first saved model has to beat.
+        initial_value_threshold: a value that the first saved model must improve on.
 
     Raises:
         ValueError: another frequency, or a file of another kind.
@@ -274,22 +274,22 @@ class ModelCheckpoint(Monitoring):
 
     @property
     def follows_batches(self) -> bool:
-        """Whether batches are counted."""
+        """True if the callback counts batches."""
         return self.save_freq != "epoch"
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Remembers the epoch."""
+        """Saves the number of the epoch."""
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Saves after so many batches."""
+        """Saves after every ``save_freq`` batches."""
         self._batches += 1
         if isinstance(self.save_freq, int) and self._batches >= self.save_freq:
             self._batches = 0
             self._save(self._epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Saves after an epoch."""
+        """Saves after each epoch."""
         if self.save_freq == "epoch":
             self._save(epoch, None, logs)
 
@@ -297,7 +297,7 @@ class ModelCheckpoint(Monitoring):
         logs = logs or {}
         reason = ""
         value = self.value_in(logs) if self.save_best_only else None
-        if value is not None:  # without the value, which has been warned of, each model is saved
+        if value is not None:  # without the value, a warning was given and each model is saved
             best = "None" if self.best is None else f"{self.best:.5f}"
             if not self.is_better(value, self.best):
                 if self.verbose > 0:

@@ -1,4 +1,4 @@
-"""``ProgbarLogger``: how far training is."""
+"""``ProgbarLogger``: the progress of training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastgrad.keras.callbacks.callback import Callback, Logs
 class ProgbarLogger(Callback):
     """A bar for each epoch in terminals and notebooks, with rate, loss and time left; a line at the end of each epoch.
 
-    Bars go to standard error and vanish; lines stay, on standard output, however many metrics there are to show.
+    Bars are on standard error and are erased. Lines are on standard output and stay.
     """
 
     def __init__(self) -> None:
@@ -24,13 +24,11 @@ class ProgbarLogger(Callback):
         self._training = False
         self._began = self._shown = 0.0
         self._seen = 0
-        self._steps: int | None = (
-            None  # of an epoch; of data that does not say how many it has, those of the last epoch
-        )
+        self._steps: int | None = None  # the steps of an epoch; for data of unknown length, the steps of the last epoch
 
     @property
     def follows_batches(self) -> bool:
-        """Whether there is a bar to move, or steps to count."""
+        """True if there is a bar to advance, or steps to count."""
         verbose = self.params.get("verbose")
         return (verbose == 1 and is_shown()) or (verbose == 2 and not self.params.get("steps"))
 
@@ -56,7 +54,7 @@ class ProgbarLogger(Callback):
                 self._shown = now
                 loss_first = dict(
                     sorted(logs.items(), key=lambda one: one[0] != "loss")
-                )  # narrow terminals cut the rest
+                )  # the loss comes first: narrow terminals cut the rest
                 self._bar.set_postfix_str(self._text(loss_first), refresh=False)
 
     def _close(self, title: str, logs: Logs | None) -> None:
@@ -73,42 +71,42 @@ class ProgbarLogger(Callback):
             self._bar = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Bars of validation are those of their epochs."""
+        """Starts training mode, in which validation has no bars of its own."""
         self._training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Nothing is shown any more."""
+        """Ends training mode."""
         self._training = False
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Opens the epoch's bar."""
+        """Opens the bar of the epoch."""
         self._title = f"Epoch {epoch + 1}/{self.params.get('epochs')}"
         if self.params.get("verbose") == 2 and self.params.get("epochs", 1) > 1:
             print(self._title, flush=True)
         self._open(self._title, self._steps)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Moves it on."""
+        """Advances the bar."""
         self._step(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Closes it."""
+        """Closes the bar."""
         if self._bar is not None:
             self._steps = self._bar.n
         self._close(self._title, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Opens a bar, but not inside of an epoch."""
+        """Opens a bar, unless an epoch is running."""
         if not self._training:
             self._open("Evaluation")
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Moves it on."""
+        """Advances the bar."""
         if not self._training:
             self._step(batch, logs)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Closes it."""
+        """Closes the bar."""
         if not self._training:
             self._close("Evaluation", logs)
 
@@ -117,25 +115,25 @@ class ProgbarLogger(Callback):
         self._open("Prediction")
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Moves it on."""
+        """Advances the bar."""
         self._step(batch, None)
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
-        """Closes it."""
+        """Closes the bar."""
         if self.params.get("verbose") == 2:
             print(self._line({}), flush=True)
         self._remove_bar()
 
 
 def line(steps: int, target: int | None, seconds: float, unit: str, values: dict[str, Any]) -> str:
-    """What ``verbose=2`` prints at the end: ``2/2 - 1s - 357ms/step - loss: 2.7276``.
+    """Returns the line that ``verbose=2`` prints at the end: ``2/2 - 1s - 357ms/step - loss: 2.7276``.
 
     Args:
-        steps: how many there were.
-        target: how many there were to be, None if that was not known.
-        seconds: how long they took.
-        unit: what a step is called.
-        values: by name.
+        steps: the number of steps.
+        target: the expected number of steps, None if unknown.
+        seconds: the duration.
+        unit: the name of a step.
+        values: the values by name.
     """
     each = seconds / max(steps, 1)
     rate = f"{each:.0f}s" if each >= 1 else f"{each * 1e3:.0f}ms" if each >= 1e-3 else f"{each * 1e6:.0f}us"
@@ -145,25 +143,25 @@ def line(steps: int, target: int | None, seconds: float, unit: str, values: dict
 
 
 def in_notebook() -> bool:
-    """Whether this is a notebook's process."""
+    """True if this process belongs to a notebook."""
     return "ipykernel" in sys.modules
 
 
 def is_shown() -> bool:
-    """Whether somebody looks: output goes to a terminal or a notebook."""
+    """True if the output goes to a terminal or a notebook."""
     if in_notebook():
         return True
     return sys.stderr is not None and sys.stderr.isatty()
 
 
 def new_bar(total: int | None, title: str, unit: str, seconds: float = 0.1) -> Any:
-    """A bar of tqdm, which vanishes when it is closed.
+    """Returns a tqdm bar, which is erased when it is closed.
 
     Args:
-        total: the number of steps, None if it is not known.
-        title: what stands before it.
-        unit: what a step is called.
-        seconds: so many pass between two pictures.
+        total: the number of steps, None if unknown.
+        title: the text before the bar.
+        unit: the name of a step.
+        seconds: the interval between two updates of the display.
     """
     from tqdm.auto import tqdm
 
@@ -172,7 +170,7 @@ def new_bar(total: int | None, title: str, unit: str, seconds: float = 0.1) -> A
 
 
 def _room() -> dict[str, Any]:
-    """Where a bar has room: the terminal's columns, 80 where it says that it has none, as in containers."""
+    """Returns the width of a bar: the terminal's columns, or 80 if it reports 0, as in containers."""
     try:
         sized = os.get_terminal_size(sys.stderr.fileno()).columns > 0
     except (OSError, ValueError):

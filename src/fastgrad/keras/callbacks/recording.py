@@ -16,7 +16,7 @@ from fastgrad.keras.callbacks.callback import Callback, Logs
 
 
 class LambdaCallback(Callback):
-    """Calls functions.
+    """Calls functions at the hooks.
 
     Args:
         on_epoch_begin, on_epoch_end: ``f(epoch, logs)``.
@@ -25,7 +25,7 @@ class LambdaCallback(Callback):
         **kwargs: functions for other hooks.
 
     Raises:
-        TypeError: one of them can't be called.
+        TypeError: an argument cannot be called.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class LearningRateScheduler(Callback):
     """Sets the learning rate of each epoch.
 
     Args:
-        schedule: ``f(epoch, rate)`` or ``f(epoch)``, which gives the rate.
+        schedule: ``f(epoch, rate)`` or ``f(epoch)``, which returns the rate.
         verbose: 1 prints it.
 
     Raises:
-        TypeError: ``schedule`` can't be called.
+        TypeError: ``schedule`` cannot be called.
     """
 
     def __init__(self, schedule: _Callable[..., Any], verbose: int = 0) -> None:
@@ -69,12 +69,12 @@ class LearningRateScheduler(Callback):
         self.schedule, self.verbose = checked_callable("LearningRateScheduler", "schedule", schedule), verbose
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Sets the rate; ValueError if the schedule gives no number."""
+        """Sets the rate; ValueError if the schedule does not return a number."""
         if not hasattr(self.model.optimizer, "learning_rate"):
             raise ValueError('Optimizer must have a "learning_rate" attribute.')
         try:
             rate = self.schedule(epoch, float(self.model.optimizer.learning_rate))
-        except TypeError:  # a function of the epoch alone, as in older programs
+        except TypeError:  # a function of the epoch only, as in older programs
             rate = self.schedule(epoch)
         if not isinstance(rate, (float, np.floating)):
             raise ValueError(f"The output of the `schedule` function should be a float. Got: {rate}")
@@ -83,7 +83,7 @@ class LearningRateScheduler(Callback):
             print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Notes the rate in the logs."""
+        """Writes the rate into the logs."""
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
@@ -92,7 +92,7 @@ class TerminateOnNaN(Callback):
     """Stops training when the loss is NaN or infinite.
 
     Args:
-        raise_error: whether `fit` ends with an error, so that no callback hears of an end of training.
+        raise_error: whether `fit` ends with an error, so that no callback gets ``on_train_end``.
     """
 
     def __init__(self, raise_error: bool = False) -> None:
@@ -100,7 +100,7 @@ class TerminateOnNaN(Callback):
         self.raise_error = raise_error
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Looks at the loss.
+        """Checks the loss.
 
         Raises:
             RuntimeError: the loss is NaN or infinite, and ``raise_error`` is set.
@@ -121,10 +121,10 @@ class CSVLogger(Callback):
     Args:
         filename: the file.
         separator: between values.
-        append: whether lines are added to a file that is there.
+        append: whether lines are added to an existing file.
 
     Raises:
-        TypeError: ``filename`` is no path, or ``separator`` not one character.
+        TypeError: ``filename`` is not a path, or ``separator`` is not one character.
     """
 
     def __init__(self, filename: Any, separator: Any = ",", append: bool = False) -> None:
@@ -146,7 +146,7 @@ class CSVLogger(Callback):
             except FileNotFoundError:
                 self._with_header = True
         self._file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115 - closed at the end
-        weakref.finalize(self, self._file.close)  # of a training that fails
+        weakref.finalize(self, self._file.close)  # closes the file if training fails
         self._writer = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

@@ -1,4 +1,4 @@
-"""``TensorBoard``: curves of training in TensorBoard's event files."""
+"""``TensorBoard``: training curves in TensorBoard's event files."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from fastgrad.summary import SummaryWriter, create_file_writer
 
 
 class TensorBoard(Callback):
-    """Writes losses and metrics for TensorBoard, those of training to the folder ``train``, of validation to ``validation``.
+    """Writes losses and metrics for TensorBoard to the folders ``train`` and ``validation``.
 
     Args:
         log_dir: the folder.
-        histogram_freq: after so many epochs the distributions of the weights are written; 0: never.
+        histogram_freq: the number of epochs between histograms of the weights; 0: never.
         write_graph, write_images, embeddings_freq, embeddings_metadata: kept for Keras's signature; graphs and pictures of
             weights are not written.
-        write_steps_per_second: whether the rate of steps is.
-        update_freq: ``"epoch"``, ``"batch"``, or a number of batches after which their loss and metrics are written, too.
+        write_steps_per_second: whether to write the rate of steps.
+        update_freq: ``"epoch"``, ``"batch"``, or the number of batches between writes of their loss and metrics.
         profile_batch: only 0: see ``python -m cProfile``, and ``report()`` of compiled functions.
 
     Raises:
         ImportError: tensorboardX is not installed.
         UnimplementedError: a profile, or embeddings.
-        TypeError: ``log_dir`` is no path.
+        TypeError: ``log_dir`` is not a path.
     """
 
     keeps = ("_steps",)
@@ -62,11 +62,11 @@ class TensorBoard(Callback):
         self._steps = 0
         self._writers: dict[str, SummaryWriter] = {}
         self._began = (0.0, 0)
-        create_file_writer(self.log_dir)  # the ImportError comes before training
+        create_file_writer(self.log_dir)  # raises its ImportError before training
 
     @property
     def follows_batches(self) -> bool:
-        """Whether batches are counted or written."""
+        """True if batches are counted or written."""
         return self.update_freq != "epoch" or self.write_steps_per_second
 
     def _write(self, kind: str, values: dict[str, Any], step: int) -> None:
@@ -78,24 +78,24 @@ class TensorBoard(Callback):
                 files.add_scalar(name, float(value), step)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begins to count."""
+        """Resets the step counter."""
         self._steps = 0
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Writes the values of batches."""
+        """Writes the values of a batch."""
         self._steps += 1
         if isinstance(self.update_freq, int) and self._steps % self.update_freq == 0:
             self._write("train", {f"batch_{name}": value for name, value in (logs or {}).items()}, self._steps)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """Writes the values of an evaluation by the optimizer's steps."""
+        """Writes the values of an evaluation; the step is the optimizer's iteration."""
         optimizer = getattr(self.model, "optimizer", None)
         if optimizer is not None:
             values = {f"evaluation_{name}_vs_iterations": value for name, value in (logs or {}).items()}
             self._write("validation", values, int(optimizer.iterations))
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Looks at the clock."""
+        """Saves the start time."""
         self._began = time.perf_counter(), self._steps
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

@@ -1,4 +1,4 @@
-"""``keras.datasets``: data to try models on, downloaded when first asked for and kept in ``~/.keras/datasets``."""
+"""``keras.datasets``: example data, downloaded at the first use and kept in ``~/.keras/datasets``."""
 
 from fastgrad.keras.datasets import boston_housing as boston_housing
 from fastgrad.keras.datasets import california_housing as california_housing

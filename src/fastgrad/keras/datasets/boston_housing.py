@@ -6,12 +6,12 @@ from fastgrad.keras.datasets.reading import Split, arrays_of, split_rows
 
 
 def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: int = 113) -> Split:
-    """``(x_train, y_train), (x_test, y_test)``: 506 rows of 13 numbers, float64, and prices in thousands of dollars.
+    """Returns ``(x_train, y_train), (x_test, y_test)``: 506 rows of 13 float64 numbers; prices in thousands of dollars.
 
     Args:
         path: the file's name in ``~/.keras/datasets``.
-        test_split: the part of the rows for tests.
-        seed: of the order of the rows.
+        test_split: the fraction of the rows for tests.
+        seed: the seed of the order of the rows.
 
     Raises:
         ValueError: ``test_split`` is not in [0, 1).

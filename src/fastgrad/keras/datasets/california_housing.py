@@ -8,7 +8,7 @@ from fastgrad.keras.datasets.reading import Split, arrays_of, split_rows
 def load_data(
     version: str = "large", path: str = "california_housing.npz", test_split: float = 0.2, seed: int = 113
 ) -> Split:
-    """``(x_train, y_train), (x_test, y_test)``: 20,640 rows of 8 numbers, and median prices of blocks.
+    """Returns ``(x_train, y_train), (x_test, y_test)``: 20,640 rows of 8 numbers, and median prices of blocks.
 
     Args:
         version: ``"small"`` for the first 600 rows.

@@ -1,4 +1,4 @@
-"""The archives of CIFAR-10 and CIFAR-100 (Krizhevsky 2009): pickles in a tar archive, read without being unpacked."""
+"""The archives of CIFAR-10 and CIFAR-100 (Krizhevsky 2009): pickles in a tar archive, read without unpacking it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fastgrad.storage.decompression import decompressed
 def batches_of(
     folder: str, file_hash: str, archive_name: str, names: list[str], label: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels, a column, of some members of an archive.
+    """Returns images, and labels as a column, of some members of an archive.
 
     Args:
-        folder: in the archive; Keras keeps the archive as ``FOLDER-target_archive``.
-        file_hash: of the archive.
-        archive_name: its name at its origin.
-        names: of the members.
-        label: the name of the labels in them.
+        folder: the folder in the archive; Keras keeps the archive as ``FOLDER-target_archive``.
+        file_hash: the hash of the archive.
+        archive_name: the name of the archive at its origin.
+        names: the names of the members.
+        label: the name of the labels in the members.
     """
     path = get_file(f"{folder}-target_archive", f"https://www.cs.toronto.edu/~kriz/{archive_name}", file_hash=file_hash)
     images, labels = [], []

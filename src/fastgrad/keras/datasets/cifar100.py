@@ -9,7 +9,7 @@ _SHA256 = "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7"
 
 
 def load_data(label_mode: str = "fine") -> Split:
-    """``(x_train, y_train), (x_test, y_test)``: 50,000 and 10,000 images of 32x32x3, uint8, and columns of classes.
+    """Returns ``(x_train, y_train), (x_test, y_test)``: 50,000 and 10,000 uint8 images, 32x32x3, and class columns.
 
     Args:
         label_mode: ``"fine"`` for the hundred classes, ``"coarse"`` for their groups.

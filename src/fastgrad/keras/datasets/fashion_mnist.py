@@ -21,7 +21,7 @@ _MD5 = {
 
 
 def load_data() -> Split:
-    """``(x_train, y_train), (x_test, y_test)``: 60,000 and 10,000 images of 28x28, uint8, and their classes, 0 to 9."""
+    """Returns ``(x_train, y_train), (x_test, y_test)``: 60,000 and 10,000 uint8 images of 28x28, and classes 0 to 9."""
     parts = []
     for kind in ("train", "t10k"):
         images, labels = f"{kind}-images-idx3-ubyte.gz", f"{kind}-labels-idx1-ubyte.gz"

@@ -1,4 +1,4 @@
-"""IMDB: reviews of films, and whether they are good (Maas et al. 2011)."""
+"""IMDB: film reviews, labelled positive or negative (Maas et al. 2011)."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def load_data(
     oov_char: int | None = 2,
     index_from: int = 3,
 ) -> Split:
-    """``(x_train, y_train), (x_test, y_test)``: 25,000 reviews each, lists of word numbers, and 1 for good ones.
+    """Returns ``(x_train, y_train), (x_test, y_test)``: 25,000 reviews each, lists of word numbers; 1 for good ones.
 
     Args:
         path: the file's name in ``~/.keras/datasets``.
-        num_words: only the most frequent words have numbers of their own.
-        skip_top: and not so many of the most frequent ones.
+        num_words: words with numbers from ``num_words`` on are replaced by ``oov_char``; more frequent words have smaller numbers.
+        skip_top: words with numbers below ``skip_top``, the most frequent ones, are replaced too.
         maxlen: longer texts are left out.
-        seed: of the order.
-        start_char: the number in front of each text.
-        oov_char: the number of all other words; None leaves them out.
-        index_from: is added to the numbers of words.
+        seed: the seed of the order.
+        start_char: the first number of each text.
+        oov_char: the number of replaced words; None leaves them out.
+        index_from: the offset that is added to the numbers of words.
 
     Raises:
         ValueError: ``maxlen`` leaves no text.
     """
     found = arrays_of(path, "imdb.npz", "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f")
-    generator = np.random.RandomState(seed)  # the order of Keras's own: one generator for both parts
+    generator = np.random.RandomState(seed)  # Keras's order: one generator for both parts
     texts, labels = [], []
     for kind in ("train", "test"):
         order = np.arange(len(found[f"x_{kind}"]))
@@ -51,5 +51,5 @@ def load_data(
 
 
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
-    """The words with their numbers, before ``index_from`` is added."""
+    """Returns the words with their numbers, without ``index_from``."""
     return word_index(path, "imdb_word_index.json", "bfafd718b763782e994055a2d397834f")

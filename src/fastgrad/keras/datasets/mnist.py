@@ -6,10 +6,10 @@ from fastgrad.keras.datasets.reading import Split, arrays_of
 
 
 def load_data(path: str = "mnist.npz") -> Split:
-    """``(x_train, y_train), (x_test, y_test)``: 60,000 and 10,000 images of 28x28, uint8, and their digits.
+    """Returns ``(x_train, y_train), (x_test, y_test)``: 60,000 and 10,000 uint8 images of 28x28, and their digits.
 
     Args:
-        path: the file's name in ``~/.keras/datasets``. Errors, here and in the other modules: those of ``keras.utils.get_file``.
+        path: the file's name in ``~/.keras/datasets``. Errors in all modules are those of ``keras.utils.get_file``.
     """
     found = arrays_of(path, "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
     return (found["x_train"], found["y_train"]), (found["x_test"], found["y_test"])

@@ -1,9 +1,9 @@
-"""Files of datasets as arrays. Some are pickles: those are read by a reader that knows arrays, lists and numbers only."""
+"""Readers of dataset files. The reader of pickles accepts only arrays, lists, numbers and similar plain values."""
 
 from __future__ import annotations
 
 import io
-import pickle  # with stand-ins for all that may be named
+import pickle  # its reader below replaces every class that a pickle may name
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ Split = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class _DType:
-    """What a pickle says of a dtype; NumPy's own would take any state, and crash with some."""
+    """A pickle's description of a dtype; NumPy's own class would accept any state, and crash with some."""
 
     def __init__(self, name: Any, *_: Any) -> None:
         self.name, self.order = _text(name), "|"
@@ -28,7 +28,7 @@ class _DType:
         self.order = _text(state[1])
 
     def numpy(self) -> np.dtype:
-        """The dtype; ValueError for any but numbers and objects."""
+        """Returns the dtype; ValueError if it is not a dtype of numbers or objects."""
         dtype = np.dtype(object) if self.name in ("O", "O8") else np.dtype(self.name)
         if dtype.kind not in "biufO":
             raise ValueError(f"a file of data has values of dtype {dtype}")
@@ -36,7 +36,7 @@ class _DType:
 
 
 class _Array:
-    """What a pickle says of an array."""
+    """A pickle's description of an array."""
 
     value: np.ndarray
 
@@ -54,7 +54,7 @@ def _reconstructed(*_: Any) -> _Array:
 
 
 def _encoded(text: str, encoding: str) -> bytes:
-    """The bytes that a pickle of an older protocol has as a text."""
+    """Returns the bytes that a pickle of an older protocol stores as a text."""
     if encoding != "latin1":
         raise ValueError(f"a file of data has bytes in {encoding!r}")
     return text.encode("latin1")
@@ -81,7 +81,7 @@ class _Reader(pickle.Unpickler):
 
 
 def unpickled(contents: bytes, encoding: str = "ASCII") -> Any:
-    """What a pickle of arrays, lists, dicts, texts and numbers holds; ValueError if it names anything else."""
+    """Reads a pickle of arrays, lists, dicts, texts and numbers; ValueError if it names anything else."""
     try:
         return _plain(_Reader(io.BytesIO(contents), encoding=encoding).load())
     except MemoryError:
@@ -95,7 +95,7 @@ def _plain(value: Any) -> Any:
 
 
 def arrays_of(path: str, name: str, file_hash: str) -> dict[str, np.ndarray]:
-    """The arrays of Keras's ``.npz`` file ``name``, which is called ``path`` in the cache."""
+    """Returns the arrays of Keras's ``.npz`` file ``name``; the cache stores the file under the name ``path``."""
     found = {}
     kept = get_file(path, ORIGIN + name, file_hash=file_hash)
     with open_regular(kept) as file, open_zip(file, kept, ".npz file") as archive:
@@ -112,14 +112,14 @@ def arrays_of(path: str, name: str, file_hash: str) -> dict[str, np.ndarray]:
 
 
 def shuffled_rows(seed: int, *arrays: np.ndarray) -> list[np.ndarray]:
-    """All arrays with their rows in one random order, Keras's."""
+    """Returns all arrays with their rows in one random order, the order of Keras."""
     order = np.arange(len(arrays[0]))
-    np.random.RandomState(seed).shuffle(order)  # the order of Keras's own
+    np.random.RandomState(seed).shuffle(order)  # Keras's own order
     return [array[order] for array in arrays]
 
 
 def split_rows(x: np.ndarray, y: np.ndarray, test_split: float, seed: int) -> Split:
-    """Shuffled rows, the last ones for tests; ValueError if ``test_split`` is not in [0, 1)."""
+    """Shuffles rows and splits off the last ones for tests; ValueError if ``test_split`` is not in [0, 1)."""
     if not 0 <= test_split < 1:
         raise ValueError(f"Invalid `test_split` argument: {test_split}. It must be between 0 and 1 (exclusive of 1).")
     x, y = shuffled_rows(seed, x, y)

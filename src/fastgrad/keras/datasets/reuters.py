@@ -1,4 +1,4 @@
-"""Reuters: news of 46 topics."""
+"""Reuters: news on 46 topics."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def load_data(
     oov_char: int | None = 2,
     index_from: int = 3,
 ) -> Split:
-    """``(x_train, y_train), (x_test, y_test)``: 11,228 texts, lists of word numbers, and their topics, 0 to 45.
+    """Returns ``(x_train, y_train), (x_test, y_test)``: 11,228 texts, lists of word numbers, and their topics, 0 to 45.
 
     Args:
-        test_split: the part of the texts for tests.
+        test_split: the fraction of the texts for tests.
         path, num_words, skip_top, maxlen, seed, start_char, oov_char, index_from: as in ``imdb``.
     """
     found = arrays_of(path, "reuters.npz", "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916")
@@ -38,10 +38,10 @@ def load_data(
 
 
 def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
-    """The words with their numbers, before ``index_from`` is added."""
+    """Returns the words with their numbers, without ``index_from``."""
     return word_index(path, "reuters_word_index.json", "4d44cc38712099c9e383dc6e5f11a921")
 
 
 def get_label_names() -> tuple[str, ...]:
-    """The names of the topics."""
+    """Returns the names of the topics."""
     return tuple(_TOPICS.split())

@@ -1,4 +1,4 @@
-"""Texts as lists of word numbers, as IMDB's reviews and Reuters' news come."""
+"""Texts as lists of word numbers, the form of IMDB's reviews and Reuters' news."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fastgrad.storage.json_text import parse_json
 
 
 def moved(texts: Any, start_char: int | None, index_from: int) -> list[list[int]]:
-    """Word numbers moved up by ``index_from``, behind ``start_char``."""
+    """Adds ``index_from`` to the word numbers, and puts ``start_char`` first in each text."""
     first = [] if start_char is None else [start_char]
     return [first + [word + (index_from or 0) for word in text] for text in texts]
 
 
 def no_longer_than(maxlen: int | None, texts: list[list[int]], labels: Any) -> tuple[list[list[int]], np.ndarray]:
-    """The texts with fewer than ``maxlen`` words, and their labels."""
+    """Returns the texts with fewer than ``maxlen`` words, and their labels."""
     if not maxlen:
         return texts, np.asarray(labels)
     kept = [position for position, text in enumerate(texts) if len(text) < maxlen]
@@ -27,7 +27,7 @@ def no_longer_than(maxlen: int | None, texts: list[list[int]], labels: Any) -> t
 
 
 def limited(texts: list[list[int]], num_words: int | None, skip_top: int, oov_char: int | None) -> list[list[int]]:
-    """Texts with ``oov_char`` for words outside of ``[skip_top, num_words)``, or, if that is None, without them."""
+    """Replaces words outside ``[skip_top, num_words)`` by ``oov_char``, or removes them if ``oov_char`` is None."""
     above = num_words or max(max(text) for text in texts)
     if oov_char is not None:
         return [[word if skip_top <= word < above else oov_char for word in text] for text in texts]
@@ -35,14 +35,14 @@ def limited(texts: list[list[int]], num_words: int | None, skip_top: int, oov_ch
 
 
 def as_objects(texts: list[list[int]]) -> np.ndarray:
-    """An array of lists."""
+    """Returns an array of lists."""
     found = np.empty(len(texts), object)
     found[:] = texts
     return found
 
 
 def word_index(path: str, name: str, file_hash: str) -> dict[str, int]:
-    """The words of Keras's file ``name`` with their numbers; ``path`` is what it is called here."""
+    """Returns the words of Keras's file ``name`` with their numbers; the cache stores the file as ``path``."""
     kept = get_file(path, ORIGIN + name, file_hash=file_hash)
     with open_regular(kept) as file, parsing(kept, "file of words"):
         words: dict[str, int] = parse_json(file.read())

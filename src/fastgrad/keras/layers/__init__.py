@@ -135,7 +135,7 @@ def serialize(layer: Layer) -> dict[str, _Any]:
 
 
 def deserialize(config: _Any, custom_objects: dict[str, _Any] | None = None) -> _Any:
-    """A new layer of a configuration; ValueError if it is that of something else."""
+    """Makes a layer from a configuration; ValueError if it is the configuration of another object."""
     layer = _deserialize(config, custom_objects, module_objects=globals())
     if not isinstance(layer, Layer):
         raise ValueError(

@@ -46,7 +46,7 @@ class Activation(_Elementwise):
         return self.activation(inputs)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
 
@@ -54,11 +54,11 @@ class ReLU(_Elementwise):
     """``keras.activations.relu`` as a layer.
 
     Args:
-        max_value, negative_slope, threshold: as there; not negative.
+        max_value, negative_slope, threshold: as in that function; not negative.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: one is negative.
+        ValueError: an argument is negative.
     """
 
     _leaf = True
@@ -81,7 +81,7 @@ class ReLU(_Elementwise):
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         names = ("max_value", "negative_slope", "threshold")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -90,7 +90,7 @@ class LeakyReLU(_Elementwise):
     """``inputs`` where positive, ``negative_slope * inputs`` elsewhere.
 
     Args:
-        negative_slope: not negative; 0.3, unlike the activation's 0.2. ``alpha`` is its older name.
+        negative_slope: not negative; default 0.3, unlike the activation's 0.2. ``alpha`` is an older name.
         **kwargs: as in ``Layer``.
 
     Raises:
@@ -114,7 +114,7 @@ class LeakyReLU(_Elementwise):
         return tf.nn.leaky_relu(inputs, self.negative_slope)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
@@ -137,7 +137,7 @@ class ELU(_Elementwise):
         return activations.elu(inputs, self.alpha)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "alpha": self.alpha}
 
 
@@ -145,7 +145,7 @@ class Softmax(_Elementwise):
     """``exp(inputs) / sum(exp(inputs))`` along an axis.
 
     Args:
-        axis: the axis, or several.
+        axis: an axis, or a list of axes.
         **kwargs: as in ``Layer``.
     """
 
@@ -156,7 +156,7 @@ class Softmax(_Elementwise):
         self.axis = axis
 
     def call(self, inputs: Any, mask: Any = None) -> Tensor:
-        """The softmax of ``inputs``; 0 where ``mask`` is False, or at most 0.5 if it holds numbers.
+        """The softmax of ``inputs``; 0 where ``mask`` is False or, if it holds numbers, at most 0.5.
 
         Raises:
             ValueError: the mask does not broadcast to the shape of ``inputs``.
@@ -188,7 +188,7 @@ class Softmax(_Elementwise):
         return mask if mask.dtype == "bool" else mask > tf.cast(0.5, mask.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "axis": self.axis}
 
 
@@ -197,7 +197,7 @@ class PReLU(Layer):
 
     Args:
         alpha_initializer, alpha_regularizer, alpha_constraint: of the weight.
-        shared_axes: axes, counted from 1, along which ``alpha`` is the same: ``[1, 2]`` for one of each channel of images.
+        shared_axes: axes, counted from 1, along which ``alpha`` is the same: ``[1, 2]`` for one ``alpha`` per image channel.
         **kwargs: as in ``Layer``.
 
     Weight: ``alpha``, of the input's shape without the batch.
@@ -253,13 +253,13 @@ class PReLU(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         names = ("alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")
         return {**super().get_config(), **{name: serialize_keras_object(getattr(self, name)) for name in names}}
 
 
 class ActivityRegularization(_Elementwise):
-    """Gives its input, and adds a penalty of it to ``losses``: ``l1 * sum(|x|) + l2 * sum(x^2)``, divided by the batch size.
+    """Returns its input and adds a penalty: ``l1 * sum(|x|) + l2 * sum(x^2)``, divided by the batch size.
 
     Args:
         l1, l2: the factors.
@@ -275,6 +275,6 @@ class ActivityRegularization(_Elementwise):
         return inputs
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         base = {name: value for name, value in super().get_config().items() if name != "activity_regularizer"}
         return {**base, "l1": self.l1, "l2": self.l2}

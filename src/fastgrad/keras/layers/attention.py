@@ -1,4 +1,4 @@
-"""``Attention`` and ``AdditiveAttention``: queries find values by their products or sums with keys (Luong; Bahdanau)."""
+"""``Attention`` (Luong) and ``AdditiveAttention`` (Bahdanau): scores are products or sums of queries and keys."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from fastgrad.tensor import Tensor, constant_tensor
 
 
 class Attention(Layer):
-    """``softmax(scores) value`` for scores that are products of queries with keys (Luong, Pham and Manning 2015).
+    """``softmax(scores) value`` with products of queries and keys as scores (Luong, Pham and Manning 2015).
 
     Args:
-        use_scale: whether the scores are multiplied with a weight, ``scale``.
+        use_scale: whether the scores are multiplied by a weight, ``scale``.
         score_mode: "dot" for products; "concat" for sums of ``tanh(query + key)``, times a weight.
-        dropout: the share of weights that are dropped in training.
+        dropout: the fraction of weights that are dropped in training.
         seed: as in ``Dropout``.
         **kwargs: as in ``Layer``.
 
-    Called with a list of a query (batch, ..., queries, size), a value (batch, ..., keys, width) and a key, which is the value if
-    there is none. ``mask`` is a list of that of the queries, whose results become 0 where it is False, and that of the values.
+    The input is a list: a query (batch, ..., queries, size), a value (batch, ..., keys, width) and a key; without a key, the
+    value is the key. ``mask`` is a list of the query mask and the value mask. Results are 0 where the query mask is False.
 
-    Where a mask hides all values, a query finds their mean; scores get no gradient there (in Keras they do, by rounding).
+    If a mask hides all values, the result is their mean, and the scores get no gradient (in Keras they do, by rounding).
 
     Raises:
-        ValueError: another ``score_mode``; a call without such a list.
+        ValueError: ``score_mode`` is unknown, or the input of a call is not such a list.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Attention(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
-        """Makes the weights of scores."""
+        """Makes the weights of the scores."""
         self._check_list(input_shape)
         self.scale: Any = None
         self.concat_score_weight: Any = None
@@ -79,7 +79,7 @@ class Attention(Layer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        """What the queries find, and with ``return_attention_scores`` the weights, (batch, ..., queries, keys), too."""
+        """Returns the results; with ``return_attention_scores``, also the weights, (batch, ..., queries, keys)."""
         self._check_list(inputs)
         query_mask, value_mask = self._checked_masks(inputs, mask)
         query, value = inputs[:2]
@@ -98,7 +98,7 @@ class Attention(Layer):
         return self.score_mode == "dot"
 
     def _products(self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float) -> Tensor:
-        """One kernel, for which each of these is one head."""
+        """Runs the attention kernel with one head; ranks below 3 and empty operands use ``_in_parts``."""
         if self.scale is not None:
             query = query * self.scale._read()
         if query.ndim < 3 or 0 in (*query._array.shape, *value._array.shape):
@@ -166,7 +166,7 @@ class Attention(Layer):
         return query_mask, value_mask
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """That of the queries."""
+        """The mask of the queries."""
         return self._checked_masks(inputs, mask)[0]
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -174,7 +174,7 @@ class Attention(Layer):
         return (*input_shape[0][:-1], input_shape[1][-1])
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in ("use_scale", "score_mode", "dropout", "seed")},
@@ -185,7 +185,7 @@ class AdditiveAttention(Attention):
     """``Attention`` whose scores are sums of ``scale * tanh(query + key)`` (Bahdanau, Cho and Bengio 2015).
 
     Args:
-        use_scale: whether there is the weight ``scale``, as long as queries are.
+        use_scale: whether there is a weight ``scale``, of the queries' last size.
         dropout, seed: as in ``Attention``.
         **kwargs: as in ``Layer``.
     """
@@ -194,7 +194,7 @@ class AdditiveAttention(Attention):
         super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
 
     def build(self, input_shape: Any) -> None:
-        """Makes the weight of scores."""
+        """Makes the weight of the scores."""
         self._check_list(input_shape)
         self.scale: Any = None
         if self.use_scale:
@@ -208,7 +208,7 @@ class AdditiveAttention(Attention):
         return reduce_sum(found if self.scale is None else found * self.scale._read(), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         config = super().get_config()
         del config["score_mode"]
         return config

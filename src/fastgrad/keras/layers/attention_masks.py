@@ -1,4 +1,4 @@
-"""What an attention layer's queries may see, from the masks of its inputs and its own arguments."""
+"""Combines the masks of an attention layer's inputs and its arguments into one mask of queries and keys."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fastgrad.tensor import Tensor, constant_tensor
 def combined(
     query_mask: Any, value_mask: Any, key_mask: Any, attention_mask: Any, window: int | None, lengths: tuple[int, int]
 ) -> Tensor | None:
-    """Where a query sees a key: True, of a shape that broadcasts with (batch, queries, keys); None if everywhere.
+    """The mask of keys that queries see, which broadcasts with (batch, queries, keys); None if queries see all keys.
 
     Args:
-        query_mask, value_mask, key_mask: of steps, (batch, length), or None.
-        attention_mask: what a user gave, or None.
-        window: how many steps away a key may at most be, less one; None for any.
-        lengths: of queries and keys.
+        query_mask, value_mask, key_mask: masks of steps, (batch, length), or None.
+        attention_mask: the user's mask, or None.
+        window: the bound of the distance to a key: fewer steps than this number; None for no bound.
+        lengths: the numbers of queries and keys.
     """
     found = None if attention_mask is None else cast(attention_mask, "bool")
     for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):

@@ -1,4 +1,4 @@
-"""``BatchNormalization``: each channel brought to mean 0 and variance 1 over the batch."""
+"""``BatchNormalization``: normalises each channel to mean 0 and variance 1 over the batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _checked_float(argument: str, number: Any) -> float:
-    """A number as a float; ValueError if it is none."""
+    """Converts ``number`` to a float; ValueError if that fails."""
     try:
         return float(number)
     except (TypeError, ValueError):
@@ -37,31 +37,31 @@ def _checked_float(argument: str, number: Any) -> float:
 class BatchNormalization(Layer):
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` for each channel (Ioffe and Szegedy, 2015).
 
-    In training mean and population variance are those of the batch, and the moving ones follow them:
-    ``moving = momentum * moving + (1 - momentum) * of the batch``. Else, and always while the layer is not ``trainable``, the
-    moving ones are used.
+    In training, mean and population variance are those of the batch, and update the moving statistics:
+    ``moving = momentum * moving + (1 - momentum) * batch``. Otherwise, and always if the layer is not ``trainable``, the
+    layer uses the moving statistics.
 
     Args:
-        axis: of the channels.
-        momentum: of the moving statistics.
+        axis: the channels' axis.
+        momentum: the momentum of the moving statistics.
         epsilon: added to the variance.
         center, scale: whether there are ``beta`` and ``gamma``.
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer, beta_regularizer,
             gamma_regularizer, beta_constraint, gamma_constraint: of the weights.
-        renorm: whether the batch's moments are corrected towards moving ones in training (Ioffe 2017); the moving variance then
-            follows the standard deviation.
+        renorm: whether training corrects the batch's moments towards moving moments (Ioffe 2017); the moving variance then
+            comes from the moving standard deviation.
         renorm_clipping: a dict with bounds of the corrections: ``rmin`` and ``rmax`` of the ratio of the standard deviations,
             ``dmax`` of the shift.
-        renorm_momentum: of the moments that corrections are computed from.
-        synchronized: kept for Keras's signature: there is one device.
+        renorm_momentum: the momentum of ``renorm_mean`` and ``renorm_stddev``, which the corrections use.
+        synchronized: kept for Keras's signature; there is only one device.
         **kwargs: as in ``Layer``.
 
-    Inputs and outputs have one shape. Elements that a mask leaves out do not count in mean and variance. Weights: ``gamma``,
+    Outputs have the shape of the inputs. Masked elements do not count in mean and variance. Weights: ``gamma``,
     ``beta``, ``moving_mean`` and ``moving_variance``, with ``renorm`` also ``moving_stddev``, ``renorm_mean`` and
-    ``renorm_stddev``, each as long as the axis.
+    ``renorm_stddev``, each of the size of the axis.
 
     Raises:
-        ValueError: ``renorm_clipping`` has other keys, ``rmax`` below ``rmin``, or a negative ``dmax``.
+        ValueError: ``renorm_clipping`` has other keys, ``rmax`` is below ``rmin``, or ``dmax`` is negative.
     """
 
     _leaf = True
@@ -159,7 +159,7 @@ class BatchNormalization(Layer):
         return sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
-        """The normalised inputs; with ``training`` the moving statistics follow those of the batch."""
+        """Normalises ``inputs``; with ``training``, also updates the moving statistics from the batch."""
         x = wide_float(inputs)
         axis = self.axis % x.ndim
         gamma, beta = (None if weight is None else cast(weight._read(), x.dtype) for weight in (self.gamma, self.beta))
@@ -178,7 +178,7 @@ class BatchNormalization(Layer):
     def _renormalized(
         self, mean: Tensor, variance: Tensor, gamma: Tensor | None, beta: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Scale and offset of batch renormalization; the moving moments follow those of the batch."""
+        """Returns scale and offset of batch renormalization; updates the moving moments from the batch."""
         stddev = sqrt(variance + self.epsilon)
         known = maximum(cast(self.renorm_stddev._read(), mean.dtype), self.epsilon**0.5)
         ratio, shift = stddev / known, (mean - cast(self.renorm_mean._read(), mean.dtype)) / known
@@ -200,7 +200,7 @@ class BatchNormalization(Layer):
         return ratio, shift if beta is None else shift + beta
 
     def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the elements that the mask, of all dimensions of x but the last, has."""
+        """Mean and variance of the elements where ``mask`` is True; ``mask`` lacks the last axis of ``x``."""
         if len(mask.shape) != x.ndim - 1:
             raise ValueError(
                 "The mask provided should be one dimension less than the inputs. Received: "
@@ -219,7 +219,7 @@ class BatchNormalization(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         plain = ["axis", "momentum", "epsilon", "center", "scale", "synchronized"]
         plain += ["renorm", "renorm_clipping", "renorm_momentum"]
         weights = [f"{name}_initializer" for name in ("beta", "gamma", "moving_mean", "moving_variance")]

@@ -1,4 +1,4 @@
-"""Layers that put zeros around images and sequences, and that cut off what is around."""
+"""Zero padding and cropping of sequences, images and volumes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastgrad.tensor import Tensor
 
 
 def _pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
-    """A pair (before, after) for each dimension; ValueError if ``value`` says something else."""
+    """Converts ``value`` to a pair (before, after) for each dimension; ValueError for other values."""
     if isinstance(value, int):
         value = (value, value) if rank == 1 else [value] * rank
     try:
@@ -31,7 +31,7 @@ def _pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
 
 
 class _Borders(Layer):
-    """What grows or shrinks the spatial dimensions at both ends."""
+    """The base of layers that grow or shrink the spatial dimensions at both ends."""
 
     _leaf = True
     rank = 0
@@ -48,7 +48,7 @@ class _Borders(Layer):
         self._build_at_init()
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of the output; ValueError if nothing is left."""
+        """The shape of the output; ValueError if a spatial size is not positive."""
         sizes, channels = split_shape(input_shape, self.data_format)
         found = [
             None if size is None else size + self._sign * sum(pair)
@@ -62,7 +62,7 @@ class _Borders(Layer):
         return joined_shape(input_shape[0], found, channels, self.data_format)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         config = {**super().get_config(), self._argument: getattr(self, self._argument)}
         return config if type(self) is Cropping1D else {**config, "data_format": self.data_format}
 
@@ -72,7 +72,7 @@ class _ZeroPadding(_Borders):
     _argument = "padding"
 
     def call(self, inputs: Tensor) -> Tensor:
-        """``inputs`` with zeros around."""
+        """Pads ``inputs`` with zeros."""
         return pad(inputs, joined_shape((0, 0), self._sizes, (0, 0), self.data_format))  # type: ignore[arg-type]
 
 
@@ -82,7 +82,7 @@ class _Cropping(_Borders):
     _sign = -1
 
     def call(self, inputs: Tensor) -> Tensor:
-        """``inputs`` without what is cut off."""
+        """Crops ``inputs``."""
         shape = inputs._array.shape
         self.compute_output_shape(shape)
         sizes, _ = split_shape(shape, self.data_format)
@@ -94,7 +94,7 @@ class ZeroPadding1D(_ZeroPadding):
     """Zeros before and after the steps of (batch, steps, channels).
 
     Args:
-        padding: how many on both sides, or a pair.
+        padding: the number of zeros on both sides, or a pair (before, after).
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         **kwargs: as in ``Layer``.
     """
@@ -121,7 +121,7 @@ class ZeroPadding2D(_ZeroPadding):
 
 
 class ZeroPadding3D(_ZeroPadding):
-    """Zeros around volumes, (batch, depth, height, width, channels); arguments as ``ZeroPadding2D``, for three dimensions."""
+    """Zeros around volumes, (batch, depth, height, width, channels); arguments as ``ZeroPadding2D``, in 3D."""
 
     rank = 3
 
@@ -133,7 +133,7 @@ class Cropping1D(_Cropping):
     """Cuts steps off both ends of (batch, steps, channels).
 
     Args:
-        cropping: how many at both ends, or a pair.
+        cropping: the number of steps at both ends, or a pair (before, after).
         **kwargs: as in ``Layer``.
     """
 
@@ -152,7 +152,7 @@ class Cropping2D(_Cropping):
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: other numbers. (At a call: nothing would be left.)
+        ValueError: ``cropping`` has another form. (At a call: nothing would remain.)
     """
 
     rank = 2
@@ -162,7 +162,7 @@ class Cropping2D(_Cropping):
 
 
 class Cropping3D(_Cropping):
-    """Cuts the borders off volumes, (batch, depth, height, width, channels); arguments as ``Cropping2D``, for three dimensions."""
+    """Cuts the borders off volumes, (batch, depth, height, width, channels); arguments as ``Cropping2D``, in 3D."""
 
     rank = 3
 

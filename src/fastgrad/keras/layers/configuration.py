@@ -1,4 +1,4 @@
-"""A layer as a configuration: the arguments it was made with."""
+"""Layer configurations, which hold the arguments of a layer's constructor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastgrad.keras.saving.objects import serialize_keras_object
 
 
 class Configurable:
-    """The part of ``Layer`` that writes itself down and is made again."""
+    """The part of ``Layer`` that makes a configuration from a layer, and a layer from a configuration."""
 
     name: str
     activity_regularizer: Any
@@ -20,13 +20,13 @@ class Configurable:
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
 
     def get_config(self) -> dict[str, Any]:
-        """What ``from_config`` needs to make the layer again, without its weights.
+        """The configuration from which ``from_config`` makes the layer again, without its weights.
 
-        A subclass with arguments of its own overrides this and adds them to ``super().get_config()``; plain ones
-        (numbers, strings, booleans and lists of them) are found without that.
+        A subclass with its own arguments overrides this method and adds them to ``super().get_config()``. Plain
+        arguments (numbers, strings, booleans and lists of them) need no override.
 
         Raises:
-            NotImplementedError: there are others.
+            NotImplementedError: an argument is not plain.
         """
         whole = self._graph_config()
         if whole is not None:
@@ -45,7 +45,7 @@ class Configurable:
         return {**{name: value for name, value in base.items() if _takes(kind, name)}, **given}
 
     def _graph_config(self) -> dict[str, Any] | None:
-        """The whole configuration of an object that is made of more than its arguments."""
+        """The whole configuration of an object that its arguments do not describe; None for other objects."""
         return None
 
     def _plain_arguments(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class Configurable:
                 raise self._needs_get_config()
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
                 given[name] = value
-        for name in ("name", "trainable", "dtype"):  # the layer's own say what they are now
+        for name in ("name", "trainable", "dtype"):  # the layer's attributes hold the current values
             given.pop(name, None)
         if not all(item is None or isinstance(item, (str, int, float, bool)) for item in nest.flatten(given)):
             raise self._needs_get_config()
@@ -78,13 +78,13 @@ class Configurable:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The layer of which ``config`` is the ``get_config()``, with new weights.
+        """Makes the layer from ``config``, the result of ``get_config()``, with new weights.
 
         Raises:
             TypeError: the class's ``__init__`` does not take the configuration.
         """
         try:
-            if isinstance(config.get("dtype"), dict):  # classes of the user's get a name
+            if isinstance(config.get("dtype"), dict):  # a user's class gets the policy's name
                 config = {**config, "dtype": dtype_policy.get(config["dtype"]).name}
             return cls(**config)
         except (TypeError, ValueError) as error:
@@ -95,7 +95,7 @@ class Configurable:
 
 
 def _shortened(value: Any) -> str:
-    """The text of a value; of a very long one, as of layers within layers, the start and the end."""
+    """The text of ``value``; for a very long text, such as that of nested layers, its start and end."""
     text = str(value)
     return text if len(text) <= 2000 else f"{text[:1000]} … {text[-1000:]}"
 

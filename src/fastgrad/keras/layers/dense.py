@@ -14,8 +14,8 @@ from fastgrad.ops.dense import dense
 from fastgrad.tensor import Tensor
 
 _FUSED = {activations.linear: "linear", activations.relu: "relu", activations.tanh: "tanh", activations.gelu: "gelu"}
-"""Activations that run in the kernel that adds the bias. Sigmoid and softmax do not: they leave their logits with the
-result, from which cross-entropies are computed."""
+"""Activations that run in the kernel that adds the bias. Sigmoid and softmax are not fused: their result keeps the
+logits, from which cross-entropies are computed."""
 
 
 class Dense(Layer):
@@ -25,7 +25,7 @@ class Dense(Layer):
         units: the size of the output.
         activation: a function or its name; default none.
         use_bias: whether there is a bias.
-        kernel_initializer, bias_initializer: of the weights.
+        kernel_initializer, bias_initializer: initializers of the weights.
         kernel_regularizer, bias_regularizer, activity_regularizer: penalties on weights and output, in ``losses``.
         kernel_constraint, bias_constraint: projections that optimizers apply.
         **kwargs: ``name``, ``dtype``, ``trainable``; ``input_shape`` or ``input_dim`` as a Sequential's first layer.
@@ -34,7 +34,7 @@ class Dense(Layer):
     (units,).
 
     Raises:
-        ValueError: ``units`` is no positive integer.
+        ValueError: ``units`` is not a positive integer.
     """
 
     _leaf = True
@@ -115,7 +115,7 @@ class Dense(Layer):
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {
             **super().get_config(),
             "units": self.units,

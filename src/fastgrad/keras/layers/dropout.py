@@ -1,4 +1,4 @@
-"""``Dropout`` and its kin for images: zeroes random elements, or channels, while training."""
+"""``Dropout`` and ``SpatialDropout``, which zero random elements or channels in training."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Dropout(Layer):
     Called with ``training=False``, or without ``training``, it returns its input.
 
     Args:
-        rate: in [0, 1].
-        noise_shape: of the draws, broadcast with the input; None for its own sizes.
-        seed: an integer makes the layer's draws a sequence of its own; default: they come from ``tf.random``'s generator.
+        rate: the probability, in [0, 1].
+        noise_shape: the shape of the draws, which broadcasts with the input; None for the input's sizes.
+        seed: an integer gives the layer its own random sequence; default: ``tf.random``'s generator.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: a rate outside [0, 1], a noise shape that is no shape.
+        ValueError: ``rate`` is outside [0, 1], or ``noise_shape`` is not a shape.
     """
 
     _leaf = True
@@ -66,12 +66,12 @@ class Dropout(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape}
 
 
 class _SpatialDropout(Dropout):
-    """Dropout of whole channels: all places of a channel of an image live or die together."""
+    """Dropout of whole channels: keeps or zeroes all positions of a channel together."""
 
     _leaf = True
     rank = 0
@@ -89,7 +89,7 @@ class _SpatialDropout(Dropout):
         return dropout_from(drawn, inputs, self.rate, joined_shape(None, (1,) * self.rank, None, self.data_format))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": self.dtype}
 
 
@@ -117,7 +117,7 @@ class _ImageDropout(_SpatialDropout):
         self.data_format = standardize_data_format(data_format)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "data_format": self.data_format}
 
 

@@ -21,11 +21,11 @@ _WEIGHTS = tuple(
 
 
 class _Plan(NamedTuple):
-    """What an equation says for an input's shape.
+    """The shapes and axes that an equation gives for an input's shape.
 
     Attributes:
-        kernel, bias, output: shapes; no bias is None.
-        input_axes, output_axes: of the kernel, those that are summed over and the others.
+        kernel, bias, output: shapes; ``bias`` is None without a bias.
+        input_axes, output_axes: the axes of the kernel that are summed over, and the other axes.
     """
 
     kernel: tuple[int, ...]
@@ -100,17 +100,17 @@ class EinsumDense(Layer):
 
     Args:
         equation: ``"ab,bc->ac"``, ``"...x,xy->...y"`` or ``"ab...,bc->ac..."``: dimensions of the input, the kernel and the output.
-        output_shape: the sizes of the output without the batch and what ``...`` stands for; None for those of the input.
+        output_shape: the sizes of the output without the batch and the axes of ``...``; None for the input's size.
         activation: a function or its name; default none.
         bias_axes: the letters of the output along which the bias differs; None for no bias.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: of the
             weights.
         **kwargs: as in ``Layer``.
 
-    Weights: ``kernel``, of the sizes that the equation says; ``bias``.
+    Weights: ``kernel``, of the sizes that the equation gives; ``bias``.
 
     Raises:
-        ValueError: (when it is built) an equation of another form, or that does not fit the shapes.
+        ValueError: (when the layer is built) the equation has another form or does not fit the shapes.
     """
 
     _leaf = True
@@ -194,7 +194,7 @@ class EinsumDense(Layer):
         return self._plan(input_shape).output
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {
             **super().get_config(),
             "output_shape": self.partial_output_shape,

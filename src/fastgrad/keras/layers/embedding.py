@@ -1,4 +1,4 @@
-"""``Embedding``: a vector for each of a number of tokens."""
+"""``Embedding``: a table with a vector for each token."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from fastgrad.keras.weight import Weight
 
 
 class Embedding(Layer):
-    """Rows of a table, by number: inputs of shape (...) give outputs of shape (..., output_dim).
+    """Looks up rows of a table by number: inputs of shape (...) give outputs of shape (..., output_dim).
 
     The gradient of the table is an ``IndexedSlices`` of the rows that were used.
 
     Args:
         input_dim: the number of rows.
-        output_dim: the size of each.
+        output_dim: the size of a row.
         embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the table.
-        mask_zero: whether number 0 means padding, which ``compute_mask`` tells.
-        weights: the table to begin with.
+        mask_zero: whether the number 0 means padding, which ``compute_mask`` hides.
+        weights: the initial table.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: a size that is no positive integer. (At a call: InvalidArgumentError for a number outside
+        ValueError: a size is not a positive integer. (At a call: InvalidArgumentError for a number outside
             [0, input_dim).)
     """
 
@@ -48,7 +48,7 @@ class Embedding(Layer):
                 raise ValueError(
                     f"`{name}` must be a positive integer. Received: {name}={size} (of type {type(size).__name__})."
                 )
-        kwargs.pop("input_length", None)  # Keras 2's; the inputs tell it
+        kwargs.pop("input_length", None)  # Keras 2's argument; the inputs have the length
         super().__init__(**kwargs)
         self.input_dim, self.output_dim = input_dim, output_dim
         self.embeddings_initializer = initializers.get(embeddings_initializer)
@@ -80,7 +80,7 @@ class Embedding(Layer):
         return self._embeddings
 
     def call(self, inputs: Any) -> Any:
-        """The rows of the numbers in ``inputs``; floats are cut to integers. Ragged numbers give ragged rows."""
+        """The rows of the numbers in ``inputs``; floats are truncated to integers. Ragged numbers give ragged rows."""
         if isinstance(inputs, Composite):
             return tf.ragged.map_flat_values(self.call, inputs)
         if inputs._array.dtype.name not in ("int32", "int64"):
@@ -88,7 +88,7 @@ class Embedding(Layer):
         return tf.gather(self._embeddings._read(), inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Where ``inputs`` are not 0, if ``mask_zero``; else None."""
+        """A mask that is True where ``inputs`` are not 0, if ``mask_zero``; otherwise None."""
         return tf.not_equal(inputs, 0) if self.mask_zero else None
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -96,7 +96,7 @@ class Embedding(Layer):
         return (*input_shape, self.output_dim)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {
             **super().get_config(),
             "input_dim": self.input_dim,

@@ -1,4 +1,4 @@
-"""``GroupNormalization``: groups of channels of each sample brought to mean 0 and variance 1."""
+"""``GroupNormalization``: normalises groups of channels of each sample to mean 0 and variance 1."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from fastgrad.tensor import Tensor
 
 
 class GroupNormalization(Layer):
-    """``gamma * (x - mean) / sqrt(variance + epsilon) + beta``, of groups of channels of each sample (Wu and He 2018).
+    """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` over groups of channels of each sample (Wu and He 2018).
 
     Args:
-        groups: how many; -1 for one for each channel.
-        axis: that of the channels.
+        groups: the number of groups; -1 for one group per channel.
+        axis: the channels' axis.
         epsilon: added to the variance.
         center, scale: whether there are ``beta`` and ``gamma``.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the
             weights.
         **kwargs: as in ``Layer``.
 
-    Weights: ``gamma`` and ``beta``, of the number of channels. Half-width inputs are computed in float32, as in
+    Weights: ``gamma`` and ``beta``, with one element per channel. 16-bit float inputs are computed in float32, as in
     ``LayerNormalization``.
 
     Raises:
-        ValueError: ``groups`` is neither positive nor -1, or the channels can't be divided into so many groups.
+        ValueError: ``groups`` is neither positive nor -1, or does not divide the number of channels.
     """
 
     _leaf = True
@@ -99,7 +99,7 @@ class GroupNormalization(Layer):
         )
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The normalised inputs."""
+        """Normalises ``inputs``."""
         x = wide_float(inputs)
         shape = x._array.shape
         axis, groups = self.axis % len(shape), self.groups
@@ -107,7 +107,7 @@ class GroupNormalization(Layer):
         axes = [one for one in range(1, len(shape) + 1) if one != axis]
         mean = reduce_mean(apart, axis=axes, keepdims=True)
         centred = apart - mean
-        # What the rounded mean lacks; no gradient flows through it, as that is 0.
+        # Corrects the rounding of the mean; the exact gradient of the correction is 0.
         centred = centred - stop_gradient(reduce_mean(centred, axis=axes, keepdims=True))
         scale = rsqrt(reduce_mean(square(centred), axis=axes, keepdims=True) + self.epsilon)
         sizes = (shape[axis], *(1,) * (len(shape) - 1 - axis))
@@ -123,7 +123,7 @@ class GroupNormalization(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         kinds = ("initializer", "regularizer", "constraint")
         return {
             **super().get_config(),

@@ -1,4 +1,4 @@
-"""``GroupedQueryAttention``, which Keras calls ``layers.GroupQueryAttention``: heads of queries share those of keys and values."""
+"""``GroupedQueryAttention``, Keras's ``GroupQueryAttention``: query heads share the heads of keys and values."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ class GroupedQueryAttention(HeadsAttention):
 
     Args:
         head_dim: the size of a query, key and value in a head.
-        num_query_heads: how many heads of queries.
-        num_key_value_heads: how many heads of keys and values; it divides the former.
+        num_query_heads: the number of heads of queries.
+        num_key_value_heads: the number of heads of keys and values; it divides ``num_query_heads``.
         dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer, kernel_regularizer,
             bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_gate, seed: as in
             ``MultiHeadAttention``.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: the numbers of heads do not go together.
+        ValueError: ``num_key_value_heads`` does not divide ``num_query_heads``.
     """
 
-    # In Keras's files:
+    # As in Keras's files:
     _public_name = "GroupQueryAttention"
     _shows_parts = False
 
@@ -71,6 +71,6 @@ class GroupedQueryAttention(HeadsAttention):
         self._depth = self._width = head_dim
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         names = ("head_dim", "num_query_heads", "num_key_value_heads")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, **self._shared_config()}

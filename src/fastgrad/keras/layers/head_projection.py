@@ -18,16 +18,16 @@ WEIGHTS = tuple(
 
 
 class HeadProjection(Layer):
-    """``inputs @ kernel + bias`` over the last axes of the inputs, which become others.
+    """``inputs @ kernel + bias``, where new axes replace the last axes of the inputs.
 
     Args:
-        contracted: how many of the last axes are summed over.
+        contracted: the number of last axes that are summed over.
         output: the sizes of the new axes.
         use_bias: whether there is a bias.
-        options: of the weights, by Keras's names: ``kernel_initializer``, ``bias_regularizer`` ...
+        options: options of the weights, by Keras's names: ``kernel_initializer``, ``bias_regularizer`` ...
         **kwargs: as in ``Layer``.
 
-    Weights: ``kernel`` (*contracted sizes, *output), ``bias`` (*output). The kernel is initialised as the matrix that it is.
+    Weights: ``kernel`` (*contracted sizes, *output), ``bias`` (*output). The initializer sees the kernel as a matrix.
     """
 
     _leaf = True
@@ -64,7 +64,7 @@ class HeadProjection(Layer):
             )
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The projected inputs."""
+        """Projects ``inputs``."""
         shape = inputs._array.shape
         outer = shape[: len(shape) - self.contracted]
         rows = inputs if self.contracted == 1 else reshape(inputs, (*outer, self._matrix[0]))
@@ -80,7 +80,7 @@ def _own_initializer(identifier: Any) -> Any:
 
 
 def weight_options(layer: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """The options of all projections of a layer, set as its attributes, too."""
+    """Returns the options of all projections of a layer, and sets them as attributes of the layer."""
     kinds = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
     options = {name: kinds[name.rpartition("_")[2]].get(given[name]) for name in WEIGHTS}
     for name, value in options.items():

@@ -1,4 +1,4 @@
-"""``Input``: the shape and dtype of a model's inputs, told before there are any."""
+"""``Input`` and ``InputLayer``: the shape and dtype of a model's inputs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from fastgrad.shape import TensorShape
 
 
 class InputLayer(Layer):
-    """Where a functional model begins, or a Sequential that is built at once; it passes its input on.
+    """The first layer of a functional model, or of a Sequential that is built at once; it returns its input.
 
     Args:
-        shape: of the inputs, without the batch.
-        batch_size: default: any.
-        dtype: default ``floatx()``.
-        batch_shape: the shape with the batch, in place of the two above.
-        name: default ``input_layer``, numbered.
-        sparse, ragged, input_tensor: of Keras's signature; only their defaults are there.
-        optional: whether None may be passed for this input; the layers that take it get None then.
+        shape: the shape of the inputs, without the batch.
+        batch_size: the batch size; default: any.
+        dtype: the dtype; default ``floatx()``.
+        batch_shape: the shape with the batch, in place of ``shape`` and ``batch_size``.
+        name: the name; default ``input_layer``, numbered.
+        sparse, ragged, input_tensor: kept for Keras's signature; only the defaults are supported.
+        optional: whether None may be passed for this input; the next layers then get None.
         **kwargs: ``input_shape`` and ``batch_input_shape``, older names of ``shape`` and ``batch_shape``.
 
     Raises:
-        ValueError: no shape, or two.
+        ValueError: there is no shape, or there are two.
     """
 
     _leaf = True
@@ -84,7 +84,7 @@ class InputLayer(Layer):
         return self._batch_shape
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         config = {"batch_shape": self._batch_shape, "dtype": self.dtype, "name": self.name}
         return {**config, "sparse": False, "ragged": False, "optional": self.optional}
 
@@ -100,5 +100,5 @@ def Input(
     tensor: Any = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """The inputs of a functional model, or of a Sequential as its first item; arguments as ``InputLayer``."""
+    """The inputs of a functional model, or of a Sequential as its first item; arguments as in ``InputLayer``."""
     return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).output

@@ -1,4 +1,4 @@
-"""``InputSpec``: the rank, shape and dtype that a layer wants, checked before anything runs."""
+"""``InputSpec``: the rank, shape and dtype that a layer requires of an input, checked before the layer runs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fastgrad.keras.settings import standardize_dtype
 
 
 class InputSpec:
-    """What one input of a layer must be; None where anything goes.
+    """The requirements of a layer for one input; None means no requirement.
 
     Args:
         dtype: the dtype.
-        shape: the shape, None for dimensions that may vary.
+        shape: the shape, with None for dimensions that may vary.
         ndim, max_ndim, min_ndim: the rank and its bounds.
         axes: sizes by axis: ``{-1: 64}``.
         allow_last_axis_squeeze: whether a last axis of size 1 may be missing or extra.
@@ -21,7 +21,7 @@ class InputSpec:
         optional: whether the input may be None.
 
     Raises:
-        TypeError: ``axes`` has keys that are no integers.
+        TypeError: ``axes`` has keys that are not integers.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class InputSpec:
         self.optional = optional
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The arguments by name, without ``name`` and ``allow_last_axis_squeeze``."""
         return {
             name: getattr(self, name) for name in ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "optional")
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> InputSpec:
-        """The specification of which ``config`` is the ``get_config()``."""
+        """Makes the specification from ``config``, the result of ``get_config()``."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -66,7 +66,7 @@ class InputSpec:
         return f"InputSpec({', '.join(given)})"
 
     def problem(self, shape: tuple[int, ...], dtype: Any) -> str | None:
-        """What is wrong with an input of this shape and dtype, None if nothing."""
+        """Describes why an input of this shape and dtype does not fit; None if the input fits."""
         ndim = len(shape)
         if self.ndim is not None and not self.allow_last_axis_squeeze and ndim != self.ndim:
             return f"expected ndim={self.ndim}, found ndim={ndim}. Full shape received: {shape}"
@@ -92,7 +92,7 @@ class InputSpec:
 
 
 def check_inputs(specs: Any, inputs: Any, layer_name: str) -> None:
-    """Raises ValueError, naming the layer, unless ``inputs`` (nested tensors) are what ``specs`` want."""
+    """Raises ValueError, naming the layer, if ``inputs`` (nested tensors) do not fit ``specs``."""
     wanted = [specs] if isinstance(specs, InputSpec) else nest.flatten(specs)
     if isinstance(inputs, dict) and all(spec is not None and spec.name for spec in wanted):
         missing = [spec.name for spec in wanted if spec.name not in inputs]
@@ -119,7 +119,7 @@ def check_inputs(specs: Any, inputs: Any, layer_name: str) -> None:
 
 
 def check_shape(spec: InputSpec, shape: Any, dtype: Any, layer_name: str, position: int = 0) -> None:
-    """Raises ValueError, naming the layer, unless an input of this shape and dtype is what ``spec`` wants."""
+    """Raises ValueError, naming the layer, if an input of this shape and dtype does not fit ``spec``."""
     problem = spec.problem(shape, dtype)
     if problem is not None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""``Lambda``: a function of the user's as a layer; ``Operator``: Python's operators on KerasTensors."""
+"""``Lambda``: a user's function as a layer; ``Operator``: Python's operators on KerasTensors."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from fastgrad.tensor import Tensor
 
 
 class Lambda(Layer):
-    """A function as a layer. It has no weights: those of what the function uses are not found.
+    """A function as a layer. The layer has no weights; it does not track weights that the function uses.
 
     Args:
-        function: of the input; it may also take ``mask`` and ``training``.
-        output_shape: of its result, without the batch, or a function of the input's shape; default: it is run on zeros.
+        function: a function of the input; it may also take ``mask`` and ``training``.
+        output_shape: the shape of the result without the batch, or a function of the input's shape; default: from a run on
+            zeros.
         mask: the mask of the result, or a function of the input and its mask.
         arguments: further keyword arguments of the function.
         **kwargs: as in ``Layer``.
@@ -55,11 +56,11 @@ class Lambda(Layer):
         return self.function(inputs, **given)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask that the layer was given."""
+        """The layer's ``mask`` argument, or its result if it is a function."""
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """By ``output_shape``, or by running the function on zeros."""
+        """The shape from ``output_shape``, or from a run of the function on zeros."""
         if self._output_shape is None:
             return super().compute_output_shape(input_shape)
         if callable(self._output_shape):
@@ -70,7 +71,7 @@ class Lambda(Layer):
         return self._output_shape is not None
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments; TypeError for a lambda whose closure can't be written down."""
+        """The constructor arguments by name; TypeError for a lambda whose closure cannot be serialized."""
         config = {**super().get_config(), "function": _function_config(self.function)}
         if self._output_shape is not None:
             config["output_shape"] = _function_config(self._output_shape)
@@ -82,7 +83,7 @@ class Lambda(Layer):
     def from_config(
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None
     ) -> Any:
-        """The layer of which ``config`` is the ``get_config()``; ValueError for lambdas, unless ``safe_mode`` is False."""
+        """Makes the layer from ``config``; ValueError for lambdas, unless ``safe_mode`` is False."""
         config = dict(config)
         with SafeModeScope(in_safe_mode() if safe_mode is None else safe_mode):
             for name in config.keys() & {"function", "output_shape", "mask", "arguments"}:
@@ -124,10 +125,10 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 class Operator(Layer):
-    """One of Python's operators, as KerasTensors have them.
+    """One of Python's operators, for KerasTensors.
 
     Args:
-        operation: its name, as in ``keras.ops``.
+        operation: the operator's name, as in ``keras.ops``.
         **kwargs: as in ``Layer``.
     """
 
@@ -147,7 +148,7 @@ class Operator(Layer):
         return found
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "operation": self.operation}
 
 

@@ -26,17 +26,17 @@ class Layer(Caller, Configurable, WeightOwner):
 
     Subclasses make sublayers in ``__init__``, weights in ``build(input_shape)`` with ``add_weight``, and compute in
     ``call(inputs)``. Layers, weights and variables set as attributes, also in lists and dicts, belong to the layer.
-    (A plain ``tf.Variable`` does, too; Keras 3 does not see it.)
+    A plain ``tf.Variable`` attribute belongs to the layer, too; Keras 3 ignores it.
 
     Args:
-        activity_regularizer: a function from the layer's output to a penalty, which is divided by the batch size.
+        activity_regularizer: a function from the layer's output to a penalty. The penalty is divided by the batch size.
         trainable: whether the weights are trained.
-        dtype: of weights and computations; default ``floatx()``.
+        dtype: the dtype or policy of weights and computations; default ``floatx()``.
         autocast: whether float inputs of another dtype are cast.
-        name: default the class's name, numbered.
+        name: the layer's name; default: the class's name in snake case, numbered.
 
     Raises:
-        ValueError: an unknown argument, a name with ``/``.
+        ValueError: an argument is unknown, or the name contains ``/``.
     """
 
     _building: bool
@@ -45,9 +45,9 @@ class Layer(Caller, Configurable, WeightOwner):
     _layer_path: str | None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """A layer that can own things before its class's ``__init__`` has called this one's."""
+        """Creates a layer that can own weights and sublayers before ``Layer.__init__`` runs."""
         layer = super().__new__(cls)
-        # Set past __setattr__: these lists are the record of what is owned, not themselves owned.
+        # Bypasses __setattr__: these lists record the owned objects, but the layer does not own the lists.
         layer.__dict__.update(
             _arguments=(args, kwargs),
             _trainable_own=[],
@@ -105,15 +105,15 @@ class Layer(Caller, Configurable, WeightOwner):
     # ---- building ------------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
-        """Makes the weights; called once, before the first ``call``.
+        """Makes the weights; runs once, before the first ``call``.
 
         Args:
-            input_shape: the shape of the first input, a tuple; for an input that is a list or dict, one of shapes. With
-                several arguments, ``build(self, a_shape, b_shape)``, the shapes of the inputs ``a`` and ``b`` of ``call``.
+            input_shape: the shape of the first input, a tuple; for a list or dict of inputs, a list or dict of shapes.
+                A subclass may write ``build(self, a_shape, b_shape)`` to get the shapes of ``call``'s arguments ``a`` and ``b``.
         """
         if self._building:
-            return  # super().build(...) in a subclass's build, which ends the work itself
-        # Of a cell with states, and without a shape, the first call builds the parts.
+            return  # super().build(...) in a subclass's build; the subclass's build finishes the work
+        # Without a shape, and for a cell with states, the first call builds the sublayers.
         runs = self._signature.required <= 1 and input_shape is not None
         if runs and any(not layer.built for layer in self._flatten_layers()[1:]):
             self._run_on_zeros(input_shape, 1)
@@ -121,7 +121,7 @@ class Layer(Caller, Configurable, WeightOwner):
         self._finish_build()
 
     def _build_at_init(self) -> None:
-        """Marks a layer without weights built, unless a subclass's ``build`` has still to run."""
+        """Marks a layer without weights as built, unless a subclass overrides ``build``."""
         self.built = type(self).build is Layer.build
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -141,7 +141,7 @@ class Layer(Caller, Configurable, WeightOwner):
         )
         if type(self).build is Layer.build:
             self._build_shapes = {"input_shape": first} if len(shapes) <= 1 else shapes
-            return  # the call builds the parts
+            return  # the call builds the sublayers
         wanted = dict(inspect.signature(self.build).parameters)
         if len(wanted) == 1:
             if first is None and ragged is not None and wanted.popitem()[1].default is inspect.Parameter.empty:
@@ -167,14 +167,14 @@ class Layer(Caller, Configurable, WeightOwner):
         self._locked = True
 
     def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
-        """Calls the layer on zeros, unseen by tapes; gives the shapes of the result."""
+        """Calls the layer on zeros, hidden from tapes, with ``unknown`` for None sizes; returns the result's shapes."""
         with recording.paused(), state_unchanged(self):
             result = self(zeros_of(input_shape, self._layer_dtype.numpy, unknown))
         self._clear_losses()
         return shapes_of(result)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Shapes and dtypes of the results, without computing them.
+        """The shapes and dtypes of the results, without computing the results.
 
         Args:
             *args, **kwargs: arguments of a call, with a `keras.KerasTensor` for each tensor.
@@ -185,40 +185,40 @@ class Layer(Caller, Configurable, WeightOwner):
         return output_spec(self, args, kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape that ``call`` gives for an input of ``input_shape``, None for sizes that follow unknown ones.
+        """The output shape for an input of ``input_shape``; a size that depends on an unknown size is None.
 
-        A layer without a rule of its own is run on zeros to see.
+        The default runs the layer on zeros.
         """
         first = self._run_on_zeros(input_shape, 2)
         return common(first, self._run_on_zeros(input_shape, 3)) if has_unknown(input_shape) else first
 
     def _has_spec_rule(self) -> bool:
-        """Whether the class says itself which KerasTensors it gives for KerasTensors."""
+        """True if the class overrides ``compute_output_spec``."""
         return type(self).compute_output_spec is not Layer.compute_output_spec
 
     def _builds_at_a_call(self) -> bool:
-        """Whether weights are made from a call, by ``build`` or by layers inside."""
+        """True if a call makes weights: the class overrides ``build`` or has sublayers."""
         return type(self).build is not Layer.build or len(self._flatten_layers()) > 1
 
     def _has_output_rule(self) -> bool:
-        """Whether the class says itself which shapes it gives."""
+        """True if the class overrides ``compute_output_shape``."""
         return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def _builds_from_shape(self) -> bool:
-        """Whether the class's ``build`` makes the weights from the shape of one input, or there are none to make."""
+        """True if ``build`` needs only the shape of one input, or if there are no weights to make."""
         if type(self).build is Layer.build:
             return self._has_output_rule() and all(layer.built for layer in self._flatten_layers()[1:])
         parameters = list(inspect.signature(self.build).parameters.values())
         return bool(parameters) and all(other.default is not other.empty for other in parameters[1:])
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """What ``build_from_config`` needs: the shapes that the layer was built for."""
+        """The shapes that the layer was built for, as ``build_from_config`` takes them; None if there are none."""
         if self._build_shapes is None:
             return None
         return self._build_shapes if "input_shape" in self._build_shapes else {"shapes_dict": self._build_shapes}
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Builds the layer as ``get_build_config`` said."""
+        """Builds the layer from ``config``, the result of ``get_build_config()``."""
         if "input_shape" in config:
             self.build(config["input_shape"])
         elif type(self).build is not Layer.build:
@@ -245,21 +245,22 @@ class Layer(Caller, Configurable, WeightOwner):
         overwrite_with_gradient: bool = False,
         name: str | None = None,
     ) -> Weight:
-        """A new weight of the layer.
+        """Makes a weight of the layer.
 
         Args:
-            shape: without unknown sizes; default ().
-            initializer: a function ``(shape, dtype)`` or its name; default glorot_uniform for floats, zeros else.
-            dtype: default the layer's.
-            trainable: whether it is trained.
+            shape: the shape, without unknown sizes; default ().
+            initializer: a function ``(shape, dtype)`` or its name; default glorot_uniform for floats, zeros otherwise.
+            dtype: the weight's dtype; default: the layer's.
+            trainable: whether optimizers train the weight.
             regularizer: a function from the weight to a penalty in ``losses``, or its name.
-            constraint: a function that optimizers apply to it after an update, or its name.
-            autocast, aggregation: kept for Keras's signature.
-            overwrite_with_gradient: whether optimizers assign its gradient to it instead of an update.
-            name: without ``/``.
+            constraint: a function that optimizers apply to the weight after an update, or its name.
+            autocast: whether the layer reads a float weight in the layer's compute dtype.
+            aggregation: kept for Keras's signature.
+            overwrite_with_gradient: whether optimizers assign the gradient to the weight instead of updating it.
+            name: the weight's name, without ``/``.
 
         Raises:
-            ValueError: a shape with unknown sizes, a name passed as the shape.
+            ValueError: the shape has unknown sizes, or a name was passed as the shape.
         """
         self._check_super_called()
         if isinstance(shape, str):
@@ -295,7 +296,7 @@ class Layer(Caller, Configurable, WeightOwner):
 
     @property
     def path(self) -> str | None:
-        """The names of the layers around it and its own, joined by ``/``; None before it is built."""
+        """The names of the enclosing layers and of this layer, joined by ``/``; None before the layer is built."""
         return self._layer_path
 
     @property
@@ -315,7 +316,7 @@ class Layer(Caller, Configurable, WeightOwner):
 
     @property
     def dtype_policy(self) -> dtype_policy.DTypePolicy:
-        """The dtypes of weights and computations; a policy or its name can be set, which weights keep their dtype after."""
+        """The dtypes of weights and computations. Setting a policy or its name keeps the dtype of existing weights."""
         return self._policy
 
     @dtype_policy.setter
@@ -331,7 +332,8 @@ class Layer(Caller, Configurable, WeightOwner):
             if type(weight) is Weight and weight.autocast and weight.dtype.is_floating:
                 weight.__class__ = CastWeight
         if policy.compute is not policy.variable or own:
-            self.__dict__["_leaf"] = False  # its weights ask who reads them
+            # A CastWeight looks up the running layer on the stack, which calls of leaf layers do not use.
+            self.__dict__["_leaf"] = False
 
     @property
     def input_spec(self) -> Any:
@@ -344,10 +346,10 @@ class Layer(Caller, Configurable, WeightOwner):
         self._seen_shapes.clear()
 
     def add_loss(self, loss: Any) -> None:
-        """Adds a scalar tensor, or a list of them, to ``losses``, until the outermost layer is called again.
+        """Adds a scalar tensor, or a list of them, to ``losses``. The outermost layer's next call clears them.
 
         Raises:
-            ValueError: it is no tensor.
+            ValueError: ``loss`` is not a tensor.
         """
         for item in nest.flatten(loss):
             if as_tensor_or_none(item) is None:
@@ -365,7 +367,7 @@ class Layer(Caller, Configurable, WeightOwner):
 
     @property
     def losses(self) -> list[Any]:
-        """Scalar tensors: what ``add_loss`` got in the last call, here and in all layers inside, and weights' penalties."""
+        """The scalars from ``add_loss`` in the last call, here and in all sublayers, and the weights' penalties."""
         found = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
         for variable in self.trainable_variables:
             regularizer = getattr(variable, "regularizer", None)
@@ -379,11 +381,11 @@ class Layer(Caller, Configurable, WeightOwner):
     # ---- computing -----------------------------------------------------------------------------
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """The layer's computation; subclasses write it. It gets tensors, and ``training`` if that is a parameter."""
+        """Computes the outputs; subclasses write it. It gets tensors, and ``training`` if it has that parameter."""
         raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call` method implemented.")
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the output: that of the input, unless a subclass says otherwise."""
+        """The mask of the output; by default, the mask of the input."""
         return previous_mask
 
     def _check_super_called(self) -> None:
@@ -394,19 +396,19 @@ class Layer(Caller, Configurable, WeightOwner):
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what is made again from it: calls on KerasTensors by the models that have them, compiled steps by use."""
+        """The state of a copy. Models restore the calls on KerasTensors; the next use compiles the steps again."""
         return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
 
 
-_policy_of = dtype_policy.get  # the class has a property of the module's name
+_policy_of = dtype_policy.get  # inside the class, the property ``dtype_policy`` hides the module
 _NOT_COPIED = frozenset(["_inbound_nodes", "_stack", "_step_functions"])
 
 
 def _recorded(build: Callable[..., None]) -> Callable[..., None]:
-    """A subclass's ``build`` that names the weights made in it and marks the layer built."""
+    """Wraps a subclass's ``build``: adds the layer's name to its weights' paths, and marks the layer as built."""
 
     @wraps(build)
     def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:

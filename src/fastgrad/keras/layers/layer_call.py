@@ -1,7 +1,7 @@
-"""How a layer is called: inputs made tensors, checked, the layer built at first, ``training`` handed inwards.
+"""``Caller``: converts and checks a layer's inputs, builds the layer, and passes ``training`` to sublayers.
 
-``Caller`` is the part of ``Layer`` that runs at every call, so its usual way is kept short: one tensor of a
-shape seen before goes straight to ``call``.
+This code runs at every call, so the common case has a fast path: a single tensor of a known shape goes
+straight to ``call``.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _REMEMBERED_SHAPES = 64
 
 
 class Signature:
-    """What the parameters of a ``call`` method say about how to call it.
+    """The parameters of a ``call`` method, as ``Caller`` needs them.
 
     Attributes:
         whole: inspect's signature, without ``self``.
         parameters: the parameters' names.
-        takes_training: whether ``training`` is among them.
-        takes_mask: whether ``mask`` is.
-        training_default: its default.
-        required: how many parameters have no default.
+        takes_training: whether ``training`` is a parameter.
+        takes_mask: whether ``mask`` is a parameter.
+        training_default: the default of ``training``.
+        required: the number of parameters without a default.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -52,7 +52,7 @@ class Signature:
 
 
 class AddedLosses:
-    """Counts the losses that layers have added, so that calls look for old ones only after there were new ones."""
+    """Counts the losses that layers have added, so that calls clear old losses only if the count has changed."""
 
     count = 1
 
@@ -61,7 +61,7 @@ added_losses = AddedLosses()
 
 
 class Caller:
-    """The calling side of ``Layer``."""
+    """The part of ``Layer`` that runs calls."""
 
     # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``calls``.
     _leaf = False
@@ -78,7 +78,7 @@ class Caller:
     _seen_dtype: np.dtype | None
     _signature: Signature
     _input_spec: Any
-    _losses_seen: int  # how many losses had been added when those in here were cleared
+    _losses_seen: int  # ``added_losses.count`` at the last ``_clear_losses``
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -87,21 +87,21 @@ class Caller:
             if "_leaf" not in cls.__dict__:
                 cls._leaf = False
         if "compute_mask" in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
-            masks.use.begun = True  # a user's layer may make one
+            masks.use.begun = True  # a user's layer may make a mask
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the layer.
 
         Args:
             *args: tensors, arrays, or lists, tuples and dicts of them; float64 arrays become the layer's dtype.
-            **kwargs: further arguments of ``call``. ``training`` says whether layers that differ (dropout) act as in
-                training; None inherits it from the layer in whose ``call`` this is, False outermost.
+            **kwargs: further arguments of ``call``. ``training`` selects the behaviour of layers that differ in training,
+                such as dropout. None inherits it from the calling layer; the outermost layer takes ``call``'s default.
 
         Returns:
-            What ``call`` returns.
+            The result of ``call``.
 
         Raises:
-            ValueError: an input that is no tensor, or not of the shape or rank that the layer wants.
+            ValueError: an input is not a tensor, or its shape or rank does not fit the layer.
         """
         if masks.use.begun or (kwargs and "mask" in kwargs):
             return self._call_masked(args, kwargs)
@@ -121,7 +121,7 @@ class Caller:
         return self._call_in_full(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """``call``, with ``training`` resolved and this layer on the list of running ones."""
+        """Runs ``call`` with the resolved ``training``, and with this layer on the stack of running layers."""
         now = calls.now
         stack, outer = now.stack, now.training
         if self._losses_seen != added_losses.count and not stack:
@@ -144,7 +144,7 @@ class Caller:
         raise NotImplementedError
 
     def _call_masked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The call when masks may come with the inputs: ``call`` gets them as ``mask``, the outputs get theirs."""
+        """Runs a call whose inputs may have masks: passes the masks to ``call`` and attaches masks to the outputs."""
         self._check_super_called()
         if keras_tensors((args, kwargs)):
             return symbolic_call(self, args, kwargs)
@@ -213,7 +213,7 @@ class Caller:
         return outputs
 
     def _converted(self, value: Any) -> Any:
-        """``value`` with its arrays as tensors, floats among them in the layer's dtype; other things as they are."""
+        """Converts arrays in ``value`` to tensors and casts floats to the layer's dtype; keeps other values."""
         if type(value) is Tensor:
             return self._autocast(value)
         if value is None or isinstance(value, (bool, int, float, str, Composite)):
@@ -232,7 +232,7 @@ class Caller:
         return value
 
     def _casts(self, dtype: np.dtype) -> bool:
-        # ml_dtypes' kinds are "V", so floats are told by the DType of the layer and by name.
+        # NumPy's kind of ml_dtypes' types is "V", so the name tells whether a dtype is a float.
         return (
             self.autocast
             and self._layer_dtype.is_floating

@@ -1,4 +1,4 @@
-"""``LayerNormalization``: each sample's features brought to mean 0 and variance 1."""
+"""``LayerNormalization``: normalises each sample's features to mean 0 and variance 1."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LayerNormalization(Layer):
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` over some axes (Ba, Kiros and Hinton, 2016).
 
     Args:
-        axis: an axis or several, over which mean and variance are taken.
+        axis: an axis or a list of axes, over which mean and variance are taken.
         epsilon: added to the variance.
         center, scale: whether there are ``beta`` and ``gamma``.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the
@@ -33,8 +33,8 @@ class LayerNormalization(Layer):
         rms_scaling: deprecated in Keras, kept for its files: ``gamma * x / sqrt(variance + epsilon)``, without ``beta``.
         **kwargs: as in ``Layer``.
 
-    Inputs and outputs have one shape; the weights have the sizes of the axes. Half-width inputs are computed in float32; float
-    inputs are not cast to the layer's dtype before that, so values beyond float16's range keep their size.
+    Outputs have the shape of the inputs; the weights have the sizes of the axes. 16-bit float inputs are computed in float32.
+    Float inputs are not cast to the layer's dtype first, so values beyond float16's range do not overflow.
 
     Raises:
         TypeError: ``axis`` is neither an int nor a list of ints.
@@ -68,7 +68,7 @@ class LayerNormalization(Layer):
         axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
         if not all(isinstance(one, int) for one in axes):
             raise TypeError(f"Expected an int or a list/tuple of ints for the argument 'axis', but received: {axis!r}")
-        self.axis = axes if isinstance(axis, (list, tuple)) else axis  # a list from the first call on, as in Keras
+        self.axis = axes if isinstance(axis, (list, tuple)) else axis  # ``build`` makes it a list, as in Keras
         self.epsilon = epsilon
         self.center, self.scale, self.rms_scaling = center, scale, rms_scaling
         self.beta_initializer = initializers.get(beta_initializer)
@@ -115,14 +115,14 @@ class LayerNormalization(Layer):
             )
 
     def _order(self, rank: int) -> list[int]:
-        """The axes of inputs of ``rank``, those of the weights last, in ascending order."""
+        """The axes of inputs of ``rank``: the other axes, then the weights' axes, both in ascending order."""
         axes = sorted(axis % rank for axis in self.axis)
         if len(set(axes)) < len(axes):
             raise InvalidArgumentError(f"LayerNormalization '{self.name}': axes {self.axis} contain an axis twice.")
         return [*(axis for axis in range(rank) if axis not in axes), *axes]
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The normalised inputs."""
+        """Normalises ``inputs``."""
         x = wide_float(inputs)
         shape = x._array.shape
         size = math.prod(shape[axis] for axis in self.axis)
@@ -143,7 +143,7 @@ class LayerNormalization(Layer):
         return x * rsqrt(variance + self.epsilon) * gamma
 
     def _flat(self, weight: Weight | None, fill: Any, size: int, like: Tensor) -> Tensor:
-        """A weight as a vector of the dtype of ``like``; in place of one that is not there, what changes nothing."""
+        """The weight as a vector in ``like``'s dtype; without a weight, the vector of ``fill``, which has no effect."""
         if weight is None:
             return constant_tensor(fill(size, like._array.dtype))
         value = weight._read()
@@ -156,7 +156,7 @@ class LayerNormalization(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {
             **super().get_config(),
             "axis": self.axis,

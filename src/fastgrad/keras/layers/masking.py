@@ -1,4 +1,4 @@
-"""``Masking``: marks the time steps that don't count by a value."""
+"""``Masking``: masks the time steps whose features all equal one value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastgrad.tensor import Tensor
 
 
 class Masking(Layer):
-    """Time steps all of whose features equal ``mask_value`` become zeros, and the mask of the output leaves them out.
+    """Masks the time steps whose features all equal ``mask_value``, and sets these features to 0.
 
     Args:
         mask_value: the value.
@@ -29,13 +29,13 @@ class Masking(Layer):
         self._build_at_init()
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Tensor:
-        """Where a feature is another value."""
+        """A mask that is True where a feature differs from ``mask_value``."""
         x = tf.convert_to_tensor(inputs)
         x = x if x.dtype.is_floating else tf.cast(x, tf.float64)  # the value may be between two integers
         return tf.reduce_any(tf.not_equal(x, self.mask_value), axis=-1)
 
     def call(self, inputs: Tensor) -> Tensor:
-        """``inputs``, with zeros at the time steps that are left out."""
+        """Returns ``inputs`` with zeros at the masked time steps."""
         mask = self.compute_mask(inputs)
         outputs = tf.where(tf.expand_dims(mask, -1), inputs, tf.zeros_like(inputs))
         give_mask(outputs, mask)
@@ -46,5 +46,5 @@ class Masking(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "mask_value": self.mask_value}

@@ -1,4 +1,4 @@
-"""Layers that make one tensor of several: sums, products, extremes, joins."""
+"""Layers that combine several tensors into one: sums, products, maxima, minima, concatenation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fastgrad.tensor import Tensor
 class Merge(Layer):
     """The base of layers that combine tensors of one shape, element by element.
 
-    Sizes of 1 and missing leading dimensions (after the batch) are repeated.
+    Sizes of 1 and missing leading dimensions (after the batch) are broadcast.
 
     Args:
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: an input that is no list of two or more, or shapes that do not go together.
+        ValueError: the input is not a list of tensors, the list is too short, or the shapes do not fit together.
     """
 
     _leaf = True
@@ -32,7 +32,7 @@ class Merge(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
-        """Looks at the shapes."""
+        """Checks the input shapes."""
         if (
             not isinstance(input_shape, (list, tuple))
             or not input_shape
@@ -51,12 +51,12 @@ class Merge(Layer):
         raise NotImplementedError
 
     def call(self, inputs: Any) -> Tensor:
-        """The inputs combined."""
+        """Combines ``inputs`` element by element."""
         rank = max(x.ndim for x in inputs)
         return self._merge([_with_rank(x, rank) for x in inputs])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The common shape."""
+        """The shape to which all inputs broadcast."""
         return reduce(self._common, [tuple(shape) for shape in input_shape])
 
     def _common(self, a: tuple[int | None, ...], b: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -82,7 +82,7 @@ class Merge(Layer):
         return tuple(found)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Steps count that count in one of the inputs; all do, if one of the inputs has no mask."""
+        """The logical OR of the inputs' masks; None if an input has no mask."""
         if previous_mask is None:
             return None
         given = checked_masks(inputs, previous_mask)
@@ -92,10 +92,10 @@ class Merge(Layer):
 
 
 def checked_masks(inputs: Any, given: Any) -> list[Any]:
-    """The masks of several inputs, None for those without one.
+    """Returns the masks ``given`` for ``inputs`` as a list; an input without a mask has None.
 
     Raises:
-        ValueError: masks or inputs are no lists, or lists of different lengths.
+        ValueError: ``given`` or ``inputs`` is not a list, or their lengths differ.
     """
     if not isinstance(given, (list, tuple)):
         raise ValueError(f"`mask` should be a list. Received mask={given}")
@@ -109,7 +109,7 @@ def checked_masks(inputs: Any, given: Any) -> list[Any]:
 
 
 def _spread_masks(inputs: list[Tensor]) -> list[Tensor | None]:
-    """The masks of tensors, of the tensors' shapes."""
+    """The mask of each tensor, broadcast to the tensor's shape; None for a tensor without a mask."""
     given = [masks.mask_of(x) for x in inputs]
     return [
         None if mask is None else tf.broadcast_to(tf.expand_dims(tf.cast(mask, tf.bool), -1), x.shape)
@@ -118,12 +118,12 @@ def _spread_masks(inputs: list[Tensor]) -> list[Tensor | None]:
 
 
 def _extreme(function: Any, inputs: list[Tensor]) -> Tensor:
-    """``function`` of pairs, from the left; where one of two is left out by its mask, the other one counts alone."""
+    """Reduces ``inputs`` from the left with ``function``; of a pair, an element that its mask hides does not count."""
     output, *others = inputs
     seen, *found = _spread_masks(inputs)
     for x, mask in zip(others, found, strict=True):
         if mask is not None:
-            x = tf.where(mask, x, output)  # as the formula has it
+            x = tf.where(mask, x, output)
         if seen is not None:
             output = tf.where(seen, output, x)
         seen = None if seen is None or mask is None else tf.logical_or(seen, mask)
@@ -146,12 +146,12 @@ class Add(Merge):
 
 
 class Subtract(Merge):
-    """The first input less the second."""
+    """The first input minus the second."""
 
     _least = 2
 
     def build(self, input_shape: Any) -> None:
-        """Looks at the shapes."""
+        """Checks the input shapes."""
         super().build(input_shape)
         if len(input_shape) != 2:
             raise ValueError(
@@ -199,14 +199,14 @@ class Minimum(Merge):
 
 
 class Concatenate(Layer):
-    """The inputs one behind the other.
+    """Concatenates the inputs along an axis.
 
     Args:
-        axis: along which; not the batch.
+        axis: the axis; not the batch's.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: an input that is no list, shapes that differ along another axis, or no such axis.
+        ValueError: the input is not a list, shapes differ along another axis, or the axis does not exist.
     """
 
     _leaf = True
@@ -217,7 +217,7 @@ class Concatenate(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
-        """Looks at the shapes."""
+        """Checks the input shapes."""
         if (
             not isinstance(input_shape, (list, tuple))
             or not input_shape
@@ -229,11 +229,11 @@ class Concatenate(Layer):
         self.compute_output_shape(input_shape)
 
     def call(self, inputs: Any) -> Tensor:
-        """The inputs joined."""
+        """Concatenates ``inputs``."""
         return tf.concat(inputs, self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the whole."""
+        """The shape of the concatenation."""
         shapes = [tuple(shape) for shape in input_shape]
         first = list(shapes[0])
         try:
@@ -259,7 +259,7 @@ class Concatenate(Layer):
         return tuple(first)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The masks joined; steps of inputs without one count."""
+        """The concatenated masks; all steps of an input without a mask count."""
         if previous_mask is None:
             return None
         given = checked_masks(inputs, previous_mask)
@@ -278,21 +278,21 @@ class Concatenate(Layer):
         return tf.reduce_any(tf.concat(found, self.axis), -1)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "axis": self.axis}
 
 
 class Dot(Layer):
-    """The products of two inputs along an axis of each, sample by sample.
+    """The dot products of two inputs along one axis of each, sample by sample.
 
     Args:
-        axes: the axis, or one for each input; not the batch's, 0.
-        normalize: whether vectors along it get the length 1 first, so that the results are cosines.
+        axes: one axis for both inputs, or a pair of axes; not the batch's axis, 0.
+        normalize: whether vectors along the axes are first scaled to length 1, so that the results are cosines.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: other than two inputs, inputs of rank 1, axes of different sizes, or the batch's axis.
-        IndexError: no such axis.
+        ValueError: there are not two inputs, an input has rank 1, the axes' sizes differ, or an axis is the batch's.
+        IndexError: an axis does not exist.
     """
 
     _leaf = True
@@ -326,7 +326,7 @@ class Dot(Layer):
         return first, second
 
     def build(self, input_shape: Any) -> None:
-        """Looks at the shapes."""
+        """Checks the input shapes."""
         if (
             not isinstance(input_shape, (list, tuple))
             or len(input_shape) != 2
@@ -344,7 +344,7 @@ class Dot(Layer):
             )
 
     def call(self, inputs: Any) -> Tensor:
-        """The products."""
+        """Computes the dot products."""
         x, y = inputs
         a, b = self._pair([x._array.shape, y._array.shape])
         if self.normalize:
@@ -358,7 +358,7 @@ class Dot(Layer):
         return tf.expand_dims(out, 1) if out.ndim == 1 else out
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The batch, what is left of the first input, and what is left of the second."""
+        """The batch, the remaining sizes of the first input, then the remaining sizes of the second input."""
         first, second = [list(shape) for shape in input_shape]
         a, b = self._pair([tuple(first), tuple(second)])
         del first[a], second[b]
@@ -366,11 +366,11 @@ class Dot(Layer):
         return found if len(found) > 1 else (*found, 1)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """None."""
+        """Returns None: the output has no mask."""
         return None
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
 
 

@@ -1,4 +1,4 @@
-"""``MultiHeadAttention``: queries look at keys and find values, in several heads at once."""
+"""``MultiHeadAttention``: attention of queries to keys and values, in several heads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fastgrad.tensor import Tensor
 
 
 class HeadsAttention(Layer):
-    """What ``MultiHeadAttention`` and ``GroupQueryAttention`` share: projections to heads, attention, projection back.
+    """The base of ``MultiHeadAttention`` and ``GroupQueryAttention``: projection to heads, attention, projection back.
 
     Subclasses set ``_heads``, ``_groups``, ``_depth``, ``_width`` (of a value), ``_output_sizes`` and ``_axes``.
     """
@@ -98,22 +98,22 @@ class HeadsAttention(Layer):
 
     @property
     def query_dense(self) -> HeadProjection:
-        """The projection of queries; AttributeError before the layer is built, as the next three."""
+        """The projection of queries; AttributeError before the layer is built."""
         return self._query_dense
 
     @property
     def key_dense(self) -> HeadProjection:
-        """The projection of keys."""
+        """The projection of keys; AttributeError before the layer is built."""
         return self._key_dense
 
     @property
     def value_dense(self) -> HeadProjection:
-        """The projection of values."""
+        """The projection of values; AttributeError before the layer is built."""
         return self._value_dense
 
     @property
     def output_dense(self) -> HeadProjection:
-        """The projection of what the heads have found."""
+        """The projection of the heads' results; AttributeError before the layer is built."""
         return self._output_dense
 
     def call(
@@ -129,18 +129,18 @@ class HeadsAttention(Layer):
         training: bool | None = None,
         use_causal_mask: bool = False,
     ) -> Any:
-        """What the queries find.
+        """Computes the attention of the queries to the keys and values.
 
         Args:
             query: (batch, ..., queries, features).
             value: (batch, ..., keys, features).
-            key: as ``value``, whose place it has if it is None.
-            query_mask, value_mask, key_mask: (batch, length), bool: which steps count.
-            attention_mask: (batch, queries, keys), or what broadcasts with it, or (batch, heads, queries, keys): which keys a
-                query sees.
-            return_attention_scores: whether the weights, (batch, heads, queries, keys), are given, too.
+            key: (batch, ..., keys, features); default ``value``.
+            query_mask, value_mask, key_mask: which steps count; (batch, length), bool.
+            attention_mask: which keys a query sees; (batch, queries, keys) or a shape that broadcasts with it, or
+                (batch, heads, queries, keys).
+            return_attention_scores: whether to return also the weights, (batch, heads, queries, keys).
             training: whether weights are dropped.
-            use_causal_mask: whether a query sees no key behind it.
+            use_causal_mask: whether a query does not see later keys.
         """
         key = value if key is None else key
         self._checked_shapes(query._array.shape, value._array.shape, key._array.shape)
@@ -175,7 +175,7 @@ class HeadsAttention(Layer):
     def compute_output_shape(  # type: ignore[override]  # of several inputs
         self, query_shape: Any, value_shape: Any, key_shape: Any = None
     ) -> tuple[int | None, ...]:
-        """The query's shape, but for the last size."""
+        """The query's shape; ``output_shape``, if given, replaces the last size."""
         self._checked_shapes(query_shape, value_shape, key_shape)
         return (*query_shape[:-1], *(self._output_sizes or query_shape[-1:]))
 
@@ -192,26 +192,26 @@ class MultiHeadAttention(HeadsAttention):
     """``softmax(Q K^T / sqrt(key_dim)) V`` in several heads, projected back (Vaswani et al. 2017).
 
     Args:
-        num_heads: how many.
+        num_heads: the number of heads.
         key_dim: the size of a query and of a key in a head.
-        value_dim: that of a value; default ``key_dim``.
-        dropout: the share of weights that are dropped in training.
+        value_dim: the size of a value in a head; default ``key_dim``.
+        dropout: the fraction of weights that are dropped in training.
         use_bias: whether the projections have biases.
-        output_shape: the last sizes of the output; default that of the query.
+        output_shape: the last sizes of the output; default: the query's last size.
         attention_axes: the axes that queries and keys run along; default all between the batch and the features.
-        sliding_window: how far a key may be from a query: fewer steps than so many.
+        sliding_window: the bound of the distance from a query to its keys: fewer steps than this number.
         flash_attention: kept for Keras's signature.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
             bias_constraint: of the projections.
-        use_gate: whether what heads find is multiplied with the sigmoid of another projection of the query.
+        use_gate: whether the heads' results are multiplied by the sigmoid of another projection of the query.
         seed: as in ``Dropout``.
         **kwargs: as in ``Layer``.
 
     Weights: ``query``, ``key``, ``value`` (features, heads, size) and ``attention_output`` (heads, value_dim, features), a kernel and
-    a bias each. Weights of attention are not kept in memory, unless the call returns them.
+    a bias each. Attention weights are kept in memory only if the call returns them.
 
     Raises:
-        ValueError: a number of heads or size that is no positive integer.
+        ValueError: the number of heads or a size is not a positive integer.
     """
 
     def __init__(
@@ -265,11 +265,11 @@ class MultiHeadAttention(HeadsAttention):
 
     @property
     def attention_axes(self) -> tuple[int, ...] | None:
-        """The axes that queries and keys run along; None for all before the layer is built."""
+        """The axes that queries and keys run along; None for the default before the layer is built."""
         return self._axes
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in ("num_heads", "key_dim", "value_dim")},
@@ -288,7 +288,7 @@ def check_positive(name: str, number: Any) -> None:
 
 
 def _together(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Heads (..., heads, size) as (batch, length, heads, size): the axes of attention are the length, others the batch."""
+    """Reshapes (..., heads, size) to (batch, length, heads, size): ``axes`` form the length, other axes the batch."""
     shape = x._array.shape
     others = [axis for axis in range(len(shape) - 2) if axis not in axes]
     order = [*others, *axes, len(shape) - 2, len(shape) - 1]
@@ -301,7 +301,7 @@ def _together(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def _apart(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
-    """The inverse of ``_together``, for the sizes of the other axes and of those of attention."""
+    """Inverts ``_together``; ``sizes`` are the sizes of the other axes, then of ``axes``."""
     rank = len(sizes)
     others = [axis for axis in range(rank) if axis not in axes]
     if rank > 2:
@@ -313,7 +313,7 @@ def _apart(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
 
 
 def _mask_by_heads(mask: Tensor, outer: list[int], heads: int, inner: list[list[int]]) -> Tensor:
-    """A mask (batch, queries, keys), or of fewer or more dimensions, as one that broadcasts with (batch, heads, queries, keys)."""
+    """Reshapes a mask (batch, queries, keys), or of another rank, to broadcast with (batch, heads, queries, keys)."""
     axes = len(inner[0])
     full = (*outer, heads, *inner[0], *inner[1])
     shape = list(mask._array.shape)

@@ -1,4 +1,4 @@
-"""Random noise while training: Gaussian, added or multiplied, and dropout that keeps mean and variance."""
+"""Random noise in training: Gaussian noise, added or multiplied, and dropout that keeps mean and variance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et
 
 
 class _Noise(Layer):
-    """What gives its input back but in training; its one number lies in [0, 1]."""
+    """The base of layers that add noise in training and return their input otherwise; the amount is in [0, 1]."""
 
     _leaf = True
     _argument = "rate"
@@ -57,7 +57,7 @@ class _Noise(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), self._argument: self._amount, "seed": self.seed}
 
 
@@ -83,10 +83,10 @@ class GaussianNoise(_Noise):
 
 
 class GaussianDropout(_Noise):
-    """In training, multiplies with normal noise of mean 1 and variance ``rate / (1 - rate)`` (Srivastava et al. 2014).
+    """In training, multiplies by normal noise of mean 1 and variance ``rate / (1 - rate)`` (Srivastava et al. 2014).
 
     Args:
-        rate: in [0, 1].
+        rate: the rate, in [0, 1].
         seed: as in ``Dropout``.
         **kwargs: as in ``Layer``.
 
@@ -102,13 +102,13 @@ class GaussianDropout(_Noise):
 
 
 class AlphaDropout(_Noise):
-    """Dropout for selu: in training, sets elements to what it gives far below zero, and keeps mean and variance.
+    """Dropout for selu: in training, sets elements to selu's limit at -infinity, and keeps mean and variance.
 
     (Klambauer et al. 2017, "Self-Normalizing Neural Networks".)
 
     Args:
-        rate: the share of elements, in [0, 1].
-        noise_shape: of the draws, broadcast with the input; None for its own sizes.
+        rate: the fraction of elements, in [0, 1].
+        noise_shape: the shape of the draws, which broadcasts with the input; None for the input's sizes.
         seed: as in ``Dropout``.
         **kwargs: as in ``Layer``.
 
@@ -128,5 +128,5 @@ class AlphaDropout(_Noise):
         return scale * (inputs * kept + low * (1 - kept)) - scale * low * rate
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "noise_shape": self.noise_shape}

@@ -1,4 +1,4 @@
-"""Pooling: the largest element or the mean of windows, or of all places."""
+"""Pooling: the largest element or the mean of windows, or of all positions."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from fastgrad.tensor import Tensor
 
 
 class _Pooling(Layer):
-    """Pooling of windows, each channel on its own.
+    """The base of layers that pool windows of each channel.
 
     Args:
-        pool_size: cells of a window, for each dimension or one for all.
-        strides: from a window to the next; default ``pool_size``.
+        pool_size: the window's size for each dimension, or one size for all.
+        strides: the distance between windows; default ``pool_size``.
         padding: ``"valid"`` or ``"same"``.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         name, **kwargs: as in ``Layer``.
 
-    Inputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes); so have outputs.
+    Inputs and outputs have shape (batch, *sizes, channels), with ``"channels_first"`` (batch, channels, *sizes).
 
     Raises:
-        ValueError: arguments that are no such numbers or names.
+        ValueError: an argument has another value.
     """
 
     _leaf = True
@@ -61,28 +61,28 @@ class _Pooling(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The pooled inputs."""
+        """Pools ``inputs``."""
         format = tensor_format(self.data_format, self.rank)
         pooled = type(self)._pool(inputs, self.pool_size, self.strides, self.padding.upper(), format)
         if not pooled._array.size:
-            self.compute_output_shape(inputs._array.shape)  # raises where windows are larger
+            self.compute_output_shape(inputs._array.shape)  # raises ValueError if windows are larger than the input
         return pooled
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        """The shape of the output; ValueError where windows are larger than the input."""
+        """The shape of the output; ValueError if windows are larger than the input."""
         sizes, channels = split_shape(input_shape, self.data_format)
         once = (1,) * self.rank
         counts = window_counts(sizes, self.pool_size, self.strides, self.padding, once, self.name)
         return joined_shape(input_shape[0], counts, channels, self.data_format)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         names = ("pool_size", "padding", "strides", "data_format")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 class _MaxPooling(_Pooling):
-    """The largest element of windows, which have 2 cells along each dimension unless something else is said."""
+    """The largest element of windows; the default window has size 2 along each dimension."""
 
     _pool = max_pool
 
@@ -117,31 +117,31 @@ class MaxPooling3D(_MaxPooling):
 
 
 class _AveragePooling(_Pooling):
-    """The mean of windows; what is outside of the input does not count."""
+    """The mean of windows; padding does not count."""
 
     _pool = avg_pool
 
 
 class AveragePooling1D(_AveragePooling):
-    """The mean of windows along one dimension, (batch, steps, channels); what is outside of the input does not count."""
+    """The mean of windows along one dimension, (batch, steps, channels); padding does not count."""
 
     rank = 1
 
 
 class AveragePooling2D(_AveragePooling):
-    """The mean of windows of images, (batch, height, width, channels); what is outside of the input does not count."""
+    """The mean of windows of images, (batch, height, width, channels); padding does not count."""
 
     rank = 2
 
 
 class AveragePooling3D(_AveragePooling):
-    """The mean of windows of volumes, (batch, depth, height, width, channels); what is outside does not count."""
+    """The mean of windows of volumes, (batch, depth, height, width, channels); padding does not count."""
 
     rank = 3
 
 
 class _GlobalPooling(Layer):
-    """Pooling of all places, each channel on its own.
+    """The base of layers that pool all positions of each channel.
 
     Args:
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
@@ -167,7 +167,7 @@ class _GlobalPooling(Layer):
         return list(range(first, first + self.rank))
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The pooled inputs."""
+        """Pools ``inputs``."""
         return type(self)._reduce(inputs, self._axes(), self.keepdims)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -178,7 +178,7 @@ class _GlobalPooling(Layer):
         return joined_shape(input_shape[0], (1,) * self.rank, channels, self.data_format)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
 
 
@@ -187,23 +187,23 @@ def _as_floats(x: Tensor) -> Tensor:
 
 
 class _GlobalAveragePooling(_GlobalPooling):
-    """The mean of all places, a float also of integers."""
+    """The mean of all positions; a float also for integer inputs."""
 
     _reduce = reduce_mean
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The pooled inputs."""
+        """Pools ``inputs``."""
         return super().call(_as_floats(inputs))
 
 
 class _GlobalMaxPooling(_GlobalPooling):
-    """The largest element of all places."""
+    """The largest element of all positions."""
 
     _reduce = reduce_max
 
 
 class GlobalAveragePooling1D(_GlobalAveragePooling):
-    """The mean of all steps, of those that the mask has if there is one."""
+    """The mean of all steps or, with a mask, of the steps where the mask is True."""
 
     rank = 1
 
@@ -212,7 +212,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         self.supports_masking = True
 
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
-        """The pooled inputs."""
+        """Pools ``inputs``."""
         if mask is None:
             return super().call(inputs)
         inputs = _as_floats(inputs)
@@ -222,18 +222,18 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         return reduce_sum(inputs * there, axis, self.keepdims) / reduce_sum(there, axis, self.keepdims)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """None: steps are gone."""
+        """Returns None: the output has no steps."""
         return None
 
 
 class GlobalAveragePooling2D(_GlobalAveragePooling):
-    """The mean of all places of images."""
+    """The mean of all positions of images."""
 
     rank = 2
 
 
 class GlobalAveragePooling3D(_GlobalAveragePooling):
-    """The mean of all places of volumes."""
+    """The mean of all positions of volumes."""
 
     rank = 3
 
@@ -245,18 +245,18 @@ class GlobalMaxPooling1D(_GlobalMaxPooling):
 
 
 class GlobalMaxPooling2D(_GlobalMaxPooling):
-    """The largest element of all places of images."""
+    """The largest element of all positions of images."""
 
     rank = 2
 
 
 class GlobalMaxPooling3D(_GlobalMaxPooling):
-    """The largest element of all places of volumes."""
+    """The largest element of all positions of volumes."""
 
     rank = 3
 
 
-# Keras's other names.
+# Keras's aliases.
 AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
 AvgPool3D = AveragePooling3D

@@ -1,4 +1,4 @@
-"""Layers for features as they are collected: numbers scaled and centred, categories encoded."""
+"""Preprocessing of raw features: scaled and centred numbers, encoded categories."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
 
 class Rescaling(Layer):
-    """``inputs * scale + offset``, in the layer's dtype also for integers.
+    """``inputs * scale + offset``, computed in the layer's dtype, also for integers.
 
     Args:
         scale, offset: numbers, or one for each channel.
@@ -31,7 +31,7 @@ class Rescaling(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The scaled inputs."""
+        """Scales ``inputs``."""
         scale, offset = [convert_to_tensor(value, self.compute_dtype) for value in (self.scale, self.offset)]
         if scale.ndim and settings.image_data_format() == "channels_first":
             scale = tf.reshape(scale, (*scale.shape, *(1,) * (3 - scale.ndim)))
@@ -42,7 +42,7 @@ class Rescaling(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {
             **super().get_config(),
             "scale": serialize_keras_object(self.scale),
@@ -51,23 +51,23 @@ class Rescaling(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The layer of which ``config`` is the ``get_config()``."""
+        """Makes the layer from ``config``, the result of ``get_config()``."""
         return cls(**{**config, **{name: deserialize_keras_object(config[name]) for name in ("scale", "offset")}})
 
 
 class Normalization(Layer):
-    """``(inputs - mean) / sqrt(variance)``, with mean and variance of features as given, or as ``adapt`` finds them in data.
+    """``(inputs - mean) / sqrt(variance)``, with a given mean and variance of each feature, or those from ``adapt``.
 
     Args:
-        axis: the axes whose positions have a mean each, the features; None for one mean of all numbers.
-        mean, variance: both or none, numbers or one for each feature.
-        invert: whether to go back: ``mean + inputs * sqrt(variance)``.
+        axis: the feature axes, whose positions have a mean each; None for one mean of all numbers.
+        mean, variance: both or none; a number, or one number for each feature.
+        invert: whether to compute the inverse, ``mean + inputs * sqrt(variance)``.
         **kwargs: as in ``Layer``.
 
-    Weights, unless mean and variance are given: ``mean``, ``variance``, ``count``; not trained.
+    Weights that are not trained, unless mean and variance are given: ``mean``, ``variance``, ``count``.
 
     Raises:
-        ValueError: one of mean and variance, other shapes, axes that the inputs don't have or whose size is unknown.
+        ValueError: only one of mean and variance is given, a shape does not fit, or an axis is missing or of unknown size.
     """
 
     _leaf = True
@@ -127,18 +127,18 @@ class Normalization(Layer):
 
     @property
     def variance(self) -> Tensor | None:
-        """The variances, as ``mean``."""
+        """The variances, of a shape that broadcasts with inputs; None before the layer is built."""
         return self._of_features(self.input_variance, "adapt_variance")
 
     def adapt(self, data: Any) -> None:
-        """Sets mean and variance to those of ``data``.
+        """Sets mean and variance to the mean and variance of ``data``.
 
         Args:
-            data: an array or tensor, a Dataset (also of pairs, whose first it takes), a ``PyDataset`` or other batches.
+            data: an array or tensor, a Dataset, a ``PyDataset`` or other batches; of a tuple, the first item counts.
 
         Raises:
-            TypeError: batches that are no arrays or tensors; nothing has changed.
-            ValueError: no data, or of another shape than the layer was built for; nothing has changed.
+            TypeError: a batch is not an array or tensor; the layer's statistics do not change.
+            ValueError: there is no data, or its shape does not fit the built layer; the statistics do not change.
         """
         total, squares, count = np.zeros(()), np.zeros(()), 0
         for batch in _batches(data):
@@ -152,7 +152,7 @@ class Normalization(Layer):
                 )
             reduced = tuple(axis for axis in range(batch.ndim) if axis not in self._kept)
             mean, variance = batch.mean(reduced, np.float64), batch.var(reduced, np.float64)
-            # Chan et al. 1979: means and sums of squares of two sets joined.
+            # Chan et al. 1979: merges the means and sums of squared deviations of two sets.
             more = batch.size // max(mean.size, 1)
             distance, count = mean - total, count + more
             squares = squares + variance * more + distance**2 * (more * (count - more) / max(count, 1))
@@ -164,7 +164,7 @@ class Normalization(Layer):
             self.adapt_variance.assign(squares / count)
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The normalised inputs."""
+        """Normalises ``inputs``."""
         x = tf.cast(inputs, self.compute_dtype)
         mean: Any = self.mean
         deviation = tf.maximum(tf.sqrt(self.variance), settings.epsilon())
@@ -175,13 +175,13 @@ class Normalization(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         values = {"mean": np.array(self.input_mean).tolist(), "variance": np.array(self.input_variance).tolist()}
         return {**super().get_config(), "axis": self.axis, "invert": self.invert, **values}
 
 
 def _batches(data: Any) -> Iterator[np.ndarray]:
-    """The arrays of inputs in ``data``."""
+    """Yields the input array of each batch in ``data``."""
     if isinstance(data, np.ndarray) or as_tensor_or_none(data) is not None:
         yield np.asarray(data)
         return
@@ -202,18 +202,18 @@ def _batches(data: Any) -> Iterator[np.ndarray]:
 
 
 class CategoryEncoding(Layer):
-    """Numbers of categories as rows of zeros and ones, or counts.
+    """Encodes category numbers as rows of zeros and ones, or of counts.
 
     Args:
-        num_tokens: how many categories there are.
+        num_tokens: the number of categories.
         output_mode: ``"one_hot"``: a row for each number; ``"multi_hot"``: a row for each sample, with ones at all its numbers;
-            ``"count"``: how often each is there.
+            ``"count"``: a row for each sample, with the number of occurrences of each category.
         sparse: must be False.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: another mode, no ``num_tokens``. (At a call: weights in another mode than ``"count"``.)
-        InvalidArgumentError: (at a call) a number outside [0, num_tokens).
+        ValueError: the mode is unknown, or ``num_tokens`` is missing. (At a call: weights in a mode other than ``"count"``.)
+        InvalidArgumentError: (at a call) a number is outside [0, num_tokens).
     """
 
     _leaf = True
@@ -238,11 +238,11 @@ class CategoryEncoding(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor, count_weights: Any = None) -> Tensor:
-        """The rows, of shape (..., num_tokens).
+        """Returns the encoded rows, of shape (..., num_tokens).
 
         Args:
             inputs: integers, (batch,), (batch, n) or more.
-            count_weights: with ``"count"``, what each number counts; of the shape of ``inputs``.
+            count_weights: the weight of each number in mode ``"count"``, of the shape of ``inputs``.
         """
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(
@@ -273,5 +273,5 @@ class CategoryEncoding(Layer):
         return (*shape[:-1], self.num_tokens)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}

@@ -33,7 +33,7 @@ class Identity(Layer):
 
 
 class Flatten(Layer):
-    """All dimensions but the first as one: (batch, a, b) becomes (batch, a * b).
+    """Joins all dimensions but the first: (batch, a, b) becomes (batch, a * b).
 
     Args:
         data_format: ``"channels_first"`` moves the channels to the end first; default ``image_data_format()``.
@@ -49,7 +49,7 @@ class Flatten(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """``inputs`` as a matrix."""
+        """Reshapes ``inputs`` to a matrix."""
         if self.data_format == "channels_first" and inputs.ndim > 2:
             inputs = tf.transpose(inputs, [0, *range(2, inputs.ndim), 1])
         shape = inputs._array.shape
@@ -61,12 +61,12 @@ class Flatten(Layer):
         return (input_shape[0], None if None in rest else math.prod(rest))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "data_format": self.data_format}
 
 
 class Reshape(Layer):
-    """All dimensions but the first take a new shape.
+    """Reshapes all dimensions but the first.
 
     Args:
         target_shape: without the batch; one size may be -1.
@@ -74,7 +74,7 @@ class Reshape(Layer):
 
     Raises:
         ValueError: ``target_shape`` has two -1, or another negative size.
-        TypeError: it is a text.
+        TypeError: ``target_shape`` is a string.
     """
 
     _leaf = True
@@ -92,7 +92,7 @@ class Reshape(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """``inputs`` of shape ``(batch, *target_shape)``; ValueError if the elements do not fit."""
+        """Reshapes ``inputs`` to ``(batch, *target_shape)``; ValueError if the number of elements does not fit."""
         shape = inputs._array.shape
         return TABLE["reshape"](inputs, shape=(shape[0], *self._resolved(shape[1:])))
 
@@ -113,19 +113,19 @@ class Reshape(Layer):
         return (input_shape[0], *self._resolved(tuple(input_shape[1:])))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "target_shape": self.target_shape}
 
 
 class Permute(Layer):
-    """All dimensions but the first in a new order.
+    """Transposes all dimensions but the first.
 
     Args:
-        dims: the order, counted from 1: ``(2, 1)`` swaps the two behind the batch.
+        dims: the order, counted from 1: ``(2, 1)`` swaps the two dimensions after the batch.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: ``dims`` is no order of 1, 2 ...
+        ValueError: ``dims`` is not a permutation of 1, 2 ...
     """
 
     _leaf = True
@@ -142,7 +142,7 @@ class Permute(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """``inputs`` transposed."""
+        """Transposes ``inputs``."""
         return tf.transpose(inputs, (0, *self.dims))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -150,19 +150,19 @@ class Permute(Layer):
         return (input_shape[0], *[input_shape[dim] for dim in self.dims])
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "dims": self.dims}
 
 
 class RepeatVector(Layer):
-    """Each row ``n`` times: (batch, features) becomes (batch, n, features).
+    """Repeats each row ``n`` times: (batch, features) becomes (batch, n, features).
 
     Args:
         n: a positive integer.
         **kwargs: as in ``Layer``.
 
     Raises:
-        TypeError, ValueError: ``n`` is no integer, or not positive.
+        TypeError, ValueError: ``n`` is not an integer, or is not positive.
     """
 
     _leaf = True
@@ -178,7 +178,7 @@ class RepeatVector(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """``inputs`` with a repeated dimension in the middle."""
+        """Repeats ``inputs`` along a new dimension in the middle."""
         rows, features = inputs._array.shape
         return tf.broadcast_to(tf.expand_dims(inputs, 1), (rows, self.n, features))
 
@@ -187,5 +187,5 @@ class RepeatVector(Layer):
         return (input_shape[0], self.n, input_shape[1])
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "n": self.n}

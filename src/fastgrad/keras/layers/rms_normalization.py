@@ -1,4 +1,4 @@
-"""``RMSNormalization``: features divided by the root of the mean of their squares."""
+"""``RMSNormalization``: divides features by the root of the mean of their squares."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RMSNormalization(Layer):
         epsilon: added to the mean of the squares.
         **kwargs: as in ``Layer``.
 
-    Weight: ``scale``, of the sizes of the axes in ascending order; it is multiplied along the last axes. Half-width inputs are
+    Weight: ``scale``, of the sizes of the axes in ascending order; it multiplies the last axes. 16-bit float inputs are
     computed in float32.
     """
 
@@ -44,7 +44,7 @@ class RMSNormalization(Layer):
         self.scale = self.add_weight(shape=shape, initializer="ones", name="scale")
 
     def call(self, x: Tensor) -> Tensor:
-        """The normalised inputs."""
+        """Normalises ``x``."""
         inputs, x = x, wide_float(x)
         squares = reduce_mean(square(x), axis=self.axis, keepdims=True)
         outputs = x * rsqrt(squares + self.epsilon) * cast(self.scale._read(), x.dtype)
@@ -55,5 +55,5 @@ class RMSNormalization(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}

@@ -12,14 +12,14 @@ from fastgrad.tensor import constant_tensor
 
 
 def is_shape(value: Any) -> bool:
-    """Whether ``value`` is one shape: a list or tuple of sizes, None for unknown ones."""
+    """True if ``value`` is one shape: a list or tuple of sizes, with None for unknown sizes."""
     return isinstance(value, (list, tuple)) and all(
         size is None or isinstance(size, (int, np.integer)) for size in value
     )
 
 
 def map_shapes(function: Callable[..., Any], *structures: Any) -> Any:
-    """``function`` on the corresponding shapes of structures that are alike."""
+    """Applies ``function`` to the corresponding shapes of ``structures``, which have the same nesting."""
     first = structures[0]
     if is_shape(first):
         return function(*[tuple(shape) for shape in structures])
@@ -39,19 +39,19 @@ def shapes_of(value: Any) -> Any:
 
 
 def zeros_of(shapes: Any, dtype: np.dtype, unknown: int) -> Any:
-    """Tensors of zeros of these shapes, with ``unknown`` in the place of None."""
+    """Tensors of zeros of nested ``shapes``; ``unknown`` replaces sizes of None."""
     return map_shapes(
         lambda shape: constant_tensor(np.zeros([unknown if n is None else n for n in shape], dtype)), shapes
     )
 
 
 def has_unknown(shapes: Any) -> bool:
-    """Whether some size is None."""
+    """True if a size in nested ``shapes`` is None."""
     found: list[bool] = []
     map_shapes(lambda shape: found.append(None in shape), shapes)
     return any(found)
 
 
 def common(first: Any, second: Any) -> Any:
-    """``first``, with None for the sizes in which ``second`` differs."""
+    """The shapes ``first``, with None for each size that differs in ``second``."""
     return map_shapes(lambda a, b: tuple(x if x == y else None for x, y in zip(a, b, strict=True)), first, second)

@@ -1,6 +1,6 @@
-"""Calls of layers on ``KerasTensor``s: nothing is computed, shapes are found, and the call is remembered.
+"""Calls of layers on ``KerasTensor``s, which infer shapes and dtypes and record each call as a ``Node``.
 
-A functional model is what lies between some of these tensors and others; see ``keras/models/functional.py``.
+A functional model consists of the nodes between its input and output tensors; see ``keras/models/functional.py``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fastgrad.tensor import Tensor, constant_tensor
 
 
 class _Restored(threading.local):
-    """The values that variables have before runs on zeros, of the runs that are going on."""
+    """The values of variables before each active run on zeros, by thread."""
 
     def __init__(self) -> None:
         self.runs: list[Saved] = []
@@ -33,7 +33,7 @@ _restored = _Restored()
 
 @contextlib.contextmanager
 def state_unchanged(layer: Any) -> Iterator[None]:
-    """Puts the variables of a layer back at the end: a run on zeros only shows shapes, though ``call`` may count or average."""
+    """Restores a layer's variables at exit, because ``call`` on zeros may update counts or averages."""
     saved = Saved(layer.variables)
     _restored.runs.append(saved)
     try:
@@ -44,19 +44,19 @@ def state_unchanged(layer: Any) -> Iterator[None]:
 
 
 def keep_new_state(layer: Any) -> None:
-    """Takes the variables of a layer that was built in a run on zeros among those that are put back."""
+    """Adds the variables of a layer built in a run on zeros to the variables that the run restores."""
     for saved in _restored.runs:
         for variable in layer.variables:
             saved.keep(variable)
 
 
 class History(NamedTuple):
-    """Where a KerasTensor comes from.
+    """The origin of a KerasTensor.
 
     Attributes:
         operation: the layer.
-        node_index: which of the layer's calls.
-        tensor_index: which of the call's results.
+        node_index: the index of the call among the layer's calls.
+        tensor_index: the index of the tensor among the call's results.
     """
 
     operation: Any
@@ -70,8 +70,8 @@ class Node:
     Attributes:
         operation: the layer.
         arguments: positional and keyword arguments.
-        inputs: the KerasTensors among them, in order.
-        outputs: the KerasTensors that it gave, in its structure.
+        inputs: the KerasTensors in ``arguments``, in order.
+        outputs: the resulting KerasTensors, in the structure of the layer's results.
     """
 
     def __init__(self, operation: Any, arguments: tuple[tuple[Any, ...], dict[str, Any]], outputs: Any) -> None:
@@ -86,32 +86,32 @@ class Node:
 
     @property
     def is_input(self) -> bool:
-        """Whether it is where a model begins."""
+        """True if a model begins at this node, because the node has no inputs."""
         return not self.inputs
 
     @classmethod
     def restore(cls, operation: Any, arguments: tuple[tuple[Any, ...], dict[str, Any]], outputs: Any) -> None:
-        """Makes the call again in a copy, unless another model of the copy has done it."""
+        """Recreates the node in a copy of a model, unless another model in the copy has already done so."""
         if nest.flatten(outputs)[0]._keras_history is None:
             cls(operation, arguments, outputs)
 
 
 class KerasTensor:
-    """A stand-in for a tensor of which only shape and dtype are known.
+    """A symbolic tensor: a shape and a dtype without values.
 
     Args:
-        shape: with the batch; None for unknown sizes.
-        dtype: default ``floatx()``.
+        shape: the shape with the batch; None for unknown sizes.
+        dtype: the dtype; default ``floatx()``.
         sparse, ragged: False; only dense tensors can be symbolic.
-        record_history: for Keras's signature.
-        name: default ``keras_tensor``, numbered.
+        record_history: kept for Keras's signature.
+        name: the name; default ``keras_tensor``, numbered.
 
     Attributes:
-        shape, dtype, name: as given; the dtype by its name.
+        shape, dtype, name: the arguments; ``dtype`` is the dtype's name.
     """
 
     is_keras_tensor = True
-    __array_priority__ = 1000  # NumPy's operators leave the work to ours
+    __array_priority__ = 1000  # NumPy's operators then defer to KerasTensor's
 
     sparse = ragged = False
 
@@ -132,7 +132,7 @@ class KerasTensor:
         self._keras_history: History | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy is the result of a call again when the model that has the call is copied with it."""
+        """The state without the history; a copy of the model that has the call restores the history."""
         return {**self.__dict__, "_keras_history": None}
 
     @property
@@ -157,13 +157,13 @@ class KerasTensor:
 
 
 class OfFirstCall:
-    """An attribute of layers that follows from their first call on KerasTensors, unless the layer sets one of that name.
+    """A layer attribute derived from the first call on KerasTensors, unless the layer sets an attribute of that name.
 
     Args:
-        what: what it is.
+        what: the documentation of the attribute.
 
     Raises:
-        AttributeError: the layer was not called on any.
+        AttributeError: the layer was never called on KerasTensors.
     """
 
     def __init__(self, what: str) -> None:
@@ -200,7 +200,7 @@ def keras_tensors(structure: Any) -> list[KerasTensor]:
 
 
 def mapped(structure: Any, function: Callable[[KerasTensor], Any]) -> Any:
-    """Nested arguments with ``function`` of their KerasTensors in their place."""
+    """Applies ``function`` to each KerasTensor in nested arguments; keeps the structure and the other values."""
     if isinstance(structure, KerasTensor):
         return function(structure)
     if isinstance(structure, dict):
@@ -212,7 +212,7 @@ def mapped(structure: Any, function: Callable[[KerasTensor], Any]) -> Any:
 
 
 def symbolic_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Calls a layer on KerasTensors: builds it, and gives KerasTensors of the results' shapes and dtypes."""
+    """Calls a layer on KerasTensors: builds the layer, records a node and returns KerasTensors for the results."""
     if layer._has_spec_rule():
         if not layer.built:
             _build(layer, args, kwargs)
@@ -224,7 +224,7 @@ def symbolic_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 
 def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Builds a layer for KerasTensors; it is only run if nothing else can make its weights."""
+    """Builds a layer for KerasTensors; runs the layer only if nothing else can make its weights."""
     if args and (layer._builds_from_shape() or not layer._builds_at_a_call()):
         layer.build(_as_lists(mapped(args[0], lambda x: x.shape)))
     else:
@@ -232,7 +232,7 @@ def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
 
 
 def output_spec(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """KerasTensors with the shapes and dtypes of a layer's results; builds the layer, and records no call."""
+    """Returns KerasTensors with the shapes and dtypes of a layer's results; builds the layer, but records no node."""
     if layer._input_spec is not None:
         check_inputs(layer._input_spec, args[0] if args else next(iter(kwargs.values())), layer.name)
     shapes = mapped(args, lambda x: x.shape)
@@ -242,20 +242,20 @@ def output_spec(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     if outputs is None:
         outputs = _by_running(layer, args, kwargs)
     graph = layer.__dict__.get("_graph")
-    if graph is not None:  # values have no list around an only output, KerasTensors have
+    if graph is not None:  # a run returns a single output without its list; KerasTensors keep the list
         outputs = nest.pack_sequence_as(graph.outputs, nest.flatten(outputs))
     return outputs
 
 
 def _as_lists(shapes: Any) -> Any:
-    """Nested shapes, tuples of them as lists, as ``build`` takes them."""
+    """Converts tuples of shapes to lists in nested shapes, as ``build`` takes them."""
     if isinstance(shapes, dict):
         return {key: _as_lists(value) for key, value in shapes.items()}
     return shapes if is_shape(shapes) else [_as_lists(value) for value in shapes]
 
 
 def _by_rule(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The outputs by the layer's own ``compute_output_shape``; None where it has none, or there are no floats."""
+    """The outputs by an overridden ``compute_output_shape`` for one input of the float compute dtype; else None."""
     if not layer._has_output_rule() or len(args) != 1 or not isinstance(args[0], KerasTensor) or keras_tensors(kwargs):
         return None
     if "float" not in args[0].dtype or args[0].dtype != layer.compute_dtype:
@@ -265,7 +265,7 @@ def _by_rule(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _by_running(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The outputs by running the layer on zeros: twice, where sizes are unknown."""
+    """The outputs from a run on zeros; with unknown sizes, from two runs, which replace them by 2 and by 3."""
 
     def run(unknown: int) -> Any:
         def zeros(x: KerasTensor) -> Tensor:

@@ -12,14 +12,14 @@ from fastgrad.tensor import Tensor
 
 
 class TimeDistributed(Wrapper):
-    """Applies a layer to each time step of inputs of shape (batch, time, ...), as if each were a batch of its own.
+    """Applies a layer to each time step of inputs of shape (batch, time, ...), each step as a batch.
 
     Args:
         layer: the layer.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: ``layer`` is none. (At a call: inputs of rank 2 or less, a mask that does not fit them.)
+        ValueError: ``layer`` is not a layer. (At a call: the inputs' rank is 2 or less, or the mask does not fit them.)
     """
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:
@@ -39,11 +39,11 @@ class TimeDistributed(Wrapper):
         return (input_shape[0], *input_shape[2:])
 
     def build(self, input_shape: Any = None) -> None:
-        """Builds the layer for one time step."""
+        """Builds the wrapped layer for one time step."""
         super().build(self._step_shape(input_shape))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """(batch, time, ...): the layer's shape for one time step, with the time put in."""
+        """The wrapped layer's output shape for one time step, with the time axis inserted: (batch, time, ...)."""
         found = self.layer.compute_output_shape(self._step_shape(input_shape))
         return (found[0], input_shape[1], *found[1:])
 

@@ -1,4 +1,4 @@
-"""``UnitNormalization``: inputs brought to length 1."""
+"""``UnitNormalization``: scales inputs to length 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastgrad.tensor import Tensor
 
 
 class UnitNormalization(Layer):
-    """``x / sqrt(sum(x^2))`` over some axes; numbers whose root is below 1e-12 are divided by that.
+    """``x / sqrt(sum(x^2))`` over some axes; a root below 1e-12 is replaced by 1e-12.
 
     Args:
         axis: an axis or a list of axes.
@@ -36,7 +36,7 @@ class UnitNormalization(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The normalised inputs."""
+        """Normalises ``inputs``."""
         return inputs * rsqrt(maximum(reduce_sum(square(inputs), axis=self.axis, keepdims=True), 1e-24))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -44,5 +44,5 @@ class UnitNormalization(Layer):
         return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "axis": self.axis}

@@ -1,4 +1,4 @@
-"""Layers that make images and sequences larger, by repeated or interpolated elements."""
+"""Upsampling of sequences, images and volumes, by repeated or interpolated elements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INTERPOLATIONS = ("bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
 
 
 class _UpSampling(Layer):
-    """Repeated elements along the spatial dimensions."""
+    """The base of upsampling layers, which repeats elements along the spatial dimensions."""
 
     _leaf = True
     rank = 0
@@ -33,7 +33,7 @@ class _UpSampling(Layer):
         self._build_at_init()
 
     def call(self, inputs: Tensor) -> Tensor:
-        """The larger ``inputs``; integers between others are rounded once."""
+        """Enlarges ``inputs``; interpolated integers are rounded once."""
         first = 2 if self.data_format == "channels_first" else 1
         x = wide_float(inputs) if self._interpolates else inputs
         for axis, times in enumerate(self._times, first):
@@ -56,19 +56,20 @@ class _UpSampling(Layer):
         return joined_shape(input_shape[0], grown, channels, self.data_format)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "size": self.size}
 
 
 class UpSampling1D(_UpSampling):
-    """Each step of (batch, steps, channels) ``size`` times.
+    """Repeats each step of (batch, steps, channels) ``size`` times.
 
     Args:
-        size: how often.
+        size: the number of repetitions.
         **kwargs: as in ``Layer``.
 
     Raises:
-        TypeError: ``size`` is no integer. ValueError: it is not positive.
+        TypeError: ``size`` is not an integer.
+        ValueError: ``size`` is not positive.
     """
 
     rank = 1
@@ -80,17 +81,17 @@ class UpSampling1D(_UpSampling):
 
 
 class UpSampling2D(_UpSampling):
-    """Images (batch, height, width, channels) with ``size`` times as many rows and columns.
+    """Enlarges images (batch, height, width, channels) to ``size`` times as many rows and columns.
 
     Args:
-        size: for height and width, or one number for both.
+        size: the factors for height and width, or one factor for both.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         interpolation: ``"nearest"``, or ``"bilinear"``, ``"bicubic"``, ``"lanczos3"`` or ``"lanczos5"`` between the centres of
-            the next elements.
+            neighbouring elements.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: another interpolation.
+        ValueError: ``interpolation`` is unknown.
     """
 
     rank = 2
@@ -116,15 +117,15 @@ class UpSampling2D(_UpSampling):
         return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "data_format": self.data_format, "interpolation": self.interpolation}
 
 
 class UpSampling3D(_UpSampling):
-    """Volumes (batch, depth, height, width, channels) with ``size`` times as many elements along each dimension.
+    """Enlarges volumes (batch, depth, height, width, channels) ``size`` times along each dimension.
 
     Args:
-        size: for the three dimensions, or one number for all.
+        size: the factors for the three dimensions, or one factor for all.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         **kwargs: as in ``Layer``.
     """
@@ -136,5 +137,5 @@ class UpSampling3D(_UpSampling):
         self.data_format = standardize_data_format(data_format)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """The constructor arguments by name."""
         return {**super().get_config(), "data_format": self.data_format}

@@ -1,4 +1,4 @@
-"""What a layer owns: its weights and layers, in the order in which they were made, and their values."""
+"""``WeightOwner``: the weights and sublayers of a layer, in the order of their creation, and their values."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fastgrad.tensor import as_tensor_or_none
 from fastgrad.variable import Variable
 
 _UNOWNED = frozenset(["_arguments", "_build_shapes", "_input_shape_arg"])
-"""Attributes whose lists and dicts stay as they are."""
+"""Attributes whose lists and dicts the layer neither owns nor replaces."""
 
 
 class WeightOwner(Owner):
-    """The part of ``Layer`` that knows its weights and sublayers."""
+    """The part of ``Layer`` that tracks weights and sublayers."""
 
     name: str
     built: bool
@@ -67,12 +67,12 @@ class WeightOwner(Owner):
             self._placed()
 
     def _placed(self) -> None:
-        if not self._building:  # else at its end
+        if not self._building:  # ``_finish_build`` does it once, after ``build``
             Owner._placed(self)
 
     @property
     def trainable(self) -> bool:
-        """Whether the weights are trained; setting it sets that of all sublayers and their weights."""
+        """Whether the weights are trained. Setting it also sets ``trainable`` of all weights and sublayers."""
         return self._trainable
 
     @trainable.setter
@@ -87,7 +87,7 @@ class WeightOwner(Owner):
 
     @property
     def weights(self) -> list[Any]:
-        """All weights: its own, trainable ones first, then those of its layers in the order in which they were set."""
+        """All weights: the layer's own, trainable weights first, then its sublayers' in the order of assignment."""
         cached = self._cached_lists.get("all")
         if cached is None or cached[0] != changes[0]:
             found: dict[int, Any] = {id(v): v for v in (*self._trainable_own, *self._other_own)}
@@ -99,7 +99,7 @@ class WeightOwner(Owner):
 
     @property
     def variables(self) -> list[Any]:
-        """All weights; those of metrics are not among them."""
+        """All weights, without the variables of metrics."""
         return self.weights
 
     @property
@@ -128,7 +128,7 @@ class WeightOwner(Owner):
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics set as attributes, here and in its layers."""
+        """The metrics that are attributes of the layer or of its sublayers."""
         return [*self._submetrics, *[metric for layer in self._sublayers for metric in layer.metrics]]
 
     @property
@@ -137,9 +137,9 @@ class WeightOwner(Owner):
         return [variable for metric in self.metrics for variable in metric.variables]
 
     def _recorded_settings(self) -> list[Any]:
-        """What a recorded program depends on besides values of weights: plain attributes, dtypes, and which weights are trained.
+        """The guarded settings of a recorded program: plain attributes, dtypes, and which weights are trained.
 
-        Attributes that subclasses of the user's read are looked at one by one, as the names that they are.
+        Plain attributes of a user's subclass are not listed: the recording guards each attribute that the code reads.
         """
         found: list[Any] = []
         for layer in self._flatten_layers():
@@ -150,11 +150,11 @@ class WeightOwner(Owner):
         return found
 
     def _recorded_parts(self) -> list[Any]:
-        """The layers whose ``call`` may be the user's."""
+        """The layers whose ``call`` may be user code."""
         return self._flatten_layers()
 
     def _flatten_layers(self) -> list[Any]:
-        """The layer itself and all layers inside, outermost first."""
+        """The layer and all its nested sublayers, outermost first."""
         found: dict[int, Any] = {id(self): self}
         for layer in self._sublayers:
             for inner in layer._flatten_layers():
@@ -162,17 +162,17 @@ class WeightOwner(Owner):
         return list(found.values())
 
     def get_weights(self) -> list[np.ndarray]:
-        """The values of ``weights``, as arrays of their own."""
+        """Copies of the values of ``weights``, as arrays."""
         return [variable.numpy() for variable in self.weights]
 
     def set_weights(self, weights: Any) -> None:
-        """Gives all weights new values, or none if one does not fit.
+        """Assigns new values to all weights; if one value does not fit, no weight changes.
 
         Args:
-            weights: as from ``get_weights``.
+            weights: the arrays, as ``get_weights`` returns them.
 
         Raises:
-            ValueError: another number of values, or one of another shape.
+            ValueError: the number of values or the shape of a value is wrong.
         """
         if not isinstance(weights, Iterable):
             raise TypeError(f"Layer '{self.name}': set_weights takes a list of arrays, got {weights!r}.")
@@ -205,18 +205,18 @@ class WeightOwner(Owner):
         return sum(variable._array.size for variable in self.weights)
 
     def save_own_variables(self, store: Any) -> None:
-        """Puts the layer's own weights, not those of its layers, into a dict: ``"0"``, ``"1"`` ...
+        """Writes the layer's own weights, without the sublayers' weights, to ``store``: ``"0"``, ``"1"`` and so on.
 
-        ``.keras`` and ``.weights.h5`` files hold what a subclass puts there in its place: arrays under names of its choice.
+        A subclass may write other arrays under other names; ``.keras`` and ``.weights.h5`` files then hold these.
         """
         for position, variable in enumerate((*self._trainable_own, *self._other_own)):
             store[str(position)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
-        """Takes the layer's own weights from what ``save_own_variables`` stored.
+        """Assigns the layer's own weights from ``store``, as ``save_own_variables`` wrote it.
 
         Raises:
-            ValueError: another number of values, or one of another shape; nothing has changed.
+            ValueError: the number of values or the shape of a value is wrong; no weight changes.
         """
         own = [*self._trainable_own, *self._other_own]
         if len(store.keys()) != len(own):
@@ -232,7 +232,7 @@ class WeightOwner(Owner):
     # ---- names in files --------------------------------------------------------------------------
 
     def _saved_variables(self) -> dict[str, Variable]:
-        """The layer's own variables by their names in files: a weight's name, a variable's attribute and place, else a number."""
+        """The layer's own variables by name in files: a weight's given name, the attribute path, or the position."""
         attributes = {
             id(value): name for name, value in self._within_attributes(lambda value: isinstance(value, Variable))
         }
@@ -244,7 +244,7 @@ class WeightOwner(Owner):
         return found
 
     def _saved_children(self) -> dict[str, Any]:
-        """The sublayers by their names in files: the attribute, and in lists and dicts the position or key."""
+        """The sublayers by name in files: the attribute, and inside lists and dicts also the position or key."""
         found: dict[str, Any] = {}
         for name, value in self.__dict__.items():
             if name not in _STORES:
@@ -256,7 +256,7 @@ class WeightOwner(Owner):
         return found
 
     def _saved_in_checkpoints(self) -> dict[str, Any]:
-        """What checkpoints save and files of weights do not: random generators, optimizers, modules, iterators."""
+        """The objects in checkpoints but not in weight files: random generators, optimizers, modules, iterators."""
         return by_name((name.lstrip("_"), value) for name, value in self._within_attributes(_is_no_weight))
 
     def _within_attributes(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""The arguments of layers whose windows slide, checked, and the shapes that follow from them."""
+"""Argument checks and output shapes of layers with sliding windows."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Shape = tuple[int | None, ...]
 
 
 def numbers(value: Any, rank: int, name: str, least: int = 1) -> tuple[int, ...]:
-    """One whole number for each spatial dimension.
+    """Returns one integer for each spatial dimension.
 
     Args:
-        value: one number, or as many as ``rank``.
-        rank: how many spatial dimensions there are.
-        name: of the argument, for the error.
-        least: the smallest number that is allowed.
+        value: one number, or ``rank`` numbers.
+        rank: the number of spatial dimensions.
+        name: the argument's name, for the error.
+        least: the smallest allowed number.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: ``value`` has another form.
     """
     found = (value,) * rank if isinstance(value, int) else value
     try:
@@ -36,7 +36,7 @@ def numbers(value: Any, rank: int, name: str, least: int = 1) -> tuple[int, ...]
 
 
 def padding_name(value: Any, causal: bool = False) -> str:
-    """``"valid"``, ``"same"`` or, where that is allowed, ``"causal"``; ValueError for anything else."""
+    """Returns ``"valid"``, ``"same"`` or, if ``causal``, ``"causal"``; ValueError for other values."""
     allowed = {"valid", "same", "causal"} if causal else {"valid", "same"}
     name = value.lower() if isinstance(value, str) else value
     if name not in allowed:
@@ -45,24 +45,24 @@ def padding_name(value: Any, causal: bool = False) -> str:
 
 
 def tensor_format(data_format: str, rank: int) -> str:
-    """TensorFlow's name of a data format, ``"NHWC"`` and its kin."""
+    """TensorFlow's name of a data format, such as ``"NHWC"``."""
     return FORMATS[rank][data_format == "channels_first"]
 
 
 def split_shape(shape: Sequence[int | None], data_format: str) -> tuple[Shape, int | None]:
-    """The spatial sizes of a shape, and its channels."""
+    """Splits a shape into its spatial sizes and its number of channels."""
     return (tuple(shape[2:]), shape[1]) if data_format == "channels_first" else (tuple(shape[1:-1]), shape[-1])
 
 
 def joined_shape(batch: int | None, sizes: Sequence[int | None], channels: int | None, data_format: str) -> Shape:
-    """A whole shape."""
+    """Joins batch, spatial sizes and channels into a shape."""
     return (batch, channels, *sizes) if data_format == "channels_first" else (batch, *sizes, channels)
 
 
 def window_counts(
     sizes: Shape, cells: Sequence[int], strides: Sequence[int], padding: str, dilations: Sequence[int], owner: str
 ) -> Shape:
-    """How many windows there are along each dimension, None where its size is None.
+    """The number of windows along each dimension; None for a dimension of unknown size.
 
     Raises:
         ValueError: a window is larger than the input.

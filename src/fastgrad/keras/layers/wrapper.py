@@ -9,14 +9,14 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 
 
 class Wrapper(Layer):
-    """The base of layers that change how another one is used; subclasses write ``call``.
+    """The base of layers that change how another layer is used; subclasses write ``call``.
 
     Args:
-        layer: the other one.
+        layer: the wrapped layer.
         **kwargs: as in ``Layer``.
 
     Raises:
-        ValueError: ``layer`` is none.
+        ValueError: ``layer`` is not a layer.
     """
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:
@@ -29,17 +29,17 @@ class Wrapper(Layer):
         self.layer = layer
 
     def build(self, input_shape: Any = None) -> None:
-        """Builds the layer inside."""
+        """Builds the wrapped layer."""
         if not self.layer.built:
             self.layer.build(input_shape)
             self.layer.built = True
 
     def get_config(self) -> dict[str, Any]:
-        """The configuration of the layer inside."""
+        """The configuration, with that of the wrapped layer."""
         return {**super().get_config(), "layer": serialize_keras_object(self.layer)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """The layer of which ``config`` is the ``get_config()``, with new weights."""
+        """Makes the layer from ``config``, the result of ``get_config()``, with new weights."""
         config = dict(config)
         return cls(deserialize_keras_object(config.pop("layer"), custom_objects), **config)

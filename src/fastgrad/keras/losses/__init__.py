@@ -1,4 +1,4 @@
-"""``keras.losses``, also ``tf.losses``. The functions of regression have their short names here (``mse``), as in TensorFlow."""
+"""``keras.losses``, also ``tf.losses``. Regression functions also have short names (``mse``), as in TensorFlow."""
 
 from typing import Any as _Any
 
@@ -70,24 +70,24 @@ ALL: dict[str, _Any] = {
 
 
 def serialize(loss: _Any) -> _Any:
-    """The configuration of a loss or loss function, as plain values."""
+    """Returns the configuration of a loss or loss function as plain values."""
     return _serialize(loss)
 
 
 def deserialize(name: _Any, custom_objects: dict[str, _Any] | None = None) -> _Any:
-    """The loss of a configuration or name."""
+    """Returns the loss of a configuration or name."""
     return _deserialize(name, custom_objects, module_objects=ALL)
 
 
 def get(identifier: _Any) -> _Any:
-    """A loss.
+    """Returns a loss or loss function.
 
     Args:
         identifier: a loss, a function of labels and predictions, a name (``"mse"``, ``"MeanSquaredError"``), a
             configuration, or None.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: ``identifier`` is none of these.
     """
     return None if identifier is None else _resolved(identifier, ALL, "loss")
 

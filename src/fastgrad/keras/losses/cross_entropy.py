@@ -1,4 +1,4 @@
-"""Cross-entropies. What ``keras.activations.softmax`` and ``sigmoid`` return remembers its logits, and these are used."""
+"""Cross-entropies. They use the logits that results of ``keras.activations.softmax`` and ``sigmoid`` remember."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastgrad.tensor import Tensor
 
 
 def _logits_of(name: str, activation: str, y_pred: Tensor, from_logits: bool) -> tuple[Tensor, bool]:
-    """The logits that probabilities were computed from, if they are known."""
+    """Returns the logits that ``y_pred`` was computed from, else ``y_pred``; and whether the result is logits."""
     logits = getattr(y_pred, "_logits", None)
     if logits is None:
         return y_pred, from_logits
@@ -51,7 +51,7 @@ def _both(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
 
 
 def _classes(name: str, y_true: Any, y_pred: Any, label_smoothing: float, axis: int) -> tuple[Tensor, Tensor]:
-    """One-hot labels, smoothed, and predictions."""
+    """Returns smoothed one-hot labels, and predictions."""
     _check_axis(axis)
     labels, predictions = _both(y_true, y_pred)
     if predictions.ndim and predictions._array.shape[-1] == 1:
@@ -74,9 +74,9 @@ def categorical_crossentropy(
 
     Args:
         y_true: distributions (one-hot labels), of the shape of ``y_pred``.
-        y_pred: probabilities, which are divided by their sum and clipped to [``epsilon()``, 1 - ``epsilon()``]; or logits.
-        from_logits: which of the two.
-        label_smoothing: this part of each label is spread evenly over all classes.
+        y_pred: logits, or probabilities, which are divided by their sum and clipped to [``epsilon()``, 1 - ``epsilon()``].
+        from_logits: True if ``y_pred`` holds logits.
+        label_smoothing: this fraction of each label is spread evenly over all classes.
         axis: the axis of the classes.
 
     Returns:
@@ -116,8 +116,8 @@ def categorical_focal_crossentropy(
 
     Args:
         y_true, y_pred, from_logits, label_smoothing, axis: as in ``categorical_crossentropy``.
-        alpha: a factor, or one a class.
-        gamma: how much less the easy samples count.
+        alpha: a factor, or one per class.
+        gamma: the exponent that reduces the weight of easy samples.
     """
     factor: Any = alpha
     if factor is None or isinstance(factor, (str, bytes)):
@@ -135,18 +135,18 @@ def sparse_categorical_crossentropy(
     """``-log(y_pred[y_true])``.
 
     Args:
-        y_true: class numbers, of the shape of ``y_pred`` without the last dimension, or with 1 in its place.
-        y_pred: probabilities (clipped to [``epsilon()``, 1 - ``epsilon()``] and divided by their sum) or logits.
-        from_logits: which of the two.
-        ignore_class: labels of this number have loss 0, and the mask of the result leaves them out.
-        axis: the last.
+        y_true: class numbers; the shape of ``y_pred`` without the last dimension, or with 1 in its place.
+        y_pred: logits, or probabilities, which are clipped to [``epsilon()``, 1 - ``epsilon()``] and divided by their sum.
+        from_logits: True if ``y_pred`` holds logits.
+        ignore_class: labels of this class have loss 0, and the mask of the result excludes them.
+        axis: the last axis.
 
     Returns:
         The losses, of the shape of ``y_true``.
 
     Raises:
-        ValueError: the shapes do not go together, or another axis.
-        InvalidArgumentError: a label that is no class.
+        ValueError: the shapes do not match, or another axis.
+        InvalidArgumentError: a label is not a class.
     """
     predictions, labels = as_tensor(y_pred, None), as_tensor(y_true, None)
     rank = predictions.ndim
@@ -190,9 +190,9 @@ def binary_crossentropy(
 
     Args:
         y_true: labels in [0, 1], of the shape of ``y_pred``.
-        y_pred: probabilities, which are clipped to [``epsilon()``, 1 - ``epsilon()``]; or logits.
-        from_logits: which of the two.
-        label_smoothing: labels are moved towards 1/2 by this part.
+        y_pred: logits, or probabilities, which are clipped to [``epsilon()``, 1 - ``epsilon()``].
+        from_logits: True if ``y_pred`` holds logits.
+        label_smoothing: labels move towards 1/2 by this fraction.
         axis: the axis of the mean.
 
     Returns:
@@ -232,13 +232,13 @@ def binary_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> Tensor:
-    """``binary_crossentropy`` times ``(1 - p)**gamma``, ``p`` the probability of the label (Lin et al. 2018).
+    """``binary_crossentropy`` times ``(1 - p)**gamma``, where ``p`` is the probability of the label (Lin et al. 2018).
 
     Args:
         y_true, y_pred, from_logits, label_smoothing, axis: as in ``binary_crossentropy``.
-        apply_class_balancing: whether class 1 is weighted by ``alpha``, class 0 by ``1 - alpha``.
-        alpha: see there.
-        gamma: how much less the easy samples count.
+        apply_class_balancing: whether to weight class 1 by ``alpha`` and class 0 by ``1 - alpha``.
+        alpha: the weight of class 1 with ``apply_class_balancing``.
+        gamma: the exponent that reduces the weight of easy samples.
     """
     labels, predictions = _smoothed(y_true, y_pred, label_smoothing)
     if from_logits:
@@ -251,7 +251,7 @@ def binary_focal_crossentropy(
 
 
 class BinaryCrossentropy(NamedLoss):
-    """``binary_crossentropy``, reduced; its options as there, the other arguments as ``Loss``, here and below."""
+    """``binary_crossentropy``, reduced; in this module, arguments are those of the function and of ``Loss``."""
 
     _options = ("from_logits", "label_smoothing", "axis")
 
@@ -366,12 +366,12 @@ class SparseCategoricalCrossentropy(NamedLoss):
 
 
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Tensor:
-    """``(1 - p^q) / q`` of the probability ``p`` of the right class: less sensitive to wrong labels (Zhang, Sabuncu 2018).
+    """``(1 - p^q) / q``, with the probability ``p`` of the right class: robust to wrong labels (Zhang, Sabuncu 2018).
 
     Args:
         y_true: class numbers, shape (...).
         y_pred: probabilities, shape (..., classes).
-        q: in (0, 1): near 0 as a cross-entropy, at 1 an absolute error.
+        q: in (0, 1); the loss is close to a cross-entropy near 0, and an absolute error at 1.
     """
     predictions = as_tensor(y_pred, None)
     labels = tf.one_hot(as_tensor(y_true, tf.int64), predictions.shape[-1], dtype=predictions.dtype)
@@ -379,7 +379,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
 
 
 class CategoricalGeneralizedCrossEntropy(NamedLoss):
-    """``categorical_generalized_cross_entropy``, reduced; ``q`` as there, else as ``Loss``; ValueError if it is not in (0, 1)."""
+    """``categorical_generalized_cross_entropy``, reduced; other arguments as ``Loss``; ValueError unless 0 < q < 1."""
 
     _options = ("q",)
     _keeps_integer_labels = True

@@ -19,7 +19,7 @@ _REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_w
 
 
 def as_tensor(value: Any, dtype: DType | None) -> Tensor:
-    """``value`` as a tensor of ``dtype``, cast if it must be; None keeps the dtype that it has."""
+    """Returns ``value`` as a tensor, cast to ``dtype`` if needed; None keeps its dtype."""
     tensor = as_tensor_or_none(value)
     if tensor is None:
         tensor = tf.convert_to_tensor(value, dtype if isinstance(value, np.ndarray) else None, dtype_hint=dtype)
@@ -32,7 +32,7 @@ def holds_arrays(structure: Any) -> bool:
 
 
 def same_rank(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Both with one rank, where they differ by a last dimension of 1: it is dropped, or given to a vector."""
+    """Returns both with one rank: if they differ by a last dimension of 1, drops it, or adds it to a vector."""
     ranks = x._array.ndim, y._array.ndim
     if ranks[0] == ranks[1] + 1 and x._array.shape[-1] == 1:
         return (x, tf.expand_dims(y, -1)) if ranks[1] == 1 else (tf.squeeze(x, -1), y)
@@ -42,7 +42,7 @@ def same_rank(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def labels_and_predictions(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
-    """Both as tensors of the dtype of ``y_pred`` (``floatx()`` for integers) and of one rank."""
+    """Returns both as tensors of one rank, in the dtype of ``y_pred`` (``floatx()`` for integers)."""
     predictions = as_tensor(y_pred, None)
     if not predictions.dtype.is_floating:
         predictions = tf.cast(predictions, settings.default_dtype())
@@ -59,13 +59,13 @@ class Reduction:
 
 
 class Loss:
-    """The base of losses: subclasses write ``call(y_true, y_pred)``, which gives one loss a sample.
+    """The base of losses: subclasses define ``call(y_true, y_pred)``, which returns one loss per sample.
 
     Args:
         name: default the class's name, numbered.
-        reduction: ``"sum_over_batch_size"`` (or ``"mean"``) divides the sum by the number of losses, also when they are
-            weighted; ``"mean_with_sample_weight"`` by the sum of the weights; ``"sum"``; ``"none"`` or None.
-        dtype: of the computation; default ``floatx()``.
+        reduction: ``"sum_over_batch_size"`` (or ``"mean"``) divides the sum by the number of losses, even if they are
+            weighted; ``"mean_with_sample_weight"`` divides by the sum of the weights; ``"sum"``; ``"none"`` or None.
+        dtype: the dtype of the computation; default ``floatx()``.
 
     Raises:
         ValueError: another reduction.
@@ -90,18 +90,18 @@ class Loss:
         return self._dtype.name
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
-        """The reduced loss.
+        """Returns the reduced loss.
 
         Args:
             y_true: the labels.
             y_pred: the predictions.
-            sample_weight: factors of the losses, of their shape or one that broadcasts with it.
+            sample_weight: factors of the losses, with their shape or a shape that broadcasts with it.
 
         Returns:
-            A scalar, or one loss a sample if the reduction is ``"none"``.
+            A scalar, or one loss per sample if the reduction is ``"none"``.
 
         Raises:
-            ValueError, InvalidArgumentError: shapes that do not go together.
+            ValueError, InvalidArgumentError: the shapes do not match.
         """
         if isinstance(y_pred, (list, tuple, dict)) and holds_arrays(y_pred):
             return self._of_structures(y_true, y_pred, sample_weight)
@@ -118,28 +118,28 @@ class Loss:
         return reduced(as_tensor(losses, self._dtype), sample_weight, mask, self.reduction)
 
     def _of_structures(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Tensor:
-        """The reduced loss of lists, tuples or dicts of tensors, which ``call`` gets as they are."""
+        """Returns the reduced loss of lists, tuples or dicts of tensors; ``call`` gets them unchanged."""
         predictions = tf.nest.map_structure(lambda part: as_tensor(part, self._dtype), y_pred)
         labels = tf.nest.map_structure(lambda part: as_tensor(part, self._dtype), y_true)
         losses = self.call(labels, predictions)
         return reduced(as_tensor(losses, self._dtype), sample_weight, mask_of_losses(losses), self.reduction)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """One loss a sample."""
+        """Returns one loss per sample."""
         raise NotImplementedError(f"Loss {type(self).__name__} does not have a `call` method implemented.")
 
     def get_config(self) -> dict[str, Any]:
-        """Name and reduction."""
+        """Returns the name and the reduction."""
         return {"name": self.name, "reduction": self.reduction}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The loss of which ``config`` is the ``get_config()``."""
+        """Returns a loss made from ``config``, the result of ``get_config``."""
         return cls(**config)
 
 
 def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: str | None) -> Tensor:
-    """Sample weights, or ones, with zeros where ``mask`` is False; for means scaled so that only the others are counted."""
+    """Returns weights (default ones), zero where ``mask`` is False; scaled for means to count only the others."""
     kept = tf.cast(mask, dtype)
     if reduction in ("mean", "sum_over_batch_size"):
         kept *= tf.math.divide_no_nan(tf.cast(tf.size(mask), dtype), tf.reduce_sum(kept))
@@ -150,7 +150,7 @@ def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: 
 
 
 def reduced(losses: Tensor, sample_weight: Any, mask: Tensor | None, reduction: str | None) -> Tensor:
-    """``losses`` times ``sample_weight``, where ``mask`` is not False, reduced as in ``Loss``."""
+    """Returns ``losses`` times ``sample_weight``, masked by ``mask``, and reduced as in ``Loss``."""
     weight = None if sample_weight is None else as_tensor(sample_weight, losses.dtype)
     if mask is not None:
         weight = masked_weight(weight, mask, losses.dtype, reduction)
@@ -171,7 +171,7 @@ class LossFunctionWrapper(Loss):
     """A function ``(y_true, y_pred, **options)`` as a loss.
 
     Args:
-        fn: gives one loss a sample.
+        fn: returns one loss per sample.
         reduction, name, dtype: as in ``Loss``.
         **kwargs: options of ``fn``.
     """
@@ -189,19 +189,19 @@ class LossFunctionWrapper(Loss):
         self._fn_kwargs = kwargs
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """``fn`` of both, brought to one rank."""
+        """Returns ``fn`` of both, after they get one rank."""
         if isinstance(y_true, Tensor):
             y_true, y_pred = same_rank(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """Name, reduction, function and its options."""
+        """Returns the name, the reduction, the function and its options."""
         options = {key: serialize_keras_object(value) for key, value in self._fn_kwargs.items()}
         return {**super().get_config(), "fn": serialize_keras_object(self.fn), **options}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The loss of which ``config`` is the ``get_config()``."""
+        """Returns a loss made from ``config``, the result of ``get_config``."""
         return cls(**deserialize_keras_object(config) if "fn" in config else config)
 
     def __repr__(self) -> str:
@@ -209,9 +209,9 @@ class LossFunctionWrapper(Loss):
 
 
 class NamedLoss(LossFunctionWrapper):
-    """The base of the built-in losses: their configuration is their own arguments, not the function.
+    """The base of the built-in losses: their configuration has their own arguments, not the function.
 
-    The arguments are attributes, too.
+    The arguments are also attributes.
     """
 
     _options: tuple[str, ...] = ()
@@ -222,5 +222,5 @@ class NamedLoss(LossFunctionWrapper):
             setattr(self, name, options[name])
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         return {**Loss.get_config(self), **{name: self._fn_kwargs[name] for name in self._options}}

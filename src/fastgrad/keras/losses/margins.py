@@ -1,4 +1,4 @@
-"""Losses of margins: of labels -1 and 1 (0 and 1 are read as them), and of similarities."""
+"""Margin losses for labels -1 and 1 (0 and 1 are converted), and a loss of similarities."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ def circle(
     Args:
         y_true: class numbers, shape (batch,).
         y_pred: vectors of length 1, shape (batch, features).
-        ref_labels, ref_embeddings: what pairs are made with; default the batch itself.
-        remove_diagonal: whether pairs of one with itself are left out.
+        ref_labels, ref_embeddings: the second members of the pairs; default the batch itself.
+        remove_diagonal: whether to exclude pairs of a sample with itself.
         gamma: the scale.
-        margin: how far from 0 and 1 similarities may be.
+        margin: the allowed distance of similarities from 0 and 1.
 
     Returns:
-        A loss a sample; its mask leaves out samples without a pair.
+        One loss per sample; its mask excludes samples without a pair.
 
     Raises:
-        InvalidArgumentError: not one label a vector.
+        InvalidArgumentError: the numbers of labels and vectors differ.
     """
     vectors, labels = as_tensor(y_pred, None), tf.reshape(as_tensor(y_true, tf.int32), [-1, 1])
     others = vectors if ref_embeddings is None else as_tensor(ref_embeddings, vectors.dtype)
@@ -82,7 +82,7 @@ def circle(
 
 
 class Circle(NamedLoss):
-    """``circle``, reduced over the samples that have a loss; arguments as there, else as ``Loss``."""
+    """``circle``, reduced over the samples that have a loss; other arguments as in ``Loss``."""
 
     _options = ("gamma", "margin", "remove_diagonal")
     _keeps_integer_labels = True
@@ -100,7 +100,7 @@ class Circle(NamedLoss):
 
 
 class Hinge(NamedLoss):
-    """``hinge``, reduced; arguments as ``Loss``, here and below."""
+    """``hinge``, reduced; arguments as in ``Loss``, also in the next classes."""
 
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "hinge", dtype: Any = None

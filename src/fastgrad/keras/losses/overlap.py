@@ -1,4 +1,4 @@
-"""Losses of regions that overlap, for segmentation."""
+"""Losses for segmentation, by the overlap of regions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
     """``1 - both / (both + alpha * only_true + beta * only_predicted)`` (Salehi et al. 2017).
 
     Args:
-        y_true, y_pred: shares in [0, 1], of one shape.
-        alpha, beta: what is missed, and what is found in vain, count for.
-        axis: the axes that a region extends over; default all.
+        y_true, y_pred: fractions in [0, 1], of one shape.
+        alpha, beta: the weights of missed parts and of wrongly predicted parts.
+        axis: the axes of a region; default all.
 
     Raises:
-        TypeError: ``alpha`` or ``beta`` is no number.
+        TypeError: ``alpha`` or ``beta`` is not a number.
     """
     _check_factor("alpha", alpha)
     _check_factor("beta", beta)
@@ -36,14 +36,14 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
 
 
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Tensor:
-    """``1 - 2 sum(y_true * y_pred) / (sum(y_true) + sum(y_pred))``; arguments as ``tversky``."""
+    """``1 - 2 sum(y_true * y_pred) / (sum(y_true) + sum(y_pred))``; arguments as in ``tversky``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     whole = tf.reduce_sum(labels, axis) + tf.reduce_sum(predictions, axis)
     return 1 - 2.0 * tf.reduce_sum(labels * predictions, axis) / (whole + epsilon())
 
 
 class Dice(NamedLoss):
-    """``dice``, reduced; ``axis`` as there, else as ``Loss``."""
+    """``dice``, reduced; ``axis`` as there, other arguments as in ``Loss``."""
 
     _options = ("axis",)
 
@@ -58,7 +58,7 @@ class Dice(NamedLoss):
 
 
 class Tversky(NamedLoss):
-    """``tversky``, reduced; ``alpha``, ``beta`` and ``axis`` as there, else as ``Loss``."""
+    """``tversky``, reduced; ``alpha``, ``beta`` and ``axis`` as there, other arguments as in ``Loss``."""
 
     _options = ("alpha", "beta", "axis")
 

@@ -1,4 +1,4 @@
-"""Losses between numbers: functions give one loss a sample (the mean over the last axis), classes reduce it."""
+"""Regression losses: functions return one loss per sample (the mean over the last axis), classes reduce it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:
     """``mean((y_true - y_pred)**2)``.
 
     Args:
-        y_true, y_pred: of one shape (..., n), here and below; a trailing 1 that only one of them has is forgiven.
+        y_true, y_pred: of one shape (..., n), also in the next functions; only one of them may have a trailing 1.
 
     Returns:
         Shape (...).
@@ -46,18 +46,18 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
-    """Minus the cosine of the angle between both along ``axis``: -1 for the same direction, 0 for a zero vector."""
+    """The negative cosine of the angle between both along ``axis``: -1 for the same direction, 0 for a zero vector."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     return -tf.reduce_sum(unit_vectors(labels, axis) * unit_vectors(predictions, axis), axis)
 
 
 def unit_vectors(x: Tensor, axis: int) -> Tensor:
-    """``x`` divided by its norm along ``axis``, which counts as at least ``epsilon()``."""
+    """Returns ``x`` divided by its norm along ``axis``; the divisor is at least ``epsilon()``."""
     return x * tf.math.rsqrt(tf.maximum(tf.reduce_sum(tf.square(x), axis, keepdims=True), epsilon() ** 2))
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
-    """``e**2 / 2`` for errors ``|e|`` up to ``delta``, ``delta * |e| - delta**2 / 2`` above (Huber 1964)."""
+    """``e**2 / 2`` for errors ``|e|`` up to ``delta``; ``delta * |e| - delta**2 / 2`` above (Huber 1964)."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     error = predictions - labels
     size = tf.abs(error)
@@ -86,7 +86,7 @@ def poisson(y_true: Any, y_pred: Any) -> Tensor:
 
 
 class MeanSquaredError(NamedLoss):
-    """``mean_squared_error``, reduced; arguments as ``Loss``, here and below."""
+    """``mean_squared_error``, reduced; arguments as in ``Loss``, also in the next classes."""
 
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_squared_error", dtype: Any = None
@@ -143,7 +143,7 @@ class CosineSimilarity(NamedLoss):
 class Huber(NamedLoss):
     """``huber``, reduced; ``delta`` as there."""
 
-    _options = ("delta",)  # which Keras forgets: a model that it saves comes back with 1
+    _options = ("delta",)  # Keras omits it: a saved model is loaded with delta 1
 
     def __init__(
         self,

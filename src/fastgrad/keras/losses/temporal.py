@@ -1,4 +1,4 @@
-"""A loss of sequences whose labels have no places: connectionist temporal classification."""
+"""A loss of label sequences without alignment: connectionist temporal classification."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from fastgrad.keras.losses.loss import NamedLoss, as_tensor
 from fastgrad.ops.higher_order import each_row
 from fastgrad.tensor import Tensor
 
-_NEVER = -1e30  # the logarithm of what can't be; infinite ones have no gradient
+_NEVER = -1e30  # the logarithm of probability 0; an infinite value has no gradient
 
 
 def ctc(y_true: Any, y_pred: Any) -> Tensor:
-    """The negative logarithm of the probability of all ways to say the labels (Graves et al., 2006).
+    """The negative logarithm of the total probability of all paths that give the labels (Graves et al., 2006).
 
-    A way is a class for each step; labels are what is left without repetitions and then without the class 0, the blank.
+    A path is a class per step. Its labels are the classes without repetitions, and then without class 0, the blank.
 
     Args:
-        y_true: class numbers from 1 on, shape (batch, labels); shorter rows are filled up with 0. As many labels count as are
-            not 0, from the left.
+        y_true: class numbers from 1 on, shape (batch, labels); shorter rows are padded with 0. The number of labels is the
+            number of elements that are not 0; the labels are counted from the left.
         y_pred: logits, shape (batch, steps, classes).
 
     Returns:
-        A loss a sample, infinite where there are too few steps for the labels.
+        One loss per sample, infinite if there are too few steps for the labels.
 
     Raises:
         ValueError: other ranks.
-        InvalidArgumentError: a label outside of the classes.
+        InvalidArgumentError: a label is outside the classes.
     """
     labels, logits = as_tensor(y_true, tf.int32), as_tensor(y_pred, None)
     if labels.ndim != 2:
@@ -45,14 +45,14 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
         )
     logits = tf.cast(logits, tf.float32) if logits.dtype.size < 4 else logits
     batch, count = labels.shape
-    # A blank before, between and behind all labels.
+    # A blank before, between and after all labels.
     blank = tf.zeros((batch, 1), tf.int32)
     states = tf.concat([blank, tf.reshape(tf.stack([labels, tf.zeros_like(labels)], -1), (batch, 2 * count))], 1)
     places = np.arange(2 * count + 1)
     spoken = tf.gather(tf.nn.log_softmax(logits), states, axis=2, batch_dims=1)
     steps = tf.transpose(spoken, (1, 0, 2))
     never = tf.fill((batch, 2), tf.constant(_NEVER, logits.dtype))
-    # The blank between two labels may be left out, unless they are equal. (A 0 before the last label is a label.)
+    # The blank between two labels may be skipped, unless they are equal. (A 0 before the last label is a label.)
     two_before = tf.concat([tf.zeros((batch, 2), tf.int32), states], 1)[:, :-2]
     skips = tf.where(tf.logical_and(places % 2 == 1, states != two_before), tf.zeros_like(spoken[:, 0]), _NEVER)
 

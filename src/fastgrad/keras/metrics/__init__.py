@@ -96,24 +96,24 @@ ALL: dict[str, _Any] = {
 
 
 def serialize(metric: _Any) -> _Any:
-    """The configuration of a metric or metric function, as plain values."""
+    """Returns the configuration of a metric or metric function as plain values."""
     return _serialize(metric)
 
 
 def deserialize(config: _Any, custom_objects: dict[str, _Any] | None = None) -> _Any:
-    """The metric of a configuration or name."""
+    """Returns the metric of a configuration or name."""
     return _deserialize(config, custom_objects, module_objects=ALL)
 
 
 def get(identifier: _Any) -> _Any:
-    """A metric.
+    """Returns a metric or metric function.
 
     Args:
         identifier: a metric, a function of labels and predictions, a class or its name (``"mse"``, ``"MeanSquaredError"``,
             ``"mean_squared_error"``), a configuration, or None.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: ``identifier`` is none of these.
     """
     return None if identifier is None else _resolved(identifier, ALL, "metric")
 

@@ -1,4 +1,4 @@
-"""How often predictions are right: functions give 1 or 0 a sample, classes their mean."""
+"""The frequency of correct predictions: functions return 1 or 0 per sample, classes the mean."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def _as_numbers(matches: Tensor) -> Tensor:
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Tensor:
-    """1 where both are equal, 0 elsewhere."""
+    """Returns 1 where both are equal, 0 elsewhere."""
     predictions = as_tensor(y_pred, None)
     labels, predictions = same_rank(as_tensor(y_true, predictions.dtype), predictions)
     return _as_numbers(tf.equal(labels, predictions))
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
-    """1 where ``y_pred > threshold`` is ``y_true`` (0 or 1), 0 elsewhere."""
+    """Returns 1 where ``y_pred > threshold`` equals ``y_true`` (0 or 1), 0 elsewhere."""
     labels, predictions = same_rank(as_tensor(y_true, None), as_tensor(y_pred, None))
     if not predictions.dtype.is_floating:
         predictions = tf.cast(predictions, settings.default_dtype())
@@ -32,16 +32,16 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
-    """1 where the greatest element along the last axis is at the same place in both, 0 elsewhere."""
+    """Returns 1 where the greatest elements of both along the last axis have one position, 0 elsewhere."""
     labels, predictions = as_tensor(y_true, None), as_tensor(y_pred, None)
     return _as_numbers(tf.equal(tf.argmax(labels, -1), tf.argmax(predictions, -1)))
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
-    """1 where the greatest element of ``y_pred`` along the last axis is number ``y_true``, 0 elsewhere.
+    """Returns 1 where the greatest element of ``y_pred`` along the last axis is number ``y_true``, 0 elsewhere.
 
     Args:
-        y_true: class numbers, of the shape of ``y_pred`` without the last dimension, or with 1 in its place.
+        y_true: class numbers; the shape of ``y_pred`` without the last dimension, or with 1 in its place.
         y_pred: scores, shape (..., classes).
     """
     predictions = as_tensor(y_pred, None)
@@ -55,18 +55,18 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
-    """1 where the class of ``y_true`` (one-hot) is among the ``k`` greatest of ``y_pred``, 0 elsewhere."""
+    """Returns 1 where the class of ``y_true`` (one-hot) is among the ``k`` greatest of ``y_pred``, 0 elsewhere."""
     return sparse_top_k_categorical_accuracy(tf.argmax(as_tensor(y_true, None), -1), y_pred, k)
 
 
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Tensor:
-    """1 where class number ``y_true`` is among the ``k`` greatest of ``y_pred``, 0 elsewhere.
+    """Returns 1 where class number ``y_true`` is among the ``k`` greatest of ``y_pred``, 0 elsewhere.
 
     Args:
         y_true: class numbers, shape (...).
-        y_pred: scores, shape (..., classes), finite; ties with the k-th greatest count as among them.
-        k: how many.
-        from_sorted_ids: whether ``y_pred`` holds class numbers already, best first.
+        y_pred: scores, shape (..., classes), finite; a score equal to the k-th greatest counts too.
+        k: the number of greatest scores.
+        from_sorted_ids: whether ``y_pred`` already holds class numbers, best first.
     """
     predictions = as_tensor(y_pred, None)
     labels = as_tensor(y_true, predictions.dtype if from_sorted_ids else dtypes.int32)
@@ -81,7 +81,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
 
 
 class Accuracy(NamedMetric):
-    """The mean of ``accuracy``; arguments as ``Metric``, here and below, options as the function."""
+    """The mean of ``accuracy``; arguments of ``Metric`` and of the function, also below."""
 
     _direction = "up"
 

@@ -1,4 +1,4 @@
-"""True and false positives and negatives, counted at one or many thresholds: precision, recall and what they trade."""
+"""Counts of true and false positives and negatives at one or many thresholds; precision and recall."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from fastgrad.keras.metrics.metric import Metric
 from fastgrad.recording import paused
 from fastgrad.tensor import Tensor
 
-_LOWEST = -1e10  # below every prediction; what is not among the top k
+_LOWEST = -1e10  # below every prediction; the value of predictions outside the top k
 ALL_FOUR = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
 def checked_thresholds(thresholds: Any, default: float) -> list[float]:
-    """The thresholds as a list, ``default`` for None; ValueError if one is outside [0, 1], TypeError if one is no number."""
+    """Returns the thresholds as a list, ``default`` for None; ValueError outside [0, 1], TypeError for other types."""
     if thresholds is None:
         return [default]
     found = list(thresholds) if isinstance(thresholds, (list, tuple)) else [thresholds]
@@ -38,28 +38,28 @@ _MOST_THRESHOLDS = 1 << 28
 
 
 def evenly_spaced(count: int) -> list[float]:
-    """``count`` thresholds from 0 to 1; ResourceExhaustedError if that is more than 2**28."""
+    """Returns ``count`` thresholds from 0 to 1; ResourceExhaustedError for more than 2**28."""
     if count > _MOST_THRESHOLDS:
         raise OutOfMemoryError(f"num_thresholds={count} is more than {_MOST_THRESHOLDS}, and does not fit into memory.")
     return [place / (count - 1) for place in range(count)]
 
 
 def are_even(thresholds: Sequence[float]) -> bool:
-    """Whether these are ``evenly_spaced``."""
+    """True if ``thresholds`` equals ``evenly_spaced`` of its length."""
     count = len(thresholds)
     return count > 2 and bool(np.allclose(thresholds, evenly_spaced(count), atol=settings.epsilon()))
 
 
 class ConfusionMetric(Metric):
-    """The base of metrics that count at thresholds: subclasses say what, and write ``result``.
+    """The base of metrics that count at thresholds: subclasses name the counts and define ``result``.
 
     Args:
-        thresholds: above which a prediction is positive.
+        thresholds: a prediction above the threshold is positive.
         name, dtype: as in ``Metric``.
         class_id: the column that counts; None for all.
-        top_k: how many of the greatest predictions of a sample can be positive; None for all.
-        even: whether the thresholds are evenly spaced in [0, 1]: predictions are cut to that and sorted into buckets.
-        label_weights: what each column counts, beside the weight of the sample.
+        top_k: only so many of the greatest predictions of a sample can be positive; None for no limit.
+        even: whether the thresholds are evenly spaced in [0, 1]; then predictions are clipped to that and sorted into buckets.
+        label_weights: the weight of each column, beside the weight of the sample.
     """
 
     _counted: tuple[str, ...] = ()
@@ -89,12 +89,12 @@ class ConfusionMetric(Metric):
         """Counts in a batch.
 
         Args:
-            y_true: labels: 0 is negative, all else positive.
+            y_true: labels: 0 is negative, other values are positive.
             y_pred: predictions, of the same shape, (batch,) or (batch, labels).
-            sample_weight: what each sample counts.
+            sample_weight: the weight of each sample.
 
         Raises:
-            InvalidArgumentError: the shapes differ; nothing is counted.
+            InvalidArgumentError: the shapes differ; then nothing is counted.
         """
         with paused():
             found = self._counts(y_true, y_pred, sample_weight)
@@ -141,13 +141,13 @@ class ConfusionMetric(Metric):
         return {name: tf.reshape(found[name], counts) for name in self._counted}
 
     def _compared(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
-        """For each threshold and column the sums of what is above."""
+        """Returns the sums of the positive and negative weights above each threshold, by column."""
         limits = tf.constant(self.thresholds, self._dtype)[:, None, None]
         above = tf.cast(predictions > limits, self._dtype)
         return [tf.einsum("tnl,nl->tl", above, one) for one in (positive, negative)]
 
     def _in_buckets(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
-        """The same for even thresholds: each number goes into one bucket, and the buckets are added up."""
+        """Returns the sums of ``_compared`` for even thresholds, by sorting predictions into buckets."""
         count, columns = len(self.thresholds), predictions.shape[-1]
         bucket = tf.math.ceil(tf.clip_by_value(predictions, 0.0, 1.0) * (count - 1)) - 1
         if self.thresholds[0] < 0.0:
@@ -162,7 +162,7 @@ class ConfusionMetric(Metric):
 
 
 class _Counts(ConfusionMetric):
-    """How many there are of one of the four kinds."""
+    """The base of metrics that count one of the four kinds of predictions."""
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         found = checked_thresholds(thresholds, 0.5)
@@ -172,49 +172,49 @@ class _Counts(ConfusionMetric):
         setattr(self, self._counted[0], self.accumulator)
 
     def result(self) -> Tensor:
-        """The count at each threshold, a scalar for one."""
+        """Returns the count at each threshold, a scalar for one threshold."""
         counts = self.accumulator.value
         return counts[0] if len(self.thresholds) == 1 else counts
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         return {**super().get_config(), "thresholds": self.init_thresholds}
 
 
 class TruePositives(_Counts):
-    """How many positives are predicted to be.
+    """The number of positives that are predicted to be positive.
 
     Args:
-        thresholds: above which a prediction is positive, one or several in [0, 1]; default 0.5. Here and below.
+        thresholds: a prediction above it is positive; one or several in [0, 1]; default 0.5. The same in the next classes.
         name, dtype: as in ``Metric``.
 
     Raises:
-        ValueError: a threshold outside [0, 1].
+        ValueError: a threshold is outside [0, 1].
     """
 
     _counted = ("true_positives",)
 
 
 class TrueNegatives(_Counts):
-    """How many negatives are predicted to be."""
+    """The number of negatives that are predicted to be negative."""
 
     _counted = ("true_negatives",)
 
 
 class FalsePositives(_Counts):
-    """How many negatives are predicted to be positive."""
+    """The number of negatives that are predicted to be positive."""
 
     _counted = ("false_positives",)
 
 
 class FalseNegatives(_Counts):
-    """How many positives are predicted to be negative."""
+    """The number of positives that are predicted to be negative."""
 
     _counted = ("false_negatives",)
 
 
 class _Share(ConfusionMetric):
-    """True positives as a share of more."""
+    """The ratio of true positives to true positives plus another count."""
 
     _direction = "up"
 
@@ -232,34 +232,34 @@ class _Share(ConfusionMetric):
         self._make_counts()
 
     def result(self) -> Tensor:
-        """The share at each threshold, a scalar for one; 0 of nothing."""
+        """Returns the ratio at each threshold, a scalar for one threshold; 0 if both counts are 0."""
         part, rest = [getattr(self, name).value for name in self._counted]
         share = tf.math.divide_no_nan(part, part + rest)
         return share[0] if len(self.thresholds) == 1 else share
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         own = {"thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
         return {**super().get_config(), **own}
 
 
 class Precision(_Share):
-    """Which share of what is predicted to be positive is.
+    """The fraction of positive predictions that are correct.
 
     Args:
-        thresholds: above which a prediction is positive, one or several in [0, 1]; default 0.5, or none with ``top_k``.
-        top_k: how many of the greatest predictions of a sample can be positive.
+        thresholds: a prediction above it is positive; one or several in [0, 1]; default 0.5, or none with ``top_k``.
+        top_k: only so many of the greatest predictions of a sample can be positive.
         class_id: the column of labels and predictions that counts; default all.
         name, dtype: as in ``Metric``.
 
     Raises:
-        ValueError: a threshold outside [0, 1].
+        ValueError: a threshold is outside [0, 1].
     """
 
     _counted = ("true_positives", "false_positives")
 
 
 class Recall(_Share):
-    """Which share of the positives is predicted to be; arguments as ``Precision``."""
+    """The fraction of the positives that are predicted to be positive; arguments as in ``Precision``."""
 
     _counted = ("true_positives", "false_negatives")

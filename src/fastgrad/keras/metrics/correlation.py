@@ -1,4 +1,4 @@
-"""How well predictions explain numbers: correlations and the coefficient of determination."""
+"""Correlations of labels and predictions, and the coefficient of determination."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from fastgrad.tensor import Tensor
 
 
 def _centred(y_true: Any, y_pred: Any, axis: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """Both less their means, and the difference of the means."""
+    """Returns both minus their means, and the difference of the means."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     means = [tf.reduce_mean(one, axis, keepdims=True) for one in (labels, predictions)]
     return labels - means[0], predictions - means[1], tf.squeeze(means[0] - means[1], axis)
 
 
 def pearson_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
-    """``cov(y, p) / (std(y) * std(p))`` along ``axis``; nan where one is constant."""
+    """Returns ``cov(y, p) / (std(y) * std(p))`` along ``axis``; NaN where one of both is constant."""
     y, p, _ = _centred(y_true, y_pred, axis)
     spread = tf.sqrt(tf.reduce_mean(y * y, axis)) * tf.sqrt(tf.reduce_mean(p * p, axis))
     return tf.reduce_mean(y * p, axis) / spread
 
 
 def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
-    """``2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)`` along ``axis`` (Lin 1989)."""
+    """Returns ``2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)`` along ``axis`` (Lin 1989)."""
     y, p, apart = _centred(y_true, y_pred, axis)
     spread = tf.reduce_mean(y * y, axis) + tf.reduce_mean(p * p, axis) + apart * apart
     return 2.0 * tf.reduce_mean(y * p, axis) / (spread + epsilon())
 
 
 class PearsonCorrelation(NamedMetric):
-    """The mean of ``pearson_correlation``; ``axis`` as there, else as ``Metric``."""
+    """The mean of ``pearson_correlation``; ``axis`` as there, other arguments as in ``Metric``."""
 
     _direction = "up"
     _options = ("axis",)
@@ -45,7 +45,7 @@ class PearsonCorrelation(NamedMetric):
 
 
 class ConcordanceCorrelation(NamedMetric):
-    """The mean of ``concordance_correlation``; ``axis`` as there, else as ``Metric``."""
+    """The mean of ``concordance_correlation``; ``axis`` as there, other arguments as in ``Metric``."""
 
     _direction = "up"
     _options = ("axis",)
@@ -55,18 +55,18 @@ class ConcordanceCorrelation(NamedMetric):
 
 
 class R2Score(Metric):
-    """``1 - sum((y - p)^2) / sum((y - mean(y))^2)``, the share of the variance that predictions explain.
+    """``1 - sum((y - p)^2) / sum((y - mean(y))^2)``, the fraction of the variance that predictions explain.
 
     Args:
-        class_aggregation: ``"uniform_average"``: the mean of the columns' scores; ``"variance_weighted_average"``; None for a
-            score for each.
-        num_regressors: how many inputs the prediction has, for the adjusted score; 0 for the plain one.
+        class_aggregation: ``"uniform_average"``, the mean of the columns' scores; ``"variance_weighted_average"``; None for one
+            score per column.
+        num_regressors: the number of inputs of the prediction, for the adjusted score; 0 for the plain score.
         name, dtype: as in ``Metric``.
 
     Labels and predictions have shape (batch, columns).
 
     Raises:
-        ValueError: one of these is something else.
+        ValueError: an argument has another value.
     """
 
     _direction = "up"
@@ -98,7 +98,7 @@ class R2Score(Metric):
         self.num_samples = self.add_variable((), "zeros", self._dtype, name="num_samples")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Takes in a batch."""
+        """Adds a batch to the sums."""
         with paused():
             y, p = same_rank(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             if y.ndim != 2 or p.ndim != 2:
@@ -118,7 +118,7 @@ class R2Score(Metric):
         self.num_samples.assign_add(tf.cast(tf.size(y), self._dtype))
 
     def result(self) -> Tensor:
-        """The score, 0 before the first batch."""
+        """Returns the score, 0 before the first batch."""
         if "count" not in self.__dict__:
             return tf.zeros((), self._dtype)
         mean = self.sum.value / self.count.value
@@ -136,6 +136,6 @@ class R2Score(Metric):
         return tf.where(free > 0.0, adjusted, scores)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         own = {"class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}
         return {**super().get_config(), **own}

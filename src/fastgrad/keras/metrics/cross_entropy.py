@@ -1,4 +1,4 @@
-"""Cross-entropies and other losses as metrics: their mean over all batches."""
+"""Cross-entropies and other losses as metrics: the mean over all batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastgrad.keras.metrics.reduction import NamedMetric
 
 
 class BinaryCrossentropy(NamedMetric):
-    """The mean of ``keras.losses.binary_crossentropy``; options as there, arguments as ``Metric``, here and below."""
+    """The mean of ``keras.losses.binary_crossentropy``; arguments of the loss and of ``Metric``, also below."""
 
     _options = ("from_logits", "label_smoothing")
 

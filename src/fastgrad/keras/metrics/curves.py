@@ -1,4 +1,4 @@
-"""What can be had at all thresholds: the area under a curve, and the best of one quantity where another is good enough."""
+"""Metrics over all thresholds: the area under a curve, and the best ratio under a constraint on another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _METHODS = {"interpolation", "majoring", "minoring"}
 
 
 class _FourCounts(ConfusionMetric):
-    """All four counts, and the quotients of them."""
+    """All four counts and their ratios."""
 
     _counted = ALL_FOUR
     true_positives: Any
@@ -40,21 +40,21 @@ class _FourCounts(ConfusionMetric):
 
 
 class AUC(_FourCounts):
-    """The area under a curve: of the rates of true and false positives, or of precision and recall (Davis and Goadrich 2006).
+    """The area under a curve: true against false positive rate, or precision against recall (Davis and Goadrich 2006).
 
     Args:
-        num_thresholds: at how many points, at least 2.
+        num_thresholds: the number of points of the curve, at least 2.
         curve: ``"ROC"``, ``"PR"`` or ``"PRGAIN"`` (Flach and Kull 2015).
-        summation_method: ``"interpolation"`` between points, ``"minoring"`` or ``"majoring"``: the lower or upper of two.
+        summation_method: ``"interpolation"`` between points; ``"minoring"`` or ``"majoring"``, the lower or upper of two.
         name, dtype: as in ``Metric``.
-        thresholds: in place of ``num_thresholds`` even ones; 0 and 1 are added.
-        multi_label: whether each column has an area of its own; the result is their mean.
-        num_labels: how many columns there are; default those of the first predictions.
+        thresholds: replaces ``num_thresholds`` even ones; 0 and 1 are added.
+        multi_label: whether each column has its own area; the result is the mean.
+        num_labels: the number of columns; default that of the first predictions.
         label_weights: a weight for each column.
-        from_logits: whether predictions are logits, that go through a sigmoid.
+        from_logits: whether predictions are logits, to which a sigmoid is applied.
 
     Raises:
-        ValueError: one of these is something else.
+        ValueError: an argument has another value.
     """
 
     _direction = "up"
@@ -102,7 +102,7 @@ class AUC(_FourCounts):
             self._make_counts(num_labels)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts in a batch; see ``ConfusionMetric``."""
+        """Adds a batch to the counts; see ``ConfusionMetric``."""
         predictions = as_tensor(y_pred, self._dtype)
         if self.multi_label:
             if predictions.ndim != 2:
@@ -115,7 +115,7 @@ class AUC(_FourCounts):
         super().update_state(y_true, tf.sigmoid(predictions) if self._from_logits else predictions, sample_weight)
 
     def result(self) -> Tensor:
-        """The area, 0 before the first batch."""
+        """Returns the area, 0 before the first batch."""
         if not self._own_variables:
             return tf.zeros((), self._dtype)
         areas = (
@@ -130,7 +130,7 @@ class AUC(_FourCounts):
         return tf.math.divide_no_nan(tf.reduce_sum(total * weights), tf.reduce_sum(weights))
 
     def _summed(self) -> Tensor:
-        """Widths times heights between neighbouring thresholds."""
+        """Returns widths times heights between neighbouring thresholds."""
         if self.curve == "ROC":
             negatives = self.false_positives.value + self.true_negatives.value
             x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._recall()
@@ -145,7 +145,7 @@ class AUC(_FourCounts):
         return (x[:-1] - x[1:]) * heights
 
     def _gains(self) -> tuple[Tensor, Tensor]:
-        """Recall and precision on the scale where always guessing positive is 0."""
+        """Returns recall and precision on a scale where a constant positive prediction has the value 0."""
         true = self.true_positives.value
         positives = true + self.false_negatives.value
         odds = tf.math.divide_no_nan(positives, self.true_negatives.value + self.false_positives.value)
@@ -155,7 +155,7 @@ class AUC(_FourCounts):
         return tf.nn.relu(tf.where(none, 0.0, recall)), tf.where(none, 1.0, precision)
 
     def _interpolated(self) -> Tensor:
-        """Between two points of a precision-recall curve true positives grow linearly, precision doesn't (Davis, Goadrich)."""
+        """Returns areas of a precision-recall curve with interpolated true positives (Davis, Goadrich)."""
         true = self.true_positives.value
         found = true + self.false_positives.value
         step, found_step = true[:-1] - true[1:], found[:-1] - found[1:]
@@ -167,7 +167,7 @@ class AUC(_FourCounts):
         return tf.math.divide_no_nan(slope * (step + intercept * tf.math.log(ratio)), positives)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         names = ("num_thresholds", "curve", "summation_method", "multi_label", "num_labels")
         weights = None if self.label_weights is None else np.asarray(self.label_weights).tolist()
         own = {
@@ -179,10 +179,10 @@ class AUC(_FourCounts):
 
 
 class _BestUnderConstraint(_FourCounts):
-    """The best of one quotient at thresholds where another is at least a number."""
+    """The best value of one ratio over the thresholds where another ratio is at least a given number."""
 
     _direction = "up"
-    _argument = ""  # the name of that number
+    _argument = ""  # the argument name of the given number
 
     def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
         checked_number(type(self).__name__, self._argument, value)
@@ -205,22 +205,22 @@ class _BestUnderConstraint(_FourCounts):
         return tf.reduce_max(tf.where(constrained >= self.value, wanted, 0.0))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         own = {"class_id": self.class_id, "num_thresholds": self.num_thresholds, self._argument: self.value}
         return {**super().get_config(), **own}
 
 
 class SensitivityAtSpecificity(_BestUnderConstraint):
-    """The greatest recall at thresholds where the share of negatives that are recognised is at least ``specificity``.
+    """The greatest recall over thresholds where the fraction of recognised negatives is at least ``specificity``.
 
     Args:
         specificity: in [0, 1].
-        num_thresholds: how many thresholds are tried.
+        num_thresholds: the number of thresholds.
         class_id: the column that counts; default all.
         name, dtype: as in ``Metric``.
 
     Raises:
-        ValueError: a number out of range.
+        ValueError: a number is out of range.
     """
 
     _argument = "specificity"
@@ -236,7 +236,7 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
     def result(self) -> Tensor:
-        """The recall."""
+        """Returns the recall."""
         return self._best(self._recall(), self._specificity())
 
 
@@ -256,7 +256,7 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
     def result(self) -> Tensor:
-        """The specificity."""
+        """Returns the specificity."""
         return self._best(self._specificity(), self._recall())
 
 
@@ -276,7 +276,7 @@ class PrecisionAtRecall(_BestUnderConstraint):
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
     def result(self) -> Tensor:
-        """The precision."""
+        """Returns the precision."""
         return self._best(self._precision(), self._recall())
 
 
@@ -296,5 +296,5 @@ class RecallAtPrecision(_BestUnderConstraint):
         super().__init__(precision, num_thresholds, class_id, name, dtype)
 
     def result(self) -> Tensor:
-        """The recall."""
+        """Returns the recall."""
         return self._best(self._recall(), self._precision())

@@ -16,16 +16,16 @@ class FBetaScore(Metric):
     """``(1 + beta^2) * precision * recall / (beta^2 * precision + recall)``.
 
     Args:
-        average: None for a score for each class; ``"micro"``: of all classes counted together; ``"macro"``: the mean of the
-            classes' scores; ``"weighted"``: that weighted by how often they occur.
-        beta: how many times as important recall is.
-        threshold: in (0, 1], above which a prediction counts; None: the greatest of a sample does.
+        average: None for one score per class; ``"micro"``, all classes counted together; ``"macro"``, the mean of the
+            classes' scores; ``"weighted"``, the mean weighted by the frequency of the classes.
+        beta: the importance of recall relative to precision.
+        threshold: in (0, 1]; a prediction above it counts. None: the greatest prediction of a sample counts.
         name, dtype: as in ``Metric``.
 
     Labels and predictions have shape (batch, classes).
 
     Raises:
-        ValueError: one of these is something else.
+        ValueError: an argument has another value.
     """
 
     _direction = "up"
@@ -58,7 +58,7 @@ class FBetaScore(Metric):
         self.average, self.beta, self.threshold = average, beta, threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts in a batch."""
+        """Adds a batch to the counts."""
         with paused():
             labels, predictions = as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype)
             if labels.ndim != 2 or predictions.ndim != 2:
@@ -87,7 +87,7 @@ class FBetaScore(Metric):
             getattr(self, name).assign_add(total)
 
     def result(self) -> Tensor:
-        """The score, or one for each class; 0 before the first batch."""
+        """Returns the score, or one score per class; 0 before the first batch."""
         if not self._own_variables:
             return tf.zeros((), self._dtype)
         true, small = self.true_positives.value, epsilon()
@@ -100,13 +100,13 @@ class FBetaScore(Metric):
         return score if self.average is None else tf.reduce_mean(score)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         own = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
         return {**super().get_config(), **own}
 
 
 class F1Score(FBetaScore):
-    """``2 * precision * recall / (precision + recall)``; arguments as ``FBetaScore``, whose ``beta`` is 1."""
+    """``2 * precision * recall / (precision + recall)``; arguments as in ``FBetaScore``, with ``beta`` 1."""
 
     def __init__(
         self,
@@ -118,5 +118,5 @@ class F1Score(FBetaScore):
         super().__init__(average, 1.0, threshold, name, dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         return {name: value for name, value in super().get_config().items() if name != "beta"}

@@ -1,4 +1,4 @@
-"""How much predicted and true regions overlap: intersection over union."""
+"""The overlap of predicted and true regions: intersection over union."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class IoU(Metric):
     """``true positives / (true positives + false positives + false negatives)``, the mean over some classes.
 
     Args:
-        num_classes: how many classes there are.
-        target_class_ids: those that count.
+        num_classes: the number of classes.
+        target_class_ids: the classes in the mean.
         name: as in ``Metric``.
-        dtype: of the counts; default int64.
-        ignore_class: a class number in labels that does not count.
-        sparse_y_true, sparse_y_pred: whether labels and predictions are class numbers; else their greatest element counts.
-        axis: along which that is.
+        dtype: the dtype of the counts; default int64.
+        ignore_class: a class number; labels of this class do not count.
+        sparse_y_true, sparse_y_pred: whether labels and predictions are class numbers; else the greatest element counts.
+        axis: the axis of the classes in that case.
 
-    Elements whose label or prediction is no class do not count; nor do classes that never occur.
+    Elements whose label or prediction is not a class do not count. Classes that never occur do not count.
 
     Raises:
-        ValueError: a target that is no class.
+        ValueError: a target is not a class.
     """
 
     _direction = "up"
@@ -69,7 +69,7 @@ class IoU(Metric):
         )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts in a batch."""
+        """Adds a batch to the counts."""
         kind = getattr(sample_weight, "dtype", None)
         if kind is not None and "float" in str(getattr(kind, "name", kind)) and self._dtype.is_integer:
             warnings.warn(
@@ -96,7 +96,7 @@ class IoU(Metric):
         self.total_cm.assign_add(counts)
 
     def result(self) -> Tensor:
-        """The mean, 0 if no class has occurred."""
+        """Returns the mean, 0 if no class has occurred."""
         counts = self.total_cm.value
         hits = tf.linalg.diag_part(counts)
         either = tf.reduce_sum(counts, 0) + tf.reduce_sum(counts, 1) - hits
@@ -110,16 +110,16 @@ class IoU(Metric):
     )
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         return {**super().get_config(), **{name: getattr(self, name) for name in self._arguments}}
 
 
 class BinaryIoU(IoU):
-    """``IoU`` of two classes, the second where a prediction is at least ``threshold``.
+    """``IoU`` of two classes; a prediction is the second class if it is at least ``threshold``.
 
     Args:
         target_class_ids: the classes that count.
-        threshold: of predictions.
+        threshold: the threshold of predictions.
         name, dtype: as in ``IoU``.
     """
 
@@ -136,14 +136,14 @@ class BinaryIoU(IoU):
         self.threshold = threshold
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts in a batch."""
+        """Adds a batch to the counts."""
         with paused():
             chosen = tf.cast(as_tensor(y_pred, tf.float32) >= self.threshold, tf.int64)
         super().update_state(y_true, chosen, sample_weight)
 
 
 class MeanIoU(IoU):
-    """``IoU`` of all classes; arguments as there."""
+    """``IoU`` of all classes; arguments as in ``IoU``."""
 
     _arguments: tuple[str, ...] = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
 
@@ -170,7 +170,7 @@ class MeanIoU(IoU):
 
 
 class OneHotIoU(IoU):
-    """``IoU`` of one-hot labels; arguments as there."""
+    """``IoU`` of one-hot labels; arguments as in ``IoU``."""
 
     _arguments = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
 
@@ -188,7 +188,7 @@ class OneHotIoU(IoU):
 
 
 class OneHotMeanIoU(MeanIoU):
-    """``MeanIoU`` of one-hot labels; arguments as there."""
+    """``MeanIoU`` of one-hot labels; arguments as in ``MeanIoU``."""
 
     _arguments = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
 

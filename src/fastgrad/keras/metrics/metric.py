@@ -17,20 +17,20 @@ from fastgrad.variable import Variable
 
 
 class Metric(Owner):
-    """The base of metrics: subclasses make variables in ``__init__`` and write ``update_state`` and ``result``.
+    """The base of metrics: subclasses make variables in ``__init__`` and define ``update_state`` and ``result``.
 
     Args:
-        dtype: of the result; default ``floatx()``.
+        dtype: the dtype of the result; default ``floatx()``.
         name: default the class's name, numbered.
     """
 
     is_keras_metric = True
-    _direction: str | None = None  # "up" where more is better, "down" where less is
+    _direction: str | None = None  # "up" if greater values are better, "down" if smaller ones are
     _own_variables: list[Any]
     _submetrics: list[Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """A metric that can own variables before its class's ``__init__`` has called this one's."""
+        """Returns a metric that can own variables before its class's ``__init__`` calls ``Metric.__init__``."""
         metric = super().__new__(cls)
         metric.__dict__.update(_own_variables=[], _submetrics=[])
         return metric
@@ -59,13 +59,13 @@ class Metric(Owner):
 
     @property
     def variables(self) -> list[Any]:
-        """The variables, those of metrics set as attributes included."""
+        """The variables, with those of metrics set as attributes."""
         return [*self._own_variables, *[variable for metric in self._submetrics for variable in metric.variables]]
 
     def add_variable(
         self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None
     ) -> Weight:
-        """A new variable of the metric, which is not trained.
+        """Returns a new variable of the metric; it is not trained.
 
         Args:
             shape, initializer, dtype, name: as in ``Layer.add_weight``.
@@ -83,7 +83,7 @@ class Metric(Owner):
     def add_weight(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Weight:
-        """``add_variable``, a scalar by default."""
+        """Returns ``add_variable``, a scalar by default."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
     def reset_state(self) -> None:
@@ -92,18 +92,18 @@ class Metric(Owner):
             variable.assign(constant_tensor(np.zeros(variable._array.shape, variable._array.dtype)))
 
     def update_state(self, *args: Any, **kwargs: Any) -> Any:
-        """Takes in one batch."""
+        """Updates the variables with one batch."""
         raise NotImplementedError(f"Metric {type(self).__name__} does not have an `update_state` method implemented.")
 
     def result(self) -> Any:
-        """The number so far, a scalar tensor."""
+        """Returns the value so far, a scalar tensor."""
         raise NotImplementedError(f"Metric {type(self).__name__} does not have a `result` method implemented.")
 
     def stateless_update_state(self, metric_variables: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        """The values that ``update_state`` of the arguments would give the variables; they keep theirs.
+        """Returns the values that ``update_state`` would assign to the variables, without changing the variables.
 
         Args:
-            metric_variables: a value for each of ``variables``, to begin with.
+            metric_variables: an initial value for each of ``variables``.
 
         Raises:
             ValueError: another number of values.
@@ -113,20 +113,20 @@ class Metric(Owner):
             return [Variable.value(variable) for variable in self.variables]
 
     def stateless_result(self, metric_variables: Any) -> Any:
-        """What ``result`` would give for these values of the variables; ValueError for another number of values."""
+        """Returns ``result`` for these values of the variables; ValueError for another number of values."""
         with self._holding(metric_variables):
             result = self.result()
             return Variable.value(result) if isinstance(result, Variable) else result
 
     def stateless_reset_state(self) -> list[Any]:
-        """The values that ``reset_state`` would give the variables; they keep theirs."""
+        """Returns the values that ``reset_state`` would assign to the variables, without changing the variables."""
         with self._holding(self.variables):
             self.reset_state()
             return [Variable.value(variable) for variable in self.variables]
 
     @contextmanager
     def _holding(self, values: Any) -> Iterator[None]:
-        """A block in which the variables have other values."""
+        """Sets the variables to ``values`` within a ``with`` block."""
         own, given = self.variables, list(values)
         if len(own) != len(given):
             raise ValueError(
@@ -143,22 +143,22 @@ class Metric(Owner):
                 variable.assign(value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """``update_state`` of the arguments, then ``result``."""
+        """Calls ``update_state`` with the arguments, then returns ``result``."""
         self.update_state(*args, **kwargs)
         result = self.result()
         return Variable.value(result) if isinstance(result, Variable) else result
 
     def get_config(self) -> dict[str, Any]:
-        """Name and dtype."""
+        """Returns the name and the dtype."""
         return {"name": self.name, "dtype": self.dtype}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The metric of which ``config`` is the ``get_config()``."""
+        """Returns a metric made from ``config``, the result of ``get_config``."""
         return cls(**config)
 
     def _saved_variables(self) -> dict[str, Variable]:
-        """The metric's own variables by their names in files."""
+        """Returns the metric's own variables by their names in files."""
         found: dict[str, Variable] = {}
         for position, variable in enumerate(self._own_variables):
             name = variable.name.split(":")[0]
@@ -166,7 +166,7 @@ class Metric(Owner):
         return found
 
     def _saved_children(self) -> dict[str, Any]:
-        """The metrics inside by their names in files."""
+        """Returns the inner metrics by their names in files."""
         return {f"metrics/{position}": metric for position, metric in enumerate(self._submetrics)}
 
     def __repr__(self) -> str:

@@ -21,13 +21,13 @@ from fastgrad.tensor import Tensor, constant_tensor
 def samplewise(
     values: Any, sample_weight: Any, reduce: Callable[..., Tensor], dtype: DType
 ) -> tuple[Tensor, Tensor | None]:
-    """One weighted value and one weight a sample.
+    """Returns one weighted value and one weight per sample.
 
     Args:
         values: shape (batch, ...) or ().
-        sample_weight: shape (), (batch,) or (batch, ...), or None; zeros where a loss function's mask leaves out ``values``.
+        sample_weight: shape (), (batch,) or (batch, ...), or None; the mask of a loss function sets weights to zero.
         reduce: ``reduce_sum`` or ``reduce_mean``, for all dimensions but the first.
-        dtype: of the results.
+        dtype: the dtype of the results.
     """
     mask = mask_of_losses(values)
     values = as_tensor(values, dtype)
@@ -53,7 +53,7 @@ class Sum(Metric):
     """The sum of all values.
 
     Args:
-        name, dtype: as in ``Metric``, here and below.
+        name, dtype: as in ``Metric``; also in the next classes.
     """
 
     def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
@@ -61,14 +61,14 @@ class Sum(Metric):
         self.total = self.add_variable((), "zeros", self._dtype, name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Adds ``values``, times ``sample_weight``."""
+        """Adds ``values`` times ``sample_weight``."""
         with paused():
             values, _ = samplewise(values, sample_weight, tf.reduce_sum, self._dtype)
             total = tf.reduce_sum(values)
         self.total.assign_add(total)
 
     def result(self) -> Tensor:
-        """The sum, 0 at first."""
+        """Returns the sum, initially 0."""
         return self.total.value
 
 
@@ -81,7 +81,7 @@ class Mean(Metric):
         self.count = self.add_variable((), "zeros", self._dtype, name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Takes in ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one."""
+        """Adds ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one sample."""
         with paused():
             values, weights = samplewise(values, sample_weight, tf.reduce_mean, self._dtype)
             total = tf.reduce_sum(values) if values.ndim else values
@@ -93,7 +93,7 @@ class Mean(Metric):
         self.count.assign_add(count)
 
     def result(self) -> Tensor:
-        """The mean, 0 if there were no values."""
+        """Returns the mean, 0 if there were no values."""
         return tf.math.divide_no_nan(self.total, self.count)
 
 
@@ -101,12 +101,12 @@ class MeanMetricWrapper(Mean):
     """The mean of a function of labels and predictions.
 
     Args:
-        fn: ``fn(y_true, y_pred, **kwargs)`` gives one value a sample.
+        fn: ``fn(y_true, y_pred, **kwargs)`` returns one value per sample.
         name, dtype: as in ``Metric``.
         **kwargs: options of ``fn``.
 
     Raises:
-        TypeError: ``fn`` can't be called.
+        TypeError: ``fn`` cannot be called.
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
@@ -115,7 +115,7 @@ class MeanMetricWrapper(Mean):
         self._fn_kwargs = kwargs
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Takes in a batch of labels and predictions; samples that the mask of ``y_pred`` leaves out have no weight."""
+        """Adds a batch of labels and predictions; samples outside the mask of ``y_pred`` have no weight."""
         with paused():
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
             mask = mask_of(y_pred)
@@ -125,20 +125,20 @@ class MeanMetricWrapper(Mean):
         super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         options = {key: serialize_keras_object(value) for key, value in self._fn_kwargs.items()}
         return {**super().get_config(), "fn": serialize_keras_object(self._fn), **options}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The metric of which ``config`` is the ``get_config()``."""
+        """Returns a metric made from ``config``, the result of ``get_config``."""
         return cls(**deserialize_keras_object(config) if "fn" in config else config)
 
 
 class NamedMetric(MeanMetricWrapper):
-    """The base of the built-in means: their configuration is their own arguments, not the function.
+    """The base of the built-in means: their configuration has their own arguments, not the function.
 
-    The arguments are attributes, too.
+    The arguments are also attributes.
     """
 
     _direction = "down"
@@ -150,5 +150,5 @@ class NamedMetric(MeanMetricWrapper):
             setattr(self, name, options[name])
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments."""
+        """Returns the constructor arguments."""
         return {**Metric.get_config(self), **{name: self._fn_kwargs[name] for name in self._options}}

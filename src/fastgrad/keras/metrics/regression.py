@@ -1,4 +1,4 @@
-"""Errors between numbers, their mean over all batches."""
+"""Regression errors as metrics: the mean over all batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastgrad.tensor import Tensor
 
 
 class MeanSquaredError(NamedMetric):
-    """The mean of ``mean_squared_error``; arguments as ``Metric``, here and below."""
+    """The mean of ``mean_squared_error``; in this module, arguments are those of ``Metric``."""
 
     def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
         super().__init__(losses.mean_squared_error, name, dtype)
@@ -48,7 +48,7 @@ class LogCoshError(NamedMetric):
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
-    """The cosine of the angle between both along ``axis``: as the loss of this name, but without its minus."""
+    """Returns the cosine of the angle between both along ``axis``: the loss of this name with the opposite sign."""
     return -losses.cosine_similarity(y_true, y_pred, axis)
 
 
@@ -70,12 +70,12 @@ class RootMeanSquaredError(Mean):
         super().__init__(name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Takes in a batch of labels and predictions."""
+        """Adds a batch of labels and predictions."""
         with paused():
             labels, predictions = same_rank(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             errors = tf.math.squared_difference(labels, predictions)
         super().update_state(errors, sample_weight)
 
     def result(self) -> Tensor:
-        """The root."""
+        """Returns the root."""
         return tf.sqrt(super().result())

@@ -20,18 +20,18 @@ def clone_model(
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
 ) -> Any:
-    """A model of new layers, made of the configurations of another's, and compiled as it is.
+    """Returns a model of new layers, made from the configurations of ``model``'s layers, and compiled in the same form.
 
     Args:
         model: a ``Sequential``, a functional model, or a subclass with ``get_config``.
-        input_tensors: KerasTensors to begin with, in the structure of the model's inputs; default new ones.
-        clone_function: gives the new layer for a layer; default by its configuration. Not for models of subclasses.
+        input_tensors: KerasTensors as inputs, in the structure of the model's inputs; default new ones.
+        clone_function: returns the new layer for a layer; default a copy by its configuration. Not for models of subclasses.
         call_function: ``call_function(layer, *args, **kwargs)`` calls each new layer, and may call others before and after it.
             Only for functional models.
-        recursive: whether Sequential and functional models inside are cloned with these functions, too.
+        recursive: whether inner Sequential and functional models are cloned with these functions, too.
 
     Raises:
-        ValueError: arguments that the model's kind does not take, or other inputs than it has.
+        ValueError: the kind of model does not take an argument, or has other inputs.
     """
     return _clone(model, input_tensors, clone_function, call_function, recursive, {})
 
@@ -44,7 +44,7 @@ def _clone(
     recursive: bool,
     clones: dict[int, Any],
 ) -> Any:
-    """A clone of a model; ``clones`` has the new layers by the ids of the layers, for layers that several models share."""
+    """Returns a clone of a model; ``clones`` maps ids of layers to new layers, for layers that several models share."""
     plain = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
 
     def clone(layer: Any) -> Any:
@@ -118,7 +118,7 @@ def _functional(
 
 
 def _compiled_as(model: Any, twin: Any) -> Any:
-    """``twin``, compiled as ``model`` is, with an optimizer and metrics of its own."""
+    """Compiles ``twin`` as ``model`` is compiled, with its own optimizer and metrics, and returns it."""
     if model.compiled:
         twin.compile_from_config(model.get_compile_config())
     return twin

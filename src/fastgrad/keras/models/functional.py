@@ -1,4 +1,4 @@
-"""Functional models: the calls of layers that lie between some KerasTensors and others."""
+"""Functional models: graphs of layer calls from input KerasTensors to output KerasTensors."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class CallGraph:
         inputs, outputs: KerasTensors, nested.
 
     Attributes:
-        nodes: the calls, in an order in which they can be made.
-        layers: their layers in Keras's order, inputs among them: the farther from the outputs the earlier.
+        nodes: the calls, in topological order.
+        layers: the layers of the calls and the input layers, in Keras's order: layers farther from the outputs come first.
 
     Raises:
-        ValueError: an output that does not follow from the inputs.
+        ValueError: an output does not depend on the inputs.
     """
 
     def __init__(self, inputs: Any, outputs: Any) -> None:
@@ -49,8 +49,8 @@ class CallGraph:
         order, first_seen = self._reached()
         self.nodes, self.layers = self._by_depth(order, first_seen)
         self._calls = [_call_of(node) for node in self.nodes]
-        self.warned = False  # of inputs in another structure
-        self._fitting: Any = None  # shape and dtype of the only input when it last fitted as it was
+        self.warned = False  # whether it has warned of inputs in another structure
+        self._fitting: Any = None  # shape and dtype of the last single input that needed no conversion
 
     def __getstate__(self) -> dict[str, Any]:
         calls = [(node.operation, node.arguments, node.outputs) for node in self.nodes]
@@ -62,7 +62,7 @@ class CallGraph:
         CallGraph.__init__(self, state["inputs"], state["outputs"])
 
     def _reached(self) -> tuple[list[Node], dict[int, int]]:
-        """The calls that the outputs need, each after those that it needs; and when each layer was met first."""
+        """Returns the calls that the outputs need, in topological order, and the layers numbered by first visit."""
         given = {id(tensor) for tensor in self.flat_inputs}
         done: dict[int, Node] = {}
         order: list[Node] = []
@@ -101,7 +101,7 @@ class CallGraph:
                 for tensor in node.inputs:
                     parent = id(_node_of(tensor))
                     node_depth[parent] = max(depth + 1, node_depth.get(parent, 0))
-        for tensor in self.flat_inputs:  # also those that nothing reads
+        for tensor in self.flat_inputs:  # includes inputs that no layer reads
             layer = _node_of(tensor).operation
             layers.setdefault(id(layer), layer)
             layer_depth.setdefault(id(layer), 0)
@@ -111,7 +111,7 @@ class CallGraph:
         return [node for node in nodes if not any(id(t) in given for t in nest.flatten(node.outputs))], found
 
     def run(self, values: Sequence[Any]) -> Any:
-        """The outputs for values of the inputs, in the outputs' structure; that of a list of one item is the item."""
+        """Returns the outputs for input values, in the outputs' structure; a list of one item becomes the item."""
         known = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
         for layer, argument, output, node in self._calls:
             if argument:
@@ -127,7 +127,7 @@ class CallGraph:
         return results[0] if isinstance(results, (list, tuple)) and len(results) == 1 else results
 
     def run_on(self, model: Model, inputs: Any) -> Any:
-        """The outputs for inputs as a user gives them."""
+        """Returns the outputs for the inputs that a user passes."""
         if type(inputs) is not Tensor or type(self.inputs) is not KerasTensor:
             return self.run(inputs_of(model, self, inputs))
         form = inputs._array.shape, inputs._array.dtype
@@ -140,7 +140,7 @@ class CallGraph:
 
 
 def _call_of(node: Node) -> tuple[Any, int, int, Node]:
-    """A call's layer, and the names of argument and result in ``CallGraph.run`` if there is one of each, else 0."""
+    """Returns a call's layer, the ids of its only argument and result (0 if there are several), and the node."""
     args, kwargs = node.arguments
     if len(args) == 1 and not kwargs and type(args[0]) is type(node.outputs) is KerasTensor:
         return node.operation, id(args[0]), id(node.outputs), node
@@ -156,23 +156,23 @@ def _node_of(tensor: KerasTensor) -> Node:
 
 
 class Functional(Model):
-    """What ``keras.Model(inputs, outputs)`` makes.
+    """A model made by ``keras.Model(inputs, outputs)``.
 
     Args:
         inputs: KerasTensors from ``keras.Input``, or results of layers; nested.
-        outputs: KerasTensors that follow from them, nested.
+        outputs: KerasTensors that depend on the inputs, nested.
         name: default ``functional``, numbered.
-        trainable: whether the weights are trained; those of layers that are frozen are not in any case.
+        trainable: whether the weights are trained; weights of frozen layers are never trained.
 
     Raises:
-        ValueError: outputs that do not follow from the inputs; two layers of one name.
+        ValueError: outputs do not depend on the inputs; two layers have one name.
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(inputs, outputs, name=name, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """Name, layers and their calls, in Keras's form."""
+        """Returns the name, the layers and their calls in Keras's form."""
         graph = self._graph
         numbers: dict[int, int] = {}
         counts: dict[int, int] = {}
@@ -209,7 +209,7 @@ class Functional(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """A new model of a configuration.
+        """Returns a new model of a configuration.
 
         Raises:
             TypeError: a class in it is not known.
@@ -277,7 +277,7 @@ def _written(value: Any, written: Any) -> Any:
 
 
 def _arguments_of(call: Any, found: Any) -> tuple[Any, Any]:
-    """The arguments of a written call; Keras 2 wrote ``[[layer, call, place, keyword arguments], ...]``, an item an input."""
+    """Reads the arguments of a call; Keras 2 wrote a ``[layer, call, place, keyword arguments]`` for each input."""
     if isinstance(call, dict):
         return _read(call["args"], found), _read(call["kwargs"], found)
     tensors = [found(item[:3]) for item in call]
@@ -299,10 +299,10 @@ def _read(value: Any, found: Any) -> Any:
 
 
 def graph_of(inputs: Any, outputs: Any, model: Model) -> CallGraph:
-    """The calls of a model, whose layers become its own.
+    """Returns the calls of a model, and adds their layers to ``model``.
 
     Raises:
-        ValueError: two layers of one name.
+        ValueError: two layers have one name.
     """
     graph = CallGraph(*_from_input_layers(inputs, outputs))
     names: dict[str, Any] = {}
@@ -317,7 +317,7 @@ def graph_of(inputs: Any, outputs: Any, model: Model) -> CallGraph:
 
 
 def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
-    """Inputs and outputs of a model that begins at results of layers, by the same calls from new input layers."""
+    """Replaces inputs that are results of layers by new input layers; returns the new inputs and outputs."""
     flat = nest.flatten(inputs)
     if not all(isinstance(tensor, KerasTensor) for tensor in flat) or all(_node_of(tensor).is_input for tensor in flat):
         return inputs, outputs
@@ -340,10 +340,10 @@ def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
 
 
 def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
-    """The values of a model's inputs, in order: cast, and with a last dimension of 1 added or removed where that is forgiven.
+    """Returns the values of a model's inputs in order: cast, with a last dimension of 1 added or removed if needed.
 
     Raises:
-        ValueError: other inputs than the model has.
+        ValueError: the model has other inputs.
     """
     wanted = graph.flat_inputs
     names = [_node_of(tensor).operation.name for tensor in wanted]
@@ -369,10 +369,10 @@ def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
 
 
 def _check_structure(model: Model, graph: CallGraph, inputs: Any) -> None:
-    """Compares inputs with those of a model that has a dict of inputs; warns once for a model.
+    """Compares inputs with the inputs of a model that has a dict of inputs; warns once per model.
 
     Raises:
-        ValueError: a list, while the order of the dict is not that of its names: no item says which input it is.
+        ValueError: the inputs are a list, and the dict is not sorted by name: the order of the inputs is ambiguous.
     """
     if isinstance(inputs, dict) and set(inputs) <= set(graph.inputs):
         return

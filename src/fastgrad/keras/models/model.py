@@ -1,4 +1,4 @@
-"""``Model``: a layer of layers that can be saved."""
+"""``Model``: a layer of layers that can be trained and saved."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from fastgrad.keras.training.trainer import Trainer
 class Model(Trainer, Layer):
     """The base of models: subclasses make layers in ``__init__`` and use them in ``call(inputs)``.
 
-    ``Model(inputs, outputs)`` is a functional model: what lies between ``keras.Input`` tensors and results of layers. A
-    subclass that passes both to ``super().__init__`` is one, too.
+    ``Model(inputs, outputs)`` is a functional model: the graph of calls from ``keras.Input`` tensors to results of layers. A
+    subclass that passes both to ``super().__init__`` is a functional model, too.
 
     Args:
         inputs, outputs: for a functional model: KerasTensors, nested.
@@ -26,7 +26,7 @@ class Model(Trainer, Layer):
     _graph: Any  # the calls of a functional model
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """A functional model, if there are inputs and outputs."""
+        """Returns a functional model if there are inputs and outputs."""
         if cls is Model and _is_functional(args, kwargs):
             from fastgrad.keras.models.functional import Functional
 
@@ -52,7 +52,7 @@ class Model(Trainer, Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """The model of which ``config`` is the ``get_config()``, with new weights; ``Model`` itself makes functional ones."""
+        """Returns a model, with new weights, of a ``get_config`` result; ``Model`` itself makes functional models."""
         if cls.__init__ is Model.__init__ and {"layers", "input_layers", "output_layers"} <= config.keys():
             from fastgrad.keras.models.functional import Functional
 
@@ -61,7 +61,7 @@ class Model(Trainer, Layer):
         return super().from_config(config)
 
     def _graph_config(self) -> dict[str, Any] | None:
-        """Layers and calls, for a subclass that has the constructor of functional models and was called with inputs and outputs."""
+        """Returns layers and calls of a functional model with the constructor of ``Model``, else None."""
         if self._graph is None or type(self).__init__ is not Model.__init__:
             return None
         from fastgrad.keras.models.functional import Functional
@@ -69,7 +69,7 @@ class Model(Trainer, Layer):
         return Functional.get_config(self)  # type: ignore[arg-type]
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
-        """Makes this the functional model of these tensors."""
+        """Makes this model the functional model of these tensors."""
         from fastgrad.keras.models.functional import graph_of
 
         graph = graph_of(inputs, outputs, self)
@@ -79,12 +79,12 @@ class Model(Trainer, Layer):
         self._finish_build()
 
     def _lock_state(self) -> None:
-        """Unlike other layers, a functional model can own more after it is built: its constructor has built it."""
+        """Does not lock: a functional model is built by its constructor, and may get more layers or weights later."""
         if self._graph is None:
             super()._lock_state()
 
     def call(self, inputs: Any, *args: Any, training: bool | None = None, mask: Any = None, **kwargs: Any) -> Any:
-        """The model's computation; subclasses write it. It gets tensors, and ``training`` if that is a parameter."""
+        """Computes the outputs from tensors; subclasses override it, with or without the parameter ``training``."""
         graph = self._graph
         if graph is None:
             raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
@@ -99,11 +99,11 @@ class Model(Trainer, Layer):
         return graph.run(values)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """None for a functional model: its layers have given the outputs their masks."""
+        """Returns None for a functional model: its layers have set the masks of the outputs."""
         return None if self._graph is not None else super().compute_mask(inputs, previous_mask)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shapes of the outputs."""
+        """Returns the shapes of the outputs."""
         graph = self._graph
         if graph is not None and input_shape in (self.input_shape, nest.map_structure(lambda x: x.shape, graph.inputs)):
             return nest.map_structure(lambda x: x.shape, graph.outputs)
@@ -116,12 +116,12 @@ class Model(Trainer, Layer):
 
     @property
     def inputs(self) -> list[Any]:
-        """The KerasTensors that a functional model begins with."""
+        """The input KerasTensors of a functional model."""
         return list(self._known_graph("inputs").flat_inputs)
 
     @property
     def outputs(self) -> list[Any]:
-        """The KerasTensors that a functional model gives."""
+        """The output KerasTensors of a functional model."""
         return list(self._known_graph("outputs").flat_outputs)
 
     @property
@@ -151,14 +151,14 @@ class Model(Trainer, Layer):
 
     @property
     def output_names(self) -> list[str] | None:
-        """The names of the layers that give the outputs; None for models of other kinds."""
+        """The names of the output layers; None for models that are not functional."""
         return None if self._graph is None else [x._keras_history.operation.name for x in self.outputs]
 
     @property
     def layers(self) -> list[Any]:
-        """The layers set as attributes, also in lists and dicts, in the order in which they were set.
+        """The layers that are attributes, also in lists and dicts, in the order of assignment.
 
-        Those of a functional model are its inputs and what follows from them.
+        The layers of a functional model are its inputs and the layers that depend on them.
         """
         return list(self._sublayers) if self._graph is None else list(self._graph.layers)
 
@@ -167,17 +167,17 @@ class Model(Trainer, Layer):
         raise AttributeError("`Model.layers` attribute is reserved and should not be used. Please use another name.")
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
-        """One of ``layers``, by name or by position.
+        """Returns a layer of ``layers`` by name or by position.
 
         Raises:
-            ValueError: there is none, or not exactly one of the two is given.
+            ValueError: there is no such layer, or not exactly one of the arguments is given.
         """
         layers = self.layers
         if (name is None) == (index is None):
             raise ValueError(f"Provide either a layer name or a layer index. Received: index={index}, name={name}.")
         if index is not None:
             if not -len(layers) <= index < len(layers):
-                # A negative index is for Python's list of layers, whose class of error it has in Keras.
+                # For a negative index Keras raises IndexError, as a Python list does.
                 refusal = ValueError if index >= 0 else IndexError
                 raise refusal(f"Was asked to retrieve layer at index {index} but model only has {len(layers)} layers.")
             return layers[index]
@@ -199,12 +199,12 @@ class Model(Trainer, Layer):
 
         Args:
             print_fn: called with the text in place of ``print``.
-            expand_nested: whether the layers of models inside are listed.
-            show_trainable: whether it says what is trained.
-            layer_range: patterns of the names of the first and the last layer to list; ValueError if there are none.
+            expand_nested: whether the layers of inner models are listed.
+            show_trainable: whether the table says which layers are trained.
+            layer_range: patterns of the names of the first and the last layer to list; ValueError if no name matches.
             line_length, positions: kept for Keras's signature.
 
-        Of what is not built shapes are ``?``, and weights are not counted.
+        A layer that is not built has shape ``?``, and its weights are not counted.
         """
         from fastgrad.keras.models.summary import summary_text
 
@@ -215,7 +215,7 @@ class Model(Trainer, Layer):
         model_files.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
-        """Takes the weights of a file, all or none; see ``keras.saving.load_weights``."""
+        """Loads the weights of a file, all or none; see ``keras.saving.load_weights``."""
         model_files.load_weights(self, filepath, skip_mismatch)
 
     def save(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
@@ -223,12 +223,12 @@ class Model(Trainer, Layer):
         model_files.save_model(self, filepath, overwrite, **options)
 
     def to_json(self, **options: Any) -> str:
-        """The configuration as JSON text, for ``keras.models.model_from_json``; ``options`` are those of ``json.dumps``."""
+        """Returns the configuration as JSON for ``keras.models.model_from_json``; ``options`` go to ``json.dumps``."""
         return model_files.model_to_json(self, **options)
 
 
 def shapes_of(tensors: Any) -> Any:
-    """The shape of a tensor, or of the only one in a structure, or a list of the shapes of several."""
+    """Returns the shape of a tensor, or of the only tensor in a structure, or a list of the shapes of several."""
     shapes = [tensor.shape for tensor in nest.flatten(tensors)]
     return shapes[0] if len(shapes) == 1 else shapes
 

@@ -33,19 +33,19 @@ def plot_model(
 
     Args:
         model: a built model.
-        to_file: a path; its ending says the kind of picture: ``.png``, ``.svg``, ``.pdf``; ``.dot`` for Graphviz's text.
-        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable: what boxes say beside the layer's class.
+        to_file: a path; its ending selects the kind of picture: ``.png``, ``.svg``, ``.pdf``; ``.dot`` for Graphviz's text.
+        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable: what boxes show beside the layer's class.
         rankdir: ``"TB"`` from top to bottom, ``"LR"`` from left to right.
-        expand_nested: whether models inside are drawn with their layers.
+        expand_nested: whether inner models are drawn with their layers.
         dpi: dots per inch.
 
     Returns:
-        In a notebook the picture, which it shows; else None.
+        The picture in a notebook, which shows it; else None.
 
     Raises:
         ValueError: the model is not built, or the path has no ending.
-        TypeError: ``model`` is no model, or ``to_file`` no path.
-        ImportError: Graphviz's program ``dot`` is not installed; nothing is written.
+        TypeError: ``model`` is not a model, or ``to_file`` is not a path.
+        ImportError: Graphviz's program ``dot`` is not installed; then nothing is written.
     """
     path = Path(checked_path("plot_model", "to_file", to_file))
     if not path.suffix:
@@ -96,11 +96,11 @@ def model_to_dot(
     show_layer_activations: bool = False,
     show_trainable: bool = False,
 ) -> str:
-    """The model in Graphviz's language; arguments as ``plot_model``. ``subgraph``: as a part of a larger text.
+    """Returns the model in Graphviz's language; arguments as ``plot_model``. ``subgraph``: as part of a text.
 
     Raises:
         ValueError: the model is not built.
-        TypeError: ``model`` is no model.
+        TypeError: ``model`` is not a model.
     """
     if not hasattr(model, "built"):
         raise TypeError(f"model_to_dot: Argument `model` must be a model, got {model!r}.")
@@ -147,14 +147,14 @@ def _is_drawn_inside(layer: Any) -> bool:
 
 
 def _boxes(model: Any) -> list[tuple[Any, str]]:
-    """Layers and their shapes: the model itself if the calls in it are not known."""
+    """Returns layers and their shapes; only the model itself if its calls are not known."""
     if not _is_drawn_inside(model):
         return [(model, shape_text(model))]
     return list(zip(model.layers, shape_texts(model), strict=True))
 
 
 def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
-    """From which layer, which of its results, to which layer, which of its inputs."""
+    """Yields the arrows: the source layer, the index of its result, the target layer, the index of its input."""
     if isinstance(model, Sequential):
         for one, other in zip(model.layers, model.layers[1:], strict=False):
             yield one, 0, other, 0
@@ -166,7 +166,7 @@ def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
 
 
 def _end(layer: Any, place: int, which: str) -> Any:
-    """The layer inside that an arrow to or from a model leads to."""
+    """Returns the inner layer at the end of an arrow to or from a model."""
     while _is_drawn_inside(layer):
         if isinstance(layer, Sequential):
             layer, place = layer.layers[0 if which == "inputs" else -1], 0

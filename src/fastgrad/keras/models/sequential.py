@@ -23,10 +23,10 @@ from fastgrad.tensor import Tensor
 
 
 class Sequential(Model):
-    """A stack of layers: each gets the output of the one before.
+    """A stack of layers: each layer gets the output of the previous one.
 
     The weights are made at once if the input's shape is known (an ``Input`` at the bottom, or ``input_shape=`` of the
-    first layer), else by the first call or ``build``.
+    first layer). Otherwise the first call or ``build`` makes them.
 
     Args:
         layers: the layers, bottom first.
@@ -34,12 +34,12 @@ class Sequential(Model):
         name: default ``sequential``, numbered.
 
     Raises:
-        ValueError: an item that is no layer, two layers of one name.
+        ValueError: an item is not a layer, or two layers have one name.
     """
 
-    _bottom: InputLayer | None  # it is not among the layers
-    _layers: list[Layer]  # the stack; `_sublayers` has each of them once, and layers that are attributes of subclasses
-    _tensors: list[Any]  # the KerasTensors of the input and of the outputs of the layers that were called on them
+    _bottom: InputLayer | None  # it is not in `_layers`
+    _layers: list[Layer]  # the stack; `_sublayers` has each layer once, and layers that are attributes of subclasses
+    _tensors: list[Any]  # the KerasTensors of the input and of the outputs of the layers called so far
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
@@ -52,17 +52,17 @@ class Sequential(Model):
         self._rebuild()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
-        """Puts a layer on top, built if the shape of its input is known.
+        """Adds a layer on top; builds it if the shape of its input is known.
 
         Raises:
-            ValueError: it is no layer, has the name of another, or is a second input.
+            ValueError: ``layer`` is not a layer, has the name of another, or is a second input.
         """
         self._put(layer)
         if rebuild:
             self._rebuild()
 
     def pop(self, rebuild: bool = True) -> Any:
-        """Takes the top layer off and returns it; IndexError if there is none."""
+        """Removes the top layer and returns it; IndexError if there is none."""
         if not self._layers:
             raise IndexError("pop from an empty Sequential model: there is no layer.")
         layer = self._layers.pop()
@@ -75,7 +75,7 @@ class Sequential(Model):
         return layer
 
     def _rebuild(self) -> None:
-        """Builds the layers if the shape of the input is known: from an input layer, or a model at the bottom."""
+        """Builds the layers if the shape of the input is known, from an input layer or a model at the bottom."""
         layers = self._layers
         if self._bottom is None and len(layers) > 1 and isinstance(first := layers[0], Model):
             shape = getattr(first, "input_shape", None)
@@ -121,13 +121,13 @@ class Sequential(Model):
         self._tensors[:] = [layer.output]
 
     def _lock_state(self) -> None:
-        """Unlike other layers, a Sequential can grow after it is built."""
+        """Does not lock: a Sequential may get more layers after it is built."""
 
     def build(self, input_shape: Any = None) -> None:
         """Makes the weights of all layers.
 
         Args:
-            input_shape: with the batch, None for sizes that may vary.
+            input_shape: the shape with the batch; None for sizes that may vary.
 
         Raises:
             ValueError: there are no layers, or the model was built for another shape.
@@ -149,7 +149,7 @@ class Sequential(Model):
         self._connect()
 
     def _connect(self) -> None:
-        """Calls the layers that have not been called yet on KerasTensors, which builds them."""
+        """Builds the layers that were not called yet by calls on KerasTensors."""
         with naming.running(self):
             for layer in self._layers[len(self._tensors) - 1 :]:
                 try:
@@ -161,13 +161,13 @@ class Sequential(Model):
             self._finish_build()
 
     def _result(self, what: str) -> Any:
-        """The KerasTensor of the input or of the top layer's output.
+        """Returns the KerasTensor of the input or of the top layer's output.
 
         Raises:
-            AttributeError: it is not known yet.
+            AttributeError: the KerasTensor is not known yet.
         """
         if self._bottom is not None and self.built:
-            self._connect()  # a model that was built by a call on data has not been called on KerasTensors
+            self._connect()  # a call on data built the model, but not its KerasTensors
         if len(self._tensors) < 2 or len(self._tensors) <= len(self._layers):
             raise AttributeError(f"Sequential model '{self.name}' has no defined {what} yet.")
         return self._tensors[0 if what.startswith("input") else -1]
@@ -175,7 +175,7 @@ class Sequential(Model):
     def call(  # type: ignore[override]
         self, inputs: Any, training: bool | None = None, mask: Any = None
     ) -> Any:
-        """The output of the top layer. ``training`` reaches the layers on its own."""
+        """Returns the output of the top layer. ``training`` is passed to the layers automatically."""
         bottom = self._bottom
         if not isinstance(inputs, Tensor) and len(found := nest.flatten(inputs)) == 1:
             (inputs,) = found
@@ -188,11 +188,11 @@ class Sequential(Model):
         return inputs
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """None: the layers have given the output its mask."""
+        """Returns None: the layers have set the mask of the output."""
         return None
 
     def _with_rank(self, inputs: Tensor) -> Tensor:
-        """``inputs`` with a last dimension of size 1 added or removed, as Keras forgives; ValueError if that is not it."""
+        """Adds or removes a last dimension of size 1, as Keras does; ValueError if the rank still differs."""
         wanted, got = self.input_shape, inputs.shape
         if len(got) == len(wanted) - 1 and wanted[-1] == 1:
             return tf.expand_dims(inputs, -1)
@@ -203,7 +203,7 @@ class Sequential(Model):
         )
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """The first call builds the layers as it reaches them."""
+        """Saves the shape of the input; the first call builds each layer in turn."""
         first = args[0] if args else kwargs.get("inputs")
         if not self._layers:
             raise ValueError(
@@ -226,7 +226,7 @@ class Sequential(Model):
             Node.restore(layer, ((argument,), {}), outputs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the top layer's output."""
+        """Returns the shape of the top layer's output."""
         for layer in self._layers:
             input_shape = layer.compute_output_shape(input_shape)
         return input_shape
@@ -257,16 +257,16 @@ class Sequential(Model):
 
     @property
     def inputs(self) -> list[Any]:
-        """The KerasTensor that the bottom layer is called on, in a list; AttributeError before it is known."""
+        """The input KerasTensor of the bottom layer, in a list; AttributeError before it is known."""
         return [self._result("inputs")]
 
     @property
     def outputs(self) -> list[Any]:
-        """The KerasTensors that the top layer gives; AttributeError before they are known."""
+        """The output KerasTensors of the top layer; AttributeError before they are known."""
         return nest.flatten(self._result("outputs"))
 
     def _saved_children(self) -> dict[str, Any]:
-        """The layers by class and number within the class, so that layers without weights don't count."""
+        """Returns the layers by class and number within the class, so that layers without weights do not count."""
         found: dict[str, Any] = {}
         counts: dict[str, int] = {}
         for layer in dict.fromkeys(self._layers):
@@ -279,7 +279,7 @@ class Sequential(Model):
         return found | others
 
     def get_config(self) -> dict[str, Any]:
-        """Name, dtype and the configurations of all layers."""
+        """Returns the name, the dtype and the configurations of all layers."""
         layers = ([self._bottom] if self._bottom is not None else []) + self._layers
         config = {**super().get_config(), "layers": [serialize_keras_object(layer) for layer in layers]}
         if self._bottom is not None and self._layers:
@@ -288,11 +288,11 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """A new model of a configuration, its weights made if the shape of the inputs is in it.
+        """Returns a new model of a configuration, with weights if the configuration has the shape of the inputs.
 
         Raises:
             TypeError: a class in it is not known.
-            ValueError: it is not that of a Sequential.
+            ValueError: it is not the configuration of a Sequential.
         """
         if not {"name", "layers"} <= config.keys():
             raise ValueError(

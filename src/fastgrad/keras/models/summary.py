@@ -1,4 +1,4 @@
-"""A model as a table: layers, shapes of their results, numbers of weights."""
+"""The summary of a model as a table: layers, output shapes, numbers of weights."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from fastgrad.keras.models.sequential import Sequential
 def summary_text(
     model: Model, expand_nested: bool = False, show_trainable: bool = False, layer_range: Any = None
 ) -> str:
-    """The table.
+    """Returns the summary table as text.
 
     Args:
         model: the model.
-        expand_nested: whether the layers of models inside are listed, too.
-        show_trainable: whether there is a column that says what is trained.
-        layer_range: patterns of the names of the first and the last layer that are listed; default all are.
+        expand_nested: whether the layers of inner models are listed, too.
+        show_trainable: whether a column says which layers are trained.
+        layer_range: patterns of the names of the first and the last layer to list; default all layers.
 
     Raises:
-        ValueError: a pattern that no name begins with.
+        ValueError: no name begins with a pattern.
     """
     several = not _is_chain(model.layers)
     heads = ["Layer (type)", "Output Shape", "Param #"]
@@ -66,7 +66,7 @@ def summary_text(
 
 
 def _rows(model: Any, expand: bool, depth: int, layer_range: Any = None) -> Iterator[tuple[int, Any, str]]:
-    """Depth, layer and shape of each row."""
+    """Yields depth, layer and shape of each row."""
     rows = list(zip(model.layers, shape_texts(model), strict=True))
     first, last = _range_of([layer.name for layer, _ in rows], layer_range)
     for layer, shape in rows[first:last]:
@@ -88,7 +88,7 @@ def _range_of(names: list[str], layer_range: Any) -> tuple[int, int]:
 
 
 def shape_texts(model: Any) -> list[str]:
-    """The shapes of what the layers of a model give, one text for each; in a ``Sequential`` one follows from the other."""
+    """Returns the output shapes of a model's layers as texts; in a ``Sequential``, computed layer by layer."""
     if not (isinstance(model, Sequential) and model.built and model._bottom is not None):
         return [shape_text(layer) for layer in model.layers]
     texts: list[str] = []
@@ -103,7 +103,7 @@ def shape_texts(model: Any) -> list[str]:
 
 
 def shape_text(layer: Any) -> str:
-    """The shapes of what a layer gives, ``?`` where they are not known."""
+    """Returns the output shapes of a layer, ``?`` if they are not known."""
     nodes = layer.__dict__.get("_inbound_nodes", ())
     if nodes:
         return _shapes(nodes[0].outputs)
@@ -132,7 +132,7 @@ def _sources(layer: Any) -> list[str]:
 
 
 def _is_chain(layers: list[Any]) -> bool:
-    """Whether each layer gets what the one before gives, and no more."""
+    """True if each layer's only input is the output of the previous layer."""
     found = [[history.operation for history in _histories(layer)] for layer in layers]
     chained = zip(layers, found[1:], strict=False)
     return not any(found) or (len(found[0]) < 2 and all(len(of) == 1 and of[0] is before for before, of in chained))

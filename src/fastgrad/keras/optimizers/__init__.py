@@ -1,4 +1,4 @@
-"""``keras.optimizers``: how gradients change weights."""
+"""``keras.optimizers``: classes that update weights from gradients."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ _BY_NAME: dict[str, Any] = {
 
 
 def serialize(optimizer: Optimizer) -> Any:
-    """The optimizer's configuration: its class and arguments, as plain dicts and numbers, without its state."""
+    """Returns the optimizer's configuration, without its state: the class and the arguments as plain values."""
     return serialize_keras_object(optimizer)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """The optimizer that ``serialize`` described.
+    """Returns the optimizer of a configuration from ``serialize``.
 
     Args:
-        config: the description; the names of fastgrad's own optimizers may be in any case.
+        config: the configuration; fastgrad's own optimizers may be named in any case.
         custom_objects: further classes by name.
 
     Raises:
-        TypeError: ``config`` is no such description, or of a class that is not known.
-        ValueError: the description lacks something.
+        TypeError: ``config`` is not a configuration, or its class is not known.
+        ValueError: the configuration is incomplete.
     """
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         raise TypeError(f"optimizers.deserialize: config must be a dict with a 'class_name', got {config!r}.")
@@ -73,15 +73,15 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
 
 
 def from_config(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-    """As ``deserialize``."""
+    """Returns the optimizer of a configuration; see ``deserialize``."""
     return deserialize(config, custom_objects)
 
 
 def get(identifier: Any) -> Any:
-    """An optimizer by its name (``"adam"``) or configuration; an optimizer is returned as it is, and None too.
+    """Returns the optimizer of a name (``"adam"``) or configuration; returns an optimizer or None unchanged.
 
     Raises:
-        ValueError: it means no optimizer.
+        ValueError: ``identifier`` is none of these.
     """
     found = identifier
     if identifier is None:

@@ -11,21 +11,22 @@ from fastgrad.kernels.optimizers import optimizers as rules
 
 
 class Adadelta(RuleOptimizer):
-    """Adadelta (Zeiler, 2012): the gradient in units of the mean step.
+    """Adadelta (Zeiler, 2012): the gradient, scaled to the root mean square of earlier steps.
 
     ``a = rho * a + (1 - rho) * g**2; s = g * sqrt(d + epsilon) / sqrt(a + epsilon)``;
     ``d = rho * d + (1 - rho) * s**2; w -= rate * s``.
-    Of ``IndexedSlices``, rows that once had a gradient are still faded, as under a dense gradient; the others cost nothing.
+    With ``IndexedSlices``, a row that once had a gradient still decays at later steps, as with a dense gradient.
+    Rows that never had a gradient cost nothing.
 
     Args:
         learning_rate: see ``Optimizer``.
-        rho: how much of both means stays at each step.
+        rho: the decay rate of both means.
         epsilon: added inside the roots.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     rule = rules.adadelta
@@ -66,7 +67,7 @@ class Adadelta(RuleOptimizer):
         self.epsilon = checked_number(epsilon, "Adadelta: epsilon", low=0.0)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {
             **super().get_config(),
             "rho": self.rho,

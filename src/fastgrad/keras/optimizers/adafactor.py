@@ -22,25 +22,25 @@ from fastgrad.variable import Variable
 
 
 class Adafactor(KernelOptimizer):
-    """Adafactor (Shazeer and Stern, 2018): second moments as products of a row's and a column's mean.
+    """Adafactor (Shazeer and Stern, 2018): second moments as products of row means and column means.
 
-    With ``rho = min(rate, 1 / sqrt(t))`` and ``beta_2 = 1 - t**beta_2_decay``, r and c the running means of
-    ``g**2 + epsilon_1`` over rows and columns, ``v = r / mean(r) * c`` (for vectors the running mean itself) and
-    ``u = g / sqrt(v)``: ``w -= max(epsilon_2, rms(w)) * rho * u / max(1, rms(u) / clip_threshold)``.
-    Every weight of a matrix depends on all its gradients: ``IndexedSlices`` are made dense.
+    Let ``rho = min(rate, 1 / sqrt(t))`` and ``beta_2 = 1 - t**beta_2_decay``. r and c are the running means of
+    ``g**2 + epsilon_1`` over rows and columns. ``v = r / mean(r) * c``; for vectors v is the running mean itself.
+    With ``u = g / sqrt(v)`` the step is ``w -= max(epsilon_2, rms(w)) * rho * u / max(1, rms(u) / clip_threshold)``.
+    Every weight of a matrix depends on all its gradients, so ``IndexedSlices`` are made dense.
 
     Args:
         learning_rate: see ``Optimizer``.
-        beta_2_decay: at most 0; how fast beta_2 goes to 1.
+        beta_2_decay: at most 0; the rate at which beta_2 approaches 1.
         epsilon_1: added to the squares.
-        epsilon_2: the least size of the weights that the step is relative to.
+        epsilon_2: the least value of ``rms(w)`` in the formula.
         clip_threshold: the greatest root mean square of u.
         relative_step: whether a constant rate is bounded by ``1 / sqrt(t)``; the formula above bounds it anyway.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Adafactor(KernelOptimizer):
         for variable in variables:
             shape, name = tuple(variable.shape), variable.name.replace("/", "_")
             matrix = len(shape) >= 2
-            # Vectors have no rows and columns; Keras keeps two integers for them.
+            # Vectors have no rows and columns; Keras keeps two integers as slots for them.
             means = (shape[:-1], (*shape[:-2], shape[-1])) if matrix else ((), ())
             dtype = variable.dtype if matrix else "int32"
             self._r.append(self.add_variable(means[0], dtype=dtype, name=name))
@@ -111,7 +111,7 @@ class Adafactor(KernelOptimizer):
         return MOVES
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """The numbers that the kernels are given; see ``RuleOptimizer``."""
+        """Returns the arguments of the kernels; see ``RuleOptimizer``."""
         beta_2 = 1.0 - step**self.beta_2_decay
         return least(learning_rate, step**-0.5), beta_2, self.epsilon_1, self.epsilon_2, self.clip_threshold
 
@@ -148,7 +148,7 @@ class Adafactor(KernelOptimizer):
         self._change(state, [add_rows(zeros, *rows)], numbers)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {
             **super().get_config(),
             "beta_2_decay": self.beta_2_decay,

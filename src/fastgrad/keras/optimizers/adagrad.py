@@ -11,19 +11,19 @@ from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS
 
 
 class Adagrad(RuleOptimizer):
-    """Adagrad (Duchi et al., 2011): the gradient over the root of the sum of all its squares.
+    """Adagrad (Duchi et al., 2011): the gradient divided by the root of the sum of all its squares.
 
-    ``a += g**2; w -= rate * g / sqrt(a + epsilon)``. Of ``IndexedSlices`` only their rows are touched.
+    ``a += g**2; w -= rate * g / sqrt(a + epsilon)``. With ``IndexedSlices``, only their rows change.
 
     Args:
         learning_rate: see ``Optimizer``.
-        initial_accumulator_value: what the sums start with.
+        initial_accumulator_value: the initial value of the sums.
         epsilon: added inside the root.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     rule = rules.adagrad
@@ -68,11 +68,11 @@ class Adagrad(RuleOptimizer):
         return RESTS if self.initial_accumulator_value + self.epsilon > 0 else MOVES
 
     def initial_value(self, slot: str) -> Any:
-        """What the sums of squares start with."""
+        """Returns the initial value of the sums of squares."""
         return self.initial_accumulator_value
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {
             **super().get_config(),
             "initial_accumulator_value": self.initial_accumulator_value,

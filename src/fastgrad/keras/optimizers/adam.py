@@ -20,20 +20,20 @@ class Adam(MomentOptimizer, RuleOptimizer):
 
     ``m += (1 - beta_1) * (g - m); v += (1 - beta_2) * (g**2 - v)``;
     ``w -= rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon)``.
-    Of ``IndexedSlices``, rows that once had a gradient go on moving while their moments fade, as under a dense gradient;
-    rows that never had one cost nothing.
+    With ``IndexedSlices``, a row that once had a gradient still moves at later steps, as with a dense gradient.
+    Rows that never had a gradient cost nothing.
 
     Args:
         learning_rate: see ``Optimizer``.
-        beta_1: how much of the first moment stays at each step.
-        beta_2: how much of the second moment stays.
+        beta_1: the decay rate of the first moment.
+        beta_2: the decay rate of the second moment.
         epsilon: added to the root of the second moment.
-        amsgrad: whether the greatest second moment so far takes its place (Reddi et al., 2018).
+        amsgrad: whether the greatest second moment so far replaces the second moment (Reddi et al., 2018).
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     slot_names = MappingProxyType({"m": "momentum", "v": "velocity", "greatest_v": "velocity_hat"})
@@ -78,35 +78,35 @@ class Adam(MomentOptimizer, RuleOptimizer):
 
     @property
     def rule(self) -> UpdateRule:
-        """The update rule of ``amsgrad``, as that was when the slots were made."""
+        """The update rule for the value that ``amsgrad`` had when the slots were made."""
         return rules.adam_amsgrad if (len(self._slots) == 3 if self.built else self.amsgrad) else rules.adam
 
     def _made_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
-        # Saved files have the moments variable by variable, then all greatest ones.
+        # Saved files list the moments variable by variable, then all greatest second moments.
         return [*super()._made_slots(variables, names[:2]), *super()._made_slots(variables, names[2:])]
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """The values of the rule's hyper-parameters; see ``RuleOptimizer``."""
+        """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         alpha = learning_rate * root(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
         return alpha, self.beta_1, self.beta_2, self.epsilon
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {**super().get_config(), "amsgrad": self.amsgrad}
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2017): ``Adam`` whose ``weight_decay`` is 0.004 by default.
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2017): ``Adam`` with ``weight_decay`` 0.004 by default.
 
     Args:
         learning_rate: see ``Optimizer``.
-        weight_decay: each step first takes ``weight_decay * learning_rate`` of every weight away from it.
+        weight_decay: each step first subtracts ``weight_decay * learning_rate`` times the weight from every weight.
         beta_1, beta_2, epsilon, amsgrad: see ``Adam``.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
         gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range, or ``weight_decay`` is None.
+        ValueError: a number is out of its range, or ``weight_decay`` is None.
     """
 
     def __init__(

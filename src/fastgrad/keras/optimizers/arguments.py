@@ -1,4 +1,4 @@
-"""Checks of the numbers that optimizers are made with: a bad one is refused before anything is trained with it."""
+"""Checks of the numeric arguments of optimizers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from fastgrad.tensor import as_tensor_or_none
 
 
 def checked_rate(value: Any, what: str) -> float:
-    """A learning rate: a finite number that is not negative.
+    """Returns a learning rate as a float; it must be finite and not negative.
 
     Args:
-        value: the number, or a scalar tensor or variable, of which the value now is taken.
+        value: the number, or a scalar tensor or variable, whose current value is taken.
         what: the class and the argument, for the error.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: ``value`` is something else.
     """
     tensor = as_tensor_or_none(value)
     if tensor is not None and not tensor.ndim:
@@ -26,10 +26,10 @@ def checked_rate(value: Any, what: str) -> float:
 
 
 def checked_number(value: Any, what: str, low: float, high: float = math.inf, below_high: bool = False) -> Any:
-    """``value``, a finite number from ``low`` to ``high`` (below ``high`` if ``below_high``).
+    """Returns ``value``, a finite number from ``low`` to ``high`` (below ``high`` if ``below_high``).
 
     Raises:
-        ValueError: it is something else.
+        ValueError: ``value`` is something else.
     """
     fits = isinstance(value, Real) and math.isfinite(value) and low <= float(value) <= high
     if not fits or (below_high and value == high):
@@ -39,5 +39,5 @@ def checked_number(value: Any, what: str, low: float, high: float = math.inf, be
 
 
 def checked_option(value: Any, what: str) -> Any:
-    """As ``checked_number`` from 0 on, or None."""
+    """Returns ``value``, a finite number that is not negative, or None; raises as ``checked_number`` does."""
     return None if value is None else checked_number(value, what, low=0.0)

@@ -1,8 +1,8 @@
-"""Numbers that compiled programs follow: hyper-parameters, Python attributes that a user may change at any time.
+"""Hyper-parameters that compiled programs read: Python attributes that a user may change at any time.
 
-Eager steps compute with the attributes themselves. While a program is written down, each number is read from a variable
-that stands for the attribute, and that setting the attribute changes: so no other number makes a program be compiled anew.
-Formulas are written once, for Python floats as for float64 scalars, with the functions below.
+Eager steps compute with the attributes themselves. In a recorded program, each number is read from a variable that mirrors
+the attribute; setting the attribute assigns to the variable. So a new number does not cause a new compilation.
+Formulas are written once, for Python floats and for float64 scalars, with the functions below.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _PLAIN = (bool, int, float, str)
 
 
 class Followed:
-    """The base of objects with attributes that programs follow.
+    """The base of objects whose attributes are inputs of recorded programs.
 
-    Attributes that are numbers are followed. Setting one of the others (None to a number, a flag, another schedule), or a number
-    to or from 0, makes programs be recorded anew; attributes in ``_aside`` do not count.
+    A program reads numeric attributes from variables. Programs are recorded again if an attribute of another kind is set (None to a
+    number, a flag, another schedule), or if a number changes to or from 0. Attributes in ``_aside`` have no effect.
     """
 
     _aside: frozenset[str] = frozenset()
@@ -42,7 +42,7 @@ class Followed:
         before = self.__dict__.get(name)
         object.__setattr__(self, name, value)
         if followed is None or name not in self.__dict__ or name in _OWN:
-            return  # no program has asked yet, or a property has set what is behind it
+            return  # no program reads this object yet, or a property has set another attribute
         if type(before) is type(value) and (before is value or (isinstance(value, _PLAIN) and before == value)):
             return
         variable = followed.get(name)
@@ -58,13 +58,13 @@ class Followed:
         return {name: value for name, value in self.__dict__.items() if name not in _OWN}
 
     def _changed(self) -> None:
-        """Programs that went by what this object was are recorded anew."""
+        """Makes programs that depend on this object be recorded again."""
         if "_changes" in self.__dict__:
             with unheard():
                 self._changes.assign_add(1)
 
     def _variable_of(self, name: str) -> Variable:
-        """The variable that stands for the number that the attribute ``name`` is."""
+        """Returns the variable that mirrors the numeric attribute ``name``."""
         found: Variable | None = self._followed.get(name)
         if found is None:
             with unheard():
@@ -75,7 +75,7 @@ class Followed:
 
 
 class Live:
-    """Stands for an object in its formulas while a program is written down: its numbers are tensors."""
+    """A proxy of an object in its formulas during a recording: its numbers are tensors."""
 
     __slots__ = ("_owner",)
 
@@ -91,9 +91,9 @@ class Live:
 
 
 def live(owner: Any) -> Any:
-    """``owner`` for its formulas: itself when it runs eagerly.
+    """Returns the object that formulas of ``owner`` use: ``owner`` itself in eager steps, else a ``Live`` proxy.
 
-    While a program is written down, the program from here on depends on ``owner`` being as it is, but for its numbers.
+    From this call on, the recorded program depends on the attributes of ``owner`` that are not numbers.
     """
     if not state_followed():
         return owner
@@ -109,18 +109,18 @@ def _is_number(value: Any) -> bool:
     return type(value) in {float, int} or isinstance(value, (np.floating, np.integer))
 
 
-# ---- functions of formulas: of Python floats, or of float64 scalars -----------------------------------------
+# ---- functions of formulas, for Python floats and float64 scalars -------------------------------------------
 
 
 def scalar(x: Any) -> Tensor:
-    """A number of a formula as a float64 tensor."""
+    """Returns a number of a formula as a float64 tensor."""
     if isinstance(x, Variable):
         x = x._read()
     return cast(x, dtypes.float64) if isinstance(x, Tensor) else constant_tensor(np.array(float(x)))
 
 
 def value_of(variable: Variable, like: Any) -> Any:
-    """What a variable holds, as a number of the kind that ``like`` is."""
+    """Returns the value of ``variable``: a tensor if ``like`` is a tensor, else a float."""
     return scalar(variable) if isinstance(like, Tensor) else float(moved(variable._array, None))
 
 

@@ -17,22 +17,22 @@ class Ftrl(RuleOptimizer):
     With ``p = -learning_rate_power``: ``b = a + g**2``;
     ``z += g + 2 * l2_shrinkage * w - (b**p - a**p) / rate * w``;
     ``w = (clip(z, -l1, l1) - z) / (b**p / rate + 2 * l2 + beta / rate)``; ``a = b``.
-    All weights are computed anew at each step, so a weight that never had a gradient becomes 0; of ``IndexedSlices`` all
-    rows are gone through, without a dense gradient being made.
+    Each step computes all weights from z, so a weight that never had a gradient becomes 0. With ``IndexedSlices``, all
+    rows are updated, without a dense gradient.
 
     Args:
         learning_rate: see ``Optimizer``.
-        learning_rate_power: at most 0; -0.5 gives rates that fall as Adagrad's.
-        initial_accumulator_value: what the sums of squares start with.
+        learning_rate_power: at most 0; with -0.5 the rates fall as in Adagrad.
+        initial_accumulator_value: the initial value of the sums of squares.
         l1_regularization_strength: l1; weights below it become 0.
-        l2_regularization_strength: l2.
+        l2_regularization_strength: l2 in the formula.
         l2_shrinkage_regularization_strength: l2_shrinkage, which acts on the gradient.
-        beta: makes the first rates smaller.
+        beta: reduces the first rates.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     rule = rules.ftrl
@@ -92,17 +92,17 @@ class Ftrl(RuleOptimizer):
         self.beta = beta
 
     def initial_value(self, slot: str) -> Any:
-        """What the elements of a slot start with."""
+        """Returns the initial value of the elements of ``slot``."""
         return self.initial_accumulator_value if slot == "accumulator" else "zeros"
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """The values of the rule's hyper-parameters; see ``RuleOptimizer``."""
+        """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         l2 = self.l2_regularization_strength + quotient(self.beta, 2.0 * learning_rate)
         shrinkage = self.l2_shrinkage_regularization_strength
         return learning_rate, -self.learning_rate_power, self.l1_regularization_strength, l2, shrinkage
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {
             **super().get_config(),
             "learning_rate_power": self.learning_rate_power,

@@ -1,6 +1,6 @@
-"""Gradients as optimizers take them: checked, converted, repeated rows summed, clipped.
+"""Gradients in the form that optimizers use: checked, converted, clipped, with repeated rows summed.
 
-Callers silence NumPy's floating-point warnings.
+Callers suppress NumPy's floating-point warnings.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from fastgrad.variable import Variable
 
 
 class Rows(NamedTuple):
-    """A gradient that is zero but for some rows.
+    """A gradient that is zero except in some rows.
 
     Attributes:
-        ids: which rows, in increasing order, each once.
+        ids: the row numbers, increasing and without repetition.
         values: the rows.
     """
 
@@ -34,15 +34,15 @@ Gradient = np.ndarray | Rows
 
 
 def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
-    """A gradient in the variable's dtype; repeated rows of an ``IndexedSlices`` are summed.
+    """Returns ``gradient`` in the dtype of ``variable``; repeated rows of an ``IndexedSlices`` are summed.
 
     Args:
         gradient: a tensor, ``IndexedSlices`` or array.
-        variable: what it is the gradient of.
+        variable: the variable that the gradient belongs to.
         owner: the optimizer's name, for errors.
 
     Raises:
-        InvalidArgumentError: another shape than the variable's, or a row that the variable does not have.
+        InvalidArgumentError: the shapes differ, or the variable has no such row.
         ValueError: the variable or the gradient is not of a real floating dtype (integer gradients are converted).
     """
     wanted = variable._array
@@ -63,7 +63,7 @@ def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
             f"{owner}: the gradient has shape {list(array.shape)}, but the variable '{variable.name}' has shape "
             f"{list(variable.shape)}: Incompatible shapes. Each variable needs a gradient of its own shape."
         )
-    # A gradient that is a variable's value shares memory that is about to change.
+    # A gradient that is the value of a variable shares memory that the update will change.
     return array.copy() if array is tensor._array and tensor._owner is not None else array
 
 
@@ -100,7 +100,7 @@ def _read_rows(gradient: IndexedSlices, variable: Variable, owner: str) -> Rows:
 
 
 def scaled(gradient: Gradient, factor: float) -> Gradient:
-    """``gradient * factor``, a new one."""
+    """Returns ``gradient * factor`` as a new gradient."""
     if type(gradient) is Rows:
         return Rows(gradient.ids, _times(gradient.values, factor))
     return _times(gradient, factor)
@@ -111,7 +111,7 @@ def _times(array: Any, factor: float) -> np.ndarray:
 
 
 def clipped_by_value(gradients: list[Gradient], limit: float) -> list[Gradient]:
-    """Elements beyond ``limit`` on either side become it."""
+    """Clips each element to [-``limit``, ``limit``]."""
 
     def clip(array: Any) -> np.ndarray:
         bound = array.dtype.type(limit)
@@ -121,19 +121,19 @@ def clipped_by_value(gradients: list[Gradient], limit: float) -> list[Gradient]:
 
 
 def clipped_by_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
-    """Each gradient scaled down to the norm ``limit`` if its own is greater (TensorFlow: tf.clip_by_norm)."""
+    """Scales each gradient with a norm above ``limit`` to the norm ``limit`` (TensorFlow: tf.clip_by_norm)."""
     norms = np.sqrt(_squares(gradients)).tolist()
     return [g if norm <= limit else scaled(g, limit / norm) for g, norm in zip(gradients, norms, strict=True)]
 
 
 def clipped_by_global_norm(gradients: list[Gradient], limit: float) -> list[Gradient]:
-    """All gradients scaled by one factor if their common norm is greater than ``limit``; NaN if it is not finite."""
+    """Scales all gradients by one factor if their global norm is above ``limit``; NaN if the norm is not finite."""
     factor = global_factor(gradients, limit)
     return gradients if factor == 1.0 else [scaled(g, factor) for g in gradients]
 
 
 def global_factor(gradients: list[Gradient], limit: float) -> float:
-    """What scales gradients down to the common norm ``limit``; 1 if theirs is not greater, NaN if it is not finite."""
+    """Returns the factor that reduces the global norm to ``limit``: 1 if it is not greater, NaN if it is not finite."""
     norm = math.sqrt(_squares(gradients).sum())
     if norm <= limit:
         return 1.0

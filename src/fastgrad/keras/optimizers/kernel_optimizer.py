@@ -22,10 +22,10 @@ from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
 
 _ALL = np.uint64(0x0101010101010101)
-"""Eight rows that may move."""
+"""The flags of eight rows, all set: every row may change."""
 
 _SCANNED = 65536
-"""Rows looked at in one go: a mask of a whole table would be a quarter of its size."""
+"""The number of rows per scan: a mask of a whole table would be a quarter of its size."""
 
 
 class KernelOptimizer(Optimizer):
@@ -35,14 +35,14 @@ class KernelOptimizer(Optimizer):
     """
 
     _slots: Sequence[list[OptimizerVariable]] = ()
-    """For each kind of slot, in the order of the rule's parameters, the slots of all variables."""
+    """For each kind of slot, in the order of the rule's parameters: the slots of all variables."""
 
     @property
     def rule(self) -> UpdateRule:
         """The update rule.
 
         Raises:
-            TypeError: the class has none.
+            TypeError: the class has no rule.
         """
         raise TypeError(
             f"{type(self).__name__}: its attribute `rule` must be an update rule, a function declared with "
@@ -50,16 +50,16 @@ class KernelOptimizer(Optimizer):
         )
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """The numbers that the kernels are given, but for the decay."""
+        """Returns the numeric arguments of the kernels, without the decay."""
         raise NotImplementedError
 
     @property
     def _zero_gradient(self) -> int:
-        """What a zero gradient does to a row."""
+        """The effect of a zero gradient on a row."""
         return self.rule.zero_gradient
 
     def _begin(self, step: Any) -> None:
-        """Called once before each update, for state that is not a variable's; written as ``hyperparameters`` is."""
+        """Updates state of no variable before each step; takes floats or tensors, as ``hyperparameters`` does."""
 
     def _apply_plain(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
         plan = self._plan
@@ -77,7 +77,7 @@ class KernelOptimizer(Optimizer):
         return True
 
     def _is_plain(self) -> bool:
-        """Whether none of the options needs more than the kernel."""
+        """True if no option needs more than the kernel."""
         return not (
             self.clipnorm
             or self.clipvalue
@@ -91,7 +91,8 @@ class KernelOptimizer(Optimizer):
         if not self.global_clipnorm or type(self).update_step is not KernelOptimizer.update_step:
             super()._update_clipped(variables, gradients, rate)
             return
-        # The kernel that updates scales what it reads: two passes over dense gradients. Rows and halves are rounded before.
+        # The update kernel scales the dense gradients that it reads, so they are read twice only. Rows and half-precision
+        # gradients are scaled here.
         factor = global_factor(gradients, self.global_clipnorm)
         if factor != 1.0:
             gradients = [scaled(g, factor) if isinstance(g, Rows) or is_half(g.dtype) else g for g in gradients]
@@ -111,14 +112,14 @@ class KernelOptimizer(Optimizer):
             self._plan = plan
         plan.release()
         for i in sparse:
-            self._state_of_rows(positions[i])  # what takes memory comes before the first write
+            self._state_of_rows(positions[i])  # allocates memory, so it runs before the first write
         self._run(plan, [gradients[i] for i in dense], rate, step, factor)
         for i in sparse:
             rows: Any = gradients[i]
             self._update_rows(positions[i], rows, rate, (self.weight_decay or 0.0) * rate)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """Updates one variable, without decay and clipping: for subclasses that do something around it."""
+        """Updates one variable, without decay and clipping; subclasses may extend it."""
         if recorders.active and state_followed():
             step = Step(self, learning_rate)
             self._step_of([variable], [step.gradient_of(gradient, variable)], step, decays=False)
@@ -165,7 +166,7 @@ class KernelOptimizer(Optimizer):
                 kernel[group.dtype](*lists, 0, group.units, *scale, *numbers, decay)
 
     def _run_half(self, *arguments: Any) -> None:
-        """The kernel on float32 copies of float16 or bfloat16 arrays, rounded back."""
+        """Runs the kernel on float32 copies of float16 or bfloat16 arrays, and rounds the results back."""
         lists = [argument for argument in arguments if isinstance(argument, (list, tuple))]
         wide = [[array.astype(np.float32) for array in arrays] for arrays in lists]
         self.rule.variables[wide[0][0].dtype](*wide, *arguments[len(lists) :])
@@ -176,7 +177,7 @@ class KernelOptimizer(Optimizer):
 
     # ---- as operations -----------------------------------------------------------------------------
 
-    _decays_rows_itself = False  # whether a sparse gradient's update takes weight decay with it
+    _decays_rows_itself = False  # whether the update of a sparse gradient applies weight decay
 
     def _update_as_operations(
         self, step: Step, variables: list[Variable], gradients: Sequence[Tensor | SummedRows]
@@ -190,7 +191,7 @@ class KernelOptimizer(Optimizer):
     def _step_of(
         self, variables: Sequence[Variable], gradients: Sequence[Tensor | SummedRows], step: Step, decays: bool
     ) -> None:
-        """The update of these variables, as an operation for each group of them, and assignments."""
+        """Updates the variables: one operation for each group of variables, then assignments."""
         numbers = [scalar(number) for number in step.live.hyperparameters(step.rate, step.number)]
         none = scalar(0.0)
         amount = step.live.weight_decay * step.rate if decays else none
@@ -210,7 +211,7 @@ class KernelOptimizer(Optimizer):
             self._change_rows(self._state_of([variables[i]]), gradients[i], given)
 
     def _state_of(self, variables: Sequence[Variable]) -> list[list[Any]]:
-        """These variables, and for each kind of slot theirs."""
+        """Returns the variables, then for each kind of slot the slots of the variables."""
         positions = [self._positions[id(variable)] for variable in variables]
         return [list(variables), *[[kind[i] for i in positions] for kind in self._slots]]
 
@@ -238,7 +239,7 @@ class KernelOptimizer(Optimizer):
     # ---- some rows of a variable ------------------------------------------------------------------
 
     def _update_rows(self, position: int, rows: Rows, rate: float, amount: float) -> None:
-        """What the dense gradient with these rows would do, decay included."""
+        """Updates a variable as the dense gradient with these rows does, decay included."""
         variable, slots, live = self._state_of_rows(position)
         if amount and self._use_weight_decay(variable):
             decay([variable], amount)
@@ -254,7 +255,7 @@ class KernelOptimizer(Optimizer):
         kernel(*arrays, rows.values, *flags, rows.ids, *sizes, *numbers, 0.0)
 
     def _state_of_rows(self, position: int) -> tuple[Variable, list[OptimizerVariable], np.ndarray | None]:
-        """The variable, its slots and, where rows may rest, which are live; their memory is free to be written."""
+        """Prepares a variable for writing; returns it, its slots, and flags of live rows if rows may rest."""
         variable = self._trainable_variables[position]
         slots = [kind[position] for kind in self._slots]
         live = self._live_rows(position, slots) if self._moves() == RESTS_AT_ZERO else None
@@ -269,7 +270,7 @@ class KernelOptimizer(Optimizer):
     def _update_half_rows(
         self, arrays: list[np.ndarray], rows: Rows, numbers: tuple[float, ...], moves: int, live: np.ndarray | None
     ) -> None:
-        """As above for float16 and bfloat16: float32 copies of the rows that move, rounded back."""
+        """Runs ``_update_rows`` for float16 and bfloat16, on float32 copies of the rows that change."""
         where = rows.ids
         if live is not None:
             flags = live.view(np.uint8)
@@ -286,7 +287,7 @@ class KernelOptimizer(Optimizer):
             array[where] = new
 
     def _live_rows(self, position: int, slots: Sequence[Any]) -> np.ndarray:
-        """For each row whether any of its slots is not zero, a byte a row; the kernel adds rows that have a gradient."""
+        """Returns one byte per row, set if a slot is not zero; the kernel sets it for rows with a gradient."""
         variable = self._live.get(position)
         if variable is not None and not any(slot.rewritten for slot in slots):
             return variable._array
@@ -297,7 +298,7 @@ class KernelOptimizer(Optimizer):
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable
-            self._changed()  # programs that there are do not tell it of rows that they move
+            self._changed()  # existing programs do not set the flags of rows that they update
         if not fresh or any(slot.rewritten for slot in slots):
             words = np.zeros(variable._array.shape, np.uint64)
             flags = words.view(np.uint8)

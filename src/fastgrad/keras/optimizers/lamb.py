@@ -11,22 +11,22 @@ from fastgrad.variable import Variable
 
 
 class Lamb(MomentOptimizer):
-    """Lamb (You et al., 2019): Adam's step, made as long as each variable is.
+    """Lamb (You et al., 2019): Adam's step, scaled by the norm of each variable.
 
-    With Adam's moments m and v without their bias, ``u = m / (sqrt(v) + epsilon)``: ``w -= rate * norm(w) / norm(u) * u``, where
-    the quotient is 1 if one of the norms is 0. Every weight of a variable depends on all its gradients: ``IndexedSlices`` are made
-    dense.
+    Let m and v be Adam's moments without their bias, and ``u = m / (sqrt(v) + epsilon)``: ``w -= rate * norm(w) / norm(u) * u``.
+    The quotient is 1 if one of the norms is 0. Every weight of a variable depends on all its gradients, so ``IndexedSlices``
+    are made dense.
 
     Args:
         learning_rate: see ``Optimizer``.
-        beta_1: how much of the first moment stays at each step.
-        beta_2: how much of the second moment stays.
+        beta_1: the decay rate of the first moment.
+        beta_2: the decay rate of the second moment.
         epsilon: added to the root of the second moment.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     def build(self, variables: Sequence[Variable]) -> None:

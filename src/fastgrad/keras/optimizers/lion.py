@@ -11,20 +11,21 @@ from fastgrad.kernels.optimizers import optimizers as rules
 
 
 class Lion(RuleOptimizer):
-    """Lion (Chen et al., 2023): the sign of a momentum.
+    """Lion (Chen et al., 2023): steps by the sign of a momentum.
 
     ``w -= rate * sign(beta_1 * m + (1 - beta_1) * g); m = beta_2 * m + (1 - beta_2) * g``.
-    Of ``IndexedSlices``, rows that once had a gradient go on moving, as under a dense gradient; the others cost nothing.
+    With ``IndexedSlices``, a row that once had a gradient still moves at later steps, as with a dense gradient.
+    Rows that never had a gradient cost nothing.
 
     Args:
-        learning_rate: see ``Optimizer``; a third to a tenth of Adam's.
+        learning_rate: see ``Optimizer``; use a third to a tenth of Adam's rate.
         beta_1: the weight of the momentum in the step, in (0, 1].
-        beta_2: how much of the momentum stays at each step.
+        beta_2: the decay rate of the momentum.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     rule = rules.lion
@@ -70,7 +71,7 @@ class Lion(RuleOptimizer):
         self.beta_2 = checked_number(beta_2, "Lion: beta_2", low=0.0, high=1.0)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {
             **super().get_config(),
             "beta_1": self.beta_1,

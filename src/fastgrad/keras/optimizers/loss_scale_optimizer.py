@@ -1,4 +1,4 @@
-"""``LossScaleOptimizer``: keeps small gradients of half-precision training from becoming zero."""
+"""``LossScaleOptimizer``: scales the loss so that small half-precision gradients do not become zero."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ _ELSEWHERE = {
 
 
 class LossScaleOptimizer(Optimizer):
-    """Scales the loss up and the gradients down again, by a factor that follows from what they hold.
+    """Multiplies the loss by a dynamic factor and divides the gradients by it.
 
-    The factor doubles after ``dynamic_growth_steps`` steps of finite gradients; a step whose gradients are not all
-    finite is skipped, and halves it.
+    The factor doubles after ``dynamic_growth_steps`` steps with finite gradients. A step with a gradient that is not
+    finite is skipped, and halves the factor.
 
     Args:
-        inner_optimizer: what makes the updates.
-        initial_scale: the first factor.
-        dynamic_growth_steps: after how many finite steps the factor doubles.
+        inner_optimizer: the optimizer that updates the weights.
+        initial_scale: the initial factor.
+        dynamic_growth_steps: the number of finite steps after which the factor doubles.
         name: default: the class's name in snake case, made unique.
 
     Raises:
-        ValueError: an option that belongs to the inner optimizer, or a number that is not positive.
+        ValueError: an option belongs to the inner optimizer, or a number is not positive.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def learning_rate(self) -> Any:
-        """The inner optimizer's."""
+        """The learning rate of the inner optimizer."""
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
@@ -107,11 +107,11 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def iterations(self) -> Any:
-        """The inner optimizer's: steps that were skipped do not count."""
+        """The step counter of the inner optimizer, which does not count skipped steps."""
         return self.inner_optimizer.iterations
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Divides the gradients by the factor and applies them; skips the step if one is not finite.
+        """Divides the gradients by the factor and applies them; skips the step if a gradient is not finite.
 
         Raises:
             ValueError, InvalidArgumentError: as ``Optimizer.apply``.
@@ -156,20 +156,20 @@ class LossScaleOptimizer(Optimizer):
                 self.dynamic_scale.assign(scale * 0.5)
 
     def scale_loss(self, loss: Any) -> Any:
-        """The loss times the factor."""
+        """Returns the loss times the factor."""
         if state_followed():
-            live(self)  # which is another one when it has been built
+            live(self)  # building makes another state, so programs depend on it
             if self.built:
                 loss = convert_to_tensor(loss)
                 return loss * cast(self.dynamic_scale, loss.dtype)
         return loss * (float(self.dynamic_scale) if self.built else self.initial_scale)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """The inner optimizer's."""
+        """Calls ``finalize_variable_values`` of the inner optimizer."""
         self.inner_optimizer.finalize_variable_values(var_list)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {
             "name": self.name,
             "inner_optimizer": serialize_keras_object(self.inner_optimizer),
@@ -179,7 +179,7 @@ class LossScaleOptimizer(Optimizer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """The optimizer of which ``config`` is the ``get_config()``."""
+        """Returns an optimizer made from ``config``, the result of ``get_config``."""
         config = dict(config)
         inner = deserialize_keras_object(config.pop("inner_optimizer"), custom_objects=custom_objects)
         return cls(inner, **config)

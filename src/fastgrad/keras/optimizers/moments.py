@@ -1,4 +1,4 @@
-"""``MomentOptimizer``: what Adam and its kin have in common."""
+"""``MomentOptimizer``: the arguments that Adam and related optimizers share."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from fastgrad.keras.optimizers.optimizer import Optimizer
 
 
 class MomentOptimizer(Optimizer):
-    """The base of optimizers that follow the first moment of gradients, and another measure of their size.
+    """The base of optimizers that track the first moment of gradients and another measure of their size.
 
     Args:
         learning_rate: see ``Optimizer``.
-        beta_1: how much of the first moment stays at each step.
-        beta_2: how much of the other measure stays.
-        epsilon: added to what steps are divided by.
+        beta_1: the decay rate of the first moment.
+        beta_2: the decay rate of the other measure.
+        epsilon: added to the divisor of steps.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     def __init__(
@@ -61,5 +61,5 @@ class MomentOptimizer(Optimizer):
         self.epsilon = checked_number(epsilon, f"{kind}: epsilon", low=0.0)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

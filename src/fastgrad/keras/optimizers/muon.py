@@ -17,31 +17,31 @@ _OF_ADAM = ("adam_beta_1", "adam_beta_2", "adam_weight_decay", "epsilon", "exclu
 
 
 class Muon(Optimizer):
-    """Muon (Jordan et al., 2024): the momentum of each matrix, made orthogonal; other variables take Adam's step.
+    """Muon (Jordan et al., 2024): the orthogonalized momentum of each matrix; Adam's step for other variables.
 
-    ``m = momentum * m + g``, and ``w -= rate * rms_rate * sqrt(max(rows, columns)) * orthogonal(g + momentum * m)``, where all
-    singular values are brought near 1 by ``ns_steps`` steps of Newton and Schulz, ``x = a*x + (b*y + c*y@y) @ x``, ``y = x @ x.T``.
-    Adam takes whatever is no matrix, embeddings, and layers that are excluded: the last one should be. ``IndexedSlices`` are made
-    dense.
+    ``m = momentum * m + g``, and ``w -= rate * rms_rate * sqrt(max(rows, columns)) * orthogonal(g + momentum * m)``. ``orthogonal``
+    moves all singular values near 1 by ``ns_steps`` steps of Newton and Schulz, ``x = a*x + (b*y + c*y@y) @ x``, ``y = x @ x.T``.
+    Adam updates variables that are not matrices, embeddings, and excluded layers; exclude the last layer. ``IndexedSlices`` are
+    made dense.
 
     Args:
         learning_rate: see ``Optimizer``.
         adam_beta_1, adam_beta_2, epsilon: see ``Adam``.
-        adam_weight_decay: the weight decay of what Adam takes; None for none.
-        weight_decay: that of matrices.
+        adam_weight_decay: the weight decay of the variables that Adam updates; None for none.
+        weight_decay: the weight decay of matrices.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
         gradient_accumulation_steps, name: see ``Optimizer``.
-        exclude_layers: regular expressions; where one is found in a variable's path, Adam takes it.
-        exclude_embeddings: whether Adam takes variables with "embedding" in their path.
+        exclude_layers: regular expressions; Adam updates a variable if one of them matches in its path.
+        exclude_embeddings: whether Adam updates variables with "embedding" in their path.
         muon_a, muon_b, muon_c: a, b and c above.
-        adam_lr_ratio: Adam's rate over that of matrices.
-        momentum: how much of the momentum stays at each step.
-        ns_steps: how many steps are made.
+        adam_lr_ratio: Adam's rate divided by the rate of matrices.
+        momentum: the decay rate of the momentum.
+        ns_steps: the number of Newton-Schulz steps.
         nesterov: whether the gradient is added to the momentum once more, as above; else ``orthogonal(m)``.
-        rms_rate: the root mean square of an update before the rate (Liu et al., 2025); None leaves factors out.
+        rms_rate: the root mean square of an update before the rate (Liu et al., 2025); None omits both factors.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Muon(Optimizer):
         variable.assign_sub(m * alpha / (tf.sqrt(v) + self.epsilon))
 
     def _orthogonal(self, x: Tensor) -> Tensor:
-        """A matrix with singular values near 1, and the singular vectors of ``x``."""
+        """Returns a matrix with the singular vectors of ``x`` and singular values near 1."""
         is_high = x.shape[0] > x.shape[1]
         x = tf.transpose(x) if is_high else x
         x /= tf.norm(x) + 1e-7
@@ -153,5 +153,5 @@ class Muon(Optimizer):
         return super()._use_weight_decay(variable) and not self._is_adams(variable)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {**super().get_config(), **{name: getattr(self, name) for name in (*_OF_ADAM, *_OWN)}}

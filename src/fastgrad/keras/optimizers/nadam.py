@@ -16,22 +16,22 @@ from fastgrad.variable import Variable
 class Nadam(MomentOptimizer, RuleOptimizer):
     """Nadam (Dozat, 2015): Adam with Nesterov momentum.
 
-    With ``u[t] = beta_1 * (1 - 0.96**t / 2)`` and p[t] the product of u[1] to u[t], the step is
+    Let ``u[t] = beta_1 * (1 - 0.96**t / 2)``, and p[t] the product of u[1] to u[t]. m and v are Adam's moments. The step is
     ``rate * m_hat / (sqrt(v / (1 - beta_2**t)) + epsilon)`` where
-    ``m_hat = u[t+1] * m / (1 - p[t+1]) + (1 - u[t]) * g / (1 - p[t])``, and m and v are Adam's.
-    Of ``IndexedSlices``, rows that once had a gradient go on moving while their moments fade, as under a dense gradient;
-    the others cost nothing.
+    ``m_hat = u[t+1] * m / (1 - p[t+1]) + (1 - u[t]) * g / (1 - p[t])``.
+    With ``IndexedSlices``, a row that once had a gradient still moves at later steps, as with a dense gradient.
+    Rows that never had a gradient cost nothing.
 
     Args:
         learning_rate: see ``Optimizer``.
-        beta_1: how much of the first moment stays at each step.
-        beta_2: how much of the second moment stays.
+        beta_1: the decay rate of the first moment.
+        beta_2: the decay rate of the second moment.
         epsilon: added to the root of the second moment.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     rule = rules.nadam
@@ -46,7 +46,7 @@ class Nadam(MomentOptimizer, RuleOptimizer):
         self._u_product = self.add_variable((), "ones", dtype, name="u_product")
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """The values of the rule's hyper-parameters; see ``RuleOptimizer``."""
+        """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         u, next_u, product = self._u(step), self._u(step + 1.0), value_of(self._u_product, step)
         m_weight, g_weight = next_u / (1.0 - product * next_u), (1.0 - u) / (1.0 - product)
         return learning_rate, self.beta_1, self.beta_2, m_weight, g_weight, self.beta_2**step, self.epsilon

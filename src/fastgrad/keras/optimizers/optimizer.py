@@ -1,4 +1,4 @@
-"""``Optimizer``: what all optimizers share, from reading gradients to moving averages of the weights."""
+"""``Optimizer``: the base class, with clipping, weight decay, gradient accumulation and moving averages of weights."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ from fastgrad.variable import Variable
 class Optimizer(OptimizerState):
     """The base of optimizers.
 
-    A subclass of your own defines ``build`` (make slots with ``add_variable_from_reference``) and
+    A user's subclass defines ``build`` (which makes slots with ``add_variable_from_reference``) and
     ``update_step(gradient, variable, learning_rate)``, as in Keras.
 
     Args:
         learning_rate: a float, a ``LearningRateSchedule``, or a function of no arguments that gives the rate.
-        weight_decay: each step first takes ``weight_decay * learning_rate`` of every weight away from it.
-        clipnorm: the greatest norm that the gradient of one variable may have; a greater one is scaled down.
+        weight_decay: each step first subtracts ``weight_decay * learning_rate`` times the weight from every weight.
+        clipnorm: the greatest norm of the gradient of one variable; a gradient with a greater norm is scaled down.
         clipvalue: the greatest magnitude of a gradient's element.
-        global_clipnorm: the greatest norm of all gradients together. At most one of the three is given.
-        use_ema: whether to keep a moving average of the weights; ``finalize_variable_values`` puts it in their place.
-        ema_momentum: how much of the average stays at each step.
-        ema_overwrite_frequency: after how many steps the average replaces the weights; never if None.
-        loss_scale_factor: gradients are divided by it; ``scale_loss`` multiplies the loss by it.
-        gradient_accumulation_steps: the weights change at every so manieth call, by the mean of the gradients since.
+        global_clipnorm: the greatest norm of all gradients together. At most one of the three limits may be set.
+        use_ema: whether to keep a moving average of the weights; ``finalize_variable_values`` replaces the weights by it.
+        ema_momentum: the decay rate of the average.
+        ema_overwrite_frequency: the average replaces the weights after every so many steps; never if None.
+        loss_scale_factor: ``scale_loss`` multiplies the loss by it; gradients are divided by it.
+        gradient_accumulation_steps: the number of calls per update; an update uses the mean of their gradients.
         name: default: the class's name in snake case, made unique.
 
     Raises:
-        TypeError: ``gradient_accumulation_steps`` is no number.
-        ValueError: a number that is not finite, negative or out of its range; two kinds of clipping; unknown arguments.
+        TypeError: ``gradient_accumulation_steps`` is not a number.
+        ValueError: a number is not finite, negative or out of its range; two kinds of clipping; unknown arguments.
     """
 
     def __init__(
@@ -115,13 +115,13 @@ class Optimizer(OptimizerState):
         self._undecayed_names: re.Pattern[str] | None = None
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._plan: Plan | None = None
-        self._live: dict[int, Variable] = {}  # of positions of tables: see ``OptimizerVariable.live``
+        self._live: dict[int, Variable] = {}  # by the position of the variable: see ``OptimizerVariable.live``
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_plans": {}, "_plan": None, "_live": {}}
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Makes the slots of ``variables``; called by the first ``apply``. A subclass calls it first, then makes its own."""
+        """Makes the slots of ``variables`` in the first ``apply``; a subclass calls it before its own slots."""
         if not isinstance(variables, Iterable):
             raise TypeError(f"{type(self).__name__}.build: takes a list of variables, got {variables!r}.")
         variables = list(variables)
@@ -139,15 +139,15 @@ class Optimizer(OptimizerState):
         """Updates variables by their gradients.
 
         Args:
-            grads_and_vars: pairs of a gradient (a tensor, ``IndexedSlices``, or None to leave the variable as it is) and
-                its variable.
+            grads_and_vars: pairs of a gradient and its variable. A gradient is a tensor, ``IndexedSlices``, or None, which
+                leaves the variable unchanged.
 
         Returns:
             The step counter, ``iterations``.
 
         Raises:
-            ValueError: no pair, no gradient at all, or a variable that the optimizer was not built for.
-            InvalidArgumentError: a gradient that does not fit its variable. Nothing has changed after an error.
+            ValueError: there is no pair or no gradient, or the optimizer was not built for a variable.
+            InvalidArgumentError: a gradient does not fit its variable. After an error nothing has changed.
         """
         if not isinstance(grads_and_vars, Iterable):
             raise TypeError(f"apply_gradients: takes pairs of a gradient and a variable, got {grads_and_vars!r}.")
@@ -166,10 +166,10 @@ class Optimizer(OptimizerState):
         return self._iterations
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Updates ``trainable_variables`` by ``grads``, or the variables the optimizer was built with.
+        """Updates ``trainable_variables`` by ``grads``; default: the variables that the optimizer was built with.
 
         Raises:
-            ValueError, InvalidArgumentError: as ``apply_gradients``; different numbers of gradients and variables.
+            ValueError, InvalidArgumentError: as ``apply_gradients``; the numbers of gradients and variables differ.
         """
         if len(grads) == 0:
             return
@@ -187,7 +187,7 @@ class Optimizer(OptimizerState):
             self._apply_checked(grads, variables)
 
     def _apply_plain(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
-        """A short way for an update that needs none of this class's options; False, and nothing done, if there is none."""
+        """Runs the fast path of an update without this class's options; only returns False if there is none."""
         return False
 
     def _targets(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> Sequence[Variable]:
@@ -206,7 +206,7 @@ class Optimizer(OptimizerState):
         return variables
 
     def _read(self, grads: Sequence[Any], variables: Sequence[Variable]) -> list[tuple[Variable, Gradient]]:
-        """The variables that have a gradient, and it, all checked."""
+        """Returns pairs of a variable and its checked gradient, for variables that have a gradient."""
         name = type(self).__name__
         for variable in variables:
             if not isinstance(variable, Variable):
@@ -225,7 +225,7 @@ class Optimizer(OptimizerState):
         return found
 
     def _apply_checked(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
-        """Any update. All that can fail comes before the first write."""
+        """Updates with any options. Everything that can fail runs before the first write."""
         with np.errstate(all="ignore"):
             self._apply_found(self._read(grads, variables), grads, variables)
 
@@ -249,7 +249,7 @@ class Optimizer(OptimizerState):
         for variable in targets:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
-        release((self._iterations,))  # a constraint or an update of a user's may have read it
+        release((self._iterations,))  # a constraint or a user's update may have read the counter
         counter = self._iterations._array
         counter[()] = counter.item() + 1
 
@@ -272,7 +272,7 @@ class Optimizer(OptimizerState):
         self.built = True
 
     def _update(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
-        """One real update, weight decay included, by ``update_step``."""
+        """Runs one update, weight decay included, through ``update_step``."""
         if self.weight_decay is not None:
             decay([v for v in variables if self._use_weight_decay(v)], self.weight_decay * rate)
         learning_rate = self.learning_rate
@@ -280,12 +280,12 @@ class Optimizer(OptimizerState):
             self.update_step(_as_tensor(gradient, variable), variable, learning_rate)
 
     def _expect_rows(self, variables: Sequence[Variable]) -> None:
-        """Gets ready for gradients of these variables that are rows, before a program asks whether all is as it was."""
+        """Prepares the optimizer for sparse gradients of ``variables``, before a recorded program checks its state."""
 
     def _update_as_operations(
         self, step: Step, variables: list[Variable], gradients: Sequence[Tensor | SummedRows]
     ) -> None:
-        """``_update`` for whoever follows state."""
+        """Runs ``_update`` as operations, for recorders that follow state."""
         if self.weight_decay is not None:
             step.decay([v for v in variables if self._use_weight_decay(v)])
         learning_rate = self.learning_rate
@@ -293,11 +293,11 @@ class Optimizer(OptimizerState):
             self.update_step(step.slices_of(gradient, variable), variable, learning_rate)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """Updates one variable: what a subclass of one's own defines.
+        """Updates one variable; a user's subclass defines it.
 
         Args:
-            gradient: its gradient, a tensor or ``IndexedSlices``.
-            variable: what to change, best by ``assign``, ``assign_add`` and ``assign_sub`` of the optimizer.
+            gradient: the gradient, a tensor or ``IndexedSlices``.
+            variable: the variable to change, best by the optimizer's ``assign``, ``assign_add`` and ``assign_sub``.
             learning_rate: the rate.
         """
         raise NotImplementedError(f"{type(self).__name__} must define update_step(gradient, variable, learning_rate).")
@@ -313,7 +313,7 @@ class Optimizer(OptimizerState):
         return clipped_by_value(gradients, self.clipvalue) if self.clipvalue else gradients
 
     def _accumulate(self, variables: list[Variable], gradients: list[Gradient], rate: float) -> None:
-        """Adds the gradients to their accumulators; at the last of the steps updates by the means, and starts anew."""
+        """Adds the gradients to the accumulators; at the last step of a round, updates by the means and clears them."""
         steps = self.gradient_accumulation_steps or 1
         slots = [self._accumulated[self._positions[id(v)]] for v in variables]
         release(slots)
@@ -330,7 +330,7 @@ class Optimizer(OptimizerState):
                 slot._array.fill(0)
 
     def _average(self) -> None:
-        """Moves the averages towards the weights; the first step copies them."""
+        """Moves the averages towards the weights; the first step copies the weights."""
         count = self._update_count()
         momentum = self.ema_momentum if count else 0.0
         release(self._averages)
@@ -351,10 +351,10 @@ class Optimizer(OptimizerState):
             variable.assign(average._read())
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """With ``use_ema``, puts the moving averages in the place of the weights ``var_list``.
+        """Replaces the weights ``var_list`` by their moving averages, if ``use_ema`` is set.
 
         Raises:
-            ValueError: their number differs from that of the averages.
+            ValueError: the numbers of weights and averages differ.
         """
         if self.use_ema:
             if len(var_list) != len(self._averages):
@@ -366,7 +366,7 @@ class Optimizer(OptimizerState):
             self._overwrite(var_list)
 
     def scale_loss(self, loss: Any) -> Any:
-        """The loss times ``loss_scale_factor``, for the gradients that will be divided by it."""
+        """Returns the loss times ``loss_scale_factor``; the gradients are later divided by it."""
         if self.loss_scale_factor is None:
             return loss
         if not state_followed():
@@ -377,11 +377,11 @@ class Optimizer(OptimizerState):
     def exclude_from_weight_decay(
         self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None
     ) -> None:
-        """Says which variables ``weight_decay`` is not for.
+        """Excludes variables from ``weight_decay``.
 
         Args:
-            var_list: variables.
-            var_names: texts; a variable whose name contains one of them (as a regular expression) is left out.
+            var_list: the variables.
+            var_names: regular expressions; a variable is excluded if one of them matches in its name.
         """
         self._undecayed = list(var_list or ())
         self._plans, self._plan = {}, None
@@ -397,15 +397,15 @@ class Optimizer(OptimizerState):
     # ---- for subclasses' update_step ----------------------------------------------------------------
 
     def assign(self, variable: Variable, value: Any) -> None:
-        """Gives ``variable`` the value, cast to its dtype; of ``IndexedSlices`` it takes the rows."""
+        """Assigns ``value``, cast to the dtype of ``variable``; ``IndexedSlices`` replace only their rows."""
         self._assign(variable, value, variable.assign, np.ndarray.__setitem__, tensor_scatter_nd_update)
 
     def assign_add(self, variable: Variable, value: Any) -> None:
-        """Adds the value, cast to the dtype of ``variable``; the rows of ``IndexedSlices`` to theirs."""
+        """Adds ``value``, cast to the dtype of ``variable``; ``IndexedSlices`` change only their rows."""
         self._assign(variable, value, variable.assign_add, np.add.at, tensor_scatter_nd_add)
 
     def assign_sub(self, variable: Variable, value: Any) -> None:
-        """Subtracts the value, cast to the dtype of ``variable``; the rows of ``IndexedSlices`` from theirs."""
+        """Subtracts ``value``, cast to the dtype of ``variable``; ``IndexedSlices`` change only their rows."""
         self._assign(variable, value, variable.assign_sub, np.subtract.at, tensor_scatter_nd_sub)
 
     def _assign(
@@ -429,7 +429,7 @@ class Optimizer(OptimizerState):
     # ---- as configurations ---------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {
             **super().get_config(),
             "weight_decay": self.weight_decay,
@@ -445,7 +445,7 @@ class Optimizer(OptimizerState):
 
 
 def _brief(value: Any) -> str:
-    """What stands in an error for a value that may be large."""
+    """Returns a short description of a value, for an error message."""
     return (
         f"of length {len(value)}" if isinstance(value, (tuple, list)) else f"of shape {getattr(value, 'shape', '()')}"
     )
@@ -479,6 +479,6 @@ def _check_average(momentum: Any, frequency: Any) -> None:
 
 
 def _is_on_gpu(x: Any) -> bool:
-    """Whether a gradient or a variable is on a GPU."""
+    """True if a gradient or a variable is on a GPU."""
     x = x.values if isinstance(x, IndexedSlices) else x
     return isinstance(x, (Tensor, Variable)) and device_of(x._array) is not None

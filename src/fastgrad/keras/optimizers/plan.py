@@ -1,4 +1,4 @@
-"""What an update of certain variables needs, looked up once: their memory, their slots, groups of one dtype."""
+"""The cached data of an update of certain variables: their memory, their slots, and groups of one dtype."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from fastgrad.variable import Variable
 
 
 class Group:
-    """Variables of one dtype that are all decayed, or not, by one kernel call.
+    """Variables of one dtype that one kernel call updates, either all with weight decay or all without.
 
     Attributes:
-        positions: their places among the plan's variables.
-        parameters: their memory.
-        slots: for each kind of slot, the memory of theirs.
-        dtype: their dtype.
-        decays: whether weight decay is for them.
-        units: of work.
+        positions: the positions of the variables in the plan.
+        parameters: the memory of the variables.
+        slots: for each kind of slot, the memory of the slots.
+        dtype: the dtype of the variables.
+        decays: whether weight decay applies.
+        units: the units of work.
     """
 
     __slots__ = ("decays", "dtype", "half", "parameters", "positions", "slots", "units")
@@ -41,13 +41,13 @@ class Group:
 
 
 class Plan:
-    """An update of ``variables``, in this order.
+    """The plan of an update of ``variables``, in this order.
 
     Args:
-        variables: what is updated.
-        slots: for each kind of slot, the slot variable of each of them.
-        counter: the optimizer's step counter, which changes with them.
-        decays: whether weight decay is for each of them.
+        variables: the variables to update.
+        slots: for each kind of slot, the slot of each variable.
+        counter: the optimizer's step counter, which each update changes.
+        decays: for each variable, whether weight decay applies.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Plan:
         self.single = len(self.groups) == 1
 
     def is_for(self, variables: Sequence[Any]) -> bool:
-        """Whether these are the variables of this plan."""
+        """True if ``variables`` are the variables of this plan."""
         return len(variables) == len(self.variables) and all(map(is_, variables, self.variables))
 
     def arrays_of(self, gradients: Sequence[Any]) -> list[np.ndarray] | None:
-        """The gradients' arrays if they are tensors of the variables' shapes and dtypes, else None."""
+        """Returns the gradients' arrays if all are tensors with the variables' shapes and dtypes, else None."""
         for gradient in gradients:
             if type(gradient) is not Tensor:
                 return None
@@ -83,19 +83,19 @@ class Plan:
         return None
 
     def release(self) -> None:
-        """Frees all memory of the plan for writing: tensors that share it get bytes of their own."""
+        """Prepares all memory of the plan for writing; tensors that share it get copies."""
         release(self.variables)
         if self._released != Reads.last or recorders.active:
             release(self._state)
             self._released = Reads.last
 
     def of(self, gradients: Sequence[Any], group: Group) -> Any:
-        """The members of ``gradients`` that belong to ``group``."""
+        """Returns the members of ``gradients`` that belong to ``group``."""
         return gradients if self.single else [gradients[i] for i in group.positions]
 
 
 def release(variables: Iterable[Variable]) -> None:
-    """Frees the variables' memory for writing, as ``Variable._writable`` does, with a short way for the usual case."""
+    """Prepares the variables' memory for writing, as ``Variable._writable`` does; the usual case is fast."""
     if recorders.active:
         for variable in variables:
             Variable._writable(variable)

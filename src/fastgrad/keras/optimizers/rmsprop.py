@@ -13,7 +13,7 @@ from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import UpdateRule
 from fastgrad.variable import Variable
 
-# By whether there is momentum, and whether it is centered.
+# The keys: whether there is momentum, and whether the rule is centered.
 _RULES = {
     (False, False): rules.rmsprop,
     (True, False): rules.rmsprop_momentum,
@@ -23,23 +23,24 @@ _RULES = {
 
 
 class RMSprop(RuleOptimizer):
-    """RMSprop (Hinton, 2012): the gradient over the root of its mean square.
+    """RMSprop (Hinton, 2012): the gradient divided by the root of its mean square.
 
-    ``v = rho * v + (1 - rho) * g**2; w -= rate * g / sqrt(v + epsilon)``; with ``centered``, v less the square of the mean
-    gradient; with momentum ``m = momentum * m + rate * g / sqrt(...); w -= m``.
-    Of ``IndexedSlices``, rows that once had a gradient are still faded, as under a dense gradient; the others cost nothing.
+    ``v = rho * v + (1 - rho) * g**2; w -= rate * g / sqrt(v + epsilon)``. With ``centered``, the square of the mean gradient is
+    subtracted from v. With momentum, ``m = momentum * m + rate * g / sqrt(...); w -= m``.
+    With ``IndexedSlices``, a row that once had a gradient still decays at later steps, as with a dense gradient.
+    Rows that never had a gradient cost nothing.
 
     Args:
         learning_rate: see ``Optimizer``.
-        rho: how much of the mean square stays at each step.
-        momentum: how much of the last step is added to the next.
+        rho: the decay rate of the mean square.
+        momentum: the fraction of the last step that is added to the next.
         epsilon: added inside the root.
         centered: whether the mean gradient is kept too.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     slot_names = MappingProxyType({"v": "velocity", "m": "momentum", "average": "average_gradient"})
@@ -84,16 +85,16 @@ class RMSprop(RuleOptimizer):
 
     @property
     def rule(self) -> UpdateRule:
-        """The update rule of ``momentum`` and ``centered``, as these were when the slots were made."""
+        """The update rule for the values that ``momentum`` and ``centered`` had when the slots were made."""
         return self._built_rule if self.built else _RULES[self.momentum > 0, bool(self.centered)]
 
     def _made_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
-        # Saved files have them kind by kind.
+        # Saved files list the slots kind by kind.
         self._built_rule = _RULES["momentum" in names, "average_gradient" in names]
         return [slots for name in names for slots in super(RMSprop, self)._made_slots(variables, [name])]
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {
             **super().get_config(),
             "rho": self.rho,

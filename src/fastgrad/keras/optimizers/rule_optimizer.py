@@ -1,4 +1,4 @@
-"""Optimizers by an update rule, a scalar function of a variable, its slots, its gradient and hyper-parameters."""
+"""``RuleOptimizer``: optimizers whose step is an update rule, a scalar function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastgrad.variable import Variable
 
 
 class RuleOptimizer(KernelOptimizer):
-    """The base of optimizers that are defined by an update rule, as all of fastgrad's own are.
+    """The base of optimizers that are defined by an update rule; most of fastgrad's own are.
 
     A subclass has an attribute, or a property, ``rule`` (see ``update_rule``), and an attribute for each of the rule's
     hyper-parameters::
@@ -25,20 +25,20 @@ class RuleOptimizer(KernelOptimizer):
                 super().__init__(learning_rate=learning_rate, **kwargs)
                 self.beta_1, self.beta_2 = beta_1, beta_2
 
-    The rule runs eagerly as one kernel for all variables, and in compiled steps inside the loops that make the gradients.
-    Weight decay, clipping, averages, gradient accumulation, loss scaling and schedules are those of ``Optimizer``.
+    In eager steps one kernel runs the rule for all variables. In compiled steps the rule runs inside the loops that compute the
+    gradients. ``Optimizer`` does weight decay, clipping, averages, gradient accumulation, loss scaling and schedules.
 
-    Gradients that are ``IndexedSlices`` give the dense gradient's result (repeated rows are summed first) without
-    making it. Rows that a zero gradient would leave as they are cost nothing, if the rule says so (its ``zero_gradient``):
-    with SGD and Adagrad all rows that have no gradient; with slots that fade (momentum, Adam, RMSprop and most others) those
-    that never had one, while rows that once had one go on moving, as they do under a dense gradient.
+    ``IndexedSlices`` give the same result as the dense gradient (repeated rows are summed first) without making it.
+    The rule's ``zero_gradient`` says which rows a zero gradient leaves unchanged; such rows cost nothing. With SGD and Adagrad
+    these are all rows without a gradient. With slots that decay (momentum, Adam, RMSprop and most others) these are the rows
+    that never had a gradient; a row that once had one still moves, as with a dense gradient.
 
     Args:
-        learning_rate, and further ones: see ``Optimizer``.
+        learning_rate, and others: see ``Optimizer``.
 
     Attributes:
         rule: the update rule; its slots may depend on the options that the optimizer has when it is built.
-        slot_names: the names of slot variables, by the names of the rule's parameters, where they differ.
+        slot_names: the names of slot variables by the names of the rule's parameters, where the two differ.
     """
 
     slot_names: Mapping[str, str] = MappingProxyType({})
@@ -47,7 +47,7 @@ class RuleOptimizer(KernelOptimizer):
         """Makes the slots of ``variables``, one of each kind for each variable.
 
         Raises:
-            TypeError: ``rule`` is no update rule.
+            TypeError: ``rule`` is not an update rule.
             ValueError: the rule takes a hyper-parameter that the optimizer does not have.
         """
         if self.built:
@@ -58,12 +58,12 @@ class RuleOptimizer(KernelOptimizer):
         self._slots = self._made_slots(variables, names)
 
     def _made_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
-        """For each name the slots of all variables, made variable by variable."""
+        """Returns the slots of all variables for each name; makes them variable by variable."""
         first = [self.initial_value(name) for name in names]
         return [*self.add_optimizer_variables(variables, names, first)]
 
     def initial_value(self, slot: str) -> Any:
-        """What the elements of a slot start with: a number, an initializer, or the name of one.
+        """Returns the initial value of the elements of a slot: a number, an initializer, or the name of an initializer.
 
         Args:
             slot: the name of the slot variable.
@@ -71,21 +71,21 @@ class RuleOptimizer(KernelOptimizer):
         return "zeros"
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """The values of the rule's hyper-parameters, in their order, ``x`` for one that is named ``one_minus_x``.
+        """Returns the values of the rule's hyper-parameters, in their order; for ``one_minus_x``, the value of ``x``.
 
-        By default ``learning_rate`` and ``step`` themselves, and for each other name the attribute of that name. A subclass may
-        compute them, by operators alone: while a compiled step is recorded, the arguments and the numbers among the
-        attributes of ``self`` are float64 tensors, so that other numbers need no other program.
+        By default these are ``learning_rate``, ``step``, and for each other name the attribute of that name. A subclass may
+        compute them, with operators only. While a compiled step is recorded, the arguments and the numeric attributes of ``self``
+        are float64 tensors, so a new number does not need a new program.
 
         Args:
-            learning_rate: of this update.
+            learning_rate: the rate of this update.
             step: the number of this update, counted from 1.
         """
         values: tuple[Any, ...] = self.rule.values(self, learning_rate, step)
         return values
 
     def slot(self, name: str) -> list[OptimizerVariable]:
-        """The slot variables of a name, in the order of the variables that the optimizer was built with.
+        """Returns the slot variables of a name, in the order of the variables that the optimizer was built with.
 
         Raises:
             ValueError: there is no such slot.

@@ -1,4 +1,4 @@
-"""``SGD``: gradient descent, with momentum if wanted."""
+"""``SGD``: gradient descent, with optional momentum."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from fastgrad.kernels.optimizers.update_rule import UpdateRule
 class SGD(RuleOptimizer):
     """``w -= rate * g``; with momentum ``m = momentum * m - rate * g; w += m`` (Sutskever et al., 2013).
 
-    Of ``IndexedSlices`` only their rows are touched; with momentum, rows that once had a gradient go on moving.
+    With ``IndexedSlices``, only their rows change; with momentum, rows that once had a gradient still move.
 
     Args:
-        learning_rate: see ``Optimizer``, as all further ones.
+        learning_rate: see ``Optimizer``.
         momentum: a float in [0, 1].
-        nesterov: whether to take ``w += momentum * m - rate * g`` with the new m instead.
+        nesterov: whether to use ``w += momentum * m - rate * g`` with the new m instead.
         weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
         loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: a number is out of its range.
     """
 
     slot_names = MappingProxyType({"m": "momentum", "a": "momentum"})
@@ -66,20 +66,20 @@ class SGD(RuleOptimizer):
 
     @property
     def rule(self) -> UpdateRule:
-        """The update rule: with momentum, if there was some when the slots were made."""
+        """The update rule: with momentum if ``momentum`` was set when the slots were made."""
         if self._slots or (self.momentum and not self.built):
             return rules.nesterov if self.nesterov else rules.momentum
         return rules.sgd
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
-        """The values of the rule's hyper-parameters; see ``RuleOptimizer``."""
+        """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         return (learning_rate, self.momentum) if self._slots else (learning_rate,)
 
     @property
     def momentums(self) -> list[Any]:
-        """The slots of the momentum, one for each variable; none without momentum."""
+        """The momentum slots, one for each variable; empty without momentum."""
         return [*self._slots[0]] if self._slots else []
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

@@ -1,4 +1,4 @@
-"""What an optimizer is made of: a step counter, a learning rate, slots, and its configuration."""
+"""``OptimizerState``: an optimizer's step counter, learning rate, slots and configuration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class OptimizerState(Followed):
         name: default: the class's name in snake case, made unique.
 
     Raises:
-        ValueError: the rate is something else, not finite or negative.
+        ValueError: the rate is of another kind, not finite or negative.
     """
 
     gradient_accumulation_steps: int | None
@@ -50,7 +50,7 @@ class OptimizerState(Followed):
         self.built = self._building = False
         self._variables: list[Any] = []
         self._trainable_variables: list[Variable] = []
-        self._positions: dict[int, int] = {}  # of id(variable): the list above keeps them alive
+        self._positions: dict[int, int] = {}  # keys are id(variable): the list above keeps the variables alive
         self._iterations = self._new_variable(np.zeros((), np.int64), "iteration")
         self._learning_rate: Any = learning_rate
         if not callable(learning_rate):
@@ -65,7 +65,7 @@ class OptimizerState(Followed):
 
     @property
     def iterations(self) -> Any:
-        """How many updates there have been, int64: a variable, or a tensor where gradients are accumulated."""
+        """The number of updates, int64: a variable, or a tensor if gradients are accumulated."""
         if self.gradient_accumulation_steps:
             return whole_turns_of(self._iterations._read(), every=self.gradient_accumulation_steps)
         return self._iterations
@@ -75,7 +75,7 @@ class OptimizerState(Followed):
 
     @property
     def learning_rate(self) -> Any:
-        """The rate of the next update: a variable (assign to it, or to this attribute), or what the schedule gives."""
+        """The rate of the next update: a variable (assign to it, or to this attribute), or the schedule's value."""
         rate = self._learning_rate
         if isinstance(rate, LearningRateSchedule):
             return rate(self._iterations)
@@ -104,13 +104,13 @@ class OptimizerState(Followed):
         current.assign(learning_rate)
 
     def _rate(self) -> float:
-        """The rate of the update that is being made."""
+        """Returns the rate of the current update."""
         rate = self._learning_rate
         return float(rate._array if type(rate) is OptimizerVariable else self.learning_rate)
 
     @property
     def variables(self) -> list[Any]:
-        """The step counter, the learning rate (if it is a variable) and all slots, in the order in which they were made."""
+        """The step counter, the learning rate (if it is a variable) and all slots, in order of creation."""
         return self._variables[:]
 
     def _new_variable(self, array: np.ndarray, name: str) -> OptimizerVariable:
@@ -131,14 +131,14 @@ class OptimizerState(Followed):
         layout: Any = None,
         name: str | None = None,
     ) -> OptimizerVariable:
-        """A new variable of the optimizer.
+        """Returns a new variable of the optimizer.
 
         Args:
-            shape: its dimensions.
+            shape: the dimensions.
             initializer: a function ``(shape, dtype)``, its name, or a number.
             dtype: default ``floatx()``.
             aggregation, layout: kept for Keras's signature.
-            name: its name.
+            name: the variable's name.
         """
         sizes, wanted = tuple(shape), standardize_dtype(dtype)
         if isinstance(initializer, str) and initializer == "zeros":
@@ -154,7 +154,7 @@ class OptimizerState(Followed):
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> OptimizerVariable:
-        """A slot: a new variable of the shape and dtype of ``reference_variable``, named after it."""
+        """Returns a new slot with the shape and dtype of ``reference_variable``, named after it."""
         owner = getattr(reference_variable, "path", reference_variable.name)
         full = f"{owner.replace('/', '_').replace(':', '_')}_{name or 'var'}"
         return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=full)
@@ -162,12 +162,12 @@ class OptimizerState(Followed):
     def add_optimizer_variables(
         self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
     ) -> Any:
-        """One slot for each variable; for a list of names a tuple of such lists.
+        """Returns a list of slots, one for each variable; for several names, a tuple of such lists.
 
         Args:
-            trainable_variables: whose slots.
-            name: the slot's name, or several.
-            initializer: for all, or one a name.
+            trainable_variables: the variables.
+            name: the slot's name, or a list of names.
+            initializer: one for all names, or one for each name.
 
         Raises:
             ValueError: the numbers of names and initializers differ.
@@ -186,7 +186,7 @@ class OptimizerState(Followed):
         return slots[0] if isinstance(name, str) else tuple(slots)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Gives all ``variables`` new values; nothing changes if one does not fit.
+        """Assigns new values to all ``variables``; changes nothing if a value does not fit.
 
         Raises:
             ValueError: the optimizer is not built, or a shape or the number of weights differs.
@@ -205,12 +205,12 @@ class OptimizerState(Followed):
             variable.assign(value)
 
     def save_own_variables(self, store: Any) -> None:
-        """Puts all variables into ``store``, a dict, under the names ``"0"``, ``"1"`` ..."""
+        """Writes all variables into ``store``, a dict, under the names ``"0"``, ``"1"`` ..."""
         for position, variable in enumerate(self.variables):
             store[str(position)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
-        """Takes all variables from what ``save_own_variables`` stored; warns and changes nothing if their number differs."""
+        """Assigns all variables from a ``save_own_variables`` store; only warns if their number differs."""
         if len(store.keys()) != len(self.variables):
             built = "" if self.variables else " This is likely because the optimizer has not been called/built yet."
             warnings.warn(
@@ -228,7 +228,7 @@ class OptimizerState(Followed):
         self._positions = {id(variable): position for position, variable in enumerate(self._trainable_variables)}
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this optimizer again, without its state."""
+        """Returns the constructor arguments, without the state."""
         rate = self._learning_rate
         return {
             "name": self.name,
@@ -237,7 +237,7 @@ class OptimizerState(Followed):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """The optimizer of which ``config`` is the ``get_config()``."""
+        """Returns an optimizer made from ``config``, the result of ``get_config``."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), dict):
             config["learning_rate"] = deserialize_keras_object(config["learning_rate"], custom_objects=custom_objects)
@@ -245,7 +245,7 @@ class OptimizerState(Followed):
 
 
 def _then_taking(build: Callable[..., None]) -> Callable[..., None]:
-    """``build`` that afterwards gives the new slots the values that a checkpoint has for them."""
+    """Wraps ``build`` so that new slots then get the values that a checkpoint has for them."""
 
     @wraps(build)
     def taking(self: OptimizerState, *args: Any, **kwargs: Any) -> None:

@@ -1,6 +1,6 @@
-"""An optimizer's step as operations and assignments: what a program that is written down repeats.
+"""An optimizer's step as operations and assignments, for recorded programs.
 
-It gives what the eager step gives (``Optimizer.apply``), option by option, which changes arrays in place instead.
+With every option the result equals the eager step (``Optimizer.apply``), which changes arrays in place instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fastgrad.variable import Variable
 
 
 class SummedRows(NamedTuple):
-    """A gradient that is zero but for some rows, as ``sum_rows`` gives it."""
+    """A gradient that is zero except in some rows, as ``sum_rows`` returns it."""
 
     sums: Tensor
     ids: Tensor
@@ -36,10 +36,10 @@ Gradient = Tensor | SummedRows
 
 
 def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
-    """``optimizer.apply(grads, variables)`` for whoever follows state; no tape hears of it.
+    """Runs ``optimizer.apply(grads, variables)`` as operations, for recorders of state; tapes do not record it.
 
     Raises:
-        ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; nothing has changed then.
+        ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; then nothing has changed.
     """
     with paused():
         with np.errstate(all="ignore"):
@@ -53,7 +53,7 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
 
 
 def build_unheard(optimizer: Any, variables: Sequence[Variable]) -> None:
-    """Makes the slots: what they start with is not what a program does, but that they are made is told."""
+    """Makes the slots without recording their initial values; recorders only get a notice of each new variable."""
     with unheard(), beside(variables[0]._array):
         optimizer._build_whole(list(variables))
     for recorder in recorders.active:
@@ -69,15 +69,15 @@ def overwrites(variable: Any) -> bool:
 def overwritten(
     optimizer: Any, grads: Sequence[Any], variables: Sequence[Variable]
 ) -> tuple[list[Any], list[Variable]]:
-    """Assigns gradients to the variables that ask for it (``keras.Variable.overwrite_with_gradient``).
+    """Assigns gradients to the variables that request it (``keras.Variable.overwrite_with_gradient``).
 
-    With gradient accumulation the greatest value of the steps is assigned at the last one.
+    With gradient accumulation, the last step assigns the greatest value of all steps.
 
     Returns:
-        The gradients and variables that are left for an update. If none is left, the step is counted.
+        The remaining gradients and variables. If none has a gradient, the step is counted here.
 
     Raises:
-        ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; nothing has changed then.
+        ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; then nothing has changed.
     """
     with paused():
         with np.errstate(all="ignore"):
@@ -104,17 +104,17 @@ def overwritten(
 
 
 class Step:
-    """One step.
+    """One step of an optimizer.
 
     Args:
-        optimizer: whose; it is built.
-        rate: the learning rate; the optimizer's if None.
+        optimizer: the optimizer, already built.
+        rate: the learning rate; the optimizer's rate if None.
 
     Attributes:
-        live: the optimizer, for its formulas.
+        live: the optimizer as its formulas use it (see ``live``).
         rate: the learning rate, a float64 scalar.
-        count: how many updates there have been, an int64 scalar.
-        number: of this update, counted from 1, a float64 scalar.
+        count: the number of updates so far, an int64 scalar.
+        number: the number of this update, counted from 1, a float64 scalar.
     """
 
     def __init__(self, optimizer: Any, rate: Any = None) -> None:
@@ -139,9 +139,9 @@ class Step:
         return found
 
     def run(self, variables: list[Variable], gradients: list[Gradient]) -> None:
-        """The step, for these variables and their gradients."""
+        """Runs the step for these variables and their gradients."""
         optimizer = self.optimizer
-        # Whatever decides the way comes before the first assignment.
+        # Everything that selects a branch is computed before the first assignment.
         updates = self._comes_round(optimizer._iterations, optimizer.gradient_accumulation_steps)
         overwrites = optimizer.use_ema and self._comes_round(self.count, optimizer.ema_overwrite_frequency or 0)
         if optimizer.loss_scale_factor is not None:
@@ -159,13 +159,13 @@ class Step:
 
     @staticmethod
     def _comes_round(count: Any, every: int | None) -> bool:
-        """Whether it is the turn of what is done at every so manieth count."""
+        """True if ``count`` is the last of a period of ``every`` counts."""
         return bool(every) and bool(ends_turn_of(convert_to_tensor(count), every=every))
 
     # ---- gradients ---------------------------------------------------------------------------------------
 
     def gradient_of(self, gradient: Any, variable: Variable) -> Gradient:
-        """A gradient in the variable's dtype; repeated rows of ``IndexedSlices`` are summed."""
+        """Returns a gradient in the variable's dtype; repeated rows of ``IndexedSlices`` are summed."""
         if isinstance(gradient, IndexedSlices):
             values = cast(gradient.values, variable.dtype)
             owner = type(self.optimizer).__name__
@@ -174,15 +174,15 @@ class Step:
         return found
 
     def summed_slices(self, slices: IndexedSlices, variable: Variable) -> IndexedSlices:
-        """``IndexedSlices`` with each index once."""
+        """Returns ``slices`` with each index once; values of equal indices are summed."""
         found: IndexedSlices = self.slices_of(self.gradient_of(slices, variable), variable)
         return found
 
     def slices_of(self, gradient: Gradient, variable: Variable) -> Any:
-        """A gradient as users' ``update_step`` gets it."""
+        """Returns a gradient in the form that a user's ``update_step`` gets: a tensor or ``IndexedSlices``."""
         if isinstance(gradient, Tensor):
             return gradient
-        count = int(gradient.number)  # arrays are as long as there are rows: another number is another program
+        count = int(gradient.number)  # the arrays have one item per row, so another number needs another program
         shape = constant_tensor(np.array(variable._array.shape, np.int64))
         return IndexedSlices(gradient.sums[:count], gradient.ids[:count], shape)
 
@@ -216,7 +216,7 @@ class Step:
     # ---- variables -----------------------------------------------------------------------------------------
 
     def decay(self, variables: Sequence[Variable]) -> None:
-        """``v -= v * weight_decay * rate`` for each variable."""
+        """Computes ``v -= v * weight_decay * rate`` for each variable."""
         if not variables:
             return
         amount = self.live.weight_decay * self.rate
@@ -241,14 +241,14 @@ class Step:
 
 
 def assign_all(variables: Sequence[Variable], values: Sequence[Tensor | None]) -> None:
-    """Gives variables their values; None leaves one as it is."""
+    """Assigns each value to its variable; None leaves the variable unchanged."""
     for variable, value in zip(variables, values, strict=True):
         if value is not None:
             variable.assign(value)
 
 
 def by_key(keys: Sequence[Any]) -> dict[Any, list[int]]:
-    """The positions of each key, in order."""
+    """Returns the positions of each key, in order."""
     found: dict[Any, list[int]] = {}
     for position, key in enumerate(keys):
         found.setdefault(key, []).append(position)
@@ -256,7 +256,7 @@ def by_key(keys: Sequence[Any]) -> dict[Any, list[int]]:
 
 
 def scaled(gradient: Gradient, factor: Any) -> Gradient:
-    """``gradient * factor``, a float64 scalar."""
+    """Returns ``gradient * factor``, where ``factor`` is a float64 scalar."""
     values = _values(gradient)
     return _with_values(gradient, values * cast(factor, values.dtype))
 
@@ -270,7 +270,7 @@ def _with_values(gradient: Gradient, values: Tensor) -> Gradient:
 
 
 def _squares(gradients: Sequence[Gradient]) -> list[Tensor]:
-    """The sum of squares of each gradient, float64 scalars."""
+    """Returns the sum of squares of each gradient as float64 scalars."""
     arrays = [_values(g) for g in gradients]
     found: dict[int, Tensor] = {}
     for where in by_key([x._array.dtype for x in arrays]).values():
@@ -280,7 +280,7 @@ def _squares(gradients: Sequence[Gradient]) -> list[Tensor]:
 
 
 def _square(gradients: Sequence[Gradient]) -> Tensor:
-    """The sum of the squares of all gradients, a float64 scalar."""
+    """Returns the sum of the squares of all gradients, a float64 scalar."""
     arrays = [_values(g) for g in gradients]
     alike = len({x._array.dtype for x in arrays}) == 1
     sums = sums_of(*arrays) if alike else TABLE["stack"](*_squares(gradients), axis=0)
@@ -289,7 +289,7 @@ def _square(gradients: Sequence[Gradient]) -> Tensor:
 
 
 def _factor(norm: Tensor, limit: Any, finite: bool = False) -> Tensor:
-    """What scales a norm down to a limit; 1 if it is not greater, and with ``finite`` NaN if it is not finite."""
+    """Returns the factor that reduces ``norm`` to ``limit``; 1 if not greater; with ``finite``, NaN if not finite."""
     ratio = limit / norm
     if finite:
         ratio = TABLE["where"](norm < math.inf, ratio, scalar(math.nan))

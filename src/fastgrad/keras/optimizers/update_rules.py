@@ -28,7 +28,7 @@ def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
     """Declares the update rule of an optimizer, a scalar function that is compiled into one loop for each variable.
 
     The function's parameters are the variable, its slots, the gradient (named ``g``, ``grad`` or ``gradient``), and
-    hyper-parameters; it returns the new variable and the new slots. All are numbers of the variable's dtype. For example::
+    hyper-parameters. It returns the new variable and the new slots. All are numbers of the variable's dtype. For example::
 
         @update_rule
         def lion(w, momentum, g, learning_rate, beta_1, one_minus_beta_1, beta_2, one_minus_beta_2):
@@ -37,25 +37,25 @@ def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
             return w - step, beta_2 * momentum + one_minus_beta_2 * g
 
     A hyper-parameter is ``learning_rate``, ``step`` (the number of the update, counted from 1), or the name of an attribute of
-    the optimizer; ``one_minus_x`` is ``1 - x``, taken in float64. Weight decay (before the rule) and clipping are the
-    optimizer's. Slots that are subnormal numbers become 0.
+    the optimizer. ``one_minus_x`` is ``1 - x``, computed in float64. The optimizer does weight decay (before the rule) and
+    clipping. Slots that are subnormal numbers become 0.
 
-    The function is followed once for each path through its branches, as ``fg.elementwise`` does: numbers written in it take the dtype
-    that they meet, functions are the kernels' own, and values from outside are those at the declaration. A function with a loop that
-    goes on by values is compiled by Numba as it is; there numbers are float64 and int64.
+    The function is traced once for each path through its branches, as ``fg.elementwise`` does. Literal numbers take the dtype of
+    the other operand. Calls use the kernels' own functions. Values from outside the function are those at the declaration.
+    Numba compiles a function with a loop that depends on values directly; there numbers are float64 and int64.
 
     Args:
         function: a Python function, or one compiled by ``numba.njit``. It may call other scalar functions and those of ``math``.
-        zero_gradient: what the rule does to an element whose gradient is 0, for gradients that are ``IndexedSlices``:
-            "moves" (all rows are updated, as by a dense gradient), "rests" (it is left as it is, and so are its slots), or
-            "rests_at_zero" (it is left if its slots are 0, too). Rows that rest cost nothing.
+        zero_gradient: the effect of the rule on an element with gradient 0, for gradients that are ``IndexedSlices``:
+            "moves" (all rows are updated, as by a dense gradient), "rests" (the element and its slots do not change), or
+            "rests_at_zero" (they do not change if the slots are 0, too). Rows that rest cost nothing.
 
     Returns:
-        The rule, for ``RuleOptimizer`` and ``from_rule``; called with Python numbers it gives the function's result.
+        The rule, for ``RuleOptimizer`` and ``from_rule``; called with Python numbers it returns the function's result.
 
     Raises:
-        TypeError: the function has no gradient among its parameters, takes what is done for it, returns another number of
-            values than one and the slots, or uses something that a kernel can't.
+        TypeError: the function has no gradient parameter, or has a weight decay parameter (the optimizer decays weights); it
+            returns another number of values than one plus the slots; it uses something that a kernel does not support.
         ValueError: ``zero_gradient`` is none of the three, or not what the function does.
     """
     if function is None:
@@ -83,22 +83,22 @@ def from_rule(
     initial_values: Mapping[str, Any] | None = None,
     **defaults: float,
 ) -> type[RuleOptimizer]:
-    """The class of optimizers of an update rule.
+    """Returns a class of optimizers that use an update rule.
 
     Args:
-        rule: what ``update_rule`` gave.
-        name: the class's; by default the rule's in camel case.
-        slot_names: names of slot variables, by the names of the rule's parameters, where they differ.
-        initial_values: what slots start with, by the names of the slot variables: a number or an initializer; others with 0.
-        defaults: for each hyper-parameter but ``step`` its default; that of ``learning_rate`` may be left out, and is 0.001.
+        rule: the result of ``update_rule``.
+        name: the class's name; by default the rule's name in camel case.
+        slot_names: the names of slot variables by the names of the rule's parameters, where the two differ.
+        initial_values: numbers or initializers, by the names of the slot variables; other slots start with 0.
+        defaults: the default of each hyper-parameter except ``step``; ``learning_rate`` may be left out, its default is 0.001.
 
     Returns:
-        A subclass of ``RuleOptimizer``, whose arguments are ``learning_rate``, the other hyper-parameters, by name, and the options
+        A subclass of ``RuleOptimizer``. Its arguments are ``learning_rate``, the other hyper-parameters by name, and the options
         of ``Optimizer``.
 
     Raises:
-        TypeError: ``rule`` is no update rule; hyper-parameters are missing, or not the rule's.
-        ValueError: a hyper-parameter has the name of an option, or a default is no finite number.
+        TypeError: ``rule`` is not an update rule; hyper-parameters are missing, or unknown to the rule.
+        ValueError: a hyper-parameter has the name of an option, or a default is not a finite number.
     """
     if not isinstance(rule, UpdateRule):
         raise TypeError(f"from_rule: expected an update rule, a function declared with @update_rule; got {rule!r}.")
@@ -177,8 +177,8 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
 
 
 def _compilable(function: FunctionType, owner: str) -> tuple[Any, Callable[..., Any], str]:
-    """What kernels call for a rule's function, the same for Python numbers, and a hash of what it computes."""
-    from fastgrad.custom.formula_function import formula_function, formulas_of  # that takes longer than all optimizers
+    """Returns a rule's function for kernels, its version for Python numbers, and a hash of its computation."""
+    from fastgrad.custom.formula_function import formula_function, formulas_of  # slow to import: only if it is needed
 
     formulas = formulas_of(function)
     choice = None if formulas is None else formula_function(function.__name__, formulas)
@@ -190,7 +190,7 @@ def _compilable(function: FunctionType, owner: str) -> tuple[Any, Callable[..., 
 
 
 def _evaluation(formulas: Sequence[Any]) -> Callable[..., tuple[float, ...]]:
-    """The function of numbers that some formulas say."""
+    """Returns a function of numbers that evaluates ``formulas``."""
 
     def evaluated(*numbers: float) -> tuple[float, ...]:
         with np.errstate(all="ignore"):
@@ -232,7 +232,7 @@ def _check_rest(rule: UpdateRule, evaluated: Callable[..., Any], owner: str, dec
 def _results(
     rule: UpdateRule, evaluated: Callable[..., Any], owner: str, weight: float, slot: float, gradient: float
 ) -> tuple[Any, ...] | None:
-    """What the rule gives for some numbers; None if it is not defined for these."""
+    """Returns the rule's results for some numbers; None if the rule is not defined for them."""
     try:
         found = evaluated(weight, *[slot] * len(rule.slots), gradient, *[0.5] * len(rule.hyper))
     except (ArithmeticError, ValueError):

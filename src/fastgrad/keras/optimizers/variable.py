@@ -1,4 +1,4 @@
-"""What an optimizer remembers: its step counter, its rate and its slots."""
+"""``OptimizerVariable``: the step counter, the learning rate or a slot of an optimizer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ALL = 0x0101010101010101
 
 
 class Reads:
-    """Says when any optimizer's variable was read last: only then can a tensor share the memory of one."""
+    """The time of the last read of any optimizer's variable: only a read lets a tensor share a variable's memory."""
 
     last = 0
 
@@ -26,13 +26,13 @@ class OptimizerVariable(Weight):
     """State of an optimizer, a variable that tapes do not watch.
 
     Args:
-        array: the first value; it becomes the variable's own memory.
-        name: without a path.
+        array: the initial value; it becomes the variable's own memory.
+        name: the name, without a path.
 
     Attributes:
-        rewritten: whether anybody but the optimizer's kernels has written to it since the optimizer last looked.
-        live: of a slot of a table which rows may be other than zero, if that is known: a byte a row, in words of eight. Once
-            anybody else writes to the slot, all may be.
+        rewritten: whether code other than the optimizer's kernels has written to it since the optimizer last checked.
+        live: for a slot of a table: flags of the rows that may not be zero, one byte per row, in words of eight; None if unknown.
+            A write by other code sets all flags.
     """
 
     _made_quietly = True
@@ -41,7 +41,7 @@ class OptimizerVariable(Weight):
         super().__init__(np.zeros((), array.dtype), trainable=False, name=name)
         self._array = (
             placed(array) if placement.active else array
-        )  # without a copy: the slot of a large table must not be there twice
+        )  # not copied: a large table's slot must not be in memory twice
         self.rewritten = False
         self.live: Variable | None = None
 

@@ -1,4 +1,4 @@
-"""``keras.preprocessing``: older names of what ``keras.utils`` has."""
+"""``keras.preprocessing``: older names of functions in ``keras.utils``."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def smart_resize(
     data_format: str | None = "channels_last",
     backend_module: Any = None,
 ) -> Any:
-    """Images resized without distortion: of each the largest part in the middle that has the proportions wanted.
+    """Resizes images without distortion: crops the largest middle part with the aspect ratio of ``size`` first.
 
     Args:
         x: an image or a batch of them, an array or a tensor: shape (..., height, width, channels), or with the channels first.
@@ -37,13 +37,13 @@ def smart_resize(
         backend_module: kept for Keras's signature.
 
     Returns:
-        float32 (with ``"nearest"`` the dtype of ``x``); an array if ``x`` is none of fastgrad's tensors.
+        float32 (with ``"nearest"`` the dtype of ``x``); an array if ``x`` is not a tensor of fastgrad.
 
     Raises:
         ValueError: another rank, a ``size`` of another length, or an unknown ``interpolation`` or ``data_format``.
-        TypeError: a ``size`` that is no pair of numbers.
-        InvalidArgumentError: a ``size`` that is not positive, or an image without pixels.
-        ResourceExhaustedError: images that no memory holds.
+        TypeError: ``size`` is not a pair of numbers.
+        InvalidArgumentError: ``size`` is not positive, or an image has no pixels.
+        ResourceExhaustedError: the images do not fit into memory.
     """
     if not hasattr(size, "__len__"):
         raise TypeError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size!r}.")
@@ -76,10 +76,10 @@ def smart_resize(
     resized = cast(found[part], "float32")
     try:
         shape = found._array.shape
-        np.empty((*shape[:first], *wanted, *shape[first + 2 :]), np.float32)  # refused before anything is computed
+        np.empty((*shape[:first], *wanted, *shape[first + 2 :]), np.float32)  # raises before anything is computed
         for axis, length in enumerate(wanted, first):
             resized = resizing.resized_axis(resized, length, axis, method)
-    except (MemoryError, ValueError):  # a ValueError of more elements than 64 bits count
+    except (MemoryError, ValueError):  # NumPy raises ValueError if the number of elements exceeds 64 bits
         raise OutOfMemoryError(f"smart_resize: no memory holds images of `size` {size!r}.") from None
     if method == "nearest":
         resized = cast(resized, found.dtype)

@@ -1,4 +1,4 @@
-"""``keras.saving``: models and their weights in files, objects as configurations, names of a program's own classes."""
+"""``keras.saving``: models and weights in files, objects as configurations, registered names of a user's classes."""
 
 from fastgrad.keras.saving.model_files import load_model as load_model
 from fastgrad.keras.saving.model_files import load_weights as load_weights

@@ -1,4 +1,4 @@
-"""Keras's own files: ``.weights.h5``, and ``.keras``, a zip archive of a configuration and such a file."""
+"""Keras's own files: ``.weights.h5``, and ``.keras``, a zip archive of a configuration and a ``.weights.h5`` file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from fastgrad.version import VERSION
 
 ENDINGS = (".weights.h5", ".keras")
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_PICKLED_WEIGHTS = "model.weights.npz"  # Keras can be made to write them in this form
-_FORMAT = "3.15.1"  # the version of Keras whose format this is
+_PICKLED_WEIGHTS = "model.weights.npz"  # an option of Keras writes weights in this form
+_FORMAT = "3.15.1"  # the Keras version of this format
 
 
 def write_keras_file(
@@ -31,16 +31,16 @@ def write_keras_file(
 
     Args:
         path: ends in one of ``ENDINGS``.
-        arrays: by Keras's names.
-        groups: the names of layers by those of their groups.
+        arrays: the values by Keras's names.
+        groups: the names of the layers by the names of their groups.
         config: JSON text.
         overwrite: whether a file of this name may be replaced.
 
     Raises:
         ImportError: h5py is not installed.
-        OSError: the file could not be written; an old one is untouched.
+        OSError: the file could not be written; an older file is unchanged.
     """
-    h5py_module()  # asked for before anything is written
+    h5py_module()  # raises its ImportError before anything is written
 
     def write_archive(file: BinaryIO) -> None:
         weights = io.BytesIO()
@@ -66,7 +66,7 @@ def _named(groups: dict[str, str]) -> dict[str, dict[str, Any]]:
 
 
 def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
-    """The values by Keras's names, and the configuration if there is one.
+    """Returns the values by Keras's names, and the configuration or None.
 
     Raises:
         ImportError: h5py is not installed.
@@ -94,10 +94,10 @@ def read_keras_file(path: Any) -> tuple[dict[str, np.ndarray], dict[str, Any] | 
 
 
 def without_masks(config: Any) -> Any:
-    """A configuration of Keras's without the arguments of calls that only Keras writes down.
+    """Returns a Keras configuration without the call arguments that only Keras writes.
 
-    In functional models those are masks, with the operations that make them, which here flow along by themselves; and
-    ``training=False``, which the model's own argument overrides.
+    In functional models these are masks, together with the operations that make them (fastgrad's layers pass masks on
+    automatically), and ``training=False``, which the model's own argument overrides.
     """
     if isinstance(config, list):
         return [without_masks(item) for item in config]
@@ -116,13 +116,13 @@ def without_masks(config: Any) -> Any:
                 if not (name.endswith("mask") and operations & _tensors_in(value))
                 and (name, value) != ("training", False)
             }
-        if not operations & _tensors_in([layers, found["output_layers"]]):  # else loading says what it does not know
+        if not operations & _tensors_in([layers, found["output_layers"]]):  # else loading reports the unknown class
             found["layers"] = layers
     return found
 
 
 def _tensors_in(value: Any) -> set[str]:
-    """The names of the layers whose results are meant somewhere in a configuration."""
+    """Returns the names of the layers whose results a configuration refers to."""
     if isinstance(value, dict):
         history = value.get("keras_history")
         return {history[0]} if history else set().union(*map(_tensors_in, value.values()))

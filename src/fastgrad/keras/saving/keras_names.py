@@ -1,8 +1,8 @@
-"""Where Keras's own files keep the variables of a model: ``layers/dense/vars/0``.
+"""The names of a model's variables in Keras's own files, such as ``layers/dense/vars/0``.
 
-Keras walks over attributes: those of a ``Sequential`` or functional model begin with ``layers``; the others come by
-name, private ones last, and the items of lists and dicts are called after their classes, numbered. An object that can be reached in
-several ways has the name of the first.
+Keras visits attributes. In a ``Sequential`` or functional model ``layers`` comes first. The others are sorted by name,
+private ones last. Items of lists and dicts are named after their classes, with a number. An object that is an attribute in
+several places has the name of the first place.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from fastgrad.variable import Variable
 
 
 class Contents(NamedTuple):
-    """What a file holds of a model.
+    """The contents of a file of a model.
 
     Attributes:
-        variables: by their names.
-        groups: the names of the layers by those of their groups.
-        optimizers: the beginnings of the names of optimizers' variables.
-        stores: the layers that save and load their own variables by methods of the user's, by the beginnings of the values' names.
+        variables: the variables by name.
+        groups: the names of the layers by the names of their groups.
+        optimizers: the prefixes of the names of optimizers' variables.
+        stores: layers with a user's methods to save and load their variables, by the prefixes of the names of the values.
     """
 
     variables: dict[str, Variable]
@@ -31,7 +31,7 @@ class Contents(NamedTuple):
 
 
 def keras_variables(model: Any) -> Contents:
-    """What a model or layer holds, by Keras's names."""
+    """Returns the contents of a model or layer by Keras's names."""
     walk = _Walk()
     walk.visit(model, "")
     return Contents(walk.variables, walk.groups, tuple(walk.optimizers), walk.stores)
@@ -97,7 +97,7 @@ def _saves_itself(layer: Any) -> bool:
 
 
 def _attributes(layer: Any) -> list[tuple[str, Any]]:
-    """What Keras looks at, in its order."""
+    """Returns the attributes that Keras visits, in its order."""
     from fastgrad.keras.models.model import Model
     from fastgrad.keras.models.sequential import Sequential
 
@@ -116,7 +116,7 @@ def _attributes(layer: Any) -> list[tuple[str, Any]]:
 
 
 def _value_of(layer: Any, name: str) -> Any:
-    """The value of a property of the user's, None where it has none now."""
+    """Returns the value of a user's property, None if the property raises an error."""
     try:
         return getattr(layer, name)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Keras's older whole-model files, ``.h5``: configurations are attributes, and weights come in the order of the layers."""
+"""Keras's older whole-model files, ``.h5``: configurations are attributes; weights follow the order of the layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastgrad.variable import Variable
 OPTIMIZER = "optimizer_weights/"
 _WEIGHTS = "model_weights"
 _TOP = "top_level_model_weights"
-_FORMAT = "3.15.1"  # the version of Keras whose form this is
+_FORMAT = "3.15.1"  # the Keras version of this format
 _ROOMS = (
     "layers",
     "optimizers",
@@ -34,7 +34,7 @@ _WITHOUT_EFFECT = frozenset({"batch_input_shape", "implementation", "time_major"
 
 
 class Saved(NamedTuple):
-    """What a file holds: two configurations, None where there is none, the names of weights in their order, and all values."""
+    """The contents of a file: two configurations or None, the names of weights in order, and all values."""
 
     config: dict[str, Any] | None
     training: dict[str, Any] | None
@@ -44,12 +44,12 @@ class Saved(NamedTuple):
 
 
 def write(model: Any, path: Any, overwrite: bool) -> None:
-    """Writes a model's configuration, weights, what it was compiled with, and the optimizer's state; makes missing folders, as Keras does.
+    """Writes configuration, weights, compile arguments and optimizer state; makes missing folders, as Keras does.
 
     Raises:
-        ValueError: the model can't be made again from a configuration.
+        ValueError: the model cannot be made from a configuration.
         ImportError: h5py is not installed.
-        OSError: the file could not be written; an old one is untouched.
+        OSError: the file could not be written; an older file is unchanged.
     """
     h5py_module()
     whole = serialize_keras_object(model)
@@ -76,7 +76,7 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
 
 
 def _groups(model: Any) -> list[tuple[str, list[Any]]]:
-    """Variables by the groups in which a file has them."""
+    """Returns the variables by the groups of the file."""
     found = [
         (f"{_WEIGHTS}/{layer.name}", [*layer.trainable_weights, *layer.non_trainable_weights]) for layer in model.layers
     ]
@@ -86,7 +86,7 @@ def _groups(model: Any) -> list[tuple[str, list[Any]]]:
 
 
 def read(path: Any) -> Saved:
-    """What is in a file of a model, or of weights alone.
+    """Returns the contents of a file of a model, or of weights alone.
 
     Raises:
         ImportError: h5py is not installed.
@@ -117,7 +117,7 @@ def _saved(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray])
 
 
 def _listed(attributes: dict[str, Any], name: str) -> list[str]:
-    """A list of texts, whole or in numbered parts."""
+    """Returns a list of texts, stored whole or in numbered parts."""
     if name in attributes:
         return list(attributes[name])
     parts = sorted(int(key[len(name) :]) for key in attributes if key.startswith(name) and key[len(name) :].isdigit())
@@ -125,7 +125,7 @@ def _listed(attributes: dict[str, Any], name: str) -> list[str]:
 
 
 def paired_variables(model: Any, saved: Saved) -> dict[str, Variable]:
-    """The variables of a model by the names that the file has for them: layers with weights are counted, not compared by name."""
+    """Returns variables by their names in the file; pairs layers with weights by position if the counts match."""
     groups = [(group, variables) for group, variables in _groups(model) if variables]
     optimizer = groups.pop()[1] if groups and groups[-1][0] == OPTIMIZER[:-1] else []
     found = dict(zip(saved.optimizer_names, optimizer, strict=False))
@@ -137,11 +137,11 @@ def paired_variables(model: Any, saved: Saved) -> dict[str, Variable]:
 
 
 def model_of(saved: Saved, compile: bool) -> Any:
-    """The model of a file, with new weights.
+    """Returns the model of a file, with new weights.
 
     Raises:
-        ValueError: the file has no configuration, or a lambda in safe mode.
-        TypeError: a class or function that is not known.
+        ValueError: the file has no configuration, or has a lambda in safe mode.
+        TypeError: a class or function is not known.
     """
     if saved.config is None:
         raise ValueError("The file holds weights but no model: make the model first, then call `model.load_weights`.")
@@ -154,7 +154,7 @@ def model_of(saved: Saved, compile: bool) -> Any:
 
 
 def _modern(value: Any) -> Any:
-    """A configuration with the modules of classes, calls in today's form, and without settings that have no effect."""
+    """Converts a configuration to the form of Keras 3: adds modules, converts calls, drops settings without effect."""
     if isinstance(value, list):
         return [_modern(item) for item in value]
     if not isinstance(value, dict):
@@ -169,7 +169,7 @@ def _modern(value: Any) -> Any:
         if isinstance(inner.get("axis"), list) and len(inner["axis"]) == 1:
             inner["axis"] = inner["axis"][0]
         if any(isinstance(node, list) for layer in value["config"].get("layers", ()) for node in _nodes(layer)):
-            for name in ("input_layers", "output_layers"):  # Keras 2 wrote lists, and its models gave a tensor for one
+            for name in ("input_layers", "output_layers"):  # Keras 2 wrote a list also for a single tensor
                 inner[name] = inner[name][0] if len(inner[name]) == 1 else inner[name]
         found["config"] = {name: item for name, item in inner.items() if name not in _WITHOUT_EFFECT}
         found.setdefault("module", _module_of(found["class_name"]))
@@ -185,7 +185,7 @@ def _nodes(layer: Any) -> list[Any]:
 
 
 def _module_of(name: str) -> str | None:
-    """The module of Keras that has a class of this name."""
+    """Returns the Keras module that has a class of this name."""
     from fastgrad import keras
 
     if name == "Functional":
@@ -202,7 +202,7 @@ def _module_of(name: str) -> str | None:
 
 
 def _call(node: list[Any]) -> dict[str, Any]:
-    """A call in the form of Keras 2, a list of (layer, call, output, options), in today's."""
+    """Converts a Keras 2 call, a list of (layer, call, output, options), to the form of Keras 3."""
     tensors = [
         {"class_name": "__keras_tensor__", "config": {"shape": None, "dtype": None, "keras_history": list(one[:3])}}
         for one in node

@@ -1,4 +1,4 @@
-"""Models and weights in files: ``.safetensors``, ``.npz``, and Keras's own; whole or not at all, both ways."""
+"""Models and weights in files: ``.safetensors``, ``.npz``, and Keras's own; saving and loading are all or nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OPTIMIZER = "optimizer/"
 
 
 def _checked_ending(path: Any, endings: tuple[str, ...]) -> bool:
-    """Whether a file is one of Keras's own, by its ending; ValueError if that is none of ``endings``."""
+    """True if the ending is that of a Keras file; ValueError if it is none of ``endings``."""
     name = checked_path("A model's file", "filepath", path)
     if not name.endswith(endings) or (name.endswith(".weights.h5") and ".weights.h5" not in endings):
         raise ValueError(f"The names of such files end in {', '.join(endings[:-1])} or {endings[-1]}, got {name!r}.")
@@ -50,7 +50,7 @@ def _is_legacy(path: Any) -> bool:
 
 
 def _check_model_argument(name: str, model: Any) -> None:
-    """TypeError if ``model`` is no layer."""
+    """Raises TypeError if ``model`` is not a layer."""
     from fastgrad.keras.layers.layer import Layer
 
     if not isinstance(model, Layer):
@@ -58,31 +58,31 @@ def _check_model_argument(name: str, model: Any) -> None:
 
 
 def check_path(filepath: Any, weights_only: bool) -> None:
-    """Checks that models, or their weights alone, can be saved under such a name.
+    """Checks that models, or weights alone, can be saved under the name ``filepath``.
 
     Raises:
         ValueError: another ending.
-        ImportError: Keras's own files without h5py.
+        ImportError: a Keras file, and h5py is not installed.
     """
     if _checked_ending(filepath, _OF_WEIGHTS if weights_only else _OF_MODELS) or _is_legacy(filepath):
         h5py_module()
 
 
 def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
-    """Writes the weights of a model or layer, and of a compiled model the optimizer's state.
+    """Writes the weights of a model or layer; if the model is compiled, also the optimizer's state.
 
     Args:
-        model: built.
-        filepath: ends in ``.safetensors`` or ``.npz``, where names say where weights are (``layers/dense/kernel``), or in
+        model: a built model or layer.
+        filepath: ends in ``.safetensors`` or ``.npz``, where names are paths of weights (``layers/dense/kernel``), or in
             ``.weights.h5``, which Keras reads.
         overwrite: whether a file of this name may be replaced.
 
     Raises:
-        ValueError: another ending, or a model that has no weights yet.
-        TypeError: ``model`` is no layer, or ``filepath`` no path.
-        ImportError: ``.weights.h5`` without h5py.
-        OSError: the file could not be written; an old one is untouched. (FileExistsError: there is one,
-            and ``overwrite`` is False.)
+        ValueError: another ending, or the model has no weights yet.
+        TypeError: ``model`` is not a layer, or ``filepath`` is not a path.
+        ImportError: a ``.weights.h5`` file, and h5py is not installed.
+        OSError: the file could not be written; an older file is unchanged. (FileExistsError: the file exists and
+            ``overwrite`` is False.)
     """
     _check_model_argument("save_weights", model)
     if not model.built:
@@ -107,7 +107,7 @@ def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite:
 
 
 def _contents(model: Any, is_keras: bool) -> Contents:
-    """What a model and its optimizer hold, by the names in files."""
+    """Returns the contents of a model and its optimizer by their names in files."""
     if is_keras:
         return keras_variables(model)
     found = named_variables(model)
@@ -126,19 +126,19 @@ def _read(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
-    """Gives a model or layer the weights of a file, all of them, or none if something does not fit.
+    """Loads all weights of a file into a model or layer; loads none if something does not fit.
 
-    The optimizer's state comes, too, if the model is compiled and its optimizer has the same variables.
+    If the model is compiled and its optimizer has the same variables, the optimizer's state is loaded too.
 
     Args:
-        model: built, of the same structure as the one that was saved.
+        model: a built model with the structure of the saved one.
         filepath: as in ``save_weights`` and ``save_model``.
-        skip_mismatch: whether weights that are missing, extra or of another shape are left out, with a warning.
+        skip_mismatch: whether weights that are missing, extra or of another shape are skipped, with a warning.
 
     Raises:
-        ValueError: another ending, a damaged file, names, shapes or dtypes that are not the model's: all of them.
-        TypeError: ``model`` is no layer, or ``filepath`` no path.
-        ImportError: a file of Keras's without h5py.
+        ValueError: another ending; a damaged file; names, shapes or dtypes differ from the model's (the error lists all).
+        TypeError: ``model`` is not a layer, or ``filepath`` is not a path.
+        ImportError: a Keras file, and h5py is not installed.
         OSError: the file could not be read.
     """
     _check_model_argument("load_weights", model)
@@ -158,7 +158,7 @@ def _assign_legacy(model: Any, saved: legacy_h5.Saved, skip_mismatch: bool, sour
 
 
 def _check_built(model: Any, values: dict[str, np.ndarray], optimizers: tuple[str, ...]) -> None:
-    """Raises ValueError if there are weights for a model that has none yet."""
+    """Raises ValueError if there are weights for a model that has no weights yet."""
     if not model.built and not all(name.startswith(optimizers) for name in values):
         raise ValueError(
             f"You are loading weights into model '{model.name}', which isn't built: it has no weights yet. "
@@ -188,7 +188,7 @@ def _assign_named(
     skip_mismatch: bool,
     source: str,
 ) -> None:
-    """Assigns all values, or none; those of optimizers, whose names begin with ``optimizers``, only if they fit."""
+    """Assigns all values or none; values of optimizers (names begin with ``optimizers``) only if they fit."""
     names = [name for name in {**variables, **values} if name.startswith(optimizers)]
     state = {name: values.pop(name) for name in names if name in values}
     kept = {name: variables.pop(name) for name in names if name in variables}
@@ -228,31 +228,31 @@ def _assign_named(
 
 
 def _in_kind(value: np.ndarray, variable: Variable | None) -> np.ndarray:
-    """A value of Keras's in the dtype of its variable, if both are floats or both integers."""
+    """Casts a value of a Keras file to the dtype of its variable if both are floats or both integers."""
     if variable is None:
         return value
     source, target = as_dtype(value.dtype), as_dtype(variable._array.dtype)
-    both_float = source.is_floating and target.is_floating  # NumPy knows no cast between float16 and bfloat16
+    both_float = source.is_floating and target.is_floating  # NumPy cannot cast between float16 and bfloat16
     if both_float or np.can_cast(value.dtype, variable._array.dtype, "same_kind"):
         return value.astype(variable._array.dtype, copy=False)
     return value
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any) -> None:
-    """Writes a model's configuration, weights, what it was compiled with, and the optimizer's state.
+    """Writes a model's configuration, weights, compile arguments, and optimizer state.
 
     Args:
-        model: its layers have a ``get_config``; one that is not built is saved without weights.
+        model: its layers have a ``get_config``; a model that is not built is saved without weights.
         filepath: ends in ``.safetensors`` or ``.npz``, or in ``.keras`` or ``.h5`` (the older form), which Keras reads.
         overwrite: whether a file of this name may be replaced.
-        **options: ``zipped`` of Keras's signature; only True is there.
+        **options: ``zipped`` of Keras's signature; it must be True.
 
     Raises:
         ValueError: another ending, another option, or a folder in place of a file.
-        TypeError: ``model`` is no model.
-        TypeError, NotImplementedError: a layer cannot say how to make it again.
-        ImportError: ``.keras`` without h5py.
-        OSError: the file could not be written; an old one is untouched.
+        TypeError: ``model`` is not a model.
+        TypeError, NotImplementedError: a layer has no configuration.
+        ImportError: a ``.keras`` file, and h5py is not installed.
+        OSError: the file could not be written; an older file is unchanged.
     """
     if options.keys() - {"zipped"}:
         raise ValueError(f"save_model: unknown arguments {sorted(options.keys() - {'zipped'})}.")
@@ -271,21 +271,21 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
 def load_model(
     filepath: Any, custom_objects: dict[str, Any] | None = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
-    """The model that ``save_model`` or Keras wrote, with its weights.
+    """Returns a model that ``save_model`` or Keras wrote, with its weights.
 
-    No code is run but the constructors of known classes, unless ``safe_mode`` is False.
+    Only constructors of known classes run, unless ``safe_mode`` is False.
 
     Args:
         filepath: as in ``save_model``.
-        custom_objects: the program's own classes and functions by name, unless they are registered.
-        compile: whether the model is compiled, and its optimizer gets its state, if it was when it was saved.
+        custom_objects: a user's classes and functions by name, unless they are registered.
+        compile: whether to compile the model and load its optimizer's state, if it was saved compiled.
         safe_mode: False loads lambdas, whose code may do anything: pass it only for files that you trust.
 
     Raises:
-        ValueError: another ending, a damaged file, one that holds weights only, weights that are not those of the model, a lambda
-            in safe mode, a ``.keras`` file that is not there.
-        TypeError: a class or function that is not known.
-        ImportError: ``.keras`` without h5py.
+        ValueError: another ending; a damaged file; a file with weights only; weights that do not fit the model; a lambda
+            in safe mode; a ``.keras`` file that does not exist.
+        TypeError: a class or function is not known.
+        ImportError: a ``.keras`` file, and h5py is not installed.
         OSError: the file could not be read.
     """
     is_keras = _checked_ending(filepath, _OF_MODELS)
@@ -318,7 +318,7 @@ def load_model(
 
 @contextlib.contextmanager
 def _making(path: Any, values: dict[str, np.ndarray], safe_mode: bool) -> Iterator[None]:
-    """A context in which a model is made of a file's configuration: errors name the file, and weights are not much larger than its values."""
+    """Sets a context to make a file's model: errors name the file, weights are not much larger than its values."""
     limit = MemoryLimit(sum(value.nbytes for value in values.values())) if safe_mode else None
     before = memory_limit.set(limit)
     try:
@@ -341,7 +341,7 @@ def _check_model(model: Any, path: Any) -> None:
 
 
 def model_to_json(model: Any, **options: Any) -> str:
-    """A model's configuration as JSON text; ``options`` are those of ``json.dumps``."""
+    """Returns a model's configuration as JSON text; ``options`` are those of ``json.dumps``."""
     sharing = Sharing()
     with sharing:
         config = serialize_keras_object(model)
@@ -349,11 +349,11 @@ def model_to_json(model: Any, **options: Any) -> str:
 
 
 def model_from_json(json_string: str, custom_objects: dict[str, Any] | None = None) -> Any:
-    """A new model from ``model.to_json()``; its weights are new, too.
+    """Returns a new model, with new weights, from the text of ``model.to_json()``.
 
     Raises:
-        ValueError: the text is no JSON, or holds no model.
-        TypeError: a class in it is not known, or ``json_string`` is no text.
+        ValueError: the text is not JSON, or has no model.
+        TypeError: a class in it is not known, or ``json_string`` is not a text.
     """
     if not isinstance(json_string, (str, bytes)):
         raise TypeError(f"model_from_json: Argument `json_string` must be a text, got {json_string!r}.")

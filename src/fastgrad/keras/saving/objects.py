@@ -1,8 +1,7 @@
-"""Objects as configurations and back: plain dicts, lists, strings and numbers that JSON can hold.
+"""Conversion of objects to configurations and back: plain dicts, lists, strings and numbers that JSON can hold.
 
-The form is Keras's: ``{"module", "class_name", "config", "registered_name", "build_config"}``. Nothing is
-imported and no code is run because a configuration says so: classes come from ``keras`` itself, from
-``custom_objects`` or from the registry.
+The form is Keras's: ``{"module", "class_name", "config", "registered_name", "build_config"}``. A configuration
+cannot cause an import or run code: classes come from ``keras`` itself, from ``custom_objects`` or from the registry.
 """
 
 from __future__ import annotations
@@ -52,16 +51,16 @@ _ROOMS = (
 
 
 def serialize_keras_object(obj: Any) -> Any:
-    """``obj`` as plain dicts, lists, strings, numbers and booleans.
+    """Returns ``obj`` as plain dicts, lists, strings, numbers and booleans.
 
     Args:
         obj: a layer, model, initializer, loss ... (anything with ``get_config``), a named function, a tensor or array,
             or lists, tuples and dicts of these.
 
-    A lambda, which has no name to be found by, is written down as its bytecode, with a warning.
+    A lambda has no name, so its bytecode is written, with a warning.
 
     Raises:
-        TypeError: it has no ``get_config``; a lambda whose closure or defaults are more than numbers, strings and lists of them.
+        TypeError: no ``get_config``, or a lambda whose closure or defaults are more than numbers, strings and lists of them.
     """
     if obj is None or isinstance(obj, (str, bool, int, float)):
         return obj
@@ -108,7 +107,7 @@ def serialize_keras_object(obj: Any) -> Any:
 
 
 def is_function(obj: Any) -> bool:
-    """True for Python functions, and for operations that users have made of functions (``fastgrad.elementwise``)."""
+    """True for Python functions and for a user's operations made from functions (``fastgrad.elementwise``)."""
     return isinstance(obj, FunctionType) or getattr(type(obj), "compiles_function", False)
 
 
@@ -118,7 +117,7 @@ def is_lambda(obj: Any) -> bool:
 
 
 def lambda_parts(function: FunctionType) -> dict[str, Any]:
-    """The bytecode, the defaults and the closure of a lambda, in Keras's form; TypeError if JSON can't hold them."""
+    """Returns a lambda's bytecode, defaults and closure in Keras's form; TypeError if JSON cannot hold them."""
     closure = [cell.cell_contents for cell in function.__closure__] if function.__closure__ else None
     for value in nest.flatten([function.__defaults__, closure]):
         if value is not None and not isinstance(value, (bool, int, float, str)):
@@ -132,10 +131,10 @@ def lambda_parts(function: FunctionType) -> dict[str, Any]:
 
 
 def lambda_of(config: Any) -> FunctionType:
-    """The lambda of ``lambda_parts``, or of their values in a list under ``"value"``.
+    """Returns the lambda of a ``lambda_parts`` result, or of its values in a list under ``"value"``.
 
     Raises:
-        ValueError: safe mode, in which no code from a file is run; no bytecode of this version of Python.
+        ValueError: safe mode is on, or the bytecode is not of this Python version.
     """
     if in_safe_mode() is not False:
         raise ValueError(
@@ -147,7 +146,7 @@ def lambda_of(config: Any) -> FunctionType:
         config["value"] if "value" in config else [config[n] for n in ("code", "defaults", "closure")]
     )
     try:
-        loaded = marshal.loads(base64.decodebytes(code.encode("ascii")))  # noqa: S302 - asked for by `safe_mode=False`
+        loaded = marshal.loads(base64.decodebytes(code.encode("ascii")))  # noqa: S302 - only with `safe_mode=False`
         cells = None if closure is None else tuple(CellType(value) for value in closure)
         return FunctionType(loaded, {}, "<lambda>", None if defaults is None else tuple(defaults), cells)
     except (EOFError, TypeError, ValueError) as error:
@@ -181,7 +180,7 @@ def _instance_config(obj: Any) -> dict[str, Any]:
 
 
 def public_module(kind: type) -> str | None:
-    """``"keras.layers"`` and the like for classes of this package, None for a program's own."""
+    """Returns the public module of a class of this package, such as ``"keras.layers"``; None for a user's class."""
     if not kind.__module__.startswith(_PACKAGE + "."):
         return None
     home = kind.__module__[len(_PACKAGE) + 1 :]
@@ -196,17 +195,17 @@ def public_module(kind: type) -> str | None:
 def deserialize_keras_object(
     config: Any, custom_objects: dict[str, Any] | None = None, safe_mode: bool = True, **options: Any
 ) -> Any:
-    """The object that ``serialize_keras_object`` wrote down.
+    """Returns the object of a configuration from ``serialize_keras_object``.
 
     Args:
-        config: its result, or the bare name of a class or function.
+        config: the configuration, or the bare name of a class or function.
         custom_objects: classes and functions by name, beside the registered ones.
-        safe_mode: False makes functions of the bytecode of lambdas, which may do anything; do so only with files that you trust.
-        **options: ``module_objects``: classes and functions by name that are meant where only a name is given.
+        safe_mode: False runs the bytecode of lambdas, which may do anything; pass it only for files that you trust.
+        **options: ``module_objects``: classes and functions by name, for configurations that are only a name.
 
     Raises:
-        TypeError: a class or function that is not known, or a configuration of no known form.
-        ValueError: a lambda in safe mode; a registered name for a class of Keras's; a configuration that lacks something.
+        TypeError: a class or function is not known, or the configuration has no known form.
+        ValueError: a lambda in safe mode; a registered name for a Keras class; an incomplete configuration.
     """
     ambient = in_safe_mode()
     with CustomObjectScope(custom_objects), SafeModeScope(safe_mode if ambient is None else ambient):
@@ -223,7 +222,7 @@ _REPR.maxdict, _REPR.maxlist, _REPR.maxstring, _REPR.maxother = 20, 20, 100, 100
 
 
 def _shortened(config: Any) -> str:
-    """The text of a configuration for an error; only its start is made."""
+    """Returns the start of the text of a configuration, for an error; the rest is not made."""
     return _REPR.repr(config)[:500]
 
 
@@ -270,7 +269,7 @@ def _found_function(name: str, module_objects: dict[str, Any] | None, registered
                         "which has no registered name. Remove the `registered_name` field from the config."
                     )
                 found = candidate
-    if found is None:  # Keras up to 3.6 left the package out
+    if found is None:  # Keras up to 3.6 omits the package
         found = next((known for other, known in custom_objects().items() if other.endswith(f">{name}")), None)
     if found is None:
         raise TypeError(
@@ -284,7 +283,7 @@ def _found_class(config: dict[str, Any], module_objects: dict[str, Any] | None) 
     name, module = config["class_name"], config.get("module") or ""
     registered = config.get("registered_name", name)
     public = module.split(".")[0] == "keras"
-    # A class of Keras's own is meant where no name is registered for it, even if the program has one of this name.
+    # A name that is not registered means Keras's class, even if the user has a class of this name.
     for known in (registered,) if public else (registered, name):
         found = get_registered_object(known, module_objects=module_objects) if known else None
         if found is not None:
@@ -335,7 +334,7 @@ _WITHOUT_EFFECT = frozenset(["renorm_momentum", "input_axes", "output_axes"])
 
 
 def _without_idle_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration without settings that only Keras has, as long as they are switched off."""
+    """Returns a configuration without settings that only Keras has, if they are switched off."""
     own = inspect.signature(kind.__init__).parameters.values()
     known = {parameter.name for parameter in own}
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in own):
@@ -352,7 +351,7 @@ def _without_idle_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_tuples(value: Any) -> Any:
-    """Shapes as tuples: JSON has turned them into lists."""
+    """Converts shapes to tuples: JSON has turned them into lists."""
     if isinstance(value, dict):
         return {key: _with_tuples(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -362,15 +361,15 @@ def _with_tuples(value: Any) -> Any:
 
 
 def resolved(identifier: Any, known: dict[str, Any], what: str) -> Any:
-    """The callable that ``identifier`` means: itself, an instance of a class, or what a name or configuration names.
+    """Returns the callable of ``identifier``: itself, an instance of a class, or the object of a name or configuration.
 
     Args:
-        identifier: as in ``keras.initializers.get`` and its fellows.
+        identifier: as in ``keras.initializers.get`` and similar functions.
         known: classes and functions by name.
-        what: what is looked for, for the error.
+        what: the kind of object, for the error.
 
     Raises:
-        ValueError: it means nothing that can be called.
+        ValueError: ``identifier`` means nothing that can be called.
     """
     found = identifier
     if isinstance(identifier, (str, dict)):

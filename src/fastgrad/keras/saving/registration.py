@@ -1,4 +1,4 @@
-"""Which of a program's own classes and functions a saved configuration may name."""
+"""The registry of a user's classes and functions that a saved configuration may name."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _scopes = _Scopes()
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
-    """A decorator that lets ``load_model`` and the like find a class or function again.
+    """Returns a decorator that registers a class or function for ``load_model`` and similar functions.
 
     Args:
-        package: put in front of the name, ``package>name``, so that names of different programs don't clash.
-        name: default: the class's or function's own.
+        package: prefix of the name, ``package>name``, so that names of different programs do not clash.
+        name: default: the name of the class or function.
 
     Returns:
         The decorator; it returns what it decorates.
 
     Raises:
-        ValueError: (from the decorator) a class without ``get_config``.
+        ValueError: (from the decorator) the class has no ``get_config``.
     """
 
     def decorator(target: Any) -> Any:
@@ -49,19 +49,19 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """The registered objects by name; the dict may be changed."""
+    """Returns the registered objects by name; the caller may change the dict."""
     return _by_name
 
 
 def get_registered_name(obj: Any) -> str:
-    """The name under which a class or function is registered, else its own name."""
+    """Returns the registered name of a class or function, else its own name."""
     return _names.get(obj) or obj.__name__
 
 
 def get_registered_object(
     name: str, custom_objects: dict[str, Any] | None = None, module_objects: dict[str, Any] | None = None
 ) -> Any:
-    """What ``name`` stands for in the active scopes, among the registered, in ``custom_objects`` or ``module_objects``."""
+    """Returns the object of ``name`` in the active scopes, the registry, ``custom_objects`` or ``module_objects``."""
     for known in (_scopes.objects, _by_name, custom_objects, module_objects):
         if known and name in known:
             return known[name]
@@ -69,7 +69,7 @@ def get_registered_object(
 
 
 def custom_objects() -> dict[str, Any]:
-    """The objects of the active scopes and the registered ones."""
+    """Returns the objects of the active scopes and the registered ones."""
     return {**_by_name, **_scopes.objects}
 
 
@@ -80,7 +80,7 @@ class CustomObjectScope:
         custom_objects: classes and functions by name.
 
     Raises:
-        TypeError: ``custom_objects`` is no dict.
+        TypeError: ``custom_objects`` is not a dict.
     """
 
     def __init__(self, custom_objects: dict[str, Any] | None) -> None:
@@ -101,10 +101,10 @@ custom_object_scope = CustomObjectScope
 
 
 class SafeModeScope:
-    """A context in which code in configurations, that of lambdas, is refused or not.
+    """A context that allows or refuses code in configurations, which is the code of lambdas.
 
     Args:
-        safe_mode: whether it is refused.
+        safe_mode: True refuses it.
     """
 
     def __init__(self, safe_mode: bool | None = True) -> None:
@@ -119,10 +119,10 @@ class SafeModeScope:
 
 
 def in_safe_mode() -> bool | None:
-    """What the innermost ``SafeModeScope`` says; None, which counts as safe, outside of any."""
+    """Returns the mode of the innermost ``SafeModeScope``; outside of any scope None, which counts as safe."""
     return _scopes.safe_mode
 
 
 def enable_unsafe_deserialization() -> None:
-    """Lets this thread load lambdas, whose code may do anything, from all files from now on."""
+    """Lets this thread load lambdas, whose code may do anything, from all later files."""
     _scopes.safe_mode = False

@@ -1,4 +1,4 @@
-"""Layers that stand in several places of a configuration."""
+"""Layers that occur in several places of a configuration."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _NUMBER = "shared_object_id"
 
 
 class Sharing:
-    """Such layers have a number in the configuration, as Keras gives them one, and are made once.
+    """A context for a whole configuration, in which a layer that occurs several times is made once.
 
-    Entered around the writing or reading of a whole configuration.
+    Such a layer has a number in the configuration, as in Keras.
     """
 
     def __init__(self) -> None:
-        self._numbers: dict[int, tuple[int, Any]] = {}  # with the layers, so that nobody else gets their identities
+        self._numbers: dict[int, tuple[int, Any]] = {}  # keeps the layers alive, so that their ids stay unique
         self._made: dict[int, Any] = {}
         self._unnumbered: dict[str, Any] = {}
 
@@ -29,11 +29,11 @@ class Sharing:
         _now.reset(self._before)
 
     def written(self, layer: Any, config: dict[str, Any]) -> None:
-        """Numbers a layer's configuration."""
+        """Adds a layer's number to its configuration."""
         config[_NUMBER], _ = self._numbers.setdefault(id(layer), (len(self._numbers), layer))
 
     def of_shared(self, config: Any) -> Any:
-        """A whole configuration with the numbers of those layers that stand in it more than once."""
+        """Returns a whole configuration with only the numbers of layers that occur more than once."""
         counts: Counter[int] = Counter()
 
         def count(value: Any) -> None:
@@ -46,10 +46,10 @@ class Sharing:
         return _with_numbers(config, lambda number: counts[number] > 1)
 
     def made(self, config: dict[str, Any], make: Callable[[], Any]) -> Any:
-        """The object of a configuration: the one that was made before, if it has its number.
+        """Returns the object of a configuration; a numbered layer is made once.
 
-        Keras loses the number of a layer's first place where that is inside another model, and can't read such a file again: here a
-        numbered layer is also one without a number that has the same name and settings.
+        If a layer's first place is inside another model, Keras loses its number there and cannot read the file. So a numbered
+        layer here equals an earlier layer without a number that has the same name and settings.
         """
         number = config.get(_NUMBER) if isinstance(config.get(_NUMBER), int) else None
         inner = config.get("config")
@@ -66,7 +66,7 @@ class Sharing:
 
 
 def _with_numbers(config: Any, kept: Callable[[int], bool]) -> Any:
-    """A configuration with those numbers that are to be kept."""
+    """Returns a configuration with only the numbers that ``kept`` accepts."""
     if isinstance(config, list):
         return [_with_numbers(item, kept) for item in config]
     if not isinstance(config, dict):
@@ -78,13 +78,13 @@ _now: ContextVar[Sharing | None] = ContextVar("sharing", default=None)
 
 
 def note_written(obj: Any, config: dict[str, Any]) -> None:
-    """Tells whoever has entered a ``Sharing`` that a layer has been written down."""
+    """Tells the active ``Sharing`` that a layer was written."""
     sharing = _now.get()
     if sharing is not None and hasattr(obj, "_trainable_own"):
         sharing.written(obj, config)
 
 
 def made_once(config: dict[str, Any], make: Callable[[], Any]) -> Any:
-    """``make()``, or what it gave for the same number before."""
+    """Returns ``make()``, or the earlier object of the same number."""
     sharing = _now.get()
     return make() if sharing is None else sharing.made(config, make)

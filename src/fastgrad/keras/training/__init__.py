@@ -1,1 +1,1 @@
-"""What trains models: compiled losses and metrics, batches, the loops of ``fit``, ``evaluate`` and ``predict``."""
+"""The training of models: compiled losses and metrics, batches, the loops of ``fit``, ``evaluate`` and ``predict``."""

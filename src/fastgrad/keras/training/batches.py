@@ -1,4 +1,4 @@
-"""Batches from whatever ``fit``, ``evaluate`` and ``predict`` are given: arrays, datasets, generators, ``PyDataset``s."""
+"""Batches from the data of ``fit``, ``evaluate`` and ``predict``: arrays, datasets, generators, ``PyDataset``s."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor, tensor
 
 
 class PyDataset:
-    """Batches by their numbers: subclasses write ``__getitem__(index)`` and ``__len__`` or the property ``num_batches``.
+    """A sequence of batches: subclasses define ``__getitem__(index)`` and ``__len__`` or the property ``num_batches``.
 
-    ``on_epoch_begin`` and ``on_epoch_end`` are called around epochs.
+    ``on_epoch_begin`` and ``on_epoch_end`` are called before and after each epoch.
 
     Args:
-        workers, use_multiprocessing, max_queue_size: kept for Keras's signature; batches are made when they are asked for.
+        workers, use_multiprocessing, max_queue_size: kept for Keras's signature; each batch is made on demand.
     """
 
     def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
         self.workers, self.use_multiprocessing, self.max_queue_size = workers, use_multiprocessing, max_queue_size
 
     def __getitem__(self, index: int) -> Any:
-        """Batch ``index``: inputs, or a tuple of inputs, labels and sample weights."""
+        """Returns batch ``index``: inputs, or a tuple of inputs, labels and sample weights."""
         raise NotImplementedError
 
     def __iter__(self) -> Iterator[Any]:
-        """All batches; without end where their number is not known."""
+        """Yields all batches; never ends if their number is not known."""
         try:
             count = self.num_batches
         except NotImplementedError:
@@ -42,10 +42,10 @@ class PyDataset:
 
     @property
     def num_batches(self) -> int | None:
-        """How many batches there are, None if they do not end.
+        """The number of batches, None if they do not end.
 
         Raises:
-            NotImplementedError: a subclass has neither this property nor ``__len__``.
+            NotImplementedError: a subclass defines neither this property nor ``__len__``.
         """
         if hasattr(self, "__len__"):
             return len(self)
@@ -62,14 +62,14 @@ class PyDataset:
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """What is there of them, as a batch: ``x`` alone if it is no list, else a tuple."""
+    """Returns a batch: ``x`` alone if it is not a list and there is no ``y``, else a tuple."""
     if y is None:
         return (x,) if isinstance(x, (list, tuple)) else x
     return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """Inputs, labels and sample weights of a batch, None for what is not there.
+    """Returns inputs, labels and sample weights of a batch, None for a missing part.
 
     Raises:
         ValueError: a tuple of more than three.
@@ -88,11 +88,11 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
 
 
 def as_array(value: Any) -> np.ndarray:
-    """An array of samples, floats of it in ``floatx()``."""
+    """Returns samples as an array; floats are cast to ``floatx()``."""
     tensor = as_tensor_or_none(value)
     array = tensor._on_host() if tensor is not None else np.asarray(value)
     if array.ndim == 1 and hasattr(value, "iloc"):
-        array = array[:, np.newaxis]  # a Series of pandas is a column
+        array = array[:, np.newaxis]  # a pandas Series is a column
     if array.dtype == object:
         array = _numbers(array)
     if array.dtype.kind == "f" and array.dtype != settings.default_dtype().numpy:
@@ -103,7 +103,7 @@ def as_array(value: Any) -> np.ndarray:
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:
-    """An array of objects, such as a table with columns of numbers and truth values, in ``floatx()``."""
+    """Casts an array of objects to ``floatx()``, such as a table with columns of numbers and truth values."""
     try:
         return array.astype(settings.default_dtype().numpy)
     except (TypeError, ValueError):
@@ -119,7 +119,7 @@ def _is_leaf(value: Any) -> bool:
 
 
 def as_arrays(structure: Any) -> Any:
-    """A structure of arrays, lists of numbers among them."""
+    """Converts the leaves of a structure to arrays; a list of numbers is a structure."""
     if structure is None or _is_leaf(structure):
         return None if structure is None else as_array(structure)
     if isinstance(structure, dict):
@@ -129,15 +129,15 @@ def as_arrays(structure: Any) -> Any:
 
 
 def leaves_of(*structures: Any) -> list[np.ndarray]:
-    """The arrays in structures."""
+    """Returns the arrays in some structures."""
     return [array for one in structures if one is not None for array in nest.flatten(one) if array is not None]
 
 
 def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
-    """How many samples there are.
+    """Returns the number of samples.
 
     Raises:
-        ValueError: arrays of different lengths, or without samples.
+        ValueError: the arrays have different lengths, or no samples.
     """
     arrays = leaves_of(x, y, sample_weight)
     for array in arrays:
@@ -168,10 +168,10 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
 
 
 def weights_of_classes(y: Any, class_weight: dict[int, float]) -> np.ndarray:
-    """The weight of each sample, by its class: integers, or rows of which the greatest counts.
+    """Returns the weight of each sample by its class: labels are integers, or rows whose greatest item is the class.
 
     Raises:
-        ValueError: several outputs, or labels that are no classes.
+        ValueError: there are several outputs, or the labels are not classes.
     """
     if not isinstance(y, np.ndarray):
         raise ValueError("`class_weight` is only supported for Models with a single output.")
@@ -188,10 +188,10 @@ def weights_of_classes(y: Any, class_weight: dict[int, float]) -> np.ndarray:
 
 
 def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any]:
-    """Training and validation data, the last ``fraction`` of the samples being the latter.
+    """Returns training and validation data; the last ``fraction`` of the samples is for validation.
 
     Raises:
-        ValueError: data that is no arrays, or too few samples.
+        ValueError: the data are not arrays, or there are too few samples.
     """
     for part in (x, y, sample_weight):
         for leaf in nest.flatten(part) if part is not None else ():
@@ -218,22 +218,22 @@ def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any
 
 
 class Batches:
-    """The batches of epochs.
+    """The batches of all epochs.
 
     Args:
         x: inputs: arrays, nested; or a ``Dataset``, generator, iterable or ``PyDataset`` of batches, without ``y``.
         y, sample_weight: labels and weights.
-        batch_size: of arrays; default 32.
-        steps: batches of an epoch; default all. Further epochs go on where the last one stopped.
-        shuffle: whether arrays are shuffled anew in each epoch.
+        batch_size: the batch size for arrays; default 32.
+        steps: the number of batches per epoch; default all. The next epoch continues with the next batch.
+        shuffle: whether arrays are shuffled again for each epoch.
         class_weight: weights by class.
 
     Attributes:
-        size: batches of an epoch, None while it is not known.
-        labels: all labels, where they are one array; else None.
+        size: the number of batches per epoch, None if it is not known yet.
+        labels: all labels if they are one array; else None.
 
     Raises:
-        ValueError: data that do not go together.
+        ValueError: the arguments do not match.
     """
 
     def __init__(
@@ -252,8 +252,8 @@ class Batches:
         self._class_weight = class_weight
         self._going: Iterator[Any] | None = None
         self._nested: list[Any] | None = None
-        self._position: Any = None  # the iterator that says where the data are
-        self._resumed: Any = None  # one that has been put where they were
+        self._position: Any = None  # the current iterator, which knows the position in the data
+        self._resumed: Any = None  # an iterator that ``restore`` has moved to a saved position
         self._py_dataset = x if isinstance(x, PyDataset) else None
         self._is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_stream(x)
         if not self._is_arrays and (y is not None or sample_weight is not None):
@@ -280,7 +280,7 @@ class Batches:
                     self.size = None
 
     def _of_arrays(self, x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool) -> Dataset:
-        """A dataset of batches: inputs, labels and weights, None for what is not there; or the leaves of those."""
+        """Returns a dataset of batches: inputs, labels, weights (None if missing), or the leaves of nested parts."""
         x, y, sample_weight = as_arrays(x), as_arrays(y), as_arrays(sample_weight)
         size = checked_size(x, y, sample_weight)
         self.labels = y if isinstance(y, np.ndarray) else None
@@ -292,18 +292,18 @@ class Batches:
         return (rows.shuffle(size) if shuffle else rows).batch(batch_size)
 
     def epoch(self, first: int = 0) -> Iterator[tuple[Any, Any, Any]]:
-        """The batches of one epoch, from number ``first`` on: inputs, labels, weights."""
+        """Returns an iterator over the batches (inputs, labels, weights) of one epoch, from number ``first`` on."""
         if self._is_arrays and self.steps is None:
             return self._begun()
         return self._counted(first)
 
     def _begun(self) -> Iterator[Any]:
-        """All batches, from where ``restore`` said, else from the start."""
+        """Returns an iterator over all batches, from the restored position or from the start."""
         self._position, self._resumed = self._resumed or self._items(), None
         return self._converted(self._position)
 
     def _items(self) -> Any:
-        """What the source gives, as an iterator that knows its position."""
+        """Returns an iterator over the source that knows its position."""
         if isinstance(self._source, Dataset):
             return iter(self._source)
         return _Counted(self._source)
@@ -314,7 +314,7 @@ class Batches:
         nested = self._nested
         if nested is None:
             return items
-        # A list would be one tensor to a dataset, so nested parts are put together behind it.
+        # A dataset would make a list one tensor, so nested parts are packed after it.
         return (tuple(nest.pack_sequence_as(nested, list(flat))) for flat in items)
 
     def _counted(self, first: int) -> Iterator[tuple[Any, Any, Any]]:
@@ -332,7 +332,7 @@ class Batches:
             for number in range(first, self.steps):
                 batch = next(self._going, None)
                 if batch is None and not number:
-                    self._going = self._begun()  # the epoch before has taken the last batch
+                    self._going = self._begun()  # the previous epoch took the last batch
                     batch = next(self._going, None)
                 if batch is None:
                     self._going = None
@@ -343,7 +343,7 @@ class Batches:
             self._py_dataset.on_epoch_end()
 
     def example(self) -> tuple[Any, Any, Any]:
-        """A batch of the form of those to come: zeros, where the form is known beforehand."""
+        """Returns a batch with the structure of later batches; zeros if the structure is known without data."""
         if isinstance(self._source, Dataset):
             return next(self._converted(iter([nest.map_structure(_zeros, self._source.element_spec)])))
         if self._py_dataset is not None:
@@ -354,10 +354,10 @@ class Batches:
         return self._batch(first)
 
     def state(self, within: bool) -> dict[str, np.ndarray]:
-        """Where the data are: how many batches have been given, and what shuffles draw from.
+        """Returns the position in the data: the number of batches so far, and the random state of shuffles.
 
         Args:
-            within: whether an epoch has begun and is not at its end.
+            within: whether an epoch has begun and has not ended.
         """
         if self._position is not None and (within if self.steps is None else self._going is not None):
             found: dict[str, np.ndarray] = self._position.state()
@@ -366,7 +366,7 @@ class Batches:
         return {"position": np.array(0, np.int64), "random": np.array(drawn, np.uint64).reshape(-1, 4)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """The next ``epoch`` goes on from what ``state`` gave; ValueError for the state of other data."""
+        """Makes the next ``epoch`` continue from the result of ``state``; ValueError if it is for other data."""
         items = self._items()
         items.restore(state)
         if int(state["position"]):
@@ -381,7 +381,7 @@ class Batches:
         return _tensors(x), _tensors(y), _tensors(sample_weight)
 
     def _weights(self, y: Any, sample_weight: Any) -> Any:
-        """The weights of samples: those given, or by their classes; ValueError for both."""
+        """Returns ``sample_weight``, or weights by class if there is ``class_weight``; ValueError for both."""
         if self._class_weight is None:
             return sample_weight
         if sample_weight is not None:
@@ -392,8 +392,8 @@ class Batches:
 class _Generated:
     """The batches of an iterator, which gives each of them once.
 
-    Keras reads two of them beforehand, and gives these again in each epoch: so does this, as the epochs of a generator that
-    has ended would be empty. A warning tells.
+    Keras reads the first two batches in advance and repeats them in each epoch; this class does the same, as later epochs of a
+    generator would be empty otherwise. A warning reports it.
 
     Args:
         items: the iterator.
@@ -405,7 +405,7 @@ class _Generated:
         self._ended = False
 
     def peek(self) -> Any:
-        """The first batch, None if there is none."""
+        """Returns the first batch, None if there is none."""
         self._first = self._first or list(itertools.islice(self._items, 2))
         return self._first[0] if self._first else None
 
@@ -419,7 +419,7 @@ class _Generated:
 
 
 class _Counted:
-    """An iterator that counts."""
+    """An iterator that counts its items."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._items = iter(items)
@@ -446,7 +446,7 @@ def _zeros(spec: Any) -> Any:
 
 
 def _shared(array: np.ndarray) -> Tensor:
-    """The array as a tensor, which has the array's own memory where it can: it is only read while the model trains."""
+    """Returns a tensor that shares the memory of ``array`` if possible: training only reads it."""
     if type(array) is np.ndarray and array.flags.c_contiguous and array.dtype.isnative:
         as_dtype(array.dtype)
         return tensor_of_data(array)
@@ -462,7 +462,7 @@ def _warn_of_end() -> None:
 
 
 def _is_stream(x: Any) -> bool:
-    """Whether it is an iterator, or another iterable that is no data itself."""
+    """True if ``x`` is an iterator, or another iterable that is not data itself."""
     if x is None or isinstance(x, (list, tuple, dict, str, np.ndarray)) or hasattr(x, "__array__"):
         return False
     return as_tensor_or_none(x) is None and hasattr(x, "__iter__")

@@ -21,7 +21,7 @@ from fastgrad.tensor import Tensor
 
 
 def is_binary_or_sparse(y_true: Any, y_pred: Any) -> tuple[bool, bool]:
-    """Whether predictions are one probability, and whether labels are class numbers, by their shapes."""
+    """Returns whether predictions are single probabilities and whether labels are class numbers, by the shapes."""
     labels, predictions = y_true.shape, y_pred.shape
     last_label = labels[-1] if labels else None
     last_prediction = predictions[-1] if predictions else None
@@ -30,13 +30,13 @@ def is_binary_or_sparse(y_true: Any, y_pred: Any) -> tuple[bool, bool]:
 
 
 def name_of(function: Any) -> str:
-    """The name of a loss or metric: its own, that of a function, or of a class."""
+    """Returns the name of a loss or metric: its own name, or that of the function or class."""
     found = getattr(function, "name", None) or getattr(function, "__name__", None)
     return str(found or to_snake_case(type(function).__name__))
 
 
 def loss_of(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
-    """The loss that a model was compiled with; ``"crossentropy"`` is the one that fits the shapes."""
+    """Returns the loss of an identifier from ``compile``; ``"crossentropy"`` selects the loss by the shapes."""
     if identifier is None:
         return None
     if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
@@ -49,15 +49,15 @@ def loss_of(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
 
 
 def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
-    """Looks at all labels before the first step: one step would only see those of its batch.
+    """Checks all labels before the first step, because a step only sees its own batch.
 
     Args:
-        loss: the loss of ``compile``; labels of losses other than the sparse cross-entropy may be anything.
-        y: an array of labels; other data are left to the steps.
-        output_shape: that of the model's output; nothing is checked if there are several.
+        loss: the loss of ``compile``; only labels of the sparse cross-entropy are checked.
+        y: an array of labels; other data are checked by the steps.
+        output_shape: the shape of the model's output; nothing is checked if there are several outputs.
 
     Raises:
-        InvalidArgumentError: a label that is no class.
+        InvalidArgumentError: a label is not a class.
     """
     if loss is None or isinstance(loss, (dict, list, tuple)) or not is_shape(output_shape) or not y.size:
         return
@@ -65,7 +65,7 @@ def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
     if not isinstance(found, LossFunctionWrapper) or found.fn is not losses.sparse_categorical_crossentropy:
         return
     if type(found) not in (losses.SparseCategoricalCrossentropy, LossFunctionWrapper):
-        return  # a class of the program's own
+        return  # a user's class
     classes = output_shape[found._fn_kwargs.get("axis", -1)]
     ignored = found._fn_kwargs.get("ignore_class")
     if classes is None or (y.min() >= 0 and y.max() < classes):
@@ -85,7 +85,7 @@ class Term(NamedTuple):
     """One summand of the loss.
 
     Attributes:
-        path: keys that lead from the outputs to the part that ``loss`` compares.
+        path: the keys from the outputs to the part that ``loss`` compares.
         loss: the loss.
         factor: the weight of the loss, or None.
         name: the path with the names of outputs; logs call the summand ``{name}_loss``.
@@ -99,14 +99,14 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Weighted:
-    """A loss with its factor: a leaf, where a named tuple would be a part of the structure."""
+    """A loss with its factor; a leaf for ``tf.nest``, unlike a named tuple."""
 
     loss: Any
     factor: Any
 
 
 def _children(structure: Any) -> dict[Any, Any]:
-    """The parts of a list, tuple or dict by their keys."""
+    """Returns the parts of a list, tuple or dict by their keys."""
     return dict(structure) if isinstance(structure, dict) else dict(enumerate(structure))
 
 
@@ -120,10 +120,10 @@ class CompileLoss:
     """The weighted sum of the losses of all outputs.
 
     Args:
-        loss: a loss, function or name; for several outputs a list or dict of them, nested as the outputs are. A list where
-            the outputs have no list holds several losses of the same part of the outputs.
-        loss_weights: numbers in the same form; default 1.
-        output_names: those of the model's outputs, if it gives them names.
+        loss: a loss, function or name; for several outputs a list or dict of them, nested as the outputs are. If the loss is a
+            list but that part of the outputs is not, all losses of the list apply to that part.
+        loss_weights: numbers in the same structure; default 1.
+        output_names: the names of the model's outputs, or None.
     """
 
     def __init__(self, loss: Any, loss_weights: Any, output_names: Sequence[str] | None) -> None:
@@ -135,15 +135,15 @@ class CompileLoss:
 
     @property
     def built(self) -> bool:
-        """Whether the losses are there."""
+        """Whether the losses have been made."""
         return self._terms is not None
 
     def build(self, y_true: Any, y_pred: Any) -> None:
-        """Makes the losses, for outputs like these.
+        """Makes the losses for outputs like ``y_pred``.
 
         Raises:
-            ValueError: losses, weights or labels that do not go with the outputs.
-            KeyError: a loss for a key that the outputs do not have.
+            ValueError: losses, weights or labels do not match the outputs.
+            KeyError: a loss has a key that the outputs do not have.
         """
         names = names_of(y_pred, self._output_names)
         labels = self._like_outputs(y_true, y_pred, names, "y")
@@ -154,7 +154,7 @@ class CompileLoss:
         self._terms = terms
 
     def _weighted(self, y_pred: Any, names: list[str]) -> Any:
-        """The losses, each with its factor, in the structure that `compile` has."""
+        """Returns each loss with its factor, in the structure of the ``loss`` argument of ``compile``."""
         loss, factors = self._given, self._weights
         inner = loss.values() if isinstance(loss, dict) else loss if isinstance(loss, (list, tuple)) else ()
         if not any(tf.nest.is_nested(part) for part in inner) and is_flat(y_pred):
@@ -168,7 +168,7 @@ class CompileLoss:
             factors = by_output(factors, y_pred, names, "loss_weights")
             pairs = [_Weighted(*pair) for pair in zip(losses_of_outputs, factors, strict=True)]
             packed = tf.nest.pack_sequence_as(y_pred, pairs)
-            # Logs and results have the order of the dict that `compile` got.
+            # Logs and results keep the order of the dict that `compile` got.
             return {key: packed[key] for key in loss} if isinstance(loss, dict) and isinstance(packed, dict) else packed
         if not tf.nest.is_nested(loss):
             loss = tf.nest.map_structure(lambda _: self._given, y_pred)
@@ -186,7 +186,7 @@ class CompileLoss:
         return packed
 
     def _terms_of(self, loss: Any, y_true: Any, y_pred: Any, names: Any, path: tuple[Any, ...]) -> list[Term]:
-        """The summands of ``loss``, for the part of the outputs at ``path``."""
+        """Returns the summands of ``loss`` for the part of the outputs at ``path``."""
         if loss is None:
             return []
         if not tf.nest.is_nested(loss):
@@ -223,9 +223,9 @@ class CompileLoss:
         return terms
 
     def _like_outputs(self, value: Any, y_pred: Any, names: list[str], what: str) -> Any:
-        """Labels or weights in the structure of the outputs."""
+        """Returns labels or weights in the structure of the outputs."""
         if isinstance(value, (list, tuple)) and isinstance(self._given, (list, tuple)) and is_flat(y_pred):
-            # Labels may leave out the outputs without a loss.
+            # Labels may omit the outputs without a loss.
             count = sum(loss is not None for loss in self._given)
             if len(value) == count < len(self._given) == len(names):
                 items = iter(value)
@@ -233,7 +233,7 @@ class CompileLoss:
         return tf.nest.pack_sequence_as(y_pred, by_output(value, y_pred, names, what))
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor | None:
-        """The loss of a batch, a scalar; None if there is no label for any output."""
+        """Returns the loss of a batch, a scalar; None if no output has a label."""
         if self._terms is None:
             self.build(y_true, y_pred)
         assert self._terms is not None

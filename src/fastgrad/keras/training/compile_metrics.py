@@ -14,7 +14,7 @@ from fastgrad.keras.training.outputs import by_output, is_flat, names_of
 
 
 def metric_of(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
-    """The metric that a model was compiled with; ``"accuracy"`` and ``"crossentropy"`` are those that fit the shapes."""
+    """Returns the metric of an identifier from ``compile``; ``"accuracy"``, ``"crossentropy"`` depend on the shapes."""
     if identifier is None:
         return None
     found: Any
@@ -33,10 +33,10 @@ def metric_of(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
 
 
 def _up_to(y_pred: Any, given: Any, what: str) -> list[Any]:
-    """What ``given``, which is nested as the outputs are, has for each output.
+    """Returns the item of ``given`` for each output; ``given`` has the structure of the outputs.
 
     Raises:
-        ValueError: ``given`` is nested in another way.
+        ValueError: ``given`` has another structure.
     """
     if not tf.nest.is_nested(y_pred):
         return [given]
@@ -57,12 +57,12 @@ def _up_to(y_pred: Any, given: Any, what: str) -> list[Any]:
 
 
 class CompileMetrics:
-    """All metrics of all outputs, as one metric: so a ``train_step`` of one's own updates them, too, before they are made.
+    """All metrics of all outputs as one metric, so a user's ``train_step`` can update it before the metrics are made.
 
     Args:
         metrics: a list of metrics, functions and names; for several outputs a list or dict of lists.
-        weighted_metrics: the same, for metrics that get the sample weights.
-        output_names: those of the model's outputs, if it gives them names.
+        weighted_metrics: metrics in the same form, which get the sample weights.
+        output_names: the names of the model's outputs, or None.
     """
 
     name = "compile_metrics"
@@ -80,29 +80,29 @@ class CompileMetrics:
 
     @property
     def built(self) -> bool:
-        """Whether the metrics are there."""
+        """Whether the metrics have been made."""
         return self._metrics is not None
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics, once they are there: output by output, those with weights last."""
+        """The metrics, once they are made: output by output, weighted metrics last."""
         return [metric for lists in self._metrics or () for of_output in lists for metric in of_output]
 
     @property
     def variables(self) -> list[Any]:
-        """Those of the metrics."""
+        """The variables of the metrics."""
         return [variable for metric in self.metrics for variable in metric.variables]
 
     def reset_state(self) -> None:
-        """Begins all anew."""
+        """Resets all metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
     def build(self, y_true: Any, y_pred: Any) -> None:
-        """Makes the metrics, for outputs like these.
+        """Makes the metrics for outputs like ``y_pred``.
 
         Raises:
-            ValueError: metrics that do not go with the outputs.
+            ValueError: the metrics do not match the outputs.
         """
         self._names = names_of(y_pred, self._output_names)
         labels = by_output(y_true, y_pred, self._names, "y")
@@ -118,7 +118,7 @@ class CompileMetrics:
         self._metrics = found[0], found[1]
 
     def _lists(self, given: Any, y_pred: Any, what: str) -> list[list[Any]]:
-        """A list of metrics for each output."""
+        """Returns a list of metrics for each output."""
         if not given:
             return [[] for _ in self._names]
         if not is_flat(y_pred):
@@ -130,7 +130,7 @@ class CompileMetrics:
         return [list(one) if isinstance(one, (list, tuple)) else [] if one is None else [one] for one in lists]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Takes in a batch."""
+        """Updates all metrics with a batch."""
         if self._metrics is None:
             self.build(y_true, y_pred)
         assert self._metrics is not None
@@ -145,9 +145,9 @@ class CompileMetrics:
                 metric.update_state(label, output, sample_weight=weights[number])
 
     def result(self) -> dict[str, Any]:
-        """The results so far by name; with several outputs the output's name comes first.
+        """Returns the results so far by name; with several outputs the output's name comes first.
 
-        A metric that has the name of another is called ``weighted_...`` if it gets sample weights, or has a number.
+        A metric whose name is already used is called ``weighted_...`` if it gets sample weights; else its name gets a number.
         """
         found: dict[str, Any] = {}
         for weighted, lists in enumerate(self._metrics or ()):

@@ -1,4 +1,4 @@
-"""What ``compile`` gives a model: its optimizer, its loss and its metrics."""
+"""``Compiled``: a model's optimizer, loss and metrics, set by ``compile``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Logs = dict[str, Any]
 
 
 class Compiled:
-    """The part of ``Model`` that knows how it is trained.
+    """The part of ``Model`` that holds the settings of its training.
 
     Attributes:
         compiled: whether ``compile`` has been called.
@@ -42,22 +42,22 @@ class Compiled:
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """Says how the model is trained.
+        """Configures the training of the model.
 
         Args:
             optimizer: an optimizer or its name.
             loss: a loss, function of labels and predictions, or name; for several outputs a list or dict of them.
-            loss_weights: factors, in the same form.
+            loss_weights: factors in the same structure.
             metrics: a list of metrics, functions and names; for several outputs a list or dict of lists.
-                ``"accuracy"`` and ``"crossentropy"`` are those that fit the shapes.
-            weighted_metrics: the same, for metrics that get the sample weights.
+                ``"accuracy"`` and ``"crossentropy"`` are selected by the shapes.
+            weighted_metrics: metrics in the same form, which get the sample weights.
             run_eagerly: whether steps run as Python.
-            steps_per_execution: callbacks hear of so many batches at once.
-            jit_compile: kept for Keras's signature: steps are compiled in any case.
+            steps_per_execution: the number of batches per call of the batch callbacks.
+            jit_compile: kept for Keras's signature: steps are always compiled.
             auto_scale_loss: whether the optimizer is wrapped in a ``LossScaleOptimizer`` under ``mixed_float16``.
 
         Raises:
-            ValueError: what can't be interpreted.
+            ValueError: an argument is not valid.
         """
         if steps_per_execution < 1:
             raise ValueError(f"compile: steps_per_execution must be at least 1, got {steps_per_execution}.")
@@ -66,7 +66,7 @@ class Compiled:
         if auto_scale_loss and policy is not None and policy.name == "mixed_float16":
             found = optimizers.LossScaleOptimizer(found, name="loss_scale_optimizer")
         names = getattr(self, "output_names", None)
-        # Set past __setattr__: none of these are layers or weights of the model.
+        # Set without __setattr__: none of these are layers or weights of the model.
         self.__dict__.update(
             optimizer=found,
             loss=loss,
@@ -91,7 +91,7 @@ class Compiled:
         )
 
     def get_compile_config(self) -> dict[str, Any]:
-        """The arguments of ``compile`` as plain dicts and texts, for ``compile_from_config``; empty before ``compile``."""
+        """Returns ``compile`` arguments as plain values for ``compile_from_config``; empty before ``compile``."""
         if not self.compiled:
             return {}
         try:
@@ -101,7 +101,7 @@ class Compiled:
             return {}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles the model as ``get_compile_config`` said, and makes the optimizer's variables if the model is built."""
+        """Compiles the model from a ``get_compile_config`` result; builds the optimizer if the model is built."""
         if type(self).compile is not Compiled.compile:
             warnings.warn(
                 "`compile()` was not called as part of model loading because the model's `compile()` method is custom. "
@@ -120,9 +120,9 @@ class Compiled:
 
     @property
     def metrics(self) -> list[Any]:
-        """The mean loss and the metrics: as one, those it was compiled with, then the model's own and those of its layers.
+        """The mean loss, the metrics of ``compile`` as one metric, the model's own metrics, and those of its layers.
 
-        Those of models inside are not among them: they belong to the training of these alone.
+        Metrics of inner models are excluded: they belong to the training of the inner model.
         """
         state = self.__dict__
         found: list[Any] = []
@@ -137,7 +137,7 @@ class Compiled:
         return found + [metric for layer in inside for metric in layer._submetrics]
 
     def single_metrics(self) -> list[Metric]:
-        """``metrics``, with those that the model was compiled with one by one."""
+        """Returns ``metrics``, with the metrics of ``compile`` one by one."""
         return [
             one for metric in self.metrics for one in (metric.metrics if type(metric) is CompileMetrics else [metric])
         ]
@@ -148,12 +148,12 @@ class Compiled:
         return [metric.name for metric in self.single_metrics()]
 
     def reset_metrics(self) -> None:
-        """Begins all metrics anew."""
+        """Resets all metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
     def get_metrics_result(self) -> Logs:
-        """The values of all metrics by name."""
+        """Returns the values of all metrics by name."""
         found: Logs = {}
         for metric in self.metrics:
             result = metric.result()

@@ -1,4 +1,4 @@
-"""Where a running ``fit`` is: what it needs to go on from there in another process, with the same bits."""
+"""The state of a running ``fit``: another process can continue from it with the same bits."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Fitting:
     """A running ``fit``.
 
     Args:
-        model: what is trained.
+        model: the model that is trained.
         epoch: the number of the first epoch.
-        batches, validation: its data.
-        callbacks: its callbacks.
+        batches, validation: the data.
+        callbacks: the callbacks.
 
     Attributes:
-        epoch, batch: the numbers of the epoch and of the batch that come next.
+        epoch, batch: the numbers of the next epoch and the next batch.
     """
 
     saves_state = True  # in checkpoints
@@ -38,7 +38,7 @@ class Fitting:
         self._callbacks = callbacks
 
     def prepare(self, steps: Sequence[Any]) -> None:
-        """Makes all variables, and sees to it that steps give the same bits when they are called first.
+        """Makes all variables, and makes the first calls of steps give the same bits as later calls.
 
         Args:
             steps: the functions of training and evaluation.
@@ -58,12 +58,12 @@ class Fitting:
             for part in unbuilt:
                 part.build(y, outputs)
             if metrics is not None:
-                metrics.update_state(y, outputs)  # some make their variables here; `fit` resets them
+                metrics.update_state(y, outputs)  # some metrics make their variables here; `fit` resets them
         if not state["optimizer"].built:
             state["optimizer"].build(model.trainable_variables)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Numbers, the data's positions, and what callbacks keep, as arrays."""
+        """Returns the counters, the positions in the data, and the state of callbacks, as arrays."""
         found = {"at": np.array([self.epoch, self.batch, self.model.stop_training], np.int64)}
         for kind, part in self._parts.items():
             within = kind == "train" and self.batch > 0
@@ -78,10 +78,10 @@ class Fitting:
         return found
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Goes on from what ``state`` gave.
+        """Continues from the result of ``state``.
 
         Raises:
-            ValueError: it is that of another ``fit``.
+            ValueError: the state is that of another ``fit``.
         """
         wanted = {"at", *[f"callbacks/{number}" for number in range(len(self._callbacks))]}
         wanted.update(f"{kind}/{name}" for kind in self._parts for name in ("position", "random"))

@@ -1,4 +1,4 @@
-"""A model's outputs, one by one: which label, weight, loss and metrics belong to each."""
+"""The outputs of a model: the label, weight, loss and metrics that belong to each output."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def is_flat(y_pred: Any) -> bool:
 
 
 def names_of(y_pred: Any, output_names: Sequence[str] | None) -> list[str]:
-    """The names of a model's outputs: keys of a flat dict, names that the model gives, else ``output_1`` and so on."""
+    """Returns the names of a model's outputs: keys of a flat dict, the model's names, else ``output_1`` and so on."""
     if isinstance(y_pred, dict) and is_flat(y_pred):
-        return sorted(y_pred)  # as nest.flatten has them
+        return sorted(y_pred)  # the order of nest.flatten
     count = len(nest.flatten(y_pred))
     if output_names is not None and len(output_names) == count:
         return list(output_names)
@@ -25,17 +25,17 @@ def names_of(y_pred: Any, output_names: Sequence[str] | None) -> list[str]:
 
 
 def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
-    """The items of ``value``, one for each output.
+    """Returns the items of ``value``, one for each output.
 
     Args:
-        value: one item for a single output; for several a list in their order or a dict by their names, which may leave
-            some out. None for none.
+        value: one item for a single output; for several a list in their order, or a dict by their names, which may omit
+            some. None for no items.
         y_pred: the outputs.
-        names: theirs.
-        what: what ``value`` is, for errors.
+        names: the names of the outputs.
+        what: the name of ``value``, for errors.
 
     Raises:
-        ValueError: other names, or another number of items.
+        ValueError: unknown names, or another number of items.
     """
     if value is None:
         return [None] * len(names)
@@ -70,7 +70,7 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
 
 
 def _by_nested_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
-    """The items of ``value`` for outputs that are lists, tuples or dicts inside others."""
+    """Returns the items of ``value`` for outputs that are nested lists, tuples or dicts."""
     if not nest.is_nested(value):
         return [value] * len(names)
     if isinstance(value, dict) and set(value) == set(names):

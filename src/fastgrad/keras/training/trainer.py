@@ -36,8 +36,8 @@ class Trainer(Compiled):
     """The part of ``Model`` that trains it.
 
     Attributes:
-        stop_training, stop_evaluating, stop_predicting: set it in a callback to end ``fit``, ``evaluate`` or ``predict``
-            after the batch.
+        stop_training, stop_evaluating, stop_predicting: a callback sets it to end ``fit``, ``evaluate`` or ``predict``
+            after the current batch.
     """
 
     stop_training = False
@@ -53,10 +53,10 @@ class Trainer(Compiled):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """The loss of a batch: that of ``compile``, and what layers have added.
+        """Returns the loss of a batch: the loss of ``compile`` plus the losses that layers have added.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there is no loss.
         """
         total = None
         compiled = self.__dict__.get("_compile_loss")
@@ -74,16 +74,16 @@ class Trainer(Compiled):
         return total
 
     def _loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
-        """What ``compute_loss`` gives, which a subclass may have written without the argument ``training``."""
+        """Calls ``compute_loss``, which a subclass may have defined without the argument ``training``."""
         options = {"training": training} if _takes_training(type(self).compute_loss) else {}
         return self.compute_loss(x, y, y_pred, sample_weight, **options)
 
     def compiled_loss(self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
-        """An older name of ``compute_loss``, which also takes the loss into its mean; warns.
+        """Calls ``compute_loss`` under an older name, and adds the loss to its mean; warns.
 
         Args:
-            y, y_pred, sample_weight: as of ``compute_loss``.
-            regularization_losses: counted in any case.
+            y, y_pred, sample_weight: as in ``compute_loss``.
+            regularization_losses: ignored; layer losses are always added.
         """
         warnings.warn(
             "`model.compiled_loss()` is deprecated. Instead, use "
@@ -96,7 +96,7 @@ class Trainer(Compiled):
 
     @property
     def compiled_metrics(self) -> Any:
-        """The metrics of ``compile`` as one, by an older name; warns."""
+        """The metrics of ``compile`` as one metric, under an older name; warns."""
         warnings.warn(
             "`model.compiled_metrics` is deprecated. Instead, use `model.compute_metrics(x, y, y_pred, sample_weight)`, or "
             "`metric.update_state(y, y_pred)` for each metric in `model.metrics`.",
@@ -106,7 +106,7 @@ class Trainer(Compiled):
         return CompileMetrics(None, None, None) if compiled is None else compiled
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Logs:
-        """Takes a batch into the metrics of ``compile``; gives the values of all."""
+        """Updates the metrics of ``compile`` with a batch, and returns the values of all metrics."""
         compiled = self.__dict__["_compile_metrics"]
         if compiled is not None:
             compiled.update_state(y, y_pred, sample_weight)
@@ -117,7 +117,7 @@ class Trainer(Compiled):
         return model(x, training=training)
 
     def train_step(self, data: Any) -> Logs:
-        """One step of training; subclasses may write their own.
+        """Runs one training step; subclasses may override it.
 
         Args:
             data: a batch: inputs, or a tuple of inputs, labels and sample weights.
@@ -144,7 +144,7 @@ class Trainer(Compiled):
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> Logs:
-        """One step of ``evaluate``; subclasses may write their own."""
+        """Runs one step of ``evaluate``; subclasses may override it."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self._forward(x, False)
         loss = self._loss_of(x, y, y_pred, sample_weight, False)
@@ -152,19 +152,19 @@ class Trainer(Compiled):
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
-        """One step of ``predict``; subclasses may write their own."""
+        """Runs one step of ``predict``; subclasses may override it."""
         return self._forward(unpack_x_y_sample_weight(data)[0], False)
 
     def make_train_function(self, force: bool = False) -> Callable[..., Any]:
-        """The step of training that ``fit`` runs, compiled unless ``run_eagerly``."""
+        """Returns the training step that ``fit`` runs, compiled unless ``run_eagerly``."""
         return self._function("train", force)
 
     def make_test_function(self, force: bool = False) -> Callable[..., Any]:
-        """The step that ``evaluate`` runs."""
+        """Returns the step that ``evaluate`` runs."""
         return self._function("test", force)
 
     def make_predict_function(self, force: bool = False) -> Callable[..., Any]:
-        """The step that ``predict`` runs."""
+        """Returns the step that ``predict`` runs."""
         return self._function("predict", force)
 
     def _function(self, kind: str, force: bool = False) -> Callable[..., Any]:
@@ -204,27 +204,27 @@ class Trainer(Compiled):
 
         Args:
             x: inputs: arrays of samples, nested; or a ``Dataset``, ``PyDataset`` or generator of batches.
-            y: labels; not with batches, which have them.
-            batch_size: of arrays; default 32. The last batch may be shorter.
+            y: labels; None if ``x`` gives batches, which contain them.
+            batch_size: the batch size for arrays; default 32. The last batch may be shorter.
             epochs: the number of the last epoch.
-            verbose: 0 is silent, 1 shows a bar, 2 a line for each epoch; ``"auto"`` is 1. Where output is no terminal
-                there are lines in place of bars.
+            verbose: 0 is silent, 1 shows a bar, 2 a line for each epoch; ``"auto"`` is 1. If the output is not a terminal,
+                lines replace bars.
             callbacks: ``keras.callbacks.Callback``s.
-            validation_split: the part of the samples, the last ones, that is not trained on but evaluated.
+            validation_split: the fraction of the samples, at the end, that is for evaluation and not for training.
             validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or batches to evaluate after epochs.
-            shuffle: whether arrays are shuffled anew in each epoch.
+            shuffle: whether arrays are shuffled again for each epoch.
             class_weight: factors of the losses by class.
             sample_weight: factors of the losses by sample.
             initial_epoch: the number of the first epoch.
-            steps_per_epoch: batches of an epoch; the next one goes on from there.
-            validation_steps, validation_batch_size: likewise.
-            validation_freq: after how many epochs it is evaluated, or a list of epochs, counted from 1.
+            steps_per_epoch: the number of batches per epoch; the next epoch continues with the next batch.
+            validation_steps, validation_batch_size: the same numbers for validation.
+            validation_freq: the number of epochs between evaluations, or a list of epochs, counted from 1.
 
         Returns:
             The logs of all epochs.
 
         Raises:
-            ValueError: the model is not compiled, or data do not go together; nothing is trained then.
+            ValueError: the model is not compiled, or the data do not match; then nothing is trained.
         """
         self._check_compiled("fit")
         if validation_split and validation_data is None:
@@ -266,7 +266,7 @@ class Trainer(Compiled):
             if self.stop_training:
                 break
         optimizer = self.__dict__["optimizer"]
-        if logs and hasattr(optimizer, "finalize_variable_values"):  # moving averages take the weights' place
+        if logs and hasattr(optimizer, "finalize_variable_values"):  # moving averages replace the weights
             optimizer.finalize_variable_values(self.trainable_variables)
         hooks.call("on_train_end", logs)
         return history
@@ -283,10 +283,10 @@ class Trainer(Compiled):
         return_dict: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """The loss and metrics of data; arguments as in ``fit``.
+        """Computes the loss and metrics of data; arguments as in ``fit``.
 
         Returns:
-            A dict by name with ``return_dict``; else the loss, a float, if there are no metrics, or a list of all.
+            A dict by name with ``return_dict``; else the loss, a float, if there are no metrics, or a list of all values.
         """
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
@@ -303,7 +303,7 @@ class Trainer(Compiled):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """The model's outputs for data, as NumPy arrays; arguments as in ``fit``."""
+        """Returns the model's outputs for data as NumPy arrays; arguments as in ``fit``."""
         batches = Batches(x, None, None, batch_size, steps)
         hooks = self._hooks(callbacks, verbose, steps=batches.size)
         step = self.make_predict_function()
@@ -338,7 +338,7 @@ class Trainer(Compiled):
     def _run_batches(
         self, step: Callable[..., Any], batches: Batches, hooks: CallbackList, kind: str, first: int = 0
     ) -> Logs:
-        """All batches of an epoch from number ``first`` on; gives the logs of the last."""
+        """Runs all batches of an epoch from number ``first`` on; returns the logs of the last."""
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
         stop = "stop_training" if kind == "train" else "stop_evaluating"
         watched = begin in hooks.watches or end in hooks.watches
@@ -353,11 +353,11 @@ class Trainer(Compiled):
                 hooks.call(begin, first, {})
                 for x, y, weights in group:
                     found = step(x, y, weights)
-                first += self.steps_per_execution  # also of a last group that is shorter
+                first += self.steps_per_execution  # also for a shorter last group
                 hooks.call(end, first - 1, _as_floats(found))
                 if getattr(self, stop):
                     break
-        if found is None and first:  # all batches were done before training was taken up again
+        if found is None and first:  # a restored training had already run all batches
             found = self.get_metrics_result()
         if found is None:
             raise ValueError(f"{'fit' if kind == 'train' else 'evaluate'}: the data has no batch.")
@@ -383,7 +383,7 @@ class Trainer(Compiled):
         class_weight: dict[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """One step of training on one batch; gives its loss and metrics."""
+        """Runs one training step on one batch; returns its loss and metrics."""
         self._check_compiled("train_on_batch")
         if class_weight is not None:
             if sample_weight is not None:
@@ -394,38 +394,38 @@ class Trainer(Compiled):
         return logs if return_dict else self._in_order(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """One step of ``evaluate`` on one batch."""
+        """Runs one step of ``evaluate`` on one batch."""
         self._check_compiled("test_on_batch")
         self.reset_metrics()
         logs = _as_floats(self.make_test_function()(*_one_batch(x, y, sample_weight)))
         return logs if return_dict else self._in_order(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for one batch, as NumPy arrays."""
+        """Returns the outputs for one batch as NumPy arrays."""
         outputs = self.make_predict_function()(*_one_batch(x, None, None))
         return nest.map_structure(lambda one: one.numpy(), outputs)
 
     def _in_order(self, logs: Logs) -> Any:
-        """The values in the order of ``metrics``, then those of other names by name; the loss alone, if there are no others."""
+        """Returns the values in the order of ``metrics``, then others by name; a single value without a list."""
         names = [name for name in self.metrics_names if name in logs]
         found = [logs[name] for name in dict.fromkeys([*names, *sorted(logs)])]
         return found[0] if len(found) == 1 else found
 
 
 def _joined(*parts: Any) -> np.ndarray:
-    """The rows of all parts in one array."""
+    """Concatenates the rows of all parts into one array."""
     return np.concatenate([part.numpy() for part in parts])
 
 
 def _samples(x: Any) -> int:
-    """How many samples a batch has, for the weight of its loss in the mean."""
+    """Returns the number of samples in a batch, the weight of its loss in the mean."""
     first = next(part for part in nest.flatten(x) if part is not None)
     return int(first.shape[0])
 
 
 @functools.lru_cache(maxsize=256)
 def _takes_training(compute_loss: Callable[..., Any]) -> bool:
-    """True if a ``compute_loss`` has the argument ``training``; those of programs for older Keras do not."""
+    """True if ``compute_loss`` has the argument ``training``; programs for older Keras omit it."""
     parameters = inspect.signature(compute_loss).parameters.values()
     return any(parameter.name == "training" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
@@ -453,7 +453,7 @@ def _is_due(epoch: int, frequency: Any) -> bool:
 
 
 def _as_floats(logs: Any) -> Logs:
-    """Logs as Python numbers, by name."""
+    """Converts logs to Python numbers by name."""
     if not isinstance(logs, dict):
         raise ValueError(f"A step must return a dict of values for the logs, got {logs!r:.200}.")
     found: Logs = {}
@@ -465,6 +465,6 @@ def _as_floats(logs: Any) -> Logs:
         array = value.numpy() if isinstance(value, Tensor) else value
         try:
             found[name] = float(array)
-        except (TypeError, ValueError):  # a value with elements stays an array
+        except (TypeError, ValueError):  # a value with several elements stays an array
             found[name] = array
     return found

@@ -1,4 +1,4 @@
-"""Arrays of classes and of vectors."""
+"""Conversion of class numbers to one-hot arrays, and normalization of vectors."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fastgrad.tensor import as_tensor_or_none
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
-    """Class numbers as one-hot rows.
+    """Converts class numbers to one-hot rows.
 
     Args:
         x: integers from 0; a trailing dimension of 1 is dropped.
-        num_classes: default the greatest number and one more.
+        num_classes: default the greatest number plus one.
 
     Returns:
-        Shape ``(*x.shape, num_classes)``: for a tensor one of ``floatx()``, else a float64 array.
+        Shape ``(*x.shape, num_classes)``: a tensor of ``floatx()`` for a tensor, else a float64 array.
 
     Raises:
-        IndexError: a number outside [0, num_classes).
-        ValueError: ``x`` holds no numbers, or ``num_classes`` is negative.
+        IndexError: a number is outside [0, num_classes).
+        ValueError: ``x`` does not hold numbers, or ``num_classes`` is negative.
     """
     tensor = as_tensor_or_none(x)
     values = np.asarray(x if tensor is None else tensor._on_host())
@@ -44,16 +44,16 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
-    """``x`` divided by its norms along ``axis``, zero vectors unchanged.
+    """Divides ``x`` by its norms along ``axis``; zero vectors do not change.
 
     Args:
         x: an array or tensor.
         axis: the axis of the vectors.
-        order: of the norm: 2 is Euclid's.
+        order: the order of the norm; 2 is the Euclidean norm.
 
     Raises:
-        ValueError: ``x`` holds no numbers, or no such axis of an array.
-        InvalidArgumentError: no such axis of a tensor.
+        ValueError: ``x`` does not hold numbers, or an array has no such axis.
+        InvalidArgumentError: a tensor has no such axis.
     """
     tensor = as_tensor_or_none(x)
     array = np.asarray(x if tensor is None else tensor._on_host())
@@ -71,5 +71,5 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
 
 
 def standardize_dtype(dtype: Any) -> str:
-    """The name of ``dtype``, ``floatx()`` for None."""
+    """Returns the name of ``dtype``, ``floatx()`` for None."""
     return _standardize_dtype(dtype).name

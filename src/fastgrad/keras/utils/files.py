@@ -1,4 +1,4 @@
-"""``get_file``: files from the net, kept in Keras's cache folder and checked."""
+"""``get_file``: downloaded files, kept in Keras's cache folder and checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastgrad.storage.archive_extraction import unpack
 
 
 def cache_folder() -> str:
-    """Keras's folder: ``KERAS_HOME`` of the environment, else ``~/.keras``, or ``.keras`` in the folder of temporary files without a home."""
+    """Returns Keras's folder: ``KERAS_HOME``, else ``~/.keras``, or without a home ``.keras`` among temporary files."""
     home = os.path.expanduser("~")
     if not os.access(home, os.W_OK):
         import tempfile
@@ -35,24 +35,24 @@ def get_file(
     cache_dir: Any = None,
     force_download: bool = False,
 ) -> str:
-    """The path of a file that is downloaded unless it is in the cache with the right checksum.
+    """Returns the path of a file; downloads it unless the cache has it with the right checksum.
 
     Args:
         fname: its name in the cache, without a folder; default: the last part of ``origin``.
-        origin: its address.
-        file_hash: its SHA-256 or MD5, in hexadecimal; without one nothing is checked.
+        origin: its URL.
+        file_hash: its SHA-256 or MD5, in hexadecimal; None checks nothing.
         hash_algorithm: ``"sha256"``, ``"md5"`` or ``"auto"``: by the length.
         cache_subdir: a folder in the cache.
-        extract: whether it is an archive (zip, or a tar of any kind) that is unpacked: then the path is that of a folder.
+        extract: whether to unpack the file, a zip archive or a tar of any kind; the result is then the path of a folder.
         cache_dir: another cache than ``~/.keras``.
-        force_download: whether it is downloaded in any case.
+        force_download: whether to download even if the cache has the file.
         untar, md5_hash, archive_format: older names and a setting of Keras's signature; kinds of archives are recognised.
 
     Raises:
-        ValueError: no address, a path for a name, a download whose checksum is another; an archive that is damaged, would write elsewhere,
+        ValueError: no URL, a path as a name, or another checksum; an archive that is damaged, would write outside its folder,
             or announces more than 1,100 times its size.
-        ImportError: it has to be downloaded, and pooch is not installed.
-        ConnectionError: it can't be downloaded; the message says where to put it by hand.
+        ImportError: a download is needed, and pooch is not installed.
+        ConnectionError: the download failed; the message says where to put the file by hand.
     """
     if origin is None:
         raise ValueError('Please specify the "origin" argument (URL of the file to download).')
@@ -100,19 +100,19 @@ def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> Non
         raise ImportError(f'Downloads need pooch: pip install ".[datasets]".{by_hand}') from error
     pooch.get_logger().setLevel("WARNING")
     os.makedirs(folder, exist_ok=True)
-    scratch = tempfile.mkdtemp(dir=folder, prefix=".download-")  # an old file stays until a new one is whole
+    scratch = tempfile.mkdtemp(dir=folder, prefix=".download-")  # an old file stays until the new one is complete
     try:
         known = None if wanted is None else f"{algorithm}:{wanted}"
         found = pooch.retrieve(origin, known, fname=name, path=scratch)
         os.replace(found, path)
-    except OSError as error:  # those of requests are such
+    except OSError as error:  # errors of requests are OSErrors
         raise ConnectionError(f"{name} can't be downloaded from {origin}: {error}.{by_hand}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _unpack(path: str, folder: str) -> None:
-    """Unpacks an archive next to the folder and puts it in place when it is whole; one that is there stays."""
+    """Unpacks an archive into a scratch folder, then renames it to ``folder``; does nothing if ``folder`` exists."""
     if os.path.isdir(folder):
         return
     scratch = tempfile.mkdtemp(dir=os.path.dirname(folder), prefix=".unpacking-")

@@ -38,24 +38,24 @@ def image_dataset_from_directory(
     format: str = "tf",
     verbose: bool = True,
 ) -> Any:
-    """Images (bmp, gif, jpeg, png) and their labels, a folder a class.
+    """Returns a dataset of images (bmp, gif, jpeg, png) and their labels; each class has a folder.
 
     Args:
-        directory: has a folder of images for each class.
+        directory: the folder with a folder of images for each class.
         labels: ``"inferred"`` from the folders, a number for each file in the order of their paths, or None for none.
-        label_mode: ``"int"``, ``"categorical"`` (rows of zeros and a one), ``"binary"`` (0.0 or 1.0), or None for no labels.
-        class_names: the folders, in the order of their numbers; default by name.
+        label_mode: ``"int"``, ``"categorical"`` (one-hot rows), ``"binary"`` (0.0 or 1.0), or None for no labels.
+        class_names: the folders in the order of the class numbers; default by name.
         color_mode: ``"rgb"``, ``"rgba"`` or ``"grayscale"``.
         batch_size: None for single images.
-        image_size: (height, width) that images are resized to.
-        shuffle: whether files are shuffled, anew each time; default in the order of their paths.
-        seed: of that.
-        validation_split: the part of the files, between 0 and 1, that is held back.
-        subset: ``"training"``, ``"validation"`` (what is held back), or ``"both"``: a list of the two datasets.
-        interpolation: ``"bilinear"``, ``"nearest"`` (which keeps whole numbers, uint8), ``"bicubic"``, ``"area"``, ``"lanczos3"``,
+        image_size: (height, width) of the resized images.
+        shuffle: whether to shuffle the files, again in each iteration; else they have the order of their paths.
+        seed: the seed of the shuffle.
+        validation_split: the fraction of the files, between 0 and 1, that is reserved for validation.
+        subset: ``"training"``, ``"validation"`` (the reserved files), or ``"both"``: a list of the two datasets.
+        interpolation: ``"bilinear"``, ``"nearest"`` (result uint8), ``"bicubic"``, ``"area"``, ``"lanczos3"``,
             ``"lanczos5"``, ``"gaussian"`` or ``"mitchellcubic"``.
         follow_links: whether links to folders are followed.
-        crop_to_aspect_ratio, pad_to_aspect_ratio: whether images are cut, or put on black, and not distorted.
+        crop_to_aspect_ratio, pad_to_aspect_ratio: whether to crop images, or pad them with black, instead of distorting them.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
         format: ``"tf"``.
         verbose: whether the numbers of files are printed.
@@ -65,8 +65,8 @@ def image_dataset_from_directory(
         attributes ``class_names`` and ``file_paths``.
 
     Raises:
-        ValueError: arguments that do not go together or with what is in the directory; no files.
-        ImportError: without Pillow.
+        ValueError: the arguments do not match each other or the directory; there are no files.
+        ImportError: Pillow is not installed.
     """
     pillow_image()
     request = FilesRequest(
@@ -114,7 +114,7 @@ def image_dataset_from_directory(
 
 
 def _fitted(pixels: np.ndarray, size: tuple[int, int], method: str, form: str) -> np.ndarray:
-    """An image as large as ``size``: distorted, its middle, or on black."""
+    """Returns an image of the given size: resized with distortion, cropped to its middle, or padded with black."""
     height, width = pixels.shape[:2]
     if form == "distort":
         return _resized(pixels, size, method)

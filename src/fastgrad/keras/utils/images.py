@@ -15,13 +15,13 @@ from fastgrad.keras.settings import standardize_data_format, standardize_dtype
 from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.tensor import as_tensor_or_none
 
-_MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # the first is what others become
-_MOST_PIXELS = 8 * 1032  # for each byte: what deflate does with pixels of a bit
+_MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # other modes are converted to the first
+_MOST_PIXELS = 8 * 1032  # per byte: deflate's greatest ratio, for pixels of one bit
 _FILTERS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
 def pillow_image() -> Any:
-    """``PIL.Image``, or an ImportError that says how to get it."""
+    """Returns ``PIL.Image``; raises an ImportError that says how to install it."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -30,17 +30,17 @@ def pillow_image() -> Any:
 
 
 def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> Any:
-    """An array as a Pillow image.
+    """Converts an array to a Pillow image.
 
     Args:
         x: shape (height, width, channels) with 1, 3 or 4 channels, or with the channels first.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        scale: whether the least number becomes 0 and the greatest 255.
-        dtype: of the computation; default ``floatx()``.
+        scale: whether to map the least number to 0 and the greatest to 255.
+        dtype: the dtype of the computation; default ``floatx()``.
 
     Raises:
         ValueError: another shape.
-        ImportError: without Pillow.
+        ImportError: Pillow is not installed.
     """
     image = pillow_image()
     tensor = as_tensor_or_none(x)
@@ -61,12 +61,12 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
         pixels = (pixels / greatest if greatest else pixels) * 255
     if channels == 1 and pixels.max() > 255:
         return image.fromarray(pixels[:, :, 0].astype(np.int32))
-    bytes_of = pixels.astype(np.int64).astype(np.uint8)  # by way of integers: casts of larger floats are undefined
+    bytes_of = pixels.astype(np.int64).astype(np.uint8)  # through integers: direct casts of larger floats are undefined
     return image.fromarray(bytes_of[:, :, 0] if channels == 1 else bytes_of)
 
 
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
-    """A Pillow image as an array of shape (height, width, channels), or with the channels first.
+    """Converts a Pillow image to an array of shape (height, width, channels), or with the channels first.
 
     Args:
         img: a Pillow image, or an array of rank 2 or 3.
@@ -94,21 +94,21 @@ def load_img(
     keep_aspect_ratio: bool = False,
     formats: Sequence[str] | None = None,
 ) -> Any:
-    """A Pillow image from a file.
+    """Returns a Pillow image from a file.
 
     Args:
-        path: of the file, or a ``BytesIO``.
-        color_mode: ``"grayscale"``, ``"rgb"`` or ``"rgba"``: what the image is turned into.
-        target_size: (height, width) that it is resized to; None keeps its own.
+        path: the path of the file, or a ``BytesIO``.
+        color_mode: the mode of the result: ``"grayscale"``, ``"rgb"`` or ``"rgba"``.
+        target_size: (height, width) of the result; None keeps the size.
         interpolation: Pillow's filter: ``"nearest"``, ``"bilinear"``, ``"bicubic"``, ``"hamming"``, ``"box"`` or ``"lanczos"``.
-        keep_aspect_ratio: whether the middle of the image is cut out in the form of ``target_size``, not distorted.
-        formats: Pillow's names of those that the file may have; default all but PostScript, which is a program.
+        keep_aspect_ratio: whether to crop the middle of the image to the aspect ratio of ``target_size`` instead of distorting it.
+        formats: Pillow's names of the allowed formats; default all but PostScript, which is a program.
 
     Raises:
         ValueError: another mode or interpolation.
-        TypeError: no path.
-        ImportError: without Pillow.
-        OSError: no file, no intact image, or one of more than twice ``PIL.Image.MAX_IMAGE_PIXELS`` pixels.
+        TypeError: ``path`` is not a path.
+        ImportError: Pillow is not installed.
+        OSError: the file is missing or damaged, or has more than twice ``PIL.Image.MAX_IMAGE_PIXELS`` pixels.
     """
     image = pillow_image()
     if not isinstance(path, (str, bytes, os.PathLike, io.BytesIO)):
@@ -135,7 +135,7 @@ def load_img(
 
 
 def _decoded(path: Any, formats: Sequence[str] | None) -> Any:
-    """The image of a file, with its pixels. Pillow itself looks at no checksums of PNG files, and decodes when pixels are asked for."""
+    """Returns the decoded image of a file; also checks PNG checksums and decodes at once, unlike Pillow."""
     image = pillow_image()
     if isinstance(path, io.BytesIO):
         data, name = path.getvalue()[path.tell() :], "BytesIO"
@@ -168,10 +168,10 @@ def _decoded(path: Any, formats: Sequence[str] | None) -> Any:
 def save_img(
     path: Any, x: Any, data_format: str | None = None, file_format: str | None = None, scale: bool = True, **kwargs: Any
 ) -> None:
-    """Writes an array as an image.
+    """Writes an array as an image file.
 
     Args:
-        path: of the file, or an open binary file.
+        path: the path of the file, or an open binary file.
         x, data_format, scale: as in ``array_to_img``.
         file_format: ``"png"``, ``"jpeg"`` ...; default by the ending of ``path``.
         **kwargs: further options of Pillow's ``save``.
@@ -179,7 +179,7 @@ def save_img(
     Raises:
         ValueError: another shape, or an unknown format.
         TypeError: ``path`` is neither a path nor a file.
-        ImportError: without Pillow.
+        ImportError: Pillow is not installed.
         OSError: the file could not be written.
     """
     if not isinstance(path, (str, bytes, os.PathLike)) and not hasattr(path, "write"):
@@ -197,7 +197,7 @@ def save_img(
 
 
 def _pillow_format(path: Any, file_format: str | None) -> str | None:
-    """Pillow's name of a format of image files, None if Pillow looks at ``path``; ValueError for one that Pillow does not write."""
+    """Returns Pillow's name of a file format, None if Pillow uses ``path``; ValueError if it cannot be written."""
     image = pillow_image()
     image.init()
     if not file_format and not isinstance(path, (str, os.PathLike)):

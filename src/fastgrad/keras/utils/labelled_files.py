@@ -1,4 +1,4 @@
-"""Files in folders, one folder a class, as datasets."""
+"""Datasets of files in folders, one folder per class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastgrad.argument_checks import checked_path
 
 
 class FilesRequest(NamedTuple):
-    """The arguments that ``image_dataset_from_directory`` and ``text_dataset_from_directory`` have in common."""
+    """The arguments that ``image_dataset_from_directory`` and ``text_dataset_from_directory`` share."""
 
     directory: Any
     labels: Any
@@ -30,7 +30,7 @@ class FilesRequest(NamedTuple):
 
 
 def check_request(request: FilesRequest, what: str) -> None:
-    """Raises ValueError for arguments that no directory goes with; ``what`` is said of files."""
+    """Raises ValueError for arguments that are never valid; ``what`` is the kind of the files."""
     labels, split, subset = request.labels, request.validation_split, request.subset
     if labels not in ("inferred", None):
         if not isinstance(labels, (list, tuple)):
@@ -69,17 +69,17 @@ def check_request(request: FilesRequest, what: str) -> None:
 def datasets_of(
     request: FilesRequest, what: str, endings: tuple[str, ...], load: Callable[[str], np.ndarray], dtype: tf.DType
 ) -> Any:
-    """A dataset of files and their labels, or a list of two if ``subset`` is ``"both"``.
+    """Returns a dataset of files and their labels, or a list of two if ``subset`` is ``"both"``.
 
     Args:
-        request: checked.
-        what: files are, for messages.
-        endings: theirs, in small letters.
-        load: gives the value of a file.
-        dtype: of that.
+        request: the arguments, already checked.
+        what: the kind of the files, for messages.
+        endings: the endings of the files, in lower case.
+        load: returns the value of a file.
+        dtype: the dtype of that value.
 
     Raises:
-        ValueError: no files; other classes or another number of labels than the directory has.
+        ValueError: no files; the directory has other classes or another number of labels.
     """
     has_labels = request.labels is not None and request.label_mode is not None
     paths, labels, names = _indexed(request, endings, request.labels if has_labels else None)
@@ -90,7 +90,7 @@ def datasets_of(
     values = None if labels is None else _encoded(labels, request.label_mode, len(names or ()))
     seed = np.random.randint(10**6) if request.seed is None else request.seed  # noqa: NPY002  # follows set_random_seed
     if request.shuffle:
-        # Keras's order, so that the same seed parts files alike in both.
+        # Keras's order, so that one seed splits the files as Keras does.
         order = np.arange(len(paths))
         np.random.RandomState(seed).shuffle(order)
         paths = [paths[place] for place in order]
@@ -139,7 +139,7 @@ def _dataset(
         found = found.map(lambda number, label: (loaded(number), label), tf.data.AUTOTUNE)
     found = found.batch(request.batch_size) if request.batch_size is not None else found
     found = found.prefetch(tf.data.AUTOTUNE)
-    found.class_names, found.file_paths = names, paths  # as Keras's have
+    found.class_names, found.file_paths = names, paths  # attributes as in Keras
     return found
 
 
@@ -152,7 +152,7 @@ def _encoded(labels: np.ndarray, mode: str | None, classes: int) -> np.ndarray:
 def _indexed(
     request: FilesRequest, endings: tuple[str, ...], labels: Any
 ) -> tuple[list[str], np.ndarray | None, list[str] | None]:
-    """The files, class by class in the order of their names; the number of the class of each; the classes' names."""
+    """Returns the files by class and name, the class number of each file, and the names of the classes."""
     directory = checked_path("dataset_from_directory", "directory", request.directory)
     folders = [""]
     if labels == "inferred":

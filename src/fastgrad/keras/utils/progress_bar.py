@@ -1,4 +1,4 @@
-"""``Progbar``: a bar for loops of one's own."""
+"""``Progbar``: a progress bar for a user's loops."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from fastgrad.keras.callbacks.progress import is_shown, line, new_bar
 
 
 class Progbar:
-    """A bar with rate, values and time left, by tqdm, and a line at the end; only in terminals and notebooks.
+    """A tqdm bar with rate, values and time left, and a line at the end; only in terminals and notebooks.
 
     Args:
-        target: the number of steps, None if it is not known.
+        target: the number of steps, None if unknown.
         verbose: 1 shows a bar, 2 prints a line at the end, 0 is silent.
-        interval: so many seconds pass between two pictures.
-        stateful_metrics: names of values that are shown as they are; others are averaged.
-        stateless_metrics: instead: names of the only ones that are averaged.
-        unit_name: what a step is called.
-        width: kept for Keras's signature: bars are as wide as there is room.
+        interval: the seconds between two updates of the display.
+        stateful_metrics: names of values that are shown unchanged; other values are averaged.
+        stateless_metrics: instead: names of the only values that are averaged.
+        unit_name: the name of a step.
+        width: kept for Keras's signature: bars are as wide as the terminal.
 
     Raises:
-        ValueError: both lists of names.
-        TypeError: ``target`` is no number, ``width`` no integer, or names are no list.
+        ValueError: both lists of names are given.
+        TypeError: ``target`` is not a number, ``width`` is not an integer, or names are not a list.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class Progbar:
         """Moves the bar to step ``current``.
 
         Args:
-            current: how many steps there have been.
+            current: the number of steps so far.
             values: pairs of a name and its value.
-            finalize: whether this is the end; default: ``target`` is reached.
+            finalize: whether this is the end; default: true if ``target`` is reached.
 
         Raises:
-            TypeError: ``current`` is no number, or ``values`` are no pairs.
+            TypeError: ``current`` is not a number, or ``values`` are not pairs.
         """
         checked_number("Progbar.update", "current", current)
         if not isinstance(values, (Iterable, type(None))):
@@ -91,7 +91,7 @@ class Progbar:
         self._seen = current
 
     def add(self, n: int, values: Any = None) -> None:
-        """``update`` by ``n`` steps."""
+        """Moves the bar by ``n`` steps; see ``update``."""
         self.update(self._seen + n, values)
 
     def _text(self) -> str:

@@ -10,13 +10,13 @@ import fastgrad as tf
 
 
 def set_random_seed(seed: int) -> None:
-    """Seeds Python's ``random``, NumPy's and ``tf.random``'s generator.
+    """Seeds the generators of Python's ``random``, NumPy and ``tf.random``.
 
     Raises:
-        ValueError: ``seed`` is no integer.
+        ValueError: ``seed`` is not an integer.
     """
     if not isinstance(seed, int):
         raise ValueError(f"Expected `seed` argument to be an integer. Received: seed={seed} (of type {type(seed)})")
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  # the generator that programs draw from without naming one
+    np.random.seed(seed)  # noqa: NPY002  # programs use the global generator
     tf.random.set_seed(seed)

@@ -15,20 +15,20 @@ def pad_sequences(
     truncating: str = "pre",
     value: Any = 0.0,
 ) -> np.ndarray:
-    """Sequences, filled up or cut to one length.
+    """Pads or truncates sequences to one length, and returns them as an array.
 
     Args:
         sequences: a list of sequences, whose items have one shape.
-        maxlen: the length; default that of the longest.
-        dtype: of the result.
-        padding, truncating: ``"pre"`` fills up or cuts at the beginning, ``"post"`` at the end.
-        value: what is filled in.
+        maxlen: the length; default that of the longest sequence.
+        dtype: the dtype of the result.
+        padding, truncating: ``"pre"`` pads or cuts at the beginning, ``"post"`` at the end.
+        value: the padding value.
 
     Returns:
         Shape ``(len(sequences), maxlen, *shape)``.
 
     Raises:
-        ValueError: no list of sequences, items of several shapes, or another word than ``"pre"`` and ``"post"``.
+        ValueError: not a list of sequences, items of several shapes, or a mode other than ``"pre"`` and ``"post"``.
     """
     for name, word in (("padding", padding), ("truncating", truncating)):
         if word not in ("pre", "post"):

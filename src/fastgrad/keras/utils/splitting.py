@@ -20,23 +20,23 @@ def split_dataset(
     seed: int | None = None,
     preferred_backend: Any = None,
 ) -> tuple[Any, Any]:
-    """Data as two ``tf.data.Dataset``s.
+    """Splits data into two ``tf.data.Dataset``s.
 
     Args:
         dataset: a ``Dataset``, ``PyDataset``, array, or list or tuple of arrays, whose elements or rows are split.
-        left_size, right_size: a number of elements, or the part of all of them, between 0 and 1; one may be left out.
-        shuffle: whether elements are shuffled first.
-        seed: of that.
+        left_size, right_size: a number of elements, or a fraction of all elements between 0 and 1; one may be omitted.
+        shuffle: whether to shuffle the elements first.
+        seed: the seed of the shuffle.
         preferred_backend: kept for Keras's signature.
 
     Raises:
-        ValueError: sizes that do not go together, or an empty part.
-        TypeError: sizes that are no numbers, or other data.
+        ValueError: the sizes do not match, or a part is empty.
+        TypeError: a size is not a number, or the data are of another kind.
     """
     elements = _elements(dataset)
     left, right = _sizes(left_size, right_size, len(elements))
     if shuffle:
-        random.Random(seed).shuffle(elements)  # noqa: S311  # the order of Keras's own
+        random.Random(seed).shuffle(elements)  # noqa: S311  # Keras's own order
     return _dataset(elements[:left]), _dataset(elements[len(elements) - right :])
 
 

@@ -27,10 +27,10 @@ def text_dataset_from_directory(
     format: str = "tf",
     verbose: bool = True,
 ) -> Any:
-    """The texts of ``.txt`` files and their labels, a folder a class.
+    """Returns a dataset of the texts of ``.txt`` files and their labels; each class has a folder.
 
     Args:
-        max_length: how many bytes of each text are kept; None for all.
+        max_length: the number of bytes of each text to keep; None for all.
         directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links, format,
             verbose: as in ``image_dataset_from_directory``.
 
@@ -39,7 +39,7 @@ def text_dataset_from_directory(
         ``file_paths``.
 
     Raises:
-        ValueError: arguments that do not go together or with what is in the directory; no files.
+        ValueError: the arguments do not match each other or the directory; there are no files.
     """
     request = FilesRequest(
         directory,

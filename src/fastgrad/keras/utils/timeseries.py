@@ -22,27 +22,27 @@ def timeseries_dataset_from_array(
     end_index: int | None = None,
     format: str = "tf",
 ) -> Any:
-    """Windows that slide over time series, and their targets.
+    """Returns a dataset of sliding windows over time series, and their targets.
 
     Args:
         data: shape (steps, ...).
         targets: ``targets[i]`` belongs to the window that begins with step i; None for none.
-        sequence_length: steps of a window.
-        sequence_stride: steps between the beginnings of windows.
-        sampling_rate: steps between two that a window takes.
+        sequence_length: the number of steps in a window.
+        sequence_stride: the distance between the first steps of successive windows.
+        sampling_rate: the distance between successive steps in a window.
         batch_size: None for single windows.
-        shuffle: whether windows come in random order, another one each time.
-        seed: of that.
-        start_index, end_index: only steps from the one to before the other are used.
+        shuffle: whether windows have a random order, another in each iteration.
+        seed: the seed of the shuffle.
+        start_index, end_index: only steps from ``start_index`` up to, not including, ``end_index`` are used.
         format: ``"tf"``.
 
     Returns:
-        A ``Dataset`` of windows, shape (batch, sequence_length, ...), or of pairs of windows and targets. Windows are gathered a
-        batch at a time.
+        A ``Dataset`` of windows, shape (batch, sequence_length, ...), or of pairs of windows and targets. Windows are gathered
+        batch by batch.
 
     Raises:
-        ValueError: indices, strides or rates that the data do not have.
-        TypeError: ``data`` is no array.
+        ValueError: indices, strides or rates do not fit the data.
+        TypeError: ``data`` is not an array.
     """
     if not hasattr(data, "__len__"):
         raise TypeError(f"timeseries_dataset_from_array: Argument `data` must be an array, got {data!r}.")

@@ -1,1 +1,1 @@
-"""Attention: weights that are a softmax over keys, and what they make of values, without a matrix of all weights."""
+"""Attention: softmax weights over keys, and weighted sums of values, without a matrix of all weights."""

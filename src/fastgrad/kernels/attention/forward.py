@@ -1,6 +1,6 @@
 """softmax(Q K^T) V over blocks of keys (Dao, Fu, Ermon, Rudra and Ré 2022; Rabe and Staats 2021).
 
-A block of queries goes through the keys; what it has summed up is scaled down whenever a greater score comes.
+A block of queries loops over blocks of keys; its partial sums are scaled down whenever the greatest score increases.
 """
 
 import math
@@ -32,9 +32,9 @@ SIZES = (
 
 @scalar_function
 def weigh(scores, rows, count, peaks, totals, factors):
-    """Scores become exp(score - peak), for the greatest scores so far, to which the totals count those of the tile.
+    """Replaces scores by exp(score - peak), for the greatest scores so far, and adds the tile's sums to the totals.
 
-    Returns whether a peak has moved; `factors` has by what that scales what was summed up before.
+    Returns whether a peak has changed; `factors` then scales the earlier partial sums.
     """
     highest, sums = local_array(T, 16), local_array(T, 16)
     moved = False
@@ -95,19 +95,20 @@ def attention(
     first,
     last,
 ):
-    """What queries find, and of each its greatest score and the inverse of the sum of its weights.
+    """Computes the results of queries, and for each its greatest score and the inverse of the sum of its weights.
 
     Args:
-        q, k, v: (batch, queries, heads, depth), (batch, keys, heads // shared, depth), (batch, keys, heads // shared, width).
-        mask: which keys are seen, with strides for batch, head, query and key; looked at if `masked`.
-        words: the state of the generator that draws which weights are dropped; looked at if rate > 0.
+        q, k, v: (batch, queries, heads, depth), (batch, keys, heads // shared, depth), (batch, keys, heads // shared,
+            width).
+        mask: the visible keys, with strides for batch, head, query and key; read if `masked`.
+        words: the state of the generator that draws the dropped weights; read if rate > 0.
         out: (batch, queries, heads, width).
         peaks, shares: (batch, heads, queries).
         queries, keys, heads, depth, width: sizes, none of them 0, the last two at most 256.
-        shared: of so many queries' heads each head of keys is.
-        scale: of the scores.
-        causal: whether query i sees the keys up to i only.
-        blank: whether a query that sees no key finds 0, not the mean of all values.
+        shared: the number of query heads for each key head.
+        scale: the factor of the scores.
+        causal: whether query i sees only the keys up to i.
+        blank: whether the result of a query that sees no key is 0, not the mean of all values.
         first, last: the units to do; each is `QUERIES` queries of a head.
     """
     turned, room, found = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)

@@ -1,4 +1,4 @@
-"""The cotangents of queries, keys and values; tiles of weights are computed again from each query's peak and share."""
+"""Cotangents of queries, keys and values; tiles of weights are recomputed from each query's peak and share."""
 
 from numpy import float64
 
@@ -27,7 +27,7 @@ FOR_KEYS = 2
 
 @kernel("g: in[T], y: in[T], out: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
 def row_products(g, y, out, queries, heads, width, first, last):
-    """The sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
+    """Computes the sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
     last_g, last_y = local_array(T, 256), local_array(T, 256)
     together = rows_together(width)
@@ -43,7 +43,7 @@ def row_products(g, y, out, queries, heads, width, first, last):
 
 @scalar_function
 def weights_and_slopes(scores, slopes, kept, rows, count, peaks, shares, deltas, scale):
-    """Scores become weights, and what they were to be multiplied with the cotangents of scores: 0 of hidden keys."""
+    """Replaces scores by weights, and `slopes`, dP, by the cotangents of scores, which are 0 for hidden keys."""
     hidden = far(T(0))
     wide = padded(rows)
     for key in range(count):
@@ -95,16 +95,16 @@ def attention_gradient(
     first,
     last,
 ):
-    """The cotangents of q, k and v from the result's, g; arguments as `forward.attention` has them.
+    """Computes the cotangents of q, k and v from the result's, g; other arguments as of `forward.attention`.
 
-    With weights P, dP = g V^T and delta = the sum of P dP over the keys, which is that of g times the result:
+    With weights P, dP = g V^T and delta = the sum of P dP over the keys, which equals the sum of g times the result:
     dS = P (dP - delta), dQ = scale dS K, dK = scale dS^T Q, dV = P^T g.
 
     Args:
-        peaks, shares: what `forward.attention` gave.
-        deltas: what `row_products` gives of g and the result.
-        wanted: `FOR_QUERIES` for dq, whose units are blocks of queries of a head of keys; `FOR_KEYS` for dk and dv, whose units
-            are blocks of keys; or both at once, with a unit for each head of keys.
+        peaks, shares: results of `forward.attention`.
+        deltas: the result of `row_products` of g and the result.
+        wanted: `FOR_QUERIES` for dq, whose units are blocks of queries of a head of keys; `FOR_KEYS` for dk and dv,
+            whose units are blocks of keys; or both, with a unit for each head of keys.
     """
     turned, turned_g, room = local_array(T, 16384), local_array(T, 16384), local_array(T, 16384)
     for_k, for_v = local_array(T, 16384), local_array(T, 16384)

@@ -1,4 +1,4 @@
-"""Attention as steps of a program: which kernels, with which sizes and strides."""
+"""Attention as launches: kernels, sizes and strides."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from fastgrad.kernels.attention.gradient import FOR_KEYS, FOR_QUERIES, attention
 from fastgrad.kernels.attention.tiles import KEYS, QUERIES
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
-NANOSECONDS = 0.02  # of a multiplication and addition, about
+NANOSECONDS = 0.02  # about, for a multiplication and an addition
 EXPONENTIAL = 0.4
-MANY = 4  # heads, which can be shared among threads
+MANY = 4  # heads, enough for threads to share
 
 NO_MASK = Constant(np.ones(1, bool))
 NO_DRAW = Constant(np.zeros(3, np.int64))
 
 
 class _Sizes:
-    """What both ways are told: of q, k and v, and of a mask and the words of a draw, if there are any."""
+    """The common operands of both directions: of q, k and v, and of an optional mask and words of a draw."""
 
     def __init__(
         self,
@@ -46,18 +46,18 @@ class _Sizes:
         self.numbers = (*sizes, float(scale), int(causal), int(masked), *strides, float(rate), int(blank))
 
     def nanoseconds(self, products: float, itemsize: int) -> float:
-        """About how long `products` products take for a query and all keys."""
+        """Returns about how long `products` products take for a query and all keys."""
         terms = (self.depth + self.width) / 2 * products
         return self.keys * (NANOSECONDS * terms + EXPONENTIAL) * itemsize / 4
 
 
 def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Of a contiguous array that is broadcast."""
+    """Returns the strides of a contiguous array that is broadcast."""
     return tuple([0 if n == 1 else prod(shape[axis + 1 :]) for axis, n in enumerate(shape)])
 
 
 def attention_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-    """Of q, k, v, a mask and words: the result, and each query's peak and share."""
+    """Maps q, k, v, a mask and words to the result, and each query's peak and share."""
     q, k, v, *more = inputs
     sizes = _Sizes(q, k, v, more, 3, **attributes)
     arrays = Input(0), Input(1), Input(2), sizes.mask, sizes.words, Output(0), Output(1), Output(2)
@@ -67,7 +67,7 @@ def attention_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attrib
 
 
 def attention_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-    """Of the result's cotangent, the result, peaks and shares, and what `attention_launches` takes: the cotangents of q, k and v."""
+    """Maps the result's cotangent, result, peaks, shares and forward inputs to the cotangents of q, k and v."""
     _, _, _, _, q, k, v, *more = inputs
     sizes = _Sizes(q, k, v, more, 7, **attributes)
     dtype, rows = q.dtype, sizes.batch * sizes.queries * sizes.heads

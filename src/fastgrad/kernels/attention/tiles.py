@@ -1,7 +1,7 @@
 """Tiles of the matrix of weights: a block of keys by a block of queries, which stays in the first cache.
 
-Queries lie together in a tile: their maxima and sums go down its rows, a vector of queries at a time, and nothing has
-to be added up across a vector. Arrays are (batch, length, heads, width): no head is copied to a place of its own.
+Queries are contiguous in a tile. So maxima and sums over keys work on a vector of queries at a time, without additions
+across a vector. Arrays are (batch, length, heads, width): no head is copied.
 """
 
 import math
@@ -22,7 +22,7 @@ from fastgrad.kernels.random.random import block_words
 
 QUERIES = 64  # of a tile
 KEYS = 64
-CHUNK = 16  # queries that are looked at together
+CHUNK = 16  # queries that are processed at a time
 
 
 def _far32(zero):
@@ -34,12 +34,12 @@ def _far64(zero):
 
 
 far = by_dtype(float32=_far32, float64=_far64)
-"""What stands for the score of a key that a query must not see: 0.7 of the least finite number, as in Keras."""
+"""The score of a key that a query must not see: 0.7 of the least finite number, as in Keras."""
 
 
 @scalar_function
 def padded(columns):
-    """The stride of rows that lie in a tile of their own."""
+    """Returns the stride of the rows of a tile's copy."""
     return (columns + CHUNK - 1) // CHUNK * CHUNK
 
 
@@ -47,8 +47,8 @@ def padded(columns):
 def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns, room):
     """`multiply_rows` for any number of columns up to 256 (`WIDEST` in `ops/attention.py`).
 
-    Rows of b that do not lie together are copied to `room`: at strides that are powers of two they would push each other out
-    of the first cache, in which they are looked for by every few rows of a.
+    Rows of b that are not contiguous are copied to `room`. With strides that are powers of two, they would evict each
+    other from the first cache, from which every few rows of a read them again.
     """
     width = panel_columns(T)
     if b_k > padded(columns) or (masked_loads(T) == 0 and columns % vector_lanes(T) != 0):
@@ -69,7 +69,7 @@ def multiply_tile(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate,
 
 @scalar_function
 def turn(x, at, row, depth, rows, scale, turned):
-    """Some rows of x as columns, times scale: element c of row r goes to turned[QUERIES c + r]."""
+    """Writes some rows of x as columns, times scale: element c of row r goes to turned[QUERIES c + r]."""
     pack_panel(x, at, 1, row, turned, QUERIES, depth, rows)
     if scale != T(1):
         wide = padded(rows)
@@ -81,7 +81,7 @@ def turn(x, at, row, depth, rows, scale, turned):
 
 @scalar_function
 def hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key):
-    """Scores of keys that must not be seen become `far`: those behind the query, and those for which the mask is False."""
+    """Sets scores of hidden keys to `far`: keys after the query, and keys for which the mask is False."""
     hidden = far(T(0))
     if causal != 0 and left + count - 1 > top:
         for key in range(count):
@@ -103,10 +103,10 @@ def hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row
 
 @scalar_function
 def keep(tile, words, row, quads, left, rows, count, rate):
-    """Weights that are dropped become 0, others are divided by 1 - rate.
+    """Sets dropped weights to 0 and divides the others by 1 - rate.
 
-    The weights of a query are drawn as those of an array whose rows are filled up to `quads` times 4 elements: `row` is the
-    number of the tile's first query among those of all batches and heads.
+    The weights of a query are drawn like a row of an array whose rows are padded to `quads` times 4 elements. `row` is
+    the number of the tile's first query among those of all batches and heads.
     """
     low, high, word = words[0], words[1], words[2]
     scale = T(1.0 / (1.0 - rate))
@@ -123,7 +123,7 @@ def keep(tile, words, row, quads, left, rows, count, rate):
 
 @scalar_function
 def clear_tile(tile, queries):
-    """Sets a tile to 0 if the last chunk of queries has columns without a query: these are read, too."""
+    """Sets a tile to 0 if the last chunk of queries has columns without a query, since kernels read them, too."""
     if queries % CHUNK != 0:
         for i in range(KEYS * QUERIES):
             tile[i] = T(0)
@@ -131,7 +131,7 @@ def clear_tile(tile, queries):
 
 @scalar_function
 def scale_rows(x, row, rows, columns, factors):
-    """Multiplies each of some rows with a factor of its own."""
+    """Multiplies each of some rows by its own factor."""
     for r in range(rows):
         factor = factors[r]
         for c in range(columns):

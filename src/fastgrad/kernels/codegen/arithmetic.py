@@ -1,4 +1,4 @@
-"""LLVM IR of those specials of `body` that compute a number from numbers."""
+"""LLVM IR of the specials of `body` that compute a number from numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastgrad.kernels.codegen.library_calls import symbol_of
 from fastgrad.kernels.codegen.native import target
 
 _INTEGERS = {"float": (32, 127, 23), "double": (64, 1023, 52)}
-# The width of a float, the bias of its exponent, and where that starts.
+# The width of a float, the bias of its exponent, and the position of the exponent.
 
 
 def _fused_multiply_add(builder: Any, args: Any) -> Any:
@@ -40,7 +40,7 @@ def _library_call(function: str) -> Callable[[Any, Any], Any]:
 
 @functools.cache
 def _has_scaling() -> bool:
-    """Whether LLVM has an instruction of this CPU that multiplies vectors by powers of two."""
+    """True if LLVM can use an instruction of this CPU that multiplies vectors by powers of two."""
     return "+avx512vl" in target().features.split(",") and bool(llvm.llvm_version_info[0] >= 22)
 
 
@@ -52,7 +52,7 @@ def _scale_by_power_of_two(builder: Any, args: Any) -> Any:
         k = k if k.type == narrow else builder.trunc(k, narrow)
         kind = ir.FunctionType(x.type, [x.type, narrow])
         return builder.call(declared(builder, kind, f"llvm.ldexp.f{width}.i32"), [x, k])
-    # In two steps, of which the first is exact, as 2^k itself may be out of range.
+    # In two steps, the first of which is exact: 2^k itself may be out of range.
     if k.type != word:
         k = builder.sext(k, word) if k.type.width < width else builder.trunc(k, word)
     half = builder.ashr(k, word(1))
@@ -74,4 +74,4 @@ LOWERINGS: dict[body.Special, Callable[[Any, Any], Any]] = {
     body.round_up: _rounding("ceil"),
     body.scale_by_power_of_two: _scale_by_power_of_two,
 }
-"""For each name a function of an IR builder and the arguments; the result has the type of the first."""
+"""For each name, a function of an IR builder and the arguments; the result has the type of the first argument."""

@@ -1,6 +1,6 @@
-"""LLVM IR of what threads need to meet: atomic operations on int64 words, and the hints for a thread that waits.
+"""LLVM IR of thread synchronisation: atomic operations on int64 words, and hints for a waiting thread.
 
-All are sequentially consistent: what one thread has written before, another sees after.
+All are sequentially consistent: writes of one thread before an operation are visible to another thread after it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _min(builder: Any, args: Any) -> Any:
 
 
 def _relax(builder: Any, args: Any) -> Any:
-    """Tell the core that the thread waits, where there is an instruction for it."""
+    """Emits the hint that the thread waits, if the processor has one."""
     machine = target().triple.split("-")[0]
     if machine in ("x86_64", "i686"):
         kind = ir.FunctionType(ir.VoidType(), [])
@@ -64,13 +64,13 @@ def _yield(builder: Any, args: Any) -> Any:
 
 
 def declared(builder: Any, kind: Any, name: str) -> Any:
-    """A function that is defined elsewhere."""
+    """Returns a function that is defined elsewhere."""
     found = builder.module.globals.get(name)
     return found if found is not None else ir.Function(builder.module, kind, name)
 
 
 YIELD = "sched_yield"
-"""The C library's function (POSIX) by which a thread lets others run."""
+"""The C library's function (POSIX) with which a thread lets other threads run."""
 
 GIVES_WORD: dict[Special, Callable[..., Any]] = {atomic_add: _add, atomic_load: _load, atomic_min: _min}
 GIVES_NOTHING: dict[Special, Callable[..., Any]] = {atomic_store: _store, relax: _relax, yield_processor: _yield}

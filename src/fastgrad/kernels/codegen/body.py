@@ -1,8 +1,8 @@
-"""What a kernel's body is made of: the functions it may call, and a hash of all that it means.
+"""The names that a kernel's body may use, and a hash of all that the body depends on.
 
-Besides numbers, `range`, `math` and the type variables of its kernel, a body may use NumPy's scalar types as casts
-(`from numpy import int32`), functions declared with `scalar_function`, choices made with `by_dtype`, and the names
-here: `local_array`, `float_bits`, `from_bits`, `fused_multiply_add`, `round_down` and its kin, `library_sin` and its kin.
+A body may use numbers, `range`, `math`, the type variables of its kernel, NumPy's scalar types as casts (`from numpy
+import int32`), functions declared with `scalar_function`, choices made with `by_dtype`, and the names here:
+`local_array`, `float_bits`, `from_bits`, `fused_multiply_add`, `round_down` and its kin, `library_sin` and its kin.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ _scalar_functions: set[types.CodeType] = set()
 
 
 def scalar_function(function: Any) -> Any:
-    """Let kernels call a function of scalars and pointers; it is compiled into each kernel that does."""
+    """Lets kernels call a function of scalars and pointers; it is compiled into each kernel that calls it."""
     _scalar_functions.add(function.__code__)
     return function
 
 
 def is_scalar_function(value: object) -> bool:
-    """Whether a value was declared with `scalar_function`."""
+    """True if a value was declared with `scalar_function`."""
     return isinstance(value, types.FunctionType) and value.__code__ in _scalar_functions
 
 
 class Special:
-    """A name that only means something in a kernel's body."""
+    """A name that has a meaning only in a kernel's body."""
 
     def __init__(self, name: str, takes_type: bool = False) -> None:
         self.name = name
         self.takes_type = takes_type  # whether the first argument is a type
 
     def __call__(self, *args: Any) -> Any:
-        """What the name means in plain Python; see `interpreted`."""
+        """Evaluates the name in plain Python; see `interpreted`."""
         from fastgrad.kernels.codegen.interpreted import MEANINGS
 
         if self not in MEANINGS:
@@ -49,7 +49,7 @@ float_bits = Special("float_bits")
 """`float_bits(x)`: the bits of a float32 as int32, of a float64 as int64."""
 
 from_bits = Special("from_bits")
-"""`from_bits(i)`: the float32 of an int32's bits, the float64 of an int64's."""
+"""`from_bits(i)`: the float32 with the bits of an int32, the float64 with the bits of an int64."""
 
 fused_multiply_add = Special("fused_multiply_add")
 """`fused_multiply_add(a, b, c)`: a * b + c rounded once, also where plain arithmetic would not be contracted."""
@@ -58,21 +58,21 @@ scale_by_power_of_two = Special("scale_by_power_of_two")
 """`scale_by_power_of_two(x, k)`: x * 2^k rounded once, for k an int32 or int64 and a result of any size."""
 
 round_down = Special("round_down")
-"""`round_down(x)`: the greatest whole number that is not above x, as a float; likewise the next three."""
+"""`round_down(x)`: the greatest whole number that is not above x, as a float."""
 
 round_up = Special("round_up")
 
 round_to_zero = Special("round_to_zero")
 
 round_to_even = Special("round_to_even")
-"""`round_to_even(x)`: the nearest whole number, the even one of two."""
+"""`round_to_even(x)`: the nearest whole number; the even number of two that are equally near."""
 
 
 class LibraryCall(Special):
-    """A function of the C library, for the few elements that a loop's own arithmetic does not do.
+    """A function of the C library, for the few elements that a loop's own arithmetic does not cover.
 
-    In `if abs(x) > BOUND: y = library_sin(x)` it costs a loop one branch a vector, where a plain call would keep the
-    loop from being vectorised.
+    In `if abs(x) > BOUND: y = library_sin(x)` it costs a loop one branch a vector. A plain call would keep the loop
+    from being vectorised.
     """
 
     def __init__(self, function: str) -> None:
@@ -86,57 +86,65 @@ library_cos = LibraryCall("cos")
 library_tan = LibraryCall("tan")
 
 prefetch = Special("prefetch")
-"""`prefetch(pointer, index)`: asks for the element's cache line, for rows that are read at random a little later."""
+"""`prefetch(pointer, index)`: prefetches the cache line of an element, for rows that are soon read at random."""
 
 pointer = Special("pointer", takes_type=True)
 """`pointer(int64, address)`: the memory at an address, for the driver of programs."""
 
 address_of = Special("address_of")
-"""`address_of(array)`: where a pointer's first element lies, for the words of a step; nobody checks what that does there."""
+"""`address_of(array)`: the address of a pointer's first element, for the words of a step; accesses there are
+unchecked."""
 
 call_step = Special("call_step")
-"""`call_step(step, words, first, last)`: what the step of a program at an address answers; see `wrapper.step_ir`."""
+"""`call_step(step, words, first, last)`: calls the step of a program at an address, returns its answer; see
+`wrapper.step_ir`."""
 
 call_real = Special("call_real")
-"""`call_real(address, x, ...)`: what a C function of float64 numbers and a last int, which is 0, gives."""
+"""`call_real(address, x, ...)`: calls a C function of float64 numbers and a last int, which is 0; returns its
+result."""
 
 call_pair = Special("call_pair")
-"""`call_pair(address, x, pair)`: calls a C function of a float64 that writes two, to pair[0] and pair[1]; is the first."""
+"""`call_pair(address, x, pair)`: calls a C function of a float64 that writes pair[0] and pair[1]; returns pair[0]."""
 
 multiply_rows = Special("multiply_rows")
-"""`multiply_rows(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns)`: c = a b, or c += a b,
-for matrices that begin at the elements `_at`, with strides `_row` from row to row and `_k` from one of the `depth` >= 1 terms
-to the next; rows of b and c are contiguous, their `columns` at most `panel_columns(T)`. Each sum is one chain of fused
-multiply-adds in the order of the terms, from 0. Where `masked_loads()` is 0, whole vectors of b are read."""
+"""`multiply_rows(a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns)`: c = a b, or c
++= a b. The matrices begin at the elements `_at`. Their strides are `_row` between rows and `_k` between the `depth` >=
+1 terms. Rows of b and c are contiguous and have at most `panel_columns(T)` `columns`. Each sum is one chain of fused
+multiply-adds in the order of the terms, from 0. If `masked_loads()` is 0, whole vectors of b are read."""
 
 multiply_windows = Special("multiply_windows")
-"""`multiply_windows(a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns)`: c = a b, or c += a b,
-for rows and terms whose places the words of `places` tell, in bytes: behind `terms_at` where each of the `depth` >= 1 terms lies in
-a row of a, and its row of b; behind `rows_at` where each of the `rows` lies in a, and in c. Rows of b and c are contiguous, their
-`columns` at most `panel_columns(T)`. Each sum is one chain of fused multiply-adds in the order of the terms, from 0."""
+"""`multiply_windows(a, a_at, b, b_at, c, c_at, accumulate, places, terms_at, depth, rows_at, rows, columns)`: c = a b,
+or c += a b, for rows and terms at byte offsets that the words of `places` give. From `terms_at` on, each of the `depth`
+>= 1 terms has two words: its offset in a row of a, and the offset of its row of b. From `rows_at` on, each of the
+`rows` has two words: its offset in a, and its offset in c. Rows of b and c are contiguous and have at most
+`panel_columns(T)` `columns`. Each sum is one chain of fused multiply-adds in the order of the terms, from 0."""
 
 multiply_lanes = Special("multiply_lanes")
-"""`multiply_lanes(...)`: the same, but an element of a is a row of `columns`, each of which is multiplied with b's of its column."""
+"""`multiply_lanes(...)`: `multiply_windows` for a depthwise product: a row of `columns` takes the place of an element
+of a, and each of its numbers is multiplied with b's number of its column."""
 
 multiply_pairs = Special("multiply_pairs")
-"""`multiply_pairs(...)`: as `multiply_rows`, of bfloat16 numbers in pairs, 32 bits that lie together: c is float32, b of int32, a of int32 or
-of uint16, whose strides then count halves of pairs; terms are pairs. Of a pair the second product is added first, each rounded once."""
+"""`multiply_pairs(...)`: `multiply_rows` for adjacent pairs of bfloat16 numbers, 32 bits a pair. c is float32, b is
+int32, a is int32 or uint16; the strides of a uint16 a count halves of pairs. Terms are pairs. Of a pair the second
+product is added first, each rounded once."""
 
 masked_loads = Special("masked_loads", takes_type=True)
 """`masked_loads(T)`: 1 if loads of the first lanes of a vector are quick on this machine, else 0."""
 
 pack_panel = Special("pack_panel")
-"""`pack_panel(b, b_at, b_k, b_column, target, target_row, depth, columns)`: copies a panel of b, `depth` rows of `columns`
-elements, to rows with the stride `target_row`, filled up with zeros to whole vectors. The matrix begins at the element `b_at`
-and one of its strides `b_k` and `b_column` is 1. So many rows of `target` are written as make a multiple of a vector's lanes."""
+"""`pack_panel(b, b_at, b_k, b_column, target, target_row, depth, columns)`: copies a panel of b, `depth` rows of
+`columns` elements, to rows with the stride `target_row`, padded with zeros to whole vectors. The matrix begins at the
+element `b_at`, and one of its strides `b_k` and `b_column` is 1. The number of rows written to `target` is rounded up
+to a multiple of a vector's lanes."""
 
 pack_pairs = Special("pack_pairs")
-"""`pack_pairs(b, b_at, b_column, target, target_row, depth, columns)`: as `pack_panel`, of a matrix of uint16 whose pairs of terms lie
-one behind the other: to `depth` rows of pairs, of int32."""
+"""`pack_pairs(b, b_at, b_column, target, target_row, depth, columns)`: `pack_panel` for a matrix of uint16 whose pairs
+of terms are adjacent: it writes `depth` rows of pairs, of int32."""
 
 transpose_rows = Special("transpose_rows")
-"""`transpose_rows(x, x_at, x_row, y, y_at, y_row, rows, columns)`: y = the transpose of x, for matrices that begin at the elements `_at`
-and whose rows, contiguous, lie `_row` apart; y has so many rows and columns. Elements have four or eight bytes."""
+"""`transpose_rows(x, x_at, x_row, y, y_at, y_row, rows, columns)`: y = the transpose of x. The matrices begin at the
+elements `_at`; their rows are contiguous, with strides `_row`. `rows` and `columns` are those of y. Elements have four
+or eight bytes."""
 
 vector_lanes = Special("vector_lanes", takes_type=True)
 """`vector_lanes(T)`: how many elements a vector of this machine has."""
@@ -145,62 +153,62 @@ panel_columns = Special("panel_columns", takes_type=True)
 """`panel_columns(T)`: how many columns of a matrix product are computed at a time."""
 
 panel_array = Special("panel_array", takes_type=True)
-"""`panel_array(T, 256)`: a local array of so many rows of `panel_columns(T)` elements."""
+"""`panel_array(T, 256)`: a local array of 256 rows of `panel_columns(T)` elements."""
 
 atomic_load = Special("atomic_load")
 """`atomic_load(words, i)`: the word i of a pointer to int64, which other threads may write; see `atomics`."""
 
 atomic_store = Special("atomic_store")
-"""`atomic_store(words, i, value)`: sets it."""
+"""`atomic_store(words, i, value)`: sets the word i."""
 
 atomic_add = Special("atomic_add")
-"""`atomic_add(words, i, value)`: adds to it; gives what it was."""
+"""`atomic_add(words, i, value)`: adds to the word i; returns its old value."""
 
 atomic_min = Special("atomic_min")
-"""`atomic_min(words, i, value)`: makes it the smaller of the two; gives what it was."""
+"""`atomic_min(words, i, value)`: sets the word i to the smaller of the two; returns its old value."""
 
 relax = Special("relax")
-"""`relax()`: in a loop that waits for another thread."""
+"""`relax()`: the processor's hint for a loop that waits for another thread."""
 
 cycle_counter = Special("cycle_counter")
-"""`cycle_counter()`: how far the processor's clock has got, in its own ticks; for comparing times."""
+"""`cycle_counter()`: the processor's clock, in its own ticks, for comparing times."""
 
 yield_processor = Special("yield_processor")
-"""`yield_processor()`: lets another thread have the core."""
+"""`yield_processor()`: lets another thread use the core."""
 
-# How many rows ahead a kernel that reads rows at random asks for them, and after how many elements again.
+# AHEAD: how many rows ahead a kernel that reads rows at random prefetches. LINE: the elements between two prefetches.
 AHEAD = 16
 LINE = 16
 
 
 class ByDtype:
-    """A scalar function that is another one for each dtype of its first argument."""
+    """A scalar function with an implementation for each dtype of its first argument."""
 
     def __init__(self, choices: dict[str, Any]) -> None:
         self.choices = choices
 
     def __call__(self, first: Any, *args: Any) -> Any:
-        """Calls the choice for the dtype of the first argument, in plain Python."""
+        """Calls the implementation for the dtype of the first argument, in plain Python."""
         return self.choices[np.result_type(first).name](first, *args)
 
 
 def by_dtype(**choices: Any) -> ByDtype:
-    """Choose a scalar function by the dtype of its first argument, as in `by_dtype(float32=exp32, float64=exp64)`."""
+    """Returns a function chosen by its first argument's dtype, as in `by_dtype(float32=exp32, float64=exp64)`."""
     return ByDtype({np.dtype(name).name: scalar_function(function) for name, function in choices.items()})
 
 
 def digest(content: bytes) -> str:
-    """The SHA-256 of some bytes in hexadecimal."""
-    import hashlib  # 3 ms that an import of the package does without
+    """Returns the SHA-256 of bytes in hexadecimal."""
+    import hashlib  # saves 3 ms when the package is imported
 
     return hashlib.sha256(content).hexdigest()
 
 
 def fingerprint(function: types.FunctionType) -> str:
-    """A hash of all that a body's meaning depends on: its bytecode, and that of all it calls, and constants.
+    """Returns a hash of all that a body depends on: its bytecode, that of all functions it calls, and constants.
 
     Raises:
-        TypeError: if it uses something else.
+        TypeError: the body uses something else.
     """
     seen: set[types.CodeType] = set()
     parts: list[str] = []
@@ -228,7 +236,7 @@ def fingerprint(function: types.FunctionType) -> str:
 
 
 def code_text(code: types.CodeType) -> str:
-    """All that a function's bytecode means, without the places of its lines."""
+    """Returns the meaning of a function's bytecode as text, without line numbers."""
     constants = [  # strings are docstrings: kernels have no other use for one
         code_text(c) if isinstance(c, types.CodeType) else f"{type(c).__name__} {c!r}"
         for c in code.co_consts

@@ -1,13 +1,13 @@
-"""Checked builds: `FASTGRAD_CHECK_BOUNDS=1` compares each access of a kernel's body with the size of what it points to.
+"""Checked builds: `FASTGRAD_CHECK_BOUNDS=1` compares each access of a kernel's body with the size of its memory.
 
-A pointer of a body is then an address with a number of elements and a name (`checked_pointers`), which the native function takes
-from the array object, and a step from words behind those of its parameters (`wrapper.step_ir`). The first access
-outside is not done: it is written down here, the kernel ends, and the call from Python that it belongs to raises
-`OutOfBoundsError`. Object code of checked builds has keys of its own in the disk cache. What compiles bodies for
-another machine says by `checking` whether those are checked.
+A pointer of a checked body is an address with a number of elements and a name (`checked_pointers`). The native function
+takes them from the array object; a step takes them from words after those of its parameters (`wrapper.step_ir`). The
+first access outside is not done: it is recorded here and the kernel ends. The call from Python then raises
+`OutOfBoundsError`. Object code of checked builds has its own keys in the disk cache. A compiler for another machine
+chooses with `checking` whether its bodies are checked.
 
-Not checked is memory whose address a body gets as a number (`pointer(int64, address)`): Python's objects, the frames
-of programs, the addresses that loops compute.
+Memory is not checked if a body gets its address as a number (`pointer(int64, address)`): Python's objects, the frames
+of programs, and the addresses that loops compute.
 """
 
 from __future__ import annotations
@@ -27,44 +27,44 @@ REPORT = "fastgrad_bounds_report"
 OUTSIDE = "fastgrad_out_of_bounds"
 
 SYMBOLS = frozenset([RECORD, REPORT])
-"""What object code of checked builds needs beside the names that others need."""
+"""The additional names that object code of checked builds needs."""
 
 ANSWER = 1 << 30
-"""What a step answers that has been ended; it stops a program."""
+"""The answer of a step that an access outside has ended; it stops a program."""
 
 NO_BOUND = -1
 """The number of elements of memory that is not checked."""
 
 FLAG, NAME, INDEX, SIZE, KERNEL = range(5)
-"""Words of the record: what has happened; the address of the name of what is pointed to; which element of how
-many, or the address of the name of another array; the address of the kernel's name."""
+"""Words of the record: the event; the address of the name of the accessed memory; the index and the number of elements,
+or the address of the name of the other array; the address of the kernel's name."""
 
 ACCESS_OUTSIDE, OVERLAP = 1, 2
-"""What may have happened: the first word of the record."""
+"""The possible events in the first word of the record."""
 
 _record = (ctypes.c_int64 * 5)()
 
 
 class OutOfBoundsError(RuntimeError):
-    """A kernel accessed an element that is not there: a mistake in the kernel, or in the sizes that it was given."""
+    """A kernel accessed an element that does not exist: a mistake in the kernel, or in the sizes that it was given."""
 
 
 class OverlapError(RuntimeError):
-    """A kernel that was compiled for distinct arrays was given arrays that overlap, one of which it writes."""
+    """A kernel that was compiled for distinct arrays was given overlapping arrays, one of which it writes."""
 
 
 _chosen: ContextVar[bool | None] = ContextVar("chosen", default=None)
 
 
 def checks_bounds() -> bool:
-    """Whether kernels that are built now are checked: what `checking` says, else whether `FASTGRAD_CHECK_BOUNDS` is 1."""
+    """True if kernels built now are checked: as `checking` chose, else if `FASTGRAD_CHECK_BOUNDS` is 1."""
     chosen = _chosen.get()
     return _process_checks() if chosen is None else chosen
 
 
 @contextlib.contextmanager
 def checking(on: bool) -> Iterator[None]:
-    """While it lasts, what is compiled here is checked or not, whatever the process does with its own kernels."""
+    """Makes the kernels compiled in this context checked or not, whatever the process does with its own kernels."""
     token = _chosen.set(on)
     try:
         yield
@@ -75,7 +75,7 @@ def checking(on: bool) -> Iterator[None]:
 @functools.cache
 def _process_checks() -> bool:
     if jit_is_disabled():
-        return True  # plain Python always looks
+        return True  # plain Python always checks
     chosen = os.environ.get("FASTGRAD_CHECK_BOUNDS", "")
     if chosen not in ("", "0", "1"):
         raise ValueError(f"FASTGRAD_CHECK_BOUNDS is {chosen!r}; it may be 0 or 1")
@@ -83,15 +83,15 @@ def _process_checks() -> bool:
 
 
 def happened() -> bool:
-    """Whether the record says something."""
+    """True if the record has an event."""
     return _record[FLAG] != 0
 
 
 def report() -> NoReturn:
-    """Raises what the record says, and clears it.
+    """Raises the recorded error, and clears the record.
 
     Raises:
-        OutOfBoundsError: a kernel accessed an element that is not there.
+        OutOfBoundsError: a kernel accessed an element that does not exist.
         OverlapError: a kernel was given arrays that overlap.
     """
     what, name, index, size, kernel = _record
@@ -104,12 +104,12 @@ def report() -> NoReturn:
 
 
 def addresses() -> dict[str, int]:
-    """The addresses of `SYMBOLS`."""
+    """Returns the addresses of `SYMBOLS`."""
     return {RECORD: ctypes.addressof(_record), REPORT: id(report)}
 
 
 def declarations() -> str:
-    """LLVM IR of the function that writes down the first access outside, and of what it needs."""
+    """Returns the LLVM IR of the function that records the first access outside, and of what the function needs."""
     words = {name: f"getelementptr (i64, ptr @{RECORD}, i64 {place})" for name, place in _PLACES.items()}
     return f"""
 @{RECORD} = external global i64
@@ -174,5 +174,5 @@ _PLACES = {"name": NAME, "index": INDEX, "size": SIZE, "kernel": KERNEL}
 
 
 def constant(symbol: str, text: str) -> str:
-    """LLVM IR of a name."""
+    """Returns the LLVM IR of a name."""
     return f'@{symbol} = private constant [{len(text) + 1} x i8] c"{text}\\00"'

@@ -9,10 +9,10 @@
     add_bias[x.dtype](x, bias, out, rows, columns)
 
 The first use of a dtype loads the object code from the disk cache, or compiles it (which imports Numba). A body must
-not raise, allocate or call Python; it may use `math`, `range`, numbers, type variables as casts (`T(0.5)`), and what
-`body` has, such as functions declared with `scalar_function`. It trusts its sizes: callers check shapes. Arrays are
-passed as C-contiguous memory; `ins` and `inouts` lists must have arrays of equal sizes at equal places, which the
-native wrapper checks.
+not raise, allocate or call Python. It may use `math`, `range`, numbers, type variables as casts (`T(0.5)`), and the
+names of the module `body`, such as functions declared with `scalar_function`. It trusts its sizes: callers check
+shapes. Arrays are passed as C-contiguous memory. The lists `ins` and `inouts` must have arrays of equal sizes at equal
+positions, which the native wrapper checks.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = ["Kernel", "kernel", "scalar_function", "set_compile_messages"]
 
 
 class _Compilation:
-    """The lock that first uses of kernels take, and what is known of compilation for the message about it."""
+    """The lock for first uses of kernels, and the numbers for the message about compilation."""
 
     def __init__(self) -> None:
         self.lock = new_rlock_held_at_fork()
@@ -58,7 +58,7 @@ class _Compilation:
         self.announce = os.environ.get("FASTGRAD_QUIET") != "1"
 
     def finished(self, seconds: float) -> None:
-        """Note one compilation; say once on a terminal when they have taken over a second."""
+        """Records one compilation; prints one line on a terminal when compilations have taken over a second."""
         self.count += 1
         self.seconds += seconds
         if self.seconds > 1.0 and self.announce and sys.stderr is not None and sys.stderr.isatty():
@@ -72,16 +72,16 @@ class _Compilation:
 
 
 _compilation = _Compilation()
-_compiler_lock = new_rlock_held_at_fork()  # LLVM has locks of its own, which a child would find held
+_compiler_lock = new_rlock_held_at_fork()  # LLVM has locks of its own, which a child process would inherit held
 
 
 def set_compile_messages(enabled: bool) -> None:
-    """Switch the line that says once on a terminal that kernels are being compiled."""
+    """Switches the line that says once on a terminal that kernels are being compiled."""
     _compilation.announce = bool(enabled)
 
 
 InPlace = Mapping[str, tuple[str, ...]]
-"""For results of a kernel, by the names of their parameters, the operands whose memory each may take."""
+"""The operands whose memory each result of a kernel may use, by the names of the parameters."""
 
 NOT_IN_PLACE: InPlace = {}
 
@@ -94,17 +94,18 @@ def kernel(
     in_place: InPlace = NOT_IN_PLACE,
     **variables: tuple[str, ...],
 ) -> Any:
-    """Declare a kernel; see the module's text.
+    """Declares a kernel; see the module's text.
 
     Args:
         signature: `name: kind[dtype]` for each parameter, then `-> int` if the body returns an int64. Kinds are `in`,
             `out`, `inout` (an array), `ins`, `inouts` (a tuple or list of arrays), `int`, `float`, and, not passed by
             the caller, `count` (the length of the lists) and `sizes` (the number of elements of their arrays).
         release_gil: run the body without the GIL. Lists must then be tuples no other thread changes.
-        noalias: promise that no two arrays overlap, but for those of `in_place`.
-        in_place: for results the operands whose memory each may take, as programs choose: the kernel reads an element for the last
-            time before it writes there. With `noalias` it is compiled once more for such arrays; see `for_arrays`.
-        variables: the dtypes each type variable stands for.
+        noalias: promises that no two arrays overlap, except those of `in_place`.
+        in_place: for results, the operands whose memory each may use, as programs choose. The kernel must read an
+            element for the last time before it writes there. With `noalias`, the kernel is compiled once more for such
+            arrays; see `for_arrays`.
+        variables: the dtypes of each type variable.
 
     Returns:
         A decorator that makes a `Kernel` of a function.
@@ -114,12 +115,12 @@ def kernel(
 
 
 class Kernel(dict):
-    """A kernel by dtype: `kernel[dtype]` is the native function; with several type variables the key is a tuple.
+    """A kernel by dtype: `kernel[dtype]` is the native function. The key is a tuple for several type variables.
 
     Attributes:
         __name__: the function's name.
         signature: its parameters.
-        in_place: pairs of the numbers of parameters, a result's and an operand's, that may be the same array.
+        in_place: pairs (result, operand) of parameter numbers that may be the same array.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class Kernel(dict):
         return native
 
     def later(self, *dtypes: np.dtype) -> Deferred:
-        """What stands for the native function until that is called, or its address is asked for: only then it is compiled.
+        """Returns a stand-in for the native function, which is compiled at the first call or request of its address.
 
         Args:
             *dtypes: one for each type variable.
@@ -170,11 +171,11 @@ class Kernel(dict):
         return Deferred(self._source({n: d.name for n, d in zip(self.variables, dtypes, strict=True)}))
 
     def __call__(self, *args: Any) -> Any:
-        """Call a kernel that has no type variables."""
+        """Calls a kernel that has no type variables."""
         return self[()](*args)
 
     def inspect_llvm(self, *dtypes: Any) -> str:
-        """The kernel's optimised LLVM IR, wrapper included, as Numba's `inspect_llvm` gives it; compiles the kernel again.
+        """Returns the optimised LLVM IR, wrapper included, like Numba's `inspect_llvm`; compiles the kernel again.
 
         Args:
             *dtypes: one for each type variable.
@@ -182,7 +183,7 @@ class Kernel(dict):
         return inspect_llvm(self[dtypes])
 
     def inspect_asm(self, *dtypes: Any) -> str:
-        """The kernel's assembly, as Numba's `inspect_asm` gives it; compiles the kernel again.
+        """Returns the kernel's assembly, like Numba's `inspect_asm`; compiles the kernel again.
 
         Args:
             *dtypes: one for each type variable.
@@ -193,11 +194,11 @@ class Kernel(dict):
         return f"<kernel {self.__name__}({self.signature.text})>"
 
     def code(self, variables: dict[str, str]) -> tuple[str, cache.Entry]:
-        """The symbol and the object code for the dtypes of the type variables; compiled, unless that was done before."""
+        """Returns the symbol and the object code for these dtypes; compiles only if no cache has the code."""
         return _code_of(self._source(variables))
 
     def compile_for_arrays(self, variables: dict[str, str]) -> None:
-        """Compiles the kernel for distinct arrays, and for each result in the place of each operand that it may take."""
+        """Compiles the kernel for distinct arrays, and for each pair (result, operand) that may share memory."""
         self.code(variables)
         for pair in self.in_place if self.noalias else ():
             _code_of(self._source(variables)._replace(in_place=(pair,)))
@@ -210,10 +211,10 @@ class Kernel(dict):
 
 
 class Deferred:
-    """A native function that is loaded, or compiled, when it is called or its address is asked for.
+    """A native function that is loaded, or compiled, at the first call or request of its address.
 
     Args:
-        source: what it is compiled from.
+        source: the source that it is compiled from.
     """
 
     __slots__ = ("__name__", "__self__", "__weakref__", "_native")
@@ -239,7 +240,7 @@ class Deferred:
 
 
 def _loaded(conversion: _Conversion) -> Callable:
-    """The native function of a conversion, compiled, unless that was done before."""
+    """Returns the native function of a conversion; compiles only if no cache has its code."""
     source = conversion.source
     if jit_is_disabled():
         from fastgrad.kernels.codegen.interpreted_kernel import PythonKernel
@@ -269,20 +270,20 @@ def _code_of(source: KernelSource) -> tuple[str, cache.Entry]:
 
 
 class _Conversion:
-    """What a native function calls for arguments that do not fit: converts them and calls it again, or raises.
+    """The fallback of a native function for arguments that do not fit: converts them and calls again, or raises.
 
     Attributes:
-        native: the function, weakly: it goes with its last user, and its code with it.
-        memory: what must be there as long as the function.
+        native: a weak reference to the function: the function and its code are freed with its last user.
+        memory: the memory that must live as long as the function.
         step: the address of its entry for programs; see `step_address`.
         in_place: as of the `Kernel`.
-        variants: those for arrays of which some are the same; see `for_arrays`.
+        variants: the variants for arrays of which some are the same; see `for_arrays`.
         original: the function that this is a variant of.
         signature: all its parameters.
-        source: what it is compiled from.
-        parameters: those that a caller passes, each with its dtype.
-        places: for each parameter that a caller passes whether it is `first` (0), `last` (1) or neither (-1), its dtype, and
-            whether it is a float.
+        source: the source that it is compiled from.
+        parameters: the parameters that a caller passes, each with its dtype.
+        places: for each parameter that a caller passes: whether it is `first` (0), `last` (1) or neither (-1), its
+            dtype, and whether it is a float.
     """
 
     def __init__(self, source: KernelSource, in_place: tuple[tuple[int, int], ...] = ()) -> None:
@@ -307,7 +308,7 @@ class _Conversion:
         return self.native()(*converted)
 
     def converted(self, args: Sequence[Any]) -> list[Any]:
-        """The arguments as the kernel takes them; those that fit are the same objects."""
+        """Returns the arguments as the kernel takes them; arguments that fit are the same objects."""
         if len(args) != len(self.parameters):
             names = ", ".join(p.name for p, _ in self.parameters)
             raise TypeError(f"kernel {self.name}({names}) takes {len(self.parameters)} arguments, got {len(args)}")
@@ -316,7 +317,7 @@ class _Conversion:
         return converted
 
     def text(self, assembly: bool) -> str:
-        """The code of the native function as LLVM IR, or as assembly."""
+        """Returns the code of the native function as LLVM IR, or as assembly."""
         refuse_code(self.name)
         compiler = uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.compile")
         with _compilation.lock:
@@ -382,38 +383,39 @@ def _share(parameter: Parameter) -> int:
 
 
 def step_address(native: Any) -> int:
-    """The address of the entry that programs call for a native function that a `Kernel` gave; see `wrapper.step_ir`."""
+    """Returns the address of the entry for programs of a `Kernel`'s native function; see `wrapper.step_ir`."""
     address: int = (native.loaded() if type(native) is Deferred else native).__self__.step
     return address
 
 
 def in_place_of(native: Any) -> tuple[tuple[int, int], ...]:
-    """Pairs of the numbers of parameters, a result's and an operand's, that may be the same array."""
+    """Returns pairs (result, operand) of parameter numbers that may be the same array."""
     pairs: tuple[tuple[int, int], ...] = native.__self__.in_place
     return pairs
 
 
 def signature_of(native: Any) -> Signature:
-    """The parameters of a native function that a `Kernel` gave."""
+    """Returns the parameters of a native function of a `Kernel`."""
     signature: Signature = native.__self__.signature
     return signature
 
 
 def source_of(native: Any) -> KernelSource | None:
-    """What a native function was compiled from; None if that is for the host alone."""
+    """Returns the source that a native function was compiled from; None if the function is for the host alone."""
     source: KernelSource | None = native.__self__.source
     return source
 
 
 def for_arrays(native: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
-    """A native function for arrays of which some are the same.
+    """Returns a variant of a native function for arrays of which some are the same.
 
     Args:
-        native: that a `Kernel` gave.
+        native: a native function of a `Kernel`.
         in_place: see `KernelSource`.
 
     Returns:
-        One that gets a single pointer for such parameters; the same function, if it promises nothing of its arrays.
+        A function that gets a single pointer for such parameters; the same function, if it promises nothing of its
+        arrays.
     """
     source = source_of(native)
     if source is None or not source.noalias or not in_place:
@@ -423,24 +425,24 @@ def for_arrays(native: Any, in_place: tuple[tuple[int, int], ...]) -> Any:
         variant = variants.get(in_place)
         if variant is None:
             variant = variants[in_place] = Deferred(source._replace(in_place=in_place))
-            variant.__self__.original = native  # whose text a debugger shows
+            variant.__self__.original = native  # a debugger shows its text
     return variant
 
 
 def full_name(native: Any) -> str:
-    """The name of a native function that a `Kernel` gave, with the dtypes of its type variables, as `half[float32]`."""
+    """Returns the name of a native function of a `Kernel` with the dtypes of its type variables, as `half[float32]`."""
     name, source = native.__name__, source_of(native)
     return f"{name}[{', '.join(source.variables.values())}]" if source is not None and source.variables else str(name)
 
 
 def inspect_llvm(native: Any) -> str:
-    """The optimised LLVM IR of a native function that a `Kernel` gave; compiles it again."""
+    """Returns the optimised LLVM IR of a native function of a `Kernel`; compiles it again."""
     text: str = native.__self__.text(assembly=False)
     return text
 
 
 def inspect_asm(native: Any) -> str:
-    """The assembly of a native function that a `Kernel` gave; compiles it again."""
+    """Returns the assembly of a native function of a `Kernel`; compiles it again."""
     text: str = native.__self__.text(assembly=True)
     return text
 

@@ -1,18 +1,17 @@
 """Object code on disk: one file a kernel, checked before use, written atomically, bounded in size.
 
-An entry is `magic | sha256 of all that follows | lengths | key | symbols | object code`. The key is the full text of
-what the code depends on; the file's name is its hash. A bad entry counts as absent. A folder that cannot be used costs
-one line on stderr and nothing else.
+An entry is `magic | sha256 of the rest | lengths | key | symbols | object code`. The key is the full text that the code
+depends on; the file's name is the key's hash. A bad entry counts as absent. An unusable folder costs one line on stderr
+and nothing else.
 
-Entries are code that runs. The folder and each entry must belong to the user or to the superuser. No other user may have the right to
-write to them. The folders above need no such check: an entry is opened relative to the folder that was checked, even if that folder is
-renamed or replaced in between.
+Entries are code that runs. The folder and each entry must belong to the user or to the superuser. No other user may
+have the right to write to them. The folders above need no such check: an entry is opened relative to the folder that
+was checked, even if that folder is renamed or replaced in between.
 """
 
 from __future__ import annotations
 
 import errno
-import functools
 import math
 import os
 import stat
@@ -28,7 +27,7 @@ SUFFIX = ".kernel"
 WRITING = "writing-"
 LIMIT_BYTES = 256 << 20
 INSTALLED = os.path.join(os.path.dirname(os.path.dirname(__file__)), "installed")
-"""The folder of what a wheel brings: a file of entries for each level of processors (`isa.LEVELS`)."""
+"""The folder with the entries of a wheel: one file for each level of processors (`isa.LEVELS`)."""
 
 _CREATE = "create table entries (name text primary key, entry blob) without rowid"
 _SELECT = "select entry from entries where name = ?"
@@ -38,21 +37,21 @@ _LENGTHS = struct.Struct("<QQQ")
 _DAY = 86400.0
 
 EVICT_EVERY = 32
-"""A process looks for entries to remove when it stores its first one in a folder, and then at each so many."""
+"""The number of stores in a folder between two evictions; the first store of a process evicts too."""
 
 _stores: dict[str, int] = {}
 _warnings_given: list[str] = []
 
 
 class Entry(NamedTuple):
-    """What an entry keeps: object code, and the names it leaves undefined."""
+    """The content of an entry: object code, and the names that it leaves undefined."""
 
     code: bytes
     symbols: tuple[str, ...]
 
 
 def cache_folder() -> str | None:
-    """`FASTGRAD_CACHE_DIR`, else the platform's cache folder; None where there is no home folder either."""
+    """Returns `FASTGRAD_CACHE_DIR`, else the platform's cache folder; None if there is no home folder either."""
     chosen = os.environ.get("FASTGRAD_CACHE_DIR")
     if chosen:
         return chosen
@@ -66,7 +65,7 @@ def cache_folder() -> str | None:
 
 
 def load(key: str) -> Entry | None:
-    """The entry of a key, or None if there is none that is whole and for exactly this key."""
+    """Returns the entry of a key; None if there is no intact entry for exactly this key."""
     folder = cache_folder()
     if folder is None:
         return None
@@ -77,7 +76,7 @@ def load(key: str) -> Entry | None:
 
 
 def load_installed(level: str, key: str) -> Entry | None:
-    """The entry of a key that the installed package brings for a level of processors; None if it has none."""
+    """Returns the entry of a key that the installed package has for a level of processors; None if it has none."""
     path = os.path.join(INSTALLED, f"{level}.db")
     if not os.path.isfile(path):
         return None
@@ -86,14 +85,30 @@ def load_installed(level: str, key: str) -> Entry | None:
     try:
         database = _database(path, os.getpid())
         row = None if database is None else database.execute(_SELECT, (_name(key),)).fetchone()
-    except (sqlite3.Error, ValueError):  # names that are no UTF-8 are a ValueError
+    except (sqlite3.Error, ValueError):  # names that are not UTF-8 raise ValueError
         return None
     return None if row is None or type(row[0]) is not bytes else _unpack(row[0], key)
 
 
-@functools.cache
+_databases: dict[tuple[str, int], Any] = {}
+
+
 def _database(path: str, process: int) -> Any:
-    """A connection to a file of entries, each process its own, as SQLite asks for; None if they are no plain table, but computed."""
+    """Returns a connection to a file of entries, one a process as SQLite requires; None if it is no plain table."""
+    if (path, process) not in _databases:
+        _databases[path, process] = _connected(path)
+    return _databases[path, process]
+
+
+def close_installed() -> None:
+    """Closes the files of installed entries that this process has opened."""
+    for key in [key for key in _databases if key[1] == os.getpid()]:
+        connection = _databases.pop(key)
+        if connection is not None:
+            connection.close()
+
+
+def _connected(path: str) -> Any:
     import sqlite3
 
     connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
@@ -108,7 +123,7 @@ def _database(path: str, process: int) -> Any:
 
 
 def pack(folder: str, path: str) -> int:
-    """Puts all entries of a folder into one file, as an installed package has it; returns how many there are."""
+    """Writes all entries of a folder to one file, the format of an installed package; returns their number."""
     import sqlite3
 
     if os.path.exists(path):
@@ -124,7 +139,7 @@ def pack(folder: str, path: str) -> int:
 
 
 def read(folder: str, key: str) -> Entry | None:
-    """The entry of a key in a folder, or None if there is none that is whole and for exactly this key."""
+    """Returns the entry of a key in a folder; None if there is no intact entry for exactly this key."""
     try:
         blob = _contents(folder, _name(key))
     except PermissionError as error:
@@ -136,13 +151,13 @@ def read(folder: str, key: str) -> Entry | None:
 
 
 def _contents(folder: str, name: str) -> bytes:
-    """The bytes of an entry.
+    """Returns the bytes of an entry.
 
     Raises:
         PermissionError: another user owns the folder or the entry, or may write to it.
         OSError: it can't be read.
     """
-    if os.name == "nt":  # where modes and owners mean something else
+    if os.name == "nt":  # modes and owners have another meaning there
         with open(os.path.join(folder, name), "rb") as file:
             return file.read()
     place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -168,7 +183,7 @@ def _check_owner(status: os.stat_result, path: str) -> None:
 
 
 def _is_private_group(group: int, user: int) -> bool:
-    """True for a group with the user's name and no other member. Many systems make such a group for each user."""
+    """True if a group has the user's name and no other member. Many systems make such a group for each user."""
     import grp
     import pwd
 
@@ -183,7 +198,8 @@ def write(folder: str, key: str, entry: Entry) -> None:
     """Writes an entry to a folder so that other processes see all of it or nothing.
 
     Raises:
-        OSError: it can't be written. (PermissionError: the folder belongs to another user, or another user may write to it.)
+            OSError: it can't be written. (PermissionError: the folder belongs to another user, or another user may
+            write to it.)
     """
     os.makedirs(folder, mode=0o700, exist_ok=True)
     if os.name != "nt":
@@ -192,7 +208,7 @@ def write(folder: str, key: str, entry: Entry) -> None:
 
 
 def store(key: str, entry: Entry) -> None:
-    """Write an entry to the cache folder; a failure warns once."""
+    """Writes an entry to the cache folder; a failure warns once."""
     folder = cache_folder()
     if folder is None:
         _warn("there is no home folder")
@@ -200,20 +216,20 @@ def store(key: str, entry: Entry) -> None:
     try:
         write(folder, key, entry)
         stores = _stores[folder] = _stores.get(folder, -1) + 1
-        if stores % EVICT_EVERY == 0:  # looking at all entries takes a millisecond for some hundred of them
+        if stores % EVICT_EVERY == 0:  # an eviction takes a millisecond for some hundred entries
             _evict(folder)
     except OSError as error:
         _warn(f"{folder}: {error.strerror or error}")
 
 
 def contents() -> tuple[int, int]:
-    """How many entries the folder has, and their bytes."""
+    """Returns the number of entries in the cache folder, and their bytes."""
     files = _files()
     return len(files), sum(size for _, size in files)
 
 
 def clear() -> tuple[int, int, list[str]]:
-    """Removes all entries, and what writers left; how many those were, their bytes, and what could not be removed and why.
+    """Removes all entries and leftovers; returns the number of entries, their bytes, and the errors.
 
     Kernels that a process has loaded stay with it.
     """
@@ -233,7 +249,7 @@ def clear() -> tuple[int, int, list[str]]:
 
 
 def _files(leftovers: bool = False) -> list[tuple[str, int]]:
-    """The paths and sizes of all entries, and also of files that writers left; none where there is no such folder."""
+    """Returns the paths and sizes of all entries, and optionally of writers' leftovers; [] without a folder."""
     folder = cache_folder()
     if folder is None or not os.path.isdir(folder):
         return []
@@ -292,16 +308,16 @@ def _write(path: str, blob: bytes) -> None:
 
 
 def _touch(path: str) -> None:
-    """Note a use, at most once a day, for the choice of what to remove."""
+    """Records a use of an entry, at most once a day, for eviction."""
     try:
-        if abs(time.time() - os.stat(path).st_mtime) > _DAY:  # a clock that was set back left a time to come
+        if abs(time.time() - os.stat(path).st_mtime) > _DAY:  # a clock that was set back leaves times in the future
             os.utime(path)
     except OSError:
-        return  # a folder that is only readable still serves
+        return  # a read-only folder still works
 
 
 def _evict(folder: str) -> None:
-    """Remove the entries unused for longest while all are over the limit, and what killed writers left."""
+    """Removes the least recently used entries while the total is over the limit, and leftovers of killed writers."""
     entries, total, now = [], 0, time.time()
     with os.scandir(folder) as files:
         for file in files:
@@ -309,7 +325,7 @@ def _evict(folder: str) -> None:
                 status = file.stat(follow_symlinks=False)
                 age = now - status.st_mtime
                 if file.name.endswith(SUFFIX) and file.is_file(follow_symlinks=False):
-                    # What is from the future would else stay, and what is new go, until the clock is there.
+                    # Entries from the future count as the oldest, else they would stay and new ones would go.
                     entries.append((age if age > -_DAY else math.inf, status.st_size, file.path))
                     total += status.st_size
                 elif file.name.startswith(WRITING) and abs(age) > _DAY:

@@ -1,4 +1,4 @@
-"""Pointers of checked builds as Numba sees them: an address with a number of elements and a name; see `bounds`."""
+"""Pointers of checked builds in Numba: an address with a number of elements and a name; see `bounds`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORD = ir.IntType(64)
 
 
 class CheckedPointer(types.Type):  # type: ignore[misc]  # Numba has no types
-    """A pointer whose accesses are compared with its bounds.
+    """A pointer whose accesses are checked against its bounds.
 
     Args:
         dtype: the type of its elements, which may be pointers themselves.
@@ -33,13 +33,13 @@ class CheckedPointer(types.Type):  # type: ignore[misc]  # Numba has no types
 
     @property
     def key(self) -> Any:
-        """What two equal types have in common."""
+        """The identity of the type: equal types have equal keys."""
         return self.dtype
 
 
 @register_model(CheckedPointer)
 class _PointerModel(models.StructModel):  # type: ignore[misc]  # Numba has no types
-    """The address, for a pointer to pointers the address of their sizes, the number of elements, the name."""
+    """The address, the address of the sizes (for a pointer to pointers), the number of elements, and the name."""
 
     def __init__(self, manager: Any, kind: Any) -> None:
         fields = [("data", types.CPointer(_stored(kind.dtype))), ("size", types.int64), ("name", types.voidptr)]
@@ -49,12 +49,12 @@ class _PointerModel(models.StructModel):  # type: ignore[misc]  # Numba has no t
 
 
 def _stored(kind: Any) -> Any:
-    """The type of an element in memory: an address for a pointer."""
+    """Returns the type of an element in memory: an address for a pointer."""
     return types.CPointer(kind.dtype) if isinstance(kind, CheckedPointer) else kind
 
 
 def pointer_value(context: Any, builder: Any, kind: Any, start: Any, size: Any, name: Any) -> Any:
-    """A pointer to some elements; its name is a text, or LLVM's value."""
+    """Returns a pointer to some elements; its name is a text, or an LLVM value."""
     pointer = cgutils.create_struct_proxy(kind)(context, builder)
     pointer.data, pointer.size = start, size
     pointer.name = context.insert_const_string(builder.module, name) if isinstance(name, str) else name
@@ -62,7 +62,7 @@ def pointer_value(context: Any, builder: Any, kind: Any, start: Any, size: Any, 
 
 
 def check(context: Any, builder: Any, kind: Any, value: Any, index: Any) -> None:
-    """Writes down an access outside of a pointer's elements, and leaves the function."""
+    """Emits the check of an access: outside of the pointer's elements, it is recorded and the function returns."""
     pointer = cgutils.create_struct_proxy(kind)(context, builder, value)
     inside = builder.icmp_unsigned("<", index, pointer.size)
     unknown = builder.icmp_signed("==", pointer.size, _WORD(NO_BOUND))
@@ -76,7 +76,7 @@ def check(context: Any, builder: Any, kind: Any, value: Any, index: Any) -> None
 
 
 def check_tiles(context: Any, builder: Any, special: Special, kinds: Any, args: Any) -> None:
-    """Looks at all that a function of tiles reads and writes, and leaves the function if some of it is outside."""
+    """Emits the check of all accesses of a tile function: if one is outside, the function returns."""
     from fastgrad.kernels.codegen.frontend import frontend
     from fastgrad.kernels.codegen.intrinsics import cpu
 

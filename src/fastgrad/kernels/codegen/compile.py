@@ -1,6 +1,6 @@
 """From a kernel's Python function to object code. Importing this module imports Numba, so only a cache miss does.
 
-A body becomes LLVM IR by Numba (`frontend`). LLVM optimises each kernel once, together with its wrapper.
+Numba makes LLVM IR of a body (`frontend`). LLVM optimises each kernel once, together with its wrapper.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fastgrad.kernels.codegen.wrapper import (
     wrapper_ir,
 )
 
-# What a body may call: functions of the C library that neither allocate nor fail.
+# The functions of the C library that a body may call: they neither allocate nor fail.
 _LIBM = [
     "acos",
     "acosh",
@@ -73,14 +73,15 @@ ALLOWED_SYMBOLS |= {name + suffix for name in _LIBM for suffix in ("", "f")}
 
 
 def compile_kernel(source: KernelSource, symbol: str) -> tuple[bytes, list[str]]:
-    """Object code that defines `symbol` as a METH_FASTCALL function, and the symbols it leaves undefined.
+    """Returns object code that defines `symbol` as a METH_FASTCALL function, and the symbols it leaves undefined.
 
     Args:
-        source: what is compiled.
+        source: the kernel's source.
         symbol: the name to define.
 
     Raises:
-        RuntimeError: if the body has what a kernel's body must not have, may raise or calls something that a kernel must not call.
+        RuntimeError: the body has constructs that a kernel's body must not have, may raise, or calls a forbidden
+        function.
     """
     module = optimised_module(source, symbol)
     code = _target_machine().emit_object(module)
@@ -99,7 +100,7 @@ def compile_kernel(source: KernelSource, symbol: str) -> tuple[bytes, list[str]]
 
 
 def optimised_module(source: KernelSource, symbol: str) -> Any:
-    """The optimised LLVM module of which `compile_kernel` makes object code, for the same arguments."""
+    """Returns the optimised LLVM module from which `compile_kernel` makes object code, for the same arguments."""
     initialize_llvm()
     arguments = [parameter_type(parameter, source.variables) for parameter in source.signature.parameters]
     result = "int64" if source.signature.returns_status else "none"
@@ -119,12 +120,12 @@ def optimised_module(source: KernelSource, symbol: str) -> Any:
 
 
 def assembly(module: Any) -> str:
-    """The assembly of an optimised module."""
+    """Returns the assembly of an optimised module."""
     return str(_target_machine().emit_assembly(module))
 
 
 def parameter_type(parameter: Parameter, variables: Mapping[str, str]) -> Type:
-    """The type that a parameter has in the body."""
+    """Returns the type of a parameter in the body."""
     if parameter.kind in ARRAY_KINDS + LIST_KINDS:
         element = variables.get(str(parameter.element), str(parameter.element))
         return ("**" if parameter.kind in LIST_KINDS else "*") + ("uint8" if element == "bool" else element)
@@ -134,7 +135,7 @@ def parameter_type(parameter: Parameter, variables: Mapping[str, str]) -> Type:
 
 
 def type_names(variables: Mapping[str, str]) -> dict[str, Type]:
-    """The names that stand for types in a body: its type variables, and integers as wide as they are."""
+    """Returns the names of types in a body: its type variables, and integers of the same widths."""
     types = dict(variables)
     for name, element in variables.items():
         types[name + "_bits"] = "int32" if element in ("float32", "int32") else "int64"
@@ -156,12 +157,12 @@ def _target_machine() -> Any:
 
 
 def _optimise(module: Any, symbol: str, inline: bool) -> None:
-    """Make everything but the entries private and run LLVM's -O3 pipeline once.
+    """Makes everything but the entries private and runs LLVM's -O3 pipeline once.
 
     Args:
-        module: the kernel's.
+        module: the kernel's module.
         symbol: the kernel's name.
-        inline: whether vectors may have brought in calls (see `library_calls`), which are then inlined, too.
+        inline: whether vectorisation may have added calls (see `library_calls`), which are then inlined, too.
     """
     machine = _target_machine()
     kept = symbol, step_symbol(symbol)

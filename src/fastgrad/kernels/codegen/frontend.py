@@ -1,7 +1,7 @@
 """Numba as the compiler of kernels' bodies: from a Python function over pointers and numbers to LLVM IR.
 
-A body's globals become what Numba knows on the machine it is compiled for. A scalar function is compiled for its argument types once a
-machine: its IR goes to the disk cache. `numba_target` has the target that all this is compiled with.
+A body's globals become objects that Numba knows on the target machine. A scalar function is compiled once a machine for
+its argument types: its IR goes to the disk cache. `numba_target` has the Numba target.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from fastgrad.kernels.codegen.numba_target import SYMBOL, KernelPipeline, Scalar
 types: Any = numba_types  # Numba adds names to this module when it is imported
 
 Type = str
-"""A type of a parameter: a NumPy dtype's name, with a star for a pointer to it, two for a pointer to pointers; or `none`."""
+"""The type of a parameter: a NumPy dtype's name, `none`, or a name after `*` (pointer) or `**` (pointer to
+pointers)."""
 
 
 class CompileError(RuntimeError):
-    """Numba refuses a function; the message has its reason, and the line of the function."""
+    """Numba refuses a function; the message has Numba's reason, and the line of the function."""
 
 
 class Body(NamedTuple):
@@ -40,15 +41,15 @@ class Body(NamedTuple):
 
 
 class Machine(NamedTuple):
-    """What bodies are compiled for.
+    """The machine that bodies are compiled for.
 
     Attributes:
         name: for messages.
-        intrinsics: for each `Special`, and for each scalar function that has another meaning on this machine, what takes its place:
-            an `@intrinsic`, or a scalar function.
+        intrinsics: the replacement of each `Special`, and of each scalar function that has another implementation on
+            this machine: an `@intrinsic`, or a scalar function.
         pointer: the Numba type of a pointer to elements of a Numba type.
         leaves: whether functions return a status, so that an access outside of an array ends the kernel.
-        inlines: whether LLVM puts the body into its caller.
+        inlines: whether LLVM inlines the body into its caller.
         keeps: whether the IR of scalar functions goes to the disk cache.
     """
 
@@ -61,7 +62,7 @@ class Machine(NamedTuple):
 
 
 class _Outcome(NamedTuple):
-    """A compiled function: its types, how it is declared, and its IR."""
+    """A compiled function: its types, its declaration, and its IR."""
 
     signature: Any
     fndesc: Any
@@ -80,7 +81,7 @@ class Frontend:
         self._functions: dict[Any, ScalarFunction] = {}
 
     def compile(self, function: FunctionType, arguments: tuple, result: Any) -> _Outcome:
-        """A compiled function, whose globals are those of `bound`."""
+        """Compiles a function whose globals are those of `bound`."""
         flags = compiler.Flags()
         flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
         flags.error_model = "numpy"
@@ -105,12 +106,12 @@ class Frontend:
         return _Outcome(outcome.signature, outcome.fndesc, library)
 
     def bound(self, function: FunctionType, variables: Mapping[str, Type], symbol: str = "") -> FunctionType:
-        """A copy of a function whose globals are the types of its type variables, and what Numba can compile.
+        """Returns a copy of a function whose globals are its type variables' types, and objects that Numba can compile.
 
         Args:
             function: any function.
             variables: the dtypes of its type variables.
-            symbol: what the copy is named; as the function if empty.
+            symbol: the name of the copy; the function's name if empty.
         """
         scope = {name: value for name, value in function.__globals__.items() if name.startswith("__")}
         for name in function.__code__.co_names:
@@ -124,7 +125,7 @@ class Frontend:
         return copied
 
     def _compilable(self, value: Any, variables: Mapping[str, Type]) -> Any:
-        """The value of a global of a body while Numba compiles it."""
+        """Returns the value of a body's global for Numba's compilation."""
         if isinstance(value, type) and issubclass(value, np.generic):
             return self.type_of(np.dtype(value).name)
         given = self.machine.intrinsics.get(value, value) if value.__hash__ is not None else value
@@ -133,26 +134,26 @@ class Frontend:
         return self.scalar_function(given, variables) if _is_callable(given) else given
 
     def scalar_function(self, function: Any, variables: Mapping[str, Type]) -> ScalarFunction:
-        """A scalar function, or a choice by dtype, for the dtypes of a kernel's type variables."""
+        """Returns a scalar function, or a choice by dtype, for the dtypes of a kernel's type variables."""
         used = tuple([(name, kind) for name, kind in variables.items() if name in names_used(function)])
         if (function, used) not in self._functions:
             self._functions[function, used] = ScalarFunction(self, function, dict(used))
         return self._functions[function, used]
 
     def type_of(self, kind: Type) -> Any:
-        """The Numba type of a type's name."""
+        """Returns the Numba type of a type's name."""
         if kind[0] == "*":
             return self.machine.pointer(self.type_of(kind[1:]))
         return types.uint8 if kind == "bool" else getattr(types, kind)
 
 
 class ScalarFunction:
-    """A function of numbers and pointers as Numba sees it in the globals of a body: compiled when a call of it is typed.
+    """A function of numbers and pointers as Numba sees it in a body's globals; typing a call of it compiles it.
 
     Args:
-        frontend: what compiles it.
+        frontend: the frontend that compiles it.
         function: a function, or a choice by the dtype of the first argument.
-        variables: the dtypes of the type variables it uses.
+        variables: the dtypes of the type variables that it uses.
     """
 
     is_compiling = False  # Numba reads this, to find recursion
@@ -175,7 +176,7 @@ class ScalarFunction:
         return types.Dispatcher(self)
 
     def compiled(self, arguments: tuple) -> Any:
-        """Numba's result for these argument types.
+        """Returns Numba's result for these argument types.
 
         Raises:
             CompileError: the function calls itself.
@@ -198,7 +199,7 @@ class ScalarFunction:
         return self._compiled[arguments]
 
     def _outcome(self, function: FunctionType, arguments: tuple) -> _Outcome:
-        """A function for some argument types, compiled now or before."""
+        """Compiles the function for some argument types, or loads it from the disk cache."""
         content = self._content(function, arguments) if self._frontend.machine.keeps else None
         if content is None:
             return self._frontend.compile(self._frontend.bound(function, self._variables), arguments, None)
@@ -213,7 +214,7 @@ class ScalarFunction:
         return outcome
 
     def _content(self, function: FunctionType, arguments: tuple) -> str | None:
-        """All that the function's IR depends on; None if it is short, or depends on objects of this process."""
+        """Returns all that the function's IR depends on; None if it is short, or depends on objects of this process."""
         if bytecode_size(function) < KEPT_BYTES:
             return None
         try:
@@ -223,7 +224,7 @@ class ScalarFunction:
         return f"function {function.__name__}{arguments}\ntypes {self._variables}\nbody {body}"
 
     def _restored(self, entry: cache.Entry, symbol: str, arguments: tuple) -> _Outcome:
-        """What `_outcome` gave in another process."""
+        """Returns a function that `_outcome` compiled in another process."""
         target = self._frontend.target
         library = target.codegen().create_library(symbol)
         library.add_bitcode(entry.code)
@@ -236,17 +237,17 @@ class ScalarFunction:
         return _Outcome(typing_signature(result, *arguments), declared, library)
 
     def get_call_template(self, args: Any, kws: Any) -> tuple:
-        """Numba's typing rule for a call with arguments of these types."""
+        """Returns Numba's typing rule for a call with arguments of these types."""
         signature = self.compiled(tuple(args)).signature
         return make_concrete_template(self.__name__, self.__name__, [signature]), None, args, kws
 
     def get_overload(self, arguments: Any) -> object:
-        """Numba's key of the function compiled for these types."""
+        """Returns Numba's key of the function compiled for these types."""
         return self._overload(tuple(arguments))[0]
 
 
 def _text_of(kind: Any) -> str | None:
-    """The name of a type of numbers, or of a tuple of them; None for others."""
+    """Returns the name of a type of numbers, or of a tuple of them; None for other types."""
     if isinstance(kind, types.BaseTuple):
         parts = [_text_of(part) for part in kind]
         return None if None in parts else f"({';'.join(map(str, parts))})"
@@ -255,7 +256,7 @@ def _text_of(kind: Any) -> str | None:
 
 
 def _type_of(text: str) -> Any:
-    """The type that `_text_of` named."""
+    """Returns the type that `_text_of` named."""
     if not text.startswith("("):
         return getattr(types, "boolean" if text == "bool" else text)
     parts, depth, start = [], 0, 1
@@ -268,7 +269,7 @@ def _type_of(text: str) -> Any:
 
 
 def _place(function: FunctionType) -> str:
-    """A function's name, file and line."""
+    """Returns a function's name, file and line."""
     code = function.__code__
     return f"{code.co_name} ({code.co_filename}:{code.co_firstlineno})"
 
@@ -278,23 +279,24 @@ def _is_callable(value: Any) -> bool:
 
 
 KEPT_BYTES = 600
-"""The bytecode from which on the IR of a function, with all it calls, is kept on disk: it takes 2 ms to keep, and 8 ms to make."""
+"""The least bytecode of a function, with all it calls, whose IR is cached on disk: storing takes 2 ms, compiling 8
+ms."""
 
 
 @functools.cache
 def names_used(function: Any) -> frozenset[str]:
-    """The names of globals that a scalar function, or a function that it calls, reads."""
+    """Returns the names of globals that a scalar function, or a function that it calls, reads."""
     return frozenset().union(*[called.__code__.co_names for called in _called(function)])
 
 
 def bytecode_size(function: Any) -> int:
-    """The bytes of bytecode of a scalar function and of all functions that it calls."""
+    """Returns the bytes of bytecode of a scalar function and of all functions that it calls."""
     return sum(len(called.__code__.co_code) for called in _called(function))
 
 
 @functools.cache
 def _called(function: Any) -> frozenset[FunctionType]:
-    """A scalar function, and all functions that it calls."""
+    """Returns a scalar function, and all functions that it calls."""
     seen: set[FunctionType] = set()
     waiting = [function]
     while waiting:
@@ -310,7 +312,7 @@ def _called(function: Any) -> frozenset[FunctionType]:
 
 @functools.cache
 def frontend(machine: Callable[[], Machine]) -> Frontend:
-    """Numba's contexts for a machine."""
+    """Returns Numba's contexts for a machine."""
     return Frontend(machine())
 
 
@@ -324,19 +326,19 @@ def lowered(
     in_place: Sequence[tuple[int, int]],
     machine: Callable[[], Machine],
 ) -> Body:
-    """A body as the function `@.body`.
+    """Compiles a body to the function `@.body`.
 
     Args:
         function: the body.
         arguments: the types of its parameters.
         result: the type of its result: `int64` or `none`.
-        variables: the type for each name that stands for one.
-        noalias: whether no two arrays overlap, but for those of `in_place`.
+        variables: the type of each type variable.
+        noalias: whether no two arrays overlap, except those of `in_place`.
         in_place: pairs of parameters that are the same array: the function gets the address of the second one for both.
-        machine: what it is compiled for.
+        machine: the target machine.
 
     Raises:
-        CompileError: Numba refuses it.
+        CompileError: Numba refuses the body.
     """
     numba = frontend(machine)
     kinds = tuple([numba.type_of(kind) for kind in arguments])
@@ -345,9 +347,10 @@ def lowered(
 
 
 def _entry(frontend: Frontend, outcome: Any, result: Type, noalias: bool, in_place: Mapping[int, int]) -> str:
-    """LLVM IR of `@.body`, which calls the compiled function.
+    """Returns the LLVM IR of `@.body`, which calls the compiled function.
 
-    `noalias` would be false for two parameters that are one array: LLVM might then read an element after it was written.
+    Parameters that are one array get one pointer: `noalias` would be false for two, so LLVM might read an element after
+    its write.
     """
     name = outcome.fndesc.llvm_func_name
     kind = frontend.target.call_conv.get_function_type(outcome.fndesc.restype, outcome.fndesc.argtypes)

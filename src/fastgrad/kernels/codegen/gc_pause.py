@@ -1,4 +1,4 @@
-"""Python's search for garbage in cycles, put off while many objects are made that stay."""
+"""Pauses Python's garbage collection while many long-lived objects are created."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def collecting_later() -> Iterator[None]:
-    """Keeps Python from looking for garbage meanwhile.
+    """Disables garbage collection in this context.
 
-    Compilers and imports make many objects that stay, so that looking finds nothing; it takes a sixth of the time of the first
-    and a quarter of that of the others.
+    Compilers and imports create many long-lived objects, so a collection would free nothing. It takes a sixth of the
+    time of the first compilation, and a quarter of the time of the others.
     """
     collects = gc.isenabled()
     gc.disable()
@@ -25,9 +25,9 @@ def collecting_later() -> Iterator[None]:
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """As ``collecting_later``, for what stays for good: the next search for young garbage passes it over, too."""
+    """Disables garbage collection here; later collections of young objects skip the objects created here, too."""
     with collecting_later():
         yield
-        if not gc.get_freeze_count():  # else somebody has frozen what there was, and it is not ours to thaw
+        if not gc.get_freeze_count():  # else the application has frozen objects, which must stay frozen
             gc.freeze()
-            gc.unfreeze()  # all that there is is of the oldest generation now
+            gc.unfreeze()  # all objects are in the oldest generation now

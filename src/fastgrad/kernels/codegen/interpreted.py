@@ -1,7 +1,7 @@
-"""What the names of `body` mean in plain Python: the table `MEANINGS`.
+"""The names of `body` in plain Python: the table `MEANINGS`.
 
-With them a scalar function can be called from Python, and a kernel can run there; see `interpreted_kernel`. Numbers are those of
-`interpreted_numbers`, pointers those of `interpreted_pointers`. Results have the bits of compiled kernels.
+With them, Python can call a scalar function, and a kernel can run as plain Python; see `interpreted_kernel`. Numbers
+are those of `interpreted_numbers`, pointers those of `interpreted_pointers`. Results have the bits of compiled kernels.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def scale_by_power_of_two(x: Any, k: Any) -> Any:
 
 
 def float_bits(x: Any) -> Any:
-    """The bits of a float as an integer of its size."""
+    """Returns the bits of a float as an integer of its size."""
     return Integer(int(x.view(np.int32)), "int32") if is_float32(x) else np.float64(x).view(np.int64)
 
 
 def from_bits(bits: Any) -> Any:
-    """The float of an integer's bits."""
+    """Returns the float with the bits of an integer."""
     if type(bits) is Integer or type(bits) is np.int32:
         return np.int32(wrapped(int(bits), "int32")).view(np.float32)
     return np.int64(bits).view(np.float64)
@@ -66,50 +66,50 @@ def _library_call(special: body.LibraryCall) -> Callable[..., Any]:
 
 
 def local_array(element: Any, length: Any) -> Any:
-    """New memory; what it holds is arbitrary."""
+    """Returns new memory with arbitrary contents."""
     kind = number_type(element)
     return pointer_to(np.empty(int(length), kind.dtype), f"local_array of {kind}")
 
 
 def panel_array(element: Any, rows: Any) -> Any:
-    """The same of so many rows of a panel."""
+    """Returns new memory for rows of a panel."""
     return local_array(element, int(rows) * int(panel_columns(element)))
 
 
 def pointer(element: Any, address: Any) -> Any:
-    """The memory at an address."""
+    """Returns the memory at an address."""
     return AddressPointer(number_type(element), address)
 
 
 def address_of(array: Any) -> Any:
-    """Where the first element lies."""
+    """Returns the address of the first element."""
     return np.int64(array.address)
 
 
 def prefetch(array: Any, index: Any) -> None:
-    """Nothing: Python has no caches to fill."""
+    """Does nothing: Python has no caches to fill."""
 
 
 # ---- the machine -------------------------------------------------------------------------------------------------
 
 
 def vector_lanes(element: Any) -> Any:
-    """How many elements a vector has."""
+    """Returns how many elements a vector has."""
     return np.int64(host_isa().vector_bytes // number_type(element).dtype.itemsize)
 
 
 def panel_columns(element: Any) -> Any:
-    """How many columns of a product are computed at a time."""
+    """Returns how many columns of a product are computed at a time."""
     return np.int64(host_isa().panel_bytes // number_type(element).dtype.itemsize)
 
 
 def masked_loads(element: Any) -> Any:
-    """Whether loads of the first lanes of a vector are quick."""
+    """Returns whether loads of the first lanes of a vector are quick."""
     return np.int64(host_isa().masks)
 
 
 def cycle_counter() -> Any:
-    """The time in nanoseconds."""
+    """Returns the time in nanoseconds."""
     return np.int64(time.perf_counter_ns())
 
 
@@ -124,7 +124,7 @@ _atomic = threading.Lock()
 
 
 def atomic_load(words: Any, i: Any) -> Any:
-    """The word i."""
+    """Returns the word i."""
     return words[i]
 
 
@@ -134,7 +134,7 @@ def atomic_store(words: Any, i: Any, value: Any) -> None:
 
 
 def atomic_add(words: Any, i: Any, value: Any) -> Any:
-    """Adds to the word i; returns what it was."""
+    """Adds to the word i; returns its old value."""
     with _atomic:
         before = words[i]
         words[i] = before + _WORD(value)
@@ -142,7 +142,7 @@ def atomic_add(words: Any, i: Any, value: Any) -> Any:
 
 
 def atomic_min(words: Any, i: Any, value: Any) -> Any:
-    """Makes the word i the smaller of the two; returns what it was."""
+    """Sets the word i to the smaller of the two; returns its old value."""
     with _atomic:
         before = words[i]
         words[i] = min(before, _WORD(value))
@@ -153,7 +153,7 @@ def atomic_min(words: Any, i: Any, value: Any) -> Any:
 
 
 class Steps:
-    """The kernels that run as plain Python, by the numbers that programs have in the place of addresses."""
+    """The kernels that run as plain Python, by the numbers that replace addresses in programs."""
 
     def __init__(self) -> None:
         self._steps: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -161,17 +161,17 @@ class Steps:
         self._count = 0
 
     def add(self, kernel: Any) -> int:
-        """The number of a kernel, an object with a method `step`, as long as somebody holds it."""
+        """Returns the number of a kernel, an object with a method `step`; the entry lives as long as the kernel."""
         with self._lock:
             self._count += 1
             self._steps[self._count] = kernel
             return self._count
 
     def call(self, number: Any, words: Any, first: Any, last: Any) -> Any:
-        """What the step with these words answers.
+        """Runs the step of this number; returns its answer.
 
         Raises:
-            RuntimeError: if no kernel has this number.
+            RuntimeError: no kernel has this number.
         """
         kernel = self._steps.get(int(number))
         if kernel is None:
@@ -183,7 +183,7 @@ STEPS = Steps()
 
 
 def call_real(address: Any, *numbers: Any) -> Any:
-    """What a C function of float64 numbers and a last int gives."""
+    """Calls a C function of float64 numbers and a last int; returns its result."""
     kinds = [ctypes.c_double] * len(numbers)
     function = ctypes.CFUNCTYPE(ctypes.c_double, *kinds, ctypes.c_int)(int(address))
     return np.float64(function(*map(float, numbers), 0))
@@ -228,7 +228,7 @@ def multiply_windows(
     a: Any, a_at: Any, b: Any, b_at: Any, c: Any, c_at: Any, accumulate: Any, places: Any, terms_at: Any, depth: Any,
     rows_at: Any, rows: Any, columns: Any, *, by_lane: bool = False,
 ) -> None:  # fmt: skip
-    """c = a b, or c += a b, with places from a table."""
+    """c = a b, or c += a b, with offsets from a table."""
     size = c.kind.dtype.itemsize
     a_at, b_at, c_at = int(a_at), int(b_at), int(c_at)
 
@@ -246,7 +246,7 @@ def multiply_windows(
 
 
 multiply_lanes = functools.partial(multiply_windows, by_lane=True)
-"""The same where an element of a is a row."""
+"""`multiply_windows` where a row takes the place of an element of a."""
 
 
 def _halves(array: Any, place: int) -> tuple[Any, Any]:
@@ -275,7 +275,7 @@ def multiply_pairs(
 
 
 def _filled_up(columns: Any, element: Any) -> int:
-    """The columns of so many vectors as hold these."""
+    """Returns `columns` rounded up to whole vectors."""
     lanes = int(vector_lanes(element))
     return -(-int(columns) // lanes) * lanes
 
@@ -283,7 +283,7 @@ def _filled_up(columns: Any, element: Any) -> int:
 def pack_panel(
     b: Any, b_at: Any, b_k: Any, b_column: Any, target: Any, target_row: Any, depth: Any, columns: Any
 ) -> None:
-    """Copies a panel of b to rows that are filled up with zeros."""
+    """Copies a panel of b to rows that are padded with zeros."""
     b_at, b_k, b_column, target_row = map(int, (b_at, b_k, b_column, target_row))
     for k in range(depth):
         for column in range(_filled_up(columns, target.kind)):
@@ -292,7 +292,7 @@ def pack_panel(
 
 
 def pack_pairs(b: Any, b_at: Any, b_column: Any, target: Any, target_row: Any, depth: Any, columns: Any) -> None:
-    """The same of a matrix of bfloat16 numbers, to rows of pairs."""
+    """Copies a panel of a matrix of bfloat16 numbers to rows of pairs that are padded with zeros."""
     b_at, b_column, target_row = map(int, (b_at, b_column, target_row))
     for k in range(depth):
         for column in range(_filled_up(columns, target.kind)):
@@ -346,4 +346,4 @@ MEANINGS: dict[body.Special, Callable[..., Any]] = {
     body.yield_processor: wait,
     **{call: _library_call(call) for call in (body.library_cos, body.library_fmod, body.library_sin, body.library_tan)},
 }
-"""For each name of `body` a function that does in Python what the name means in a compiled kernel."""
+"""For each name of `body`, a Python function with the name's meaning in a compiled kernel."""

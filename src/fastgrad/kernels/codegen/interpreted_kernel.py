@@ -1,7 +1,8 @@
-"""Kernels that run as plain Python, under `NUMBA_DISABLE_JIT=1`: one can print in them, and stop in them with a debugger.
+"""Kernels that run as plain Python, under `NUMBA_DISABLE_JIT=1`: one can print in them and debug them.
 
-A body runs as a copy of its function, with the same bytecode and lines. What differs is what its names and literals stand for: numbers with the
-types that Numba gives them, `NumberType`s, the meanings of `body`'s names, and copies of the scalar functions that it calls.
+A body runs as a copy of its function, with the same bytecode and lines, but with other objects for its names and
+literals. These are numbers with Numba's types, `NumberType`s, the Python implementations of `body`'s names, and copies
+of the scalar functions that it calls.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE, P
 from fastgrad.kernels.codegen.wrapper import TUPLE_ITEMS_AT
 
 _INT64 = NUMBER_TYPES["int64"]
-_SMALL_INTEGER = dis.opmap.get("LOAD_SMALL_INT")  # from Python 3.14 on: an integer that is no constant of the code
+_SMALL_INTEGER = dis.opmap.get(
+    "LOAD_SMALL_INT"
+)  # from Python 3.14 on: an integer in the instruction, not in the code's constants
 _CONSTANT = dis.opmap["LOAD_CONST"]
 
 
@@ -32,7 +35,7 @@ _kernels: weakref.WeakValueDictionary[str, PythonKernel] = weakref.WeakValueDict
 
 
 def functions() -> dict[str, Any]:
-    """The functions of all kernels that have been used, by name and dtypes: a debugger can break at them."""
+    """Returns the functions of all kernels that have been used, by name and dtypes, for breakpoints of a debugger."""
     return {name: kernel.function for name, kernel in _kernels.items()}
 
 
@@ -40,7 +43,7 @@ class PythonKernel:
     """A kernel for given dtypes that is called like its native function, and runs as plain Python.
 
     Args:
-        conversion: what converts arguments, as it does for native functions.
+        conversion: the converter of arguments, as for native functions.
         function: the body.
         signature: its parameters.
         variables: the dtype name of each type variable.
@@ -62,14 +65,14 @@ class PythonKernel:
         return f"<kernel {self._title} as plain Python>"
 
     def __call__(self, *args: Any) -> int | None:
-        """Converts the arguments and runs the body; its answer, if it has one."""
+        """Converts the arguments and runs the body; returns its answer, if it has one."""
         values = dict(zip([p.name for p in self._signature.passed], self.__self__.converted(args), strict=True))
         arguments = [self._argument(p, values) for p in self._signature.parameters]
         with np.errstate(all="ignore"):
             return self._answer(self.function(*arguments))
 
     def step(self, address: int, first: Any, last: Any) -> int:
-        """Runs the kernel with the words at an address; what that answers is said with `wrapper.step_ir`."""
+        """Runs the kernel with the words at an address; returns the answer of a step (see `wrapper.step_ir`)."""
         words = AddressPointer(_INT64, address)
         shares = dict(zip(SHARE, (first, last), strict=True))
         place, arguments = 0, []
@@ -119,7 +122,7 @@ def _argument_of_word(parameter: Parameter, element: Any, word: Any, sizes: list
 
 
 def python_function(function: Any, variables: Mapping[str, str]) -> Any:
-    """A copy of a body or a scalar function in which numbers and names mean what they mean to Numba.
+    """Returns a copy of a body or a scalar function in which numbers and names have Numba's meaning.
 
     Args:
         function: the function.
@@ -143,13 +146,13 @@ def _copy(function: Any, types_of_names: Mapping[str, NumberType], copies: dict[
 
 
 def _meaning(value: Any, types_of_names: Mapping[str, NumberType], copies: dict[Any, Any]) -> Any:
-    """What stands for a global of a body."""
+    """Returns the replacement of a body's global."""
     if isinstance(value, Special):
         return MEANINGS.get(value, value)
     if isinstance(value, ByDtype):
         choices = {name: _copy(choice, types_of_names, copies) for name, choice in value.choices.items()}
         return lambda *args: choices[_dtype_name(args[0])](*args)
-    value = getattr(value, "py_func", value)  # of a function that Numba has compiled
+    value = getattr(value, "py_func", value)  # the Python function, if Numba has compiled it
     if isinstance(value, types.FunctionType):
         return _copy(value, types_of_names, copies)
     if isinstance(value, type) and issubclass(value, (np.number, np.bool_)):
@@ -166,7 +169,7 @@ def _range(*bounds: Any) -> Iterator[Any]:
 
 
 def _typed_code(code: types.CodeType) -> types.CodeType:
-    """The code with literal numbers that are NumPy's."""
+    """Returns the code with its literal numbers as NumPy scalars."""
     constants = [typed(constant) for constant in code.co_consts]
     units = bytearray(code.co_code)
     if _SMALL_INTEGER is not None:

@@ -1,8 +1,9 @@
-"""The numbers of a kernel's body that runs as plain Python, which mean what they mean to Numba.
+"""The numbers of a kernel's body that runs as plain Python, with the semantics of Numba.
 
-int64, float32 and float64 are NumPy's scalars: int64 wraps, float32 with float32 is float32, float32 with int64 is float64, an integer
-divided by 0 is 0. NumPy's other integers differ from Numba's: there a sum of two uint32 has 64 bits, and one of int64 and uint64 is
-an int64. So they are `Integer` objects. A type that a body uses as a cast is a `NumberType`, `math` is `MATH`.
+int64, float32 and float64 are NumPy's scalars: int64 wraps, float32 with float32 is float32, float32 with int64 is
+float64, an integer divided by 0 is 0. NumPy's other integers differ from Numba's: in Numba a sum of two uint32 has 64
+bits, and a sum of int64 and uint64 is an int64. So these are `Integer` objects. A type that a body uses as a cast is a
+`NumberType`; `math` is `MATH`.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ _MASK = (1 << 64) - 1
 
 
 def wrapped(value: int, kind: str) -> int:
-    """The integer of this type that has the same low bits."""
+    """Returns the integer of this type that has the same low bits."""
     width = _WIDTHS[kind]
     value &= (1 << width) - 1
     return value - (1 << width) if kind[0] == "i" and value >> (width - 1) else value
 
 
 def number(value: int, unsigned: bool) -> Any:
-    """An integer of 64 bits."""
+    """Returns an integer of 64 bits."""
     return Integer(value, "uint64") if unsigned else np.int64(wrapped(value, "int64"))
 
 
 class Integer:
-    """An integer of any type but int64.
+    """An integer of any type except int64.
 
     Args:
-        value: a number, of which the low bits are taken.
+        value: a number; its low bits are used.
         kind: the type's name.
     """
 
@@ -77,13 +78,13 @@ class Integer:
         return Integer(abs(self.value), self.kind)
 
     def beside(self, other: Any) -> Any:
-        """The float that this number becomes in an operation with another one."""
+        """Returns the float that this number becomes in an operation with `other`."""
         is_short = type(other) is np.float32 and self.kind in _EXACT_IN_FLOAT32
         return np.float32(self.value) if is_short else np.float64(self.value)
 
 
 def _whole(value: Any) -> tuple[int, bool]:
-    """The value of an integer, and whether its type is unsigned."""
+    """Returns the value of an integer, and whether its type is unsigned."""
     if type(value) is Integer:
         return value.value, value.kind[0] == "u"
     return operator.index(value) if type(value) is not np.bool_ else int(value), False
@@ -94,7 +95,7 @@ def _shifted(shift: Callable[[int, int], int]) -> Callable[[int, int], int]:
 
 
 def _of_reals(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-    """An operation and its reflection that give a number."""
+    """Returns an operation on numbers, and its reflection."""
 
     def forward(a: Integer, b: Any) -> Any:
         if isinstance(b, _REALS):
@@ -112,7 +113,7 @@ def _of_reals(function: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
 
 
 def _of_integers(function: Callable[[int, int], int], is_shift: bool = False) -> tuple[Any, Any]:
-    """The same of integers alone; the type of a shift is that of its left operand."""
+    """Returns an operation on integers alone, and its reflection; a shift has the type of its left operand."""
 
     def forward(a: Integer, b: Any) -> Any:
         y, unsigned = _whole(b)
@@ -126,7 +127,7 @@ def _of_integers(function: Callable[[int, int], int], is_shift: bool = False) ->
 
 
 def _divided(function: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
-    """A division that gives 0 for a divisor of 0."""
+    """Returns a division that gives 0 for a divisor of 0."""
 
     def divide(x: Any, y: Any) -> Any:
         return function(x, y) if y != 0 or isinstance(x, _REALS) else 0
@@ -169,10 +170,10 @@ for _name, _pair in {
 
 
 class NumberType:
-    """A type of numbers as a body has it: `float32(x)`, `T(0.5)`, `local_array(T, 16)`.
+    """A type of numbers in a body: `float32(x)`, `T(0.5)`, `local_array(T, 16)`.
 
     Attributes:
-        dtype: NumPy's.
+        dtype: NumPy's dtype.
         name: its name.
     """
 
@@ -214,7 +215,7 @@ NUMBER_TYPES = {name: NumberType(name) for name in ("int64", *_WIDTHS, "float32"
 
 
 def number_type(element: Any) -> NumberType:
-    """The type that a NumPy type, a dtype or its name stands for in a body; truth values are bytes there."""
+    """Returns the type in a body of a NumPy type, a dtype or its name; bools are bytes there."""
     if isinstance(element, NumberType):
         return element
     name = np.dtype(element).name
@@ -222,7 +223,7 @@ def number_type(element: Any) -> NumberType:
 
 
 def typed(value: Any) -> Any:
-    """A number that a body has literally or among its globals, or a tuple of them, with the type that Numba gives it."""
+    """Returns a literal or global number of a body, or a tuple of numbers, with the type that Numba gives it."""
     if type(value) is int:
         return np.int64(value) if -(1 << 63) <= value < 1 << 63 else Integer(value, "uint64")
     if type(value) is float:
@@ -235,7 +236,7 @@ def typed(value: Any) -> Any:
 
 @functools.cache
 def c_function(name: str, is_float32: bool, arguments: int) -> Callable[..., Any]:
-    """A function of the C library of so many numbers, which compiled kernels call, too: `expf` or `exp`.
+    """Returns a function of the C library of `arguments` numbers, `expf` or `exp`, as compiled kernels call it.
 
     Raises:
         AttributeError: the library has no function of this name.
@@ -253,7 +254,7 @@ def is_float32(value: Any) -> bool:
 
 
 class MathFunctions:
-    """Python's `math` as bodies have it: functions of float32 are computed in float32, none of them raises."""
+    """Python's `math` for bodies: functions of float32 are computed in float32, and none of them raises."""
 
     pi, e, tau = np.float64(math.pi), np.float64(math.e), np.float64(math.tau)
     inf, nan = np.float64(math.inf), np.float64(math.nan)

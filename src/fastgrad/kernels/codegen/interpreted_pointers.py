@@ -1,8 +1,8 @@
 """The pointers of a kernel's body that runs as plain Python: NumPy arrays with bounds, or plain addresses.
 
-An access outside of an array is an `IndexError` in the line of the body that makes it. How many elements there are is known of arrays
-that a kernel is called with, of local arrays, and of the arrays of a program's steps. Memory that a body knows by a number
-alone, such as Python's objects and the frames of programs, has no bounds.
+An access outside of an array raises `IndexError` in the line of the body. Bounds are known for the arguments of a
+kernel, local arrays, and the arrays of a program's steps. Memory whose address a body gets as a number has no bounds,
+such as Python's objects and the frames of programs.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class ArrayPointer:
     """A pointer to the elements of an array.
 
     Args:
-        array: contiguous.
-        name: what messages call it.
+        array: a contiguous array.
+        name: its name in messages.
     """
 
     __slots__ = ("array", "kind", "name")
@@ -52,7 +52,7 @@ class ArrayPointer:
 
     @property
     def address(self) -> int:
-        """Where the first element lies."""
+        """The address of the first element."""
         return int(self.array.__array_interface__["data"][0])
 
     def _refuse(self, index: Any) -> NoReturn:
@@ -60,7 +60,7 @@ class ArrayPointer:
 
 
 class IntegerPointer(ArrayPointer):
-    """The same to integers that NumPy's scalars do not stand for; see `Integer`."""
+    """A pointer to integers that NumPy's scalars do not represent; see `Integer`."""
 
     __slots__ = ()
 
@@ -76,17 +76,17 @@ class IntegerPointer(ArrayPointer):
 
 
 def pointer_to(array: np.ndarray, name: str) -> ArrayPointer:
-    """A pointer to the elements of a contiguous array; one of truth values has bytes."""
+    """Returns a pointer to the elements of a contiguous array; elements of a bool array are bytes."""
     is_plain = array.dtype in (np.float32, np.float64, np.int64)
     return (ArrayPointer if is_plain else IntegerPointer)(array, name)
 
 
 class AddressPointer:
-    """A pointer to elements at an address, of which nobody knows how many there are.
+    """A pointer to elements at an address, without bounds.
 
     Args:
         kind: the type of the elements.
-        address: of the first.
+        address: the address of the first element.
     """
 
     __slots__ = ("_c_type", "_size", "address", "kind")
@@ -113,8 +113,8 @@ class PointerTable:
     """A pointer to pointers: the arrays of a list.
 
     Args:
-        pointers: to each array.
-        name: what messages call it.
+        pointers: a pointer to each array.
+        name: its name in messages.
     """
 
     __slots__ = ("name", "pointers")
@@ -130,14 +130,14 @@ class PointerTable:
 
 
 class _Memory:
-    """Elements at an address, as NumPy takes them."""
+    """Elements at an address, with NumPy's array interface."""
 
     def __init__(self, address: int, dtype: np.dtype, count: int) -> None:
         self.__array_interface__ = {"data": (address, False), "typestr": dtype.str, "shape": (count,), "version": 3}
 
 
 def pointer_at(kind: NumberType, address: int, count: int, name: str) -> Any:
-    """A pointer to so many elements at an address; with a negative number nobody knows how many."""
+    """Returns a pointer to `count` elements at an address; a negative `count` means that there are no bounds."""
     if count < 0:
         return AddressPointer(kind, address)
     if count == 0:

@@ -1,4 +1,4 @@
-"""The names of `body` that only mean something in a body, as Numba's intrinsics for this CPU."""
+"""Numba intrinsics for this CPU for the names of `body` that have a meaning only in a body."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WORD, _FLAG, _REAL = ir.IntType(64), ir.IntType(32), ir.DoubleType()
 
 
 def _cast(context: Any, builder: Any, signature: Any, args: Any, kinds: Any) -> list[Any]:
-    """The arguments as values of other types."""
+    """Returns the arguments as values of other types."""
     return [
         context.cast(builder, value, given, kind)
         for value, given, kind in zip(args, signature.args, kinds, strict=True)
@@ -38,11 +38,12 @@ def _plain(kinds: Any) -> list[Any]:
 
 
 def define(special: body.Special, definition: Callable[..., Any], literal: bool = False) -> Any:
-    """An intrinsic for a special.
+    """Returns an intrinsic for a special.
 
     Args:
-        special: what it is for.
-        definition: gives Numba's signature and the function that writes a call, for the types of the arguments; None if there is none.
+        special: the special.
+        definition: for the types of the arguments, returns Numba's signature and the function that emits a call; None
+            if the types are not supported.
         literal: whether it needs the literal integers among the arguments.
     """
 
@@ -61,12 +62,12 @@ def define(special: body.Special, definition: Callable[..., Any], literal: bool 
 
 
 def address(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """The address that a pointer of a body holds."""
+    """Returns the address that a pointer of a body holds."""
     return value if isinstance(kind, types.CPointer) else builder.extract_value(value, 0)
 
 
 def is_pointer(kind: Any) -> bool:
-    """Whether a Numba type is that of a pointer."""
+    """True if a Numba type is a pointer type."""
     return hasattr(kind, "dtype") and not isinstance(kind, types.NumberClass)
 
 
@@ -104,7 +105,7 @@ def _arithmetic(special: body.Special) -> Callable[..., Any]:
 
 
 def _local_array(name: str, rows_of: Callable[[Any], int]) -> Callable[..., Any]:
-    """The definition of an array on the stack; `rows_of` gives the elements of a row for a type."""
+    """Returns the definition of an array on the stack; `rows_of` returns the elements of a row for a type."""
 
     def definition(element: Any, length: Any) -> Any:
         if not isinstance(length, types.IntegerLiteral):
@@ -125,7 +126,7 @@ def _local_array(name: str, rows_of: Callable[[Any], int]) -> Callable[..., Any]
 
 
 def host_pointer(kind: Any) -> Any:
-    """The type of a pointer to elements of a type in this process."""
+    """Returns the type of a pointer to elements of a type in this process."""
     if checks_bounds():
         from fastgrad.kernels.codegen.checked_pointers import CheckedPointer
 
@@ -134,7 +135,7 @@ def host_pointer(kind: Any) -> Any:
 
 
 def host_value(context: Any, builder: Any, pointer: Any, start: Any, count: int, name: str) -> Any:
-    """A pointer to `count` elements, or to an unknown number of them."""
+    """Returns a pointer to `count` elements, or to an unknown number of them."""
     if isinstance(pointer, types.CPointer):
         return start
     from fastgrad.kernels.codegen.checked_pointers import pointer_value
@@ -196,7 +197,7 @@ def _atomic(special: body.Special) -> Callable[..., Any]:
 
 
 def check_access(context: Any, builder: Any, kind: Any, pointer: Any, index: Any) -> None:
-    """Leaves the function if a checked pointer has no such element."""
+    """Emits the check of a checked pointer's access: the function returns if the element does not exist."""
     if not isinstance(kind, types.CPointer):
         from fastgrad.kernels.codegen.checked_pointers import check
 
@@ -316,9 +317,9 @@ INTRINSICS: dict[body.Special, Any] = {
     body.prefetch: define(body.prefetch, _prefetch),
     body.vector_lanes: define(body.vector_lanes, _machine_number(lambda size: host_isa().vector_bytes // size)),
 }
-"""For each special its intrinsic."""
+"""The intrinsic of each special."""
 
 
 def cpu() -> Machine:
-    """This process's CPU."""
+    """Returns the machine of this process's CPU."""
     return Machine("a CPU", INTRINSICS, host_pointer, leaves=checks_bounds(), keeps=True)

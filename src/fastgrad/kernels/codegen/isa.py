@@ -11,13 +11,13 @@ from fastgrad.kernels.codegen.native import Machine, target
 
 
 class Isa(NamedTuple):
-    """What of a machine kernels with vectors of their own depend on.
+    """The properties of a machine that kernels with explicit vectors depend on.
 
     Attributes:
         vector_bytes: the size of a vector register.
         heights: for a tile of 1, 2, ... vectors a row, the numbers of rows of its variants, greatest first.
         masks: whether loads and stores of the first lanes of a vector are single instructions.
-        fused: whether fused multiply-adds are.
+        fused: whether fused multiply-adds are single instructions.
         pairs: whether one instruction adds to each float32 two products of bfloat16 numbers.
     """
 
@@ -33,8 +33,8 @@ class Isa(NamedTuple):
         return self.vector_bytes * len(self.heights)
 
 
-# As many sums as hide the latency of their additions and leave registers for a row of B; 8 rows are whole tiles; and few
-# variants, which compile soon.
+# Enough sums to hide the latency of their additions, with registers left for a row of B; 8 rows are whole tiles; few
+# variants, for a short compilation.
 _WITH_32_REGISTERS = ((8, 4, 2, 1), (8, 2, 1), (8, 2, 1), (4, 2, 1))
 _WITH_16_REGISTERS = ((8, 4, 2, 1), (4, 2, 1))
 
@@ -47,17 +47,17 @@ LEVELS: dict[str, tuple[str, str]] = {
     "x86-64-v4": ("x86-64-v4", _V4),
     "x86-64-v3": ("x86-64-v3", _V3),
 }
-"""Levels of processors that wheels bring machine code for, the best first: LLVM's name, and the features it uses."""
+"""Levels of processors for which wheels have machine code, the best first: LLVM's name, and the features it uses."""
 
 
 def level_machine(level: str) -> Machine:
-    """A processor of a level, with this process's operating system."""
+    """Returns a processor of a level, with this process's operating system."""
     return Machine(target().triple, *LEVELS[level])
 
 
 @functools.cache
 def host_levels() -> tuple[str, ...]:
-    """The levels whose code this processor runs, the best first."""
+    """Returns the levels whose code this processor runs, the best first."""
     machine = target()
     if not machine.triple.startswith("x86_64"):
         return ()
@@ -67,17 +67,17 @@ def host_levels() -> tuple[str, ...]:
 
 @functools.cache
 def host_isa() -> Isa:
-    """The vectors of the machine that kernels are compiled for; short ones where they run as plain Python."""
+    """Returns the vectors of the machine that kernels are compiled for; short ones if they run as plain Python."""
     if jit_is_disabled():
         return Isa(4 * int(_chosen_lanes() or 4), _WITH_16_REGISTERS, masks=True, fused=True, pairs=False)
     return isa_of(target())
 
 
 def isa_of(machine: Machine) -> Isa:
-    """The vectors of a machine.
+    """Returns the vectors of a machine.
 
-    `FASTGRAD_LANES` chooses other vectors, by their number of float32 lanes: 4, 8 or 16. With `FASTGRAD_BFLOAT16=0` it
-    is as if the processor did not multiply bfloat16 numbers.
+    `FASTGRAD_LANES` chooses other vectors, by their number of float32 lanes: 4, 8 or 16. `FASTGRAD_BFLOAT16=0` disables
+    the instruction that multiplies bfloat16 numbers.
     """
     features = machine.features.split(",")
     widest = 64 if "+avx512f" in features else 32 if "+avx2" in features else 16
@@ -94,10 +94,10 @@ def isa_of(machine: Machine) -> Isa:
 
 
 def features_for_loops() -> str:
-    """The features that loops are compiled with: the machine's, and of which size LLVM makes their vectors.
+    """Returns the features that loops are compiled with: the machine's, and the preferred size of LLVM's vectors.
 
-    Without a choice these are as wide as those of tiles: LLVM would halve them on Intel's processors, which once lowered
-    their clock for wide ones. What the machine lacks LLVM makes of smaller vectors.
+    Without `FASTGRAD_LANES`, the vectors are as wide as those of tiles. LLVM would halve them on Intel's processors,
+    which once lowered their clock for wide vectors. LLVM splits vectors that the machine lacks into smaller ones.
     """
     machine, chosen = target(), _chosen_lanes()
     features = machine.features.split(",")

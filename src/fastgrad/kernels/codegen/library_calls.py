@@ -1,8 +1,8 @@
-"""Rare calls of the C library from loops that stay vectors.
+"""Rare calls of the C library from vectorised loops.
 
-A loop with a call in one of its branches is not vectorised, unless the called function has forms for vectors. Those
-written here look whether any lane is concerned at all, and only then call the library for each. LLVM finds them by
-the attribute that OpenMP's `declare simd` makes, too (LLVM: "vector-function-abi-variant").
+LLVM does not vectorise a loop with a call in one of its branches, unless the called function has vector variants. The
+variants here test whether any lane needs the call, and only then call the library for each such lane. LLVM finds them
+by the attribute that OpenMP's `declare simd` makes, too (LLVM: "vector-function-abi-variant").
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Iterable
 
 PREFIX = "fastgrad_library_"
 _TYPES = {"float": ("f", (4, 8, 16)), "double": ("", (2, 4, 8))}
-_TWO = frozenset(["fmod"])  # functions of two numbers; the others are of one
+_TWO = frozenset(["fmod"])  # functions of two numbers; the others take one
 _PURE = "memory(none) nounwind willreturn"
 _LOOP = "noinline cold minsize optsize nounwind willreturn"
 _TEST = f"alwaysinline {_PURE}"
 
 
 def symbol_of(function: str, element: str) -> str:
-    """The name of the function that kernels call for a function of the C library, of `float` or `double`."""
+    """Returns the symbol that kernels call for a function of the C library, of `float` or `double`."""
     return f"{PREFIX}{function}_{element}"
 
 
 def definitions(symbols: Iterable[str]) -> str:
-    """LLVM IR that defines functions named by `symbol_of`, with their forms for vectors."""
+    """Returns LLVM IR that defines functions named by `symbol_of`, with their vector variants."""
     parts, kept = [], []
     for symbol in symbols:
         function, element = symbol[len(PREFIX) :].split("_")
@@ -72,7 +72,7 @@ out:
 
 
 def _vector_form(symbol: str, element: str, names: list[str], lanes: int) -> str:
-    """The form for `lanes` elements under a mask: a test that loops take in, and a call, which they do not."""
+    """Returns the masked variant for `lanes` elements: a test that is inlined into loops, and a call that is not."""
     vector, mask = f"<{lanes} x {element}>", f"<{lanes} x i1>"
     slots = "".join(f"  %{name}_s = alloca {vector}\n" for name in names)
     stores = "".join(f"  store {vector} %{name}, ptr %{name}_s\n" for name in names)

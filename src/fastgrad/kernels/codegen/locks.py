@@ -1,4 +1,4 @@
-"""Locks that a forked child finds free: it has none of the threads that would release them."""
+"""Locks that are free in a forked child, which has none of the threads that would release them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import weakref
 from typing import Any
 
 _PATIENCE = 10.0
-"""Seconds that a fork waits for a lock that is held, as its holder may itself be waiting for the thread that forks."""
+"""Seconds that a fork waits for a held lock; the lock's holder may itself wait for the thread that forks."""
 
 _locks: weakref.WeakSet[Any] = weakref.WeakSet()
 _held_at_fork: list[Any] = []
@@ -16,26 +16,27 @@ _acquired: list[Any] = []
 
 
 def new_lock() -> Any:
-    """A ``threading.Lock`` that is free in a forked child."""
+    """Returns a ``threading.Lock`` that is free in a forked child."""
     return _renewed(threading.Lock())
 
 
 def new_rlock() -> Any:
-    """A ``threading.RLock`` that is free in a forked child."""
+    """Returns a ``threading.RLock`` that is free in a forked child."""
     return _renewed(threading.RLock())
 
 
 def new_rlock_held_at_fork() -> Any:
-    """As ``new_rlock``; a fork waits until it is free, so that the child finds what it guards whole."""
+    """Returns a ``new_rlock`` for which a fork waits, so that the guarded state is consistent in the child."""
     lock = new_rlock()
     _held_at_fork.append(lock)
     return lock
 
 
 def give_back(lock: Any) -> None:
-    """Releases an RLock if this thread holds it: a signal may come between `lock.acquire()` and the store of its result.
+    """Releases an RLock if this thread holds it: a signal may come between `lock.acquire()` and storing its result.
 
-    A caller that has noted its lock releases it itself. A signal may also come while the thread waits: then another thread holds the lock.
+    A caller that has recorded its lock releases the lock itself. A signal may also come while the thread waits: then
+    another thread holds the lock.
     """
     if lock._is_owned():
         lock.release()
@@ -58,7 +59,7 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     _acquired.clear()
     for lock in list(_locks):
-        lock._at_fork_reinit()  # what Python's own modules do
+        lock._at_fork_reinit()  # as Python's own modules do
 
 
 if hasattr(os, "register_at_fork"):

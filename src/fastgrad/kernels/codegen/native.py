@@ -1,4 +1,4 @@
-"""Object code becomes a Python function: linked by llvmlite, wrapped by CPython."""
+"""Turns object code into a Python function: llvmlite links it, CPython wraps it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _MethodDef(ctypes.Structure):
 
 
 def initialize_llvm() -> Any:
-    """Llvmlite's binding, ready to make code for this machine."""
+    """Returns llvmlite's binding, ready to make code for this machine."""
     with collecting_later():
         llvm = uninterrupted(importlib.import_module, "llvmlite.binding")
     llvm.initialize_native_target()
@@ -40,7 +40,7 @@ def initialize_llvm() -> Any:
 
 
 class Machine(NamedTuple):
-    """A machine in LLVM's words; no features where LLVM cannot tell."""
+    """A machine in LLVM's terms; no features if LLVM cannot tell."""
 
     triple: str
     cpu: str
@@ -51,12 +51,12 @@ _others: list[Machine] = []
 
 
 def target() -> Machine:
-    """The machine that kernels are compiled for: this one."""
+    """Returns the machine that kernels are compiled for: by default this one."""
     return _others[-1] if _others else _this_machine()
 
 
 def compile_for(machine: Machine) -> None:
-    """Makes code for another machine in this process, which can't be loaded here: for tests, before anything is compiled."""
+    """Makes this process compile for another machine; it can't load such code. For tests, before all compilations."""
     import llvmlite.binding as llvm
 
     llvm.initialize_all_targets()
@@ -76,17 +76,17 @@ def _this_machine() -> Machine:
 
 
 def run_passes(manager: Any, module: Any, builder: Any) -> None:
-    """Runs a pass manager once, and frees it: llvmlite (0.46 to 0.50) would leave its passes, some 90 KB for each compilation."""
+    """Runs a pass manager once and frees it: llvmlite (0.46 to 0.50) would leak some 90 KB a compilation."""
     import llvmlite.binding as llvm
 
     manager.run(module, builder)
-    if "_dispose" not in vars(type(manager)):  # else a later llvmlite frees it
+    if "_dispose" not in vars(type(manager)):  # a later llvmlite frees it itself
         llvm.ffi.lib.LLVMPY_DisposeNewModulePassManger(manager)
         manager.detach()
 
 
 def undefined_symbols(code: bytes) -> list[str] | None:
-    """The symbols a 64-bit ELF object expects from elsewhere; None for another object format."""
+    """Returns the undefined symbols of a 64-bit ELF object; None for another object format."""
     if code[:5] != b"\x7fELF\x02":
         return None
     order = "<" if code[5] == 1 else ">"
@@ -104,22 +104,22 @@ def undefined_symbols(code: bytes) -> list[str] | None:
 
 
 def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fallback: Any) -> Callable:
-    """Link object code into the process and make a Python function of its METH_FASTCALL entry.
+    """Links object code into the process and makes a Python function of its METH_FASTCALL entry.
 
-    Its other entry's address goes to the attribute ``step`` of ``fallback``, which is its ``__self__``. The code is there for as
-    long as the function is: whoever calls the step by its address holds that.
+    The address of its other entry goes to the attribute ``step`` of ``fallback``, which is the function's ``__self__``.
+    The code lives as long as the function: a caller of the step by its address must hold the function.
 
-    Not thread-safe: its caller holds a lock.
+    Not thread-safe: the caller holds a lock.
 
     Args:
         code: trusted object code; LLVM aborts the process on a damaged one.
         symbol: the entry's name.
-        needs: the names the code leaves undefined.
+        needs: the names that the code leaves undefined.
         name: the function's `__name__`.
-        fallback: what the entry calls with arguments that do not fit; it does not hold the function.
+        fallback: the callable for arguments that do not fit; it does not hold the function.
 
     Raises:
-        RuntimeError: if this process has no symbol of a needed name.
+        RuntimeError: this process has no symbol of a needed name.
     """
     from fastgrad.kernels.codegen.wrapper import step_symbol
 
@@ -141,19 +141,19 @@ def load_function(code: bytes, symbol: str, needs: Iterable[str], name: str, fal
 
 
 TOGETHER = 16
-"""How many kernels one after another share an engine. One for each costs several times as much time and memory; many of them
-keep code for the last that is used."""
+"""The number of consecutive kernels that share an engine. One engine for each kernel costs several times as much time
+and memory; with many kernels, one used kernel keeps the code of all."""
 
 
 class _Engines:
-    """JIT engines: each is held by the functions whose code it has, and ends with them."""
+    """JIT engines: the functions whose code an engine has hold it, and free it."""
 
     def __init__(self) -> None:
         self._engine: Any = None
         self._places = 0
 
     def next(self) -> Any:
-        """The engine for one more kernel."""
+        """Returns the engine for one more kernel."""
         if not self._places:
             _name_symbols()
             llvm = initialize_llvm()
@@ -171,7 +171,7 @@ _engines = _Engines()
 
 @functools.cache
 def _name_symbols() -> None:
-    """Lets LLVM know Python's symbols, however the interpreter was linked."""
+    """Registers Python's symbols with LLVM, however the interpreter was linked."""
     from fastgrad.kernels.codegen.wrapper import NDARRAY_TYPE, PYTHON_SYMBOLS
 
     llvm = initialize_llvm()

@@ -1,12 +1,14 @@
-"""Numba's typing rules, target and pipeline, reduced to what loops over numbers and pointers need.
+"""Numba's typing rules, target and pipeline, reduced to the needs of loops over numbers and pointers.
 
-Three things differ from `numba.njit`, and make a compilation several times as fast:
+Three differences from `numba.njit` make a compilation several times as fast:
 
-- Only the typing and lowering rules of numbers and pointers are loaded: no arrays, strings, containers or run-time system.
-- Functions return their values, with no status beside (`_ValueReturns`): a body must not raise. So LLVM has little to clean up.
-- A function becomes IR alone. LLVM optimises a kernel once, with all the functions it calls.
+- Only the typing and lowering rules of numbers and pointers are loaded: no arrays, strings, containers or run-time
+  system.
+- Functions return only their values, without a status (`_ValueReturns`), since a body must not raise. So LLVM has less
+  code to clean up.
+- A function becomes only IR. LLVM optimises a kernel once, with all the functions it calls.
 
-docs/numba.md lists what is used of Numba, and which of it is private.
+docs/numba.md lists the parts of Numba that are used, and which of them are private.
 """
 
 from __future__ import annotations
@@ -25,13 +27,13 @@ from numba.core.typing import templates
 from fastgrad.kernels.codegen.wrapper import RAISED
 
 SYMBOL = "fastgrad_function_"
-"""The first part of the symbols of functions whose symbol is a hash of their content."""
+"""The prefix of a function's symbol that is a hash of its content."""
 
 
 class ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba has no types
     """Numba's typing rules without those of methods, which would load every container type.
 
-    Which rule a call of given types takes is remembered: Numba would try all rules at each call.
+    The rule for a call of given types is cached: Numba would try all rules at each call.
     """
 
     def __init__(self) -> None:
@@ -59,7 +61,7 @@ class ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba h
         super().install_registry(self._scalar_registries[registry])
 
     def resolve_function_type(self, func: Any, args: Any, kws: Any) -> Any:
-        """The signature of a call; remembered if there is one."""
+        """Returns the signature of a call, or None; signatures are cached."""
         key = None if kws else (func, tuple(args))
         known = self._resolved.get(key)
         if known is None:
@@ -70,10 +72,10 @@ class ScalarTyping(typing_context.BaseContext):  # type: ignore[misc]  # Numba h
 
 
 class _ValueReturns(callconv.BaseCallConv):  # type: ignore[misc]  # Numba has no types
-    """A calling convention in which functions return their value alone.
+    """A calling convention in which functions return only their value.
 
-    Where Numba would raise, they call a function that does not exist. LLVM removes the call where it can't be reached, and
-    elsewhere the compilation is refused.
+    Where Numba would raise, functions call a function that does not exist. LLVM removes the call if it is unreachable;
+    otherwise the compilation is refused.
     """
 
     def _make_call_helper(self, builder: Any) -> Any:
@@ -138,7 +140,7 @@ class _ScalarTarget(cpu.CPUContext):  # type: ignore[misc]  # Numba has no types
         self._internal_codegen._library_class = KernelLibrary
 
     def mangler(self, name: str, types: Any, **tags: Any) -> str:
-        """A function's symbol: the hash of its content, if it has that for a name, so that other processes may use it."""
+        """Returns a function's symbol: its content hash if that is its name, so that other processes can use it."""
         head, _, symbol = name.rpartition(".")
         if symbol.startswith(SYMBOL):
             return f".NumbaEnv.{symbol}" if head.startswith(".NumbaEnv") else symbol
@@ -152,15 +154,15 @@ class _ScalarTarget(cpu.CPUContext):  # type: ignore[misc]  # Numba has no types
         self.install_registry(mathimpl.registry)
 
     def post_lowering(self, mod: Any, library: Any) -> None:
-        """Nothing: there is no fast math.
+        """Does nothing: there is no fast math.
 
         Not even contraction to FMA: LLVM would contract the vectorised loop and the loop for remainders and overlaps
-        differently, so that bits would depend on where arrays lie. Kernels say `fused_multiply_add` where they mean it.
+        differently, so bits would depend on the addresses of arrays. Kernels use `fused_multiply_add` explicitly.
         """
 
 
 def registered_target(typing: ScalarTyping, name: str, leaves: bool, jit: Callable[..., Any]) -> Any:
-    """The target for a machine, known to Numba by a name, so that intrinsics and overloads go to it and not to Numba's own CPU target."""
+    """Returns the target for a machine, registered by name: intrinsics go to it, not to Numba's CPU target."""
     name = f"fastgrad: {name}"
     kind = type("KernelTarget", (target_extension.CPU,), {})
     target_extension.target_registry[name] = kind
@@ -177,12 +179,14 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
 
     def __init__(self, owner: Any, name: str) -> None:
         super().__init__(owner, name)
-        self._reload_init: set[Any] = set()  # Numba's lowering adds to it; older versions make it in their own subclass
+        self._reload_init: set[Any] = (
+            set()
+        )  # Numba's lowering adds to this set; older versions create it in their own subclass
         self._own: list[Any] = []
         self._called: dict[KernelLibrary, None] = {}
 
     def add_linking_library(self, library: Any) -> None:
-        """Notes the library of a function that is called."""
+        """Records the library of a called function."""
         self._called[library] = None
 
     def add_ir_module(self, ir_module: Any) -> None:
@@ -190,15 +194,15 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
         module = llvm.parse_assembly(cgutils.normalize_ir_text(str(ir_module)))
         for function in module.functions:
             if not function.is_declaration and function.linkage == llvm.Linkage.external:
-                function.linkage = "weak_odr"  # two libraries may bring the same one
+                function.linkage = "weak_odr"  # two libraries may have the same function
         self._own.append(module)
 
     def add_bitcode(self, code: bytes) -> None:
-        """Adds what `bitcode` gave."""
+        """Adds bitcode that `bitcode` returned."""
         self._own.append(llvm.parse_bitcode(code))
 
     def bitcode(self, symbol: str) -> bytes:
-        """The function and all that it calls as one module, in which other names than hashes of content are private."""
+        """Returns the function and its callees as one module, in which only names with content hashes are public."""
         first, *others = [module.clone() for module in self.modules()]
         for module in others:
             first.link_in(module)
@@ -213,7 +217,7 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
         self._finalized = True
 
     def modules(self) -> Iterator[Any]:
-        """The modules of the function and of all functions that it calls."""
+        """Yields the modules of the function and of all functions that it calls."""
         seen: dict[KernelLibrary, None] = {}
         waiting = [self]
         while waiting:
@@ -224,20 +228,20 @@ class KernelLibrary(codegen.CodeLibrary):  # type: ignore[misc]  # Numba has no 
                 yield from library._own
 
     def get_function(self, name: str) -> Any:
-        """A function of the own modules."""
+        """Returns a function of the library's own modules."""
         return next(module.get_function(name) for module in self._own)
 
     def get_llvm_str(self) -> str:
-        """All IR as text."""
+        """Returns all IR as text."""
         return "\n".join(map(str, self.modules()))
 
     def get_asm_str(self) -> str:
-        """Raises: only a kernel has machine code."""
+        """Raises NotImplementedError: only a kernel has machine code."""
         raise NotImplementedError("a function has machine code only as part of a kernel")
 
 
 class KernelPipeline(compiler.CompilerBase):  # type: ignore[misc]  # Numba has no types
-    """Those of Numba's passes that plain loops over scalars need; the rest took more than half of the time."""
+    """The Numba passes that plain loops over scalars need; the other passes took more than half of the time."""
 
     _PASSES = (
         (untyped_passes.TranslateByteCode, "read the bytecode"),
@@ -252,7 +256,7 @@ class KernelPipeline(compiler.CompilerBase):  # type: ignore[misc]  # Numba has 
     )
 
     def define_pipelines(self) -> list[PassManager]:
-        """The one list of passes."""
+        """Returns the only list of passes."""
         manager = PassManager("kernel")
         for step, purpose in self._PASSES:
             manager.add_pass(step, purpose)

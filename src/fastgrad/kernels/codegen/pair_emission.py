@@ -1,8 +1,9 @@
-"""Tiles of products of bfloat16 numbers with float32 sums, as LLVM IR: a term is a pair of numbers, 32 bits that lie together.
+"""Tiles of bfloat16 products with float32 sums, as LLVM IR: a term is a pair of adjacent numbers, 32 bits.
 
-x86 processors with AVX512-BF16 add two products to each of 16 sums in one instruction, which is twice the pace of fused multiply-adds. It
-adds first the product of the second numbers and then that of the first, each rounded once, as two fused multiply-adds do,
-which stand in for it elsewhere. Bits differ in one thing: it takes numbers below 2^-126 for zeros, and sums of that size, too.
+x86 processors with AVX512-BF16 add two products to each of 16 sums in one instruction, twice as fast as fused
+multiply-adds. The instruction adds first the product of the second numbers and then that of the first, each rounded
+once, as two fused multiply-adds do. Other processors use these. Bits differ in one case: the instruction takes numbers
+below 2^-126 for zeros, and sums of that size, too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ PAIR_BYTES = 4
 
 
 class PairTiles(Tiles):
-    """Emits functions for pairs of bfloat16 numbers, which it moves as if they were float32, into one LLVM module."""
+    """Emits functions for pairs of bfloat16 numbers, which are moved like float32 numbers, into one LLVM module."""
 
     def __init__(self, module: ir.Module, machine: Isa) -> None:
         super().__init__(module, ir.FloatType(), machine)
@@ -42,7 +43,7 @@ class PairTiles(Tiles):
         return c
 
     def multiply_pairs(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """A call of the function for as many vectors as the columns need; arguments as `body.multiply_pairs` has them."""
+        """Emits the call for as many vectors as the columns need; arguments as of `body.multiply_pairs`."""
         a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns = arguments
         of_a, size = WORD(a.type.pointee.width // 8), WORD(PAIR_BYTES)
         values = [self._moved(builder, a, a_at), builder.mul(a_row, of_a), builder.mul(a_k, of_a)]
@@ -52,7 +53,7 @@ class PairTiles(Tiles):
         self._by_width(builder, columns, self._rows_function, values)
 
     def pack_pairs(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """A call of the function that packs panels; arguments as `body.pack_pairs` has them."""
+        """Emits a call of the pack function; arguments as of `body.pack_pairs`."""
         b, b_at, b_column, target, target_row, depth, columns = arguments
         size = WORD(PAIR_BYTES)
         values = [self._moved(builder, b, b_at), size, builder.mul(b_column, WORD(HALF_BYTES))]

@@ -15,7 +15,7 @@ OBJECT_KINDS = ("objects",)
 DERIVED_KINDS = ("count", "sizes")
 
 SHARE = ("first", "last")
-"""Names of int parameters of kernels whose work can be shared: the part [first, last) of it that a call does."""
+"""The int parameters of kernels whose work can be shared: a call does the part [first, last) of the work."""
 
 _PARAMETER = re.compile(r"(\w+)\s*:\s*(\w+)(?:\[\s*(\w+)\s*\])?\Z")
 
@@ -23,10 +23,10 @@ _PARAMETER = re.compile(r"(\w+)\s*:\s*(\w+)(?:\[\s*(\w+)\s*\])?\Z")
 class Parameter(NamedTuple):
     """One parameter of a kernel.
 
-    `kind` is one of: `in`, `out`, `inout` (an array, given to the body as a pointer to its elements); `ins`,
-    `inouts` (a tuple or list of arrays, given as a pointer to pointers); `int` (int64), `float` (float64); `count`
-    and `sizes`, which a caller doesn't pass: how many arrays each list has, and how many elements each of those.
-    `element` is a type variable or a NumPy dtype's name.
+    The `kind` is one of: `in`, `out`, `inout` (an array, given to the body as a pointer to its elements); `ins`,
+    `inouts` (a tuple or list of arrays, given as a pointer to pointers); `int` (int64), `float` (float64); `objects` (a
+    tuple); `count` and `sizes`, which a caller doesn't pass: the number of arrays in each list, and the number of
+    elements of each array. `element` is a type variable or a NumPy dtype's name.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Parameter(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether the caller passes a value for it."""
+        """True if the caller passes a value for the parameter."""
         return self.kind not in DERIVED_KINDS
 
     @property
     def written(self) -> bool:
-        """Whether the kernel writes to its memory."""
+        """True if the kernel writes to the parameter's memory."""
         return self.kind in ("out", "inout", "inouts")
 
 
@@ -53,25 +53,25 @@ class Signature(NamedTuple):
 
     @property
     def passed(self) -> tuple[Parameter, ...]:
-        """The parameters a caller passes, in order."""
+        """The parameters that a caller passes, in order."""
         return tuple(p for p in self.parameters if p.passed)
 
     @property
     def takes_shares(self) -> bool:
-        """Whether a step of the kernel may be cut into shares."""
+        """True if a step of the kernel may be cut into shares."""
         return set(SHARE) <= {p.name for p in self.parameters}
 
 
 class KernelSource(NamedTuple):
-    """All that decides what a native function does.
+    """The source of a native function, and all else that decides what it does.
 
     Attributes:
         function: the body, over pointers and scalars.
         signature: its parameters.
         variables: the dtype name of each type variable.
         release_gil: whether the body runs without the GIL.
-        noalias: whether LLVM is told that no two arrays overlap, but for those of `in_place`.
-        in_place: pairs of the numbers of parameters that are the same array, from its first byte to its last.
+        noalias: whether LLVM may assume that no two arrays overlap, except those of `in_place`.
+        in_place: pairs of parameter numbers that are the same array, from the first byte to the last.
     """
 
     function: Any
@@ -89,10 +89,10 @@ class KernelSource(NamedTuple):
 
 
 def parse_signature(text: str) -> Signature:
-    """Read `"x: in[T], out: out[T], rows: int -> int"`.
+    """Parses `"x: in[T], out: out[T], rows: int -> int"`.
 
     Raises:
-        ValueError: if the text has another form.
+        ValueError: the text has another form.
     """
     head, arrow, result = text.partition("->")
     if arrow and result.strip() != "int":
@@ -115,10 +115,10 @@ def parse_signature(text: str) -> Signature:
 
 
 def checked_words(signature: Signature) -> dict[str, tuple[int, ...]]:
-    """For each pointer the words of a step that say how much it points to, which checked builds read; see `bounds`.
+    """Returns the words of a step that give the size of each pointer's memory, for checked builds; see `bounds`.
 
-    They come after the words of all parameters: for an array the number of elements; for a list the address of the numbers of
-    its arrays' elements, and how many arrays there are; for those sizes how many they are.
+    They come after the words of all parameters. An array has one word, its number of elements. A list has two: the
+    address of its arrays' numbers of elements, and the number of arrays. `sizes` has one: how many sizes there are.
     """
     place = sum(1 for p in signature.parameters if p.kind != "int" or p.name not in SHARE)
     words = {}

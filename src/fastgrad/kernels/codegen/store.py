@@ -1,7 +1,8 @@
-"""Compiled code by its content: from the disk cache of this machine, or from what the installed package brings.
+"""Compiled code by its content: from the disk cache of this machine, or from the installed package.
 
-Code depends on its content (a body, its types) and on a platform: the builder's files, the compilers, the processor, the layout of
-Python's objects. A wheel brings code for levels of processors (`isa.LEVELS`), so that a library kernel needs no compiler.
+Code depends on its content (a body, its types) and on a platform: the builder's files, the compilers, the processor,
+the layout of Python's objects. A wheel has code for levels of processors (`isa.LEVELS`), so a library kernel needs no
+compiler.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ _shipments: list[tuple[str, str]] = []
 
 
 def ship(level: str, folder: str) -> None:
-    """Makes this process compile for a level of processors, and keep all code in a folder, for a wheel.
+    """Makes this process compile for a level of processors, and store all code in a folder, for a wheel.
 
     Args:
-        level: a name of `isa.LEVELS`; call this before anything is compiled.
-        folder: a folder of entries, as `cache.INSTALLED` is.
+        level: a name of `isa.LEVELS`; call this before the first compilation.
+        folder: a folder of entries, in the format of `cache.INSTALLED`.
     """
     compile_for(level_machine(level))
     _shipments.append((level_key(level), folder))
 
 
 def load(content: str) -> cache.Entry | None:
-    """What was compiled for some content, on this machine or for a level of its processor; None if nothing was."""
+    """Returns the code for some content, compiled on this machine or for a level of its processor, or None."""
     if _shipments:
         key, folder = _shipments[-1]
         return cache.read(folder, f"{content}\n{key}")
@@ -46,7 +47,7 @@ def load(content: str) -> cache.Entry | None:
 
 
 def save(content: str, entry: cache.Entry) -> None:
-    """Keeps what was compiled for some content."""
+    """Stores the code for some content."""
     if _shipments:
         key, folder = _shipments[-1]
         cache.write(folder, f"{content}\n{key}", entry)
@@ -56,7 +57,7 @@ def save(content: str, entry: cache.Entry) -> None:
 
 @functools.cache
 def platform_key() -> str:
-    """What all code of this machine depends on."""
+    """Returns the text that all code of this machine depends on."""
     initialize_llvm()
     import llvmlite
 
@@ -65,7 +66,7 @@ def platform_key() -> str:
 
 @functools.cache
 def level_key(level: str) -> str:
-    """What all code of a wheel for a level of processors depends on."""
+    """Returns the text that all code of a wheel for a level of processors depends on."""
     return f"level {level}\n{_machine_key(level_machine(level))}"
 
 
@@ -82,7 +83,7 @@ def _machine_key(machine: Machine) -> str:
 
 @functools.cache
 def _builder_digest() -> str:
-    """A hash of all files of the builder."""
+    """Returns a hash of all files of the builder."""
     folder = os.path.dirname(__file__)
     contents = []
     for name in sorted(os.listdir(folder)):
@@ -93,7 +94,7 @@ def _builder_digest() -> str:
 
 
 def _numba_version() -> str:
-    """A hash of the file that says Numba's version; Numba is not imported, and the metadata of packages takes milliseconds to read."""
+    """Returns a hash of Numba's version file: importing Numba, or reading package metadata, would take milliseconds."""
     spec = importlib.util.find_spec("numba")
     if spec is None or not spec.submodule_search_locations:
         raise ImportError("fastgrad needs Numba, which is not installed: pip install numba")

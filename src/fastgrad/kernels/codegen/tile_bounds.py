@@ -1,8 +1,8 @@
-"""What the tiles of products read and write, looked at before they do, in checked builds (`bounds.py`).
+"""Bounds checks for the tiles of products in checked builds (`bounds.py`); they run before the tile.
 
-A check is a body itself: it reads the first and the last element of what a tile will touch, which is compared like any access, and
-whose value nobody wants. Its parameters are those of the function (see `body`), and then the bytes of an element, the elements of a
-vector, and whether loads of the first lanes of a vector are quick.
+A check is a body itself: it reads the first and the last element that a tile will touch, which is checked like any
+access, and ignores the values. Its parameters are those of the function (see `body`), and then the bytes of an element,
+the elements of a vector, and whether loads of the first lanes of a vector are quick.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from fastgrad.kernels.codegen.body import scalar_function
 
 @scalar_function
 def _ends(x, first, last):
-    """Whether two elements are the same, for which both must be there."""
+    """True if two elements are equal; reads both, so both must exist."""
     return x[first] == x[last]
 
 
 @scalar_function
 def _box(x, start, row, rows, column, columns):
-    """Looks at a matrix of so many rows and columns, with these strides, from the element `start` on."""
+    """Checks a matrix of so many rows and columns, with these strides, from the element `start` on."""
     low, high = start, start
     down, right = row * (rows - 1), column * (columns - 1)
     if down < 0:
@@ -36,7 +36,7 @@ def _box(x, start, row, rows, column, columns):
 
 @scalar_function
 def _whole(count, lanes):
-    """The elements of so many vectors as hold `count`."""
+    """Returns `count` rounded up to whole vectors."""
     return (count + lanes - 1) // lanes * lanes
 
 
@@ -79,7 +79,7 @@ def _pair_panel(b, b_at, b_column, target, target_row, depth, columns, size, lan
 
 @scalar_function
 def _range(table, at, count, words):
-    """The least and the greatest number of a column of a table that has so many words a row."""
+    """Returns the least and the greatest number of a column of a table with `words` words a row."""
     low, high = table[at], table[at]
     for i in range(1, count):
         value = table[at + i * words]
@@ -127,4 +127,4 @@ CHECKS = {
     body.pack_panel: _panel,
     body.transpose_rows: _transposed,
 }
-"""The check of each function of tiles."""
+"""The check of each tile function."""

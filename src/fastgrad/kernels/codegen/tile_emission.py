@@ -1,8 +1,8 @@
 """The innermost part of matrix products as LLVM IR: register tiles of C, and the transposition of small blocks.
 
-A tile of C (some rows by a few vectors) stays in registers while k runs. Each of its elements is one chain
-of fused multiply-adds in the order of k, so that its bits do not depend on the tile it is in. Sizes and strides are
-arguments of the emitted functions; how wide vectors are and how many registers there are is the machine's.
+A tile of C (some rows by a few vectors) stays in registers during the loop over k. Each of its elements is one chain of
+fused multiply-adds in the order of k, so its bits do not depend on its tile. Sizes and strides are arguments of the
+emitted functions; the machine gives the width of vectors and the number of registers.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ class Tiles:
         return self._shuffled(builder, one, one, [0] * self.lanes)
 
     def _shuffled(self, builder: ir.IRBuilder, a: ir.Value, b: ir.Value, order: Sequence[int]) -> ir.Value:
-        """A vector of the elements with these numbers in a, then b."""
+        """Returns a vector of the elements with these numbers in a followed by b."""
         return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INDEX, len(order)), list(order)))
 
     def _first_lanes(self, builder: ir.IRBuilder, count: ir.Value) -> ir.Value:
-        """The mask of the first lanes; all of them if there are fewer."""
+        """Returns the mask of the first `count` lanes; of all lanes if there are fewer."""
         limit = self._splat(builder, builder.trunc(count, INDEX))
         return builder.icmp_signed("<", ir.Constant(limit.type, list(range(self.lanes))), limit)
 
     def _at(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, kind: ir.Type) -> ir.Value:
-        """The address `offset` bytes behind `base`, as a pointer to `kind`."""
+        """Returns the address `offset` bytes after `base`, as a pointer to `kind`."""
         return builder.bitcast(builder.gep(base, [offset]), kind.as_pointer())
 
     def _load(self, builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, mask: ir.Value | None = None) -> ir.Value:
@@ -80,7 +80,7 @@ class Tiles:
 
     @contextlib.contextmanager
     def _steps(self, builder: ir.IRBuilder, stop: ir.Value, step: int) -> Iterator[ir.Value]:
-        """A loop over 0, step, ... below `stop`; its body is the block of the `with` statement."""
+        """Emits a loop over 0, step, ... below `stop`; the block of the `with` statement is its body."""
         before = builder.block
         head, body, after = (builder.append_basic_block(n) for n in ("head", "body", "after"))
         builder.branch(head)
@@ -99,20 +99,24 @@ class Tiles:
         return ir.Function(self.module, kind, name) if found is None else found
 
     def _defined(self, name: str, parameters: list[ir.Type]) -> tuple[ir.Function, bool]:
-        """A function of the module, and whether it is new and has no body yet."""
+        """Returns a function of the module, and whether it is new and has no body yet."""
         found = self.module.globals.get(name)
         if found is not None:
             return found, False
         function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), parameters), name)
         function.linkage = "linkonce_odr"
-        for attribute in ("noinline", "nounwind", "optsize"):  # loops stay as written: copies only take time to compile
+        for attribute in (
+            "noinline",
+            "nounwind",
+            "optsize",
+        ):  # loops stay as written: unrolled copies only take time to compile
             function.attributes.add(attribute)
         return function, True
 
     # ---- tiles of C --------------------------------------------------------------------------------
 
     def _rows_function(self, width: int) -> ir.Function:
-        """C = A B, or C += A B, for some rows of C that are up to `width` vectors wide.
+        """Returns the function for C = A B, or C += A B, for some rows of C that are up to `width` vectors wide.
 
         Its parameters: a, its strides of rows and of k; b, its stride of k; c, its stride of rows; whether to add to C;
         the depth (the length of k, at least 1), the rows, the columns. Strides are in bytes.
@@ -125,7 +129,7 @@ class Tiles:
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         a, a_row, a_k, b, b_k, c, c_row, accumulate, depth, rows, columns = function.args
         mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
-        state = []  # of the walk over rows: how many are left, and where they are
+        state = []  # of the loop over rows: the number left, and the addresses
         for value in (rows, a, c):
             slot = builder.alloca(value.type)
             builder.store(value, slot)
@@ -157,10 +161,10 @@ class Tiles:
         depth: ir.Value,
         mask: ir.Value,
     ) -> list[list[ir.Value]]:
-        """The sums of one tile, vectors by rows. Leaves the builder behind the loop over k."""
+        """Emits the sums of one tile, vectors by rows; leaves the builder after the loop over k."""
         a, a_row, a_k, b, b_k = sources
         height, width = shape
-        masks = [None] * (width - 1) + [mask if self.machine.masks else None]  # else B has been filled up
+        masks = [None] * (width - 1) + [mask if self.machine.masks else None]  # else B has been padded
         rows = [builder.gep(a, [builder.mul(a_row, WORD(r))]) for r in range(height)]
         before, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
         builder.branch(loop)
@@ -193,7 +197,7 @@ class Tiles:
         accumulate: ir.Value,
         mask: ir.Value,
     ) -> None:
-        """Stores a tile, or adds it to what is there."""
+        """Stores a tile, or adds it to the elements of C."""
         rows = [builder.gep(c, [builder.mul(c_row, WORD(r))]) for r in range(len(sums))]
         self._put_rows(builder, sums, rows, accumulate, mask)
 
@@ -205,7 +209,7 @@ class Tiles:
         accumulate: ir.Value,
         mask: ir.Value,
     ) -> None:
-        """The same for rows that lie anywhere."""
+        """Stores or adds a tile, as `_put` does, for rows at any addresses."""
         plus = builder.add if self.integers else builder.fadd
         add, store, done = (builder.append_basic_block(n) for n in ("add", "store", "put"))
         builder.cbranch(accumulate, add, store)
@@ -220,11 +224,11 @@ class Tiles:
         builder.position_at_end(done)
 
     def _across(self, v: int) -> ir.Value:
-        """How many bytes the vector `v` of a row lies behind the first."""
+        """Returns the offset in bytes of the vector `v` of a row."""
         return WORD(v * self.machine.vector_bytes)
 
     def multiply_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """A call of the function for as many vectors as the columns need; arguments as `body.multiply_rows` has them."""
+        """Emits the call for as many vectors as the columns need; arguments as of `body.multiply_rows`."""
         a, a_at, a_row, a_k, b, b_at, b_k, c, c_at, c_row, accumulate, depth, rows, columns = arguments
         size = WORD(self.bytes)
         values = [self._moved(builder, a, a_at), builder.mul(a_row, size), builder.mul(a_k, size)]
@@ -240,7 +244,7 @@ class Tiles:
         function: Callable[[int], ir.Function],
         values: list[ir.Value],
     ) -> None:
-        """A call, with these values, of the function for as many vectors as the columns need."""
+        """Emits a call, with these values, of the function for as many vectors as the columns need."""
         after = builder.append_basic_block("multiplied")
         vectors = builder.sdiv(builder.add(columns, WORD(self.lanes - 1)), WORD(self.lanes))
         switch = builder.switch(vectors, after)
@@ -258,10 +262,10 @@ class Tiles:
     # ---- panels of B -------------------------------------------------------------------------------
 
     def _pack_function(self) -> ir.Function:
-        """Copies a panel of B, whose rows or whose columns are contiguous, row after row.
+        """Returns the function that copies a panel of B, whose rows or columns are contiguous, row by row.
 
-        Its parameters: b, its strides of k and of columns, in bytes; where to, and the stride of rows there, in bytes;
-        the rows and columns. Rows and columns are filled up with zeros to whole vectors.
+        Its parameters: b, its strides of k and of columns, in bytes; the target, and the stride of its rows, in bytes;
+        the rows and columns. Rows and columns are padded with zeros to whole vectors.
         """
         memory = BYTE.as_pointer()
         parameters = [memory, WORD, WORD, memory, WORD, WORD, WORD]
@@ -299,7 +303,7 @@ class Tiles:
     def _square(
         self, builder: ir.IRBuilder, block: ir.Value, stride: ir.Value, limits: tuple[ir.Value, ir.Value] | None
     ) -> list[ir.Value]:
-        """As many rows of vectors as those have lanes, transposed; with limits, only so many rows and columns are read."""
+        """Emits the transpose of a square of vectors; with `limits`, only so many rows and columns are read."""
         rows = []
         for i in range(self.lanes):
             mask = None
@@ -310,7 +314,7 @@ class Tiles:
         return self._transposed(builder, rows)
 
     def _whole_or_part(self, builder: ir.IRBuilder, counts: list[tuple[ir.Value, int]]) -> Iterator[bool]:
-        """Two branches: where all counts are as great as they can be, and where loads need masks. Their code is the loop's."""
+        """Emits two branches for the loop's code, for full counts and for masked loads; yields whether masked."""
         whole, part, both = (builder.append_basic_block(n) for n in ("whole", "part", "both"))
         fits = ir.Constant(ir.IntType(1), 1)
         for count, most in counts:
@@ -323,7 +327,7 @@ class Tiles:
         builder.position_at_end(both)
 
     def _transposed(self, builder: ir.IRBuilder, rows: list[ir.Value]) -> list[ir.Value]:
-        """The columns of a square block: first chunks of 16 bytes change places, then elements within chunks.
+        """Emits the columns of a square block: first chunks of 16 bytes change places, then elements within chunks.
 
         Each shuffle is one instruction where vectors have 16, 32 or 64 bytes.
         """
@@ -359,7 +363,7 @@ class Tiles:
         return columns
 
     def pack_panel(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """A call of the function; arguments as `body.pack_panel` has them."""
+        """Emits a call of the pack function; arguments as of `body.pack_panel`."""
         b, b_at, b_k, b_column, target, target_row, depth, columns = arguments
         size = WORD(self.bytes)
         values = [self._moved(builder, b, b_at)]
@@ -368,9 +372,10 @@ class Tiles:
         builder.call(self._pack_function(), values)
 
     def _transpose_function(self) -> ir.Function:
-        """Writes the transpose of a matrix, in blocks of as many rows and columns as vectors have lanes.
+        """Returns the function that transposes a matrix, in blocks of as many rows and columns as vectors have lanes.
 
-        Its parameters: x and the stride of its rows, in bytes; y and that of its own; the rows and columns of y.
+        Its parameters: x and the stride of its rows, in bytes; y and the stride of its rows, in bytes; the rows and
+        columns of y.
         """
         memory = BYTE.as_pointer()
         function, new = self._defined(f"fastgrad_transpose_{self.suffix}", [memory, WORD, memory, WORD, WORD, WORD])
@@ -394,7 +399,7 @@ class Tiles:
         return function
 
     def transpose_rows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """A call of the function; arguments as `body.transpose_rows` has them."""
+        """Emits a call of the transpose function; arguments as of `body.transpose_rows`."""
         x, x_at, x_row, y, y_at, y_row, rows, columns = arguments
         size = WORD(self.bytes)
         values = [self._moved(builder, x, x_at), builder.mul(x_row, size)]

@@ -1,4 +1,4 @@
-"""Work that Ctrl-C does not cut in the middle: an import of Numba or a compilation that is cut leaves Numba unusable for the process."""
+"""Work that Ctrl-C does not interrupt: an interrupted import of Numba or compilation makes Numba unusable."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 def uninterrupted(function: Callable[..., Any], *arguments: Any) -> Any:
-    """`function(*arguments)`, in a thread of its own if this is the main thread, where Python raises KeyboardInterrupt.
+    """Returns `function(*arguments)`; runs it in another thread if this is the main thread.
 
-    Ctrl-C then ends the waiting, and the work goes on to its end.
+    Python raises KeyboardInterrupt in the main thread. Ctrl-C then ends only the waiting; the work runs to its end.
     """
     if threading.current_thread() is not threading.main_thread():
         return function(*arguments)

@@ -12,21 +12,21 @@ from fastgrad.kernels.codegen.body import is_scalar_function, scalar_function
 
 
 def kernel_function(function: Any, owner: str) -> types.FunctionType:
-    """A copy of a scalar function, and of the functions it calls, with the values that its globals have now.
+    """Returns a copy of a scalar function and of the functions it calls, with the present values of their globals.
 
     Args:
-        function: a Python function, or one that ``numba.njit`` made, of which the Python function is taken.
-        owner: for errors.
+        function: a Python function, or a function that ``numba.njit`` made, whose Python function is used.
+        owner: the name in error messages.
 
     Raises:
-        TypeError: it is no function, or it uses something that a kernel can't: default values, variables of an enclosing
-            function, or globals other than numbers, modules and scalar functions.
+        TypeError: it is no function, or it uses an object that a kernel can't use: default values, variables of an
+        enclosing function, or globals other than numbers, modules and scalar functions.
     """
     return _copied(function, owner, {})
 
 
 def python_function(function: Any) -> types.FunctionType | None:
-    """The Python function of a function, of Numba's dispatcher or of another wrapper; None for other values."""
+    """Returns the Python function of a function, of Numba's dispatcher or of another wrapper; None for other values."""
     while not isinstance(function, types.FunctionType):
         inner = getattr(function, "py_func", None) or getattr(function, "__wrapped__", None)
         if inner is None or inner is function:
@@ -40,7 +40,7 @@ def _copied(function: Any, owner: str, known: dict[types.CodeType, types.Functio
     if given is None:
         raise TypeError(f"{owner}: expected a Python function or a function compiled by numba.njit, got {function!r}.")
     if is_scalar_function(given) and str(given.__module__).startswith("fastgrad."):
-        return given  # a user's function is one, too, once it was copied: they share their code
+        return given  # also a user's function after its first copy, which shares its code
     code = given.__code__
     if code in known:
         return known[code]

@@ -1,8 +1,8 @@
-"""Tiles of products whose rows and terms lie at places that tables tell: what convolutions are made of, as LLVM IR.
+"""Tiles of products whose rows and terms lie at tabulated offsets, as LLVM IR: the products of convolutions.
 
-Row r of A and its term k lie at `a + row place + term place`, so that sliding windows are the rows of a matrix that is
-nowhere in memory. As in `tile_emission` a tile of C stays in registers while k runs, and each of its elements is one chain
-of multiply-adds in the order of the terms: its bits do not depend on the tile it is in.
+Term k of row r of A lies at `a + row offset + term offset`. So sliding windows are the rows of a matrix that is never
+in memory. As in `tile_emission`, a tile of C stays in registers during the loop over k. Each of its elements is one
+chain of multiply-adds in the order of the terms, so its bits do not depend on its tile.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from llvmlite import ir
 
 from fastgrad.kernels.codegen.tile_emission import BYTE, WORD, Tiles
 
-TERM_WORDS = 2  # for a term the places, in bytes, of A's element and of B's row
-ROW_WORDS = 2  # for a row the places of A's and of C's
+TERM_WORDS = 2  # of a term: the byte offsets of A's element and of B's row
+ROW_WORDS = 2  # of a row: the byte offsets of A's row and of C's row
 
 
 class WindowTiles(Tiles):
     """Emits functions for one element type, which may be an integer, into one LLVM module."""
 
     def _windows_function(self, width: int, by_lane: bool) -> ir.Function:
-        """C = A B, or C += A B, for some rows of C that are up to `width` vectors wide.
+        """Returns the function for C = A B, or C += A B, for some rows of C that are up to `width` vectors wide.
 
-        Its parameters: a, b, c; whether to add to C; the terms' places and their number, at least 1; the rows' places and their
-        number; the columns. With `by_lane` an element of A is a row of as many as C has columns, each for its own.
+        Its parameters: a, b, c; whether to add to C; the terms' offsets and their number, at least 1; the rows' offsets
+        and their number; the columns. With `by_lane` a row of numbers, one for each column of C, takes the place of an
+        element of A.
         """
         memory, table = BYTE.as_pointer(), WORD.as_pointer()
         parameters = [memory, memory, memory, ir.IntType(1), table, WORD, table, WORD, WORD]
@@ -35,7 +36,7 @@ class WindowTiles(Tiles):
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         a, b, c, accumulate, terms, depth, places, rows, columns = function.args
         mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
-        state = []  # of the walk over rows: how many are left, and their places
+        state = []  # of the loop over rows: the number left, and their offsets
         for value in (rows, places):
             slot = builder.alloca(value.type)
             builder.store(value, slot)
@@ -73,7 +74,7 @@ class WindowTiles(Tiles):
         width: int,
         by_lane: bool,
     ) -> list[list[ir.Value]]:
-        """The sums of one tile, vectors by rows. Leaves the builder behind the loop over the terms."""
+        """Emits the sums of one tile, vectors by rows; leaves the builder after the loop over the terms."""
         terms, depth = walk
         masks = [None] * (width - 1) + [mask]
         before, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
@@ -112,9 +113,9 @@ class WindowTiles(Tiles):
         self._by_width(builder, columns, lambda width: self._windows_function(width, by_lane), values)
 
     def multiply_windows(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """A call of the function for as many vectors as the columns need; arguments as `body.multiply_windows` has them."""
+        """Emits the call for as many vectors as the columns need; arguments as of `body.multiply_windows`."""
         self._call(builder, arguments, False)
 
     def multiply_lanes(self, builder: ir.IRBuilder, arguments: list[ir.Value]) -> None:
-        """The same, by lane; arguments as `body.multiply_lanes` has them."""
+        """Emits a call of the function by lane; arguments as of `body.multiply_lanes`."""
         self._call(builder, arguments, True)

@@ -1,16 +1,16 @@
-"""LLVM IR of the native function that Python calls for a kernel (METH_FASTCALL), so no ctypes is on the way.
+"""LLVM IR of the native function that Python calls for a kernel (METH_FASTCALL, no ctypes).
 
-The function checks its arguments, takes the addresses out of the NumPy arrays and calls the body. What does not fit
-is left to the Python callable in `self`, which converts it and calls again or raises.
+The function checks its arguments, takes the addresses out of the NumPy arrays and calls the body. For arguments that do
+not fit, it calls the Python callable in `self`, which converts them and calls again, or raises.
 
 The layouts read here are public ABI: `PyObject_HEAD` (its size is `object.__basicsize__`, the type its last field),
 `PyVarObject`, `PyTupleObject`, `PyListObject`, and NumPy's `PyArrayObject_fields` and the head of `PyArray_Descr`,
 which are the same in NumPy 1.x and 2.x on 64-bit CPython.
 
-In checked builds (`bounds.py`) bodies get pointers with sizes and names, which both entries give them.
+In checked builds (`bounds.py`) bodies get pointers with sizes and names, from both entries.
 
-Beside it stands a second entry, the kernel as a step of a program (`i64 (ptr words, i64 first, i64 last)`), which reads
-its parameters from a row of 64-bit words and checks nothing; see `step_ir`.
+The second entry is the kernel as a step of a program (`i64 (ptr words, i64 first, i64 last)`). It reads its parameters
+from a row of 64-bit words and checks nothing; see `step_ir`.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ no:
 
 
 def wrapper_ir(source: KernelSource, symbol: str) -> str:
-    """The text of an LLVM module that defines `symbol` and calls `@.body`."""
+    """Returns the text of an LLVM module that defines `symbol` and calls `@.body`."""
     lists = [p for p in source.signature.parameters if p.kind in LIST_KINDS]
     return "\n".join(
         (
@@ -229,19 +229,20 @@ def wrapper_ir(source: KernelSource, symbol: str) -> str:
 
 
 def step_symbol(symbol: str) -> str:
-    """The name of a kernel's entry for programs."""
+    """Returns the name of a kernel's entry for programs."""
     return f"{symbol}_step"
 
 
 def step_ir(source: KernelSource, symbol: str) -> str:
-    """The kernel as a step of a program.
+    """Returns the LLVM IR of the kernel as a step of a program.
 
-    Each parameter has a word, in order: the address of an array's elements, of a list's addresses, or of a list's sizes;
-    the value of an int or of a list's length; the address of a float64. `first` and `last` have none: they are the
-    share that the caller wants done. The result is 0 where the body gives nothing, or -1, else what it gives plus 1.
+    Each parameter has a word, in order: the address of an array's elements, of a list's addresses, or of a list's
+    sizes; the value of an int or of a list's length; the address of a float64. `first` and `last` have no word: they
+    are the share that the caller wants done. The step returns 0 if the body returns nothing, or -1; else it returns the
+    body's result plus 1.
 
-    In checked builds more words follow (`checked_words`): for each array how many elements it has, for each list the address
-    of such numbers and their count.
+    In checked builds more words follow (`checked_words`): for each array its number of elements, for each list the
+    address of such numbers and their count.
     """
     lines, values, place = [], [], 0
     extents: dict[str, list[str]] = {}
@@ -285,7 +286,7 @@ def _llvm_type(parameter: Parameter) -> str:
 
 
 def fields_of(parameter: Parameter) -> list[tuple[str, str]]:
-    """LLVM types of the values that a body gets for a parameter, and what is added to its name for each."""
+    """Returns the LLVM types of the values that a body gets for a parameter, each with the suffix of its name."""
     first = (_llvm_type(parameter), "")
     if not bounds.checks_bounds():
         return [first]
@@ -297,20 +298,20 @@ def fields_of(parameter: Parameter) -> list[tuple[str, str]]:
 
 
 def body_arguments(parameter: Parameter, given: Sequence[str]) -> str:
-    """The values for a parameter as arguments of the body: those given, and its name."""
+    """Returns the values for a parameter as arguments of the body: the given values, and the parameter's name."""
     fields = fields_of(parameter)
-    if parameter.kind == "objects":  # Python's, whose number is not known
+    if parameter.kind == "objects":  # Python's objects, whose number is not known
         given = [*given, str(bounds.NO_BOUND)]
     named = [*given, f"@.name_{parameter.name}"][: len(fields)]
     return ", ".join(f"{kind} {value}" for (kind, _), value in zip(fields, named, strict=True))
 
 
 def overlap_ir(source: KernelSource, extents: Mapping[str, Sequence[str]]) -> list[str]:
-    """Lines that compare the addresses of arrays in checked builds: an array that is written overlaps no other one.
+    """Returns lines that check, in checked builds, that a written array overlaps no other array.
 
     Args:
-        source: of the kernel; the arrays of its `in_place` are one array.
-        extents: for each array its address and its number of elements.
+        source: the kernel's source; the arrays of a pair in its `in_place` are one array.
+        extents: the address and the number of elements of each array.
     """
     if not (source.noalias and bounds.checks_bounds()):
         return []
@@ -328,7 +329,7 @@ def overlap_ir(source: KernelSource, extents: Mapping[str, Sequence[str]]) -> li
 
 
 def names_ir(kernel: str, signature: Signature) -> str:
-    """What checked builds have beside: the names of the kernel and of its parameters, and what writes down an access outside."""
+    """Returns IR for checked builds: the kernel's and parameters' names, and the recorder of accesses outside."""
     names = [bounds.constant(f".name_{p.name}", p.name) for p in signature.parameters if len(fields_of(p)) > 1]
     return "\n".join([bounds.declarations(), bounds.constant(".kernel_name", kernel), *names])
 
@@ -347,7 +348,7 @@ class _Wrapper:
         self.lines.append("  " + line)
 
     def require(self, condition: str, otherwise: str) -> None:
-        """Go on in a new block if the condition holds."""
+        """Continues in a new block if the condition holds."""
         self.blocks += 1
         self.emit(f"br i1 {condition}, label %b{self.blocks}, label %{otherwise}")
         self.lines.append(f"b{self.blocks}:")
@@ -420,7 +421,7 @@ class _Wrapper:
         return f"%.v_{name}"
 
     def number(self, parameter: Parameter, llvm_type: str, convert: str, compare: str, sentinel: str) -> str:
-        """Convert a Python number; the sentinel may be a value or say that an exception is set."""
+        """Converts a Python number; the sentinel is a valid value, or the sign of an exception."""
         name = parameter.name
         self.emit(f"%.v_{name} = call {llvm_type} @{convert}(ptr %.o_{name})")
         self.emit(f"%.odd_{name} = {compare} {llvm_type} %.v_{name}, {sentinel}")
@@ -433,7 +434,7 @@ class _Wrapper:
         return f"%.v_{name}"
 
     def collect_lists(self) -> dict[str, list[str]]:
-        """One allocation holds the sizes and then the addresses of each list."""
+        """Emits the checks of the lists. One allocation holds the sizes and then the addresses of each list."""
         numbers = {
             p.name: d.num for p, d in zip(self.source.signature.parameters, self.source.dtypes, strict=True) if d
         }
@@ -473,7 +474,7 @@ class _Wrapper:
         return values
 
     def slow(self, arity: int) -> None:
-        """Call `self` with all arguments in a tuple."""
+        """Emits the slow path, which calls `self` with all arguments in a tuple."""
         if bounds.checks_bounds():
             self.lines.append("outside:")
             self.emit("%.nothing = call ptr @PyTuple_New(i64 0)")

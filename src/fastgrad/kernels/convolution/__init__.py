@@ -1,1 +1,1 @@
-"""What slides over arrays: convolution and pooling."""
+"""Kernels of sliding windows: convolution and pooling."""

@@ -1,7 +1,7 @@
-"""Mean and variance of each channel of a convolution's result, of each block of places while that is in the cache.
+"""Mean and variance of each channel of a convolution's result, computed block by block while a block is in the cache.
 
-What follows a block (`slide`) leaves its mean and the sum of squares around it; a second kernel puts the blocks together, in
-their order. Blocks follow from shapes alone, so bits do not depend on who does which.
+After each block, the convolution (`slide`) calls a kernel that writes the block's mean and its sum of squares around
+it. A second kernel combines the blocks in order. Blocks follow from shapes alone, so bits do not depend on the threads.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fastgrad.kernels.runtime.launch import Constant, EntryOf, Launch, Operand
 
 @scalar_function
 def block_at(places, element):
-    """The number of the block whose result begins with this element."""
+    """Returns the number of the block whose result begins with this element."""
     image = element // places[TARGET_IMAGE]
     rest = element - image * places[TARGET_IMAGE]
     a = rest // places[TARGET]
@@ -45,7 +45,7 @@ def block_at(places, element):
 
 @kernel("x: in[T], moments: out[float64], places: in[int64], columns: int, first: int, last: int", T=FLOATS)
 def block_moments(x, moments, places, columns, first, last):
-    """Of x's rows in a block the mean and the sum of squares around it, for each column.
+    """Computes the mean of x's rows in a block, and the sum of squares around it, for each column.
 
     Args:
         x: the result of a convolution.
@@ -76,7 +76,7 @@ def block_moments(x, moments, places, columns, first, last):
 
 @scalar_function
 def join(moments, at, columns, so_far, squares, share, weight, lanes):
-    """Adds the moments of a block, for some columns."""
+    """Adds the moments of a block to the totals, for some columns."""
     for o in range(lanes):
         apart = moments[at + o] - so_far[o]
         so_far[o] += apart * share
@@ -88,7 +88,7 @@ def join(moments, at, columns, so_far, squares, share, weight, lanes):
     T=FLOATS,
 )
 def moments_of_blocks(moments, counts, mean, variance, blocks, columns, first, last):
-    """Mean and population variance, from those of blocks of `counts` rows. A unit is 16 columns."""
+    """Computes mean and population variance from the moments of blocks of `counts` rows. A unit is 16 columns."""
     so_far = local_array(float64, 16)
     squares = local_array(float64, 16)
     for unit in range(first, last):
@@ -120,17 +120,17 @@ def with_moments(
     scratch: Operand,
     results: tuple[Operand, Operand],
 ) -> tuple[tuple[Launch, ...], int]:
-    """A convolution that leaves its result's moments, and what they need of memory.
+    """Returns launches of a convolution that also compute its result's moments, and the size of their scratch memory.
 
     Args:
-        convolution: of `slide`, or of `slide_lanes`, perhaps with a map that follows.
-        measured: its result, or the map's.
-        dtype, columns: of that.
+        convolution: a launch of `slide` or `slide_lanes`, perhaps with an epilogue.
+        measured: the array whose moments are computed: the convolution's result, or the epilogue's.
+        dtype, columns: of that array.
         scratch: float64.
         results: mean and variance.
 
     Returns:
-        What runs instead, and the elements of `scratch`.
+        The launches, and the number of elements of `scratch`.
     """
     array, filters, target, table, _, following = convolution.operands
     assert isinstance(table, Constant)
@@ -157,7 +157,7 @@ def with_moments(
 
 
 def _rows_of_blocks(places: np.ndarray) -> np.ndarray:
-    """For each block of a table how many rows of the result it gives."""
+    """Returns how many rows of the result each block of a table has."""
     images = int(places[IMAGES])
     sizes = [images, *places[HEADER + PLACES : HEADER + PLACES + 3].tolist()]
     steps = [int(places[BLOCK_IMAGES]), *places[BLOCK : BLOCK + 3].tolist()]

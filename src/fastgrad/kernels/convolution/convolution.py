@@ -1,4 +1,4 @@
-"""Which kernels convolutions and their gradients are, for arrays of known shapes: the tables of `patches`."""
+"""Convolutions and their gradients as launches, for arrays of known shapes, with the tables of `patches`."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ from fastgrad.kernels.convolution.patches import (
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.runtime.launch import Constant, EntryOf, Input, Launch, Launches, Operand, Output, Scratch, Spec
 
-PRODUCT = 0.02  # nanoseconds of a multiplication and addition, about
-BLOCK_PLACES = 256  # places of a block: enough to read the filters from a far cache for each
-MOST_CHUNKS = 8  # partial sums of a gradient of filters, which can be made at a time
-CHUNKS_ELEMENTS = 1 << 18  # that partial sums may have
+PRODUCT = 0.02  # nanoseconds for a multiplication and an addition, about
+BLOCK_PLACES = 256  # places of a block: enough for each block to read the filters from a far cache
+MOST_CHUNKS = 8  # partial sums of a gradient of filters, which threads can compute in parallel
+CHUNKS_ELEMENTS = 1 << 18  # most elements of the partial sums
 
 
 def _header(
     windows: Windows, source: Sizes, channels: int, block: Block, counts: Sizes, move: Sizes, start: Sizes
 ) -> list[int]:
-    """The first words of a table, up to `TARGET_IMAGE`."""
+    """Returns the first words of a table, up to `TARGET_IMAGE`."""
     blocks = [-(-count // size) if size else 0 for count, size in zip(counts, block.places, strict=True)]
     numbers = [*blocks, *block.places, block.images, windows.images, *source, channels]
     return [*numbers, *move, *start, *block.extent, int(block.copied)]
@@ -64,15 +64,16 @@ def _sliding(
     phases: list[Phase],
     following: Launch | None = None,
 ) -> Launches:
-    """The kernel that gives the first output.
+    """Returns the launches that write the first output.
 
     Args:
         dtype, windows: of the convolution.
         source: the array that is read, its sizes and its channels in a group.
-        filters: the array, and elements from a cell, a term and a group to the next.
-        target: sizes of the result, its channels in a group, and from a place of a phase to the next.
-        reading: in what is read, from a place to the next one, where the patch of the first begins, and its extent.
-        phases: which are done for the same patches.
+        filters: the array, and its strides in elements between cells, terms and groups.
+        target: the sizes of the result, its channels in a group, and the stride between places of a phase.
+        reading: for the array that is read: the stride between places, the start of the first place's patch, and its
+            extent.
+        phases: the phases that share the patches.
         following: a map over the elements of the result.
     """
     array, sizes, depth = source
@@ -84,7 +85,7 @@ def _sliding(
     block = block_of(windows.images, counts, move, spans, channels, BLOCK_PLACES, copied)
     before: tuple[Launch, ...] = ()
     scratch: tuple[tuple[np.dtype, int], ...] = ()
-    if block is None:  # not even one window fits
+    if block is None:  # not even the patch of one window fits
         ends = [(n - 1) * m + span for n, m, span in zip(counts, move, spans, strict=True)]
         before, scratch = _padded(dtype, array, windows.images, sizes, channels, start, tuple(ends))
         array, sizes, start = Scratch(0), tuple(ends), (0, 0, 0)
@@ -125,15 +126,15 @@ def _sliding_few(
     reading: tuple[Sizes, Sizes, Sizes],
     phases: list[Phase],
 ) -> Launches | None:
-    """The same from the first input and the second one, the filters, for a result of few channels.
+    """Returns the launches of `_sliding` for few output channels, from the first input and the filters, the second.
 
     Args:
-        dtype, windows, target, reading, phases: as there.
-        source: sizes of what is read, and its channels.
-        strides: elements of the filters from a term and from a channel of the result to the next.
+        dtype, windows, target, reading, phases: as in `_sliding`.
+        source: the sizes of the array that is read, and its channels.
+        strides: the strides of the filters in elements, between terms and between channels of the result.
 
     Returns:
-        None where it is no better.
+        None if this is not better.
     """
     (sizes, depth), (move, start, spans), outs = source, reading, target[1]
     cells = prod(windows.kernel)
@@ -179,7 +180,7 @@ def _sliding_few(
 
 
 def _terms(phase: Phase, patch: Sizes, filters: Sizes, depth: int) -> np.ndarray:
-    """For each term where it lies behind a window's start, and its row of filters, in elements."""
+    """Returns each term's offset from a window's start, and the offset of its row of filters, in elements."""
     cells = np.array([number for number, _ in phase.cells], np.int64)
     places = np.array([place for _, place in phase.cells], np.int64).reshape(-1, 3)
     deep = np.arange(depth)
@@ -190,7 +191,7 @@ def _terms(phase: Phase, patch: Sizes, filters: Sizes, depth: int) -> np.ndarray
 def _padded(
     dtype: np.dtype, array: Operand, images: int, sizes: Sizes, channels: int, start: Sizes, ends: Sizes
 ) -> tuple[tuple[Launch, ...], tuple[tuple[np.dtype, int], ...]]:
-    """A copy, in scratch memory, of what the windows touch, for windows that are too large for a patch."""
+    """Returns launches that copy all that the windows touch to scratch memory, for windows too large for a patch."""
     numbers = *sizes, channels, *start, *ends
     return (Launch(pad[dtype], (array, Scratch(0), *numbers), images * prod(ends)),), (
         (dtype, images * prod(ends) * channels),
@@ -204,7 +205,7 @@ def _padded(
     noalias=True,
 )
 def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width, first, last):
-    """y = x with zeros around, from the place (start_d, start_h, start_w) on. A unit is a place of y."""
+    """y = x padded with zeros; y begins at the place (start_d, start_h, start_w) of x. A unit is a place of y."""
     for unit in range(first, last):
         c = unit % width + start_w
         b = unit // width % height + start_h
@@ -216,19 +217,19 @@ def pad(x, y, d, h, w, channels, start_d, start_h, start_w, depth, height, width
             y[unit * channels + q] = x[at + q] if inside else T(0)
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 @through_float32
 def convolution_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
-    """``tf.nn.convolution`` of an input and filters, in as many groups as its channels say."""
+    """``tf.nn.convolution`` of an input and filters; the channels give the number of groups."""
     return convolution_followed(inputs, outputs, None, **window)
 
 
 def convolution_followed(
     inputs: Sequence[Spec], outputs: Sequence[Spec], following: Launch | None, **window: Any
 ) -> Launches | None:
-    """The same with a map over its elements that follows, or None; not for half-width floats."""
+    """``tf.nn.convolution`` with an optional map over its elements as epilogue; not for half-width floats."""
     x, filters = inputs
     windows = windows_of(x.shape, filters.shape, outputs[0].shape[1:-1], **window)
     if windows is None or x.dtype.name not in SUMS:
@@ -267,7 +268,7 @@ def turn_filters(filters, turned, cells, group, groups, each, first, last):
 def convolution_input_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], input_shape: Sizes, **window: Any
 ) -> Launches | None:
-    """The cotangent of the input, from the result's and the filters: for each phase of the strides windows over that."""
+    """Returns launches for the input's cotangent, from the result's and the filters, by phase of the strides."""
     g, filters = inputs
     windows = windows_of((g.shape[0], *input_shape), filters.shape, g.shape[1:-1], **window)
     if windows is None or g.dtype.name not in SUMS:
@@ -305,7 +306,7 @@ def convolution_input_launches(
 def convolution_filter_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], filter_shape: Sizes, **window: Any
 ) -> Launches | None:
-    """The cotangent of the filters, from the input and the result's: a sum for each chunk of the blocks, and of those."""
+    """Returns launches for the filters' cotangent, from the input and the result's: sums of chunks, and a total."""
     x, g = inputs
     windows = windows_of(x.shape, filter_shape, g.shape[1:-1], **window)
     if windows is None or x.dtype.name not in SUMS:

@@ -1,7 +1,9 @@
-"""Convolutions that give few channels: the products of all places with all cells first, which fill vectors, and then their sums.
+"""Convolutions with few output channels: first the products of all places with all cells, then their sums.
 
-The gradient of an image with one channel, for example, has nine numbers for each place of the result's cotangent: what each of
-the cells it was read by gets. A place of the gradient is the sum of nine of them.
+The products fill vectors, which few channels would not.
+
+For example, the gradient of an image with one channel has nine products for each place of the result's cotangent: one
+for each cell that the place has read. A place of the gradient is the sum of nine products.
 """
 
 from __future__ import annotations
@@ -21,14 +23,14 @@ from fastgrad.kernels.convolution.patches import (
 )
 from fastgrad.kernels.math.vector_math import greatest, least
 
-MOST = 4  # channels that are few
-CELLS = 4  # of a window, and terms of a place, at least
-PRODUCTS = 16384  # numbers that wait for their sum: the literal in the body
+MOST = 4  # most output channels
+CELLS = 4  # least cells of a window, and least terms of a place
+PRODUCTS = 16384  # products that a block keeps: the literal in the body
 
-# Words of a table behind `TARGET`: products of a place, channels of a result, rows of a patch and where those are told, terms.
+# Words of a table from `TARGET` on: products of a place, channels of a result, rows of a patch, their offsets, terms.
 WIDTH, COLUMNS, PATCH_ROWS, PATCH_ROWS_AT, DEPTH, TERMS_AT, PHASES, HEADER = 26, 27, 28, 29, 30, 31, 32, 33
-# Of a phase: places, rows, cells and their number, where it begins. Its rows and cells are places of products, and rows in turn
-# with places of results.
+# Words of a phase: places, rows, cells and their number, its start. Rows alternate offsets of products and of results;
+# cells are offsets of products.
 PLACES, ROWS_AT, CELLS_AT, CELL_COUNT, TARGET_AT, PHASE = 0, 3, 4, 5, 6, 7
 
 
@@ -38,7 +40,7 @@ PLACES, ROWS_AT, CELLS_AT, CELL_COUNT, TARGET_AT, PHASE = 0, 3, 4, 5, 6, 7
     T=SUMS,
 )
 def spread_filters(filters, spread, cells, columns, from_cell, from_term, from_column, first, last):
-    """spread[term, cell, column] = the filters' number, whose strides are given. A unit is a term."""
+    """spread[term, cell, column] = the filters' number, by the given strides. A unit is a term."""
     for term in range(first, last):
         for cell in range(cells):
             for c in range(columns):
@@ -48,7 +50,7 @@ def spread_filters(filters, spread, cells, columns, from_cell, from_term, from_c
 
 @kernel("source: in[T], filters: in[T], target: out[T], places: in[int64], first: int, last: int", T=SUMS)
 def slide_few(source, filters, target, places, first, last):
-    """target = the windows of source times filters, as `slide`, with the filters of `spread_filters`. A unit is a block."""
+    """target = the windows of source times filters, as `slide`, with filters of `spread_filters`. A unit is a block."""
     patch = local_array(T, 32768)
     products = local_array(T, 16384)
     panel = panel_columns(T)

@@ -1,4 +1,4 @@
-"""Where windows lie: how many there are, which places are done at a time, which cells have a place."""
+"""Geometry of windows: their number, the blocks of places that are computed at a time, the cells of a place."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ Sizes = tuple[int, ...]
 
 
 class Windows(NamedTuple):
-    """How windows slide, with three numbers of each kind, for depth, height and width.
+    """The geometry of sliding windows, with three numbers of each kind, for depth, height and width.
 
     Attributes:
-        images, sizes, channels: of what they slide over.
-        kernel, outputs, strides, before, dilations: cells of a window, windows, and how those lie.
-        group, outs: channels of a group that a filter reads, and filters in all.
+        images, sizes, channels: of the array over which windows slide.
+        kernel, outputs, strides, before, dilations: cells of a window, number of windows, strides, padding before,
+            dilations.
+        group, outs: channels of a group that a filter reads, and all filters.
     """
 
     images: int
@@ -36,27 +37,27 @@ class Windows(NamedTuple):
 
     @property
     def groups(self) -> int:
-        """In how many groups the channels are."""
+        """The number of groups of the channels."""
         return self.channels // self.group
 
     @property
     def by_lane(self) -> bool:
-        """Whether each channel has one filter of its own."""
+        """True if each channel has one filter of its own."""
         return self.group == 1 and self.outs == self.channels
 
     @property
     def each(self) -> int:
-        """The filters of a group."""
+        """The number of filters of a group."""
         return self.outs // self.groups
 
 
 class Block(NamedTuple):
-    """The places that are done at a time.
+    """The places that are computed at a time.
 
     Attributes:
-        images, places: how many.
-        extent: of the patch that their windows touch.
-        copied: whether it is copied; else windows lie inside of what is read.
+        images, places: their numbers.
+        extent: the extent of the patch that their windows touch.
+        copied: whether the patch is copied; else all windows are inside of the array that is read.
     """
 
     images: int
@@ -69,9 +70,9 @@ class Phase(NamedTuple):
     """Places of a result that share their cells.
 
     Attributes:
-        places: how many.
-        first: the place of the first in the result.
-        cells: for each cell its number and where it lies in the patch.
+        places: their numbers.
+        first: the position of the first place in the result.
+        cells: the number of each cell, and its position in the patch.
     """
 
     places: Sizes
@@ -82,7 +83,7 @@ class Phase(NamedTuple):
 def windows_of(
     x: Sizes, filters: Sizes, outputs: Sizes, strides: Sizes, padding: Sequence[tuple[int, int]], dilations: Sizes
 ) -> Windows | None:
-    """The windows over an array of shape x; None for more than three spatial dimensions."""
+    """Returns the windows over an array of shape x; None for more than three spatial dimensions."""
     free = 3 - len(outputs)
     if free < 0:
         return None
@@ -107,13 +108,13 @@ def windows_of(
 def block_of(
     images: int, places: Sizes, moves: Sizes, spans: Sizes, channels: int, most: int, copied: bool
 ) -> Block | None:
-    """As many places in a row as are best, of those of all images; None if not even the patch of one is small enough.
+    """Returns the best block of consecutive places, of all images; None if even one place's patch is too large.
 
     Args:
-        images, places: how many there are.
-        moves, spans: from a place to the next one, and of one the extent.
+        images, places: the numbers of all images and places.
+        moves, spans: the stride between places, and the extent of one place.
         channels: of the patch.
-        most: places, at most.
+        most: most places of a block.
         copied: whether there is a patch.
     """
     sizes = (images, *places)
@@ -141,7 +142,7 @@ def block_of(
 
 
 def offsets(shape: Sequence[int], strides: Sequence[int]) -> np.ndarray:
-    """Where the elements of an array with strides lie, in row-major order."""
+    """Returns the offsets of the elements of an array with strides, in row-major order."""
     at = np.zeros((), np.int64)
     for size, stride in zip(shape, strides, strict=True):
         at = at[..., None] + np.arange(size, dtype=np.int64) * stride
@@ -149,7 +150,7 @@ def offsets(shape: Sequence[int], strides: Sequence[int]) -> np.ndarray:
 
 
 def strides_of(sizes: Sequence[int], channels: int) -> Sizes:
-    """Elements from an image, plane, line and place to the next of an array of places of these sizes."""
+    """Returns the strides in elements between images, planes, lines and places of an array of places of these sizes."""
     found = [channels]
     for size in reversed(sizes):
         found.append(found[-1] * size)
@@ -157,25 +158,25 @@ def strides_of(sizes: Sequence[int], channels: int) -> Sizes:
 
 
 def all_inside(counts: Sizes, moves: Sizes, start: Sizes, spans: Sizes, sizes: Sizes) -> bool:
-    """Whether no window is outside of what is read."""
+    """True if all windows are inside the array that is read."""
     ends = [(count - 1) * move + at + span for count, move, at, span in zip(counts, moves, start, spans, strict=True)]
     return min(start) >= 0 and all(end <= size for end, size in zip(ends, sizes, strict=True))
 
 
 def cells_of(windows: Windows) -> list[tuple[int, Sizes]]:
-    """For each cell of a window its number, and where it lies behind the window's start."""
+    """Returns the number of each cell of a window, and its offset from the window's start."""
     numbers = [range(n) for n in windows.kernel]
     places = [tuple([n * rate for n, rate in zip(cell, windows.dilations, strict=True)]) for cell in product(*numbers)]
     return list(enumerate(places))
 
 
 def spans_of(windows: Windows) -> Sizes:
-    """The extent of a window."""
+    """Returns the extent of a window."""
     return tuple([(n - 1) * rate + 1 for n, rate in zip(windows.kernel, windows.dilations, strict=True)])
 
 
 def phases_of(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
-    """For places of the input the windows that have them: where patches begin, their extent, and the phases."""
+    """Returns the windows that contain places of the input: the start of patches, their extent, and the phases."""
     start: list[int] = []
     spans: list[int] = []
     choices = []
@@ -184,7 +185,7 @@ def phases_of(windows: Windows) -> tuple[Sizes, Sizes, list[Phase]]:
     ):
         found = []
         for first in range(max(1, min(stride, size))):
-            # The window `at` places on has cell k at the phase's first place.
+            # `at` is the offset of the window that has cell k at the phase's first place.
             hits = [
                 (k, (first + before - k * rate) // stride)
                 for k in range(cells)

@@ -1,8 +1,9 @@
-"""Convolutions as matrix products of windows that are nowhere unfolded.
+"""Convolutions as matrix products of windows that are never unfolded in memory.
 
-Of a block of places the part of the input that their windows touch, with zeros where it is outside, is copied to the stack
-(a patch); where no window is outside, nothing is. There tables tell where the row of a place and the term of a cell lie
-(`multiply_windows`). A table begins with the numbers below. Blocks, chains and the order of sums follow from shapes alone.
+For a block of places, the part of the input that their windows touch is copied to the stack (a patch), with zeros
+outside of the input. If all windows are inside, nothing is copied. Tables give the offsets of each place's row and of
+each cell's term (`multiply_windows`). A table begins with the numbers below. Blocks, chains and the order of sums
+follow from shapes alone.
 """
 
 from __future__ import annotations
@@ -22,30 +23,30 @@ from fastgrad.kernels.codegen.build import Kernel, kernel
 from fastgrad.kernels.math.vector_math import greatest, least
 
 SUMS = ("float32", "float64", "int32")
-PATCH = 32768  # elements of a patch, at most: the literal in the bodies below
+PATCH = 32768  # most elements of a patch: the literal in the bodies below
 TERMS = 384  # the longest chain: longer sums are sums of chains of equal lengths
 
-# Words of a table, most of them one for depth, height and width: numbers of blocks; places of a block, and its images.
+# Words of a table, most of them three for depth, height and width: numbers of blocks; places and images of a block.
 BLOCKS, BLOCK, BLOCK_IMAGES = 0, 3, 6
-# The images; sizes and channels of what is read; from a place to the next one, from the first one to its patch; a patch.
+# The images; sizes and channels of the source; the stride between places; the first patch's start; its extent; copied.
 IMAGES, SOURCE, SOURCE_CHANNELS, MOVE, START, EXTENT, COPIED = 7, 8, 11, 12, 15, 18, 21
-# Elements from an image, plane, line and place of the result to the next ones.
+# The strides of the result in elements, between images, planes, lines and places.
 TARGET_IMAGE, TARGET = 22, 23
-# Groups; from one to the next in what is read, in the filters and in the result; columns of one.
+# The number of groups; the strides between groups in the source, the filters and the result; columns of a group.
 GROUPS, SOURCE_GROUP, FILTER_GROUP, TARGET_GROUP, COLUMNS = 26, 27, 28, 29, 30
-# Phases, which have filters of their own. Of each: places, those of a row, of a term and their number, where it begins.
+# The phases, which have filters of their own. Each has: places, offsets of rows, offsets of terms, their number, start.
 PHASES, ITEM_BYTES, HEADER = 31, 32, 33
 PLACES, ROWS_AT, TERMS_AT, DEPTH, TARGET_AT, PHASE = 0, 3, 4, 5, 6, 7
-# Of gradients of filters: in place of phases.
+# For gradients of filters, in the place of phases.
 CHUNKS, CHUNK_SIZE, ROW_SHARES, ROWS, GIVEN_CHANNELS, GRADIENT_HEADER = 31, 32, 33, 34, 35, 36
 
-multiply = multiply_windows  # what the bodies below call; each kernel is made with its own
-SOURCE_PANEL = 0  # whether what is read moves on with the columns
+multiply = multiply_windows  # the bodies below call it; each kernel is compiled with its own
+SOURCE_PANEL = 0  # whether the source advances with the columns
 
 
 @scalar_function
 def copy_patch(source, patch, places, image, images, a, b, c):
-    """patch = what the windows of the block at (image, a, b, c) touch."""
+    """patch = the part of the source that the windows of the block at (image, a, b, c) touch."""
     channels = places[SOURCE_CHANNELS]
     depth, height, width = places[SOURCE], places[SOURCE + 1], places[SOURCE + 2]
     high, wide = places[EXTENT + 1], places[EXTENT + 2]
@@ -74,7 +75,7 @@ def copy_patch(source, patch, places, image, images, a, b, c):
 
 @scalar_function
 def source_at(places, image, a, b, c):
-    """Where the windows of the block at (image, a, b, c) begin in what is read."""
+    """Returns the offset in the source at which the windows of the block at (image, a, b, c) begin."""
     x = image * places[SOURCE] + a * places[MOVE] + places[START]
     y = x * places[SOURCE + 1] + b * places[MOVE + 1] + places[START + 1]
     return (y * places[SOURCE + 2] + c * places[MOVE + 2] + places[START + 2]) * places[SOURCE_CHANNELS]
@@ -86,7 +87,7 @@ def _slide(source, filters, target, places, step, words, first, last):
     Args:
         source, filters, target: arrays; every element of target is written.
         places: the table.
-        step, words: a map over the elements of target that follows, or 0, as `gemm` has it.
+        step, words: an epilogue, a map over the elements of target, or 0, as in `gemm`.
         first, last: the units to do.
     """
     patch = local_array(T, 32768)
@@ -137,7 +138,7 @@ def _slide(source, filters, target, places, step, words, first, last):
 
 
 def _gather(source, given, target, places, first, last):
-    """target = for each chunk of the blocks the products of the windows of source with what is given for their places.
+    """target = the products of the source's windows with `given` at their places, for each chunk of blocks.
 
     A unit of work is a share of the rows for a chunk.
     """
@@ -146,7 +147,7 @@ def _gather(source, given, target, places, first, last):
     in_a, in_b, in_c = places[BLOCKS], places[BLOCKS + 1], places[BLOCKS + 2]
     blocks = (places[IMAGES] + places[BLOCK_IMAGES] - 1) // places[BLOCK_IMAGES] * in_a * in_b * in_c
     terms_at = GRADIENT_HEADER + 2 * places[ROWS]
-    if blocks == 0:  # of nothing
+    if blocks == 0:  # an empty sum
         for i in range(places[CHUNK_SIZE]):
             target[i] = T(0)
     for unit in range(first, last):

@@ -1,6 +1,7 @@
-"""Maxima and means over sliding windows, and their gradients: what each does with a cell of a window.
+"""Maxima and means over sliding windows, and their gradients: the function of each for a window's cell.
 
-Forwards a unit of work is a line of windows; backwards, where windows share cells, all windows of an image.
+In the forward direction, a unit of work is a line of windows. In the backward direction, where windows share cells, it
+is all windows of an image.
 """
 
 from __future__ import annotations
@@ -20,35 +21,35 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Sp
 FLOATS = ("float32", "float64")
 ORDERED = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16")
 WORDS = ("int32", "int64")
-CELL = 0.1  # nanoseconds of a channel of a cell, about
+CELL = 0.1  # nanoseconds for a channel of a cell, about
 
-# What the functions of a walk are given is told in `sliding`.
+# `sliding` documents the arguments of the functions below.
 
 
 @scalar_function
 def begin_with_lowest(x, y, v, out, work, at, lanes, lowest):
-    """The largest so far is the lowest number that there is."""
+    """Starts a maximum with the lowest number of the dtype."""
     for o in range(lanes):
         work[o] = V(lowest)
 
 
 @scalar_function
 def begin_with_zero(x, y, v, out, work, at, lanes, lowest):
-    """The sum so far."""
+    """Starts a sum with 0."""
     for o in range(lanes):
         work[o] = V(0)
 
 
 @scalar_function
 def begin_with_given(x, y, v, out, work, at, lanes, lowest):
-    """What the window has to give."""
+    """Starts with the number that the window gives to its cells."""
     for o in range(lanes):
         work[o] = v[at + o]
 
 
 @scalar_function
 def begin_nowhere(x, y, v, out, work, at, lanes, lowest):
-    """No cell has won, and a window without one has a 0."""
+    """Starts with no winning cell; the result of a window without a winning cell is 0."""
     for o in range(lanes):
         work[o] = V(0)
         out[at + o] = V(0)
@@ -56,27 +57,27 @@ def begin_nowhere(x, y, v, out, work, at, lanes, lowest):
 
 @scalar_function
 def keep_largest(x, y, v, out, work, at, cell, image, lanes, count):
-    """The largest so far."""
+    """Updates the maximum."""
     for o in range(lanes):
         work[o] = nan_greatest(work[o], x[cell + o])
 
 
 @scalar_function
 def add_cell(x, y, v, out, work, at, cell, image, lanes, count):
-    """The sum so far."""
+    """Updates the sum."""
     for o in range(lanes):
         work[o] += x[cell + o]
 
 
 @scalar_function
 def is_result(p, q):
-    """Whether a cell has the window's result. (Without `and` and `or`, whose branches keep loops from becoming vectors.)"""
+    """True if a cell has the window's result. (`and` and `or` would add branches, which prevent vectorisation.)"""
     return (p == q) | ((p != p) & (q != q))  # noqa: PLR0124 - of NaN
 
 
 @scalar_function
 def give_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
-    """The first cell that has the window's result gets all that the window has to give."""
+    """Adds the window's number to its first cell that has the window's result."""
     for o in range(lanes):
         won = is_result(x[cell + o], y[at + o])
         out[cell + o] += work[o] if won else V(0)
@@ -85,7 +86,7 @@ def give_to_winner(x, y, v, out, work, at, cell, image, lanes, count):
 
 @scalar_function
 def give_to_winner_only(x, y, v, out, work, at, cell, image, lanes, count):
-    """The same for the only window that has the cell."""
+    """Writes the window's number to its first cell with the window's result, if no other window has the cell."""
     for o in range(lanes):
         won = is_result(x[cell + o], y[at + o])
         out[cell + o] = work[o] if won else V(0)
@@ -94,7 +95,7 @@ def give_to_winner_only(x, y, v, out, work, at, cell, image, lanes, count):
 
 @scalar_function
 def take_from_winner(x, y, v, out, work, at, cell, image, lanes, count):
-    """The number of the first cell that has the window's result; `work` tells that it is found."""
+    """Reads the number of the first cell that has the window's result; `work` is 1 from then on."""
     for o in range(lanes):
         won = is_result(x[cell + o], y[at + o]) & (work[o] == V(0))
         out[at + o] = v[cell + o] if won else out[at + o]
@@ -103,7 +104,7 @@ def take_from_winner(x, y, v, out, work, at, cell, image, lanes, count):
 
 @scalar_function
 def tell_place(x, y, out, work, at, cell, place, lanes):
-    """The place, if the cell is the first that has the window's result."""
+    """Writes the position, if the cell is the first that has the window's result."""
     for o in range(lanes):
         won = is_result(x[cell + o], y[at + o]) & (work[o] == V(0))
         out[at + o] = V(place + o) if won else out[at + o]
@@ -112,33 +113,33 @@ def tell_place(x, y, out, work, at, cell, place, lanes):
 
 @scalar_function
 def tell_winner(x, y, v, out, work, at, cell, image, lanes, count):
-    """Where the first cell that has the window's result lies in the batch."""
+    """Writes the position in the batch of the first cell that has the window's result."""
     tell_place(x, y, out, work, at, cell, cell, lanes)
 
 
 @scalar_function
 def tell_winner_of_image(x, y, v, out, work, at, cell, image, lanes, count):
-    """Where it lies in its image."""
+    """Writes the position in its image of the first cell that has the window's result."""
     tell_place(x, y, out, work, at, cell, cell - image, lanes)
 
 
 @scalar_function
 def share_out(x, y, v, out, work, at, cell, image, lanes, count):
-    """All cells get the same."""
+    """Adds an equal share of the window's number to each cell."""
     for o in range(lanes):
         out[cell + o] += work[o] / V(count)
 
 
 @scalar_function
 def put(x, y, v, out, work, at, lanes, count):
-    """The result."""
+    """Writes the result."""
     for o in range(lanes):
         out[at + o] = work[o]
 
 
 @scalar_function
 def put_mean(x, y, v, out, work, at, lanes, count):
-    """The result of a sum."""
+    """Writes the mean of a sum."""
     for o in range(lanes):
         out[at + o] = work[o] / V(count)
 
@@ -202,7 +203,7 @@ winner_positions, winner_positions_of_image = [
 ]
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 def _walked(
@@ -214,14 +215,14 @@ def _walked(
     scatters: bool,
     lowest: float = 0.0,
 ) -> Launches | None:
-    """A walk over windows.
+    """Returns the launches of a kernel over windows.
 
     Args:
-        kernel: it.
+        kernel: the kernel.
         arrays: for x, y, v, out.
-        x, y: an array of the input's shape, and of the result's.
-        window: the attributes of the row.
-        scatters: whether it writes the array of the input's shape.
+        x, y: an array of the input's shape, and one of the result's.
+        window: the attributes of the operation.
+        scatters: whether the kernel writes the array of the input's shape.
         lowest: see `sliding`.
     """
     kinds = (window[key] for key in ("kernel", "strides", "padding", "dilations"))
@@ -238,7 +239,7 @@ def _walked(
 
 
 def _covered(x: Spec, y: Spec, window: dict[str, Any]) -> bool:
-    """Whether each place of the input is a cell of one window."""
+    """True if each place of the input is a cell of one window."""
     whole = window["strides"] == window["kernel"] and not any(map(any, window["padding"]))
     sizes = zip(x.shape[1:-1], y.shape[1:-1], window["kernel"], strict=True)
     return whole and max(window["dilations"]) == 1 and all(size == windows * cells for size, windows, cells in sizes)
@@ -246,7 +247,7 @@ def _covered(x: Spec, y: Spec, window: dict[str, Any]) -> bool:
 
 @through_float32
 def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
-    """The maxima of windows."""
+    """Returns the launches for the maxima of windows."""
     (x,), (y,) = inputs, outputs
     if x.dtype.name not in ORDERED:
         return None
@@ -257,7 +258,7 @@ def max_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window:
 
 @through_float32
 def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
-    """Numbers of windows, brought to the cells that have won them."""
+    """Returns the launches that add numbers of windows to the cells that have the maxima."""
     x, y, v = inputs
     if x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
         return None
@@ -267,7 +268,7 @@ def max_pool_scatter_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], *
 
 @through_float32
 def max_pool_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
-    """Numbers of the cells that have won the windows."""
+    """Returns the launches that read the numbers of the cells that have the windows' maxima."""
     x, y, v = inputs
     if x.dtype.name not in ORDERED or v.dtype.name not in FLOATS:
         return None
@@ -278,7 +279,7 @@ def max_pool_gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **
 def max_pool_argmax_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], dtype: str, with_batch: bool, **window: Any
 ) -> Launches | None:
-    """The positions of the maxima of windows, from the input and the maxima."""
+    """Returns the launches for the positions of the windows' maxima, from the input and the maxima."""
     x, y = inputs
     if x.dtype.name not in ORDERED:
         return None
@@ -288,7 +289,7 @@ def max_pool_argmax_launches(
 
 @through_float32
 def avg_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window: Any) -> Launches | None:
-    """The means of windows."""
+    """Returns the launches for the means of windows."""
     (x,), (y,) = inputs, outputs
     if x.dtype.name not in FLOATS:
         return None
@@ -300,7 +301,7 @@ def avg_pool_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **window:
 def avg_pool_gradient_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], input_shape: tuple[int, ...], **window: Any
 ) -> Launches | None:
-    """The cotangent of the input, from the result's."""
+    """Returns the launches for the input's cotangent, from the result's."""
     (g,), (x,) = inputs, outputs
     if g.dtype.name not in FLOATS:
         return None

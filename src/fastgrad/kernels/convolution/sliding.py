@@ -1,4 +1,4 @@
-"""Sliding windows in kernels: the one walk over windows and their cells.
+"""Sliding windows in kernels: the loop over windows and their cells.
 
 Arrays are (batch, depth, height, width, channels); with fewer spatial dimensions the first ones have size 1.
 """
@@ -28,7 +28,7 @@ def window_sizes(
     padding: Sequence[tuple[int, int]],
     dilations: Sequence[int],
 ) -> tuple[int, ...] | None:
-    """The values of `WINDOW`; None for more than three spatial dimensions."""
+    """Returns the values of `WINDOW`; None for more than three spatial dimensions."""
     free = 3 - len(sizes)
     if free < 0:
         return None
@@ -41,33 +41,34 @@ def window_sizes(
 
 @scalar_function
 def first_cell(start, rate):
-    """The first of a window's cells that is not before the input."""
+    """Returns the first cell of a window that is not before the input."""
     return 0 if start >= 0 else (-start + rate - 1) // rate
 
 
 @scalar_function
 def end_cell(start, rate, cells, size):
-    """The end of a window's cells that are not behind the input."""
+    """Returns the end of the cells of a window that are not after the input."""
     return cells if start + (cells - 1) * rate < size else greatest(0, (size - start + rate - 1) // rate)
 
 
-# What the walk calls; each kernel is made with its own. They deal with `lanes` channels, from the elements `at` of the result
-# and `cell` of the input on, where `image` is where the image begins; `work` has so many elements; `count` is how many cells the window has inside the input.
+# The functions that the loop calls; each kernel is compiled with its own. They handle `lanes` channels, from the
+# elements `at` of the result and `cell` of the input on. The image begins at `image`. `work` has `lanes` elements.
+# `count` is the number of the window's cells inside the input.
 
 
 @scalar_function
 def begin(x, y, v, out, work, at, lanes, lowest):
-    """Before the first cell of a window."""
+    """Runs before the first cell of a window."""
 
 
 @scalar_function
 def visit(x, y, v, out, work, at, cell, image, lanes, count):
-    """A cell of a window."""
+    """Runs for each cell of a window."""
 
 
 @scalar_function
 def end(x, y, v, out, work, at, lanes, count):
-    """After the last cell of a window."""
+    """Runs after the last cell of a window."""
 
 
 @scalar_function
@@ -75,7 +76,7 @@ def walk_cells(
     x, y, v, out, work, at, line, image, lanes, lowest,
     channels, h, w, i0, i1, j0, j1, k0, k1, ld, lh, lw,
 ):  # fmt: skip
-    """Visits the cells of one window; `line` is where the cell at its start lies."""
+    """Visits the cells of one window; `line` is the offset of the window's first cell."""
     begin(x, y, v, out, work, at, lanes, lowest)
     count = greatest(i1 - i0, 0) * greatest(j1 - j0, 0) * greatest(k1 - k0, 0)
     for i in range(i0, i1):
@@ -90,16 +91,16 @@ def _walk(
     x, y, v, out, channels, lines, cleared, lowest,
     d, h, w, kd, kh, kw, od, oh, ow, sd, sh, sw, pd, ph, pw, ld, lh, lw, first, last,
 ):  # fmt: skip
-    """Goes through windows, and in each through its cells that are inside the input.
+    """Visits all windows, and the cells of each that are inside the input.
 
-    So what several windows add to a place of the input comes in the order of windows, which is that of their cells backwards.
-    (The other way round nothing would be prefetched: arrays beyond the caches took four times as long.)
+    Windows that share a place of the input add to it in the order of windows, which is the reverse order of their
+    cells. (The other order would not prefetch: arrays beyond the caches took four times as long.)
 
     Args:
-        x, y, v, out: arrays: of the input's shape, the result's, one of both, and what is written.
-        channels: of all of them.
-        lines: of windows that a unit of work has.
-        cleared: elements of `out` that a unit begins with setting to zero.
+        x, y, v, out: arrays: of the input's shape, of the result's, of either shape, and the output.
+        channels: of all arrays.
+        lines: the lines of windows in a unit of work.
+        cleared: the elements of `out` that a unit first sets to zero.
         lowest: a number for `begin`.
         first, last: the units to do.
     """
@@ -134,13 +135,13 @@ def _walk(
 
 
 def walking(name: str, summary: str, arrays: str, visits: dict[str, Any], **variables: tuple[str, ...]) -> Kernel:
-    """A kernel that walks over windows.
+    """Returns a kernel that visits windows.
 
     Args:
         name, summary: of the kernel.
         arrays: the kinds of x, y, v and out, for its signature; V is the type of `work`.
         visits: its `begin`, `visit` and `end`.
-        variables: what the type variables stand for.
+        variables: the dtypes of the type variables.
     """
     cells = types.FunctionType(walk_cells.__code__, {**globals(), **visits}, f"{name}_cells")
     function = types.FunctionType(_walk.__code__, {**globals(), "walk_cells": scalar_function(cells)}, name)

@@ -1,1 +1,1 @@
-"""Kernels that go element by element."""
+"""Element-wise kernels."""

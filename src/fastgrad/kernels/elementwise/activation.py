@@ -1,6 +1,7 @@
 """Activation functions: each as a scalar function with its derivative, and some as kernels.
 
-A derivative named `..._slope_of_result` is a function of the activation's result, the others of its argument.
+A derivative named `..._slope_of_result` is a function of the activation's result; the others are functions of its
+argument.
 """
 
 import math
@@ -13,7 +14,7 @@ from fastgrad.kernels.math.vector_math import sigmoid as sigmoid_of
 from fastgrad.kernels.math.vector_math import softplus as softplus_of
 
 FLOATS = ("float32", "float64")
-NANOSECONDS = 1.0  # for an element, about
+NANOSECONDS = 1.0  # about, for an element
 
 ROOT_8_OVER_PI = 1.5957691216057307  # 2 sqrt(2 / pi)
 CUBIC = 0.044715
@@ -22,43 +23,43 @@ ROOT_HALF_OVER_PI = 0.3989422804014327  # 1 / sqrt(2 pi)
 
 @scalar_function
 def linear_of(x):
-    """x."""
+    """Returns x."""
     return x
 
 
 @scalar_function
 def relu_of(x):
-    """max(x, 0), which keeps NaN."""
+    """Returns max(x, 0), and NaN for NaN."""
     return T(0) if x <= 0 else x
 
 
 @scalar_function
 def linear_slope_of_result(g, y):
-    """The cotangent of x for y = x."""
+    """Returns the cotangent of x for y = x."""
     return g
 
 
 @scalar_function
 def relu_slope_of_result(g, y):
-    """The cotangent of x for y = max(x, 0); 0 at 0 (TensorFlow: tf.nn.relu)."""
+    """Returns the cotangent of x for y = max(x, 0); 0 at 0 (TensorFlow: tf.nn.relu)."""
     return g if y > 0 else T(0)
 
 
 @scalar_function
 def tanh_slope_of_result(g, y):
-    """The cotangent of x for y = tanh(x)."""
+    """Returns the cotangent of x for y = tanh(x)."""
     return g * (T(1) - y * y)
 
 
 @scalar_function
 def sigmoid_slope_of_result(g, y):
-    """The cotangent of x for y = sigmoid(x)."""
+    """Returns the cotangent of x for y = sigmoid(x)."""
     return g * (y * (T(1) - y))
 
 
 @scalar_function
 def gelu_of(x):
-    """x times the normal distribution function at x; its limit 0 at -inf (Hendrycks and Gimpel 2016)."""
+    """Returns x times the normal distribution function at x; its limit 0 at -inf (Hendrycks and Gimpel 2016)."""
     a, n, n_low, d, d_low, inverse, k, p, low = normal_tail_parts(x)
     m = a * n
     m_low = fused_multiply_add(a, n_low, fused_multiply_add(a, n, -m))
@@ -68,7 +69,7 @@ def gelu_of(x):
 
 @scalar_function
 def gelu_slope(x):
-    """The derivative of `gelu_of`; a loop with both computes their function of x once."""
+    """Returns the derivative of `gelu_of`; a loop with both computes their common function of x once."""
     a, n, _, _, _, inverse, k, p, low = normal_tail_parts(x)
     bell = scale_by_power_of_two(T(1) + (p + low), k)
     tail = n * inverse * bell
@@ -76,7 +77,7 @@ def gelu_slope(x):
 
 
 def _tanh_end32(a):
-    """Beyond it a / (1 + e^u) is 0, with u as below."""
+    """Limits a; beyond the end a / (1 + e^u) is 0, with the u of `_tanh_parts`."""
     return T(11) if a > T(11) else a
 
 
@@ -88,7 +89,7 @@ _tanh_end = by_dtype(float32=_tanh_end32, float64=_tanh_end64)
 
 
 def _tanh_factors32(a):
-    """2 sqrt(2/pi) and 0.044715 times that, each in two parts, of which the first one has few bits."""
+    """Returns 2 sqrt(2/pi) and 0.044715 times that, each in two parts, the first of which has few bits."""
     return T(1.59576416015625), T(4.96144948071175978e-6), T(0.071354813873767852783), T(2.39883239599313563e-9)
 
 
@@ -101,7 +102,7 @@ _tanh_factors = by_dtype(float32=_tanh_factors32, float64=_tanh_factors64)
 
 @scalar_function
 def _tanh_parts(x):
-    """u = 2 sqrt(2/pi) (a + 0.044715 a^3) with a = |x| or so: returns a, the exponential's k and p for -u, and what u lost."""
+    """Returns a = min(|x|, end), k and p of exp(-u), and u's error: u = 2 sqrt(2/pi) (a + 0.044715 a^3)."""
     a = _tanh_end(math.fabs(x))
     linear, linear_low, cubic, cubic_low = _tanh_factors(a)
     square = a * a
@@ -116,7 +117,7 @@ def _tanh_parts(x):
 
 @scalar_function
 def gelu_tanh_of(x):
-    """x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2: x less, or 0 less, a / (1 + e^u)."""
+    """Returns x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, as max(x, 0) - a / (1 + e^u); see `_tanh_parts`."""
     a, k, p, low = _tanh_parts(x)
     z = scale_by_power_of_two(T(1) + (p + fused_multiply_add(low, p, low)), k)
     d = T(1) + z
@@ -126,7 +127,7 @@ def gelu_tanh_of(x):
 
 @scalar_function
 def gelu_tanh_slope(x):
-    """The derivative of `gelu_tanh_of`; as for `gelu_slope`."""
+    """Returns the derivative of `gelu_tanh_of`; a loop with both computes their common function of x once."""
     a, k, p, low = _tanh_parts(x)
     z = scale_by_power_of_two(T(1) + (p + fused_multiply_add(low, p, low)), k)
     inverse = T(1) / (T(1) + z)
@@ -137,7 +138,7 @@ def gelu_tanh_slope(x):
 
 @kernel("g: in[T], y: in[T], out: out[T], first: int, last: int", T=FLOATS)
 def relu_gradient(g, y, out, first, last):
-    """The cotangent of relu's argument, from its result y and the result's cotangent g."""
+    """Computes the cotangent of relu's argument, from its result y and the result's cotangent g."""
     for i in range(first, last):
         out[i] = relu_slope_of_result(g[i], y[i])
 
@@ -165,7 +166,7 @@ def gelu(x, out, first, last):
 
 @kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)
 def gelu_gradient(g, x, out, first, last):
-    """The cotangent of gelu's argument x, from its result's, g."""
+    """Computes the cotangent of gelu's argument x, from its result's, g."""
     for i in range(first, last):
         out[i] = g[i] * gelu_slope(x[i])
 
@@ -179,6 +180,6 @@ def gelu_tanh(x, out, first, last):
 
 @kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)
 def gelu_tanh_gradient(g, x, out, first, last):
-    """The cotangent of gelu_tanh's argument x, from its result's, g."""
+    """Computes the cotangent of gelu_tanh's argument x, from its result's, g."""
     for i in range(first, last):
         out[i] = g[i] * gelu_tanh_slope(x[i])

@@ -1,4 +1,4 @@
-"""Checks: kernels that stop a program where an element is not what it has to be."""
+"""Checks: kernels that stop a program if an element violates a condition."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RELATIONS = {
     "assert_greater_equal": 5,
     "assert_non_negative": 5,
 }
-"""What `compare` calls the relation that each check asks for."""
+"""The number in `compare` of the relation of each check."""
 
 
 def _exponent32(x):
@@ -46,7 +46,7 @@ _not_finite = by_dtype(float32=_exponent32, float64=_exponent64)
 
 @kernel("x: in[T], y: out[T], first: int, last: int -> int", T=FLOATS, in_place={"y": ("x",)})
 def finite(x, y, first, last):
-    """y = x, of finite numbers (TensorFlow: tf.debugging.check_numerics)."""
+    """y = x; stops if a number is not finite (TensorFlow: tf.debugging.check_numerics)."""
     bad = 0
     for i in range(first, last):
         value = x[i]
@@ -57,7 +57,7 @@ def finite(x, y, first, last):
 
 @scalar_function
 def holds(a, b, relation):
-    """Whether a stands in a relation to b."""
+    """True if the relation holds between a and b."""
     if relation == 0:
         return a == b
     if relation == 1:
@@ -71,7 +71,7 @@ def holds(a, b, relation):
 
 @kernel("x: in[T], y: in[T], done: out[uint8], relation: int, first: int, last: int -> int", T=(*FLOATS, *INTEGERS))
 def compare(x, y, done, relation, first, last):
-    """The first element of x that does not stand in the relation to that of y, else -1."""
+    """Returns the first element of x for which the relation to y's element does not hold, else -1."""
     done[0] = 1
     for i in range(first, last):
         if not holds(x[i], y[i], relation):
@@ -83,7 +83,7 @@ def compare(x, y, done, relation, first, last):
     "x: in[T], y: in[T], rtol: in[float64], atol: in[float64], done: out[uint8], first: int, last: int -> int", T=FLOATS
 )
 def near(x, y, rtol, atol, done, first, last):
-    """The first element with |x - y| > atol + rtol |y|, else -1."""
+    """Returns the first element with |x - y| > atol + rtol |y|, else -1."""
     done[0] = 1
     for i in range(first, last):
         if not float64(abs(x[i] - y[i])) <= atol[0] + rtol[0] * float64(abs(y[i])):
@@ -93,7 +93,7 @@ def near(x, y, rtol, atol, done, first, last):
 
 @kernel("x: in[uint8], done: out[uint8], first: int, last: int -> int")
 def all_true(x, done, first, last):
-    """The first element that is false, else -1."""
+    """Returns the first element that is false, else -1."""
     done[0] = 1
     for i in range(first, last):
         if x[i] == 0:
@@ -101,7 +101,7 @@ def all_true(x, done, first, last):
     return -1
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 @through_float32
@@ -117,7 +117,7 @@ def check_numerics_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], mes
 def assert_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], check: str, message: str | None, summarize: int | None
 ) -> Launches | None:
-    """A check that compares all elements of two arrays, which broadcast."""
+    """Returns the launches of a check that compares all elements of two arrays, which broadcast."""
     x, y, *bounds = inputs
     if x.dtype.name not in (*FLOATS, *INTEGERS, "bool"):
         return None

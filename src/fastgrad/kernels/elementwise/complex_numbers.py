@@ -22,7 +22,7 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spe
 
 FLOATS = ("float32", "float64")
 WIDE = np.dtype(np.float64)
-"""What functions compute in, T in kernels; elements in memory are of type E."""
+"""The dtype T of computations in kernels; elements in memory are of type E."""
 UNARY = [
     "negative",
     "sign",
@@ -70,7 +70,7 @@ BINARY = [
 
 @scalar_function
 def hypotenuse(a, b):
-    """The root of a^2 + b^2, also where the squares are out of range."""
+    """Returns the root of a^2 + b^2, also if the squares are out of range."""
     a, b = abs(a), abs(b)
     if math.inf in (a, b):
         return T(math.inf)
@@ -82,7 +82,7 @@ def hypotenuse(a, b):
 
 @scalar_function
 def divided(a, b, c, d):
-    """(a + ib) / (c + id) (Smith 1962)."""
+    """Returns (a + ib) / (c + id) (Smith 1962)."""
     if abs(c) >= abs(d):
         if c == 0 and d == 0:
             return a / abs(c), b / abs(c)
@@ -96,7 +96,7 @@ def divided(a, b, c, d):
 
 @scalar_function
 def root(a, b):
-    """The square root."""
+    """Returns the square root of a + ib."""
     if a == 0 and b == 0:
         return 0.0 * a, b
     if math.inf == abs(b):
@@ -112,20 +112,20 @@ def root(a, b):
 
 @scalar_function
 def times(size, part):
-    """Their product, where infinity times 0 is 0: a part that is exactly 0 stays, however large the other one gets."""
+    """Returns size * part, where infinity times 0 is 0: an exact 0 stays 0 for any size."""
     return size * part if part != 0 else math.copysign(1.0, size) * part
 
 
 @scalar_function
 def exponential(a, b):
-    """e^(a + ib)."""
+    """Returns e^(a + ib)."""
     size = exp(a)
     return size * cos(b), times(size, sin(b))
 
 
 @scalar_function
 def logistic(a, b):
-    """1 / (1 + e^-(a + ib)): no exponential overflows, and no sum cancels near the poles."""
+    """Returns 1 / (1 + e^-(a + ib)): no exponential overflows, and no sum cancels near the poles."""
     if abs(a) < 1.0:
         s, c = sinh(0.5 * a), cos(0.5 * b)
         below = 4.0 * (s * s + c * c)
@@ -137,7 +137,7 @@ def logistic(a, b):
 
 @scalar_function
 def logarithm(a, b):
-    """The logarithm; of numbers near the unit circle by what they differ from it."""
+    """Returns the logarithm of a + ib; near the unit circle, from the distance to the circle."""
     size = hypotenuse(a, b)
     real = 0.5 * log1p((abs(a) - 1.0) * (abs(a) + 1.0) + b * b) if 0.5 < size < 2.0 else log(size)
     return real, atan2(b, a)
@@ -145,7 +145,7 @@ def logarithm(a, b):
 
 @scalar_function
 def logarithm_of_sum(a, b):
-    """The logarithm of 1 + a + ib; of sums near the unit circle by what they differ from it."""
+    """Returns the logarithm of 1 + a + ib; near the unit circle, from the distance to the circle."""
     size = hypotenuse(a + 1.0, b)
     real = 0.5 * log1p(a * (2.0 + a) + b * b) if 0.5 < size < 2.0 else log(size)
     return real, atan2(b, a + 1.0)
@@ -153,7 +153,7 @@ def logarithm_of_sum(a, b):
 
 @scalar_function
 def hyperbolic_tangent(a, b):
-    """tanh(a + ib), over a sum of squares, which keeps its digits near the poles."""
+    """Returns tanh(a + ib), as a quotient with a sum of squares, which is accurate near the poles."""
     if abs(a) > 300.0:
         return math.copysign(1.0, a), 0.0 * b
     s, c = sinh(a), cos(b)
@@ -163,7 +163,7 @@ def hyperbolic_tangent(a, b):
 
 @scalar_function
 def inverse_sine(a, b):
-    """asin(a + ib)."""
+    """Returns asin(a + ib)."""
     p, q = root(1.0 - a, -b)
     r, s = root(1.0 + a, b)
     return atan2(a, p * r - q * s), asinh(p * s - q * r)
@@ -171,7 +171,7 @@ def inverse_sine(a, b):
 
 @scalar_function
 def inverse_cosine(a, b):
-    """acos(a + ib)."""
+    """Returns acos(a + ib)."""
     p, q = root(1.0 - a, -b)
     r, s = root(1.0 + a, b)
     return 2.0 * atan2(p, r), asinh(r * q - s * p)
@@ -179,7 +179,7 @@ def inverse_cosine(a, b):
 
 @scalar_function
 def inverse_hyperbolic_cosine(a, b):
-    """acosh(a + ib)."""
+    """Returns acosh(a + ib)."""
     p, q = root(a - 1.0, b)
     r, s = root(a + 1.0, b)
     return asinh(p * r + q * s), 2.0 * atan2(q, r)
@@ -187,7 +187,7 @@ def inverse_hyperbolic_cosine(a, b):
 
 @scalar_function
 def inverse_hyperbolic_tangent(a, b):
-    """atanh(a + ib)."""
+    """Returns atanh(a + ib)."""
     size = abs(a)
     real = 0.25 * log1p(4.0 * size / ((1.0 - size) * (1.0 - size) + b * b))
     return math.copysign(real, a), 0.5 * atan2(2.0 * b, (1.0 - a) * (1.0 + a) - b * b)
@@ -195,7 +195,7 @@ def inverse_hyperbolic_tangent(a, b):
 
 @scalar_function
 def algebraic(mode, a, b):
-    """The operation of that number in `UNARY`, up to "conj"."""
+    """Applies the operation with number `mode` in `UNARY`, up to "conj"."""
     if mode == 0:
         return -a, -b
     if mode == 1:
@@ -226,7 +226,7 @@ def algebraic(mode, a, b):
 
 @scalar_function
 def circular(mode, a, b):
-    """The operation of that number in `UNARY`, from "sin" on."""
+    """Applies the operation with number `mode` in `UNARY`, from "sin" on."""
     if mode == 12:
         return times(cosh(b), sin(a)), cos(a) * sinh(b)
     if mode == 13:
@@ -257,7 +257,7 @@ def circular(mode, a, b):
 
 @kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
 def of_one(x, y, step, mode, first, last):
-    """y = the operation of that number in `UNARY` of x."""
+    """Applies the operation with number `mode` in `UNARY` to x."""
     for i in range(first, last):
         a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
         p, q = algebraic(mode, a, b) if mode < 12 else circular(mode, a, b)
@@ -267,7 +267,7 @@ def of_one(x, y, step, mode, first, last):
 
 @kernel("x: in[E], y: out[E], step: int, mode: int, first: int, last: int", E=FLOATS, T=("float64",))
 def to_real(x, y, step, mode, first, last):
-    """y = the number of that place in `REAL` of x."""
+    """Applies the operation with number `mode` in `REAL` to x."""
     for i in range(first, last):
         a, b = T(x[2 * i * step]), T(x[2 * i * step + 1])
         found = hypotenuse(a, b) if mode == 0 else (a if mode == 1 else (b if mode == 2 else atan2(b, a)))
@@ -276,7 +276,7 @@ def to_real(x, y, step, mode, first, last):
 
 @scalar_function
 def power(a, b, c, d):
-    """(a + ib)^(c + id)."""
+    """Returns (a + ib)^(c + id)."""
     if c == 0 and d == 0:
         return 1.0, 0.0
     if a == 0 and b == 0:
@@ -291,7 +291,7 @@ def power(a, b, c, d):
 
 @scalar_function
 def combined(mode, a, b, c, d):
-    """The operation of that number in `BINARY`."""
+    """Applies the operation with number `mode` in `BINARY`."""
     if mode == 0:
         return a + c, b + d
     if mode == 1:
@@ -327,7 +327,7 @@ def combined(mode, a, b, c, d):
     T=("float64",),
 )
 def of_two(x, y, z, x_step, y_step, mode, first, last):
-    """z = the operation of that number in `BINARY` of x and y."""
+    """Applies the operation with number `mode` in `BINARY` to x and y."""
     for i in range(first, last):
         k, m = 2 * i * x_step, 2 * i * y_step
         p, q = combined(mode, T(x[k]), T(x[k + 1]), T(y[m]), T(y[m + 1]))
@@ -337,7 +337,7 @@ def of_two(x, y, z, x_step, y_step, mode, first, last):
 
 @kernel("x: in[T], y: in[T], z: out[uint8], x_step: int, y_step: int, wanted: int, first: int, last: int", T=FLOATS)
 def are_equal(x, y, z, x_step, y_step, wanted, first, last):
-    """Whether x equals y, or if nothing is `wanted` whether not."""
+    """z = whether x equals y; if `wanted` is 0, whether they differ."""
     for i in range(first, last):
         k, m = 2 * i * x_step, 2 * i * y_step
         same = x[k] == y[m] and x[k + 1] == y[m + 1]
@@ -349,7 +349,7 @@ def are_equal(x, y, z, x_step, y_step, wanted, first, last):
     T=FLOATS,
 )
 def choose(chosen, x, y, z, chosen_step, x_step, y_step, first, last):
-    """x where chosen, else y."""
+    """z = x where chosen, else y."""
     for i in range(first, last):
         k, m = 2 * i * x_step, 2 * i * y_step
         first_one = chosen[i * chosen_step] != 0
@@ -359,7 +359,7 @@ def choose(chosen, x, y, z, chosen_step, x_step, y_step, first, last):
 
 @kernel("x: in[T], chosen: in[uint8], z: out[T], x_step: int, chosen_step: int, first: int, last: int", T=FLOATS)
 def keep(x, chosen, z, x_step, chosen_step, first, last):
-    """x where chosen, else 0."""
+    """z = x where chosen, else 0."""
     for i in range(first, last):
         k, kept = 2 * i * x_step, chosen[i * chosen_step] != 0
         z[2 * i] = x[k] if kept else T(0)
@@ -368,14 +368,14 @@ def keep(x, chosen, z, x_step, chosen_step, first, last):
 
 @kernel("x: in[T], y: in[T], z: out[T], x_step: int, y_step: int, first: int, last: int", T=FLOATS)
 def join(x, y, z, x_step, y_step, first, last):
-    """x + iy."""
+    """z = x + iy."""
     for i in range(first, last):
         z[2 * i], z[2 * i + 1] = x[i * x_step], y[i * y_step]
 
 
 @kernel("xs: ins[T], z: out[T], count: count, first: int, last: int", T=FLOATS)
 def add_all(xs, z, count, first, last):
-    """The sum of arrays of floats."""
+    """z = the sum of arrays of floats."""
     for i in range(first, last):
         total = xs[0][i]
         for k in range(1, count):
@@ -389,7 +389,7 @@ def add_all(xs, z, count, first, last):
     U=(*FLOATS, "int32", "int64"),
 )
 def convert(x, y, x_parts, y_parts, first, last):
-    """y = x in another dtype: what is real has no imaginary part."""
+    """y = x in another dtype; real numbers get no imaginary part."""
     for i in range(first, last):
         y[i * y_parts] = x[i * x_parts]
         if y_parts == 2:
@@ -398,23 +398,23 @@ def convert(x, y, x_parts, y_parts, first, last):
 
 @kernel("x: in[T], y: out[uint8], first: int, last: int", T=FLOATS)
 def is_there(x, y, first, last):
-    """Whether a complex number is not 0."""
+    """y = whether a complex number is not 0."""
     for i in range(first, last):
         y[i] = 1 if x[2 * i] != 0 or x[2 * i + 1] != 0 else 0
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 def launches_of(name: str) -> Callable[..., Launches | None]:
-    """The ``launches`` of a row for complex numbers."""
+    """Returns the ``launches`` of an operation for complex numbers."""
     return lambda inputs, outputs, **attributes: complex_launches(name, inputs, outputs, attributes)
 
 
 def complex_launches(
     name: str, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: Mapping[str, Any]
 ) -> Launches | None:
-    """Kernels for an element-wise row of the table where numbers are complex; None for others."""
+    """Returns the launches of an element-wise operation on complex numbers; None for other dtypes."""
     output = outputs[0]
     if not any(x.dtype.kind == "c" for x in (*inputs, output)):
         return None

@@ -1,6 +1,6 @@
-"""Element-wise operations that fused loops can't do: integers that refuse some operands, functions of SciPy.
+"""Element-wise operations that fused loops do not support: integer operations that may fail, functions of SciPy.
 
-An input is one element for all results, or as many as there are results; what broadcasts otherwise is spread first.
+An input has one element for all results, or one for each result; inputs that broadcast otherwise are expanded first.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Ou
 FLOATS = ("float32", "float64")
 SIGNED = ("int8", "int16", "int32", "int64")
 INTEGERS = (*SIGNED, "uint8", "uint16", "uint32", "uint64")
-NANOSECONDS = 10.0  # for an element, about
+NANOSECONDS = 10.0  # about, for an element
 FLOOR_QUOTIENT, FLOOR_REMAINDER, QUOTIENT, REMAINDER = range(4)
 
 
 class Operands:
-    """The inputs of an element-wise operation, one element or all of them, and what spreads the others.
+    """The inputs of an element-wise operation, each one element or all elements, and the launches that expand others.
 
     Attributes:
-        places: one an input.
-        steps: one an input: how far it is from one element to the next, 0 or 1.
+        places: the operand of each input.
+        steps: the stride of each input between elements, 0 or 1.
         before, scratch: for `Launches`.
-        known: whether all can be spread.
+        known: whether all inputs can be expanded.
     """
 
     def __init__(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> None:
@@ -66,7 +66,7 @@ class Operands:
             self.scratch.append((x.dtype, self.size))
 
     def then(self, kernel: Any, *numbers: Any) -> Launches:
-        """The launches with that of a kernel of the inputs, the result, the steps and some numbers."""
+        """Returns the launches followed by that of a kernel of the inputs, the result, the steps and some numbers."""
         last = Launch(kernel, (*self.places, Output(0), *self.steps, *numbers), self.size, NANOSECONDS)
         return Launches((*self.before, last), tuple(self.scratch))
 
@@ -76,12 +76,12 @@ class Operands:
 
 @kernel("x: in[T], y: in[T], z: out[T], x_step: int, y_step: int, mode: int, first: int, last: int -> int", T=INTEGERS)
 def divide_integers(x, y, z, x_step, y_step, mode, first, last):
-    """Quotients or remainders, rounded down or towards zero. A divisor of 0 stops it."""
+    """Computes quotients or remainders, rounded down or towards zero. A divisor of 0 stops the kernel."""
     for i in range(first, last):
         a, b = x[i * x_step], y[i * y_step]
         if b == 0:
             return i
-        if b < 0 and b + 1 == 0:  # the least integer has no such quotient
+        if b < 0 and b + 1 == 0:  # the quotient of the least integer overflows
             z[i] = T(0 - a) if mode in (FLOOR_QUOTIENT, QUOTIENT) else T(0)
             continue
         quotient = a // b
@@ -95,7 +95,7 @@ def divide_integers(x, y, z, x_step, y_step, mode, first, last):
 
 @kernel("x: in[T], y: in[T], z: out[T], x_step: int, y_step: int, first: int, last: int -> int", T=SIGNED)
 def power_of_integers(x, y, z, x_step, y_step, first, last):
-    """x^y, by squares. A negative exponent stops it."""
+    """Computes x^y, by repeated squaring. A negative exponent stops the kernel."""
     for i in range(first, last):
         base, exponent = x[i * x_step], y[i * y_step]
         if exponent < 0:
@@ -174,7 +174,7 @@ def of_one_if_finite(x, y, x_step, function, first, last):
 
 @kernel("x: in[E], y: out[E], x_step: int, gammaln: int, first: int, last: int", E=FLOATS, T=("float64",))
 def log_gamma(x, y, x_step, gammaln, first, last):
-    """y = log |gamma(x)|, inf at -inf."""
+    """y = log |gamma(x)|; inf at -inf."""
     for i in range(first, last):
         value = T(x[i * x_step])
         y[i] = call_real(gammaln, math.inf if value == -math.inf else value)
@@ -182,7 +182,7 @@ def log_gamma(x, y, x_step, gammaln, first, last):
 
 @scalar_function
 def hurwitz_zeta(s, q):
-    """The sum of (q + n)^-s over n >= 0 by the Euler-Maclaurin formula (DLMF 25.11.5), for float64."""
+    """Returns the sum of (q + n)^-s over n >= 0 by the Euler-Maclaurin formula (DLMF 25.11.5), for float64."""
     if s <= 1:
         return math.inf if s == 1 else math.nan
     if q <= 0:
@@ -219,7 +219,7 @@ def hurwitz_zeta(s, q):
     return total + term / 74724249600.0
 
 
-# Functions compute in T, which is float64 here, as long as elements in memory are: those are of type E.
+# Functions compute in T, here always float64; elements in memory are of type E.
 @kernel("s: in[E], q: in[E], y: out[E], s_step: int, q_step: int, first: int, last: int", E=FLOATS, T=("float64",))
 def zeta(s, q, y, s_step, q_step, first, last):
     """Hurwitz's zeta function (TensorFlow: tf.math.zeta)."""
@@ -277,7 +277,7 @@ def igamma_slope(a, x, y, a_step, x_step, psi, gammaln, first, last):
 
 @functools.cache
 def address_of(name: str, signature: str) -> int | None:
-    """Where a function of `scipy.special.cython_special` is, of this C signature; None if it has none such."""
+    """Returns the address of a function of `scipy.special.cython_special` with this C signature, or None."""
     import ctypes
 
     from scipy.special import cython_special
@@ -295,7 +295,7 @@ def address_of(name: str, signature: str) -> int | None:
 
 @functools.cache
 def address_in_c_library(name: str) -> int | None:
-    """Where a function of the C library is that takes and returns a float64; None if it has none of this name."""
+    """Returns the address of a function of the C library that takes and returns a float64; None if there is none."""
     import ctypes
 
     try:
@@ -306,12 +306,13 @@ def address_in_c_library(name: str) -> int | None:
 
 
 BETTER_IN_C = {"gammaln": "lgamma", "j0": "j0", "j1": "j1", "y0": "y0", "y1": "y1"}
-"""Functions of SciPy with those of the C library that are exact beside their zeros, where SciPy's have no digit right."""
+"""Functions of SciPy, with functions of the C library that are accurate near zeros, where SciPy's have no correct
+digit."""
 
 
 def _real(name: str, count: int) -> int | None:
     if name in BETTER_IN_C and (address := address_in_c_library(BETTER_IN_C[name])) is not None:
-        return address  # the int that kernels pass after the numbers lies in a register that these do not read
+        return address  # these functions ignore the int that kernels pass after the numbers, in another register
     return address_of(name, f"double ({'double, ' * count}int __pyx_skip_dispatch)")
 
 
@@ -319,11 +320,11 @@ OF_ONE = {
     "everywhere": of_one,
     "if finite": of_one_if_finite,
 }
-"""The kernels of functions of one number by where these are defined."""
+"""The kernels of functions of one number, by the domain of the function."""
 
 
 def scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") -> Callable[..., Launches | None]:
-    """The launches of a function of SciPy that is applied to each element; NaN where a function of one number is not `defined`."""
+    """Returns the ``launches`` of an element-wise SciPy function; NaN outside `defined` if it takes one number."""
     kernel = (OF_ONE[defined], of_two, of_three)[arity - 1]
 
     @through_float32
@@ -337,7 +338,7 @@ def scipy_launches(name: str, arity: int = 1, defined: str = "everywhere") -> Ca
 
 
 def fresnel_launches(which: int) -> Callable[..., Launches | None]:
-    """The launches of one of Fresnel's integrals: 0 is the sine's, 1 the cosine's."""
+    """Returns the ``launches`` of a Fresnel integral: 0 is the sine's, 1 the cosine's."""
 
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:

@@ -1,6 +1,6 @@
-"""Half-width floats in kernels: widened to float32 and rounded back, since a body has no such numbers.
+"""Half-width floats in kernels: widened to float32 and rounded back, since a body has no half-width numbers.
 
-Their arrays are read and written as uint16.
+Kernels read and write them as uint16.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scr
 
 @scalar_function
 def of_bfloat16(h):
-    """The number whose bits are the uint16 h."""
+    """Returns the bfloat16 with the bits h, a uint16, as a float32."""
     return from_bits(int32(int64(h) << 16))
 
 
 @scalar_function
 def of_float16(h):
-    """The number whose bits are the uint16 h."""
+    """Returns the float16 with the bits h, a uint16, as a float32."""
     size = from_bits(int32((int32(h) & 0x7FFF) << 13)) * float32(5.192296858534828e33)  # 2^112
     size = from_bits(int32(float_bits(size) | 0x7F800000)) if (int32(h) & 0x7C00) == 0x7C00 else size
     return from_bits(int32(float_bits(size) | int32((int32(h) & 0x8000) << 16)))
@@ -36,19 +36,19 @@ def of_float16(h):
 
 @scalar_function
 def rounded_to_bfloat16(x):
-    """The bfloat16 that is next to a float32, the even one of two, as a float32."""
-    bits = float_bits(x)  # every step is an int32 again: vectors of int64 would be twice as many
+    """Rounds a float32 to the nearest bfloat16, ties to even; returns a float32."""
+    bits = float_bits(x)  # every step stays int32: int64 would need twice as many vectors
     near = from_bits(int32(int32(int32(bits + 0x7FFF) + int32(int32(bits >> 16) & 1)) & -0x10000))
     return near if x == x else x  # noqa: PLR0124 - false of NaN
 
 
 @scalar_function
 def rounded_to_float16(x):
-    """The float16 that is next to a float32, the even one of two, as a float32."""
+    """Rounds a float32 to the nearest float16, ties to even; returns a float32."""
     size = math.fabs(x)
     bits = float_bits(size)
     near = from_bits(int32((bits + 0xFFF + ((bits >> 13) & 1)) & -0x2000))
-    # Below 2^-14 they are multiples of 2^-24, as are the numbers from 0.5 to 1.
+    # Float16 numbers below 2^-14 are multiples of 2^-24, as are float32 numbers from 0.5 to 1.
     near = (size + float32(0.75)) - float32(0.75) if size < float32(6.103515625e-05) else near
     near = float32(math.inf) if near > float32(65504) else near
     return math.copysign(near, x) if x == x else x  # noqa: PLR0124 - false of NaN
@@ -56,7 +56,7 @@ def rounded_to_float16(x):
 
 @scalar_function
 def to_bfloat16(x):
-    """The bits of a float32 rounded to even, as int32."""
+    """Returns the bits, as int32, of a float32 rounded to bfloat16, ties to even."""
     bits = float_bits(x)
     high = int32(bits >> 16)
     rounded = int32(int32(int32(bits + 0x7FFF) + int32(high & 1)) >> 16)
@@ -65,7 +65,7 @@ def to_bfloat16(x):
 
 @scalar_function
 def to_float16(x):
-    """The bits of a float32 rounded to even, as int32."""
+    """Returns the bits, as int32, of a float32 rounded to float16, ties to even."""
     near = rounded_to_float16(x)
     size = math.fabs(near)
     bits = float_bits(size)
@@ -108,7 +108,7 @@ BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
 def cast_bfloat16(x: np.ndarray) -> np.ndarray:
-    """A contiguous float32 array as bfloat16, or the other way round: the bits that `astype` gives, in a fifth of the time."""
+    """Casts a contiguous float32 array to bfloat16, or back, with the bits of `astype` in a fifth of the time."""
     if x.dtype == BFLOAT16:
         y = np.empty(x.shape, np.float32)
         widen_bfloat16[()](x.view(np.uint16), y, 0, x.size)
@@ -132,10 +132,10 @@ class Array:
 
 
 def through_float32(function: Callable[..., Launches | None]) -> Callable[..., Launches | None]:
-    """The launches of an operation that takes half-width floats, too, from those for float32.
+    """Extends the launches of an operation on float32 to half-width floats.
 
     Args:
-        function: `(inputs, outputs, **attributes)` to launches, which knows nothing of half widths.
+        function: `(inputs, outputs, **attributes)` to launches, without support for half widths.
     """
 
     @functools.wraps(function)
@@ -149,7 +149,7 @@ def through_float32(function: Callable[..., Launches | None]) -> Callable[..., L
 
 
 def _is_half(dtype: np.dtype) -> bool:
-    return dtype.itemsize == 2 and dtype.name in HALVES  # names are slow to ask for
+    return dtype.itemsize == 2 and dtype.name in HALVES  # the name of a dtype is slow to compute
 
 
 def _wide(x: Spec) -> Spec:
@@ -157,7 +157,7 @@ def _wide(x: Spec) -> Spec:
 
 
 def _between(found: Launches, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """The launches, on copies of the half-width arrays in float32."""
+    """Returns the launches on float32 copies of the half-width arrays."""
     scratch = list(found.scratch)
     places: dict[tuple[Any, int], Scratch] = {}
     before, after = [], []

@@ -1,4 +1,7 @@
-"""Digamma, Dawson's and the exponential integral, Spence's function, where SciPy's lose digits: beside poles, near 0, far from 0, by cancellation."""
+"""Digamma, Dawson's integral, the exponential integral and Spence's function, where SciPy's versions lose digits.
+
+SciPy's versions lose digits near poles, near 0, far from 0, and by cancellation.
+"""
 
 import math
 
@@ -11,7 +14,7 @@ FLOATS = ("float32", "float64")
 PI_SQUARED_OVER_6 = 1.6449340668482264
 
 
-# Functions compute in T, which is float64 here, as long as elements in memory are: those are of type E.
+# Functions compute in T, here always float64; elements in memory are of type E.
 @kernel("x: in[E], y: out[E], x_step: int, psi: int, first: int, last: int", E=FLOATS, T=("float64",))
 def digamma(x, y, x_step, psi, first, last):
     """The derivative of lgamma, below 0 by reflection (DLMF 5.5.4) with an exact distance from the pole; NaN at poles."""
@@ -27,7 +30,10 @@ def digamma(x, y, x_step, psi, first, last):
 
 @kernel("x: in[E], y: out[E], x_step: int, function: int, first: int, last: int", E=FLOATS, T=("float64",))
 def dawsn(x, y, x_step, function, first, last):
-    """Dawson's integral, up to 0.4 by its series x (1 - 2/3 x^2 + 4/15 x^4 - ...), from 10 on by 1 / 2x (1 + 1 / 2x^2 + 3 / 4x^4 + ...)."""
+    """Dawson's integral: by its series up to 0.4, by its asymptotic series from 10 on.
+
+    The series are x (1 - 2/3 x^2 + 4/15 x^4 - ...) and 1 / 2x (1 + 1 / 2x^2 + 3 / 4x^4 + ...).
+    """
     for i in range(first, last):
         value = T(x[i * x_step])
         if abs(value) > 10.0:
@@ -66,7 +72,7 @@ def expint(x, y, x_step, function, first, last):
             q = 1.0
             for k in range(40, 0, -1):
                 q = 1.0 + k / value * q
-            # In two factors, as the power alone may be too large.
+            # In two factors, since e^x alone may overflow.
             y[i] = (exp(value) / value * q) if value < 700.0 else (exp(value - 64.0) / value * q) * exp(T(64.0))
         else:
             y[i] = math.nan if value < 0 else call_real(function, value)
@@ -74,7 +80,7 @@ def expint(x, y, x_step, function, first, last):
 
 @scalar_function
 def _dilogarithm(w):
-    """Li2(1 - e^-w) for |w| <= log(2), by the series of Bernoulli numbers; a float64."""
+    """Returns Li2(1 - e^-w) for |w| <= log(2), by the series of Bernoulli numbers; a float64."""
     z = w * w
     q = 4.518980029619918e-16
     q = q * z - 1.9939295860721074e-14

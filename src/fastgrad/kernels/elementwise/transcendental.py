@@ -1,4 +1,4 @@
-"""Exponentials, logarithms, circular and hyperbolic functions of arrays: what eager calls run."""
+"""Eager kernels of exponentials, logarithms, circular and hyperbolic functions."""
 
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.circular import acos as acos_of

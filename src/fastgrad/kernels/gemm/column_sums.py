@@ -1,4 +1,4 @@
-"""Sums of the columns of a matrix, from those of blocks of its rows."""
+"""Sums of the columns of a matrix, from the sums of blocks of its rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NANOSECONDS = 0.1  # of a number, about
 
 @kernel("sums: in[float64], out: out[T], blocks: int, columns: int, first: int, last: int", noalias=True, T=FLOATS)
 def add_blocks(sums, out, blocks, columns, first, last):
-    """Adds up the sums of blocks, an array of shape (blocks, columns), in their order. A unit is a column."""
+    """Adds up the sums of blocks, an array of shape (blocks, columns), in order. A unit is a column."""
     totals = local_array(float64, 256)
     for left in range(first, last, 256):
         width = least(256, last - left)

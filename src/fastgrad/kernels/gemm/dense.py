@@ -1,9 +1,9 @@
-"""What follows a dense layer's product, both ways: bias and activation in place; their gradients in one pass.
+"""The epilogue of a dense layer's product: bias and activation in place; and their gradients in one pass.
 
-`bias_relu[dtype](z, bias, columns, 0, z.size)` turns the product z, of shape (rows, columns), into relu(z + bias); its last
-two arguments are the range of z's elements to do.
-`relu_gradient_bias[dtype](g, y, dz, db, rows, columns)` gives, from the cotangent g of the result y, the cotangents dz
-of the product and db of the bias (the column sums of dz). The same for linear, tanh and sigmoid.
+`bias_relu[dtype](z, bias, columns, 0, z.size)` replaces the product z, of shape (rows, columns), by relu(z + bias); its
+last two arguments are the range of z's elements to do. `relu_gradient_bias[dtype](g, y, dz, db, rows, columns)`
+computes, from the cotangent g of the result y, the cotangents dz of the product and db of the bias (the column sums of
+dz). There are such kernels for linear, tanh and sigmoid, too.
 """
 
 import types
@@ -27,13 +27,13 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spe
 
 FLOATS = ("float32", "float64")
 
-# What the two bodies below call; each kernel is made with its own.
+# The functions that the two bodies below call; each kernel is compiled with its own.
 activation = linear_of
 slope_of_result = linear_slope_of_result
 
 
 def _specialised(function: Any, name: str, **names: object) -> types.FunctionType:
-    """A copy of a function with another name, and with some of its globals."""
+    """Returns a copy of a function with another name and some other globals."""
     return types.FunctionType(function.__code__, {**function.__globals__, **names}, name)
 
 
@@ -97,7 +97,7 @@ GRADIENT_BIAS = {
 
 
 def dense_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: str) -> Launches:
-    """What `dense` runs in a program: the product, each part of which gets its bias and activation while it is in the cache."""
+    """Returns the launches of `dense`: the product, with bias and activation applied to its parts in the cache."""
     (y,) = outputs
     rows, columns = y.shape
     finish = Launch(BIAS[activation][y.dtype], (Output(0), Input(2), columns), rows * columns)
@@ -105,7 +105,7 @@ def dense_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: 
 
 
 def dense_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], activation: str) -> Launches:
-    """What `dense_gradient` runs in a program."""
+    """Returns the launch of `dense_gradient`."""
     g, _ = inputs
     rows, columns = g.shape
     finish = GRADIENT_BIAS[activation][g.dtype]

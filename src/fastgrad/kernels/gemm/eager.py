@@ -1,8 +1,9 @@
-"""Matrix products at once.
+"""Matrix products in eager mode.
 
-Up to `LARGEST` multiplications a native function reads shapes and strides off the arrays and calls the kernel as a step. What is
-larger, or laid out in another way, goes to the launches of a program, and so to the team where it is worth that: a BLAS has
-threads of its own, which stall when another process has a core. What the kernel is not for is left to NumPy.
+Up to `LARGEST` multiplications, a native function reads shapes and strides from the arrays and calls the kernel as a
+step. Products that are larger, or laid out in another way, run as the launches of a program, on the thread pool if that
+pays. A BLAS would have its own threads, which stall when another process has a core. NumPy does the products that the
+kernel does not support.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ MOST_CALLS = 4096
 ALIGNED = 0x100
 FLOAT32, FLOAT64 = np.dtype(np.float32).num, np.dtype(np.float64).num
 
-# Words of the memory that the native function works in: those of the kernel, and what it has to know.
+# Words of the native function's memory: those of the kernel, and the function's own data.
 A, B, C, M, N, K, A_ROW, A_K, B_K, B_COLUMN = range(10)
 UNIT, TOGETHER, MOST, SIZES, KERNEL_WORDS, PANEL_BYTES, ARRAY_TYPE, WORDS = 12, 13, 14, 26, 29, 31, 32, 33
 
@@ -52,7 +53,7 @@ DONE, NOT_HERE, NO_KERNEL = range(3)
 
 @scalar_function
 def matrix_dtype(array, array_type):
-    """The number of the dtype of an object, if it is an aligned matrix in native byte order, else -1."""
+    """Returns the number of an object's dtype if it is an aligned matrix in native byte order, else -1."""
     if pointer(int64, array + TYPE_AT)[0] != array_type or pointer(int32, array + NDIM_AT)[0] != 2:
         return -1
     if pointer(int32, array + FLAGS_AT)[0] & ALIGNED == 0:
@@ -65,13 +66,13 @@ def matrix_dtype(array, array_type):
 
 @scalar_function
 def size_at(array, axis):
-    """The size of an array along an axis."""
+    """Returns the size of an array along an axis."""
     return pointer(int64, pointer(int64, array + SHAPE_AT)[0])[axis]
 
 
 @scalar_function
 def stride_at(array, axis, itemsize):
-    """The stride of an array along an axis, in elements; 1 where it does not matter."""
+    """Returns the stride of an array along an axis, in elements; 1 if the size is 1."""
     if size_at(array, axis) == 1:
         return 1
     return pointer(int64, pointer(int64, array + STRIDES_AT)[0])[axis] // itemsize
@@ -81,7 +82,8 @@ def stride_at(array, axis, itemsize):
 def multiply_matrices(objects, words, transpose_a, transpose_b):
     """c = op(a) op(b) for the arrays a, b, c of a tuple; c is contiguous and has the right shape and dtype.
 
-    Returns `DONE`, `NOT_HERE` if it has done nothing and won't, `NO_KERNEL` if the address of the kernel is missing.
+    Returns `DONE`, `NOT_HERE` if the product is not supported (nothing is done), `NO_KERNEL` if the kernel's address is
+    missing.
     """
     a, b, c = objects[0], objects[1], objects[2]
     dtype = matrix_dtype(a, words[ARRAY_TYPE])
@@ -92,7 +94,7 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
     a_row, a_k = stride_at(a, transpose_a, itemsize), stride_at(a, 1 - transpose_a, itemsize)
     b_k, b_column = stride_at(b, transpose_b, itemsize), stride_at(b, 1 - transpose_b, itemsize)
     k = size_at(b, transpose_b)
-    if n == 1:  # the product with a column is one of a row with the transpose
+    if n == 1:  # a product with a column is a product of a row with the transpose
         a, b, m, n = b, a, n, m
         a_row, a_k, b_k, b_column = b_column, b_k, a_k, a_row
     work = m * n * k
@@ -118,11 +120,11 @@ def multiply_matrices(objects, words, transpose_a, transpose_b):
 
 
 class _Door:
-    """The native function and the memory it works in, which the GIL guards; it is loaded when it is first called."""
+    """The native function, loaded at its first call, and its memory, which the GIL guards."""
 
     def __init__(self) -> None:
         self.words = np.zeros(WORDS + 1, np.int64)
-        self.words[SIZES:KERNEL_WORDS] = NO_BOUND  # of the three matrices: checked builds ask
+        self.words[SIZES:KERNEL_WORDS] = NO_BOUND  # of the three matrices, for checked builds
         self.multiply: Any = self._load
 
     def _load(self, *args: Any) -> int:
@@ -134,7 +136,7 @@ class _Door:
 
 
 def _refuse(*args: Any) -> int:
-    """Stands in on a machine without fused multiply-adds, where the kernel is slow."""
+    """Replaces the native function on a machine without fused multiply-adds, where the kernel is slow."""
     return NOT_HERE
 
 
@@ -142,11 +144,11 @@ _door = _Door()
 
 
 def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray | None:
-    """The matrix product of two matrices that fit each other; None if it is left to NumPy.
+    """Returns the product of two matching matrices; None if NumPy should compute it.
 
     Args:
-        a, b: shapes (m, k) and (k, n), or with the axes swapped if they are to be transposed.
-        transpose_a, transpose_b: whether they are.
+        a, b: shapes (m, k) and (k, n), or with swapped axes if they are transposed.
+        transpose_a, transpose_b: whether a and b are transposed.
     """
     c = np.empty((a.shape[1 if transpose_a else 0], b.shape[0 if transpose_b else 1]), a.dtype)
     answer = _door.multiply((a, b, c), _door.words, transpose_a, transpose_b)
@@ -159,7 +161,7 @@ def product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b
 
 
 class _Call(NamedTuple):
-    """What computes products of arrays of known shapes."""
+    """A call that computes products of arrays of known shapes."""
 
     kernel: Any
     swapped: bool
@@ -168,7 +170,7 @@ class _Call(NamedTuple):
 
 
 class _LargeCall(NamedTuple):
-    """The same for the team."""
+    """A large product of arrays of known shapes, for the thread pool."""
 
     shape: tuple[int, ...]
     launches: Launches
@@ -178,12 +180,12 @@ _calls: dict[tuple[Any, ...], _Call | None] = {}
 
 
 def batch_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
-    """The products of a batch of matrices that fit each other; None if they are left to NumPy.
+    """Returns the products of a batch of matching matrices; None if NumPy should compute them.
 
     Args:
-        a, b: shapes (..., m, k) and (..., k, n), or with the last two swapped if they are to be transposed; the leading ones
+        a, b: shapes (..., m, k) and (..., k, n), or with the last two swapped if they are transposed; the leading ones
             broadcast.
-        transpose_a, transpose_b: whether they are.
+        transpose_a, transpose_b: whether a and b are transposed.
     """
     key = a.dtype, a.shape, b.shape, transpose_a, transpose_b
     try:
@@ -214,7 +216,7 @@ def _call_for(
 
 
 def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
-    """A large product, of contiguous copies of what is not contiguous; None if it is left to NumPy."""
+    """Returns a large product, with contiguous copies of other operands; None if NumPy should compute it."""
     x, transpose_x = _as_it_lies(a, transpose_a)
     y, transpose_y = _as_it_lies(b, transpose_b)
     if y.dtype != x.dtype:
@@ -228,7 +230,7 @@ def _product_of_launches(a: np.ndarray, b: np.ndarray, transpose_a: bool, transp
 
 
 def product_of_pairs(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray | None:
-    """The products of bfloat16 matrices that fit each other, in float32; None where `gemm_pairs` is not for that.
+    """Returns products of matching bfloat16 matrices in float32; None if `gemm_pairs` does not support them.
 
     Args:
         a, b, transpose_a, transpose_b: as for `batch_product`.
@@ -262,7 +264,7 @@ def _pair_call_for(
 
 
 def _as_it_lies(x: np.ndarray, transposed: bool) -> tuple[np.ndarray, bool]:
-    """Matrices, swapped if their columns lie together, and whether they are to be transposed then."""
+    """Returns a contiguous view of x, with swapped axes if needed, and whether the view must be transposed."""
     if x.flags.c_contiguous:
         return x, transposed
     turned = x.swapaxes(-1, -2)
@@ -277,7 +279,7 @@ def _contiguous(x: np.ndarray) -> np.ndarray:
 def _launches_for(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> tuple[tuple[int, ...], Launches | None]:
-    """The shape of a product that is worth the call and what computes it, if the kernel does."""
+    """Returns the shape and the launches of a product that is worth the call; `()` and None for others."""
     if dtype not in gemm.variables["T"] or not host_isa().fused:
         return (), None
     form = form_of(dtype.itemsize, a, b, transpose_a, transpose_b)

@@ -1,4 +1,4 @@
-"""What follows a matrix product: several steps as one, and kernels over blocks of rows as such over rows."""
+"""Epilogues of matrix products: several steps as one, and kernels over blocks of rows as kernels over rows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fastgrad.kernels.runtime.launch import NO_PARTS, EntryOf, Launch
 
 @kernel("step: int, words: int, then: int, others: int, first: int, last: int")
 def one_and_other(step, words, then, others, first, last):
-    """Runs two maps over the same elements, the second one after the first. What they answer is not looked at.
+    """Runs two maps over the same elements, `step` and then `then`. Their answers are ignored.
 
     Args:
-        step, words: the address of the first one's step, and that of its words.
-        then, others: those of the second one.
+        step, words: the address of the first map's step, and of its words.
+        then, others: the same for the second map.
         first, last: the elements.
     """
     call_step(step, words, first, last)
@@ -21,7 +21,7 @@ def one_and_other(step, words, then, others, first, last):
 
 
 def in_turn(one: Launch, *others: Launch) -> Launch:
-    """Maps over as many elements as one that may follow a product."""
+    """Returns one map that runs several maps over the same elements in order, for use as an epilogue."""
     for other in others:
         operands = EntryOf(one.kernel), one, EntryOf(other.kernel), other
         one = Launch(one_and_other[()], operands, one.units, one.unit_cost + other.unit_cost)
@@ -30,26 +30,26 @@ def in_turn(one: Launch, *others: Launch) -> Launch:
 
 @kernel("step: int, words: int, block: int, units: int, first: int, last: int")
 def blocks_of_rows(step, words, block, units, first, last):
-    """Runs a kernel over blocks of rows. What it answers is not looked at.
+    """Runs a kernel over blocks of rows. Its answer is ignored.
 
     Args:
-        step, words: the address of its step, and that of its words.
-        block, units: the rows of a block, and how many of its units that is.
-        first, last: the rows, which begin with a block, and end with one or with the last row of all.
+        step, words: the address of the kernel's step, and of its words.
+        block, units: the rows of a block, and the number of the kernel's units for a block.
+        first, last: the rows; they begin with a block, and end with a block or with the last row of all.
     """
     call_step(step, words, first // block * units, (last + block - 1) // block * units)
 
 
 def by_rows(launch: Launch, rows: int, block: int) -> Launch:
-    """A kernel whose units are parts of blocks of rows, as one whose units are rows.
+    """Returns a kernel whose units are parts of blocks of rows as a kernel whose units are rows.
 
     Args:
         launch: the kernel.
-        rows: how many there are.
-        block: the rows of a block, each of which is as many units.
+        rows: the number of rows.
+        block: the rows of a block; each block is the same number of units.
     """
     units = launch.units // -(-rows // block)
     operands = EntryOf(launch.kernel), launch, block, units
-    # Where its shares have their own parts, so have the others: operand 1 is the kernel.
+    # If the shares of `launch` have their own parts, so have these shares: operand 1 is the launch.
     parts = {1: rows} if launch.parts else NO_PARTS
     return Launch(blocks_of_rows[()], operands, rows, launch.units * launch.unit_cost / rows, parts)

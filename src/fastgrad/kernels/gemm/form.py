@@ -1,4 +1,4 @@
-"""How a kernel computes a product of arrays: which of them it is given first, its units of work, what is copied, what may come before and after."""
+"""The form of a product: the order of its operands, its units of work, its copies, its prologue and epilogue."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ from fastgrad.kernels.gemm.gemm import COPY_ROWS, TERMS, chains_of, gemm
 from fastgrad.kernels.gemm.pairs import ROWS
 from fastgrad.kernels.runtime.launch import NO_PARTS, Spec
 
-NOT_OWN = (0,) * 3  # what a prologue makes lies where others find it
-TILE_ROWS = 8  # of which all tiles have a part
-CACHED = 1 << 16  # bytes of C that stay near while what follows is done
-MOST_ROWS = 64  # that are worth doing together
-SECOND_CACHE = 1 << 19  # bytes of it that B may take
-COPIED_ROWS = 128  # so many rows make the copy of a panel small beside the product
-SUMS = 1 << 18  # bytes of sums of chains that stay in the second cache
-LONG = 8000.0  # nanoseconds of a product that threads share
-SHORT = 4000.0  # and of one that they do not
-LARGE = 1 << 21  # bytes of A that leave the second cache before the next terms of its rows are read
+NOT_OWN = (0,) * 3  # a prologue writes its rows to memory that others read
+TILE_ROWS = 8  # a multiple of the rows of all tiles
+CACHED = 1 << 16  # bytes of C that stay in the first caches during the epilogue
+MOST_ROWS = 64  # most rows that are worth computing together
+SECOND_CACHE = 1 << 19  # bytes of the second cache that B may use
+COPIED_ROWS = 128  # with so many rows, the copy of a panel is cheap compared to the product
+SUMS = 1 << 18  # most bytes of the sums of chains, which stay in the second cache
+LONG = 8000.0  # least nanoseconds of a product that threads share
+SHORT = 4000.0  # most nanoseconds of a product that threads do not share
+LARGE = 1 << 21  # bytes of an A that is evicted from the second cache before the next terms of its rows are read
 COPY_PANELS = 8  # so many panels of B pay for a copy of rows of A
-COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for a set of the cache
-FOLLOWED = 1 << 18  # bytes of C that stay in the second cache while what follows is done
-TILED = 256  # multiplications of each matrix of a batch that pay for copies of A and B
-MANY = 4  # units, which can be shared among threads
+COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for one cache set
+FOLLOWED = 1 << 18  # bytes of C that stay in the second cache during the epilogue
+TILED = 256  # multiplications of each matrix of a batch for which copies of A and B pay
+MANY = 4  # enough units for threads to share
 
-NANOSECONDS = 0.02  # of a multiplication and addition, about
+NANOSECONDS = 0.02  # about, for a multiplication and an addition
 
 
 class Form(NamedTuple):
-    """How the kernel computes a product.
+    """The form in which the kernel computes a product.
 
     Attributes:
-        swapped: whether it is given b and then a: a product with a column is one of a row with the transpose.
-        turned: whether that gives the transpose of C, which `turn` transposes: of few rows with a transposed B.
+        swapped: whether the kernel gets b and then a: a product with a column is a product of a row with the transpose.
+        turned: whether the kernel computes the transpose of C, which `turn` transposes; for few rows with a transposed
+            B.
         batches, m, n, k: sizes for the kernel; a batch of rows may be one matrix of more rows.
         strides: a_row, a_k, b_k, b_column, a_batch, b_batch.
-        shape: of the result.
-        unit: rows of a unit of work, its panels, and how many units are done as one.
-        units: of work.
-        chains: how many sums there are of each element, that are units of their own; 1 where they are not.
-        copied: how many elements there are to each term in the copy of A, 0 where there is none.
+        shape: the shape of the result.
+        unit: the rows of a unit of work, its panels, and the number of units that are done as one.
+        units: the number of units of work.
+        chains: the number of partial sums of each element, if they are units of their own; else 1.
+        copied: the number of elements for each term in the copy of A, 0 without a copy.
     """
 
     swapped: bool
@@ -63,13 +64,13 @@ class Form(NamedTuple):
 
     @property
     def is_large_row(self) -> bool:
-        """Whether it is the product of a row with so large a matrix that `gemv` is quicker."""
+        """True if this is the product of a row with so large a matrix that `gemv` is faster."""
         rows_lie_together = self.strides[3] == 1
         return self.batches == self.m == 1 and self.k * self.n >= 1 << 14 and (rows_lie_together or self.k >= 512)
 
     @property
     def parts(self) -> Mapping[int, int]:
-        """What `Launch.parts` are: where units are equal numbers of whole rows of one matrix, its rows and perhaps those of A."""
+        """`Launch.parts`: C, and A if contiguous, if units are equal numbers of whole rows of one matrix; else none."""
         rows = self.unit[0] * self.units
         if self.swapped or self.batches > 1 or self.m != rows:
             return NO_PARTS
@@ -78,29 +79,29 @@ class Form(NamedTuple):
 
     @property
     def takes_rows(self) -> bool:
-        """Whether a unit makes whole rows of C, each of which is finished then."""
+        """True if a unit computes whole rows of C, which are then final."""
         return self.chains == 1 and not self.turned and self.units == self.batches * -(-self.m // self.unit[0])
 
     @property
     def gives_rows(self) -> bool:
-        """Whether the kernel calls what follows on whole rows."""
+        """True if the kernel can call an epilogue on whole rows."""
         return self.takes_rows and not (self.swapped or self.is_large_row)
 
     @property
     def reads_rows(self) -> bool:
-        """Whether a unit also reads rows of A, whose elements lie together, where they are, and no other one reads them."""
+        """True if a unit reads contiguous rows of A from memory that no other unit reads."""
         own = self.batches == 1 or self.strides[4] == self.m * self.k
         together = self.strides[:2] == (self.k, 1)
         return self.takes_rows and together and own and not (self.swapped or self.copied or self.is_large_row)
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """What the kernel takes between the arrays and the steps around."""
+        """The kernel's arguments between the arrays and the prologue."""
         return (*self.numbers_of_pairs, int(self.chains > 1), self.copied, *NOT_OWN)
 
     @property
     def numbers_of_pairs(self) -> tuple[int, ...]:
-        """The same for `gemm_pairs`."""
+        """The arguments of `gemm_pairs` between the arrays and the prologue."""
         return (self.m, self.n, self.k, *self.strides, *self.unit)
 
 
@@ -113,14 +114,14 @@ def form_of(
     followed: bool = False,
     shared: bool = False,
 ) -> Form | None:
-    """How the kernel computes a product of contiguous arrays of these shapes, which fit each other.
+    """Returns the form of a product of contiguous arrays of these matching shapes.
 
     Args:
         itemsize: bytes of an element.
         a, b: the shapes.
-        transpose_a, transpose_b: whether the last two axes are to be swapped.
-        followed: whether rows of the product are to be given to another step.
-        shared: whether threads may share it.
+        transpose_a, transpose_b: whether the last two axes are swapped.
+        followed: whether rows of the product go to another step.
+        shared: whether threads may share the product.
 
     Returns:
         None for a product without elements or without terms, and for batches that broadcast in a way that strides can't
@@ -162,7 +163,7 @@ def form_of(
     is_large = n * itemsize >= host_isa().panel_bytes and k * m * itemsize >= LARGE
     copies = is_far and (is_read_often or is_large) and _copy_rows(itemsize) > 0
     whole_rows = (followed and chains == 1) or (is_near and panels > 1)
-    # Each copies all of B then; but a thread has rows of its own, which the steps around may have for it.
+    # Each unit then copies all of B. But a thread has its own rows, which a prologue and an epilogue may need.
     whole_rows |= shared and batches == 1 < panels and b_column != 1 and max(-(-m // COPIED_ROWS), MANY // panels) > 1
     together, most, copied = 1, m, 0
     blocks = -(-m // TILE_ROWS)
@@ -186,7 +187,7 @@ def form_of(
 
 
 def has_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> bool:
-    """Whether `product_launches` are for these two inputs `gemm_pairs`: bfloat16 matrices, but no row with a matrix."""
+    """True if `product_launches` of two inputs use `gemm_pairs`: bfloat16 matrices, except a row with a matrix."""
     a, b = inputs
     return a.dtype == BFLOAT16 and pair_form_of(tuple(a.shape), tuple(b.shape), transpose_a, transpose_b) is not None
 
@@ -194,7 +195,7 @@ def has_pairs(inputs: Sequence[Spec], transpose_a: bool, transpose_b: bool) -> b
 def pair_form_of(
     a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool, followed: bool = False
 ) -> Form | None:
-    """How `gemm_pairs` computes a product; None as from `form_of`, for a row with a matrix, and without fused multiply-adds."""
+    """Returns the form for `gemm_pairs`; None as `form_of`, for a row with a matrix, or without fused multiply-adds."""
     form = form_of(BFLOAT16.itemsize, a, b, transpose_a, transpose_b)
     if form is None or form.m == 1 or not host_isa().fused:
         return None
@@ -202,7 +203,7 @@ def pair_form_of(
     panels = -(-form.n * 4 // host_isa().panel_bytes)
     together = panels if followed else min(panels, COPY_PANELS) if is_copied else 1
     across = form.batches * -(-panels // together)
-    # A unit copies its panels of B, which is little beside so many rows.
+    # A unit copies its panels of B, which is cheap compared to so many rows.
     blocks = min(-(-form.m // TILE_ROWS), max(-(-form.m // ROWS), MANY // across))
     unit = -(-form.m // (blocks * TILE_ROWS)) * TILE_ROWS
     rows = ROWS if is_copied else max(ROWS, FOLLOWED // (4 * form.n)) if followed else form.m
@@ -211,18 +212,18 @@ def pair_form_of(
 
 
 def _copy_rows(itemsize: int) -> int:
-    """The rows of A that a copy has place for; none where vectors have two elements."""
+    """Returns how many rows of A fit in the copy; none if vectors have two elements."""
     return COPY_ROWS * (host_isa().panel_bytes // itemsize) // TERMS // COPY_GAP * COPY_GAP - COPY_GAP
 
 
 def _are_worth_turning(m: int, n: int, k: int, lanes: int) -> bool:
-    """Whether it takes less to transpose A and C than B, as those have few rows, which are the lanes of vectors then."""
+    """True if transposing A and C costs less than transposing B: A and C have few rows, which become vector lanes."""
     idle = -m % lanes
     return 2 * m * (5 * k + 8 * n) <= (7 - 2 * idle) * n * k and NANOSECONDS * m * n * k >= 2 * LONG
 
 
 def _are_worth_apart(itemsize: int, m: int, n: int, k: int, chains: int) -> bool:
-    """Whether it costs little to add up the chains of a product, beside what threads save that read only a part of B."""
+    """True if adding up the chains costs little compared to the gain: each thread reads only a part of B."""
     sums = chains * m * n * itemsize
     return chains > 1 and sums <= SUMS and 2 * sums <= k * n * itemsize and NANOSECONDS * m * n * k >= LONG
 
@@ -235,7 +236,7 @@ def form_for(
     transpose_b: bool,
     followed: bool,
 ) -> Form | None:
-    """How a kernel computes a product of matrices of a dtype; None where none of those here does, as from ``form_of``."""
+    """Returns the form of a product of matrices of a dtype; None if no kernel here supports it, as `form_of`."""
     if dtype == BFLOAT16:
         return pair_form_of(a, b, transpose_a, transpose_b, followed)
     if dtype not in gemm.variables["T"]:
@@ -244,13 +245,16 @@ def form_for(
 
 
 def rows_of_unit(inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False) -> int | None:
-    """How many rows, a multiple of 8, `product_launches` gives at least to what follows on rows; all but the last ones begin at a multiple.
+    """Returns the least number of rows, a multiple of 8, that `product_launches` gives to an epilogue on rows at once.
+
+    All pieces but the last begin at a multiple of it.
 
     Args:
         inputs, transpose_a, transpose_b: as for `product_launches`.
 
     Returns:
-        None where what follows by rows is a step of its own, or the product alone is quicker or can be shared by more threads.
+        None if an epilogue by rows is a step of its own, or if the product alone is faster or more threads can share
+        it.
     """
     a, b = inputs[:2]
     sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b

@@ -1,4 +1,4 @@
-"""Matrix products: C = op(A) op(B), in batches, with what makes rows of A before, and what follows on rows of C, while they are in the cache.
+"""Matrix products C = op(A) op(B), in batches, with a prologue on rows of A and an epilogue on rows of C in the cache.
 
 Sizes and strides are arguments: one compilation serves all shapes and transpositions. Each element of C is a sum of
 chains of fused multiply-adds in the order of k, whose lengths follow from k. So its bits depend on its row of A and its
@@ -25,16 +25,16 @@ from fastgrad.kernels.codegen.body import (
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
 
-TERMS = 416  # the longest chain: longer sums are sums of a power of two of chains, of equal lengths but for one term
-PACKING_ROWS = 256  # so many rows of A pay for a copy of a panel of B
+TERMS = 416  # the longest chain: a longer sum is cut into 2^n chains of equal lengths, up to one term
+PACKING_ROWS = 256  # with so many rows of A, a copy of a panel of B pays
 COPY_ROWS = 1768  # the length of a copy of A, in rows of a panel
-WORDS = 64  # of a prologue that makes such a copy
-BLOCK = 1024  # elements whose sums of chains are added up while they are in the first cache
+WORDS = 64  # most words of a prologue that writes such a copy
+BLOCK = 1024  # elements whose chains are added up at a time, within the first cache
 
 
 @scalar_function
 def chains_of(k):
-    """How many chains a sum of k terms is: two or four threads have as many each."""
+    """Returns the number of chains of a sum of k terms, a power of two: two or four threads get equal numbers."""
     chains = 1
     while chains * TERMS < k:
         chains *= 2
@@ -82,27 +82,30 @@ def gemm(
     Args:
         a, b, c: the arrays; C overlaps neither of the others.
         m, n, k: sizes, k >= 1.
-        a_row, a_k: strides of A, in elements. They may be anything.
+        a_row, a_k: strides of A, in elements, of any value.
         b_k, b_column: strides of B; one of them is 1.
-        a_batch, b_batch: from one matrix to the next; 0 for one that all share.
-        unit: the rows of a unit of work: it is as many rows of C, or what is left of them, by some panels of its columns.
+        a_batch, b_batch: strides from one matrix to the next; 0 for a matrix that all share.
+        unit: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its columns.
             Units are counted down the rows, then along the panels, then along the batch.
-        together: the panels of a unit. All of them are best while B fits the second cache.
+        together: the panels of a unit. All panels are best while B fits the second cache.
         most: how many units, one below the other, may be done as one.
-        apart: for one matrix that is not done in whole rows of panels, whether the chains of a sum are units of their own, counted in
-            the place of the batch, each with a C: `add_chains` adds these up. Threads then read different rows of B.
-        copied: 0, or how many elements there are to each term in a copy of the unit's part of A: more than a unit has rows,
-            and at most ``COPY_ROWS`` times the columns of a panel over ``TERMS``. A copy pays where A is read for many panels
-            and each of its terms is in another page.
-        own_place: 0, or of the prologue's words 1 + the number of that which is the address of A's rows. They are made in the kernel's own memory
-            then, and A is not looked at: at most ``COPY_ROWS`` times the columns of a panel are the elements of the rows that are done as one.
-        own_words: how many words the prologue has, at most ``WORDS``, where rows are made so.
-        own_bytes: those of a row of A there.
-        prologue: where a unit has all panels the address of the step of a kernel that makes rows of A just before they are read; 0 for
-            none. Each row of the batch's A's is then read by one unit. What it answers is not looked at.
+        apart: for one matrix that is not done in whole rows of panels: whether the chains of a sum are units of their
+            own. They are counted in the place of the batch, each with its own C; `add_chains` adds the Cs up. Threads
+            then read different rows of B.
+        copied: 0, or the number of elements for each term in a copy of the unit's part of A: more than a unit has rows,
+            and at most ``COPY_ROWS`` times the columns of a panel over ``TERMS``. A copy pays if A is read for many
+            panels and each of its terms is in another page.
+        own_place: 0, or 1 + the number of the prologue's word that has the address of A's rows. The prologue then
+            writes these rows to the kernel's own memory, and the kernel does not read A. The rows that are done as one
+            have at most ``COPY_ROWS`` times the columns of a panel as elements.
+        own_words: the number of the prologue's words, at most ``WORDS``, if `own_place` is not 0.
+        own_bytes: the bytes of a row of A in the kernel's own memory.
+        prologue: the address of the step of a kernel that writes rows of A just before they are read, if a unit has all
+            panels; else 0. Each row of the batch's A's is then read by one unit. The step's answer is ignored.
         prologue_words: the address of that step's words.
         prologue_units: how many of that kernel's units make a row of A.
-        epilogue, epilogue_words, epilogue_units: the same for a kernel that is given rows of C as soon as they are done.
+        epilogue, epilogue_words, epilogue_units: as for the prologue, for a kernel that gets rows of C as soon as they
+            are done.
         first, last: the units to do.
     """
     packed, copy, words = panel_array(T, 416), panel_array(T, 1768), local_array(int64, 64)
@@ -180,9 +183,9 @@ def gemm(
     T=("float32", "float64"),
 )
 def add_chains(sums, c, chains, size, step, words, first, last):
-    """C from the sums of its chains, an array of shape (chains, size), in the order in which `gemm` adds them up.
+    """Adds up the chains of C, an array `sums` of shape (chains, size), in the order of `gemm`.
 
-    `step` and `words` are a map over elements that follows, and may write C; units are elements.
+    `step` and `words` are a map over elements that runs afterwards and may write C; units are elements.
     """
     for start in range(first, last, BLOCK):
         end = least(start + BLOCK, last)

@@ -8,7 +8,7 @@ from fastgrad.kernels.gemm.gemm import chains_of
 from fastgrad.kernels.math.vector_math import least
 
 UNIT = 64  # columns of a unit of work
-SEGMENT = 1024  # columns whose sums stay in the first cache while rows of B go by
+SEGMENT = 1024  # columns whose sums stay in the first cache during the loop over rows of B
 DOT_LANES = 128
 
 
@@ -36,10 +36,10 @@ def dot(x, b, start, count, lanes):
     T=("float32", "float64"),
 )
 def gemv(x, b, y, n, k, b_k, b_column, step, words, first, last):
-    """y = x B for B of shape (k, n), k >= 1, one of whose strides `b_k` and `b_column` is 1.
+    """y = x B for B of shape (k, n), k >= 1; one of its strides `b_k` and `b_column` is 1.
 
-    Where rows of B are contiguous its bits are those of `gemm`. `step` and `words` are a step that follows, as in `gemm`;
-    units are `UNIT` columns.
+    If rows of B are contiguous, the bits are those of `gemm`. `step` and `words` are an epilogue, as in `gemm`; units
+    are `UNIT` columns.
     """
     sums = local_array(T, 1024)
     start, end = first * UNIT, least(n, last * UNIT)

@@ -1,7 +1,8 @@
-"""Products of bfloat16 matrices with float32 sums, where terms go in pairs: twice the pace of `gemm` where the processor has that.
+"""Products of bfloat16 matrices with float32 sums and terms in pairs: twice as fast as `gemm` on capable processors.
 
-As in `gemm` each element is a sum of chains whose lengths follow from k, and its bits depend on its row of A and its column of B alone. (On
-processors that have no instruction for pairs they may differ where numbers below 2^-126 occur; see `codegen/pair_emission.py`.)
+As in `gemm`, each element is a sum of chains whose lengths follow from k, and its bits depend only on its row of A and
+its column of B. (Processors without an instruction for pairs may give other bits where numbers below 2^-126 occur; see
+`codegen/pair_emission.py`.)
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.gemm.gemm import chains_of
 from fastgrad.kernels.math.vector_math import least
 
-ROWS = 128  # of A that are copied together where the terms of a row do not lie one behind the other
-COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for a set of the cache
+ROWS = 128  # of A that are copied together if the terms of a row are not adjacent
+COPY_GAP = 16  # elements between the terms of a copy, so that they do not compete for one cache set
 
 
 @scalar_function
 def interleave(x, at, step, target, target_row, pairs, columns):
-    """Copies pairs of rows, whose columns lie together, to rows of pairs.
+    """Copies pairs of rows, whose columns are contiguous, to rows of pairs.
 
     Args:
-        x, at, step: uint16; where the first row begins, and from one row to the next.
-        target, target_row: int32; from one row of pairs to the next.
-        pairs, columns: how many there are.
+        x, at, step: uint16 numbers; the start of the first row, and the stride between rows.
+        target, target_row: int32 numbers; the stride between rows of pairs.
+        pairs, columns: their numbers.
     """
     for pair in range(pairs):
         here, to = at + 2 * pair * step, pair * target_row
@@ -43,7 +44,7 @@ def interleave(x, at, step, target, target_row, pairs, columns):
 
 @scalar_function
 def widen(x, at, step, target, start, count):
-    """Copies numbers that lie `step` from each other as pairs of each with a zero."""
+    """Copies numbers with the stride `step` as pairs of each number with a zero."""
     for i in range(count):
         target[start + i] = int32(x[at + i * step])
 
@@ -86,8 +87,8 @@ def gemm_pairs(
         m, n, k: sizes, k >= 1.
         a_row, a_k: strides of A, in elements; one of them is 1.
         b_k, b_column: strides of B; one of them is 1.
-        a_batch, b_batch: from one matrix to the next; 0 for one that all share.
-        unit: the rows of a unit of work: it is as many rows of C, or what is left of them, by some panels of its columns.
+        a_batch, b_batch: strides from one matrix to the next; 0 for a matrix that all share.
+        unit: the rows of a unit of work: it is as many rows of C, or the rest of them, by some panels of its columns.
             Units are counted down the rows, then along the panels, then along the batch.
         together: the panels of a unit.
         most: how many units, one below the other, may be done as one: at most `ROWS` rows if a_k is not 1.

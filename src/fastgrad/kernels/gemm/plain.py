@@ -1,6 +1,6 @@
-"""Matrix products of what the tiles of `gemm` are not for: whole numbers, complex ones, batches that broadcast both ways.
+"""Matrix products that the tiles of `gemm` do not support: integers, complex numbers, batches that broadcast both ways.
 
-Rows of C are units of work. `offsets` has for each matrix of the batch where its A and its B begin.
+Rows of C are units of work. `offsets` has, for each matrix of the batch, the start of its A and of its B.
 """
 
 from __future__ import annotations

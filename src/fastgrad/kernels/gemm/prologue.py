@@ -1,4 +1,4 @@
-"""What makes the first matrix of a product is done by the product's kernel, some rows just before they are read."""
+"""Prologues: a product's kernel calls another kernel for rows of its first matrix, just before it reads them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from fastgrad.kernels.gemm.form import form_for
 from fastgrad.kernels.gemm.gemm import COPY_ROWS, WORDS
 from fastgrad.kernels.runtime.launch import EntryOf, Launch, Spec
 
-OWN = 1 << 14  # elements that a prologue makes together where nobody else reads them: they stay in the first caches
+OWN = 1 << 14  # elements that a prologue writes at a time if only the product reads them: they stay in the first caches
 
 
 def takes_prologue(
     inputs: Sequence[Spec], transpose_a: bool = False, transpose_b: bool = False, followed: bool = False
 ) -> bool:
-    """Whether a product may be ``prepared``, without a loss.
+    """True if a product may be ``prepared`` without a loss.
 
     Args:
         inputs, transpose_a, transpose_b: as for `product_launches`.
-        followed: whether it is followed.
+        followed: whether the product has an epilogue.
     """
     a, b = inputs[:2]
     form = form_for(a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b, followed)
@@ -29,18 +29,18 @@ def takes_prologue(
 
 
 def prepared(product: Launch, preceding: Launch, rows: int, own: int | None = None) -> Launch:
-    """A product that has a kernel make its first matrix, some rows just before they are read.
+    """Returns a product whose kernel calls `preceding` for its first matrix, some rows just before they are read.
 
     Args:
-        product: of ``product_launches``, where it ``takes_prologue``.
-        preceding: over units of which each row takes as many; what it answers is not looked at.
-        rows: how many the matrix has, those of a batch together.
-        own: if nobody else reads it, which of the operands of `preceding` the matrix is: it need not be in memory then.
+        product: a launch of ``product_launches`` for which ``takes_prologue`` is true.
+        preceding: a launch over units, with the same number for each row; its answer is ignored.
+        rows: the number of rows of the matrix, with all of a batch.
+        own: the operand of `preceding` that is the matrix, if only the product reads it: it then needs no memory.
     """
     operands: list[Any] = list(product.operands)
     parts: Mapping[int, int] = product.parts
     if own is not None and (most := _units_made_together(product, preceding)):
-        # Whoever asks what is read and written is told of C, of which the same units write the same rows.
+        # For the analysis of reads and writes, C stands in for the matrix: the same units write the same rows of C.
         c, size = operands[2], rows * operands[4]
         preceding = preceding.on((*preceding.operands[:own], c, *preceding.operands[own + 1 :]))
         preceding.parts = {**preceding.parts, own: size}
@@ -53,12 +53,12 @@ def prepared(product: Launch, preceding: Launch, rows: int, own: int | None = No
 
 
 def makes_rows_itself(product: Launch, preceding: Launch) -> bool:
-    """Whether ``prepared`` needs no memory for a matrix that nobody else reads."""
+    """True if ``prepared`` needs no memory for a matrix that only the product reads."""
     return _units_made_together(product, preceding) > 0
 
 
 def _units_made_together(product: Launch, preceding: Launch) -> int:
-    """How many units of a product are done as one whose rows are made in the kernel's own memory; 0 if they are not."""
+    """Returns how many units of a product are done as one with rows in the kernel's own memory; 0 without such rows."""
     if product.kernel.__name__ != "gemm" or checks_bounds() or len(preceding.operands) > WORDS:
         return 0
     k, unit, most = [cast(int, product.operands[i]) for i in (5, 12, 14)]

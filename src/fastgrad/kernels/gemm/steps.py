@@ -1,4 +1,4 @@
-"""Matrix products of arrays: with which arguments the kernel computes one as a step of a program."""
+"""Matrix products as launches: the kernel's arguments for a product that is a step of a program."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TURNING_NANOSECONDS = 0.2
 def wide_product_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
-    """What `wide_product` runs in a program."""
+    """Returns the launches of `wide_product`."""
     if has_pairs(inputs, transpose_a, transpose_b):
         return product_launches(inputs, transpose_a, transpose_b)
     return matmul_launches(inputs, outputs, transpose_a=transpose_a, transpose_b=transpose_b)
@@ -42,7 +42,7 @@ def wide_product_launches(
 def matmul_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
-    """What `matmul` runs in a program."""
+    """Returns the launches of `matmul`."""
     return product_launches(inputs, transpose_a, transpose_b)
 
 
@@ -52,14 +52,14 @@ def product_launches(
     transpose_b: bool = False,
     following: Launch | None = None,
 ) -> Launches:
-    """The product of the first two inputs, to the first output; that of bfloat16 matrices is float32.
+    """Returns the launches of the product of the first two inputs; that of bfloat16 matrices is float32.
 
     Args:
-        inputs: of one dtype, which fit each other; any dtype that `matmul` takes but float16, and bfloat16 where it
+        inputs: matching arrays of one dtype: any dtype that `matmul` takes except float16; bfloat16 only where
             `has_pairs`.
-        transpose_a, transpose_b: whether they are to be transposed.
-        following: a map over the elements of the product, or a kernel over its rows, whose units these are. It is done on rows of
-            the product as soon as those are there, if the kernel can.
+        transpose_a, transpose_b: whether the inputs are transposed.
+        following: a map over the elements of the product, or a kernel over its rows, whose units these are. If
+            possible, the product's kernel calls it on rows of the product as soon as they are done.
     """
     a, b = inputs[:2]
     sizes = a.dtype, tuple(a.shape), tuple(b.shape), transpose_a, transpose_b
@@ -96,13 +96,13 @@ def _launches(
 
 
 def _can_call(form: Form, following: Launch) -> bool:
-    """Whether the kernel calls what follows: a map always, a kernel over rows where there are whole ones."""
+    """True if the kernel can call the epilogue: a map always, a kernel over rows if units have whole rows."""
     rows = form.batches * form.m
     return following.units == rows * form.n or (following.units % rows == 0 and form.gives_rows)
 
 
 def _steps(form: Form, following: Launch | None) -> tuple[int | EntryOf | Launch, ...]:
-    """What the kernel takes of steps around: no prologue, and perhaps an epilogue."""
+    """Returns the kernel's last arguments: no prologue, and an epilogue if `following` is given."""
     if following is None:
         return NO_STEPS
     return 0, 0, 0, EntryOf(following.kernel), following, following.units // (form.batches * form.m)
@@ -148,7 +148,7 @@ def _cost_of(launch: Launch | None) -> float:
 def _repeated_launches(
     dtype: np.dtype, a: tuple[int, ...], b: tuple[int, ...], transpose_a: bool, transpose_b: bool
 ) -> Launches | None:
-    """Batches that broadcast both ways, each repeated as often as it is used: a copy is little beside a product by tiles."""
+    """Returns launches that copy batches that broadcast both ways; a copy is cheap compared to a product by tiles."""
     m, k = a[-2:][::-1] if transpose_a else a[-2:]
     outer, n = np.broadcast_shapes(a[:-2], b[:-2]), b[-2] if transpose_b else b[-1]
     if dtype not in gemm.variables["T"] or m * n * k < TILED or not prod(outer):

@@ -1,4 +1,4 @@
-"""Results of products that were computed the other way round: C from its transpose, by the tiles that transpose B for products."""
+"""The transpose of a product computed as its transpose, with the tiles that transpose B for products."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Circular functions and their inverses, for the bodies of kernels (see `vector_math`).
 
-Angles too large for plain arithmetic to take whole turns off go to the C library, which costs a loop no more than a
-test a vector where there are none.
+Angles that are too large for the range reduction go to the C library. A loop without such angles pays one test a
+vector.
 """
 
 import math
@@ -21,17 +21,17 @@ from fastgrad.kernels.codegen.body import (
 from fastgrad.kernels.math.vector_math import ROUND32, ROUND64
 
 # pi in three parts: subtracting multiples of the first is exact (Cody and Waite 1980; here with fused arithmetic).
-# None is negative, so that nothing happens to -0.
+# No part is negative, so that -0 stays -0.
 PI32, PI_REST32, PI_LAST32 = 3.141592502593994, 1.5099578831723193e-07, 1.078060505991553e-14
 PI64, PI_REST64, PI_LAST64 = 3.141592653589793, 1.224646799147353e-16, 2.1657133478438278e-32
-# What pi / 4 has beyond its rounding.
+# The rounding error of pi / 4.
 QUARTER_REST32, QUARTER_REST64 = -2.1855695000931213e-08, 3.061616997868383e-17
-# Up to these angles that is good.
+# The range reduction is accurate up to these angles.
 FAR32, FAR64 = 1e5, 1e8
 
 
 def _less_half_turns32(x, n):
-    """x - n pi."""
+    """Returns x - n pi."""
     r = fused_multiply_add(n, T(-PI_REST32), fused_multiply_add(n, T(-PI32), x))
     return fused_multiply_add(n, T(-PI_LAST32), r)
 
@@ -45,7 +45,7 @@ _less_half_turns = by_dtype(float32=_less_half_turns32, float64=_less_half_turns
 
 
 def _half_turn_parts32(x, n):
-    """x - n pi, and what its rounding took from it."""
+    """Returns x - n pi, and its rounding error."""
     high = fused_multiply_add(n, T(-PI32), x)
     less = n * T(PI_REST32)
     r = high - less
@@ -65,7 +65,7 @@ _half_turn_parts = by_dtype(float32=_half_turn_parts32, float64=_half_turn_parts
 
 
 def _nearest_whole32(x):
-    """The whole number nearest to a small one, as a float, and as bits of which the lowest is its lowest."""
+    """Returns the whole number nearest to a small number, as a float, and as bits with the same lowest bit."""
     shifted = x + T(ROUND32)
     return shifted - T(ROUND32), float_bits(shifted)
 
@@ -101,7 +101,7 @@ _far = by_dtype(float32=_far32, float64=_far64)
 
 
 def _sine_series32(z):
-    """(sin(r) / r - 1) / z for z = r^2, |r| <= pi/2."""
+    """Returns (sin(r) / r - 1) / z for z = r^2, |r| <= pi/2."""
     q = T(2.605783720355248e-06)
     q = fused_multiply_add(q, z, T(-0.00019809666264336556))
     q = fused_multiply_add(q, z, T(0.00833306834101677))
@@ -123,7 +123,7 @@ _sine_series = by_dtype(float32=_sine_series32, float64=_sine_series64)
 
 
 def _tangent_series32(z):
-    """(tan(r) / r - 1) / z for z = r^2, |r| <= pi/4."""
+    """Returns (tan(r) / r - 1) / z for z = r^2, |r| <= pi/4."""
     q = T(0.004381704129563709)
     q = fused_multiply_add(q, z, T(7.880586652248181e-05))
     q = fused_multiply_add(q, z, T(0.010844053727787099))
@@ -155,7 +155,7 @@ _tangent_series = by_dtype(float32=_tangent_series32, float64=_tangent_series64)
 
 @scalar_function
 def _sine(r):
-    """sin(r) for |r| <= pi/2; rounding must not make it larger than 1."""
+    """Returns sin(r) for |r| <= pi/2; rounding must not make it larger than 1."""
     z = r * r
     size = math.fabs(fused_multiply_add(r * z, _sine_series(z), r))
     return math.copysign(T(1) if size > T(1) else size, r)
@@ -163,7 +163,7 @@ def _sine(r):
 
 @scalar_function
 def sin(x):
-    """The sine."""
+    """Returns the sine."""
     n, bits = _nearest_whole(x * T(1 / math.pi))
     y = _negative_if_odd(_sine(_less_half_turns(x, n)), bits)
     if _far(x):
@@ -173,7 +173,7 @@ def sin(x):
 
 @scalar_function
 def cos(x):
-    """The cosine, as the sine of what lies beyond the last multiple of pi and a quarter turn."""
+    """Returns the cosine, as the sine of the distance from the nearest odd multiple of pi / 2."""
     n, bits = _nearest_whole(fused_multiply_add(x, T(1 / math.pi), T(-0.5)))
     y = -_negative_if_odd(_sine(_less_half_turns(x, n + T(0.5))), bits)
     if _far(x):
@@ -183,7 +183,7 @@ def cos(x):
 
 @scalar_function
 def tan(x):
-    """The tangent."""
+    """Returns the tangent."""
     n, bits = _nearest_whole(x * T(2 / math.pi))
     r, rest = _half_turn_parts(x, T(0.5) * n)
     y = tangent_of_quarters(r, rest, bits)
@@ -194,16 +194,16 @@ def tan(x):
 
 @scalar_function
 def tangent_of_quarters(r, rest, quarters):
-    """tan(r + rest + quarters pi / 2) for |r| <= pi/4."""
+    """Returns tan(r + rest + quarters pi / 2) for |r| <= pi/4."""
     z = r * r
-    rest = fused_multiply_add(rest, T(1.4) * z, rest)  # as the tangent grows
+    rest = fused_multiply_add(rest, T(1.4) * z, rest)  # times about the tangent's slope
     t = math.copysign(fused_multiply_add(r * z, _tangent_series(z), rest) + r, r)
     odd = quarters & 1
     return (T(-1) if odd else t) / (t if odd else T(1))
 
 
 def _quarter32(r, rest):
-    """pi / 2 less |r + rest|."""
+    """Returns pi / 2 - |r + rest|."""
     rest = -rest if r < 0 else rest
     return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_REST32) - rest)
 
@@ -218,7 +218,7 @@ _quarter = by_dtype(float32=_quarter32, float64=_quarter64)
 
 @scalar_function
 def sine_of_quarters(r, rest, quarters):
-    """sin(r + rest + quarters pi / 2) for |r| <= pi/4."""
+    """Returns sin(r + rest + quarters pi / 2) for |r| <= pi/4."""
     y = _sine(_quarter(r, rest) if quarters & 1 else r + rest)
     return -y if quarters & 2 else y
 
@@ -227,7 +227,7 @@ def sine_of_quarters(r, rest, quarters):
 
 
 def _arctangent_series32(z):
-    """(atan(t) / t - 1) / z for z = t^2, |t| <= sqrt(2) - 1."""
+    """Returns (atan(t) / t - 1) / z for z = t^2, |t| <= sqrt(2) - 1."""
     q = T(-0.060898557305336)
     q = fused_multiply_add(q, z, T(0.1059911847114563))
     q = fused_multiply_add(q, z, T(-0.14244388043880463))
@@ -253,7 +253,7 @@ _arctangent_series = by_dtype(float32=_arctangent_series32, float64=_arctangent_
 
 
 def _eighths32(n):
-    """The low part of n pi / 4."""
+    """Returns the low part of n pi / 4."""
     return n * T(QUARTER_REST32)
 
 
@@ -266,7 +266,7 @@ _eighths = by_dtype(float32=_eighths32, float64=_eighths64)
 
 @scalar_function
 def _angle(a, b):
-    """The angle of the point (b, a) of the first quadrant; both are finite, and not both 0."""
+    """Returns the angle of the point (b, a) of the first quadrant; both are finite, and not both 0."""
     steep = a > T(2.414213562373095) * b
     middle = a > T(0.41421356237309503) * b
     above = -b if steep else (a - b if middle else a)
@@ -279,16 +279,17 @@ def _angle(a, b):
 
 @scalar_function
 def atan(x):
-    """The inverse of the tangent, in [-pi/2, pi/2]."""
+    """Returns the inverse of the tangent, in [-pi/2, pi/2]."""
     return math.copysign(_angle(math.fabs(x), T(1)), x)
 
 
 @scalar_function
 def atan2(y, x):
-    """The angle of the point (x, y), in [-pi, pi]; zeros have the sides that their signs say."""
+    """Returns the angle of the point (x, y), in [-pi, pi]; the sign of a zero counts."""
     a, b = math.fabs(y), math.fabs(x)
     both = a == b
-    # Far and near points come to where sums neither overflow nor lose digits; equal ones, such as 0 and 0, are at 1.
+    # Very far and very near points are scaled, so that sums neither overflow nor lose digits; |y| = |x|, such as 0 and
+    # 0, becomes 1.
     large, small = (a > T(1e30) or b > T(1e30)), (a < T(1e-30) and b < T(1e-30))
     scale = T(1e-20) if large else (T(1e20) if small else T(1))
     angle = _angle(T(1) if both else a * scale, T(1) if both else b * scale)
@@ -299,7 +300,7 @@ def atan2(y, x):
 
 
 def _arcsine_series32(z):
-    """(asin(r) / r - 1) / z for z = r^2, |r| <= 1/2."""
+    """Returns (asin(r) / r - 1) / z for z = r^2, |r| <= 1/2."""
     q = T(0.04216166213154793)
     q = fused_multiply_add(q, z, T(0.024183280766010284))
     q = fused_multiply_add(q, z, T(0.04546935111284256))
@@ -327,14 +328,14 @@ _arcsine_series = by_dtype(float32=_arcsine_series32, float64=_arcsine_series64)
 
 @scalar_function
 def _arcsine(r):
-    """asin(r) for |r| <= 1/2."""
+    """Returns asin(r) for |r| <= 1/2."""
     z = r * r
     return fused_multiply_add(r * z, _arcsine_series(z), r)
 
 
 @scalar_function
 def asin(x):
-    """The inverse of the sine, in [-pi/2, pi/2]; NaN outside [-1, 1]. Beyond 1/2 by the half of the rest of the angle."""
+    """Returns the inverse of the sine, in [-pi/2, pi/2]; NaN outside [-1, 1]. |x| >= 1/2 uses half angles."""
     a = math.fabs(x)
     near = a < T(0.5)
     r = a if near else math.sqrt(T(0.5) - T(0.5) * a)
@@ -346,7 +347,7 @@ def asin(x):
 
 @scalar_function
 def acos(x):
-    """The inverse of the cosine, in [0, pi]; NaN outside [-1, 1]."""
+    """Returns the inverse of the cosine, in [0, pi]; NaN outside [-1, 1]."""
     a = math.fabs(x)
     near = a < T(0.5)
     y = _arcsine(x if near else math.sqrt(T(0.5) - T(0.5) * a))
@@ -358,7 +359,7 @@ def acos(x):
 
 
 def _turn_sine32(z):
-    """sin(2 pi r) / r for z = r^2, |r| <= 1/8."""
+    """Returns sin(2 pi r) / r for z = r^2, |r| <= 1/8."""
     q = T(4.14698894090422825361e01)
     q = fused_multiply_add(q, z, T(-7.66977741175948257990e01))
     q = fused_multiply_add(q, z, T(8.16052038070741817960e01))
@@ -378,7 +379,7 @@ def _turn_sine64(z):
 
 
 def _turn_cosine32(z):
-    """cos(2 pi r) for z = r^2, |r| <= 1/8."""
+    """Returns cos(2 pi r) for z = r^2, |r| <= 1/8."""
     q = T(5.92027958566780468409e01)
     q = fused_multiply_add(q, z, T(-8.54422979651466740977e01))
     q = fused_multiply_add(q, z, T(6.49393107445256703228e01))
@@ -404,7 +405,7 @@ _turn_cosine = by_dtype(float32=_turn_cosine32, float64=_turn_cosine64)
 
 @scalar_function
 def cosine_and_sine_of_turns(u):
-    """cos(2 pi u) and sin(2 pi u) for 0 <= u <= 1: the quarter turn is taken off exactly."""
+    """Returns cos(2 pi u) and sin(2 pi u) for 0 <= u <= 1; quarter turns are subtracted exactly."""
     quarter = int64(T(4) * u + T(0.5))
     r = u - T(0.25) * T(quarter)
     z = r * r

@@ -7,7 +7,7 @@ from fastgrad.kernels.math.vector_math import exp, exponential_parts, quotient_t
 
 
 def _error_series32(z):
-    """erf(x) / x - 1 for z = x^2, |x| <= 1."""
+    """Returns erf(x) / x - 1 for z = x^2, |x| <= 1."""
     q = T(-0.00000964150731488756695665)
     q = fused_multiply_add(q, z, T(0.000112569602280197628194))
     q = fused_multiply_add(q, z, T(-0.000848283310363255163899))
@@ -38,7 +38,7 @@ _error_series = by_dtype(float32=_error_series32, float64=_error_series64)
 
 
 def _error_tail32(a):
-    """log(1 - erf(a)) for 1 <= a <= 4 (6 in float64), where erf is as good as 1."""
+    """Returns log(1 - erf(a)) for 1 <= a <= 4 (6 in float64), where erf rounds to 1."""
     q = T(-2.170913649024442e-05)
     q = fused_multiply_add(q, a, T(0.0004416210576891899))
     q = fused_multiply_add(q, a, T(-0.004206081386655569))
@@ -77,9 +77,9 @@ _error_tail = by_dtype(float32=_error_tail32, float64=_error_tail64)
 
 
 def _tail_series32(w):
-    """(1 + 7/8 a) e^(a^2 / 2) times the normal distribution function at -a is q w + c; returns q and c.
+    """Returns q and c; (1 + 7/8 a) e^(a^2 / 2) times the normal distribution function at -a is q w + c.
 
-    With w = 1 / (1 + a / 4) - 1/2, for a <= 15.
+    w = 1 / (1 + a / 4) - 1/2, for a <= 15.
     """
     q = T(-0.064334068)
     q = fused_multiply_add(q, w, T(0.0319962685))
@@ -95,7 +95,7 @@ def _tail_series32(w):
 
 
 def _tail_series64(w):
-    """The same for a <= 39."""
+    """Returns q and c for a <= 39."""
     q = T(0.00564770832159914311)
     q = fused_multiply_add(q, w, T(-0.0056979304164839112))
     q = fused_multiply_add(q, w, T(-0.0110128309389564998))
@@ -127,9 +127,10 @@ _tail_series = by_dtype(float32=_tail_series32, float64=_tail_series64)
 
 @scalar_function
 def _tail_over_bell(a, steep, steep_low, slow):
-    """e^(b^2 / 2) times the normal distribution function at -b, as (n + n_low) / (d + d_low): those four, and 1 / d.
+    """Returns n, n_low, d, d_low and 1 / d.
 
-    The numbers behind a >= 0 are b / a times 7/8, in two parts, and times 1/4. That n lies between 0.37 and 0.51 is why it is good.
+    (n + n_low) / (d + d_low) is e^(b^2 / 2) times the normal distribution function at -b. The arguments after a >= 0
+    are 7/8 b / a, in two parts, and 1/4 b / a. The result is accurate because n lies between 0.37 and 0.51.
     """
     d = fused_multiply_add(steep, a, T(1))
     d_low = fused_multiply_add(steep_low, a, fused_multiply_add(steep, a, T(1) - d))
@@ -155,14 +156,14 @@ _error_end = by_dtype(float32=_error_end32, float64=_error_end64)
 
 @scalar_function
 def erf(x):
-    """The error function."""
+    """Returns the error function."""
     a = _error_end(math.fabs(x))
     near = fused_multiply_add(x, _error_series(x * x), x)
     return near if a < 1 else math.copysign(T(1) - exp(_error_tail(a)), x)
 
 
 def _tail_end32(a):
-    """Beyond it the normal distribution function of -a is 0, times a, too."""
+    """Returns a, at most the end beyond which the normal distribution function at -a is 0, also times a."""
     return T(15) if a > T(15) else a
 
 
@@ -175,7 +176,7 @@ _tail_end = by_dtype(float32=_tail_end32, float64=_tail_end64)
 
 @scalar_function
 def normal_tail_parts(x):
-    """What `quotient_times_exponential` takes for the normal distribution function at -a, behind a = |x| or where it is 0."""
+    """Returns a = |x|, limited, and `quotient_times_exponential`'s arguments for the normal distribution at -a."""
     a = _tail_end(math.fabs(x))
     n, n_low, d, d_low, inverse = _tail_over_bell(a, T(0.875), T(0), T(0.25))
     square = a * a
@@ -184,7 +185,7 @@ def normal_tail_parts(x):
 
 
 def _root_two_32(a):
-    """7/8 of the root of 2 in two parts."""
+    """Returns 7/8 of the root of 2 in two parts."""
     return T(1.2374368906021118164), T(-2.35256536487047724e-8)
 
 
@@ -208,7 +209,7 @@ _complement_end = by_dtype(float32=_complement_end32, float64=_complement_end64)
 
 @scalar_function
 def erfc(x):
-    """1 - erf(x), with its digits for large x: twice the normal distribution function at -x sqrt(2)."""
+    """Returns 1 - erf(x), accurate for large x: twice the normal distribution function at -x sqrt(2)."""
     a = _complement_end(math.fabs(x))
     steep, steep_low = _root_two(a)
     n, n_low, d, d_low, inverse = _tail_over_bell(a, steep, steep_low, T(0.35355339059327379))

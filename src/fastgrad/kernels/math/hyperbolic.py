@@ -9,7 +9,7 @@ LN2 = 0.6931471805599453
 
 
 def _sinh_series32(z):
-    """(sinh(r) / r - 1) / z for z = r^2, |r| <= 1."""
+    """Returns (sinh(r) / r - 1) / z for z = r^2, |r| <= 1."""
     q = T(2.784269781841431e-06)
     q = fused_multiply_add(q, z, T(0.00019842608890030533))
     q = fused_multiply_add(q, z, T(0.008333311416208744))
@@ -31,7 +31,7 @@ _sinh_series = by_dtype(float32=_sinh_series32, float64=_sinh_series64)
 
 @scalar_function
 def sinh(x):
-    """The hyperbolic sine."""
+    """Returns the hyperbolic sine."""
     a = math.fabs(x)
     z = x * x
     h = half_exp(a)
@@ -40,14 +40,14 @@ def sinh(x):
 
 @scalar_function
 def cosh(x):
-    """The hyperbolic cosine."""
+    """Returns the hyperbolic cosine."""
     h = half_exp(math.fabs(x))
     return h + T(0.25) / h
 
 
 @scalar_function
 def asinh(x):
-    """The inverse of the hyperbolic sine; log(2|x|) far out."""
+    """Returns the inverse of the hyperbolic sine; log(2|x|) for |x| > 1e17."""
     a = math.fabs(x)
     large = a > T(1e17)
     z = a * a
@@ -57,7 +57,7 @@ def asinh(x):
 
 @scalar_function
 def acosh(x):
-    """The inverse of the hyperbolic cosine, not negative; NaN below 1."""
+    """Returns the inverse of the hyperbolic cosine, not negative; NaN below 1."""
     large = x > T(1e17)
     t = x - T(1)
     y = log1p(x if large else t + math.sqrt(T(2) * t + t * t))
@@ -66,6 +66,6 @@ def acosh(x):
 
 @scalar_function
 def atanh(x):
-    """The inverse of the hyperbolic tangent: infinite at -1 and 1, NaN beyond."""
+    """Returns the inverse of the hyperbolic tangent: infinite at -1 and 1, NaN beyond."""
     a = math.fabs(x)
     return math.copysign(T(0.5) * log1p(T(2) * a / (T(1) - a)), x)

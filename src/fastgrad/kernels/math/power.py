@@ -18,7 +18,7 @@ from fastgrad.kernels.math.vector_math import LOG2_E, ROUND32, ROUND64, logarith
 
 @scalar_function
 def _log2(a):
-    """log2 of a positive float32 as a float64, good to 2^-35."""
+    """Returns log2 of a positive float32 as a float64, accurate to 2^-35."""
     bits = float_bits(float64(a))
     e = (bits - float_bits(float64(0.70710678118654752))) >> 52
     f = from_bits(bits - (e << 52)) - float64(1)
@@ -40,7 +40,7 @@ def _log2(a):
 
 
 def _power_series32(r):
-    """2^r for |r| <= 1/2."""
+    """Returns 2^r for |r| <= 1/2."""
     q = float32(0.00015458461712114513)
     q = fused_multiply_add(q, r, float32(0.0013391770189628005))
     q = fused_multiply_add(q, r, float32(0.009618072770535946))
@@ -92,7 +92,7 @@ exp2 = by_dtype(float32=_exp2_32, float64=_exp2_64)
 
 @scalar_function
 def log2(x):
-    """The logarithm to the base 2: -inf at 0, NaN below."""
+    """Returns the logarithm to the base 2: -inf at 0, NaN below."""
     e, m = logarithm_parts(x)
     y = fused_multiply_add(logarithm(T(0), m - T(1)), T(LOG2_E), e)
     y = y if x < T(math.inf) else x
@@ -101,13 +101,13 @@ def log2(x):
 
 @scalar_function
 def reciprocal_root(x):
-    """1 / sqrt(x) (TensorFlow: tf.math.rsqrt)."""
+    """Returns 1 / sqrt(x) (TensorFlow: tf.math.rsqrt)."""
     return T(1) / math.sqrt(x)
 
 
 @scalar_function
 def _exp2(t):
-    """2^t of a float64, as a float32."""
+    """Returns 2^t of a float64, as a float32."""
     t = float64(140) if t > float64(140) else t
     t = float64(-160) if t < float64(-160) else t
     shifted = t + float64(ROUND64)
@@ -118,7 +118,7 @@ def _exp2(t):
 
 @scalar_function
 def _with_sign(size, x, y):
-    """x^y from |x|^y: the powers of 1, to 0, of negative numbers, and of NaN."""
+    """Returns x^y from |x|^y: handles powers of 1, of negative numbers and of NaN, and the exponent 0."""
     a = math.fabs(x)
     size = T(1) if y == 0 or x == 1 or (a == 1 and y == y) else size  # noqa: PLR0124 - false of NaN
     half = T(0.5) * y
@@ -129,7 +129,7 @@ def _with_sign(size, x, y):
 
 
 def _inner_series32(z):
-    """1/5 + z/7 + z^2/9 ... for 0 <= z <= 0.03."""
+    """Returns 1/5 + z/7 + z^2/9 ... for 0 <= z <= 0.03."""
     q = float32(1 / 13)
     q = fused_multiply_add(q, z, float32(1 / 11))
     q = fused_multiply_add(q, z, float32(1 / 9))
@@ -160,7 +160,7 @@ def _third_rest64(x):
 
 
 _third_rest = by_dtype(float32=_third_rest32, float64=_third_rest64)
-"""What 1/3 has beyond its rounding."""
+"""The rounding error of 1/3."""
 
 
 def _twice_log2_e_rest32(x):
@@ -172,14 +172,14 @@ def _twice_log2_e_rest64(x):
 
 
 _twice_log2_e_rest = by_dtype(float32=_twice_log2_e_rest32, float64=_twice_log2_e_rest64)
-"""What 2 log2(e) has beyond its rounding."""
+"""The rounding error of 2 log2(e)."""
 
 
 @scalar_function
 def _log2_parts(a):
-    """log2 of a positive number as a sum of two, good to 2^-33 of a float32 and to 2^-63 of a float64.
+    """Returns log2 of a positive number as a sum of two, accurate to 2^-33 for float32 and 2^-63 for float64.
 
-    It is e + 2 log2(e) atanh(s) with s = (m - 1) / (m + 1).
+    The logarithm is e + 2 log2(e) atanh(s) with s = (m - 1) / (m + 1).
     """
     e, m = logarithm_parts(a)
     f = m - T(1)
@@ -219,7 +219,7 @@ def _nearest64(t):
 
 
 _nearest = by_dtype(float32=_nearest32, float64=_nearest64)
-"""The nearest whole number, as a float and as an integer."""
+"""Returns the nearest whole number, as a float and as an integer."""
 
 
 def _far32(x):
@@ -231,12 +231,12 @@ def _far64(x):
 
 
 _far = by_dtype(float32=_far32, float64=_far64)
-"""2 to this power is infinite; 2 to its opposite is 0."""
+"""A power of 2 with this exponent is infinite; with its opposite, it is 0."""
 
 
 @scalar_function
 def _exp2_of_sum(t, low):
-    """2^(t + low), low far smaller than t."""
+    """Returns 2^(t + low), low far smaller than t."""
     far = _far(t)
     inside = math.fabs(t) < far
     t = t if inside or t != t else math.copysign(far, t)  # noqa: PLR0124 - true of NaN
@@ -246,7 +246,7 @@ def _exp2_of_sum(t, low):
 
 @scalar_function
 def power_in_parts(x, y):
-    """x^y by a logarithm in two parts."""
+    """Returns x^y, by a logarithm in two parts."""
     a = math.fabs(x)
     high, low = _log2_parts(a)
     high = high if a < T(math.inf) else a
@@ -257,9 +257,9 @@ def power_in_parts(x, y):
 
 @scalar_function
 def power_through_float64(x, y):
-    """x^y of float32 numbers: quicker than by parts where a machine has as many units for float64."""
+    """Returns x^y of float32 numbers: faster than by parts on machines with as many units for float64."""
     return _with_sign(_exp2(float64(y) * _log2(math.fabs(x))), x, y)
 
 
 power = by_dtype(float32=power_through_float64, float64=power_in_parts)
-"""`power(x, y)`: x^y, as the C library has it at zeros, infinities and NaN."""
+"""`power(x, y)`: x^y, as in the C library at zeros, infinities and NaN."""

@@ -1,4 +1,4 @@
-"""Scalar functions that element-wise operations are written with beside those of vector_math, for the bodies of kernels."""
+"""Scalar functions of element-wise operations other than those of `vector_math`, for the bodies of kernels."""
 
 import math
 
@@ -18,31 +18,31 @@ from fastgrad.kernels.codegen.body import (
 
 @scalar_function
 def magnitude(x):
-    """The absolute value of an integer; that of the smallest one is itself, when it is put back into its dtype."""
+    """Returns the absolute value of an integer; that of the smallest integer, in its dtype, is itself."""
     return x if x >= 0 else -x
 
 
 @scalar_function
 def signum(x):
-    """-1, 0 or 1."""
+    """Returns -1, 0 or 1."""
     return 1 if x > 0 else (-1 if x < 0 else 0)
 
 
 @scalar_function
 def greater_or_first(a, b):
-    """The greater of two numbers, NaN if one is NaN; the first of equal ones, as of 0 and -0."""
+    """Returns the greater of two numbers, NaN if one is NaN; the first of equal ones, such as 0 and -0."""
     return a if a >= b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @scalar_function
 def less_or_first(a, b):
-    """The smaller of two, likewise."""
+    """Returns the smaller of two numbers, NaN if one is NaN; the first of equal ones, such as 0 and -0."""
     return a if a <= b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @scalar_function
 def sign_of(x):
-    """-1, 0 or 1, and NaN (TensorFlow: tf.sign); 0 of -0.0."""
+    """Returns -1, 0 or 1, and NaN for NaN (TensorFlow: tf.sign); 0 for -0.0."""
     return T(1) if x > 0 else (T(-1) if x < 0 else (T(0) if x == 0 else x))
 
 
@@ -50,7 +50,7 @@ def sign_of(x):
 
 
 def _whole_quotients32(q):
-    """Whether whole parts of quotients up to this size are exact, or off by one at most."""
+    """True if the whole parts of quotients of this size are exact, or wrong by at most one."""
     return math.fabs(q) < T(4194304.0)
 
 
@@ -63,10 +63,10 @@ _whole_quotients = by_dtype(float32=_whole_quotients32, float64=_whole_quotients
 
 @scalar_function
 def remainder_toward_zero(a, b):
-    """a - b n exactly, where n is a / b without its fraction (C: fmod)."""
+    """Returns a - b n exactly, where n is a / b without its fraction (C: fmod)."""
     q = a / b
     r = fused_multiply_add(-round_to_zero(q), b, a)
-    # A quotient just below a whole number may have become that.
+    # A quotient just below a whole number may have been rounded to it.
     r = math.copysign(r + math.copysign(b, a) if r != 0 and (r < 0) != (a < 0) else r, a)
     if not (_whole_quotients(q) and math.fabs(b) < T(math.inf)):
         r = library_fmod(a, b)
@@ -75,7 +75,7 @@ def remainder_toward_zero(a, b):
 
 @scalar_function
 def floor_remainder(a, b):
-    """a - b floor(a / b), with the sign of b, as NumPy's remainder."""
+    """Returns a - b floor(a / b), with the sign of b, as NumPy's remainder."""
     r = remainder_toward_zero(a, b)
     turned = r + b if (b < 0) != (r < 0) else r
     return turned if r != 0 or b == 0 else math.copysign(T(0), b)
@@ -83,7 +83,7 @@ def floor_remainder(a, b):
 
 @scalar_function
 def floor_quotient(a, b):
-    """floor(a / b), exact where a / b would round to the next whole number, as NumPy's floor_divide."""
+    """Returns floor(a / b), exact also if a / b would round to the next whole number, as NumPy's floor_divide."""
     r = remainder_toward_zero(a, b)
     q = (a - r) / b
     q = q - T(1) if r != 0 and (b < 0) != (r < 0) else q
@@ -114,7 +114,7 @@ _after = by_dtype(float32=_after32, float64=_after64)
 
 @scalar_function
 def next_after(x, y):
-    """The number after x on the way to y."""
+    """Returns the next number after x in the direction of y."""
     unequal = x != y and x == x and y == y  # noqa: PLR0124 - false of NaN
     return _after(x, y) if unequal else (y if x == y else x + y)
 
@@ -124,7 +124,7 @@ def next_after(x, y):
 
 @scalar_function
 def rounded_to_odd(x):
-    """A float64 as a float32 whose last bit is set if it is not exact: rounding that again rounds as if once (Boldo 2004)."""
+    """Rounds a float64 to a float32, last bit set if inexact; a second rounding is then correct (Boldo 2004)."""
     near = float32(x)
     bits = float_bits(near)
     out = math.fabs(float64(near)) > math.fabs(x)

@@ -1,9 +1,9 @@
-"""Elementary functions for the bodies of kernels, written without branches so that loops over them vectorise.
+"""Elementary functions for the bodies of kernels, without branches, so that loops over them vectorise.
 
-`math.exp` in a loop is a call of the C library for each element; these are arithmetic that LLVM turns into vectors.
-All are good to 2 ulp over the whole range (docs/accuracy.md), keep NaN, and are right at infinities, zeros and subnormal
-numbers. The polynomials are minimax fits made for the intervals named beside them. Here are exponentials and logarithms;
-see `circular`, `hyperbolic`, `power` and `error_function` for others.
+`math.exp` in a loop calls the C library for each element; these functions are arithmetic, which LLVM vectorises. All
+are accurate to 2 ulp over the whole range (docs/accuracy.md), keep NaN, and are correct at infinities, zeros and
+subnormal numbers. The polynomials are minimax fits for the intervals given at each. This module has exponentials and
+logarithms; see `circular`, `hyperbolic`, `power` and `error_function` for other functions.
 """
 
 import math
@@ -19,7 +19,7 @@ from fastgrad.kernels.codegen.body import (
     scale_by_power_of_two,
 )
 
-# Adding and subtracting 1.5 * 2^(mantissa bits) rounds to an integer, which stands in the low bits of the sum.
+# Adding and subtracting 1.5 * 2^(mantissa bits) rounds to an integer, which is in the low bits of the sum.
 ROUND32 = 12582912.0
 ROUND64 = 6755399441055744.0
 LOG2_E = 1.4426950408889634
@@ -32,31 +32,31 @@ LN2_LOW64 = 1.90821492927058770002e-10
 
 @scalar_function
 def least(a, b):
-    """The smaller of two numbers; b if one is NaN."""
+    """Returns the smaller of two numbers; b if one is NaN."""
     return a if a < b else b
 
 
 @scalar_function
 def greatest(a, b):
-    """The greater of two numbers; b if one is NaN."""
+    """Returns the greater of two numbers; b if one is NaN."""
     return a if a > b else b
 
 
 @scalar_function
 def nan_greatest(a, b):
-    """The greater of two numbers, NaN if one is NaN (TensorFlow: tf.maximum)."""
+    """Returns the greater of two numbers, NaN if one is NaN (TensorFlow: tf.maximum)."""
     return a if a > b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @scalar_function
 def nan_least(a, b):
-    """The smaller of two numbers, NaN if one is NaN (TensorFlow: tf.minimum)."""
+    """Returns the smaller of two numbers, NaN if one is NaN (TensorFlow: tf.minimum)."""
     return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @scalar_function
 def positive_part(x):
-    """max(x, 0), which keeps NaN."""
+    """Returns max(x, 0), and NaN for NaN."""
     return T(0) if x <= 0 else x
 
 
@@ -64,7 +64,7 @@ def positive_part(x):
 
 
 def _reduced32(x):
-    """x = k log(2) + r, |r| <= log(2)/2; returns k and r."""
+    """Returns k and r with x = k log(2) + r, |r| <= log(2)/2."""
     shifted = fused_multiply_add(x, T(LOG2_E), T(ROUND32))
     n = shifted - T(ROUND32)
     r = fused_multiply_add(n, T(-LN2_LOW32), fused_multiply_add(n, T(-LN2_HIGH32), x))
@@ -82,7 +82,7 @@ _reduced = by_dtype(float32=_reduced32, float64=_reduced64)
 
 
 def _exponential_series32(r):
-    """exp(r) for |r| <= log(2)/2."""
+    """Returns exp(r) for |r| <= log(2)/2."""
     q = T(0.0013936213217675686)
     q = fused_multiply_add(q, r, T(0.008369308896362782))
     q = fused_multiply_add(q, r, T(0.04166645184159279))
@@ -111,7 +111,7 @@ _exponential_series = by_dtype(float32=_exponential_series32, float64=_exponenti
 
 
 def _less_one_series32(r):
-    """(exp(r) - 1 - r) / r^2 for |r| <= log(2)/2."""
+    """Returns (exp(r) - 1 - r) / r^2 for |r| <= log(2)/2."""
     q = T(0.0013934132875874639)
     q = fused_multiply_add(q, r, T(0.00836691539734602))
     q = fused_multiply_add(q, r, T(0.04166647419333458))
@@ -136,7 +136,7 @@ _less_one_series = by_dtype(float32=_less_one_series32, float64=_less_one_series
 
 
 def _exponential_range32(x):
-    """Beyond its end the exponential is infinite; comparisons leave NaN alone."""
+    """Limits x to the range's end, beyond which the exponential is infinite; keeps NaN."""
     return T(89.0) if x > T(89.0) else x
 
 
@@ -148,7 +148,7 @@ _exponential_range = by_dtype(float32=_exponential_range32, float64=_exponential
 
 
 def _vanishes32(x):
-    """Whether e^x rounds to 0."""
+    """True if e^x rounds to 0."""
     return x < T(-104.0)
 
 
@@ -171,7 +171,7 @@ _half_range = by_dtype(float32=_half_range32, float64=_half_range64)
 
 
 def _power_of_two32(k):
-    """2^k for k in [-126, 127]."""
+    """Returns 2^k for k in [-126, 127]."""
     return from_bits(int32((k + 127) << 23))
 
 
@@ -184,7 +184,7 @@ _power_of_two = by_dtype(int32=_power_of_two32, int64=_power_of_two64)
 
 @scalar_function
 def exp(x):
-    """e^x. Where that is 0 nothing is scaled down to it: a result that gets lost costs some processors 200 cycles."""
+    """Returns e^x. A result of 0 is not computed by scaling: on some processors, an underflow costs 200 cycles."""
     nothing = _vanishes(x)
     k, r = _reduced(T(0) if nothing else _exponential_range(x))
     return T(0) if nothing else scale_by_power_of_two(_exponential_series(r), k)
@@ -192,13 +192,13 @@ def exp(x):
 
 @scalar_function
 def half_exp(x):
-    """e^x / 2 for x >= 0, which is finite a little longer than e^x."""
+    """Returns e^x / 2 for x >= 0, which is finite for slightly larger x than e^x."""
     k, r = _reduced(_half_range(x))
     return scale_by_power_of_two(_exponential_series(r), T_bits(k - 1))
 
 
 def _less_one_range32(x):
-    """Below the lower end e^x - 1 is -1, above the upper one infinite."""
+    """Limits x to the range below which e^x - 1 is -1, and above which it is infinite."""
     x = T(89.0) if x > T(89.0) else x
     return T(-18.0) if x < T(-18.0) else x
 
@@ -212,7 +212,7 @@ _less_one_range = by_dtype(float32=_less_one_range32, float64=_less_one_range64)
 
 
 def _rest32(x, k, r):
-    """What the rounding of r took from x - k log(2)."""
+    """Returns the rounding error of r = x - k log(2)."""
     n = T(k)
     return fused_multiply_add(n, T(-LN2_LOW32), fused_multiply_add(n, T(-LN2_HIGH32), x) - r)
 
@@ -227,7 +227,7 @@ _rest = by_dtype(float32=_rest32, float64=_rest64)
 
 @scalar_function
 def expm1(x):
-    """e^x - 1, with its digits near zero. The half of it is computed, as 2^k may be out of range."""
+    """Returns e^x - 1, accurate near zero. It computes half of that, since 2^k may be out of range."""
     a = _less_one_range(x)
     k, r = _reduced(a)
     half = _power_of_two(T_bits(k - 1))
@@ -238,14 +238,14 @@ def expm1(x):
 
 @scalar_function
 def exponential_parts(x):
-    """e^x = 2^k (1 + p) with |p| < 0.42, for x above -170, -1400 in float64 (see `scale_by_power_of_two`); returns k and p."""
+    """Returns k and p with e^x = 2^k (1 + p), |p| < 0.42; x > -170, -1400 in float64 (`scale_by_power_of_two`)."""
     k, r = _reduced(x)
     return k, fused_multiply_add(r * r, _less_one_series(r), r)
 
 
 @scalar_function
 def quotient_times_exponential(n, n_low, d, d_low, inverse, k, p, low):
-    """(n + n_low) / (d + d_low) times e^(x + low), good to 1.5 ulp, for 1 / d as `inverse` and `exponential_parts` of x."""
+    """Returns (n + n_low) / (d + d_low) e^(x + low) to 1.5 ulp, for 1 / d and `exponential_parts` k, p of x."""
     y = n * inverse
     rest = (fused_multiply_add(-y, d_low, fused_multiply_add(-y, d, n)) + n_low) * inverse
     rest = fused_multiply_add(y, low, rest)
@@ -253,7 +253,7 @@ def quotient_times_exponential(n, n_low, d, d_low, inverse, k, p, low):
 
 
 def _hyperbolic_tangent_parts32(a):
-    """a = k log(2)/2 + r, -0.09 <= r <= 0.26, so that k is 0 below 1/4 and at most 1 below 1/2; returns k and r."""
+    """Returns k, r: a = k log(2)/2 + r, -0.09 <= r <= 0.26, such that k is 0 below 1/4 and at most 1 below 1/2."""
     shifted = fused_multiply_add(a, T(2 * LOG2_E), T(-0.25)) + T(ROUND32)
     n = shifted - T(ROUND32)
     r = fused_multiply_add(n, T(-0.5 * LN2_LOW32), fused_multiply_add(n, T(-0.5 * LN2_HIGH32), a))
@@ -271,7 +271,7 @@ _hyperbolic_tangent_parts = by_dtype(float32=_hyperbolic_tangent_parts32, float6
 
 
 def _hyperbolic_tangent_series32(z):
-    """(tanh(r) / r - 1) / z for z = r^2, |r| <= 0.26."""
+    """Returns (tanh(r) / r - 1) / z for z = r^2, |r| <= 0.26."""
     q = T(-0.05122021145112673)
     q = fused_multiply_add(q, z, T(0.13322649884004706))
     return fused_multiply_add(q, z, T(-0.3333321447878805))
@@ -292,10 +292,10 @@ _hyperbolic_tangent_series = by_dtype(float32=_hyperbolic_tangent_series32, floa
 
 @scalar_function
 def tanh(x):
-    """The hyperbolic tangent.
+    """Returns the hyperbolic tangent.
 
-    As exp(2|x|) is 2^k (1 + q) / (1 - q) with q the tangent of r, it is a quotient of two sums; so is, from about 1/2 on,
-    what it lacks of 1.
+    exp(2|x|) is 2^k (1 + q) / (1 - q) with q = tanh(r), so tanh(x) is a quotient of two sums. From about 1/2 on, 1 -
+    tanh(x) is computed as such a quotient.
     """
     a = math.fabs(x)
     k, r = _hyperbolic_tangent_parts(T(22) if a > T(22) else a)
@@ -309,20 +309,20 @@ def tanh(x):
 
 @scalar_function
 def sigmoid(x):
-    """1 / (1 + e^-x), from e^-|x|, which cannot overflow."""
+    """Returns 1 / (1 + e^-x), computed from e^-|x|, which cannot overflow."""
     z = exp(-math.fabs(x))
     d = T(1) + z
     y = (z if x < 0 else T(1)) / d
     return fused_multiply_add(
         -y, z - (d - T(1)), y
-    )  # what the sum lost, where that counts most: for small y and y near 1
+    )  # the sum's rounding error, where it matters most: for small y and y near 1
 
 
 # ---- logarithms --------------------------------------------------------------------------------------------
 
 
 def _logarithm_parts32(x):
-    """x = 2^e m, sqrt(1/2) <= m < sqrt(2), of a positive x; returns e as a float, and m."""
+    """Returns e, as a float, and m with x = 2^e m, sqrt(1/2) <= m < sqrt(2), for a positive x."""
     tiny = x < T(1.1754943508222875e-38)
     bits = float_bits(x * T(8388608.0) if tiny else x)
     e = int32(bits - float_bits(T(0.70710678118654752))) >> 23
@@ -341,7 +341,7 @@ logarithm_parts = by_dtype(float32=_logarithm_parts32, float64=_logarithm_parts6
 
 
 def _logarithm32(e, f):
-    """e log(2) + log(1 + f)."""
+    """Returns e log(2) + log(1 + f)."""
     q = T(-0.07631809264421463)
     q = fused_multiply_add(q, f, T(0.12761105597019196))
     q = fused_multiply_add(q, f, T(-0.1316070407629013))
@@ -355,7 +355,7 @@ def _logarithm32(e, f):
 
 
 def _logarithm64(e, f):
-    """With s = f / (2 + f) the series is one in s^2."""
+    """Returns e log(2) + log(1 + f), by a series in s^2 with s = f / (2 + f)."""
     s = f / (T(2) + f)
     z = s * s
     q = T(0.1479764179143506)
@@ -371,12 +371,12 @@ def _logarithm64(e, f):
 
 
 logarithm = by_dtype(float32=_logarithm32, float64=_logarithm64)
-"""`logarithm(e, f)`: e log(2) + log(1 + f), for f as `logarithm_parts` gives 1 + f."""
+"""`logarithm(e, f)`: e log(2) + log(1 + f), for 1 + f = m of `logarithm_parts`."""
 
 
 @scalar_function
 def log(x):
-    """The natural logarithm: -inf at 0, NaN below."""
+    """Returns the natural logarithm: -inf at 0, NaN below."""
     e, m = logarithm_parts(x)
     y = logarithm(e, m - T(1))
     y = y if x < T(math.inf) else x
@@ -384,7 +384,7 @@ def log(x):
 
 
 def _grown_parts32(u):
-    """u = 2^e m as above for u that is not subnormal; returns e, m and 2^-e."""
+    """Returns e, m and 2^-e with u = 2^e m as in `logarithm_parts`, for u that is not subnormal."""
     bits = float_bits(u)
     e = int32(bits - float_bits(T(0.70710678118654752))) >> 23
     return T(e), from_bits(int32(bits - (e << 23))), _power_of_two32(int32(-e if e < 64 else -64))
@@ -401,7 +401,7 @@ _grown_parts = by_dtype(float32=_grown_parts32, float64=_grown_parts64)
 
 @scalar_function
 def _log_of_grown(x):
-    """log(1 + x) for x in (-1, inf): the digits of x that 1 + x loses go to its fraction."""
+    """Returns log(1 + x) for x in (-1, inf): the rounding error of 1 + x is added to its fraction."""
     u = T(1) + x
     e, m, scale = _grown_parts(u)
     return logarithm(e, fused_multiply_add(x - (u - T(1)), scale, m - T(1)))
@@ -409,14 +409,14 @@ def _log_of_grown(x):
 
 @scalar_function
 def log1p(x):
-    """log(1 + x), with its digits near zero: -inf at -1, NaN below."""
+    """Returns log(1 + x), accurate near zero: -inf at -1, NaN below."""
     y = math.copysign(_log_of_grown(x), x)
     y = y if x < T(math.inf) else x
     return y if x > T(-1) else (T(-math.inf) if x == T(-1) else T(math.nan))
 
 
 def _log1p_of_fraction32(z):
-    """log(1 + z) for 0 <= z <= 1."""
+    """Returns log(1 + z) for 0 <= z <= 1."""
     q = T(0.00287388375)
     q = fused_multiply_add(q, z, T(-0.0175122428))
     q = fused_multiply_add(q, z, T(0.0499311811))
@@ -435,11 +435,11 @@ log1p_of_fraction = by_dtype(float32=_log1p_of_fraction32, float64=_log_of_grown
 
 @scalar_function
 def softplus(x):
-    """log(1 + e^x)."""
+    """Returns log(1 + e^x)."""
     return positive_part(x) + log1p_of_fraction(exp(-math.fabs(x)))
 
 
 @scalar_function
 def log_sigmoid(x):
-    """-log(1 + e^-x)."""
+    """Returns -log(1 + e^-x)."""
     return T(0) - softplus(-x)

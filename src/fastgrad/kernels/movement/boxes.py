@@ -1,4 +1,4 @@
-"""Boxes of arrays that are moved to boxes of others: what rolls, shifts, mirrors and writes diagonals."""
+"""Copies of boxes between arrays: rolls, shifts, mirror padding, bands and diagonals."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
 Piece = tuple[int, int, int, int]
-"""Along one axis: where reading and writing begin, how many elements, and the step of reading, 1 or -1."""
+"""Along one axis: the start of reading, the start of writing, the number of elements, and the step of reading, 1 or
+-1."""
 
 
 def box(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int], steps: Sequence[int]) -> Layout:
-    """How the elements of a box are read from a contiguous array."""
+    """Returns the layout of a box in a contiguous array."""
     offset, below, dims = 0, 1, []
     for length, start, size, step in reversed(list(zip(shape, starts, sizes, steps, strict=True))):
         offset += start * below
@@ -31,7 +32,7 @@ def box(shape: Sequence[int], starts: Sequence[int], sizes: Sequence[int], steps
 
 
 def moved_pieces(x: Spec, y: Spec, axes: Sequence[Sequence[Piece]]) -> list[Launch | None]:
-    """The launches that move, for each choice of one piece an axis, that box of the input to that of the result."""
+    """Returns the launches that copy a box of the input to the result, for each choice of one piece an axis."""
     found: list[Launch | None] = []
     for pieces in product(*axes):
         reads, writes, sizes, steps = zip(*pieces, strict=True) if pieces else ((), (), (), ())
@@ -42,7 +43,7 @@ def moved_pieces(x: Spec, y: Spec, axes: Sequence[Sequence[Piece]]) -> list[Laun
 
 
 def filled(y: Spec, value: object) -> Launch | None:
-    """The launch that gives every element of the result one value."""
+    """Returns the launch that sets every element of the result to one value."""
     size = prod(y.shape)
     constant = Constant(np.array(value).astype(y.dtype).reshape(1))
     return moved(constant, Output(0), y.dtype, Layout(0, collapsed([(size, 0)])), contiguous(size))
@@ -61,7 +62,7 @@ def roll_launches(
 
 
 def shifted_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, reverse: bool) -> Launches | None:
-    """The elements one place further along an axis, 0 in the place that becomes free."""
+    """Returns the launches that shift elements by one place along an axis, with 0 in the free place."""
     x, y = inputs[0], outputs[0]
     axes = [[(0, 0, size, 1)] for size in x.shape]
     size = x.shape[axis]
@@ -72,7 +73,7 @@ def shifted_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int,
 def mirror_pad_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: tuple[tuple[int, int], ...], edge: int
 ) -> Launches | None:
-    """``tf.pad`` with the mirror images of the elements; ``edge`` is 1 if the outermost are not repeated."""
+    """``tf.pad`` with the mirror images of the elements; ``edge`` is 1 if the outermost elements are not repeated."""
     x, y = inputs[0], outputs[0]
     axes = [
         [(low - 1 + edge, 0, low, -1), (0, low, size, 1), (size - 1 - edge, low + size, high, -1)]
@@ -86,7 +87,7 @@ def mirror_pad_launches(
     T=(*FLOATS, *INTEGERS),
 )
 def fold(g, out, size, low, high, edge, inner, first, last):
-    """Adds what lies in the mirror images at both ends of an axis to where it came from; a unit is one of what is outside."""
+    """Adds the mirror images at both ends of an axis to their sources; a unit is one index of the outer axes."""
     for outer in range(first, last):
         at = (outer * (size + low + high) + low) * inner
         for k in range(size):
@@ -103,7 +104,7 @@ def fold(g, out, size, low, high, edge, inner, first, last):
 def mirror_pad_gradient_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: tuple[tuple[int, int], ...], edge: int
 ) -> Launches | None:
-    """The transpose of that, axis after axis."""
+    """Returns the launches of the transpose of `tf.pad` with mirror images, axis by axis."""
     (g,) = inputs
     if g.dtype.name not in (*FLOATS, *INTEGERS):
         return None
@@ -128,7 +129,7 @@ def mirror_pad_gradient_launches(
     T=("uint8", "uint16", "uint32", "uint64"),
 )
 def band(x, y, rows, columns, lower, upper, units, first, last):
-    """The elements from the diagonal `lower` below the main one to `upper` above it, zeros elsewhere; negative is all."""
+    """Copies the band from `lower` diagonals below the main one to `upper` above it, else zeros; negative means all."""
     for r in range(first, last):
         i = r % rows
         left = 0 if lower < 0 else i - lower
@@ -158,25 +159,25 @@ def band_part_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], lower: i
 # ---- diagonals -----------------------------------------------------------------------------------------
 
 Diagonals = Sequence[tuple[int, int, int]]
-"""(diagonal, first place in its packed row, length), in the order of the packed rows."""
+"""(diagonal, its start in its packed row, length), in the order of the packed rows."""
 
 
 def _diagonal(matrix: Sequence[int], k: int, length: int) -> Layout:
-    """A diagonal of each of several matrices."""
+    """Returns the layout of a diagonal of each of several matrices."""
     rows, columns = matrix[-2:]
     offset = max(-k, 0) * columns + max(k, 0)
     return Layout(offset, collapsed([(prod(matrix[:-2]), rows * columns), (length, columns + 1)]))
 
 
 def _packed(packed: Sequence[int], batch: int, position: int, start: int, length: int) -> Layout:
-    """What is used of a row of packed diagonals, of shape (..., widest) or (..., count, widest)."""
+    """Returns the layout of a packed diagonal, in an array of shape (..., widest) or (..., count, widest)."""
     widest = packed[-1]
     whole = prod(packed) // max(batch, 1)
     return Layout(position * widest + start, collapsed([(batch, whole), (length, 1)]))
 
 
 def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) -> Launches | None:
-    """Diagonals of matrices, packed."""
+    """Returns the launches that pack diagonals of matrices."""
     batch, found = prod(x.shape[:-2]), []
     if len(diagonals) > 1:
         found.append(filled(y, padding))
@@ -190,7 +191,7 @@ def diag_part_launches(x: Spec, y: Spec, diagonals: Diagonals, padding: object) 
 def write_diagonals_launches(
     d: Spec, y: Spec, diagonals: Diagonals, number: int, before: Sequence[Launch | None]
 ) -> Launches | None:
-    """Matrices with packed diagonals, the input of that number, written into them."""
+    """Returns the launches that write packed diagonals, the input of number `number`, into matrices."""
     batch, found = prod(y.shape[:-2]), list(before)
     for position, (k, start, length) in enumerate(diagonals):
         if length:

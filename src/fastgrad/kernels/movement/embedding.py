@@ -1,4 +1,4 @@
-"""Rows of a table: gathered, added to, and summed where an index repeats. A table is (limit, width)."""
+"""Rows of a table: gathered, added to, and summed by repeated index. A table is (limit, width)."""
 
 from numpy import int64
 
@@ -12,7 +12,7 @@ INDICES = ("int32", "int64")
 
 @scalar_function
 def first_bad_index(ids, rows, limit):
-    """The position of the first index outside [0, limit), else -1."""
+    """Returns the position of the first index outside [0, limit), else -1."""
     for k in range(rows):
         if ids[k] < 0 or ids[k] >= limit:
             return k
@@ -23,7 +23,7 @@ def first_bad_index(ids, rows, limit):
     "table: in[T], ids: in[I], out: out[T], rows: int, width: int, limit: int -> int", T=FLOATS, I=INDICES, noalias=True
 )
 def gather_rows(table, ids, out, rows, width, limit):
-    """out[k] = table[ids[k]]. Returns the position of the first bad index, having done nothing, else -1."""
+    """out[k] = table[ids[k]]. Returns -1, or the position of the first bad index; then it has done nothing."""
     bad = first_bad_index(ids, rows, limit)
     if bad >= 0:
         return bad
@@ -39,7 +39,7 @@ def gather_rows(table, ids, out, rows, width, limit):
 
 @kernel("table: inout[T], ids: in[I], values: in[T], rows: int, width: int, limit: int -> int", T=FLOATS, I=INDICES)
 def add_rows(table, ids, values, rows, width, limit):
-    """table[ids[k]] += values[k], in order. Returns the position of the first bad index, having done nothing, else -1."""
+    """table[ids[k]] += values[k], in order. Returns -1, or the first bad index's position; then it has done nothing."""
     bad = first_bad_index(ids, rows, limit)
     if bad >= 0:
         return bad
@@ -57,7 +57,7 @@ def add_rows(table, ids, values, rows, width, limit):
     noalias=True,
 )
 def add_summed_rows(table, sums, ids, number, limit, width, first, last):
-    """table[ids[k]] += sums[k] for k in [first, last) below `number`, with what `group_ids` and `sum_groups` give."""
+    """table[ids[k]] += sums[k] for k in [first, last) below `number`, for arrays of `group_ids` and `sum_groups`."""
     for k in range(first, least(last, number[0])):
         if ids[k] >= 0 and ids[k] < limit:
             at = ids[k] * width
@@ -67,7 +67,7 @@ def add_summed_rows(table, sums, ids, number, limit, width, first, last):
 
 @scalar_function
 def sort_ids(ids, order, spare, rows, limit):
-    """A stable argsort of ids in [0, limit), by as few digits of at most 11 bits as there can be, of equal length."""
+    """Computes a stable argsort of ids in [0, limit), with the fewest digits of at most 11 bits, of equal length."""
     counts = local_array(int64, 2048)
     length = 1
     while length < 63 and ((limit - 1) >> length) > 0:
@@ -104,12 +104,13 @@ def sort_ids(ids, order, spare, rows, limit):
     I=INDICES,
 )
 def group_ids(ids, order, spare, unique, starts, number, rows, limit):
-    """The positions by increasing id, those of one id in their order, and where those of each begin.
+    """Computes the positions by increasing id, in order for equal ids, and the start of each id's group.
 
-    `unique` gets the distinct ids in increasing order, the rest of it the limit; `starts`, which is longer by one, where in
-    `order` the positions of each begin, the rest of it `rows`; `number` how many they are. `spare` is as long as `order`.
+    `unique` gets the distinct ids in increasing order, then `limit`. `starts`, which is longer by one, gets the start
+    of each group in `order`, then `rows`. `number` gets the number of distinct ids. `spare` is scratch memory as long
+    as `order`.
 
-    Returns the position of the first index outside [0, limit), having done nothing, else -1.
+    Returns -1, or the position of the first index outside [0, limit); then it has done nothing.
     """
     bad = first_bad_index(ids, rows, limit)
     if bad >= 0:
@@ -135,7 +136,7 @@ def group_ids(ids, order, spare, unique, starts, number, rows, limit):
     noalias=True,
 )
 def sum_groups(values, order, starts, sums, rows, width, first, last):
-    """sums[k] = the sum of the values of distinct id k, in their order, for k in [first, last); zeros behind the last one."""
+    """sums[k] = the sum of the values of distinct id k, in order, for k in [first, last); zeros after the last id."""
     for k in range(first, last):
         start, end = starts[k], starts[k + 1]
         ahead = order[least(start + AHEAD, rows - 1)] * width

@@ -1,4 +1,4 @@
-"""Elements and rows that are read at positions which an array holds. Any dtype: elements are moved as unsigned integers."""
+"""Elements and rows read at positions of an array. Any dtype: elements are moved as unsigned integers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_AXES = 8
 
 
 def units_of(dtype: np.dtype) -> tuple[np.dtype, int]:
-    """The unsigned integers that an element of a dtype is moved as, and how many of them it is."""
+    """Returns the unsigned integer dtype in which elements of a dtype are moved, and how many make an element."""
     size = dtype.itemsize
     return np.dtype(f"uint{min(size, 8) * 8}"), max(size // 8, 1)
 
@@ -34,7 +34,8 @@ def units_of(dtype: np.dtype) -> tuple[np.dtype, int]:
 def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
     """out[b, m, k] = x[b, m, ids[b, k]], rows of `width` elements, for x of (batch, middle, size, width).
 
-    A unit of work is a row of out. An index outside [0, size) stops it; with `zeros`, a negative one gives zeros.
+    A unit of work is a row of out. An index outside [0, size) stops the kernel; with `zeros`, a negative index gives
+    zeros.
     """
     r = first
     while r < last:
@@ -75,7 +76,7 @@ def gather_blocks(x, ids, out, size, count, width, middle, zeros, first, last):
     I=INDICES,
 )
 def row_numbers(ids, numbers, depth, strict, n0, n1, n2, n3, n4, n5, n6, n7, first, last):
-    """The positions ids[r, :] in an array of shape (n0, n1, ...) as row numbers; -1 for one outside, or stops if `strict`."""
+    """Converts positions ids[r, :] in a shape (n0, n1, ...) to row numbers; outside: -1, or a stop if `strict`."""
     sizes = local_array(int64, 8)
     sizes[0], sizes[1], sizes[2], sizes[3] = n0, n1, n2, n3
     sizes[4], sizes[5], sizes[6], sizes[7] = n4, n5, n6, n7
@@ -144,9 +145,9 @@ def put_along(g, ids, out, size, count, width, units, first, last):
     I=INDICES,
 )
 def reverse_sequences(x, lengths, out, second, between, third, width, batch_first, first, last):
-    """Rows of x, (outer, second, between, third, width), backwards up to the lengths.
+    """Reverses rows of x, (outer, second, between, third, width), up to the lengths.
 
-    Sequences lie along the third dimension and the batch along the second, or the other way round.
+    The second dimension is the sequence and the third the batch, or, with `batch_first`, the other way round.
     """
     for r in range(first, last):
         outer = r // second
@@ -191,12 +192,12 @@ def one_hot(ids, on, off, out, depth, inner, units, first, last):
                     out[at + j] = on[j]
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 @kernel("ids: in[I], size: int, first: int, last: int -> int", I=INDICES)
 def ids_outside(ids, size, first, last):
-    """The number of the first index that is outside [0, size), counted from `first` on, or -1."""
+    """Returns the number of the first index outside [0, size), counted from `first`, or -1."""
     wrong = int64(0)
     for k in range(first, last):
         number = int64(ids[k])
@@ -210,7 +211,7 @@ def ids_outside(ids, size, first, last):
 
 
 def ids_launch(inputs: Sequence[Spec], axis: int, batch_dims: int) -> Launch:
-    """What answers if an index of ``tf.gather`` is out of range, before anything is read: for a gather that is a step of another kernel."""
+    """Returns a launch that stops if an index of ``tf.gather`` is out of range, for a gather inside another kernel."""
     x, ids = inputs
     return Launch(ids_outside[ids.dtype], (Input(1), x.shape[axis]), prod(ids.shape), 0.5)
 
@@ -238,7 +239,7 @@ def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, 
 
 
 def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """The row of x for each id, zeros for negative ids."""
+    """Returns the launches that read the row of x for each id, zeros for negative ids."""
     x, ids = inputs
     if ids.dtype.name not in INDICES:
         return None
@@ -260,7 +261,7 @@ def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
 
 
 def numbered(ids: Spec, place: Any, shape: tuple[int, ...], strict: bool = False) -> Launch | None:
-    """The launch that turns positions in the first dimensions of a shape into row numbers, in `Scratch(0)`."""
+    """Returns the launch that converts positions in the first dimensions of a shape to row numbers, in `Scratch(0)`."""
     depth = ids.shape[-1]
     if depth > MOST_AXES:
         return None
@@ -270,7 +271,7 @@ def numbered(ids: Spec, place: Any, shape: tuple[int, ...], strict: bool = False
 
 
 def gather_nd_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
-    """``tf.gather_nd`` of x and positions; zeros for those outside unless ``strict``."""
+    """``tf.gather_nd`` of x and positions; positions outside give zeros unless ``strict``."""
     x, ids = inputs
     find = numbered(ids, Input(1), x.shape, strict)
     if find is None:
@@ -296,7 +297,7 @@ def _along(x: Spec, ids: Spec, axis: int) -> bool:
 
 
 def take_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
-    """``np.take_along_axis`` of x and ids that have its other dimensions."""
+    """``np.take_along_axis`` of x and ids, whose other dimensions are equal."""
     x, ids = inputs
     if not _along(x, ids, axis):
         return None
@@ -309,7 +310,7 @@ def take_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], ax
 
 
 def put_along_axis_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, size: int) -> Launches | None:
-    """Its transpose, of distinct ids."""
+    """Returns the launches of the transpose of ``np.take_along_axis``, for distinct ids."""
     g, ids = inputs
     if not _along(g, ids, axis):
         return None

@@ -1,4 +1,4 @@
-"""Arrays whose elements lie in memory in another order than their dimensions say, as transposes do."""
+"""Arrays whose memory order differs from the order of their dimensions, such as transposes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from fastgrad.kernels.movement.strided import moved
 from fastgrad.kernels.runtime.eager_launch import run_at_once
 from fastgrad.kernels.runtime.launch import Input, Launches, Output
 
-LARGE = 4096  # elements from which on kernels are faster
+LARGE = 4096  # least elements for which kernels are faster
 
 
 def memory_order(x: np.ndarray) -> tuple[int, ...] | None:
-    """The order of dimensions in which the elements of an array lie in memory, one behind the other; None if there is none."""
+    """Returns the order of dimensions in which an array is contiguous in memory; None if there is none."""
     order = tuple(sorted(range(x.ndim), key=lambda axis: (-x.strides[axis], axis)))
     return order if x.transpose(order).flags.c_contiguous else None
 
 
 def in_order(x: np.ndarray) -> np.ndarray:
-    """As ``np.ascontiguousarray``; large transposes are copied by kernels."""
+    """Returns ``np.ascontiguousarray(x)``; kernels copy large transposes."""
     order = None if x.flags.c_contiguous or x.size < LARGE or x.dtype.kind == "O" else memory_order(x)
     if order is None:
         return np.ascontiguousarray(x)
@@ -36,16 +36,16 @@ def in_order(x: np.ndarray) -> np.ndarray:
 
 
 def as_in_memory(run: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray | None:
-    """What a function of arrays of one shape, element by element, gives for transposes as they lie in memory.
+    """Runs an element-wise function of arrays of one shape on transposes in their memory order.
 
-    Its result lies there as they do: behind a convolution with the channels first they stay last in memory.
+    The result has the same memory order: after a convolution with the channels first, channels stay last in memory.
 
     Args:
         run: the function.
-        *arrays: ``LARGE`` or more elements each; others are not worth asking.
+        *arrays: arrays of ``LARGE`` or more elements; smaller arrays are not worth the check.
 
     Returns:
-        None where the arrays are in order, or in none.
+        None if the arrays are in order, or have no memory order.
     """
     last = next((x for x in reversed(arrays) if not x.flags.c_contiguous), None)
     order = None if last is None else memory_order(last)

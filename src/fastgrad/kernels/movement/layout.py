@@ -1,9 +1,9 @@
-"""How the elements of an array are read: an offset, and sizes with strides, outermost first.
+"""Layouts: how the elements of an array are read, as an offset, and sizes with strides, outermost first.
 
-A layout is a view of the memory of a contiguous array, as NumPy's strides are, but it knows no shape: only the order in
-which elements come. So a reshape changes nothing, and neighbouring dimensions that are walked through as one are
-one. ``cuts`` say where dimensions begin: the number of elements that each dimension but the outermost has in
-and below it. Dimensions can be split at more cuts; they can't be split where sizes do not divide.
+A layout is a view of the memory of a contiguous array, like NumPy's strides, but it has no shape: only the order of the
+elements counts. So a reshape does not change it, and adjacent dimensions that can be one are merged. ``cuts`` give the
+boundaries of the dimensions: the number of elements in and below each dimension except the outermost. Dimensions can be
+split at more cuts, if the sizes divide.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from math import prod
 from typing import Any, NamedTuple
 
 Dims = tuple[tuple[int, int], ...]
-"""(size, stride) of each dimension, outermost first; strides in elements, 0 where an element is repeated."""
+"""(size, stride) of each dimension, outermost first; strides in elements, 0 for repeated elements."""
 
 Cuts = tuple[int, ...]
-"""Increasing; each divides the next, and the last divides the number of elements."""
+"""Increasing numbers; each divides the next, and the last divides the number of elements."""
 
 
 class Layout(NamedTuple):
     """A view of a contiguous array.
 
     Attributes:
-        offset: where the first element is.
-        dims: collapsed: no sizes of 1, no two dimensions that could be one.
+        offset: the offset of the first element.
+        dims: collapsed: without sizes of 1, and without two dimensions that could be one.
     """
 
     offset: int
@@ -33,22 +33,22 @@ class Layout(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many elements are read."""
+        """The number of elements that are read."""
         return prod([size for size, _ in self.dims])
 
 
 def contiguous(count: int) -> Layout:
-    """All elements of an array in their order."""
+    """Returns the layout of all elements of an array in order."""
     return Layout(0, ((count, 1),) if count > 1 else ())
 
 
 def of_shape(shape: Sequence[int]) -> Layout:
-    """All elements of an array of a shape in their order."""
+    """Returns the layout of all elements of an array of a shape in order."""
     return contiguous(prod(shape))
 
 
 def collapsed(dims: Iterable[tuple[int, int]]) -> Dims:
-    """Dimensions, as few as do."""
+    """Returns dimensions merged to the fewest."""
     found: list[tuple[int, int]] = []
     for size, stride in dims:
         if size == 1:
@@ -61,7 +61,7 @@ def collapsed(dims: Iterable[tuple[int, int]]) -> Dims:
 
 
 def cuts_of(sizes: Sequence[int]) -> Cuts:
-    """Where the dimensions of these sizes begin; none of them is 1."""
+    """Returns the cuts between dimensions of these sizes; none of them is 1."""
     cuts: list[int] = []
     below = 1
     for size in reversed(sizes[1:]):
@@ -71,7 +71,7 @@ def cuts_of(sizes: Sequence[int]) -> Cuts:
 
 
 def joined_cuts(first: Cuts, second: Cuts) -> Cuts | None:
-    """Those of both; None if they do not go together."""
+    """Returns the cuts of both; None if they are not compatible."""
     if first == second or not second:
         return first
     cuts = tuple(sorted({*first, *second}))
@@ -79,13 +79,13 @@ def joined_cuts(first: Cuts, second: Cuts) -> Cuts | None:
 
 
 def sizes_at(cuts: Cuts, count: int) -> tuple[int, ...]:
-    """The sizes of the dimensions that begin at ``cuts``, of which there is one more."""
+    """Returns the sizes of the dimensions between ``cuts``; there is one more than cuts."""
     bounds = (1, *cuts, count)
     return tuple([b // a for a, b in pairwise(bounds)])[::-1]
 
 
 def split(dims: Dims, sizes: Sequence[int]) -> Dims | None:
-    """``dims`` as dimensions of these sizes, whose product is theirs; None if they can't be."""
+    """Splits ``dims`` into dimensions of these sizes, whose product is equal; returns None if that is not possible."""
     found: list[tuple[int, int]] = []
     rest = list(dims)
     for size in reversed(sizes):
@@ -104,14 +104,14 @@ def split(dims: Dims, sizes: Sequence[int]) -> Dims | None:
 
 
 def strides_at(layout: Layout, sizes: Sequence[int]) -> tuple[int, ...]:
-    """The strides of a layout whose dimensions can be split to these sizes."""
+    """Returns the strides of a layout whose dimensions can be split to these sizes."""
     dims = split(layout.dims, sizes)
     assert dims is not None, f"{layout} has no dimensions {sizes}"
     return tuple([stride for _, stride in dims])
 
 
 def axes_of(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
-    """For each axis of a shape of as many elements the dimensions that it is made of; None if some dimension is in two."""
+    """Returns the dimensions that make each axis of a shape of equal size; None if a dimension is in two axes."""
     sizes = tuple([size for size in shape if size != 1])
     cuts = joined_cuts(cuts_of([size for size, _ in layout.dims]), cuts_of(sizes))
     if cuts is None:
@@ -132,12 +132,12 @@ def axes_of(layout: Layout, shape: Sequence[int]) -> list[Dims] | None:
 
 
 def from_axes(offset: int, axes: Iterable[Dims]) -> Layout:
-    """The layout with the dimensions of these axes, in order."""
+    """Returns the layout with the dimensions of these axes, in order."""
     return Layout(offset, collapsed([dim for axis in axes for dim in axis]))
 
 
 def broadcast(layout: Layout, shape: Sequence[int], whole: Sequence[int]) -> Layout | None:
-    """An array read by ``layout``, of the given shape, repeated to a larger shape that it broadcasts to."""
+    """Returns the layout of an array, of the given shape and ``layout``, that is broadcast to the shape ``whole``."""
     if prod(shape) == prod(whole):
         return layout
     axes = axes_of(layout, shape)
@@ -149,17 +149,17 @@ def broadcast(layout: Layout, shape: Sequence[int], whole: Sequence[int]) -> Lay
     return from_axes(layout.offset, wide)
 
 
-# ---- index maps: how the result is read from what an array of a shape is read from by a layout ---------------
+# ---- index maps: the result's layout, from the layout and shape of the input ---------------------------------
 
 
 def transposed(layout: Layout, shape: Sequence[int], perm: Sequence[int]) -> Layout | None:
-    """Axis i of the result is axis ``perm[i]``."""
+    """Returns the layout of a transpose: axis i of the result is axis ``perm[i]``."""
     axes = axes_of(layout, shape)
     return None if axes is None else from_axes(layout.offset, [axes[axis] for axis in perm])
 
 
 def backwards(layout: Layout, shape: Sequence[int], along: Iterable[int]) -> Layout | None:
-    """Backwards along axes."""
+    """Returns the layout of an array that is reversed along axes."""
     axes = axes_of(layout, shape)
     if axes is None:
         return None
@@ -171,7 +171,7 @@ def backwards(layout: Layout, shape: Sequence[int], along: Iterable[int]) -> Lay
 
 
 def tiled(layout: Layout, shape: Sequence[int], multiples: Sequence[int]) -> Layout | None:
-    """As a whole several times along each axis."""
+    """Returns the layout of an array that is repeated as a whole along each axis."""
     axes = axes_of(layout, shape)
     if axes is None:
         return None
@@ -179,7 +179,7 @@ def tiled(layout: Layout, shape: Sequence[int], multiples: Sequence[int]) -> Lay
 
 
 def sliced(layout: Layout, shape: Sequence[int], key: Sequence[Any]) -> Layout | None:
-    """The part that a key names: for each axis an int, which drops it, or (start, stop, step); None is a new axis."""
+    """Returns the layout of a slice. A key is an int, which drops the axis, (start, stop, step), or None, a new one."""
     axes = axes_of(layout, shape)
     if axes is None:
         return None
@@ -209,14 +209,14 @@ def sliced(layout: Layout, shape: Sequence[int], key: Sequence[Any]) -> Layout |
 
 
 def pieces(layout: Layout, shape: Sequence[int], sizes: Sequence[int], axis: int) -> list[Layout] | None:
-    """The pieces of these sizes along an axis."""
+    """Returns the layouts of the pieces of these sizes along an axis."""
     front = [(0, size, 1) for size in shape[:axis]]
     ends = accumulate(sizes)
     return _all([sliced(layout, shape, [*front, (end - n, end, 1)]) for end, n in zip(ends, sizes, strict=True)])
 
 
 def slices(layout: Layout, shape: Sequence[int], axis: int) -> list[Layout] | None:
-    """The slices along an axis, which they no longer have."""
+    """Returns the layouts of the slices along an axis, without that axis."""
     front = [(0, size, 1) for size in shape[:axis]]
     return _all([sliced(layout, shape, [*front, position]) for position in range(shape[axis])])
 

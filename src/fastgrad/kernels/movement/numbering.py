@@ -1,4 +1,4 @@
-"""Numbers of places: positions of indices, bins of numbers; and the product of vectors of three elements."""
+"""Unravelled indices, histogram bins, and cross products of vectors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_AXES = 8
     I=("int16", "int32", "int64"),
 )
 def unravel(ids, out, count, axes, n0, n1, n2, n3, n4, n5, n6, n7, first, last):
-    """out[:, i] = the indices of the element number ids[i] in an array of shape (n0, n1, ...). One outside stops it."""
+    """out[:, i] = the indices of element ids[i] in an array of shape (n0, n1, ...). An id outside stops the kernel."""
     sizes = local_array(int64, 8)
     sizes[0], sizes[1], sizes[2], sizes[3] = n0, n1, n2, n3
     sizes[4], sizes[5], sizes[6], sizes[7] = n4, n5, n6, n7
@@ -49,7 +49,7 @@ def unravel(ids, out, count, axes, n0, n1, n2, n3, n4, n5, n6, n7, first, last):
     I=("int32", "int64"),
 )
 def bins_of(x, out, low, width, bins, first, last):
-    """Which of `bins` equal parts of [low, low + width] each number is in; the first or the last for those outside."""
+    """Writes each number's bin of `bins` equal parts of [low, low + width]; numbers outside go to the end bins."""
     for i in range(first, last):
         place = round_down((x[i] - low) / width * bins)
         out[i] = 0 if place < 0 else (bins - 1 if place > bins - 1 else int64(place))
@@ -57,7 +57,7 @@ def bins_of(x, out, low, width, bins, first, last):
 
 @kernel("x: in[float32], out: out[I], low: float, width: float, bins: int, first: int, last: int", I=("int32", "int64"))
 def bins_of_float32(x, out, low, width, bins, first, last):
-    """The same, computed in float32."""
+    """`bins_of`, computed in float32."""
     start, whole, count = float32(low), float32(width), float32(bins)
     for i in range(first, last):
         place = round_down((x[i] - start) / whole * count)
@@ -66,14 +66,14 @@ def bins_of_float32(x, out, low, width, bins, first, last):
 
 @kernel("a: in[T], b: in[T], out: out[T], first: int, last: int", T=(*FLOATS, *INTEGERS), in_place={"out": ("a", "b")})
 def cross(a, b, out, first, last):
-    """The cross products of vectors (TensorFlow: tf.linalg.cross)."""
+    """Computes the cross products of vectors (TensorFlow: tf.linalg.cross)."""
     for r in range(first, last):
         i, j, k = 3 * r, 3 * r + 1, 3 * r + 2
         x, y, z = a[j] * b[k] - a[k] * b[j], a[k] * b[i] - a[i] * b[k], a[i] * b[j] - a[j] * b[i]
         out[i], out[j], out[k] = x, y, z
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 def unravel_index_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], dims: tuple[int, ...]) -> Launches | None:

@@ -1,7 +1,7 @@
-"""Order: sorting, selecting, searching along an axis, and where the extremes are.
+"""Order: sorting, selecting and searching along an axis, and inverting permutations.
 
-Arrays are (outer, size, inner), the axis in the middle; a line is the elements along it for one place in outer and inner.
-Equal elements keep their order, and NaN comes last in both directions.
+Arrays are (outer, size, inner), the axis in the middle. A line is the elements along the axis for one position in outer
+and inner. Equal elements keep their order, and NaN comes last in both directions.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Ou
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 REAL = ("float32", "float64", *INTEGERS)
 POSITIONS = ("int16", "uint16", "int32", "int64")
-FEW = 24  # elements that are sorted by insertion
+FEW = 24  # most elements that are sorted by insertion
 
 
 @scalar_function
 def comes_before(a, b, descending):
-    """Whether a has to stand before b."""
+    """True if a must come before b."""
     if descending != 0:
         return a > b or (b != b and a == a)  # noqa: PLR0124 - of NaN
     return a < b or (b != b and a == a)  # noqa: PLR0124 - of NaN
@@ -61,14 +61,14 @@ ordered_bits = by_dtype(
     **dict.fromkeys(INTEGERS[:4], _whole_bits),
     **dict.fromkeys(INTEGERS[4:], _unsigned_bits),
 )
-"""`ordered_bits(value, descending)`: a uint64; those of the elements are in their order, NaN last."""
+"""`ordered_bits(value, descending)`: a uint64 that sorts as the element does, NaN last."""
 
 
 @scalar_function
 def sort_line(keys, ids, other_keys, other_ids, at, size, counts):
-    """Sorts keys[at : at + size], and the ids beside them: few by insertion, others digit by digit of 8 bits.
+    """Sorts keys[at : at + size] together with `ids`: by insertion if few, else by a radix sort of 8-bit digits.
 
-    Returns whether the result lies in the others' memory. Digits that are the same in all keys take one look.
+    Returns True if the result is in `other_keys` and `other_ids`. Digits that are equal in all keys are skipped.
     """
     if size <= FEW:
         for i in range(at + 1, at + size):
@@ -119,9 +119,9 @@ def sort_line(keys, ids, other_keys, other_ids, at, size, counts):
 def order_lines(
     x, order, values, with_values, keys, other_keys, ids, other_ids, size, kept, inner, descending, first, last
 ):
-    """The first `kept` positions of each line in order, and the elements there if they are wanted.
+    """Writes the first `kept` positions of each line in order, and their elements if `with_values` is set.
 
-    A unit of work is a line; the arrays that are not named here are to work in.
+    A unit of work is a line; the other arrays are scratch memory.
     """
     counts = local_array(int64, 256)
     for line in range(first, last):
@@ -146,7 +146,7 @@ def order_lines(
     I=("int16", "int32", "int64"),
 )
 def select_largest(x, values, order, size, kept, first, last):
-    """The largest `kept` elements of each row and their positions, by insertion: for few of them."""
+    """Writes the largest `kept` elements of each row and their positions, by insertion; for small `kept`."""
     for row in range(first, last):
         at, to = row * size, row * kept
         for i in range(size):
@@ -168,7 +168,7 @@ def select_largest(x, values, order, size, kept, first, last):
     I=("int32", "int64"),
 )
 def search_sorted(x, values, out, size, count, rows, right, first, last):
-    """Where each value belongs in its row of x; one row for all where `rows` is 1. A unit of work is a value."""
+    """Writes the position of each value in its sorted row of x; `rows` 1: one row for all. A unit is a value."""
     for unit in range(first, last):
         at = unit // count * size if rows > 1 else 0
         value = values[unit]
@@ -188,7 +188,7 @@ def search_sorted(x, values, out, size, count, rows, right, first, last):
     "ids: in[I], x: in[float32], out: out[uint8], classes: int, k: int, first: int, last: int", I=("int32", "int64")
 )
 def in_top_k(ids, x, out, classes, k, first, last):
-    """Whether fewer than k predictions of a row are above that of the target (TensorFlow: tf.math.in_top_k)."""
+    """Writes whether fewer than k predictions of a row are above the target's (TensorFlow: tf.math.in_top_k)."""
     for row in range(first, last):
         target = int64(ids[row])
         known = 0 <= target < classes
@@ -204,7 +204,7 @@ def in_top_k(ids, x, out, classes, k, first, last):
 
 @kernel("x: in[I], out: out[I], used: inout[uint8], size: int -> int", I=("int32", "int64"))
 def invert_permutation(x, out, used, size):
-    """out[x[i]] = i. A number outside [0, size) or a second one stops it."""
+    """out[x[i]] = i. Returns the position of the first number that is outside [0, size) or repeated, else -1."""
     for i in range(size):
         used[i] = 0
     for i in range(size):
@@ -216,13 +216,13 @@ def invert_permutation(x, out, used, size):
     return -1
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ----------------------------------------------------------------------------
 
 
 def _ordering(
     x: Spec, order: Operand, dtype: np.dtype, values: Operand | None, axis: int, kept: int, descending: bool
 ) -> Launches | None:
-    """The launches that order lines: positions of a dtype in one place, and elements in another one if they are wanted."""
+    """Returns the launches that order lines: positions of a dtype to `order`, and elements to `values` if given."""
     size, inner, lines = x.shape[axis], prod(x.shape[axis + 1 :]), prod(x.shape[:axis]) * prod(x.shape[axis + 1 :])
     if x.dtype.name not in REAL or size >= 1 << 31:
         return None

@@ -1,4 +1,4 @@
-"""Where the extremes of lines are: the first of several, and NaN is passed over."""
+"""Positions of the extremes of lines: the first of several; NaN is skipped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.movement.ordering import INTEGERS, POSITIONS, REAL
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
 
-STRETCH = 1024  # of a long row: only in one of them the place is looked for
+STRETCH = 1024  # elements of a stretch of a long row; only one stretch is searched for the position
 TILE = 64
 
 
@@ -29,12 +29,12 @@ def _same(value, sign):
 
 without_nan = by_dtype(
     float32=_float_without_nan, float64=_float_without_nan, **dict.fromkeys(INTEGERS, _same)
-)  # what is in the place of a NaN is no better than anything
+)  # the replacement of a NaN is no better than any number
 
 
 @scalar_function
 def best_half(best, lanes, largest):
-    """Leaves the better ones of 2 * `lanes` numbers in the first half."""
+    """Leaves the better of each pair of 2 * `lanes` numbers in the first half."""
     for i in range(lanes):
         value, top = best[lanes + i], best[i]
         wins = value > top if largest else value < top
@@ -43,7 +43,7 @@ def best_half(best, lanes, largest):
 
 @scalar_function
 def best_of_lanes(best, largest):
-    """The best of 16 numbers, which are lost. (A loop for both a number and its place would not be vectors.)"""
+    """Returns the best of 16 numbers, and overwrites them. (A loop for number and position would not vectorise.)"""
     best_half(best, 8, largest)
     best_half(best, 4, largest)
     best_half(best, 2, largest)
@@ -53,12 +53,12 @@ def best_of_lanes(best, largest):
 
 @scalar_function
 def position_in_row(x, at, size, best, kept, where, largest, sign):
-    """The position of the first best of `size` elements that lie together, 16 or more, in 16 lanes, of which the best is chosen."""
+    """Returns the position of the first best of `size` >= 16 contiguous elements, computed in 16 lanes."""
     for i in range(16):
         best[i] = without_nan(x[at + i], sign)
         where[i] = int32(i)
     for start in range(16, size, 16):
-        begin = least(start, size - 16)  # the last ones are looked at once more
+        begin = least(start, size - 16)  # the last elements overlap
         for i in range(16):
             value, top = x[at + begin + i], best[i]
             wins = value > top if largest else value < top
@@ -74,7 +74,7 @@ def position_in_row(x, at, size, best, kept, where, largest, sign):
 
 @scalar_function
 def best_stretch(x, at, size, best, largest, sign):
-    """Where the first stretch of `STRETCH` of the `size` elements begins that has the best one."""
+    """Returns the start of the first stretch of `STRETCH` of the `size` elements that has the best element."""
     found = 0
     top = without_nan(x[at], sign)
     for start in range(0, size, STRETCH):
@@ -97,7 +97,7 @@ def best_stretch(x, at, size, best, largest, sign):
 
 @scalar_function
 def positions_in_rows(x, out, size, first, last, best, largest, sign):
-    """The same of each row."""
+    """Writes the position of the best element of each row."""
     where, kept = local_array(int32, 16), local_array(T, 16)
     for row in range(first, last):
         at = row * size
@@ -119,9 +119,9 @@ def positions_in_rows(x, out, size, first, last, best, largest, sign):
     "x: in[T], out: out[I], size: int, inner: int, sign: int, first: int, last: int", T=(*REAL, "bool"), I=POSITIONS
 )
 def extreme_positions(x, out, size, inner, sign, first, last):
-    """The position of the first largest element of each line, or smallest for a sign of -1; NaN is passed over.
+    """Writes the position of the first largest element of each line, or smallest for a sign of -1; NaN is skipped.
 
-    A unit of work is one of outer and `TILE` of inner.
+    A unit of work is one index of outer and `TILE` of inner.
     """
     best, where = local_array(T, 64), local_array(int64, 64)
     if inner == 1 and sign > 0:
@@ -151,7 +151,7 @@ def extreme_positions(x, out, size, inner, sign, first, last):
 
 
 def position_work(shape: tuple[int, ...], axis: int) -> tuple[int, float]:
-    """How many units of work `extreme_positions` has, and how many nanoseconds one takes, about."""
+    """Returns the number of units of work of `extreme_positions`, and about how many nanoseconds a unit takes."""
     inner = prod(shape[axis + 1 :])
     cost = 0.2 if inner == 1 else 0.7 * min(inner, TILE)
     return prod(shape[:axis]) * -(-inner // TILE), cost * shape[axis]

@@ -1,4 +1,4 @@
-"""Rows that are written, added or otherwise brought together at positions which an array holds."""
+"""Rows that are written, added or otherwise combined at positions of an array."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ TILE = 64
 
 @scalar_function
 def nan_least(a, b):
-    """The smaller of two numbers, NaN if one is NaN."""
+    """Returns the smaller of two numbers, NaN if one is NaN."""
     return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @scalar_function
 def join_row(out, at, rows, source, columns, mode):
-    """Joins elements of `out` from `at` on with those of `rows` from `source` on."""
+    """Combines elements of `out` from `at` on with those of `rows` from `source` on."""
     if mode == ADD:
         for j in range(columns):
             out[at + j] += rows[source + j]
@@ -59,7 +59,7 @@ def join_row(out, at, rows, source, columns, mode):
 
 @scalar_function
 def scatter(rows, ids, out, size, count, width, middle, mode, start, first, last):
-    """What `scatter_rows` does."""
+    """The body of `scatter_rows`."""
     tiles = (width + TILE - 1) // TILE
     for unit in range(first, last):
         block = unit // tiles
@@ -102,10 +102,10 @@ def scatter(rows, ids, out, size, count, width, middle, mode, start, first, last
     I=INDICES,
 )
 def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first, last):
-    """out[b, m, ids[b, k]] is joined with rows[b, m, k] by the mode, in order of k; negative ids are passed over.
+    """Combines out[b, m, ids[b, k]] with rows[b, m, k] by the mode, in order of k; negative ids are skipped.
 
-    `out`, (batch, middle, size, width), begins as it is, with zeros or with ones. A unit of work is one of the batch
-    and middle, and `TILE` columns. An index of `size` or more stops it.
+    `out`, (batch, middle, size, width), starts unchanged, with zeros or with ones. A unit of work is one index of batch
+    and middle, and `TILE` columns. An index of `size` or more stops the kernel.
     """
     return scatter(rows, ids, out, size, count, width, middle, mode, start, first, last)
 
@@ -116,13 +116,13 @@ def scatter_rows(rows, ids, out, size, count, width, middle, mode, start, first,
     T=NUMBERS,
 )
 def scatter_known_rows(rows, ids, out, size, count, width, middle, mode, start, first, last):
-    """The same of ids that are known to be below `size`: nothing stops it."""
+    """`scatter_rows` for ids that are known to be below `size`; it never stops."""
     scatter(rows, ids, out, size, count, width, middle, mode, start, first, last)
 
 
 @kernel("ids: in[I], used: out[uint8], size: int, count: int -> int", I=INDICES)
 def used_ids(ids, used, size, count):
-    """used[i] = whether i is among the ids. An id of `size` or more stops it."""
+    """used[i] = whether i is among the ids. An id of `size` or more stops the kernel."""
     for i in range(size):
         used[i] = 0
     for k in range(count):
@@ -153,7 +153,7 @@ _number = by_dtype(
     T=NUMBERS,
 )
 def fill_segments(used, out, width, start, start_integer, empty, empty_integer, first, last):
-    """Rows that are used become `start`, the others `empty`."""
+    """Sets rows that are used to `start`, the others to `empty`."""
     begin, nothing = _number(T(0), start, start_integer), _number(T(0), empty, empty_integer)
     for r in range(first, last):
         value = begin if used[r] != 0 else nothing
@@ -167,7 +167,7 @@ def fill_segments(used, out, width, start, start_integer, empty, empty_integer, 
     T=("float32", "float64", *INTEGERS),
 )
 def count_bins(ids, weights, out, columns, size, weighted, binary, first, last):
-    """How often each number below `size` is in each row of ids, or the sums of their weights. A negative one stops it."""
+    """Counts each number below `size` in each row of ids, or sums its weights. A negative number stops the kernel."""
     for r in range(first, last):
         for i in range(r * size, (r + 1) * size):
             out[i] = T(0)
@@ -182,7 +182,7 @@ def count_bins(ids, weights, out, columns, size, weighted, binary, first, last):
     return -1
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 def _joined(
@@ -195,9 +195,9 @@ def _joined(
     start: int,
     known: bool = False,
 ) -> Launch | None:
-    """The launch that brings rows, at the first place, together by the ids at the second; sizes as of `scatter_rows`.
+    """Returns the launch that combines rows, at the first place, by the ids at the second; sizes as of `scatter_rows`.
 
-    With `known`, ids are int64 and none is too large.
+    With `known`, ids are int64 and below `size`.
     """
     size, count, width, middle = sizes
     if ids_dtype.name not in INDICES:
@@ -224,7 +224,7 @@ def _joined(
 def gather_gradient_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> Launches | None:
-    """Zeros with g added at the places that a gather reads."""
+    """Returns the launch that adds g to zeros at the positions that a gather reads."""
     g, ids = inputs
     middle = prod(shape[batch_dims:axis])
     sizes = shape[axis], prod(ids.shape[batch_dims:]), prod(shape[axis + 1 :]), middle
@@ -270,7 +270,7 @@ def _extreme_segments(inputs: Sequence[Spec], num_segments: int, empty: float, m
 
 
 def _as_int64(number: int) -> int:
-    """The int64 that has the last 64 bits of a number."""
+    """Returns the int64 with the last 64 bits of a number."""
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
@@ -312,7 +312,7 @@ def _at_positions(
 def scatter_nd_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...], strict: bool
 ) -> Launches | None:
-    """``tf.scatter_nd`` of positions and updates; positions outside are passed over unless ``strict``."""
+    """``tf.scatter_nd`` of positions and updates; positions outside are skipped unless ``strict``."""
     ids, updates = inputs
     return _at_positions((ids, Input(0)), (updates, Input(1)), shape, ADD, ZEROS, strict)
 
@@ -354,14 +354,14 @@ _CHANGES = {
     ("maximum", "maximum"): MAXIMUM,
     ("minimum", "minimum"): MINIMUM,
 }
-# By how repeated updates are joined, and how the result is joined to what is there.
+# By how repeated updates are combined, and how the result is combined with the old element.
 
 
 @through_float32
 def variable_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], what: str, kind: str, reduce: str | None, into: str | None
 ) -> Launches | None:
-    """A tensor with updates at positions of the kind "rows", "positions", or "batch": rows of each of its elements."""
+    """Updates a tensor at positions of the kind "rows", "positions", or "batch": rows of each element of a batch."""
     x, ids, updates = inputs
     mode = _CHANGES.get((reduce, into))
     if mode is None or (mode == DIVIDE and x.dtype.kind != "f"):

@@ -1,4 +1,4 @@
-"""Results whose number depends on values: where elements are not zero, which are different. Programs know the number first."""
+"""Results whose size depends on values: non-zero and distinct elements. Programs compute the size first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_AXES = 8
     T=(*NUMBERS, "bool"),
 )
 def positions(x, out, size, parts, count, axes, n0, n1, n2, n3, n4, n5, n6, n7):
-    """The indices of the `count` elements that are not zero, in an array of shape (n0, n1, ...). More of them stop it."""
+    """Writes the indices of `count` non-zero elements of an array of shape (n0, n1, ...). More stop the kernel."""
     sizes = local_array(int64, 8)
     sizes[0], sizes[1], sizes[2], sizes[3] = n0, n1, n2, n3
     sizes[4], sizes[5], sizes[6], sizes[7] = n4, n5, n6, n7
@@ -46,7 +46,7 @@ def positions(x, out, size, parts, count, axes, n0, n1, n2, n3, n4, n5, n6, n7):
 
 @kernel("x: in[T], order: in[int64], count: out[int64], size: int", T=REAL)
 def count_distinct(x, order, count, size):
-    """How many elements are different, by their order."""
+    """Writes the number of distinct elements, from their order."""
     found = 1 if size > 0 else 0
     for k in range(1, size):
         found += 0 if x[order[k]] == x[order[k - 1]] else 1
@@ -60,9 +60,10 @@ def count_distinct(x, order, count, size):
     I=("int32", "int64"),
 )
 def distinct(x, order, group, number, y, places, counts, size, count):
-    """The different elements in the order in which they first appear, which one each is, and how often each is there.
+    """Writes distinct elements in order of first appearance, each element's number among them, and their counts.
 
-    `group` and `number` have an element each; equal elements have the number of the first one. More than `count` stop it.
+    `group` and `number` are scratch memory of `size` elements; equal elements get the number of the first one. More
+    than `count` distinct elements stop the kernel.
     """
     for k in range(size):
         same = k > 0 and x[order[k]] == x[order[k - 1]]
@@ -82,7 +83,7 @@ def distinct(x, order, group, number, y, places, counts, size, count):
     return -1 if found == count else size
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 def _parts(dtype: np.dtype) -> tuple[np.dtype, int]:
@@ -103,7 +104,7 @@ def positions_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launc
 
 @through_float32
 def positions_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """How many positions that gives."""
+    """Returns the launches that count the non-zero elements."""
     (x,) = inputs
     if x.dtype.name not in (*NUMBERS, "bool", *COMPLEX):
         return None
@@ -112,7 +113,7 @@ def positions_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
 
 
 def _in_order(x: Spec) -> tuple[Launch, tuple[tuple[np.dtype, int], ...], Operand]:
-    """The launch that orders a vector, its scratch memory, and where in that the positions are."""
+    """Returns the launch that orders a vector, its scratch memory, and the operand for the positions."""
     size, key, small = x.shape[0], np.dtype(np.uint64), np.dtype(np.int32)
     work = [Scratch(i) for i in range(4)]
     order: Any = Scratch(4)
@@ -136,7 +137,7 @@ def distinct_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: 
 
 @through_float32
 def distinct_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], out_idx: str) -> Launches | None:
-    """How many elements that gives."""
+    """Returns the launches that count the distinct elements."""
     (x,) = inputs
     if x.dtype.name not in REAL:
         return None

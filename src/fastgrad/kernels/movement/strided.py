@@ -1,4 +1,4 @@
-"""Elements moved from strides to strides: what index maps are where nobody reads through them, and joining and padding.
+"""Copies of elements between strided layouts: index maps that no kernel reads through, joining and padding.
 
 Kernels move bits: their types are unsigned integers of an element's width.
 """
@@ -19,7 +19,7 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Ou
 
 WIDTHS = ("uint8", "uint16", "uint32", "uint64")
 VECTORS = ("uint32", "uint64")
-SIDE = 8  # rows and columns from which on transposing vectors pays
+SIDE = 8  # least rows and columns for which transposing vectors pays
 RANK = 6
 TILE = 16
 
@@ -31,7 +31,7 @@ TILE = 16
     T=WIDTHS,
 )
 def move(x, y, n0, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, x5, y_from, y0, y1, y2, y3, y4, y5, first, last):
-    """y = x over six dimensions, each read and written by its stride; units are elements."""
+    """y = x over six dimensions, each read and written with its strides; units are elements."""
     row = first // n5
     k4, rest = row % n4, row // n4
     k3, rest = rest % n3, rest // n3
@@ -72,7 +72,7 @@ def move(x, y, n0, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, x5, y_from, y
     T=WIDTHS,
 )
 def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
-    """y = x over matrices that lie across, in tiles, so that each cache line is fetched once; units are bands of rows."""
+    """y = x over transposed matrices, in tiles, so that each cache line is fetched once; units are bands of rows."""
     bands = (rows + 15) // 16
     for u in range(first, last):
         k = u // bands
@@ -93,7 +93,7 @@ def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, y
     T=VECTORS,
 )
 def transpose_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
-    """The same for matrices whose columns lie together in x, and their rows in y."""
+    """`move_tiles` for matrices whose columns are contiguous in x, and whose rows are contiguous in y."""
     bands = (rows + 15) // 16
     for u in range(first, last):
         k = u // bands
@@ -110,15 +110,15 @@ def clear(y, first, last):
 
 
 def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout, target: Layout) -> Launch | None:
-    """The kernel that writes what is read by one layout to where another one says.
+    """Returns the launch that reads elements by one layout and writes them by another.
 
     Args:
         x, y: the arrays.
         dtype: of both.
-        source, target: of as many elements; no two of ``target`` are the same.
+        source, target: layouts of equally many elements; no two elements of ``target`` are the same.
 
     Returns:
-        The launch; None for what these kernels can't do.
+        The launch; None if these kernels do not support it.
     """
     dims = _together(source, target)
     if dims is None or dtype.kind == "O":
@@ -146,7 +146,7 @@ def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout, target: Layou
 
 
 def _together(source: Layout, target: Layout) -> list[tuple[int, int, int]] | None:
-    """(size, stride read, stride written) of the fewest dimensions that do for both layouts."""
+    """Returns (size, stride read, stride written) of the fewest dimensions that express both layouts."""
     cuts = joined_cuts(*[cuts_of([size for size, _ in layout.dims]) for layout in (source, target)])
     if cuts is None:
         return None
@@ -170,18 +170,18 @@ def _merged(dims: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
 
 
 def cleared(y: Operand, spec: Spec) -> Launch:
-    """The kernel that writes zeros."""
+    """Returns the launch that writes zeros."""
     parts = max(1, spec.dtype.itemsize // 8)
     return Launch(clear[f"uint{8 * min(spec.dtype.itemsize, 8)}"], (y,), prod(spec.shape) * parts)
 
 
 Views = Callable[..., "list[Layout] | None"]
-"""``(layout, shape, results, **attributes)``: how the results of an index map, of these shapes, are read from what its input,
-of this shape, is read from by ``layout``; None if they can't be."""
+"""``(layout, shape, results, **attributes)``: the layouts of an index map's results, of shapes ``results``, when the
+input, of shape ``shape``, has the layout ``layout``; None if there are none."""
 
 
 def launches_of_views(views: Views) -> Callable[..., Launches | None]:
-    """Kernels for an index map whose results are views of its input: copies."""
+    """Returns the ``launches`` of an index map whose results are views of its input: copies."""
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
         x = inputs[0]
@@ -202,12 +202,12 @@ def launches_of_views(views: Views) -> Callable[..., Launches | None]:
 
 
 def one_view(layout: Layout | None) -> list[Layout] | None:
-    """``Views`` of one result."""
+    """Returns the ``Views`` of one result."""
     return None if layout is None else [layout]
 
 
 def together(launches: Iterable[Launch | None]) -> Launches | None:
-    """Launches in order; None if one of them is None."""
+    """Returns launches in order; None if one of them is None."""
     found = []
     for launch in launches:
         if launch is None:
@@ -219,12 +219,12 @@ def together(launches: Iterable[Launch | None]) -> Launches | None:
 def written(
     result: Spec, before: Sequence[Launch | None], parts: Sequence[tuple[Spec, Layout | None]]
 ) -> Launches | None:
-    """Kernels that write the inputs, in order, to parts of the only result.
+    """Returns launches that write the inputs, in order, to parts of the only result.
 
     Args:
-        result: what is written.
-        before: what is run first.
-        parts: for each input where its elements go; None, as the result, where that can't be said.
+        result: the result.
+        before: the launches that run first.
+        parts: each input with the layout of its elements in the result; None makes the whole result None.
     """
     found = list(before)
     for i, (x, place) in enumerate(parts):

@@ -1,7 +1,7 @@
 """Adafactor's update (Shazeer and Stern, 2018), in the form of Keras 3 (keras.optimizers.Adafactor).
 
-A variable's weight is a kernel call, since it takes means over the whole variable. `rate` is the relative step size
-before it is multiplied by the root mean square of the weights; `beta_2` is the decay rate of this step.
+The update of a variable is one kernel call, since it takes means over the whole variable. `rate` is the relative step
+size before it is multiplied by the root mean square of the weights; `beta_2` is the decay rate of this step.
 """
 
 import math
@@ -26,7 +26,7 @@ def cleared(sums):
 
 @scalar_function
 def total(sums):
-    """The sum of the partial sums, in a fixed order."""
+    """Returns the sum of the partial sums, in a fixed order."""
     result = 0.0
     for j in range(WIDTH):
         result += sums[j]
@@ -54,7 +54,7 @@ def decay_all(p, count, decay):
 
 @scalar_function
 def step_size(p, count, rate, epsilon_2, sums):
-    """The rate in units of the root mean square of the weights, at least epsilon_2."""
+    """Returns the rate times the root mean square of the weights, which is at least epsilon_2."""
     cleared(sums)
     add_squares(p, 0, count, sums)
     size = math.sqrt(total(sums) / count)
@@ -63,7 +63,7 @@ def step_size(p, count, rate, epsilon_2, sums):
 
 @scalar_function
 def clipping(square_sum, count, clip_threshold):
-    """By what the step is divided, so that its root mean square is at most the threshold."""
+    """Returns the divisor of the step that makes its root mean square at most the threshold."""
     size = math.sqrt(square_sum / count) / clip_threshold
     return 1.0 if size < 1.0 else size
 
@@ -74,7 +74,7 @@ def clipping(square_sum, count, clip_threshold):
     T=FLOATS,
 )
 def adafactor_matrix(p, r, c, v, g, matrices, rows, columns, rate, beta_2, epsilon_1, epsilon_2, clip_threshold, decay):
-    """Weights of rank 2 or more, with the means of the gradient's squares over rows (`r`) and columns (`c`)."""
+    """Updates weights of rank 2 or more, with the means of the gradient's squares over rows (`r`) and columns (`c`)."""
     sums = local_array(float64, 256)
     count = matrices * rows * columns
     decay_all(p, count, decay)
@@ -121,7 +121,7 @@ def adafactor_matrix(p, r, c, v, g, matrices, rows, columns, rate, beta_2, epsil
     T=FLOATS,
 )
 def adafactor_vector(p, v, g, count, rate, beta_2, epsilon_1, epsilon_2, clip_threshold, decay):
-    """Weights of rank 0 or 1."""
+    """Updates weights of rank 0 or 1."""
     sums = local_array(float64, 256)
     decay_all(p, count, decay)
     alpha = step_size(p, count, rate, epsilon_2, sums)

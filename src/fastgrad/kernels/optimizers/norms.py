@@ -1,6 +1,6 @@
 """Sums of squares, for clipping by norm.
 
-A sum is that of the sums of its blocks, in their order; so its bits do not depend on who takes which blocks.
+A sum is the sum of the sums of its blocks, in order. So its bits do not depend on the threads.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scr
 
 FLOATS = ("float32", "float64")
 NANOSECONDS = 0.1  # of an element
-LITTLE = 1 << 16  # elements that one thread adds up
+LITTLE = 1 << 16  # fewer elements are added up by one thread
 
 
 @scalar_function
 def block_of_squares(x, start, end, lanes):
-    """The sum of the squares of the elements [start, end), a block."""
+    """Returns the sum of the squares of the elements [start, end), a block."""
     for i in range(least(LANES, end - start)):
         lanes[i] = x[start + i] * x[start + i]
     for at in range(start + LANES, end, LANES):
@@ -35,7 +35,7 @@ def block_of_squares(x, start, end, lanes):
 
 @kernel("g: ins[T], count: count, sizes: sizes, out: out[float64]", T=FLOATS)
 def sums_of_squares(g, count, sizes, out):
-    """The sum of the squares of each array; out has one element an array."""
+    """Writes the sum of the squares of each array; out has one element an array."""
     lanes = local_array(T, 256)
     for k in range(count):
         x, n = g[k], sizes[k]
@@ -47,7 +47,7 @@ def sums_of_squares(g, count, sizes, out):
 
 @kernel("x: in[T], out: out[float64], size: int, first: int, last: int", T=FLOATS)
 def blocks_of_squares(x, out, size, first, last):
-    """The sums of the squares of the blocks [first, last) of an array."""
+    """Writes the sums of the squares of the blocks [first, last) of an array."""
     lanes = local_array(T, 256)
     for block in range(first, last):
         out[block] = block_of_squares(x, block * BLOCK, least((block + 1) * BLOCK, size), lanes)
@@ -55,7 +55,7 @@ def blocks_of_squares(x, out, size, first, last):
 
 @kernel("g: ins[T], count: count, sizes: sizes, out: out[float64], first: int, last: int", T=FLOATS)
 def blocks_of_several(g, count, sizes, out, first, last):
-    """The same of several arrays, whose blocks are numbered one array after the other."""
+    """Writes the sums of the squares of blocks of several arrays, whose blocks are numbered array after array."""
     lanes = local_array(T, 256)
     begin = 0
     for k in range(count):
@@ -69,7 +69,7 @@ def blocks_of_several(g, count, sizes, out, first, last):
 
 @kernel("g: ins[T], count: count, sizes: sizes, sums: in[float64], out: out[float64]", T=FLOATS)
 def totals_of_several(g, count, sizes, sums, out):
-    """What `sums_of_squares` gives, of the sums that `blocks_of_several` does."""
+    """Writes the results of `sums_of_squares` from the sums of `blocks_of_several`."""
     begin = 0
     for k in range(count):
         end = begin + (sizes[k] + BLOCK - 1) // BLOCK
@@ -82,7 +82,7 @@ def totals_of_several(g, count, sizes, sums, out):
 
 @kernel("sums: in[float64], out: out[T], count: int", T=FLOATS)
 def total_of_blocks(sums, out, count):
-    """The sum of the sums of blocks, in their order."""
+    """Writes the sum of the sums of blocks, in order."""
     total = 0.0
     for block in range(count):
         total += sums[block]
@@ -90,7 +90,7 @@ def total_of_blocks(sums, out, count):
 
 
 def sum_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """The sum of squares of one array, in its dtype."""
+    """Returns the launches for the sum of squares of one array, in its dtype."""
     dtype, size = inputs[0].dtype, prod(inputs[0].shape)
     blocks = blocks_in(size)
     first = Launch(blocks_of_squares[dtype], (Input(0), Scratch(0), size), blocks, BLOCK * NANOSECONDS)
@@ -99,7 +99,7 @@ def sum_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> 
 
 
 def sums_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """The sum of the squares of each of several arrays of one dtype, as a vector; to the same bits by any number of threads."""
+    """Returns the launches for a vector of sums of squares of arrays of one dtype; any threads give the same bits."""
     dtype, sizes = inputs[0].dtype, [prod(x.shape) for x in inputs]
     arrays = tuple([Input(i) for i in range(len(inputs))])
     if sum(sizes) < LITTLE:
@@ -112,7 +112,7 @@ def sums_of_squares_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
 
 @functools.lru_cache(maxsize=256)
 def squares_launches(dtype: np.dtype, sizes: tuple[int, ...]) -> Launches:
-    """The sums of the blocks of each of several arrays of these sizes; each has an output of `blocks_in` elements."""
+    """Returns the launches for the block sums of arrays of these sizes; each output has `blocks_in` elements."""
     return Launches(
         tuple(
             [
@@ -124,5 +124,5 @@ def squares_launches(dtype: np.dtype, sizes: tuple[int, ...]) -> Launches:
 
 
 def blocks_in(size: int) -> int:
-    """How many blocks an array of so many elements has."""
+    """Returns the number of blocks of an array of `size` elements."""
     return -(-size // BLOCK)

@@ -1,7 +1,7 @@
 """The update rules of Keras 3's optimizers (keras.optimizers) and of TensorFlow 1's, in their order of operations.
 
-A rule is a scalar function of the variable, its slots, the gradient and hyper-parameters, as `update_rule` describes it; a
-user's rule (`keras.optimizers.update_rule`) has the same form.
+A rule is a scalar function of the variable, its slots, the gradient and hyper-parameters; see `update_rule`. A user's
+rule (`keras.optimizers.update_rule`) has the same form.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def nadam(
 
 @scalar_function
 def ftrl_power(x, power):
-    """x^power, by a square root for the usual power 1/2."""
+    """Returns x^power, by a square root for the usual power 1/2."""
     return math.sqrt(x) if power == T(0.5) else raised(x, power)
 
 
@@ -178,11 +178,11 @@ def decay_weights(p, count, sizes, decay):
 
 @kernel("count: in[int64], out: out[int64], every: int")
 def whole_turns(count, out, every):
-    """How often `every` steps have been done after `count` of them."""
+    """Writes how many times `every` steps have been completed after `count` steps."""
     out[0] = count[0] // every
 
 
 @kernel("count: in[int64], out: out[uint8], every: int")
 def ends_turn(count, out, every):
-    """Whether the step after `count` steps is the last of `every`, 1 or 0."""
+    """Writes 1 if the step after `count` steps is the last of `every`, else 0."""
     out[0] = 1 if (count[0] + 1) % every == 0 else 0

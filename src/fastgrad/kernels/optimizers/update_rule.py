@@ -1,32 +1,32 @@
-"""Update rules of optimizers: a rule is one scalar function, from which all kernels of an optimizer are made.
+"""Update rules of optimizers. A rule is one scalar function; all kernels of an optimizer are made from it.
 
-A rule takes the variable `p`, its slots, the gradient `g` and hyper-parameters, all scalars of the variable's dtype, and
-returns the new `p` and the new slots. For a hyper-parameter named `one_minus_x` the caller passes `x`; the difference is
-taken in float64. Two things are done for every rule (`UpdateRule.step`): weights decay before it (`decay` is
-`weight_decay * learning_rate`, 0 for none), and subnormal slots become 0 after it.
+A rule takes the variable `p`, its slots, the gradient `g` and hyper-parameters, all scalars of the variable's dtype. It
+returns the new `p` and the new slots. For a hyper-parameter named `one_minus_x` the caller passes `x`; the difference
+is computed in float64. `UpdateRule.step` does two things for every rule: it decays the weights first (`decay` is
+`weight_decay * learning_rate`, 0 for none), and it sets subnormal slots to 0 afterwards.
 
-`rule.variables` updates all variables of a model in one call, in place:
-`adam.variables[dtype](parameters, m, v, gradients, first, last, *numbers)`, each of the first four a list of arrays. It
-does the units of work [first, last), of which there are `units(arrays)`; results do not depend on how work is cut.
+`rule.variables` updates all variables of a model in one call, in place: `adam.variables[dtype](parameters, m, v,
+gradients, first, last, *numbers)`, where each of the first four is a list of arrays. It does the units of work [first,
+last) of `units(arrays)`; results do not depend on how the work is cut.
 
-`rule.scaled_variables` does the same for gradients times a number, given before the others: clipping by the global norm.
+`rule.scaled_variables` does this for gradients times a factor, the first of the numbers: clipping by the global norm.
 
-`rule.elements` updates elements of one variable, a map that can follow what makes its gradient.
+`rule.elements` updates elements of one variable; it can follow the kernel that computes the variable's gradient.
 
-`rule.rows` updates some rows of a table: `adam.rows[dtype, index_dtype](parameter, m, v, values, ids, rows, limit, width,
-*numbers)`. The ids must increase and lie in [0, limit), as `embedding.group_ids` leaves them; the kernel returns the
-position of the first that does not, having done nothing, else -1.
+`rule.rows` updates some rows of a table: `adam.rows[dtype, index_dtype](parameter, m, v, values, ids, rows, limit,
+width, *numbers)`. The ids must increase and lie in [0, limit), as after `embedding.group_ids`. The kernel returns -1,
+or the position of the first bad id; then it has changed nothing.
 
-`rule.table`, with the same arguments, gives what `variables` gives for the dense gradient that has `values` in the rows
-`ids` and zeros in the rest of the `limit` rows, without making it.
+`rule.table`, with the same arguments, updates the whole table of `limit` rows. It equals `variables` with a dense
+gradient that has `values` in the rows `ids` and zeros in all other rows, but it does not make that gradient.
 
-`rule.live` is `rule.table` for rules that leave a row as it is where gradient and slots are zero: with a byte a row,
-`live`, and the same memory as `words` of eight bytes, after `values`. Rows without a gradient whose byte is 0 are passed
-over, eight at a time where they can; rows with a gradient get a 1.
+`rule.live` is `rule.table` for rules that do not change a row whose gradient and slots are zero. It takes two more
+arguments after `values`: `live`, a byte a row, and `words`, the same memory as 64-bit words. It skips rows without a
+gradient whose byte is 0, eight at a time where possible. It sets the byte of each row with a gradient to 1.
 
-`rule.summed_rows`, `rule.summed_table` and `rule.summed_live` do the same in programs, where the number of rows is known at
-run time only, an array of one int64. `summed_rows` does those of the ids with a number in [first, last), `summed_table` the
-rows [first, last), `summed_live` the rows of the words [first, last) of `live`.
+`rule.summed_rows`, `rule.summed_table` and `rule.summed_live` are the variants for programs, which know the number of
+rows only at run time: an array of one int64. `summed_rows` does the ids [first, last), `summed_table` the rows [first,
+last), `summed_live` the rows of the words [first, last) of `live`.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from fastgrad.kernels.math.vector_math import greatest, least
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
 UNIT = 4096
-"""Elements, counted through all variables, that are one unit of work."""
+"""Elements in one unit of work, counted through all variables."""
 
 MOVES, RESTS, RESTS_AT_ZERO = range(3)
-"""What a zero gradient does to an element: moves it, leaves it as it is, or leaves it if its slots are zero."""
+"""The effect of a zero gradient on an element: changes it, leaves it, or leaves it if its slots are zero."""
 
 GRADIENT_NAMES = ("g", "grad", "gradient")
 
@@ -199,7 +199,7 @@ def {name}(p, {slots}g, live, ids, number, limit, width, first, last, {given}):
 
 @scalar_function
 def first_disorder(ids, rows, limit):
-    """The position of the first index that is outside [0, limit) or not greater than the one before, else -1."""
+    """Returns the position of the first id that is outside [0, limit) or not greater than the id before it, else -1."""
     last = -1
     for k in range(rows):
         if ids[k] <= last or ids[k] >= limit:
@@ -210,12 +210,12 @@ def first_disorder(ids, rows, limit):
 
 @scalar_function
 def decayed(p, decay):
-    """A weight after decay; without decay infinities stay."""
+    """Returns a weight after decay; without decay infinities stay."""
     return p - p * decay if decay != 0 else p
 
 
 def _settled32(x):
-    """0 for a subnormal number: a mean that is drawn towards 0 would stay there, a few bits above it."""
+    """Returns 0 for a subnormal number, else x: a mean that decays towards 0 would stay a few bits above it."""
     return T(0) if math.fabs(x) < T(1.1754943508222875e-38) else x
 
 
@@ -224,8 +224,8 @@ def _settled64(x):
 
 
 settled = by_dtype(float32=_settled32, float64=_settled64)
-"""A slot after an update. Products with subnormal numbers take some processors 100 times as long; TensorFlow flushes them,
-too."""
+"""Flushes a slot to 0 if it is subnormal. Products with subnormal numbers take some processors 100 times as long;
+TensorFlow flushes them, too."""
 
 _NAMES: dict[str, Any] = {
     "decayed": decayed,
@@ -239,11 +239,12 @@ _NAMES: dict[str, Any] = {
 
 
 class UpdateRule:
-    """The kernels of one optimizer, each made when it is first used; see the module's text.
+    """The kernels of one optimizer, each made at its first use; see the module's text.
 
     Args:
         formula: the rule, a function `f(p, slot, ..., g, hyper-parameter, ...)` that returns the new `p, slot, ...`.
-        called: what kernels call for it, a scalar function or a choice by dtype; by default the formula.
+        called: what kernels call instead of the formula: a scalar function or a choice by dtype; by default the
+            formula.
         zero_gradient: `MOVES`, `RESTS` or `RESTS_AT_ZERO`.
         decays: whether weights decay before the rule.
         key: its key in `RULES`; by default the formula's name.
@@ -253,9 +254,9 @@ class UpdateRule:
         zero_gradient: as above.
         slots: the names of the slots.
         hyper: the names of the rule's hyper-parameters.
-        hyper_numbers: the names of the numbers that they are made of.
-        numbers: the names of the numbers that kernels are given: those, and `decay`, if weights decay.
-        state: the names that the kernels have for the variable and its slots.
+        hyper_numbers: the names of the numbers that the hyper-parameters are computed from.
+        numbers: the names of the numbers that kernels take: `hyper_numbers`, and `decay` if weights decay.
+        state: the names of the variable and its slots in the kernels.
     """
 
     def __init__(
@@ -284,12 +285,12 @@ class UpdateRule:
         return _rule_of, (self.key,)
 
     def __call__(self, *args: Any) -> Any:
-        """The rule for Python numbers."""
+        """Applies the rule to Python numbers."""
         return self.formula(*args)
 
     @property
     def nanoseconds(self) -> float:
-        """About what an element takes: what is read and written, and a little arithmetic."""
+        """About how many nanoseconds an element takes: its memory traffic, and a little arithmetic."""
         return 0.3 * (len(self.state) + 1)
 
     @property
@@ -299,7 +300,7 @@ class UpdateRule:
 
     @property
     def constants(self) -> list[str]:
-        """The statements that make what `step` takes from what kernels are given, in float64 and then in T."""
+        """The statements that compute the arguments of `step` from the kernels' numbers, in float64 and then in T."""
         return [_constant(name) for name in self._step_hyper]
 
     @property
@@ -313,14 +314,14 @@ class UpdateRule:
 
     @functools.cached_property
     def values(self) -> Any:
-        """The function of an optimizer, the learning rate and the step that gives the `hyper_numbers`, as attributes have them."""
+        """The function `(optimizer, learning_rate, step)` that returns `hyper_numbers` from the attributes."""
         known = "learning_rate", "step"
         values = "".join(f"{name if name in known else f'optimizer.{name}'}, " for name in self.hyper_numbers)
         return _compiled(f"def values(optimizer, learning_rate, step):\n    return ({values})\n", "values", {})
 
     @functools.cached_property
     def step(self) -> Any:
-        """The scalar function that all kernels call: the rule with decay before it, and with slots that are settled."""
+        """The scalar function that all kernels call: decay, then the rule, then the flush of subnormal slots."""
         slots = self.state[1:]
         source = _STEP.format(
             name=f"{self.__name__}_step",
@@ -334,7 +335,7 @@ class UpdateRule:
         return scalar_function(_compiled(source, f"{self.__name__}_step", {"formula": self.called}))
 
     def result(self, number: int) -> Any:
-        """The scalar function of one of the step's results, of the numbers that kernels are given."""
+        """Returns the scalar function of one of the step's results, whose arguments are the kernels' numbers."""
         name = f"{self.__name__}_result_{number}"
         return scalar_function(self._function(_RESULT, name, result=self.state[number], row=", ".join(self.state)))
 
@@ -345,7 +346,7 @@ class UpdateRule:
 
     @functools.cached_property
     def scaled_variables(self) -> Kernel:
-        """`variables` for gradients times a number, `factor`, which is given before the others."""
+        """`variables` for gradients times a number, `factor`, the first of the numbers."""
         return self._kernel("variables", "inouts", "ins", "count: count, sizes: sizes, " + _CUT, scaled=True)
 
     @functools.cached_property
@@ -365,7 +366,7 @@ class UpdateRule:
 
     @functools.cached_property
     def live(self) -> Kernel:
-        """The update of the rows of a table that move."""
+        """The update of the rows of a table that are live or have a gradient."""
         rest = "live: inout[uint8], words: in[uint64], " + _SPARSE
         return self._kernel("live", "inout", "in", rest, " -> int", I=INDICES)
 
@@ -383,7 +384,7 @@ class UpdateRule:
 
     @functools.cached_property
     def summed_live(self) -> Kernel:
-        """The update of the rows of a table that move, in programs."""
+        """The update of the rows of a table that are live or have a gradient, in programs."""
         rest = "live: inout[uint64], ids: in[I], number: in[int64], limit: int, width: int, " + _CUT
         return self._kernel("summed_live", "inout", "in", rest, I=INDICES)
 
@@ -437,7 +438,7 @@ class RuleKernel(Kernel):
     """A kernel of an update rule.
 
     Raises:
-        TypeError: when it is built: the rule can't be compiled.
+        TypeError: when it is built, if the rule can't be compiled.
     """
 
     def __init__(self, rule: UpdateRule, function: Any, signature: str, noalias: bool, variables: Any) -> None:
@@ -457,7 +458,7 @@ class RuleKernel(Kernel):
 
 
 def _compiled(source: str, name: str, names: dict[str, Any]) -> Any:
-    """The function of a text, which tracebacks and `inspect` can show."""
+    """Returns a function of this source text, which tracebacks and `inspect` can show."""
     filename = f"<fastgrad update {name} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
     scope = _NAMES | names
@@ -475,5 +476,5 @@ def _rule_of(key: str) -> UpdateRule:
 
 
 def units(arrays: Iterable[Any]) -> int:
-    """How many units of work arrays of these sizes are, for `UpdateRule.variables`."""
+    """Returns the number of units of work for arrays of these shapes, for `UpdateRule.variables`."""
     return -(-sum(math.prod(array.shape) for array in arrays) // UNIT)

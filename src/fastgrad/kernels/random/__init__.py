@@ -1,1 +1,1 @@
-"""Random numbers, and what is made of them."""
+"""Random numbers, and draws computed from them."""

@@ -1,4 +1,4 @@
-"""What is made of random bits: integers, orders, classes, and the words of other draws."""
+"""Draws computed from random bits: integers, permutations, classes, and the words of other draws."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GOLDEN, FIRST, SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111
 
 @kernel("words: in[uint64], out: out[T], first: int, last: int", T=INTEGERS)
 def narrowed(words, out, first, last):
-    """The last bits of words, as many as an integer has."""
+    """Writes the low bits of words as integers of the dtype's width."""
     for i in range(first, last):
         out[i] = T(words[i])
 
@@ -35,7 +35,7 @@ def narrowed(words, out, first, last):
     T=INTEGERS,
 )
 def integers_between(words, low, high, out, low_step, high_step, first, last):
-    """low + words % (high - low). Bounds between which there is no integer stop it."""
+    """low + words % (high - low). Bounds without an integer between them stop the kernel."""
     for i in range(first, last):
         start, stop = low[i * low_step], high[i * high_step]
         if start >= stop:
@@ -52,7 +52,7 @@ def integers_between(words, low, high, out, low_step, high_step, first, last):
     I=("int32", "int64"),
 )
 def choose_classes(logits, draws, sums, out, classes, count, first, last):
-    """Classes of rows of unnormalised log-probabilities, by inversion of the running sums, which are made in `sums`."""
+    """Draws classes from rows of unnormalised log-probabilities, by inversion of the running sums (scratch `sums`)."""
     for r in range(first, last):
         at = r * classes
         peak = T(logits[at])
@@ -86,7 +86,7 @@ def mix(state, word):
 
 @kernel("seed: in[I], words: out[int64]", I=("int32", "int64"))
 def seed_words(seed, words):
-    """The words of a stateless draw."""
+    """Writes the words of a stateless draw."""
     first, second = uint64(int64(seed[0])), uint64(int64(seed[1]))
     words[0] = 0
     words[1] = int64(mix(mix(mix(uint64(0), second), first), uint64(1)))
@@ -95,7 +95,7 @@ def seed_words(seed, words):
 
 @kernel("seed: in[I], data: in[J], words: out[int64]", I=("int32", "int64"), J=("int32", "int64"))
 def fold_in(seed, data, words):
-    """A seed from a seed and a number."""
+    """Writes a seed from a seed and a number."""
     first, second, number = uint64(int64(seed[0])), uint64(int64(seed[1])), uint64(int64(data[0]))
     words[0] = int64(mix(mix(mix(uint64(0), first), second), number))
     words[1] = int64(mix(mix(mix(uint64(0), second), number), uint64(1)))
@@ -108,7 +108,7 @@ def cut(x, steps, first, last):
         x[i] = round_down(x[i] * float32(steps)) / float32(steps)
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 def _bits(words: Operand, place: Operand, size: int) -> Launch:
@@ -118,7 +118,7 @@ def _bits(words: Operand, place: Operand, size: int) -> Launch:
 def integers_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...], dtype: str
 ) -> Launches | None:
-    """All integers that a dtype holds."""
+    """Returns the launches that draw from all integers of a dtype."""
     size, wanted = prod(shape), outputs[0].dtype
     if wanted.name not in INTEGERS:
         return None
@@ -127,7 +127,7 @@ def integers_launches(
 
 
 def between_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
-    """Integers between two bounds, which broadcast to the shape."""
+    """Returns the launches that draw integers between two bounds, which broadcast to the shape."""
     _, low, high = inputs
     size, bounds = prod(shape), Operands([low, high], shape)
     if not bounds.known or low.dtype.name not in INTEGERS:
@@ -145,7 +145,7 @@ def between_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], shape: tup
 
 
 def order_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) -> Launches | None:
-    """The positions in random order."""
+    """Returns the launches that draw a random permutation of positions."""
     number, small = np.dtype(np.uint64), np.dtype(np.int32)
     work = [Scratch(i) for i in range(5)]
     order = Launch(
@@ -157,7 +157,7 @@ def order_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int) 
 
 @through_float32
 def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: int, dtype: str) -> Launches | None:
-    """Class numbers by the rows of unnormalised log-probabilities."""
+    """Returns the launches that draw class numbers from rows of unnormalised log-probabilities."""
     logits = inputs[0]
     rows, classes = logits.shape
     wanted, wide = outputs[0].dtype, np.dtype(np.float64)
@@ -174,14 +174,14 @@ def categories_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], count: 
 
 
 def seed_words_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """The words of a stateless draw, from two integers."""
+    """Returns the launches for the words of a stateless draw, from two integers."""
     if inputs[0].dtype.name not in ("int32", "int64"):
         return None
     return only(seed_words[inputs[0].dtype], Input(0), Output(0))
 
 
 def fold_in_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """A seed from a seed and a number."""
+    """Returns the launches for a seed from a seed and a number."""
     dtypes = tuple([x.dtype.name for x in inputs])
     if any(name not in ("int32", "int64") for name in dtypes):
         return None
@@ -189,7 +189,7 @@ def fold_in_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launche
 
 
 def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], steps: int) -> Launches | None:
-    """Half-width floats from a kernel that fills an array by words; cut to multiples of 1 / steps, unless that is 0."""
+    """Returns a draw's launches for half-width floats, cut to multiples of 1 / steps unless `steps` is 0."""
 
     @through_float32
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
@@ -201,7 +201,7 @@ def narrow_floats_launches(kernel: Any, size: int, outputs: Sequence[Spec], step
 
 @through_float32
 def dropout_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], rate: float) -> Launches | None:
-    """Numbers that are dropped, or scaled up."""
+    """Returns the launches of dropout."""
     x, size = inputs[0], prod(inputs[0].shape)
     launch = Launch(dropout[x.dtype], (Input(0), Output(0), size, rate, Input(1)), units(size), UNIT * 1.5)
     return Launches((launch,), in_place=((0, 0),))

@@ -1,7 +1,8 @@
 """Random numbers from a counter: Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011).
 
-A draw has a 64-bit key and a 128-bit counter. Kernels are given them as `words`, three int64 as a generator's state has
-them: the counter's low word, its high word, the key. Element i of a draw is a function of key, counter and i alone, the same for every dtype of the same width, every cut into pieces, and every device:
+A draw has a 64-bit key and a 128-bit counter. Kernels take them as `words`, three int64 in the format of a generator's
+state: the counter's low word, its high word, the key. Element i of a draw is a function of key, counter and i alone. It
+is the same for every dtype of the same width, every cut into pieces, and every device:
 
 - Block b is Philox at counter + b (mod 2^128): four 32-bit words w0, w1, w2, w3. The counter's 32-bit words c0 (the
   lowest) to c3 and the key's k0 (the low one), k1 are the algorithm's input in that order.
@@ -16,8 +17,8 @@ them: the counter's low word, its high word, the key. Element i of a draw is a f
   (float32) or 53 (float64) bits of the element.
 - `dropout`: element i is kept if its 32-bit element is at least rate 2^32, whatever the dtype.
 
-So a draw of n elements uses at most the n blocks from its counter on. Kernels that draw do the units of work [first, last), of
-which there are `units(size)`.
+So a draw of n elements uses at most the n blocks from its counter on. Kernels that draw do the units of work [first,
+last) of `units(size)`.
 """
 
 import math
@@ -33,7 +34,7 @@ from fastgrad.kernels.math.vector_math import least, log
 
 FLOATS = ("float32", "float64")
 UNIT = 4096
-"""Elements of a unit of work, of which kernels do those from `first` to `last`."""
+"""Elements of a unit of work."""
 
 MULTIPLIER_0 = 0xD2511F53
 MULTIPLIER_1 = 0xCD9E8D57
@@ -41,19 +42,19 @@ WEYL_0 = 0x9E3779B9
 WEYL_1 = 0xBB67AE85
 LOW = 0xFFFFFFFF
 
-# The normal distribution function between -2 and 2, and sqrt(-2 log(1/2)), where its quantile's fit begins.
+# The normal distribution's mass between -2 and 2, and sqrt(-2 log(1/2)), where the fit of its quantile begins.
 MASS_WITHIN_TWO = 0.95449973610364158560
 FIT_START = 1.17741002251547469101
 
 
 def units(size: int) -> int:
-    """How many units of work a draw of `size` elements is."""
+    """Returns the number of units of work of a draw of `size` elements."""
     return size // UNIT + 1
 
 
 @scalar_function
 def block_words(key, low, high, block):
-    """The four words of a block, as uint64 below 2^32."""
+    """Returns the four words of a block, as uint64 below 2^32."""
     c = uint64(low) + uint64(block)
     d = uint64(high) + (uint64(1) if c < uint64(low) else uint64(0))
     c0, c1 = c & uint64(LOW), c >> uint64(32)
@@ -84,13 +85,13 @@ def store(out, at, count, v0, v1, v2, v3):
 
 @scalar_function
 def joined(low_word, high_word):
-    """A 64-bit element."""
+    """Returns a 64-bit element."""
     return low_word | (high_word << uint64(32))
 
 
 @kernel("state: in[int64], after: out[int64], count: int")
 def advanced(state, after, count):
-    """The state after a draw of `count` elements, which moves the counter on by as much, mod 2^128."""
+    """Writes the state after a draw of `count` elements, which advances the counter by `count`, mod 2^128."""
     low = uint64(state[0])
     sum_ = low + uint64(count)
     after[0] = int64(sum_)
@@ -110,13 +111,13 @@ def _bits64(zero, words):
 
 @scalar_function
 def fraction32(word):
-    """The top 24 bits of a word as a number in [0, 1)."""
+    """Returns the top 24 bits of a word as a number in [0, 1)."""
     return T(int32(word >> uint64(8))) * T(2.0**-24)
 
 
 @scalar_function
 def fraction64(low_word, high_word):
-    """The top 53 bits of a 64-bit element as a number in [0, 1)."""
+    """Returns the top 53 bits of a 64-bit element as a number in [0, 1)."""
     return T(int64(joined(low_word, high_word) >> uint64(11))) * T(2.0**-53)
 
 
@@ -132,7 +133,7 @@ def _uniform64(zero, words):
 
 @scalar_function
 def normal_pair(u, v):
-    """Two independent normal numbers from two uniform ones, 0 < u <= 1."""
+    """Returns two independent normal numbers from two uniform ones, 0 < u <= 1."""
     r = math.sqrt(T(-2) * log(u))
     c, s = cosine_and_sine_of_turns(v)
     return r * c, r * s
@@ -153,7 +154,7 @@ def _normal64(zero, words):
 
 @scalar_function
 def truncated_quantile(s):
-    """The number below which a share 1/2 + s of the normal distribution between -2 and 2 lies, |s| < 1/2.
+    """Returns the quantile at 1/2 + s of the normal distribution between -2 and 2, |s| < 1/2.
 
     With t = sqrt(-2 log p) for the tail p beyond it, the quantile is (t - FIT_START) times a polynomial in t - 2.
     """
@@ -179,13 +180,13 @@ def truncated_quantile(s):
 
 @scalar_function
 def centred32(word):
-    """(k + 1/2) 2^-24 - 1/2 for the top 24 bits k of a word, exactly."""
+    """Returns (k + 1/2) 2^-24 - 1/2 for the top 24 bits k of a word, exactly."""
     return (T(int32(word >> uint64(8)) - 8388608) + T(0.5)) * T(2.0**-24)
 
 
 @scalar_function
 def centred64(low_word, high_word):
-    """(k + 1/2) 2^-53 - 1/2 for the top 53 bits k of a 64-bit element, exactly."""
+    """Returns (k + 1/2) 2^-53 - 1/2 for the top 53 bits k of a 64-bit element, exactly."""
     return (T(int64(joined(low_word, high_word) >> uint64(11)) - 4503599627370496) + T(0.5)) * T(2.0**-53)
 
 
@@ -204,7 +205,7 @@ def _truncated64(zero, words):
     return truncated_quantile(centred64(w0, w1)), truncated_quantile(centred64(w2, w3)), zero, zero
 
 
-# ---- the one walk over a draw's blocks ----------------------------------------------------------------------
+# ---- the loop over a draw's blocks --------------------------------------------------------------------------
 
 
 def _four(zero):
@@ -217,7 +218,7 @@ def _two(zero):
 
 elements_per_block = by_dtype(float32=_four, float64=_two, uint32=_four, uint64=_two)
 elements = by_dtype(uint32=_bits32, uint64=_bits64)
-"""The elements of a block from its words; each kernel is made with its own."""
+"""The elements of a block from its words; each kernel is compiled with its own function."""
 
 
 def _fill(out, size, words, first, last):
@@ -233,7 +234,7 @@ def _fill(out, size, words, first, last):
 
 
 def filling(name: str, summary: str, of_block: Any, dtypes: tuple[str, ...]) -> Kernel:
-    """A kernel that fills an array with a draw, whose blocks have the elements that `of_block` makes of their words."""
+    """Returns a kernel that fills an array with a draw; `of_block` computes a block's elements from its words."""
     function = types.FunctionType(_fill.__code__, {**globals(), "elements": of_block}, name)
     function.__doc__ = summary
     return kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=dtypes)(function)
@@ -254,7 +255,7 @@ truncated_normal = filling(
 
 @kernel("x: in[T], out: out[T], size: int, rate: float, words: in[int64], first: int, last: int", T=FLOATS)
 def dropout(x, out, size, rate, words, first, last):
-    """x / (1 - rate) where an element is kept, else 0. The gradient is the same draw applied to the cotangent."""
+    """x / (1 - rate) for kept elements, else 0. The gradient is the same draw applied to the cotangent."""
     low, high, key = words[0], words[1], words[2]
     scale = T(1.0 / (1.0 - rate))
     least_kept = uint64(math.ceil(rate * 4294967296.0))

@@ -1,7 +1,7 @@
-"""A GRU over time, both ways; gates are z, r, and the candidate.
+"""A GRU over time, forward and backward; gates are z, r, and the candidate.
 
-Cho et al. 2014, with the reset gate after the matrix product: h' = z h + (1 - z) tanh(x_h + r h_h), with z, r = sigmoid of the
-thirds of x + bias[0] + (h U + bias[1]), where x is the projection of the inputs.
+Cho et al. 2014, with the reset gate after the matrix product: h' = z h + (1 - z) tanh(x_h + r h_h), with z, r = sigmoid
+of the thirds of x + bias[0] + (h U + bias[1]), where x is the projection of the inputs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fastgrad.kernels.runtime.launch import Launches, Spec
 
 @scalar_function
 def gru_step(x, work, bias, hs, inner, gates, at, own, now, after, units, stays):
-    """See `walk.step`; kept is the product's third for the candidate."""
+    """Computes the next state of a row; see `walk.step`. `inner` keeps the product's third for the candidate."""
     for j in range(units):
         inner[now + j] = work[own + 2 * units + j] + bias[5 * units + j]
     for j in range(2 * units):
@@ -34,7 +34,7 @@ def gru_step(x, work, bias, hs, inner, gates, at, own, now, after, units, stays)
 
 @scalar_function
 def gru_step_back(gates, inner, hs, dx, dp, dh, dc, row, at, line, now, after, units):
-    """See `walk.step_back`."""
+    """Computes the cotangents of a row; see `walk.step_back`."""
     for left in range(0, units, BLOCK):
         n = least(BLOCK, units - left)
         for j in range(n):
@@ -55,10 +55,10 @@ gru, gru_gradient = over_time("gru", gru_step, gru_step_back, 3)
 
 
 def gru_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """Of x, the recurrent kernel, the biases, h and maybe a mask: hs, the product's third, gates, the last h; see `walk`."""
+    """Maps x, recurrent kernel, biases, h and an optional mask to hs, `inner`, gates, the last h; see `walk`."""
     return forward_launches(gru, inputs, (0, 1, 2, 3, 3))
 
 
 def gru_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], has: tuple[bool, bool, bool]) -> Launches:
-    """Of gates, the product's third, hs, the recurrent kernel and what `has` says: the cotangents of x, the product and h."""
+    """Maps gates, `inner`, hs, the recurrent kernel and inputs of `has` to cotangents of x, the product and h."""
     return gradient_launches(gru_gradient, inputs, has, (0, 1, 2), (0, 1, 2, 2))

@@ -1,4 +1,4 @@
-"""An LSTM over time, both ways; gates are i, f, g, o.
+"""An LSTM over time, forward and backward; gates are i, f, g, o.
 
 Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000: c' = f c + i g, h' = o tanh(c'), with
 i, f, o = sigmoid and g = tanh of the quarters of x + h U + bias, where x is the projection of the inputs.
@@ -16,7 +16,7 @@ from fastgrad.kernels.runtime.launch import Launches, Spec
 
 @scalar_function
 def lstm_step(x, work, bias, hs, cs, gates, at, own, now, after, units, stays):
-    """See `walk.step`."""
+    """Computes the next state of a row; see `walk.step`."""
     for j in range(2 * units):
         gates[at + j] = sigmoid((x[at + j] + work[own + j]) + bias[j])
     for j in range(2 * units, 3 * units):
@@ -35,7 +35,7 @@ def lstm_step(x, work, bias, hs, cs, gates, at, own, now, after, units, stays):
 
 @scalar_function
 def lstm_step_back(gates, cs, hs, dx, dp, dh, dc, row, at, line, now, after, units):
-    """See `walk.step_back`; the hyperbolic tangent of c is computed again."""
+    """Computes the cotangents of a row; see `walk.step_back`. tanh(c) is recomputed."""
     for left in range(0, units, BLOCK):
         n = least(BLOCK, units - left)
         for j in range(n):
@@ -59,12 +59,12 @@ lstm, lstm_gradient = over_time("lstm", lstm_step, lstm_step_back, 4, carries=Tr
 
 
 def lstm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """Of x, the recurrent kernel, the bias, h, c and maybe a mask: hs, cs, gates, the last h and c; see `walk`."""
+    """Maps x, recurrent kernel, bias, h, c and an optional mask to hs, cs, gates, the last h and c; see `walk`."""
     return forward_launches(lstm, inputs, range(5), carries=True)
 
 
 def lstm_gradient_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], has: tuple[bool, bool, bool, bool]
 ) -> Launches:
-    """Of gates, cs, the recurrent kernel and what `has` says: the cotangents of x, h and c; see `walk`."""
+    """Maps gates, cs, the recurrent kernel and the inputs of `has` to the cotangents of x, h and c; see `walk`."""
     return gradient_launches(lstm_gradient, inputs, has, (0, 1, 1), (0, 0, 1, 2))

@@ -1,7 +1,7 @@
-"""Products with a recurrent kernel that stays the same at all time steps: packed once, then rows by it at each step.
+"""Products with a recurrent kernel that is the same at all time steps: it is packed once and used at each step.
 
-Each element is a sum of chains of fused multiply-adds in the order of the terms, as in `products.gemm`; so its bits depend
-on its row and its column alone, not on which rows are done together.
+Each element is a sum of chains of fused multiply-adds in the order of the terms, as in `gemm`. So its bits depend only
+on its row and its column, not on the rows that are computed together.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def pack_matrix(matrix, packed, k, n, row, column, first, last):
 
 @scalar_function
 def pack_panel_at(matrix, at, row, column, packed, target, stride, depth, columns):
-    """`pack_panel` to a place in `packed`."""
+    """`pack_panel` to an offset in `packed`."""
     lanes = vector_lanes(T)
     for i in range(depth):
         for j in range(columns):
@@ -45,7 +45,7 @@ def pack_panel_at(matrix, at, row, column, packed, target, stride, depth, column
 
 @scalar_function
 def multiply_packed(a, a_at, a_row, packed, c, c_at, accumulate, rows, k, n):
-    """C = A B, or C += A B: A has `rows` rows of k elements that lie together, B is packed, C has rows of n."""
+    """C = A B, or C += A B: A has `rows` contiguous rows of k elements, B is packed, C has rows of n."""
     width = panel_columns(T)
     lanes = vector_lanes(T)
     for column in range(0, n, width):
@@ -73,13 +73,13 @@ def multiply_packed(a, a_at, a_row, packed, c, c_at, accumulate, rows, k, n):
 
 
 def packed_size(dtype: np.dtype, k: int, n: int) -> int:
-    """How many elements the packed form of a matrix of shape (k, n) has."""
+    """Returns the number of elements of a packed matrix of shape (k, n)."""
     width = host_isa().panel_bytes // dtype.itemsize
     return k * -(-n // width) * width
 
 
 def pack_launch(dtype: np.dtype, number: int, k: int, n: int, transposed: bool, scratch: int = 0) -> Launch:
-    """Packs an input, of shape (k, n), or (n, k) if `transposed`, into a scratch."""
+    """Returns the launch that packs an input, of shape (k, n), or (n, k) if `transposed`, into scratch memory."""
     strides = (1, k) if transposed else (n, 1)
     panels = -(-n * dtype.itemsize // host_isa().panel_bytes)
     return Launch(pack_matrix[dtype], (Input(number), Scratch(scratch), k, n, *strides), panels, 0.3 * k * n / panels)

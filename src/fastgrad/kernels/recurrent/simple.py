@@ -1,4 +1,4 @@
-"""A simple recurrent layer over time, both ways (Elman 1990): h' = tanh(x + h U + bias), where x is the projection of the inputs."""
+"""A simple recurrent layer (Elman 1990), forward and backward: h' = tanh(x + h U + bias), x the projected inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastgrad.kernels.runtime.launch import Launches, Spec
 
 @scalar_function
 def simple_step(x, work, bias, hs, kept, gates, at, own, now, after, units, stays):
-    """See `walk.step`."""
+    """Computes the next state of a row; see `walk.step`."""
     if stays:
         copy(hs, now, hs, after, units)
     else:
@@ -22,7 +22,7 @@ def simple_step(x, work, bias, hs, kept, gates, at, own, now, after, units, stay
 
 @scalar_function
 def simple_step_back(gates, kept, hs, dx, dp, dh, dc, row, at, line, now, after, units):
-    """See `walk.step_back`."""
+    """Computes the cotangents of a row; see `walk.step_back`."""
     for j in range(units):
         dp[at + j] = dh[line + j] * (T(1) - hs[after + j] * hs[after + j])
         dh[line + j] = T(0)
@@ -32,12 +32,12 @@ simple_rnn, simple_rnn_gradient = over_time("simple_rnn", simple_step, simple_st
 
 
 def simple_rnn_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:
-    """Of x, the recurrent kernel, the bias, h and maybe a mask: hs and the last h; see `walk`."""
+    """Maps x, the recurrent kernel, the bias, h and an optional mask to hs and the last h; see `walk`."""
     return forward_launches(simple_rnn, inputs, (0, 0, 0, 1, 1))
 
 
 def simple_rnn_gradient_launches(
     inputs: Sequence[Spec], outputs: Sequence[Spec], has: tuple[bool, bool, bool]
 ) -> Launches:
-    """Of hs, the recurrent kernel and what `has` says: the cotangents of x and h; see `walk`."""
+    """Maps hs, the recurrent kernel and the inputs of `has` to the cotangents of x and h; see `walk`."""
     return gradient_launches(simple_rnn_gradient, inputs, has, (0, 0, 0), (0, 0, 1, 1))

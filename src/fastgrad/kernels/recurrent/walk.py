@@ -1,8 +1,9 @@
-"""Recurrent cells over time: the one walk over time steps each way, around what each cell does with a row.
+"""Recurrent cells over time: one loop over the time steps in each direction, around the cell's function of a row.
 
-Sequences are (time, batch, ...), so that what a time step reads and writes lies together; gates lie side by side. A unit of
-work is all time steps of `UNIT` sequences; up to `TOGETHER` of them go through a time step together, their states times the
-recurrent kernel first, then the gates, row by row. Loops of rows are short and each has one function of numbers.
+Sequences are (time, batch, ...), so the data of a time step is contiguous; the gates of a row are adjacent. A unit of
+work is all time steps of `UNIT` sequences. Up to `TOGETHER` sequences go through a time step together: first the
+product of their states with the recurrent kernel, then the gates, row by row. Loops over a row are short and call one
+function of numbers each.
 """
 
 from __future__ import annotations
@@ -17,28 +18,30 @@ from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.recurrent.products import FLOATS, multiply_packed, pack_launch, packed_size
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
-UNIT = 8  # rows of a unit of work: all time steps of so many sequences
+UNIT = 8  # the sequences of a unit of work
 TOGETHER = 32  # rows that go through a time step together: their state stays in the cache
-BLOCK = 128  # units at a time, where a row's results wait on the stack
+BLOCK = 128  # units of the state at a time, whose results wait on the stack
 
-# What the walks know of a cell; each kernel is made with its own.
-GATES = 1  # products with the recurrent kernel that a unit of the state needs
+# What the loops need to know of a cell; each kernel is compiled with its own values and functions.
+GATES = 1  # the number of products with the recurrent kernel for a unit of the state
 CARRIES = 0  # whether there is a second state
 
 
 @scalar_function
 def step(x, work, bias, hs, kept, gates, at, own, now, after, units, stays):
-    """A row of a time step: from its projected inputs and its product with the recurrent kernel to the next state.
+    """Computes a row's next state, from its projected inputs and its product with the recurrent kernel.
 
-    `at` is where the row begins in `x` and `gates`, `own` in `work`; `now` where its state is in `hs`, `after` the next one.
+    `at` is the start of the row in `x` and `gates`, `own` in `work`. `now` is the start of its state in `hs`, `after`
+    of the next state.
     """
 
 
 @scalar_function
 def step_back(gates, kept, hs, dx, dp, dh, dc, row, at, line, now, after, units):
-    """The cotangents of a row's product and inputs; `dh` and `dc` become those of the state before as far as it is read directly.
+    """Computes a row's cotangents of product and inputs, and updates `dh` and `dc` to those of the previous state.
 
-    `line` is where the row begins in `dh` and `dc`; `row` has 6 `BLOCK` elements of the cell's own.
+    The cotangent through the recurrent kernel is added to `dh` later. `line` is the start of the row in `dh` and `dc`.
+    `row` has 6 `BLOCK` elements of scratch memory.
     """
 
 
@@ -59,10 +62,11 @@ def fill(target, at, count):
 def _forwards(
     x, packed, bias, h0, c0, mask, hs, kept, gates, h, c, work, batch, steps, units, masked, first, last
 ):  # fmt: skip
-    """The states before and after all time steps, what the gradient reads beside, and the last states.
+    """Computes the states before and after all time steps, the residuals of the gradient, and the last states.
 
-    `packed` is the recurrent kernel, `work` has the size of the gates of one time step. Where `masked` and the mask is 0 the
-    states stay. Each thing is read before it is written, so `gates` may be `x`, `h` and `c` `h0` and `c0`.
+    `packed` is the recurrent kernel; `work` has the size of the gates of one time step. If `masked`, states do not
+    change where the mask is 0. Each element is read before it is written, so `gates` may be `x`, and `h` and `c` may be
+    `h0` and `c0`.
     """
     size, width = batch * units, GATES * units
     end = least(batch, last * UNIT)
@@ -88,10 +92,10 @@ def _backwards(
     gates, kept, hs, packed, mask, ghs, gh, gc, dx, dp, dh, dc, batch, steps, units, masked, with_hs, with_h, with_c,
     first, last,
 ):  # fmt: skip
-    """The cotangents of the inputs, of the product, and of the first states.
+    """Computes the cotangents of the inputs, of the product, and of the first states.
 
-    They come from those of all states and of the last ones, as far as there are any. `packed` is the transpose of the
-    recurrent kernel. `dp` may be `gates`.
+    They come from the cotangents of all states and of the last states, where those exist. `packed` is the transpose of
+    the recurrent kernel. `dp` may be `gates`.
     """
     own = local_array(T, 768)
     size, width = batch * units, GATES * units
@@ -138,13 +142,13 @@ _BACKWARDS = (
 
 
 def over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool = False) -> tuple[Kernel, Kernel]:
-    """The kernels of a cell, forwards and backwards.
+    """Returns the forward and the backward kernel of a cell.
 
     Args:
-        name: of the cell.
-        step, step_back: what it does with a row.
-        gates: how many times as wide as the state its product with the recurrent kernel is.
-        carries: whether it has a second state, which it keeps before and after all time steps.
+        name: the cell's name.
+        step, step_back: the cell's functions of a row, forward and backward.
+        gates: the width of its product with the recurrent kernel, in widths of the state.
+        carries: whether the cell has a second state, which it keeps before and after all time steps.
     """
     own = {"GATES": gates, "CARRIES": int(carries), "step": step, "step_back": step_back}
     made: list[Kernel] = []
@@ -160,12 +164,13 @@ def over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool = 
 
 
 def forward_launches(kernel: Kernel, inputs: Sequence[Spec], places: Sequence[int], carries: bool = False) -> Launches:
-    """Of x, the recurrent kernel, the bias, the first states and maybe a mask.
+    """Returns the launches of x, the recurrent kernel, the bias, the first states and optionally a mask.
 
     Args:
-        kernel: of the cell.
+        kernel: the cell's forward kernel.
         inputs: see above.
-        places: which outputs hs, kept, gates, h and c are; one that the cell has not is another one's.
+        places: the output numbers of hs, kept, gates, h and c; an output that the cell lacks repeats the number of
+            another.
         carries: whether there is a second state.
     """
     x, h0 = inputs[0], inputs[3]
@@ -190,14 +195,14 @@ def forward_launches(kernel: Kernel, inputs: Sequence[Spec], places: Sequence[in
 def gradient_launches(
     kernel: Kernel, inputs: Sequence[Spec], has: Sequence[bool], kept: Sequence[int], places: Sequence[int]
 ) -> Launches:
-    """Of what was kept, the recurrent kernel, and as far as `has` says so a mask and cotangents of hs and the last states.
+    """Returns the launches of the residuals, the recurrent kernel, and optional mask, cotangents of hs and last states.
 
     Args:
-        kernel: of the cell.
+        kernel: the cell's backward kernel.
         inputs: see above.
-        has: see above.
-        kept: which inputs gates, kept and hs are; the last one has states before and after all time steps.
-        places: which outputs dx, dp, dh and dc are.
+        has: which of the optional inputs exist.
+        kept: the input numbers of gates, kept and hs; hs has the states before and after all time steps.
+        places: the output numbers of dx, dp, dh and dc.
     """
     number = max(kept) + 1
     width, units = inputs[number].shape[1], inputs[number].shape[0]
@@ -217,5 +222,5 @@ def gradient_launches(
 
 
 def _cost(steps: int, units: int, width: int) -> float:
-    """About how many nanoseconds a unit of work takes."""
+    """Returns about how many nanoseconds a unit of work takes."""
     return UNIT * steps * width * (0.02 * units + 0.4)

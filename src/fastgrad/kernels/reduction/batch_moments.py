@@ -1,8 +1,8 @@
 """Mean and variance of the columns of a matrix, read once.
 
-Blocks of rows are small enough to be read twice from the first cache: for their mean, and for the squares around it. Blocks of
-a part, and then parts, are put together by the formula for the moments of a union (Chan, Golub and LeVeque, 1979). Parts
-follow from the shape alone, so that bits do not depend on who does which.
+A block of rows is small enough to be read twice from the first cache: for its mean, and for the squares around it.
+Blocks of a part, and then parts, are combined by the formula for the moments of a union (Chan, Golub and LeVeque,
+1979). Parts follow from the shape alone, so bits do not depend on the threads.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scr
 
 FLOATS = ("float32", "float64")
 MOST_PARTS = 16
-PART_ROWS = 512  # rows of a part, at least
+PART_ROWS = 512  # least rows of a part
 ROWS = 64  # of a block: the bodies' literal
-NANOSECONDS = 0.1  # of an element, about
+NANOSECONDS = 0.1  # about, for an element
 
 
 @scalar_function
 def add_block(x, at, columns, rows, before, moments, mean_at, square_at, total, square, rest, lanes):
     """Adds a block of rows to the moments of the `before` rows before it, for some columns.
 
-    What `total`, the mean in T, lacks is the mean of the distances from it, whose sum is `rest`.
+    `total` is the mean rounded to T; `rest` is the sum of the distances from it, whose mean corrects the rounding.
     """
     for o in range(lanes):
         total[o] = T(0)
@@ -55,7 +55,7 @@ def add_block(x, at, columns, rows, before, moments, mean_at, square_at, total, 
 
 @kernel("x: in[T], moments: out[float64], rows: int, columns: int, parts: int, first: int, last: int", T=FLOATS)
 def part_moments(x, moments, rows, columns, parts, first, last):
-    """Of each part of x's rows the mean and the sum of squares around it, for each column. A unit is a part."""
+    """Writes the mean and the sum of squares around it of each column, for each part of x's rows. A unit is a part."""
     total = local_array(T, 16)
     square = local_array(T, 16)
     rest = local_array(T, 16)
@@ -87,7 +87,7 @@ def part_moments(x, moments, rows, columns, parts, first, last):
     T=FLOATS,
 )
 def whole_moments(moments, mean, variance, rows, columns, parts, first, last):
-    """Mean and population variance, from those of the parts. A unit is a column; of no rows both are NaN."""
+    """Writes mean and population variance, from the moments of parts. A unit is a column; without rows both are NaN."""
     for c in range(first, last):
         so_far, squares = 0.0, 0.0
         for part in range(parts):
@@ -102,7 +102,7 @@ def whole_moments(moments, mean, variance, rows, columns, parts, first, last):
 
 @through_float32
 def batch_moments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """The kernels of the row ``batch_moments``."""
+    """Returns the launches of the operation ``batch_moments``."""
     (x,) = inputs
     rows, columns = x.shape
     if x.dtype.name not in FLOATS:

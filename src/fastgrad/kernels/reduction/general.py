@@ -1,7 +1,7 @@
-"""Reductions of dtypes that fused loops do not take, and those that are more than one combination of elements.
+"""Reductions of dtypes that fused loops do not support, and reductions that are more than one combination of elements.
 
-The axes that are reduced are brought to the end first, so that kernels work on (rows, columns); a unit is a row. Complex
-numbers are pairs of floats.
+The reduced axes are moved to the end first, so kernels work on (rows, columns); a unit is a row. Complex numbers are
+pairs of floats.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ RUN = 64
 
 @scalar_function
 def nan_smallest(a, b):
-    """The smaller of two numbers, NaN if one is NaN."""
+    """Returns the smaller of two numbers, NaN if one is NaN."""
     return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @kernel("x: in[T], out: out[T], columns: int, parts: int, divisor: int, first: int, last: int", T=NUMBERS)
 def sum_rows(x, out, columns, parts, divisor, first, last):
-    """Sums, of runs of elements and then of those; divided by `divisor`, unless that is 0."""
+    """Sums rows, first runs of elements and then the runs; divides by `divisor`, unless that is 0."""
     for r in range(first, last):
         for part in range(parts):
             total = T(0)
@@ -55,7 +55,7 @@ def sum_rows(x, out, columns, parts, divisor, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=(*SIGNED, "uint8", "uint16", "uint32"))
 def whole_means(x, out, columns, first, last):
-    """Means of integers, rounded towards zero."""
+    """Computes means of integers, rounded towards zero."""
     for r in range(first, last):
         total = int64(0)
         for c in range(r * columns, (r + 1) * columns):
@@ -66,7 +66,7 @@ def whole_means(x, out, columns, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=NUMBERS)
 def multiply_rows(x, out, columns, first, last):
-    """Products."""
+    """Multiplies the elements of rows."""
     for r in range(first, last):
         total = T(1)
         for c in range(r * columns, (r + 1) * columns):
@@ -76,7 +76,7 @@ def multiply_rows(x, out, columns, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
 def multiply_complex_rows(x, out, columns, first, last):
-    """Products of complex numbers."""
+    """Multiplies the complex elements of rows."""
     for r in range(first, last):
         a, b = T(1), T(0)
         for c in range(r * columns, (r + 1) * columns):
@@ -88,7 +88,7 @@ def multiply_complex_rows(x, out, columns, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, sign: int, finite: int, first: int, last: int", T=NUMBERS)
 def extremes_of_rows(x, out, columns, sign, finite, first, last):
-    """The largest elements, or for a sign of -1 the smallest, NaN if one is; if `finite`, 0 for those that are not."""
+    """Writes the largest elements of rows (sign -1: smallest), NaN if any is NaN; if `finite`, 0 for non-finite."""
     for r in range(first, last):
         best = x[r * columns]
         for c in range(r * columns + 1, (r + 1) * columns):
@@ -98,7 +98,7 @@ def extremes_of_rows(x, out, columns, sign, finite, first, last):
 
 @kernel("x: in[T], out: out[int64], columns: int, parts: int, first: int, last: int", T=(*NUMBERS, "bool"))
 def count_rows(x, out, columns, parts, first, last):
-    """How many elements are not zero."""
+    """Counts the non-zero elements of rows."""
     for r in range(first, last):
         count = 0
         for c in range(r * columns, (r + 1) * columns):
@@ -109,7 +109,7 @@ def count_rows(x, out, columns, parts, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
 def logsumexp_rows(x, out, columns, first, last):
-    """The logarithms of the sums of the exponentials, counted from the largest element."""
+    """Computes log(sum(exp(x))) of rows, relative to the largest element."""
     parts, across, tails = local_array(T, 256), local_array(T, 256), local_array(T, 256)
     peaks, totals = local_array(T, 16), local_array(float64, 16)
     together = rows_together(columns)
@@ -126,7 +126,7 @@ def logsumexp_rows(x, out, columns, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, parts: int, first: int, last: int", T=FLOATS)
 def norms_of_rows(x, out, columns, parts, first, last):
-    """The roots of the sums of the squares."""
+    """Computes the Euclidean norms of rows."""
     lanes = local_array(T, 256)
     for r in range(first, last):
         at, count = r * columns * parts, columns * parts
@@ -143,7 +143,7 @@ def norms_of_rows(x, out, columns, parts, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, first: int, last: int", T=INTEGERS)
 def whole_norms_of_rows(x, out, columns, first, last):
-    """The same of integers, rounded down."""
+    """Computes the Euclidean norms of rows of integers, rounded down."""
     for r in range(first, last):
         total = T(0)
         for c in range(r * columns, (r + 1) * columns):
@@ -153,14 +153,14 @@ def whole_norms_of_rows(x, out, columns, first, last):
 
 @kernel("x: in[T], norm: in[T], limit: in[T], out: out[T], first: int, last: int", T=FLOATS)
 def clip_to_norm(x, norm, limit, out, first, last):
-    """x limit / max(norm, limit), an element of each."""
+    """Computes x limit / max(norm, limit), with a norm and a limit for each element."""
     for i in range(first, last):
         out[i] = x[i] * (limit[i] / nan_greatest(norm[i], limit[i]))
 
 
 @kernel("x: in[T], norms: in[T], limit: in[T], out: out[T], columns: int, first: int, last: int", T=FLOATS)
 def clip_rows(x, norms, limit, out, columns, first, last):
-    """x limit / max(norm, limit) for rows of one norm and one limit for all; units are elements."""
+    """Computes x limit / max(norm, limit), with a norm for each row and one limit; units are elements."""
     for r in range(first // columns, (last + columns - 1) // columns):
         start, stop = greatest(first, r * columns), least(last, (r + 1) * columns)
         scale = limit[0] / nan_greatest(norms[r], limit[0])
@@ -168,11 +168,11 @@ def clip_rows(x, norms, limit, out, columns, first, last):
             out[i] = x[i] * scale
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 class _Rows:
-    """An input as (rows, columns), with the axes to reduce as columns, and what brings it there."""
+    """An input as (rows, columns), with the reduced axes as columns, and the launches that move it there."""
 
     def __init__(self, x: Spec, axes: tuple[int, ...]) -> None:
         self.dtype = x.dtype
@@ -193,13 +193,13 @@ class _Rows:
             self.before, self.place, self.scratch = [first], Scratch(0), [(x.dtype, size)]
 
     def parts(self) -> tuple[np.dtype, int]:
-        """The dtype of real numbers, and how many of them an element is."""
+        """Returns the dtype of real numbers, and how many of them make an element."""
         if self.dtype.kind == "c":
             return np.dtype(f"float{self.dtype.itemsize * 4}"), 2
         return self.dtype, 1
 
     def then(self, kernel: Any, *numbers: Any) -> Launches:
-        """The launches with that of a kernel over the rows, of which there are others."""
+        """Returns the launches followed by that of a kernel over the rows."""
         last = Launch(kernel, (self.place, Output(0), self.columns, *numbers), self.rows, self.columns)
         return Launches((*self.before, last), tuple(self.scratch))
 
@@ -279,7 +279,7 @@ norm_launches = _reduction(_norm, (*NUMBERS, *COMPLEX))
 
 @through_float32
 def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes: tuple[int, ...]) -> Launches | None:
-    """``tf.clip_by_norm`` of a tensor and limits that broadcast with it: norms, and all of one shape."""
+    """``tf.clip_by_norm`` of a tensor and limits that broadcast with it: norms, then x limit / max(norm, limit)."""
     t, limit = inputs
     rows = _Rows(t, axes)
     if not rows.known:

@@ -1,38 +1,39 @@
 """Combining lanes: partial results, element i of which has gone to lane i % 256.
 
-Every 16th lane is combined one after the other, and then these 16 results: the order depends on the number of lanes
-alone, which is rounded up to a multiple of 16 by lanes that change nothing. The first 16 lanes hold the chains, which go on
-side by side: one chain after another would read every 16th lane, which LLVM makes thousands of shuffles of where lanes are
-bytes. (That the number of results looks like one that is not known keeps LLVM from unrolling their loop.)
+Lanes 16 apart are combined in order, which gives 16 chains, and then the 16 results are combined. The order depends
+only on the number of lanes, which is rounded up to a multiple of 16 with neutral lanes. The chains advance side by side
+in the first 16 lanes. If one chain ran after another, each would read every 16th lane, and LLVM would make thousands of
+shuffles of that for lanes of bytes. (The number of results is written so that LLVM does not know it, and does not
+unroll their loop.)
 """
 
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import least, nan_greatest, nan_least
 
 LANES = 256
-DEPTH = 64  # so many elements are added in a lane, one after the other
-FEW = 32  # rows of so few elements need no lanes
+DEPTH = 64  # elements that are added in a lane, one after the other
+FEW = 32  # most elements of rows that need no lanes
 PART = 65536  # elements of a part of a long reduction
-ENOUGH = 64  # so many pieces of work need not be cut into parts
-MANY = 1 << 19  # nor need fewer elements than these
+ENOUGH = 64  # least pieces of work that need no cut into parts
+MANY = 1 << 19  # least elements of a reduction that is cut into parts
 
 
 @scalar_function
 def padded(used):
-    """The number of lanes that combining looks at, for `used` lanes."""
+    """Returns the number of lanes that combining reads, for `used` lanes."""
     return (used + 15) // 16 * 16
 
 
 @scalar_function
 def fill(lanes, count, neutral):
-    """Sets the first `count` lanes to what changes nothing that it is combined with."""
+    """Sets the first `count` lanes to the neutral element."""
     for i in range(count):
         lanes[i] = neutral
 
 
 @scalar_function
 def lanes_sum(lanes, count):
-    """The sum of the first `count` lanes, a multiple of 16; overwrites lanes."""
+    """Returns the sum of the first `count` lanes, a multiple of 16; overwrites lanes."""
     for k in range(16, count, 16):
         for i in range(16):
             lanes[i] += lanes[k + i]
@@ -44,7 +45,7 @@ def lanes_sum(lanes, count):
 
 @scalar_function
 def lanes_product(lanes, count):
-    """The product likewise."""
+    """Returns the product of the first `count` lanes, a multiple of 16; overwrites lanes."""
     for k in range(16, count, 16):
         for i in range(16):
             lanes[i] *= lanes[k + i]
@@ -56,7 +57,7 @@ def lanes_product(lanes, count):
 
 @scalar_function
 def lanes_greatest(lanes, count):
-    """The greatest likewise; NaN if there is one."""
+    """Returns the greatest of the first `count` lanes, a multiple of 16, NaN if any is NaN; overwrites lanes."""
     for k in range(16, count, 16):
         for i in range(16):
             lanes[i] = nan_greatest(lanes[i], lanes[k + i])
@@ -68,7 +69,7 @@ def lanes_greatest(lanes, count):
 
 @scalar_function
 def lanes_least(lanes, count):
-    """The least likewise."""
+    """Returns the least of the first `count` lanes, a multiple of 16, NaN if any is NaN; overwrites lanes."""
     for k in range(16, count, 16):
         for i in range(16):
             lanes[i] = nan_least(lanes[i], lanes[k + i])

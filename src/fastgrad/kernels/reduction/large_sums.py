@@ -1,9 +1,9 @@
-"""Sums and means of large arrays in eager mode, to the bits that a compiled step has (compiler/fusion/emit_reduction.py).
+"""Sums and means of large arrays in eager mode, with the bits of a compiled step (compiler/fusion/emit_reduction.py).
 
-An array is (outer, terms, inner), with the terms to add in the middle. Where inner is 1 a unit is a row, or a part of a long
-one: element i of each block of it goes to lane i % `LANES`, in float64 a block's total goes to that of the row. Where it is
-more, a unit is a tile of `LANES` columns, or a part of its terms. Few long sums are cut into parts of a size that the shape
-says, whose totals a second kernel adds. So bits depend on the shape alone.
+An array is (outer, terms, inner); the terms are added. If inner is 1, a unit is a row, or a part of a long row: element
+i of each block goes to lane i % `LANES`, and a block's total is added to the row's in float64. Otherwise a unit is a
+tile of `LANES` columns, or a part of its terms. If there are few long sums, each is cut into parts of a size that the
+shape gives, and a second kernel adds their totals. So bits depend on the shape alone.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scr
 
 FLOATS = ("float32", "float64")
 BLOCK = LANES * DEPTH
-NANOSECONDS = 0.2  # of an element of an array in a far cache, about
+NANOSECONDS = 0.2  # about, for an element of an array in a far cache
 
 
 @scalar_function
 def lanes_of(x, at, count, lanes, part):
-    """Sets `part`, 16 numbers, to the sums of every 16th of the `count` elements from `at` on; `lanes` is to work in."""
+    """Sets `part`, 16 numbers, to the sums of every 16th of `count` elements from `at` on; `lanes` is scratch."""
     for i in range(16):
         part[i] = T(0)
     if count <= LANES:
@@ -58,7 +58,7 @@ def lanes_of(x, at, count, lanes, part):
     V=FLOATS,
 )
 def sum_along(x, out, columns, size, parts, divisor, first, last):
-    """Sums of rows divided by a number; or, where there are several parts of `size` elements, of parts."""
+    """Sums rows, or parts of `size` elements if there are several parts, and divides by a number."""
     lanes, part = local_array(T, 256), local_array(T, 16)
     sums, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
     together = 16 if parts == 1 else 1
@@ -79,7 +79,7 @@ def sum_along(x, out, columns, size, parts, divisor, first, last):
 
 @kernel("x: in[T], out: out[T], columns: int, divisor: int, first: int, last: int", T=FLOATS)
 def sum_few(x, out, columns, divisor, first, last):
-    """The same of rows of few elements."""
+    """Sums rows of few elements and divides by a number."""
     for r in range(first, last):
         total = T(0)
         for c in range(r * columns, (r + 1) * columns):
@@ -94,7 +94,7 @@ def sum_few(x, out, columns, divisor, first, last):
     V=FLOATS,
 )
 def sum_across(x, out, terms, inner, size, parts, outer, divisor, first, last):
-    """Sums over the terms, likewise; all first parts come first."""
+    """Sums over the terms, or over parts of them, and divides by a number; all first parts come first."""
     lanes, totals = local_array(T, 256), local_array(float64, 256)
     tiles = (inner + LANES - 1) // LANES
     for u in range(first, last):
@@ -131,7 +131,7 @@ def sum_across(x, out, terms, inner, size, parts, outer, divisor, first, last):
     T=FLOATS,
 )
 def add_totals(totals, out, parts, beside, across, divisor, first, last):
-    """The sums of the totals of parts. Those of a result are `across` apart, those of its neighbour `beside`."""
+    """Adds the totals of parts. Totals of a result are `across` apart, those of its neighbour `beside`."""
     lanes = local_array(float64, 256)
     for r in range(first, last):
         used = padded(least(LANES, parts))
@@ -145,12 +145,12 @@ def add_totals(totals, out, parts, beside, across, divisor, first, last):
 
 @lru_cache(4096)
 def large_sum(dtype: np.dtype, outer: int, terms: int, inner: int, divisor: int) -> Launches:
-    """The kernels that sum the middle dimension of an array.
+    """Returns the launches that sum the middle dimension of an array.
 
     Args:
         dtype: float32 or float64.
         outer, terms, inner: its shape, without zeros; terms > 1.
-        divisor: what sums are divided by.
+        divisor: the divisor of the sums.
     """
     count, wide = outer * terms * inner, np.dtype(float64)
     if inner == 1:

@@ -1,6 +1,6 @@
-"""Largest and smallest elements where NumPy's loops would be short: of rows of few elements, and of columns that are few.
+"""Largest and smallest elements of short rows, and of few columns, for which NumPy's loops would be short.
 
-An array is (outer, terms, inner), reduced in the middle. NaN if there is one.
+An array is (outer, terms, inner); the terms are reduced. The result is NaN if any element is NaN.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ NANOSECONDS = 0.15  # of an element
 
 @scalar_function
 def extreme(a, b, largest):
-    """The larger or the smaller of two numbers, NaN if one is."""
+    """Returns the larger or the smaller of two numbers, NaN if one is NaN."""
     return nan_greatest(a, b) if largest else nan_least(a, b)
 
 
 @scalar_function
 def extremes_along(x, out, columns, first, last, largest):
-    """Of each row, `PARTS` rows at once."""
+    """Writes the extreme of each row, for `PARTS` rows at a time."""
     part, parts, across = local_array(T, 16), local_array(T, 256), local_array(T, 256)
     whole = columns // PARTS * PARTS
     for top in range(first, last, PARTS):
@@ -57,7 +57,7 @@ def extremes_along(x, out, columns, first, last, largest):
 
 @scalar_function
 def extremes_across(x, out, terms, inner, first, last, largest):
-    """Of each column, a tile of them at once."""
+    """Writes the extreme of each column, for a tile of columns at a time."""
     best = local_array(T, 256)
     tiles = (inner + TILE - 1) // TILE
     for unit in range(first, last):
@@ -76,7 +76,7 @@ def extremes_across(x, out, terms, inner, first, last, largest):
 
 @kernel("x: in[T], out: out[T], columns: int, sign: int, first: int, last: int", T=FLOATS)
 def row_extremes(x, out, columns, sign, first, last):
-    """The largest elements of rows, or for a sign of -1 the smallest."""
+    """Writes the largest elements of rows, or the smallest for a sign of -1."""
     if sign > 0:
         extremes_along(x, out, columns, first, last, True)
     else:
@@ -85,7 +85,7 @@ def row_extremes(x, out, columns, sign, first, last):
 
 @kernel("x: in[T], out: out[T], terms: int, inner: int, sign: int, first: int, last: int", T=FLOATS)
 def column_extremes(x, out, terms, inner, sign, first, last):
-    """The same of columns; a unit is a tile of them."""
+    """Writes the largest elements of columns, or the smallest for a sign of -1; a unit is a tile of columns."""
     if sign > 0:
         extremes_across(x, out, terms, inner, first, last, True)
     else:
@@ -93,7 +93,7 @@ def column_extremes(x, out, terms, inner, sign, first, last):
 
 
 def narrow_extremes(dtype: np.dtype, outer: int, terms: int, inner: int, sign: int) -> Launches | None:
-    """The kernel that reduces the middle dimension of an array, where it is quicker than NumPy.
+    """Returns the launch that reduces the middle dimension of an array, if it is faster than NumPy, else None.
 
     Args:
         dtype: float32 or float64.

@@ -1,7 +1,7 @@
-"""Layer normalisation over the last axis, both ways. Arrays are (rows, columns).
+"""Layer normalisation over the last axis, forward and backward. Arrays are (rows, columns).
 
-Ba, Kiros and Hinton 2016: y = gamma (x - mean) / sqrt(variance + epsilon) + beta. A result may be the memory of an argument
-(`in_place` below), all of it: an element is written after it is read for the last time.
+Ba, Kiros and Hinton 2016: y = gamma (x - mean) / sqrt(variance + epsilon) + beta. A result may use the whole memory of
+an argument (`in_place` below): an element is written after its last read.
 """
 
 import math
@@ -25,8 +25,8 @@ from fastgrad.kernels.reduction.row_blocks import (
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec, only, places_of
 
 FLOATS = ("float32", "float64")
-SUM_ROWS = 8  # of a block, whose sums for gamma and beta are then added up
-NEAR = 1 << 16  # elements up to which threads that have rows of their own sum those: what others wrote is far
+SUM_ROWS = 8  # of a block; the blocks' sums for gamma and beta are then added up
+NEAR = 1 << 16  # most elements for which threads sum their own rows: other threads' results are in other caches
 
 
 @kernel(
@@ -37,10 +37,10 @@ NEAR = 1 << 16  # elements up to which threads that have rows of their own sum t
     in_place={"y": ("x",)},
 )
 def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
-    """The result, and each row's mean and 1 / sqrt(variance + epsilon) for the gradient.
+    """Computes the result, and each row's mean and 1 / sqrt(variance + epsilon) as residuals.
 
-    The mean is that of distances from the first element, which lose no digits. The square of what the rounded mean lacks is taken from the
-    variance.
+    The mean is computed from distances to the first element, which lose no digits. The square of the mean's rounding
+    error is subtracted from the variance.
     """
     parts, across = local_array(T, 256), local_array(T, 256)
     centres, totals, lacks = local_array(T, 16), local_array(float64, 16), local_array(float64, 16)
@@ -74,7 +74,7 @@ def layer_norm(x, gamma, beta, y, mean, inverse, columns, epsilon, first, last):
     in_place={"dx": ("g", "x")},
 )
 def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
-    """The cotangent of x from the result's, g, for the rows [first, last).
+    """Computes the cotangent of x from the result's, g, for the rows [first, last).
 
     With h = (x - mean) inverse and u = g gamma: dx = inverse (u - mean(u) - h mean(u h)).
     """
@@ -126,7 +126,7 @@ def layer_norm_gradient(g, x, gamma, mean, inverse, dx, columns, first, last):
     T=FLOATS,
 )
 def layer_norm_parameters_gradient(g, x, mean, inverse, dgamma, dbeta, rows, columns, first, last):
-    """The cotangents of gamma and beta: sums over the rows, of blocks of rows. A unit of work is `LANES` columns."""
+    """Computes the cotangents of gamma and beta: sums over blocks of rows. A unit of work is `LANES` columns."""
     lanes, products = local_array(T, 256), local_array(T, 256)
     gamma_total, beta_total = local_array(T, 256), local_array(T, 256)
     for left in range(first * LANES, least(last * LANES, columns), LANES):
@@ -158,7 +158,7 @@ def layer_norm_parameters_gradient(g, x, mean, inverse, dgamma, dbeta, rows, col
     T=FLOATS,
 )
 def layer_norm_parameter_sums(g, x, mean, inverse, sums, rows, columns, first, last):
-    """What is summed for gamma and for beta, of each block of `SUM_ROWS` rows, the units: shape (blocks, 2, columns)."""
+    """Writes the sums for gamma and beta of each block of `SUM_ROWS` rows, the units: shape (blocks, 2, columns)."""
     for block in range(first, last):
         for_gamma = 2 * block * columns
         for_beta = for_gamma + columns
@@ -178,7 +178,7 @@ def layer_norm_parameter_sums(g, x, mean, inverse, sums, rows, columns, first, l
     T=FLOATS,
 )
 def add_parameter_sums(sums, dgamma, dbeta, blocks, columns, first, last):
-    """The cotangents of gamma and beta from what `layer_norm_parameter_sums` gives; units are columns."""
+    """Computes the cotangents of gamma and beta from `layer_norm_parameter_sums`; units are columns."""
     for c in range(first, last):
         dgamma[c] = T(0)
         dbeta[c] = T(0)
@@ -190,7 +190,7 @@ def add_parameter_sums(sums, dgamma, dbeta, blocks, columns, first, last):
 
 
 def layer_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], epsilon: float) -> Launches | None:
-    """Of x, gamma and beta: the result, and the means and inverse deviations."""
+    """Maps x, gamma and beta to the result, the means and the inverse deviations."""
     rows, columns = inputs[0].shape
     arrays = [*map(Input, range(3)), *map(Output, range(3))]
     size = rows * columns
@@ -200,7 +200,7 @@ def layer_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], epsilon
 
 
 def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Of the result's cotangent, x, gamma, means and inverse deviations: the cotangents of x, gamma and beta."""
+    """Maps the result's cotangent, x, gamma, means and inverse deviations to the cotangents of x, gamma and beta."""
     rows, columns = inputs[0].shape
     dtype = inputs[0].dtype
     g, x, gamma, mean, inverse = map(Input, range(5))
@@ -216,7 +216,7 @@ def layer_norm_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]
         tiles = -(-columns // LANES)
         for_parameters = Launch(layer_norm_parameters_gradient[dtype], operands, tiles, 0.1 * rows * LANES)
         return Launches((for_parameters, for_x), in_place=in_place)
-    # The same sums, but a share reads its own rows, as all around do.
+    # The same sums, but a share reads its own rows, as the steps before and after do.
     parts = {0: size, 1: size, 2: rows, 3: rows, 4: 2 * blocks * columns} if rows % SUM_ROWS == 0 else {}
     sums = Launch(
         layer_norm_parameter_sums[dtype],

@@ -1,8 +1,8 @@
-"""Sums in the bodies of kernels, which vectorise and are as accurate as NumPy's pairwise ones.
+"""Sums in the bodies of kernels, which vectorise and are as accurate as NumPy's pairwise sums.
 
-A sum has `LANES` partial sums, element i going to lane i % LANES, which are then added as a tree. The order of
-additions depends on the number of elements alone, so results are the same on every CPU. Long sums are made of blocks
-of `BLOCK` elements, whose totals are added in float64. Sums over rows are made of blocks of `ROW_BLOCK` rows.
+A sum has `LANES` partial sums; element i goes to lane i % LANES. The lanes are then added as a tree. The order of
+additions depends on the number of elements alone, so results are the same on every CPU. Long sums are made of blocks of
+`BLOCK` elements, whose totals are added in float64. Sums over rows are made of blocks of `ROW_BLOCK` rows.
 """
 
 from fastgrad.kernels.codegen.body import scalar_function
@@ -10,12 +10,12 @@ from fastgrad.kernels.codegen.body import scalar_function
 LANES = 256
 BLOCK = 16384
 ROW_BLOCK = 64
-FEW = 16  # so many numbers are added one after the other
+FEW = 16  # most numbers that are added one after the other
 
 
 @scalar_function
 def lane_total(lanes, used):
-    """The sum of the first `used` lanes, 0 <= used <= LANES; their memory is overwritten."""
+    """Returns the sum of the first `used` lanes, 0 <= used <= LANES; overwrites lanes."""
     if used <= FEW:
         total = T(0)
         for i in range(used):

@@ -1,8 +1,8 @@
-"""Totals of several rows at once.
+"""Totals of several rows at a time.
 
-Each row has `PARTS` partial results, element i going to part i % PARTS: a vector or two that stay in registers. Adding up the
-parts of one row is a chain of additions that nothing else hides, 20 ns; so the parts of `PARTS` rows are transposed and
-added up together, at 2 ns a row. Orders depend on the number of columns alone.
+Each row has `PARTS` partial results; element i goes to part i % PARTS. They are a vector or two, which stay in
+registers. Adding up the parts of one row is a chain of dependent additions, 20 ns. So the parts of `PARTS` rows are
+transposed and added up together, at 2 ns a row. The order of additions depends on the number of columns alone.
 """
 
 from numpy import float64
@@ -10,32 +10,32 @@ from numpy import float64
 from fastgrad.kernels.codegen.body import fused_multiply_add, local_array, pack_panel, scalar_function
 from fastgrad.kernels.math.vector_math import greatest, least
 
-PARTS = 16  # of a row, and rows whose parts are combined together
+PARTS = 16  # of a row; also the rows whose parts are combined together
 SEGMENT = 1024  # columns whose sums are added up before they go to a float64 total
 FIRST_CACHE = 4096  # elements of an array that stay in it
 
 
 @scalar_function
 def rows_together(columns):
-    """How many rows, which are read several times, are done at once."""
+    """Returns how many rows are computed at a time, so that they stay in the first cache for several reads."""
     return least(PARTS, greatest(FIRST_CACHE // greatest(columns, 1), 1))
 
 
 @scalar_function
 def clear(totals):
-    """Sets a total for each row to 0."""
+    """Sets the total of each row to 0."""
     for k in range(PARTS):
         totals[k] = float64(0)
 
 
 @scalar_function
 def add_parts(parts, rows, across, totals):
-    """Adds to the totals of rows the sums of their parts.
+    """Adds the parts of rows to the totals of rows.
 
     Args:
-        parts: those of row k from `PARTS` k on.
+        parts: the parts of row k begin at `PARTS` k.
         rows: at most `PARTS`.
-        across: memory for as many elements as parts has.
+        across: scratch memory of the size of parts.
         totals: float64.
     """
     pack_panel(parts, 0, 1, PARTS, across, PARTS, PARTS, rows)
@@ -48,8 +48,8 @@ def add_parts(parts, rows, across, totals):
 
 @scalar_function
 def greatest_parts(parts, rows, across, peaks):
-    """Sets the peaks of rows, an array of T, to the greatest of their parts; NaN may be passed over."""
-    if rows < PARTS:  # the others are compared, too, and their peaks not used
+    """Sets `peaks`, an array of T, to the greatest parts of rows; NaN may be ignored."""
+    if rows < PARTS:  # unused rows are compared, too; their peaks are ignored
         for i in range(PARTS * PARTS):
             across[i] = T(0)
     pack_panel(parts, 0, 1, PARTS, across, PARTS, PARTS, rows)
@@ -62,7 +62,7 @@ def greatest_parts(parts, rows, across, peaks):
 
 @scalar_function
 def sums_of(x, top, rows, columns, parts, across, totals):
-    """The sums of the rows from `top` on of a matrix, to totals."""
+    """Sets `totals` to the sums of the rows from `top` on of a matrix."""
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
     clear(totals)
@@ -85,7 +85,7 @@ def sums_of(x, top, rows, columns, parts, across, totals):
 
 @scalar_function
 def distance_sums_of(x, centres, top, rows, columns, parts, across, totals):
-    """The sums of what the elements of row k are above centres[k], likewise."""
+    """Sets `totals` to the sums of x - centres[k] over row k, for the rows from `top` on."""
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
     clear(totals)
@@ -109,7 +109,7 @@ def distance_sums_of(x, centres, top, rows, columns, parts, across, totals):
 
 @scalar_function
 def square_sums_of(x, centres, top, rows, columns, parts, across, totals):
-    """The sums of the squares of what the elements of row k are above centres[k], likewise."""
+    """Sets `totals` to the sums of (x - centres[k])^2 over row k, for the rows from `top` on."""
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
     clear(totals)
@@ -135,7 +135,7 @@ def square_sums_of(x, centres, top, rows, columns, parts, across, totals):
 
 @scalar_function
 def last_columns(x, top, rows, columns, tails):
-    """Copies the columns of some rows behind the last whole `PARTS`: those of row k to tails[PARTS k] and on."""
+    """Copies the columns after the last whole `PARTS` of some rows: those of row k begin at tails[PARTS k]."""
     whole = columns // PARTS * PARTS
     if whole < columns:
         pack_panel(x, top * columns + whole, columns, 1, tails, PARTS, rows, columns - whole)
@@ -143,7 +143,7 @@ def last_columns(x, top, rows, columns, tails):
 
 @scalar_function
 def product_sums_of(x, y, top, rows, columns, last_x, last_y, parts, across, totals):
-    """The sums of x * y in the rows from `top` on of two matrices, to totals; `last_x` and `last_y` are to work in."""
+    """Sets `totals` to the sums of x * y over the rows from `top` on; `last_x` and `last_y` are scratch memory."""
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
     last_columns(x, top, rows, columns, last_x)

@@ -1,4 +1,4 @@
-"""Running totals along an axis. Arrays are (outer, size, inner), the axis in the middle; a unit of work is one of outer."""
+"""Running totals along an axis. Arrays are (outer, size, inner), the axis in the middle; a unit is one outer index."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
-COLUMNS = 64  # that are summed side by side
+COLUMNS = 64  # columns that are summed side by side
 
 
 @scalar_function
 def lost(total, value, larger):
-    """What the rounding of `total + value` to `larger` took away (Knuth's TwoSum); 0 where the sum is not finite."""
+    """Returns the rounding error of `larger` = `total + value` (Knuth's TwoSum); 0 if the sum is not finite."""
     part = larger - total
     error = (total - (larger - part)) + (value - part)
     return error if math.fabs(larger) < math.inf else T(0)
@@ -34,7 +34,7 @@ def lost(total, value, larger):
     in_place={"y": ("x",)},
 )
 def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
-    """`running_sum` with what each addition loses, so that the error does not grow with the size (Ogita, Rump and Oishi 2005)."""
+    """`running_sum` with compensation, so that the error does not grow with the size (Ogita, Rump and Oishi 2005)."""
     totals = local_array(T, 64)
     rests = local_array(T, 64)
     step = -inner if reverse != 0 else inner
@@ -43,7 +43,7 @@ def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
         if inner == 1:
             total, rest, at = T(0), T(0), start
             for block in range(0, size, 8):
-                part = T(0)  # sums of blocks do not wait for each other
+                part = T(0)  # so that the sums of blocks are independent
                 for _ in range(8 if block + 8 <= size else size - block):
                     before = part
                     part += x[at]
@@ -75,7 +75,7 @@ def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
     in_place={"y": ("x",)},
 )
 def running_sum(x, y, size, inner, exclusive, reverse, first, last):
-    """The sums of the elements up to each, which are without it if `exclusive`, from the end if `reverse`."""
+    """Sums the elements up to each element, without it if `exclusive`, from the end if `reverse`."""
     step = -inner if reverse != 0 else inner
     for outer in range(first, last):
         start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
@@ -107,7 +107,7 @@ def running_sum(x, y, size, inner, exclusive, reverse, first, last):
     in_place={"y": ("x",)},
 )
 def running_product(x, y, size, inner, exclusive, reverse, first, last):
-    """The products of the elements up to each, likewise."""
+    """Multiplies the elements up to each element, without it if `exclusive`, from the end if `reverse`."""
     step = -inner if reverse != 0 else inner
     for outer in range(first, last):
         start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
@@ -127,7 +127,7 @@ def running_product(x, y, size, inner, exclusive, reverse, first, last):
 
 @scalar_function
 def log_add_exp(a, b):
-    """log(exp(a) + exp(b)) without overflow (NumPy: logaddexp)."""
+    """Returns log(exp(a) + exp(b)) without overflow (NumPy: logaddexp)."""
     if a == b:
         return a + T(0.6931471805599453)
     less = a - b
@@ -142,7 +142,7 @@ def log_add_exp(a, b):
     in_place={"y": ("x",)},
 )
 def running_logsumexp(x, y, size, inner, exclusive, reverse, first, last):
-    """The logarithms of the sums of the exponentials up to each, likewise."""
+    """Computes log(sum(exp(x))) up to each element, without it if `exclusive`, from the end if `reverse`."""
     step = -inner if reverse != 0 else inner
     for outer in range(first, last):
         start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
@@ -179,7 +179,7 @@ def recurrence(a, b, y, size, inner, reverse, first, last):
                     y[at + i] = b[at + i] + a[at + i] * y[at - step + i]
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 def _running(
@@ -191,7 +191,7 @@ def _running(
     ) -> Launches | None:
         (x,) = inputs
         dtype, inner = x.dtype, prod(x.shape[axis + 1 :])
-        if dtype.kind == "c" and complex_too:  # both parts on their own
+        if dtype.kind == "c" and complex_too:  # real and imaginary parts separately
             dtype, inner = np.dtype(f"float{dtype.itemsize * 4}"), inner * 2
         if dtype.name not in dtypes:
             return None

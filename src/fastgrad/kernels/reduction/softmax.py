@@ -1,8 +1,8 @@
-"""Softmax over the last axis and the cross-entropies on logits, both ways. Arrays are (rows, columns).
+"""Softmax over the last axis and the cross-entropies on logits, forward and backward. Arrays are (rows, columns).
 
-The maximum of a row is taken off first. A row with a NaN or an infinity becomes NaN, as in TensorFlow.
-A call does the rows [first, last). A result may be the memory of an argument (`in_place` below), all of it: an element is
-written after it is read for the last time.
+The maximum of a row is subtracted first. A row with a NaN or an infinity becomes NaN, as in TensorFlow. A call does the
+rows [first, last). A result may use the whole memory of an argument (`in_place` below): an element is written after its
+last read.
 """
 
 import math
@@ -36,7 +36,7 @@ EXPONENTIAL = 0.6  # nanoseconds an element
 
 @scalar_function
 def peaks_of(x, top, rows, columns, tails, parts, across, peaks):
-    """The greatest element of each row, of `tails` as `last_columns` gives them; NaN may be passed over."""
+    """Writes the greatest element of each row, with `tails` of `last_columns`; NaN may be ignored."""
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
     for k in range(rows):
@@ -56,7 +56,7 @@ def peaks_of(x, top, rows, columns, tails, parts, across, peaks):
 
 @scalar_function
 def exponentials(x, out, keep, top, rows, columns, tails, peaks, parts, across, totals):
-    """The sums of exp(x - peak) in each row, which also go to `out` if they are to be kept."""
+    """Sums exp(x - peak) over each row; writes the exponentials to `out` if `keep` is set."""
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
     clear(totals)
@@ -169,7 +169,7 @@ def log_softmax_gradient(g, y, out, columns, first, last):
 
 @scalar_function
 def softmax_rows(x, out, top, rows, columns, parts, across, peaks, shifts):
-    """Softmax of some rows; their maxima and the logarithms of the sums of the exponentials below those."""
+    """Computes softmax of some rows, their maxima, and the logarithms of the sums of exp(x - maximum)."""
     tails, totals = local_array(T, 256), local_array(float64, 16)
     last_columns(x, top, rows, columns, tails)
     peaks_of(x, top, rows, columns, tails, parts, across, peaks)
@@ -190,9 +190,9 @@ def softmax_rows(x, out, top, rows, columns, parts, across, peaks, shifts):
     I=INDICES,
 )
 def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, last):
-    """Losses and softmax (TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits).
+    """Computes losses and softmax (TensorFlow: tf.nn.sparse_softmax_cross_entropy_with_logits).
 
-    Returns the row of the first label outside [0, columns), having done nothing, else -1.
+    Returns -1, or the row of the first label outside [0, columns); then it has done nothing.
     """
     for r in range(first, last):
         if labels[r] < 0 or labels[r] >= columns:
@@ -216,7 +216,7 @@ def sparse_cross_entropy(logits, labels, loss, probabilities, columns, first, la
     in_place={"out": ("probabilities",)},
 )
 def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
-    """g * (probabilities - onehot(labels)), of labels that `sparse_cross_entropy` found in range."""
+    """g * (probabilities - onehot(labels)), for labels that `sparse_cross_entropy` has checked."""
     for r in range(first, last):
         at = r * columns
         scale, label = g[r], labels[r]
@@ -235,9 +235,9 @@ def sparse_cross_entropy_gradient(g, probabilities, labels, out, columns, first,
     I=INDICES,
 )
 def sparse_cross_entropy_and_gradient(g, logits, labels, loss, out, columns, first, last):
-    """Both of the above, with g known beforehand: losses, and g * (probabilities - onehot(labels)).
+    """Computes losses and g * (probabilities - onehot(labels)) in one pass, for a g that is known beforehand.
 
-    Returns what `sparse_cross_entropy` does.
+    Returns the same as `sparse_cross_entropy`.
     """
     for r in range(first, last):
         if labels[r] < 0 or labels[r] >= columns:
@@ -264,7 +264,7 @@ def sparse_cross_entropy_and_gradient(g, logits, labels, loss, out, columns, fir
     T=FLOATS,
 )
 def cross_entropy(logits, labels, loss, probabilities, columns, first, last):
-    """Losses and softmax for labels that are distributions (TensorFlow: tf.nn.softmax_cross_entropy_with_logits)."""
+    """Computes losses and softmax for distributions as labels (TensorFlow: tf.nn.softmax_cross_entropy_with_logits)."""
     parts, across, peaks, shifts = local_array(T, 256), local_array(T, 256), local_array(T, 16), local_array(T, 16)
     part, totals = local_array(T, 16), local_array(float64, 16)
     whole = columns // PARTS * PARTS
@@ -306,7 +306,7 @@ def cross_entropy_gradient(g, probabilities, labels, out, columns, first, last):
             out[c] = g[r] * (probabilities[c] - labels[c])
 
 
-# ---- the rows of the table that they are ---------------------------------------------------------------
+# ---- launches of the operations ------------------------------------------------------------------------
 
 
 def _over_rows(kernel: Any) -> Callable[..., Launches | None]:
@@ -340,17 +340,17 @@ def _cross_entropy_gradient(kernel: Any, inputs: Sequence[Spec]) -> Launches:
 
 
 def sparse_cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Of logits and labels: losses and probabilities."""
+    """Maps logits and labels to losses and probabilities."""
     return _cross_entropy(sparse_cross_entropy[inputs[0].dtype, inputs[1].dtype], inputs)
 
 
 def sparse_cross_entropy_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Of the losses' cotangent, probabilities and labels."""
+    """Maps the losses' cotangent, probabilities and labels to the logits' cotangent."""
     return _cross_entropy_gradient(sparse_cross_entropy_gradient[inputs[0].dtype, inputs[2].dtype], inputs)
 
 
 def sparse_cross_entropy_and_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Of the losses' cotangent, logits and labels: losses and the logits' cotangent."""
+    """Maps the losses' cotangent, logits and labels to losses and the logits' cotangent."""
     rows, columns = inputs[1].shape
     arrays = [*map(Input, range(3)), Output(0), Output(1)]
     kernel = sparse_cross_entropy_and_gradient[inputs[1].dtype, inputs[2].dtype]
@@ -358,10 +358,10 @@ def sparse_cross_entropy_and_gradient_launches(inputs: Sequence[Spec], outputs: 
 
 
 def cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Of logits and distributions: losses and probabilities."""
+    """Maps logits and distributions to losses and probabilities."""
     return _cross_entropy(cross_entropy[inputs[0].dtype], inputs)
 
 
 def cross_entropy_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Of the losses' cotangent, probabilities and distributions."""
+    """Maps the losses' cotangent, probabilities and distributions to the logits' cotangent."""
     return _cross_entropy_gradient(cross_entropy_gradient[inputs[0].dtype], inputs)

@@ -1,6 +1,7 @@
-"""Softmax along an axis that is not the last, both ways: nothing is transposed. Arrays are (outer, terms, inner), summed in the middle.
+"""Softmax along an axis that is not the last, forward and backward, without a transpose.
 
-A unit is a tile of columns, which are the lanes of vectors; a call does those in [first, last). As `softmax` in all else.
+Arrays are (outer, terms, inner); the sums run over the terms. A unit is a tile of columns, which are the lanes of
+vectors; a call does the units [first, last). All else is as in `softmax`.
 """
 
 import math
@@ -30,7 +31,7 @@ TILE = 256
 
 @scalar_function
 def peaks_across(x, at, terms, inner, used, peaks):
-    """The greatest element of each column of a tile, which begins at `at`; NaN may be passed over."""
+    """Writes the greatest element of each column of a tile, which begins at `at`; NaN may be ignored."""
     for i in range(used):
         peaks[i] = T(-math.inf)
     for q in range(terms):
@@ -40,7 +41,7 @@ def peaks_across(x, at, terms, inner, used, peaks):
 
 @scalar_function
 def exponentials_across(x, out, keep, at, terms, inner, used, peaks, lanes, totals):
-    """The sums of exp(x - peak) in each column, which also go to `out` if they are to be kept."""
+    """Sums exp(x - peak) over each column; writes the exponentials to `out` if `keep` is set."""
     for i in range(used):
         totals[i] = float64(0)
     for block in range(0, terms, DEPTH):
@@ -58,7 +59,7 @@ def exponentials_across(x, out, keep, at, terms, inner, used, peaks, lanes, tota
 
 @scalar_function
 def sums_across(g, y, weighted, at, terms, inner, used, lanes, totals):
-    """The sum of g in each column, or of g * y if it is weighted, to lanes."""
+    """Sums g over each column, or g * y if `weighted` is set, to lanes."""
     for i in range(used):
         totals[i] = float64(0)
     for block in range(0, terms, DEPTH):

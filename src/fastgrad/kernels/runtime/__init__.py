@@ -1,1 +1,1 @@
-"""Steps, and the driver that runs a table of them, on one thread or on a team."""
+"""Steps, and the driver that runs a table of them, on one thread or on a thread pool."""

@@ -1,14 +1,19 @@
 """The driver: runs the steps of a program, native call after native call, with no Python between them.
 
-A program is a row of int64 words, its frame: where the steps are (`STEP_WORDS` words each: the address of the step's entry,
-see `wrapper.step_ir`, the address of its words, the units of its work, how many shares it is cut into, the units that no cut
-divides, 0 for a step that waits for the end of its chain, and how many steps from it on are a chain, done share by share), and what
-the arrays have to be that it is called with. Their addresses are written into the words of the steps that use them. The planner makes frames, and proves that every address in one has the length that the steps trust.
+A program is an array of int64 words, its frame. The frame says where the steps are, and which dtypes and shapes the
+arrays of a call must have. The driver writes the addresses of the arrays into the words of the steps that use them. The
+planner makes frames, and proves that the memory at every address in a frame has the length that the steps trust.
 
-Steps run one after the other. One that is cut into shares is offered to the team (`thread_pool.py`), a part of them to each thread, the
-caller too. A thread takes shares by atomic additions, first its own, then others', so that nobody waits for what is not
-begun; the caller goes on when all shares are done. A row of steps in which each share reads only what the same share of those
-before it has written is gone through share by share: threads meet once for all of them. Shares are cut by shape, and kernels give the same bits for any shares: so results do not depend on the threads.
+A step has `STEP_WORDS` words: the address of its entry (see `wrapper.step_ir`), the address of its words, the units of
+its work, the number of its shares, its grain, and the length of the chain that begins with it. The grain is the number
+of units that no cut divides; it is 0 for a step that waits for the end of its chain.
+
+Steps run one after the other. The thread pool (`thread_pool.py`) runs a step that is cut into shares. Each thread, the
+caller included, owns a part of the shares. A thread takes shares by atomic additions, first its own, then those of
+other threads, so that no thread waits for a share that has not begun. The caller continues when all shares are done. In
+a chain, each share reads only results of the same share of earlier steps. So threads run a chain share by share, with
+one barrier at its end. Shares are cut by shape, and kernels give the same bits for any shares. So results do not depend
+on the threads.
 """
 
 from __future__ import annotations
@@ -46,40 +51,48 @@ from fastgrad.kernels.codegen.wrapper import (
 from fastgrad.kernels.math.vector_math import least
 
 STEPS, OBJECTS, OBJECT_COUNT, ARRAY_TYPE, STOPPED_AT, ANSWER, RESUME, INSIDE, HEADER_WORDS = range(9)
-"""The first words of a frame: addresses of the steps and of what is known of the objects, how many those are, the
-address of NumPy's array type; and, written by the driver, the step that stopped it, and what that answered; whether it
-pauses, and where (see `PAUSED`)."""
+"""The first words of a frame: the address of the steps, the address of the arrays' descriptions, their number, and the
+address of NumPy's array type. The driver writes the other words: the step that stopped the program, its answer, whether
+the program pauses, and where (see `PAUSED`)."""
 
 PAUSED, ABANDONED = 1 << 60, (1 << 60) + 1
-"""Answers of steps that are no end; no array has as many elements, whose positions are what checks answer. A loop that has run for long returns to Python, where a signal such as that of Ctrl-C is
-dealt with, and goes on when the same step is run again: `RESUME` is set in its frame, and in those around it, until then. A
-program that begins while it is set was left in such a pause; all its frames must forget it first."""
+"""Answers of steps that do not end the program. Checks answer with positions of elements, which are smaller. A loop
+that has run long returns to Python, which then handles signals such as Ctrl-C. It continues when the same step runs
+again; until then, `RESUME` is set in its frame and in the frames around it. If a program begins while `RESUME` is set,
+an earlier call ended in such a pause; all its frames must clear it first."""
 
 BUDGET = 10_000_000
 """About how many nanoseconds pass between two pauses."""
 
 spent = np.zeros(1, np.int64)
-"""About how many nanoseconds loops have run since the last pause; of all threads together, as it need not be exact."""
+"""About how many nanoseconds loops have run since the last pause, summed over all threads; it need not be exact."""
 SPENT = spent.__array_interface__["data"][0]
 
 STEP_WORDS = 6
 
 JUMP = 1 << 40
-"""A step that answers `-JUMP - i` goes on with step i; a smaller negative answer ends the program, which gives it."""
+"""A step that answers `-JUMP - i` jumps to step i; a smaller negative answer ends the program, which returns it."""
 FINE = -1
 STOPPED = 1 << 32
 
 DONE, TABLE, ACTIVE, QUIT, WORST, STALLED, THREADS, CLAIMS = range(0, 64, 8)
 SHARED = STALLED + 1
-"""Words of a team, each in a cache line of its own: how many shares are done, where the steps are, whether a program runs,
-whether to end, the least answer of a share (`NO_ANSWER` if there is none), how long the caller has waited for shares
-that others had begun, where that took longer than all it did itself, and how long steps took that were shared, in ticks, how many
-threads there are; and from `CLAIMS` on for each thread what is offered to it (the step,
-the end of its shares, the next of them)."""
+"""Words of a thread pool, each in a cache line of its own:
+
+- `DONE`: the number of finished shares;
+- `TABLE`: the address of the steps;
+- `ACTIVE`: whether a program runs;
+- `QUIT`: whether the workers must end;
+- `WORST`: the least answer of a share (`NO_ANSWER` if there is none);
+- `STALLED`: the ticks that the caller waited for shares of other threads, in steps where that took longer than its own
+  work;
+- `SHARED`: the ticks that shared steps took;
+- `THREADS`: the number of threads;
+- from `CLAIMS` on, for each thread its offer: the step, the end of its shares, the next of them."""
 
 MOST_THREADS = 64
 PARKED = CLAIMS + 8 * MOST_THREADS
-"""From here on there is a word for each worker: whether it has stopped looking."""
+"""From here on, one word for each worker: whether it has stopped polling."""
 
 LINE_WORDS = 8
 END_AT, STEP_AT = 20, 40
@@ -92,7 +105,7 @@ TUPLE_LENGTH = (TUPLE_SIZE_AT - TUPLE_ITEMS_AT) // 8
 
 @scalar_function
 def array_differs(array, wanted, array_type):
-    """Whether an object is not an array of the dtype and shape wanted, contiguous, aligned and in native byte order."""
+    """True if an object is not a contiguous, aligned array of the wanted dtype and shape in native byte order."""
     if pointer(int64, array + TYPE_AT)[0] != array_type:
         return True
     descr = pointer(int64, array + DESCR_AT)[0]
@@ -113,7 +126,7 @@ def array_differs(array, wanted, array_type):
 
 @scalar_function
 def bound(objects, frame):
-    """Writes the addresses of the arrays where they are used; the number of the first that does not fit, else -1."""
+    """Writes the arrays' addresses into the steps; returns the number of the first array that does not fit, else -1."""
     if frame[RESUME] != 0:
         frame[ANSWER] = ABANDONED
         return STOPPED
@@ -129,13 +142,13 @@ def bound(objects, frame):
         places = wanted[at]
         for k in range(places):
             pointer(int64, wanted[at + 1 + k])[0] = data
-        wanted = pointer(int64, wanted[at + 1 + places])  # the next one's address
+        wanted = pointer(int64, wanted[at + 1 + places])  # the next description's address
     return FINE
 
 
 @scalar_function
 def run_steps(frame, start, stop):
-    """Runs the steps [start, stop); -1, the negative answer that ended it, or `STOPPED` at one that is in the frame then."""
+    """Runs the steps [start, stop); returns -1, the negative answer that ended the program, or `STOPPED`."""
     steps = pointer(int64, frame[STEPS])
     frame[RESUME] = 0
     i = start
@@ -157,9 +170,9 @@ def run_steps(frame, start, stop):
 
 @scalar_function
 def took_share(team, me):
-    """Does a share of what is offered, its own first, then another thread's; whether there was one.
+    """Runs one share of the offered step, of the thread's own part first; returns whether there was a share.
 
-    Each thread begins with the same part of the work in every step: what it has written is in its own cache then.
+    Each thread begins with the same part of the work in every step, so its own earlier results are in its cache.
     """
     threads = team[THREADS]
     for i in range(threads):
@@ -167,7 +180,7 @@ def took_share(team, me):
         word = atomic_load(team, place)
         if (word & FIELD) < (word >> END_AT & FIELD):
             word = atomic_add(team, place, 1)
-            # Only now is it certain that the step is not over, and that its table is there: it waits for this share.
+            # Only now is it certain that the step is not over and that its table exists: the step waits for this share.
             share = word & FIELD
             if share < (word >> END_AT & FIELD):
                 steps = pointer(int64, atomic_load(team, TABLE))
@@ -178,7 +191,7 @@ def took_share(team, me):
                     if grain == 0:
                         continue
                     if count > 1:
-                        grain = int64(1)  # the same fraction of each
+                        grain = int64(1)  # the same fraction of each step of the chain
                     blocks = (units + grain - 1) // grain
                     first = blocks * share // shares * grain
                     last = least(blocks * (share + 1) // shares * grain, units)
@@ -192,11 +205,11 @@ def took_share(team, me):
 
 @scalar_function
 def shared_step(team, number, shares):
-    """Runs a step with the team; what the share with the least answer answered."""
+    """Runs a step on the thread pool; returns the least answer of its shares."""
     threads = team[THREADS]
     atomic_store(team, DONE, 0)
     atomic_store(team, WORST, NO_ANSWER)
-    # From the last on, so that the others have theirs when the caller begins.
+    # From the last thread on, so that the workers have their offers when the caller begins.
     for i in range(threads):
         t = threads - 1 - i
         begin, end = shares * t // threads, shares * (t + 1) // threads
@@ -210,7 +223,7 @@ def shared_step(team, number, shares):
         relax()
         waits += 1
         if waits % WAITS == 0:
-            yield_processor()  # the others may be waiting for this core
+            yield_processor()  # other threads may wait for this core
     ended = cycle_counter()
     team[SHARED] += ended - began
     if ended - finished > finished - began:
@@ -226,7 +239,7 @@ def shared_step(team, number, shares):
 
 @scalar_function
 def run_with_team(frame, team, start, stop):
-    """`run_steps` on all threads of a team, which no other program uses at the time."""
+    """`run_steps` on all threads of a thread pool, which no other program uses at the time."""
     steps = pointer(int64, frame[STEPS])
     atomic_store(team, TABLE, frame[STEPS])
     atomic_store(team, ACTIVE, 1)
@@ -258,7 +271,7 @@ def run_with_team(frame, team, start, stop):
 
 @kernel("objects: objects, frame: inout[int64], team: inout[int64], stop: int -> int", release_gil=True)
 def begin_with_team(objects, frame, team, stop):
-    """`begin` on all threads of a team, without the GIL."""
+    """`begin` on all threads of a thread pool, without the GIL."""
     refused = bound(objects, frame)
     if refused >= 0:
         return refused
@@ -267,15 +280,15 @@ def begin_with_team(objects, frame, team, stop):
 
 @kernel("frame: inout[int64], team: inout[int64], start: int, stop: int -> int", release_gil=True)
 def go_on_with_team(frame, team, start, stop):
-    """`go_on` on all threads of a team, without the GIL."""
+    """`go_on` on all threads of a thread pool, without the GIL."""
     return run_with_team(frame, team, start, stop)
 
 
 @kernel("team: inout[int64], number: int, patience: int -> int", release_gil=True)
 def follow(team, number, patience):
-    """What a worker does: takes shares until there has been none for so many looks, or the team ends.
+    """The loop of a worker: takes shares until `patience` polls in a row gave none, or until the thread pool ends.
 
-    Returns 1 if the team has ended; else the worker's `PARKED` word is set now.
+    Returns 1 if the thread pool has ended. Else it returns 0, and the worker's `PARKED` word is set.
     """
     idle = 0
     while atomic_load(team, QUIT) == 0:
@@ -296,8 +309,9 @@ def follow(team, number, patience):
 def begin(objects, frame, stop):
     """Gives a program its arrays, a tuple, and runs its steps before `stop`.
 
-    Returns -1, or `-1 - i` at the end of way i; `STOPPED` if a step answered something, which is in the frame then; or the
-    number of the first array that does not fit (their count, if there are more or fewer), having done nothing.
+    Returns -1, or `-1 - i` at the end of path i of the trace tree; `STOPPED` if a step stopped the program, with its
+    answer in the frame; or the number of the first array that does not fit (the expected count, if the tuple has
+    another length). In the last case no step has run.
     """
     refused = bound(objects, frame)
     if refused >= 0:
@@ -316,7 +330,7 @@ def begin_released(objects, frame, stop):
 
 @kernel("frame: inout[int64], start: int, stop: int -> int")
 def go_on(frame, start, stop):
-    """Runs the steps [start, stop) of a program that has begun; returns as `begin`."""
+    """Runs the steps [start, stop) of a program that has begun; returns the same as `begin`."""
     return run_steps(frame, start, stop)
 
 
@@ -328,7 +342,7 @@ def go_on_released(frame, start, stop):
 
 @kernel("later: int -> int")
 def clock(later):
-    """How far the processor's clock will have got so many ticks later; `STALLED` and `SHARED` are in ticks."""
+    """Returns the processor's clock plus `later` ticks; `STALLED` and `SHARED` are in ticks."""
     return cycle_counter() + later
 
 

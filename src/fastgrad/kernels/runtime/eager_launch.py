@@ -1,7 +1,8 @@
-"""Launches of an eager operation, run at once by the team where there is much work.
+"""Launches of an eager operation: they run at once, on the thread pool if there is much work.
 
-They are a program of their own, whose frame (see `driver.py`) is kept with them: a call gives it the arrays, as a compiled
-function does, and nothing of the table of steps is made anew. A frame belongs to one call at a time; who finds none makes one.
+The launches are a program of their own. Its frame (see `driver.py`) is kept with them and reused: a call gives it the
+arrays, as a compiled function does, and does not build the table of steps again. A frame serves one call at a time; a
+call that finds no free frame makes one.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from fastgrad.kernels.runtime.launch import (
 from fastgrad.kernels.runtime.thread_pool import begin_shared, team
 
 SHARED_FROM = 50_000.0
-"""Nanoseconds of work from which on the team is called."""
+"""Nanoseconds of work from which on the thread pool is used."""
 
 
 def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
-    """`run_launches`, with the team, for kernels that never stop and whose parameters are arrays and numbers.
+    """`run_launches` on the thread pool, for kernels that never stop and whose parameters are arrays and numbers.
 
     Args:
-        found: what to run.
+        found: the launches to run.
         inputs, outputs: C-contiguous arrays of the shapes and dtypes that `found` was made for.
     """
     frames = found.frames
@@ -55,7 +56,7 @@ def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence
             np.copyto(outputs[output], inputs[source])
     scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
     if not frame.run((*inputs, *outputs, *scratch)):
-        # Of a subclass or not aligned, or the same elements in another shape.
+        # An array of a subclass, an unaligned array, or the same elements in another shape.
         inputs = [np.require(np.asarray(x), None, ["C", "A"]) for x in inputs]
         frame = Frame(found, inputs, outputs)
         if not frame.run((*inputs, *outputs, *scratch)):
@@ -64,12 +65,12 @@ def run_at_once(found: Launches, inputs: Sequence[np.ndarray], outputs: Sequence
 
 
 def is_shared(found: Launches) -> bool:
-    """Whether there is so much work that the team does it."""
+    """True if there is so much work that the thread pool does it."""
     return team.threads > 1 and sum([one.units * one.unit_cost for one in found.launches]) >= SHARED_FROM
 
 
 def is_plain(found: Launches) -> bool:
-    """Whether all operands are arrays and numbers, so that a frame can be made."""
+    """True if all operands are arrays and numbers, so that a frame can be made."""
     return all(type(operand) in _PLAIN for launch in found.launches for operand in launch.operands)
 
 
@@ -81,10 +82,10 @@ class Frame:
 
     Args:
         found: the launches.
-        inputs, outputs: as in `run_at_once`; what is kept of them is their shapes and dtypes.
+        inputs, outputs: as in `run_at_once`; the frame keeps only their shapes and dtypes.
 
     Attributes:
-        threads: those of the team that it was made for.
+        threads: the number of threads of the thread pool when the frame was made.
     """
 
     __slots__ = ("_is_shared", "_memory", "_steps", "_words", "threads")
@@ -111,11 +112,11 @@ class Frame:
         self._words[driver.OBJECT_COUNT] = len(arrays)
         self._words[driver.ARRAY_TYPE] = driver.ARRAY_TYPE_ADDRESS
         self._steps = len(table)
-        # What was allocated for the arrays of this call goes with it: the words are filled in by each.
+        # The frame does not keep this call's arrays: each call fills in the addresses.
         self._memory = [table, *kept, *memory[: len(memory) - len(scratch)]]
 
     def run(self, arrays: tuple[np.ndarray, ...]) -> bool:
-        """Runs the launches; False, and nothing is done, if the driver does not take the arrays.
+        """Runs the launches; returns False, with nothing done, if the driver does not take the arrays.
 
         Args:
             arrays: inputs, outputs and scratch memory.
@@ -130,7 +131,7 @@ class Frame:
 def call_at_once(
     kernel: Any, inputs: Sequence[np.ndarray], out: np.ndarray, *numbers: int, units: int, unit_cost: float
 ) -> None:
-    """Calls a kernel of arrays, a result, numbers and a share, with the team where there is much work.
+    """Calls a kernel of arrays, a result, numbers and a share, on the thread pool if there is much work.
 
     Args:
         kernel: a native function.
@@ -150,7 +151,7 @@ def call_at_once(
 def _launches_of(
     kernel: Any, shapes: tuple[tuple[int, ...], ...], numbers: tuple[int, ...], units: int, unit_cost: float
 ) -> Launches:
-    """One launch of a kernel of arrays of these shapes, the last of which is the result, with the frames that are kept with it."""
+    """Returns the launch of a kernel on arrays of these shapes, the last the result's, with its kept frames."""
     places = [Input(number) for number in range(len(shapes) - 1)]
     return Launches((Launch(kernel, (*places, Output(0), *numbers), units, unit_cost),))
 
@@ -162,12 +163,12 @@ def table_of(
     shares: Callable[[Launch], tuple[int, int]],
     scratch: list[np.ndarray] | None = None,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The table of steps of launches, and the memory beside the arrays whose addresses are in it.
+    """Returns the table of steps of launches, and the memory other than the arrays whose addresses are in the table.
 
     Args:
         found, inputs, outputs: as in `run_at_once`.
-        shares: how many parts a launch is cut into, and the units that no cut divides.
-        scratch: the memory of its scratches; without it, new memory.
+        shares: returns how many parts a launch is cut into, and the units that no cut divides.
+        scratch: the scratch memory; None allocates it.
     """
     scratch = [np.empty(size, dtype) for dtype, size in found.scratch] if scratch is None else scratch
     numbers: list[np.ndarray] = []
@@ -204,7 +205,7 @@ def _words(
             case int():
                 found.append(operand)
             case float():
-                numbers.append(np.array(operand))  # a step reads it where it lies
+                numbers.append(np.array(operand))  # a step reads the number from memory
                 found.append(numbers[-1])
             case _:
                 raise TypeError(
@@ -217,5 +218,5 @@ def _words(
 
 
 def _shares(launch: Launch) -> int:
-    """How many parts a step is cut into: two for each thread, so that one that is late matters less."""
+    """Returns how many parts a step is cut into: two for each thread, so that a late thread matters less."""
     return max(1, min(launch.units, 2 * team.threads)) if signature_of(launch.kernel).takes_shares else 1

@@ -1,7 +1,7 @@
-"""Launches: which kernels an operation runs on arrays of known shapes, written down without running them.
+"""Launches: the kernels that an operation runs on arrays of known shapes, as data.
 
-With launches an operation becomes steps of a native program: whoever plans the program knows where each array lies and
-fills in the words of the steps (`wrapper.step_ir`). The same launches can be run on arrays at once: `run_launches`.
+Launches make an operation a sequence of steps in a native program. The planner of the program knows the address of each
+array and fills in the words of the steps (`wrapper.step_ir`). `run_launches` runs the same launches on arrays at once.
 """
 
 from __future__ import annotations
@@ -24,63 +24,64 @@ class Spec(Protocol):
 
 
 class Input(NamedTuple):
-    """The array that is the operation's input of this number."""
+    """The operation's input of this number."""
 
     number: int
 
 
 class Output(NamedTuple):
-    """The array that is the operation's result of this number."""
+    """The operation's result of this number."""
 
     number: int
 
 
 class Scratch(NamedTuple):
-    """Memory of this number that the operation works in; its contents are arbitrary before and after."""
+    """Scratch memory of this number; its contents are arbitrary before and after the operation."""
 
     number: int
 
 
 class Constant(NamedTuple):
-    """An array that is there for good, and stays as it is."""
+    """An array that lives as long as the program and does not change."""
 
     array: np.ndarray
 
 
 class Inner(NamedTuple):
-    """The frame of another program, which is the kernel's to run: `make()` gives one, whose `words` it is."""
+    """The frame of another program, which the kernel runs; `make()` returns a frame, with its `words`."""
 
     make: Callable[[], Any]
 
 
 class EntryOf(NamedTuple):
-    """The address of a kernel's entry for programs, for a kernel that calls it. The next operand is the launch of it."""
+    """The address of a kernel's entry for programs, for a kernel that calls it; the next operand is its launch."""
 
     kernel: Callable[..., Any]
 
 
 Operand = Input | Output | Scratch | Constant | Inner | EntryOf | int | float | tuple[Any, ...]
-"""What is given for one parameter of a kernel: an array, a number, or for a list of arrays a tuple of them. For a `float`
-also an `Input` whose only element is a float64: the number is read when the kernel runs."""
+"""The value for one parameter of a kernel: an array, a number, or a tuple of them for a list of arrays. A `float`
+parameter also takes an `Input` with one float64 element: the kernel reads the number when it runs."""
 
 
 NO_PARTS: Mapping[int, int] = {}
 
 
 class Launch:
-    """One call of a kernel. (Plain classes here: `dataclasses` would double the time of the import.)
+    """One call of a kernel. (A plain class: `dataclasses` would double the import time.)
 
     Attributes:
         kernel: a native function, as `Kernel[dtype]` gives it.
-        operands: one for each parameter that a caller passes, in order, except `first` and `last`. For an int, of a kernel
-            that calls the step of another one, also a launch of that one, or the frame of a program: the address of its words.
-        units: for a kernel with parameters `first` and `last`, how many units of work there are to be shared; such a
-            kernel gives the same bits whatever the shares.
-        unit_cost: about how many nanoseconds a unit takes on one core; it decides whether sharing is worth it.
-        parts: the numbers of the operands of which a share touches only its own part, the same fraction of their elements as
-            it does of the units, each with how many elements they then have.
-        waits: whether steps that follow may run before it, if they touch nothing of what it does; scratch memory of its
-            operation is then used for nothing else.
+        operands: one for each parameter that a caller passes, in order, except `first` and `last`. A kernel that calls
+            the step of another kernel takes a launch of that kernel, or the frame of a program, as an int: the address
+            of its words.
+        units: the number of units of work to share, for a kernel with parameters `first` and `last`. Such a kernel
+            gives the same bits for any shares.
+        unit_cost: about how many nanoseconds a unit takes on one core; it decides whether sharing pays.
+        parts: the operands of which a share touches only its own part, by number, each with its number of elements. A
+            share that does a fraction of the units touches the same fraction of the elements.
+        waits: whether later steps may run before this launch, if they touch none of its arrays. No other step then uses
+            the scratch memory of the operation.
     """
 
     __slots__ = ("kernel", "operands", "parts", "unit_cost", "units", "waits")
@@ -102,7 +103,7 @@ class Launch:
         self.waits = waits
 
     def on(self, operands: tuple[Operand | Launch, ...]) -> Launch:
-        """The same with other operands."""
+        """Returns this launch with other operands."""
         return Launch(self.kernel, operands, self.units, self.unit_cost, self.parts, self.waits)
 
 
@@ -110,13 +111,13 @@ class Launches:
     """The kernels of one operation, in order.
 
     Attributes:
-        launches: each may read what those before it have written.
-        scratch: for each `Scratch` its dtype and number of elements.
-        in_place: pairs (output, input) of arrays that may be the same memory.
-        starts_as: pairs (output, input): when the kernels begin, the output must hold the elements of the input, which they
-            change. Whoever runs them copies what is not the same memory.
-        alias: whether there is nothing to do: the bytes of the only result are those that the first input begins with.
-        frames: where they are run at once, the programs that no call has at the time; see `eager_launch.py`.
+        launches: each may read the results of those before it.
+        scratch: the dtype and the number of elements of each `Scratch`.
+        in_place: pairs (output, input) of arrays that may share their memory.
+        starts_as: pairs (output, input): the output must hold the elements of the input when the kernels begin; they
+            change it. The caller copies the elements if the two do not share their memory.
+        alias: True if there is nothing to run: the only result has the bytes at the start of the first input.
+        frames: the programs of eager runs that no call uses at the moment; see `eager_launch.py`.
     """
 
     __slots__ = ("alias", "frames", "in_place", "launches", "scratch", "starts_as")
@@ -144,7 +145,7 @@ def only(
     unit_cost: float = 1.0,
     parts: Mapping[int, int] = NO_PARTS,
 ) -> Launches:
-    """The launches of an operation that is one call of a kernel, whose results may be where the kernel says.
+    """Returns the launches of an operation that is one call of a kernel; `in_place` comes from the kernel.
 
     Args:
         kernel, operands, units, unit_cost, parts: see `Launch`.
@@ -153,7 +154,7 @@ def only(
 
 
 def places_of(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, int], ...]:
-    """Pairs (output, input) of arrays that a kernel lets be the same memory."""
+    """Returns pairs (output, input) of arrays that may share their memory, for this kernel and these operands."""
     names = [p.name for p in signature_of(kernel).passed if p.kind != "int" or p.name not in SHARE]
     given = dict(zip(names, operands, strict=True))
     parameters = signature_of(kernel).parameters
@@ -173,12 +174,14 @@ def run_launches(
     """Runs launches now.
 
     Args:
-        found: what to run.
+        found: the launches to run.
         inputs, outputs: C-contiguous arrays of the shapes and dtypes that `found` was made for.
-        shares: into how many parts work that can be shared is cut; the last one is done first.
-        call: what runs a kernel instead, given it, its arguments but `first` and `last`, and the number of units.
+        shares: the number of parts that shareable work is cut into; the last part runs first.
+        call: a function that runs each kernel instead. It takes the kernel, its arguments without `first` and `last`,
+            and the number of units.
 
     Returns:
+        None, or the answer of the kernel that stopped the run: a number >= 0.
         None, or what the kernel answered that stopped it: a number >= 0.
     """
     scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
@@ -190,7 +193,7 @@ def run_launches(
         kernel: Any = launch.kernel
         given = iter(launch.operands)
         arguments: list[Any] = []
-        ends: list[int] = []  # where `first` and `last` stand
+        ends: list[int] = []  # the positions of `first` and `last`
         for end, dtype, floating in kernel.__self__.places:
             if end >= 0:
                 ends.append(len(arguments))
@@ -217,9 +220,10 @@ def run_launches(
 
 
 def _value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], scratch: list[Any]) -> Any:
-    """What stands for an operand; what it needs beside the arrays is added to ``scratch``.
+    """Returns the value of an operand; memory that must outlive the call is appended to ``scratch``.
 
-    No function within the one that runs launches: one that calls itself would keep the arrays until garbage is looked for.
+    This is a module function on purpose: a recursive closure would be a reference cycle, which would keep the arrays
+    until the next garbage collection.
     """
     match operand:
         case Input(number):
@@ -236,14 +240,14 @@ def _value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndar
             return tuple([_value(one, inputs, outputs, scratch) for one in operand])
         case Launch():
             inner = [_value(one, inputs, outputs, scratch) for one in operand.operands]
-            # A step reads a float where its word says.
+            # A step reads a float from the address in its word.
             inner = [np.array(one) if type(one) is float else one for one in inner]
             scratch += inner
             numbers = [one.ctypes.data if type(one) is np.ndarray else one for one in inner]
             if checks_bounds():
                 numbers += sizes_behind(operand.kernel, inner)
             words = np.array(numbers, np.int64)
-            scratch.append(words)  # to keep it
+            scratch.append(words)  # keeps the words alive
             return words.ctypes.data
         case Inner(make):
             frame = make()
@@ -253,12 +257,12 @@ def _value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndar
 
 
 def _stop(answer: int | None) -> int | None:
-    """What a kernel answered, if that stops the program."""
+    """Returns a kernel's answer if it stops the program, else None."""
     return None if answer is None or answer < 0 else int(answer)
 
 
 def _in_parts(kernel: Any, arguments: list[Any], ends: Sequence[int], units: int, shares: int) -> int | None:
-    """Calls a kernel for each part of its work; gives the first answer >= 0."""
+    """Calls a kernel for each part of its work; returns the first answer >= 0."""
     count = max(1, min(shares, units))
     first, last = ends
     for part in reversed(range(count)):
@@ -270,22 +274,23 @@ def _in_parts(kernel: Any, arguments: list[Any], ends: Sequence[int], units: int
 
 
 def sizes_behind(kernel: Any, operands: Sequence[Any]) -> list[int]:
-    """What checked builds read behind the words of a step whose arrays are in no lists; see `signature.checked_words`."""
+    """Returns the sizes of arrays that a checked build reads after a step's words; see `signature.checked_words`."""
     return [one.nbytes // dtype.itemsize for dtype, one in arrays_among(kernel, operands)]
 
 
 def arrays_among(kernel: Any, operands: Sequence[Any]) -> list[tuple[np.dtype, np.ndarray]]:
-    """The arrays among the operands of a kernel, each with the dtype of its parameter."""
+    """Returns the arrays among a kernel's operands, each with the dtype of its parameter."""
     parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if p.kind != "int" or p.name not in SHARE]
     pairs = zip(parameters, operands, strict=True)
     return [(dtype, one) for (p, dtype), one in pairs if p.kind in ARRAY_KINDS]
 
 
 def check_size(kernel: Any, wanted: np.dtype, given: np.dtype) -> None:
-    """Refuses an array whose elements are smaller than those that a kernel reads: it would read beyond the end.
+    """Checks that elements of dtype `given` are not smaller than those of dtype `wanted`, which the kernel reads.
 
-    They need not have the same dtype. Kernels that move elements know only how wide they are, others read complex numbers as pairs,
-    and any array stands for a mask that there is not.
+    A kernel would read beyond the end of an array with smaller elements. The dtypes may differ: kernels that move
+    elements know only the element size, others read complex numbers as pairs, and any array may stand in for an absent
+    mask.
 
     Raises:
         TypeError: the elements are smaller.
@@ -295,7 +300,7 @@ def check_size(kernel: Any, wanted: np.dtype, given: np.dtype) -> None:
 
 
 def _read_as(operand: Any, dtype: np.dtype | None, kernel: Any) -> Any:
-    """Arrays as a kernel's parameter reads them."""
+    """Returns arrays as views of the dtype of a kernel's parameter."""
     if type(operand) is tuple:
         return tuple([_read_as(one, dtype, kernel) for one in operand])
     if type(operand) is not np.ndarray or dtype is None or operand.dtype == dtype:

@@ -1,7 +1,8 @@
-"""Steps that run the steps of other programs: loops, and branches.
+"""Steps that run the steps of other programs: loops and branches.
 
-The program of a trip has a frame of its own (`driver.py`), into which the addresses of its arrays are written anew for each
-trip: what is carried, a row of each input, what all trips read; and where the results go.
+The program of a loop's body has a frame of its own (`driver.py`). Each iteration ("trip") writes the addresses of its
+arrays into that frame: the carried values, a row of each input, the inputs that all trips read, and the places of the
+results.
 """
 
 from numpy import int64, uint8
@@ -23,23 +24,24 @@ from fastgrad.kernels.runtime.driver import (
 from fastgrad.kernels.runtime.moving import INTEGERS
 
 CARRIED, ROW, CAPTURED, BUFFER, STACKED = range(5)
-"""What an array of a trip is: a value carried (its number), a row of an input, an input that all trips read (the number of
-the input), a result that is only carried on (the number of its buffers), or a row of a result (the number of that)."""
+"""The kinds of a trip's arrays, each with a number: a carried value (its number), a row of an input (its number), an
+input that all trips read (its number), a result that is only carried to the next trip (the number of its buffers), and
+a row of a result (the result's number)."""
 
 OUTGROWN = 1
 
 RECORD = 3
-"""Words for each array of a trip in `layout`: what it is, the number, and the bytes of a row."""
+"""Words for each array of a trip in `layout`: its kind, its number, and the bytes of a row."""
 
 
 @kernel("arrays: inouts[uint8]")
 def addresses(arrays):
-    """Nothing: the words of this step are the address of a table of addresses."""
+    """Does nothing: the word of this step is the address of a table of addresses."""
 
 
 @scalar_function
 def give(frame, table):
-    """Writes addresses where a program's steps use them."""
+    """Writes the addresses in `table` into the steps of a program."""
     wanted = pointer(int64, frame[OBJECTS])
     for i in range(frame[OBJECT_COUNT]):
         at = 2 + wanted[1]
@@ -51,7 +53,7 @@ def give(frame, table):
 
 @scalar_function
 def place(kind, number, size, row, odd, inputs, outputs, buffers, now):
-    """The address of an array in a trip."""
+    """Returns the address of an array in a trip."""
     if kind == CARRIED:
         return now[number]
     if kind == ROW:
@@ -65,7 +67,7 @@ def place(kind, number, size, row, odd, inputs, outputs, buffers, now):
 
 @scalar_function
 def fill(table, arrays, layout, row, odd, inputs, outputs, buffers, now):
-    """The addresses of a trip's arrays."""
+    """Writes the addresses of a trip's arrays into `table`."""
     for i in range(arrays):
         at = RECORD * i
         table[i] = place(layout[at], layout[at + 1], layout[at + 2], row, odd, inputs, outputs, buffers, now)
@@ -73,7 +75,7 @@ def fill(table, arrays, layout, row, odd, inputs, outputs, buffers, now):
 
 @scalar_function
 def carry_out(count, carried, now, results):
-    """Copies what the last trip carries on to where it is wanted."""
+    """Copies the values that the last trip carries to the results."""
     for j in range(count):
         source, target = pointer(uint8, now[j]), pointer(uint8, results[j])
         for i in range(carried[2 * j + 1]):
@@ -82,7 +84,7 @@ def carry_out(count, carried, now, results):
 
 @scalar_function
 def pauses(clock, cost):
-    """Whether it is time to return to Python, after `cost` more nanoseconds."""
+    """True if the loop must return to Python, after `cost` more nanoseconds."""
     spent = pointer(int64, clock)
     spent[0] += cost
     if spent[0] < BUDGET:
@@ -92,12 +94,12 @@ def pauses(clock, cost):
 
 
 IN_BODY, IN_TEST = 1, 2
-"""Where within a trip a loop pauses, if it is not before the trip (0)."""
+"""Where a loop pauses within a trip; 0 is before the trip."""
 
 
 @scalar_function
 def paused(frame, trip, inside):
-    """What a loop answers that pauses in this trip; `frame` is its body's."""
+    """Records a pause in this trip in `frame`, the frame of the loop's body; returns the loop's answer."""
     frame[RESUME] = trip + 1
     frame[INSIDE] = inside
     return PAUSED
@@ -110,11 +112,11 @@ def paused(frame, trip, inside):
 def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips, reverse, clock, cost, table, now):
     """Runs a program for each of the first `trips[0]` rows.
 
-    `body` is its frame, `stop` the number of its steps; `inputs`, `outputs` and `buffers` words of `addresses`; `layout`
-    a record for each of its arrays; `carried` for each of `count` values the number of the array that is carried on, and its
-    bytes; `clock` and `cost` are what `pauses` wants, `table` and `now` memory for the addresses of the arrays and of what is
-    carried.
-    Returns 0 if a trip can't go on, `PAUSED` to be called again with all memory as it is, else -1.
+    `body` is the address of its frame, `stop` the number of its steps. `inputs`, `outputs` and `buffers` are words of
+    `addresses`. `layout` has a record for each array of the program. `carried` has two words for each of `count`
+    values: the number of the array that is carried, and its bytes. `clock` and `cost` are the arguments of `pauses`.
+    `table` and `now` are memory for the addresses of the arrays and of the carried values. Returns 0 if a trip can't
+    continue, `PAUSED` if the loop must be called again with all its memory unchanged, else -1.
     """
     frame = pointer(int64, body)
     given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
@@ -172,11 +174,11 @@ def run_while(
     table,
     now,
 ):
-    """Runs a program as long as another one, `test`, gives a true byte, `limit[0]` times at most.
+    """Runs a program while another program, `test`, gives a true byte, at most `limit[0]` times.
 
-    `answer` is the number of the buffers for that byte, `counted` the number of the result for the number of trips, or -1;
-    the others as of `run_rows`.
-    Returns 0 if a trip can't go on, `OUTGROWN` if there would be more than `most`, `PAUSED` as `run_rows`, else -1.
+    `answer` is the number of the buffers for that byte. `counted` is the number of the result for the number of trips,
+    or -1. The other parameters are those of `run_rows`. Returns 0 if a trip can't continue, `OUTGROWN` if there would
+    be more than `most` trips, `PAUSED` as `run_rows` does, else -1.
     """
     frame, tested = pointer(int64, body), pointer(int64, test)
     given, results = pointer(int64, pointer(int64, inputs)[0]), pointer(int64, pointer(int64, outputs)[0])
@@ -227,15 +229,16 @@ FRAME, STOP, LAYOUT, COPIES, NEXT = range(5)
 
 @kernel("frame: int, stop: int, layout: in[int64], copies: in[int64], following: int")
 def branch(frame, stop, layout, copies, following):
-    """Nothing: the words of this step are one of several branches, `following` the address of the next one's."""
+    """Does nothing: the words of this step describe a branch; `following` is the address of the next branch's words."""
 
 
 @kernel("index: in[T], branches: int, count: int, inputs: int, outputs: int, table: inout[int64] -> int", T=INTEGERS)
 def run_branch(index, branches, count, inputs, outputs, table):
-    """Runs one of several programs: number `index`, the last one if there is none of that number.
+    """Runs one of several programs: the one of number `index`, or the last one if no program has that number.
 
-    `branches` are the words of the first `branch`, of `count`; `inputs` and `outputs` words of `addresses`; `table` memory for
-    the addresses of a program's arrays. Returns 0 if the program can't go on, `PAUSED` if a loop in it pauses, else -1.
+    `branches` are the words of the first `branch`, of `count`. `inputs` and `outputs` are words of `addresses`. `table`
+    is memory for the addresses of a program's arrays. Returns 0 if the program can't continue, `PAUSED` if a loop in it
+    pauses, else -1.
     """
     number = int64(index[0])
     if number < 0 or number >= count:

@@ -1,4 +1,4 @@
-"""Steps that move bytes, and steps that decide whether a program goes on."""
+"""Steps that move bytes, and steps that decide where a program continues."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ INTEGERS = NUMBERS[2:]
 
 @scalar_function
 def _way(answer, table, count):
-    """The jump to the step that a table of (answer, step) has for an answer; 0 if it has none."""
+    """Returns the jump to the step that `table`, pairs (answer, step), has for `answer`; 0 if it has none."""
     for i in range(count):
         if table[2 * i] == answer:
             return -JUMP - table[2 * i + 1] - 1
@@ -36,29 +36,29 @@ def _way(answer, table, count):
 
 @kernel("x: in[T], table: in[int64], count: int -> int", T=NUMBERS)
 def choose_by_truth(x, table, count):
-    """Goes on where the table says for x being other than zero, or zero; 0 if it does not say."""
+    """Jumps to the step that the table has for the truth of x, 1 or 0; answers 0 if it has none."""
     return _way(1 if x[0] != 0 else 0, table, count)
 
 
 @kernel("x: in[T], table: in[int64], count: int -> int", T=INTEGERS)
 def choose_by_value(x, table, count):
-    """Goes on where the table says for the number x; 0 if it does not say."""
+    """Jumps to the step that the table has for the number x; answers 0 if it has none."""
     return _way(x[0], table, count)
 
 
 @kernel("x: in[T], wanted: int -> int", T=NUMBERS)
 def has_truth(x, wanted):
-    """0 if x is zero and `wanted` is not, or the other way round, else -1."""
+    """Returns -1 if the truth of x is that of `wanted`, else 0."""
     return -1 if (x[0] != 0) == (wanted != 0) else 0
 
 
 @kernel("x: in[T], wanted: int -> int", T=INTEGERS)
 def has_value(x, wanted):
-    """0 if x is another number than `wanted`, else -1."""
+    """Returns -1 if x equals `wanted`, else 0."""
     return -1 if x[0] == wanted else 0
 
 
 @kernel("way: int -> int")
 def halt(way):
-    """The end of a way of the program."""
+    """Ends the program at the end of path `way` of the trace tree."""
     return -2 - way

@@ -1,4 +1,4 @@
-"""How many threads a process is to compute with: what the user says, else the processors that it may use."""
+"""The number of threads of a process: the user's choice, else the processors that the process may use."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 
 
 def default_threads() -> int:
-    """`FASTGRAD_NUM_THREADS`, else as many as this process may run at once; 1 where kernels run as plain Python.
+    """Returns `FASTGRAD_NUM_THREADS`, else how many threads may run at once; 1 if kernels run as plain Python.
 
     Raises:
-        ValueError: the variable holds something that is no number of threads.
+        ValueError: the variable holds no valid number of threads.
     """
     if jit_is_disabled():
         return 1
@@ -30,10 +30,10 @@ def default_threads() -> int:
 
 
 def group_limit(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup") -> int | None:
-    """To how many processors' time Linux limits the control groups of this process (as in a container); None if it doesn't.
+    """Returns the CPU limit of this process's Linux control groups (as in a container), in processors, or None.
 
-    A part of a processor counts as one. Both versions of the interface are read: `cpu.max` of each group on the way up, and
-    `cpu.cfs_quota_us` with `cpu.cfs_period_us`.
+    A part of a processor counts as one. Both versions of the interface are read: `cpu.max` of each group up to the
+    root, and `cpu.cfs_quota_us` with `cpu.cfs_period_us`.
     """
     try:
         lines = Path(groups).read_text(encoding="utf-8").splitlines()
@@ -58,7 +58,7 @@ def group_limit(root: str = "/sys/fs/cgroup", groups: str = "/proc/self/cgroup")
 
 
 def _processors(folder: Path) -> float | None:
-    """The time of how many processors a group may take."""
+    """Returns the CPU quota of a group, in processors."""
     try:
         if (folder / "cpu.max").exists():
             quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()

@@ -1,8 +1,9 @@
-"""Threads that stand on one processor while another may be idle are moved apart, on Linux.
+"""Moves threads apart that share one processor while another may be idle, on Linux.
 
-A thread that is woken may be put onto the processor of the one that wakes it, and the system may leave it there: for tens of
-milliseconds, or for seconds where it is woken again and again. Two threads of a team then take turns, and a program takes as long as
-on one. Nothing is bound to a processor: a thread is moved once, and may go wherever it was allowed to before.
+When one thread wakes another, Linux may put both on the same processor. It may leave them there for tens of
+milliseconds, or for seconds if the thread is woken again and again. Two threads of the pool then alternate, and a
+program takes as long as on one thread. No thread is bound to a processor: it is moved once, and its affinity mask is
+restored at once.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ import os
 from collections.abc import Sequence
 
 STATE, PROCESSOR = 0, 36
-"""Which words after the name in `/proc/…/stat`."""
+"""The positions of two words after the name in `/proc/…/stat`."""
 
 RUNNABLE = b"R"
 STAT_BYTES = 1024
 
 
 class Spreading:
-    """What it takes to see where some threads of this process stand.
+    """The open `stat` files of some threads of this process, which show their processors.
 
     Args:
-        threads: their numbers in the system.
+        threads: their thread ids in the system.
     """
 
     def __init__(self, threads: Sequence[int]) -> None:
@@ -36,13 +37,13 @@ class Spreading:
             self.close()
 
     def close(self) -> None:
-        """Nothing is seen or moved any more."""
+        """Closes the files; from then on `move_apart` does nothing."""
         for file in self._files:
             os.close(file)
         self._files = []
 
     def move_apart(self) -> int:
-        """Moves each thread that wants to run where the caller or an earlier one is; how many it has moved."""
+        """Moves runnable threads off the processors of the caller and of earlier threads; returns how many it moved."""
         moved = 0
         if not self._files:
             return moved
@@ -54,7 +55,7 @@ class Spreading:
                 if processor in taken:
                     allowed = os.sched_getaffinity(thread)
                     if allowed - taken:
-                        os.sched_setaffinity(thread, allowed - taken)  # it is there at once
+                        os.sched_setaffinity(thread, allowed - taken)  # this moves the thread at once
                         os.sched_setaffinity(thread, allowed)
                         processor = _stands_on(file)
                         moved += 1
@@ -66,6 +67,6 @@ class Spreading:
 
 
 def _stands_on(file: int) -> int | None:
-    """The processor of a thread that runs or wants to; None for one that sleeps."""
+    """Returns the processor of a runnable thread, None for a thread that sleeps."""
     words = os.pread(file, STAT_BYTES, 0).rpartition(b")")[2].split()
     return int(words[PROCESSOR]) if words[STATE] == RUNNABLE else None

@@ -1,13 +1,13 @@
-"""The team: threads that share the work of a program's large steps (see `driver.py`).
+"""The thread pool: threads that share the work of a program's large steps (see `driver.py`).
 
-Workers are daemon threads without the GIL. After work they look for more for a fraction of a millisecond, since the next
-step of a training loop is near, and then park: they return to Python and wait for a lock, which takes nothing from
-anybody. A program that finds a worker parked wakes it, and begins without waiting for it.
+Workers are daemon threads without the GIL. After work they poll for more for a fraction of a millisecond, since the
+next step of a training loop comes soon. Then they park: they return to Python and wait for a lock, which costs nothing.
+A program wakes parked workers, and begins without waiting for them.
 
-When other processes have the cores, a worker may be put aside in the middle of a share, for milliseconds, and the program
-waits for it. So after a program that has waited long programs run alone, for some times as long as it has waited, and for
-longer each time that it happens again: what is lost by waiting stays a small part, and so does what is lost where the cores
-were taken for a moment.
+When other processes use the cores, the system may suspend a worker in the middle of a share, for milliseconds, and the
+program waits for it. So after a program that has waited long, programs run alone, for a multiple of the time that it
+has waited. The multiple doubles each time that this happens again. So the loss by waiting stays small, and so does the
+loss after a short disturbance.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from fastgrad.kernels.runtime.processors import default_threads
 from fastgrad.kernels.runtime.spreading import Spreading
 
 PATIENCE = 20_000
-"""How many looks for work, each of some ten nanoseconds, a worker takes before it parks."""
+"""How many times a worker polls for work before it parks; a poll takes some ten nanoseconds."""
 
 BETWEEN_LOOKS = 0.01
-"""Seconds between two looks whether threads stand on one processor; a look takes some three microseconds for each."""
+"""Seconds between two checks whether threads share one processor; a check takes some three microseconds a thread."""
 
 LEAST_ALONE, MOST_ALONE = 4, 64
-"""How many times as long as a program has waited those after it run alone, at first and at most."""
+"""The time that programs run alone, as a multiple of the time that a program has waited: at first and at most."""
 
 
 class Team:
-    """The threads of a process that compute; one program at a time has them.
+    """The compute threads of a process; one program at a time uses them.
 
     Attributes:
-        lock: held by the program that runs.
+        lock: held by the program that uses them.
     """
 
     def __init__(self) -> None:
@@ -52,24 +52,24 @@ class Team:
         self._look_again = 0.0
         self._memory = np.zeros(0, np.int64)
         self.words = self._memory
-        self._alone_until = 0  # by the processor's clock; 0 if programs have the team
+        self._alone_until = 0  # by the processor's clock; 0 if programs may use the workers
         self._penalty = LEAST_ALONE
 
     @property
     def threads(self) -> int:
-        """How many threads compute, the caller's among them."""
+        """The number of compute threads, the caller included."""
         return self._threads
 
     def resize(self, threads: int) -> None:
-        """Sets the number of threads, the caller's among them, at least 1."""
+        """Sets the number of threads, the caller included, at least 1."""
         with self.lock:
             self._end()
-            # Plain Python has one thread: with more the GIL would go from one waiting loop to the other.
+            # Interpreted kernels have one thread: with more, the GIL would move between the waiting loops.
             self._threads = max(1, min(threads, 1 if jit_is_disabled() else driver.MOST_THREADS))
             self._alone_until, self._penalty = 0, LEAST_ALONE
 
     def ready(self) -> np.ndarray:
-        """The words of the team, whose workers are there and have been woken; for the holder of the lock."""
+        """Starts or wakes the workers and returns the words of the thread pool; the caller must hold the lock."""
         if len(self._workers) != self._threads - 1:
             self._start()
         words = self.words
@@ -81,7 +81,7 @@ class Team:
         return words
 
     def is_better(self) -> bool:
-        """Whether a program should take the lock: there are workers, no other program has them, and it is not better to run alone."""
+        """True if a program should take the lock: there are workers, they are free, and running alone is not better."""
         if self._threads == 1 or self.lock.locked():
             return False
         if self._alone_until:
@@ -91,10 +91,10 @@ class Team:
         return True
 
     def finished(self) -> None:
-        """The program that has the lock is done."""
+        """Records the end of the program that holds the lock."""
         stalled, shared = int(self.words[driver.STALLED]), int(self.words[driver.SHARED])
         self.words[driver.STALLED] = self.words[driver.SHARED] = 0
-        if 2 * stalled > shared:  # alone it would have taken less time, or not much more
+        if 2 * stalled > shared:  # alone, it would have taken less time, or not much more
             self._alone_until = _clock(self._penalty * stalled)
             self._penalty = min(2 * self._penalty, MOST_ALONE)
         else:
@@ -112,7 +112,7 @@ class Team:
         self.words = self._memory[start : start + (lines - 1) * driver.LINE_WORDS]
         self.words[driver.THREADS] = self._threads
         self._wakers = [threading.Semaphore(0) for _ in range(count)]
-        driver.follow[()]  # compiled before there are threads that would compile it side by side
+        driver.follow[()]  # compiled first, else each new thread would compile it
         for number, waker in enumerate(self._wakers):
             worker = threading.Thread(
                 target=_work, args=(self.words, number, waker), name=f"fastgrad-{number + 1}", daemon=True
@@ -132,12 +132,12 @@ class Team:
         self._spreading.close()
 
     def before_fork(self) -> None:
-        """No worker may be in the middle of something that the child would wait for."""
+        """Ends the workers, so that none is in a state that the child process would wait for."""
         self.lock.acquire()
         self._end()
 
     def after_fork_in_parent(self) -> None:
-        """The workers come back when they are needed."""
+        """Releases the lock; the workers start again at the next use."""
         self.lock.release()
 
     def end(self) -> None:
@@ -160,9 +160,9 @@ def _work(words: np.ndarray, number: int, waker: threading.Semaphore) -> None:
 
 
 def begin_shared(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
-    """`driver.begin` with the team, or without the GIL alone where another program has the team."""
+    """`driver.begin` on the thread pool, or without the GIL on one thread if another program uses the thread pool."""
     if team.is_better():
-        with team.lock:  # by this statement: Ctrl-C does not come between taking it and what gives it back
+        with team.lock:  # `with`: Ctrl-C cannot come between taking the lock and the release
             try:
                 return int(driver.begin_with_team(objects, words, team.ready(), stop))
             finally:
@@ -171,7 +171,7 @@ def begin_shared(objects: tuple[Any, ...], words: np.ndarray, stop: int) -> int:
 
 
 def go_on_shared(words: np.ndarray, start: int, stop: int) -> int:
-    """`driver.go_on` likewise."""
+    """`driver.go_on` on the thread pool, or without the GIL on one thread; see `begin_shared`."""
     if team.is_better():
         with team.lock:
             try:
@@ -182,7 +182,7 @@ def go_on_shared(words: np.ndarray, start: int, stop: int) -> int:
 
 
 team = Team()
-"""The process's team."""
+"""The thread pool of the process."""
 
 atexit.register(team.end)
 if hasattr(os, "register_at_fork"):

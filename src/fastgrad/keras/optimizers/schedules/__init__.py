@@ -27,10 +27,10 @@ _ALL: dict[str, Any] = {
 
 
 def serialize(learning_rate_schedule: LearningRateSchedule) -> Any:
-    """The schedule's configuration: its class and arguments, as plain dicts and numbers."""
+    """Returns the schedule's configuration: the class and the arguments as plain dicts and numbers."""
     return serialize_keras_object(learning_rate_schedule)
 
 
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-    """The schedule that ``serialize`` described; ``custom_objects`` are classes by name."""
+    """Returns the schedule of a configuration from ``serialize``; ``custom_objects`` are classes by name."""
     return deserialize_keras_object(config, module_objects=_ALL, custom_objects=custom_objects)

@@ -13,19 +13,19 @@ from fastgrad.keras.optimizers.schedules.learning_rate_schedule import Formula
 class CosineDecay(Formula):
     """``start * ((1 - alpha) * (1 + cos(pi * t)) / 2 + alpha)`` with ``t = step / decay_steps``, at most 1.
 
-    With ``warmup_target`` the rate first goes in a straight line from ``initial_learning_rate`` to it, and the decay
+    With ``warmup_target``, the rate first changes linearly from ``initial_learning_rate`` to ``warmup_target``. The decay
     starts there.
 
     Args:
         initial_learning_rate: the rate at step 0.
-        decay_steps: how long the decay takes.
+        decay_steps: the length of the decay.
         alpha: the fraction of the rate that is left at the end.
         name: part of the configuration.
-        warmup_target: where the rate goes first, or None.
-        warmup_steps: how long that takes.
+        warmup_target: the rate at the end of the warmup, or None.
+        warmup_steps: the length of the warmup.
 
     Raises:
-        ValueError: ``decay_steps`` is not positive, or a rate not finite or negative.
+        ValueError: ``decay_steps`` is not positive, or a rate is not finite or negative.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class CosineDecay(Formula):
         return start * ((1.0 - self.alpha) * 0.5 * (1.0 + cos(math.pi * fraction)) + self.alpha)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this schedule again."""
+        """Returns the constructor arguments."""
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "decay_steps": self.decay_steps,
@@ -71,18 +71,18 @@ class CosineDecay(Formula):
 
 
 class CosineDecayRestarts(Formula):
-    """A cosine decay that starts again whenever it has ended.
+    """A cosine decay that starts again after each period.
 
     Args:
         initial_learning_rate: the rate at step 0.
         first_decay_steps: the length of the first period.
-        t_mul: each period is this many times as long as the one before.
-        m_mul: each period starts at this fraction of the start before.
+        t_mul: the ratio of a period's length to the length of the previous period.
+        m_mul: the ratio of a period's initial rate to the initial rate of the previous period.
         alpha: the fraction of the rate that is left at a period's end.
         name: part of the configuration.
 
     Raises:
-        ValueError: ``first_decay_steps`` is not positive, or the rate not finite or negative.
+        ValueError: ``decay_steps`` is not positive, or the rate is not finite or negative.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ class CosineDecayRestarts(Formula):
             period = floor(time)
             fraction = time - period
         else:
-            # The first n periods take (1 - t_mul^n) / (1 - t_mul) times the first one's length. A rounding error of the
-            # logarithm must not put a restart off by a step.
+            # The first n periods take (1 - t_mul^n) / (1 - t_mul) times the length of the first. A rounding error of the
+            # logarithm must not move a restart by a step.
             t_mul = self._t_mul
             period = floor(log(1.0 - time * (1.0 - t_mul)) / log(t_mul) + 1e-9)
             length = t_mul**period
@@ -117,7 +117,7 @@ class CosineDecayRestarts(Formula):
         return self.initial_learning_rate * ((1.0 - self.alpha) * cosine + self.alpha)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this schedule again."""
+        """Returns the constructor arguments."""
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "first_decay_steps": self.first_decay_steps,

@@ -1,4 +1,4 @@
-"""Learning rates that depend on the step (``keras.optimizers.schedules``); each class says its formula."""
+"""Learning rates that depend on the step (``keras.optimizers.schedules``)."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 class LearningRateSchedule(Followed):
     """The base of schedules: a subclass defines ``__call__(step)`` and ``get_config()``.
 
-    An optimizer calls it with its step counter as it is before the update.
+    An optimizer calls the schedule before the update, with its step counter.
     """
 
     def __call__(self, step: Any) -> Any:
-        """The rate at ``step``, a tensor or variable of integers."""
+        """Returns the rate at ``step``, a tensor or variable of integers."""
         raise NotImplementedError(
             f"Learning rate schedule '{type(self).__name__}' must override `__call__(self, step)`."
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this schedule again."""
+        """Returns the constructor arguments."""
         raise NotImplementedError(
             f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable."
         )
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """The schedule of which ``config`` is the ``get_config()``."""
+        """Returns a schedule made from ``config``, the result of ``get_config``."""
         return cls(**config)
 
 
 class Formula(LearningRateSchedule):
     """A schedule that is a function of numbers, ``_rate``: steps may be Python numbers, arrays or tensors of any shape.
 
-    Computed in float64, given as float32. Programs that are written down follow its numbers (see ``followed.py``).
+    It computes in float64 and returns float32. Recorded programs read its numbers from variables (see ``followed.py``).
     """
 
     def __call__(self, step: Any) -> Tensor:
-        """The rate at ``step``, a float32 tensor of its shape."""
+        """Returns the rate at ``step``, a float32 tensor of the same shape."""
         me, steps = live(self), convert_to_tensor(step)
         if me is not self:
             rate: Tensor = cast(me._rate(cast(steps, dtypes.float64)), dtypes.float32)
@@ -56,7 +56,7 @@ class Formula(LearningRateSchedule):
             return Tensor(np.asarray(self._rate(steps._on_host().astype(np.float64)), np.float32))
 
     def _rate(self, step: Any) -> Any:
-        """The rate at steps of any shape: float64, an array, or in programs a tensor, when ``self`` is ``Live``."""
+        """Returns the float64 rate at ``step``: an array, or in recorded programs (``self`` is ``Live``) a tensor."""
         raise NotImplementedError
 
     def _check_steps(self, name: str, value: Any) -> Any:
@@ -72,13 +72,13 @@ class ExponentialDecay(Formula):
 
     Args:
         initial_learning_rate: the rate at step 0.
-        decay_steps: in how many steps the rate is multiplied by ``decay_rate`` once.
+        decay_steps: the number of steps in which the rate is multiplied by ``decay_rate`` once.
         decay_rate: the factor.
         staircase: whether the exponent is rounded down to a whole number.
         name: part of the configuration.
 
     Raises:
-        ValueError: ``decay_steps`` is not positive, or the rate not finite or negative.
+        ValueError: ``decay_steps`` is not positive, or the rate is not finite or negative.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ExponentialDecay(Formula):
         return self.initial_learning_rate * self.decay_rate ** (floor(p) if self.staircase else p)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this schedule again."""
+        """Returns the constructor arguments."""
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "decay_steps": self.decay_steps,
@@ -116,12 +116,12 @@ class InverseTimeDecay(Formula):
     Args:
         initial_learning_rate: the rate at step 0.
         decay_steps: the unit of time.
-        decay_rate: how fast the rate falls.
+        decay_rate: the speed of the decay.
         staircase: whether time is rounded down to whole units.
         name: part of the configuration.
 
     Raises:
-        ValueError: ``decay_steps`` is not positive, or the rate not finite or negative.
+        ValueError: ``decay_steps`` is not positive, or the rate is not finite or negative.
     """
 
     def __init__(
@@ -146,16 +146,16 @@ class InverseTimeDecay(Formula):
 
 
 class PiecewiseConstantDecay(Formula):
-    """``values[i]``, where i counts the boundaries that are below the step.
+    """``values[i]``, where i is the number of boundaries below the step.
 
     Args:
-        boundaries: increasing steps; at a boundary the value before it still holds.
-        values: one more than there are boundaries.
+        boundaries: increasing steps; at a boundary the previous value still holds.
+        values: the rates, one more than boundaries.
         name: part of the configuration.
 
     Raises:
-        ValueError: the lengths do not go together, or a rate is not finite or negative.
-        TypeError: ``boundaries`` or ``values`` is no list.
+        ValueError: the lengths do not match, or a rate is not finite or negative.
+        TypeError: ``boundaries`` or ``values`` is not a list.
     """
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
@@ -183,7 +183,7 @@ class PiecewiseConstantDecay(Formula):
         return gather(constant_tensor(values), position)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this schedule again."""
+        """Returns the constructor arguments."""
         return {"boundaries": self.boundaries, "values": self.values, "name": self.name}
 
 
@@ -192,14 +192,14 @@ class PolynomialDecay(Formula):
 
     Args:
         initial_learning_rate: the rate at step 0.
-        decay_steps: when the end is reached.
-        end_learning_rate: the rate from then on.
+        decay_steps: the step at which the end is reached.
+        end_learning_rate: the rate from that step on.
         power: 1 for a straight line.
-        cycle: whether ``decay_steps`` is instead multiplied to the first multiple that is not below ``step``.
+        cycle: whether to replace ``decay_steps`` by its first multiple that is not below ``step``.
         name: part of the configuration.
 
     Raises:
-        ValueError: ``decay_steps`` is not positive, or a rate not finite or negative.
+        ValueError: ``decay_steps`` is not positive, or a rate is not finite or negative.
     """
 
     def __init__(
@@ -227,7 +227,7 @@ class PolynomialDecay(Formula):
         return height * (1.0 - p) ** self.power + self.end_learning_rate
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make this schedule again."""
+        """Returns the constructor arguments."""
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "decay_steps": self.decay_steps,
