@@ -1,5 +1,6 @@
 """`docs/reliability.md` is what its command writes, and names tests that are there."""
 
+import json
 import re
 
 import pytest
@@ -17,6 +18,13 @@ def test_the_page_is_up_to_date():
 def test_a_part_has_a_suite_and_a_target(part):
     assert list((FOLDER / part).glob("test_*.py"))
     assert f"\n{PARTS[part]}:" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_has_figures_of_a_long_run_without_failures(part):
+    tests = json.loads((FOLDER / part / "figures.json").read_text(encoding="utf-8"))["tests"]
+    assert tests["passed"] > 0
+    assert "failed" not in tests
 
 
 @pytest.mark.parametrize("part", PARTS)
