@@ -28,29 +28,29 @@ def walk_backward(entries: list[Entry], targets: list[Tensor], keys: list[list[i
     Returns:
         For each source a tensor, an ``IndexedSlices``, or None if no target depends on it.
     """
-    kept = {key for group in keys for key in group}
+    source_keys = {key for group in keys for key in group}
     # The values that depend on a source; only these need cotangents.
-    reached = set(kept)
-    wanted: list[Entry] = []
+    reached = set(source_keys)
+    needed_entries: list[Entry] = []
     for entry in entries:
         for x in entry[1]:
             if id(x) in reached:
                 for y in entry[2]:
                     reached.add(id(y))
-                wanted.append(entry)
+                needed_entries.append(entry)
                 break
     cotangents: dict[int, Any] = {}
     for target, weight in zip(targets, weights, strict=True):
         if id(target) in reached and not target._array.dtype.hasobject:  # strings have no gradient
-            before = cotangents.get(id(target))
+            previous = cotangents.get(id(target))
             seed = _seed(target, weight)
-            cotangents[id(target)] = seed if before is None else _add(before, seed)
-    for operation, inputs, outputs, attributes in reversed(wanted):
+            cotangents[id(target)] = seed if previous is None else _add(previous, seed)
+    for operation, inputs, outputs, attributes in reversed(needed_entries):
         result: Any
         if len(outputs) == 1:
             result = outputs[0]
             key = id(result)
-            g = cotangents.get(key) if key in kept else cotangents.pop(key, None)
+            g = cotangents.get(key) if key in source_keys else cotangents.pop(key, None)
             if g is None:
                 continue
             if type(g) is IndexedSlices:
@@ -59,24 +59,26 @@ def walk_backward(entries: list[Entry], targets: list[Tensor], keys: list[list[i
                         inputs, _of_rows(operation, reached, g, result, inputs, attributes), strict=True
                     ):
                         if rows is not None and id(x) in reached:
-                            before = cotangents.get(id(x))
-                            cotangents[id(x)] = rows if before is None else _add(before, rows)
+                            previous = cotangents.get(id(x))
+                            cotangents[id(x)] = rows if previous is None else _add(previous, rows)
                     continue
                 g = g.to_dense()
         else:
-            found = [cotangents.get(id(y)) if id(y) in kept else cotangents.pop(id(y), None) for y in outputs]
-            if all(g is None for g in found):
+            output_cotangents = [
+                cotangents.get(id(y)) if id(y) in source_keys else cotangents.pop(id(y), None) for y in outputs
+            ]
+            if all(g is None for g in output_cotangents):
                 continue
             rule = operation.gradient
             zeros = type(rule) is not Joint or rule.zeros
-            g = tuple([_dense(g, y, zeros) for g, y in zip(found, outputs, strict=True)])
+            g = tuple([_dense(g, y, zeros) for g, y in zip(output_cotangents, outputs, strict=True)])
             result = outputs
         for x, cotangent in zip(inputs, _cotangents(operation, reached, g, result, inputs, attributes), strict=True):
             if cotangent is not None:
                 key = id(x)
                 if key in reached:
-                    before = cotangents.get(key)
-                    cotangents[key] = cotangent if before is None else _add(before, cotangent)
+                    previous = cotangents.get(key)
+                    cotangents[key] = cotangent if previous is None else _add(previous, cotangent)
     return [
         cotangents.get(group[0]) if len(group) == 1 else _summed([cotangents.get(key) for key in group])
         for group in keys
@@ -147,16 +149,20 @@ def _of_rows(
 
 def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Reduces ``x`` to ``shape``: sums dimensions that are larger, and broadcasts dimensions that are smaller."""
-    got = x._array.shape
-    extra = len(got) - len(shape)
-    if extra >= 0:
+    x_shape = x._array.shape
+    extra_rank = len(x_shape) - len(shape)
+    if extra_rank >= 0:
         axes = tuple(
-            [axis for axis in range(len(got)) if axis < extra or (shape[axis - extra] == 1 and got[axis] != 1)]
+            [
+                axis
+                for axis in range(len(x_shape))
+                if axis < extra_rank or (shape[axis - extra_rank] == 1 and x_shape[axis] != 1)
+            ]
         )
         if axes:
             x = TABLE["reduce_sum"](x, axes=axes, keepdims=True)
-        if extra:
-            x = TABLE["reshape"](x, shape=x._array.shape[extra:])
+        if extra_rank:
+            x = TABLE["reshape"](x, shape=x._array.shape[extra_rank:])
     return x if x._array.shape == shape else TABLE["broadcast_to"](x, shape=shape)
 
 
@@ -166,13 +172,15 @@ def _seed(target: Tensor, weight: Any) -> Tensor:
         ones.fill(1)
         return constant_beside(ones, target)
     weight = convert_to_tensor(weight, target.dtype)
-    shape, got = target._array.shape, weight._array.shape
-    if got == shape:
+    shape, weight_shape = target._array.shape, weight._array.shape
+    if weight_shape == shape:
         return weight
-    if len(got) > len(shape) or any(m not in (1, n) for m, n in zip(reversed(got), reversed(shape), strict=False)):
+    if len(weight_shape) > len(shape) or any(
+        m not in (1, n) for m, n in zip(reversed(weight_shape), reversed(shape), strict=False)
+    ):
         raise InvalidArgumentError(
             f"GradientTape.gradient: output_gradients must have their target's shape {list(shape)} or broadcast to it, "
-            f"got {list(got)}."
+            f"got {list(weight_shape)}."
         )
     return TABLE["broadcast_to"](weight, shape=shape)
 

@@ -27,20 +27,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(prog="fastgrad", description="Commands about fastgrad on this machine.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    about = commands.add_parser("cache", help="the kernels that are kept compiled")
-    actions = about.add_subparsers(dest="action", required=True, metavar="action")
-    actions.add_parser("info", help="where they are kept, how many, and how large they are")
-    actions.add_parser("clear", help="remove them; they are compiled again when they are used")
-    warm = commands.add_parser("warm", help="compile all kernels of the library for this machine now")
-    warm.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many work side by side")
-    warm.set_defaults(action="warm")
-    chosen = parser.parse_args(arguments)
-    if chosen.action == "warm":
-        return _warm(chosen.processes)
-    return _clear() if chosen.action == "clear" else _info()
+    cache_command = commands.add_parser("cache", help="the kernels that are kept compiled")
+    cache_actions = cache_command.add_subparsers(dest="action", required=True, metavar="action")
+    cache_actions.add_parser("info", help="where they are kept, how many, and how large they are")
+    cache_actions.add_parser("clear", help="remove them; they are compiled again when they are used")
+    warm_command = commands.add_parser("warm", help="compile all kernels of the library for this machine now")
+    warm_command.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many work side by side")
+    warm_command.set_defaults(action="warm")
+    options = parser.parse_args(arguments)
+    if options.action == "warm":
+        return _compile_kernels(options.processes)
+    return _clear() if options.action == "clear" else _print_cache_info()
 
 
-def _info() -> int:
+def _print_cache_info() -> int:
     folder = cache.cache_folder()
     entries, size = cache.contents()
     print(f"folder:  {folder or 'none: there is no home folder; set FASTGRAD_CACHE_DIR'}")
@@ -49,7 +49,7 @@ def _info() -> int:
     return 0
 
 
-def _warm(processes: int) -> int:
+def _compile_kernels(processes: int) -> int:
     if processes < 1:
         print(f"fastgrad: warm needs at least 1 process, got {processes}", file=sys.stderr)
         return 1
@@ -61,7 +61,7 @@ def _warm(processes: int) -> int:
     for done, total in compile_side_by_side(processes):
         if done % 50 == 0 or done == total:
             print(f"{done} of {total} kernels", flush=True)
-    return _info()
+    return _print_cache_info()
 
 
 def _clear() -> int:

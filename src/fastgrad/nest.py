@@ -35,10 +35,10 @@ def flatten(structure: Any, expand_composites: bool = False) -> list[Any]:
     """
     if expand_composites:
         return [part for leaf in flatten(structure) for part in _parts(leaf)]
-    kind = type(structure)
-    if not _is_container(kind):
+    structure_type = type(structure)
+    if not _is_container(structure_type):
         return [structure]
-    if (kind is list or kind is tuple) and _is_flat(structure):
+    if (structure_type is list or structure_type is tuple) and _is_flat(structure):
         return list(structure)
     leaves: list[Any] = []
     _collect(structure, leaves)
@@ -104,12 +104,14 @@ def _packed_parts(structure: Any, parts: list[Any]) -> Any:
         raise ValueError(
             f"nest.pack_sequence_as: could not pack sequence. Structure had {count} atoms, but flat_sequence had {len(parts)} items."
         )
-    rest = iter(parts)
-    whole = [
-        leaf._together(leaf._apart()[0], [next(rest) for _ in _parts(leaf)]) if hasattr(leaf, "_apart") else next(rest)
+    part_iterator = iter(parts)
+    packed_leaves = [
+        leaf._together(leaf._apart()[0], [next(part_iterator) for _ in _parts(leaf)])
+        if hasattr(leaf, "_apart")
+        else next(part_iterator)
         for leaf in leaves
     ]
-    return pack_sequence_as(structure, whole) if is_nested(structure) else whole[0]
+    return pack_sequence_as(structure, packed_leaves) if is_nested(structure) else packed_leaves[0]
 
 
 def _packed(structure: Any, leaves: Any) -> Any:
@@ -143,8 +145,8 @@ def map_structure(func: Callable[..., Any], *structure: Any, **options: Any) -> 
         raise ValueError("nest.map_structure: must provide at least one structure.")
     for other in structure[1:]:
         assert_same_structure(structure[0], other, check_types=check_types)
-    flat = zip(*[flatten(one, expand) for one in structure], strict=True)
-    return pack_sequence_as(structure[0], [func(*leaves) for leaves in flat], expand)
+    leaf_groups = zip(*[flatten(item, expand) for item in structure], strict=True)
+    return pack_sequence_as(structure[0], [func(*leaves) for leaves in leaf_groups], expand)
 
 
 def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expand_composites: bool = False) -> None:

@@ -41,8 +41,8 @@ def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name
         tensors = tuple([leaf for leaf in leaves if isinstance(leaf, Tensor)])
 
         def again(*arrays: np.ndarray) -> None:
-            rest = iter(arrays)
-            values = [Tensor(next(rest)) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+            array_iterator = iter(arrays)
+            values = [Tensor(next(array_iterator)) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
             _write(nest.pack_sequence_as(list(inputs), values), stream, summarize, separator, end)
 
         for recorder in recorders.active:
@@ -55,9 +55,9 @@ def _leaf(item: Any) -> Any:
 
 
 def _write(inputs: Any, stream: Any, summarize: int, separator: str, end: str) -> None:
-    alone = as_tensor_or_none(inputs[0]) if len(inputs) == 1 else None
-    if alone is not None and not alone.ndim and alone.dtype is dtypes.string:
-        text = bytes(alone._on_host()[()]).decode(errors="replace")  # a single string has no quotes
+    only_tensor = as_tensor_or_none(inputs[0]) if len(inputs) == 1 else None
+    if only_tensor is not None and not only_tensor.ndim and only_tensor.dtype is dtypes.string:
+        text = bytes(only_tensor._on_host()[()]).decode(errors="replace")  # a single string has no quotes
     else:
         text = separator.join(_text(value, summarize) for value in inputs)
     if stream is None:
@@ -81,22 +81,22 @@ def _text(value: Any, summarize: int) -> str:
         return repr(value)
     import pprint
 
-    slots: list[_Slot] = []
+    placeholders: list[_Placeholder] = []
 
-    def slot(item: Any) -> Any:
-        found = as_tensor_or_none(item)
-        if found is None:
+    def placeholder_of(item: Any) -> Any:
+        leaf_tensor = as_tensor_or_none(item)
+        if leaf_tensor is None:
             return item
-        slots.append(_Slot(f"\0{len(slots)}\0", _elements(found._on_host(), summarize)))
-        return slots[-1]
+        placeholders.append(_Placeholder(f"\0{len(placeholders)}\0", _elements(leaf_tensor._on_host(), summarize)))
+        return placeholders[-1]
 
-    text = pprint.pformat(nest.map_structure(slot, value))
-    for one in slots:
-        text = text.replace(one.mark, one.text)
+    text = pprint.pformat(nest.map_structure(placeholder_of, value))
+    for placeholder in placeholders:
+        text = text.replace(placeholder.mark, placeholder.text)
     return text
 
 
-class _Slot:
+class _Placeholder:
     """A placeholder for a tensor while ``pprint`` formats a structure."""
 
     def __init__(self, mark: str, text: str) -> None:
@@ -111,12 +111,12 @@ def _elements(array: np.ndarray, summarize: int, depth: int = 1) -> str:
     if not array.ndim:
         return _number(array[()])
     n = len(array)
-    shown = list(array) if summarize < 0 or n <= 2 * summarize else [*array[:summarize], *array[n - summarize :]]
-    parts = [_elements(np.asarray(item, array.dtype), summarize, depth + 1) for item in shown]
-    if len(shown) < n:
-        parts.insert(summarize, "...")
-    between = " " if array.ndim == 1 else "\n" * (array.ndim - 1) + " " * depth
-    return "[" + between.join(parts) + "]"
+    shown_items = list(array) if summarize < 0 or n <= 2 * summarize else [*array[:summarize], *array[n - summarize :]]
+    element_texts = [_elements(np.asarray(item, array.dtype), summarize, depth + 1) for item in shown_items]
+    if len(shown_items) < n:
+        element_texts.insert(summarize, "...")
+    separator = " " if array.ndim == 1 else "\n" * (array.ndim - 1) + " " * depth
+    return "[" + separator.join(element_texts) + "]"
 
 
 def _number(item: Any) -> str:
@@ -124,12 +124,12 @@ def _number(item: Any) -> str:
         return '"' + item.decode(errors="replace") + '"'
     if isinstance(item, (np.bool_, bool)):
         return "1" if item else "0"
-    kind = np.asarray(item).dtype
-    if kind.kind not in "fV":
+    number_dtype = np.asarray(item).dtype
+    if number_dtype.kind not in "fV":
         return str(item)
     if item == 0:
         return "-0" if np.signbit(item) else "0"
     # Decimal numbers of `few` digits survive a round trip; `all_of_them` digits identify each binary number.
-    few, all_of_them, exact = (15, 17, np.float64) if kind.itemsize == 8 else (6, 9, np.float32)
+    few, all_of_them, exact = (15, 17, np.float64) if number_dtype.itemsize == 8 else (6, 9, np.float32)
     text = f"{float(item):.{few}g}"
     return text if exact(text) == item or item != item else f"{float(item):.{all_of_them}g}"  # noqa: PLR0124 - NaN

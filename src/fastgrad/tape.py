@@ -41,7 +41,7 @@ class GradientTape(recording.Recorder):
         self._watch_accessed = watch_accessed_variables
         self._recording = False
         self._entered = False
-        self._spent = False
+        self._record_freed = False
         self._clear()
 
     def _clear(self) -> None:
@@ -66,12 +66,12 @@ class GradientTape(recording.Recorder):
                 break
         else:
             return
-        keep = False
+        has_tracked_output = False
         for y in outputs:
             if y._array.dtype.kind in "fcV":
                 tracked.add(id(y))
-                keep = True
-        if keep:
+                has_tracked_output = True
+        if has_tracked_output:
             self._entries.append((operation, inputs, outputs, attributes))
 
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
@@ -90,8 +90,8 @@ class GradientTape(recording.Recorder):
     def __enter__(self) -> GradientTape:
         if self._recording:
             raise ValueError("Tape is already recording.")
-        if self._spent:
-            self._spent = False
+        if self._record_freed:
+            self._record_freed = False
             self._clear()
         recording.start(self)
         self._recording = self._entered = True
@@ -99,12 +99,12 @@ class GradientTape(recording.Recorder):
 
     def __exit__(self, *exception: object) -> None:
         if self._recording:
-            self._pause()
+            self._pause_recording()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("cannot copy or pickle a GradientTape: it knows tensors by their identity.")
 
-    def _pause(self) -> None:
+    def _pause_recording(self) -> None:
         recording.stop(self)
         self._recording = False
 
@@ -118,28 +118,28 @@ class GradientTape(recording.Recorder):
         Raises:
             ValueError: ``tensor`` holds an object that is no tensor or variable.
         """
-        self._check_heard("watch")
+        self._check_recorder_active("watch")
         for item in nest.flatten(tensor):
             if isinstance(item, Variable):
                 self._watched_variables[id(item)] = item
                 if self._recording:
                     self.on_read(item, item._read_as_stored())
                 continue
-            found = item.flat_values if isinstance(item, Composite) else as_tensor_or_none(item)
-            if found is None:
+            leaf = item.flat_values if isinstance(item, Composite) else as_tensor_or_none(item)
+            if leaf is None:
                 raise ValueError(
                     f"Passed in object {item!r} of type {type(item).__name__}, not tf.Tensor or tf.Variable."
                 )
-            if not found.dtype.is_differentiable:
+            if not leaf.dtype.is_differentiable:
                 import warnings
 
                 warnings.warn(
-                    f"The dtype of the watched tensor must be floating (e.g. tf.float32), got {found.dtype!r}",
+                    f"The dtype of the watched tensor must be floating (e.g. tf.float32), got {leaf.dtype!r}",
                     stacklevel=2,
                 )
                 continue
-            self._tracked.add(id(found))
-            self._watched_tensors.append(found)
+            self._tracked.add(id(leaf))
+            self._watched_tensors.append(leaf)
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """The variables watched so far, in the order in which they were made."""
@@ -154,8 +154,8 @@ class GradientTape(recording.Recorder):
         """
         if not self._recording:
             raise RuntimeError("Tape is not recording: stop_recording() is for use inside the tape's `with` block.")
-        self._check_heard("stop_recording")
-        self._pause()
+        self._check_recorder_active("stop_recording")
+        self._pause_recording()
         try:
             yield
         finally:
@@ -169,10 +169,10 @@ class GradientTape(recording.Recorder):
         """
         if not self._recording:
             raise ValueError("Tape is not recording: reset() is for use inside the tape's `with` block.")
-        self._check_heard("reset")
+        self._check_recorder_active("reset")
         self._clear()
 
-    def _check_heard(self, what: str) -> None:
+    def _check_recorder_active(self, what: str) -> None:
         """Raises RuntimeError if a rehearsed loop or branch body controls a tape outside it; Python runs the body."""
         if self._recording and recording.rehearsing() and self not in recording.recorders.active:
             raise RuntimeError(f"GradientTape.{what}: the body of a loop of a program can't direct a tape around it.")
@@ -210,12 +210,12 @@ class GradientTape(recording.Recorder):
             raise ValueError(
                 f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
             )
-        self._check_unspent("gradient")
+        self._check_record_available("gradient")
         try:
             flat_sources = [self._source(item) for item in nest.flatten(sources)]
             targets = [self._target(item) for item in nest.flatten(target)]
         except CompositeOperand:
-            return self._of_composites(target, sources, output_gradients, unconnected_gradients)
+            return self._gradient_of_composites(target, sources, output_gradients, unconnected_gradients)
         if output_gradients is None:
             weights = [None] * len(targets)
         else:
@@ -224,45 +224,47 @@ class GradientTape(recording.Recorder):
                 raise ValueError(
                     f"GradientTape.gradient: {len(weights)} output_gradients for {len(targets)} targets; give one for each."
                 )
-        self._stop_unless_persistent()
+        self._pause_unless_persistent()
         gradients = self._backward(self._entries, targets, flat_sources, weights)
-        self._spend()
+        self._free_record()
         if unconnected_gradients == UnconnectedGradients.ZERO:
             gradients = [zeros_of(s) if g is None else g for g, s in zip(gradients, flat_sources, strict=True)]
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
 
-    def _of_composites(self, target: Any, sources: Any, output_gradients: Any, unconnected_gradients: str) -> Any:
+    def _gradient_of_composites(
+        self, target: Any, sources: Any, output_gradients: Any, unconnected_gradients: str
+    ) -> Any:
         """Computes ``gradient`` for composites among targets or sources, by way of their flat values."""
         weights = None if output_gradients is None else _flat_values(output_gradients)
-        found = self.gradient(_flat_values(target), _flat_values(sources), weights, unconnected_gradients)
+        flat_gradients = self.gradient(_flat_values(target), _flat_values(sources), weights, unconnected_gradients)
         gradients = [
             source._with_flat(dense_gradient(g)) if isinstance(source, Composite) and g is not None else g
-            for source, g in zip(nest.flatten(sources), found, strict=True)
+            for source, g in zip(nest.flatten(sources), flat_gradients, strict=True)
         ]
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
 
-    def _check_unspent(self, what: str) -> None:
+    def _check_record_available(self, what: str) -> None:
         if not self._entered:
             raise RuntimeError(
                 f"GradientTape.{what}: the tape has recorded nothing: compute the target inside `with tape:`."
             )
-        if self._spent:
+        if self._record_freed:
             raise RuntimeError(
                 f"A non-persistent GradientTape can only be used to compute one set of gradients (or jacobians); this is a second "
                 f"{what}(). Pass persistent=True: tf.GradientTape(persistent=True)."
             )
 
-    def _stop_unless_persistent(self) -> None:
+    def _pause_unless_persistent(self) -> None:
         if self._recording and not self._persistent:
-            self._pause()
+            self._pause_recording()
 
-    def _spend(self) -> None:
+    def _free_record(self) -> None:
         """Drops the record of a tape that is not persistent. It runs last, so an error leaves the tape unchanged."""
         if not self._persistent:
-            self._spent = True
-            watched = self._watched_variables
+            self._record_freed = True
+            watched_variables = self._watched_variables
             self._clear()
-            self._watched_variables = watched
+            self._watched_variables = watched_variables
 
     def _target(self, item: Any) -> Tensor:
         if isinstance(item, Variable):
@@ -271,22 +273,22 @@ class GradientTape(recording.Recorder):
             return tensor
         if isinstance(item, IndexedSlices):
             return item.values  # their sum is the sum of the dense tensor
-        found = as_tensor_or_none(item)
-        if found is None:
+        converted = as_tensor_or_none(item)
+        if converted is None:
             raise TypeError(
                 f"GradientTape.gradient: a target must be a tensor or variable, got {item!r} of type {type(item).__name__}."
             )
-        return found
+        return converted
 
     def _source(self, item: Any) -> Tensor | Variable:
         if isinstance(item, (Tensor, Variable)):
             return item
-        found = as_tensor_or_none(item)
-        if found is None:
+        tensor = as_tensor_or_none(item)
+        if tensor is None:
             raise TypeError(
                 f"GradientTape.gradient: a source must be a tensor or variable, got {item!r} of type {type(item).__name__}."
             )
-        return found
+        return tensor
 
     def _backward(
         self, entries: list[Entry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
@@ -334,29 +336,31 @@ class GradientTape(recording.Recorder):
             raise ValueError(
                 f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
             )
-        self._check_unspent("jacobian")
+        self._check_record_available("jacobian")
         target = self._target(target)
         flat_sources = [self._source(item) for item in nest.flatten(sources)]
-        self._stop_unless_persistent()
+        self._pause_unless_persistent()
         entries = list(self._entries)
         rows = []
         for position in range(target._array.size):
-            unit = np.zeros(target._array.shape, target._array.dtype)
-            unit.reshape(-1)[position] = 1
+            one_hot = np.zeros(target._array.shape, target._array.dtype)
+            one_hot.reshape(-1)[position] = 1
             rows.append(
-                [dense_gradient(g) for g in self._backward(entries, [target], flat_sources, [constant_tensor(unit)])]
+                [dense_gradient(g) for g in self._backward(entries, [target], flat_sources, [constant_tensor(one_hot)])]
             )
         results: list[Any] = []
         for column, source in enumerate(flat_sources):
             shape = (*target.shape, *source.shape)
-            parts = [row[column] for row in rows]
-            if not parts or all(part is None for part in parts):
-                zero = unconnected_gradients == UnconnectedGradients.ZERO or not parts
-                results.append(constant_tensor(np.zeros(shape, source._array.dtype)) if zero else None)
+            row_gradients = [row[column] for row in rows]
+            if not row_gradients or all(row_gradient is None for row_gradient in row_gradients):
+                returns_zeros = unconnected_gradients == UnconnectedGradients.ZERO or not row_gradients
+                results.append(constant_tensor(np.zeros(shape, source._array.dtype)) if returns_zeros else None)
             else:
-                filled = [zeros_of(source) if part is None else part for part in parts]
-                results.append(TABLE["reshape"](TABLE["stack"](*filled, axis=0), shape=shape))
-        self._spend()
+                dense_rows = [
+                    zeros_of(source) if row_gradient is None else row_gradient for row_gradient in row_gradients
+                ]
+                results.append(TABLE["reshape"](TABLE["stack"](*dense_rows, axis=0), shape=shape))
+        self._free_record()
         return nest.pack_sequence_as(sources, results) if nest.is_nested(sources) else results[0]
 
     def batch_jacobian(
@@ -382,7 +386,7 @@ class GradientTape(recording.Recorder):
             ValueError: the first dimensions differ, or a rank is below 2.
             RuntimeError: as in ``gradient``.
         """
-        self._check_unspent("batch_jacobian")
+        self._check_record_available("batch_jacobian")
         target = self._target(target)
         source = self._source(source)
         for shape in (target.shape, source.shape):
@@ -392,21 +396,21 @@ class GradientTape(recording.Recorder):
             raise ValueError(
                 f"Need first dimension of target shape ({target.shape}) and source shape ({source.shape}) to match."
             )
-        self._stop_unless_persistent()
+        self._pause_unless_persistent()
         entries = list(self._entries)
-        batch, inner = target.shape[0], tuple(target.shape[1:])
+        batch, inner_shape = target.shape[0], tuple(target.shape[1:])
         columns = []
-        for position in range(int(np.prod(inner))):
-            unit = np.zeros((batch, int(np.prod(inner))), target._array.dtype)
-            unit[:, position] = 1
-            weight = constant_tensor(unit.reshape(target._array.shape))
+        for position in range(int(np.prod(inner_shape))):
+            one_hot = np.zeros((batch, int(np.prod(inner_shape))), target._array.dtype)
+            one_hot[:, position] = 1
+            weight = constant_tensor(one_hot.reshape(target._array.shape))
             columns.append(dense_gradient(self._backward(entries, [target], [source], [weight])[0]))
-        self._spend()
-        shape = (batch, *inner, *source.shape[1:])
+        self._free_record()
+        shape = (batch, *inner_shape, *source.shape[1:])
         if not columns or all(column is None for column in columns):
             return constant_tensor(np.zeros(shape, source._array.dtype))
-        filled = [zeros_of(source) if column is None else column for column in columns]
-        return TABLE["reshape"](TABLE["stack"](*filled, axis=1), shape=shape)
+        dense_columns = [zeros_of(source) if column is None else column for column in columns]
+        return TABLE["reshape"](TABLE["stack"](*dense_columns, axis=1), shape=shape)
 
 
 def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], gradient: Callable[..., Any]) -> None:

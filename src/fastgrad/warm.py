@@ -34,17 +34,17 @@ def library_kernels() -> list[tuple[Kernel, dict[str, str]]]:
         for name, value in vars(type(rule)).items():
             if isinstance(value, functools.cached_property):
                 getattr(rule, name)
-    of_rules = {id(value) for rule in RULES.values() for value in vars(rule).values()}
+    rule_kernel_ids = {id(value) for rule in RULES.values() for value in vars(rule).values()}
     kernels = [
-        found
-        for found in gc.get_objects()
-        if issubclass(type(found), Kernel)  # isinstance would fail on a dead weak proxy
-        and (str(found.function.__module__).startswith("fastgrad.") or id(found) in of_rules)
+        kernel
+        for kernel in gc.get_objects()
+        if issubclass(type(kernel), Kernel)  # isinstance would fail on a dead weak proxy
+        and (str(kernel.function.__module__).startswith("fastgrad.") or id(kernel) in rule_kernel_ids)
     ]
     combinations = [
-        (found, dict(zip(found.variables, [dtype.name for dtype in dtypes], strict=True)))
-        for found in kernels
-        for dtypes in itertools.product(*found.variables.values())
+        (kernel, dict(zip(kernel.variables, [dtype.name for dtype in dtypes], strict=True)))
+        for kernel in kernels
+        for dtypes in itertools.product(*kernel.variables.values())
     ]
     return sorted(
         combinations,
@@ -70,25 +70,25 @@ def compile_side_by_side(processes: int, arguments: Sequence[str] = ()) -> Itera
         RuntimeError: a process failed; the message has its error output.
     """
     command = [sys.executable, "-m", "fastgrad.warm", *arguments, "--parts", str(processes)]
-    total, done = len(library_kernels()), 0
+    total, done_count = len(library_kernels()), 0
     with tempfile.TemporaryFile("w+") as errors:
-        running = [
+        workers = [
             subprocess.Popen([*command, "--part", str(part)], stdout=subprocess.PIPE, stderr=errors)  # noqa: S603 - ours
             for part in range(processes)
         ]
         try:
-            for process in running:
-                for _ in process.stdout or ():
-                    done += 1
-                    yield done, total
-            codes = [process.wait() for process in running]
-            if any(codes):
+            for worker in workers:
+                for _ in worker.stdout or ():
+                    done_count += 1
+                    yield done_count, total
+            exit_codes = [worker.wait() for worker in workers]
+            if any(exit_codes):
                 errors.seek(0)
                 raise RuntimeError(f"the library's kernels could not be compiled:\n{errors.read()}")
         finally:
-            for process in running:
-                process.kill()
-                process.communicate()
+            for worker in workers:
+                worker.kill()
+                worker.communicate()
 
 
 def compile_for_wheel(processes: int) -> None:
@@ -111,15 +111,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", help="the folder for the code of a level")
     parser.add_argument("--part", type=int, default=0, help="the number of this process")
     parser.add_argument("--parts", type=int, default=1, help="how many processes there are")
-    chosen = parser.parse_args(arguments)
-    if (chosen.level is None) != (chosen.folder is None):
+    options = parser.parse_args(arguments)
+    if (options.level is None) != (options.folder is None):
         parser.error("--level and --folder belong together")
-    if chosen.wheel:
+    if options.wheel:
         compile_for_wheel(os.cpu_count() or 1)
         return
-    if chosen.level:
-        store.ship(chosen.level, chosen.folder)
-    for name in compile_kernels(chosen.part, chosen.parts):
+    if options.level:
+        store.ship(options.level, options.folder)
+    for name in compile_kernels(options.part, options.parts):
         print(name, flush=True)
 
 

@@ -32,7 +32,7 @@ from fastgrad.kernels.codegen.build import inspect_asm, inspect_llvm
 from fastgrad.recording import EndOfElements, control_flow_of, recorders
 from fastgrad.tensor import Tensor
 
-_NOT_LOOKED_FOR, _AGAIN = object(), object()
+_NOT_SEARCHED, _RETRY = object(), object()
 
 RECENT = 4
 """The number of recent entries that a call tries before it takes the slow path."""
@@ -82,34 +82,34 @@ class Function:
         self.__name__ = getattr(python_function, "__name__", None) or type(python_function).__name__
         self._python = python_function
         self._input_signature = input_signature
-        self._verify = self._unverified = verify
+        self._verify = self._verifications_left = verify
         self._runs_unrecorded = runs_unrecorded  # no error if a call can't be recorded: its one run counts
         self._instance = None if instance is None else weakref.ref(instance)
         self._signature = Signature(python_function, input_signature, 0 if instance is None else 1)
         self._floats = Floats()
-        self._cache = Cache(functools.partial(_let_go, weakref.ref(self)))
+        self._cache = Cache(functools.partial(_drop_references, weakref.ref(self)))
         self._bound: dict[int, tuple[Any, Function]] = {}
         self._entry: Callable[[tuple[Any, ...], dict[str, Any]], Any] = no_entry
         self._recent: tuple[Any, ...] = ()
         self._recordings = 0
         self._retracing = Retracing(self.__name__)
         self._last: Version | None = None  # the last one used
-        self._pieces: Any = _NOT_LOOKED_FOR
-        self._looped: Any = _NOT_LOOKED_FOR
+        self._pieces: Any = _NOT_SEARCHED
+        self._looped: Any = _NOT_SEARCHED
         Function._all.add(self)
 
     # ---- calling -------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the function: replays a recording if there is one, else runs and records it."""
-        found = self._entry(args, kwargs)
-        if found is not MISS:
-            return found
+        result = self._entry(args, kwargs)
+        if result is not MISS:
+            return result
         for entry in self._recent:
-            found = entry(args, kwargs)
-            if found is not MISS:
+            result = entry(args, kwargs)
+            if result is not MISS:
                 self._entry = entry
-                return found
+                return result
         return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
@@ -122,11 +122,11 @@ class Function:
         objects = self._objects(call)
         recordings = self._recordings
         key = self._cache.get(call)
-        if key is None and any(map(gives_elements, call.values)) and self._in_pieces() is not None:
+        if key is None and any(map(gives_elements, call.values)) and self._function_with_element_loops() is not None:
             key = self._cache.add(call)
             key.runs_eagerly = True
         if key is not None and key.runs_eagerly:
-            return self._run(arguments, call, self._in_pieces())
+            return self._run(arguments, call, self._function_with_element_loops())
         version = None if key is None else key.version(objects)
         if version is not None and len(version.ways):
             if active and version.ways.hide_gradients():
@@ -134,29 +134,29 @@ class Function:
             try:
                 if not active:
                     version.ways.prepare()
-                found = locking.replayed(lambda: self._replay(args, kwargs, arguments, call, version))
-                if found is locking.NOT_MINE:
+                result = locking.replayed(lambda: self._replay(args, kwargs, arguments, call, version))
+                if result is locking.NOT_MINE:
                     return self._run(arguments, call)
             except NotCompiled as failure:
                 key.runs_eagerly = True  # type: ignore[union-attr]  # there is one, as there is a version
                 warn_of(self.__name__, failure)
                 return self._run(arguments, call)
-            if found is not None:
-                return found[0]
+            if result is not None:
+                return result[0]
         put_back = is_first and not active and (self.replays_at_once or ops_are_deterministic())
 
         def record() -> Any:
             if self._recordings != recordings:  # another thread has recorded meanwhile, perhaps the same call
-                return _AGAIN
+                return _RETRY
             self._retracing.note(call, key, version is not None)
-            return self._record_with_room(arguments, call, objects, version, put_back)
+            return self._record_with_capacity(arguments, call, objects, version, put_back)
 
-        found = locking.recorded(record)
-        if found is locking.NOT_MINE:
+        result = locking.recorded(record)
+        if result is locking.NOT_MINE:
             return self._run(arguments, call)
-        if found is _AGAIN:
+        if result is _RETRY:
             return self._call(args, kwargs, is_first)
-        return self._call(args, kwargs, is_first=False) if found is MISS else found
+        return self._call(args, kwargs, is_first=False) if result is MISS else result
 
     def _replay(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], call: Call, version: Version
@@ -166,24 +166,24 @@ class Function:
         if recorders.active:
             traced = version.ways.call(call.tensors())
             return None if traced is None else (traced[0].results.first(traced[1], call.given),)
-        if self._unverified:
+        if self._verifications_left:
 
             def replayed() -> Any:
-                found = version.ways.replay(call.arrays)
-                return None if found is None else found[0].results.packed(found[1], call.given)
+                outcome = version.ways.replay(call.arrays)
+                return None if outcome is None else outcome[0].results.packed(outcome[1], call.given)
 
-            found = verified(self.__name__, version.ways, lambda: self._run(arguments, call), replayed)
-            self._unverified -= found is not None
-            return None if found is None else (found,)
-        found = version.ways.replay(call.arrays)
-        if found is None:
+            outcome = verified(self.__name__, version.ways, lambda: self._run(arguments, call), replayed)
+            self._verifications_left -= outcome is not None
+            return None if outcome is None else (outcome,)
+        outcome = version.ways.replay(call.arrays)
+        if outcome is None:
             return None
-        entry = self._entry_for(args, kwargs, arguments, call, version, found[0])
+        entry = self._entry_for(args, kwargs, arguments, call, version, outcome[0])
         if entry is not None:
             self._entry = entry
             others = [other for other in self._recent if other.layout != entry.layout]
             self._recent = (entry, *others[: RECENT - 1])
-        return (found[0].results.packed(found[1], call.given),)
+        return (outcome[0].results.packed(outcome[1], call.given),)
 
     def _entry_for(
         self,
@@ -197,40 +197,40 @@ class Function:
         """Returns straight-line code for calls like this one."""
         form = len(args), tuple(kwargs), tuple([type(value) for value in call.values])
         tree = version.ways.trees[0]
-        made, found = version.entries.get(form, (None, None))
-        if made is not tree:
+        entry_tree, entry = version.entries.get(form, (None, None))
+        if entry_tree is not tree:
             if way not in tree.ways:
                 return None
             if len(version.entries) >= ENTRIES:
                 version.entries.clear()
-            kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
-            found = entry_of(args, kwargs, arguments, kinds, call, version.captures, tree, self._instance)
-            if found is not None:
-                found.layout = id(version), form
-            version.entries[form] = tree, found
-        return found
+            parameter_kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
+            entry = entry_of(args, kwargs, arguments, parameter_kinds, call, version.captures, tree, self._instance)
+            if entry is not None:
+                entry.layout = id(version), form
+            version.entries[form] = tree, entry
+        return entry
 
     def _objects(self, call: Call) -> list[Any]:
         return call.objects if self._instance is None else [self._instance(), *call.objects]
 
-    def _in_pieces(self) -> Any:
+    def _function_with_element_loops(self) -> Any:
         """Returns the Python function with recorded bodies of its loops over datasets; None if it has none."""
-        if self._pieces is _NOT_LOOKED_FOR:
+        if self._pieces is _NOT_SEARCHED:
             self._pieces = in_pieces(self._python, functools.partial(Function, runs_unrecorded=True))
         return self._pieces
 
-    def _with_program_loops(self) -> Any:
+    def _function_with_program_loops(self) -> Any:
         """Returns the Python function with loops that the program may run."""
-        if self._looped is _NOT_LOOKED_FOR:
+        if self._looped is _NOT_SEARCHED:
             self._looped = with_program_loops(self._python)
         return self._looped
 
     def _run(self, arguments: dict[str, Any], call: Call, python: Any = None) -> Any:
-        """Runs the Python function, or ``python`` in its place, inside the active recordings."""
+        """Runs the Python function, or ``python`` if given, inside the active recordings."""
         leaves = iter([as_passed(value) for value in call.values])
         passed = {name: rebuilt(value, leaves) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
-        return as_results(self._called(self._callable(python), args, kwargs), self.__name__)
+        return as_results(self._called(self._python_callable(python), args, kwargs), self.__name__)
 
     def _called(self, python: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Returns the value of the Python function.
@@ -245,23 +245,23 @@ class Function:
                 f"{self.__name__}(): End of sequence: next() of a dataset's iterator that has no element left."
             ) from None
 
-    def _callable(self, python: Any = None) -> Callable[..., Any]:
+    def _python_callable(self, python: Any = None) -> Callable[..., Any]:
         if python is None:
-            python = self._python if control_flow_of() is None else self._with_program_loops()
+            python = self._python if control_flow_of() is None else self._function_with_program_loops()
         if self._instance is None:
             return python
         return functools.partial(python, self._instance())
 
-    def _record_with_room(self, *given: Any) -> Any:
+    def _record_with_capacity(self, *given: Any) -> Any:
         """Records as ``_record``; restarts while a loop that only a gradient runs has too small a capacity."""
-        before: GuardError | None = None
+        last_error: GuardError | None = None
         while True:
             try:
                 return self._record(*given)
             except GuardError as error:
-                if before is not None and error.found <= before.found:
+                if last_error is not None and error.found <= last_error.found:
                     raise
-                before = error  # its traceback keeps the loop alive, which now knows the capacity that it needs
+                last_error = error  # its traceback keeps the loop alive, which now knows the capacity that it needs
 
     def _record(
         self, arguments: dict[str, Any], call: Call, objects: list[Any], version: Version | None, put_back: bool = False
@@ -270,31 +270,33 @@ class Function:
 
         With ``put_back`` the state is restored, and ``MISS`` returned, if the recording may be replayed.
         """
-        asked: dict[str, int] = {}
-        tensors, leaves = stand_ins(call, asked.__setitem__)
-        rest = iter(leaves)
-        passed = {name: rebuilt(value, rest) for name, value in arguments.items()}
+        read_floats: dict[str, int] = {}
+        tensors, leaves = stand_ins(call, read_floats.__setitem__)
+        leaf_iterator = iter(leaves)
+        passed = {name: rebuilt(value, leaf_iterator) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
-        before = Captures(self._callable(), arguments, objects)
+        captures_before = Captures(self._python_callable(), arguments, objects)
         recording = Recording(tensors)
         recording.may_give_up, recording.refuses = True, not self._runs_unrecorded
         ran = False
         try:
             with recording:
-                value = self._called(self._callable(), args, kwargs)
+                value = self._called(self._python_callable(), args, kwargs)
                 ran = True
                 value = as_results(value, self.__name__)
                 # A float whose Python value was read is part of the key from now on, not an array of later calls.
-                by_value = {number: tensors[number]._array for number in asked.values()}
-                given = [tensor for number, tensor in enumerate(tensors) if number not in by_value]
-                results = Results(value, given, recording)
-                found = results.tensors
+                by_value = {number: tensors[number]._array for number in read_floats.values()}
+                inputs = [tensor for number, tensor in enumerate(tensors) if number not in by_value]
+                results = Results(value, inputs, recording)
+                result_tensors = results.tensors
                 if recording.gave_up:
                     self.gave_up = True
                     self._cache.add(call).runs_eagerly = True
-                    return results.first(found, [x for number, x in enumerate(call.given) if number not in by_value])
-                way = Way(recording, results, len(given), by_value)
-            settled = self._settled(before, recording)
+                    return results.first(
+                        result_tensors, [x for number, x in enumerate(call.given) if number not in by_value]
+                    )
+                trace = Way(recording, results, len(inputs), by_value)
+            settled = self._settled(captures_before, recording)
         except BaseException as error:
             if ran and self._runs_unrecorded and isinstance(error, (TraceError, TypeError)):
                 self.gave_up = True
@@ -306,29 +308,29 @@ class Function:
         created, saved = [weakref.ref(variable) for variable in recording.created], recording.saved
         del recording
         if created:
-            del way
-            for tensor in found:
+            del trace
+            for tensor in result_tensors:
                 if tensor._owner is not None:  # a variable's value must not keep the variable alive
                     tensor._array, tensor._owner = tensor._array.copy(), None
             self._check_created(created, saved, call, objects)
         self._recordings += 1
-        for label in asked:
+        for label in read_floats:
             self._floats.make_static(label)
-        if asked:
+        if read_floats:
             call = Call(arguments, self._floats)
         key = self._cache.add(call)
-        captures = Captures(self._callable(), arguments, objects, settled)
+        captures = Captures(self._python_callable(), arguments, objects, settled)
         if created:
             key.made_variables = captures  # the next call is recorded again, and makes none
-            return results.first(found, call.given)
+            return results.first(result_tensors, call.given)
         if version is None or version not in key.versions or not version.captures.hold(objects):
             version = key.add(captures)
-        version.ways.add(way)
+        version.ways.add(trace)
         self._last = version
         if put_back:
             saved.restore()
             return MISS
-        return results.first(found, call.given)
+        return results.first(result_tensors, call.given)
 
     def _settled(self, before: Captures, recording: Recording) -> frozenset[str]:
         """Returns the captured numbers that the function itself has changed: a side effect, only during recording.
@@ -336,27 +338,27 @@ class Function:
         Raises:
             TraceError: it keeps a tensor that it computed under a name that it reads: a replay would not.
         """
-        moved = before.moved()
-        for label, value in [] if recording.created else moved.items():
-            kept = nest.flatten(value) if nest.is_nested(value) else [value]
-            if any(isinstance(item, Tensor) and recording.knows(item) for item in kept):
+        changes = before.moved()
+        for label, value in [] if recording.created else changes.items():
+            leaves = nest.flatten(value) if nest.is_nested(value) else [value]
+            if any(isinstance(item, Tensor) and recording.knows(item) for item in leaves):
                 raise TraceError(
                     f"{self.__name__}(): the function gives {label!r} a tensor that it has computed, and reads {label!r}. A replay runs "
                     "no Python, so the name would not be given another one. Keep state in a tf.Variable: v.assign(...)."
                 )
-        return frozenset(moved)
+        return frozenset(changes)
 
     def _check_created(self, created: list[Any], saved: Saved, call: Call, objects: list[Any]) -> None:
         """Refuses functions that make variables at every call."""
         key = self._cache.get(call)
-        before = None if key is None else key.made_variables
-        again = before is not None and before.hold(objects)
+        captures = None if key is None else key.made_variables
+        is_repeated = captures is not None and captures.hold(objects)
         lost = any(variable() is None for variable in created)
-        if again or lost:
+        if is_repeated or lost:
             saved.restore()
             raise ValueError(
                 f"{self.__name__}(): tf.function only supports singleton tf.Variables created on the first call. This call made "
-                f"{len(created)} variables{' though one before it had made some already' if again else ', and nobody keeps them'}. "
+                f"{len(created)} variables{' though one before it had made some already' if is_repeated else ', and nobody keeps them'}. "
                 "Make them outside, or once and for all: `if self.v is None: self.v = tf.Variable(...)`."
             )
 
@@ -365,9 +367,9 @@ class Function:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        found = self._bound.get(id(instance))
-        if found is not None and found[0]() is instance:
-            return found[1]
+        bound_pair = self._bound.get(id(instance))
+        if bound_pair is not None and bound_pair[0]() is instance:
+            return bound_pair[1]
         number, bound_to = id(instance), weakref.ref(self)
 
         def gone(_: Any) -> None:
@@ -404,8 +406,8 @@ class Function:
             args, kwargs = self._signature.unbind(chosen)
             return self(*args, **kwargs)
 
-        kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
-        return ConcreteFunction(called, self.__name__, arguments, kinds)
+        parameter_kinds = {name: parameter.kind for name, parameter in self._signature.whole.parameters.items()}
+        return ConcreteFunction(called, self.__name__, arguments, parameter_kinds)
 
     def graph(self) -> str:
         """Returns the recordings of the last call's key as text: a graph for each trace."""
@@ -456,12 +458,12 @@ class Function:
         return CacheInfo(self._recordings, len(self._cache), programs, KEYS)
 
     def __copy__(self) -> Function:
-        return self._twin(self._python)
+        return self._unrecorded_copy(self._python)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Function:
-        return self._twin(copy.deepcopy(self._python, memo))
+        return self._unrecorded_copy(copy.deepcopy(self._python, memo))
 
-    def _twin(self, python_function: Callable[..., Any]) -> Function:
+    def _unrecorded_copy(self, python_function: Callable[..., Any]) -> Function:
         """Returns another function of the same kind, without recordings."""
         instance = None if self._instance is None else self._instance()
         return Function(python_function, self._input_signature, self._verify, instance)
@@ -478,16 +480,16 @@ def no_entry(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def forget_entries() -> None:
     """Drops all entries, so that each function takes the slow path once; entries must check more from now on."""
     for function in list(Function._all):
-        _let_go(weakref.ref(function))
+        _drop_references(weakref.ref(function))
         for version in [version for key in function._cache for version in key.versions]:
             version.entries.clear()
 
 
-def _let_go(function: Any) -> None:
+def _drop_references(function: Any) -> None:
     """Drops a function's references to entries and versions that its cache has dropped."""
-    found = function()
-    if found is not None:
-        found._entry, found._recent, found._last = no_entry, (), None
+    owner = function()
+    if owner is not None:
+        owner._entry, owner._recent, owner._last = no_entry, (), None
 
 
 def function(

@@ -39,10 +39,10 @@ def gradients_function(f: Callable[..., Any], params: Iterable[int | str] | None
         ValueError: (from the result) ``f`` returned None, got keyword arguments, or lacks an argument name of ``params``.
         IndexError: (from the result) ``f`` lacks an argument position of ``params``.
     """
-    both = value_and_gradients_function(f, params)
+    value_and_gradients = value_and_gradients_function(f, params)
 
     def gradients(*args: Any, **kwargs: Any) -> list[Any]:
-        return both(*args, **kwargs)[1]
+        return value_and_gradients(*args, **kwargs)[1]
 
     return gradients
 
@@ -57,9 +57,9 @@ def value_and_gradients_function(
         dy = kwargs.pop("dy", None)
         if kwargs:
             raise ValueError("Functions to be differentiated cannot receive keyword arguments.")
-        places = _places(f, params, args)
+        positions = _places(f, params, args)
         tensors = [convert_to_tensor(x) for x in args]
-        sources = [tensors[place] for place in places]
+        sources = [tensors[position] for position in positions]
         with GradientTape() as tape:
             tape.watch([x for x in sources if x.dtype.is_differentiable])
             value = _result(f, f(*tensors))
@@ -82,10 +82,10 @@ def implicit_gradients(f: Callable[..., Any]) -> Callable[..., list[tuple[Any, V
     Raises:
         ValueError: (from the result) ``f`` returned None or read no trainable variable.
     """
-    both = implicit_value_and_gradients(f)
+    value_and_gradients = implicit_value_and_gradients(f)
 
     def gradients(*args: Any, **kwargs: Any) -> list[tuple[Any, Variable]]:
-        return both(*args, **kwargs)[1]
+        return value_and_gradients(*args, **kwargs)[1]
 
     return gradients
 
@@ -118,7 +118,7 @@ def _places(f: Callable[..., Any], params: Iterable[int | str] | None, args: tup
     if params is None:
         return list(range(len(args)))
     names = list(inspect.signature(f).parameters)
-    places = []
+    positions = []
     for param in params:
         if isinstance(param, str):
             if param not in names:
@@ -128,5 +128,5 @@ def _places(f: Callable[..., Any], params: Iterable[int | str] | None, args: tup
             raise IndexError(
                 f"params: there is no argument {param} of {getattr(f, '__name__', f)!r}: {len(args)} were given."
             )
-        places.append(param)
-    return places
+        positions.append(param)
+    return positions

@@ -52,7 +52,7 @@ class Optimizer:
         # A Keras optimizer only updates the variables it was built for, so each new set of variables gets its own.
         self._workers: list[KernelOptimizer] = []
         self._next_worker = self._make()
-        self._worker_of: dict[int, int] = {}  # keyed by id(variable); its worker keeps the variable alive
+        self._worker_indices: dict[int, int] = {}  # keyed by id(variable); its worker keeps the variable alive
         self._steps = Variable(0, trainable=False, name="steps", dtype=dtypes.int64)
 
     def get_name(self) -> str:
@@ -91,33 +91,33 @@ class Optimizer:
         pairs = list(grads_and_vars)
         if not pairs:
             raise ValueError("No variables provided.")
-        found = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
-        if not found:
+        pairs_with_gradient = [(gradient, variable) for gradient, variable in pairs if gradient is not None]
+        if not pairs_with_gradient:
             raise ValueError(f"No gradients provided for any variable: {[str(variable) for _, variable in pairs]}.")
-        self._apply(found)
+        self._apply_gradient_pairs(pairs_with_gradient)
         if global_step is not None:
             global_step.assign_add(1)
 
-    def _apply(self, pairs: list[tuple[Any, Variable]]) -> None:
-        groups: dict[int, list[tuple[Any, Variable]]] = {}
+    def _apply_gradient_pairs(self, pairs: list[tuple[Any, Variable]]) -> None:
+        pairs_by_worker: dict[int, list[tuple[Any, Variable]]] = {}
         for pair in pairs:
-            groups.setdefault(self._worker_of.get(id(pair[1]), len(self._workers)), []).append(pair)
+            pairs_by_worker.setdefault(self._worker_indices.get(id(pair[1]), len(self._workers)), []).append(pair)
         workers = [*self._workers, self._next_worker]
-        if len(groups) > 1:
+        if len(pairs_by_worker) > 1:
             with np.errstate(all="ignore"):
-                for position, members in groups.items():
-                    workers[position]._read(*zip(*members, strict=True))
-        if len(self._workers) in groups and "_deferred" in self.__dict__:
-            self._next_worker.build([variable for _, variable in groups[len(self._workers)]])
+                for worker_index, worker_pairs in pairs_by_worker.items():
+                    workers[worker_index]._read(*zip(*worker_pairs, strict=True))
+        if len(self._workers) in pairs_by_worker and "_deferred" in self.__dict__:
+            self._next_worker.build([variable for _, variable in pairs_by_worker[len(self._workers)]])
             settle(self)
-        for position, members in groups.items():
-            worker = workers[position]
+        for worker_index, worker_pairs in pairs_by_worker.items():
+            worker = workers[worker_index]
             if state_followed() or worker._iterations._array != self._steps._array:
                 worker._iterations.assign(self._steps)
-            worker.apply_gradients(members)
-        if len(self._workers) in groups:
-            for _, variable in groups[len(self._workers)]:
-                self._worker_of[id(variable)] = len(self._workers)
+            worker.apply_gradients(worker_pairs)
+        if len(self._workers) in pairs_by_worker:
+            for _, variable in pairs_by_worker[len(self._workers)]:
+                self._worker_indices[id(variable)] = len(self._workers)
             self._workers, self._next_worker = workers, self._make()
         self._steps.assign_add(1)
 
@@ -293,9 +293,9 @@ class AdagradOptimizer(Optimizer):
 class _Momentum(SGD):
     @property
     def rule(self) -> UpdateRule:
-        found = super().rule
-        accumulated = {rules.momentum: rules.accumulated_momentum, rules.nesterov: rules.accumulated_nesterov}
-        return accumulated.get(found, found)
+        keras_rule = super().rule
+        accumulating_rules = {rules.momentum: rules.accumulated_momentum, rules.nesterov: rules.accumulated_nesterov}
+        return accumulating_rules.get(keras_rule, keras_rule)
 
 
 class _RMSProp(RMSprop):

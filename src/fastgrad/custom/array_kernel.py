@@ -73,7 +73,7 @@ class ArrayOperation(Operation):
             TypeError: Numba can't compile the function.
         """
         with self._lock:
-            if any(used.has_changed() for used in self._used):
+            if any(outside_value.has_changed() for outside_value in self._used):
                 self._steps.clear()
             step = self._steps.get(inputs)
             if step is None:
@@ -127,13 +127,15 @@ class ArrayOperation(Operation):
         batches = [x.shape[: x.rank - core] for x, core in zip(inputs, cores, strict=True)]
         batch = np.broadcast_shapes(*batches)
         tensors = []
-        for x, own, core in zip(inputs, batches, cores, strict=True):
-            last = x.shape[x.rank - core :]
+        for x, own_batch, core in zip(inputs, batches, cores, strict=True):
+            core_shape = x.shape[x.rank - core :]
             tensor = x.tensor
             if x.has_rows:
-                tensor = TABLE["reshape"](tensor, shape=(rows, *[1] * (len(batch) - len(own)), *own, *last))
-            if x.has_rows or prod(own) != 1:
-                tensor = _spread(tensor, (rows, *batch, *last))
+                tensor = TABLE["reshape"](
+                    tensor, shape=(rows, *[1] * (len(batch) - len(own_batch)), *own_batch, *core_shape)
+                )
+            if x.has_rows or prod(own_batch) != 1:
+                tensor = _spread(tensor, (rows, *batch, *core_shape))
             tensors.append(tensor)
         return Operation.__call__(self, *tensors)
 
@@ -167,9 +169,9 @@ class Kernel:
         self.gradient_functions: list[FunctionType] = []
         self._core = CoreSignature(f"kernel({python.__name__})", signature)
         self._core.writes(function)
-        kind = inspect.Parameter.POSITIONAL_ONLY
+        parameter_kind = inspect.Parameter.POSITIONAL_ONLY
         names = [*inspect.signature(python).parameters][: len(self._core.inputs)]
-        self.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])
+        self.__signature__ = inspect.Signature([inspect.Parameter(name, parameter_kind) for name in names])
         self.signature = signature
         self._dtypes = _declared(self._core, dtype)
         compiled = python if hasattr(function, "gufunc_builder") else function
@@ -182,8 +184,8 @@ class Kernel:
         return self.__qualname__  # pickled by name, as functions are
 
     def _result_dtypes(self, inputs: Dtypes) -> Dtypes:
-        own = promoted(*inputs)
-        return tuple([own if dtype is None else dtype for dtype in self._dtypes])
+        common_dtype = promoted(*inputs)
+        return tuple([common_dtype if dtype is None else dtype for dtype in self._dtypes])
 
     def __call__(self, *args: Any, name: str | None = None) -> Any:
         """Applies the function to each item of a batch.
@@ -206,23 +208,25 @@ class Kernel:
             )
         try:
             tensors = self._tensors(args)
-        except CompositeOperand as met:
-            raise InvalidArgumentError(f"{self.__name__}: takes dense tensors; convert with x.to_tensor().") from met
+        except CompositeOperand as error:
+            raise InvalidArgumentError(f"{self.__name__}: takes dense tensors; convert with x.to_tensor().") from error
         self._core.sizes([x._array.shape for x in tensors])
         cores = [len(dims) for dims in self._core.inputs]
         batches = [x._array.shape[: x._array.ndim - core] for x, core in zip(tensors, cores, strict=True)]
         if len({*batches}) > 1:
-            tensors = self._with_whole_batches(tensors, batches)
-        halves = [x._array.dtype for x in tensors if x._array.dtype in HALVES]
-        if not halves:
+            tensors = self._broadcast_batches(tensors, batches)
+        half_dtypes = [x._array.dtype for x in tensors if x._array.dtype in HALVES]
+        if not half_dtypes:
             return Operation.__call__(self.operation, *tensors)
-        computed = Operation.__call__(
+        wide_results = Operation.__call__(
             self.operation, *[TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
         )
-        narrow = promoted(*[x._array.dtype for x in tensors]).name
+        narrow_dtype = promoted(*[x._array.dtype for x in tensors]).name
         results = [
-            TABLE["cast"](y, dtype=narrow) if declared is None and y._array.dtype == FLOAT32 else y
-            for y, declared in zip(computed if type(computed) is tuple else (computed,), self._dtypes, strict=True)
+            TABLE["cast"](y, dtype=narrow_dtype) if declared is None and y._array.dtype == FLOAT32 else y
+            for y, declared in zip(
+                wide_results if type(wide_results) is tuple else (wide_results,), self._dtypes, strict=True
+            )
         ]
         return tuple(results) if len(results) > 1 else results[0]
 
@@ -245,8 +249,8 @@ class Kernel:
             self.operation.set_gradient(None)
             return None
         core = self._core
-        lists = [*core.results, *core.results, *core.inputs]
-        text = ",".join(map(_dims_text, lists)) + "->" + ",".join(map(_dims_text, core.inputs))
+        dims_lists = [*core.results, *core.results, *core.inputs]
+        text = ",".join(map(_dims_text, dims_lists)) + "->" + ",".join(map(_dims_text, core.inputs))
         if isinstance(function, Kernel):
             if function.signature.replace(" ", "") != text:
                 raise TypeError(f"{self.__name__}.gradient: {function.__name__} should have the signature {text!r}.")
@@ -255,8 +259,8 @@ class Kernel:
         python = python_function(function)
         signature = CoreSignature(f"{self.__name__}.gradient", text)
         signature.writes(python)
-        first = 2 * len(core.results)
-        dtypes = lambda inputs: tuple([d if d in FLOATING else FLOAT32 for d in inputs[first:]])
+        first_input = 2 * len(core.results)
+        dtypes = lambda inputs: tuple([d if d in FLOATING else FLOAT32 for d in inputs[first_input:]])
         name = f"kernel({python.__name__})"
         self.operation.set_gradient(ArrayOperation(name, function, signature, dtypes))
         return function
@@ -272,7 +276,7 @@ class Kernel:
                 raise refuse_dtype(self.__name__, tensors[position]._array.dtype, self.operation.dtypes)
         return tensors
 
-    def _with_whole_batches(self, tensors: Sequence[Tensor], batches: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    def _broadcast_batches(self, tensors: Sequence[Tensor], batches: Sequence[tuple[int, ...]]) -> list[Tensor]:
         """Broadcasts the inputs to the whole batch, except inputs that all items share."""
         try:
             batch = np.broadcast_shapes(*batches)
@@ -283,8 +287,8 @@ class Kernel:
                 f"{', '.join([str(list(shape)) for shape in batches])} before these dimensions do not broadcast."
             ) from None
         return [
-            x if prod(own) == 1 else _spread(x, (*batch, *x._array.shape[len(own) :]))
-            for x, own in zip(tensors, batches, strict=True)
+            x if prod(own_batch) == 1 else _spread(x, (*batch, *x._array.shape[len(own_batch) :]))
+            for x, own_batch in zip(tensors, batches, strict=True)
         ]
 
 
@@ -301,9 +305,11 @@ def _declared(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
             f"kernel: {len(declared)} dtypes for the {count} results of {signature.text!r}; give one for each."
         )
     dtypes = [None if item is None else all_dtypes.as_dtype(item).numpy for item in declared]
-    odd = [str(item) for item in dtypes if item is not None and (item in HALVES or item.kind == "O")]
-    if odd:
-        raise TypeError(f"kernel: Numba has no arrays of {', '.join(odd)}; declare float32 and cast the result.")
+    unsupported_dtypes = [str(item) for item in dtypes if item is not None and (item in HALVES or item.kind == "O")]
+    if unsupported_dtypes:
+        raise TypeError(
+            f"kernel: Numba has no arrays of {', '.join(unsupported_dtypes)}; declare float32 and cast the result."
+        )
     return dtypes
 
 

@@ -51,9 +51,9 @@ class ArrayStep:
             self._function = in_python(python_function(function))
         else:
             self._function = dispatcher_of(function)
-            types = self._types()
-            typed_as(name, self._function, types)
-            self.needs_gil = needs_gil(self._function, types)
+            argument_types = self._types()
+            typed_as(name, self._function, argument_types)
+            self.needs_gil = needs_gil(self._function, argument_types)
         self._step = compiled_step(name, self._parameters(), self._lines(), self._names())
 
     def _types(self) -> list[Any]:
@@ -115,8 +115,8 @@ class ArrayStep:
         units = prod(outputs[0].shape[:rank])
         strides = []
         for x, dims in zip(inputs, signature.inputs, strict=True):
-            shared = prod(x.shape[: len(x.shape) - len(dims)]) == 1
-            strides.append(0 if shared else prod(x.shape[len(x.shape) - len(dims) :]) * x.dtype.itemsize)
+            is_shared = prod(x.shape[: len(x.shape) - len(dims)]) == 1
+            strides.append(0 if is_shared else prod(x.shape[len(x.shape) - len(dims) :]) * x.dtype.itemsize)
         operands = [*map(Input, range(len(inputs))), *map(Output, range(len(outputs)))]
         numbers = [*strides, *[sizes[name] for name in signature.names]]
         cost = float(prod(sizes.values()) or 1)
@@ -134,12 +134,12 @@ class ArrayStep:
             return results
         launches = planned(self.launches, arrays, results, {})
         assert launches is not None
-        stopped = run_natively(launches, arrays, results, self.needs_gil)
-        if stopped is not None:
-            self._explain(arrays, stopped, self._signature.sizes([x.shape for x in arrays]))
+        failed_item = run_natively(launches, arrays, results, self.needs_gil)
+        if failed_item is not None:
+            self._raise_item_error(arrays, failed_item, self._signature.sizes([x.shape for x in arrays]))
         return results
 
-    def _explain(self, arrays: Sequence[np.ndarray], item: int, sizes: Mapping[str, int]) -> None:
+    def _raise_item_error(self, arrays: Sequence[np.ndarray], item: int, sizes: Mapping[str, int]) -> None:
         """Runs the item that stopped the loop in plain Python, which raises the error."""
         arguments: list[Any] = []
         for x, dims in zip(arrays, self._signature.inputs, strict=True):
@@ -155,11 +155,11 @@ class ArrayStep:
             arguments += [np.zeros([sizes.get(str(d), d) for d in dims] or 1, dtype) for dims, dtype in results]
         result = self._function(*arguments)
         if not self._writes:
-            got = [np.shape(y) for y in (result if isinstance(result, tuple) else (result,))]
-            declared = [tuple([sizes.get(str(dim), dim) for dim in dims]) for dims in self._signature.results]
-            if got != declared:
+            returned_shapes = [np.shape(y) for y in (result if isinstance(result, tuple) else (result,))]
+            declared_shapes = [tuple([sizes.get(str(dim), dim) for dim in dims]) for dims in self._signature.results]
+            if returned_shapes != declared_shapes:
                 raise InvalidArgumentError(
-                    f"{self._name}: the function returned arrays of shapes {got}; {self._signature.text} says {declared}."
+                    f"{self._name}: the function returned arrays of shapes {returned_shapes}; {self._signature.text} says {declared_shapes}."
                 )
         raise InternalError(
             f"{self._name}: the function stopped a step at item {item}, and does not when Python calls it."

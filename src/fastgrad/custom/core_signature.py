@@ -12,7 +12,7 @@ from fastgrad.errors import InvalidArgumentError
 
 Dims = tuple["str | int", ...]
 
-_LIST = re.compile(r"\s*\(([^()]*)\)\s*(?:,|$)")
+_DIMS_PATTERN = re.compile(r"\s*\(([^()]*)\)\s*(?:,|$)")
 
 
 class CoreSignature:
@@ -36,10 +36,10 @@ class CoreSignature:
             raise TypeError(f'{name}: a signature is a text as "(m,k),(k,n)->(m,n)", got {text!r}.')
         self.text = text
         self._name = name
-        parts = text.split("->")
-        if len(parts) != 2:
+        sides = text.split("->")
+        if len(sides) != 2:
             raise ValueError(f'{name}: the signature {text!r} should have one "->", between inputs and results.')
-        self.inputs, self.results = [self._dims(part) for part in parts]
+        self.inputs, self.results = [self._dims(side) for side in sides]
         if not self.results or not self.inputs:
             raise ValueError(f"{name}: the signature {text!r} should have an input and a result.")
         self.names = [*dict.fromkeys([dim for dims in self.inputs for dim in dims if isinstance(dim, str)])]
@@ -52,16 +52,18 @@ class CoreSignature:
 
     def _dims(self, part: str) -> list[Dims]:
         lists: list[Dims] = []
-        at = 0
-        while part[at:].strip():
-            match = _LIST.match(part, at)
+        position = 0
+        while part[position:].strip():
+            match = _DIMS_PATTERN.match(part, position)
             if match is None:
-                raise ValueError(f"{self._name}: can't read {part[at:].strip()!r} in the signature {self.text!r}.")
-            lists.append(self._list(match[1]))
-            at = match.end()
+                raise ValueError(
+                    f"{self._name}: can't read {part[position:].strip()!r} in the signature {self.text!r}."
+                )
+            lists.append(self._parsed_dims(match[1]))
+            position = match.end()
         return lists
 
-    def _list(self, text: str) -> Dims:
+    def _parsed_dims(self, text: str) -> Dims:
         dims: list[str | int] = []
         for item in text.split(",") if text.strip() else []:
             dim = item.strip()
@@ -94,15 +96,17 @@ class CoreSignature:
             InvalidArgumentError: the shapes do not fit the signature.
         """
         sizes: dict[str, int] = {}
-        for number, (shape, dims) in enumerate(zip(shapes, self.inputs, strict=True)):
+        for input_number, (shape, dims) in enumerate(zip(shapes, self.inputs, strict=True)):
             if len(shape) < len(dims):
-                raise self._misfit(shapes, f"input {number} has {len(shape)} dimensions, and {len(dims)} are needed")
+                raise self._misfit_error(
+                    shapes, f"input {input_number} has {len(shape)} dimensions, and {len(dims)} are needed"
+                )
             for dim, size in zip(dims, shape[len(shape) - len(dims) :], strict=True):
-                known = dim if isinstance(dim, int) else sizes.setdefault(dim, size)
-                if size != known:
-                    raise self._misfit(shapes, f"dimension {dim} is {known} and {size}")
+                expected_size = dim if isinstance(dim, int) else sizes.setdefault(dim, size)
+                if size != expected_size:
+                    raise self._misfit_error(shapes, f"dimension {dim} is {expected_size} and {size}")
         return sizes
 
-    def _misfit(self, shapes: Sequence[tuple[int, ...]], reason: str) -> InvalidArgumentError:
-        got = ", ".join([str(list(shape)) for shape in shapes])
-        return InvalidArgumentError(f"{self._name}: got shapes {got} for the signature {self.text}: {reason}.")
+    def _misfit_error(self, shapes: Sequence[tuple[int, ...]], reason: str) -> InvalidArgumentError:
+        shapes_text = ", ".join([str(list(shape)) for shape in shapes])
+        return InvalidArgumentError(f"{self._name}: got shapes {shapes_text} for the signature {self.text}: {reason}.")

@@ -125,7 +125,7 @@ class ScalarOperation(Operation):
         """Returns the operation of (cotangent, *inputs) that computes the cotangent of the input at ``position``."""
         operation = self._derivatives.get(position)
         if operation is None:
-            operation = self._derivatives.setdefault(position, _Derivative(self, position))
+            operation = self._derivatives.setdefault(position, _DerivativeOperation(self, position))
         return operation
 
     def refusal(self, dtypes: Dtypes) -> Exception:
@@ -136,7 +136,7 @@ class ScalarOperation(Operation):
         raise TypeError(f"cannot copy or pickle {self.name}: it is a part of a function's gradient.")
 
 
-class _Derivative(ScalarOperation):
+class _DerivativeOperation(ScalarOperation):
     """The cotangent of an input of an operation, derived from its formula."""
 
     def __init__(self, of: ScalarOperation, position: int) -> None:
@@ -148,14 +148,14 @@ class _Derivative(ScalarOperation):
         """Returns the derivative of the operation's formula. The cotangent has the result's dtype."""
         formula = self._formulas.get(dtypes)
         if formula is None:
-            of = self._of.formula(dtypes[1:])
-            if of is None:
+            primal_formula = self._of.formula(dtypes[1:])
+            if primal_formula is None:
                 raise self._of.refusal(dtypes[1:])
-            formula = self._formulas[dtypes] = of.derivative(self._position)
+            formula = self._formulas[dtypes] = primal_formula.derivative(self._position)
         return formula
 
 
-class _OfFunction(ScalarOperation):
+class _FunctionOperation(ScalarOperation):
     """An operation made from a Python function, by its formula. Numba compiles a function that a trace can't follow.
 
     Args:
@@ -171,7 +171,7 @@ class _OfFunction(ScalarOperation):
         super().__init__(name, len(parameters_of(function)))
         self.py_func = function
         self._part = part
-        self._refusals: dict[Dtypes, str] = {}
+        self._refusal_reasons: dict[Dtypes, str] = {}
         self._used: list[Used] = []
         self._compiled: dict[Dtypes, ScalarStep] = {}
 
@@ -179,8 +179,8 @@ class _OfFunction(ScalarOperation):
         """Returns the function's formula for numbers of ``dtypes``; None if a trace can't follow the function."""
         if self.is_stale():
             with self._lock:
-                for known in (self._formulas, self._refusals, self._derivatives, self._programs, self._compiled):
-                    known.clear()
+                for cache in (self._formulas, self._refusal_reasons, self._derivatives, self._programs, self._compiled):
+                    cache.clear()
         try:
             return self._formulas[dtypes]
         except KeyError:
@@ -192,13 +192,13 @@ class _OfFunction(ScalarOperation):
 
     def is_stale(self) -> bool:
         """True if an outside value that the function uses has changed since the trace."""
-        return bool(self._used) and any(used.has_changed() for used in self._used)
+        return bool(self._used) and any(outside_value.has_changed() for outside_value in self._used)
 
     def _traced(self, dtypes: Dtypes) -> Formula | None:
         try:
             results = traced(self.py_func, dtypes)
-        except NotFollowedError as refusal:
-            self._refusals[dtypes] = str(refusal)
+        except NotFollowedError as error:
+            self._refusal_reasons[dtypes] = str(error)
             return None
         if self._part is None and len(results) != 1:
             raise InvalidArgumentError(
@@ -214,18 +214,18 @@ class _OfFunction(ScalarOperation):
         return result
 
     def is_nothing(self, dtypes: Dtypes) -> bool:
-        """True if the function returns None for this part."""
-        return self._part is not None and self.formula(dtypes) is None and dtypes not in self._refusals
+        """True if the function returns None as its result at the index ``part``."""
+        return self._part is not None and self.formula(dtypes) is None and dtypes not in self._refusal_reasons
 
     def refusal(self, dtypes: Dtypes) -> Exception:
         """Returns the error for a gradient that can't be derived."""
         return UnimplementedError(
-            f"{self.name}: its gradient can't be derived, as a trace can't follow the function. {self._refusals.get(dtypes)}. "
+            f"{self.name}: its gradient can't be derived, as a trace can't follow the function. {self._refusal_reasons.get(dtypes)}. "
             f"Give the gradient as a function of (cotangent, result, *inputs): @{self.py_func.__name__}.gradient."
         )
 
     def result_dtype(self, dtypes: Dtypes) -> np.dtype:
-        """The dtype of the result for inputs of these dtypes."""
+        """Returns the dtype of the result for inputs of ``dtypes``."""
         formula = self.formula(dtypes)
         return self.compiled(dtypes).dtype if formula is None else formula.dtype
 
@@ -265,10 +265,10 @@ def parameters_of(function: FunctionType) -> list[inspect.Parameter]:
     """
     parameters = [*inspect.signature(function).parameters.values()]
     allowed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    odd = [str(parameter) for parameter in parameters if parameter.kind not in allowed]
-    if odd or not parameters:
+    unsupported = [str(parameter) for parameter in parameters if parameter.kind not in allowed]
+    if unsupported or not parameters:
         raise TypeError(
-            f"elementwise: {function.__name__} has {'the parameters ' + ', '.join(odd) if odd else 'no parameters'}; "
+            f"elementwise: {function.__name__} has {'the parameters ' + ', '.join(unsupported) if unsupported else 'no parameters'}; "
             "a scalar function takes one number for each of its inputs, by position."
         )
     return parameters
@@ -298,7 +298,7 @@ class Elementwise:
         self._defaults = {
             parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
         }
-        self.operation = _OfFunction(python, f"elementwise({python.__name__})")
+        self.operation = _FunctionOperation(python, f"elementwise({python.__name__})")
 
     def __repr__(self) -> str:
         return f"<fastgrad.elementwise {self.__name__}({', '.join(self._parameters)})>"
@@ -329,8 +329,8 @@ class Elementwise:
             return self._on_symbols(args)
         try:
             tensors = self._tensors(args)
-        except CompositeOperand as met:
-            return met.mapped(self, *args)
+        except CompositeOperand as error:
+            return error.mapped(self, *args)
         shape = tensors[0]._array.shape
         if any(x._array.shape != shape for x in tensors):
             try:
@@ -341,11 +341,11 @@ class Elementwise:
                     f"{self.__name__}: Incompatible shapes: {shapes}. Dimensions, counted from the last, must be equal or 1; "
                     "tf.reshape or tf.expand_dims can add them."
                 ) from None
-        halves = [x._array.dtype for x in tensors if x._array.dtype in HALVES]
-        if halves and self.operation.formula(tuple([x._array.dtype for x in tensors])) is None:
-            wide = [TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
-            y = Operation.__call__(self.operation, *wide)
-            return TABLE["cast"](y, dtype=halves[0].name) if y._array.dtype in FLOATING else y
+        half_dtypes = [x._array.dtype for x in tensors if x._array.dtype in HALVES]
+        if half_dtypes and self.operation.formula(tuple([x._array.dtype for x in tensors])) is None:
+            wide_tensors = [TABLE["cast"](x, dtype="float32") if x._array.dtype in HALVES else x for x in tensors]
+            y = Operation.__call__(self.operation, *wide_tensors)
+            return TABLE["cast"](y, dtype=half_dtypes[0].name) if y._array.dtype in FLOATING else y
         return Operation.__call__(self.operation, *tensors)
 
     def gradient(self, *functions: Any) -> Any:
@@ -369,11 +369,11 @@ class Elementwise:
             raise TypeError(
                 f"{self.__name__}.gradient takes one function, or one for each of {count} inputs, got {len(functions)}."
             )
-        names = ["cotangent", "result", *self._parameters]
+        argument_names = ["cotangent", "result", *self._parameters]
         for function in functions:
-            if function is not None and len(parameters_of(python_function(function))) != len(names):
+            if function is not None and len(parameters_of(python_function(function))) != len(argument_names):
                 raise TypeError(
-                    f"{self.__name__}.gradient: {function.__name__} should take {len(names)} numbers: {', '.join(names)}."
+                    f"{self.__name__}.gradient: {function.__name__} should take {len(argument_names)} numbers: {', '.join(argument_names)}."
                 )
         if len(functions) == count:
             operations = [None if function is None else _operation_of(function) for function in functions]
@@ -381,41 +381,43 @@ class Elementwise:
             operations = [None] * count
         else:
             python = python_function(functions[0])
-            operations = [_OfFunction(python, f"elementwise({python.__name__})", part) for part in range(count)]
+            operations = [_FunctionOperation(python, f"elementwise({python.__name__})", part) for part in range(count)]
         self.operation.set_gradient(operations)
         self.gradient_functions = [python_function(function) for function in functions if function is not None]
         return functions[0] if len(functions) == 1 else functions
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        names = self._parameters
-        if "name" not in names:
+        parameter_names = self._parameters
+        if "name" not in parameter_names:
             kwargs = {key: value for key, value in kwargs.items() if key != "name"}
-        values = self._defaults | dict(zip(names, args, strict=False))
-        unknown = [key for key in kwargs if key not in names or key in names[: len(args)]]
-        missing = [key for key in names if key not in values and key not in kwargs]
-        if len(args) > len(names) or unknown or missing:
+        values = self._defaults | dict(zip(parameter_names, args, strict=False))
+        unknown = [key for key in kwargs if key not in parameter_names or key in parameter_names[: len(args)]]
+        missing = [key for key in parameter_names if key not in values and key not in kwargs]
+        if len(args) > len(parameter_names) or unknown or missing:
             problem = (
                 f"unknown {unknown}" if unknown else f"missing {missing}" if missing else f"got {len(args)} arguments"
             )
-            raise TypeError(f"{self.__name__}({', '.join(names)}): {problem}.")
-        return tuple([(values | kwargs)[key] for key in names])
+            raise TypeError(f"{self.__name__}({', '.join(parameter_names)}): {problem}.")
+        return tuple([(values | kwargs)[key] for key in parameter_names])
 
     def _tensors(self, args: Sequence[Any]) -> list[Tensor]:
         """Returns the arguments as tensors; numbers have one dtype."""
         tensors: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
-        numbers = [x._array.dtype for x in tensors if x is not None and x._array.dtype != BOOL]
+        number_dtypes = [x._array.dtype for x in tensors if x is not None and x._array.dtype != BOOL]
         self._check(tensors)
         if any(x is None for x in tensors):
             for position, x in enumerate(args):
                 if tensors[position] is None:
-                    is_free = not numbers or isinstance(x, bool)
-                    tensors[position] = convert_to_tensor(x) if is_free else convert_beside(x, promoted(*numbers))
+                    is_free = not number_dtypes or isinstance(x, bool)
+                    tensors[position] = convert_to_tensor(x) if is_free else convert_beside(x, promoted(*number_dtypes))
             self._check(tensors)
-            numbers = [x._array.dtype for x in tensors if x._array.dtype != BOOL]
-        if any(dtype != numbers[0] for dtype in numbers):
-            common = promoted(*numbers)
+            number_dtypes = [x._array.dtype for x in tensors if x._array.dtype != BOOL]
+        if any(dtype != number_dtypes[0] for dtype in number_dtypes):
+            common_dtype = promoted(*number_dtypes)
             cast = TABLE["cast"]
-            tensors = [x if x._array.dtype in {BOOL, common} else cast(x, dtype=common.name) for x in tensors]
+            tensors = [
+                x if x._array.dtype in {BOOL, common_dtype} else cast(x, dtype=common_dtype.name) for x in tensors
+            ]
         return tensors
 
     def _check(self, tensors: Sequence[Tensor | None]) -> None:
@@ -437,7 +439,7 @@ def _operation_of(function: Any) -> ScalarOperation:
     if isinstance(function, Elementwise):
         return function.operation
     python = python_function(function)
-    return _OfFunction(python, f"elementwise({python.__name__})")
+    return _FunctionOperation(python, f"elementwise({python.__name__})")
 
 
 def elementwise(function: Any) -> Elementwise:

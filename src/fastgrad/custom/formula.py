@@ -26,11 +26,11 @@ FLOAT64: np.dtype = np.dtype(np.float64)
 def promoted(*dtypes: np.dtype) -> np.dtype:
     """Returns the common dtype of numbers: the widest float if there is one, else NumPy's promotion."""
     floats = [dtype for dtype in dtypes if dtype in FLOATING]
-    common, *others = floats or dtypes
-    for dtype in others:
-        halves = common.itemsize == dtype.itemsize == 2
-        common = FLOAT32 if halves and common != dtype else np.promote_types(common, dtype)
-    return common
+    common_dtype, *other_dtypes = floats or dtypes
+    for dtype in other_dtypes:
+        are_halves = common_dtype.itemsize == dtype.itemsize == 2
+        common_dtype = FLOAT32 if are_halves and common_dtype != dtype else np.promote_types(common_dtype, dtype)
+    return common_dtype
 
 
 class Term:
@@ -73,7 +73,7 @@ Tree = Term | Fork
 
 
 class Terms:
-    """Makes terms. Equal terms are one object."""
+    """Makes the terms of formulas. Equal terms are one object."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, Term] = {}
@@ -114,30 +114,30 @@ class Terms:
         return x if x is y else self.of("where", condition, x, y, dtype=x.dtype)
 
     def flat(self, tree: Tree) -> Term:
-        """Converts a tree to one term."""
+        """Converts a decision tree to one term."""
         if isinstance(tree, Term):
             return tree
         return self.select(tree.condition, self.flat(tree.then), self.flat(tree.otherwise))
 
 
 def leaves_of(tree: Tree) -> list[Term]:
-    """Returns the results of a tree, from left to right."""
+    """Returns the results of a decision tree, from left to right."""
     return [tree] if isinstance(tree, Term) else [*leaves_of(tree.then), *leaves_of(tree.otherwise)]
 
 
 def in_order(*terms: Term) -> list[Term]:
-    """Returns the terms and all terms that they depend on, operands first."""
+    """Returns ``terms`` and all terms of the formula that they depend on, operands first."""
     order: list[Term] = []
-    known: set[int] = set()
-    waiting = [(term, False) for term in reversed(terms)]
-    while waiting:
-        term, is_ready = waiting.pop()
+    visited_ids: set[int] = set()
+    stack = [(term, False) for term in reversed(terms)]
+    while stack:
+        term, is_ready = stack.pop()
         if is_ready:
             order.append(term)
-        elif id(term) not in known:
-            known.add(id(term))
-            waiting.append((term, True))
-            waiting += [(operand, False) for operand in reversed(term.operands)]
+        elif id(term) not in visited_ids:
+            visited_ids.add(id(term))
+            stack.append((term, True))
+            stack += [(operand, False) for operand in reversed(term.operands)]
     return order
 
 
@@ -187,31 +187,31 @@ class Formula:
         copies: dict[int, Term] = {}
         dtype = self.inputs[position]
 
-        def derived(tree: Tree) -> Tree:
+        def derivative_tree(tree: Tree) -> Tree:
             if isinstance(tree, Fork):
                 condition = _copied(tree.condition, terms, copies)
-                return Fork(condition, derived(tree.then), derived(tree.otherwise))
+                return Fork(condition, derivative_tree(tree.then), derivative_tree(tree.otherwise))
             return terms.cast(_slope(tree, position, inputs, terms), dtype)
 
-        return Formula(inputs, derived(self.tree), terms)
+        return Formula(inputs, derivative_tree(self.tree), terms)
 
 
 def _copied(term: Term, terms: Terms, copies: dict[int, Term]) -> Term:
     """Copies a term to the terms of a derivative, where the cotangent is the first input."""
-    for part in in_order(term):
-        if id(part) in copies:
+    for subterm in in_order(term):
+        if id(subterm) in copies:
             continue
-        if part.row is not None:
-            operands = tuple([copies[id(operand)] for operand in part.operands])
-            copies[id(part)] = terms.node(part.row, operands, part.attributes, part.dtype)
-        elif isinstance(part.value, int):
-            copies[id(part)] = terms.input(part.value + 1, part.dtype)
+        if subterm.row is not None:
+            operands = tuple([copies[id(operand)] for operand in subterm.operands])
+            copies[id(subterm)] = terms.node(subterm.row, operands, subterm.attributes, subterm.dtype)
+        elif isinstance(subterm.value, int):
+            copies[id(subterm)] = terms.input(subterm.value + 1, subterm.dtype)
         else:
-            copies[id(part)] = terms.constant(part.value, part.dtype)
+            copies[id(subterm)] = terms.constant(subterm.value, subterm.dtype)
     return copies[id(term)]
 
 
-class _Operations(recording.Recorder):
+class _OperationRecorder(recording.Recorder):
     """Records the operations that run."""
 
     def __init__(self) -> None:
@@ -225,13 +225,16 @@ class _Operations(recording.Recorder):
 
 
 def _slope(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) -> Term:
-    """Returns a leaf's cotangent of an input. Runs the table's gradient rules on numbers and records them."""
+    """Returns the cotangent of the input at ``position`` from one leaf.
+
+    Runs the gradient rules of the operation table on numbers and records them.
+    """
     zero = terms.constant(0, inputs[position + 1])
     if leaf.dtype not in FLOATING or inputs[position + 1] not in FLOATING:
         return zero
-    record = _Operations()
+    recorder = _OperationRecorder()
     with recording.unheard(), on_host():
-        recording.start(record)
+        recording.start(recorder)
         tensors = [Tensor(np.array(0.5).astype(dtype)) for dtype in inputs]
         values: dict[int, Tensor] = {}
         for term in in_order(leaf):
@@ -242,17 +245,19 @@ def _slope(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) 
                 is_input = isinstance(term.value, int)
                 values[id(term)] = tensors[term.value + 1] if is_input else Tensor(term.value)  # type: ignore[operator, arg-type]
         y = values[id(leaf)]
-        followed = [entry for entry in record.entries if entry[0].gradient is not None]
-        (slope,) = walk_backward(followed, [y], [[id(tensors[position + 1])]], [tensors[0]])
+        differentiable_entries = [entry for entry in recorder.entries if entry[0].gradient is not None]
+        (slope,) = walk_backward(differentiable_entries, [y], [[id(tensors[position + 1])]], [tensors[0]])
     if slope is None:
         return zero
-    known = {
-        id(tensor): terms.input(number, dtype)
-        for number, (tensor, dtype) in enumerate(zip(tensors, inputs, strict=True))
+    terms_by_tensor_id = {
+        id(tensor): terms.input(input_number, dtype)
+        for input_number, (tensor, dtype) in enumerate(zip(tensors, inputs, strict=True))
     }
-    for row, row_inputs, outputs, attributes in record.entries:
+    for row, row_inputs, outputs, attributes in recorder.entries:
         if row.form is not Form.ELEMENTWISE or len(outputs) != 1:
             raise InternalError(f"the gradient of a scalar formula needs {row.name}, which is not element-wise.")
-        arguments = tuple([known.get(id(x)) or terms.constant(x._array, x._array.dtype) for x in row_inputs])
-        known[id(outputs[0])] = terms.node(row, arguments, attributes, outputs[0]._array.dtype)
-    return known.get(id(slope)) or terms.constant(slope._array, slope._array.dtype)
+        arguments = tuple(
+            [terms_by_tensor_id.get(id(x)) or terms.constant(x._array, x._array.dtype) for x in row_inputs]
+        )
+        terms_by_tensor_id[id(outputs[0])] = terms.node(row, arguments, attributes, outputs[0]._array.dtype)
+    return terms_by_tensor_id.get(id(slope)) or terms.constant(slope._array, slope._array.dtype)

@@ -81,12 +81,12 @@ def used_by(function: types.FunctionType, known: set[int] | None = None) -> list
     known.add(id(function))
     code, values = function.__code__, outside_values(function)
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-    used = []
+    used_values = []
     for name, value in values.items():
         if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, type, np.ufunc)):
             continue
-        used.append(Used(cells.get(name, function.__globals__), name, value))
-        inner = getattr(value, "py_func", value)
-        if isinstance(inner, types.FunctionType) and not (inner.__module__ or "").startswith("numpy"):
-            used += used_by(inner, known)
-    return used
+        used_values.append(Used(cells.get(name, function.__globals__), name, value))
+        callee = getattr(value, "py_func", value)
+        if isinstance(callee, types.FunctionType) and not (callee.__module__ or "").startswith("numpy"):
+            used_values += used_by(callee, known)
+    return used_values

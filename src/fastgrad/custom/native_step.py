@@ -1,7 +1,8 @@
-"""Users' functions as steps of programs: plain Numba compiles them with a loop that reads its arrays from words.
+"""Users' functions as steps of programs: plain Numba compiles them with a loop over the items of a batch.
 
-The step has the entry that all kernels have (``kernels/codegen/wrapper.py: step_ir``): the address of a row of words, and
-the first and last item of work. A function that raises stops the step; the returned value tells the item.
+The step has the entry that all kernels have (``kernels/codegen/wrapper.py: step_ir``): the address of a row of 64-bit
+words, its arguments, and the first and last item of work. A function that raises stops the step; the returned value
+tells the item.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class NativeStep:
             self.step, self._entry = STEPS.add(compiled), compiled.step
             return
         self.step = compiled.address
-        kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        self._entry = kind(compiled.address)
+        function_type = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        self._entry = function_type(compiled.address)
 
     def text(self, assembly: bool) -> str:
         """Returns the code as LLVM IR, or as assembly."""
@@ -97,7 +98,7 @@ class PythonStep:
         self._count = count
 
     def step(self, address: int, first: Any, last: Any) -> int:
-        """Runs the function with the words at ``address``."""
+        """Runs the function with the 64-bit words at ``address``, its arguments."""
         with np.errstate(all="ignore"):
             words = (ctypes.c_int64 * self._count).from_address(address)
             return self._function(words, int(first), int(last))
@@ -110,16 +111,16 @@ def _array_at(address: int, shape: tuple[int, ...], kind: Any) -> np.ndarray:
     return np.frombuffer(memory, kind).reshape(shape)
 
 
-def _readonly(array: np.ndarray) -> np.ndarray:
+def _as_readonly(array: np.ndarray) -> np.ndarray:
     array.flags.writeable = False
     return array
 
 
-_IN_PYTHON: dict[str, Any] = {"as_pointer": int, "carray": _array_at, "readonly": _readonly}
+_PYTHON_STEP_FUNCTIONS: dict[str, Any] = {"as_pointer": int, "carray": _array_at, "readonly": _as_readonly}
 
 
 @functools.cache
-def _numba() -> tuple[Any, dict[str, Any]]:
+def _numba_and_intrinsics() -> tuple[Any, dict[str, Any]]:
     """Returns Numba and the functions that steps use from it: pointers from addresses, and read-only arrays."""
     try:
         numba = uninterrupted(importlib.import_module, "numba")
@@ -155,27 +156,27 @@ def dispatcher_of(function: Any, **options: Any) -> Any:
         function: the user's function.
         options: options of ``numba.njit``. With any option the function is compiled again.
     """
-    numba, _ = _numba()
+    numba, _ = _numba_and_intrinsics()
     target_options = getattr(function, "targetoptions", None)
-    if not options and not checks_bounds() and target_options is not None and _fits_steps(function):
+    if not options and not checks_bounds() and target_options is not None and _is_callable_from_steps(function):
         return function
-    kept = {key: value for key, value in (target_options or {}).items() if key not in _DROPPED}
-    checked = {"boundscheck": True} if checks_bounds() else {}
-    options |= checked
-    copy = _with_others(python_function(function), lambda inner: dispatcher_of(inner, **options))
+    kept_options = {key: value for key, value in (target_options or {}).items() if key not in _DROPPED_NUMBA_OPTIONS}
+    bounds_options = {"boundscheck": True} if checks_bounds() else {}
+    options |= bounds_options
+    copy = _with_replaced_callees(python_function(function), lambda inner: dispatcher_of(inner, **options))
     if not jit_is_disabled():
-        return numba.njit(**(kept | options))(copy)
+        return numba.njit(**(kept_options | options))(copy)
     from numba.core.registry import CPUDispatcher  # njit returns it where the JIT is not disabled
 
-    return CPUDispatcher(copy, targetoptions={"nopython": True, **kept, **options})
+    return CPUDispatcher(copy, targetoptions={"nopython": True, **kept_options, **options})
 
 
 def in_python(function: FunctionType) -> FunctionType:
     """Returns the function as plain Python, for processes that compile nothing."""
-    return _with_others(function, in_python)
+    return _with_replaced_callees(function, in_python)
 
 
-def _fits_steps(dispatcher: Any) -> bool:
+def _is_callable_from_steps(dispatcher: Any) -> bool:
     """True if a step can call a Numba function: its types are open, it starts no threads, and its code is readable."""
     options = dispatcher.targetoptions
     is_cached = (
@@ -184,26 +185,28 @@ def _fits_steps(dispatcher: Any) -> bool:
     return dispatcher._can_compile and not options.get("parallel") and not options.get("forceobj") and not is_cached
 
 
-_DROPPED = frozenset(["nopython", "forceobj", "looplift", "cache", "parallel"])
+_DROPPED_NUMBA_OPTIONS = frozenset(["nopython", "forceobj", "looplift", "cache", "parallel"])
 # ``prange`` loops run serially: a thread of a step starts no further threads.
 
 
-def _with_others(function: FunctionType, other: Callable[[FunctionType], Any]) -> FunctionType:
+def _with_replaced_callees(function: FunctionType, other: Callable[[FunctionType], Any]) -> FunctionType:
     """Returns the function, or a copy that calls ``other`` versions of the functions that Numba does not know."""
     values = outside_values(function)
-    instead = {
+    replacements = {
         name: other(python_function(value))
         for name, value in values.items()
-        if value is not function and _is_unknown(value)
+        if value is not function and _is_unknown_to_numba(value)
     }
-    if not instead:
+    if not replacements:
         return function
     code = function.__code__
     cells = [
-        CellType(instead[name]) if name in instead else cell
+        CellType(replacements[name]) if name in replacements else cell
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True)
     ]
-    copy = FunctionType(code, function.__globals__ | instead, function.__name__, function.__defaults__, tuple(cells))
+    copy = FunctionType(
+        code, function.__globals__ | replacements, function.__name__, function.__defaults__, tuple(cells)
+    )
     copy.__kwdefaults__, copy.__module__, copy.__qualname__ = (
         function.__kwdefaults__,
         function.__module__,
@@ -212,7 +215,7 @@ def _with_others(function: FunctionType, other: Callable[[FunctionType], Any]) -
     return copy
 
 
-def _is_unknown(value: Any) -> bool:
+def _is_unknown_to_numba(value: Any) -> bool:
     """True if ``value`` is a user's function that Numba can't call."""
     if isinstance(value, FunctionType):
         return (value.__module__ or "").partition(".")[0] not in {"numpy", "numba", "math", "scipy", "builtins"}
@@ -225,7 +228,7 @@ def typed_as(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
     Raises:
         TypeError: Numba can't compile the function; the message has Numba's reason and the line.
     """
-    numba, _ = _numba()
+    numba, _ = _numba_and_intrinsics()
     with _lock:
         try:
             dispatcher.compile(tuple(types))
@@ -243,12 +246,12 @@ def needs_gil(dispatcher: Any, types: Sequence[Any]) -> bool:
     for line in dispatcher.overloads[tuple(types)].library.get_llvm_str().splitlines():
         if line.startswith("define"):
             name = line.partition("@")[2].strip('"')
-        elif "gil_ensure" in line and not line.startswith("declare") and not name.startswith(_ENTRIES):
+        elif "gil_ensure" in line and not line.startswith("declare") and not name.startswith(_ENTRY_PREFIXES):
             return True
     return False
 
 
-_ENTRIES = ("cfunc.", "cpython.")
+_ENTRY_PREFIXES = ("cfunc.", "cpython.")
 # Numba generates these entries for callers in C and Python; other compiled functions do not call them.
 
 
@@ -260,13 +263,13 @@ def refused(name: str, types: Sequence[Any], error: Exception, function: Functio
 
 def numba_type(dtype: np.dtype, rank: int | None = None, readonly: bool = False) -> Any:
     """Returns Numba's type of a number, or of a C-contiguous array."""
-    numba, _ = _numba()
+    numba, _ = _numba_and_intrinsics()
     scalar = numba.from_dtype(dtype)
     return scalar if rank is None else numba.types.Array(scalar, rank, "C", readonly=readonly)
 
 
 def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[str, Any]) -> NativeStep:
-    """Compiles the step whose function has these lines.
+    """Compiles a step of programs from ``lines``, the body of its function.
 
     Args:
         name: the name in reports and tracebacks.
@@ -280,11 +283,11 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
     source = "\n".join(["def step(words, first, last):", *[f"    {line}" for line in lines]]) + "\n"
     filename = f"<fastgrad step {name} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = {**names, **(_IN_PYTHON if jit_is_disabled() else _numba()[1])}
+    scope = {**names, **(_PYTHON_STEP_FUNCTIONS if jit_is_disabled() else _numba_and_intrinsics()[1])}
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     if jit_is_disabled():
         return NativeStep(name, parameters, PythonStep(scope["step"], parameters.count(",") + 1))
-    numba, _ = _numba()
+    numba, _ = _numba_and_intrinsics()
     with _lock:
         try:
             compiled = numba.cfunc("int64(CPointer(int64), int64, int64)", nopython=True)(scope["step"])

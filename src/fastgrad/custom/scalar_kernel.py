@@ -29,9 +29,9 @@ _REFUSED = b"none"
 
 def result_dtype(inputs: tuple[np.dtype, ...], result: np.dtype) -> np.dtype:
     """Returns the operation's result dtype: the inputs' dtype if it and ``result`` are floats, else ``result``."""
-    numbers = [dtype for dtype in inputs if dtype.kind != "b"]
-    common = promoted(*numbers) if numbers else result
-    return common if result in FLOATING and common in FLOATING else result
+    number_dtypes = [dtype for dtype in inputs if dtype.kind != "b"]
+    common_dtype = promoted(*number_dtypes) if number_dtypes else result
+    return common_dtype if result in FLOATING and common_dtype in FLOATING else result
 
 
 def scalar_kernel(
@@ -46,21 +46,21 @@ def scalar_kernel(
     """
     try:
         copy = kernel_function(function, name)
-        content = fingerprint(copy)
+        content_hash = fingerprint(copy)
     except TypeError:
         return None
-    key = f"scalar function {content} of {[dtype.name for dtype in inputs]}"
+    key = f"scalar function {content_hash} of {[dtype.name for dtype in inputs]}"
     entry = store.load(key)
     if entry is not None and entry.code == _REFUSED:
         return None
     try:
         result = _result(copy, inputs) if entry is None else np.dtype(entry.code.decode())
-        native = None if result is None else _built(copy, inputs, result, content)
+        kernel = None if result is None else _built(copy, inputs, result, content_hash)
     except RuntimeError:  # Numba refuses it, or it may raise: plain Numba takes more, or gives the reason
-        native = result = None
+        kernel = result = None
     if entry is None:
         store.save(key, cache.Entry(_REFUSED if result is None else result.name.encode(), ()))
-    return None if native is None or result is None else (native, result_dtype(inputs, result))
+    return None if kernel is None or result is None else (kernel, result_dtype(inputs, result))
 
 
 def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | None:
@@ -70,10 +70,10 @@ def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | 
     from fastgrad.kernels.codegen.intrinsics import cpu
 
     numba = frontend(cpu)
-    types = tuple([numba.type_of(dtype.name) if dtype.kind != "b" else _boolean() for dtype in inputs])
-    result = numba.scalar_function(function, {}).compiled(types).signature.return_type
-    text = "bool" if str(result) == "boolean" else str(result)
-    return np.dtype(text) if text in _NUMBERS else None
+    argument_types = tuple([numba.type_of(dtype.name) if dtype.kind != "b" else _numba_boolean() for dtype in inputs])
+    result = numba.scalar_function(function, {}).compiled(argument_types).signature.return_type
+    dtype_name = "bool" if str(result) == "boolean" else str(result)
+    return np.dtype(dtype_name) if dtype_name in _NUMBERS else None
 
 
 _NUMBERS = frozenset(
@@ -81,30 +81,35 @@ _NUMBERS = frozenset(
 )
 
 
-def _boolean() -> Any:
+def _numba_boolean() -> Any:
     from numba import types
 
     return types.boolean
 
 
 def _built(function: FunctionType, inputs: tuple[np.dtype, ...], result: np.dtype, content: str) -> Callable[..., Any]:
-    places = range(len(inputs))
-    output = result_dtype(inputs, result)
+    positions = range(len(inputs))
+    output_dtype = result_dtype(inputs, result)
     parameters = [f"x{i}: in[{element_type(dtype)}]" for i, dtype in enumerate(inputs)]
-    parameters += [f"y: out[{element_type(output)}]", *[f"step{i}: int" for i in places], "first: int", "last: int"]
-    values = [loaded(f"x{i}[k * step{i}]", dtype) for i, dtype in enumerate(inputs)]
-    call = f"function({', '.join(values)})"
-    value = call if output.kind == "b" else f"{output.name}({call})"
+    parameters += [
+        f"y: out[{element_type(output_dtype)}]",
+        *[f"step{i}: int" for i in positions],
+        "first: int",
+        "last: int",
+    ]
+    loaded_values = [loaded(f"x{i}[k * step{i}]", dtype) for i, dtype in enumerate(inputs)]
+    call = f"function({', '.join(loaded_values)})"
+    value = call if output_dtype.kind == "b" else f"{output_dtype.name}({call})"
     name = f"{function.__name__}_{digest(f'{content} {inputs}'.encode())[:12]}"
     lines = [
         f"def {name}({', '.join([parameter.partition(':')[0] for parameter in parameters])}):",
         "    for k in range(first, last):",
-        f"        y[k] = {stored(value, output)}",
+        f"        y[k] = {stored(value, output_dtype)}",
     ]
     source = "\n".join(lines) + "\n"
     filename = f"<fastgrad kernel {name}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope: dict[str, Any] = {"function": function, output.name: output.type}
+    scope: dict[str, Any] = {"function": function, output_dtype.name: output_dtype.type}
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     kernel = Kernel(scope[name], parse_signature(", ".join(parameters)), {}, release_gil=False, noalias=True)
     return kernel[()]

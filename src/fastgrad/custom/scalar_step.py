@@ -52,18 +52,18 @@ class ScalarStep:
     needs_gil = False
 
     def __init__(self, name: str, function: FunctionType, inputs: tuple[np.dtype, ...], part: int | None) -> None:
-        built = scalar_kernel(name, function, inputs) if part is None else None
-        if built is not None:
-            self._kernel, self.dtype = built
+        kernel_and_dtype = scalar_kernel(name, function, inputs) if part is None else None
+        if kernel_and_dtype is not None:
+            self._kernel, self.dtype = kernel_and_dtype
             return
         from numba.core.errors import NumbaNotImplementedError
         from numba.np.numpy_support import as_dtype
 
         self._dispatcher = dispatcher_of(function, error_model="numpy")
         self._called = in_python(function) if jit_is_disabled() else self._dispatcher
-        types = [numba_type(dtype) for dtype in inputs]
-        result = typed_as(name, self._dispatcher, types)
-        self.needs_gil = needs_gil(self._dispatcher, types)
+        argument_types = [numba_type(dtype) for dtype in inputs]
+        result = typed_as(name, self._dispatcher, argument_types)
+        self.needs_gil = needs_gil(self._dispatcher, argument_types)
         if part is not None and hasattr(result, "types"):
             result = result.types[part]
         try:
@@ -71,16 +71,16 @@ class ScalarStep:
         except NumbaNotImplementedError:
             raise TypeError(f"{name}: the function gives {result}, and should give a number.") from None
         self.dtype = result_dtype(inputs, dtype)
-        places = range(len(inputs))
+        positions = range(len(inputs))
         parameters = [*[f"x{i}: in[{dtype.name}]" for i, dtype in enumerate(inputs)], f"y: out[{self.dtype.name}]"]
-        parameters += [f"step{i}: int" for i in places]
+        parameters += [f"step{i}: int" for i in positions]
         count = len(inputs)
         lines = [
-            f"x{i} = carray(as_pointer(words[{i}]), (last * words[{count + 1 + i}] + 1,), type{i})" for i in places
+            f"x{i} = carray(as_pointer(words[{i}]), (last * words[{count + 1 + i}] + 1,), type{i})" for i in positions
         ]
         lines.append(f"y = carray(as_pointer(words[{count}]), (last,), result)")
-        lines += [f"step{i} = words[{count + 1 + i}]" for i in places]
-        call = f"function({', '.join([f'x{i}[k * step{i}]' for i in places])}){'' if part is None else f'[{part}]'}"
+        lines += [f"step{i} = words[{count + 1 + i}]" for i in positions]
+        call = f"function({', '.join([f'x{i}[k * step{i}]' for i in positions])}){'' if part is None else f'[{part}]'}"
         lines += [
             "stopped = 0",
             "for k in range(first, last):",
@@ -93,8 +93,8 @@ class ScalarStep:
             "return stopped",
         ]
         elements = {f"type{i}": dtype.type for i, dtype in enumerate(inputs)}
-        names = {"function": self._called, "result": self.dtype.type, **elements}
-        self._kernel = compiled_step(name, ", ".join(parameters), lines, names)
+        scope = {"function": self._called, "result": self.dtype.type, **elements}
+        self._kernel = compiled_step(name, ", ".join(parameters), lines, scope)
 
     def launches(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
         """Returns the loop's launches for inputs that broadcast to ``shape``."""
@@ -115,11 +115,11 @@ class ScalarStep:
             return y
         launches = planned(self._launches_of, arrays, [y], {})
         assert launches is not None
-        stopped = run_natively(launches, arrays, [y], self.needs_gil)
-        if stopped is not None:
-            values = [np.broadcast_to(x, shape).reshape(-1)[stopped] for x in arrays]
+        failed_element = run_natively(launches, arrays, [y], self.needs_gil)
+        if failed_element is not None:
+            values = [np.broadcast_to(x, shape).reshape(-1)[failed_element] for x in arrays]
             self._called(*values)  # raises
-            raise InternalError(f"a function stopped a step at element {stopped}, and does not for {values}.")
+            raise InternalError(f"a function stopped a step at element {failed_element}, and does not for {values}.")
         return y
 
     def _launches_of(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:

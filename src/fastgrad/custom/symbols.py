@@ -16,7 +16,7 @@ from fastgrad import dtypes
 from fastgrad.custom.formula import BOOL, FLOAT64, Term, Terms, promoted
 from fastgrad.operation import FLOATING, INTEGER
 
-_PYTHON = (bool, int, float)
+_PYTHON_NUMBERS = (bool, int, float)
 INT64: np.dtype = np.dtype(np.int64)
 
 
@@ -43,7 +43,7 @@ class Trace:
 
     def __init__(self, terms: Terms, turns: tuple[bool, ...], most_forks: int) -> None:
         self.terms = terms
-        self._turns = turns
+        self._first_outcomes = turns
         self._most_forks = most_forks
         self._asked = 0
         self.forks: dict[Term, bool] = {}
@@ -58,12 +58,12 @@ class Trace:
                 f"it asks for conditions more than {MOST_ASKED} times, as a loop that may never end does"
             )
         if condition not in self.forks:
-            number = len(self.forks)
-            if number >= self._most_forks:
+            fork_number = len(self.forks)
+            if fork_number >= self._most_forks:
                 raise NotFollowedError(
                     f"it asks for more than {self._most_forks} conditions, as a loop that goes on by values does"
                 )
-            self.forks[condition] = number >= len(self._turns) or self._turns[number]
+            self.forks[condition] = fork_number >= len(self._first_outcomes) or self._first_outcomes[fork_number]
         return self.forks[condition]
 
 
@@ -133,18 +133,18 @@ def apply(name: str, *values: Any) -> Any:
 
 
 def term_of(value: Any, terms: Terms, beside: np.dtype) -> Term:
-    """Converts a value to a term. A Python number takes the dtype ``beside`` if possible."""
+    """Converts a value to a term of a formula. A Python number takes the dtype ``beside`` if possible."""
     if type(value) is Symbol:
         return value._term
-    if isinstance(value, _PYTHON):  # np.float64 is a float, too
+    if isinstance(value, _PYTHON_NUMBERS):  # np.float64 is a float, too
         dtype = beside
         if isinstance(value, bool):
             dtype = BOOL
         elif isinstance(value, float) and beside not in FLOATING:
             dtype = FLOAT64
         elif isinstance(value, int) and beside not in FLOATING:
-            info = np.iinfo(beside) if beside in INTEGER else None
-            dtype = beside if info is not None and info.min <= value <= info.max else INT64
+            integer_range = np.iinfo(beside) if beside in INTEGER else None
+            dtype = beside if integer_range is not None and integer_range.min <= value <= integer_range.max else INT64
         return terms.constant(value, dtype)
     if isinstance(value, np.generic) and value.dtype in dtypes.OF_NUMPY:
         return terms.constant(value, value.dtype)
@@ -152,31 +152,31 @@ def term_of(value: Any, terms: Terms, beside: np.dtype) -> Term:
 
 
 def terms_of(terms: Terms, *values: Any) -> list[Term]:
-    """Converts values to terms of one dtype."""
-    strong = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
-    common = promoted(*strong)
-    operands = [term_of(value, terms, common) for value in values]
-    common = promoted(*[term.dtype for term in operands])
-    return [terms.cast(term, common) for term in operands]
+    """Converts values to terms of a formula, all of one dtype."""
+    strong_dtypes = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
+    common_dtype = promoted(*strong_dtypes)
+    operands = [term_of(value, terms, common_dtype) for value in values]
+    common_dtype = promoted(*[term.dtype for term in operands])
+    return [terms.cast(term, common_dtype) for term in operands]
 
 
 def _truth(term: Term, terms: Terms) -> Term:
     return term if term.dtype == BOOL else terms.of("not_equal", term, terms.constant(0, term.dtype), dtype=BOOL)
 
 
-# ---- rules: (terms, *values) to a term -------------------------------------------------------------------
+# ---- rules: from (terms, *values) to a term of a formula ------------------------------------------------
 
 Rule = Callable[..., Term]
 
 
 def _numbers(terms: Terms, *values: Any) -> list[Term]:
-    """Converts values to terms of one dtype other than bool."""
+    """Converts values to terms of a formula, all of one dtype other than bool."""
     operands = terms_of(terms, *values)
     return [terms.cast(x, INT64) for x in operands] if operands[0].dtype == BOOL else operands
 
 
 def _floats(terms: Terms, *values: Any) -> list[Term]:
-    """Converts values to terms of one floating dtype; integers become float64."""
+    """Converts values to terms of a formula, all of one floating dtype; integers become float64."""
     operands = terms_of(terms, *values)
     return operands if operands[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in operands]
 
@@ -201,7 +201,7 @@ def _logical(row: str) -> Rule:
     return lambda terms, *values: terms.of(row, *[_truth(term_of(x, terms, BOOL), terms) for x in values])
 
 
-def _bitwise(row: str, of_bools: str) -> Rule:
+def _bitwise_rule(row: str, of_bools: str) -> Rule:
     def rule(terms: Terms, *values: Any) -> Term:
         operands = terms_of(terms, *values)
         if operands[0].dtype in FLOATING:
@@ -215,19 +215,19 @@ def _whole(row: str) -> Rule:
     """Returns the rule of a rounding function. Integers do not change."""
 
     def rule(terms: Terms, x: Any) -> Term:
-        (number,) = _numbers(terms, x)
-        return terms.of(row, number) if number.dtype in FLOATING else number
+        (operand,) = _numbers(terms, x)
+        return terms.of(row, operand) if operand.dtype in FLOATING else operand
 
     return rule
 
 
-def _scaled(row: str | None, factor: float) -> Rule:
+def _scaled_rule(row: str | None, factor: float) -> Rule:
     """Returns the rule of a function times a factor."""
 
     def rule(terms: Terms, x: Any) -> Term:
-        (number,) = _floats(terms, x)
-        number = number if row is None else terms.of(row, number)
-        return terms.of("multiply", number, terms.constant(factor, number.dtype))
+        (operand,) = _floats(terms, x)
+        operand = operand if row is None else terms.of(row, operand)
+        return terms.of("multiply", operand, terms.constant(factor, operand.dtype))
 
     return rule
 
@@ -236,11 +236,16 @@ def _quotient(terms: Terms, x: Any, y: Any) -> Term:
     """Returns ``x / y``; ``x / (1 + exp(u))`` as ``x * sigmoid(-u)``: one division with its gradient, not three."""
     x, y = _floats(terms, x, y)
     if y.row is not None and y.row.name == "add":
-        one, other = sorted(y.operands, key=lambda term: term.row is not None)
-        if isinstance(one.value, np.ndarray) and one.value == 1 and other.row is not None and other.row.name == "exp":
-            (u,) = other.operands
-            is_negative = u.row is not None and u.row.name == "negative"
-            factor = terms.of("sigmoid", u.operands[0] if is_negative else terms.of("negative", u))
+        constant_operand, other_operand = sorted(y.operands, key=lambda term: term.row is not None)
+        if (
+            isinstance(constant_operand.value, np.ndarray)
+            and constant_operand.value == 1
+            and other_operand.row is not None
+            and other_operand.row.name == "exp"
+        ):
+            (exponent,) = other_operand.operands
+            is_negative = exponent.row is not None and exponent.row.name == "negative"
+            factor = terms.of("sigmoid", exponent.operands[0] if is_negative else terms.of("negative", exponent))
             return factor if isinstance(x.value, np.ndarray) and x.value == 1 else terms.of("multiply", x, factor)
     return terms.of("divide", x, y)
 
@@ -277,15 +282,16 @@ def _hypot(terms: Terms, x: Any, y: Any) -> Term:
 
 def _copysign(terms: Terms, x: Any, y: Any) -> Term:
     x, y = _floats(terms, x, y)
-    zero, size = terms.constant(0, x.dtype), terms.of("abs", x)
-    below = terms.of("less", terms.of("atan2", y, terms.constant(-1, x.dtype)), zero, dtype=BOOL)  # true for -0 too
-    return terms.select(below, terms.of("negative", size), size)
+    zero, magnitude = terms.constant(0, x.dtype), terms.of("abs", x)
+    # True for -0 too.
+    is_negative = terms.of("less", terms.of("atan2", y, terms.constant(-1, x.dtype)), zero, dtype=BOOL)
+    return terms.select(is_negative, terms.of("negative", magnitude), magnitude)
 
 
 def _where(terms: Terms, condition: Any, x: Any, y: Any) -> Term:
     if not isinstance(x, (Symbol, np.generic)) and not isinstance(y, (Symbol, np.generic)):
-        kind = FLOAT64 if isinstance(x, float) or isinstance(y, float) else INT64
-        x, y = terms.constant(x, kind), terms.constant(y, kind)
+        dtype = FLOAT64 if isinstance(x, float) or isinstance(y, float) else INT64
+        x, y = terms.constant(x, dtype), terms.constant(y, dtype)
     else:
         x, y = terms_of(terms, x, y)
     return terms.select(_truth(term_of(condition, terms, BOOL), terms), x, y)
@@ -306,8 +312,8 @@ def _same(terms: Terms, x: Any) -> Term:
 
 
 _FLOAT_ROWS = ("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "erfc", "lgamma")
-_ARCS = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
-_TWO_ARGUMENTS = {
+_ROWS_WITH_INVERSE = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
+_BINARY_ROWS = {
     "add": "add",
     "subtract": "subtract",
     "multiply": "multiply",
@@ -321,34 +327,34 @@ _TWO_ARGUMENTS = {
 
 FUNCTIONS: dict[str, Rule] = {
     **{name: _of_floats(name) for name in _FLOAT_ROWS},
-    **{f"a{name}": _of_floats(f"a{name}") for name in _ARCS},
-    **{f"arc{name}": _of_floats(f"a{name}") for name in _ARCS},
+    **{f"a{name}": _of_floats(f"a{name}") for name in _ROWS_WITH_INVERSE},
+    **{f"arc{name}": _of_floats(f"a{name}") for name in _ROWS_WITH_INVERSE},
     **{name: _of_floats("atan2") for name in ("atan2", "arctan2")},
     **dict.fromkeys(("divide", "true_divide"), _quotient),
-    **{name: _of_numbers(row) for name, row in _TWO_ARGUMENTS.items()},
+    **{name: _of_numbers(row) for name, row in _BINARY_ROWS.items()},
     **{name: _of_numbers("abs") for name in ("abs", "absolute", "fabs")},
     **{name: _of_numbers(name) for name in ("negative", "square", "sign")},
     **{name: _whole(name) for name in ("floor", "ceil", "rint")},
     **{name: _comparison(name) for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")},
     **{name: _logical(name) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
     **{name: _test(f"is_{name[2:]}") for name in ("isnan", "isinf", "isfinite")},
-    **{f"bitwise_{name}": _bitwise(f"bitwise_{name}", f"logical_{name}") for name in ("and", "or", "xor")},
-    "invert": _bitwise("invert", "logical_not"),
+    **{f"bitwise_{name}": _bitwise_rule(f"bitwise_{name}", f"logical_{name}") for name in ("and", "or", "xor")},
+    "invert": _bitwise_rule("invert", "logical_not"),
     "expit": _of_floats("sigmoid"),
     "gammaln": _of_floats("lgamma"),
     "psi": _of_floats("digamma"),
     "reciprocal": _of_floats("reciprocal"),
-    "left_shift": _bitwise("left_shift", "left_shift"),
-    "right_shift": _bitwise("right_shift", "right_shift"),
+    "left_shift": _bitwise_rule("left_shift", "left_shift"),
+    "right_shift": _bitwise_rule("right_shift", "right_shift"),
     "positive": lambda terms, x: _numbers(terms, x)[0],
     "power": _power,
     "pow": _power,
     "log": _log,
-    "log2": _scaled("log", 1.0 / math.log(2.0)),
-    "log10": _scaled("log", 1.0 / math.log(10.0)),
+    "log2": _scaled_rule("log", 1.0 / math.log(2.0)),
+    "log10": _scaled_rule("log", 1.0 / math.log(10.0)),
     "exp2": _exp2,
-    "degrees": _scaled(None, 180.0 / math.pi),
-    "radians": _scaled(None, math.pi / 180.0),
+    "degrees": _scaled_rule(None, 180.0 / math.pi),
+    "radians": _scaled_rule(None, math.pi / 180.0),
     "hypot": _hypot,
     "copysign": _copysign,
     "where": _where,
@@ -363,7 +369,7 @@ def _operator(name: str) -> Callable[..., Any]:
     return lambda self, *other: apply(name, self, *other)
 
 
-def _reflected(name: str) -> Callable[..., Any]:
+def _reflected_operator(name: str) -> Callable[..., Any]:
     return lambda self, other: apply(name, other, self)
 
 
@@ -380,7 +386,7 @@ _OPERATORS = {
     "lshift": "left_shift",
     "rshift": "right_shift",
 }
-_COMPARISONS = {
+_COMPARISON_OPERATORS = {
     "eq": "equal",
     "ne": "not_equal",
     "lt": "less",
@@ -388,9 +394,16 @@ _COMPARISONS = {
     "gt": "greater",
     "ge": "greater_equal",
 }
-_ALONE = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert", "floor": "floor", "ceil": "ceil"}
+_UNARY_OPERATORS = {
+    "neg": "negative",
+    "pos": "positive",
+    "abs": "abs",
+    "invert": "invert",
+    "floor": "floor",
+    "ceil": "ceil",
+}
 
-for _name, _function in (_OPERATORS | _COMPARISONS | _ALONE).items():
+for _name, _function in (_OPERATORS | _COMPARISON_OPERATORS | _UNARY_OPERATORS).items():
     setattr(Symbol, f"__{_name}__", _operator(_function))
 for _name, _function in _OPERATORS.items():
-    setattr(Symbol, f"__r{_name}__", _reflected(_function))
+    setattr(Symbol, f"__r{_name}__", _reflected_operator(_function))

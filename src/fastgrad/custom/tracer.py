@@ -44,43 +44,45 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
         NotFollowedError: no formula can express the function; the message has the line.
     """
     terms = Terms()
-    call = _with_stand_ins(function)
+    symbolic_function = _with_stand_ins(function)
     arguments = [terms.input(number, dtype) for number, dtype in enumerate(inputs)]
     leaves = 0
 
-    def grown(turns: tuple[bool, ...]) -> tuple[list[Any], dict[Term, bool]]:
+    def run_path(turns: tuple[bool, ...]) -> tuple[list[Any], dict[Term, bool]]:
         nonlocal leaves
         leaves += 1
         if leaves > MOST_LEAVES:
             raise NotFollowedError(f"there are more than {MOST_LEAVES} paths through its branches")
         trace = Trace(terms, turns, MOST_LEAVES)
-        value = call(*[Symbol(term, trace) for term in arguments])
+        value = symbolic_function(*[Symbol(term, trace) for term in arguments])
         results = list(value) if isinstance(value, tuple) else [value]
         for value in results:
             if type(value) is not Symbol and not isinstance(value, (bool, int, float, np.generic, types.NoneType)):
                 raise NotFollowedError(f"it returns {value!r}, which is no number")
         return results, trace.forks
 
-    def tree(turns: tuple[bool, ...]) -> Any:
-        """Returns a tree for each result. The leaves are values."""
-        results, forks = grown(turns)
+    def trees_of_path(turns: tuple[bool, ...]) -> Any:
+        """Returns a decision tree for each result. Its leaves are values."""
+        results, forks = run_path(turns)
         conditions = [*forks]
         for number in range(len(conditions) - 1, len(turns) - 1, -1):
-            others = tree((*[forks[condition] for condition in conditions[:number]], False))
-            if len(others) != len(results):
-                raise NotFollowedError(f"it returns {len(results)} numbers in one branch and {len(others)} in another")
-            results = [_Choice(conditions[number], a, b) for a, b in zip(results, others, strict=True)]
+            other_results = trees_of_path((*[forks[condition] for condition in conditions[:number]], False))
+            if len(other_results) != len(results):
+                raise NotFollowedError(
+                    f"it returns {len(results)} numbers in one branch and {len(other_results)} in another"
+                )
+            results = [_Choice(conditions[number], a, b) for a, b in zip(results, other_results, strict=True)]
         return results
 
     try:
-        trees = tree(())
+        trees = trees_of_path(())
     except (TypeError, ValueError, AttributeError, NotImplementedError, AssertionError) as error:
-        raise NotFollowedError(f"{_line_of(error, function)}: {error}") from error
+        raise NotFollowedError(f"{_user_line(error, function)}: {error}") from error
     except NotFollowedError as error:
-        raise NotFollowedError(f"{_line_of(error, function)}: {error}") from None
+        raise NotFollowedError(f"{_user_line(error, function)}: {error}") from None
     if len(terms) > MOST_TERMS:
         raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MOST_TERMS}")
-    return [_formula(branches, inputs, terms) for branches in trees]
+    return [_formula_of_tree(branches, inputs, terms) for branches in trees]
 
 
 class _Choice(tuple):
@@ -92,7 +94,7 @@ class _Choice(tuple):
         return super().__new__(cls, parts)
 
 
-def _formula(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> Formula | None:
+def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> Formula | None:
     values: list[Any] = []
 
     def collect(part: Any) -> None:
@@ -107,24 +109,24 @@ def _formula(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> Formula |
         return None
     if any(value is None for value in values):
         raise NotFollowedError("it returns None in one branch and a number in another")
-    strong = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
-    if not strong and all(isinstance(value, bool) for value in values):
-        strong = [BOOL]
-    common = promoted(*(strong or [dtype for dtype in inputs if dtype != BOOL] or [FLOAT64]))
-    common = promoted(*[term_of(value, terms, common).dtype for value in values])
+    strong_dtypes = [x.dtype for x in values if isinstance(x, (Symbol, np.generic)) and not isinstance(x, float)]
+    if not strong_dtypes and all(isinstance(value, bool) for value in values):
+        strong_dtypes = [BOOL]
+    common_dtype = promoted(*(strong_dtypes or [dtype for dtype in inputs if dtype != BOOL] or [FLOAT64]))
+    common_dtype = promoted(*[term_of(value, terms, common_dtype).dtype for value in values])
 
-    def finished(part: Any) -> Tree:
+    def tree_of_terms(part: Any) -> Tree:
         if isinstance(part, _Choice):
-            return Fork(part[0], finished(part[1]), finished(part[2]))
-        return terms.cast(term_of(part, terms, common), common)
+            return Fork(part[0], tree_of_terms(part[1]), tree_of_terms(part[2]))
+        return terms.cast(term_of(part, terms, common_dtype), common_dtype)
 
-    return Formula(inputs, finished(tree), terms)
+    return Formula(inputs, tree_of_terms(tree), terms)
 
 
 # ---- stand-ins --------------------------------------------------------------------------------------------
 
 
-class _StandIn:
+class _ModuleStandIn:
     """A stand-in for a module in a traced function. Its functions take symbols."""
 
     def __init__(self, module: types.ModuleType) -> None:
@@ -148,14 +150,14 @@ def _on_symbols(function: Callable[..., Any], name: str, rule: Any = None) -> Ca
     return call
 
 
-_MATH = {id(value): name for name, value in vars(math).items() if callable(value)}
+_MATH_NAMES = {id(value): name for name, value in vars(math).items() if callable(value)}
 
 
 def _stand_in(value: Any, known: dict[int, Any]) -> Any:
     if isinstance(value, types.ModuleType):
-        return _StandIn(value) if value.__name__ in {"math", "numpy", "cmath", "scipy.special"} else value
-    if id(value) in _MATH:
-        return _on_symbols(value, _MATH[id(value)])
+        return _ModuleStandIn(value) if value.__name__ in {"math", "numpy", "cmath", "scipy.special"} else value
+    if id(value) in _MATH_NAMES:
+        return _on_symbols(value, _MATH_NAMES[id(value)])
     if value is float or value is int:
         return _on_symbols(value, value.__name__)
     if isinstance(value, type) and issubclass(value, np.generic):
@@ -177,28 +179,28 @@ def _with_stand_ins(function: types.FunctionType, known: dict[int, Any] | None =
     known = {} if known is None else known
     if id(function) in known:
         return known[id(function)]
-    names: dict[str, Any] = {"__builtins__": __builtins__, "print": _refuse_print}
-    names |= {"float": _stand_in(float, known), "int": _stand_in(int, known)}
+    scope: dict[str, Any] = {"__builtins__": __builtins__, "print": _refuse_print}
+    scope |= {"float": _stand_in(float, known), "int": _stand_in(int, known)}
     code = function.__code__
     cells = tuple([types.CellType() for _ in code.co_freevars])
-    copy = types.FunctionType(code, names, function.__name__, function.__defaults__, cells)
+    copy = types.FunctionType(code, scope, function.__name__, function.__defaults__, cells)
     copy.__kwdefaults__ = function.__kwdefaults__
     known[id(function)] = copy
     values = outside_values(function)
     for name, cell in zip(code.co_freevars, cells, strict=True):
         if name in values:
             cell.cell_contents = _stand_in(values[name], known)
-    names.update({name: _stand_in(value, known) for name, value in values.items() if name not in code.co_freevars})
+    scope.update({name: _stand_in(value, known) for name, value in values.items() if name not in code.co_freevars})
     return copy
 
 
-def _line_of(error: BaseException, function: types.FunctionType) -> str:
+def _user_line(error: BaseException, function: types.FunctionType) -> str:
     """Returns the last line of the traceback in a file outside fastgrad."""
     traceback, line = error.__traceback__, f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
-    own = sys.modules[__name__.partition(".")[0]].__path__[0]
+    package_folder = sys.modules[__name__.partition(".")[0]].__path__[0]
     while traceback is not None:
         name = traceback.tb_frame.f_code.co_filename
-        if not name.startswith(own):
+        if not name.startswith(package_folder):
             line = f"{name}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return line

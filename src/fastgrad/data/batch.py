@@ -33,14 +33,17 @@ def stacked(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
         return _stack(elements)
     leaves = list(zip(*[nest.flatten(element) for element in elements], strict=True))
     forms = ragged or [None] * len(leaves)
-    return packer(first)([_stack(*one) for one in zip(leaves, forms, strict=True)])
+    return packer(first)([_stack(*column_and_form) for column_and_form in zip(leaves, forms, strict=True)])
 
 
 def ragged_rows(elements: list[Any], ragged: Sequence[Any], splits_dtype: Any) -> Any:
     """Returns ``elements`` as the rows of one element; ``ragged`` is as in ``stacked``."""
     leaves = zip(*[nest.flatten(element) for element in elements], strict=True)
     return packer(elements[0])(
-        [ragged_stack(*one, splits_dtype) if one[1] else _stack(one[0]) for one in zip(leaves, ragged, strict=True)]
+        [
+            ragged_stack(*column_and_lengths, splits_dtype) if column_and_lengths[1] else _stack(column_and_lengths[0])
+            for column_and_lengths in zip(leaves, ragged, strict=True)
+        ]
     )
 
 
@@ -88,12 +91,12 @@ def padded(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndar
                 f"rank {len(sizes)} but got an element of rank {array.ndim}."
             )
     longest = np.array([array.shape for array in arrays]).reshape(len(arrays), len(sizes)).max(0, initial=0)
-    for most, size in zip(longest.tolist(), sizes, strict=True):
-        if size is not None and most > size:
+    for longest_size, size in zip(longest.tolist(), sizes, strict=True):
+        if size is not None and longest_size > size:
             raise DataLossError(
-                f"Dataset.padded_batch: Attempted to pad to a smaller size than the input element: {most} to {size}."
+                f"Dataset.padded_batch: Attempted to pad to a smaller size than the input element: {longest_size} to {size}."
             )
-    shape = [most if size is None else size for most, size in zip(longest.tolist(), sizes, strict=True)]
+    shape = [longest_size if size is None else size for longest_size, size in zip(longest.tolist(), sizes, strict=True)]
     out = np.full((len(arrays), *shape), value, arrays[0].dtype)
     for row, array in zip(out, arrays, strict=True) if shape else ():
         row[tuple(map(slice, array.shape))] = array
@@ -102,19 +105,19 @@ def padded(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndar
 
 def row_groups(chunks: Iterable[Chunk], size: int) -> Iterator[Indices]:
     """Yields row numbers in groups of ``size``. The last group may be shorter."""
-    waiting: list[Any] = []
-    missing = size
+    pieces: list[Any] = []
+    missing_rows = size
     for chunk in chunks:
         start = 0
-        while len(chunk) - start >= missing:
-            waiting.append(chunk[start : start + missing])
-            yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
-            start, missing, waiting = start + missing, size, []
+        while len(chunk) - start >= missing_rows:
+            pieces.append(chunk[start : start + missing_rows])
+            yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+            start, missing_rows, pieces = start + missing_rows, size, []
         if start < len(chunk):
-            waiting.append(chunk[start:])
-            missing -= len(chunk) - start
-    if waiting:
-        yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+            pieces.append(chunk[start:])
+            missing_rows -= len(chunk) - start
+    if pieces:
+        yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def element_groups(elements: Iterable[Any], sizes: Iterable[int], drop_remainder: bool) -> Iterator[Any]:
@@ -122,9 +125,9 @@ def element_groups(elements: Iterable[Any], sizes: Iterable[int], drop_remainder
 
     The last group is shorter unless ``drop_remainder``.
     """
-    running = iter(elements)
+    iterator = iter(elements)
     for size in sizes:
-        group = list(itertools.islice(running, size))
+        group = list(itertools.islice(iterator, size))
         if group and (len(group) == size or not drop_remainder):
             yield next((element for element in group if type(element) is Failure), group)
         if len(group) < size:
@@ -138,13 +141,13 @@ def groups_between_failures(elements: Iterable[Any], sizes: Iterable[int], drop_
 
     A group of size 0 comes before the next element is requested.
     """
-    running, following = iter(elements), iter(sizes)
+    element_iterator, size_iterator = iter(elements), iter(sizes)
     group: list[Any] = []
-    size = next(following)
+    size = next(size_iterator)
     while size == 0:
         yield []
-        size = next(following)
-    for element in running:
+        size = next(size_iterator)
+    for element in element_iterator:
         if type(element) is Failure:
             group = []
             yield element
@@ -152,9 +155,9 @@ def groups_between_failures(elements: Iterable[Any], sizes: Iterable[int], drop_
         group.append(element)
         if len(group) == size:
             yield group
-            group, size = [], next(following)
+            group, size = [], next(size_iterator)
             while size == 0:
                 yield []
-                size = next(following)
+                size = next(size_iterator)
     if group and not drop_remainder:
         yield group

@@ -45,7 +45,7 @@ class Batching(Pipeline):
         Raises:
             InvalidArgumentError: ``batch_size`` is below 1; while iterating, elements have different shapes.
         """
-        size = _positive(batch_size, "batch: Batch size")
+        size = _positive_integer(batch_size, "batch: Batch size")
         if isinstance(drop_remainder, str):
             raise TypeError(f"Dataset.batch: drop_remainder must be a boolean, got {drop_remainder!r}.")
         return self._of(grouping.Batched(self._node, size, bool(drop_remainder)))
@@ -72,7 +72,7 @@ class Batching(Pipeline):
             TypeError: a value has another dtype.
             DataLossError: while iterating, an element is larger than its padded shape.
         """
-        size = _positive(batch_size, "padded_batch: Batch size")
+        size = _positive_integer(batch_size, "padded_batch: Batch size")
         spec = self._node.spec()
         leaves = nest.flatten(spec)
         for leaf in leaves:
@@ -82,8 +82,8 @@ class Batching(Pipeline):
                     f"input dataset is not a subclass of TensorSpec: `{leaf}`; use batch, then to_tensor."
                 )
         shapes = [_padded_shape(leaf, shape) for leaf, shape in zip(leaves, _along(padded_shapes, spec), strict=True)]
-        given = _along(padding_values, spec, shared=not nest.is_nested(padding_values))
-        values = [_padding(leaf, value) for leaf, value in zip(leaves, given, strict=True)]
+        leaf_paddings = _along(padding_values, spec, shared=not nest.is_nested(padding_values))
+        values = [_padding_value(leaf, value) for leaf, value in zip(leaves, leaf_paddings, strict=True)]
         return self._of(grouping.PaddedBatched(self._node, size, bool(drop_remainder), shapes, values))
 
     def ragged_batch(
@@ -102,7 +102,7 @@ class Batching(Pipeline):
             InvalidArgumentError: ``batch_size`` is below 1.
             ValueError: while iterating, elements have unknown rank.
         """
-        size = _positive(batch_size, "ragged_batch: Batch size")
+        size = _positive_integer(batch_size, "ragged_batch: Batch size")
         return self._of(grouping.RaggedBatched(self._node, size, bool(drop_remainder), as_dtype(row_splits_dtype)))
 
     def unbatch(self, name: str | None = None) -> Dataset:
@@ -130,12 +130,12 @@ class Batching(Pipeline):
         Raises:
             ValueError: a size is below 0, or the sizes are not a scalar or a vector.
         """
-        given = np.asarray(convert_to_tensor(batch_size).numpy())
-        if given.ndim > 1 or not given.size or given.min() < 0:
+        batch_sizes = np.asarray(convert_to_tensor(batch_size).numpy())
+        if batch_sizes.ndim > 1 or not batch_sizes.size or batch_sizes.min() < 0:
             raise ValueError(
-                f"Invalid `batch_sizes`. Expected `batch_sizes` to be a scalar or a vector of integers from 0. Received {given}."
+                f"Invalid `batch_sizes`. Expected `batch_sizes` to be a scalar or a vector of integers from 0. Received {batch_sizes}."
             )
-        sizes = np.atleast_1d(given).tolist()
+        sizes = np.atleast_1d(batch_sizes).tolist()
         return self._of(grouping.Rebatched(self._node, sizes, bool(drop_remainder)))
 
     def window(
@@ -149,13 +149,13 @@ class Batching(Pipeline):
             stride: the distance between successive elements of a window.
             drop_remainder: whether shorter windows at the end are left out.
         """
-        length = _positive(size, "window: Window size")
+        length = _positive_integer(size, "window: Window size")
         return self._of(
             grouping.Windowed(
                 self._node,
                 length,
-                length if shift is None else _positive(shift, "window: Window shift"),
-                _positive(stride, "window: Window stride"),
+                length if shift is None else _positive_integer(shift, "window: Window shift"),
+                _positive_integer(stride, "window: Window stride"),
                 bool(drop_remainder),
                 self._of,
             )
@@ -185,7 +185,7 @@ class Batching(Pipeline):
                 "Either the `window_size` argument or the `window_size_func` argument must be specified, but not both."
             )
         if window_size_func is None:
-            size = _positive(window_size, "group_by_window: Window size")
+            size = _positive_integer(window_size, "group_by_window: Window size")
             return self._of(grouping.Grouped(self._node, key_func, reduce_func, lambda key: size, self._of))
         return self._of(grouping.Grouped(self._node, key_func, reduce_func, window_size_func, self._of))
 
@@ -216,34 +216,34 @@ class Batching(Pipeline):
             ValueError: there is not exactly one more batch size than boundaries.
             InvalidArgumentError: while iterating, a length is beyond the last boundary, with ``pad_to_bucket_boundary``.
         """
-        bounds, sizes = list(bucket_boundaries), list(bucket_batch_sizes)
-        if len(sizes) != len(bounds) + 1:
+        boundaries, sizes = list(bucket_boundaries), list(bucket_batch_sizes)
+        if len(sizes) != len(boundaries) + 1:
             raise ValueError(
-                f"`len(bucket_batch_sizes)` must equal `len(bucket_boundaries) + 1` but got {len(sizes)} and {len(bounds)}."
+                f"`len(bucket_batch_sizes)` must equal `len(bucket_boundaries) + 1` but got {len(sizes)} and {len(boundaries)}."
             )
 
         def bucket(*element: Any) -> int:
             length = call(element_length_func, element)
-            return bisect.bisect_right(bounds, int(convert_to_tensor(length)))
+            return bisect.bisect_right(boundaries, int(convert_to_tensor(length)))
 
         def batched(key: Tensor, group: Dataset) -> Dataset:
-            number = int(key)
+            bucket_number = int(key)
             if no_padding:
-                return group.batch(sizes[number], drop_remainder)
+                return group.batch(sizes[bucket_number], drop_remainder)
             shapes = padded_shapes
             if pad_to_bucket_boundary:
-                if number == len(bounds):
+                if bucket_number == len(boundaries):
                     raise InvalidArgumentError(
                         f"Dataset.bucket_by_sequence_length: with pad_to_bucket_boundary=True elements must have lengths "
-                        f"below max(bucket_boundaries) = {bounds[-1]}."
+                        f"below max(bucket_boundaries) = {boundaries[-1]}."
                     )
-                shapes = _bounded(group.element_spec, padded_shapes, bounds[number] - 1)
-            return group.padded_batch(sizes[number], shapes, padding_values, drop_remainder)
+                shapes = _bounded_shapes(group.element_spec, padded_shapes, boundaries[bucket_number] - 1)
+            return group.padded_batch(sizes[bucket_number], shapes, padding_values, drop_remainder)
 
         return self.group_by_window(bucket, batched, window_size_func=lambda key: sizes[int(key)])
 
 
-def _positive(value: Any, what: str) -> int:
+def _positive_integer(value: Any, what: str) -> int:
     number = integer(value, f"Dataset.{what}")
     if number < 1:
         raise InvalidArgumentError(f"Dataset.{what} must be greater than zero, got {number}.")
@@ -255,11 +255,13 @@ def _along(given: Any, spec: Any, shared: bool = False) -> list[Any]:
     if given is None or shared:
         return [given] * len(nest.flatten(spec))
     if isinstance(spec, dict):
-        return [one for key in sorted(spec) for one in _along(given[key], spec[key])]
+        return [leaf_value for key in sorted(spec) for leaf_value in _along(given[key], spec[key])]
     if isinstance(spec, tuple):
         if len(given) != len(spec):
             raise ValueError(f"Dataset.padded_batch: {given!r} has not the form of the elements, {spec}.")
-        return [one for value, part in zip(given, spec, strict=True) for one in _along(value, part)]
+        return [
+            leaf_value for value, item_spec in zip(given, spec, strict=True) for leaf_value in _along(value, item_spec)
+        ]
     return [given]
 
 
@@ -274,7 +276,9 @@ def _padded_shape(leaf: Any, given: Any) -> list[int | None]:
     shape = TensorShape([None if size in (None, -1) else int(size) for size in sizes])
     fits = leaf.shape.rank is None or (
         leaf.shape.rank == shape.rank
-        and all(None in (most, size) or size >= most for most, size in zip(leaf.shape, shape, strict=True))
+        and all(
+            None in (leaf_size, size) or size >= leaf_size for leaf_size, size in zip(leaf.shape, shape, strict=True)
+        )
     )
     if not fits:
         raise ValueError(
@@ -283,7 +287,7 @@ def _padded_shape(leaf: Any, given: Any) -> list[int | None]:
     return list(shape)
 
 
-def _padding(leaf: Any, given: Any) -> np.ndarray:
+def _padding_value(leaf: Any, given: Any) -> np.ndarray:
     if given is None:
         return np.array(b"" if leaf.dtype.name == "string" else 0, leaf.dtype.numpy)
     value = convert_to_tensor(given) if isinstance(given, Tensor) or hasattr(given, "dtype") else _typed(given, leaf)
@@ -305,7 +309,11 @@ def _typed(given: Any, leaf: Any) -> Tensor:
         return convert_to_tensor(given)
 
 
-def _bounded(spec: Any, shapes: Any, length: int) -> Any:
+def _bounded_shapes(spec: Any, shapes: Any, length: int) -> Any:
     """Returns the shapes of an element, with ``length`` for every unknown size."""
-    leaves = [_padded_shape(*one) for one in zip(nest.flatten(spec), _along(shapes, spec), strict=True)]
-    return packer(spec)([TensorShape([length if size is None else size for size in leaf]) for leaf in leaves])
+    padded_shapes = [
+        _padded_shape(*leaf_and_shape) for leaf_and_shape in zip(nest.flatten(spec), _along(shapes, spec), strict=True)
+    ]
+    return packer(spec)(
+        [TensorShape([length if size is None else size for size in leaf_sizes]) for leaf_sizes in padded_shapes]
+    )

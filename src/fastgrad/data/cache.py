@@ -40,38 +40,38 @@ class Kept(Reordered):
     def __init__(self, source: Node) -> None:
         super().__init__(source)
         self._kept: list[Chunk] | None = None
-        self._kept_from: list[tuple[int, ...]] = []
+        self._kept_random_states: list[tuple[int, ...]] = []
 
     def chunks(self) -> Iterator[Chunk | Failure]:
         if self._kept is not None:
             yield from self._kept
             return
-        begun = super().random_state()
-        seen: list[Chunk] = []
-        missing = self.source.count()  # less than 0 if it is not known
+        start_states = super().random_state()
+        seen_chunks: list[Chunk] = []
+        missing_items = self.source.count()  # less than 0 if it is not known
         for chunk in self.source.chunks():
             if type(chunk) is Failure:
                 yield chunk
                 continue
-            seen.append(chunk)
-            missing -= len(chunk)
-            if missing == 0 and len(chunk):
+            seen_chunks.append(chunk)
+            missing_items -= len(chunk)
+            if missing_items == 0 and len(chunk):
                 yield chunk[:-1]
                 chunk = chunk[-1:]
-                self._keep(seen, begun)
+                self._keep(seen_chunks, start_states)
             yield chunk
-        self._keep(seen, begun)
+        self._keep(seen_chunks, start_states)
 
     def _keep(self, chunks: list[Chunk], begun: list[tuple[int, ...]]) -> None:
         if self._kept is None:  # else another iteration was complete earlier
-            self._kept, self._kept_from = chunks, begun
+            self._kept, self._kept_random_states = chunks, begun
 
     def is_filling(self) -> bool:
         return self._kept is None
 
     def random_state(self) -> list[tuple[int, ...]]:
         # The kept items were drawn when the cache was filled: a new filling must draw the same.
-        return super().random_state() if self._kept is None else self._kept_from
+        return super().random_state() if self._kept is None else self._kept_random_states
 
     def restore_random_state(self, states: Iterator[tuple[int, ...]]) -> None:
         self._kept = None
@@ -113,7 +113,7 @@ class Stored(Node):
         with file, parsing(path, "index of a saved dataset", DataLossError):
             index = _checked_index(parse_json(file.read()))
             self._folder, self._sizes, self._writer = folder, index["files"], index.get("writer")
-            self._form = _spec_from(index["spec"])
+            self._form = _spec_from_json(index["spec"])
 
     def elements(self) -> Iterator[Any]:
         pack = packer(self._form)
@@ -149,9 +149,9 @@ class Stored(Node):
 def saved(elements: Iterator[Any], spec: Any, folder: str) -> None:
     """Writes the elements to a folder, in place of an earlier saved dataset."""
     try:
-        before = Stored(folder)
+        earlier_dataset = Stored(folder)
     except (NotFoundError, DataLossError):  # the files of a damaged index stay
-        before = None
+        earlier_dataset = None
     writer = _Writer(folder, spec)
     try:
         for element in elements:
@@ -159,8 +159,8 @@ def saved(elements: Iterator[Any], spec: Any, folder: str) -> None:
         writer.finish()
     finally:
         writer.close()
-    if before is not None:
-        before.delete_files()
+    if earlier_dataset is not None:
+        earlier_dataset.delete_files()
 
 
 def written(elements: Iterable[Any], spec: Any, folder: str, count: int = UNKNOWN) -> Iterator[Any]:
@@ -168,16 +168,16 @@ def written(elements: Iterable[Any], spec: Any, folder: str, count: int = UNKNOW
 
     The saved dataset is complete before the last of ``count`` elements, or at the end.
     """
-    writer, missing = _Writer(folder, spec), count
+    writer, missing_elements = _Writer(folder, spec), count
     try:
         for element in elements:
             if type(element) is not Failure:
                 writer.add(element)
-                missing -= 1
-                if missing == 0:
+                missing_elements -= 1
+                if missing_elements == 0:
                     writer.finish(overwrite=False)
             yield element
-        if missing:
+        if missing_elements:
             writer.finish(overwrite=False)
     finally:
         writer.close()
@@ -192,7 +192,7 @@ class _Writer:
     """
 
     def __init__(self, folder: str, spec: Any) -> None:
-        self._folder, self._form = folder, _spec_text(spec)
+        self._folder, self._form = folder, _spec_as_json(spec)
         self._name = secrets.token_hex(8)
         self._sizes: list[int] = []
         self._group: list[Any] = []
@@ -248,12 +248,12 @@ def _packed(name: str, column: Any) -> dict[str, np.ndarray]:
     shapes = np.array([array.shape for array in arrays], np.int64).reshape(len(arrays), -1)
     if len({array.ndim for array in arrays}) > 1:
         raise ValueError("Dataset.save: tensors at one place have different ranks, and cannot be saved.")
-    flat = np.concatenate([array.reshape(-1) for array in arrays])
-    found = {f"{name}.shapes": shapes}
-    if flat.dtype == object:
-        found[f"{name}.lengths"] = np.array([len(text) for text in flat], np.int64)
-        flat = np.frombuffer(b"".join(flat), np.uint8)
-    return found | {name: flat}
+    flat_values = np.concatenate([array.reshape(-1) for array in arrays])
+    packed = {f"{name}.shapes": shapes}
+    if flat_values.dtype == object:
+        packed[f"{name}.lengths"] = np.array([len(text) for text in flat_values], np.int64)
+        flat_values = np.frombuffer(b"".join(flat_values), np.uint8)
+    return packed | {name: flat_values}
 
 
 def _unpacked(arrays: dict[str, np.ndarray], name: str, size: int, spec: TensorSpec | None) -> list[Tensor | None]:
@@ -261,24 +261,24 @@ def _unpacked(arrays: dict[str, np.ndarray], name: str, size: int, spec: TensorS
         if f"{name}.shapes" in arrays:
             raise ValueError("it holds tensors of which the index says nothing")
         return [None] * size
-    flat, shapes = arrays[name], arrays[f"{name}.shapes"]
+    flat_values, shapes = arrays[name], arrays[f"{name}.shapes"]
     if f"{name}.lengths" in arrays:
-        texts, lengths = flat.tobytes(), arrays[f"{name}.lengths"]
+        texts, lengths = flat_values.tobytes(), arrays[f"{name}.lengths"]
         _check_counts(lengths, len(texts))
         ends = np.cumsum(lengths)
-        flat = np.empty(len(ends), object)
-        flat[:] = [texts[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-    if len(shapes) != size or flat.dtype != spec.dtype.numpy:
+        flat_values = np.empty(len(ends), object)
+        flat_values[:] = [texts[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    if len(shapes) != size or flat_values.dtype != spec.dtype.numpy:
         raise ValueError(
-            f"it holds {len(shapes)} tensors of dtype {flat.dtype}, the index says {size} of {spec.dtype.name}"
+            f"it holds {len(shapes)} tensors of dtype {flat_values.dtype}, the index says {size} of {spec.dtype.name}"
         )
     if any(not spec.shape.is_compatible_with(shape) for shape in set(map(tuple, shapes.tolist()))):
         raise ValueError(f"it holds tensors of other shapes than {spec.shape}")
     counts = shapes.prod(1, dtype=np.int64)
-    _check_counts(counts, len(flat))
+    _check_counts(counts, len(flat_values))
     return [
-        Tensor(part.reshape(shape))
-        for part, shape in zip(np.split(flat, np.cumsum(counts)[:-1]), shapes.tolist(), strict=True)
+        Tensor(leaf_values.reshape(shape))
+        for leaf_values, shape in zip(np.split(flat_values, np.cumsum(counts)[:-1]), shapes.tolist(), strict=True)
     ]
 
 
@@ -303,7 +303,7 @@ def _checksum(index: dict[str, Any]) -> str:
     return f"{zlib.crc32(json.dumps(index, sort_keys=True).encode()):08x}"
 
 
-def _spec_text(spec: Any) -> Any:
+def _spec_as_json(spec: Any) -> Any:
     """Converts a structure of TensorSpecs to JSON data."""
     if spec is None:
         return None
@@ -311,17 +311,17 @@ def _spec_text(spec: Any) -> Any:
         shape = None if spec.shape.rank is None else list(spec.shape)
         return {"dtype": spec.dtype.name, "shape": shape}
     if isinstance(spec, dict):
-        return {"dict": [[key, _spec_text(item)] for key, item in spec.items()]}
+        return {"dict": [[key, _spec_as_json(item)] for key, item in spec.items()]}
     if isinstance(spec, tuple):
-        return {"tuple": [_spec_text(item) for item in spec]}
+        return {"tuple": [_spec_as_json(item) for item in spec]}
     raise TypeError(f"Dataset.save: elements of {spec} cannot be saved.")
 
 
-def _spec_from(text: Any) -> Any:
+def _spec_from_json(text: Any) -> Any:
     if text is None:
         return None
     if "dict" in text:
-        return {key: _spec_from(item) for key, item in text["dict"]}
+        return {key: _spec_from_json(item) for key, item in text["dict"]}
     if "tuple" in text:
-        return tuple(_spec_from(item) for item in text["tuple"])
+        return tuple(_spec_from_json(item) for item in text["tuple"])
     return TensorSpec(TensorShape(text["shape"]), as_dtype(text["dtype"]))

@@ -36,10 +36,10 @@ class Zipped(Node):
             yield range(self.rows.count)
             return
         pack = self._pack
-        running, end = [source.elements() for source in self.sources], object()
+        iterators, end = [source.elements() for source in self.sources], object()
         while True:
             # All sources are asked, also after the end of one: a cache among them may have reached its end, too.
-            elements = [next(source, end) for source in running]
+            elements = [next(source, end) for source in iterators]
             if any(element is end for element in elements):
                 return
             failures = [element for element in elements if type(element) is Failure]
@@ -91,7 +91,7 @@ class Chosen(Node):
     name = "_DirectedInterleaveDataset"
 
     def __init__(self, sources: list[Node], stop_on_empty: bool, choices: Node | None) -> None:
-        self._choosable, self._stop_on_empty, self._choices = sources, stop_on_empty, choices
+        self._choosable_sources, self._stop_on_empty, self._choices = sources, stop_on_empty, choices
         self.sources = sources if choices is None else [choices, *sources]
         self._spec = common_spec("Dataset.choose_from_datasets", sources)
 
@@ -101,31 +101,31 @@ class Chosen(Node):
         return (int(succeeded(choice)) for choice in self._choices.elements())
 
     def count(self) -> int:
-        return INFINITE if any(source.count() == INFINITE for source in self._choosable) else UNKNOWN
+        return INFINITE if any(source.count() == INFINITE for source in self._choosable_sources) else UNKNOWN
 
     def opened(self) -> list[Iterator[Any] | None]:
         """Returns iterators of the datasets' elements; None for a dataset that is never chosen."""
-        return [source.elements() for source in self._choosable]
+        return [source.elements() for source in self._choosable_sources]
 
     def elements(self) -> Iterator[Any]:
-        running = self.opened()
+        iterators = self.opened()
         end = object()
         for number in self.numbers():
-            if not 0 <= number < len(running):
+            if not 0 <= number < len(iterators):
                 raise InvalidArgumentError(
-                    f"Selector index out of range: there are {len(running)} datasets, and number {number} was chosen."
+                    f"Selector index out of range: there are {len(iterators)} datasets, and number {number} was chosen."
                 )
-            chosen = running[number]
-            if chosen is None:
+            iterator = iterators[number]
+            if iterator is None:
                 continue
-            element = next(chosen, end)
+            element = next(iterator, end)
             if element is not end:
                 yield element
             elif self._stop_on_empty:
                 return
             else:
-                running[number] = None
-                if not any(running):
+                iterators[number] = None
+                if not any(iterators):
                     return
 
 
@@ -142,24 +142,28 @@ class Sampled(Drawing, Chosen):
     def count(self) -> int:
         if isinstance(self._weights, Node):
             return super().count()
-        drawn = [source.count() for source, w in zip(self._choosable, self._weights, strict=True) if w]
-        if len(drawn) < 2:
-            return drawn[0] if drawn else 0
-        return INFINITE if INFINITE in drawn else UNKNOWN
+        counts = [
+            source.count() for source, weight in zip(self._choosable_sources, self._weights, strict=True) if weight
+        ]
+        if len(counts) < 2:
+            return counts[0] if counts else 0
+        return INFINITE if INFINITE in counts else UNKNOWN
 
     def opened(self) -> list[Iterator[Any] | None]:
         weights = self._weights
-        found = super().opened()
+        iterators = super().opened()
         return (
-            found if isinstance(weights, Node) else [one if w else None for one, w in zip(found, weights, strict=True)]
+            iterators
+            if isinstance(weights, Node)
+            else [iterator if weight else None for iterator, weight in zip(iterators, weights, strict=True)]
         )
 
     def numbers(self) -> Iterator[int]:
         generator, weights = self.next_draws()(0), self._weights
         if isinstance(weights, Node):
             for element in weights.elements():
-                found = np.asarray(convert_to_tensor(succeeded(element)).numpy(), np.float64)
-                yield from _drawn(found, generator, 1)
+                element_weights = np.asarray(convert_to_tensor(succeeded(element)).numpy(), np.float64)
+                yield from _drawn(element_weights, generator, 1)
             return
         while weights.any():
             yield from _drawn(weights, generator, 256)
@@ -169,9 +173,11 @@ def _drawn(weights: np.ndarray, generator: np.random.Generator, count: int) -> l
     """Draws ``count`` numbers by weight; none if all weights are 0."""
     if not weights.any():
         return []
-    limits, last = np.cumsum(weights / weights.sum()), int(np.flatnonzero(weights)[-1])
-    found: list[int] = np.minimum(np.searchsorted(limits, generator.random(count), "right"), last).tolist()
-    return found
+    cumulative_weights, last_number = np.cumsum(weights / weights.sum()), int(np.flatnonzero(weights)[-1])
+    numbers: list[int] = np.minimum(
+        np.searchsorted(cumulative_weights, generator.random(count), "right"), last_number
+    ).tolist()
+    return numbers
 
 
 def common_spec(what: str, sources: Any) -> Any:

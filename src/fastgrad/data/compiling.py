@@ -66,7 +66,7 @@ class Traced:
         self.forms: set[Any] = set()
         self.repeats = True
         self._replays: dict[Any, list[Replay]] = {}
-        self._fast: Callable[[Any], Any] = _miss  # of the replay of the last call
+        self._last_fast_replay: Callable[[Any], Any] = _always_miss  # of the replay of the last call
         self.is_python = isinstance(function, Function)
         self._is_nested = False  # whether an argument has been a structure of tensors
         self._recording = new_lock()
@@ -79,16 +79,16 @@ class Traced:
         if ops_are_deterministic() or functions_run_eagerly():
             return unrecorded(self.function, *arguments)
         try:
-            result = self._fast(leaves)
+            result = self._last_fast_replay(leaves)
         except GuardError:
             result = MISS
-        return self._looked_up(arguments) if result is MISS else result
+        return self._call_replay(arguments) if result is MISS else result
 
-    def _looked_up(self, arguments: tuple[Any, ...]) -> Any:
+    def _call_replay(self, arguments: tuple[Any, ...]) -> Any:
         """Calls the replay for the form of the arguments. The next call tries this replay first."""
         leaves = nest.flatten(arguments)
         self._is_nested = self._is_nested or any(
-            leaf is not given for leaf, given in zip(leaves, arguments, strict=False)
+            leaf is not argument for leaf, argument in zip(leaves, arguments, strict=False)
         )
         self.is_python = self.is_python or not all(type(leaf) is Tensor for leaf in leaves)
         if self.is_python:
@@ -101,7 +101,7 @@ class Traced:
                 result = replay(arrays, leaves)
             except GuardError:
                 continue
-            self._fast = replay.fast
+            self._last_fast_replay = replay.fast
             return result
         is_full = len(replays) >= WAYS or (not replays and len(self._replays) >= RECORDED_FORMS)
         if is_full or not self._recording.acquire(blocking=False):
@@ -116,26 +116,26 @@ class Traced:
         replays = self._replays.get(form, [])
         is_first = not replays and len(self.forms) < FORMS
         function = self.recorded if is_first else Function(_plain(self.function), runs_unrecorded=True)
-        before = function._recordings
+        recordings_before = function._recordings
         # Each leaf gets its own tensor: a tensor that occurs twice is two arguments.
-        passed = nest.pack_sequence_as(arguments, [Tensor(array) for array in arrays])
-        result = unrecorded(function, *passed)
+        fresh_arguments = nest.pack_sequence_as(arguments, [Tensor(array) for array in arrays])
+        result = unrecorded(function, *fresh_arguments)
         if function.gave_up:
             self.is_python = True
-        elif function._recordings > before and function._last is not None:
+        elif function._recordings > recordings_before and function._last is not None:
             replay = Replay(list(function._last.ways)[-1], arrays)
             self.repeats = self.repeats and replay.repeats and not replays
             if replay.may_end_early:
                 self.is_python = True
             else:
                 self._replays[form] = [*replays, replay]
-                self._fast = replay.fast
+                self._last_fast_replay = replay.fast
                 if is_first:
                     self.forms.add(form)
         return result
 
 
-def _miss(leaves: Any) -> Any:
+def _always_miss(leaves: Any) -> Any:
     return MISS
 
 
@@ -162,10 +162,10 @@ class Compiling:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._traced = Traced(function)
         self._compiled: Function | None = None
-        self._decided = isinstance(function, Function)
-        self._calls = self._trials = 0
+        self._is_decided = isinstance(function, Function)
+        self._calls = self._trial_count = 0
         self._python = self._program = float("inf")  # seconds of the fastest call
-        self._trying = new_lock()
+        self._trial_lock = new_lock()
 
     def __call__(self, element: Any) -> Any:
         """Calls the function on an element."""
@@ -178,12 +178,12 @@ class Compiling:
             return call(compiled, element)
         if self._traced.is_python:
             return call(self._traced.function, element)
-        if compiled is not None or self._decided or not self._trying.acquire(blocking=False):
+        if compiled is not None or self._is_decided or not self._trial_lock.acquire(blocking=False):
             return traced_call(self._traced, element)
         try:
-            return self._tried(element) if self._is_due(element) else self._timed(element)
+            return self._try_program(element) if self._is_due(element) else self._call_timed(element)
         finally:
-            self._trying.release()
+            self._trial_lock.release()
 
     def as_python(self, element: Any) -> Any:
         """Calls the function without recording, for elements that are not the dataset's."""
@@ -198,35 +198,37 @@ class Compiling:
             return False
         return _form(_leaves(element)) in self._traced.forms
 
-    def _timed(self, element: Any) -> Any:
-        began = perf_counter()
+    def _call_timed(self, element: Any) -> Any:
+        start_time = perf_counter()
         result = traced_call(self._traced, element)
-        self._python = min(self._python, perf_counter() - began)
+        self._python = min(self._python, perf_counter() - start_time)
         self._calls += 1
-        self._decided = self._traced.is_python
+        self._is_decided = self._traced.is_python
         return result
 
-    def _tried(self, element: Any) -> Any:
+    def _try_program(self, element: Any) -> Any:
         """Runs the replay and the program, and compares them."""
-        if self._trials == UNTIMED:
+        if self._trial_count == UNTIMED:
             self._python = self._program = float("inf")  # from now on both run under the same conditions
-        before = default_states()
-        result = self._timed(element)
-        after = default_states()
-        self._trials += 1
-        restore_default_states(before)
-        began = perf_counter()
+        states_before = default_states()
+        result = self._call_timed(element)
+        states_after = default_states()
+        self._trial_count += 1
+        restore_default_states(states_before)
+        start_time = perf_counter()
         try:
-            found = call(self._traced.recorded, element) if _are_numbers(element) and _are_numbers(result) else None
-            self._program = min(self._program, perf_counter() - began)
-            same = found is not None and _bits(found) == _bits(result)
+            program_result = (
+                call(self._traced.recorded, element) if _are_numbers(element) and _are_numbers(result) else None
+            )
+            self._program = min(self._program, perf_counter() - start_time)
+            is_equal = program_result is not None and _bits(program_result) == _bits(result)
         except Exception:  # noqa: BLE001 (whatever it can't do compiled, the replay has just done)
-            same = False
-        if default_states() != after:
-            restore_default_states(after)
-            same = False
-        self._decided = not same or self._trials == TRIALS
-        if self._decided and same and self._program < self._python:
+            is_equal = False
+        if default_states() != states_after:
+            restore_default_states(states_after)
+            is_equal = False
+        self._is_decided = not is_equal or self._trial_count == TRIALS
+        if self._is_decided and is_equal and self._program < self._python:
             self._compiled = self._traced.recorded
         return result
 

@@ -38,12 +38,12 @@ class Sources(Pipeline):
         Raises:
             ValueError: a tensor is a scalar, or first dimensions differ.
         """
-        return Pipeline._of(sources.slices(_components(tensors)))
+        return Pipeline._of(sources.slices(_converted_components(tensors)))
 
     @staticmethod
     def from_tensors(tensors: Any, name: str | None = None) -> Dataset:
         """Returns a dataset of one element, ``tensors``."""
-        return Pipeline._of(sources.SingleElement(_components(tensors)))
+        return Pipeline._of(sources.SingleElement(_converted_components(tensors)))
 
     @staticmethod
     def range(*args: Any, output_type: Any = dtypes.int64, name: str | None = None) -> Dataset:
@@ -136,9 +136,9 @@ class Sources(Pipeline):
         Raises:
             InvalidArgumentError: no file matches.
         """
-        found = files.matching(texts(file_pattern))
-        dataset = Sources.from_tensor_slices(found)
-        return dataset if shuffle is False else dataset.shuffle(len(found), seed=seed)
+        names = files.matching(texts(file_pattern))
+        dataset = Sources.from_tensor_slices(names)
+        return dataset if shuffle is False else dataset.shuffle(len(names), seed=seed)
 
     @staticmethod
     def load(
@@ -188,20 +188,20 @@ class Sources(Pipeline):
             return Pipeline._of(
                 combining.Sampled(nodes, stop_on_empty_dataset, weights._node, drawn_key(seed), redraws)
             )
-        given = np.ones(len(nodes)) if weights is None else convert_to_tensor(weights).numpy()
-        if given.dtype not in (np.float32, np.float64):
+        probabilities = np.ones(len(nodes)) if weights is None else convert_to_tensor(weights).numpy()
+        if probabilities.dtype not in (np.float32, np.float64):
             raise TypeError(
-                f"Invalid `weights`. `weights` type must be either `tf.float32` or `tf.float64` but is {given.dtype}."
+                f"Invalid `weights`. `weights` type must be either `tf.float32` or `tf.float64` but is {probabilities.dtype}."
             )
-        given = np.asarray(given, np.float64)
-        if given.shape != (len(nodes),):
+        probabilities = np.asarray(probabilities, np.float64)
+        if probabilities.shape != (len(nodes),):
             raise ValueError(
                 f"Invalid `weights`. `weights` should have the same length as `datasets` but got "
-                f"`len(weights)={given.size}` vs. `len(datasets)={len(nodes)}`."
+                f"`len(weights)={probabilities.size}` vs. `len(datasets)={len(nodes)}`."
             )
-        if not (given >= 0).all() or not given.sum() < np.inf:
-            raise ValueError(f"Invalid `weights`: they must be finite and not negative, got {given.tolist()}.")
-        return Pipeline._of(combining.Sampled(nodes, stop_on_empty_dataset, given, drawn_key(seed), redraws))
+        if not (probabilities >= 0).all() or not probabilities.sum() < np.inf:
+            raise ValueError(f"Invalid `weights`: they must be finite and not negative, got {probabilities.tolist()}.")
+        return Pipeline._of(combining.Sampled(nodes, stop_on_empty_dataset, probabilities, drawn_key(seed), redraws))
 
     @staticmethod
     def choose_from_datasets(datasets: Any, choice_dataset: Dataset, stop_on_empty_dataset: bool = True) -> Dataset:
@@ -234,8 +234,8 @@ def texts(value: Any) -> list[str]:
     if isinstance(value, (str, bytes, os.PathLike)):
         return [os.fsdecode(value)]
     if isinstance(value, (list, tuple)):
-        return [one for item in value for one in texts(item)]
-    return [os.fsdecode(one) for one in convert_to_tensor(value)._on_host().reshape(-1)]
+        return [text for item in value for text in texts(item)]
+    return [os.fsdecode(text) for text in convert_to_tensor(value)._on_host().reshape(-1)]
 
 
 def _nodes(datasets: Any) -> list[Node]:
@@ -244,15 +244,15 @@ def _nodes(datasets: Any) -> list[Node]:
     return [dataset._node for dataset in datasets]
 
 
-def _components(tensors: Any) -> Any:
+def _converted_components(tensors: Any) -> Any:
     """Converts tensors as ``converted`` does, but does not copy arrays mapped from files: tensors share them."""
     if isinstance(tensors, np.memmap) and tensors.dtype.isnative:
         dtypes.as_dtype(tensors.dtype)
         return Tensor(tensors.view(np.ndarray))
     if type(tensors) is tuple:
-        return tuple([_components(one) for one in tensors])
+        return tuple([_converted_components(component) for component in tensors])
     if type(tensors) is dict:
-        return {key: _components(one) for key, one in tensors.items()}
+        return {key: _converted_components(component) for key, component in tensors.items()}
     return convert_to_tensor(tensors) if isinstance(tensors, list) else converted(tensors)
 
 

@@ -200,12 +200,12 @@ class Dataset(Sources, Batching):
             InvalidArgumentError: ``num_shards`` is below 1, or ``index`` is not in ``[0, num_shards)``.
         """
         shards = integer(num_shards, "Dataset.shard: num_shards")
-        place = integer(index, "Dataset.shard: index")
-        if shards < 1 or not 0 <= place < shards:
+        shard_index = integer(index, "Dataset.shard: index")
+        if shards < 1 or not 0 <= shard_index < shards:
             raise InvalidArgumentError(
-                f"Dataset.shard: index must be in [0, num_shards), got {place} of {shards} shards."
+                f"Dataset.shard: index must be in [0, num_shards), got {shard_index} of {shards} shards."
             )
-        return Dataset(ordering.Sharded(self._node, shards, place))
+        return Dataset(ordering.Sharded(self._node, shards, shard_index))
 
     def cache(self, filename: Any = "", name: str | None = None) -> Dataset:
         """Keeps the elements of the first complete iteration for all later iterations, in their order.
@@ -337,11 +337,11 @@ class Dataset(Sources, Batching):
         Raises:
             InvalidArgumentError: there is no element, or more than one.
         """
-        found = list(itertools.islice(self, 2))
-        if len(found) != 1:
-            got = "was empty" if not found else "had more than one element"
-            raise InvalidArgumentError(f"Dataset.get_single_element: Dataset {got}.")
-        return found[0]
+        elements = list(itertools.islice(self, 2))
+        if len(elements) != 1:
+            problem = "was empty" if not elements else "had more than one element"
+            raise InvalidArgumentError(f"Dataset.get_single_element: Dataset {problem}.")
+        return elements[0]
 
     def as_numpy_iterator(self) -> abc.Iterator[Any]:
         """Returns an iterator of the elements, with read-only NumPy arrays and scalars in place of tensors.

@@ -40,7 +40,7 @@ def dense_to_ragged_batch(
     """Returns a transformation for ``Dataset.apply``: ``dataset.ragged_batch(...)`` under its older name."""
 
     def batched(dataset: Dataset) -> Dataset:
-        given = checked_dataset("dense_to_ragged_batch", dataset)
-        return given.ragged_batch(batch_size, drop_remainder, row_splits_dtype)
+        source = checked_dataset("dense_to_ragged_batch", dataset)
+        return source.ragged_batch(batch_size, drop_remainder, row_splits_dtype)
 
     return batched

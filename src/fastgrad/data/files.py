@@ -32,10 +32,10 @@ def matching(patterns: Sequence[str]) -> list[str]:
     Raises:
         InvalidArgumentError: no file matches.
     """
-    found = sorted(name for pattern in patterns for name in glob.glob(pattern))
-    if not found:
+    names = sorted(name for pattern in patterns for name in glob.glob(pattern))
+    if not names:
         raise InvalidArgumentError(f"No files matched pattern: {', '.join(patterns)}")
-    return found
+    return names
 
 
 def check_compression(name: str, compression: Any) -> None:
@@ -84,8 +84,8 @@ class TextLines(Node):
 
     def elements(self) -> Iterator[Any]:
         for name in names_of(self.sources[0]):
-            kind = f"{self._compression} file of lines".lstrip()
-            with opened(name, self._compression) as file, parsing(name, kind, DataLossError):
+            description = f"{self._compression} file of lines".lstrip()
+            with opened(name, self._compression) as file, parsing(name, description, DataLossError):
                 for line in _lines(file, name, self._compression):
                     yield text(line.removesuffix(b"\n").removesuffix(b"\r"))
 
@@ -130,7 +130,7 @@ class CsvRecords(Node):
         self._header, self._options, self._missing, self._compression = header, options, missing, compression
 
     def elements(self) -> Iterator[Any]:
-        return map(attempted(self._element), self._records())
+        return map(attempted(self._element), self._named_records())
 
     def _element(self, record: tuple[str, list[str]]) -> tuple[Tensor, ...]:
         values = self._values(record)
@@ -138,9 +138,9 @@ class CsvRecords(Node):
 
     def records(self) -> Iterator[list[Any]]:
         """Yields the values of each record."""
-        return map(self._values, self._records())
+        return map(self._values, self._named_records())
 
-    def _records(self) -> Iterator[tuple[str, list[str]]]:
+    def _named_records(self) -> Iterator[tuple[str, list[str]]]:
         """Yields the name of the file and the fields of each record."""
         for name in names_of(self.sources[0]):
             for fields in fields_of(name, self._compression, self._options, self._header):

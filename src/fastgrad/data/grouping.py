@@ -46,10 +46,12 @@ class Batched(Stage):
             stack = attempted(functools.partial(stacked, ragged=_ragged_leaves(self.source.known_spec())))
             elements = map(stack, self._groups())
             return itertools.islice(elements, position, None) if position else elements
-        together = 1 if self.source.is_filling() else max(1, GATHERED // max(1, self._size * rows.row_bytes))
-        groups = row_groups(self.source.chunks(), self._size * together)
-        batches = rows.batches(itertools.islice(groups, position // together, None), self._size, self._drop_remainder)
-        return itertools.islice(batches, position % together, None) if position else batches
+        batches_at_once = 1 if self.source.is_filling() else max(1, GATHERED // max(1, self._size * rows.row_bytes))
+        groups = row_groups(self.source.chunks(), self._size * batches_at_once)
+        batches = rows.batches(
+            itertools.islice(groups, position // batches_at_once, None), self._size, self._drop_remainder
+        )
+        return itertools.islice(batches, position % batches_at_once, None) if position else batches
 
     def _groups(self) -> Iterator[Any]:
         return element_groups(self.source.elements(), itertools.repeat(self._size), self._drop_remainder)
@@ -69,8 +71,10 @@ def _ragged_leaves(spec: Any) -> tuple[Any, ...]:
     """Returns the ``ragged`` argument of ``stacked`` for a spec; empty without ragged leaves or without a spec."""
     if spec is None:
         return ()
-    found = tuple([_uniform(leaf) if isinstance(leaf, CompositeSpec) else None for leaf in nest.flatten(spec)])
-    return found if any(found) else ()
+    uniform_lengths = tuple(
+        [_uniform(leaf) if isinstance(leaf, CompositeSpec) else None for leaf in nest.flatten(spec)]
+    )
+    return uniform_lengths if any(uniform_lengths) else ()
 
 
 class RaggedBatched(Batched):
@@ -145,7 +149,9 @@ class PaddedBatched(Batched):
 
     def _padded(self, group: list[Any]) -> Any:
         columns = zip(*[nest.flatten(element) for element in group], strict=True)
-        return packer(group[0])([padded(*one) for one in zip(columns, self._shapes, self._values, strict=True)])
+        return packer(group[0])(
+            [padded(*leaf_arguments) for leaf_arguments in zip(columns, self._shapes, self._values, strict=True)]
+        )
 
     def elements_after(self, position: int) -> Iterator[Any]:
         return Stage.elements_after(self, position)
@@ -170,8 +176,8 @@ class Unbatched(Stage):
         if count in (0, INFINITE, UNKNOWN):
             return count
         spec = self.source.known_spec()
-        rows = {_rows_in(leaf) for leaf in nest.flatten(spec) if leaf is not None} - {None}
-        return count * rows.pop() if len(rows) == 1 else UNKNOWN  # type: ignore[operator]  # no None is left
+        row_counts = {_known_row_count(leaf) for leaf in nest.flatten(spec) if leaf is not None} - {None}
+        return count * row_counts.pop() if len(row_counts) == 1 else UNKNOWN  # type: ignore[operator]  # no None is left
 
     def make_spec(self) -> Any:
         return map_leaves(row_spec, self.source.spec())
@@ -209,15 +215,17 @@ class Rebatched(Stage):
         return UNKNOWN if self.source.count() else 0
 
     def elements(self) -> Iterator[Any]:
-        known, source = self.source.known_spec(), self.source.elements()
-        if known is None:  # then by the first element: it is enough to know which tensors are ragged
-            ahead = list(itertools.islice(source, 1))
-            source = itertools.chain(ahead, source)
-            known = spec_of(ahead[0]) if ahead and type(ahead[0]) is not Failure else None
-        ragged: Any = () if known is None else _ragged_leaves(map_leaves(row_spec, known))
+        source_spec, source = self.source.known_spec(), self.source.elements()
+        if source_spec is None:  # then by the first element: it is enough to know which tensors are ragged
+            first_elements = list(itertools.islice(source, 1))
+            source = itertools.chain(first_elements, source)
+            source_spec = (
+                spec_of(first_elements[0]) if first_elements and type(first_elements[0]) is not Failure else None
+            )
+        ragged: Any = () if source_spec is None else _ragged_leaves(map_leaves(row_spec, source_spec))
 
         def batch(rows: list[Any]) -> Any:
-            return stacked(rows, ragged) if rows else placeholder(map_leaves(_without_rows, self.spec()), 0)
+            return stacked(rows, ragged) if rows else placeholder(map_leaves(_spec_without_rows, self.spec()), 0)
 
         chunks = map(attempted(_rows_of), source)
         rows = (row for chunk in chunks for row in ((chunk,) if type(chunk) is Failure else chunk))
@@ -229,17 +237,17 @@ class Rebatched(Stage):
         size = self._sizes[0] if len(set(self._sizes)) == 1 else None
         if size is not None and not self._drop_remainder:
             # All batches are full if the incoming batches have a known number of rows that the size divides.
-            counts = {_rows_in(leaf) for leaf in nest.flatten(self.source.spec()) if leaf is not None} - {None}
-            known = counts.pop() if len(counts) == 1 else None
-            size = size if known is not None and (not size or not known % size) else None
+            counts = {_known_row_count(leaf) for leaf in nest.flatten(self.source.spec()) if leaf is not None} - {None}
+            row_count = counts.pop() if len(counts) == 1 else None
+            size = size if row_count is not None and (not size or not row_count % size) else None
         return map_leaves(lambda leaf: batched_spec(row_spec(leaf), size), self.source.spec())
 
 
-def _without_rows(leaf: Any) -> Any:
+def _spec_without_rows(leaf: Any) -> Any:
     return TensorSpec([0, *leaf.shape[1:]], leaf.dtype) if isinstance(leaf, TensorSpec) else leaf
 
 
-def _rows_in(leaf: Any) -> int | None:
+def _known_row_count(leaf: Any) -> int | None:
     return leaf.shape[0] if leaf.shape.rank else None
 
 
@@ -281,19 +289,19 @@ class Windowed(Stage):
         self._made = made
 
     def elements(self) -> Iterator[Any]:
-        reach = (self._size - 1) * self._stride + 1
-        held: deque[Any] = deque()
-        ahead = self.source.elements()
+        window_span = (self._size - 1) * self._stride + 1
+        buffer: deque[Any] = deque()
+        source_elements = self.source.elements()
         while True:
-            held.extend(itertools.islice(ahead, reach - len(held)))
-            if not held or (len(held) < reach and self._drop_remainder):
+            buffer.extend(itertools.islice(source_elements, window_span - len(buffer)))
+            if not buffer or (len(buffer) < window_span and self._drop_remainder):
                 return
-            window = list(itertools.islice(held, 0, None, self._stride))
+            window = list(itertools.islice(buffer, 0, None, self._stride))
             yield next((element for element in window if type(element) is Failure), None) or self._dataset(window)
-            for _ in range(min(self._shift, len(held))):
-                held.popleft()
-            if self._shift > reach:
-                next(itertools.islice(ahead, self._shift - reach, self._shift - reach), None)
+            for _ in range(min(self._shift, len(buffer))):
+                buffer.popleft()
+            if self._shift > window_span:
+                next(itertools.islice(source_elements, self._shift - window_span, self._shift - window_span), None)
 
     def _dataset(self, items: list[Any]) -> Any:
         spec = self.source.spec()
@@ -305,9 +313,9 @@ class Windowed(Stage):
         count = self.source.count()
         if count < 0:
             return count
-        reach = (self._size - 1) * self._stride + 1
-        last = count - reach if self._drop_remainder else count - 1
-        return last // self._shift + 1 if last >= 0 else 0
+        window_span = (self._size - 1) * self._stride + 1
+        last_start = count - window_span if self._drop_remainder else count - 1
+        return last_start // self._shift + 1 if last_start >= 0 else 0
 
     def make_spec(self) -> Any:
         return map_leaves(DatasetSpec, self.source.spec())

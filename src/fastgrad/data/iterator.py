@@ -61,8 +61,8 @@ class Iterator:
             ``"position"``: the number of elements that were requested, int64. ``"random"``: the random states of this iteration's
             shuffles, uint64, a row of four numbers for each stage that draws.
         """
-        random = np.array(self._random, np.uint64).reshape(-1, 4)
-        return {"position": np.array(self._position, np.int64), "random": random}
+        random_states = np.array(self._random, np.uint64).reshape(-1, 4)
+        return {"position": np.array(self._position, np.int64), "random": random_states}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Resumes at the position where an iterator of an equal dataset returned ``state``.
@@ -74,13 +74,13 @@ class Iterator:
             ValueError: the state is of another pipeline. Nothing has changed then.
         """
         node = self._dataset._node
-        random = np.asarray(state["random"], np.uint64)
-        if random.shape != (len(node.random_state()), 4):
+        random_states = np.asarray(state["random"], np.uint64)
+        if random_states.shape != (len(node.random_state()), 4):
             raise ValueError(
-                f"Iterator.restore: the state is of a pipeline in which {len(random)} stages draw; in this one "
+                f"Iterator.restore: the state is of a pipeline in which {len(random_states)} stages draw; in this one "
                 f"{len(node.random_state())} do. Make the dataset as it was made then."
             )
-        node.restore_random_state(tuple(row) for row in random.tolist())
+        node.restore_random_state(tuple(row) for row in random_states.tolist())
         self._begin(int(state["position"]))
 
     def __iter__(self) -> Iterator:

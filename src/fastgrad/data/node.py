@@ -156,12 +156,12 @@ class Drawing(Node):
     def next_draws(self) -> Callable[[int], np.random.Generator]:
         """Returns a function from a number to a random generator, for the iteration that begins now."""
         key, low, high = self._key
-        words, iteration = np.array([key, low], np.uint64), self._iteration
+        key_words, iteration = np.array([key, low], np.uint64), self._iteration
         self._iteration += self._redraws
 
         def generator(number: int) -> np.random.Generator:
             counter = np.array([0, iteration, number, high], np.uint64)
-            return np.random.Generator(np.random.Philox(key=words, counter=counter))
+            return np.random.Generator(np.random.Philox(key=key_words, counter=counter))
 
         return generator
 

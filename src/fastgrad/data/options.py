@@ -50,8 +50,8 @@ class Settings:
     _is_read_only = False
 
     def __init__(self) -> None:
-        for name, kind in self._TYPES.items():
-            self.__dict__[name] = kind() if issubclass(kind, Settings) else None
+        for name, setting_type in self._TYPES.items():
+            self.__dict__[name] = setting_type() if issubclass(setting_type, Settings) else None
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._is_read_only:
@@ -63,9 +63,9 @@ class Settings:
             raise AttributeError(
                 f"Cannot set the property {name} on {type(self).__name__}: there are {', '.join(self._TYPES)}."
             )
-        kind = self._TYPES[name]
-        if not isinstance(value, kind):
-            raise TypeError(f'Property "{name}" must be of type {kind}, got: {value!r} (type: {type(value)})')
+        setting_type = self._TYPES[name]
+        if not isinstance(value, setting_type):
+            raise TypeError(f'Property "{name}" must be of type {setting_type}, got: {value!r} (type: {type(value)})')
         self.__dict__[name] = value
 
     def __eq__(self, other: object) -> bool:
@@ -85,16 +85,20 @@ class Settings:
             raise TypeError(f"Could not merge incompatible options of type {type(other)} and {type(self)}.")
         merged = type(self)()
         for name in self._TYPES:
-            mine, theirs = getattr(self, name), getattr(other, name)
+            own_value, other_value = getattr(self, name), getattr(other, name)
             merged.__dict__[name] = (
-                mine.merge(theirs) if isinstance(mine, Settings) else mine if theirs is None else theirs
+                own_value.merge(other_value)
+                if isinstance(own_value, Settings)
+                else own_value
+                if other_value is None
+                else other_value
             )
         return merged
 
-    def _read_only(self) -> None:
+    def _make_read_only(self) -> None:
         for value in vars(self).values():
             if isinstance(value, Settings):
-                value._read_only()
+                value._make_read_only()
         self.__dict__["_is_read_only"] = True
 
 
@@ -197,7 +201,7 @@ class OptionsSet(Reordered):
 def options_of(node: Node) -> Options:
     """Returns the settings of a pipeline, read-only. Later settings override earlier ones."""
     merged = _merged(node)
-    merged._read_only()
+    merged._make_read_only()
     return merged
 
 

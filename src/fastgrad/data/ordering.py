@@ -58,14 +58,14 @@ class Repeated(Reordered):
         self._times = max(times, -1)
 
     def chunks(self) -> Iterator[Any]:
-        left = self._times
-        while left:
-            left -= 1
-            empty = True
+        remaining = self._times
+        while remaining:
+            remaining -= 1
+            is_empty = True
             for chunk in self.source.chunks():
-                empty = empty and type(chunk) is not Failure and not len(chunk)
+                is_empty = is_empty and type(chunk) is not Failure and not len(chunk)
                 yield chunk
-            if empty and (left < 0 or self.count() == 0):
+            if is_empty and (remaining < 0 or self.count() == 0):
                 return
 
     def count(self) -> int:
@@ -90,17 +90,17 @@ class Taken(Reordered):
         if self._number < 0:
             yield from self.source.chunks()
             return
-        left = self._number
-        if not left:
+        remaining = self._number
+        if not remaining:
             return
         for chunk in self.source.chunks():
             if type(chunk) is Failure:
                 yield chunk
                 continue
-            if len(chunk) >= left:
-                yield chunk[:left]
+            if len(chunk) >= remaining:
+                yield chunk[:remaining]
                 return
-            left -= len(chunk)
+            remaining -= len(chunk)
             yield chunk
 
     def count(self) -> int:
@@ -122,15 +122,15 @@ class Skipped(Reordered):
     def chunks(self) -> Iterator[Any]:
         if self._number < 0:
             return
-        left = self._number
+        remaining = self._number
         for chunk in self.source.chunks():
             if type(chunk) is Failure:
-                left = self._number if left else 0
+                remaining = self._number if remaining else 0
                 yield chunk
                 continue
-            if left < len(chunk):
-                yield chunk[left:]
-            left = max(left - len(chunk), 0)
+            if remaining < len(chunk):
+                yield chunk[remaining:]
+            remaining = max(remaining - len(chunk), 0)
 
     def count(self) -> int:
         count = self.source.count()

@@ -36,18 +36,18 @@ class Pace:
 
     def __init__(self) -> None:
         self.is_slow = self.draws = False
-        self._slow = 0
+        self._slow_count = 0
 
     def next(self, make: Callable[..., Any], *arguments: Any) -> Any:
         """``make(*arguments)``, timed."""
-        states = default_states() if self._slow else None  # fast elements never get a thread
-        began = perf_counter()
-        made = make(*arguments)
-        self._slow = self._slow + 1 if perf_counter() - began > WORTH else 0
+        states = default_states() if self._slow_count else None  # fast elements never get a thread
+        start_time = perf_counter()
+        result = make(*arguments)
+        self._slow_count = self._slow_count + 1 if perf_counter() - start_time > WORTH else 0
         if states is not None:
             self.draws = self.draws or default_states() != states
-            self.is_slow = self._slow >= IN_A_ROW and not self.draws
-        return made
+            self.is_slow = self._slow_count >= IN_A_ROW and not self.draws
+        return result
 
 
 class Prefetched(Reordered):
@@ -66,8 +66,8 @@ class Prefetched(Reordered):
         return super().elements() if self.rows is not None else ahead(self.source.elements(), self._size)
 
     def elements_after(self, position: int) -> Iterator[Any]:
-        found = self.source.elements_after(position)
-        return found if self.rows is not None else ahead(found, self._size)
+        elements = self.source.elements_after(position)
+        return elements if self.rows is not None else ahead(elements, self._size)
 
 
 def ahead(elements: Iterator[Any], size: int) -> Iterator[Any]:
@@ -81,20 +81,20 @@ def ahead(elements: Iterator[Any], size: int) -> Iterator[Any]:
         if pace.draws:
             yield from elements
             return
-    maker = _Maker(elements, size)
+    prefetch_thread = _PrefetchThread(elements, size)
     try:
-        yield from maker.made()
+        yield from prefetch_thread.made()
     finally:
-        maker.stop()
+        prefetch_thread.stop()
 
 
-class _Maker:
+class _PrefetchThread:
     """A thread that makes elements until ``size`` are ready."""
 
     def __init__(self, elements: Iterator[Any], size: int) -> None:
         self._elements = elements
         self._room = threading.Semaphore(size)
-        self._ready: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        self._ready_elements: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
         self._stopped = False
         self._process = os.getpid()
         self._thread = threading.Thread(target=self._make, name="fastgrad-prefetch", daemon=True)
@@ -104,18 +104,18 @@ class _Maker:
         try:
             while self._room.acquire() and not self._stopped:
                 element = next(self._elements, _END)
-                self._ready.put((element, None))
+                self._ready_elements.put((element, None))
                 if element is _END:
                     return
         except BaseException as error:  # noqa: BLE001 (raised again where elements are taken)
-            self._ready.put((_END, error))
+            self._ready_elements.put((_END, error))
         finally:
             close(self._elements)
 
     def made(self) -> Iterator[Any]:
         while True:
             check_process(self._process)
-            element, error = self._ready.get()
+            element, error = self._ready_elements.get()
             if error is not None:
                 raise error
             if element is _END:
@@ -142,19 +142,19 @@ def in_parallel(function: Callable[[Any], Any], elements: Iterator[Any], threads
             break
     else:
         return
-    yield from _by_threads(function, elements, threads)
+    yield from _map_by_threads(function, elements, threads)
 
 
-def _by_threads(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
+def _map_by_threads(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
     workers = _Workers(function, threads)
-    waiting: deque[SimpleQueue[Any]] = deque()
+    answers: deque[SimpleQueue[Any]] = deque()
     try:
         for element in elements:
-            waiting.append(workers.call(element))
-            if len(waiting) > 2 * threads:
-                yield workers.result(waiting.popleft())
-        while waiting:
-            yield workers.result(waiting.popleft())
+            answers.append(workers.call(element))
+            if len(answers) > 2 * threads:
+                yield workers.result(answers.popleft())
+        while answers:
+            yield workers.result(answers.popleft())
     finally:
         workers.stop()
 
@@ -196,20 +196,20 @@ class _Workers:
                 self._calls.get_nowait()
         for _ in self._threads:
             self._calls.put(None)
-        end = monotonic() + PATIENCE
+        deadline = monotonic() + PATIENCE
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join(max(end - monotonic(), 0.0))
+                thread.join(max(deadline - monotonic(), 0.0))
 
 
 def _work(function: Callable[[Any], Any], calls: SimpleQueue[Any]) -> None:
-    while (call := calls.get()) is not None:
-        element, answer = call
+    while (request := calls.get()) is not None:
+        element, answer = request
         try:
             answer.put((function(element), None))
         except BaseException as error:  # noqa: BLE001 (raised again where results are taken)
             answer.put((None, error))
-        del call, element, answer  # releases them while the thread waits
+        del request, element, answer  # releases them while the thread waits
 
 
 def check_process(process: int) -> None:

@@ -28,8 +28,10 @@ class RaggedColumn:
     def of(cls, ragged: Composite) -> RaggedColumn:
         """Makes the column of a ragged tensor. It copies a variable's memory, which may change while rows are used."""
         uniform: Any
-        uniform, parts = ragged._apart()
-        values, *splits = [x._on_host() if x._owner is None else x._on_host().copy() for x in parts]
+        uniform, tensors = ragged._apart()
+        values, *splits = [
+            tensor._on_host() if tensor._owner is None else tensor._on_host().copy() for tensor in tensors
+        ]
         return cls(values, splits, uniform)
 
     def tensor(self) -> Any:
@@ -56,9 +58,9 @@ class RaggedColumn:
         start, stop, _ = rows.indices(len(self))
         splits = []
         for level in self.splits:
-            part = level[start : max(start, stop) + 1]
-            start, stop = int(part[0]), int(part[-1])
-            splits.append(part - part[0])
+            level_splits = level[start : max(start, stop) + 1]
+            start, stop = int(level_splits[0]), int(level_splits[-1])
+            splits.append(level_splits - level_splits[0])
         return RaggedColumn(self.values[start:stop], splits, self.uniform)
 
     def element(self, row: int) -> Any:
@@ -73,9 +75,9 @@ class RaggedColumn:
         splits = []
         for level in self.splits:
             starts, lengths = level[rows], level[rows + 1] - level[rows]
-            part = np.concatenate([np.zeros(1, level.dtype), np.cumsum(lengths, dtype=level.dtype)])
-            rows = np.arange(part[-1], dtype=np.int64) + np.repeat(starts - part[:-1], lengths)
-            splits.append(part)
+            level_splits = np.concatenate([np.zeros(1, level.dtype), np.cumsum(lengths, dtype=level.dtype)])
+            rows = np.arange(level_splits[-1], dtype=np.int64) + np.repeat(starts - level_splits[:-1], lengths)
+            splits.append(level_splits)
         return RaggedColumn(self.values.take(rows, 0), splits, self.uniform)
 
 

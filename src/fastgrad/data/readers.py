@@ -142,8 +142,8 @@ class ParquetDataset(Dataset):
             files = ", ".join(names)
             with parsing(files, "Parquet file", DataLossError):
                 table = parquet.read_table(names if len(names) > 1 else names[0], columns=columns, memory_map=True)
-                chosen = table.column_names  # a damaged name is not UTF-8
-            return {name: _arrow_column(name, table.column(name), files) for name in chosen}
+                stored_names = table.column_names  # a damaged name is not UTF-8
+            return {name: _arrow_column(name, table.column(name), files) for name in stored_names}
 
         super().__init__(RowSource(ReadRows(read), "_ParquetDataset"))
 
@@ -209,11 +209,13 @@ def make_csv_dataset(
     columns = list(range(len(column_names)))
     if select_columns is not None:
         columns = sorted(_column_number(one, column_names) for one in select_columns)
-    chosen = [column_names[column] for column in columns]
-    if label_name is not None and label_name not in chosen:
-        raise ValueError(f"`label_name` provided must be one of the columns: {chosen}. Received: {label_name}.")
+    selected_names = [column_names[column] for column in columns]
+    if label_name is not None and label_name not in selected_names:
+        raise ValueError(f"`label_name` provided must be one of the columns: {selected_names}. Received: {label_name}.")
     if column_defaults is None:
-        column_defaults = _inferred(names, columns, compression, options, header, na_value, num_rows_for_inference)
+        column_defaults = _inferred_defaults(
+            names, columns, compression, options, header, na_value, num_rows_for_inference
+        )
     dtypes, defaults = _defaults(column_defaults)
     files = Dataset.from_tensor_slices(names)._node
     width = len(column_names)
@@ -225,7 +227,7 @@ def make_csv_dataset(
         while block := list(itertools.islice(values, _BLOCK)):
             blocks.append([_column(one, dtype) for one, dtype in zip(zip(*block, strict=True), dtypes, strict=True)])
         columns = zip(*blocks, strict=True)
-        return {name: np.concatenate(parts) for name, parts in zip(chosen, columns, strict=True)}
+        return {name: np.concatenate(parts) for name, parts in zip(selected_names, columns, strict=True)}
 
     dataset = Dataset(RowSource(ReadRows(read), "_CsvRecords"))
     if shuffle:
@@ -266,14 +268,14 @@ def _defaults(given: Any) -> tuple[list[DType], list[Any]]:
     """Returns the dtype of each column, and the value of an empty field: None if fields must not be empty."""
     dtypes: list[DType] = []
     defaults: list[Any] = []
-    for one in given:
-        if isinstance(one, (DType, type)) or (
-            isinstance(one, str) and one in ("int32", "int64", "float32", "float64", "string")
+    for column_default in given:
+        if isinstance(column_default, (DType, type)) or (
+            isinstance(column_default, str) and column_default in ("int32", "int64", "float32", "float64", "string")
         ):
-            dtypes.append(as_dtype(one))
+            dtypes.append(as_dtype(column_default))
             defaults.append(None)
             continue
-        value = convert_to_tensor(one)
+        value = convert_to_tensor(column_default)
         array = value._array.reshape(-1)
         dtypes.append(value.dtype)
         defaults.append(array[0] if array.size else None)
@@ -290,7 +292,7 @@ def _column_number(column: Any, names: Sequence[str]) -> int:
     return int(column)
 
 
-def _inferred(
+def _inferred_defaults(
     names: Sequence[str],
     columns: Sequence[int],
     compression: str,
@@ -300,15 +302,18 @@ def _inferred(
     most: int | None,
 ) -> list[Any]:
     """Returns a default for each column, 0 or an empty string, of the first dtype that fits all inspected fields."""
-    kinds = [0] * len(columns)
+    dtype_indices = [0] * len(columns)
     for name in names:
         for number, fields in enumerate(fields_of(name, compression, options, header)):
             if number == most:
                 break
-            for place, column in enumerate(columns):
-                while column < len(fields) and not _fits(fields[column], _KINDS[kinds[place]], missing):
-                    kinds[place] += 1
-    return [convert_to_tensor([b"" if _KINDS[kind] == "string" else 0], _KINDS[kind]) for kind in kinds]
+            for index, column in enumerate(columns):
+                while column < len(fields) and not _fits(fields[column], _KINDS[dtype_indices[index]], missing):
+                    dtype_indices[index] += 1
+    return [
+        convert_to_tensor([b"" if _KINDS[dtype_index] == "string" else 0], _KINDS[dtype_index])
+        for dtype_index in dtype_indices
+    ]
 
 
 _BLOCK = 4096
@@ -338,11 +343,11 @@ def _arrow_column(name: str, column: Any, files: str) -> np.ndarray:
     with parsing(files, "Parquet file", DataLossError):  # texts that are not UTF-8
         array = column.to_numpy()
     if array.dtype == object:
-        array = np.array([one.encode() if isinstance(one, str) else one for one in array], object)
+        array = np.array([value.encode() if isinstance(value, str) else value for value in array], object)
     try:
         TensorSpec((), array.dtype)
     except TypeError:
         raise InvalidArgumentError(f"ParquetDataset: column {name!r} has the type {column.type}. ({files})") from None
-    if array.dtype == object and not all(type(one) is bytes for one in array):
+    if array.dtype == object and not all(type(value) is bytes for value in array):
         raise InvalidArgumentError(f"ParquetDataset: column {name!r} has the type {column.type}. ({files})")
     return array

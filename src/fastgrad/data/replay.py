@@ -43,17 +43,17 @@ class Replay:
 
     def __init__(self, way: Way, arrays: Sequence[Any]) -> None:
         graph, self._results = way.graph, way.results
-        states = {id(generator._state) for generator, _ in default_states()}
+        random_states = {id(generator._state) for generator, _ in default_states()}
         assigned = {id(node.payload) for node in graph.nodes if node.kind is Kind.ASSIGN}
-        kinds = [node.kind for node in graph.nodes]
-        self.may_end_early = bool(assigned) and Kind.GUARD in kinds[kinds.index(Kind.ASSIGN) :]
-        self.repeats = assigned <= states and not any(isinstance(node.payload, HostCall) for node in graph.nodes)
-        scope = dict(_SCOPE)
+        node_kinds = [node.kind for node in graph.nodes]
+        self.may_end_early = bool(assigned) and Kind.GUARD in node_kinds[node_kinds.index(Kind.ASSIGN) :]
+        self.repeats = assigned <= random_states and not any(isinstance(node.payload, HostCall) for node in graph.nodes)
+        scope = dict(_GENERATED_GLOBALS)
         names: dict[int, str] = {}
         lines = []
         for number, node in enumerate(graph.nodes):
             inputs = [names[id(value)] for value in node.inputs]
-            outputs = [f"v{number}_{place}" for place in range(len(node.outputs))]
+            outputs = [f"v{number}_{position}" for position in range(len(node.outputs))]
             names.update(zip(map(id, node.outputs), outputs, strict=True))
             match node.kind:
                 case Kind.ARGUMENT:
@@ -61,23 +61,23 @@ class Replay:
                 case Kind.CONSTANT:
                     scope[outputs[0]] = node.payload
                 case Kind.READ:
-                    scope[f"f{number}"] = _reader(node.payload, id(node.payload) in assigned)
+                    scope[f"f{number}"] = _variable_reader(node.payload, id(node.payload) in assigned)
                     lines.append(f"s{number} = f{number}()")  # a snapshot keeps its value while it is alive
                     lines.append(f"{outputs[0]} = s{number} if type(s{number}) is ndarray else s{number}._array")
                 case Kind.OPERATION:
                     scope[f"f{number}"] = node.payload.run
-                    for place, value in enumerate(node.attributes.values()):
-                        scope[f"k{number}_{place}"] = value
-                    inputs += [f"{name}=k{number}_{place}" for place, name in enumerate(node.attributes)]
+                    for position, value in enumerate(node.attributes.values()):
+                        scope[f"k{number}_{position}"] = value
+                    inputs += [f"{name}=k{number}_{position}" for position, name in enumerate(node.attributes)]
                     lines += _operation(f"f{number}({', '.join(inputs)})", outputs)
                 case Kind.ASSIGN:
-                    scope[f"f{number}"] = _assigner(node.payload)
+                    scope[f"f{number}"] = _variable_assigner(node.payload)
                     lines.append(f"f{number}({inputs[0]})")
                 case Kind.GUARD:
                     scope[f"f{number}"] = _Guard(node)
                     lines.append(f"f{number}({inputs[0]})")
-        given = [names[id(value)] for value in graph.results]
-        self._write(lines, given, arrays, scope)
+        result_names = [names[id(value)] for value in graph.results]
+        self._write(lines, result_names, arrays, scope)
 
     def _write(self, lines: list[str], given: list[str], arrays: Sequence[Any], scope: dict[str, Any]) -> None:
         """Generates the two functions, of arrays and of tensors."""
@@ -103,17 +103,17 @@ class Replay:
         results = [f"r{number}" for number in range(len(given))]
         text.append(f"    [{', '.join(results)}] = compute({parameters})")
         plan = self._results.plan
-        if plan[0] is list and all(part[0] in (COMPUTED, ARGUMENT) for part in plan[2]):
+        if plan[0] is list and all(leaf_plan[0] in (COMPUTED, ARGUMENT) for leaf_plan in plan[2]):
             scope["pack"] = pack = packer(plan[1])
-            parts = "".join(f"{_leaf(*part)}, " for part in plan[2])
-            text.append(f"    return ({parts})" if pack is tuple else f"    return pack([{parts}])")
+            leaf_texts = "".join(f"{_leaf(*leaf_plan)}, " for leaf_plan in plan[2])
+            text.append(f"    return ({leaf_texts})" if pack is tuple else f"    return pack([{leaf_texts}])")
         elif plan[0] in (COMPUTED, ARGUMENT):
             text.append(f"    return {_leaf(*plan)}")
         else:
             scope["packed"] = self._results.packed
             text.append(f"    return packed([{', '.join(results)}], leaves)")
         body = [f"    {line}" for line in text]
-        exec(_code("\n".join(["def make():", *body, "    return compute, fast"])), scope)  # noqa: S102  # our own text
+        exec(_compiled_code("\n".join(["def make():", *body, "    return compute, fast"])), scope)  # noqa: S102  # our own text
         # No function is in its own globals: a reference cycle would keep them after the replay.
         self._compute, self.fast = scope.pop("make")()
 
@@ -128,10 +128,10 @@ class Replay:
             GuardError: the values select another path. Nothing has changed then.
         """
         if any(map(device_of, arrays)):
-            given = through_host(lambda found: self._compute(*found), arrays)
+            results = through_host(lambda found: self._compute(*found), arrays)
         else:
-            given = self._compute(*arrays)
-        return self._results.packed(given, leaves)
+            results = self._compute(*arrays)
+        return self._results.packed(results, leaves)
 
 
 def _operation(call: str, outputs: list[str]) -> list[str]:
@@ -141,7 +141,7 @@ def _operation(call: str, outputs: list[str]) -> list[str]:
             f"{outputs[0]} = {call}",
             f"if type({outputs[0]}) is not ndarray: {outputs[0]} = as_array({outputs[0]})",
         ]
-    return [f"found = {call}", *[f"{name} = asarray(found[{place}])" for place, name in enumerate(outputs)]]
+    return [f"found = {call}", *[f"{name} = asarray(found[{index}])" for index, name in enumerate(outputs)]]
 
 
 def _as_array(found: Any) -> np.ndarray:
@@ -152,7 +152,7 @@ def _leaf(kind: int, place: int) -> str:
     return f"Tensor(r{place})" if kind is COMPUTED else f"leaves[{place}]"
 
 
-_SCOPE = {
+_GENERATED_GLOBALS = {
     "MISS": MISS,
     "QUIET": QUIET,
     "Tensor": Tensor,
@@ -165,18 +165,18 @@ _SCOPE = {
 
 
 @functools.lru_cache(maxsize=256)
-def _code(text: str) -> Any:
+def _compiled_code(text: str) -> Any:
     return compile(text, "<fastgrad function of elements>", "exec")
 
 
-def _reader(variable: Variable, is_assigned: bool) -> Callable[[], Any]:
+def _variable_reader(variable: Variable, is_assigned: bool) -> Callable[[], Any]:
     def read() -> Any:
         return variable._array.copy() if is_assigned else unrecorded(variable._read)  # a snapshot, which costs nothing
 
     return read
 
 
-def _assigner(variable: Variable) -> Callable[[np.ndarray], None]:
+def _variable_assigner(variable: Variable) -> Callable[[np.ndarray], None]:
     def assign(array: np.ndarray) -> None:
         unrecorded(variable.assign, array.copy())
 
@@ -190,6 +190,6 @@ class _Guard:
 
     def __call__(self, array: np.ndarray) -> None:
         scalar = array.reshape(())
-        found = bool(scalar) if self._kind == "bool" else int(scalar)
-        if found != self._wanted:
-            raise GuardError(self._node, found)
+        outcome = bool(scalar) if self._kind == "bool" else int(scalar)
+        if outcome != self._wanted:
+            raise GuardError(self._node, outcome)

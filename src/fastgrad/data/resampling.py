@@ -37,38 +37,38 @@ class Resampled(Drawing, Stage):
     ) -> None:
         Stage.__init__(self, source)
         Drawing.__init__(self, key, redraws=True)
-        self._class_of = checked_function(class_of, "Dataset.rejection_resample")
+        self._class_function = checked_function(class_of, "Dataset.rejection_resample")
         self._target = np.asarray(target, np.float64)
         self._initial = None if initial is None else np.asarray(initial, np.float64)
 
     def elements(self) -> Iterator[Any]:
         generator = self.next_draws()(0)
         counts = np.zeros(len(self._target))
-        rates = None if self._initial is None else self._rates(self._initial)
+        probabilities = None if self._initial is None else self._keep_probabilities(self._initial)
         for element in self.source.elements():
-            number = attempted(self._class_number)(element)
-            if type(number) is Failure:
-                yield number
+            class_number = attempted(self._class_number)(element)
+            if type(class_number) is Failure:
+                yield class_number
                 continue
-            counts[number] += 1
-            kept = (self._rates(counts) if rates is None else rates)[number]
-            if generator.random() < kept:
-                yield Tensor(np.array(number, self._dtype())), element
+            counts[class_number] += 1
+            probability = (self._keep_probabilities(counts) if probabilities is None else probabilities)[class_number]
+            if generator.random() < probability:
+                yield Tensor(np.array(class_number, self._dtype())), element
 
     def _class_number(self, element: Any) -> int:
-        number = int(convert_to_tensor(call(self._class_of, element)))
+        number = int(convert_to_tensor(call(self._class_function, element)))
         if not 0 <= number < len(self._target):
             raise InvalidArgumentError(
                 f"Dataset.rejection_resample: class_func gave {number}, and target_dist has {len(self._target)} classes."
             )
         return number
 
-    def _rates(self, frequencies: np.ndarray) -> np.ndarray:
+    def _keep_probabilities(self, frequencies: np.ndarray) -> np.ndarray:
         """Returns the probability of keeping an element, by class; 1 for the class rarest against its target."""
         shares = frequencies / frequencies.sum()
         ratios = np.divide(self._target, shares, out=np.zeros_like(shares), where=shares > 0)
-        most = ratios.max()
-        return ratios / most if most > 0 else ratios
+        largest_ratio = ratios.max()
+        return ratios / largest_ratio if largest_ratio > 0 else ratios
 
     def _dtype(self) -> Any:
         return self.spec()[0].dtype.numpy
@@ -79,4 +79,4 @@ class Resampled(Drawing, Stage):
     def make_spec(self) -> Any:
         from fastgrad.data.transformations import Mapped
 
-        return Mapped(self.source, self._class_of).spec(), self.source.spec()
+        return Mapped(self.source, self._class_function).spec(), self.source.spec()

@@ -119,9 +119,14 @@ class ZippedRows(Rows):
 
     def pack(self, leaves: list[Any]) -> Any:
         """Gives each source its own leaves."""
-        rest = iter(leaves)
-        parts = zip(self._sources, self._leaves, strict=True)
-        return self._pack([source.pack([next(rest) for _ in range(number)]) for source, number in parts])
+        remaining_leaves = iter(leaves)
+        sources_and_counts = zip(self._sources, self._leaves, strict=True)
+        return self._pack(
+            [
+                source.pack([next(remaining_leaves) for _ in range(leaf_count)])
+                for source, leaf_count in sources_and_counts
+            ]
+        )
 
     def spec(self) -> Any:
         return self._pack([source.spec() for source in self._sources])

@@ -17,34 +17,34 @@ def shuffled(chunks: Iterable[Any], buffer_size: int, draws: Callable[[int], np.
     buffer is yielded in random order. The order depends on ``draws`` alone, not on the division into chunks. Row numbers come in large
     chunks and are moved by a few array operations; elements come in lists.
     """
-    exchanges: Any = None
-    held: Any = None
+    exchange_generator: Any = None
+    buffer: Any = None
     for chunk in chunks:
         if type(chunk) is Failure:
             yield chunk
             continue
         items: Any = np.arange(chunk.start, chunk.stop) if type(chunk) is range else chunk
-        if held is None:
-            held = items[:0]
-        missing = buffer_size - len(held)
-        if missing > 0:
-            held = _joined(held, items[:missing])
-            items = items[missing:]
+        if buffer is None:
+            buffer = items[:0]
+        free_slots = buffer_size - len(buffer)
+        if free_slots > 0:
+            buffer = _joined(buffer, items[:free_slots])
+            items = items[free_slots:]
         if not len(items):
             continue
-        if exchanges is None:
-            exchanges = draws(0)
-            places = _places(exchanges, buffer_size)
+        if exchange_generator is None:
+            exchange_generator = draws(0)
+            positions = _places(exchange_generator, buffer_size)
         if type(items) is list:
             for item in items:
-                place = next(places)
-                yield [held[place]]
-                held[place] = item
+                position = next(positions)
+                yield [buffer[position]]
+                buffer[position] = item
         else:
-            yield _exchanged(held, items, (exchanges.random(len(items)) * buffer_size).astype(np.int64))
-    if held is not None and len(held):
-        order = draws(1).permutation(len(held))
-        yield [held[i] for i in order] if type(held) is list else held[order]
+            yield _exchanged(buffer, items, (exchange_generator.random(len(items)) * buffer_size).astype(np.int64))
+    if buffer is not None and len(buffer):
+        order = draws(1).permutation(len(buffer))
+        yield [buffer[i] for i in order] if type(buffer) is list else buffer[order]
 
 
 def _places(generator: np.random.Generator, size: int) -> Iterator[int]:
@@ -61,13 +61,13 @@ def _joined(held: Any, items: Any) -> Any:
 
 
 def _exchanged(held: Any, items: Any, places: np.ndarray) -> np.ndarray:
-    """Does all exchanges at once: a place gives the item that was last put there, or the item of the buffer."""
+    """Does all exchanges at once: each gives the item that was last put at its buffer position, at first the buffer's own."""
     order = np.argsort(places, kind="stable")
     sorted_places = places[order]
     out = held[places]
-    again = np.flatnonzero(sorted_places[1:] == sorted_places[:-1])
-    out[order[again + 1]] = items[order[again]]
-    last = np.ones(len(order), bool)
-    last[again] = False
-    held[sorted_places[last]] = items[order[last]]
+    repeated = np.flatnonzero(sorted_places[1:] == sorted_places[:-1])
+    out[order[repeated + 1]] = items[order[repeated]]
+    is_last = np.ones(len(order), bool)
+    is_last[repeated] = False
+    held[sorted_places[is_last]] = items[order[is_last]]
     return out

@@ -50,20 +50,20 @@ def slices(tensors: Any) -> RowSource:
     """
     leaves = nest.flatten(tensors)
     arrays = [None if leaf is None else _own(leaf) for leaf in leaves]
-    known = [array for array in arrays if array is not None]
-    if not known:
+    present_arrays = [array for array in arrays if array is not None]
+    if not present_arrays:
         raise ValueError("Dataset.from_tensor_slices: Invalid `tensors`. `tensors` should not be empty.")
-    for array in known:
+    for array in present_arrays:
         if isinstance(array, np.ndarray) and not array.ndim:
             raise ValueError(
                 "Dataset.from_tensor_slices: Unbatching a tensor is only supported for rank >= 1, got a scalar."
             )
-        if len(array) != len(known[0]):
+        if len(array) != len(present_arrays[0]):
             raise ValueError(
-                f"Dataset.from_tensor_slices: Dimensions {len(known[0])} and {len(array)} are not compatible: "
+                f"Dataset.from_tensor_slices: Dimensions {len(present_arrays[0])} and {len(array)} are not compatible: "
                 f"all tensors need the same number of rows."
             )
-    return RowSource(ArrayRows(tensors, arrays, len(known[0])), "_TensorSliceDataset")
+    return RowSource(ArrayRows(tensors, arrays, len(present_arrays[0])), "_TensorSliceDataset")
 
 
 def numbers(start: int, stop: int, step: int, dtype: DType) -> RowSource:
@@ -152,7 +152,7 @@ class Generated(Node):
         iterator = iter(unrecorded(self._generator, *self._arguments))
         end = object()
 
-        def following() -> Any:
+        def next_element() -> Any:
             # A separate function: a traceback with this generator's frame would end it when ``unittest`` clears the frame.
             try:
                 value = unrecorded(next, iterator, end)
@@ -161,7 +161,7 @@ class Generated(Node):
                 return Failure(error)
 
         try:
-            while (element := following()) is not end:
+            while (element := next_element()) is not end:
                 yield element
         finally:
             close(iterator)
@@ -225,7 +225,7 @@ def generator_signature(output_types: Any, output_shapes: Any, output_signature:
             raise TypeError(
                 "The `output_types` and `output_shapes` arguments cannot be used together with the `output_signature` argument."
             )
-        signature = _tuples(output_signature)
+        signature = _lists_as_tuples(output_signature)
         for leaf in nest.flatten(signature):
             if not isinstance(leaf, (TensorSpec, CompositeSpec)):
                 raise TypeError(
@@ -237,7 +237,7 @@ def generator_signature(output_types: Any, output_shapes: Any, output_signature:
             "To specify the output signature you need to provide either the `output_signature` argument or "
             "the `output_types` argument."
         )
-    types = _without_lists(output_types)
+    types = _checked_types(output_types)
     if output_shapes is None:
         return map_leaves(lambda dtype: TensorSpec(None, as_dtype(dtype)), types)
     return _specs(types, output_shapes)
@@ -252,7 +252,7 @@ def _specs(types: Any, shapes: Any) -> Any:
     return TensorSpec(TensorShape(shapes), as_dtype(types))
 
 
-def _without_lists(types: Any) -> Any:
+def _checked_types(types: Any) -> Any:
     """Returns ``types``, checked: a list is not a structure of elements.
 
     Raises:
@@ -262,16 +262,16 @@ def _without_lists(types: Any) -> Any:
         raise TypeError(
             f"Dataset.from_generator: got the list {types} in `output_types`; use a tuple or a dict of DTypes."
         )
-    for part in types.values() if isinstance(types, dict) else types if isinstance(types, tuple) else ():
-        _without_lists(part)
+    for item in types.values() if isinstance(types, dict) else types if isinstance(types, tuple) else ():
+        _checked_types(item)
     return types
 
 
-def _tuples(structure: Any) -> Any:
+def _lists_as_tuples(structure: Any) -> Any:
     if isinstance(structure, list):
-        return tuple(_tuples(item) for item in structure)
+        return tuple(_lists_as_tuples(item) for item in structure)
     if type(structure) is tuple:
-        return tuple(_tuples(item) for item in structure)
+        return tuple(_lists_as_tuples(item) for item in structure)
     if isinstance(structure, dict):
-        return {key: _tuples(item) for key, item in structure.items()}
+        return {key: _lists_as_tuples(item) for key, item in structure.items()}
     return structure

@@ -82,20 +82,20 @@ def continued(state: Any, value: Any, what: str) -> Any:
         InvalidArgumentError: the result has another structure.
         TypeError: the result has other dtypes.
     """
-    following = result_element(value, what)
-    before, after = nest.flatten(state), nest.flatten(following)
-    if len(before) != len(after):
+    next_state = result_element(value, what)
+    old_leaves, new_leaves = nest.flatten(state), nest.flatten(next_state)
+    if len(old_leaves) != len(new_leaves):
         raise InvalidArgumentError(
             f"{what}: The number of components of the initial state and the reduce function output must match: "
-            f"{len(before)} and {len(after)}."
+            f"{len(old_leaves)} and {len(new_leaves)}."
         )
-    for old, new in zip(before, after, strict=True):
+    for old, new in zip(old_leaves, new_leaves, strict=True):
         if isinstance(old, Tensor) and isinstance(new, Tensor) and old._array.dtype != new._array.dtype:
             raise TypeError(
                 f"{what}: The element types for the new state must match the initial state. "
                 f"Expected {old.dtype!r} but got {new.dtype!r}."
             )
-    return following
+    return next_state
 
 
 def packer(structure: Any) -> Callable[[list[Any]], Any]:
@@ -105,8 +105,8 @@ def packer(structure: Any) -> Callable[[list[Any]], Any]:
     if type(structure) is tuple and not any(nest.is_nested(item) for item in structure):
         return tuple
     if type(structure) is dict and not any(nest.is_nested(item) for item in structure.values()):
-        place = {key: position for position, key in enumerate(sorted(structure))}
-        order = [(key, place[key]) for key in structure]
+        positions = {key: position for position, key in enumerate(sorted(structure))}
+        order = [(key, positions[key]) for key in structure]
         return lambda leaves: {key: leaves[position] for key, position in order}
     return lambda leaves: nest.pack_sequence_as(structure, leaves)
 
@@ -114,14 +114,14 @@ def packer(structure: Any) -> Callable[[list[Any]], Any]:
 def spec_of(element: Any) -> Any:
     """Returns the TensorSpecs of an element's tensors, in its structure."""
 
-    def one(leaf: Any) -> Any:
+    def leaf_spec(leaf: Any) -> Any:
         if leaf is None:
             return None
         if isinstance(leaf, Composite):
             return leaf._spec()
         return DatasetSpec(leaf.element_spec) if is_dataset(leaf) else TensorSpec(leaf.shape, leaf.dtype)
 
-    return map_leaves(one, element)
+    return map_leaves(leaf_spec, element)
 
 
 def batched_spec(leaf: Any, size: int | None) -> Any:
@@ -152,17 +152,17 @@ def numpy_element(element: Any) -> Any:
 
 
 def _numpy(leaf: Any) -> Any:
-    found = leaf.numpy()
-    if type(found) is np.ndarray and found.ndim:
-        found = found.view()
-        found.flags.writeable = False  # read-only, as in TensorFlow
-    return found
+    value = leaf.numpy()
+    if type(value) is np.ndarray and value.ndim:
+        value = value.view()
+        value.flags.writeable = False  # read-only, as in TensorFlow
+    return value
 
 
 def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:
     """Returns an element that fits ``spec``: numbers are ``value``, strings empty, unknown dimensions ``unknown``."""
 
-    def zeros(leaf: Any) -> Any:
+    def leaf_placeholder(leaf: Any) -> Any:
         if leaf is None:
             return None
         if isinstance(leaf, DatasetSpec):
@@ -177,7 +177,7 @@ def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:
             array.fill(b"")
         return Tensor(array)
 
-    return map_leaves(zeros, spec)
+    return map_leaves(leaf_placeholder, spec)
 
 
 def _mapping_like(structure: Mapping[Any, Any], values: dict[Any, Any]) -> Any:

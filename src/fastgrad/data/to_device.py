@@ -77,7 +77,7 @@ def prefetch_to_device(device: str, buffer_size: Any = None) -> Callable[[Datase
     size = AUTOTUNE if buffer_size is None else integer(buffer_size, "prefetch_to_device: buffer_size")
     if size < AUTOTUNE:
         raise InvalidArgumentError(f"prefetch_to_device: buffer_size must be >= 0 or tf.data.AUTOTUNE, got {size}.")
-    return _to_device("prefetch_to_device", device, 2 if size == AUTOTUNE else max(size, 1))
+    return _device_transformation("prefetch_to_device", device, 2 if size == AUTOTUNE else max(size, 1))
 
 
 def copy_to_device(target_device: str, source_device: str = "/cpu:0") -> Callable[[Dataset], Dataset]:
@@ -94,8 +94,8 @@ def copy_to_device(target_device: str, source_device: str = "/cpu:0") -> Callabl
     """
     for name in (target_device, source_device):
         device_named(name, "copy_to_device")
-    return _to_device("copy_to_device", target_device, 0)
+    return _device_transformation("copy_to_device", target_device, 0)
 
 
-def _to_device(name: str, device: str, ahead: int) -> Callable[[Dataset], Dataset]:
+def _device_transformation(name: str, device: str, ahead: int) -> Callable[[Dataset], Dataset]:
     return lambda dataset: Dataset(OnDevice(checked_dataset(name, dataset)._node, device, ahead))

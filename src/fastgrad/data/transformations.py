@@ -49,12 +49,12 @@ class Mapped(Stage):
         self._threads = threads
 
     def elements(self) -> Iterator[Any]:
-        return self._mapped(self.source.elements())
+        return self._mapped_elements(self.source.elements())
 
     def elements_after(self, position: int) -> Iterator[Any]:
-        return self._mapped(self.source.elements_after(position))
+        return self._mapped_elements(self.source.elements_after(position))
 
-    def _mapped(self, elements: Iterator[Any]) -> Iterator[Any]:
+    def _mapped_elements(self, elements: Iterator[Any]) -> Iterator[Any]:
         function = self._function
 
         def mapped(element: Any) -> Any:
@@ -76,7 +76,7 @@ class Mapped(Stage):
         """Returns the spec that fits two results: of zeros and of ones, with two sizes for each unknown dimension."""
         spec = self.source.spec()
         try:
-            samples = [self._sample_of(spec, 2, (0, 1, 2)), self._sample_of(spec, 3, (1, 2, 0))]
+            samples = [self._accepted_sample(spec, 2, (0, 1, 2)), self._accepted_sample(spec, 3, (1, 2, 0))]
         except (AttributeError, TypeError, *REFUSALS_OF_VALUES):
             # The function rejects these values: real elements tell all but the dimensions that vary.
             elements = (element for element in self.source.elements() if type(element) is not Failure)
@@ -85,7 +85,7 @@ class Mapped(Stage):
                 raise
         return common_spec(samples)
 
-    def _sample_of(self, spec: Any, unknown: int, values: tuple[int, ...]) -> Any:
+    def _accepted_sample(self, spec: Any, unknown: int, values: tuple[int, ...]) -> Any:
         """Returns the spec of the result for the first value that the function accepts."""
         for value in values[:-1]:
             try:
@@ -115,16 +115,16 @@ class Filtered(Stage):
         self._predicate = Traced(checked_function(predicate, "Dataset.filter"))
 
     def elements(self) -> Iterator[Any]:
-        for element, holds in self._judged():
-            if type(holds) is Failure:
-                yield holds
-            elif holds:
+        for element, result in self._judged():
+            if type(result) is Failure:
+                yield result
+            elif result:
                 yield element
 
     def _judged(self) -> Iterator[tuple[Any, bool | Failure]]:
         """Yields each element with the result of the predicate."""
-        holds = attempted(lambda element: _holds(self._predicate, element))
-        return ((element, holds(element)) for element in self.source.elements())
+        evaluate = attempted(lambda element: _predicate_result(self._predicate, element))
+        return ((element, evaluate(element)) for element in self.source.elements())
 
     def count(self) -> int:
         return UNKNOWN
@@ -136,13 +136,13 @@ class TakenWhile(Filtered):
     name = "_TakeWhileDataset"
 
     def elements(self) -> Iterator[Any]:
-        for element, holds in self._judged():
-            if not holds:
+        for element, result in self._judged():
+            if not result:
                 return
-            yield holds if type(holds) is Failure else element
+            yield result if type(result) is Failure else element
 
 
-def _holds(predicate: Traced, element: Any) -> bool:
+def _predicate_result(predicate: Traced, element: Any) -> bool:
     answer = convert_to_tensor(traced_call(predicate, element))
     if answer.ndim or not answer.dtype.is_bool:
         raise ValueError(
@@ -166,9 +166,9 @@ class FlatMapped(Stage):
         return node_of(call(self._function, element), "map_func")
 
     def elements(self) -> Iterator[Any]:
-        inner = attempted(self.inner)
+        dataset_of = attempted(self.inner)
         for element in self.source.elements():
-            node = inner(element)
+            node = dataset_of(element)
             if type(node) is Failure:
                 yield node
             else:
@@ -194,32 +194,32 @@ class Interleaved(FlatMapped):
         self._cycle, self._block = cycle, block
 
     def elements(self) -> Iterator[Any]:
-        waiting = self.source.elements()
-        inner, end = attempted(self.inner), object()
-        places: list[Iterator[Any] | None] = [None] * self._cycle
-        place, left = 0, self._cycle  # places that may still give elements
-        while left:
-            current = places[place]
-            if current is None:
-                element = next(waiting, end)
+        source_elements = self.source.elements()
+        dataset_of, end = attempted(self.inner), object()
+        open_datasets: list[Iterator[Any] | None] = [None] * self._cycle
+        position, candidates = 0, self._cycle  # positions whose datasets may still have elements
+        while candidates:
+            open_elements = open_datasets[position]
+            if open_elements is None:
+                element = next(source_elements, end)
                 if element is end:
-                    left -= 1
-                    place = (place + 1) % self._cycle
+                    candidates -= 1
+                    position = (position + 1) % self._cycle
                     continue
-                node = inner(element)
+                node = dataset_of(element)
                 if type(node) is Failure:
                     yield node
                     continue
-                current = places[place] = node.elements()
-            left, missing = self._cycle, self._block
-            while missing:
-                element = next(current, end)
+                open_elements = open_datasets[position] = node.elements()
+            candidates, missing_elements = self._cycle, self._block
+            while missing_elements:
+                element = next(open_elements, end)
                 if element is end:
-                    places[place] = None
+                    open_datasets[position] = None
                     break
-                missing -= type(element) is not Failure
+                missing_elements -= type(element) is not Failure
                 yield element
-            place = (place + 1) % self._cycle
+            position = (position + 1) % self._cycle
 
 
 class Scanned(Stage):
@@ -234,18 +234,18 @@ class Scanned(Stage):
     def elements(self) -> Iterator[Any]:
         state = self._initial
         for element in self.source.elements():
-            following = attempted(functools.partial(self._next, state))(element)
-            if type(following) is Failure:
-                yield following
+            state_and_output = attempted(functools.partial(self._next, state))(element)
+            if type(state_and_output) is Failure:
+                yield state_and_output
             else:
-                state, output = following
+                state, output = state_and_output
                 yield output
 
     def _next(self, state: Any, element: Any) -> tuple[Any, Any]:
-        found = self._function(state, element)
-        if not isinstance(found, (tuple, list)) or len(found) != 2:
+        result = self._function(state, element)
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise TypeError("The scan function must return a pair comprising the new state and the output value.")
-        return continued(state, found[0], "Dataset.scan"), result_element(found[1], "Dataset.scan")
+        return continued(state, result[0], "Dataset.scan"), result_element(result[1], "Dataset.scan")
 
     def known_spec(self) -> Any:
         return self._spec

@@ -25,7 +25,7 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     if negative_slope:
         if max_value is None and not threshold:
             return tf.nn.leaky_relu(x, negative_slope)
-        below = tf.nn.relu(threshold - x)
+        negative_part = tf.nn.relu(threshold - x)
     if threshold:
         y = tf.where(x > threshold, x, tf.zeros_like(x))
     elif max_value == 6:
@@ -34,7 +34,7 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
         y = tf.nn.relu(x)
     if max_value is not None and (threshold or max_value != 6):
         y = tf.clip_by_value(y, 0.0, max_value)
-    return y - negative_slope * below if negative_slope else y
+    return y - negative_slope * negative_part if negative_slope else y
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Tensor:
@@ -54,7 +54,7 @@ def softmax(x: Any, axis: Any = -1) -> Tensor:
     """
     logits = tf.convert_to_tensor(x)
     if isinstance(axis, (tuple, list)):
-        return _along_axes(tf.nn.softmax, logits, axis)
+        return _apply_along_axes(tf.nn.softmax, logits, axis)
     y = tf.nn.softmax(logits, axis)
     y._logits = logits
     return y
@@ -63,17 +63,17 @@ def softmax(x: Any, axis: Any = -1) -> Tensor:
 def log_softmax(x: Any, axis: Any = -1) -> Tensor:
     """The logarithm of ``softmax``."""
     if isinstance(axis, (tuple, list)):
-        return _along_axes(tf.nn.log_softmax, tf.convert_to_tensor(x), axis)
+        return _apply_along_axes(tf.nn.log_softmax, tf.convert_to_tensor(x), axis)
     return tf.nn.log_softmax(x, axis)
 
 
-def _along_axes(function: Callable[..., Tensor], x: Tensor, axes: Any) -> Tensor:
+def _apply_along_axes(function: Callable[..., Tensor], x: Tensor, axes: Any) -> Tensor:
     """Applies ``function`` along several axes: joins them to one last axis, then restores the shape."""
-    last = [_axis_from_front("softmax", axis, x._array.shape) for axis in axes]
-    order = [*(axis for axis in range(x.ndim) if axis not in last), *last]
-    moved = tf.transpose(x, order)
-    kept = moved.shape[: x.ndim - len(last)]
-    y = tf.reshape(function(tf.reshape(moved, [*kept, -1]), -1), moved.shape)
+    reduced_axes = [_axis_from_front("softmax", axis, x._array.shape) for axis in axes]
+    order = [*(axis for axis in range(x.ndim) if axis not in reduced_axes), *reduced_axes]
+    transposed = tf.transpose(x, order)
+    kept_sizes = transposed.shape[: x.ndim - len(reduced_axes)]
+    y = tf.reshape(function(tf.reshape(transposed, [*kept_sizes, -1]), -1), transposed.shape)
     return tf.transpose(y, [order.index(axis) for axis in range(x.ndim)])
 
 
@@ -188,8 +188,8 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> Tensor:
 def soft_shrink(x: Any, threshold: float = 0.5) -> Tensor:
     """``x`` moved towards 0 by ``threshold``, 0 within it."""
     x = tf.convert_to_tensor(x)
-    inner = tf.where(x < -threshold, x + threshold, tf.zeros_like(x))
-    return tf.where(x > threshold, x - threshold, inner)
+    negative_side = tf.where(x < -threshold, x + threshold, tf.zeros_like(x))
+    return tf.where(x > threshold, x - threshold, negative_side)
 
 
 def tanh_shrink(x: Any) -> Tensor:
@@ -209,8 +209,8 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     x = tf.convert_to_tensor(x)
     if x.shape[_axis_from_front("glu", axis, x._array.shape)] % 2:
         raise ValueError(f"axis size must be divisible by 2. Received: x.shape={x.shape} with axis={axis}")
-    first, second = tf.split(x, 2, axis)
-    return first * tf.sigmoid(second)
+    values, gates = tf.split(x, 2, axis)
+    return values * tf.sigmoid(gates)
 
 
 def sparse_plus(x: Any) -> Tensor:

@@ -10,7 +10,7 @@ from fastgrad import dtypes, settings_version
 from fastgrad.dtypes import DType
 from fastgrad.keras import settings
 
-_MIXED = {"mixed_float16": dtypes.float16, "mixed_bfloat16": dtypes.bfloat16}
+_MIXED_COMPUTE_DTYPES = {"mixed_float16": dtypes.float16, "mixed_bfloat16": dtypes.bfloat16}
 
 
 class _Default:
@@ -43,11 +43,11 @@ class DTypePolicy:
             name = _Default.policy.name if _Default.policy else settings.floatx()
         if not isinstance(name, (str, DType, np.dtype, type)):
             raise TypeError(f"'name' must be a string, such as 'float32'. Received: name={name} (of type {type(name)})")
-        mixed = _MIXED.get(name) if isinstance(name, str) else None
-        self.compute: DType = mixed or settings.standardize_dtype(name)
-        self.variable: DType = dtypes.float32 if mixed else self.compute
+        mixed_dtype = _MIXED_COMPUTE_DTYPES.get(name) if isinstance(name, str) else None
+        self.compute: DType = mixed_dtype or settings.standardize_dtype(name)
+        self.variable: DType = dtypes.float32 if mixed_dtype else self.compute
         self.compute_dtype, self.variable_dtype = self.compute.name, self.variable.name
-        self.name: str = str(name) if mixed else self.compute_dtype
+        self.name: str = str(name) if mixed_dtype else self.compute_dtype
 
     def get_config(self) -> dict[str, Any]:
         """The name."""
@@ -103,7 +103,7 @@ def set_global_policy(policy: Any) -> None:
         raise ValueError(
             f"`set_dtype_policy` needs a policy or its name, such as 'float32'. Received: policy={policy} (of type {type(policy)})"
         )
-    found = get(policy)
-    _Default.policy = found
-    settings_version.settings["dtype_policy"] = found.name
+    new_policy = get(policy)
+    _Default.policy = new_policy
+    settings_version.settings["dtype_policy"] = new_policy.name
     settings_version.changed()

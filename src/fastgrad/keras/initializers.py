@@ -18,7 +18,7 @@ from fastgrad.ops.random_stateless import stateless_normal, stateless_truncated_
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor
 
-_STDDEV_OF_TRUNCATED = 0.87962566103423978
+_TRUNCATED_NORMAL_STDDEV = 0.87962566103423978
 """The standard deviation of a standard normal distribution truncated to [-2, 2]."""
 
 
@@ -141,7 +141,7 @@ class RandomInitializer(Initializer):
     def _normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> Tensor:
         return stateless_normal(_sizes(shape), self._pair(), mean, stddev, standardize_dtype(dtype))
 
-    def _truncated(self, shape: Any, mean: float, stddev: float, dtype: Any) -> Tensor:
+    def _truncated_normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> Tensor:
         return stateless_truncated_normal(_sizes(shape), self._pair(), mean, stddev, standardize_dtype(dtype))
 
     def _uniform(self, shape: Any, low: float, high: float, dtype: Any) -> Tensor:
@@ -178,7 +178,7 @@ class TruncatedNormal(RandomNormal):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of draws."""
-        return self._truncated(shape, self.mean, self.stddev, dtype)
+        return self._truncated_normal(shape, self.mean, self.stddev, dtype)
 
 
 class RandomUniform(RandomInitializer):
@@ -248,7 +248,7 @@ class VarianceScaling(RandomInitializer):
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}
         variance = self.scale / max(1.0, fans[self.mode])
         if self.distribution == "truncated_normal":
-            return self._truncated(shape, 0.0, math.sqrt(variance) / _STDDEV_OF_TRUNCATED, dtype)
+            return self._truncated_normal(shape, 0.0, math.sqrt(variance) / _TRUNCATED_NORMAL_STDDEV, dtype)
         if self.distribution == "untruncated_normal":
             return self._normal(shape, 0.0, math.sqrt(variance), dtype)
         limit = math.sqrt(3.0 * variance)
@@ -265,7 +265,7 @@ class VarianceScaling(RandomInitializer):
 
 
 def compute_fans(shape: tuple[int, ...], input_axes: Any = None, output_axes: Any = None) -> tuple[int, int]:
-    """``(inputs, outputs)`` of one unit of a weight of this shape."""
+    """Returns (fan_in, fan_out): the numbers of inputs and outputs of one neuron, for a weight of ``shape``."""
     if input_axes is not None and output_axes is not None:
         return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
     if not shape:

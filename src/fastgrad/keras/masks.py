@@ -8,14 +8,14 @@ from fastgrad import nest
 from fastgrad.tensor import Tensor
 
 
-class _Use:
+class _MaskUse:
     """Whether any tensor may have a mask; until then, layer calls do not look for masks."""
 
     def __init__(self) -> None:
         self.begun = False
 
 
-use = _Use()
+use = _MaskUse()
 
 
 def mask_of(x: Any) -> Tensor | None:

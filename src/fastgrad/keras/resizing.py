@@ -15,7 +15,7 @@ from fastgrad.ops.shaping import reshape
 from fastgrad.tensor import Tensor, constant_tensor
 
 
-def _cubic(x: np.ndarray, a: float, b: float) -> np.ndarray:
+def _cubic_kernel(x: np.ndarray, a: float, b: float) -> np.ndarray:
     """The cubic of Mitchell and Netravali (1988); with ``b = 0`` and ``a = -1/2``, that of Keys (1981). 0 from 2 on."""
     c = -a
     near = ((12 - 9 * b - 6 * c) * x**3 + (-18 + 12 * b + 6 * c) * x**2 + (6 - 2 * b)) / 6
@@ -23,17 +23,17 @@ def _cubic(x: np.ndarray, a: float, b: float) -> np.ndarray:
     return np.where(x < 1, near, np.where(x < 2, far, 0.0))
 
 
-def _lanczos(x: np.ndarray, radius: float) -> np.ndarray:
+def _lanczos_kernel(x: np.ndarray, radius: float) -> np.ndarray:
     return np.where(x < radius, np.sinc(x) * np.sinc(x / radius), 0.0)
 
 
-_KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+_RESAMPLING_KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "bilinear": lambda x: np.maximum(1 - x, 0.0),
-    "bicubic": lambda x: _cubic(x, -0.5, 0.0),
-    "lanczos3": lambda x: _lanczos(x, 3.0),
-    "lanczos5": lambda x: _lanczos(x, 5.0),
+    "bicubic": lambda x: _cubic_kernel(x, -0.5, 0.0),
+    "lanczos3": lambda x: _lanczos_kernel(x, 3.0),
+    "lanczos5": lambda x: _lanczos_kernel(x, 5.0),
     "gaussian": lambda x: np.where(x < 1.5, np.exp(-2 * x**2), 0.0),
-    "mitchellcubic": lambda x: _cubic(x, -1 / 3, 1 / 3),
+    "mitchellcubic": lambda x: _cubic_kernel(x, -1 / 3, 1 / 3),
 }
 METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
 
@@ -47,21 +47,21 @@ def weights(size: int, wanted: int, method: str) -> np.ndarray:
         method: one of ``METHODS``.
     """
     scale = size / wanted
-    places = np.arange(size)
+    pixels = np.arange(size)
     centres = (np.arange(wanted) + 0.5) * scale - 0.5
     if method == "nearest":
-        found = (places == np.minimum(np.floor(centres + 0.5), size - 1)[:, None]).astype(float)
+        factors = (pixels == np.minimum(np.floor(centres + 0.5), size - 1)[:, None]).astype(float)
     elif method == "area":
         starts = (np.arange(wanted) * scale)[:, None]
-        found = np.maximum(np.minimum(starts + scale, places + 1) - np.maximum(starts, places), 0.0)
+        factors = np.maximum(np.minimum(starts + scale, pixels + 1) - np.maximum(starts, pixels), 0.0)
     else:
         if method == "bicubic":  # TensorFlow reads the cubic from a table of 1024 steps
             centres = np.floor(centres) + np.round((centres - np.floor(centres)) * 1024) / 1024
         elif method == "bilinear":
             centres = np.clip(centres, 0, size - 1)
-        found = _KERNELS[method](np.abs(places - centres[:, None]))
-    found = found / found.sum(1, keepdims=True)  # pixels outside of the image do not count
-    return found.astype(np.float32)
+        factors = _RESAMPLING_KERNELS[method](np.abs(pixels - centres[:, None]))
+    factors = factors / factors.sum(1, keepdims=True)  # pixels outside of the image do not count
+    return factors.astype(np.float32)
 
 
 def resized_axis(x: Tensor, wanted: int, axis: int, method: str) -> Tensor:

@@ -44,13 +44,13 @@ class Owner:
         """Restores checkpoint values for objects that were just added to this object or its lists and dicts."""
         settle(self)
 
-    def _adopt(self, value: Any) -> Any:
+    def _own_nested(self, value: Any) -> Any:
         """Owns all objects in ``value`` and returns it, with lists and dicts as ``OwnedList`` and ``OwnedDict``."""
         kind = type(value)
         if kind in PLAIN:
             return value
         if isinstance(value, tuple):
-            items = [self._adopt(item) for item in value]
+            items = [self._own_nested(item) for item in value]
             if all(new is old for new, old in zip(items, value, strict=True)):
                 return value
             return kind(*items) if hasattr(value, "_fields") else kind(items)
@@ -60,27 +60,27 @@ class Owner:
             if kind in (dict, OrderedDict, OwnedDict):
                 return OwnedDict(value, self)
             for item in value.values():
-                self._adopt(item)
+                self._own_nested(item)
             return value
         self._own(value)
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         if type(value) not in PLAIN:
-            value = self._adopt(value)
+            value = self._own_nested(value)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         value = self.__dict__.get(name)
         object.__delattr__(self, name)
-        self._abandon(value)
+        self._disown_nested(value)
 
-    def _abandon(self, value: Any) -> None:
+    def _disown_nested(self, value: Any) -> None:
         for item in (
             value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else [value]
         ):
             if isinstance(item, (list, tuple, dict)):
-                self._abandon(item)
+                self._disown_nested(item)
             else:
                 self._disown(item)
 
@@ -89,43 +89,43 @@ class Owner:
         for name, value in state.items():
             if type(value) in (OwnedList, OwnedDict):
                 # The copy's containers must report to the copy; their items are owned already.
-                self.__dict__[name] = _rewrapped(value, self)
+                self.__dict__[name] = _container_copy(value, self)
 
 
-def _rewrapped(value: Any, owner: Owner) -> Any:
+def _container_copy(value: Any, owner: Owner) -> Any:
     if type(value) is OwnedList:
-        twin: Any = OwnedList()
-        list.extend(twin, [_rewrapped(item, owner) for item in value])
+        container: Any = OwnedList()
+        list.extend(container, [_container_copy(item, owner) for item in value])
     elif type(value) is OwnedDict:
-        twin = OwnedDict()
-        dict.update(twin, {key: _rewrapped(item, owner) for key, item in value.items()})
+        container = OwnedDict()
+        dict.update(container, {key: _container_copy(item, owner) for key, item in value.items()})
     else:
         return value
-    twin._owner = ref(owner)
-    return twin
+    container._owner = ref(owner)
+    return container
 
 
-class _Reporting:
+class _ReportingContainer:
     """A container that reports added and removed items to its owner, if it has an owner."""
 
     _owner: ref[Owner] | None = None
 
     def _taken(self, value: Any) -> Any:
         owner = None if self._owner is None else self._owner()
-        return value if owner is None else owner._adopt(value)
+        return value if owner is None else owner._own_nested(value)
 
     def _placed(self) -> None:
         owner = None if self._owner is None else self._owner()
         if owner is not None:
             owner._placed()
 
-    def _lost(self, value: Any) -> None:
+    def _disown_removed(self, value: Any) -> None:
         owner = None if self._owner is None else self._owner()
         if owner is not None:
-            owner._abandon(value if isinstance(value, (list, tuple, dict)) else [value])
+            owner._disown_nested(value if isinstance(value, (list, tuple, dict)) else [value])
 
 
-class OwnedList(_Reporting, list):
+class OwnedList(_ReportingContainer, list):
     """A list attribute; its items belong to the object that has the attribute."""
 
     def __init__(self, values: Iterable[Any] = (), owner: Owner | None = None) -> None:
@@ -155,20 +155,20 @@ class OwnedList(_Reporting, list):
         self._placed()
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        lost = self[index]
+        removed = self[index]
         super().__setitem__(index, [self._taken(v) for v in value] if isinstance(index, slice) else self._taken(value))
         self._placed()
-        self._lost(lost)
+        self._disown_removed(removed)
 
     def __delitem__(self, index: Any) -> None:
-        lost = self[index]
+        removed = self[index]
         super().__delitem__(index)
-        self._lost(lost)
+        self._disown_removed(removed)
 
     def pop(self, index: Any = -1) -> Any:
         """Removes and returns an item, and disowns it."""
         value = super().pop(index)
-        self._lost(value)
+        self._disown_removed(value)
         return value
 
     def remove(self, value: Any) -> None:
@@ -184,7 +184,7 @@ class OwnedList(_Reporting, list):
         del self[:]
 
 
-class OwnedDict(_Reporting, dict):
+class OwnedDict(_ReportingContainer, dict):
     """A dict attribute; its values belong to the object that has the attribute."""
 
     def __init__(self, values: dict[Any, Any] | None = None, owner: Owner | None = None) -> None:
@@ -195,16 +195,16 @@ class OwnedDict(_Reporting, dict):
         return OwnedDict, (), None, None, iter(self.items())
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        lost = self.get(key)
+        removed = self.get(key)
         super().__setitem__(key, self._taken(value))
         self._placed()
-        if lost is not None and lost is not value:
-            self._lost(lost)
+        if removed is not None and removed is not value:
+            self._disown_removed(removed)
 
     def __delitem__(self, key: Any) -> None:
-        lost = self[key]
+        removed = self[key]
         super().__delitem__(key)
-        self._lost(lost)
+        self._disown_removed(removed)
 
     def update(self, *others: Any, **values: Any) -> None:
         """Sets and owns all items of the mappings and keywords."""
@@ -224,13 +224,13 @@ class OwnedDict(_Reporting, dict):
     def pop(self, key: Any, *default: Any) -> Any:
         """Removes and returns a value, and disowns it."""
         value = super().pop(key, *default)
-        self._lost(value)
+        self._disown_removed(value)
         return value
 
     def popitem(self) -> tuple[Any, Any]:
         """Removes and returns the last item."""
         key, value = super().popitem()
-        self._lost(value)
+        self._disown_removed(value)
         return key, value
 
     def clear(self) -> None:

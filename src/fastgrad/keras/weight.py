@@ -37,12 +37,12 @@ class MemoryLimit:
 
     def __init__(self, stored: int) -> None:
         self._stored = stored
-        self._left = 8 * stored + (16 << 20)
+        self._bytes_left = 8 * stored + (16 << 20)
 
     def take(self, count: int, owner: str) -> None:
         """Takes ``count`` bytes for a weight from the limit; ValueError naming ``owner`` if too few are left."""
-        self._left -= count
-        if self._left < 0:
+        self._bytes_left -= count
+        if self._bytes_left < 0:
             raise ValueError(
                 f"The configuration asks for much larger weights than the file has: {count} bytes for '{owner}', the file has "
                 f"values of {self._stored} bytes. Pass safe_mode=False if you trust it."
@@ -204,7 +204,7 @@ class CastWeight(Weight):
     """A weight that a running layer reads in its compute dtype; outside of layer calls, reads keep the stored dtype."""
 
     def _read(self) -> Tensor:
-        return self._for_reader(super()._read())
+        return self._cast_for_reader(super()._read())
 
     def _read_as_stored(self) -> Tensor:
         return super()._read()
@@ -216,7 +216,7 @@ class CastWeight(Weight):
 
     def read_value(self) -> Tensor:
         """The current value, as ``value``."""
-        return self._for_reader(super().read_value())
+        return self._cast_for_reader(super().read_value())
 
     @property
     def dtype(self) -> DType:
@@ -225,7 +225,7 @@ class CastWeight(Weight):
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return super().dtype if reader is None or not reader.is_floating else reader
 
-    def _for_reader(self, tensor: Tensor) -> Tensor:
+    def _cast_for_reader(self, tensor: Tensor) -> Tensor:
         stack = naming.calls.now.stack  # repeats ``dtype`` without its call, because every read runs this
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return tensor if reader is None or not reader.is_floating else cast(tensor, reader)

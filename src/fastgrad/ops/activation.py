@@ -23,17 +23,17 @@ _HAS_KERNEL = frozenset([_F32, _F64])
 def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
     """Calls ``run`` in float32 for half-width dtypes, which kernels do not take, and rounds the results back."""
     result = run(*[a.astype(np.float32) for a in arrays], **attributes)
-    half = arrays[0].dtype
-    return tuple(r.astype(half) for r in result) if type(result) is tuple else result.astype(half)
+    half_dtype = arrays[0].dtype
+    return tuple(r.astype(half_dtype) for r in result) if type(result) is tuple else result.astype(half_dtype)
 
 
 # ---- relu and its variants -------------------------------------------------------------------------
 
 
-def _where_positive(g: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _run_relu_gradient(g: np.ndarray, y: np.ndarray) -> np.ndarray:
     if g.size >= MUCH and g.shape == y.shape and g.dtype in _HAS_KERNEL:
-        if (found := as_in_memory(_where_positive, g, y)) is not None:
-            return found
+        if (result := as_in_memory(_run_relu_gradient, g, y)) is not None:
+            return result
         out = np.empty(g.shape, g.dtype)
         call_at_once(kernels.relu_gradient[g.dtype], (g, y), out, units=g.size, unit_cost=kernels.NANOSECONDS)
         return out
@@ -44,7 +44,7 @@ def _where_positive(g: np.ndarray, y: np.ndarray) -> np.ndarray:
 relu_gradient: Operation = elementwise(
     "relu_gradient",
     "``g`` where ``y`` is positive, else 0: the gradient of relu from its result ``y``.",
-    run=_where_positive,
+    run=_run_relu_gradient,
     code="where({1} > 0, {0}, 0)",
     gradient=(lambda gg, z, g, y: relu_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL,
@@ -62,15 +62,15 @@ _relu6 = elementwise(
     "min(max(features, 0), 6)",
     run=lambda x: np.minimum(np.maximum(x, x.dtype.type(0)), x.dtype.type(6)),
     code="minimum(maximum({0}, 0), 6)",
-    gradient=lambda g, y, x: _inside_six(g, y),
+    gradient=lambda g, y, x: _relu6_gradient(g, y),
     dtypes=REAL,
 )
-_inside_six: Operation = elementwise(
+_relu6_gradient: Operation = elementwise(
     "relu6_gradient",
     "``g`` where ``0 < y < 6``, else 0: the gradient of relu6 from its result ``y``.",
     run=lambda g, y: np.where((y > 0) & (y < 6), g, g.dtype.type(0)),
     code="where({1} > 0, where({1} < 6, {0}, 0), 0)",
-    gradient=(lambda gg, z, g, y: _inside_six(gg, y), lambda gg, z, g, y: zeros_of(y)),
+    gradient=(lambda gg, z, g, y: _relu6_gradient(gg, y), lambda gg, z, g, y: zeros_of(y)),
     dtypes=REAL,
 )
 
@@ -93,29 +93,29 @@ def relu6(features: Any, name: str | None = None) -> Tensor:
     return _relu6(features)
 
 
-def _leaky_code(scalars: Any, passed: str, x: str, alpha: float) -> str:
-    below = scalars.rounded(f"{passed} * {scalars.constant(alpha)}")
-    return f"({passed} if {x} > 0 else {below})"
+def _leaky_relu_code(scalars: Any, passed: str, x: str, alpha: float) -> str:
+    scaled = scalars.rounded(f"{passed} * {scalars.constant(alpha)}")
+    return f"({passed} if {x} > 0 else {scaled})"
 
 
-_leaky_gradient: Operation = operation(
+_leaky_relu_gradient: Operation = operation(
     "leaky_relu_gradient",
     Form.ELEMENTWISE,
     run=lambda g, x, alpha: np.where(x > 0, g, g * g.dtype.type(alpha)),
     gradient=(
-        lambda gg, z, g, x, alpha: _leaky_gradient(gg, x, alpha=alpha),
+        lambda gg, z, g, x, alpha: _leaky_relu_gradient(gg, x, alpha=alpha),
         lambda gg, z, g, x, alpha: zeros_of(x),
     ),
     dtypes=FLOATING,
-    kernel_code=_leaky_code,
+    kernel_code=_leaky_relu_code,
 )
 _leaky_relu = operation(
     "leaky_relu",
     Form.ELEMENTWISE,
     run=lambda x, alpha: np.where(x > 0, x, x * x.dtype.type(alpha)),
-    gradient=lambda g, y, x, alpha: _leaky_gradient(g, x, alpha=alpha),
+    gradient=lambda g, y, x, alpha: _leaky_relu_gradient(g, x, alpha=alpha),
     dtypes=FLOATING,
-    kernel_code=lambda scalars, x, alpha: _leaky_code(scalars, x, x, alpha),
+    kernel_code=lambda scalars, x, alpha: _leaky_relu_code(scalars, x, x, alpha),
 )
 
 
@@ -219,12 +219,12 @@ swish = silu
 # ---- gelu ------------------------------------------------------------------------------------------
 
 
-def _kernel_unary(name: str) -> Any:
+def _unary_kernel_runner(name: str) -> Any:
     def run(x: np.ndarray) -> np.ndarray:
         if x.dtype not in _HAS_KERNEL:
             return through_float32(run, (x,))
-        if x.size >= LARGE and (found := as_in_memory(run, x)) is not None:
-            return found
+        if x.size >= LARGE and (result := as_in_memory(run, x)) is not None:
+            return result
         out = np.empty(x.shape, x.dtype)
         call_at_once(getattr(kernels, name)[x.dtype], (x,), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out
@@ -232,14 +232,14 @@ def _kernel_unary(name: str) -> Any:
     return run
 
 
-def _kernel_gradient(name: str) -> Any:
+def _gradient_kernel_runner(name: str) -> Any:
     def run(g: np.ndarray, x: np.ndarray) -> np.ndarray:
         if x.dtype not in _HAS_KERNEL:
             return through_float32(run, (g, x))
         if g.shape != x.shape:  # one gradient for several rows, or one row with several gradients
             g, x = [np.ascontiguousarray(array) for array in np.broadcast_arrays(g, x)]
-        if x.size >= LARGE and (found := as_in_memory(run, g, x)) is not None:
-            return found
+        if x.size >= LARGE and (result := as_in_memory(run, g, x)) is not None:
+            return result
         out = np.empty(x.shape, x.dtype)
         call_at_once(getattr(kernels, name)[x.dtype], (g, x), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out
@@ -247,29 +247,29 @@ def _kernel_gradient(name: str) -> Any:
     return run
 
 
-_HALF_PI = 0.7978845608028654  # sqrt(2 / pi)
+_SQRT_2_OVER_PI = 0.7978845608028654  # sqrt(2 / pi)
 
 
 def _within(x: Tensor, bound: float) -> Tensor:
     """Clips ``x`` to the bounds; beyond them second derivatives are 0, and powers of ``x`` would overflow."""
     low, high = [convert_beside(limit, x._array.dtype) for limit in (-bound, bound)]
-    within: Tensor = TABLE["minimum"](TABLE["maximum"](x, low), high)
-    return within
+    clipped: Tensor = TABLE["minimum"](TABLE["maximum"](x, low), high)
+    return clipped
 
 
-def _gelu_erf_second(x: Tensor) -> Tensor:
+def _gelu_erf_second_derivative(x: Tensor) -> Tensor:
     """The second derivative of gelu: ``(2 - x^2) * exp(-x^2 / 2) / sqrt(2 pi)``."""
     x = _within(x, 40.0)
     square = x * x
     return (2.0 - square) * TABLE["exp"](square * -0.5) * 0.3989422804014327
 
 
-def _gelu_tanh_second(x: Tensor) -> Tensor:
+def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
     """The second derivative of ``x / 2 * (1 + tanh(u(x)))`` with ``u = sqrt(2 / pi) * (x + 0.044715 x^3)``."""
     x = _within(x, 16.0)
     square = x * x
-    t = TABLE["tanh"](_HALF_PI * (x + 0.044715 * (square * x)))
-    u1, u2 = _HALF_PI * (1.0 + 0.134145 * square), (_HALF_PI * 0.26829) * x
+    t = TABLE["tanh"](_SQRT_2_OVER_PI * (x + 0.044715 * (square * x)))
+    u1, u2 = _SQRT_2_OVER_PI * (1.0 + 0.134145 * square), (_SQRT_2_OVER_PI * 0.26829) * x
     s = 1.0 - t * t
     return s * (u1 + 0.5 * (x * (u2 - 2.0 * (t * (u1 * u1)))))
 
@@ -281,11 +281,11 @@ _GELU_SLOPE = (
 _gelu_erf_gradient: Operation = elementwise(
     "gelu_gradient",
     "``g`` times the derivative of gelu at ``x``.",
-    run=_kernel_gradient("gelu_gradient"),
+    run=_gradient_kernel_runner("gelu_gradient"),
     code="{0} * " + _GELU_SLOPE.replace("{0}", "{1}"),
     gradient=(
         lambda gg, z, g, x: _gelu_erf_gradient(gg, x),
-        lambda gg, z, g, x: gg * g * _gelu_erf_second(x),
+        lambda gg, z, g, x: gg * g * _gelu_erf_second_derivative(x),
     ),
     dtypes=FLOATING,
     kernel_code="({0} * gelu_slope({1}))",
@@ -296,7 +296,7 @@ elementwise(
     "The derivative of gelu at ``x``; what programs keep for the backward pass (compiler/passes/share_activation_gradients.py).",
     run=lambda x: _gelu_erf_gradient.run(np.ones_like(x), x),
     code=_GELU_SLOPE,
-    gradient=lambda g, y, x: g * _gelu_erf_second(x),
+    gradient=lambda g, y, x: g * _gelu_erf_second_derivative(x),
     dtypes=FLOATING,
     kernel_code="gelu_slope({0})",
     rounds_once=True,
@@ -304,7 +304,7 @@ elementwise(
 _gelu_erf = elementwise(
     "gelu",
     "x * Phi(x)",
-    run=_kernel_unary("gelu"),
+    run=_unary_kernel_runner("gelu"),
     code="where({0} < -40.0, 0.0, 0.5 * {0} * erfc({0} * -0.7071067811865476))",
     gradient=lambda g, y, x: _gelu_erf_gradient(g, x),
     dtypes=FLOATING,
@@ -320,11 +320,11 @@ _GELU_TANH_SLOPE = (
 _gelu_tanh_gradient: Operation = elementwise(
     "gelu_tanh_gradient",
     "``g`` times the derivative of gelu's tanh form at ``x``.",
-    run=_kernel_gradient("gelu_tanh_gradient"),
+    run=_gradient_kernel_runner("gelu_tanh_gradient"),
     code="{0} * " + _GELU_TANH_SLOPE.replace("{0}", "{1}"),
     gradient=(
         lambda gg, z, g, x: _gelu_tanh_gradient(gg, x),
-        lambda gg, z, g, x: gg * g * _gelu_tanh_second(x),
+        lambda gg, z, g, x: gg * g * _gelu_tanh_second_derivative(x),
     ),
     dtypes=FLOATING,
     kernel_code="({0} * gelu_tanh_slope({1}))",
@@ -335,7 +335,7 @@ elementwise(
     "The derivative of gelu's tanh form at ``x``; as ``gelu_slope``.",
     run=lambda x: _gelu_tanh_gradient.run(np.ones_like(x), x),
     code=_GELU_TANH_SLOPE,
-    gradient=lambda g, y, x: g * _gelu_tanh_second(x),
+    gradient=lambda g, y, x: g * _gelu_tanh_second_derivative(x),
     dtypes=FLOATING,
     kernel_code="gelu_tanh_slope({0})",
     rounds_once=True,
@@ -343,7 +343,7 @@ elementwise(
 _gelu_tanh = elementwise(
     "gelu_tanh",
     "gelu by tanh",
-    run=_kernel_unary("gelu_tanh"),
+    run=_unary_kernel_runner("gelu_tanh"),
     # x / 2 * (1 + tanh(u)) is x / (1 + exp(-2 u)), without cancellation.
     code="where({0} < -40.0, 0.0, {0} / (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0}))))",
     gradient=lambda g, y, x: _gelu_tanh_gradient(g, x),

@@ -38,17 +38,17 @@ def tensors_of(values: Sequence[Any], name: str) -> list[Tensor]:
         InvalidArgumentError: ``values`` holds tensors of different dtypes.
         TypeError: a Python value that does not fit the dtype.
     """
-    found = [value if type(value) is Tensor else as_tensor_or_none(value) for value in values]
-    first = next((x for x in found if x is not None), None)
+    tensors = [value if type(value) is Tensor else as_tensor_or_none(value) for value in values]
+    first = next((x for x in tensors if x is not None), None)
     if first is None:
-        first = found[0] = convert_to_tensor(values[0])
+        first = tensors[0] = convert_to_tensor(values[0])
     dtype = first._array.dtype
-    for position, x in enumerate(found):
+    for position, x in enumerate(tensors):
         if x is None:
-            x = found[position] = from_python(values[position], OF_NUMPY[dtype])
+            x = tensors[position] = from_python(values[position], OF_NUMPY[dtype])
         if x._array.dtype is not dtype and x._array.dtype != dtype:
             raise refuse_mix(name, dtype, x._array.dtype)
-    return found  # type: ignore[return-value]  # the Nones have been replaced
+    return tensors  # type: ignore[return-value]  # the Nones have been replaced
 
 
 def integer(value: Any, what: str) -> int:

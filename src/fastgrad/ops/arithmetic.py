@@ -91,15 +91,15 @@ def _sign_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     if x._array.dtype.kind != "c":
         return zeros_of(x)
     # Only the component of g perpendicular to y changes the angle of y.
-    along = cast(TABLE["real"](multiply(conjugate(y), g)), x.dtype)
-    return TABLE["divide_no_nan"](subtract(g, multiply(y, along)), cast(abs(x), x.dtype))
+    parallel = cast(TABLE["real"](multiply(conjugate(y), g)), x.dtype)
+    return TABLE["divide_no_nan"](subtract(g, multiply(y, parallel)), cast(abs(x), x.dtype))
 
 
 def _sign(x: np.ndarray) -> np.ndarray:
     if x.dtype.kind != "c":
         return np.sign(x)
-    size = np.abs(x)  # NumPy before 2 defined the sign of complex numbers in another form
-    return np.where(size == 0, x.dtype.type(0), x / size)
+    modulus = np.abs(x)  # NumPy before 2 defined the sign of complex numbers in another form
+    return np.where(modulus == 0, x.dtype.type(0), x / modulus)
 
 
 def _abs_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
@@ -184,7 +184,7 @@ _nextafter = elementwise(
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: zeros_of(y)),
     dtypes=FLOATING,
 )
-_FULL_WIDTH: frozenset[np.dtype] = frozenset([np.dtype("float32"), np.dtype("float64")])
+_FULL_WIDTH_FLOATS: frozenset[np.dtype] = frozenset([np.dtype("float32"), np.dtype("float64")])
 
 
 def nextafter(x1: Any, x2: Any, name: str | None = None) -> Tensor:
@@ -198,8 +198,8 @@ def nextafter(x1: Any, x2: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: other dtypes, or shapes that do not go together.
     """
     x, y = convert_pair(x1, x2, "nextafter")
-    if x._array.dtype not in _FULL_WIDTH:
-        raise refuse_dtype("nextafter", x._array.dtype, _FULL_WIDTH)
+    if x._array.dtype not in _FULL_WIDTH_FLOATS:
+        raise refuse_dtype("nextafter", x._array.dtype, _FULL_WIDTH_FLOATS)
     return _nextafter(x, y)
 
 
@@ -283,12 +283,12 @@ def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name:
     if not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("accumulate_n: inputs must be a list of at least one Tensor with the same dtype and shape")
     xs = [convert_to_tensor(x) for x in inputs]
-    wanted = xs[0].shape if shape is None else TensorShape(shape)
+    expected_shape = xs[0].shape if shape is None else TensorShape(shape)
     for x in xs:
         if x.dtype is not xs[0].dtype:
             raise ValueError("accumulate_n: inputs must be a list of at least one Tensor with the same dtype and shape")
-        if not wanted.is_compatible_with(x.shape):
-            raise ValueError(f"accumulate_n: Shapes {wanted} and {x.shape} are not compatible")
+        if not expected_shape.is_compatible_with(x.shape):
+            raise ValueError(f"accumulate_n: Shapes {expected_shape} and {x.shape} are not compatible")
     if tensor_dtype is not None and xs[0].dtype != tensor_dtype:
         raise TypeError(f"accumulate_n: tensor_dtype is {tensor_dtype}, but input is of type {xs[0].dtype}")
     return add_n(xs)

@@ -21,7 +21,7 @@ from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_
 # ---- values --------------------------------------------------------------------------------------
 
 
-_HOLDS: dict[str, tuple[str, Callable[..., Any]]] = {
+_CONDITIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "assert_equal": ("==", np.equal),
     "assert_none_equal": ("!=", np.not_equal),
     "assert_less": ("<", np.less),
@@ -43,10 +43,10 @@ def _compare(name: str) -> Callable[..., None]:
     ) -> None:
         x = convert_to_tensor(x)
         y = convert_beside(y, x._array.dtype)
-        _require(check.__name__, x, y, message, summarize)
+        _check_condition(check.__name__, x, y, message, summarize)
 
     check.__name__ = check.__qualname__ = name
-    check.__doc__ = f"""Raises InvalidArgumentError unless ``x {_HOLDS[name][0]} y`` holds for every element, broadcast.
+    check.__doc__ = f"""Raises InvalidArgumentError unless ``x {_CONDITIONS[name][0]} y`` holds for every element, broadcast.
 
     Args:
         x, y: tensors of one dtype.
@@ -57,28 +57,30 @@ def _compare(name: str) -> Callable[..., None]:
     return check
 
 
-def _require(name: str, x: Tensor, y: Tensor, message: str | None, summarize: int | None, *bounds: Tensor) -> None:
+def _check_condition(
+    name: str, x: Tensor, y: Tensor, message: str | None, summarize: int | None, *bounds: Tensor
+) -> None:
     if x._array.dtype != y._array.dtype:
         raise refuse_mix(name, x._array.dtype, y._array.dtype)
     _comparison(x, y, *bounds, check=name, message=message, summarize=summarize)
 
 
 def _held(x: np.ndarray, y: np.ndarray, *bounds: Any, check: str, message: str | None, summarize: int | None) -> Any:
-    sign, holds = _HOLDS[check]
+    sign, holds = _CONDITIONS[check]
     try:
-        good = np.asarray(holds(x, y, *bounds))
+        satisfied = np.asarray(holds(x, y, *bounds))
     except ValueError:
         raise InvalidArgumentError(f"{check}: Incompatible shapes: {list(x.shape)} vs. {list(y.shape)}.") from None
-    if good.all():
+    if satisfied.all():
         return np.ones((), bool)
-    first = np.argwhere(~good)[0].tolist()
-    shown = [
+    first_index = np.argwhere(~satisfied)[0].tolist()
+    operand_texts = [
         f"{name} (shape={TensorShape.of(a.shape)} dtype={dtypes.OF_NUMPY[a.dtype].name}) = {_summary(a, summarize)}"
         for name, a in (("x", x), ("y", y))
     ]
     raise InvalidArgumentError(
-        f"{message + ': ' if message else ''}{check}: condition x {sign} y did not hold; first at index {first}. "
-        f"{shown[0]}, {shown[1]}"
+        f"{message + ': ' if message else ''}{check}: condition x {sign} y did not hold; first at index {first_index}. "
+        f"{operand_texts[0]}, {operand_texts[1]}"
     )
 
 
@@ -94,8 +96,8 @@ _comparison.checks = True
 def _summary(x: np.ndarray, summarize: int | None) -> str:
     count = 3 if summarize is None else summarize
     flat = x.reshape(-1)
-    shown = flat if count < 0 else flat[:count]
-    return "[" + " ".join(str(v) for v in shown) + (" ...]" if len(shown) < len(flat) else "]")
+    leading_elements = flat if count < 0 else flat[:count]
+    return "[" + " ".join(str(v) for v in leading_elements) + (" ...]" if len(leading_elements) < len(flat) else "]")
 
 
 assert_equal = _compare("assert_equal")
@@ -106,16 +108,16 @@ assert_greater = _compare("assert_greater")
 assert_greater_equal = _compare("assert_greater_equal")
 
 
-def _compare_zero(name: str) -> Callable[..., None]:
+def _comparison_with_zero(name: str) -> Callable[..., None]:
     def check(x: Any, message: str | None = None, summarize: int | None = None, name: str | None = None) -> None:
         x = convert_to_tensor(x)
         if x.dtype is string:
             raise TypeError(f"{check.__name__}: x must hold real numbers, got dtype string.")
         zero = constant_tensor(np.zeros((), x._array.dtype))
-        _require(check.__name__, x, zero, message, summarize)
+        _check_condition(check.__name__, x, zero, message, summarize)
 
     check.__name__ = check.__qualname__ = name
-    check.__doc__ = f"""Raises InvalidArgumentError unless ``x {_HOLDS[name][0]} 0`` holds for every element.
+    check.__doc__ = f"""Raises InvalidArgumentError unless ``x {_CONDITIONS[name][0]} 0`` holds for every element.
 
     Args:
         x: a real tensor.
@@ -124,10 +126,10 @@ def _compare_zero(name: str) -> Callable[..., None]:
     return check
 
 
-assert_positive = _compare_zero("assert_positive")
-assert_negative = _compare_zero("assert_negative")
-assert_non_negative = _compare_zero("assert_non_negative")
-assert_non_positive = _compare_zero("assert_non_positive")
+assert_positive = _comparison_with_zero("assert_positive")
+assert_negative = _comparison_with_zero("assert_negative")
+assert_non_negative = _comparison_with_zero("assert_non_negative")
+assert_non_positive = _comparison_with_zero("assert_non_positive")
 
 
 def assert_near(
@@ -151,29 +153,31 @@ def assert_near(
     x = convert_to_tensor(x)
     y = convert_beside(y, x._array.dtype)
     epsilon = 10 * float(ml_dtypes.finfo(x.dtype.real_dtype.numpy).eps) if x.dtype.is_differentiable else 0.0
-    given = [epsilon if bound is None else bound for bound in (rtol, atol)]
-    bounds = [convert_to_tensor(np.asarray(bound) if isinstance(bound, (int, float)) else bound) for bound in given]
+    tolerances = [epsilon if bound is None else bound for bound in (rtol, atol)]
+    bounds = [
+        convert_to_tensor(np.asarray(bound) if isinstance(bound, (int, float)) else bound) for bound in tolerances
+    ]
     bounds = [TABLE["cast"](bound, dtype="float64") for bound in bounds]
-    _require("assert_near", x, y, message, summarize, *bounds)
+    _check_condition("assert_near", x, y, message, summarize, *bounds)
 
 
 def Assert(
     condition: Any, data: Any, summarize: int | None = None, name: str | None = None
 ) -> None:  # TensorFlow's name
     """Raises InvalidArgumentError with ``data`` unless ``condition`` is true. TensorFlow: tf.debugging.Assert."""
-    wanted = convert_to_tensor(condition)
-    if wanted._array.ndim:
+    predicate = convert_to_tensor(condition)
+    if predicate._array.ndim:
         raise ValueError(
-            f"Assert: the truth value of a condition of shape {list(wanted._array.shape)} is ambiguous; use tf.reduce_all."
+            f"Assert: the truth value of a condition of shape {list(predicate._array.shape)} is ambiguous; use tf.reduce_all."
         )
-    _truth(wanted, *[convert_to_tensor(item) for item in data], summarize=summarize)
+    _truth(predicate, *[convert_to_tensor(item) for item in data], summarize=summarize)
 
 
 def _true(condition: np.ndarray, *data: np.ndarray, summarize: int | None) -> np.ndarray:
     if not np.all(condition):
-        shown = ", ".join(_summary(item, summarize) for item in data)
+        data_text = ", ".join(_summary(item, summarize) for item in data)
         raise InvalidArgumentError(
-            f"Expected 'tf.Tensor(False, shape=(), dtype=bool)' to be true. Summarized data: {shown}"
+            f"Expected 'tf.Tensor(False, shape=(), dtype=bool)' to be true. Summarized data: {data_text}"
         )
     return np.ones((), bool)
 
@@ -192,9 +196,11 @@ _truth.checks = True
 
 def _checked(x: np.ndarray, message: str) -> np.ndarray:
     if not np.isfinite(x).all():
-        found = " and ".join(what for what, test in (("Inf", np.isinf), ("NaN", np.isnan)) if test(x).any())
-        place = np.argwhere(~np.isfinite(x))[0].tolist()
-        raise InvalidArgumentError(f"check_numerics: {message} : Tensor had {found} values; first at index {place}.")
+        number_kinds = " and ".join(what for what, test in (("Inf", np.isinf), ("NaN", np.isnan)) if test(x).any())
+        first_index = np.argwhere(~np.isfinite(x))[0].tolist()
+        raise InvalidArgumentError(
+            f"check_numerics: {message} : Tensor had {number_kinds} values; first at index {first_index}."
+        )
     return x
 
 
@@ -252,7 +258,7 @@ def _prefix(message: str | None) -> str:
     return message + ": " if message else ""
 
 
-def _checked_rank(name: str, rank: Any) -> int:
+def _rank_as_int(name: str, rank: Any) -> int:
     """Converts ``rank`` to an int; raises ValueError if it is no integer."""
     try:
         return int(rank)
@@ -262,7 +268,7 @@ def _checked_rank(name: str, rank: Any) -> int:
 
 def assert_rank(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises ValueError unless ``x`` has rank ``rank``. TensorFlow: tf.debugging.assert_rank."""
-    rank = _checked_rank("assert_rank", rank)
+    rank = _rank_as_int("assert_rank", rank)
     x = convert_to_tensor(x)
     if x.ndim != int(rank):
         raise ValueError(
@@ -272,7 +278,7 @@ def assert_rank(x: Any, rank: Any, message: str | None = None, name: str | None 
 
 def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises ValueError unless ``x`` has rank ``rank`` or more. TensorFlow: tf.debugging.assert_rank_at_least."""
-    rank = _checked_rank("assert_rank_at_least", rank)
+    rank = _rank_as_int("assert_rank_at_least", rank)
     x = convert_to_tensor(x)
     if x.ndim < int(rank):
         raise ValueError(
@@ -283,7 +289,7 @@ def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: st
 def assert_rank_in(x: Any, ranks: Iterable[Any], message: str | None = None, name: str | None = None) -> None:
     """Raises ValueError unless the rank of ``x`` is one of ``ranks``. TensorFlow: tf.debugging.assert_rank_in."""
     x = convert_to_tensor(x)
-    allowed = [_checked_rank("assert_rank_in", rank) for rank in ranks]
+    allowed = [_rank_as_int("assert_rank_in", rank) for rank in ranks]
     if x.ndim not in allowed:
         raise ValueError(
             f"{_prefix(message)}assert_rank_in: Tensor must have rank in {allowed}. Received rank {x.ndim}, shape {x.shape}"
@@ -300,9 +306,9 @@ def assert_scalar(tensor: Any, message: str | None = None, name: str | None = No
 
 def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises TypeError unless ``tensor`` has dtype ``tf_type``. TensorFlow: tf.debugging.assert_type."""
-    x, wanted = convert_to_tensor(tensor), dtypes.as_dtype(tf_type)
-    if x.dtype is not wanted:
-        raise TypeError(f"{_prefix(message)}assert_type: tensor must be of type {wanted!r}; got {x.dtype!r}")
+    x, expected = convert_to_tensor(tensor), dtypes.as_dtype(tf_type)
+    if x.dtype is not expected:
+        raise TypeError(f"{_prefix(message)}assert_type: tensor must be of type {expected!r}; got {x.dtype!r}")
 
 
 def assert_integer(x: Any, message: str | None = None, name: str | None = None) -> None:
@@ -322,16 +328,18 @@ def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> dtypes.DT
     Raises:
         ValueError: the dtypes differ, or are not floating. TensorFlow: tf.debugging.assert_same_float_dtype.
     """
-    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    expected = None if dtype is None else dtypes.as_dtype(dtype)
     for item in tensors or ():
-        found = convert_to_tensor(item).dtype
-        wanted = wanted or found
-        if found is not wanted:
-            raise ValueError(f"assert_same_float_dtype: got {found.name}, but wanted {wanted.name} as the others.")
-    wanted = wanted or dtypes.float32
-    if wanted.numpy not in FLOATING:
-        raise ValueError(f"Expected floating point type, got {wanted!r}.")
-    return wanted
+        item_dtype = convert_to_tensor(item).dtype
+        expected = expected or item_dtype
+        if item_dtype is not expected:
+            raise ValueError(
+                f"assert_same_float_dtype: got {item_dtype.name}, but wanted {expected.name} as the others."
+            )
+    expected = expected or dtypes.float32
+    if expected.numpy not in FLOATING:
+        raise ValueError(f"Expected floating point type, got {expected!r}.")
+    return expected
 
 
 def assert_proper_iterable(values: Any) -> None:
@@ -373,23 +381,25 @@ def assert_shapes(
         x = convert_to_tensor(getattr(tensor, "deref", lambda value=tensor: value)())
         symbols = list(symbols) if isinstance(symbols, (list, tuple, str)) else [symbols]
         # A scalar counts as a vector of one element where a vector is wanted.
-        got = list(x.shape) or [1] * (len(symbols) == 1 and symbols[0] not in (Ellipsis, "*"))
+        actual_sizes = list(x.shape) or [1] * (len(symbols) == 1 and symbols[0] not in (Ellipsis, "*"))
         if symbols and symbols[0] in (Ellipsis, "*"):
             symbols = symbols[1:]
-            got = got[len(got) - len(symbols) :] if len(got) >= len(symbols) else got
-        if len(got) != len(symbols):
+            actual_sizes = (
+                actual_sizes[len(actual_sizes) - len(symbols) :] if len(actual_sizes) >= len(symbols) else actual_sizes
+            )
+        if len(actual_sizes) != len(symbols):
             raise ValueError(
                 f"{_prefix(message)}assert_shapes: expected rank {len(symbols)} for {symbols}, got shape {x.shape}."
             )
-        for size, symbol in zip(got, symbols, strict=True):
+        for size, symbol in zip(actual_sizes, symbols, strict=True):
             if symbol in (None, "?", "."):
                 continue
-            wanted = (
+            expected_size = (
                 int(symbol)
                 if isinstance(symbol, int) or str(symbol).isdigit()
                 else sizes.setdefault(symbol, (size, x.shape))[0]
             )
-            if size != wanted:
+            if size != expected_size:
                 raise ValueError(
-                    f"{_prefix(message)}assert_shapes: dimension {symbol!r} must have size {wanted}, got {size} in shape {x.shape}."
+                    f"{_prefix(message)}assert_shapes: dimension {symbol!r} must have size {expected_size}, got {size} in shape {x.shape}."
                 )

@@ -26,29 +26,29 @@ def _forward(q: np.ndarray, k: np.ndarray, v: np.ndarray, *more: np.ndarray, **a
     from fastgrad.kernels.attention.steps import attention_launches
 
     batch, queries, heads, _ = q.shape
-    found = np.empty((batch, queries, heads, v.shape[3]), q.dtype)
+    result = np.empty((batch, queries, heads, v.shape[3]), q.dtype)
     peaks, shares = np.empty((batch, heads, queries), q.dtype), np.empty((batch, heads, queries), q.dtype)
-    return _run(attention_launches, (q, k, v, *more), (found, peaks, shares), attributes)
+    return _run(attention_launches, (q, k, v, *more), (result, peaks, shares), attributes)
 
 
 def _backward(*arrays: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
     from fastgrad.kernels.attention.steps import attention_gradient_launches
 
-    found = tuple([np.empty(x.shape, x.dtype) for x in arrays[4:7]])
-    return _run(attention_gradient_launches, arrays, found, attributes)
+    gradients = tuple([np.empty(x.shape, x.dtype) for x in arrays[4:7]])
+    return _run(attention_gradient_launches, arrays, gradients, attributes)
 
 
 def _run(launches: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> tuple[Any, ...]:
     inputs = [np.ascontiguousarray(x) for x in inputs]
-    found = planned(launches, inputs, outputs, attributes)
-    assert found is not None
-    run_at_once(found, inputs, outputs)
+    plan = planned(launches, inputs, outputs, attributes)
+    assert plan is not None
+    run_at_once(plan, inputs, outputs)
     return tuple(outputs)
 
 
 def _forward_rule(needs: Any, g: Any, y: Any, *inputs: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
-    found = (None, None, None) if g[0] is None else _gradient(g[0], *y, *inputs, **attributes)
-    return (*found, *(None,) * (len(inputs) - 3))
+    gradients = (None, None, None) if g[0] is None else _gradient(g[0], *y, *inputs, **attributes)
+    return (*gradients, *(None,) * (len(inputs) - 3))
 
 
 def _gradient_rule(
@@ -76,10 +76,12 @@ def _gradient_rule(
         tape.watch([g, q, k, v])
         with GradientTape(watch_accessed_variables=False) as inner:
             inner.watch([q, k, v])
-            found, _ = attention_in_parts(q, k, v, mask, words, scale, causal, rate, blank)
-        first = inner.gradient(found, [q, k, v], output_gradients=g)
-    for_g, *others = tape.gradient(first, [g, q, k, v], output_gradients=list(gg), unconnected_gradients="zero")
-    return (for_g, None, None, None, *others, *(None for _ in more))
+            result, _ = attention_in_parts(q, k, v, mask, words, scale, causal, rate, blank)
+        gradients = inner.gradient(result, [q, k, v], output_gradients=g)
+    cotangent_of_g, *cotangents_of_qkv = tape.gradient(
+        gradients, [g, q, k, v], output_gradients=list(gg), unconnected_gradients="zero"
+    )
+    return (cotangent_of_g, None, None, None, *cotangents_of_qkv, *(None for _ in more))
 
 
 def _batched_attention(name: str, rows: int, /, *inputs: Batched, masked: bool, rate: float, **attributes: Any) -> Any:
@@ -87,8 +89,8 @@ def _batched_attention(name: str, rows: int, /, *inputs: Batched, masked: bool, 
         raise NotBatched  # dropout depends on the position of the example in the batch
     if masked:
         *arrays, mask = inputs
-        spread = call_row("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
-        inputs = (*arrays, Batched(spread, True))
+        mask_of_rows = call_row("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
+        inputs = (*arrays, Batched(mask_of_rows, True))
     return as_one_batch(name, rows, *inputs, masked=masked, rate=rate, **attributes)
 
 
@@ -135,7 +137,7 @@ def attention(
         scale: the factor of the scores.
         causal: whether query i sees keys up to i only.
         rate: the fraction of weights to drop, in [0, 1).
-        drawn: a function of a shape that returns the words of a draw; needed for a rate above 0.
+        drawn: a function of a shape that returns the random words of a draw; needed for a rate above 0.
         blank: whether the result of a query that sees no key is 0, not the mean of all values. (Keras gives 0 if it keeps
             the weights, else the mean.)
 
@@ -149,16 +151,16 @@ def attention(
     dtype = query._array.dtype
     if dtype not in _HAS_KERNEL:
         q, k, v = (TABLE["cast"](x, dtype="float32") for x in (query, key, value))
-        again = None if words is None else lambda shape: words
-        found = attention(q, k, v, mask, scale=scale, causal=causal, rate=rate, drawn=again, blank=blank)
-        return TABLE["cast"](found, dtype=query.dtype.name)
+        draw_words = None if words is None else lambda shape: words
+        result = attention(q, k, v, mask, scale=scale, causal=causal, rate=rate, drawn=draw_words, blank=blank)
+        return TABLE["cast"](result, dtype=query.dtype.name)
     sizes = (*query._array.shape, *value._array.shape)
     if 0 in sizes or max(query._array.shape[3], value._array.shape[3]) > WIDEST:
         return attention_in_parts(query, key, value, mask, words, scale, causal, rate, blank)[0]
-    more = [x for x in (mask, words) if x is not None]
-    numbers = {"scale": float(scale), "causal": bool(causal), "rate": float(rate), "blank": bool(blank)}
-    found, _, _ = _attention(query, key, value, *more, masked=mask is not None, **numbers)
-    return found
+    optional_inputs = [x for x in (mask, words) if x is not None]
+    settings = {"scale": float(scale), "causal": bool(causal), "rate": float(rate), "blank": bool(blank)}
+    result, _, _ = _attention(query, key, value, *optional_inputs, masked=mask is not None, **settings)
+    return result
 
 
 def attention_and_weights(
@@ -195,19 +197,19 @@ def attention_in_parts(
     if groups != heads:
         k, v = (_repeated(x, heads // groups) for x in (k, v))
     scores = TABLE["matmul"](q * scale, k, transpose_a=False, transpose_b=True)
-    seen = _seen(scores._array.shape, causal)
+    visible = _seen(scores._array.shape, causal)
     if mask is not None:
-        seen = mask if seen is None else TABLE["logical_and"](mask, seen)
-    if seen is not None:
+        visible = mask if visible is None else TABLE["logical_and"](mask, visible)
+    if visible is not None:
         dtype = scores._array.dtype
-        hidden = constant_tensor(np.array(-0.7 * float(_finfo(dtype).max), dtype))
-        scores = TABLE["where"](seen, scores, hidden)
+        lowest_score = constant_tensor(np.array(-0.7 * float(_finfo(dtype).max), dtype))
+        scores = TABLE["where"](visible, scores, lowest_score)
     weights = softmax(scores) if scores._array.size else scores
-    if blank and seen is not None:
-        weights = TABLE["where"](seen, weights, constant_tensor(np.zeros((), weights._array.dtype)))
-    kept = weights if words is None else weights * _kept(weights, words, rate)
-    found = TABLE["matmul"](kept, v, transpose_a=False, transpose_b=False)
-    return TABLE["transpose"](found, perm=(0, 2, 1, 3)), weights
+    if blank and visible is not None:
+        weights = TABLE["where"](visible, weights, constant_tensor(np.zeros((), weights._array.dtype)))
+    weights_after_dropout = weights if words is None else weights * _kept(weights, words, rate)
+    result = TABLE["matmul"](weights_after_dropout, v, transpose_a=False, transpose_b=False)
+    return TABLE["transpose"](result, perm=(0, 2, 1, 3)), weights
 
 
 def _finfo(dtype: np.dtype) -> Any:
@@ -221,10 +223,10 @@ def _finfo(dtype: np.dtype) -> Any:
 def _repeated(x: Tensor, times: int) -> Tensor:
     """Repeats each head ``times`` times in a row."""
     batch, groups, length, width = x._array.shape
-    wide = TABLE["broadcast_to"](
+    repeated = TABLE["broadcast_to"](
         TABLE["reshape"](x, shape=(batch, groups, 1, length, width)), shape=(batch, groups, times, length, width)
     )
-    return TABLE["reshape"](wide, shape=(batch, groups * times, length, width))
+    return TABLE["reshape"](repeated, shape=(batch, groups * times, length, width))
 
 
 def _seen(shape: tuple[int, ...], causal: bool) -> Tensor | None:
@@ -238,10 +240,10 @@ def _kept(weights: Tensor, words: Tensor, rate: float) -> Tensor:
     Rows are drawn as if their length were a multiple of 4, because one Philox block gives 4 numbers.
     """
     *outer, keys = weights._array.shape
-    full = -(-keys // 4) * 4
-    ones = constant_tensor(np.ones((*outer, full), weights._array.dtype))
-    kept = draws.dropout(ones, words, rate=float(rate))
-    return kept if full == keys else kept[..., :keys]
+    padded_length = -(-keys // 4) * 4
+    ones = constant_tensor(np.ones((*outer, padded_length), weights._array.dtype))
+    factors = draws.dropout(ones, words, rate=float(rate))
+    return factors if padded_length == keys else factors[..., :keys]
 
 
 def _words(query: Tensor, key: Tensor, rate: float, drawn: Any) -> Tensor | None:
@@ -270,12 +272,12 @@ def _checked(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> 
         )
     if mask is None:
         return None
-    full = (q[0], q[2], q[1], k[1])
+    full_shape = (q[0], q[2], q[1], k[1])
     shape = (1,) * (4 - mask.ndim) + mask._array.shape
-    if len(shape) != 4 or any(n not in (1, wanted) for n, wanted in zip(shape, full, strict=True)):
+    if len(shape) != 4 or any(n not in (1, full_size) for n, full_size in zip(shape, full_shape, strict=True)):
         raise InvalidArgumentError(
             f"attention: a mask of shape {list(mask.shape)} does not broadcast with [batch, heads, queries, keys], "
-            f"which is {list(full)} here."
+            f"which is {list(full_shape)} here."
         )
     if mask._array.dtype != np.bool_:
         mask = TABLE["cast"](mask, dtype="bool")

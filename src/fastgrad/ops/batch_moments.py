@@ -19,7 +19,7 @@ from fastgrad.tensor import Tensor
 _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
-def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _run_batch_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     results = np.empty(x.shape[1:], x.dtype), np.empty(x.shape[1:], x.dtype)
     x = np.ascontiguousarray(x)
     launches = planned(batch_moments_launches, [x], results, {})
@@ -31,16 +31,16 @@ def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     mean = y[0]
     share = 1.0 / max(x._array.shape[0], 1)
-    found = None
+    gradient = None
     if g[1] is not None:
-        found = (x - mean) * (g[1] * (2.0 * share))
+        gradient = (x - mean) * (g[1] * (2.0 * share))
     if g[0] is not None:
-        even = g[0] * share
-        found = TABLE["broadcast_to"](even, shape=x._array.shape) if found is None else found + even
-    return (found,)  # type: ignore[return-value]  # one of the two is there
+        mean_part = g[0] * share
+        gradient = TABLE["broadcast_to"](mean_part, shape=x._array.shape) if gradient is None else gradient + mean_part
+    return (gradient,)  # type: ignore[return-value]  # one of the two is there
 
 
-def _batched_more_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any:
+def _rows_as_more_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any:
     """The batching rule of operations that treat each column of a matrix alone: rows become more columns."""
     height, width = x.shape
     columns = call_row("reshape", call_row("transpose", x.tensor, perm=(1, 0, 2)), shape=(height, rows * width))
@@ -50,11 +50,11 @@ def _batched_more_columns(name: str, rows: int, /, x: Batched, **attributes: Any
 _row = operation(
     "batch_moments",
     Form.FUSED,
-    run=_moments,
+    run=_run_batch_moments,
     gradient=joint(_gradient, zeros=False),
     dtypes=_HAS_KERNEL,
     launches=launches_from("reduction.batch_moments", "batch_moments_launches"),
-    batched=_batched_more_columns,
+    batched=_rows_as_more_columns,
 )
 
 
@@ -69,17 +69,17 @@ def batch_moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
         Mean and variance, each a vector as long as the axis.
     """
     shape = x._array.shape
-    others = [one for one in range(len(shape)) if one != axis]
+    other_axes = [other_axis for other_axis in range(len(shape)) if other_axis != axis]
     # After a convolution with channels first, the channels are last in memory, so the transpose is a view.
-    if axis == len(shape) - 1 or x._array.transpose(*others, axis).flags.c_contiguous:
-        rows = x if axis == len(shape) - 1 else transpose(x, [*others, axis])
+    if axis == len(shape) - 1 or x._array.transpose(*other_axes, axis).flags.c_contiguous:
+        rows = x if axis == len(shape) - 1 else transpose(x, [*other_axes, axis])
         if len(shape) != 2:
-            rows = reshape(rows, (math.prod([shape[one] for one in others]), shape[axis]))
+            rows = reshape(rows, (math.prod([shape[other_axis] for other_axis in other_axes]), shape[axis]))
         mean, variance = _row(rows)
         return mean, variance
-    centre = reduce_mean(x, others, True)
-    off = x - centre
-    return reshape(centre, (-1,)), reduce_mean(off * off, others)
+    centre = reduce_mean(x, other_axes, True)
+    deviation = x - centre
+    return reshape(centre, (-1,)), reduce_mean(deviation * deviation, other_axes)
 
 
 def normalized(
@@ -96,9 +96,9 @@ def normalized(
     scale = TABLE["rsqrt"](variance + epsilon)
     if gamma is not None:
         scale = scale * gamma
-    behind = x.ndim - 1 - axis
-    if behind:
-        mean, scale = (reshape(one, (-1, *(1,) * behind)) for one in (mean, scale))
-        beta = None if beta is None else reshape(beta, (-1, *(1,) * behind))
+    trailing_rank = x.ndim - 1 - axis
+    if trailing_rank:
+        mean, scale = (reshape(vector, (-1, *(1,) * trailing_rank)) for vector in (mean, scale))
+        beta = None if beta is None else reshape(beta, (-1, *(1,) * trailing_rank))
     y = (x - mean) * scale
     return y if beta is None else y + beta

@@ -84,7 +84,7 @@ def leading_axes(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -
 
 
 def leading_axes_of_first(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-    """The rule of operations whose first input takes leading axes; the other inputs must be the same for all rows."""
+    """The batching rule of operations whose first input takes leading axes; the other inputs must be the same for all rows."""
     if any(x.has_rows for x in inputs[1:]):
         raise NotBatched
     return call_row(name, *[x.tensor for x in inputs], **attributes)
@@ -93,14 +93,14 @@ def leading_axes_of_first(name: str, rows: int, /, *inputs: Batched, **attribute
 def axis_after_rows(axis: Any) -> Any:
     """Converts an axis (or a tuple of axes) of one row's value to an axis of the value with rows first."""
     if isinstance(axis, tuple):
-        return tuple([axis_after_rows(one) for one in axis])
+        return tuple([axis_after_rows(single_axis) for single_axis in axis])
     if axis is None:
         raise NotBatched
     return axis + 1 if axis >= 0 else axis
 
 
 def axes_after_rows(*names: str, first: bool = False) -> Rule:
-    """Returns a rule that shifts the axes in attributes ``names``; if ``first``, only the first input has rows."""
+    """Returns a batching rule that shifts the axes in attributes ``names``; if ``first``, only the first input has rows."""
     run = leading_axes_of_first if first else leading_axes
 
     def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
@@ -110,15 +110,15 @@ def axes_after_rows(*names: str, first: bool = False) -> Rule:
 
 
 def sizes_after_rows(*names: str, before: Any = None, first: bool = False) -> Rule:
-    """Returns a rule for attributes ``names`` with one entry for each axis.
+    """Returns a batching rule for attributes ``names`` with one entry for each axis.
 
     The entry for the axis of rows is ``before``; None means the number of rows. If ``first``, only the first input has rows.
     """
-    axes = axes_after_rows("axis", "axes", first=first)
+    axes_rule = axes_after_rows("axis", "axes", first=first)
 
     def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-        more = {k: (rows if before is None else before, *v) for k, v in attributes.items() if k in names}
-        return axes(name, rows, *inputs, **{**attributes, **more})
+        extended = {k: (rows if before is None else before, *v) for k, v in attributes.items() if k in names}
+        return axes_rule(name, rows, *inputs, **{**attributes, **extended})
 
     return rule
 
@@ -127,27 +127,29 @@ def rows_in_front(x: Tensor, axis: int) -> Tensor:
     """Moves the axis of rows from ``axis`` to the front."""
     if not axis:
         return x
-    others = [one for one in range(x._array.ndim) if one != axis]
-    return call_row("transpose", x, perm=(axis, *others))
+    other_axes = [other_axis for other_axis in range(x._array.ndim) if other_axis != axis]
+    return call_row("transpose", x, perm=(axis, *other_axes))
 
 
 def as_one_batch(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-    """The rule of operations that treat each example of the first axis alone: rows become more examples."""
-    given = [spread_rows(x, rows) for x in inputs]
-    merged = [call_row("reshape", x, shape=(rows * x._array.shape[1], *x._array.shape[2:])) for x in given]
-    found = call_row(name, *merged, **attributes)
-    outputs = found if type(found) is tuple else (found,)
+    """The batching rule of operations that treat each example of the first axis alone: rows become more examples."""
+    inputs_with_rows = [spread_rows(x, rows) for x in inputs]
+    merged_inputs = [
+        call_row("reshape", x, shape=(rows * x._array.shape[1], *x._array.shape[2:])) for x in inputs_with_rows
+    ]
+    result = call_row(name, *merged_inputs, **attributes)
+    outputs = result if type(result) is tuple else (result,)
     examples = inputs[0].shape[0]
     return tuple([call_row("reshape", y, shape=(rows, examples, *y._array.shape[1:])) for y in outputs])
 
 
 def as_more_examples(name: str, rows: int, /, x: Batched, *others: Batched, **attributes: Any) -> Any:
-    """The rule of ``as_one_batch`` for operations whose examples are in ``x`` only; rows must share ``others``."""
+    """The batching rule of ``as_one_batch`` for operations whose examples are in ``x`` only; rows must share ``others``."""
     if any(other.has_rows for other in others):
         raise NotBatched
     examples, *shape = x.shape
-    found = call_row(
+    result = call_row(
         name, call_row("reshape", x.tensor, shape=(rows * examples, *shape)), *[y.tensor for y in others], **attributes
     )
-    outputs = found if type(found) is tuple else (found,)
+    outputs = result if type(result) is tuple else (result,)
     return tuple([call_row("reshape", y, shape=(rows, examples, *y._array.shape[1:])) for y in outputs])

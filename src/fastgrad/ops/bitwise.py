@@ -34,23 +34,23 @@ invert = elementwise(
 )
 
 
-def _within_width(y: np.ndarray) -> np.ndarray:
+def _clipped_shift_counts(y: np.ndarray) -> np.ndarray:
     """Clips shift counts to 0 and the width of the dtype minus 1, as in TensorFlow."""
-    kind = y.dtype.type  # NumPy 1 makes int64 of a zero-rank array beside a Python number
-    return np.clip(y, kind(0), kind(8 * y.dtype.itemsize - 1))
+    scalar_type = y.dtype.type  # NumPy 1 makes int64 of a zero-rank array beside a Python number
+    return np.clip(y, scalar_type(0), scalar_type(8 * y.dtype.itemsize - 1))
 
 
 def _shift_code(scalars: Any, operator: str, x: str, y: str) -> str:
     number = scalars.number
-    most = 8 * number.itemsize - 1
-    count = f"({y} if {y} < {most} else {number.name}({most}))"
+    largest_count = 8 * number.itemsize - 1
+    count = f"({y} if {y} < {largest_count} else {number.name}({largest_count}))"
     count = count if number.kind == "u" else f"({count} if {y} > 0 else {number.name}(0))"
     return str(scalars.rounded(f"{x} {operator} {count}"))
 
 
 left_shift = Binary(
     "left_shift",
-    lambda x, y: np.left_shift(x, _within_width(y)),
+    lambda x, y: np.left_shift(x, _clipped_shift_counts(y)),
     form=Form.ELEMENTWISE,
     kernel_code=lambda scalars, x, y: _shift_code(scalars, "<<", x, y),
     dtypes=INTEGER,
@@ -63,7 +63,7 @@ left_shift = Binary(
 )
 right_shift = Binary(
     "right_shift",
-    lambda x, y: np.right_shift(x, _within_width(y)),
+    lambda x, y: np.right_shift(x, _clipped_shift_counts(y)),
     form=Form.ELEMENTWISE,
     kernel_code=lambda scalars, x, y: _shift_code(scalars, ">>", x, y),
     dtypes=INTEGER,

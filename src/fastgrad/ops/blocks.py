@@ -14,7 +14,7 @@ from fastgrad.ops.padding import pad
 from fastgrad.tensor import Tensor
 
 
-def _image(name: str, input: Any, block_size: int, data_format: str) -> Tensor:
+def _channels_last_image(name: str, input: Any, block_size: int, data_format: str) -> Tensor:
     if block_size < 2:
         raise InvalidArgumentError(f"{name}: block_size must be at least 2, got {block_size}.")
     if data_format not in {"NHWC", "NCHW"}:
@@ -25,7 +25,7 @@ def _image(name: str, input: Any, block_size: int, data_format: str) -> Tensor:
     return TABLE["transpose"](x, perm=(0, 2, 3, 1)) if data_format == "NCHW" else x
 
 
-def _formatted(y: Tensor, data_format: str) -> Tensor:
+def _to_data_format(y: Tensor, data_format: str) -> Tensor:
     return TABLE["transpose"](y, perm=(0, 3, 1, 2)) if data_format == "NCHW" else y
 
 
@@ -44,7 +44,7 @@ def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name:
     Raises:
         InvalidArgumentError: another rank, or sizes that ``block_size`` does not divide.
     """
-    x = _image("space_to_depth", input, block_size, data_format)
+    x = _channels_last_image("space_to_depth", input, block_size, data_format)
     n, height, width, channels = x._array.shape
     b = block_size
     if height % b or width % b:
@@ -53,7 +53,7 @@ def space_to_depth(input: Any, block_size: int, data_format: str = "NHWC", name:
         )
     x = TABLE["reshape"](x, shape=(n, height // b, b, width // b, b, channels))
     x = TABLE["transpose"](x, perm=(0, 1, 3, 2, 4, 5))
-    return _formatted(TABLE["reshape"](x, shape=(n, height // b, width // b, b * b * channels)), data_format)
+    return _to_data_format(TABLE["reshape"](x, shape=(n, height // b, width // b, b * b * channels)), data_format)
 
 
 def depth_to_space(input: Any, block_size: int, data_format: str = "NHWC", name: str | None = None) -> Tensor:
@@ -71,14 +71,14 @@ def depth_to_space(input: Any, block_size: int, data_format: str = "NHWC", name:
     Raises:
         InvalidArgumentError: another rank, or channels that the block does not divide.
     """
-    x = _image("depth_to_space", input, block_size, data_format)
+    x = _channels_last_image("depth_to_space", input, block_size, data_format)
     n, height, width, channels = x._array.shape
     b = block_size
     if channels % (b * b):
         raise InvalidArgumentError(f"depth_to_space: Input depth dimension {channels} should be divisible by: {b * b}.")
     x = TABLE["reshape"](x, shape=(n, height, width, b, b, channels // (b * b)))
     x = TABLE["transpose"](x, perm=(0, 1, 3, 2, 4, 5))
-    return _formatted(TABLE["reshape"](x, shape=(n, height * b, width * b, channels // (b * b))), data_format)
+    return _to_data_format(TABLE["reshape"](x, shape=(n, height * b, width * b, channels // (b * b))), data_format)
 
 
 def _blocks(name: str, x: Tensor, block_shape: Any, margins: Any, what: str) -> tuple[tuple[int, ...], np.ndarray]:
@@ -119,21 +119,21 @@ def space_to_batch(input: Any, block_shape: Any, paddings: Any, name: str | None
     x = tensor_of(input)
     blocks, table = _blocks("space_to_batch", x, block_shape, paddings, "paddings")
     count = len(blocks)
-    rest = x._array.ndim - 1 - count
-    x = pad(x, np.concatenate((np.zeros((1, 2), int), table.reshape(count, 2), np.zeros((rest, 2), int))))
+    trailing_rank = x._array.ndim - 1 - count
+    x = pad(x, np.concatenate((np.zeros((1, 2), int), table.reshape(count, 2), np.zeros((trailing_rank, 2), int))))
     batch, *sizes = x._array.shape
-    split = []
+    split_sizes = []
     for axis, (size, block) in enumerate(zip(sizes, blocks, strict=False)):
         if size % block:
             raise InvalidArgumentError(
                 f"space_to_batch: padded_shape[{axis}]={size} is not divisible by block_shape[{axis}]={block}."
             )
-        split += [size // block, block]
-    x = TABLE["reshape"](x, shape=(batch, *split, *sizes[count:]))
+        split_sizes += [size // block, block]
+    x = TABLE["reshape"](x, shape=(batch, *split_sizes, *sizes[count:]))
     inner = tuple(range(2, 2 * count + 1, 2))
     outer = tuple(range(1, 2 * count + 1, 2))
     x = TABLE["transpose"](x, perm=(*inner, 0, *outer, *range(2 * count + 1, x._array.ndim)))
-    return TABLE["reshape"](x, shape=(batch * math.prod(blocks), *split[::2], *sizes[count:]))
+    return TABLE["reshape"](x, shape=(batch * math.prod(blocks), *split_sizes[::2], *sizes[count:]))
 
 
 def batch_to_space(input: Any, block_shape: Any, crops: Any, name: str | None = None) -> Tensor:
@@ -156,16 +156,16 @@ def batch_to_space(input: Any, block_shape: Any, crops: Any, name: str | None = 
         raise InvalidArgumentError(
             f"batch_to_space: Input batch dimension ({batch}) is not divisible by product of block sizes ({product})."
         )
-    whole = [size * block for size, block in zip(sizes, blocks, strict=False)]
-    key: list[tuple[int, int, int]] = [(0, batch // product, 1)]
-    for axis, (size, (low, high)) in enumerate(zip(whole, table.tolist(), strict=True)):
+    merged_sizes = [size * block for size, block in zip(sizes, blocks, strict=False)]
+    slices: list[tuple[int, int, int]] = [(0, batch // product, 1)]
+    for axis, (size, (low, high)) in enumerate(zip(merged_sizes, table.tolist(), strict=True)):
         if low + high > size:
             raise InvalidArgumentError(
                 f"batch_to_space: cropped_shape[{axis}]={size - low - high} must be non-negative."
             )
-        key.append((low, size - high, 1))
+        slices.append((low, size - high, 1))
     x = TABLE["reshape"](x, shape=(*blocks, batch // product, *sizes))
-    pairs = [axis for number in range(count) for axis in (count + 1 + number, number)]
-    x = TABLE["transpose"](x, perm=(count, *pairs, *range(2 * count + 1, x._array.ndim)))
-    x = TABLE["reshape"](x, shape=(batch // product, *whole, *sizes[count:]))
-    return TABLE["strided_slice"](x, key=(*key, *[(0, size, 1) for size in sizes[count:]]))
+    interleaved_axes = [axis for number in range(count) for axis in (count + 1 + number, number)]
+    x = TABLE["transpose"](x, perm=(count, *interleaved_axes, *range(2 * count + 1, x._array.ndim)))
+    x = TABLE["reshape"](x, shape=(batch // product, *merged_sizes, *sizes[count:]))
+    return TABLE["strided_slice"](x, key=(*slices, *[(0, size, 1) for size in sizes[count:]]))

@@ -14,17 +14,17 @@ from fastgrad.kernels.elementwise.half import cast_bfloat16
 from fastgrad.operation import HALVES, TABLE, Form, Operation
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
-_MANY = 4096  # elements from which on a kernel is faster
+_KERNEL_MIN_SIZE = 4096  # elements from which on a kernel is faster
 _BFLOAT16_AND_FLOAT32 = {dtypes.bfloat16.numpy, dtypes.float32.numpy}
 
 
 def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
-    wanted = dtypes.as_dtype(dtype).numpy
-    if x.dtype.kind == "c" and wanted.kind not in {"c", "b"}:
+    target = dtypes.as_dtype(dtype).numpy
+    if x.dtype.kind == "c" and target.kind not in {"c", "b"}:
         x = x.real
-    if x.size >= _MANY and {x.dtype, wanted} == _BFLOAT16_AND_FLOAT32 and x.flags.c_contiguous:
+    if x.size >= _KERNEL_MIN_SIZE and {x.dtype, target} == _BFLOAT16_AND_FLOAT32 and x.flags.c_contiguous:
         return cast_bfloat16(x)
-    return x.astype(wanted)
+    return x.astype(target)
 
 
 def _cast_gradient(g: Tensor, y: Tensor, x: Tensor, dtype: str) -> Tensor | None:
@@ -66,8 +66,8 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
             x = convert_to_tensor(x)
         except CompositeOperand as met:
             return met.call("cast", x, dtype)
-    got = x._array.dtype
-    if got == dtype.numpy:
+    source_dtype = x._array.dtype
+    if source_dtype == dtype.numpy:
         return x
     if x.dtype is dtypes.string or dtype is dtypes.string:
         raise UnimplementedError(
@@ -107,30 +107,31 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
         return cast(x, dtype)
     if x.dtype.is_complex:
         x = cast(x, x.dtype.real_dtype)
-    part = dtype.real_dtype
-    if x.dtype is part and (dtype is not part or not part.is_floating):  # a float of the wanted dtype may be infinite
+    real_target = dtype.real_dtype
+    # A float of the target dtype may be infinite.
+    if x.dtype is real_target and (dtype is not real_target or not real_target.is_floating):
         return cast(x, dtype)
-    if any(one.is_bool or one is dtypes.string for one in (x.dtype, part)):
+    if any(candidate.is_bool or candidate is dtypes.string for candidate in (x.dtype, real_target)):
         raise TypeError(f"saturate_cast: cannot find the smallest value of one of {x.dtype!r} and {dtype!r}.")
-    low, high = _shared_limits(x.dtype, part)
+    low, high = _shared_limits(x.dtype, real_target)
     return cast(maximum(minimum(x, constant_tensor(high)), constant_tensor(low)), dtype)
 
 
 def _shared_limits(got: dtypes.DType, wanted: dtypes.DType) -> tuple[np.ndarray, np.ndarray]:
     """Returns the smallest and the largest number of ``got`` that ``wanted`` can hold, too."""
     # Python's numbers compare exactly; bfloat16's own conversion to int overflows.
-    (least, most), (lowest, highest) = (
+    (got_min, got_max), (wanted_min, wanted_max) = (
         (float(d.min), float(d.max)) if d.is_floating else (int(d.min), int(d.max)) for d in (got, wanted)
     )
-    bottom = np.array(max(least, lowest)).astype(got.numpy)
-    top = np.array(min(most, highest)).astype(got.numpy)
+    low = np.array(max(got_min, wanted_min)).astype(got.numpy)
+    high = np.array(min(got_max, wanted_max)).astype(got.numpy)
     if got.is_floating:
         # Rounding to got may have moved the limit outside the range of wanted.
-        if float(top) > highest:
-            top = np.nextafter(top, got.numpy.type(0))
-        if float(bottom) < lowest:
-            bottom = np.nextafter(bottom, got.numpy.type(0))
-    return np.asarray(bottom), np.asarray(top)
+        if float(high) > wanted_max:
+            high = np.nextafter(high, got.numpy.type(0))
+        if float(low) < wanted_min:
+            low = np.nextafter(low, got.numpy.type(0))
+    return np.asarray(low), np.asarray(high)
 
 
 dtypes.cast = cast

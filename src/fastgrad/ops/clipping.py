@@ -78,21 +78,23 @@ def _clip_by_norm(t: np.ndarray, limit: np.ndarray, axes: tuple[int, ...]) -> np
 def _clip_by_norm_gradient(
     needs: tuple[bool, ...], g: Tensor, y: Tensor, t: Tensor, limit: Tensor, axes: tuple[int, ...]
 ) -> tuple[Tensor | None, Tensor | None]:
-    total = reduce_sum(square(t), axes, True)
-    some = not_equal(total, 0)  # also where the norm is NaN
+    squares_sum = reduce_sum(square(t), axes, True)
+    nonzero = not_equal(squares_sum, 0)  # also where the norm is NaN
     # The derivative of the square root is infinite at 0, so a sum of 0 is replaced by 1.
-    total = add(total, cast(logical_not(some), total.dtype))
-    norm = masked(sqrt(total), some)
-    clipped = logical_and(greater_equal(norm, limit), some)
+    squares_sum = add(squares_sum, cast(logical_not(nonzero), squares_sum.dtype))
+    norm = masked(sqrt(squares_sum), nonzero)
+    clipped = logical_and(greater_equal(norm, limit), nonzero)
     scale = realdiv(limit, maximum(norm, limit))
-    along = reduce_sum(multiply(g, t), axes, True)
-    to_t = to_limit = None
+    dot_product = reduce_sum(multiply(g, t), axes, True)
+    t_cotangent = limit_cotangent = None
     if needs[0]:
         # y = t limit / norm: where t is clipped, the part of g along t drops out.
-        to_t = subtract(multiply(g, scale), masked(multiply(t, multiply(along, realdiv(scale, total))), clipped))
+        t_cotangent = subtract(
+            multiply(g, scale), masked(multiply(t, multiply(dot_product, realdiv(scale, squares_sum))), clipped)
+        )
     if needs[1]:
-        to_limit = sum_to_shape(masked(realdiv(along, sqrt(total)), clipped), limit._array.shape)
-    return to_t, to_limit
+        limit_cotangent = sum_to_shape(masked(realdiv(dot_product, sqrt(squares_sum)), clipped), limit._array.shape)
+    return t_cotangent, limit_cotangent
 
 
 _clip_by_norm_row = operation(
@@ -138,12 +140,12 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
     if not (isinstance(clip_norm, (int, float)) and clip_norm >= 0):
         limit = maximum(limit, constant_tensor(np.zeros((), array.dtype)))
     if limit._array.ndim and not _broadcasts_to(limit._array.shape, array.shape):
-        text = f"clip_by_norm: clip_norm of shape {limit.shape} must broadcast to the shape of t, {t.shape}."
+        message = f"clip_by_norm: clip_norm of shape {limit.shape} must broadcast to the shape of t, {t.shape}."
         try:
             np.broadcast_shapes(limit._array.shape, array.shape)
         except ValueError:
-            raise InvalidArgumentError(text) from None
-        raise ValueError(text)
+            raise InvalidArgumentError(message) from None
+        raise ValueError(message)
     return _clip_by_norm_row(t, limit, axes=reduction_axes("clip_by_norm", axes, array.ndim))
 
 
@@ -159,21 +161,21 @@ def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Ten
 def _tensors(name: str, t_list: Any) -> list[Any]:
     if not isinstance(t_list, Sequence) or isinstance(t_list, str):
         raise TypeError(f"{name}: `t_list` should be a sequence of tensors. Received {type(t_list)}.")
-    found: list[Any] = []
-    first = None
+    tensors: list[Any] = []
+    first_dtype = None
     for t in t_list:
         if t is None or isinstance(t, IndexedSlices):
-            found.append(t)
+            tensors.append(t)
         else:
-            found.append(tensor_of(t))
+            tensors.append(tensor_of(t))
         if t is not None:
-            array = (found[-1].values if isinstance(t, IndexedSlices) else found[-1])._array
+            array = (tensors[-1].values if isinstance(t, IndexedSlices) else tensors[-1])._array
             if array.dtype not in FLOATING:
                 raise refuse_dtype(name, array.dtype, FLOATING)
-            first = array.dtype if first is None else first
-            if array.dtype != first:
-                raise refuse_mix(name, first, array.dtype)
-    return found
+            first_dtype = array.dtype if first_dtype is None else first_dtype
+            if array.dtype != first_dtype:
+                raise refuse_mix(name, first_dtype, array.dtype)
+    return tensors
 
 
 _sum_of_squares_launches = launches_from("optimizers.norms", "sum_of_squares_launches")
@@ -181,15 +183,15 @@ _sum_of_squares_launches = launches_from("optimizers.norms", "sum_of_squares_lau
 
 def _sum_of_squares(t: np.ndarray) -> np.ndarray:
     y, t = np.empty((), t.dtype), np.asarray(t, order="C")
-    found = planned(_sum_of_squares_launches, (t,), (y,), {})
-    assert found is not None
-    run_at_once(found, (t,), (y,))
+    plan = planned(_sum_of_squares_launches, (t,), (y,), {})
+    assert plan is not None
+    run_at_once(plan, (t,), (y,))
     return y
 
 
 def _sum_of_squares_gradient(g: Tensor, y: Tensor, t: Tensor) -> Tensor:
-    found: Tensor = multiply(multiply(g, 2.0), t)
-    return found
+    gradient: Tensor = multiply(multiply(g, 2.0), t)
+    return gradient
 
 
 def _decomposed_sum_of_squares(parts: Any, t: Any) -> tuple[Any]:
@@ -219,8 +221,10 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
         TypeError: ``t_list`` is no sequence.
         InvalidArgumentError: not floating, or different dtypes.
     """
-    found = [t.values if isinstance(t, IndexedSlices) else t for t in _tensors("global_norm", t_list) if t is not None]
-    sums = [_sum_of_squares_row(t) if t._array.dtype in _NATIVE else reduce_sum(square(t)) for t in found]
+    tensors = [
+        t.values if isinstance(t, IndexedSlices) else t for t in _tensors("global_norm", t_list) if t is not None
+    ]
+    sums = [_sum_of_squares_row(t) if t._array.dtype in _NATIVE else reduce_sum(square(t)) for t in tensors]
     if not sums:
         return constant_tensor(np.zeros((), np.float32))
     total = sums[0] if len(sums) == 1 else reduce_sum(TABLE["stack"](*sums, axis=0))
@@ -246,19 +250,19 @@ def clip_by_global_norm(
         ValueError: ``clip_norm`` is None.
         InvalidArgumentError: not floating, or different dtypes.
     """
-    found = _tensors("clip_by_global_norm", t_list)
+    tensors = _tensors("clip_by_global_norm", t_list)
     if clip_norm is None:
         raise ValueError("clip_by_global_norm: clip_norm is None; it must be a number.")
     if isinstance(clip_norm, (str, bytes)):
         raise TypeError(f"clip_by_global_norm: clip_norm must be a number, got {clip_norm!r}.")
-    norm = global_norm(found) if use_norm is None else tensor_of(use_norm)
-    if all(t is None for t in found):
-        return found, norm
+    norm = global_norm(tensors) if use_norm is None else tensor_of(use_norm)
+    if all(t is None for t in tensors):
+        return tensors, norm
     limit, norm = convert_pair(clip_norm, norm)
     scale = realdiv(limit, maximum(norm, limit))
     scale = TABLE["where"](is_finite(norm), scale, constant_tensor(np.array(np.nan, norm._array.dtype)))
     clipped: list[Any] = []
-    for t in found:
+    for t in tensors:
         if isinstance(t, IndexedSlices):
             clipped.append(IndexedSlices(multiply(t.values, scale), t.indices, t.dense_shape))
         else:

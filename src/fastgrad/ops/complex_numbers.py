@@ -19,12 +19,12 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
 from fastgrad.tensor import Tensor, convert_to_tensor
 
-_PARTS: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
-_COMPLEX_OF = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
+_REAL_DTYPES: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 
 
 def _joined(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    z = np.empty(np.broadcast_shapes(x.shape, y.shape), _COMPLEX_OF[x.dtype])
+    z = np.empty(np.broadcast_shapes(x.shape, y.shape), _COMPLEX_OF_REAL[x.dtype])
     z.real = x
     z.imag = y
     return z
@@ -35,7 +35,7 @@ _complex = Binary(
     _joined,
     (lambda g, z, x, y: _real(g), lambda g, z, x, y: _imag(g)),
     form=Form.ELEMENTWISE,
-    dtypes=_PARTS,
+    dtypes=_REAL_DTYPES,
     doc="``x + iy``.",
 )
 _conj: Unary = Unary(
@@ -94,7 +94,7 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Any:
         x, y = convert_pair(real, imag)
     except CompositeOperand as met:
         return met.mapped(complex, real, imag)
-    if x._array.dtype not in _PARTS or x._array.dtype != y._array.dtype:
+    if x._array.dtype not in _REAL_DTYPES or x._array.dtype != y._array.dtype:
         raise TypeError(
             f"complex: The `real` and `imag` components have incorrect types: {x.dtype.name} {y.dtype.name}. "
             f"They must be consistent, and one of [tf.float32, tf.float64]"

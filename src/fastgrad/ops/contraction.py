@@ -38,7 +38,7 @@ from fastgrad.tensor import Tensor
 MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
 """The dtypes that matrix products take."""
 
-_BLAS = (np.dtype(np.float32), np.dtype(np.float64))
+_BLAS_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 _FEW = 4096  # NumPy is faster if both matrices have fewer elements and b is not transposed
 
 
@@ -52,9 +52,9 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
         return cast_bfloat16(c) if a.dtype == BFLOAT16 else c.astype(a.dtype)
     if a.ndim == 2 and b.ndim == 2:
         return matrix_product(a, b, transpose_a, transpose_b)
-    found = product_of_batches(a, b, transpose_a, transpose_b)
-    if found is not None:
-        return found
+    result = product_of_batches(a, b, transpose_a, transpose_b)
+    if result is not None:
+        return result
     if transpose_a:
         a = a.swapaxes(-1, -2)
     if transpose_b:
@@ -68,18 +68,18 @@ def _product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool)
 
 def _wide_product(a: np.ndarray, b: np.ndarray, transpose_a: bool, transpose_b: bool) -> np.ndarray:
     """The product of half floats in float32."""
-    found = product_of_pairs(a, b, transpose_a, transpose_b)
-    if found is not None:
-        return found
+    result = product_of_pairs(a, b, transpose_a, transpose_b)
+    if result is not None:
+        return result
     return _product(a.astype(np.float32), b.astype(np.float32), transpose_a, transpose_b)
 
 
 def matrix_product(a: np.ndarray, b: np.ndarray, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
     """The product of two matrices of one dtype and matching sizes."""
     if transpose_b or a.size >= _FEW or b.size >= _FEW:
-        found = product_of_matrices(a, b, transpose_a, transpose_b)
-        if found is not None:
-            return found
+        result = product_of_matrices(a, b, transpose_a, transpose_b)
+        if result is not None:
+            return result
     return (a.T if transpose_a else a).dot(b.T if transpose_b else b)
 
 
@@ -91,7 +91,7 @@ class _Matmul(Operation):
         x, y = a._array, b._array
         token = errors_set(QUIET)
         try:
-            if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS:
+            if x.ndim == 2 and y.ndim == 2 and x.dtype in _BLAS_DTYPES:
                 if transpose_b or x.size >= _FEW or y.size >= _FEW:
                     z = Tensor(matrix_product(x, y, transpose_a, transpose_b))
                 else:
@@ -108,7 +108,7 @@ class _Matmul(Operation):
         return z
 
 
-def _to_a(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> Tensor:
+def _cotangent_of_a(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> Tensor:
     b = conjugate(b)
     if b._array.ndim == 2 and a._array.ndim > 2 and not transpose_a:
         rows = product(_rows(g), b, transpose_a=False, transpose_b=not transpose_b)
@@ -120,7 +120,7 @@ def _to_a(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpo
     return result if result._array.shape == a._array.shape else sum_to_shape(result, a._array.shape)
 
 
-def _to_b(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> Tensor:
+def _cotangent_of_b(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> Tensor:
     a = conjugate(a)
     if b._array.ndim == 2 and a._array.ndim > 2 and not transpose_a:
         # The sum over the batch is part of the product.
@@ -153,24 +153,24 @@ def _batched_matmul(name: str, rows: int, /, a: Batched, b: Batched, transpose_a
 
 def _decomposed_matmul(parts: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[Any] | None:
     """Decomposes a product of half-width floats: summed in float32 and rounded once, as in eager code."""
-    half = a.dtype
-    if half not in HALVES:
+    half_dtype = a.dtype
+    if half_dtype not in HALVES:
         return None
     rows, columns = a.shape[-1 if transpose_a else -2], b.shape[-2 if transpose_b else -1]
     shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), rows, columns)
-    turned = {"transpose_a": transpose_a, "transpose_b": transpose_b}
+    transposes = {"transpose_a": transpose_a, "transpose_b": transpose_b}
     if has_pairs((a, b), transpose_a, transpose_b):
-        y = parts.of("wide_product", a, b, shape=shape, to=np.dtype(np.float32), **turned)
+        y = parts.of("wide_product", a, b, shape=shape, to=np.dtype(np.float32), **transposes)
     else:
         a, b = (parts.of("cast", x, shape=x.shape, to=np.dtype(np.float32), dtype="float32") for x in (a, b))
-        y = parts.of("matmul", a, b, shape=shape, **turned)
-    return (parts.of("cast", y, shape=shape, to=half, dtype=half.name),)
+        y = parts.of("matmul", a, b, shape=shape, **transposes)
+    return (parts.of("cast", y, shape=shape, to=half_dtype, dtype=half_dtype.name),)
 
 
 product = _Matmul(
     "matmul",
     _product,
-    (_to_a, _to_b),
+    (_cotangent_of_a, _cotangent_of_b),
     form=Form.CONTRACT,
     dtypes=MATRICES,
     launches=launches_from("gemm.steps", "matmul_launches"),
@@ -232,9 +232,11 @@ def matmul(
             options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "output_type": output_type}
             return met.call("matmul", a, b, {**options, "adjoint_a": adjoint_a, "adjoint_b": adjoint_b})
     x, y = a._array, b._array
-    plain = x.ndim == 2 and y.ndim == 2 and x.dtype is y.dtype and x.dtype in _BLAS and output_type is None
-    flags = type(transpose_a) is type(transpose_b) is bool  # a kernel reads them as 0 and 1
-    if not plain or not flags or adjoint_a or adjoint_b:
+    is_plain_product = (
+        x.ndim == 2 and y.ndim == 2 and x.dtype is y.dtype and x.dtype in _BLAS_DTYPES and output_type is None
+    )
+    flags_are_bools = type(transpose_a) is type(transpose_b) is bool  # a kernel reads them as 0 and 1
+    if not is_plain_product or not flags_are_bools or adjoint_a or adjoint_b:
         return _matmul(a, b, transpose_a, transpose_b, adjoint_a, adjoint_b, output_type)
     if x.shape[0 if transpose_a else 1] != y.shape[1 if transpose_b else 0]:
         raise _refuse_sizes(x, y, transpose_a, transpose_b)
@@ -249,7 +251,7 @@ def _matmul(
         if transpose and adjoint:
             raise ValueError(f"matmul: Only one of `transpose_{letter}` and `adjoint_{letter}` can be True, got both.")
     if output_type is not None:
-        a, b = _widened(a, b, dtypes.as_dtype(output_type))
+        a, b = _cast_to_output_type(a, b, dtypes.as_dtype(output_type))
     x, y = a._array, b._array
     if x.dtype != y.dtype:
         raise refuse_mix("matmul", x.dtype, y.dtype)
@@ -275,14 +277,14 @@ def _matmul(
 
 def _refuse_sizes(x: np.ndarray, y: np.ndarray, transpose_a: bool, transpose_b: bool) -> InvalidArgumentError:
     names = [name for name, flag in (("transpose_a", transpose_a), ("transpose_b", transpose_b)) if flag]
-    how = f" with {' and '.join(names)}" if names else ""
+    transposed_text = f" with {' and '.join(names)}" if names else ""
     return InvalidArgumentError(
-        f"matmul: Matrix size-incompatible: In[0]: {list(x.shape)}, In[1]: {list(y.shape)}{how}. "
+        f"matmul: Matrix size-incompatible: In[0]: {list(x.shape)}, In[1]: {list(y.shape)}{transposed_text}. "
         "The first must have as many columns as the second has rows."
     )
 
 
-def _widened(a: Tensor, b: Tensor, wanted: dtypes.DType) -> tuple[Tensor, Tensor]:
+def _cast_to_output_type(a: Tensor, b: Tensor, wanted: dtypes.DType) -> tuple[Tensor, Tensor]:
     if a.dtype is wanted and b.dtype is wanted:
         return a, b
     names = {a.dtype.name, b.dtype.name} - ({"bfloat16"} if wanted is dtypes.bfloat16 else set())

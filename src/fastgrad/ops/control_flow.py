@@ -55,13 +55,13 @@ def cond(
     assert false_fn is not None
     if pred is None:
         raise ValueError("cond: pred must be a boolean, got None.")
-    found = as_tensor_or_none(pred)
+    predicate = as_tensor_or_none(pred)
     tracer = control_flow_of()
-    if found is not None and tracer is not None and found._array.size == 1:
-        taken, result = tracer.branch(found, (false_fn, true_fn))
-        if taken:
+    if predicate is not None and tracer is not None and predicate._array.size == 1:
+        recorded, result = tracer.branch(predicate, (false_fn, true_fn))
+        if recorded:
             return result
-    return true_fn() if (pred if found is None else found) else false_fn()
+    return true_fn() if (pred if predicate is None else predicate) else false_fn()
 
 
 def case(
@@ -89,7 +89,7 @@ def case(
         InvalidArgumentError: no predicate is true and there is no default, or several are true and ``exclusive``.
         TensorFlow: tf.case.
     """
-    pairs = _checked_pairs(pred_fn_pairs, exclusive)
+    pairs = _checked_branch_pairs(pred_fn_pairs, exclusive)
     if default is not None and not callable(default):
         raise TypeError("case: 'default' must be callable.")
     predicates = [predicate for predicate, _ in pairs]
@@ -103,10 +103,10 @@ def case(
     otherwise = default
     if otherwise is None:
         # The last pair is the default; its predicate is checked if no other pair is chosen.
-        last, function = pairs.pop()
+        last_predicate, function = pairs.pop()
 
         def otherwise() -> Any:
-            Assert(last, ["Input error: None of conditions evaluated as True"])
+            Assert(last_predicate, ["Input error: None of conditions evaluated as True"])
             return function()
 
     return _first(pairs, otherwise)
@@ -119,7 +119,7 @@ def _first(pairs: Sequence[tuple[Tensor, Callable[[], Any]]], otherwise: Callabl
     return cond(predicate, function, lambda: _first(others, otherwise))
 
 
-def _checked_pairs(given: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[], Any]]]:
+def _checked_branch_pairs(given: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[], Any]]]:
     if not isinstance(given, (list, tuple, Mapping)):
         raise TypeError(f"'pred_fn_pairs' must be a list, tuple, or dict. Received: {type(given)}")
     if isinstance(given, Mapping):
@@ -170,7 +170,7 @@ def switch_case(
         raise TypeError(f"'branch_index' must be a Tensor, got {type(branch_index)}")
     if not branch_index.dtype.is_integer:
         raise TypeError(f"'branch_index' must be an integer Tensor, got {branch_index.dtype!s}")
-    functions = _checked_branches(branch_fns)
+    functions = _checked_branch_functions(branch_fns)
     if default is not None:
         if not callable(default):
             raise TypeError(f"switch_case: 'default' must be callable, got {default!r}.")
@@ -182,14 +182,14 @@ def switch_case(
         )
     tracer = control_flow_of()
     if tracer is not None:
-        taken, result = tracer.branch(index, tuple(functions))
-        if taken:
+        recorded, result = tracer.branch(index, tuple(functions))
+        if recorded:
             return result
-    chosen = int(index)
-    return functions[chosen if 0 <= chosen < len(functions) else -1]()
+    number = int(index)
+    return functions[number if 0 <= number < len(functions) else -1]()
 
 
-def _checked_branches(given: Any) -> list[Callable[[], Any]]:
+def _checked_branch_functions(given: Any) -> list[Callable[[], Any]]:
     if not isinstance(given, (list, tuple, Mapping)):
         raise TypeError("'branch_fns' must be a list, tuple, or dict")
     entries: list[Any] = list(given.items()) if isinstance(given, Mapping) else list(given)
@@ -261,29 +261,29 @@ def while_loop(
         if not limit.dtype.is_integer:
             refusal = ValueError if limit._array.dtype.hasobject else InvalidArgumentError
             raise refusal(f"while_loop: maximum_iterations must be one integer, got {maximum_iterations!r}.")
-    variables = nest.map_structure(_loop_variable, loop_vars)
-    found = written_down_loop(cond, body, variables, limit)
-    if found is not None:
-        return found
-    trips = inf if limit is None else integer(limit, "while_loop: maximum_iterations")
-    done = 0
-    while done < trips and cond(*variables):
+    variables = nest.map_structure(_as_loop_variable, loop_vars)
+    recorded_result = written_down_loop(cond, body, variables, limit)
+    if recorded_result is not None:
+        return recorded_result
+    max_trips = inf if limit is None else integer(limit, "while_loop: maximum_iterations")
+    finished_trips = 0
+    while finished_trips < max_trips and cond(*variables):
         variables = _next(body, variables)
-        done += 1
+        finished_trips += 1
     return variables
 
 
-def _loop_variable(value: Any) -> Any:
+def _as_loop_variable(value: Any) -> Any:
     return value if isinstance(value, TensorArray) else convert_to_tensor(value)
 
 
 def _next(body: Callable[..., Any], variables: Any) -> Any:
     """Returns the loop variables after one iteration."""
-    found = body(*variables)
-    if not isinstance(found, (list, tuple)):
-        found = type(variables)([found]) if len(variables) == 1 else (found,)
-    nest.assert_same_structure(list(variables), list(found))
-    return nest.map_structure(_loop_variable, found)
+    next_variables = body(*variables)
+    if not isinstance(next_variables, (list, tuple)):
+        next_variables = type(variables)([next_variables]) if len(variables) == 1 else (next_variables,)
+    nest.assert_same_structure(list(variables), list(next_variables))
+    return nest.map_structure(_as_loop_variable, next_variables)
 
 
 def written_down_loop(cond: Callable[..., Any], body: Callable[..., Any], variables: Any, limit: Tensor | None) -> Any:
@@ -291,36 +291,48 @@ def written_down_loop(cond: Callable[..., Any], body: Callable[..., Any], variab
     tracer = control_flow_of()
     if tracer is None:
         return None
-    flat = nest.flatten(variables)
-    places = [place for place, leaf in enumerate(flat) if isinstance(leaf, TensorArray)]
-    arrays = loop_arrays([flat[place] for place in places], variables, body, tracer)
+    flat_variables = nest.flatten(variables)
+    array_positions = [position for position, leaf in enumerate(flat_variables) if isinstance(leaf, TensorArray)]
+    arrays = loop_arrays([flat_variables[position] for position in array_positions], variables, body, tracer)
     if arrays is None:
         return None
-    tensors = [leaf for leaf in flat if not isinstance(leaf, TensorArray)]
+    tensors = [leaf for leaf in flat_variables if not isinstance(leaf, TensorArray)]
     count = len(tensors)
     structure = [variables]
 
     def filled(carried: list[Tensor]) -> tuple[Any, list[TensorArray]]:
-        given = arrays.within(carried[count:])
-        rest, listed = iter(carried[:count]), iter(given)
-        leaves = [next(listed) if place in places else next(rest) for place in range(len(flat))]
-        return nest.pack_sequence_as(variables, leaves), given
+        tensor_arrays = arrays.within(carried[count:])
+        tensor_iterator, array_iterator = iter(carried[:count]), iter(tensor_arrays)
+        leaves = [
+            next(array_iterator) if position in array_positions else next(tensor_iterator)
+            for position in range(len(flat_variables))
+        ]
+        return nest.pack_sequence_as(variables, leaves), tensor_arrays
 
     def condition(carried: list[Tensor]) -> Any:
         return cond(*filled(carried)[0])
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        now, given = filled(carried)
-        structure[0] = _next(body, now)
-        nest.assert_same_structure(variables, structure[0], check_types=False)  # ``now`` may have grown in its place
+        current_variables, tensor_arrays = filled(carried)
+        structure[0] = _next(body, current_variables)
+        # ``body`` may have grown ``current_variables`` in place.
+        nest.assert_same_structure(variables, structure[0], check_types=False)
         leaves = nest.flatten(structure[0])
-        state, kept = arrays.after(given, [leaves[place] for place in places], carried[count:])
-        return [*[leaf for place, leaf in enumerate(leaves) if place not in places], *state], kept
+        state, stacked_writes = arrays.after(
+            tensor_arrays, [leaves[position] for position in array_positions], carried[count:]
+        )
+        return [
+            *[leaf for position, leaf in enumerate(leaves) if position not in array_positions],
+            *state,
+        ], stacked_writes
 
-    found = tracer.loop(trip, [*tensors, *arrays.state()], condition=condition, limit=limit, least=arrays.least)
-    if found is None:
+    loop_result = tracer.loop(trip, [*tensors, *arrays.state()], condition=condition, limit=limit, least=arrays.least)
+    if loop_result is None:
         return None
-    carried, kept = found
-    listed, rest = iter(arrays.write_back(carried[count:], kept)), iter(carried[:count])
-    leaves = [next(listed) if place in places else next(rest) for place in range(len(flat))]
+    carried, stacked_writes = loop_result
+    array_iterator, tensor_iterator = iter(arrays.write_back(carried[count:], stacked_writes)), iter(carried[:count])
+    leaves = [
+        next(array_iterator) if position in array_positions else next(tensor_iterator)
+        for position in range(len(flat_variables))
+    ]
     return nest.pack_sequence_as(structure[0], leaves)

@@ -35,12 +35,12 @@ from fastgrad.ops.windows import (
 )
 from fastgrad.tensor import Tensor
 
-_CONVOLVED = FLOATING | {dtypes.int32.numpy}
+_CONVOLUTION_DTYPES = FLOATING | {dtypes.int32.numpy}
 
 
 # ---- on arrays -----------------------------------------------------------------------------------------
 
-_forward, _of_input, _of_filters = [
+_forward, _input_gradient_launches, _filter_gradient_launches = [
     launches_from("convolution.convolution", f"convolution_{name}launches") for name in ("", "input_", "filter_")
 ]
 
@@ -61,19 +61,19 @@ def _computed(
     return out
 
 
-def _convolution(x: np.ndarray, w: np.ndarray, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
+def _convolve_arrays(x: np.ndarray, w: np.ndarray, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
     outputs = output_sizes(x.shape[1:-1], w.shape[:-2], strides, padding, dilations, "convolution")
     window = {"strides": strides, "padding": padding, "dilations": dilations}
     return _computed(_forward, (x.shape[0], *outputs, w.shape[-1]), x, w, window)
 
 
 def _backprop_filter(x: np.ndarray, g: np.ndarray, filter_shape: Sizes, **window: Any) -> np.ndarray:
-    return _computed(_of_filters, filter_shape, x, g, {"filter_shape": filter_shape, **window})
+    return _computed(_filter_gradient_launches, filter_shape, x, g, {"filter_shape": filter_shape, **window})
 
 
 def _backprop_input(g: np.ndarray, w: np.ndarray, input_shape: Sizes, **window: Any) -> np.ndarray:
     shape = (g.shape[0], *input_shape)
-    return _computed(_of_input, shape, g, w, {"input_shape": input_shape, **window})
+    return _computed(_input_gradient_launches, shape, g, w, {"input_shape": input_shape, **window})
 
 
 # ---- the primitives ------------------------------------------------------------------------------------
@@ -90,9 +90,9 @@ def _filter_cotangent(g: Tensor, y: Tensor, x: Tensor, w: Tensor, **window: Any)
 convolution_row: Operation = operation(
     "convolution",
     Form.CONVOLVE,
-    run=_convolution,
+    run=_convolve_arrays,
     gradient=(_input_cotangent, _filter_cotangent),
-    dtypes=_CONVOLVED,
+    dtypes=_CONVOLUTION_DTYPES,
     launches=_forward,
     batched=as_more_examples,
 )
@@ -104,8 +104,8 @@ backprop_input: Operation = operation(
         lambda g, y, x, w, input_shape, **window: convolution_row(g, w, **window),
         lambda g, y, x, w, input_shape, **window: backprop_filter(g, x, filter_shape=w._array.shape, **window),
     ),
-    dtypes=_CONVOLVED,
-    launches=_of_input,
+    dtypes=_CONVOLUTION_DTYPES,
+    launches=_input_gradient_launches,
     batched=as_more_examples,
 )
 backprop_filter: Operation = operation(
@@ -116,8 +116,8 @@ backprop_filter: Operation = operation(
         lambda g, y, x, c, filter_shape, **window: backprop_input(c, g, input_shape=x._array.shape[1:], **window),
         lambda g, y, x, c, filter_shape, **window: convolution_row(x, g, **window),
     ),
-    dtypes=_CONVOLVED,
-    launches=_of_filters,
+    dtypes=_CONVOLUTION_DTYPES,
+    launches=_filter_gradient_launches,
 )
 
 
@@ -125,7 +125,7 @@ backprop_filter: Operation = operation(
 
 
 def operands(
-    name: str, input: Any, filters: Any, rank: int, allowed: frozenset[np.dtype] = _CONVOLVED
+    name: str, input: Any, filters: Any, rank: int, allowed: frozenset[np.dtype] = _CONVOLUTION_DTYPES
 ) -> tuple[Tensor, Tensor]:
     """Converts an input and filters to tensors for ``rank`` spatial dimensions.
 
@@ -134,29 +134,29 @@ def operands(
     x, w = tensors_of((input, filters), name)
     if x._array.dtype not in allowed:
         raise refuse_dtype(name, x._array.dtype, allowed)
-    got = f"got input shape {list(x._array.shape)} and filter shape {list(w._array.shape)}"
+    shapes_text = f"got input shape {list(x._array.shape)} and filter shape {list(w._array.shape)}"
     if w._array.ndim != rank + 2:
-        raise InvalidArgumentError(f"{name}: filter must be {rank + 2}-dimensional, {got}.")
+        raise InvalidArgumentError(f"{name}: filter must be {rank + 2}-dimensional, {shapes_text}.")
     if x._array.ndim < rank + 2:
-        raise InvalidArgumentError(f"{name}: input must have at least {rank + 2} dimensions, {got}.")
+        raise InvalidArgumentError(f"{name}: input must have at least {rank + 2} dimensions, {shapes_text}.")
     if not w._array.size:
         raise InvalidArgumentError(
-            f"{name}: filter must not have zero elements (all dimensions must be non-zero), {got}."
+            f"{name}: filter must not have zero elements (all dimensions must be non-zero), {shapes_text}."
         )
     return x, w
 
 
 def check_channels(name: str, channels: int, filter_shape: Sizes, grouped: bool) -> None:
     """Raises InvalidArgumentError unless filters fit an input of ``channels``, in groups if ``grouped``."""
-    depth, outside = filter_shape[-2:]
+    depth, channels_out = filter_shape[-2:]
     if channels % depth or not channels or (not grouped and channels != depth):
-        wanted = "be evenly divisible by" if grouped else "equal"
+        requirement = "be evenly divisible by" if grouped else "equal"
         raise InvalidArgumentError(
-            f"{name}: input depth must {wanted} filter depth: {channels} vs {depth} (filter shape {list(filter_shape)})."
+            f"{name}: input depth must {requirement} filter depth: {channels} vs {depth} (filter shape {list(filter_shape)})."
         )
-    if outside % (channels // depth):
+    if channels_out % (channels // depth):
         raise InvalidArgumentError(
-            f"{name}: output depth must be evenly divisible by number of groups: {outside} vs {channels // depth} "
+            f"{name}: output depth must be evenly divisible by number of groups: {channels_out} vs {channels // depth} "
             f"(filter shape {list(filter_shape)}, input depth {channels})."
         )
 
@@ -172,13 +172,13 @@ def window_of(
 ) -> dict[str, Any]:
     """Returns the primitives' attributes for a channels-last input; raises as per_dimension and padding_sizes do."""
     rank = len(filter_shape) - 2
-    steps = per_dimension(strides, rank, first, f"{name}: strides")
-    rates = per_dimension(dilations, rank, first, f"{name}: dilations")
-    pads = padding_sizes(padding, input_shape[1:-1], filter_shape[:-2], steps, rates, first, name)
-    return {"strides": steps, "padding": pads, "dilations": rates}
+    stride_per_axis = per_dimension(strides, rank, first, f"{name}: strides")
+    dilation_per_axis = per_dimension(dilations, rank, first, f"{name}: dilations")
+    pads = padding_sizes(padding, input_shape[1:-1], filter_shape[:-2], stride_per_axis, dilation_per_axis, first, name)
+    return {"strides": stride_per_axis, "padding": pads, "dilations": dilation_per_axis}
 
 
-def _convolved(
+def _convolve_tensors(
     name: str,
     x: Tensor,
     w: Tensor,
@@ -189,13 +189,13 @@ def _convolved(
     grouped: bool = True,
 ) -> Tensor:
     rank = w._array.ndim - 2
-    first = channels_come_first(data_format, rank, name)
+    channels_first = channels_come_first(data_format, rank, name)
     batch = x._array.shape[: -rank - 1]
-    x = channels_to_end(x, rank, first)
+    x = channels_to_end(x, rank, channels_first)
     check_channels(name, x._array.shape[-1], w._array.shape, grouped)
-    window = window_of(name, x._array.shape, w._array.shape, strides, padding, dilations, first)
+    window = window_of(name, x._array.shape, w._array.shape, strides, padding, dilations, channels_first)
     output_sizes(x._array.shape[1:-1], w._array.shape[:-2], name=name, **window)
-    return channels_back(convolution_row(x, w, **window), batch, rank, first)
+    return channels_back(convolution_row(x, w, **window), batch, rank, channels_first)
 
 
 # ---- convolutions --------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def conv1d(
     only_strings("conv1d", padding)
     if data_format not in (None, "NWC", "NCW"):
         raise ValueError(f"conv1d: `data_format` must be 'NWC' or 'NCW'. Received: data_format={data_format}")
-    return _convolved("conv1d", x, w, stride, padding, data_format, dilations)
+    return _convolve_tensors("conv1d", x, w, stride, padding, data_format, dilations)
 
 
 def conv2d(
@@ -261,7 +261,7 @@ def conv2d(
         UnimplementedError: strides or dilations over batch or channels.
     """
     x, w = operands("conv2d", input, filters, 2)
-    return _convolved("conv2d", x, w, strides, padding, data_format, dilations)
+    return _convolve_tensors("conv2d", x, w, strides, padding, data_format, dilations)
 
 
 def conv3d(
@@ -289,7 +289,7 @@ def conv3d(
     """
     x, w = operands("conv3d", input, filters, 3, FLOATING)
     only_strings("conv3d", padding)
-    return _convolved("conv3d", x, w, strides, padding, data_format, dilations, grouped=False)
+    return _convolve_tensors("conv3d", x, w, strides, padding, data_format, dilations, grouped=False)
 
 
 def convolution(
@@ -337,16 +337,18 @@ def convolution_in_groups(
     if rank not in (1, 2, 3):
         raise ValueError(f"convolution: filters must have 3, 4 or 5 dimensions, got shape {list(w._array.shape)}.")
     only_strings("convolution", padding)
-    first = channels_come_first(data_format, rank, "convolution")
-    steps = per_dimension(strides, rank, first, "convolution: strides")
-    rates = per_dimension(dilations, rank, first, "convolution: dilations")
-    if max(steps) > 1 and max(rates) > 1:
+    channels_first = channels_come_first(data_format, rank, "convolution")
+    stride_per_axis = per_dimension(strides, rank, channels_first, "convolution: strides")
+    dilation_per_axis = per_dimension(dilations, rank, channels_first, "convolution: dilations")
+    if max(stride_per_axis) > 1 and max(dilation_per_axis) > 1:
         raise ValueError(
             f"convolution: `strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: "
-            f"strides={list(steps)} and dilation_rate={list(rates)}"
+            f"strides={list(stride_per_axis)} and dilation_rate={list(dilation_per_axis)}"
         )
     x, w = operands("convolution", input, filters, rank)
-    return _convolved("convolution", x, w, steps, padding, data_format, rates, grouped=rank < 3 or of_volumes)
+    return _convolve_tensors(
+        "convolution", x, w, stride_per_axis, padding, data_format, dilation_per_axis, grouped=rank < 3 or of_volumes
+    )
 
 
 def atrous_conv2d(value: Any, filters: Any, rate: int, padding: str, name: str | None = None) -> Tensor:
@@ -392,8 +394,8 @@ def depthwise_conv2d(
         InvalidArgumentError, ValueError, UnimplementedError: as ``tf.nn.conv2d``.
     """
     x, w = operands("depthwise_conv2d", input, filter, 2, FLOATING)
-    first = channels_come_first(data_format, 2, "depthwise_conv2d")
-    channels = x._array.shape[-3 if first else -1]
+    channels_first = channels_come_first(data_format, 2, "depthwise_conv2d")
+    channels = x._array.shape[-3 if channels_first else -1]
     if w._array.shape[2] != channels:
         raise InvalidArgumentError(
             f"depthwise_conv2d: input depth must equal filter depth: {channels} vs {w._array.shape[2]} (shapes "
@@ -401,10 +403,10 @@ def depthwise_conv2d(
         )
     kernel = w._array.shape[:2]
     w = reshape(w, (*kernel, 1, -1))
-    count = len(strides) if isinstance(strides, (list, tuple)) else tensor_of(strides)._array.size
-    if count != 4:
+    stride_count = len(strides) if isinstance(strides, (list, tuple)) else tensor_of(strides)._array.size
+    if stride_count != 4:
         raise InvalidArgumentError(f"depthwise_conv2d: strides must hold 4 numbers, got {strides!r}.")
-    return _convolved("depthwise_conv2d", x, w, strides, padding, data_format, dilations)
+    return _convolve_tensors("depthwise_conv2d", x, w, strides, padding, data_format, dilations)
 
 
 def separable_conv2d(
@@ -431,9 +433,9 @@ def separable_conv2d(
         InvalidArgumentError, UnimplementedError: as ``tf.nn.conv2d``.
     """
     x, w = operands("separable_conv2d", input, depthwise_filter, 2, FLOATING)
-    _, mixing = operands("separable_conv2d", x, pointwise_filter, 2, FLOATING)
-    if mixing._array.shape[:2] != (1, 1):
-        raise ValueError(f"separable_conv2d: pointwise_filter must be 1 x 1, got shape {list(mixing._array.shape)}.")
-    check_channels("separable_conv2d", math.prod(w._array.shape[2:]), mixing._array.shape, grouped=False)
+    _, pointwise = operands("separable_conv2d", x, pointwise_filter, 2, FLOATING)
+    if pointwise._array.shape[:2] != (1, 1):
+        raise ValueError(f"separable_conv2d: pointwise_filter must be 1 x 1, got shape {list(pointwise._array.shape)}.")
+    check_channels("separable_conv2d", math.prod(w._array.shape[2:]), pointwise._array.shape, grouped=False)
     y = depthwise_conv2d(x, w, strides, padding, data_format, dilations)
-    return conv2d(y, mixing, 1, "VALID", data_format or "NHWC")
+    return conv2d(y, pointwise, 1, "VALID", data_format or "NHWC")

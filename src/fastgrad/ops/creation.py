@@ -99,19 +99,19 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
 
 def _pack(values: list[Any], dtype: DType | None) -> Tensor:
     """Stacks a nested list that holds tensors level by level, so that gradients reach the tensors."""
-    found = _first_tensor(values)
-    wanted = dtype or (dtypes.float32 if found is None else found.dtype)
-    return _packed(values, wanted, cast=dtype is not None)
+    first_tensor = _first_tensor(values)
+    target_dtype = dtype or (dtypes.float32 if first_tensor is None else first_tensor.dtype)
+    return _packed(values, target_dtype, cast=dtype is not None)
 
 
 def _first_tensor(values: Any) -> Any:
     for item in values:
         if isinstance(item, (list, tuple)):
-            found = _first_tensor(item)
+            tensor = _first_tensor(item)
         else:
-            found = as_tensor_or_none(item)
-        if found is not None:
-            return found
+            tensor = as_tensor_or_none(item)
+        if tensor is not None:
+            return tensor
     return None
 
 
@@ -187,10 +187,10 @@ def identity_n(input: Any, name: str | None = None) -> list[Tensor]:
     """
     if isinstance(input, (str, bytes)) or not isinstance(input, Iterable):
         raise TypeError(f"identity_n: Argument `input` must be a list of tensors, got {input!r}.")
-    found = [identity(x) for x in input]
-    if not found:
+    results = [identity(x) for x in input]
+    if not results:
         raise InvalidArgumentError(f"identity_n: Argument `input` must hold at least 1 tensor, got {input!r}.")
-    return found
+    return results
 
 
 # ---- of one value ----------------------------------------------------------------------------------
@@ -223,10 +223,10 @@ def ones(shape: Any, dtype: Any = dtypes.float32, name: str | None = None, layou
         InvalidArgumentError: a negative size.
         TypeError: a size that is no integer, an unknown dtype, or string.
     """
-    wanted = dtypes.as_dtype(dtype)
-    if wanted is dtypes.string:
+    target_dtype = dtypes.as_dtype(dtype)
+    if target_dtype is dtypes.string:
         raise TypeError("ones: Cannot convert 1 to EagerTensor of dtype string.")
-    return constant_tensor(_filled(dimensions(shape, "ones"), wanted, 1, "ones"))
+    return constant_tensor(_filled(dimensions(shape, "ones"), target_dtype, 1, "ones"))
 
 
 def _filled(sizes: tuple[int, ...], dtype: DType, value: int, name: str) -> np.ndarray:
@@ -270,10 +270,10 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None, layout: An
         x = tensor_of(input)
     except CompositeOperand as met:
         return met.call("ones_like", input, dtype)
-    wanted = x.dtype if dtype is None else dtypes.as_dtype(dtype)
-    if wanted is dtypes.string:
-        raise refuse_dtype("ones_like", wanted, ANY - {dtypes.string.numpy})
-    return constant_beside(_filled(x._array.shape, wanted, 1, "ones_like"), x)
+    target_dtype = x.dtype if dtype is None else dtypes.as_dtype(dtype)
+    if target_dtype is dtypes.string:
+        raise refuse_dtype("ones_like", target_dtype, ANY - {dtypes.string.numpy})
+    return constant_beside(_filled(x._array.shape, target_dtype, 1, "ones_like"), x)
 
 
 def fill(dims: Any, value: Any, name: str | None = None, layout: Any = None) -> Tensor:
@@ -329,7 +329,7 @@ def eye(
 
 # ---- sequences -------------------------------------------------------------------------------------
 
-_RANGE_TYPES = (
+_RANGE_DTYPES = (
     dtypes.int32,
     dtypes.int64,
     dtypes.float16,
@@ -364,10 +364,10 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
     if limit is None:
         start, limit = 0, start
     if dtype is None and type(start) is int and type(limit) is int and type(delta) is int:
-        small = min(start, limit, delta) >= -(2**31) and max(start, limit, delta) < 2**31
-        return constant_tensor(_range(start, limit, delta, dtypes.int32 if small else dtypes.int64))
-    first, last, step, chosen = range_operands(start, limit, delta, dtype)
-    return constant_tensor(_range(first.numpy(), last.numpy(), step.numpy(), chosen))
+        fits_int32 = min(start, limit, delta) >= -(2**31) and max(start, limit, delta) < 2**31
+        return constant_tensor(_range(start, limit, delta, dtypes.int32 if fits_int32 else dtypes.int64))
+    first, last, step, result_dtype = range_operands(start, limit, delta, dtype)
+    return constant_tensor(_range(first.numpy(), last.numpy(), step.numpy(), result_dtype))
 
 
 def range_operands(
@@ -376,19 +376,21 @@ def range_operands(
     """Returns the scalars of ``range`` as tensors, and the result's dtype; arguments and errors as in ``range``."""
     if limit is None:
         start, limit = 0, start
-    wanted = None if dtype is None else dtypes.as_dtype(dtype)
+    target_dtype = None if dtype is None else dtypes.as_dtype(dtype)
     arguments = []
     for what, value in (("start", start), ("limit", limit), ("delta", delta)):
         x = as_tensor_or_none(value)
-        x = from_python(value, wanted) if x is None else x
+        x = from_python(value, target_dtype) if x is None else x
         if x._array.ndim:
             raise InvalidArgumentError(f"range: {what} must be a scalar, not shape {list(x._array.shape)}.")
         arguments.append(x)
-    found = {x.dtype for x in arguments} if wanted is None else {wanted}
-    if not found <= set(_RANGE_TYPES):
-        raise TypeError(f"range: got {sorted(d.name for d in found)}, but takes {[d.name for d in _RANGE_TYPES]}.")
+    candidate_dtypes = {x.dtype for x in arguments} if target_dtype is None else {target_dtype}
+    if not candidate_dtypes <= set(_RANGE_DTYPES):
+        raise TypeError(
+            f"range: got {sorted(d.name for d in candidate_dtypes)}, but takes {[d.name for d in _RANGE_DTYPES]}."
+        )
     first, last, step = arguments
-    return first, last, step, max(found, key=_RANGE_TYPES.index)
+    return first, last, step, max(candidate_dtypes, key=_RANGE_DTYPES.index)
 
 
 def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
@@ -396,15 +398,15 @@ def _range(start: Any, limit: Any, delta: Any, dtype: DType) -> np.ndarray:
         first, last, step = int(start), int(limit), int(delta)
     else:
         # Half-width floats compute in float32.
-        wide = np.float32 if dtype.size == 2 else dtype.numpy.type
-        first, last, step = wide(start), wide(limit), wide(delta)
+        compute_type = np.float32 if dtype.size == 2 else dtype.numpy.type
+        first, last, step = compute_type(start), compute_type(limit), compute_type(delta)
         if not np.isfinite(last - first):
             raise InvalidArgumentError(f"range: start and limit must be finite, got {start}/{limit}.")
     if step == 0:
         raise InvalidArgumentError(f"range: Requires delta != 0: {delta}.")
     if not (first <= last if step > 0 else first >= last):
-        order, sign = ("<=", ">") if step > 0 else (">=", "<")
-        raise InvalidArgumentError(f"range: Requires start {order} limit when delta {sign} 0: {start}/{limit}.")
+        comparison, sign = ("<=", ">") if step > 0 else (">=", "<")
+        raise InvalidArgumentError(f"range: Requires start {comparison} limit when delta {sign} 0: {start}/{limit}.")
     try:
         if dtype.is_integer:
             return np.arange(first, last, step, dtype=dtype.numpy)
@@ -444,14 +446,14 @@ def linspace(start: Any, stop: Any, num: Any, name: str | None = None, axis: int
     except ValueError:
         raise refuse_shapes("linspace", first._array.shape, last._array.shape) from None
     position = axis_of(axis, len(shape) + 1, "linspace")
-    spread = (*shape[:position], 1, *shape[position:])
-    low, high = (TABLE["reshape"](TABLE["broadcast_to"](x, shape=shape), shape=spread) for x in (first, last))
+    shape_with_axis = (*shape[:position], 1, *shape[position:])
+    low, high = (TABLE["reshape"](TABLE["broadcast_to"](x, shape=shape), shape=shape_with_axis) for x in (first, last))
     if count < 2:
         return low if count else TABLE["broadcast_to"](low, shape=(*shape[:position], 0, *shape[position:]))
     try:
-        steps = np.arange(count - 1).astype(first._array.dtype)
+        step_numbers = np.arange(count - 1).astype(first._array.dtype)
     except (MemoryError, ValueError) as error:
         raise refuse_size("linspace", error) or error from None
-    ladder = constant_tensor(steps.reshape((1,) * position + (-1,) + (1,) * (len(shape) - position)))
+    step_tensor = constant_tensor(step_numbers.reshape((1,) * position + (-1,) + (1,) * (len(shape) - position)))
     delta = (high - low) / constant_tensor(np.asarray(count - 1, first._array.dtype))
-    return TABLE["concat"](low + delta * ladder, high, axis=position)
+    return TABLE["concat"](low + delta * step_tensor, high, axis=position)

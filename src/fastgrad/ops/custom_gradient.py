@@ -43,7 +43,7 @@ def stop_gradient(input: Any, name: str | None = None) -> Any:  # TensorFlow's n
     return _stop_gradient(x)
 
 
-class _ReadVariables(recording.Recorder):
+class _VariableReadRecorder(recording.Recorder):
     """A recorder that collects the variables read, and the tensors read from them, in order."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class _ReadVariables(recording.Recorder):
         if variable.trainable:
             self.found.setdefault(id(variable), (variable, tensor))
 
-    def __enter__(self) -> _ReadVariables:
+    def __enter__(self) -> _VariableReadRecorder:
         recording.start(self)
         return self
 
@@ -86,25 +86,27 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
 
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
-        given = nest.flatten(list(args))
-        flat_arguments = [convert_to_tensor(x) for x in given]
-        with _ReadVariables() as reads:
+        leaves = nest.flatten(list(args))
+        flat_arguments = [convert_to_tensor(x) for x in leaves]
+        with _VariableReadRecorder() as recorder:
             pair = f(*args, **kwargs)
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not callable(pair[1]):
-            several = isinstance(pair, (tuple, list)) or getattr(pair, "ndim", 0) > 0
-            raise (ValueError if several else TypeError)(
+            is_sequence = isinstance(pair, (tuple, list)) or getattr(pair, "ndim", 0) > 0
+            raise (ValueError if is_sequence else TypeError)(
                 f"@tf.custom_gradient: {getattr(f, '__name__', f)} must return its result and a gradient function, got {pair!r}."
             )
         result, grad_fn = pair
-        passed = {id(x) for x in (*given, *nest.flatten(kwargs))}
-        read = [(variable, tensor) for variable, tensor in reads.found.values() if id(variable) not in passed]
-        if read and not _accepts_variables(grad_fn):
-            names = ", ".join(variable.name for variable, _ in read)
+        argument_ids = {id(x) for x in (*leaves, *nest.flatten(kwargs))}
+        variable_reads = [
+            (variable, tensor) for variable, tensor in recorder.found.values() if id(variable) not in argument_ids
+        ]
+        if variable_reads and not _accepts_variables(grad_fn):
+            names = ", ".join(variable.name for variable, _ in variable_reads)
             raise TypeError(
                 f"@tf.custom_gradient: {getattr(f, '__name__', f)} uses the variables {names}, so its grad_fn must accept keyword "
                 "argument 'variables' and return (argument gradients, variable gradients)."
             )
-        return _recorded(f, result, grad_fn, flat_arguments, read)
+        return _recorded(f, result, grad_fn, flat_arguments, variable_reads)
 
     return decorated
 
@@ -115,23 +117,25 @@ def _recorded(f: Any, result: Any, grad_fn: Any, flat_arguments: list[Any], read
     def rule(needs: Any, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         cotangents = g if type(g) is tuple else (g,)
         if variables:
-            found, for_variables = grad_fn(*cotangents, variables=variables)
-            for_variables = list(nest.flatten(for_variables))
-            if len(for_variables) != len(variables):
+            argument_gradients, variable_gradients = grad_fn(*cotangents, variables=variables)
+            variable_gradients = list(nest.flatten(variable_gradients))
+            if len(variable_gradients) != len(variables):
                 raise ValueError(
                     f"@tf.custom_gradient: grad_fn must return one gradient for each of {len(variables)} variables, "
-                    f"got {len(for_variables)}."
+                    f"got {len(variable_gradients)}."
                 )
         else:
-            found, for_variables = grad_fn(*cotangents), []
-        flat = nest.flatten(list(found) if isinstance(found, (list, tuple)) else [found])
-        if len(flat) != len(flat_arguments):
+            argument_gradients, variable_gradients = grad_fn(*cotangents), []
+        flat_gradients = nest.flatten(
+            list(argument_gradients) if isinstance(argument_gradients, (list, tuple)) else [argument_gradients]
+        )
+        if len(flat_gradients) != len(flat_arguments):
             raise ValueError(
                 f"custom_gradient function {getattr(f, '__name__', f)} expected to return {len(flat_arguments)} gradients, "
-                f"but returned {len(flat)} instead."
+                f"but returned {len(flat_gradients)} instead."
             )
         name = getattr(f, "__name__", str(f))
-        return [_cotangent(name, c, x) for c, x in zip([*flat, *for_variables], inputs, strict=True)]
+        return [_cotangent(name, c, x) for c, x in zip([*flat_gradients, *variable_gradients], inputs, strict=True)]
 
     # New tensors: the operations of f stay on the tapes (for gradients of the gradient), but gradients of the results
     # flow back only through the user's rule.
@@ -146,19 +150,21 @@ def _cotangent(name: str, given: Any, x: Tensor) -> Any:
         return None
     shape = x._array.shape
     if isinstance(given, IndexedSlices):
-        whole = shape if given.dense_shape is None else tuple(given.dense_shape._on_host().tolist())
-        if whole == shape and given.values._array.shape[1:] == shape[1:]:
+        full_shape = shape if given.dense_shape is None else tuple(given.dense_shape._on_host().tolist())
+        if full_shape == shape and given.values._array.shape[1:] == shape[1:]:
             return IndexedSlices(given.values, given.indices, shape)
-        got = whole
+        actual_shape = full_shape
     else:
         c = convert_to_tensor(given, dtype_hint=x.dtype)
-        got = c._array.shape
-        if got == shape:
+        actual_shape = c._array.shape
+        if actual_shape == shape:
             return c
-        if len(got) <= len(shape) and all(m in (1, n) for m, n in zip(reversed(got), reversed(shape), strict=False)):
+        if len(actual_shape) <= len(shape) and all(
+            m in (1, n) for m, n in zip(reversed(actual_shape), reversed(shape), strict=False)
+        ):
             return TABLE["broadcast_to"](c, shape=shape)
     raise ValueError(
-        f"custom_gradient function {name} returned a gradient of shape {list(got)} for an argument of shape {list(shape)}."
+        f"custom_gradient function {name} returned a gradient of shape {list(actual_shape)} for an argument of shape {list(shape)}."
     )
 
 
@@ -184,27 +190,29 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
         leaves = nest.flatten(list(args))
-        places = [i for i, leaf in enumerate(leaves) if as_tensor_or_none(leaf) is not None]
-        inputs = tuple(convert_to_tensor(leaves[i]) for i in places)
-        with recording.paused(), _ReadVariables() as reads:
+        tensor_positions = [i for i, leaf in enumerate(leaves) if as_tensor_or_none(leaf) is not None]
+        inputs = tuple(convert_to_tensor(leaves[i]) for i in tensor_positions)
+        with recording.paused(), _VariableReadRecorder() as recorder:
             result = f(*args, **kwargs)
         # Reads the variables again, for the tapes, which were paused.
-        read = [(variable, Variable.value(variable)) for variable, _ in reads.found.values()]
+        variable_reads = [(variable, Variable.value(variable)) for variable, _ in recorder.found.values()]
         outputs = tuple(_stop_gradient(convert_to_tensor(y)) for y in nest.flatten(result))
 
         def rule(needs: Any, g: Any, y: Any, *again: Tensor) -> list[Any]:
-            fresh = [_identity(x) for x in again[: len(inputs)]]
+            input_copies = [_identity(x) for x in again[: len(inputs)]]
             with GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch([x for x in fresh if x.dtype.is_differentiable])
-                tape.watch([variable for variable, _ in read])
-                replaced = list(leaves)
-                for place, x in zip(places, fresh, strict=True):
-                    replaced[place] = x
-                result = f(*nest.pack_sequence_as(list(args), replaced), **kwargs)
+                tape.watch([x for x in input_copies if x.dtype.is_differentiable])
+                tape.watch([variable for variable, _ in variable_reads])
+                new_leaves = list(leaves)
+                for position, x in zip(tensor_positions, input_copies, strict=True):
+                    new_leaves[position] = x
+                result = f(*nest.pack_sequence_as(list(args), new_leaves), **kwargs)
             weights = list(g) if type(g) is tuple else [g]
-            return tape.gradient(nest.flatten(result), [*fresh, *[variable for variable, _ in read]], weights)
+            return tape.gradient(
+                nest.flatten(result), [*input_copies, *[variable for variable, _ in variable_reads]], weights
+            )
 
-        record("recompute_grad", (*inputs, *[tensor for _, tensor in read]), outputs, rule)
+        record("recompute_grad", (*inputs, *[tensor for _, tensor in variable_reads]), outputs, rule)
         return nest.pack_sequence_as(result, outputs) if nest.is_nested(result) else outputs[0]
 
     return decorated

@@ -34,12 +34,12 @@ def _columns(x: Tensor) -> Tensor:
     return expand_dims(x, -2)
 
 
-def _gaps(values: Tensor) -> Tensor:
+def _inverse_gaps(values: Tensor) -> Tensor:
     """``1 / (values[j] - values[i])``, and 0 for equal values, whose vectors have no unique basis."""
     return reciprocal_no_nan(_columns(values) - expand_dims(values, -1))
 
 
-def _skew(x: Tensor) -> Tensor:
+def _minus_adjoint(x: Tensor) -> Tensor:
     return x - adjoint(x)
 
 
@@ -49,16 +49,16 @@ def _skew(x: Tensor) -> Tensor:
 def _svd(x: np.ndarray, full_matrices: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows, columns = x.shape[-2:]
     if not np.isfinite(x).all() or not x.size:
-        least = min(rows, columns)
-        widths = (rows, columns) if full_matrices else (least, least)
-        nothing = np.nan if x.size else 0
-        s = np.full((*x.shape[:-2], least), nothing, x.real.dtype)
-        return s, _rectangle(x, rows, widths[0], nothing), _rectangle(x, columns, widths[1], nothing)
+        smaller_side = min(rows, columns)
+        widths = (rows, columns) if full_matrices else (smaller_side, smaller_side)
+        filler = np.nan if x.size else 0
+        s = np.full((*x.shape[:-2], smaller_side), filler, x.real.dtype)
+        return s, _identity_or_filled(x, rows, widths[0], filler), _identity_or_filled(x, columns, widths[1], filler)
     u, s, vh = np.linalg.svd(x, full_matrices=full_matrices)
     return s, u, vh.swapaxes(-1, -2).conj()
 
 
-def _rectangle(x: np.ndarray, rows: int, columns: int, nothing: float) -> np.ndarray:
+def _identity_or_filled(x: np.ndarray, rows: int, columns: int, nothing: float) -> np.ndarray:
     out = np.full((*x.shape[:-2], rows, columns), nothing, x.dtype)
     return out if x.size else out + np.eye(rows, columns, dtype=x.dtype)
 
@@ -79,25 +79,27 @@ def _svd_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) ->
     is_complex = x._array.dtype.kind == "c"
     s = cast(s, x.dtype)
     core = None if gs is None else diag(cast(gs, x.dtype))
-    outside = None
+    outside_term = None
     if gu is not None:
-        turn = matmul(u, gu, adjoint_a=True)
-        gap = _gaps(s * s)
-        core = _plus(core, gap * _skew(turn) * _columns(s))
+        projection = matmul(u, gu, adjoint_a=True)
+        inverse_gaps = _inverse_gaps(s * s)
+        core = _add_optional(core, inverse_gaps * _minus_adjoint(projection) * _columns(s))
         if rows > columns:
-            outside = matmul((gu - matmul(u, turn)) / _columns(s), v, adjoint_b=True)
+            outside_term = matmul((gu - matmul(u, projection)) / _columns(s), v, adjoint_b=True)
         if is_complex:
-            core = core + diag(0.5 * diag_part(_skew(turn)) / s)
+            core = core + diag(0.5 * diag_part(_minus_adjoint(projection)) / s)
     if gv is not None:
-        turn = matmul(v, gv, adjoint_a=True)
-        core = _plus(core, expand_dims(s, -1) * _gaps(s * s) * _skew(turn))
+        projection = matmul(v, gv, adjoint_a=True)
+        core = _add_optional(core, expand_dims(s, -1) * _inverse_gaps(s * s) * _minus_adjoint(projection))
         if columns > rows:
-            outside = _plus(outside, matmul(u / _columns(s), gv - matmul(v, turn), adjoint_b=True))
+            outside_term = _add_optional(
+                outside_term, matmul(u / _columns(s), gv - matmul(v, projection), adjoint_b=True)
+            )
     result = matmul(matmul(u, core), v, adjoint_b=True)
-    return (_plus(result, outside),)
+    return (_add_optional(result, outside_term),)
 
 
-def _plus(a: Any, b: Any) -> Any:
+def _add_optional(a: Any, b: Any) -> Any:
     return b if a is None else a if b is None else a + b
 
 
@@ -130,8 +132,8 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name:
     """
     x = tensor_of(tensor)
     check_matrices(x._array, "svd", square=False)
-    found = _svd_row(x, full_matrices=bool(full_matrices))
-    return found if compute_uv else found[0]
+    factors = _svd_row(x, full_matrices=bool(full_matrices))
+    return factors if compute_uv else factors[0]
 
 
 def matrix_rank(a: Any, tol: Any = None, validate_args: bool = False, name: str | None = None) -> Tensor:
@@ -184,24 +186,24 @@ def _qr_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) -> 
         )
     if rows >= columns:
         return (_tall_qr_gradient(gq, gr, q, r),)
-    square = r[..., :rows]
+    r_square = r[..., :rows]
     if gr is None:
-        return (concat([_tall_qr_gradient(gq, None, q, square), zeros_of(x[..., rows:])], -1),)
-    rest = gr[..., rows:]
-    gq = _plus(gq, matmul(x[..., rows:], rest, adjoint_b=True))
-    return (concat([_tall_qr_gradient(gq, gr[..., :rows], q, square), matmul(q, rest)], -1),)
+        return (concat([_tall_qr_gradient(gq, None, q, r_square), zeros_of(x[..., rows:])], -1),)
+    gr_rest = gr[..., rows:]
+    gq = _add_optional(gq, matmul(x[..., rows:], gr_rest, adjoint_b=True))
+    return (concat([_tall_qr_gradient(gq, gr[..., :rows], q, r_square), matmul(q, gr_rest)], -1),)
 
 
 def _tall_qr_gradient(gq: Any, gr: Any, q: Tensor, r: Tensor) -> Tensor:
     middle = None if gr is None else matmul(r, gr, adjoint_b=True)
-    middle = middle if gq is None else _plus(middle, negative(matmul(gq, q, adjoint_a=True)))
+    middle = middle if gq is None else _add_optional(middle, negative(matmul(gq, q, adjoint_a=True)))
     lower = band_part(middle, -1, 0)
     diagonal = diag_part(middle)
     if diagonal._array.dtype.kind == "c":
         diagonal = cast(real(diagonal), diagonal.dtype)
     symmetric = set_diag(lower + adjoint(lower), diagonal)
-    right = _plus(gq, matmul(q, symmetric))
-    return adjoint(triangular_solve(r, adjoint(right), lower=False))
+    right_side = _add_optional(gq, matmul(q, symmetric))
+    return adjoint(triangular_solve(r, adjoint(right_side), lower=False))
 
 
 _qr_row = operation(
@@ -245,22 +247,22 @@ def _lu(x: np.ndarray, index_type: str) -> tuple[np.ndarray, np.ndarray]:
     from scipy.linalg.lapack import get_lapack_funcs
 
     lu = np.empty(x.shape, x.dtype)
-    order = np.empty(x.shape[:-1], index_type)
-    (factor,) = get_lapack_funcs(("getrf",), (x,))
+    row_order = np.empty(x.shape[:-1], index_type)
+    (factorize,) = get_lapack_funcs(("getrf",), (x,))
     for index in np.ndindex(x.shape[:-2] if x.size else (0,)):
-        lu[index], swaps, failed = factor(x[index])
+        lu[index], swaps, failed = factorize(x[index])
         if failed or np.isnan(lu[index]).any():
             raise InvalidArgumentError("lu: Input is not invertible.")
         rows = np.arange(x.shape[-1])
         for row, other in enumerate(swaps):
             rows[[row, other]] = rows[[other, row]]
-        order[index] = rows
-    return lu, order
+        row_order[index] = rows
+    return lu, row_order
 
 
 def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tuple[Tensor]:
     # Giles, "Collected matrix derivative results for forward and reverse mode AD" (2008): cotangents of the two triangles.
-    packed, order = y
+    packed, row_order = y
     size = x._array.shape[-1]
     ones = constant_tensor(np.ones(x._array.shape[:-1], x._array.dtype))
     zeros = zeros_of(ones)
@@ -269,9 +271,9 @@ def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tupl
     g_upper = band_part(g[0], 0, -1)
     left = set_diag(band_part(matmul(lower, g_lower, adjoint_a=True), -1, 0), zeros)
     middle = left + band_part(matmul(g_upper, upper, adjoint_b=True), 0, -1)
-    half = triangular_solve(lower, middle, adjoint=True)
-    permuted = adjoint(triangular_solve(upper, adjoint(half), lower=False))
-    permutation = TABLE["gather"](constant_tensor(np.eye(size, dtype=x._array.dtype)), order, axis=0, batch_dims=0)
+    half_solved = triangular_solve(lower, middle, adjoint=True)
+    permuted = adjoint(triangular_solve(upper, adjoint(half_solved), lower=False))
+    permutation = TABLE["gather"](constant_tensor(np.eye(size, dtype=x._array.dtype)), row_order, axis=0, batch_dims=0)
     return (matmul(permutation, permuted, transpose_a=True),)
 
 
@@ -307,16 +309,16 @@ def _eigh(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     try:
         values, vectors = np.linalg.eigh(x)
     except np.linalg.LinAlgError:
-        raise _no_eigenvalues("eigh") from None
+        raise _eigenvalues_error("eigh") from None
     return values.astype(x.dtype), vectors
 
 
 def _check_finite(x: np.ndarray, name: str) -> None:
     if not np.isfinite(x).all():
-        raise _no_eigenvalues(name)
+        raise _eigenvalues_error(name)
 
 
-def _no_eigenvalues(name: str) -> InvalidArgumentError:
+def _eigenvalues_error(name: str) -> InvalidArgumentError:
     return InvalidArgumentError(
         f"{name}: Eigen decomposition was not successful. The input might not be valid: is there NaN or inf in it?"
     )
@@ -327,7 +329,7 @@ def _eigh_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     values, vectors = y
     core = None if g[0] is None else diag(g[0])
     if g[1] is not None:
-        core = _plus(core, _gaps(values) * matmul(vectors, g[1], adjoint_a=True))
+        core = _add_optional(core, _inverse_gaps(values) * matmul(vectors, g[1], adjoint_a=True))
     full = matmul(matmul(vectors, core), vectors, adjoint_b=True)
     lower = band_part(full + adjoint(full), -1, 0)
     return (set_diag(lower, 0.5 * diag_part(lower)),)
@@ -388,10 +390,10 @@ def _eig_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     values, vectors = y
     core = None if g[0] is None else diag(g[0])
     if g[1] is not None:
-        turn = matmul(vectors, g[1], adjoint_a=True)
-        lengths = cast(real(diag_part(turn)), vectors.dtype)
-        inside = turn - matmul(vectors, vectors * _columns(lengths), adjoint_a=True)
-        core = _plus(core, conjugate(_gaps(values)) * inside)
+        projection = matmul(vectors, g[1], adjoint_a=True)
+        lengths = cast(real(diag_part(projection)), vectors.dtype)
+        corrected_projection = projection - matmul(vectors, vectors * _columns(lengths), adjoint_a=True)
+        core = _add_optional(core, conjugate(_inverse_gaps(values)) * corrected_projection)
     basis = adjoint(vectors)
     return (cast(TABLE["solve"](basis, matmul(core, basis), adjoint=False), x.dtype),)
 

@@ -41,23 +41,23 @@ def _slope(y: Tensor, activation: str) -> Tensor | None:
 
 
 def _backward_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation: str) -> Any:
-    h = gg[0] + gg[1]  # db is the column sum of dz: its cotangent reaches every row
-    for_g = for_y = None
+    dz_cotangent = gg[0] + gg[1]  # db is the column sum of dz: its cotangent reaches every row
+    g_cotangent = y_cotangent = None
     if activation == "linear":
-        for_g = h
+        g_cotangent = dz_cotangent
     elif activation == "relu":
-        for_g = TABLE["relu_gradient"](h, y)
+        g_cotangent = TABLE["relu_gradient"](dz_cotangent, y)
         if needs[1]:
-            for_y = zeros_of(y)
+            y_cotangent = zeros_of(y)
     else:
-        for_g = h * _slope(y, activation)
+        g_cotangent = dz_cotangent * _slope(y, activation)
         if needs[1]:
-            bend = y * -2.0 if activation == "tanh" else 1.0 - 2.0 * y
-            for_y = h * g * bend
-    return for_g, for_y
+            slope_derivative = y * -2.0 if activation == "tanh" else 1.0 - 2.0 * y
+            y_cotangent = dz_cotangent * g * slope_derivative
+    return g_cotangent, y_cotangent
 
 
-def _decomposed_gradient(parts: Any, g: Any, y: Any, activation: str) -> tuple[Any, Any]:
+def _decomposed_dense_gradient(parts: Any, g: Any, y: Any, activation: str) -> tuple[Any, Any]:
     shape = g.shape
     if activation == "relu":
         g = parts.of("relu_gradient", g, y, shape=shape)
@@ -79,7 +79,7 @@ _gradient = operation(
     gradient=joint(_backward_rule),
     dtypes=_HAS_KERNEL,
     launches=kernels.dense_gradient_launches,
-    decomposition=_decomposed_gradient,
+    decomposition=_decomposed_dense_gradient,
 )
 
 
@@ -95,7 +95,7 @@ def _forward_rule(
     )
 
 
-def _decomposed(parts: Any, x: Any, kernel: Any, bias: Any, activation: str) -> tuple[Any]:
+def _decomposed_dense(parts: Any, x: Any, kernel: Any, bias: Any, activation: str) -> tuple[Any]:
     shape = x.shape[0], kernel.shape[1]
     y = parts.of("matmul", x, kernel, shape=shape, transpose_a=False, transpose_b=False)
     y = parts.of("add", y, bias, shape=shape)
@@ -109,7 +109,7 @@ _dense = operation(
     gradient=joint(_forward_rule),
     dtypes=_HAS_KERNEL,
     launches=kernels.dense_launches,
-    decomposition=_decomposed,
+    decomposition=_decomposed_dense,
 )
 
 
@@ -138,9 +138,9 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
         y = TABLE["matmul"](x, kernel, transpose_a=False, transpose_b=False)
         y = y if bias is None else y + bias
     else:
-        fused = activation in FUSED_ACTIVATIONS
-        y = _dense(x, kernel, bias, activation=activation if fused else "linear")
-        if fused:
+        is_fused = activation in FUSED_ACTIVATIONS
+        y = _dense(x, kernel, bias, activation=activation if is_fused else "linear")
+        if is_fused:
             return y
     return y if activation == "linear" else TABLE[activation](y)
 
@@ -162,12 +162,12 @@ def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | 
         raise ValueError(f"`data_format` must be of the form `N...C` or `NC...`. Received: data_format={data_format}")
     value = convert_to_tensor(value)
     bias = convert_to_tensor(bias, dtype_hint=value.dtype)
-    first = data_format is not None and data_format.startswith("NC")
-    if value.ndim < 2 or bias.ndim != 1 or bias.shape[0] != value.shape[1 if first else -1]:
+    channels_first = data_format is not None and data_format.startswith("NC")
+    if value.ndim < 2 or bias.ndim != 1 or bias.shape[0] != value.shape[1 if channels_first else -1]:
         raise InvalidArgumentError(
             f"bias_add: must provide as many biases as channels of an input of rank 2 or more: got input shape "
             f"{list(value.shape)}, bias shape {list(bias.shape)}, data_format {data_format}."
         )
-    if first and value.ndim > 2:
+    if channels_first and value.ndim > 2:
         bias = TABLE["reshape"](bias, shape=(bias._array.size, *(1,) * (value.ndim - 2)))
     return TABLE["add"](value, bias)

@@ -26,16 +26,16 @@ ALIGNMENTS = ("LEFT_RIGHT", "RIGHT_LEFT", "LEFT_LEFT", "RIGHT_RIGHT")
 # its row and padded on the other: ``align`` names the side for diagonals above the main one, then for those below.
 
 
-def _packed_rows(rows: int, columns: int, lower: int, upper: int, align: str) -> list[tuple[int, int, int]]:
-    """(diagonal, first place in its packed row, length), from the highest to the lowest diagonal."""
+def _packed_diagonals(rows: int, columns: int, lower: int, upper: int, align: str) -> list[tuple[int, int, int]]:
+    """Tuples (diagonal, first position in its packed row, length), from the highest to the lowest diagonal."""
     widest = longest_diagonal(rows, columns, lower, upper)
     above, below = align.split("_")
-    found = []
+    packed_diagonals = []
     for k in range(upper, lower - 1, -1):
         length = min(rows + min(k, 0), columns - max(k, 0))
-        left = (k >= 0 and above == "LEFT") or (k <= 0 and below == "LEFT")
-        found.append((k, 0 if left else widest - length, length))
-    return found
+        starts_left = (k >= 0 and above == "LEFT") or (k <= 0 and below == "LEFT")
+        packed_diagonals.append((k, 0 if starts_left else widest - length, length))
+    return packed_diagonals
 
 
 def longest_diagonal(rows: int, columns: int, lower: int, upper: int) -> int:
@@ -49,7 +49,7 @@ def _diag_part(x: np.ndarray, lower: int, upper: int, align: str, padding: Any) 
     rows, columns = x.shape[-2:]
     shape = (*x.shape[:-2], upper - lower + 1, longest_diagonal(rows, columns, lower, upper))
     out = np.full(shape, padding, x.dtype)
-    for position, (k, start, length) in enumerate(_packed_rows(rows, columns, lower, upper, align)):
+    for position, (k, start, length) in enumerate(_packed_diagonals(rows, columns, lower, upper, align)):
         out[..., position, start : start + length] = np.diagonal(x, k, -2, -1)
     return out
 
@@ -58,9 +58,9 @@ def _write(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align:
     rows, columns = out.shape[-2:]
     if lower == upper:
         diagonal = diagonal[..., None, :]
-    for position, (k, start, length) in enumerate(_packed_rows(rows, columns, lower, upper, align)):
-        steps = np.arange(length)
-        out[..., steps + max(-k, 0), steps + max(k, 0)] = diagonal[..., position, start : start + length]
+    for position, (k, start, length) in enumerate(_packed_diagonals(rows, columns, lower, upper, align)):
+        offsets = np.arange(length)
+        out[..., offsets + max(-k, 0), offsets + max(k, 0)] = diagonal[..., position, start : start + length]
     return out
 
 
@@ -69,13 +69,13 @@ def _diag(x: np.ndarray, lower: int, upper: int, rows: int, columns: int, align:
     return _write(np.full((*batch, rows, columns), padding, x.dtype), x, lower, upper, align)
 
 
-def _to_packed(
+def _diag_gradient(
     g: Tensor, y: Tensor, x: Tensor, lower: int, upper: int, rows: int, columns: int, align: str, padding: Any
 ) -> Tensor:
     return diag_part_row(g, lower=lower, upper=upper, align=align, padding=0)
 
 
-def _to_matrix(g: Tensor, y: Tensor, x: Tensor, lower: int, upper: int, align: str, padding: Any) -> Tensor:
+def _diag_part_gradient(g: Tensor, y: Tensor, x: Tensor, lower: int, upper: int, align: str, padding: Any) -> Tensor:
     rows, columns = x._array.shape[-2:]
     return diag_row(g, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=0)
 
@@ -84,7 +84,7 @@ def _diag_part_launches(inputs: Any, outputs: Any, lower: int, upper: int, align
     from fastgrad.kernels.movement.boxes import diag_part_launches
 
     x = inputs[0]
-    return diag_part_launches(x, outputs[0], _packed_rows(x.shape[-2], x.shape[-1], lower, upper, align), padding)
+    return diag_part_launches(x, outputs[0], _packed_diagonals(x.shape[-2], x.shape[-1], lower, upper, align), padding)
 
 
 def _diag_launches(
@@ -92,7 +92,7 @@ def _diag_launches(
 ) -> Launches | None:
     from fastgrad.kernels.movement.boxes import filled, write_diagonals_launches
 
-    diagonals = _packed_rows(rows, columns, lower, upper, align)
+    diagonals = _packed_diagonals(rows, columns, lower, upper, align)
     return write_diagonals_launches(inputs[0], outputs[0], diagonals, 0, [filled(outputs[0], padding)])
 
 
@@ -100,18 +100,23 @@ def _set_diag_launches(inputs: Any, outputs: Any, lower: int, upper: int, align:
     from fastgrad.kernels.movement.boxes import write_diagonals_launches
 
     x, d = inputs
-    diagonals = _packed_rows(x.shape[-2], x.shape[-1], lower, upper, align)
-    found = write_diagonals_launches(d, outputs[0], diagonals, 1, [])
-    if found is None:
+    diagonals = _packed_diagonals(x.shape[-2], x.shape[-1], lower, upper, align)
+    plan = write_diagonals_launches(d, outputs[0], diagonals, 1, [])
+    if plan is None:
         return None
-    return Launches(found.launches, found.scratch, ((0, 0),), found.alias, ((0, 0),))
+    return Launches(plan.launches, plan.scratch, ((0, 0),), plan.alias, ((0, 0),))
 
 
 diag_part_row: Operation = operation(
-    "diag_part", Form.INDEX_MAP, run=_diag_part, gradient=_to_matrix, launches=_diag_part_launches, batched=leading_axes
+    "diag_part",
+    Form.INDEX_MAP,
+    run=_diag_part,
+    gradient=_diag_part_gradient,
+    launches=_diag_part_launches,
+    batched=leading_axes,
 )
 diag_row: Operation = operation(
-    "diag", Form.INDEX_MAP, run=_diag, gradient=_to_packed, launches=_diag_launches, batched=leading_axes
+    "diag", Form.INDEX_MAP, run=_diag, gradient=_diag_gradient, launches=_diag_launches, batched=leading_axes
 )
 set_diag_row: Operation = operation(
     "set_diag",
@@ -126,7 +131,7 @@ set_diag_row: Operation = operation(
 )
 
 
-def _band(x: np.ndarray, lower: int, upper: int) -> np.ndarray:
+def _run_band_part(x: np.ndarray, lower: int, upper: int) -> np.ndarray:
     rows, columns = x.shape[-2:]
     outside = np.zeros((rows, columns), bool)
     if lower >= 0:
@@ -141,7 +146,7 @@ def _band(x: np.ndarray, lower: int, upper: int) -> np.ndarray:
 band_row: Operation = operation(
     "band_part",
     Form.INDEX_MAP,
-    run=_band,
+    run=_run_band_part,
     gradient=lambda g, y, x, lower, upper: band_row(g, lower=lower, upper=upper),
     launches=launches_from("movement.boxes", "band_part_launches"),
     batched=leading_axes,
@@ -168,17 +173,17 @@ def _check_align(align: str, name: str) -> None:
         raise InvalidArgumentError(f"{name}: align must be one of {', '.join(ALIGNMENTS)}; got {align!r}.")
 
 
-def _check_matrix(x: np.ndarray, name: str) -> None:
+def _check_matrix_rank(x: np.ndarray, name: str) -> None:
     if x.ndim < 2:
         raise InvalidArgumentError(f"{name}: input must be at least 2-dim, received shape: {list(x.shape)}.")
 
 
-def _check_inside(x: np.ndarray, lower: int, upper: int, name: str) -> None:
+def _check_diagonals_inside(x: np.ndarray, lower: int, upper: int, name: str) -> None:
     rows, columns = x.shape[-2:]
-    for which, k in (("lower", lower), ("upper", upper)):
+    for bound_name, k in (("lower", lower), ("upper", upper)):
         if k != 0 and not -rows < k < columns:
             raise InvalidArgumentError(
-                f"{name}: {which}_diag_index is out of bound: {k}. It must be between {-rows} and {columns}, for shape "
+                f"{name}: {bound_name}_diag_index is out of bound: {k}. It must be between {-rows} and {columns}, for shape "
                 f"{list(x.shape)}."
             )
 
@@ -257,10 +262,10 @@ def diag_part(
         InvalidArgumentError: fewer than two dimensions, or a diagonal outside the matrix.
     """
     x = tensor_of(input)
-    _check_matrix(x._array, "diag_part")
+    _check_matrix_rank(x._array, "diag_part")
     lower, upper = _range(k, "diag_part")
     _check_align(align, "diag_part")
-    _check_inside(x._array, lower, upper, "diag_part")
+    _check_diagonals_inside(x._array, lower, upper, "diag_part")
     padding = _number(padding_value, x, "diag_part")
     return diag_part_row(x, lower=lower, upper=upper, align=align, padding=padding)
 
@@ -279,16 +284,16 @@ def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 
         InvalidArgumentError: fewer than two dimensions, a diagonal outside the matrix, another shape of ``diagonal``, two dtypes.
     """
     x, d = tensors_of((input, diagonal), "set_diag")
-    _check_matrix(x._array, "set_diag")
+    _check_matrix_rank(x._array, "set_diag")
     lower, upper = _range(k, "set_diag")
     _check_align(align, "set_diag")
-    _check_inside(x._array, lower, upper, "set_diag")
+    _check_diagonals_inside(x._array, lower, upper, "set_diag")
     shape = x._array.shape
-    count = () if lower == upper else (upper - lower + 1,)
-    wanted = (*shape[:-2], *count, longest_diagonal(shape[-2], shape[-1], lower, upper))
-    if d._array.shape != wanted:
+    count_shape = () if lower == upper else (upper - lower + 1,)
+    diagonal_shape = (*shape[:-2], *count_shape, longest_diagonal(shape[-2], shape[-1], lower, upper))
+    if d._array.shape != diagonal_shape:
         raise InvalidArgumentError(
-            f"set_diag: diagonals {lower} to {upper} of an input of shape {list(shape)} have shape {list(wanted)}, got "
+            f"set_diag: diagonals {lower} to {upper} of an input of shape {list(shape)} have shape {list(diagonal_shape)}, got "
             f"{list(d._array.shape)}."
         )
     return set_diag_row(x, d, lower=lower, upper=upper, align=align)
@@ -359,15 +364,15 @@ def band_part(input: Any, num_lower: Any, num_upper: Any, name: str | None = Non
         InvalidArgumentError: fewer than two dimensions, or more diagonals than rows or columns.
     """
     x = tensor_of(input)
-    _check_matrix(x._array, "band_part")
+    _check_matrix_rank(x._array, "band_part")
     numbers = []
-    for which, what, number, size in zip(
+    for argument_name, side_name, number, size in zip(
         ("num_lower", "num_upper"), ("rows", "columns"), (num_lower, num_upper), x._array.shape[-2:], strict=True
     ):
-        number = integer(number, f"band_part: {which}")
+        number = integer(number, f"band_part: {argument_name}")
         if number > size:
             raise InvalidArgumentError(
-                f"band_part: {which} must be negative or less or equal to number of {what} ({size}), got: {number}."
+                f"band_part: {argument_name} must be negative or less or equal to number of {side_name} ({size}), got: {number}."
             )
         numbers.append(number)
     return band_row(x, lower=numbers[0], upper=numbers[1])

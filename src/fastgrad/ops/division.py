@@ -20,7 +20,7 @@ from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.power import square
 from fastgrad.tensor import Tensor, constant_tensor
 
-_QUOTIENT: dict[np.dtype, str] = {
+_QUOTIENT_DTYPES: dict[np.dtype, str] = {
     **{np.dtype(name): "float32" for name in ("int8", "int16", "uint8", "uint16")},
     **{np.dtype(name): "float64" for name in ("int32", "int64", "uint32", "uint64")},
 }
@@ -38,17 +38,17 @@ realdiv: Binary = elementwise(
 )
 
 
-def _as_quotients(name: str, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def _cast_to_quotient_dtype(name: str, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Casts integers to the float dtype of their quotients; leaves other dtypes unchanged."""
-    quotient = _QUOTIENT.get(x._array.dtype)
-    if quotient is None:
+    quotient_dtype = _QUOTIENT_DTYPES.get(x._array.dtype)
+    if quotient_dtype is None:
         return x, y
     if x._array.dtype != y._array.dtype:
-        raise _refuse_quotient(name, x, y)
-    return cast(x, quotient), cast(y, quotient)
+        raise _refuse_two_dtypes(name, x, y)
+    return cast(x, quotient_dtype), cast(y, quotient_dtype)
 
 
-def _refuse_quotient(name: str, x: Tensor, y: Tensor) -> TypeError:
+def _refuse_two_dtypes(name: str, x: Tensor, y: Tensor) -> TypeError:
     return TypeError(
         f"{name}: `x` and `y` must have the same dtype, got {x.dtype!r} != {y.dtype!r}; use tf.cast first."
     )
@@ -73,12 +73,12 @@ def divide(x: Any, y: Any, name: str | None = None) -> Any:
     if x._array.dtype not in INEXACT:
         if x._array.dtype not in REAL:
             raise TypeError(f"divide: Invalid dtype {x.dtype!r}; numbers can be divided, tf.cast makes some.")
-        x, y = _as_quotients("divide", x, y)
+        x, y = _cast_to_quotient_dtype("divide", x, y)
     try:
         return realdiv(x, y)
     except InvalidArgumentError:
         if x._array.dtype != y._array.dtype:
-            raise _refuse_quotient("divide", x, y) from None
+            raise _refuse_two_dtypes("divide", x, y) from None
         raise
 
 
@@ -116,8 +116,8 @@ def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
         except CompositeOperand as met:
             return met.mapped(divide_no_nan, x, y)
     if x._array.dtype != y._array.dtype:
-        raise _refuse_quotient("divide_no_nan", x, y)
-    return _divide_no_nan(*_as_quotients("divide_no_nan", x, y))
+        raise _refuse_two_dtypes("divide_no_nan", x, y)
+    return _divide_no_nan(*_cast_to_quotient_dtype("divide_no_nan", x, y))
 
 
 def reciprocal_no_nan(x: Any, name: str | None = None) -> Tensor:
@@ -146,7 +146,7 @@ xdivy: Binary = elementwise(
 # ---- whole quotients and remainders --------------------------------------------------------------------
 
 
-def _refuse_zero(name: str, y: np.ndarray) -> None:
+def _check_no_zero_divisor(name: str, y: np.ndarray) -> None:
     if y.dtype.kind in "iu" and not y.all():
         raise InvalidArgumentError(
             f"{name}: Integer division by zero; the divisor has a 0 among its {y.dtype.name} numbers."
@@ -154,7 +154,7 @@ def _refuse_zero(name: str, y: np.ndarray) -> None:
 
 
 def _floor_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    _refuse_zero("floordiv", y)
+    _check_no_zero_divisor("floordiv", y)
     return np.floor_divide(x, y)
 
 
@@ -163,18 +163,18 @@ def _floordiv(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _floormod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    _refuse_zero("floormod", y)
+    _check_no_zero_divisor("floormod", y)
     return np.remainder(x, y)
 
 
 def _truncatediv(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    _refuse_zero("truncatediv", y)
-    towards_zero = (np.remainder(x, y) != 0) & ((x < 0) != (y < 0))
-    return np.add(np.floor_divide(x, y), towards_zero.astype(x.dtype))
+    _check_no_zero_divisor("truncatediv", y)
+    correction = (np.remainder(x, y) != 0) & ((x < 0) != (y < 0))
+    return np.add(np.floor_divide(x, y), correction.astype(x.dtype))
 
 
 def _truncatemod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    _refuse_zero("truncatemod", y)
+    _check_no_zero_divisor("truncatemod", y)
     return np.fmod(x, y)
 
 

@@ -27,7 +27,7 @@ Sizes = tuple[int, ...]
 # ---- plans -----------------------------------------------------------------------------------------
 
 
-class _Value(NamedTuple):
+class _LabeledValue(NamedTuple):
     """A value of a plan: its position in the list of values, and the label of each dimension."""
 
     position: int
@@ -51,17 +51,17 @@ class _Plan:
             values.append(operation(*[values[position] for position in positions], **attributes))
         return values[-1]
 
-    def shape(self, x: _Value) -> Sizes:
+    def shape(self, x: _LabeledValue) -> Sizes:
         """The sizes of a value's dimensions."""
         return self._shapes[x.position]
 
-    def product(self, a: _Value, b: _Value, kept: Labels) -> _Value:
+    def product(self, a: _LabeledValue, b: _LabeledValue, kept: Labels) -> _LabeledValue:
         """Adds steps for ``a * b`` summed over the labels that are not in ``kept``."""
         a, b = self.summed(a, {*b.labels, *kept}), self.summed(b, {*a.labels, *kept})
         batch = tuple([label for label in a.labels if label in b.labels and label in kept])
         inner = tuple([label for label in a.labels if label in b.labels and label not in kept])
         if not inner:
-            return self._multiplied(a, b)
+            return self._multiply_shared_labels(a, b)
         rows = tuple([label for label in a.labels if label not in b.labels])
         columns = tuple([label for label in b.labels if label not in a.labels])
         if kept == batch + columns + rows != batch + rows + columns:
@@ -75,19 +75,19 @@ class _Plan:
         labels = batch + rows + columns
         return self.reshaped(z, labels, tuple([sizes[label] for label in labels]))
 
-    def _multiplied(self, a: _Value, b: _Value) -> _Value:
+    def _multiply_shared_labels(self, a: _LabeledValue, b: _LabeledValue) -> _LabeledValue:
         shared = tuple([label for label in a.labels if label in b.labels])
-        new = tuple([label for label in b.labels if label not in a.labels])
-        b = self.transposed(b, shared + new)
+        b_only = tuple([label for label in b.labels if label not in a.labels])
+        b = self.transposed(b, shared + b_only)
         sizes = dict(zip(b.labels, self.shape(b), strict=True))
-        spread = [sizes.get(label, 1) for label in a.labels] + [sizes[label] for label in new]
-        labels = a.labels + new
-        a = self.reshaped(a, labels, self.shape(a) + (1,) * len(new))
-        b = self.reshaped(b, labels, tuple(spread))
+        b_sizes = [sizes.get(label, 1) for label in a.labels] + [sizes[label] for label in b_only]
+        labels = a.labels + b_only
+        a = self.reshaped(a, labels, self.shape(a) + (1,) * len(b_only))
+        b = self.reshaped(b, labels, tuple(b_sizes))
         shape = tuple([max(m, n) if m and n else 0 for m, n in zip(self.shape(a), self.shape(b), strict=True)])
         return self._add(multiply, (a, b), labels, shape)
 
-    def _matrices(self, x: _Value, batch: Labels, rows: Labels, columns: Labels) -> tuple[_Value, bool]:
+    def _matrices(self, x: _LabeledValue, batch: Labels, rows: Labels, columns: Labels) -> tuple[_LabeledValue, bool]:
         """Reshapes ``x`` to (*batch, rows, columns), or (*batch, columns, rows) and True if this needs no transpose."""
         swapped = x.labels == batch + columns + rows != batch + rows + columns
         if swapped:
@@ -97,29 +97,29 @@ class _Plan:
         sides = (math.prod(shape[len(batch) : middle]), math.prod(shape[middle:]))
         return self.reshaped(x, (), (*shape[: len(batch)], *sides)), swapped
 
-    def summed(self, x: _Value, kept: Container[Any]) -> _Value:
+    def summed(self, x: _LabeledValue, kept: Container[Any]) -> _LabeledValue:
         """Adds a step that sums ``x`` over the labels that are not in ``kept``."""
         axes = tuple([axis for axis, label in enumerate(x.labels) if label not in kept])
         if not axes:
             return x
-        rest = [axis for axis in range(len(x.labels)) if axis not in axes]
-        labels, shape = (tuple([part[axis] for axis in rest]) for part in (x.labels, self.shape(x)))
+        remaining_axes = [axis for axis in range(len(x.labels)) if axis not in axes]
+        labels, shape = (tuple([part[axis] for axis in remaining_axes]) for part in (x.labels, self.shape(x)))
         return self._add(TABLE["reduce_sum"], (x,), labels, shape, axes=axes, keepdims=False)
 
-    def transposed(self, x: _Value, labels: Labels) -> _Value:
+    def transposed(self, x: _LabeledValue, labels: Labels) -> _LabeledValue:
         """Adds a step that transposes ``x`` to the order of ``labels``."""
         if x.labels == labels:
             return x
         perm = tuple([x.labels.index(label) for label in labels])
         return self._add(TABLE["transpose"], (x,), labels, tuple([self.shape(x)[axis] for axis in perm]), perm=perm)
 
-    def reshaped(self, x: _Value, labels: Labels, shape: Sizes) -> _Value:
+    def reshaped(self, x: _LabeledValue, labels: Labels, shape: Sizes) -> _LabeledValue:
         """Adds a step that reshapes ``x`` to ``shape``, with dimensions named ``labels``."""
         if shape == self.shape(x):
-            return _Value(x.position, labels)
+            return _LabeledValue(x.position, labels)
         return self._add(TABLE["reshape"], (x,), labels, shape, shape=shape)
 
-    def diagonal(self, x: _Value) -> _Value:
+    def diagonal(self, x: _LabeledValue) -> _LabeledValue:
         """Adds steps that take diagonals of ``x``, until it has each label once."""
         while len(set(x.labels)) < len(x.labels):
             label = next(label for label in x.labels if x.labels.count(label) > 1)
@@ -132,11 +132,17 @@ class _Plan:
         return x
 
     def _add(
-        self, operation: Operation, inputs: tuple[_Value, ...], labels: Labels, sizes: Sizes, /, **attributes: Any
-    ) -> _Value:
+        self,
+        operation: Operation,
+        inputs: tuple[_LabeledValue, ...],
+        labels: Labels,
+        sizes: Sizes,
+        /,
+        **attributes: Any,
+    ) -> _LabeledValue:
         self._steps.append((operation, tuple([x.position for x in inputs]), attributes))
         self._shapes.append(sizes)
-        return _Value(len(self._shapes) - 1, labels)
+        return _LabeledValue(len(self._shapes) - 1, labels)
 
 
 # ---- tensordot -------------------------------------------------------------------------------------
@@ -174,8 +180,8 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
 @functools.lru_cache(maxsize=1024)
 def _tensordot_plan(a: Sizes, b: Sizes, a_axes: tuple[int, ...], b_axes: tuple[int, ...]) -> _Plan:
     plan = _Plan((a, b))
-    x = _Value(0, tuple(range(len(a))))
-    y = _Value(1, tuple([a_axes[b_axes.index(axis)] if axis in b_axes else -1 - axis for axis in range(len(b))]))
+    x = _LabeledValue(0, tuple(range(len(a))))
+    y = _LabeledValue(1, tuple([a_axes[b_axes.index(axis)] if axis in b_axes else -1 - axis for axis in range(len(b))]))
     plan.product(
         x, y, tuple([label for label in x.labels if label not in a_axes] + [label for label in y.labels if label < 0])
     )
@@ -202,21 +208,21 @@ def _paired_axes(axes: Any, x: np.ndarray, y: np.ndarray) -> tuple[tuple[int, ..
         return tuple(range(x.ndim - count, x.ndim)), tuple(range(count))
     if len(axes) != 2:
         raise ValueError(f"tensordot: `axes` must be an integer or have length 2. Received {axes}.")
-    pair = [[int(axis) for axis in (part if np.ndim(part) else [part])] for part in axes]
-    if len(pair[0]) != len(pair[1]):
+    axis_lists = [[int(axis) for axis in (part if np.ndim(part) else [part])] for part in axes]
+    if len(axis_lists[0]) != len(axis_lists[1]):
         raise ValueError(
-            f"tensordot: Different number of contraction axes `a` and `b`, {len(pair[0])} != {len(pair[1])}: {axes}."
+            f"tensordot: Different number of contraction axes `a` and `b`, {len(axis_lists[0])} != {len(axis_lists[1])}: {axes}."
         )
-    for which, (part, array) in enumerate(zip(pair, (x, y), strict=True)):
+    for operand_number, (part, array) in enumerate(zip(axis_lists, (x, y), strict=True)):
         for position, axis in enumerate(part):
             if not -array.ndim <= axis < array.ndim:
                 raise IndexError(
-                    f"tensordot: axis {axis} is out of range for operand {which} of shape {list(array.shape)}."
+                    f"tensordot: axis {axis} is out of range for operand {operand_number} of shape {list(array.shape)}."
                 )
             part[position] = axis % array.ndim
         if len(set(part)) != len(part):
-            raise ValueError(f"tensordot: an axis of operand {which} appears more than once in `axes` {axes}.")
-    return tuple(pair[0]), tuple(pair[1])
+            raise ValueError(f"tensordot: an axis of operand {operand_number} appears more than once in `axes` {axes}.")
+    return tuple(axis_lists[0]), tuple(axis_lists[1])
 
 
 # ---- einsum ----------------------------------------------------------------------------------------
@@ -252,44 +258,48 @@ def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Tensor:
 
 @functools.lru_cache(maxsize=1024)
 def _einsum_plan(equation: str, shapes: tuple[Sizes, ...]) -> _Plan:
-    labels, output = _parsed(equation, [len(shape) for shape in shapes])
+    labels, output = _parse_equation(equation, [len(shape) for shape in shapes])
     sizes = _sizes(equation, labels, shapes)
     plan = _Plan(shapes)
     values = []
     for position, names in enumerate(labels):
-        x = plan.diagonal(_Value(position, names))
+        x = plan.diagonal(_LabeledValue(position, names))
         # Drops dimensions of size 1 that broadcast with a larger dimension of another input.
-        wide = [axis for axis, label in enumerate(x.labels) if plan.shape(x)[axis] == sizes[label]]
-        kept, shape = (tuple([part[axis] for axis in wide]) for part in (x.labels, plan.shape(x)))
-        values.append(plan.reshaped(x, kept, shape))
+        wide_axes = [axis for axis, label in enumerate(x.labels) if plan.shape(x)[axis] == sizes[label]]
+        wide_labels, shape = (tuple([part[axis] for axis in wide_axes]) for part in (x.labels, plan.shape(x)))
+        values.append(plan.reshaped(x, wide_labels, shape))
     for positions in _order([(x.labels, plan.shape(x)) for x in values], output):
         x, *others = [values.pop(position) for position in sorted(positions, reverse=True)]
         while others:
-            needed = dict.fromkeys(itertools.chain(output, *[y.labels for y in (*values, *others[1:])]))
+            needed_labels = dict.fromkeys(itertools.chain(output, *[y.labels for y in (*values, *others[1:])]))
             y = others.pop(0)
-            x = plan.product(y, x, tuple(needed))
+            x = plan.product(y, x, tuple(needed_labels))
         values.append(x)
     plan.transposed(plan.summed(values[0], output), output)
     return plan
 
 
-def _parsed(equation: str, ranks: list[int]) -> tuple[tuple[Labels, ...], Labels]:
+def _parse_equation(equation: str, ranks: list[int]) -> tuple[tuple[Labels, ...], Labels]:
     """Returns the labels of each input and of the output; an ellipsis becomes numbers, 0 for its last dimension."""
     text = equation.replace(" ", "")
     match = re.fullmatch(r"([^>]*?)(?:->([^>]*))?", text)
-    term = re.compile(r"[a-zA-Z]*(\.\.\.)?[a-zA-Z]*")
-    parts = match.group(1).split(",") if match else []
-    if match is None or not all(term.fullmatch(part) for part in (*parts, match.group(2) or "")):
+    term_pattern = re.compile(r"[a-zA-Z]*(\.\.\.)?[a-zA-Z]*")
+    input_terms = match.group(1).split(",") if match else []
+    if match is None or not all(
+        term_pattern.fullmatch(input_term) for input_term in (*input_terms, match.group(2) or "")
+    ):
         raise ValueError(
             f"einsum: Subscripts have incorrect format: {equation}. Use for example 'ij,jk->ik' or '...ij->...ji'."
         )
-    if len(parts) != len(ranks):
-        raise ValueError(f'einsum: Got {len(ranks)} inputs for equation "{equation}", expecting {len(parts)}.')
-    result = match.group(2)
-    if result is None:
+    if len(input_terms) != len(ranks):
+        raise ValueError(f'einsum: Got {len(ranks)} inputs for equation "{equation}", expecting {len(input_terms)}.')
+    output_term = match.group(2)
+    if output_term is None:
         counts = Counter(match.group(1).replace("...", "."))
-        result = "..." * (counts["."] == 1) + "".join(sorted(c for c, n in counts.items() if n == 1 and c.isalpha()))
-    letters = result.replace("...", "")
+        output_term = "..." * (counts["."] == 1) + "".join(
+            sorted(c for c, n in counts.items() if n == 1 and c.isalpha())
+        )
+    letters = output_term.replace("...", "")
     for letter in letters:
         if letters.count(letter) > 1:
             raise ValueError(f"einsum: Output subscripts contain a label appearing more than once: {equation}.")
@@ -298,22 +308,22 @@ def _parsed(equation: str, ranks: list[int]) -> tuple[tuple[Labels, ...], Labels
                 f"einsum: Output subscripts contain the label {letter} not present in the input subscripts: {equation}."
             )
     labels = []
-    widest = 0
-    for position, (part, rank) in enumerate(zip(parts, ranks, strict=True)):
-        spare = rank - len(part.replace("...", ""))
-        if spare < 0 or (spare and "..." not in part):
-            at_least = "at least " if "..." in part else ""
+    widest_ellipsis = 0
+    for position, (input_term, rank) in enumerate(zip(input_terms, ranks, strict=True)):
+        ellipsis_rank = rank - len(input_term.replace("...", ""))
+        if ellipsis_rank < 0 or (ellipsis_rank and "..." not in input_term):
+            at_least = "at least " if "..." in input_term else ""
             raise InvalidArgumentError(
-                f"einsum: Expected input {position} to have rank {at_least}{rank - spare} but got: {rank}, in {equation}."
+                f"einsum: Expected input {position} to have rank {at_least}{rank - ellipsis_rank} but got: {rank}, in {equation}."
             )
-        widest = max(widest, spare)
-        labels.append(_expanded(part, spare))
-    if widest and "..." not in result:
+        widest_ellipsis = max(widest_ellipsis, ellipsis_rank)
+        labels.append(_expanded(input_term, ellipsis_rank))
+    if widest_ellipsis and "..." not in output_term:
         raise InvalidArgumentError(
-            f"einsum: Output contains {widest} broadcasting dimension(s) but no ellipsis (...) was found in the output "
+            f"einsum: Output contains {widest_ellipsis} broadcasting dimension(s) but no ellipsis (...) was found in the output "
             f"subscripts of {equation}. Write the output with '...'."
         )
-    return tuple(labels), _expanded(result, widest)
+    return tuple(labels), _expanded(output_term, widest_ellipsis)
 
 
 def _expanded(part: str, spare: int) -> Labels:
@@ -325,14 +335,14 @@ def _sizes(equation: str, labels: tuple[Labels, ...], shapes: tuple[Sizes, ...])
     sizes: dict[Any, int] = {}
     for position, (names, shape) in enumerate(zip(labels, shapes, strict=True)):
         for axis, (label, size) in enumerate(zip(names, shape, strict=True)):
-            known = sizes.setdefault(label, size)
-            broadcasts = isinstance(label, int) and 1 in (known, size)
-            if size != known and not broadcasts:
+            known_size = sizes.setdefault(label, size)
+            broadcasts = isinstance(label, int) and 1 in (known_size, size)
+            if size != known_size and not broadcasts:
                 raise InvalidArgumentError(
-                    f"einsum: Expected dimension {known} at axis {axis} of input {position} shaped {list(shape)} but got "
+                    f"einsum: Expected dimension {known_size} at axis {axis} of input {position} shaped {list(shape)} but got "
                     f"dimension {size}: a label has one size throughout {equation}."
                 )
-            sizes[label] = size if known == 1 else known
+            sizes[label] = size if known_size == 1 else known_size
     return sizes
 
 

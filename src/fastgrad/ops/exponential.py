@@ -54,12 +54,12 @@ def _log1p_by_numpy(x: np.ndarray) -> Any:
         return np.log1p(x)
     # NumPy takes the logarithm of the rounded sum, which loses the digits of small numbers.
     a, b = x.real, x.imag
-    size = np.hypot(a + 1, b)
-    near = (size > 0.5) & (size < 2)
-    found = np.empty(x.shape, x.dtype)
-    found.real = np.where(near, np.log1p(a * (a + 2) + b * b) / 2, np.log(size))
-    found.imag = np.arctan2(b, a + 1)
-    return found
+    modulus = np.hypot(a + 1, b)
+    near_one = (modulus > 0.5) & (modulus < 2)
+    result = np.empty(x.shape, x.dtype)
+    result.real = np.where(near_one, np.log1p(a * (a + 2) + b * b) / 2, np.log(modulus))
+    result.imag = np.arctan2(b, a + 1)
+    return result
 
 
 _log1p = by_kernel_of_floats("log1p", _log1p_by_numpy)
@@ -245,8 +245,8 @@ _complex_sigmoid = by_launches(
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     if x.dtype in _HAVE_KERNEL:  # the kernel takes a tenth of the time
-        if x.size >= LARGE and (found := as_in_memory(_sigmoid, x)) is not None:
-            return found
+        if x.size >= LARGE and (result := as_in_memory(_sigmoid, x)) is not None:
+            return result
         out = np.empty(x.shape, x.dtype)
         call_at_once(kernels.sigmoid[x.dtype], (x,), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out
@@ -257,8 +257,8 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 def _softplus(x: np.ndarray) -> np.ndarray:
     if x.dtype in _HAVE_KERNEL:
-        if x.size >= LARGE and (found := as_in_memory(_softplus, x)) is not None:
-            return found
+        if x.size >= LARGE and (result := as_in_memory(_softplus, x)) is not None:
+            return result
         out = np.empty(x.shape, x.dtype)
         call_at_once(kernels.softplus[x.dtype], (x,), out, units=x.size, unit_cost=kernels.NANOSECONDS)
         return out

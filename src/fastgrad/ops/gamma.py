@@ -48,14 +48,14 @@ lgamma = elementwise(
 _digamma = from_scipy("digamma")
 
 
-def _without_poles(x: np.ndarray) -> np.ndarray:
+def _digamma_without_poles(x: np.ndarray) -> np.ndarray:
     return np.where((x <= 0) & (x == np.floor(x)), x.dtype.type(np.nan), _digamma(x))
 
 
 _digamma_launches = launches_from("elementwise.elementwise", "digamma_launches")
 digamma: Unary = Unary(
     "digamma",
-    by_launches(_digamma_launches, _without_poles),
+    by_launches(_digamma_launches, _digamma_without_poles),
     lambda g, y, x: multiply(g, polygamma(constant_tensor(np.ones((), x._array.dtype)), x)),
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
@@ -63,26 +63,26 @@ digamma: Unary = Unary(
     doc="The derivative of ``lgamma``, element by element: NaN at 0, -1, -2 ...",
     launches=_digamma_launches,
 )
-_scipy_zeta, _gamma_of = from_scipy("zeta"), from_scipy("gamma")
+_scipy_zeta, _scipy_gamma = from_scipy("zeta"), from_scipy("gamma")
 
 
-def _zeta_of(x: np.ndarray, q: np.ndarray) -> np.ndarray:
+def _hurwitz_zeta(x: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Hurwitz's zeta function; NaN at the poles unless the exponent is even, as in TensorFlow."""
-    two_sided = (q <= 0) & (q == np.floor(q)) & (np.remainder(x, x.dtype.type(2)) != 0)
-    return np.where(two_sided, x.dtype.type(np.nan), _scipy_zeta(x, q))
+    at_pole = (q <= 0) & (q == np.floor(q)) & (np.remainder(x, x.dtype.type(2)) != 0)
+    return np.where(at_pole, x.dtype.type(np.nan), _scipy_zeta(x, q))
 
 
-def _polygamma_of(n: np.ndarray, x: np.ndarray) -> np.ndarray:
+def _polygamma_by_zeta(n: np.ndarray, x: np.ndarray) -> np.ndarray:
     sign = np.where(n % 2 == 0, n.dtype.type(-1), n.dtype.type(1))
-    derivatives = sign * _gamma_of(n + n.dtype.type(1)) * _zeta_of(n + n.dtype.type(1), x)
-    whole = (n >= 0) & (n == np.floor(n))
-    return np.where(n == 0, _without_poles(x), np.where(whole, derivatives, n.dtype.type(np.nan)))
+    derivatives = sign * _scipy_gamma(n + n.dtype.type(1)) * _hurwitz_zeta(n + n.dtype.type(1), x)
+    is_whole = (n >= 0) & (n == np.floor(n))
+    return np.where(n == 0, _digamma_without_poles(x), np.where(is_whole, derivatives, n.dtype.type(np.nan)))
 
 
 _polygamma_launches = launches_from("elementwise.elementwise", "polygamma_launches")
 _polygamma: Binary = Binary(
     "polygamma",
-    by_launches(_polygamma_launches, _polygamma_of),
+    by_launches(_polygamma_launches, _polygamma_by_zeta),
     (None, lambda g, z, x, y: multiply(g, _polygamma(add(x, 1), y))),
     form=Form.ELEMENTWISE,
     dtypes=_FULL,
@@ -106,7 +106,7 @@ def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
 _zeta_launches = launches_from("elementwise.elementwise", "zeta_launches")
 _zeta: Binary = Binary(
     "zeta",
-    by_launches(_zeta_launches, _zeta_of),
+    by_launches(_zeta_launches, _hurwitz_zeta),
     (None, lambda g, z, x, y: multiply(g, multiply(negative(x), _zeta(add(x, 1), y)))),
     form=Form.ELEMENTWISE,
     dtypes=_FULL,
@@ -132,7 +132,7 @@ def zeta(x: Any, q: Any, name: str | None = None) -> Tensor:
 # ---- incomplete gamma ----------------------------------------------------------------------------------
 
 
-def _density(a: Tensor, x: Tensor) -> Tensor:
+def _gamma_density(a: Tensor, x: Tensor) -> Tensor:
     """``x**(a-1) exp(-x) / gamma(a)``."""
     return exp(subtract(subtract(xlogy(subtract(a, 1), x), x), lgamma(a)))
 
@@ -146,9 +146,9 @@ def _gammainc_slope(a: np.ndarray, x: np.ndarray) -> np.ndarray:
     a, x = np.broadcast_arrays(a.astype(np.float64), x.astype(np.float64))
     from scipy import special
 
-    known = (a > 0) & (x >= 0) & np.isfinite(a)
-    flat = known & (x > 0) & (x < a + 60 + 12 * np.sqrt(np.maximum(a, 1)) * 3)
-    safe_a, safe_x = np.where(flat, a, 1.0), np.where(flat, x, 1.0)
+    in_domain = (a > 0) & (x >= 0) & np.isfinite(a)
+    in_series_range = in_domain & (x > 0) & (x < a + 60 + 12 * np.sqrt(np.maximum(a, 1)) * 3)
+    safe_a, safe_x = np.where(in_series_range, a, 1.0), np.where(in_series_range, x, 1.0)
     term = np.ones_like(safe_a)  # of the series; its derivative is minus the term times a harmonic sum
     harmonic = np.zeros_like(safe_a)
     total, slope = term.copy(), np.zeros_like(safe_a)
@@ -156,13 +156,13 @@ def _gammainc_slope(a: np.ndarray, x: np.ndarray) -> np.ndarray:
         term = term * (safe_x / (safe_a + n))
         harmonic = harmonic + 1 / (safe_a + n)
         total += term
-        change = term * harmonic
-        slope -= change
-        if n > 2 and not ((change > 1e-17 * np.abs(slope)) & (term > 1e-17 * total)).any():
+        slope_term = term * harmonic
+        slope -= slope_term
+        if n > 2 and not ((slope_term > 1e-17 * np.abs(slope)) & (term > 1e-17 * total)).any():
             break
-    front = np.exp(special.xlogy(safe_a, safe_x) - safe_x - special.gammaln(safe_a + 1))
-    result = front * (slope + total * (np.log(safe_x) - special.digamma(safe_a + 1)))
-    return np.where(flat, result, np.where(known, 0.0, np.nan)).astype(dtype)
+    prefactor = np.exp(special.xlogy(safe_a, safe_x) - safe_x - special.gammaln(safe_a + 1))
+    result = prefactor * (slope + total * (np.log(safe_x) - special.digamma(safe_a + 1)))
+    return np.where(in_series_range, result, np.where(in_domain, 0.0, np.nan)).astype(dtype)
 
 
 _igamma_slope = Binary(
@@ -179,7 +179,7 @@ _igamma = Binary(
     by_launches(_igamma_launches, from_scipy("gammainc")),
     (
         lambda g, z, x, y: multiply(g, _igamma_slope(x, y)),
-        lambda g, z, x, y: multiply(g, _density(x, y)),
+        lambda g, z, x, y: multiply(g, _gamma_density(x, y)),
     ),
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,
@@ -193,7 +193,7 @@ _igammac = Binary(
     by_launches(_igammac_launches, from_scipy("gammaincc")),
     (
         lambda g, z, x, y: negative(multiply(g, _igamma_slope(x, y))),
-        lambda g, z, x, y: negative(multiply(g, _density(x, y))),
+        lambda g, z, x, y: negative(multiply(g, _gamma_density(x, y))),
     ),
     form=Form.ELEMENTWISE,
     dtypes=FLOATING,

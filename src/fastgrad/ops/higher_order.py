@@ -30,9 +30,9 @@ def each_row(
     """
     tracer = control_flow_of()
     if tracer is not None:
-        found = tracer.loop(trip, carried, rows=tensors, reverse=reverse)
-        if found is not None:
-            return found
+        loop_result = tracer.loop(trip, carried, rows=tensors, reverse=reverse)
+        if loop_result is not None:
+            return loop_result
     rows = list(zip(*[unstack(x) for x in tensors], strict=True))
     results = []
     for row in reversed(rows) if reverse else rows:
@@ -105,12 +105,12 @@ def map_fn(
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         result = fn(_packed(elems, rows))
         nest.assert_same_structure(signature, result)
-        found = [_typed("map_fn", leaf, spec.dtype) for leaf, spec in zip(nest.flatten(result), specs, strict=True)]
-        for place, x in enumerate(found):
-            _check_shape("map_fn", x, shapes[place])
+        results = [_typed("map_fn", leaf, spec.dtype) for leaf, spec in zip(nest.flatten(result), specs, strict=True)]
+        for position, x in enumerate(results):
+            _check_shape("map_fn", x, shapes[position])
             if infer_shape:
-                shapes[place] = x.shape
-        return [], found
+                shapes[position] = x.shape
+        return [], results
 
     return _packed(signature, each_row(trip, [], flat)[1])
 
@@ -176,37 +176,45 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
         raise InvalidArgumentError(
             f"vectorized_map: the tensors in elems must have the same number of rows, or one, got {sorted(counts)}."
         )
-    many = [place for place, x in enumerate(flat) if len(x._array) == count]
-    single = [x if place in many else TABLE["reshape"](x, shape=x._array.shape[1:]) for place, x in enumerate(flat)]
+    row_positions = [position for position, x in enumerate(flat) if len(x._array) == count]
+    shared_leaves = [
+        x if position in row_positions else TABLE["reshape"](x, shape=x._array.shape[1:])
+        for position, x in enumerate(flat)
+    ]
     structure: list[Any] = [None]
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        leaves = list(single)
-        for place, row in zip(many, rows, strict=True):
-            leaves[place] = row
+        leaves = list(shared_leaves)
+        for position, row in zip(row_positions, rows, strict=True):
+            leaves[position] = row
         structure[0] = fn(_packed(elems, leaves))
         return [], [convert_to_tensor(leaf) for leaf in nest.flatten(structure[0]) if leaf is not None]
 
-    found: list[Tensor] | None
+    results: list[Tensor] | None
     if count:
         from fastgrad.compiler.control_flow.batching import rows_at_once
 
-        rows = [flat[place] for place in many]
-        found = rows_at_once(lambda row: trip([], row)[1], rows)
-        if found is None:
+        rows = [flat[position] for position in row_positions]
+        results = rows_at_once(lambda row: trip([], row)[1], rows)
+        if results is None:
             if not fallback_to_while_loop:
                 raise ValueError(
                     "vectorized_map: the function can't be done for all rows at once: it changes variables, draws random numbers, "
                     "goes by the values of its row, or has an operation without such a form. Pass fallback_to_while_loop=True."
                 )
-            found = each_row(trip, [], rows)[1]
+            results = each_row(trip, [], rows)[1]
     else:
         with unheard():  # only the shapes of the results are needed
-            nobody = [Tensor(np.zeros(flat[place]._array.shape[1:], flat[place]._array.dtype)) for place in many]
-            found = trip([], nobody)[1]
-        found = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in found]
-    results = iter(found)
-    return _packed(structure[0], [None if leaf is None else next(results) for leaf in nest.flatten(structure[0])])
+            zero_rows = [
+                Tensor(np.zeros(flat[position]._array.shape[1:], flat[position]._array.dtype))
+                for position in row_positions
+            ]
+            results = trip([], zero_rows)[1]
+        results = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in results]
+    result_iterator = iter(results)
+    return _packed(
+        structure[0], [None if leaf is None else next(result_iterator) for leaf in nest.flatten(structure[0])]
+    )
 
 
 # ---- scan and folds ----------------------------------------------------------------------------------
@@ -228,15 +236,15 @@ def _sequences(what: str, fn: Any, elems: Any) -> tuple[list[Tensor], int]:
     return flat, count
 
 
-def _first_of(what: str, tensors: list[Tensor], count: int, reverse: bool) -> tuple[list[Tensor], list[Tensor]]:
+def _split_first_row(what: str, tensors: list[Tensor], count: int, reverse: bool) -> tuple[list[Tensor], list[Tensor]]:
     """Returns the row that replaces the initializer, and the other rows."""
     if not count:
         raise OutOfRangeError(
             f"{what}: Tried to read from index 0 but array size is: 0 (elems is empty and there is no initializer)."
         )
-    first, others = (count - 1, (0, count - 1)) if reverse else (0, (1, count))
+    first, other_range = (count - 1, (0, count - 1)) if reverse else (0, (1, count))
     rows = [x[first] for x in tensors]
-    return rows, [x[others[0] : others[1]] for x in tensors]
+    return rows, [x[other_range[0] : other_range[1]] for x in tensors]
 
 
 def scan(
@@ -272,27 +280,27 @@ def scan(
     """
     tensors, count = _sequences("scan", fn, elems)
     if initializer is None:
-        structure, (start, others) = elems, _first_of("scan", tensors, count, reverse)
+        structure, (initial_carry, other_rows) = elems, _split_first_row("scan", tensors, count, reverse)
     else:
-        structure, others = initializer, tensors
-        start = [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)]
+        structure, other_rows = initializer, tensors
+        initial_carry = [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)]
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         result = fn(_packed(structure, carried), _packed(elems, rows))
         nest.assert_same_structure(structure, result)
-        found = [_typed("scan", leaf, x.dtype) for leaf, x in zip(nest.flatten(result), start, strict=True)]
+        results = [_typed("scan", leaf, x.dtype) for leaf, x in zip(nest.flatten(result), initial_carry, strict=True)]
         if infer_shape:
-            for x, first in zip(found, start, strict=True):
-                _check_shape("scan", x, first.shape)
-        return found, found
+            for x, initial in zip(results, initial_carry, strict=True):
+                _check_shape("scan", x, initial.shape)
+        return results, results
 
-    if len(others[0]._array):
-        stacked = each_row(trip, start, others, reverse)[1]
+    if len(other_rows[0]._array):
+        stacked = each_row(trip, initial_carry, other_rows, reverse)[1]
     else:
-        stacked = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in start]
+        stacked = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in initial_carry]
     if initializer is None:
-        first = [TABLE["reshape"](x, shape=(1, *x._array.shape)) for x in start]
-        pairs = [(b, a) if reverse else (a, b) for a, b in zip(first, stacked, strict=True)]
+        initial = [TABLE["reshape"](x, shape=(1, *x._array.shape)) for x in initial_carry]
+        pairs = [(b, a) if reverse else (a, b) for a, b in zip(initial, stacked, strict=True)]
         stacked = [TABLE["concat"](*pair, axis=0) for pair in pairs]
     return _packed(structure, stacked)
 
@@ -342,14 +350,16 @@ def foldr(
 def _folded(what: str, fn: Any, elems: Any, initializer: Any, reverse: bool) -> Any:
     tensors, count = _sequences(what, fn, elems)
     if initializer is None:
-        structure, (start, others) = elems, _first_of(what, tensors, count, reverse)
+        structure, (initial_carry, other_rows) = elems, _split_first_row(what, tensors, count, reverse)
     else:
-        structure, others = initializer, tensors
-        start = [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)]
+        structure, other_rows = initializer, tensors
+        initial_carry = [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)]
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         result = fn(_packed(structure, carried), _packed(elems, rows))
         nest.assert_same_structure(structure, result)
         return [convert_to_tensor(leaf) for leaf in nest.flatten(result)], []
 
-    return _packed(structure, each_row(trip, start, others, reverse)[0] if len(others[0]._array) else start)
+    return _packed(
+        structure, each_row(trip, initial_carry, other_rows, reverse)[0] if len(other_rows[0]._array) else initial_carry
+    )

@@ -58,11 +58,11 @@ def _gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.nd
     ids_rank, middle = ids.ndim - batch_dims, axis - batch_dims
     key = (*_batch_positions(batch, ids.ndim), ids)
     rows = np.moveaxis(x, axis, batch_dims)[key]
-    front = tuple(range(batch_dims))
-    between = tuple(range(batch_dims + ids_rank, batch_dims + ids_rank + middle))
-    picked = tuple(range(batch_dims, batch_dims + ids_rank))
-    last = tuple(range(batch_dims + ids_rank + middle, rows.ndim))
-    return rows.transpose((*front, *between, *picked, *last))
+    batch_axes = tuple(range(batch_dims))
+    middle_axes = tuple(range(batch_dims + ids_rank, batch_dims + ids_rank + middle))
+    ids_axes = tuple(range(batch_dims, batch_dims + ids_rank))
+    last_axes = tuple(range(batch_dims + ids_rank + middle, rows.ndim))
+    return rows.transpose((*batch_axes, *middle_axes, *ids_axes, *last_axes))
 
 
 def _batch_positions(batch: tuple[int, ...], rank: int) -> list[np.ndarray]:
@@ -81,8 +81,8 @@ def _gather_gradient_run(
     middle, last = shape[batch_dims:axis], shape[axis + 1 :]
     # g has dimensions (batch, middle, ids, last); the rows to add need (batch, ids, middle, last).
     ids_axes = tuple(range(axis, axis + ids.ndim - batch_dims))
-    rest = tuple(range(batch_dims, axis)) + tuple(range(axis + len(ids_axes), g.ndim))
-    rows = g.transpose((*range(batch_dims), *ids_axes, *rest)).reshape(ids.size, *middle, *last)
+    other_axes = tuple(range(batch_dims, axis)) + tuple(range(axis + len(ids_axes), g.ndim))
+    rows = g.transpose((*range(batch_dims), *ids_axes, *other_axes)).reshape(ids.size, *middle, *last)
     numbers = ids.astype(np.int64)
     if batch_dims:
         outer = np.arange(int(np.prod(batch))).reshape(batch + (1,) * (ids.ndim - batch_dims))
@@ -96,10 +96,10 @@ def _gather_rule(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, axis: int, batch_
     shape = x._array.shape
     if axis or batch_dims:
         return _gather_gradient(g, ids, shape=shape, axis=axis, batch_dims=batch_dims)
-    return _whole_rows(g, ids, shape)
+    return _indexed_slices_cotangent(g, ids, shape)
 
 
-def _whole_rows(g: Tensor, ids: Tensor, shape: tuple[int, ...]) -> IndexedSlices:
+def _indexed_slices_cotangent(g: Tensor, ids: Tensor, shape: tuple[int, ...]) -> IndexedSlices:
     """The cotangent of a tensor of ``shape`` after a read of its rows ``ids``, as IndexedSlices."""
     reshape, count = TABLE["reshape"], ids._array.size
     if ids._array.ndim != 1:
@@ -112,8 +112,8 @@ def with_row_numbers(ids: Batched, rows: int) -> Tensor:
     array = spread_rows(ids, rows)
     shape = (*array._array.shape[:-1], 1)
     numbers = np.arange(rows, dtype=array._array.dtype).reshape(rows, *[1] * (len(shape) - 1))
-    spread = call_row("broadcast_to", constant_tensor(numbers), shape=shape)
-    return call_row("concat", spread, array, axis=len(shape) - 1)
+    row_number_column = call_row("broadcast_to", constant_tensor(numbers), shape=shape)
+    return call_row("concat", row_number_column, array, axis=len(shape) - 1)
 
 
 def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int, batch_dims: int) -> Any:
@@ -127,8 +127,8 @@ def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int
 def _batched_gather_gradient(
     name: str, rows: int, /, g: Batched, ids: Batched, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> Any:
-    both = spread_rows(g, rows), spread_rows(ids, rows)
-    return call_row(name, *both, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
+    operands = spread_rows(g, rows), spread_rows(ids, rows)
+    return call_row(name, *operands, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
 
 
 def _batched_gather_nd(name: str, rows: int, /, x: Batched, ids: Batched, **attributes: Any) -> Any:
@@ -140,8 +140,8 @@ def _batched_gather_nd(name: str, rows: int, /, x: Batched, ids: Batched, **attr
 def _batched_scatter_nd(
     name: str, rows: int, /, ids: Batched, updates: Batched, shape: tuple[int, ...], **attributes: Any
 ) -> Any:
-    given = with_row_numbers(ids, rows), spread_rows(updates, rows)
-    return call_row(name, *given, shape=(rows, *shape), **attributes)
+    operands = with_row_numbers(ids, rows), spread_rows(updates, rows)
+    return call_row(name, *operands, shape=(rows, *shape), **attributes)
 
 
 def _batched_unravel_index(name: str, rows: int, /, ids: Batched, **attributes: Any) -> Any:
@@ -257,8 +257,8 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
     rows = gather(params, ids)
     if max_norm is None:
         return rows
-    first = rows._array.ndim - tensor_of(params)._array.ndim + 1
-    axes = tuple(range(first, rows._array.ndim))
+    first_row_axis = rows._array.ndim - tensor_of(params)._array.ndim + 1
+    axes = tuple(range(first_row_axis, rows._array.ndim))
     limit = convert_beside(max_norm, rows._array.dtype)
     norm = TABLE["sqrt"](TABLE["reduce_sum"](rows * rows, axes=axes, keepdims=True))
     # Only rows with a large norm are divided, so a row of zeros causes no division by 0.
@@ -316,7 +316,7 @@ def gather_nd_or_zeros(x: Tensor, ids: Tensor) -> Tensor:
 
 def _gather_nd_gradient(g: Tensor, x: Tensor, ids: Tensor) -> Any:
     if ids._array.shape[-1] == 1:
-        return _whole_rows(g, ids, x._array.shape)
+        return _indexed_slices_cotangent(g, ids, x._array.shape)
     return scatter_nd_row(ids, g, shape=x._array.shape, strict=False)
 
 
@@ -396,10 +396,10 @@ def gather_nd(
     except CompositeOperand as met:
         return met.call("gather_nd", params, indices, batch_dims)
     if batch_dims:
-        for what, rank in (("indices", ids._array.ndim), ("params", x._array.ndim)):
+        for argument, rank in (("indices", ids._array.ndim), ("params", x._array.ndim)):
             if not 0 <= batch_dims < rank:
                 raise ValueError(
-                    f"gather_nd: Argument `batch_dims` = {batch_dims} must be less than rank(`{what}`) = {rank}"
+                    f"gather_nd: Argument `batch_dims` = {batch_dims} must be less than rank(`{argument}`) = {rank}"
                 )
         shape = ids._array.shape
         if shape[:batch_dims] != x._array.shape[:batch_dims]:
@@ -425,14 +425,14 @@ def _chosen(g: Tensor, condition: Tensor) -> Tensor:
     return _where(condition, g, constant_tensor(np.zeros((), g._array.dtype)))
 
 
-def _not_chosen(g: Tensor, condition: Tensor) -> Tensor:
+def _cotangent_where_false(g: Tensor, condition: Tensor) -> Tensor:
     return _where(condition, constant_tensor(np.zeros((), g._array.dtype)), g)
 
 
 _where = Operation(
     "where",
     np.where,
-    (None, lambda g, z, c, x, y: _chosen(g, c), lambda g, z, c, x, y: _not_chosen(g, c)),
+    (None, lambda g, z, c, x, y: _chosen(g, c), lambda g, z, c, x, y: _cotangent_where_false(g, c)),
     form=Form.ELEMENTWISE,
     code="where({0}, {1}, {2})",
     dtypes=frozenset([np.dtype(bool)]),
@@ -465,23 +465,23 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     """
     if x is None and y is None:
         try:
-            found = tensor_of(condition)
+            condition_tensor = tensor_of(condition)
         except CompositeOperand as met:
             return met.call("where", condition)
-        if not found._array.ndim:
+        if not condition_tensor._array.ndim:
             raise InvalidArgumentError("where: the positions in a scalar condition are not defined; give x and y.")
-        return _true_positions(found)
+        return _true_positions(condition_tensor)
     if x is None or y is None:
         raise ValueError("where: x and y must both be non-None or both be None.")
     try:
-        chosen, a, b = as_tensor_or_none(condition), as_tensor_or_none(x), as_tensor_or_none(y)
+        mask, a, b = as_tensor_or_none(condition), as_tensor_or_none(x), as_tensor_or_none(y)
     except CompositeOperand as met:
         return met.mapped(where, condition, x, y)
-    if chosen is None:
-        chosen = convert_to_tensor(condition, dtypes.bool)
-    if chosen._array.dtype != bool:
+    if mask is None:
+        mask = convert_to_tensor(condition, dtypes.bool)
+    if mask._array.dtype != bool:
         raise InvalidArgumentError(
-            f"where: the condition was expected to be a bool tensor but is a {chosen.dtype.name} tensor. "
+            f"where: the condition was expected to be a bool tensor but is a {mask.dtype.name} tensor. "
             "Compare it to something first."
         )
     if a is None:
@@ -491,9 +491,9 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     if a._array.dtype != b._array.dtype:
         raise refuse_mix("where", a._array.dtype, b._array.dtype)
     try:
-        return _where(chosen, a, b)
+        return _where(mask, a, b)
     except ValueError:
-        shapes = f"condition {list(chosen._array.shape)}, x {list(a._array.shape)}, and y {list(b._array.shape)}"
+        shapes = f"condition {list(mask._array.shape)}, x {list(a._array.shape)}, and y {list(b._array.shape)}"
         raise InvalidArgumentError(f"where: {shapes} must be broadcastable to one shape.") from None
 
 
@@ -512,27 +512,27 @@ def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = "b
     Raises:
         ValueError: the mask is a scalar, or its shape differs from that of ``tensor`` from ``axis`` on.
     """
-    x, chosen = tensor_of(tensor), tensor_of(mask)
-    shape, wanted = x._array.shape, chosen._array.shape
-    if not wanted:
+    x, mask_tensor = tensor_of(tensor), tensor_of(mask)
+    shape, mask_shape = x._array.shape, mask_tensor._array.shape
+    if not mask_shape:
         raise ValueError("boolean_mask: mask cannot be scalar.")
-    first = 0 if axis is None else integer(axis, "boolean_mask: axis")
-    first += len(shape) if first < 0 else 0
-    last = first + len(wanted)
-    if shape[first:last] != wanted:
+    first_axis = 0 if axis is None else integer(axis, "boolean_mask: axis")
+    first_axis += len(shape) if first_axis < 0 else 0
+    end_axis = first_axis + len(mask_shape)
+    if shape[first_axis:end_axis] != mask_shape:
         raise ValueError(
-            f"boolean_mask: Shapes {tuple(shape[first:last])} and {tuple(wanted)} are incompatible: a mask has the shape of "
-            f"the tensor, {list(shape)}, from axis {first} on."
+            f"boolean_mask: Shapes {tuple(shape[first_axis:end_axis])} and {tuple(mask_shape)} are incompatible: a mask has the shape of "
+            f"the tensor, {list(shape)}, from axis {first_axis} on."
         )
-    count = int(np.prod(wanted))
+    count = int(np.prod(mask_shape))
     reshape = TABLE["reshape"]
     # Always reshapes, so that the gradient is dense: a mask is not a table look-up.
-    x = reshape(x, shape=(*shape[:first], count, *shape[last:]))
-    found = _true_positions(reshape(chosen, shape=(count,)))
-    return _gather_row(x, reshape(found, shape=(len(found._array),)), axis=first, batch_dims=0)
+    x = reshape(x, shape=(*shape[:first_axis], count, *shape[end_axis:]))
+    positions = _true_positions(reshape(mask_tensor, shape=(count,)))
+    return _gather_row(x, reshape(positions, shape=(len(positions._array),)), axis=first_axis, batch_dims=0)
 
 
-_MOST_PARTITIONS = 1 << 20  # TensorFlow accepts more, and runs out of memory
+_MAX_PARTITIONS = 1 << 20  # TensorFlow accepts more, and runs out of memory
 
 
 def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str | None = None) -> list[Tensor]:
@@ -552,20 +552,20 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
         x, ids = tensor_of(data), tensor_of(partitions)
     except CompositeOperand as met:
         return met.call("dynamic_partition", data, partitions, num_partitions)
-    shape, wanted = x._array.shape, ids._array.shape
+    shape, ids_shape = x._array.shape, ids._array.shape
     num_partitions = integer(num_partitions, "dynamic_partition: num_partitions")
     if num_partitions < 1:
         raise InvalidArgumentError(f"dynamic_partition: num_partitions must be at least 1, got {num_partitions}.")
-    if num_partitions > _MOST_PARTITIONS:
+    if num_partitions > _MAX_PARTITIONS:
         raise ValueError(f"dynamic_partition: Number of outputs is too big: {num_partitions}.")
-    if shape[: len(wanted)] != wanted:
+    if shape[: len(ids_shape)] != ids_shape:
         raise InvalidArgumentError(
             f"dynamic_partition: data.shape must start with partitions.shape, got data.shape = {list(shape)}, "
-            f"partitions.shape = {list(wanted)}."
+            f"partitions.shape = {list(ids_shape)}."
         )
     check_index_dtype("dynamic_partition", ids._array)
     check_indices("dynamic_partition", ids._array, num_partitions)
-    if not wanted:
+    if not ids_shape:
         x, ids = TABLE["reshape"](x, shape=(1, *shape)), TABLE["reshape"](ids, shape=(1,))
     numbers = [constant_tensor(np.asarray(number, ids._array.dtype)) for number in range(num_partitions)]
     return [boolean_mask(x, TABLE["equal"](ids, number)) for number in numbers]
@@ -574,7 +574,7 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
 # ---- unravel_index ---------------------------------------------------------------------------------
 
 
-def _unravel(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+def _unravel_positions(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
     check_indices("unravel_index", ids, math.prod(dims))
     return np.array(np.unravel_index(ids, dims), ids.dtype)
 
@@ -582,7 +582,7 @@ def _unravel(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
 _unravel_index = operation(
     "unravel_index",
     Form.EXTERN,
-    run=_unravel,
+    run=_unravel_positions,
     launches=launches_from("movement.numbering", "unravel_index_launches"),
     batched=_batched_unravel_index,
 )

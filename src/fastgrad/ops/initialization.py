@@ -44,22 +44,22 @@ def _part(shape: Any, options: dict[str, Any]) -> tuple[int, ...]:
             raise TypeError(
                 f"Keyword argument should be one of ['partition_shape', 'partition_offset']. Received: {name}"
             )
-    part = options.get("partition_shape")
-    return _sizes(shape if part is None else part)
+    partition_shape = options.get("partition_shape")
+    return _sizes(shape if partition_shape is None else partition_shape)
 
 
-def _floating(what: str, dtype: Any) -> Any:
-    kind = as_dtype(dtype)
-    if not kind.is_floating:
-        raise ValueError(f"{what}: Argument `dtype` is expected to be floating point, got {kind!r}.")
-    return kind
+def _floating_dtype(what: str, dtype: Any) -> Any:
+    result_dtype = as_dtype(dtype)
+    if not result_dtype.is_floating:
+        raise ValueError(f"{what}: Argument `dtype` is expected to be floating point, got {result_dtype!r}.")
+    return result_dtype
 
 
 def _numeric(what: str, dtype: Any) -> np.dtype:
-    kind = as_dtype(dtype)
-    if kind.name == "string":
-        raise ValueError(f"{what}: expected a numeric or boolean dtype, got {kind.name}.")
-    return kind.numpy
+    result_dtype = as_dtype(dtype)
+    if result_dtype.name == "string":
+        raise ValueError(f"{what}: expected a numeric or boolean dtype, got {result_dtype.name}.")
+    return result_dtype.numpy
 
 
 class zeros_initializer(_Initializer):  # noqa: N801  # TensorFlow's name
@@ -130,11 +130,11 @@ class random_normal_initializer(_Initializer):  # noqa: N801
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
         """A floating tensor of draws, of ``partition_shape`` if that is given; raises ValueError for other dtypes."""
-        kind = _floating("random_normal_initializer", dtype)
+        result_dtype = _floating_dtype("random_normal_initializer", dtype)
         sizes = _part(shape, options)
         if self.seed is None:
-            return normal(sizes, self.mean, self.stddev, kind)
-        return stateless_normal(sizes, [self.seed, 0], self.mean, self.stddev, kind)
+            return normal(sizes, self.mean, self.stddev, result_dtype)
+        return stateless_normal(sizes, [self.seed, 0], self.mean, self.stddev, result_dtype)
 
 
 class random_uniform_initializer(_Initializer):  # noqa: N801

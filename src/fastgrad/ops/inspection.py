@@ -82,15 +82,19 @@ def _found(row: Operation, input: Any, axis: Any, output_type: Any, allowed: tup
         raise refuse_dtype(row.name, array.dtype, row.dtypes)
     if isinstance(axis, (list, tuple)):
         raise TypeError(f"{row.name}: axis must be int or Tensor with integer datatype, got {axis!r}.")
-    wanted = dtypes.as_dtype(output_type).name
-    if wanted not in allowed:
+    position_dtype = dtypes.as_dtype(output_type).name
+    if position_dtype not in allowed:
         raise InvalidArgumentError(
-            f"{row.name}: output_type {wanted} is not in the list of allowed: {', '.join(allowed)}."
+            f"{row.name}: output_type {position_dtype} is not in the list of allowed: {', '.join(allowed)}."
         )
     axis = axis_of(0 if axis is None else axis, array.ndim, row.name)
-    if not array.shape[axis] and array.size == 0 and all(size for at, size in enumerate(array.shape) if at != axis):
+    if (
+        not array.shape[axis]
+        and array.size == 0
+        and all(size for dimension, size in enumerate(array.shape) if dimension != axis)
+    ):
         raise InvalidArgumentError(f"{row.name}: Reduction axis {axis} is empty in shape {list(array.shape)}.")
-    return row(x, axis=axis, output_type=wanted)
+    return row(x, axis=axis, output_type=position_dtype)
 
 
 def argmax(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: str | None = None) -> Tensor:
@@ -126,8 +130,8 @@ def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
 
 
 def _count(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    there = x != b"" if x.dtype == object else x != 0
-    return np.sum(there, axes, np.int64, keepdims=keepdims)
+    is_nonzero = x != b"" if x.dtype == object else x != 0
+    return np.sum(is_nonzero, axes, np.int64, keepdims=keepdims)
 
 
 def _decomposed_count(parts: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
@@ -183,7 +187,7 @@ def zero_fraction(value: Any, name: str | None = None) -> Tensor:
     return realdiv(cast(zeros, dtypes.float32), constant_tensor(np.array(x._array.size, np.float32)))
 
 
-def _ascends(name: str, compare: Any, x: Any) -> Tensor:
+def _is_ascending(name: str, compare: Any, x: Any) -> Tensor:
     x = tensor_of(x)
     if x._array.dtype not in NUMERIC:
         raise TypeError(f"{name}: Expected x to be numeric, instead found: {x.dtype!r}")
@@ -197,7 +201,7 @@ def is_non_decreasing(x: Any, name: str | None = None) -> Tensor:
     Raises:
         TypeError: ``x`` is not numeric.
     """
-    return _ascends("is_non_decreasing", greater_equal, x)
+    return _is_ascending("is_non_decreasing", greater_equal, x)
 
 
 def is_strictly_increasing(x: Any, name: str | None = None) -> Tensor:
@@ -206,4 +210,4 @@ def is_strictly_increasing(x: Any, name: str | None = None) -> Tensor:
     Raises:
         TypeError: ``x`` is not numeric.
     """
-    return _ascends("is_strictly_increasing", greater, x)
+    return _is_ascending("is_strictly_increasing", greater, x)

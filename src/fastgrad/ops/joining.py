@@ -25,7 +25,7 @@ def _concat_gradient(needs: tuple[bool, ...], g: Tensor, y: Tensor, *xs: Tensor,
     return _split(g, sizes=tuple([x._array.shape[axis] for x in xs]), axis=axis)
 
 
-def _pieces_of(g: Any) -> tuple[Tensor, ...]:
+def _piece_cotangents(g: Any) -> tuple[Tensor, ...]:
     """The cotangents of the pieces as a tuple; ``g`` is no tuple if there is one piece."""
     return g if type(g) is tuple else (g,)
 
@@ -39,8 +39,8 @@ def _pieces(x: np.ndarray, sizes: tuple[int, ...], axis: int) -> tuple[np.ndarra
 
 def _concat_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
     shape = outputs[0].shape
-    places = layouts.pieces(layouts.of_shape(shape), shape, [x.shape[axis] for x in inputs], axis)
-    return None if places is None else written(outputs[0], [], list(zip(inputs, places, strict=True)))
+    piece_layouts = layouts.pieces(layouts.of_shape(shape), shape, [x.shape[axis] for x in inputs], axis)
+    return None if piece_layouts is None else written(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
 
 
 _concat: Operation = operation(
@@ -55,7 +55,7 @@ _split: Operation = operation(
     "split",
     Form.INDEX_MAP,
     run=_pieces,
-    gradient=lambda g, y, x, sizes, axis: _concat(*_pieces_of(g), axis=axis),
+    gradient=lambda g, y, x, sizes, axis: _concat(*_piece_cotangents(g), axis=axis),
     views=lambda layout, given, results, sizes, axis: layouts.pieces(layout, given, sizes, axis),
     batched=axes_after_rows("axis", "axes"),
 )
@@ -93,15 +93,15 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
         raise InvalidArgumentError("concat: Can't concatenate scalars (use tf.stack instead).")
     position = axis_of(single_integer(axis, "concat: axis"), rank, "concat")
     for number, x in enumerate(xs):
-        other = x._array.shape
-        if len(other) != rank:
+        other_shape = x._array.shape
+        if len(other_shape) != rank:
             raise InvalidArgumentError(
-                f"concat: Ranks of all input tensors should match: shape[0] = {list(shape)} vs. shape[{number}] = {list(other)}."
+                f"concat: Ranks of all input tensors should match: shape[0] = {list(shape)} vs. shape[{number}] = {list(other_shape)}."
             )
-        if other[:position] != shape[:position] or other[position + 1 :] != shape[position + 1 :]:
+        if other_shape[:position] != shape[:position] or other_shape[position + 1 :] != shape[position + 1 :]:
             raise InvalidArgumentError(
                 f"concat: all dimensions but axis {position} must be equal: shape[0] = {list(shape)} "
-                f"vs. shape[{number}] = {list(other)}."
+                f"vs. shape[{number}] = {list(other_shape)}."
             )
     return _concat(*xs, axis=position)
 
@@ -115,15 +115,15 @@ def _stacked(*xs: np.ndarray, axis: int) -> np.ndarray:
     return np.concatenate([x.reshape(shape) for x in xs], axis)
 
 
-def _slices(x: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
+def _unstacked_slices(x: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
     front = (slice(None),) * axis
     keys: list[Any] = [(*front, position, ...) for position in range(x.shape[axis])]
     return tuple([x[key] for key in keys])
 
 
 def _stack_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) -> Launches | None:
-    places = layouts.slices(layouts.of_shape(outputs[0].shape), outputs[0].shape, axis)
-    return None if places is None else written(outputs[0], [], list(zip(inputs, places, strict=True)))
+    slice_layouts = layouts.slices(layouts.of_shape(outputs[0].shape), outputs[0].shape, axis)
+    return None if slice_layouts is None else written(outputs[0], [], list(zip(inputs, slice_layouts, strict=True)))
 
 
 _stack: Operation = operation(
@@ -137,8 +137,8 @@ _stack: Operation = operation(
 _unstack: Operation = operation(
     "unstack",
     Form.INDEX_MAP,
-    run=_slices,
-    gradient=lambda g, y, x, axis: _stack(*_pieces_of(g), axis=axis),
+    run=_unstacked_slices,
+    gradient=lambda g, y, x, axis: _stack(*_piece_cotangents(g), axis=axis),
     views=lambda layout, given, results, axis: layouts.slices(layout, given, axis),
     batched=axes_after_rows("axis", "axes"),
 )
@@ -250,21 +250,21 @@ def split(
                 "split: Rank-0 tensors are not supported as the num_or_size_splits argument, "
                 f"got {num_or_size_splits!r}: give a Python int or a vector of sizes."
             )
-        sizes = _whole_sizes(integers(num_or_size_splits, "split: num_or_size_splits"), length, num)
+        sizes = _split_sizes(integers(num_or_size_splits, "split: num_or_size_splits"), length, num)
     return list(_split(x, sizes=sizes, axis=position))
 
 
-def _whole_sizes(sizes: tuple[int, ...], length: int, num: int | None) -> tuple[int, ...]:
+def _split_sizes(sizes: tuple[int, ...], length: int, num: int | None) -> tuple[int, ...]:
     if not sizes or (num is not None and num != len(sizes)):
         raise InvalidArgumentError(
             f"split: num_or_size_splits must hold {num or 'one or more'} sizes, got {list(sizes)}."
         )
     if sizes.count(-1) > 1:
         raise InvalidArgumentError(f"split: There can only be one -1 in the sizes, got {list(sizes)}.")
-    left = length - sum([size for size in sizes if size != -1])
-    sizes_now = tuple([left if size == -1 else size for size in sizes])
-    if min(sizes_now) < 0 or sum(sizes_now) != length:
+    unknown_size = length - sum([size for size in sizes if size != -1])
+    known_sizes = tuple([unknown_size if size == -1 else size for size in sizes])
+    if min(known_sizes) < 0 or sum(known_sizes) != length:
         raise InvalidArgumentError(
             f"split: sizes must be >= 0 and add up to {length}, the size of the axis, got {list(sizes)}."
         )
-    return sizes_now
+    return known_sizes

@@ -28,15 +28,17 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
     """
 
     def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], **attributes: Any) -> Launches | None:
-        given = getattr(importlib.import_module(f"fastgrad.kernels.{module}"), function)
-        found: Launches | None = (given(*arguments) if arguments else given)(inputs, outputs, **attributes)
-        return found
+        launches_function = getattr(importlib.import_module(f"fastgrad.kernels.{module}"), function)
+        plan: Launches | None = (launches_function(*arguments) if arguments else launches_function)(
+            inputs, outputs, **attributes
+        )
+        return plan
 
     return launches
 
 
 _plans: dict[tuple[Any, ...], Any] = {}
-_MOST_PLANS = 4096
+_MAX_CACHED_PLANS = 4096
 
 
 def planned(
@@ -52,16 +54,16 @@ def planned(
         inputs, outputs, attributes: its arguments; the attributes are hashable.
     """
     key = (launches, *[(x.dtype, x.shape) for x in (*inputs, *outputs)], *attributes.items())
-    found: Launches | None = _plans.get(key, NotImplemented)
-    if found is NotImplemented:  # None is a valid cached result
-        found = launches(inputs, outputs, **attributes)
-        if len(_plans) >= _MOST_PLANS:
+    plan: Launches | None = _plans.get(key, NotImplemented)
+    if plan is NotImplemented:  # None is a valid cached result
+        plan = launches(inputs, outputs, **attributes)
+        if len(_plans) >= _MAX_CACHED_PLANS:
             _plans.clear()
-        _plans[key] = found
-    return found
+        _plans[key] = plan
+    return plan
 
 
-_WITH_KERNELS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+_KERNEL_DTYPES = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def by_kernel_of_floats(name: str, by_numpy: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
@@ -80,13 +82,13 @@ def by_kernel_of_floats(name: str, by_numpy: Callable[[np.ndarray], Any]) -> Cal
         dtype = x.dtype
         kernel = kernels.get(dtype)
         if kernel is None:
-            if dtype not in _WITH_KERNELS:
+            if dtype not in _KERNEL_DTYPES:
                 return by_numpy(x)
             module = importlib.import_module("fastgrad.kernels.elementwise.transcendental")
             kernel = kernels[dtype] = getattr(module, name)[dtype]
         size = x.size
-        if size >= LARGE and (found := as_in_memory(run, x)) is not None:
-            return found
+        if size >= LARGE and (result := as_in_memory(run, x)) is not None:
+            return result
         out = np.empty(x.shape, dtype)
         if size * TRANSCENDENTAL < SHARED_FROM:
             kernel(x, out, 0, size)
@@ -138,9 +140,9 @@ def by_kernels_if_much(
         if max([array.size for array in arrays]) >= MUCH:
             y = np.empty(*result(*arrays, **attributes))
             inputs = [in_order(array) for array in arrays]
-            found = planned(launches, inputs, (y,), attributes) if y.size else None
-            if found is not None:
-                run_at_once(found, inputs, (y,))
+            plan = planned(launches, inputs, (y,), attributes) if y.size else None
+            if plan is not None:
+                run_at_once(plan, inputs, (y,))
                 return y
         return by_numpy(*arrays, **attributes)
 

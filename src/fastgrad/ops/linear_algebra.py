@@ -45,7 +45,7 @@ def check_matrices(x: np.ndarray, name: str, square: bool = True) -> None:
         raise InvalidArgumentError(f"{name}: Input matrix must be square, got shape {list(x.shape)}.")
 
 
-def _matrix_form(name: str, run: Callable[..., Any], gradient: Any) -> Operation:
+def _matrix_operation(name: str, run: Callable[..., Any], gradient: Any) -> Operation:
     return operation(
         name, Form.EXTERN, run=run, gradient=gradient, dtypes=LAPACK, batched=leading_axes, in_python=BY_LAPACK
     )
@@ -76,7 +76,7 @@ def _cholesky_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     return 0.5 * (right + adjoint_of(right))
 
 
-_cholesky_row = _matrix_form("cholesky", _cholesky, _cholesky_gradient)
+_cholesky_row = _matrix_operation("cholesky", _cholesky, _cholesky_gradient)
 
 
 def cholesky(input: Any, name: str | None = None) -> Tensor:
@@ -114,18 +114,22 @@ def _triangular_solve(a: np.ndarray, b: np.ndarray, lower: bool, adjoint: bool) 
     return out
 
 
-def _to_triangle(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
+def _triangle_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
     from_b = _triangular(a, g, lower=lower, adjoint=not adjoint)
-    full = matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True)
-    full = negative(full)
-    return sum_to_shape(band_part(full, -1, 0) if lower else band_part(full, 0, -1), a._array.shape)
+    matrix_cotangent = matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True)
+    matrix_cotangent = negative(matrix_cotangent)
+    return sum_to_shape(
+        band_part(matrix_cotangent, -1, 0) if lower else band_part(matrix_cotangent, 0, -1), a._array.shape
+    )
 
 
-def _to_right_side(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
+def _right_side_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
     return sum_to_shape(_triangular(a, g, lower=lower, adjoint=not adjoint), b._array.shape)
 
 
-_triangular: Operation = _matrix_form("triangular_solve", _triangular_solve, (_to_triangle, _to_right_side))
+_triangular: Operation = _matrix_operation(
+    "triangular_solve", _triangular_solve, (_triangle_cotangent, _right_side_cotangent)
+)
 
 
 def triangular_solve(
@@ -196,13 +200,13 @@ def _solve(a: np.ndarray, b: np.ndarray, adjoint: bool) -> np.ndarray:
         raise InvalidArgumentError("solve: Input matrix is not invertible.") from None
 
 
-def _to_system(g: Tensor, y: Tensor, a: Tensor, b: Tensor, adjoint: bool) -> Tensor:
+def _system_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, adjoint: bool) -> Tensor:
     from_b = _solve_row(a, g, adjoint=not adjoint)
     return negative(matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True))
 
 
-_solve_row: Operation = _matrix_form(
-    "solve", _solve, (_to_system, lambda g, y, a, b, adjoint: _solve_row(a, g, adjoint=not adjoint))
+_solve_row: Operation = _matrix_operation(
+    "solve", _solve, (_system_cotangent, lambda g, y, a, b, adjoint: _solve_row(a, g, adjoint=not adjoint))
 )
 
 
@@ -240,7 +244,7 @@ def _inv_gradient(g: Tensor, y: Tensor, x: Tensor, adjoint: bool) -> Tensor:
     return negative(matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True))
 
 
-_inv_row: Operation = _matrix_form("inv", _inv, _inv_gradient)
+_inv_row: Operation = _matrix_operation("inv", _inv, _inv_gradient)
 
 
 def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
@@ -262,12 +266,12 @@ def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
 # ---- determinants ------------------------------------------------------------------------------------------
 
 
-def _spread_over_matrix(x: Tensor) -> Tensor:
+def _with_matrix_axes(x: Tensor) -> Tensor:
     return reshape(x, (*x._array.shape, 1, 1))
 
 
-_det_row = _matrix_form(
-    "det", np.linalg.det, lambda g, y, x: _spread_over_matrix(g * conjugate(y)) * _inv_row(x, adjoint=True)
+_det_row = _matrix_operation(
+    "det", np.linalg.det, lambda g, y, x: _with_matrix_axes(g * conjugate(y)) * _inv_row(x, adjoint=True)
 )
 
 
@@ -303,10 +307,10 @@ def _slogdet_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     if x._array.dtype.kind == "c":
         # d log det = trace(inv(x) dx): the real part changes the logarithm, the imaginary part rotates the sign.
         weight = to_complex(real(weight), imag(g[0] * conjugate(y[0])))
-    return (_spread_over_matrix(weight) * _inv_row(x, adjoint=True),)
+    return (_with_matrix_axes(weight) * _inv_row(x, adjoint=True),)
 
 
-_slogdet_row = _matrix_form("slogdet", _slogdet, joint(_slogdet_gradient))
+_slogdet_row = _matrix_operation("slogdet", _slogdet, joint(_slogdet_gradient))
 
 
 def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
@@ -398,7 +402,7 @@ def _pinv_gradient(g: Tensor, y: Tensor, x: Tensor, cutoff: Tensor) -> Tensor:
     return outer - matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True)
 
 
-_pinv_row = _matrix_form("pinv", _pinv, (_pinv_gradient, None))
+_pinv_row = _matrix_operation("pinv", _pinv, (_pinv_gradient, None))
 
 
 def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | None = None) -> Tensor:

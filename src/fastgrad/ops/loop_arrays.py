@@ -46,7 +46,7 @@ class _Watched(TensorArray):
         raise NotInLoop
 
 
-class _Traced(TensorArray):
+class _TracedArray(TensorArray):
     """The stand-in for a TensorArray during one recorded iteration.
 
     Args:
@@ -87,18 +87,18 @@ class _Traced(TensorArray):
         return self
 
     def read(self, index: Any, name: str | None = None) -> Tensor:
-        return TABLE["gather"](self._readable(), _position(index), axis=0, batch_dims=0)
+        return TABLE["gather"](self._readable_elements(), _position(index), axis=0, batch_dims=0)
 
     def gather(self, indices: Any, name: str | None = None) -> Tensor:
-        return TABLE["gather"](self._readable(), convert_to_tensor(indices), axis=0, batch_dims=0)
+        return TABLE["gather"](self._readable_elements(), convert_to_tensor(indices), axis=0, batch_dims=0)
 
     def stack(self, name: str | None = None) -> Tensor:
-        return self._readable()
+        return self._readable_elements()
 
     def concat(self, name: str | None = None) -> Tensor:
         raise NotInLoop
 
-    def _readable(self) -> Tensor:
+    def _readable_elements(self) -> Tensor:
         if self.whole is None:
             raise NotInLoop
         return self.whole
@@ -137,13 +137,18 @@ class LoopArrays:
             self._shapes.append(tuple(copy.element_shape))
         self._writes = [copy.writes for copy in watched]
         self._reads = [copy.reads for copy in watched]
-        self._wholes = [self._whole(number) for number in range(len(arrays))]
+        self._stacked_arrays = [self._whole(number) for number in range(len(arrays))]
         self.least = max(
-            [array._length() for array, only in zip(arrays, self._only_written, strict=True) if only], default=0
+            [
+                array._length()
+                for array, is_write_only in zip(arrays, self._write_only_flags, strict=True)
+                if is_write_only
+            ],
+            default=0,
         )
 
     @property
-    def _only_written(self) -> list[bool]:
+    def _write_only_flags(self) -> list[bool]:
         return [bool(writes) and not reads for writes, reads in zip(self._writes, self._reads, strict=True)]
 
     @property
@@ -153,32 +158,38 @@ class LoopArrays:
     def _whole(self, number: int) -> Tensor:
         array, shape = self._arrays[number], self._shapes[number]
         if array._whole is not None and not array._cleared:
-            found = array._whole
+            stacked = array._whole
         else:
             zeros = constant_tensor(np.zeros(shape, array.dtype.numpy))
-            there = [array._is_there(position) for position in range(array._length())]
-            rows = [array._written(position) if one else zeros for position, one in enumerate(there)]
+            written_flags = [array._is_there(position) for position in range(array._length())]
+            rows = [
+                array._written(position) if is_written else zeros for position, is_written in enumerate(written_flags)
+            ]
             if any(row._array.shape != shape for row in rows):
                 raise NotInLoop
-            if not any(there):
-                found = constant_tensor(np.zeros((len(rows), *shape), array.dtype.numpy))
+            if not any(written_flags):
+                stacked = constant_tensor(np.zeros((len(rows), *shape), array.dtype.numpy))
             else:
-                found = TABLE["stack"](*rows, axis=0)
-        if found._array.shape[1:] != shape:
+                stacked = TABLE["stack"](*rows, axis=0)
+        if stacked._array.shape[1:] != shape:
             raise NotInLoop
-        return found
+        return stacked
 
     def state(self) -> list[Tensor]:
         """The loop-carried tensors of the arrays, then the iteration count if an array is only written."""
         count = [constant_tensor(np.zeros((), np.int64))] if self.least else []
-        return [*[self._wholes[number] for number in self._carried], *count]
+        return [*[self._stacked_arrays[number] for number in self._carried], *count]
 
     def within(self, state: Sequence[Tensor]) -> list[TensorArray]:
         """The stand-ins for the arrays during one iteration."""
         carried = dict(zip(self._carried, state, strict=False))
         return [
-            _Traced(array, self._shapes[number], None if only else carried.get(number, self._wholes[number]))
-            for number, (array, only) in enumerate(zip(self._arrays, self._only_written, strict=True))
+            _TracedArray(
+                array,
+                self._shapes[number],
+                None if is_write_only else carried.get(number, self._stacked_arrays[number]),
+            )
+            for number, (array, is_write_only) in enumerate(zip(self._arrays, self._write_only_flags, strict=True))
         ]
 
     def after(
@@ -191,20 +202,20 @@ class LoopArrays:
             found: the arrays that the iteration returned.
             state: the state before the iteration.
         """
-        if any(one is not other for one, other in zip(given, found, strict=True)):
+        if any(array_before is not array_after for array_before, array_after in zip(given, found, strict=True)):
             raise NotInLoop
         after = [given[number].whole for number in self._carried]
         if self.least:
             after.append(TABLE["add"](state[-1], constant_tensor(np.ones((), np.int64))))
-        kept = []
-        for array, only, writes in zip(given, self._only_written, self._writes, strict=True):
-            if only:
+        written_tensors = []
+        for array, is_write_only, writes in zip(given, self._write_only_flags, self._writes, strict=True):
+            if is_write_only:
                 if len(array.written) != writes:
                     raise NotInLoop
-                kept += [item for pair in array.written for item in pair]
+                written_tensors += [item for pair in array.written for item in pair]
             elif array.written:
                 raise NotInLoop
-        return after, kept
+        return after, written_tensors
 
     def write_back(self, state: Sequence[Tensor], kept: Sequence[Tensor]) -> list[TensorArray]:
         """Writes the results of the loop into the arrays, in place as ``write`` does, and returns the arrays.
@@ -213,18 +224,18 @@ class LoopArrays:
             state: the state after the last iteration.
             kept: the positions and elements written, stacked over the iterations.
         """
-        wholes = dict(zip(self._carried, state, strict=False))
+        stacked_results = dict(zip(self._carried, state, strict=False))
         items = iter(kept)
-        for number, (only, writes) in enumerate(zip(self._only_written, self._writes, strict=True)):
-            if only:
+        for number, (is_write_only, writes) in enumerate(zip(self._write_only_flags, self._writes, strict=True)):
+            if is_write_only:
                 pairs = [(next(items), next(items)) for _ in range(writes)]
-                wholes[number] = _last_written(self._wholes[number], pairs, state[-1])
-        for number, whole in wholes.items():
-            self._arrays[number]._replace([], whole)
+                stacked_results[number] = _with_last_writes(self._stacked_arrays[number], pairs, state[-1])
+        for number, stacked in stacked_results.items():
+            self._arrays[number]._replace([], stacked)
         return self._arrays
 
 
-def _last_written(whole: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], trips: Tensor) -> Tensor:
+def _with_last_writes(whole: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], trips: Tensor) -> Tensor:
     """``whole`` with the last element written at each position.
 
     Args:
@@ -239,22 +250,22 @@ def _last_written(whole: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], trips: 
         positions = TABLE["reshape"](TABLE["stack"](*[p for p, _ in pairs], axis=1), shape=(room * writes,))
         elements = TABLE["reshape"](TABLE["stack"](*[e for _, e in pairs], axis=1), shape=(room * writes, *shape))
     numbers = constant_tensor(np.arange(room * writes))
-    nothing = constant_tensor(np.full((), -1))
-    there = TABLE["less"](constant_tensor(np.arange(room * writes) // writes), trips)
-    numbers = TABLE["where"](there, numbers, nothing)
-    positions = TABLE["where"](there, positions, constant_tensor(np.zeros((), np.int64)))
+    no_write = constant_tensor(np.full((), -1))
+    is_executed = TABLE["less"](constant_tensor(np.arange(room * writes) // writes), trips)
+    numbers = TABLE["where"](is_executed, numbers, no_write)
+    positions = TABLE["where"](is_executed, positions, constant_tensor(np.zeros((), np.int64)))
     count = whole._array.shape[0]
-    last = TABLE["tensor_scatter_nd_max"](
+    last_numbers = TABLE["tensor_scatter_nd_max"](
         constant_tensor(np.full((count,), -1)),
         TABLE["reshape"](positions, shape=(room * writes, 1)),
         numbers,
         strict=True,
     )
     zero = constant_tensor(np.zeros((), np.int64))
-    chosen = TABLE["gather"](elements, TABLE["maximum"](last, zero), axis=0, batch_dims=0)
-    written = TABLE["greater_equal"](last, zero)
-    written = TABLE["reshape"](written, shape=(count, *[1] * (whole._array.ndim - 1)))
-    return TABLE["where"](written, chosen, whole)
+    last_elements = TABLE["gather"](elements, TABLE["maximum"](last_numbers, zero), axis=0, batch_dims=0)
+    is_written = TABLE["greater_equal"](last_numbers, zero)
+    is_written = TABLE["reshape"](is_written, shape=(count, *[1] * (whole._array.ndim - 1)))
+    return TABLE["where"](is_written, last_elements, whole)
 
 
 def loop_arrays(
@@ -276,8 +287,8 @@ def loop_arrays(
 
     def one_trip(given: list[Tensor]) -> list[Tensor]:
         copies = iter([_Watched(array) for array in arrays])
-        rest = iter(given)
-        leaves = [next(copies) if isinstance(x, TensorArray) else next(rest) for x in nest.flatten(variables)]
+        tensors = iter(given)
+        leaves = [next(copies) if isinstance(x, TensorArray) else next(tensors) for x in nest.flatten(variables)]
         body(*nest.pack_sequence_as(variables, leaves))
         watched.extend([leaf for leaf in leaves if isinstance(leaf, _Watched)])
         return []

@@ -55,8 +55,8 @@ def _sparse_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarra
 def _sparse_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
     total = None if g[0] is None else _sparse_gradient(g[0], y[1], labels)
     if g[1] is not None:
-        through = softmax_gradient(g[1], y[1])
-        total = through if total is None else total + through
+        from_probabilities = softmax_gradient(g[1], y[1])
+        total = from_probabilities if total is None else total + from_probabilities
     return total, None
 
 
@@ -89,7 +89,7 @@ _sparse = operation(
 )
 
 
-def _sparse_both(g: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sparse_loss_and_gradient(g: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     loss, probabilities = _sparse_forward(logits, labels)
     return loss, _sparse_backward(g, probabilities, labels)
 
@@ -98,7 +98,7 @@ def _sparse_both(g: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> tuple
 operation(
     "sparse_softmax_cross_entropy_and_gradient",
     Form.FUSED,
-    run=_sparse_both,
+    run=_sparse_loss_and_gradient,
     dtypes=_HAS_KERNEL,
     launches=launches_from("reduction.softmax", "sparse_cross_entropy_and_gradient_launches"),
 )
@@ -169,8 +169,8 @@ def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> A
         if needs[1]:
             for_labels = TABLE["negative"](column(g[0]) * TABLE["log_softmax"](logits))
     if g[1] is not None and needs[0]:
-        through = softmax_gradient(g[1], y[1])
-        for_logits = through if for_logits is None else for_logits + through
+        from_probabilities = softmax_gradient(g[1], y[1])
+        for_logits = from_probabilities if for_logits is None else for_logits + from_probabilities
     return for_logits, for_labels
 
 
@@ -181,11 +181,11 @@ def _dense_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray
 
 
 def _dense_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
-    through = gg * column(g)
+    weighted = gg * column(g)
     return (
         row_sum(gg * (probabilities - labels)) if needs[0] else None,
-        through,
-        TABLE["negative"](through) if needs[2] else None,
+        weighted,
+        TABLE["negative"](weighted) if needs[2] else None,
     )
 
 
@@ -261,8 +261,8 @@ def _matrices(what: str, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
             f"{what}: logits and labels must be broadcastable: logits_size={list(x.shape)} labels_size={list(t.shape)}"
         )
     x, t = (TABLE["reshape"](v, shape=rows) for v, rows in zip((x, t), flat, strict=True))
-    first, second = (v if v._array.shape == shape else TABLE["broadcast_to"](v, shape=shape) for v in (x, t))
-    return first, second
+    logits, labels = (v if v._array.shape == shape else TABLE["broadcast_to"](v, shape=shape) for v in (x, t))
+    return logits, labels
 
 
 # ---- element by element ------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ def sigmoid_cross_entropy_with_logits(labels: Any = None, logits: Any = None, na
     """
     x = convert_to_tensor(logits)
     z = convert_to_tensor(labels, dtype_hint=x.dtype)
-    _same_shape("sigmoid_cross_entropy_with_logits", x, z)
+    _check_same_shape("sigmoid_cross_entropy_with_logits", x, z)
     return _sigmoid(x, z)
 
 
@@ -322,7 +322,7 @@ def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any
     """
     x = convert_to_tensor(logits)
     z = convert_to_tensor(labels, dtype_hint=x.dtype)
-    _same_shape("weighted_cross_entropy_with_logits", x, z)
+    _check_same_shape("weighted_cross_entropy_with_logits", x, z)
     if isinstance(pos_weight, (str, bytes)):
         raise TypeError(
             f"weighted_cross_entropy_with_logits: pos_weight must be a number or a tensor, got {pos_weight!r}."
@@ -332,7 +332,7 @@ def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any
     return (1.0 - z) * x + weight * (tail + TABLE["relu"](TABLE["negative"](x)))
 
 
-def _same_shape(what: str, x: Tensor, z: Tensor) -> None:
+def _check_same_shape(what: str, x: Tensor, z: Tensor) -> None:
     if x._array.shape != z._array.shape:
         raise ValueError(f"{what}: `logits` and `labels` must have the same shape, received ({x.shape} vs {z.shape}).")
 
@@ -356,7 +356,7 @@ def log_poisson_loss(targets: Any, log_input: Any, compute_full_loss: bool = Fal
     """
     x = convert_to_tensor(log_input)
     z = convert_to_tensor(targets, dtype_hint=x.dtype)
-    _same_shape("log_poisson_loss", x, z)
+    _check_same_shape("log_poisson_loss", x, z)
     loss = TABLE["exp"](x) - x * z
     if not compute_full_loss:
         return loss

@@ -23,16 +23,16 @@ def _checked(name: str, lower_upper: Tensor, perm: Any) -> Tensor:
     shape = lower_upper._array.shape
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise ValueError(f"{name}: `lower_upper` must be square, got shape {list(shape)}.")
-    found = tensor_of(perm)
-    if found._array.shape != shape[:-1] or found._array.dtype.kind not in "iu":
+    permutation = tensor_of(perm)
+    if permutation._array.shape != shape[:-1] or permutation._array.dtype.kind not in "iu":
         raise InvalidArgumentError(
             f"{name}: perm must be integers of shape {list(shape[:-1])}, as tf.linalg.lu gives, "
-            f"got {found.dtype.name} of shape {list(found.shape)}."
+            f"got {permutation.dtype.name} of shape {list(permutation.shape)}."
         )
-    return found
+    return permutation
 
 
-def _lower(lower_upper: Tensor) -> Tensor:
+def _unit_lower_triangle(lower_upper: Tensor) -> Tensor:
     return set_diag(
         band_part(lower_upper, -1, 0), constant_tensor(np.ones(lower_upper._array.shape[:-1], lower_upper.dtype))
     )
@@ -68,7 +68,7 @@ def lu_solve(lower_upper: Any, perm: Any, rhs: Any, validate_args: bool = False,
     right = broadcast_to(right, (*batch, *right.shape[-2:]))
     order = broadcast_to(order, (*batch, order.shape[-1]))
     ordered = gather(right, order, axis=-2, batch_dims=len(batch))
-    return triangular_solve(factors, triangular_solve(_lower(factors), ordered), lower=False)
+    return triangular_solve(factors, triangular_solve(_unit_lower_triangle(factors), ordered), lower=False)
 
 
 def lu_matrix_inverse(lower_upper: Any, perm: Any, validate_args: bool = False, name: str | None = None) -> Tensor:
@@ -88,5 +88,5 @@ def lu_reconstruct(lower_upper: Any, perm: Any, validate_args: bool = False, nam
     """
     factors = tensor_of(lower_upper)
     order = _checked("lu_reconstruct", factors, perm)
-    product = matmul(_lower(factors), band_part(factors, 0, -1))
+    product = matmul(_unit_lower_triangle(factors), band_part(factors, 0, -1))
     return gather(product, argsort(order), axis=-2, batch_dims=factors.ndim - 2)

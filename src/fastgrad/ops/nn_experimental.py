@@ -35,8 +35,8 @@ def general_dropout(
     if share == 0:
         return x
     sizes = x._array.shape if noise_shape is None else noise_sizes(x, noise_shape)
-    drawn = convert_to_tensor(uniform_sampler(shape=sizes, dtype=x.dtype))
-    return where(greater_equal(drawn, share), multiply(x, 1.0 / (1.0 - share)), 0.0)
+    draws = convert_to_tensor(uniform_sampler(shape=sizes, dtype=x.dtype))
+    return where(greater_equal(draws, share), multiply(x, 1.0 / (1.0 - share)), 0.0)
 
 
 def __getattr__(name: str) -> object:

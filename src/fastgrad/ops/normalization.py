@@ -57,13 +57,13 @@ def _forward_rule(
     if needs[0] and (g[1] is not None or g[2] is not None):
         # The statistics have cotangents only in second derivatives.
         centred = x - column(mean)
-        through = None
+        from_statistics = None
         if g[1] is not None:
-            through = TABLE["broadcast_to"](column(g[1]) * (1.0 / x._array.shape[1]), shape=x._array.shape)
+            from_statistics = TABLE["broadcast_to"](column(g[1]) * (1.0 / x._array.shape[1]), shape=x._array.shape)
         if g[2] is not None:
-            bend = column(g[2] * inverse * inverse * inverse) * (-1.0 / x._array.shape[1]) * centred
-            through = bend if through is None else through + bend
-        dx = through if dx is None else dx + through
+            from_inverse = column(g[2] * inverse * inverse * inverse) * (-1.0 / x._array.shape[1]) * centred
+            from_statistics = from_inverse if from_statistics is None else from_statistics + from_inverse
+        dx = from_statistics if dx is None else dx + from_statistics
     return dx, dgamma, dbeta
 
 
@@ -93,13 +93,14 @@ def _batched_layer_normalization_gradient(
 ) -> Any:
     if gamma.has_rows:
         raise NotBatched
-    each = [spread_rows(one, rows) for one in (g, x, mean, inverse)]
-    merged = [call_row("reshape", y, shape=(rows * x.shape[0], *y._array.shape[2:])) for y in each]
+    row_tensors = [spread_rows(operand, rows) for operand in (g, x, mean, inverse)]
+    merged = [call_row("reshape", y, shape=(rows * x.shape[0], *y._array.shape[2:])) for y in row_tensors]
     dx, _, _ = call_row(name, *merged[:2], gamma.tensor, *merged[2:])
-    columns = [call_row("reshape", y, shape=(rows, x.shape[0], 1)) for y in each[2:]]
-    normal = call_row("multiply", call_row("subtract", each[1], columns[0]), columns[1])
+    columns = [call_row("reshape", y, shape=(rows, x.shape[0], 1)) for y in row_tensors[2:]]
+    normal = call_row("multiply", call_row("subtract", row_tensors[1], columns[0]), columns[1])
     sums = [
-        call_row("reduce_sum", y, axes=(1,), keepdims=False) for y in (call_row("multiply", each[0], normal), each[0])
+        call_row("reduce_sum", y, axes=(1,), keepdims=False)
+        for y in (call_row("multiply", row_tensors[0], normal), row_tensors[0])
     ]
     return (call_row("reshape", dx, shape=(rows, *x.shape)), *sums)
 
@@ -149,10 +150,10 @@ def layer_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) ->
             f"gamma {list(gamma.shape)}, beta {list(beta.shape)}."
         )
     if x._array.dtype not in _HAS_KERNEL:
-        half, cast = x.dtype.name, TABLE["cast"]
+        half_dtype, cast = x.dtype.name, TABLE["cast"]
         x, gamma, beta = (cast(v, dtype="float32") for v in (x, gamma, beta))
-        wide = layer_normalization(x, gamma, beta, epsilon)
-        return cast(wide, dtype=half)
+        normalized = layer_normalization(x, gamma, beta, epsilon)
+        return cast(normalized, dtype=half_dtype)
     if len(shape) == 2:
         return _layer_norm(x, gamma, beta, epsilon=epsilon)[0]
     flat = TABLE["reshape"](x, shape=(int(np.prod(shape[:-1])), shape[-1]))
@@ -233,8 +234,8 @@ def local_response_normalization(
             f"local_response_normalization: depth_radius must be at least 0, got {depth_radius}."
         )
     channels = x._array.shape[-1]
-    near = np.abs(np.subtract.outer(np.arange(channels), np.arange(channels))) <= depth_radius
-    band = constant_tensor(near.astype(x._array.dtype))
+    is_neighbour = np.abs(np.subtract.outer(np.arange(channels), np.arange(channels))) <= depth_radius
+    band = constant_tensor(is_neighbour.astype(x._array.dtype))
     flat = TABLE["reshape"](x * x, shape=(x._array.size // max(channels, 1), channels))
-    around = TABLE["matmul"](flat, band, transpose_a=False, transpose_b=False)
-    return x * TABLE["pow"](bias + alpha * TABLE["reshape"](around, shape=x._array.shape), -beta)
+    neighbour_sums = TABLE["matmul"](flat, band, transpose_a=False, transpose_b=False)
+    return x * TABLE["pow"](bias + alpha * TABLE["reshape"](neighbour_sums, shape=x._array.shape), -beta)

@@ -63,8 +63,8 @@ def norm(
         return sqrt(reduce_sum(x * conjugate(x), axes, keepdims))
     sizes = absolute(x)
     if isinstance(axes, tuple):
-        summed, compared = axes if ord == 1 else axes[::-1]
-        y = reduce_max(reduce_sum(sizes, summed, True), compared, True)
+        summed_axis, compared_axis = axes if ord == 1 else axes[::-1]
+        y = reduce_max(reduce_sum(sizes, summed_axis, True), compared_axis, True)
         return y if keepdims else squeeze(y, axes)
     if ord == 1:
         return reduce_sum(sizes, axes, keepdims)
@@ -90,8 +90,8 @@ def _norm_axes(axis: Any) -> int | tuple[int, int] | None:
 def _largest_singular_value(x: Tensor, axes: tuple[int, int], keepdims: bool) -> Tensor:
     rank = x._array.ndim
     rows, columns = (axis_of(axis, rank, "norm") for axis in axes)
-    rest = [axis for axis in range(rank) if axis not in (rows, columns)]
-    y = reduce_max(svd(transpose(x, (*rest, rows, columns)), compute_uv=False), -1)
+    other_axes = [axis for axis in range(rank) if axis not in (rows, columns)]
+    y = reduce_max(svd(transpose(x, (*other_axes, rows, columns)), compute_uv=False), -1)
     if not keepdims:
         return y
     return reshape(y, tuple([1 if axis in (rows, columns) else size for axis, size in enumerate(x._array.shape)]))

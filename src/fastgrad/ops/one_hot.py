@@ -17,7 +17,7 @@ from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_row
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor, from_python
 
-_ONE_HOT_TYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
+_ONE_HOT_DTYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
 
 
 def _one_hot_run(ids: np.ndarray, on: np.ndarray, off: np.ndarray, depth: int, axis: int) -> np.ndarray:
@@ -76,8 +76,8 @@ def one_hot(
         return met.call("one_hot", indices, depth, on_value, off_value, axis, dtype)
     if ids._array.dtype.kind == "b":
         ids = TABLE["cast"](ids, dtype="uint8")
-    if ids._array.dtype not in _ONE_HOT_TYPES:
-        raise refuse_dtype("one_hot (indices)", ids._array.dtype, _ONE_HOT_TYPES)
+    if ids._array.dtype not in _ONE_HOT_DTYPES:
+        raise refuse_dtype("one_hot (indices)", ids._array.dtype, _ONE_HOT_DTYPES)
     size = integer(depth, "one_hot: depth")
     if size < 0:
         raise InvalidArgumentError(f"one_hot: depth must be non-negative, got: {size}.")
@@ -87,33 +87,33 @@ def one_hot(
         raise InvalidArgumentError(
             f"one_hot: Expected axis to be -1 or between [0, {rank + 1}), but received: {position}."
         )
-    on, off = _on_and_off(on_value, off_value, None if dtype is None else dtypes.as_dtype(dtype))
+    on, off = _on_and_off_values(on_value, off_value, None if dtype is None else dtypes.as_dtype(dtype))
     return _one_hot(ids, on, off, depth=size, axis=rank if position == -1 else position)
 
 
-def _on_and_off(on_value: Any, off_value: Any, dtype: DType | None) -> tuple[Tensor, Tensor]:
-    given = []
-    for what, value in (("on_value", on_value), ("off_value", off_value)):
+def _on_and_off_values(on_value: Any, off_value: Any, dtype: DType | None) -> tuple[Tensor, Tensor]:
+    scalars = []
+    for argument, value in (("on_value", on_value), ("off_value", off_value)):
         if value is None:
             continue
         x = as_tensor_or_none(value)
         x = from_python(value, dtype) if x is None else x
         if x._array.ndim:
-            raise InvalidArgumentError(f"one_hot: {what} must be a scalar, but got shape {list(x._array.shape)}.")
+            raise InvalidArgumentError(f"one_hot: {argument} must be a scalar, but got shape {list(x._array.shape)}.")
         if dtype is not None and x.dtype is not dtype:
-            raise TypeError(f"one_hot: dtype {x.dtype!r} of {what} does not match dtype parameter {dtype!r}.")
-        given.append(x)
-    if len(given) == 2 and given[0].dtype is not given[1].dtype:
+            raise TypeError(f"one_hot: dtype {x.dtype!r} of {argument} does not match dtype parameter {dtype!r}.")
+        scalars.append(x)
+    if len(scalars) == 2 and scalars[0].dtype is not scalars[1].dtype:
         raise TypeError(
-            f"one_hot: dtype {given[0].dtype!r} of on_value does not match dtype {given[1].dtype!r} of off_value."
+            f"one_hot: dtype {scalars[0].dtype!r} of on_value does not match dtype {scalars[1].dtype!r} of off_value."
         )
-    wanted = given[0].dtype if given else dtype or dtypes.float32
-    if (wanted is dtypes.string and len(given) < 2) or (wanted is dtypes.bool and not given):
+    result_dtype = scalars[0].dtype if scalars else dtype or dtypes.float32
+    if (result_dtype is dtypes.string and len(scalars) < 2) or (result_dtype is dtypes.bool and not scalars):
         raise TypeError(
-            f"one_hot: Cannot convert 1 to EagerTensor of dtype {wanted.name}: give on_value and off_value."
+            f"one_hot: Cannot convert 1 to EagerTensor of dtype {result_dtype.name}: give on_value and off_value."
         )
-    on = given[0] if on_value is not None else constant_tensor(np.ones((), wanted.numpy))
-    off = given[-1] if off_value is not None else constant_tensor(np.zeros((), wanted.numpy))
+    on = scalars[0] if on_value is not None else constant_tensor(np.ones((), result_dtype.numpy))
+    off = scalars[-1] if off_value is not None else constant_tensor(np.zeros((), result_dtype.numpy))
     return on, off
 
 
@@ -156,5 +156,5 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
     except (MemoryError, ValueError) as error:
         raise refuse_size("sequence_mask", error) or error from None
     mask = TABLE["less"](positions, TABLE["reshape"](x, shape=(*x._array.shape, 1)))
-    wanted = dtypes.as_dtype(dtype)
-    return mask if wanted is dtypes.bool else TABLE["cast"](mask, dtype=wanted.name)
+    mask_dtype = dtypes.as_dtype(dtype)
+    return mask if mask_dtype is dtypes.bool else TABLE["cast"](mask, dtype=mask_dtype.name)

@@ -43,19 +43,21 @@ def _binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
         try:
             return function(x, y)
         except InvalidArgumentError as refusal:
-            return _promoted(function, x, y, refusal)
+            return _call_promoted(function, x, y, refusal)
         except (TypeError, ValueError) as refusal:
             # An object of another library may implement the reflected operator for tensors; numbers and arrays do not.
-            if hasattr(type(y), reflected) and not isinstance(y, (int, float, complex, np.ndarray, np.generic, *_OURS)):
+            if hasattr(type(y), reflected) and not isinstance(
+                y, (int, float, complex, np.ndarray, np.generic, *_TENSOR_CLASSES)
+            ):
                 return NotImplemented
-            return _promoted(function, x, y, refusal)
+            return _call_promoted(function, x, y, refusal)
 
     def backward(x: Any, y: Any) -> Any:
         return function(y, x)
 
-    for kind in _OURS:
-        setattr(kind, f"__{symbol}__", forward)
-        setattr(kind, reflected, backward)
+    for tensor_class in _TENSOR_CLASSES:
+        setattr(tensor_class, f"__{symbol}__", forward)
+        setattr(tensor_class, reflected, backward)
 
 
 def _comparison(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
@@ -63,13 +65,13 @@ def _comparison(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
         try:
             return function(x, y)
         except InvalidArgumentError as refusal:
-            return _promoted(function, x, y, refusal)
+            return _call_promoted(function, x, y, refusal)
 
-    for kind in _OURS:
-        setattr(kind, f"__{symbol}__", compare)
+    for tensor_class in _TENSOR_CLASSES:
+        setattr(tensor_class, f"__{symbol}__", compare)
 
 
-def _promoted(function: Callable[[Any, Any], Any], x: Any, y: Any, refusal: Exception) -> Any:
+def _call_promoted(function: Callable[[Any, Any], Any], x: Any, y: Any, refusal: Exception) -> Any:
     """Calls ``function`` on a Keras weight and a tensor, cast to a common dtype; otherwise raises ``refusal``."""
     pair = x._promoted_with(y, function is divide) if isinstance(x, Variable) else None
     if pair is None:
@@ -81,27 +83,27 @@ def _unary(symbol: str, function: Callable[[Any], Tensor]) -> None:
     def operator(x: Any) -> Any:
         return function(x)
 
-    for kind in _OURS:
-        setattr(kind, f"__{symbol}__", operator)
+    for tensor_class in _TENSOR_CLASSES:
+        setattr(tensor_class, f"__{symbol}__", operator)
 
 
-def _equality(function: Callable[[Any, Any], Tensor], unlike: bool) -> Callable[[Any, Any], Any]:
+def _equality_operator(function: Callable[[Any, Any], Tensor], unlike: bool) -> Callable[[Any, Any], Any]:
     """Makes ``==`` or ``!=``; operands that are None or have incompatible shapes are unequal, not errors."""
 
     def compare(x: Any, y: Any) -> Any:
         if y is None:
             return unlike
         try:
-            first, second = convert_pair(x, y, function.__name__)
+            left, right = convert_pair(x, y, function.__name__)
         except CompositeOperand as met:
             return met.mapped(function, x, y)
-        a, b = first._array.shape, second._array.shape
-        if a != b and first._array.dtype == second._array.dtype and not _broadcast(a, b):
+        a, b = left._array.shape, right._array.shape
+        if a != b and left._array.dtype == right._array.dtype and not _broadcast(a, b):
             return Tensor(np.array(unlike))
         try:
-            return function(first, second)
+            return function(left, right)
         except InvalidArgumentError as refusal:
-            return _promoted(function, x, y, refusal)
+            return _call_promoted(function, x, y, refusal)
 
     return compare
 
@@ -125,7 +127,7 @@ def _logical(
     return choose
 
 
-_OURS = (Tensor, Variable)
+_TENSOR_CLASSES = (Tensor, Variable)
 
 _binary("add", add)
 _binary("sub", subtract)
@@ -142,8 +144,8 @@ _comparison("lt", less)
 _comparison("le", less_equal)
 _comparison("gt", greater)
 _comparison("ge", greater_equal)
-_comparison("eq", _equality(equal, False))
-_comparison("ne", _equality(not_equal, True))
+_comparison("eq", _equality_operator(equal, False))
+_comparison("ne", _equality_operator(not_equal, True))
 _unary("neg", negative)
 _unary("abs", absolute)
 _unary("invert", lambda x: (logical_not if x.dtype.is_bool else invert)(x))

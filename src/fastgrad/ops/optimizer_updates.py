@@ -38,7 +38,7 @@ def _copies(arrays: Any) -> list[np.ndarray]:
     return [a.astype(np.float32, order="C") if is_half(a.dtype) else np.array(a, order="C") for a in arrays]
 
 
-def _as_given(arrays: Any, like: Any) -> tuple[np.ndarray, ...]:
+def _in_dtypes_of(arrays: Any, like: Any) -> tuple[np.ndarray, ...]:
     return tuple([a.astype(old.dtype, copy=False) for a, old in zip(arrays, like, strict=True)])
 
 
@@ -46,30 +46,30 @@ def _as_given(arrays: Any, like: Any) -> tuple[np.ndarray, ...]:
 
 
 def _update(*inputs: np.ndarray, rule: str, count: int, scaled: bool = False) -> tuple[np.ndarray, ...]:
-    found = RULES[rule]
-    changed, read = count * len(found.state), count * (len(found.state) + 1)
-    arrays = _copies(inputs[:read])
-    lists = [arrays[i : i + count] for i in range(0, read, count)]
-    numbers = [number.item() for number in inputs[read:]]
-    kernel = found.scaled_variables if scaled else found.variables
+    update_rule = RULES[rule]
+    changed_count, read_count = count * len(update_rule.state), count * (len(update_rule.state) + 1)
+    arrays = _copies(inputs[:read_count])
+    lists = [arrays[i : i + count] for i in range(0, read_count, count)]
+    numbers = [number.item() for number in inputs[read_count:]]
+    kernel = update_rule.scaled_variables if scaled else update_rule.variables
     kernel[arrays[0].dtype](*lists, 0, units(lists[0]), *numbers)
-    return _as_given(arrays[:changed], inputs[:changed])
+    return _in_dtypes_of(arrays[:changed_count], inputs[:changed_count])
 
 
 @through_float32
 def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: bool = False) -> Launches | None:
-    found, dtype = RULES[rule], inputs[0].dtype
+    update_rule, dtype = RULES[rule], inputs[0].dtype
     if dtype not in _NATIVE:
         return None
-    kinds = len(found.state)
-    state = [tuple([Output(k * count + i) for i in range(count)]) for k in range(kinds)]
-    gradients = tuple([Input(kinds * count + i) for i in range(count)])
-    numbers = [Input(number) for number in range((kinds + 1) * count, len(inputs))]
-    pairs = tuple([(i, i) for i in range(kinds * count)])
+    state_count = len(update_rule.state)
+    state = [tuple([Output(k * count + i) for i in range(count)]) for k in range(state_count)]
+    gradients = tuple([Input(state_count * count + i) for i in range(count)])
+    numbers = [Input(number) for number in range((state_count + 1) * count, len(inputs))]
+    pairs = tuple([(i, i) for i in range(state_count * count)])
     work = units(outputs[:count])
     elements = sum(math.prod(value.shape) for value in outputs[:count])
-    cost = elements * found.nanoseconds / max(work, 1)
-    kernel = found.scaled_variables if scaled else found.variables
+    cost = elements * update_rule.nanoseconds / max(work, 1)
+    kernel = update_rule.scaled_variables if scaled else update_rule.variables
     launch = Launch(kernel[dtype], (*state, gradients, *numbers), work, cost)
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
@@ -104,7 +104,7 @@ def _adafactor_matrix(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     arrays = _copies(inputs[:5])
     if arrays[0].size:
         adafactor_matrix[arrays[0].dtype](*arrays, *_matrix_sizes(arrays[0].shape), *[x.item() for x in inputs[5:]])
-    return _as_given(arrays[:4], inputs[:4])
+    return _in_dtypes_of(arrays[:4], inputs[:4])
 
 
 def _matrix_sizes(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -115,7 +115,7 @@ def _adafactor_vector(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
     arrays = _copies(inputs[:3])
     if arrays[0].size:
         adafactor_vector[arrays[0].dtype](*arrays, arrays[0].size, *[x.item() for x in inputs[3:]])
-    return _as_given(arrays[:2], inputs[:2])
+    return _in_dtypes_of(arrays[:2], inputs[:2])
 
 
 def _adafactor_launches(kernel: Any, changed: int, sizes: Any) -> Any:
@@ -157,18 +157,18 @@ _MUCH = 1 << 21
 
 def squares(*arrays: np.ndarray) -> np.ndarray:
     """The sum of squares of each array, in float64; all arrays have one dtype."""
-    found = np.empty(len(arrays))
+    totals = np.empty(len(arrays))
     wide = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
     dtype = wide[0].dtype
     if sum([a.size for a in wide]) < _MUCH:
-        sums_of_squares[dtype](wide, found)
-        return found
+        sums_of_squares[dtype](wide, totals)
+        return totals
     sizes = tuple([a.size for a in wide])
     blocks = [np.empty(blocks_in(size)) for size in sizes]
     run_at_once(squares_launches(dtype, sizes), [np.ascontiguousarray(a) for a in wide], blocks)
     for i, sums in enumerate(blocks):
-        found[i] = np.add.accumulate(sums)[-1] if sums.size else 0.0  # in sequence, like the kernel for all arrays
-    return found
+        totals[i] = np.add.accumulate(sums)[-1] if sums.size else 0.0  # in sequence, like the kernel for all arrays
+    return totals
 
 
 @through_float32
@@ -201,16 +201,18 @@ def summed_rows(ids: np.ndarray, values: np.ndarray, limit: int, owner: str) -> 
         InvalidArgumentError: an index outside [0, limit).
     """
     count = len(ids)
-    order, spare, starts = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count + 1, np.int64)
+    order, workspace, starts = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count + 1, np.int64)
     unique, number = np.empty_like(ids), np.empty(1, np.int64)
-    bad = group_ids[ids.dtype](ids, order, spare, unique, starts, number, count, limit)
-    if bad >= 0:
-        raise InvalidArgumentError(f"{owner}: indices[{bad}] = {ids[bad]} is not in [0, {limit}).")
+    invalid_position = group_ids[ids.dtype](ids, order, workspace, unique, starts, number, count, limit)
+    if invalid_position >= 0:
+        raise InvalidArgumentError(
+            f"{owner}: indices[{invalid_position}] = {ids[invalid_position]} is not in [0, {limit})."
+        )
     wide = values.astype(np.float32, order="C") if is_half(values.dtype) else values
-    distinct = int(number[0])
-    sums = np.empty((distinct, *wide.shape[1:]), wide.dtype)
-    sum_groups[wide.dtype](wide, order, starts, sums, count, math.prod(values.shape[1:]), 0, distinct)
-    return unique[:distinct], sums.astype(values.dtype, copy=False)
+    distinct_count = int(number[0])
+    sums = np.empty((distinct_count, *wide.shape[1:]), wide.dtype)
+    sum_groups[wide.dtype](wide, order, starts, sums, count, math.prod(values.shape[1:]), 0, distinct_count)
+    return unique[:distinct_count], sums.astype(values.dtype, copy=False)
 
 
 def _sum_rows(values: np.ndarray, ids: np.ndarray, limit: int, owner: str) -> tuple[np.ndarray, ...]:
@@ -233,12 +235,12 @@ def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Lau
     values, ids = inputs
     if not _is_native(values, ids):
         return None
-    rows, width, word = ids.shape[0], math.prod(values.shape[1:]), np.dtype(np.int64)
-    order, spare, starts = Scratch(0), Scratch(1), Scratch(2)
-    group = Launch(group_ids[ids.dtype], (Input(1), order, spare, Output(1), starts, Output(2), rows, limit))
+    rows, width, word_dtype = ids.shape[0], math.prod(values.shape[1:]), np.dtype(np.int64)
+    order, workspace, starts = Scratch(0), Scratch(1), Scratch(2)
+    group = Launch(group_ids[ids.dtype], (Input(1), order, workspace, Output(1), starts, Output(2), rows, limit))
     operands = Input(0), order, starts, Output(0), rows, width
     total = Launch(sum_groups[values.dtype], operands, rows, ROW_NANOSECONDS + width * 0.3)
-    return Launches((group, total), scratch=((word, rows), (word, rows), (word, rows + 1)))
+    return Launches((group, total), scratch=((word_dtype, rows), (word_dtype, rows), (word_dtype, rows + 1)))
 
 
 sum_rows = operation("sum_rows", Form.SCATTER, run=_sum_rows, launches=_sum_rows_launches)
@@ -247,37 +249,37 @@ and their number. Raises InvalidArgumentError, which names ``owner``, for an ind
 
 
 def _update_rows(*inputs: np.ndarray, rule: str, moves: int) -> tuple[np.ndarray, ...]:
-    found = RULES[rule]
-    changed = len(found.state)
-    values, ids, number = inputs[changed : changed + 3]
+    update_rule = RULES[rule]
+    state_count = len(update_rule.state)
+    values, ids, number = inputs[state_count : state_count + 3]
     count = int(number)
-    arrays = _copies([*inputs[:changed], values[:count]])
+    arrays = _copies([*inputs[:state_count], values[:count]])
     # A RESTS_AT_ZERO rule may use the table kernel: its formula does not change rows with zero slots and gradient.
-    kernel = (found.rows if moves == RESTS else found.table)[arrays[0].dtype, ids.dtype]
+    kernel = (update_rule.rows if moves == RESTS else update_rule.table)[arrays[0].dtype, ids.dtype]
     sizes = count, len(arrays[0]), math.prod(arrays[0].shape[1:])
-    kernel(*arrays, np.array(ids[:count]), *sizes, *[x.item() for x in inputs[changed + 3 :]])
-    return _as_given(arrays[:changed], inputs[:changed])
+    kernel(*arrays, np.array(ids[:count]), *sizes, *[x.item() for x in inputs[state_count + 3 :]])
+    return _in_dtypes_of(arrays[:state_count], inputs[:state_count])
 
 
 @through_float32
 def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> Launches | None:
-    found = RULES[rule]
-    changed = len(found.state)
-    table, ids = inputs[0], inputs[changed + 1]
+    update_rule = RULES[rule]
+    state_count = len(update_rule.state)
+    table, ids = inputs[0], inputs[state_count + 1]
     if not _is_native(table, ids):
         return None
-    numbers = [Input(i) for i in range(changed + 3, len(inputs))]
-    operands = *[Output(i) for i in range(changed)], *[Input(changed + i) for i in range(3)]
+    numbers = [Input(i) for i in range(state_count + 3, len(inputs))]
+    operands = *[Output(i) for i in range(state_count)], *[Input(state_count + i) for i in range(3)]
     limit, width = table.shape[0], math.prod(table.shape[1:])
     if moves == RESTS:
-        kernel = found.summed_rows[table.dtype, ids.dtype]
+        kernel = update_rule.summed_rows[table.dtype, ids.dtype]
         launch = Launch(
-            kernel, (*operands, limit, width, *numbers), ids.shape[0], ROW_NANOSECONDS + width * found.nanoseconds
+            kernel, (*operands, limit, width, *numbers), ids.shape[0], ROW_NANOSECONDS + width * update_rule.nanoseconds
         )
     else:
-        kernel = found.summed_table[table.dtype, ids.dtype]
-        launch = Launch(kernel, (*operands, width, *numbers), limit, width * found.nanoseconds)
-    pairs = tuple([(i, i) for i in range(changed)])
+        kernel = update_rule.summed_table[table.dtype, ids.dtype]
+        launch = Launch(kernel, (*operands, width, *numbers), limit, width * update_rule.nanoseconds)
+    pairs = tuple([(i, i) for i in range(state_count)])
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
@@ -290,33 +292,33 @@ Attributes: rule (its name), moves (the effect of a zero gradient on a row: MOVE
 
 
 def _update_live_rows(*inputs: np.ndarray, rule: str) -> tuple[np.ndarray, ...]:
-    found = RULES[rule]
-    changed = len(found.state)
-    live, (values, ids, number) = inputs[changed].copy(), inputs[changed + 1 : changed + 4]
+    update_rule = RULES[rule]
+    state_count = len(update_rule.state)
+    live, (values, ids, number) = inputs[state_count].copy(), inputs[state_count + 1 : state_count + 4]
     count = int(number)
-    arrays = _copies([*inputs[:changed], values[:count]])
+    arrays = _copies([*inputs[:state_count], values[:count]])
     sizes = count, len(arrays[0]), math.prod(arrays[0].shape[1:])
-    numbers = [x.item() for x in inputs[changed + 4 :]]
-    kernel = found.live[arrays[0].dtype, ids.dtype]
+    numbers = [x.item() for x in inputs[state_count + 4 :]]
+    kernel = update_rule.live[arrays[0].dtype, ids.dtype]
     kernel(*arrays, live.view(np.uint8), live, np.array(ids[:count]), *sizes, *numbers)
-    return *_as_given(arrays[:changed], inputs[:changed]), live
+    return *_in_dtypes_of(arrays[:state_count], inputs[:state_count]), live
 
 
 @through_float32
 def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
-    found = RULES[rule]
-    changed = len(found.state)
-    table, live, ids = inputs[0], inputs[changed], inputs[changed + 2]
+    update_rule = RULES[rule]
+    state_count = len(update_rule.state)
+    table, live, ids = inputs[0], inputs[state_count], inputs[state_count + 2]
     if not _is_native(table, ids):
         return None
-    numbers = [Input(i) for i in range(changed + 4, len(inputs))]
-    state = [Output(i) for i in range(changed)]
-    rows = Output(changed), Input(changed + 2), Input(changed + 3)
+    numbers = [Input(i) for i in range(state_count + 4, len(inputs))]
+    state = [Output(i) for i in range(state_count)]
+    rows = Output(state_count), Input(state_count + 2), Input(state_count + 3)
     limit, width = table.shape[0], math.prod(table.shape[1:])
-    operands = *state, Input(changed + 1), *rows, limit, width, *numbers
-    kernel = found.summed_live[table.dtype, ids.dtype]
-    pairs = tuple([(i, i) for i in range(changed + 1)])
-    launch = Launch(kernel, operands, live.shape[0], 8 * width * found.nanoseconds)
+    operands = *state, Input(state_count + 1), *rows, limit, width, *numbers
+    kernel = update_rule.summed_live[table.dtype, ids.dtype]
+    pairs = tuple([(i, i) for i in range(state_count + 1)])
+    launch = Launch(kernel, operands, live.shape[0], 8 * width * update_rule.nanoseconds)
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
@@ -332,9 +334,9 @@ outputs of ``sum_rows``, and the rule's numbers. Outputs: the new weights, slots
 
 def _add_rows(table: np.ndarray, sums: np.ndarray, ids: np.ndarray, number: np.ndarray) -> np.ndarray:
     count = int(number)
-    found = np.array(table)
-    found[ids[:count]] += sums[:count]
-    return found
+    updated_table = np.array(table)
+    updated_table[ids[:count]] += sums[:count]
+    return updated_table
 
 
 @through_float32

@@ -40,10 +40,10 @@ def _pad_gradient(g: Tensor, y: Tensor, x: Tensor, value: Tensor, paddings: Padd
 def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Paddings) -> Launches | None:
     x, y = inputs[0], outputs[0]
     key = [(low, low + size, 1) for (low, _), size in zip(paddings, x.shape, strict=True)]
-    whole = layouts.of_shape(y.shape)
+    result_layout = layouts.of_shape(y.shape)
     value = layouts.broadcast(layouts.contiguous(1), (), y.shape)
-    around = None if value is None else moved(Input(1), Output(0), y.dtype, value, whole)
-    return written(y, [around], [(x, layouts.sliced(whole, y.shape, key))])
+    fill = None if value is None else moved(Input(1), Output(0), y.dtype, value, result_layout)
+    return written(y, [fill], [(x, layouts.sliced(result_layout, y.shape, key))])
 
 
 _pad = operation(
@@ -56,7 +56,7 @@ _pad = operation(
 )
 
 
-def _mirrored(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
+def _mirror_padded(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
     """``x`` padded by mirror images; ``edge`` is 1 if the outermost elements are not repeated."""
     for axis, (low, high) in enumerate(paddings):
         if low or high:
@@ -68,7 +68,7 @@ def _mirrored(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
 
 
 def _folded(g: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
-    """The transpose of ``_mirrored``: adds elements of the mirror images to the elements that they mirror."""
+    """The transpose of ``_mirror_padded``: adds elements of the mirror images to the elements that they mirror."""
     for axis, (low, high) in enumerate(paddings):
         if low or high:
             g = np.moveaxis(g, axis, 0)
@@ -83,7 +83,7 @@ def _folded(g: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
 _mirror_pad: Operation = operation(
     "mirror_pad",
     Form.INDEX_MAP,
-    run=_mirrored,
+    run=_mirror_padded,
     gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient(g, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_launches"),
     batched=sizes_after_rows("paddings", before=(0, 0)),
@@ -119,34 +119,36 @@ def pad(
     """
     x = tensor_of(tensor)
     shape = x._array.shape
-    table = paddings if isinstance(paddings, np.ndarray) else tensor_of(paddings)._elements()
-    if table.ndim != 2 or table.shape[1] != 2:
-        raise InvalidArgumentError(f"pad: paddings must be a matrix with 2 columns, got shape {list(table.shape)}.")
-    if len(table) != len(shape):
+    padding_matrix = paddings if isinstance(paddings, np.ndarray) else tensor_of(paddings)._elements()
+    if padding_matrix.ndim != 2 or padding_matrix.shape[1] != 2:
         raise InvalidArgumentError(
-            f"pad: The first dimension of paddings must be the rank of the tensor: paddings has shape {list(table.shape)}, "
+            f"pad: paddings must be a matrix with 2 columns, got shape {list(padding_matrix.shape)}."
+        )
+    if len(padding_matrix) != len(shape):
+        raise InvalidArgumentError(
+            f"pad: The first dimension of paddings must be the rank of the tensor: paddings has shape {list(padding_matrix.shape)}, "
             f"the tensor {list(shape)}."
         )
-    if table.size and table.dtype.kind not in "iu":
-        raise InvalidArgumentError(f"pad: paddings must be integers (int32 or int64), got {table.dtype}.")
-    if table.size and table.min() < 0:
-        raise InvalidArgumentError(f"pad: Paddings must be non-negative: {table.tolist()}.")
-    amounts = tuple([(int(low), int(high)) for low, high in table])
+    if padding_matrix.size and padding_matrix.dtype.kind not in "iu":
+        raise InvalidArgumentError(f"pad: paddings must be integers (int32 or int64), got {padding_matrix.dtype}.")
+    if padding_matrix.size and padding_matrix.min() < 0:
+        raise InvalidArgumentError(f"pad: Paddings must be non-negative: {padding_matrix.tolist()}.")
+    padding_pairs = tuple([(int(low), int(high)) for low, high in padding_matrix])
     mode = str(mode).upper()
     if mode == "CONSTANT":
-        return _pad(x, _constant(x, constant_values), paddings=amounts)
+        return _pad(x, _constant(x, constant_values), paddings=padding_pairs)
     if mode not in {"REFLECT", "SYMMETRIC"}:
         raise ValueError(
             f'pad: Value of argument `mode` expected to be one of "CONSTANT", "REFLECT", or "SYMMETRIC". Received `mode` = {mode}'
         )
     edge = 1 if mode == "REFLECT" else 0
-    for axis, ((low, high), length) in enumerate(zip(amounts, shape, strict=True)):
+    for axis, ((low, high), length) in enumerate(zip(padding_pairs, shape, strict=True)):
         if max(low, high) > length - edge:
             raise InvalidArgumentError(
                 f"pad: paddings must be {'less' if edge else 'no greater'} than the dimension size in mode {mode}: "
                 f"{low}, {high} for dimension {axis} of size {length}."
             )
-    return _mirror_pad(x, paddings=amounts, edge=edge)
+    return _mirror_pad(x, paddings=padding_pairs, edge=edge)
 
 
 def _constant(x: Tensor, value: Any) -> Tensor:

@@ -34,7 +34,7 @@ from fastgrad.ops.windows import (
 )
 from fastgrad.tensor import Tensor
 
-_ORDERED = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16")}
+_MAX_POOL_DTYPES = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16")}
 
 
 # ---- the primitives --------------------------------------------------------------------------------------
@@ -55,28 +55,28 @@ def _cells(
 
 def _max_pool(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
     outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "max_pool")
-    least = -np.inf if x.dtype in FLOATING else np.iinfo(x.dtype).min
-    y = np.full((x.shape[0], *outputs, x.shape[-1]), least, x.dtype)
+    lowest = -np.inf if x.dtype in FLOATING else np.iinfo(x.dtype).min
+    y = np.full((x.shape[0], *outputs, x.shape[-1]), lowest, x.dtype)
     for _, windows, cells in _cells(x.shape[1:-1], outputs, kernel, strides, padding, dilations):
         np.maximum(y[windows], x[cells], out=y[windows])
     return y
 
 
-def _winners(
+def _cells_with_maximum_masks(
     x: np.ndarray, y: np.ndarray, **window: Any
 ) -> Iterator[tuple[Sizes, tuple[slice, ...], tuple[slice, ...], np.ndarray]]:
     """Yields the items of ``_cells`` in row-major order, with a mask of windows whose first maximum is this cell."""
-    missing = np.isnan(y) if x.dtype in FLOATING else None
-    if missing is not None and not missing.any():
-        missing = None
-    free = np.ones(y.shape, bool)
+    is_nan = np.isnan(y) if x.dtype in FLOATING else None
+    if is_nan is not None and not is_nan.any():
+        is_nan = None
+    has_no_maximum = np.ones(y.shape, bool)
     for position, windows, cells in _cells(x.shape[1:-1], y.shape[1:-1], **window):
-        found = x[cells] == y[windows]
-        if missing is not None:
-            found |= missing[windows] & np.isnan(x[cells])
-        found &= free[windows]
-        free[windows] ^= found
-        yield position, windows, cells, found
+        is_maximum = x[cells] == y[windows]
+        if is_nan is not None:
+            is_maximum |= is_nan[windows] & np.isnan(x[cells])
+        is_maximum &= has_no_maximum[windows]
+        has_no_maximum[windows] ^= is_maximum
+        yield position, windows, cells, is_maximum
 
 
 def _pooled_shape(
@@ -86,28 +86,28 @@ def _pooled_shape(
     return (x.shape[0], *outputs, x.shape[-1]), x.dtype
 
 
-def _scatter(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.ndarray:
+def _scatter_to_maxima(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.ndarray:
     wide = np.dtype(np.float32) if g.dtype in HALVES else g.dtype
     out = np.zeros(x.shape, wide)
     nothing = g.dtype.type(0)
-    for _, windows, cells, found in reversed(
-        [*_winners(x, y, **window)]
+    for _, windows, cells, is_maximum in reversed(
+        [*_cells_with_maximum_masks(x, y, **window)]
     ):  # sums at a position follow the order of windows
-        out[cells] += np.where(found, g[windows], nothing)
+        out[cells] += np.where(is_maximum, g[windows], nothing)
     return out.astype(g.dtype, copy=False)
 
 
 def _gather(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: Any) -> np.ndarray:
     out = np.zeros(y.shape, v.dtype)
-    for _, windows, cells, found in _winners(x, y, **window):
-        np.copyto(out[windows], v[cells], where=found)
+    for _, windows, cells, is_maximum in _cells_with_maximum_masks(x, y, **window):
+        np.copyto(out[windows], v[cells], where=is_maximum)
     return out
 
 
 _max_scatter: Operation = operation(
     "max_pool_scatter",
     Form.POOL,
-    run=by_kernels_if_much(_max_scatter_launches, _scatter, lambda x, y, g, **window: (x.shape, g.dtype)),
+    run=by_kernels_if_much(_max_scatter_launches, _scatter_to_maxima, lambda x, y, g, **window: (x.shape, g.dtype)),
     # The cotangent of x is zeros and not None, as in TensorFlow: the positions of the maxima depend on x.
     gradient=(
         lambda g, out, x, y, v, **window: zeros_of(x),
@@ -132,7 +132,7 @@ _max_row: Operation = operation(
     Form.POOL,
     run=by_kernels_if_much(_max_launches, _max_pool, _pooled_shape),
     gradient=lambda g, y, x, **window: _max_scatter(x, y, g, **window),
-    dtypes=_ORDERED,
+    dtypes=_MAX_POOL_DTYPES,
     launches=_max_launches,
     batched=as_one_batch,
 )
@@ -159,7 +159,7 @@ def _avg_pool(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, di
     return y.astype(x.dtype, copy=False)
 
 
-def _avg_spread(
+def _avg_pool_gradient(
     g: np.ndarray, input_shape: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
 ) -> np.ndarray:
     sizes, outputs = input_shape[:-1], g.shape[1:-1]
@@ -175,7 +175,9 @@ _avg_gradient: Operation = operation(
     "avg_pool_gradient",
     Form.POOL,
     run=by_kernels_if_much(
-        _avg_gradient_launches, _avg_spread, lambda g, input_shape, **window: ((g.shape[0], *input_shape), g.dtype)
+        _avg_gradient_launches,
+        _avg_pool_gradient,
+        lambda g, input_shape, **window: ((g.shape[0], *input_shape), g.dtype),
     ),
     gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
     dtypes=FLOATING,
@@ -196,7 +198,7 @@ _avg_row: Operation = operation(
 # ---- reading arguments -------------------------------------------------------------------------------------
 
 
-def _input(name: str, input: Any, rank: int, allowed: frozenset[np.dtype]) -> Tensor:
+def _checked_input(name: str, input: Any, rank: int, allowed: frozenset[np.dtype]) -> Tensor:
     x = tensor_of(input)
     if x._array.dtype not in allowed:
         raise refuse_dtype(name, x._array.dtype, allowed)
@@ -208,7 +210,7 @@ def _input(name: str, input: Any, rank: int, allowed: frozenset[np.dtype]) -> Te
     return x
 
 
-def _pooled(
+def _call_pooling(
     row: Any,
     name: str,
     x: Tensor,
@@ -219,10 +221,10 @@ def _pooled(
     dilations: Any = None,
 ) -> Tensor:
     rank = x._array.ndim - 2
-    first = channels_come_first(data_format, rank, name)
-    x = channels_to_end(x, rank, first)
-    window = _window(name, x._array.shape, ksize, strides, padding, first, dilations)
-    return channels_back(row(x, **window), x._array.shape[:1], rank, first)
+    channels_first = channels_come_first(data_format, rank, name)
+    x = channels_to_end(x, rank, channels_first)
+    window = _window(name, x._array.shape, ksize, strides, padding, channels_first, dilations)
+    return channels_back(row(x, **window), x._array.shape[:1], rank, channels_first)
 
 
 def _window(
@@ -240,7 +242,7 @@ def _window(
     return {"kernel": kernel, "strides": steps, "padding": pads, "dilations": rates}
 
 
-def _only_strings(name: str, padding: Any) -> None:
+def _check_padding_is_string(name: str, padding: Any) -> None:
     if not isinstance(padding, str):
         raise TypeError(f"{name}: Expected string for argument 'padding' not {padding!r}.")
 
@@ -272,26 +274,28 @@ def max_pool2d(
         UnimplementedError: windows or strides cover the batch, cover channels together with height or width, or do not
             divide the channels into equal parts.
     """
-    x = _input("max_pool2d", input, 2, _ORDERED)
+    x = _checked_input("max_pool2d", input, 2, _MAX_POOL_DTYPES)
     if data_format in (None, "NHWC"):
         widths = integers(ksize, "max_pool2d: ksize")
         if len(widths) == 4 and widths[3] != 1:
             return _max_over_channels(x, widths, integers(strides, "max_pool2d: strides"))
-    return _pooled(_max_row, "max_pool2d", x, ksize, strides, padding, data_format)
+    return _call_pooling(_max_row, "max_pool2d", x, ksize, strides, padding, data_format)
 
 
 def _max_over_channels(x: Tensor, widths: Sizes, steps: Sizes) -> Tensor:
     """The largest element of each group of ``widths[3]`` channels of ``x``."""
     batch, height, width, channels = x._array.shape
-    part = widths[3]
-    if widths[:3] != (1, 1, 1) or steps != widths or part < 1 or channels % part:
+    group_size = widths[3]
+    if widths[:3] != (1, 1, 1) or steps != widths or group_size < 1 or channels % group_size:
         raise UnimplementedError(
             f"max_pool2d: over channels, ksize must be [1, 1, 1, n] with the same strides, and n must divide {channels} "
             f"channels; got ksize {list(widths)} and strides {list(steps)}. Pool over height and width in a call of its own."
         )
     rows = reshape(x, (batch, height * width, channels, 1))
-    largest = _max_row(rows, kernel=(1, part), strides=(1, part), padding=((0, 0), (0, 0)), dilations=(1, 1))
-    return reshape(largest, (batch, height, width, channels // part))
+    largest = _max_row(
+        rows, kernel=(1, group_size), strides=(1, group_size), padding=((0, 0), (0, 0)), dilations=(1, 1)
+    )
+    return reshape(largest, (batch, height, width, channels // group_size))
 
 
 def max_pool1d(
@@ -307,8 +311,8 @@ def max_pool1d(
     Raises:
         InvalidArgumentError, ValueError, UnimplementedError: as in ``tf.nn.max_pool2d``.
     """
-    x = _input("max_pool1d", input, 1, _ORDERED)
-    return _pooled(_max_row, "max_pool1d", x, ksize, strides, padding, data_format)
+    x = _checked_input("max_pool1d", input, 1, _MAX_POOL_DTYPES)
+    return _call_pooling(_max_row, "max_pool1d", x, ksize, strides, padding, data_format)
 
 
 def max_pool3d(
@@ -326,9 +330,9 @@ def max_pool3d(
         InvalidArgumentError, ValueError, UnimplementedError: as in ``tf.nn.max_pool2d``.
         TypeError: ``padding`` is no string.
     """
-    x = _input("max_pool3d", input, 3, FLOATING)
-    _only_strings("max_pool3d", padding)
-    return _pooled(_max_row, "max_pool3d", x, ksize, strides, padding, data_format)
+    x = _checked_input("max_pool3d", input, 3, FLOATING)
+    _check_padding_is_string("max_pool3d", padding)
+    return _call_pooling(_max_row, "max_pool3d", x, ksize, strides, padding, data_format)
 
 
 def max_pool(
@@ -380,7 +384,7 @@ _argmax_row: Operation = operation(
     "max_pool_argmax",
     Form.POOL,
     run=_positions,
-    dtypes=_ORDERED,
+    dtypes=_MAX_POOL_DTYPES,
     launches=launches_from("convolution.pooling", "max_pool_argmax_launches"),
     batched=_batched_max_pool_argmax,
 )
@@ -413,8 +417,8 @@ def max_pool_with_argmax(
         TypeError: ``padding`` is no string.
     """
     what = "max_pool_with_argmax"
-    x = _input(what, input, 2, _ORDERED)
-    _only_strings(what, padding)
+    x = _checked_input(what, input, 2, _MAX_POOL_DTYPES)
+    _check_padding_is_string(what, padding)
     if data_format != "NHWC":
         raise InvalidArgumentError(f"{what}: data_format must be 'NHWC', got {data_format!r}.")
     dtype = dtypes.as_dtype(output_dtype)
@@ -482,9 +486,9 @@ def avg_pool3d(
 def _averaged(
     name: str, input: Any, rank: int, ksize: Any, strides: Any, padding: Any, data_format: str | None
 ) -> Tensor:
-    x = _input(name, input, rank, FLOATING)
-    _only_strings(name, padding)
-    return _pooled(_avg_row, name, x, ksize, strides, padding, data_format)
+    x = _checked_input(name, input, rank, FLOATING)
+    _check_padding_is_string(name, padding)
+    return _call_pooling(_avg_row, name, x, ksize, strides, padding, data_format)
 
 
 def avg_pool(
@@ -551,6 +555,6 @@ def pool(
         )
     is_max = pooling_type == "MAX"
     if not is_max or rank == 3:
-        _only_strings("pool", padding)
-    x = _input("pool", x, rank, _ORDERED if is_max else FLOATING)
-    return _pooled(_max_row if is_max else _avg_row, "pool", x, window_shape, steps, padding, data_format, rates)
+        _check_padding_is_string("pool", padding)
+    x = _checked_input("pool", x, rank, _MAX_POOL_DTYPES if is_max else FLOATING)
+    return _call_pooling(_max_row if is_max else _avg_row, "pool", x, window_shape, steps, padding, data_format, rates)

@@ -56,20 +56,20 @@ def py_function(
         return tuple([y._array for y in nest.flatten(_typed("py_function", func(*map(Tensor, arrays)), Tout))])
 
     def gradient(needs: Any, g: Any, y: Any, *xs: Tensor) -> list[Any]:
-        given = g if type(g) is tuple else (g,)
-        wanted = [position for position, need in enumerate(needs) if need]
+        cotangents = g if type(g) is tuple else (g,)
+        needed_positions = [position for position, need in enumerate(needs) if need]
 
         def run_gradient(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
             tensors = [*map(Tensor, arrays)]
-            sources = [tensors[len(given) + position] for position in wanted]
+            sources = [tensors[len(cotangents) + position] for position in needed_positions]
             with GradientTape(persistent=True) as tape:
                 tape.watch(sources)
-                results = nest.flatten(_typed("py_function", func(*tensors[len(given) :]), Tout))
-            found = tape.gradient(results, sources, tensors[: len(given)], "zero")
-            return tuple([dense_gradient(one)._array for one in found])
+                results = nest.flatten(_typed("py_function", func(*tensors[len(cotangents) :]), Tout))
+            input_cotangents = tape.gradient(results, sources, tensors[: len(cotangents)], "zero")
+            return tuple([dense_gradient(cotangent)._array for cotangent in input_cotangents])
 
-        found = iter(_called("py_function_gradient", run_gradient, (*given, *xs)))
-        return [next(found) if need else None for need in needs]
+        input_cotangents = iter(_called("py_function_gradient", run_gradient, (*cotangents, *xs)))
+        return [next(input_cotangents) if need else None for need in needs]
 
     outputs = _called("py_function", run, inputs)
     record("py_function", inputs, outputs, gradient)
@@ -106,8 +106,8 @@ def numpy_function(
         raise TypeError(f"numpy_function: func must be callable, got {func!r}.")
 
     def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        given = [array.copy() if array.ndim else array[()] for array in arrays]
-        return tuple([y._array for y in nest.flatten(_typed("numpy_function", func(*given), Tout))])
+        arguments = [array.copy() if array.ndim else array[()] for array in arrays]
+        return tuple([y._array for y in nest.flatten(_typed("numpy_function", func(*arguments), Tout))])
 
     outputs = _called("numpy_function", run, tuple([convert_to_tensor(x) for x in inp]))
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
@@ -148,15 +148,15 @@ def _called(name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple
 
 def _typed(what: str, result: Any, wanted: Any) -> Any:
     several = nest.is_nested(wanted)
-    types = [dtypes.as_dtype(one) for one in nest.flatten(wanted)] if several else [dtypes.as_dtype(wanted)]
+    types = [dtypes.as_dtype(requested) for requested in nest.flatten(wanted)] if several else [dtypes.as_dtype(wanted)]
     values = [] if result is None else list(result) if several and isinstance(result, (list, tuple)) else [result]
     if len(values) != len(types):
         raise InvalidArgumentError(f"{what}: func returned {len(values)} values, but Tout asks for {len(types)}.")
-    tensors = [_of_dtype(what, value, dtype) for value, dtype in zip(values, types, strict=True)]
+    tensors = [_tensor_of_result(what, value, dtype) for value, dtype in zip(values, types, strict=True)]
     return tensors if several else tensors[0]
 
 
-def _of_dtype(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
+def _tensor_of_result(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
     tensor = (
         convert_to_tensor(value, dtype_hint=dtype)
         if not isinstance(value, (np.ndarray, np.generic))

@@ -29,26 +29,26 @@ _WORD = 2**64
 
 def _floats(name: str) -> Any:
     def run(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        wanted = dtypes.as_dtype(dtype).numpy
-        width = wanted if wanted.itemsize > 2 else _F32
-        out = np.empty(shape, width)
-        getattr(kernels, name)[width](out, out.size, words, 0, kernels.units(out.size))
-        if width is wanted:
+        result_dtype = dtypes.as_dtype(dtype).numpy
+        kernel_dtype = result_dtype if result_dtype.itemsize > 2 else _F32
+        out = np.empty(shape, kernel_dtype)
+        getattr(kernels, name)[kernel_dtype](out, out.size, words, 0, kernels.units(out.size))
+        if kernel_dtype is result_dtype:
             return out
         if name == "uniform":
             # Truncates to the precision of the narrow dtype below 1, because rounding could give 1.
-            steps = np.float32(2.0 ** (1 + ml_dtypes.finfo(wanted).nmant))
+            steps = np.float32(2.0 ** (1 + ml_dtypes.finfo(result_dtype).nmant))
             np.floor(out * steps, out=out)
             out /= steps
-        return out.astype(wanted)
+        return out.astype(result_dtype)
 
     def launches(inputs: Any, outputs: Any, shape: tuple[int, ...], dtype: str) -> Launches | None:
-        kernel, wanted = getattr(kernels, name), outputs[0].dtype
-        if wanted in kernel.variables["T"]:
-            return _filling(kernel[wanted], shape)
+        kernel, result_dtype = getattr(kernels, name), outputs[0].dtype
+        if result_dtype in kernel.variables["T"]:
+            return _filling(kernel[result_dtype], shape)
         from fastgrad.kernels.random.draws import narrow_floats_launches
 
-        steps = 2 ** (1 + ml_dtypes.finfo(wanted).nmant) if name == "uniform" else 0
+        steps = 2 ** (1 + ml_dtypes.finfo(result_dtype).nmant) if name == "uniform" else 0
         return narrow_floats_launches(kernel, elements(shape), outputs, steps)
 
     return operation(f"random_{name}", Form.RANDOM, run=run, launches=launches)
@@ -104,12 +104,12 @@ def _decomposed_dropout(parts: Any, x: Any, words: Any, rate: float) -> tuple[An
     least_kept = math.ceil(rate * 2.0**32)
     if x.dtype in HALVES or least_kept >= 2**32 or 0 in x.shape:
         return None
-    drawn = parts.drawn("random_bits_of_dropout", words, x.shape, np.dtype(np.uint32))
-    kept = parts.of(
-        "greater_equal", drawn, parts.constant(np.array(least_kept, np.uint32)), shape=x.shape, to=np.dtype(bool)
+    random_bits = parts.drawn("random_bits_of_dropout", words, x.shape, np.dtype(np.uint32))
+    keep_mask = parts.of(
+        "greater_equal", random_bits, parts.constant(np.array(least_kept, np.uint32)), shape=x.shape, to=np.dtype(bool)
     )
     scaled = parts.of("multiply", x, parts.number(1.0 / (1.0 - rate), x.dtype), shape=x.shape)
-    return (parts.of("where", kept, scaled, parts.number(0.0, x.dtype), shape=x.shape, to=x.dtype),)
+    return (parts.of("where", keep_mask, scaled, parts.number(0.0, x.dtype), shape=x.shape, to=x.dtype),)
 
 
 dropout: Operation = operation(
@@ -125,12 +125,12 @@ dropout: Operation = operation(
 """``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0: ``dropout(x, words, rate=)``."""
 
 
-def _narrowed(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+def _draw_integers(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     return _bits(words, shape).astype(dtypes.as_dtype(dtype).numpy)
 
 
 integers = operation(
-    "random_integers", Form.RANDOM, run=_narrowed, launches=launches_from("random.draws", "integers_launches")
+    "random_integers", Form.RANDOM, run=_draw_integers, launches=launches_from("random.draws", "integers_launches")
 )
 """Uniform integers over the whole range of a dtype: ``integers(words, shape=, dtype=)``."""
 
@@ -166,7 +166,7 @@ order = operation("random_order", Form.RANDOM, run=_order, launches=launches_fro
 """The positions 0 ... count - 1 in random order, int64: ``order(words, count=)``."""
 
 
-def _categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -> np.ndarray:
+def _draw_categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -> np.ndarray:
     rows, classes = logits.shape
     wide = logits.astype(np.float64)
     draws = np.empty((rows, count))
@@ -180,7 +180,10 @@ def _categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -
 
 
 categories = operation(
-    "random_categories", Form.RANDOM, run=_categories, launches=launches_from("random.draws", "categories_launches")
+    "random_categories",
+    Form.RANDOM,
+    run=_draw_categories,
+    launches=launches_from("random.draws", "categories_launches"),
 )
 """``count`` class numbers for each row of unnormalised log-probabilities, by inversion in float64:
 ``categories(logits, words, count=, dtype=)``."""
@@ -201,7 +204,7 @@ def check_gamma(alpha: np.ndarray, beta: np.ndarray) -> None:
         raise InvalidArgumentError("random.gamma: alpha and beta must be positive.")
 
 
-_BY_REJECTION = "drawn by rejection, by NumPy's generator"
+_REJECTION_REASON = "drawn by rejection, by NumPy's generator"
 
 
 def _gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -210,7 +213,7 @@ def _gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[
     return np.asarray(numbers / beta.astype(np.float64)).astype(alpha.dtype)
 
 
-gamma = operation("random_gamma", Form.RANDOM, run=_gamma, in_python=_BY_REJECTION)
+gamma = operation("random_gamma", Form.RANDOM, run=_gamma, in_python=_REJECTION_REASON)
 """Gamma numbers: ``gamma(words, alpha, beta, shape=)``; alpha and beta broadcast to the shape."""
 
 
@@ -233,7 +236,7 @@ def _poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dtype:
 
 _LARGE_RATE = 1e15  # above, the normal distribution is exact in float64, and NumPy soon refuses
 
-poisson = operation("random_poisson", Form.RANDOM, run=_poisson, in_python=_BY_REJECTION)
+poisson = operation("random_poisson", Form.RANDOM, run=_poisson, in_python=_REJECTION_REASON)
 """Poisson numbers: ``poisson(words, rate, shape=, dtype=)``; the rate broadcasts to the shape."""
 
 
@@ -251,7 +254,7 @@ def _binomial(
     return np.asarray(numbers, dtypes.as_dtype(dtype).numpy)
 
 
-binomial = operation("random_binomial", Form.RANDOM, run=_binomial, in_python=_BY_REJECTION)
+binomial = operation("random_binomial", Form.RANDOM, run=_binomial, in_python=_REJECTION_REASON)
 """Binomial numbers: ``binomial(words, counts, probs, shape=, dtype=)``."""
 
 
@@ -275,7 +278,7 @@ def mixed(*words: int) -> int:
     return signed(state)
 
 
-def _advanced(state: np.ndarray, count: int) -> np.ndarray:
+def _advanced_state(state: np.ndarray, count: int) -> np.ndarray:
     after = np.empty(3, np.int64)
     kernels.advanced[()](state, after, max(count, 1))
     return after
@@ -284,7 +287,7 @@ def _advanced(state: np.ndarray, count: int) -> np.ndarray:
 advanced = operation(
     "advance_generator",
     Form.SCAN,
-    run=_advanced,
+    run=_advanced_state,
     launches=lambda inputs, outputs, count: Launches(
         (Launch(kernels.advanced[()], (Input(0), Output(0), max(count, 1))),), in_place=((0, 0),)
     ),
@@ -292,13 +295,13 @@ advanced = operation(
 """The state of a generator after a draw of ``count`` elements: ``advanced(state, count=)``."""
 
 
-def _seeded(seed: np.ndarray) -> np.ndarray:
+def _seed_words(seed: np.ndarray) -> np.ndarray:
     first, second = (int(word) for word in seed)
     return np.array([0, mixed(second, first, 1), mixed(first, second)], np.int64)
 
 
 seeded = operation(
-    "seed_words", Form.EXTERN, run=_seeded, launches=launches_from("random.draws", "seed_words_launches")
+    "seed_words", Form.EXTERN, run=_seed_words, launches=launches_from("random.draws", "seed_words_launches")
 )
 """The words of a stateless draw: ``seeded(seed)``; ``seed`` is two integers."""
 

@@ -86,7 +86,7 @@ class Generator:
     @classmethod
     def from_non_deterministic_state(cls, alg: Any = None) -> Generator:
         """Makes a generator that the operating system seeds."""
-        return cls(state=_unforeseen(), alg=alg)
+        return cls(state=_unpredictable_state(), alg=alg)
 
     @classmethod
     def from_state(cls, state: Any, alg: Any) -> Generator:
@@ -95,7 +95,7 @@ class Generator:
 
     @classmethod
     def from_key_counter(cls, key: Any, counter: Any, alg: Any) -> Generator:
-        """Makes a generator with a key (an integer) and a counter (two integers, low word first)."""
+        """Makes a generator with a key (an integer) and a counter (two integers, low half first)."""
         low, high = np.asarray(counter).reshape(-1)
         return cls(state=[int(low), int(high), int(np.asarray(key).reshape(()))], alg=alg)
 
@@ -104,7 +104,7 @@ class Generator:
 
     @property
     def state(self) -> Variable:
-        """The counter's low word, its high word and the key: a Variable of three int64."""
+        """The low and the high half of the counter, and the key: a Variable of three int64."""
         return self._state
 
     def _saved_variables(self) -> dict[str, Variable]:
@@ -183,11 +183,13 @@ class Generator:
 
     def uniform_full_int(self, shape: Any, dtype: Any = dtypes.uint64, name: str | None = None) -> Tensor:
         """Integers over the whole range of ``dtype``, a 32- or 64-bit integer dtype."""
-        wanted = dtypes.as_dtype(dtype)
-        if not wanted.is_integer or wanted.size < 4:
-            raise ValueError(f"Generator.uniform_full_int: dtype must be a 32- or 64-bit integer, got {wanted.name}.")
+        result_dtype = dtypes.as_dtype(dtype)
+        if not result_dtype.is_integer or result_dtype.size < 4:
+            raise ValueError(
+                f"Generator.uniform_full_int: dtype must be a 32- or 64-bit integer, got {result_dtype.name}."
+            )
         sizes = shape_of("Generator.uniform_full_int", shape)
-        return draws.integers(self._drawn(sizes), shape=sizes, dtype=wanted.name)
+        return draws.integers(self._drawn(sizes), shape=sizes, dtype=result_dtype.name)
 
     def normal(
         self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None
@@ -213,10 +215,10 @@ class Generator:
 def create_rng_state(seed: Any, alg: Any = "philox") -> Tensor:
     """The first state of ``Generator.from_seed(seed)``: three int64. TensorFlow: tf.random.create_rng_state."""
     _check_algorithm(alg)
-    given = np.asarray(seed)
-    if given.dtype.kind not in "biuf" or not given.size:
+    seed_array = np.asarray(seed)
+    if seed_array.dtype.kind not in "biuf" or not seed_array.size:
         raise ValueError(f"create_rng_state: the seed must be an integer, got {seed!r}.")
-    words = [int(word) for word in given.reshape(-1)]
+    words = [int(word) for word in seed_array.reshape(-1)]
     return Tensor(np.array([0, 0, signed(words[0]) if len(words) == 1 else mixed(*words)], np.int64))
 
 
@@ -238,39 +240,39 @@ def _check_algorithm(alg: Any) -> None:
 
 def floating(what: str, dtype: Any) -> dtypes.DType:
     """Returns ``dtype`` if it is floating, else raises ValueError."""
-    wanted = dtypes.as_dtype(dtype)
-    if wanted.numpy not in FLOATING:
-        raise ValueError(f"{what}: dtype must be floating, got {wanted.name}.")
-    return wanted
+    result_dtype = dtypes.as_dtype(dtype)
+    if result_dtype.numpy not in FLOATING:
+        raise ValueError(f"{what}: dtype must be floating, got {result_dtype.name}.")
+    return result_dtype
 
 
 def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dtype: Any) -> Tensor:
     """Uniform numbers in [minval, maxval), of any dtype of ``tf.random.uniform``."""
-    wanted = dtypes.as_dtype(dtype)
+    result_dtype = dtypes.as_dtype(dtype)
     sizes = shape_of(what, shape)
-    if not wanted.is_floating and wanted not in (dtypes.int32, dtypes.int64, dtypes.uint32, dtypes.uint64):
+    if not result_dtype.is_floating and result_dtype not in (dtypes.int32, dtypes.int64, dtypes.uint32, dtypes.uint64):
         raise ValueError(
-            f"{what}: Argument `dtype` got invalid value {wanted}. Accepted dtypes are float16, bfloat16, float32, float64, int32, int64."
+            f"{what}: Argument `dtype` got invalid value {result_dtype}. Accepted dtypes are float16, bfloat16, float32, float64, int32, int64."
         )
-    if wanted.is_floating:
+    if result_dtype.is_floating:
         if minval is None and maxval is not None:
             raise ValueError(f"{what}: minval is None; without it, maxval must be None too.")
-        low = convert_to_tensor(0 if minval is None else minval, wanted)
-        high = convert_to_tensor(1 if maxval is None else maxval, wanted)
+        low = convert_to_tensor(0 if minval is None else minval, result_dtype)
+        high = convert_to_tensor(1 if maxval is None else maxval, result_dtype)
         _check_broadcast(what, sizes, low, high)
-        x = draws.uniform(drawn(sizes), shape=sizes, dtype=wanted.name)
+        x = draws.uniform(drawn(sizes), shape=sizes, dtype=result_dtype.name)
         if _is_number(minval, 0) and _is_number(maxval, 1):
             return x
         # The sum may round up to maxval, which the range excludes. An empty range has no limit.
-        last = TABLE["where"](
-            high > low, TABLE["nextafter"](high, low), constant_tensor(np.array(np.inf, wanted.numpy))
+        largest = TABLE["where"](
+            high > low, TABLE["nextafter"](high, low), constant_tensor(np.array(np.inf, result_dtype.numpy))
         )
-        return TABLE["minimum"](x * (high - low) + low, last)
+        return TABLE["minimum"](x * (high - low) + low, largest)
     if maxval is None and minval is not None:
-        raise ValueError(f"{what}: Must specify maxval for integer dtype {wanted!r}")
+        raise ValueError(f"{what}: Must specify maxval for integer dtype {result_dtype!r}")
     if minval is None:
-        return draws.integers(drawn(sizes), shape=sizes, dtype=wanted.name)
-    low, high = (convert_to_tensor(v, wanted) for v in (minval, maxval))
+        return draws.integers(drawn(sizes), shape=sizes, dtype=result_dtype.name)
+    low, high = (convert_to_tensor(v, result_dtype) for v in (minval, maxval))
     _check_broadcast(what, sizes, low, high)
     if draws.elements(sizes):
         draws.check_range(what, low._on_host(), high._on_host())
@@ -296,18 +298,18 @@ def _check_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None
 
 def scaled_from(drawn: Any, row: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
     """``mean + stddev * row``; gradients flow to ``mean`` and ``stddev``."""
-    wanted = dtypes.as_dtype(dtype)
+    result_dtype = dtypes.as_dtype(dtype)
     sizes = shape_of(what, shape)
     centre, deviation = mean, stddev
-    mean, stddev = (convert_to_tensor(v, wanted) for v in (mean, stddev))
-    floating(what, wanted)
+    mean, stddev = (convert_to_tensor(v, result_dtype) for v in (mean, stddev))
+    floating(what, result_dtype)
     try:
         np.broadcast_shapes(sizes, mean._array.shape, stddev._array.shape)
     except ValueError:
         raise InvalidArgumentError(
             f"{what}: Incompatible shapes: mean {list(mean.shape)}, stddev {list(stddev.shape)}, shape {list(sizes)}."
         ) from None
-    x = row(drawn(sizes), shape=sizes, dtype=wanted.name)
+    x = row(drawn(sizes), shape=sizes, dtype=result_dtype.name)
     if not _is_number(deviation, 1):
         x = TABLE["multiply"](x, stddev)
     if not _is_number(centre, 0):
@@ -325,7 +327,7 @@ def broadcast_shape(what: str, x: Tensor, y: Tensor) -> tuple[int, ...]:
 
 def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:
     """Binomial numbers, drawn by NumPy's generator."""
-    sizes, wanted = shape_of(what, shape), dtypes.as_dtype(dtype)
+    sizes, result_dtype = shape_of(what, shape), dtypes.as_dtype(dtype)
     n, p = (convert_to_tensor(v) for v in (counts, probs))
     for x in (n, p):
         if x._array.dtype not in REAL:
@@ -336,7 +338,7 @@ def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dt
             f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}."
         )
     draws.check_binomial(what, n._on_host(), p._on_host())
-    return draws.binomial(drawn(sizes), n, p, shape=sizes, dtype=wanted.name)
+    return draws.binomial(drawn(sizes), n, p, shape=sizes, dtype=result_dtype.name)
 
 
 # ---- the default generators -----------------------------------------------------------------------------------
@@ -359,20 +361,20 @@ class _Default:
     def set(self, seed: int | str | None) -> None:
         with self.lock:
             self.seed = seed
-            for own, generator in self.generators.items():
-                generator.reset(self._state(own))
+            for operation_seed, generator in self.generators.items():
+                generator.reset(self._state(operation_seed))
             if self.named is not None:
-                self.named.reset(self._state_of_named())
+                self.named.reset(self._named_generator_state())
             if self.chosen is not None:
                 self._choose(None)
 
     def of(self, seed: Any) -> Generator:
         with self.lock:
-            found = self.generators.get(seed)
-            if found is None:
+            generator = self.generators.get(seed)
+            if generator is None:
                 with unheard():  # a recording must not see this variable as created by the program
-                    found = self.generators[seed] = Generator(state=self._state(seed))
-            return found
+                    generator = self.generators[seed] = Generator(state=self._state(seed))
+            return generator
 
     def choose(self, generator: Generator) -> None:
         with self.lock:
@@ -394,19 +396,19 @@ class _Default:
                 return self.chosen
             if self.named is None:
                 with unheard():
-                    self.named = Generator(state=self._state_of_named())
+                    self.named = Generator(state=self._named_generator_state())
             return self.named
 
     def _state(self, seed: Any) -> list[int]:
         if self.seed is None and seed is None:
-            return _unforeseen()
+            return _unpredictable_state()
         return [0, 0, mixed(_word(self.seed), _word(seed), (self.seed is None) + 2 * (seed is None))]
 
-    def _state_of_named(self) -> list[int]:
-        return _unforeseen() if self.seed is None else [0, 0, mixed(_word(self.seed), 4)]
+    def _named_generator_state(self) -> list[int]:
+        return _unpredictable_state() if self.seed is None else [0, 0, mixed(_word(self.seed), 4)]
 
 
-def _unforeseen() -> list[int]:
+def _unpredictable_state() -> list[int]:
     return [0, 0, int.from_bytes(os.urandom(8), "little", signed=True)]
 
 
@@ -456,8 +458,12 @@ def default_key(seed: Any) -> int:
 def default_states() -> list[tuple[Generator, tuple[int, ...]]]:
     """The default generators with their states; two results are equal if nothing was drawn between the calls."""
     with _default.lock:
-        found = [*_default.generators.values(), _default.named, _default.chosen]
-    return [(one, tuple(one._state._array.tolist())) for one in found if one is not None]
+        default_generators = [*_default.generators.values(), _default.named, _default.chosen]
+    return [
+        (generator, tuple(generator._state._array.tolist()))
+        for generator in default_generators
+        if generator is not None
+    ]
 
 
 def restore_default_states(states: list[tuple[Generator, tuple[int, ...]]]) -> None:

@@ -100,7 +100,7 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
 
 
 def shuffled(drawn: Any, x: Tensor) -> Tensor:
-    """``x`` with its first dimension in random order; ``drawn`` gives the words."""
+    """``x`` with its first dimension in random order; ``drawn`` maps a shape to the words of its draw (``random_draws.py``)."""
     n = x._array.shape[0]
     return gather(x, draws.order(drawn((n,)), count=n))
 
@@ -124,9 +124,9 @@ def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = No
 
 
 def categorical_from(drawn: Any, what: str, logits: Any, num_samples: Any, dtype: Any) -> Tensor:
-    """``categorical``; ``drawn`` gives the words."""
+    """``categorical``; ``drawn`` maps a shape to the words of its draw (``random_draws.py``)."""
     x = convert_to_tensor(logits)
-    wanted = dtypes.as_dtype(dtype or dtypes.int64)
+    result_dtype = dtypes.as_dtype(dtype or dtypes.int64)
     count = integer(num_samples, "random.categorical: num_samples")
     if x.ndim != 2 or not x.dtype.is_floating:
         raise InvalidArgumentError(
@@ -136,7 +136,7 @@ def categorical_from(drawn: Any, what: str, logits: Any, num_samples: Any, dtype
         raise InvalidArgumentError(
             f"{what}: num_samples should be >= 0 and num_classes positive, got {count} and {x.shape[1]}."
         )
-    return draws.categories(x, drawn((x._array.shape[0], count)), count=count, dtype=wanted.name)
+    return draws.categories(x, drawn((x._array.shape[0], count)), count=count, dtype=result_dtype.name)
 
 
 def gamma(
@@ -151,9 +151,9 @@ def gamma(
         dtype: a floating dtype.
         seed: as in ``uniform``. TensorFlow: tf.random.gamma (without its gradient to ``alpha``).
     """
-    wanted = dtypes.as_dtype(dtype)
-    a = convert_to_tensor(alpha, wanted)
-    b = convert_to_tensor(1.0 if beta is None else beta, wanted)
+    result_dtype = dtypes.as_dtype(dtype)
+    a = convert_to_tensor(alpha, result_dtype)
+    b = convert_to_tensor(1.0 if beta is None else beta, result_dtype)
     sizes = shape_of("random.gamma", shape) + broadcast_shape("random.gamma", a, b)
     draws.check_gamma(a._on_host(), b._on_host())
     return gamma_from(default_drawn(seed), sizes, a, b)
@@ -209,7 +209,7 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
 
 
 def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
-    """``dropout``; ``drawn`` gives the words."""
+    """``dropout``; ``drawn`` maps a shape to the words of its draw (``random_draws.py``)."""
     try:
         x = convert_to_tensor(x)
     except CompositeOperand as met:
@@ -243,14 +243,17 @@ def checked_dropout(x: Tensor, rate: Any) -> float:
 
 def noise_sizes(x: Tensor, noise_shape: Any) -> tuple[int, ...]:
     """Returns the shape of the draws of ``dropout``, with None replaced by sizes of ``x``; raises its errors."""
-    given = noise_shape._elements().tolist() if isinstance(noise_shape, Tensor) else list(noise_shape)
+    requested_sizes = noise_shape._elements().tolist() if isinstance(noise_shape, Tensor) else list(noise_shape)
     sizes = tuple(
-        n if size is None else int(size) for size, n in zip(given, x._array.shape[-len(given) :], strict=False)
+        n if size is None else int(size)
+        for size, n in zip(requested_sizes, x._array.shape[-len(requested_sizes) :], strict=False)
     )
     try:
-        fits = len(sizes) == len(given) and np.broadcast_shapes(sizes, x._array.shape) == x._array.shape
+        fits = len(sizes) == len(requested_sizes) and np.broadcast_shapes(sizes, x._array.shape) == x._array.shape
     except ValueError:
         fits = False
     if not fits:
-        raise InvalidArgumentError(f"dropout: noise_shape {given} must broadcast with x of shape {list(x.shape)}.")
+        raise InvalidArgumentError(
+            f"dropout: noise_shape {requested_sizes} must broadcast with x of shape {list(x.shape)}."
+        )
     return sizes

@@ -13,7 +13,9 @@ def default_random_state() -> dict[str, Any]:
     with _default.lock:
         return {
             "seed": _default.seed,
-            "generators": [[own, _words(generator)] for own, generator in _default.generators.items()],
+            "generators": [
+                [operation_seed, _words(generator)] for operation_seed, generator in _default.generators.items()
+            ],
             "named": _default.named and _words(_default.named),
             "chosen": _default.chosen and _words(_default.chosen),
         }
@@ -33,10 +35,16 @@ def restore_default_random_state(state: dict[str, Any]) -> None:
     """Restores a state from ``default_random_state``; the generators that programs draw from stay the same objects."""
     with _default.lock, unheard():
         _default.seed = state["seed"]
-        found = dict(state["generators"])
-        for own, generator in _default.generators.items():
-            generator.reset(found.pop(own) if own in found else _default._state(own))
-        _default.generators.update({own: Generator(state=words) for own, words in found.items()})
+        words_by_seed = dict(state["generators"])
+        for operation_seed, generator in _default.generators.items():
+            generator.reset(
+                words_by_seed.pop(operation_seed)
+                if operation_seed in words_by_seed
+                else _default._state(operation_seed)
+            )
+        _default.generators.update(
+            {operation_seed: Generator(state=words) for operation_seed, words in words_by_seed.items()}
+        )
         if state["named"] is not None:
             if _default.named is None:
                 _default.named = Generator(state=state["named"])

@@ -111,7 +111,7 @@ def stateless_gamma(
         InvalidArgumentError: ``shape`` does not end with that shape. TensorFlow: tf.random.stateless_gamma.
     """
     a, b = (convert_to_tensor(v, dtypes.as_dtype(dtype)) for v in (alpha, 1.0 if beta is None else beta))
-    sizes = _ending("stateless_gamma", shape, broadcast_shape("stateless_gamma", a, b))
+    sizes = _checked_shape("stateless_gamma", shape, broadcast_shape("stateless_gamma", a, b))
     return gamma_from(_drawn("stateless_gamma", seed), sizes, a, b)
 
 
@@ -121,7 +121,7 @@ def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32
     TensorFlow: tf.random.stateless_poisson.
     """
     rate = convert_to_tensor(lam)
-    sizes = _ending("stateless_poisson", shape, rate._array.shape)
+    sizes = _checked_shape("stateless_poisson", shape, rate._array.shape)
     return poisson_from(_drawn("stateless_poisson", seed), "stateless_poisson", sizes, rate, dtype)
 
 
@@ -185,7 +185,7 @@ def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
     return draws.integers(draws.seeded(draws.folded(words, number)), shape=(2,), dtype=number.dtype.name)
 
 
-def _ending(what: str, shape: Any, ends: tuple[int, ...]) -> tuple[int, ...]:
+def _checked_shape(what: str, shape: Any, ends: tuple[int, ...]) -> tuple[int, ...]:
     sizes = shape_of(what, shape)
     if sizes[len(sizes) - len(ends) :] != ends:
         raise InvalidArgumentError(

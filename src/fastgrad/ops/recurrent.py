@@ -36,9 +36,9 @@ def _run(launches: Callable[..., Launches | None], shapes: Shapes) -> Callable[.
             return tuple([np.zeros(size, dtype) for size in sizes])
         outputs = tuple([np.empty(size, dtype) for size in sizes])
         arrays = tuple([np.ascontiguousarray(array) for array in arrays])
-        found = planned(launches, arrays, outputs, attributes)
-        assert found is not None
-        run_at_once(found, arrays, outputs)
+        plan = planned(launches, arrays, outputs, attributes)
+        assert plan is not None
+        run_at_once(plan, arrays, outputs)
         return outputs
 
     return run
@@ -48,18 +48,18 @@ def _differentiated(
     function: Callable[..., Any], inputs: Sequence[Tensor], needs: Sequence[bool], cotangents: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
     """The cotangents of the inputs of ``function``, which is composed of operations."""
-    wanted = [x for x, need in zip(inputs, needs, strict=True) if need]
+    needed_inputs = [x for x, need in zip(inputs, needs, strict=True) if need]
     with GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(wanted)
+        tape.watch(needed_inputs)
         results = function(*inputs)
     pairs = [(y, g) for y, g in zip(results, cotangents, strict=True) if g is not None]
-    found = iter(tape.gradient([y for y, _ in pairs], wanted, output_gradients=[g for _, g in pairs]))
-    return tuple([next(found) if need else None for need in needs])
+    input_cotangents = iter(tape.gradient([y for y, _ in pairs], needed_inputs, output_gradients=[g for _, g in pairs]))
+    return tuple([next(input_cotangents) if need else None for need in needs])
 
 
 def _matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
-    found: Tensor = TABLE["matmul"](a, b, transpose_a=transpose_a, transpose_b=transpose_b)
-    return found
+    product: Tensor = TABLE["matmul"](a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+    return product
 
 
 def _before(states: Tensor) -> Tensor:
@@ -69,14 +69,14 @@ def _before(states: Tensor) -> Tensor:
 
 def _time_first(x: Tensor) -> Tensor:
     """Returns ``x`` with its first two axes exchanged."""
-    found: Tensor = TABLE["transpose"](x, perm=(1, 0, *range(2, x._array.ndim)))
-    return found
+    transposed: Tensor = TABLE["transpose"](x, perm=(1, 0, *range(2, x._array.ndim)))
+    return transposed
 
 
 def _rows(x: Tensor) -> Tensor:
     steps, batch, width = x._array.shape
-    found: Tensor = TABLE["reshape"](x, shape=(steps * batch, width))
-    return found
+    matrix: Tensor = TABLE["reshape"](x, shape=(steps * batch, width))
+    return matrix
 
 
 def _kept(mask: Sequence[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
@@ -85,13 +85,13 @@ def _kept(mask: Sequence[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
         return new
     column = TABLE["reshape"](mask[0][t], shape=(new._array.shape[0], 1))
     keep = TABLE["broadcast_to"](column, shape=new._array.shape)
-    found: Tensor = TABLE["where"](keep, new, old)
-    return found
+    selected: Tensor = TABLE["where"](keep, new, old)
+    return selected
 
 
 def _column_sum(x: Tensor) -> Tensor:
-    found: Tensor = TABLE["reduce_sum"](_rows(x), axes=(0,), keepdims=False)
-    return found
+    column_sums: Tensor = TABLE["reduce_sum"](_rows(x), axes=(0,), keepdims=False)
+    return column_sums
 
 
 def _over_time(row: Operation, x: Tensor, kernel: Tensor, given: Sequence[Tensor], mask: Tensor | None) -> Any:
@@ -106,12 +106,12 @@ def _sequences(states: Tensor, wanted: bool) -> Tensor | None:
     return _time_first(states[1:]) if wanted else None
 
 
-def _optional(has: Sequence[bool], given: Sequence[Tensor]) -> list[Tensor | None]:
-    rest = iter(given)
-    return [next(rest) if there else None for there in has]
+def _optional_inputs(has: Sequence[bool], given: Sequence[Tensor]) -> list[Tensor | None]:
+    remaining = iter(given)
+    return [next(remaining) if is_present else None for is_present in has]
 
 
-def _grown(carried: Tensor, of_all: Tensor | None, t: int) -> Tensor:
+def _add_step_cotangent(carried: Tensor, of_all: Tensor | None, t: int) -> Tensor:
     return carried if of_all is None else carried + of_all[t]
 
 
@@ -139,28 +139,30 @@ def _lstm_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor
 def _lstm_gradient_steps(
     gates: Tensor, cs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
 ) -> tuple[Tensor, ...]:
-    mask, of_hs, of_h, of_c = _optional(has, given)
+    mask, of_hs, of_h, of_c = _optional_inputs(has, given)
     masks = [] if mask is None else [mask]
     tanh = TABLE["tanh"]
     dh = _zeros_like(cs[0]) if of_h is None else of_h
     dc = _zeros_like(cs[0]) if of_c is None else of_c
-    found = []
+    step_cotangents = []
     for t in range(gates._array.shape[0] - 1, -1, -1):
         i, f, g, o = split(gates[t], 4, axis=1)
-        dh = _grown(dh, of_hs, t + 1)
-        bent = tanh(cs[t + 1])
-        d = dc + dh * o * (1.0 - bent * bent)
-        parts = [
+        dh = _add_step_cotangent(dh, of_hs, t + 1)
+        tanh_c = tanh(cs[t + 1])
+        d = dc + dh * o * (1.0 - tanh_c * tanh_c)
+        gate_cotangents = [
             d * g * (i * (1.0 - i)),
             d * cs[t] * (f * (1.0 - f)),
             d * i * (1.0 - g * g),
-            dh * bent * (o * (1.0 - o)),
+            dh * tanh_c * (o * (1.0 - o)),
         ]
-        dz = concat([_kept(masks, t, part, _zeros_like(part)) for part in parts], 1)
+        dz = concat(
+            [_kept(masks, t, gate_cotangent, _zeros_like(gate_cotangent)) for gate_cotangent in gate_cotangents], 1
+        )
         dc = _kept(masks, t, d * f, dc)
         dh = _kept(masks, t, _zeros_like(dh), dh) + _matmul(dz, recurrent, transpose_b=True)
-        found.append(dz)
-    return stack(found[::-1]), _grown(dh, of_hs, 0), dc
+        step_cotangents.append(dz)
+    return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0), dc
 
 
 def _lstm_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
@@ -172,9 +174,9 @@ def _lstm_rule(
 ) -> Any:
     if g[1] is not None or g[2] is not None:  # only when the gradient itself is differentiated
         return _differentiated(_lstm_steps, (x, recurrent, bias, h0, c0, *mask), needs, g)
-    has = (bool(mask), *(g[place] is not None for place in (0, 3, 4)))
-    given = [g[place] for place in (0, 3, 4) if g[place] is not None]
-    dz, dh, dc = _lstm_gradient(y[2], y[1], recurrent, *mask, *given, has=has)
+    has = (bool(mask), *(g[position] is not None for position in (0, 3, 4)))
+    state_cotangents = [g[position] for position in (0, 3, 4) if g[position] is not None]
+    dz, dh, dc = _lstm_gradient(y[2], y[1], recurrent, *mask, *state_cotangents, has=has)
     by_recurrent = _matmul(_before(y[0]), _rows(dz), transpose_a=True) if needs[1] else None
     by_bias = _column_sum(dz) if needs[2] else None
     return (dz, by_recurrent, by_bias, dh, dc, *[None] * len(mask))
@@ -199,22 +201,22 @@ def _batched_sequences(*shared: int) -> Rule:
     """Makes a batching rule that treats rows as more sequences; the inputs at positions ``shared`` have no rows."""
 
     def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-        given = []
-        for place, x in enumerate(inputs):
-            if place in shared:
+        operands = []
+        for position, x in enumerate(inputs):
+            if position in shared:
                 if x.has_rows:
                     raise NotBatched
-                given.append(x.tensor)
+                operands.append(x.tensor)
                 continue
             y = spread_rows(x, rows)
             if x.rank == 3 or x.tensor._array.dtype.kind == "b":  # a mask has time steps, too
                 steps, count, *width = x.shape
                 y = call_row("transpose", y, perm=(1, 0, *range(2, y._array.ndim)))
-                given.append(call_row("reshape", y, shape=(steps, rows * count, *width)))
+                operands.append(call_row("reshape", y, shape=(steps, rows * count, *width)))
             else:
-                given.append(call_row("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
-        found = call_row(name, *given, **attributes)
-        return tuple([_apart(y, rows) for y in (found if type(found) is tuple else (found,))])
+                operands.append(call_row("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
+        outputs = call_row(name, *operands, **attributes)
+        return tuple([_apart(y, rows) for y in (outputs if type(outputs) is tuple else (outputs,))])
 
     return rule
 
@@ -261,8 +263,8 @@ def lstm(
     Returns:
         h at all times, (batch, time, units), or None; the last h and c. The calling layer checks shapes and dtypes.
     """
-    found = _over_time(_lstm, x, kernel, (recurrent, bias, h, c), mask)
-    return _sequences(found[0], sequences), found[3], found[4]
+    results = _over_time(_lstm, x, kernel, (recurrent, bias, h, c), mask)
+    return _sequences(results[0], sequences), results[3], results[4]
 
 
 # ---- GRU -------------------------------------------------------------------------------------------------
@@ -286,21 +288,23 @@ def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, *mask: Ten
 def _gru_gradient_steps(
     gates: Tensor, inner: Tensor, hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
 ) -> tuple[Tensor, ...]:
-    mask, of_hs, of_h = _optional(has, given)
+    mask, of_hs, of_h = _optional_inputs(has, given)
     masks = [] if mask is None else [mask]
     dh = _zeros_like(hs[0]) if of_h is None else of_h
     by_x, by_product = [], []
     for t in range(gates._array.shape[0] - 1, -1, -1):
         z, r, c = split(gates[t], 3, axis=1)
-        dh = _grown(dh, of_hs, t + 1)
+        dh = _add_step_cotangent(dh, of_hs, t + 1)
         d = dh * (1.0 - z) * (1.0 - c * c)
-        parts = [dh * (hs[t] - c) * (z * (1.0 - z)), d * inner[t] * (r * (1.0 - r)), d * r, d]
-        parts = [_kept(masks, t, part, _zeros_like(part)) for part in parts]
-        dp = concat(parts[:3], 1)
+        gate_cotangents = [dh * (hs[t] - c) * (z * (1.0 - z)), d * inner[t] * (r * (1.0 - r)), d * r, d]
+        gate_cotangents = [
+            _kept(masks, t, gate_cotangent, _zeros_like(gate_cotangent)) for gate_cotangent in gate_cotangents
+        ]
+        dp = concat(gate_cotangents[:3], 1)
         dh = _kept(masks, t, dh * z, dh) + _matmul(dp, recurrent, transpose_b=True)
-        by_x.append(concat([parts[0], parts[1], parts[3]], 1))
+        by_x.append(concat([gate_cotangents[0], gate_cotangents[1], gate_cotangents[3]], 1))
         by_product.append(dp)
-    return stack(by_x[::-1]), stack(by_product[::-1]), _grown(dh, of_hs, 0)
+    return stack(by_x[::-1]), stack(by_product[::-1]), _add_step_cotangent(dh, of_hs, 0)
 
 
 def _gru_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
@@ -311,8 +315,8 @@ def _gru_rule(needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Te
     if g[1] is not None or g[2] is not None:
         return _differentiated(_gru_steps, (x, recurrent, bias, h0, *mask), needs, g)
     has = (bool(mask), g[0] is not None, g[3] is not None)
-    given = [g[place] for place in (0, 3) if g[place] is not None]
-    dx, dp, dh = _gru_gradient(y[2], y[1], y[0], recurrent, *mask, *given, has=has)
+    state_cotangents = [g[position] for position in (0, 3) if g[position] is not None]
+    dx, dp, dh = _gru_gradient(y[2], y[1], y[0], recurrent, *mask, *state_cotangents, has=has)
     by_recurrent = _matmul(_before(y[0]), _rows(dp), transpose_a=True) if needs[1] else None
     by_bias = stack([_column_sum(dx), _column_sum(dp)]) if needs[2] else None
     return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
@@ -366,26 +370,26 @@ def gru(
     Returns:
         The state at all times, (batch, time, units), or None, and the last one.
     """
-    found = _over_time(_gru, x, kernel, (recurrent, bias, h), mask)
-    return _sequences(found[0], sequences), found[3]
+    results = _over_time(_gru, x, kernel, (recurrent, bias, h), mask)
+    return _sequences(results[0], sequences), results[3]
 
 
 # ---- simple RNN ------------------------------------------------------------------------------------------
 
 
 def _simple_gradient_steps(hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]) -> tuple[Tensor, ...]:
-    mask, of_hs, of_h = _optional(has, given)
+    mask, of_hs, of_h = _optional_inputs(has, given)
     masks = [] if mask is None else [mask]
     dh = _zeros_like(hs[0]) if of_h is None else of_h
-    found = []
+    step_cotangents = []
     for t in range(hs._array.shape[0] - 2, -1, -1):
         h = hs[t + 1]
-        dh = _grown(dh, of_hs, t + 1)
+        dh = _add_step_cotangent(dh, of_hs, t + 1)
         d = dh * (1.0 - h * h)
         d = _kept(masks, t, d, _zeros_like(d))
         dh = _kept(masks, t, _zeros_like(dh), dh) + _matmul(d, recurrent, transpose_b=True)
-        found.append(d)
-    return stack(found[::-1]), _grown(dh, of_hs, 0)
+        step_cotangents.append(d)
+    return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0)
 
 
 def _simple_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
@@ -396,8 +400,8 @@ def _simple_rule(
     needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor
 ) -> Any:
     has = (bool(mask), g[0] is not None, g[1] is not None)
-    given = [one for one in g if one is not None]
-    dx, dh = _simple_gradient(y[0], recurrent, *mask, *given, has=has)
+    state_cotangents = [cotangent for cotangent in g if cotangent is not None]
+    dx, dh = _simple_gradient(y[0], recurrent, *mask, *state_cotangents, has=has)
     by_recurrent = _matmul(_before(y[0]), _rows(dx), transpose_a=True) if needs[1] else None
     by_bias = _column_sum(dx) if needs[2] else None
     return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
@@ -446,5 +450,5 @@ def simple_rnn(
     Returns:
         The state at all times, (batch, time, units), or None, and the last one.
     """
-    found = _over_time(_simple, x, kernel, (recurrent, bias, h), mask)
-    return _sequences(found[0], sequences), found[1]
+    results = _over_time(_simple, x, kernel, (recurrent, bias, h), mask)
+    return _sequences(results[0], sequences), results[1]

@@ -82,7 +82,7 @@ def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
 _ALL_AXES = [tuple(range(rank)) for rank in range(8)]
 
 
-_BATCHED = axes_after_rows("axes")
+_BATCHING_RULE = axes_after_rows("axes")
 
 
 class Reduction(Operation):
@@ -106,7 +106,7 @@ class Reduction(Operation):
             form=Form.REDUCE,
             dtypes=dtypes,
             launches=kernels,
-            batched=_BATCHED,
+            batched=_BATCHING_RULE,
             decomposition=decomposition,
         )
 
@@ -265,13 +265,17 @@ def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepd
     # Multiplies the products from the left and from the right of each element, because y / x fails where x is 0.
     shape = x._array.shape
     order = tuple([axis for axis in range(len(shape)) if axis not in axes]) + axes
-    kept = tuple([shape[axis] for axis in order[: len(order) - len(axes)]])
-    rows = TABLE["reshape"](TABLE["transpose"](x, perm=order), shape=(prod(kept), _count(x._array, y._array)))
-    left = TABLE["cumprod"](rows, axis=1, exclusive=True, reverse=False)
-    right = TABLE["cumprod"](rows, axis=1, exclusive=True, reverse=True)
-    others = TABLE["reshape"](multiply(left, right), shape=tuple([shape[axis] for axis in order]))
-    back = tuple([order.index(axis) for axis in range(len(order))])
-    return multiply(spread(g, shape=shape, axes=axes), conjugate(TABLE["transpose"](others, perm=back)))
+    kept_sizes = tuple([shape[axis] for axis in order[: len(order) - len(axes)]])
+    rows = TABLE["reshape"](TABLE["transpose"](x, perm=order), shape=(prod(kept_sizes), _count(x._array, y._array)))
+    products_before = TABLE["cumprod"](rows, axis=1, exclusive=True, reverse=False)
+    products_after = TABLE["cumprod"](rows, axis=1, exclusive=True, reverse=True)
+    products_of_others = TABLE["reshape"](
+        multiply(products_before, products_after), shape=tuple([shape[axis] for axis in order])
+    )
+    inverse_order = tuple([order.index(axis) for axis in range(len(order))])
+    return multiply(
+        spread(g, shape=shape, axes=axes), conjugate(TABLE["transpose"](products_of_others, perm=inverse_order))
+    )
 
 
 _prod = Reduction(
@@ -302,20 +306,20 @@ def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
 
 def _reduce_max(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    found = _narrow(x, axes, keepdims, 1)
-    if found is not None:
-        return found
-    return _maximum(x, axes, None, None, keepdims, initial=_lowest(x.dtype, -1) if not x.size else np._NoValue)
+    extremes = _extremes_by_kernel(x, axes, keepdims, 1)
+    if extremes is not None:
+        return extremes
+    return _maximum(x, axes, None, None, keepdims, initial=_dtype_limit(x.dtype, -1) if not x.size else np._NoValue)
 
 
 def _reduce_min(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    found = _narrow(x, axes, keepdims, -1)
-    if found is not None:
-        return found
-    return _minimum(x, axes, None, None, keepdims, initial=_lowest(x.dtype, 1) if not x.size else np._NoValue)
+    extremes = _extremes_by_kernel(x, axes, keepdims, -1)
+    if extremes is not None:
+        return extremes
+    return _minimum(x, axes, None, None, keepdims, initial=_dtype_limit(x.dtype, 1) if not x.size else np._NoValue)
 
 
-def _narrow(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> np.ndarray | None:
+def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> np.ndarray | None:
     """The extremes of a large array, by a kernel; None where NumPy is faster or there is no kernel."""
     if x.size < LARGE or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
         return None
@@ -324,7 +328,7 @@ def _narrow(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> 
     return reduced_by(narrow_extremes, x, axes, keepdims, sign)
 
 
-def _lowest(dtype: np.dtype, sign: int) -> Any:
+def _dtype_limit(dtype: np.dtype, sign: int) -> Any:
     """The smallest value of ``dtype`` if ``sign`` is -1, else the largest, as the extreme of an empty array."""
     if dtype.kind in "iu":
         return np.iinfo(dtype).min if sign < 0 else np.iinfo(dtype).max
@@ -333,9 +337,9 @@ def _lowest(dtype: np.dtype, sign: int) -> Any:
 
 def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
     shape = x._array.shape
-    chosen = cast(equal(x, spread(y, shape=shape, axes=axes)), x.dtype)
-    share = realdiv(g, _sum(chosen, axes=axes, keepdims=keepdims))
-    return multiply(chosen, spread(share, shape=shape, axes=axes))
+    is_extreme = cast(equal(x, spread(y, shape=shape, axes=axes)), x.dtype)
+    share = realdiv(g, _sum(is_extreme, axes=axes, keepdims=keepdims))
+    return multiply(is_extreme, spread(share, shape=shape, axes=axes))
 
 
 _max = Reduction(
@@ -398,7 +402,7 @@ _all = Reduction(
 )
 
 
-def _booleans(x: Any) -> Any:
+def _as_booleans(x: Any) -> Any:
     """Converts lists and arrays, also empty ones, to booleans; returns tensors unchanged."""
     return convert_to_tensor(x, boolean) if isinstance(x, (list, tuple, np.ndarray)) else x
 
@@ -416,7 +420,7 @@ def reduce_any(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
         InvalidArgumentError: a tensor is not boolean, or an axis is out of range.
         TypeError: a list does not hold booleans.
     """
-    return _reduced(_any, _booleans(input_tensor), axis, keepdims)
+    return _reduced(_any, _as_booleans(input_tensor), axis, keepdims)
 
 
 def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -432,7 +436,7 @@ def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
         InvalidArgumentError: a tensor is not boolean, or an axis is out of range.
         TypeError: a list does not hold booleans.
     """
-    return _reduced(_all, _booleans(input_tensor), axis, keepdims)
+    return _reduced(_all, _as_booleans(input_tensor), axis, keepdims)
 
 
 # ---- logsumexp and the Euclidean norm --------------------------------------------------------------------
@@ -450,15 +454,15 @@ def _finite_maximum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
     """The shape of the result of a reduction over ``axes``."""
-    kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
-    return tuple(kept if keepdims else [size for axis, size in enumerate(kept) if axis not in axes])
+    kept_shape = [1 if axis in axes else size for axis, size in enumerate(shape)]
+    return tuple(kept_shape if keepdims else [size for axis, size in enumerate(kept_shape) if axis not in axes])
 
 
 def reduces_rows(x: Any, axes: tuple[int, ...]) -> bool:
     """True if ``axes`` are the last axes of ``x``, apart from axes of size 1, so that no copy is needed."""
-    long = [axis for axis, size in enumerate(x.shape) if size != 1]
-    reduced = [axis for axis in long if axis in axes]
-    return 0 in x.shape or reduced == long[len(long) - len(reduced) :]
+    long_axes = [axis for axis, size in enumerate(x.shape) if size != 1]
+    reduced_axes = [axis for axis in long_axes if axis in axes]
+    return 0 in x.shape or reduced_axes == long_axes[len(long_axes) - len(reduced_axes) :]
 
 
 def _decomposed_finite_maximum(parts: Any, x: Any, axes: tuple[int, ...]) -> tuple[Any] | None:
@@ -503,12 +507,12 @@ def _logsumexp_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], 
 
 
 def _decomposed_logsumexp(parts: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
-    found = _decomposed_finite_maximum(parts, x, axes)
-    if found is None:
+    maxima = _decomposed_finite_maximum(parts, x, axes)
+    if maxima is None:
         return None
-    (high,) = found
-    less = parts.of("exp", parts.of("subtract", x, high, shape=x.shape), shape=x.shape)
-    total = parts.of("reduce_sum", less, shape=high.shape, axes=axes, keepdims=True)
+    (high,) = maxima
+    exponentials = parts.of("exp", parts.of("subtract", x, high, shape=x.shape), shape=x.shape)
+    total = parts.of("reduce_sum", exponentials, shape=high.shape, axes=axes, keepdims=True)
     total = parts.of("add", parts.of("log", total, shape=high.shape), high, shape=high.shape)
     return (total if keepdims else parts.reshaped(total, reduced_shape(x.shape, axes, False)),)
 

@@ -107,9 +107,11 @@ def _is_scalar(value: Any) -> bool:
 
 def _check_lengths(array: np.ndarray, size: int) -> None:
     """Raises InvalidArgumentError if a length is negative or above ``size``."""
-    bad = np.flatnonzero((array < 0) | (array > size))
-    if len(bad):
-        raise InvalidArgumentError(f"reverse_sequence: seq_lengths[{bad[0]}] = {array[bad[0]]} is not in [0, {size}].")
+    invalid = np.flatnonzero((array < 0) | (array > size))
+    if len(invalid):
+        raise InvalidArgumentError(
+            f"reverse_sequence: seq_lengths[{invalid[0]}] = {array[invalid[0]]} is not in [0, {size}]."
+        )
 
 
 def _reverse_sequence_run(x: np.ndarray, lengths: np.ndarray, seq_axis: int, batch_axis: int) -> np.ndarray:
@@ -117,8 +119,8 @@ def _reverse_sequence_run(x: np.ndarray, lengths: np.ndarray, seq_axis: int, bat
     _check_lengths(lengths, length)
     positions = np.arange(length)
     ends = lengths.astype(np.int64)[:, None]
-    turned = np.where(positions < ends, ends - 1 - positions, positions)
-    rows = np.moveaxis(x, (batch_axis, seq_axis), (0, 1))[np.arange(len(lengths))[:, None], turned]
+    source_positions = np.where(positions < ends, ends - 1 - positions, positions)
+    rows = np.moveaxis(x, (batch_axis, seq_axis), (0, 1))[np.arange(len(lengths))[:, None], source_positions]
     return np.moveaxis(rows, (0, 1), (batch_axis, seq_axis))
 
 
@@ -158,9 +160,9 @@ def reverse_sequence(
     x, lengths = tensor_of(input), tensor_of(seq_lengths)
     rank, array = x._array.ndim, lengths._array
     batch = 0 if batch_axis is None else batch_axis
-    for what, axis in (("seq_axis", seq_axis), ("batch_axis", batch)):
+    for argument, axis in (("seq_axis", seq_axis), ("batch_axis", batch)):
         if axis is None or not -rank <= axis < rank:
-            raise InvalidArgumentError(f"reverse_sequence: {what} = {axis} must be < input rank {rank}.")
+            raise InvalidArgumentError(f"reverse_sequence: {argument} = {axis} must be < input rank {rank}.")
     sequence, batch = seq_axis % rank, batch % rank
     if sequence == batch:
         raise InvalidArgumentError(f"reverse_sequence: seq_axis and batch_axis are both {batch}.")

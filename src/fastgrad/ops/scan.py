@@ -35,9 +35,9 @@ def _accumulated(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse:
 def _moved(x: np.ndarray, axis: int, first: float) -> np.ndarray:
     """``x`` shifted by one towards larger indices along an axis; position 0 becomes ``first``."""
     y = np.empty_like(x)
-    front, back = np.moveaxis(y, axis, 0), np.moveaxis(x, axis, 0)
-    front[:1] = first
-    front[1:] = back[:-1]
+    target, source = np.moveaxis(y, axis, 0), np.moveaxis(x, axis, 0)
+    target[:1] = first
+    target[1:] = source[:-1]
     return y
 
 
@@ -91,7 +91,7 @@ linear_recurrence.__doc__ = (
 )
 
 
-def _scanned(row: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) -> Tensor:
+def _call_scan(row: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) -> Tensor:
     x = tensor_of(x)
     if x._array.dtype not in row.dtypes:
         raise refuse_dtype(row.name, x._array.dtype, row.dtypes)
@@ -132,7 +132,7 @@ def cumsum(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False
     Raises:
         InvalidArgumentError: ``x`` is not numeric, or ``axis`` is out of range.
     """
-    return _scanned(_cumsum, x, axis, exclusive, reverse)
+    return _call_scan(_cumsum, x, axis, exclusive, reverse)
 
 
 def _cumprod_gradient(g: Tensor, y: Tensor, x: Tensor, axis: int, exclusive: bool, reverse: bool) -> Tensor:
@@ -172,7 +172,7 @@ def cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = Fals
     Raises:
         InvalidArgumentError: ``x`` is not numeric, or ``axis`` is out of range.
     """
-    return _scanned(_cumprod, x, axis, exclusive, reverse)
+    return _call_scan(_cumprod, x, axis, exclusive, reverse)
 
 
 def _cumulative_logsumexp_gradient(
@@ -214,4 +214,4 @@ def cumulative_logsumexp(
     Raises:
         InvalidArgumentError: ``x`` is not floating, or ``axis`` is out of range.
     """
-    return _scanned(_cumulative_logsumexp, x, axis, exclusive, reverse)
+    return _call_scan(_cumulative_logsumexp, x, axis, exclusive, reverse)

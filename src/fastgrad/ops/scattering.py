@@ -41,9 +41,9 @@ def _rows(
 def _written(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
     count, numbers, rows = _rows("tensor_scatter_nd_update", x.shape, ids, updates, strict)
     out = np.array(x, order="C")
-    kept = numbers >= 0
+    in_range = numbers >= 0
     # NumPy keeps the last update of a repeated position.
-    out.reshape(count, *rows.shape[1:])[numbers[kept]] = rows[kept]
+    out.reshape(count, *rows.shape[1:])[numbers[in_range]] = rows[in_range]
     return out
 
 
@@ -73,19 +73,23 @@ def _extreme_shares(
     """The cotangent divided by the number of elements that equal the extreme, and the masks of these elements."""
     equal, where = TABLE["equal"], TABLE["where"]
     zero, one = (constant_tensor(np.asarray(number, x._array.dtype)) for number in (0, 1))
-    kept, chosen = equal(x, y), equal(updates, gather_nd_or_zeros(y, ids))
-    count = _add(where(kept, one, zeros_of(x)), ids, where(chosen, one, zeros_of(updates)), strict=False)
-    return g / where(equal(count, zero), one, count), kept, chosen
+    tensor_mask, updates_mask = equal(x, y), equal(updates, gather_nd_or_zeros(y, ids))
+    count = _add(where(tensor_mask, one, zeros_of(x)), ids, where(updates_mask, one, zeros_of(updates)), strict=False)
+    return g / where(equal(count, zero), one, count), tensor_mask, updates_mask
 
 
-def _extreme_tensor(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False) -> Tensor:
-    share, kept, _ = _extreme_shares(g, y, x, ids, updates)
-    return TABLE["where"](kept, share, zeros_of(x))
+def _extreme_tensor_cotangent(
+    g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False
+) -> Tensor:
+    share, tensor_mask, _ = _extreme_shares(g, y, x, ids, updates)
+    return TABLE["where"](tensor_mask, share, zeros_of(x))
 
 
-def _extreme_updates(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False) -> Tensor:
-    share, _, chosen = _extreme_shares(g, y, x, ids, updates)
-    return TABLE["where"](chosen, gather_nd_or_zeros(share, ids), zeros_of(updates))
+def _extreme_updates_cotangent(
+    g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False
+) -> Tensor:
+    share, _, updates_mask = _extreme_shares(g, y, x, ids, updates)
+    return TABLE["where"](updates_mask, gather_nd_or_zeros(share, ids), zeros_of(updates))
 
 
 def _batched_tensor_scatter(
@@ -123,7 +127,7 @@ _max = operation(
     "tensor_scatter_nd_max",
     Form.SCATTER,
     run=_extreme("tensor_scatter_nd_max", np.maximum),
-    gradient=(_extreme_tensor, None, _extreme_updates),
+    gradient=(_extreme_tensor_cotangent, None, _extreme_updates_cotangent),
     dtypes=REAL,
     launches=launches_from("movement.scattering", "scatter_max_launches"),
     batched=_batched_tensor_scatter,
@@ -132,7 +136,7 @@ _min = operation(
     "tensor_scatter_nd_min",
     Form.SCATTER,
     run=_extreme("tensor_scatter_nd_min", np.minimum),
-    gradient=(_extreme_tensor, None, _extreme_updates),
+    gradient=(_extreme_tensor_cotangent, None, _extreme_updates_cotangent),
     dtypes=REAL,
     launches=launches_from("movement.scattering", "scatter_min_launches"),
     batched=_batched_tensor_scatter,
@@ -144,10 +148,10 @@ _min = operation(
 
 def check_updates(name: str, ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...]) -> None:
     """Raises InvalidArgumentError if ``updates`` has not one slice per position, or positions are in an empty shape."""
-    wanted = (*ids.shape[:-1], *shape[ids.shape[-1] :])
-    if updates.shape != wanted:
+    expected_shape = (*ids.shape[:-1], *shape[ids.shape[-1] :])
+    if updates.shape != expected_shape:
         raise InvalidArgumentError(
-            f"{name}: updates must have shape {list(wanted)}, one slice of a tensor of shape {list(shape)} for each of the "
+            f"{name}: updates must have shape {list(expected_shape)}, one slice of a tensor of shape {list(shape)} for each of the "
             f"positions of shape {list(ids.shape)}, but have {list(updates.shape)}."
         )
     if ids.size and 0 in shape:
@@ -279,24 +283,24 @@ def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
     ids = [tensor_of(x) for x in indices]
     xs = tensors_of(data, "dynamic_stitch")
     reshape, concat = TABLE["reshape"], TABLE["concat"]
-    inner = xs[0]._array.shape[ids[0]._array.ndim :]
+    slice_shape = xs[0]._array.shape[ids[0]._array.ndim :]
     flat_ids, flat_xs = [], []
     for number, (i, x) in enumerate(zip(ids, xs, strict=True)):
-        outer = i._array.shape
-        if x._array.shape != (*outer, *inner):
+        ids_shape = i._array.shape
+        if x._array.shape != (*ids_shape, *slice_shape):
             raise InvalidArgumentError(
                 f"dynamic_stitch: data[{number}].shape = {list(x._array.shape)} does not start with "
-                f"indices[{number}].shape = {list(outer)}, or does not end with {list(inner)} as data[0] does."
+                f"indices[{number}].shape = {list(ids_shape)}, or does not end with {list(slice_shape)} as data[0] does."
             )
-        if i._array.size and (least := i._on_host().min()) < 0:
-            raise InvalidArgumentError(f"dynamic_stitch: indices[{number}] is out of range: it holds {least}.")
-        count = math.prod(outer)
+        if i._array.size and (smallest := i._on_host().min()) < 0:
+            raise InvalidArgumentError(f"dynamic_stitch: indices[{number}] is out of range: it holds {smallest}.")
+        count = math.prod(ids_shape)
         flat_ids.append(reshape(i, shape=(count, 1)))
-        flat_xs.append(reshape(x, shape=(count, *inner)))
+        flat_xs.append(reshape(x, shape=(count, *slice_shape)))
     positions = concat(*flat_ids, axis=0)
     length = int(positions.numpy().max(initial=-1)) + 1
-    blank = constant_tensor(np.zeros((length, *inner), xs[0]._array.dtype))
-    return _update(blank, positions, concat(*flat_xs, axis=0), strict=True)
+    zeros_tensor = constant_tensor(np.zeros((length, *slice_shape), xs[0]._array.dtype))
+    return _update(zeros_tensor, positions, concat(*flat_xs, axis=0), strict=True)
 
 
 def confusion_matrix(
@@ -324,7 +328,7 @@ def confusion_matrix(
         InvalidArgumentError: a class is not in ``[0, num_classes)``, or ``labels`` and ``predictions`` differ in length.
         ValueError: the number of weights differs.
     """
-    wanted = dtypes.as_dtype(dtype)
+    result_dtype = dtypes.as_dtype(dtype)
     rows, columns = (_classes(x) for x in (labels, predictions))
     if rows._array.shape != columns._array.shape:
         raise InvalidArgumentError(
@@ -332,18 +336,20 @@ def confusion_matrix(
             f"{list(columns._array.shape)}."
         )
     pairs = TABLE["stack"](rows, columns, axis=1)
-    found = pairs.numpy()
+    positions = pairs.numpy()
     count = (
-        int(found.max(initial=-1)) + 1 if num_classes is None else integer(num_classes, "confusion_matrix: num_classes")
+        int(positions.max(initial=-1)) + 1
+        if num_classes is None
+        else integer(num_classes, "confusion_matrix: num_classes")
     )
-    if found.size and (found.min() < 0 or found.max() >= count):
+    if positions.size and (positions.min() < 0 or positions.max() >= count):
         raise InvalidArgumentError(
-            f"confusion_matrix: classes must be in [0, {count}), got {found.min()} to {found.max()}."
+            f"confusion_matrix: classes must be in [0, {count}), got {positions.min()} to {positions.max()}."
         )
     if weights is None:
-        values = constant_tensor(np.ones(rows._array.shape, wanted.numpy))
+        values = constant_tensor(np.ones(rows._array.shape, result_dtype.numpy))
     else:
-        values = cast(weights, wanted)
+        values = cast(weights, result_dtype)
         if values._array.shape != rows._array.shape:
             raise ValueError(
                 f"confusion_matrix: Shapes {rows.shape} and {values.shape} of labels and weights are incompatible."
@@ -353,8 +359,10 @@ def confusion_matrix(
 
 
 def _classes(x: Any) -> Tensor:
-    found = cast(x, dtypes.int64)
-    squeezed = TABLE["reshape"](found, shape=(found._array.size,))
-    if sum(n != 1 for n in found._array.shape) > 1:
-        raise InvalidArgumentError(f"confusion_matrix: classes must be a vector, got shape {list(found._array.shape)}.")
+    class_numbers = cast(x, dtypes.int64)
+    squeezed = TABLE["reshape"](class_numbers, shape=(class_numbers._array.size,))
+    if sum(n != 1 for n in class_numbers._array.shape) > 1:
+        raise InvalidArgumentError(
+            f"confusion_matrix: classes must be a vector, got shape {list(class_numbers._array.shape)}."
+        )
     return squeezed

@@ -38,19 +38,19 @@ def reduce_rows(ufunc: Any, out: np.ndarray, ids: np.ndarray, rows: np.ndarray, 
         ``out``.
     """
     if ids.size and np.minimum.reduce(ids) < 0:
-        kept = ids >= 0
-        ids, rows = ids[kept], rows[kept]
+        in_range = ids >= 0
+        ids, rows = ids[in_range], rows[in_range]
     if not rows.size:
         return out
     if ids.size > 1:
         if not (ids[1:] >= ids[:-1]).all():
             order = ids.argsort(kind="stable")
             ids, rows = ids[order], rows[order]
-        first = np.empty(ids.size, bool)
-        first[0] = True
-        np.not_equal(ids[1:], ids[:-1], out=first[1:])
-        if not first.all():
-            starts = first.nonzero()[0]
+        is_first = np.empty(ids.size, bool)
+        is_first[0] = True
+        np.not_equal(ids[1:], ids[:-1], out=is_first[1:])
+        if not is_first.all():
+            starts = is_first.nonzero()[0]
             wide = rows.astype(np.float32) if rows.dtype in HALVES else rows  # rounds sums and products once
             ids, rows = ids[starts], ufunc.reduceat(wide, starts, axis=0)
     out[ids] = rows if into is None else into(out[ids], rows)
@@ -87,9 +87,9 @@ def take_rows(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """The row of ``x`` for each id, zeros for negative ids; all ids must be below ``len(x)``."""
     if not ids.size or np.minimum.reduce(ids, axis=None) >= 0:
         return x.take(ids, 0)
-    kept = ids >= 0
+    in_range = ids >= 0
     rows = np.zeros((*ids.shape, *x.shape[1:]), x.dtype)
-    rows[kept] = x[ids[kept]]
+    rows[in_range] = x[ids[in_range]]
     return rows
 
 
@@ -127,9 +127,11 @@ def _extreme(name: str, ufunc: Any) -> Any:
 def _batched_segments(name: str, rows: int, /, data: Batched, ids: Batched, **attributes: Any) -> Any:
     if ids.has_rows:
         raise NotBatched
-    last = data.rank  # moves the batched rows to the last axis, so that segments are summed once
-    found = call_row(name, call_row("transpose", data.tensor, perm=(*range(1, last + 1), 0)), ids.tensor, **attributes)
-    return rows_in_front(found, found._array.ndim - 1)
+    rows_axis = data.rank  # moves the batched rows to the last axis, so that segments are summed once
+    result = call_row(
+        name, call_row("transpose", data.tensor, perm=(*range(1, rows_axis + 1), 0)), ids.tensor, **attributes
+    )
+    return rows_in_front(result, result._array.ndim - 1)
 
 
 gather_segments: Operation = operation(
@@ -157,13 +159,13 @@ def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
     zero, one = _like(data, 0), _like(data, 1)
     is_zero = equal(data, zero)
     zeros = _unsorted_segment_sum(TABLE["cast"](is_zero, dtype="int32"), ids, num_segments=num_segments)
-    others = _unsorted_segment_prod(where(is_zero, one, data), ids, num_segments=num_segments)
+    nonzero_products = _unsorted_segment_prod(where(is_zero, one, data), ids, num_segments=num_segments)
     # A segment with one zero has a nonzero derivative only at the zero. With two zeros the derivative at each is the other
     # zero, whose own derivative is nonzero. With more zeros, first and second derivatives are 0.
     values = where(is_zero, data, zero)
-    other = gather_segments(_unsorted_segment_sum(values, ids, num_segments=num_segments), ids) - values
-    at_zero = gather_segments(where(greater(zeros, _like(zeros, 2)), zero, g * _conjugate(others)), ids)
-    at_zero = where(gather_segments(equal(zeros, _like(zeros, 1)), ids), at_zero, at_zero * _conjugate(other))
+    other_zero = gather_segments(_unsorted_segment_sum(values, ids, num_segments=num_segments), ids) - values
+    at_zero = gather_segments(where(greater(zeros, _like(zeros, 2)), zero, g * _conjugate(nonzero_products)), ids)
+    at_zero = where(gather_segments(equal(zeros, _like(zeros, 1)), ids), at_zero, at_zero * _conjugate(other_zero))
     slope = gather_segments(g * _conjugate(y), ids) / _conjugate(where(is_zero, one, data))
     return where(is_zero, at_zero, slope)
 
@@ -187,10 +189,10 @@ def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
     """The cotangent of an extreme, shared evenly by the elements that equal it."""
     where = TABLE["where"]
     zero, one = _like(data, 0), _like(data, 1)
-    chosen = TABLE["equal"](data, gather_segments(y, ids))
-    count = _unsorted_segment_sum(where(chosen, one, zero), ids, num_segments=num_segments)
+    is_extreme = TABLE["equal"](data, gather_segments(y, ids))
+    count = _unsorted_segment_sum(where(is_extreme, one, zero), ids, num_segments=num_segments)
     share = g / where(TABLE["equal"](count, zero), one, count)
-    return where(chosen, gather_segments(share, ids), zero)
+    return where(is_extreme, gather_segments(share, ids), zero)
 
 
 _unsorted_segment_max = operation(
@@ -220,7 +222,7 @@ def _like(x: Tensor, value: float) -> Tensor:
 # ---- unsorted ids ----------------------------------------------------------------------------------
 
 
-def _unsorted(name: str, data: Any, segment_ids: Any, num_segments: Any) -> tuple[Tensor, Tensor, int]:
+def _checked_segment_inputs(name: str, data: Any, segment_ids: Any, num_segments: Any) -> tuple[Tensor, Tensor, int]:
     x, ids = tensor_of(data), tensor_of(segment_ids)
     count = num_segments if type(num_segments) is int else integer(num_segments, f"{name}: num_segments")
     shape, ids_shape = x._array.shape, ids._array.shape
@@ -251,7 +253,7 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: s
         InvalidArgumentError: an id is not below n, or shapes do not fit.
     """
     try:
-        x, ids, count = _unsorted("unsorted_segment_sum", data, segment_ids, num_segments)
+        x, ids, count = _checked_segment_inputs("unsorted_segment_sum", data, segment_ids, num_segments)
     except CompositeOperand as met:
         return met.call("unsorted_segment_sum", data, segment_ids, num_segments)
     _unsorted_segment_sum.check_dtype(x._array)
@@ -264,7 +266,7 @@ def unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: Any, name: 
     Arguments and errors as in ``unsorted_segment_sum``.
     """
     try:
-        x, ids, count = _unsorted("unsorted_segment_prod", data, segment_ids, num_segments)
+        x, ids, count = _checked_segment_inputs("unsorted_segment_prod", data, segment_ids, num_segments)
     except CompositeOperand as met:
         return met.call("unsorted_segment_prod", data, segment_ids, num_segments)
     _unsorted_segment_prod.check_dtype(x._array)
@@ -277,7 +279,7 @@ def unsorted_segment_max(data: Any, segment_ids: Any, num_segments: Any, name: s
     Arguments and errors as in ``unsorted_segment_sum``; complex dtypes are errors. Equal extremes share the gradient.
     """
     try:
-        x, ids, count = _unsorted("unsorted_segment_max", data, segment_ids, num_segments)
+        x, ids, count = _checked_segment_inputs("unsorted_segment_max", data, segment_ids, num_segments)
     except CompositeOperand as met:
         return met.call("unsorted_segment_max", data, segment_ids, num_segments)
     _unsorted_segment_max.check_dtype(x._array)
@@ -290,7 +292,7 @@ def unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any, name: s
     Arguments and errors as in ``unsorted_segment_sum``; complex dtypes are errors. Equal extremes share the gradient.
     """
     try:
-        x, ids, count = _unsorted("unsorted_segment_min", data, segment_ids, num_segments)
+        x, ids, count = _checked_segment_inputs("unsorted_segment_min", data, segment_ids, num_segments)
     except CompositeOperand as met:
         return met.call("unsorted_segment_min", data, segment_ids, num_segments)
     _unsorted_segment_min.check_dtype(x._array)

@@ -14,14 +14,14 @@ from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 
-_SHAPE_TYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
+_SHAPE_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
 
-def _shape_type(name: str, out_type: Any) -> np.dtype:
-    wanted = dtypes.int32.numpy if out_type is None else dtypes.as_dtype(out_type).numpy
-    if wanted not in _SHAPE_TYPES:
-        raise refuse_dtype(f"{name} (out_type)", wanted, _SHAPE_TYPES)
-    return wanted
+def _shape_dtype(name: str, out_type: Any) -> np.dtype:
+    result_dtype = dtypes.int32.numpy if out_type is None else dtypes.as_dtype(out_type).numpy
+    if result_dtype not in _SHAPE_DTYPES:
+        raise refuse_dtype(f"{name} (out_type)", result_dtype, _SHAPE_DTYPES)
+    return result_dtype
 
 
 def shape(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
@@ -38,7 +38,7 @@ def shape(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: ``out_type`` is another dtype.
     """
-    return constant_tensor(np.array(tensor_of(input)._array.shape, _shape_type("shape", out_type)))
+    return constant_tensor(np.array(tensor_of(input)._array.shape, _shape_dtype("shape", out_type)))
 
 
 def shape_n(input: Any, out_type: Any = dtypes.int32, name: str | None = None) -> list[Tensor]:
@@ -58,8 +58,8 @@ def rank(input: Any, name: str | None = None) -> Tensor:
     try:
         x = tensor_of(input)
     except CompositeOperand as met:
-        found: Tensor = met.call("rank", input)
-        return found
+        result: Tensor = met.call("rank", input)
+        return result
     return constant_tensor(np.array(x._array.ndim, np.int32))
 
 
@@ -74,12 +74,12 @@ def size(input: Any, out_type: Any = None, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: ``out_type`` is another dtype.
     """
-    dtype = _shape_type("size", out_type)
+    dtype = _shape_dtype("size", out_type)
     try:
         x = tensor_of(input)
     except CompositeOperand as met:
-        found: Tensor = met.call("size", input, dtype)
-        return found
+        result: Tensor = met.call("size", input, dtype)
+        return result
     return constant_tensor(np.array(x._array.size, dtype))
 
 
@@ -94,13 +94,13 @@ def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: ``x`` has another shape.
     """
-    found = convert_to_tensor(x)
-    wanted = TensorShape(shape)
-    if not found.shape.is_compatible_with(wanted):
+    tensor = convert_to_tensor(x)
+    expected_shape = TensorShape(shape)
+    if not tensor.shape.is_compatible_with(expected_shape):
         raise InvalidArgumentError(
-            f"ensure_shape: Shape of tensor input {list(found._array.shape)} is not compatible with expected shape {wanted}."
+            f"ensure_shape: Shape of tensor input {list(tensor._array.shape)} is not compatible with expected shape {expected_shape}."
         )
-    return found
+    return tensor
 
 
 def broadcast_static_shape(shape_x: TensorShape, shape_y: TensorShape) -> TensorShape:
@@ -116,9 +116,9 @@ def broadcast_static_shape(shape_x: TensorShape, shape_y: TensorShape) -> Tensor
     x, y = TensorShape(shape_x), TensorShape(shape_y)
     if x.rank is None or y.rank is None:
         return TensorShape(None)
-    longest = max(len(x), len(y))
+    max_rank = max(len(x), len(y))
     sizes: list[int | None] = []
-    for a, b in zip([1] * (longest - len(x)) + list(x), [1] * (longest - len(y)) + list(y), strict=True):
+    for a, b in zip([1] * (max_rank - len(x)) + list(x), [1] * (max_rank - len(y)) + list(y), strict=True):
         if a == 1 or b == 1:
             sizes.append(b if a == 1 else a)
         elif a is None or b is None:
@@ -145,9 +145,9 @@ def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Tensor:
     """
     x, y = integers(shape_x, "broadcast_dynamic_shape: shape_x"), integers(shape_y, "broadcast_dynamic_shape: shape_y")
     tensors = (as_tensor_or_none(shape_x), as_tensor_or_none(shape_y))
-    wide = any(tensor is not None and tensor.dtype is dtypes.int64 for tensor in tensors)
+    needs_int64 = any(tensor is not None and tensor.dtype is dtypes.int64 for tensor in tensors)
     try:
         sizes = np.broadcast_shapes(x, y)
     except ValueError:
         raise InvalidArgumentError(f"broadcast_dynamic_shape: Incompatible shapes: {list(x)} vs. {list(y)}.") from None
-    return constant_tensor(np.array(sizes, np.int64 if wide else np.int32))
+    return constant_tensor(np.array(sizes, np.int64 if needs_int64 else np.int32))

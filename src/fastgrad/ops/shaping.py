@@ -48,36 +48,36 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Tensor:
     x = tensor_of(tensor)
     sizes = integers(shape, "reshape: shape")
     count = x._array.size
-    wanted = math.prod(sizes)
-    if wanted != count or wanted == 0:
-        sizes = _without_unknown(sizes, x._array.shape, count)
+    requested_count = math.prod(sizes)
+    if requested_count != count or requested_count == 0:
+        sizes = _sizes_without_unknown(sizes, x._array.shape, count)
     return _reshape(x, shape=sizes)
 
 
-def _without_unknown(sizes: tuple[int, ...], shape: tuple[int, ...], count: int) -> tuple[int, ...]:
-    known = math.prod([size for size in sizes if size != -1])
-    where = sizes.index(-1) if -1 in sizes else None
+def _sizes_without_unknown(sizes: tuple[int, ...], shape: tuple[int, ...], count: int) -> tuple[int, ...]:
+    known_count = math.prod([size for size in sizes if size != -1])
+    unknown_axis = sizes.index(-1) if -1 in sizes else None
     if min(sizes, default=0) < -1:
         raise InvalidArgumentError(f"reshape: sizes must be non-negative (or one -1), got {list(sizes)}.")
     if sizes.count(-1) > 1:
         raise InvalidArgumentError(f"reshape: only one size may be -1, got {list(sizes)}.")
-    if where is None:
-        if known != count:
+    if unknown_axis is None:
+        if known_count != count:
             raise InvalidArgumentError(
                 f"reshape: Input to reshape is a tensor of shape {list(shape)} with {count} values, "
-                f"but the requested shape {list(sizes)} has {known}."
+                f"but the requested shape {list(sizes)} has {known_count}."
             )
         return sizes
-    if known == 0 and count == 0:
+    if known_count == 0 and count == 0:
         # An empty tensor: computes the unknown size from the dimensions that are not 0.
         unknown = math.prod([s for s in shape if s]) // math.prod([s for s in sizes if s > 0])
-        return (*sizes[:where], unknown, *sizes[where + 1 :])
-    if known == 0 or count % known:
+        return (*sizes[:unknown_axis], unknown, *sizes[unknown_axis + 1 :])
+    if known_count == 0 or count % known_count:
         raise InvalidArgumentError(
             f"reshape: Input to reshape is a tensor of shape {list(shape)} with {count} values, "
-            f"but the requested shape {list(sizes)} requires a multiple of {known}."
+            f"but the requested shape {list(sizes)} requires a multiple of {known_count}."
         )
-    return (*sizes[:where], count // known, *sizes[where + 1 :])
+    return (*sizes[:unknown_axis], count // known_count, *sizes[unknown_axis + 1 :])
 
 
 def expand_dims(input: Any, axis: Any, name: str | None = None) -> Any:
@@ -138,27 +138,27 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None) -> Any:
             raise InvalidArgumentError(
                 f"squeeze: Can not squeeze dim[{number}], expected a dimension of 1, got {shape[number]} in shape {list(shape)}."
             )
-    drop = {number % rank for number in numbers}
-    return _reshape(x, shape=tuple([size for position, size in enumerate(shape) if position not in drop]))
+    dropped_axes = {number % rank for number in numbers}
+    return _reshape(x, shape=tuple([size for position, size in enumerate(shape) if position not in dropped_axes]))
 
 
 # ---- bitcast -----------------------------------------------------------------------------------------
 
 
-def _viewed(x: np.ndarray, type: str) -> np.ndarray:
-    wanted = dtypes.as_dtype(type).numpy
+def _bitcast_view(x: np.ndarray, type: str) -> np.ndarray:
+    target_dtype = dtypes.as_dtype(type).numpy
     x = np.ascontiguousarray(x).reshape(x.shape)
-    if wanted.itemsize == x.dtype.itemsize:
-        return x.view(wanted)
-    if wanted.itemsize < x.dtype.itemsize:
-        return x.reshape(*x.shape, 1).view(wanted)
-    return x.view(wanted).reshape(x.shape[:-1])
+    if target_dtype.itemsize == x.dtype.itemsize:
+        return x.view(target_dtype)
+    if target_dtype.itemsize < x.dtype.itemsize:
+        return x.reshape(*x.shape, 1).view(target_dtype)
+    return x.view(target_dtype).reshape(x.shape[:-1])
 
 
 _bitcast = operation(
     "bitcast",
     Form.EXTERN,
-    run=_viewed,
+    run=_bitcast_view,
     launches=launches_from("runtime.moving", "bitcast_launches"),
     batched=leading_axes,
 )
@@ -176,21 +176,21 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
     Raises:
         InvalidArgumentError: a dtype is bool or string, or the last dimension has another size.
     """
-    wanted = dtypes.as_dtype(type)
+    target_dtype = dtypes.as_dtype(type)
     try:
         x = tensor_of(input)
     except CompositeOperand as met:
-        return met.mapped(lambda values: bitcast(values, wanted), input)
-    for dtype in (x.dtype, wanted):
+        return met.mapped(lambda values: bitcast(values, target_dtype), input)
+    for dtype in (x.dtype, target_dtype):
         if dtype.numpy not in NUMERIC:
             raise refuse_dtype("bitcast", dtype, NUMERIC)
-    ratio = wanted.size // x.dtype.size
+    ratio = target_dtype.size // x.dtype.size
     if ratio > 1 and x._array.shape[-1:] != (ratio,):
         raise InvalidArgumentError(
-            f"bitcast: Cannot bitcast from {x.dtype.name} to {wanted.name}: the last dimension must be {ratio}, "
+            f"bitcast: Cannot bitcast from {x.dtype.name} to {target_dtype.name}: the last dimension must be {ratio}, "
             f"got shape {list(x._array.shape)}."
         )
-    return _bitcast(x, type=wanted.name)
+    return _bitcast(x, type=target_dtype.name)
 
 
 # ---- transpose -------------------------------------------------------------------------------------
@@ -288,19 +288,19 @@ def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Tensor:
     """
     x = tensor_of(input)
     sizes = integers(shape, "broadcast_to: shape")
-    got = x._array.shape
-    if got == sizes:
+    input_shape = x._array.shape
+    if input_shape == sizes:
         return _reshape(x, shape=sizes)
-    if len(got) > len(sizes):
+    if len(input_shape) > len(sizes):
         raise InvalidArgumentError(
-            f"broadcast_to: Rank of input ({len(got)}) must be no greater than rank of output shape ({len(sizes)}): "
-            f"{list(got)} to {list(sizes)}."
+            f"broadcast_to: Rank of input ({len(input_shape)}) must be no greater than rank of output shape ({len(sizes)}): "
+            f"{list(input_shape)} to {list(sizes)}."
         )
     if min(sizes) < 0:
         raise InvalidArgumentError(f"broadcast_to: sizes must be >= 0, got {list(sizes)}.")
-    for size, wanted in zip(got, sizes[len(sizes) - len(got) :], strict=True):
-        if size not in (1, wanted):
+    for size, target_size in zip(input_shape, sizes[len(sizes) - len(input_shape) :], strict=True):
+        if size not in (1, target_size):
             raise InvalidArgumentError(
-                f"broadcast_to: Incompatible shapes: {list(got)} vs. {list(sizes)}. Only dimensions of size 1 can be repeated."
+                f"broadcast_to: Incompatible shapes: {list(input_shape)} vs. {list(sizes)}. Only dimensions of size 1 can be repeated."
             )
     return _broadcast_to(x, shape=sizes)

@@ -104,33 +104,40 @@ def _getitem(x: Tensor, key: Any) -> Tensor:
 
 
 def _gathered(x: Tensor, key: Any) -> Tensor | None:
-    """The part as gathers, if a recorded function has a tensor index whose value may differ between runs; else None."""
+    """The part of ``x`` that ``key`` selects, read by gathers; None unless a recorded index may differ between runs."""
     tracer = control_flow_of() if rehearsing() else None
     if tracer is None:
         return None
     items = list(key) if isinstance(key, tuple) else [key]
-    places = [
-        place
-        for place, item in enumerate(items)
+    tensor_positions = [
+        item_position
+        for item_position, item in enumerate(items)
         if isinstance(item, Tensor) and item._array.size == 1 and item.dtype.is_integer and tracer.follows(item)
     ]
-    if not places:
+    if not tensor_positions:
         return None
-    kept = tuple([builtins.slice(None) if place in places else item for place, item in enumerate(items)])
-    part = _strided_slice(x, key=_resolved(kept, x._array.shape))
-    missing = x._array.ndim - sum(item is not None and item is not Ellipsis for item in items)
+    static_items = tuple(
+        [
+            builtins.slice(None) if item_position in tensor_positions else item
+            for item_position, item in enumerate(items)
+        ]
+    )
+    selected = _strided_slice(x, key=_resolved(static_items, x._array.shape))
+    ellipsis_size = x._array.ndim - sum(item is not None and item is not Ellipsis for item in items)
     sizes = [
-        missing if item is Ellipsis else int(item is None or isinstance(item, builtins.slice) or place in places)
-        for place, item in enumerate(items)
+        ellipsis_size
+        if item is Ellipsis
+        else int(item is None or isinstance(item, builtins.slice) or item_position in tensor_positions)
+        for item_position, item in enumerate(items)
     ]
-    for place in reversed(places):
-        axis = sum(sizes[:place])
-        position = TABLE["reshape"](items[place], shape=())
-        size = constant_tensor(np.array(part._array.shape[axis], position._array.dtype))
+    for item_position in reversed(tensor_positions):
+        axis = sum(sizes[:item_position])
+        position = TABLE["reshape"](items[item_position], shape=())
+        size = constant_tensor(np.array(selected._array.shape[axis], position._array.dtype))
         zero = constant_tensor(np.zeros((), position._array.dtype))
         position = TABLE["where"](TABLE["less"](position, zero), TABLE["add"](position, size), position)
-        part = TABLE["gather"](part, position, axis=axis, batch_dims=0)
-    return part
+        selected = TABLE["gather"](selected, position, axis=axis, batch_dims=0)
+    return selected
 
 
 def _is_mask(key: Any) -> bool:
@@ -143,7 +150,7 @@ def _resolved(key: Any, shape: tuple[int, ...]) -> Key:
     """``key`` with all numbers checked and counted from the front, and the ellipsis expanded."""
     items = key if isinstance(key, (tuple, list)) else (key,)
     rank = len(shape)
-    used = 0
+    indexed_count = 0
     ellipsis = None
     for position, item in enumerate(items):
         if item is Ellipsis:
@@ -151,19 +158,19 @@ def _resolved(key: Any, shape: tuple[int, ...]) -> Key:
                 raise InvalidArgumentError(f"strided_slice: Multiple ellipses in slice spec not allowed: {_text(key)}.")
             ellipsis = position
         elif item is not None:
-            used += 1
-    if used > rank:
+            indexed_count += 1
+    if indexed_count > rank:
         if not rank:
             raise InvalidArgumentError(f"strided_slice: Attempting to slice scalar input with {_text(key)}.")
         raise InvalidArgumentError(
             f"strided_slice: Index out of range using input dim {rank}; input has only {rank} dims "
-            f"(shape {list(shape)}), but {_text(key)} indexes {used}."
+            f"(shape {list(shape)}), but {_text(key)} indexes {indexed_count}."
         )
     resolved: list[Any] = []
     dimension = 0
     for item in items:
         if item is Ellipsis:
-            for _ in range(rank - used):
+            for _ in range(rank - indexed_count):
                 resolved.append((0, shape[dimension], 1))
                 dimension += 1
         elif item is None:
@@ -209,10 +216,10 @@ def _range(part: builtins.slice, size: int, dimension: int) -> tuple[int, int | 
         raise InvalidArgumentError(f"strided_slice: strides[{dimension}] must be non-zero.")
     start = None if part.start is None else _number(part.start)
     stop = None if part.stop is None else _number(part.stop)
-    return _trimmed(*builtins.slice(start, stop, step).indices(size))
+    return _numpy_range(*builtins.slice(start, stop, step).indices(size))
 
 
-def _trimmed(start: int, stop: int, step: int) -> tuple[int, int | None, int]:
+def _numpy_range(start: int, stop: int, step: int) -> tuple[int, int | None, int]:
     if not range(start, stop, step):
         return 0, 0, step
     # `range` stops before the first element at -1, which NumPy would read as the last element.
@@ -255,9 +262,9 @@ def strided_slice(
     Raises:
         InvalidArgumentError: lengths differ, a stride is 0, an index is out of range, or there are too many dimensions.
     """
-    starts = _vector(begin, "begin")
-    stops = _vector(end, "end")
-    steps = (1,) * len(starts) if strides is None else _vector(strides, "strides")
+    starts = _integer_vector(begin, "begin")
+    stops = _integer_vector(end, "end")
+    steps = (1,) * len(starts) if strides is None else _integer_vector(strides, "strides")
     if not len(starts) == len(stops) == len(steps):
         raise InvalidArgumentError(
             "strided_slice: Expected begin, end, and strides to be 1D equal size tensors, but got lengths "
@@ -279,7 +286,7 @@ def strided_slice(
     return _getitem(tensor_of(input_), tuple(key)) if var is None else _variable_getitem(var, tuple(key))
 
 
-def _vector(value: Any, what: str) -> tuple[int, ...]:
+def _integer_vector(value: Any, what: str) -> tuple[int, ...]:
     if isinstance(value, (int, np.integer)) or (isinstance(value, (Tensor, Variable)) and value.ndim != 1):
         raise InvalidArgumentError(f"strided_slice: Expected {what} to be a vector, got {value!r}.")
     return integers(value, f"strided_slice: {what}")
@@ -316,16 +323,16 @@ def slice(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tensor
     return _strided_slice(x, key=tuple(key))
 
 
-def _with_part(x: np.ndarray, part: np.ndarray, key: Key) -> np.ndarray:
-    found = np.array(x)
-    found[_numpy_key(key)] = part
-    return found
+def _copy_with_slice(x: np.ndarray, part: np.ndarray, key: Key) -> np.ndarray:
+    updated = np.array(x)
+    updated[_numpy_key(key)] = part
+    return updated
 
 
-_with_slice = operation(
+_assign_slice = operation(
     "strided_slice_assign",  # x with other elements in the place of a slice; no gradient flows through assignments
     Form.INDEX_MAP,
-    run=_with_part,
+    run=_copy_with_slice,
     launches=lambda inputs, outputs, key: written(
         outputs[0],
         [],
@@ -392,7 +399,7 @@ class VariableSlice(Tensor):
                 part = TABLE["broadcast_to"](tensor, shape=shape)
             else:
                 part = TABLE["add" if ufunc is np.add else "subtract"](_strided_slice(x, key=self._key), tensor)
-            return variable.assign(_with_slice(x, part, key=self._key))
+            return variable.assign(_assign_slice(x, part, key=self._key))
         with writing.lock, np.errstate(all="ignore"):
             part = variable._writable()[_numpy_key(self._key)]
             if ufunc is None:

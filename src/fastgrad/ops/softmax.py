@@ -100,9 +100,9 @@ def _across(name: str) -> Any:
         if first.dtype not in _HAS_KERNEL:
             return through_float32(run, arrays, axis=axis)
         out = np.empty(first.shape, first.dtype)
-        found = planned(launches, arrays, (out,), {"axis": axis}) if out.size else None
-        if found is not None:
-            run_at_once(found, [np.ascontiguousarray(array) for array in arrays], (out,))
+        plan = planned(launches, arrays, (out,), {"axis": axis}) if out.size else None
+        if plan is not None:
+            run_at_once(plan, [np.ascontiguousarray(array) for array in arrays], (out,))
         return out
 
     return {"run": run, "launches": launches}

@@ -153,13 +153,13 @@ def _largest(x: np.ndarray, k: int, index_type: str) -> tuple[np.ndarray, np.nda
     keys = _turned(_wide(x))
     ids = None
     if 0 < k <= x.shape[-1] // 8 and x.shape[-1] > 256:
-        part = np.argpartition(keys, k - 1, -1)[..., :k]
-        bound = np.take_along_axis(keys, part[..., k - 1 :], -1)
+        candidates = np.argpartition(keys, k - 1, -1)[..., :k]
+        bound = np.take_along_axis(keys, candidates[..., k - 1 :], -1)
         # If other elements equal the k-th (or it is NaN), the partition may have chosen one that is not the first.
         if (np.count_nonzero(keys <= bound, -1) == k).all():
-            part.sort(-1)
-            order = np.argsort(np.take_along_axis(keys, part, -1), -1, kind="stable")
-            ids = np.take_along_axis(part, order, -1)
+            candidates.sort(-1)
+            order = np.argsort(np.take_along_axis(keys, candidates, -1), -1, kind="stable")
+            ids = np.take_along_axis(candidates, order, -1)
     if ids is None:
         ids = np.argsort(keys, -1, kind="stable")[..., :k]
     return np.take_along_axis(x, ids, -1), ids.astype(index_type)
@@ -207,11 +207,11 @@ def top_k(
         raise InvalidArgumentError(
             f"top_k: input must have at least k columns, and k >= 0: got shape {list(x._array.shape)} and k = {count}."
         )
-    wanted = dtypes.as_dtype(index_type)
+    index_dtype = dtypes.as_dtype(index_type)
     allowed = _INDICES | {dtypes.int16.numpy}
-    if wanted.numpy not in allowed:
-        raise refuse_dtype("top_k (index_type)", wanted, allowed)
-    return TopKV2(*_top_k(x, k=count, index_type=wanted.name))
+    if index_dtype.numpy not in allowed:
+        raise refuse_dtype("top_k (index_type)", index_dtype, allowed)
+    return TopKV2(*_top_k(x, k=count, index_type=index_dtype.name))
 
 
 def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Tensor:
@@ -244,16 +244,18 @@ def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) ->
     return _in_top_k(ids, x, k=integer(k, "in_top_k: k"))
 
 
-def _among_largest(ids: np.ndarray, x: np.ndarray, k: int) -> np.ndarray:
-    known = (ids >= 0) & (ids < x.shape[1])
-    picked = np.take_along_axis(x, np.where(known, ids, 0)[:, None], 1) if x.shape[1] else np.zeros((len(x), 1))
-    return known & np.isfinite(x).all(1) & ((x > picked).sum(1) < k)
+def _is_among_largest(ids: np.ndarray, x: np.ndarray, k: int) -> np.ndarray:
+    in_range = (ids >= 0) & (ids < x.shape[1])
+    target_scores = (
+        np.take_along_axis(x, np.where(in_range, ids, 0)[:, None], 1) if x.shape[1] else np.zeros((len(x), 1))
+    )
+    return in_range & np.isfinite(x).all(1) & ((x > target_scores).sum(1) < k)
 
 
 _in_top_k = operation(
     "in_top_k",
     Form.EXTERN,
-    run=_among_largest,
+    run=_is_among_largest,
     launches=launches_from("movement.ordering", "in_top_k_launches"),
     batched=as_one_batch,
 )
@@ -277,32 +279,32 @@ class UniqueWithCounts(NamedTuple):
     count: Tensor  # type: ignore[assignment]  # TensorFlow's name, which hides tuple.count
 
 
-def _distinct(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    _, first, inverse, counts = np.unique(
+def _distinct_values(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    _, first_positions, inverse, counts = np.unique(
         _wide(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
     )
     # Reorders the distinct values by their first position.
-    order = np.argsort(first)
-    place = np.empty(len(order), out_idx)
-    place[order] = np.arange(len(order))
-    return x[first[order]], place[inverse.reshape(-1)], counts[order].astype(out_idx)
+    order = np.argsort(first_positions)
+    ranks = np.empty(len(order), out_idx)
+    ranks[order] = np.arange(len(order))
+    return x[first_positions[order]], ranks[inverse.reshape(-1)], counts[order].astype(out_idx)
 
 
 _unique = operation(
-    "unique", Form.EXTERN, run=_distinct, launches=launches_from("movement.selecting", "distinct_launches")
+    "unique", Form.EXTERN, run=_distinct_values, launches=launches_from("movement.selecting", "distinct_launches")
 )
-_unique.count = lambda x, out_idx: len(_distinct(x, out_idx)[0])
+_unique.count = lambda x, out_idx: len(_distinct_values(x, out_idx)[0])
 _unique.count_launches = launches_from("movement.selecting", "distinct_count_launches")
 
 
-def _unique_of(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]:
-    found = tensor_of(x)
-    if found._array.ndim != 1:
-        raise InvalidArgumentError(f"{name}: unique expects a 1D vector, got shape {list(found._array.shape)}.")
-    wanted = dtypes.as_dtype(out_idx)
-    if wanted.numpy not in _INDICES:
-        raise refuse_dtype(f"{name} (out_idx)", wanted, _INDICES)
-    return _unique(found, out_idx=wanted.name)
+def _call_unique(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]:
+    values = tensor_of(x)
+    if values._array.ndim != 1:
+        raise InvalidArgumentError(f"{name}: unique expects a 1D vector, got shape {list(values._array.shape)}.")
+    index_dtype = dtypes.as_dtype(out_idx)
+    if index_dtype.numpy not in _INDICES:
+        raise refuse_dtype(f"{name} (out_idx)", index_dtype, _INDICES)
+    return _unique(values, out_idx=index_dtype.name)
 
 
 def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Unique:
@@ -319,7 +321,7 @@ def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Uniq
     Raises:
         InvalidArgumentError: ``x`` has another rank, or ``out_idx`` is another dtype.
     """
-    return Unique(*_unique_of("unique", x, out_idx)[:2])
+    return Unique(*_call_unique("unique", x, out_idx)[:2])
 
 
 def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> UniqueWithCounts:
@@ -336,7 +338,7 @@ def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = N
     Raises:
         InvalidArgumentError: ``x`` has another rank, or ``out_idx`` is another dtype.
     """
-    return UniqueWithCounts(*_unique_of("unique_with_counts", x, out_idx))
+    return UniqueWithCounts(*_call_unique("unique_with_counts", x, out_idx))
 
 
 # ---- searchsorted and permutations -------------------------------------------------------------------
@@ -344,12 +346,12 @@ def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = N
 
 def _places(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str) -> np.ndarray:
     side: Any = "right" if right else "left"
-    rows, wanted = _wide(sequence), _wide(values)
+    rows, queries = _wide(sequence), _wide(values)
     if sequence.ndim == 1:
-        return rows.searchsorted(wanted, side).astype(out_type)
+        return rows.searchsorted(queries, side).astype(out_type)
     out = np.empty(values.shape, out_type)
     for row in np.ndindex(values.shape[:-1]):
-        out[row] = rows[row].searchsorted(wanted[row], side)
+        out[row] = rows[row].searchsorted(queries[row], side)
     return out
 
 
@@ -393,27 +395,27 @@ def searchsorted(
         raise ValueError(
             f"searchsorted: Argument `side` must be either 'right' or 'left'. Received: `side` = '{side}'."
         )
-    x, wanted = tensor_of(sorted_sequence), tensor_of(values)
-    if x._array.dtype != wanted._array.dtype:
-        raise refuse_mix("searchsorted", x._array.dtype, wanted._array.dtype)
+    x, queries = tensor_of(sorted_sequence), tensor_of(values)
+    if x._array.dtype != queries._array.dtype:
+        raise refuse_mix("searchsorted", x._array.dtype, queries._array.dtype)
     if x._array.dtype not in REAL:
         raise refuse_dtype("searchsorted", x._array.dtype, REAL)
-    shape, other = x._array.shape, wanted._array.shape
-    if not shape or not other or shape[:-1] != other[:-1]:
+    shape, query_shape = x._array.shape, queries._array.shape
+    if not shape or not query_shape or shape[:-1] != query_shape[:-1]:
         raise InvalidArgumentError(
             f"searchsorted: both must have rank 1 or more and the same dimensions but for the last, "
-            f"got {list(shape)} and {list(other)}."
+            f"got {list(shape)} and {list(query_shape)}."
         )
-    chosen = dtypes.as_dtype(out_type)
-    if chosen.numpy not in _INDICES:
-        raise refuse_dtype("searchsorted (out_type)", chosen, _INDICES)
-    return _searchsorted(x, wanted, right=side == "right", out_type=chosen.name)
+    result_dtype = dtypes.as_dtype(out_type)
+    if result_dtype.numpy not in _INDICES:
+        raise refuse_dtype("searchsorted (out_type)", result_dtype, _INDICES)
+    return _searchsorted(x, queries, right=side == "right", out_type=result_dtype.name)
 
 
 def _inverse(x: np.ndarray) -> np.ndarray:
-    bad = x[(x < 0) | (x >= len(x))]
-    if len(bad):
-        raise InvalidArgumentError(f"invert_permutation: {bad[0]} is not between 0 and {len(x)}.")
+    invalid = x[(x < 0) | (x >= len(x))]
+    if len(invalid):
+        raise InvalidArgumentError(f"invert_permutation: {invalid[0]} is not between 0 and {len(x)}.")
     counts = np.bincount(x, minlength=len(x))
     if len(x) and counts.max() > 1:
         raise InvalidArgumentError(f"invert_permutation: {counts.argmax()} is duplicated in the input.")
@@ -440,10 +442,10 @@ def invert_permutation(x: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: ``x`` is no permutation.
     """
-    found = tensor_of(x)
-    array = found._on_host()
+    permutation = tensor_of(x)
+    array = permutation._on_host()
     if array.dtype not in _INDICES:
         raise refuse_dtype("invert_permutation", array.dtype, _INDICES)
     if array.ndim != 1:
         raise InvalidArgumentError(f"invert_permutation expects a 1D vector, got shape {list(array.shape)}.")
-    return _invert_permutation(found)
+    return _invert_permutation(permutation)

@@ -61,8 +61,8 @@ def _either(inside: Tensor, x: Tensor, near: Callable[[Tensor], Tensor], far: Ca
     """``near(x)`` where ``inside`` is true, else ``far(x)``; each formula is accurate there, with all derivatives."""
     outside = logical_not(inside)
     # Each formula gets 1 in place of elements of the other: both formulas have a value and derivatives at 1.
-    here, there = (add(masked(x, mine), cast(logical_not(mine), x.dtype)) for mine in (inside, outside))
-    return add(masked(near(here), inside), masked(far(there), outside))
+    near_argument, far_argument = (add(masked(x, mask), cast(logical_not(mask), x.dtype)) for mask in (inside, outside))
+    return add(masked(near(near_argument), inside), masked(far(far_argument), outside))
 
 
 _QUOTIENTS = [1 / (2 * 4**k * math.factorial(k) * math.factorial(k + 1)) for k in range(11)]
@@ -71,14 +71,14 @@ _QUOTIENTS = [1 / (2 * 4**k * math.factorial(k) * math.factorial(k + 1)) for k i
 
 def _quotient_i1(x: Tensor) -> Tensor:
     """``bessel_i1(x) / x``; a series for ``|x| <= 1``, where derivatives of the quotient suffer cancellation."""
-    near = less_equal(square(x), 1.0)
-    return _either(near, x, lambda z: _series(square(z), _QUOTIENTS), lambda z: realdiv(bessel_i1(z), z))
+    is_small = less_equal(square(x), 1.0)
+    return _either(is_small, x, lambda z: _series(square(z), _QUOTIENTS), lambda z: realdiv(bessel_i1(z), z))
 
 
 def _quotient_i1e(x: Tensor) -> Tensor:
-    near = less_equal(square(x), 1.0)
+    is_small = less_equal(square(x), 1.0)
     return _either(
-        near,
+        is_small,
         x,
         lambda z: multiply(exp(negative(absolute(z))), _series(square(z), _QUOTIENTS)),
         lambda z: realdiv(bessel_i1e(z), z),
@@ -86,8 +86,8 @@ def _quotient_i1e(x: Tensor) -> Tensor:
 
 
 def _quotient_j1(x: Tensor) -> Tensor:
-    near = less_equal(square(x), 1.0)
-    return _either(near, x, lambda z: _series(negative(square(z)), _QUOTIENTS), lambda z: realdiv(bessel_j1(z), z))
+    is_small = less_equal(square(x), 1.0)
+    return _either(is_small, x, lambda z: _series(negative(square(z)), _QUOTIENTS), lambda z: realdiv(bessel_j1(z), z))
 
 
 _ATANH = [1 / (2 * k + 1) for k in range(13)]
@@ -96,13 +96,13 @@ _ATANH = [1 / (2 * k + 1) for k in range(13)]
 
 def _spence_slope(x: Tensor) -> Tensor:
     """``log(x) / (1 - x)``; near 1 by the series of ``log(x) = 2 atanh((x - 1) / (x + 1))``."""
-    near = less_equal(square(subtract(x, 1.0)), 0.1)
+    is_near_one = less_equal(square(subtract(x, 1.0)), 0.1)
 
     def by_series(z: Tensor) -> Tensor:
         w = realdiv(subtract(z, 1.0), add(z, 1.0))
         return realdiv(multiply(_series(square(w), _ATANH), -2.0), add(z, 1.0))
 
-    return _either(near, x, by_series, lambda z: realdiv(log(z), subtract(1.0, z)))
+    return _either(is_near_one, x, by_series, lambda z: realdiv(log(z), subtract(1.0, z)))
 
 
 # ---- Bessel functions (derivatives: DLMF 10.6 and 10.29) ----------------------------------------------
@@ -210,12 +210,12 @@ expint = _row(
 
 
 def _fresnel(which: int) -> Callable[[np.ndarray], np.ndarray]:
-    both = from_scipy("fresnel")
+    fresnel_integrals = from_scipy("fresnel")
 
     def run(x: np.ndarray) -> Any:
         if x.dtype.itemsize > 2:
-            return both(x)[which]
-        return np.asarray(both(x.astype(np.float32))[which]).astype(x.dtype)
+            return fresnel_integrals(x)[which]
+        return np.asarray(fresnel_integrals(x.astype(np.float32))[which]).astype(x.dtype)
 
     return run
 

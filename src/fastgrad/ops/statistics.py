@@ -52,10 +52,10 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
         )
     distance = subtract(x, reduce_mean(x, axis, True))
     squares = reduce_mean(square_of_modulus(distance), axis, keepdims)
-    return _less_square(squares, reduce_mean(stop_gradient(distance), axis, keepdims))
+    return _corrected_variance(squares, reduce_mean(stop_gradient(distance), axis, keepdims))
 
 
-def _less_square(squares: Tensor, lacks: Tensor) -> Tensor:
+def _corrected_variance(squares: Tensor, lacks: Tensor) -> Tensor:
     """``squares`` minus the squared rounding error of the mean, ``lacks`` (Chan, Golub and LeVeque 1983).
 
     ``squares`` is the mean square of distances from a rounded mean, ``lacks`` the mean of these distances. The distances add
@@ -102,7 +102,7 @@ def moments(
     x = tensor_of(x)
     y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
     mean = reduce_mean(y, axes, True)
-    variance = _less_square(
+    variance = _corrected_variance(
         reduce_mean(squared_difference(y, mean), axes, keepdims),
         reduce_mean(stop_gradient(subtract(y, mean)), axes, keepdims),
     )
@@ -139,10 +139,11 @@ def weighted_moments(
         add(weights, constant_tensor(np.zeros(weighted._array.shape, weighted._array.dtype))), axes, True
     )
     mean = divide_no_nan(reduce_sum(weighted, axes, True), total)
-    spread = multiply(weights, squared_difference(y, mean))
-    lacks = stop_gradient(multiply(weights, subtract(y, mean)))
-    variance = _less_square(
-        divide_no_nan(reduce_sum(spread, axes, True), total), divide_no_nan(reduce_sum(lacks, axes, True), total)
+    weighted_squares = multiply(weights, squared_difference(y, mean))
+    weighted_distances = stop_gradient(multiply(weights, subtract(y, mean)))
+    variance = _corrected_variance(
+        divide_no_nan(reduce_sum(weighted_squares, axes, True), total),
+        divide_no_nan(reduce_sum(weighted_distances, axes, True), total),
     )
     if not keepdims:
         mean, variance = reduce_sum(mean, axes), reduce_sum(variance, axes)
@@ -199,19 +200,19 @@ def normalize_moments(
 
 
 def _bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, binary: bool) -> np.ndarray:
-    wanted = dtypes.as_dtype(dtype).numpy
+    result_dtype = dtypes.as_dtype(dtype).numpy
     rows = ids.reshape(prod(ids.shape[:-1]), ids.shape[-1])
     # Each row counts in its own bins: with 5 bins, row 2 uses bins 10 to 14.
-    inside = rows < size
-    bins = (rows + size * np.arange(len(rows))[:, None])[inside]
+    in_range = rows < size
+    bins = (rows + size * np.arange(len(rows))[:, None])[in_range]
     if weights:
-        counts = np.zeros(len(rows) * size, wanted)
-        np.add.at(counts, bins, weights[0].reshape(rows.shape)[inside])
+        counts = np.zeros(len(rows) * size, result_dtype)
+        np.add.at(counts, bins, weights[0].reshape(rows.shape)[in_range])
     else:
         counts = np.bincount(bins, minlength=len(rows) * size)
     if binary:
         counts = counts != 0
-    return counts.astype(wanted).reshape((*ids.shape[:-1], size))
+    return counts.astype(result_dtype).reshape((*ids.shape[:-1], size))
 
 
 _bincount_row = operation(
@@ -274,23 +275,23 @@ def bincount(
     if minlength is not None:
         size = max(size, integer(minlength, "bincount: minlength"))
     if maxlength is not None:
-        most = integer(maxlength, "bincount: maxlength")
-        if most < 0:
-            raise InvalidArgumentError(f"bincount: maxlength must be non-negative, got {most}.")
-        size = min(size, most)
+        max_length = integer(maxlength, "bincount: maxlength")
+        if max_length < 0:
+            raise InvalidArgumentError(f"bincount: maxlength must be non-negative, got {max_length}.")
+        size = min(size, max_length)
     return _bincount_row(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
 
 
-def _bins(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
-    kind = x.dtype if x.dtype.kind in "fV" else np.dtype(np.float64)
-    scaled = np.divide(np.subtract(x.astype(kind), kind.type(low)), kind.type(high - low))
+def _bin_numbers(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
+    wide_dtype = x.dtype if x.dtype.kind in "fV" else np.dtype(np.float64)
+    scaled = np.divide(np.subtract(x.astype(wide_dtype), wide_dtype.type(low)), wide_dtype.type(high - low))
     return np.clip(np.floor(scaled * nbins), 0, nbins - 1).astype(dtype)
 
 
 _bins_row = operation(
     "histogram_fixed_width_bins",
     Form.EXTERN,
-    run=_bins,
+    run=_bin_numbers,
     launches=launches_from("movement.numbering", "histogram_bins_launches"),
 )
 

@@ -41,18 +41,18 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
         axis is left.
     """
     if x.size >= LARGE and not x.flags.c_contiguous and (order := memory_order(x)) is not None:
-        inner = tuple([place for place, axis in enumerate(order) if axis in axes])
+        inner = tuple([position for position, axis in enumerate(order) if axis in axes])
         total = sum_over(x.transpose(order), inner, True, divisor).transpose(np.argsort(order))
         return total if keepdims else total.reshape([n for axis, n in enumerate(x.shape) if axis not in axes])
     if x.size >= LARGE and x.dtype in KERNEL_FLOATS:
-        found = _by_kernels(x, axes, keepdims, divisor)
-        if found is not None:
-            return found
-    total = _by_numpy(x, axes, keepdims)
+        kernel_total = _sum_by_kernels(x, axes, keepdims, divisor)
+        if kernel_total is not None:
+            return kernel_total
+    total = _sum_by_numpy(x, axes, keepdims)
     return total if divisor == 1 else total / total.dtype.type(divisor)
 
 
-def _by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int) -> np.ndarray | None:
+def _sum_by_kernels(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int) -> np.ndarray | None:
     from fastgrad.kernels.reduction.large_sums import large_sum
 
     return reduced_by(large_sum, x, axes, keepdims, divisor)
@@ -84,21 +84,21 @@ def reduced_by(
             outer *= size
         else:
             inner *= size
-    found = None if terms == 1 else launches(x.dtype, outer, terms, inner, *numbers)
-    if found is None:
+    plan = None if terms == 1 else launches(x.dtype, outer, terms, inner, *numbers)
+    if plan is None:
         return None
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape) if keepdims or axis not in axes]
-    y, given = np.empty(shape, x.dtype), np.ascontiguousarray(x)
-    if len(found.launches) > 1:
-        run_at_once(found, (given,), (y,))
+    y, contiguous = np.empty(shape, x.dtype), np.ascontiguousarray(x)
+    if len(plan.launches) > 1:
+        run_at_once(plan, (contiguous,), (y,))
     else:
-        (one,) = found.launches
-        sizes: Any = one.operands[2:]
-        call_at_once(one.kernel, (given,), y, *sizes, units=one.units, unit_cost=one.unit_cost)
+        (launch,) = plan.launches
+        sizes: Any = launch.operands[2:]
+        call_at_once(launch.kernel, (contiguous,), y, *sizes, units=launch.units, unit_cost=launch.unit_cost)
     return y
 
 
-def _by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
+def _sum_by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
     dtype = x.dtype
     if dtype in _HALVES:
         dtype = _FLOAT32
@@ -131,11 +131,15 @@ def _sum_rows(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     batch, rows, columns = x.shape
     while rows > 4 * _ROWS:
         # A group has _ROWS rows; each joins several rows of x, up to about _WIDTH elements.
-        beside = max(1, min(_WIDTH // max(columns, 1), rows // _ROWS))
-        groups = rows // (_ROWS * beside)
-        whole = groups * _ROWS * beside
-        parts = x[:, :whole].reshape(batch * groups, _ROWS, beside * columns)
-        sums = _add_reduce(parts, 1, dtype).reshape(batch, groups * beside, columns)
-        x = sums if whole == rows else np.concatenate([sums, _sum_rows(x[:, whole:], dtype)[:, None]], axis=1)
+        joined_rows = max(1, min(_WIDTH // max(columns, 1), rows // _ROWS))
+        groups = rows // (_ROWS * joined_rows)
+        grouped_rows = groups * _ROWS * joined_rows
+        grouped = x[:, :grouped_rows].reshape(batch * groups, _ROWS, joined_rows * columns)
+        sums = _add_reduce(grouped, 1, dtype).reshape(batch, groups * joined_rows, columns)
+        x = (
+            sums
+            if grouped_rows == rows
+            else np.concatenate([sums, _sum_rows(x[:, grouped_rows:], dtype)[:, None]], axis=1)
+        )
         rows = x.shape[1]
     return _add_reduce(x, 1, dtype)

@@ -163,18 +163,18 @@ class TensorArray:
         """
         position = integer(index, "TensorArray.write: index")
         element = self._element("write", value)
-        self._check_room(position)
+        self._check_write_position(position)
         self._place(position, element)
         return self
 
     def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
         """Writes the rows of ``value`` at ``indices``, a vector, and returns the array; errors as in ``write``."""
         rows = unstack(self._tensor("scatter", value))
-        placed = list(zip(integers(indices, "TensorArray.scatter: indices"), rows, strict=False))
-        for position, row in placed:
-            self._check_room(position)
+        rows_by_position = list(zip(integers(indices, "TensorArray.scatter: indices"), rows, strict=False))
+        for position, row in rows_by_position:
+            self._check_write_position(position)
             self._check_shape("scatter", row)
-        for position, row in placed:
+        for position, row in rows_by_position:
             self._place(position, row)
         return self
 
@@ -262,7 +262,7 @@ class TensorArray:
                 f"TensorArray.{what}: Incompatible shape for value ({x.shape}), expected ({self._element_shape})"
             )
 
-    def _check_room(self, position: int) -> None:
+    def _check_write_position(self, position: int) -> None:
         if position < 0:
             raise OutOfRangeError(f"TensorArray: Writing to negative indices (index {position}) is not allowed.")
         if position >= self._length() and not self._dynamic_size:
@@ -294,8 +294,8 @@ class TensorArray:
             tracer = control_flow_of()
             if tracer is not None and tracer.follows(index):
                 # The index may differ between iterations, and so may the set of elements read: gathers and clears nothing.
-                at = TABLE["reshape"](index, shape=())
-                return TABLE["gather"](self._whole, at, axis=0, batch_dims=0)
+                scalar_index = TABLE["reshape"](index, shape=())
+                return TABLE["gather"](self._whole, scalar_index, axis=0, batch_dims=0)
         position = integer(index, "TensorArray.read: index")
         if position < 0:
             raise OutOfRangeError(f"TensorArray: Reading from negative indices (index {position}) is not allowed.")
@@ -323,7 +323,7 @@ class TensorArray:
         if self._whole is not None and not self._cleared:
             return self._whole
         if not self._length():
-            return self._empty()
+            return self._empty_tensor()
         return stack([self._written(position) for position in range(self._length())])
 
     def gather(self, indices: Any, name: str | None = None) -> Tensor:
@@ -336,7 +336,7 @@ class TensorArray:
         for position in positions:
             if not 0 <= position < self._length():
                 raise IndexError(f"TensorArray.gather: index {position} is out of range for size {self._length()}.")
-        return stack([self._written(position) for position in positions]) if positions else self._empty()
+        return stack([self._written(position) for position in positions]) if positions else self._empty_tensor()
 
     def concat(self, name: str | None = None) -> Tensor:
         """All elements, concatenated along their first axis, on which sizes may differ.
@@ -346,7 +346,7 @@ class TensorArray:
             ValueError: an element was never written, and its shape is not known.
         """
         if not self._length():
-            return self._empty(rows=False)
+            return self._empty_tensor(rows=False)
         elements = [self._written(position) for position in range(self._length())]
         if not elements[0]._array.ndim:
             raise InvalidArgumentError("TensorArray.concat: Can't concatenate scalars (use stack instead).")
@@ -371,7 +371,7 @@ class TensorArray:
             )
         return tuple(self._element_shape)
 
-    def _empty(self, rows: bool = True) -> Tensor:
-        known = self._element_shape.is_fully_defined()
-        shape = (0, *(self._element_shape if rows else self._element_shape[1:])) if known else (0,)
+    def _empty_tensor(self, rows: bool = True) -> Tensor:
+        is_known = self._element_shape.is_fully_defined()
+        shape = (0, *(self._element_shape if rows else self._element_shape[1:])) if is_known else (0,)
         return constant_tensor(np.zeros(shape, self._dtype.numpy))

@@ -18,25 +18,27 @@ def _transposed(
 ) -> Tensor:
     """The cotangent of the input of a convolution with filters ``w``, given the cotangent ``g`` of its result."""
     rank = w._array.ndim - 2
-    first = channels_come_first(data_format, rank, name)
-    x = channels_to_end(g, rank, first)
+    channels_first = channels_come_first(data_format, rank, name)
+    x = channels_to_end(g, rank, channels_first)
     if len(shape) == rank:
         batch, depth = x._array.shape[0], w._array.shape[-2]
-        shape = (batch, depth, *shape) if first else (batch, *shape, depth)
-    got = f"got input shape {list(g._array.shape)}, filter shape {list(w._array.shape)} and output shape {list(shape)}"
+        shape = (batch, depth, *shape) if channels_first else (batch, *shape, depth)
+    shapes_text = (
+        f"got input shape {list(g._array.shape)}, filter shape {list(w._array.shape)} and output shape {list(shape)}"
+    )
     if len(shape) != rank + 2 or min(shape) < 0:
-        raise InvalidArgumentError(f"{name}: output_shape must have {rank} or {rank + 2} sizes, {got}.")
-    last = (shape[0], *shape[2:], shape[1]) if first else shape
-    check_channels(name, last[-1], w._array.shape, grouped=rank < 3)
-    window = window_of(name, last, w._array.shape, strides, padding, dilations, first)
-    outputs = output_sizes(last[1:-1], w._array.shape[:-2], name=name, **window)
-    if x._array.shape != (last[0], *outputs, w._array.shape[-1]):
+        raise InvalidArgumentError(f"{name}: output_shape must have {rank} or {rank + 2} sizes, {shapes_text}.")
+    shape_channels_last = (shape[0], *shape[2:], shape[1]) if channels_first else shape
+    check_channels(name, shape_channels_last[-1], w._array.shape, grouped=rank < 3)
+    window = window_of(name, shape_channels_last, w._array.shape, strides, padding, dilations, channels_first)
+    outputs = output_sizes(shape_channels_last[1:-1], w._array.shape[:-2], name=name, **window)
+    if x._array.shape != (shape_channels_last[0], *outputs, w._array.shape[-1]):
         raise InvalidArgumentError(
             f"{name}: a convolution with strides {window['strides']}, padding {padding} would turn the output shape into "
-            f"{[last[0], *outputs, w._array.shape[-1]]} (channels last), which must be the input shape; {got}."
+            f"{[shape_channels_last[0], *outputs, w._array.shape[-1]]} (channels last), which must be the input shape; {shapes_text}."
         )
-    y = backprop_input(x, w, input_shape=last[1:], **window)
-    return channels_back(y, last[:1], rank, first)
+    y = backprop_input(x, w, input_shape=shape_channels_last[1:], **window)
+    return channels_back(y, shape_channels_last[:1], rank, channels_first)
 
 
 def conv1d_transpose(
@@ -232,9 +234,9 @@ def depthwise_conv2d_backprop_filter(
             f"{what}: input, filter and out_backprop must have 4 dimensions, got shapes {list(x._array.shape)}, "
             f"{list(shape)} and {list(g._array.shape)}."
         )
-    first = channels_come_first(data_format, 2, what)
-    x, g = channels_to_end(x, 2, first), channels_to_end(g, 2, first)
-    window = window_of(what, x._array.shape, shape, strides, padding, dilations, first)
+    channels_first = channels_come_first(data_format, 2, what)
+    x, g = channels_to_end(x, 2, channels_first), channels_to_end(g, 2, channels_first)
+    window = window_of(what, x._array.shape, shape, strides, padding, dilations, channels_first)
     outputs = output_sizes(x._array.shape[1:-1], shape[:2], name=what, **window)
     if g._array.shape != (x._array.shape[0], *outputs, shape[2] * shape[3]) or x._array.shape[-1] != shape[2]:
         raise InvalidArgumentError(

@@ -50,13 +50,13 @@ def _change(variable: Variable, what: str, kind: str, indices: Any, updates: Any
     if variable._changes_by_operations():
         variable.assign(_changed(variable._read_as_stored(), ids, values, **names))
         return variable
-    change = _prepared(variable._array.shape, ids._array, values._array, **names)
+    change = _make_row_update(variable._array.shape, ids._array, values._array, **names)
     with writing.lock, np.errstate(all="ignore"):
         change(variable._writable())
     return variable
 
 
-def _prepared(
+def _make_row_update(
     shape: tuple[int, ...],
     indices: np.ndarray,
     values: np.ndarray,
@@ -93,16 +93,16 @@ def _prepared(
     return change
 
 
-def _run_change(x: np.ndarray, indices: np.ndarray, values: np.ndarray, **names: Any) -> np.ndarray:
-    found = np.array(x, order="C")
-    _prepared(x.shape, indices, values, **names)(found)
-    return found
+def _run_row_update(x: np.ndarray, indices: np.ndarray, values: np.ndarray, **names: Any) -> np.ndarray:
+    updated = np.array(x, order="C")
+    _make_row_update(x.shape, indices, values, **names)(updated)
+    return updated
 
 
 _changed = operation(
     "scatter_into_variable",
     Form.SCATTER,
-    run=_run_change,
+    run=_run_row_update,
     launches=launches_from("movement.scattering", "variable_launches"),
 )
 

@@ -68,8 +68,8 @@ def per_dimension(value: Any, rank: int, channels_first: bool, what: str, defaul
     if len(numbers) == 1:
         numbers *= rank
     elif len(numbers) == rank + 2:
-        others = numbers[:2] if channels_first else (numbers[0], numbers[-1])
-        if others != (1, 1):
+        outer_numbers = numbers[:2] if channels_first else (numbers[0], numbers[-1])
+        if outer_numbers != (1, 1):
             raise UnimplementedError(f"{what} in the batch and depth dimensions must be 1, got {list(numbers)}.")
         numbers = numbers[2:] if channels_first else numbers[1:-1]
     if min(numbers) < 1:
@@ -99,11 +99,11 @@ def padding_sizes(
     if padding == "VALID":
         return ((0, 0),) * len(sizes)
     if padding == "SAME":
-        found = []
+        paddings = []
         for size, width, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
             total = max((-(-size // stride) - 1) * stride + (width - 1) * dilation + 1 - size, 0)
-            found.append((total // 2, total - total // 2))
-        return tuple(found)
+            paddings.append((total // 2, total - total // 2))
+        return tuple(paddings)
     if isinstance(padding, str):
         raise InvalidArgumentError(f"{name}: padding must be 'SAME', 'VALID' or a list of pairs, got {padding!r}.")
     if not isinstance(padding, (list, tuple)):
@@ -116,8 +116,8 @@ def padding_sizes(
     pairs = [integers(pair, f"{name}: padding") for pair in padding]
     if any(len(pair) != 2 or min(pair) < 0 for pair in pairs):
         raise InvalidArgumentError(f"{name}: padding must consist of pairs of non-negative numbers, got {padding}.")
-    others = pairs[:2] if channels_first else [pairs[0], pairs[-1]]
-    if others != [(0, 0), (0, 0)]:
+    outer_pairs = pairs[:2] if channels_first else [pairs[0], pairs[-1]]
+    if outer_pairs != [(0, 0), (0, 0)]:
         raise InvalidArgumentError(f"{name}: padding of batch and channels must be (0, 0), got {padding}.")
     return tuple([(pair[0], pair[1]) for pair in (pairs[2:] if channels_first else pairs[1:-1])])
 
@@ -128,7 +128,7 @@ def output_sizes(sizes: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, 
     Raises:
         WindowError: a window is larger than the padded input.
     """
-    found = []
+    counts = []
     for size, width, stride, pair, dilation in zip(sizes, kernel, strides, padding, dilations, strict=True):
         reach = (width - 1) * dilation + 1
         room = size + sum(pair) - reach
@@ -138,8 +138,8 @@ def output_sizes(sizes: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, 
                 f"{size + sum(pair)} [input_size: {size}, padding: {pair}, effective_filter_size: {reach}, stride: {stride}]. "
                 f"padding='SAME' makes room for it."
             )
-        found.append(room // stride + 1)
-    return tuple(found)
+        counts.append(room // stride + 1)
+    return tuple(counts)
 
 
 # ---- data formats --------------------------------------------------------------------------------------
@@ -173,9 +173,15 @@ def meetings(
         position, sizes, outputs, strides, padding, dilations, strict=True
     ):
         offset = at * dilation - pair[0]
-        first = max(0, -(offset // stride))
-        last = max(first, min(count, (size - 1 - offset) // stride + 1))
-        start = first * stride + offset
-        windows.append(slice(first, last))
-        cells.append(slice(start, start + (last - first - 1) * stride + 1 if last > first else start, stride))
+        first_window = max(0, -(offset // stride))
+        end_window = max(first_window, min(count, (size - 1 - offset) // stride + 1))
+        start = first_window * stride + offset
+        windows.append(slice(first_window, end_window))
+        cells.append(
+            slice(
+                start,
+                start + (end_window - first_window - 1) * stride + 1 if end_window > first_window else start,
+                stride,
+            )
+        )
     return tuple(windows), tuple(cells)

@@ -27,15 +27,15 @@ from fastgrad.ragged.ragged_tensor import RaggedTensor
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
-def _as_either(value: Any) -> Any:
+def _as_tensor_or_ragged(value: Any) -> Any:
     return value if isinstance(value, RaggedTensor) else convert_to_tensor(value)
 
 
-def _axis_of(axis: Any, rank: int, name: str) -> int:
-    number = integer(axis, f"{name}: axis")
-    if not -rank <= number < rank:
-        raise ValueError(f"{name}: axis {number} out of range: expected {-rank} <= axis < {rank}.")
-    return number % rank
+def _checked_axis(axis: Any, rank: int, name: str) -> int:
+    axis_number = integer(axis, f"{name}: axis")
+    if not -rank <= axis_number < rank:
+        raise ValueError(f"{name}: axis {axis_number} out of range: expected {-rank} <= axis < {rank}.")
+    return axis_number % rank
 
 
 def concat(values: Any, axis: Any) -> Any:
@@ -47,13 +47,13 @@ def concat(values: Any, axis: Any) -> Any:
     """
     if isinstance(values, RaggedTensor):
         return values
-    found = [_as_either(value) for value in values]
-    if len(found) == 1:
-        return found[0]
-    ranks = {x.shape.rank for x in found}
+    tensors = [_as_tensor_or_ragged(value) for value in values]
+    if len(tensors) == 1:
+        return tensors[0]
+    ranks = {x.shape.rank for x in tensors}
     if len(ranks) > 1:
-        raise ValueError(f"concat: ragged tensors of different ranks: {[x.shape for x in found]}.")
-    return _concat(found, _axis_of(axis, ranks.pop(), "concat"))
+        raise ValueError(f"concat: ragged tensors of different ranks: {[x.shape for x in tensors]}.")
+    return _concat(tensors, _checked_axis(axis, ranks.pop(), "concat"))
 
 
 def _concat(xs: list[Any], axis: int) -> Any:
@@ -62,32 +62,34 @@ def _concat(xs: list[Any], axis: int) -> Any:
     ragged = [x for x in xs if isinstance(x, RaggedTensor)]
     dtype = ragged[0].row_splits.dtype
     levels = max(*[x.ragged_rank for x in ragged], min(axis, 1))
-    same = [dense.with_rank(x, levels, dtype) for x in xs]
-    counts = {len(x.row_splits) - 1 for x in same}
+    same_rank = [dense.with_rank(x, levels, dtype) for x in xs]
+    counts = {len(x.row_splits) - 1 for x in same_rank}
     if axis and len(counts) > 1:
         raise InvalidArgumentError(f"concat: ragged tensors of {sorted(counts)} rows can't be joined on axis {axis}.")
     if axis > 1:
-        partition.same_splits([x.row_splits for x in same], "concat")
-        return same[0]._with(_concat([x.values for x in same], axis - 1))
-    uniforms = {x._uniform for x in same}
-    whole = _after_each_other(same, uniforms.pop() if len(uniforms) == 1 else None)
-    return whole if axis == 0 else _side_by_side(whole, len(xs))
+        partition.same_splits([x.row_splits for x in same_rank], "concat")
+        return same_rank[0]._with(_concat([x.values for x in same_rank], axis - 1))
+    uniforms = {x._uniform for x in same_rank}
+    all_rows = _concat_rows(same_rank, uniforms.pop() if len(uniforms) == 1 else None)
+    return all_rows if axis == 0 else _join_corresponding_rows(all_rows, len(xs))
 
 
-def _after_each_other(xs: list[RaggedTensor], uniform: int | None) -> RaggedTensor:
+def _concat_rows(xs: list[RaggedTensor], uniform: int | None) -> RaggedTensor:
     splits, count = [xs[0].row_splits], 0
-    for before, x in itertools.pairwise(xs):
-        count += len(before.values.row_splits) - 1 if isinstance(before.values, RaggedTensor) else len(before.values)
+    for previous, x in itertools.pairwise(xs):
+        count += (
+            len(previous.values.row_splits) - 1 if isinstance(previous.values, RaggedTensor) else len(previous.values)
+        )
         splits.append(x.row_splits[1:] + count)
     return RaggedTensor._of(_concat([x.values for x in xs], 0), joining.concat(splits, 0), uniform)
 
 
-def _side_by_side(whole: RaggedTensor, parts: int) -> RaggedTensor:
+def _join_corresponding_rows(whole: RaggedTensor, parts: int) -> RaggedTensor:
     """Joins row i of each of the ``parts`` that ``whole`` concatenates into one row."""
     rows = (len(whole.row_splits) - 1) // parts
-    order = np.arange(parts * rows, dtype=whole.row_splits.dtype.numpy).reshape(parts, rows).T
-    found = rows_at(whole, constant_tensor(np.ascontiguousarray(order.reshape(-1))))
-    return RaggedTensor._of(found.values, found.row_splits[::parts])
+    row_order = np.arange(parts * rows, dtype=whole.row_splits.dtype.numpy).reshape(parts, rows).T
+    reordered = rows_at(whole, constant_tensor(np.ascontiguousarray(row_order.reshape(-1))))
+    return RaggedTensor._of(reordered.values, reordered.row_splits[::parts])
 
 
 def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
@@ -105,17 +107,17 @@ def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
         ValueError: ``values`` is empty, ranks differ, or ``axis`` is out of range.
         InvalidArgumentError: the numbers of rows differ, on an axis other than 0.
     """
-    found = [_as_either(value) for value in (values if isinstance(values, (list, tuple)) else [values])]
-    if not found:
+    tensors = [_as_tensor_or_ragged(value) for value in (values if isinstance(values, (list, tuple)) else [values])]
+    if not tensors:
         raise ValueError("stack: values must contain at least one tensor.")
-    ranks = {x.shape.rank for x in found}
+    ranks = {x.shape.rank for x in tensors}
     if len(ranks) > 1:
-        raise ValueError(f"stack: tensors of different ranks: {[x.shape for x in found]}.")
+        raise ValueError(f"stack: tensors of different ranks: {[x.shape for x in tensors]}.")
     rank = ranks.pop()
-    position = _axis_of(axis, rank + 1, "stack")
+    position = _checked_axis(axis, rank + 1, "stack")
     if not rank:
-        return joining.stack(found)
-    return _stack(found, position)
+        return joining.stack(tensors)
+    return _stack(tensors, position)
 
 
 def _stack(xs: list[Any], axis: int) -> Any:
@@ -127,13 +129,13 @@ def _stack(xs: list[Any], axis: int) -> Any:
         if all(isinstance(x, Tensor) for x in xs):
             counts = [len(x) for x in xs]
             levels = 0 if len(xs[0].shape) == 1 else len(xs[0].shape) - 1
-            parts = [dense.with_rank(x, levels, partition.INDEX_TYPES[1]) if levels else x for x in xs]
+            operands = [dense.with_rank(x, levels, partition.INDEX_TYPES[1]) if levels else x for x in xs]
         else:
             dtype = next(x.row_splits.dtype for x in xs if isinstance(x, RaggedTensor))
             levels = max(x.ragged_rank for x in xs if isinstance(x, RaggedTensor))
-            parts = [dense.with_rank(x, levels, dtype) for x in xs]
-            counts = [len(x.row_splits) - 1 for x in parts]
-        values = _concat(parts, 0)
+            operands = [dense.with_rank(x, levels, dtype) for x in xs]
+            counts = [len(x.row_splits) - 1 for x in operands]
+        values = _concat(operands, 0)
         dtype = values.row_splits.dtype if isinstance(values, RaggedTensor) else partition.INDEX_TYPES[0]
         lengths = constant_tensor(np.array(counts, dtype.numpy))
         return RaggedTensor._of(values, partition.splits_of_lengths(lengths))
@@ -144,7 +146,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
     """``tf.expand_dims`` of a ragged tensor; inside of all ragged dimensions, the new dimension has no row splits."""
     if isinstance(x, Tensor):
         return expand_dims_of_tensor(x, axis)
-    position = _axis_of(axis, x.shape.rank + 1, "expand_dims")
+    position = _checked_axis(axis, x.shape.rank + 1, "expand_dims")
     if position > 1:
         return x._with(expand_dims(x.values, position - 1))
     count = len(x.row_splits) - 1
@@ -169,17 +171,19 @@ def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
         ValueError: ``mask`` is a scalar, or has a higher rank than ``data``.
         InvalidArgumentError: row splits differ.
     """
-    x, chosen = _as_either(data), _as_either(mask)
-    if not chosen.dtype.is_bool:
-        raise TypeError(f"boolean_mask: mask must be boolean, got {chosen.dtype.name}.")
-    if not chosen.shape.rank:
+    x, mask_tensor = _as_tensor_or_ragged(data), _as_tensor_or_ragged(mask)
+    if not mask_tensor.dtype.is_bool:
+        raise TypeError(f"boolean_mask: mask must be boolean, got {mask_tensor.dtype.name}.")
+    if not mask_tensor.shape.rank:
         raise ValueError("boolean_mask: mask cannot be scalar.")
-    if chosen.shape.rank > x.shape.rank:
-        raise ValueError(f"boolean_mask: Shapes {x.shape} and {chosen.shape} are incompatible: mask has a higher rank.")
-    return _masked(x, chosen)
+    if mask_tensor.shape.rank > x.shape.rank:
+        raise ValueError(
+            f"boolean_mask: Shapes {x.shape} and {mask_tensor.shape} are incompatible: mask has a higher rank."
+        )
+    return _masked_values(x, mask_tensor)
 
 
-def _masked(x: Any, mask: Any) -> Any:
+def _masked_values(x: Any, mask: Any) -> Any:
     if isinstance(mask, Tensor) and mask.ndim == 1:
         if isinstance(x, Tensor):
             return mask_of_tensor(x, mask)
@@ -187,10 +191,13 @@ def _masked(x: Any, mask: Any) -> Any:
             raise ValueError(f"boolean_mask: Shapes {x.shape} and {mask.shape} are incompatible.")
         return rows_at(x, reshape(where(mask), [-1]))
     levels = mask.shape.rank - 1
-    dtype = next((one.row_splits.dtype for one in (x, mask) if isinstance(one, RaggedTensor)), partition.INDEX_TYPES[1])
+    dtype = next(
+        (operand.row_splits.dtype for operand in (x, mask) if isinstance(operand, RaggedTensor)),
+        partition.INDEX_TYPES[1],
+    )
     x, mask = dense.with_rank(x, levels, dtype), dense.with_rank(mask, levels, dtype)
     partition.same_splits([x.row_splits, mask.row_splits], "boolean_mask")
-    values = _masked(x.values, mask.values)
+    values = _masked_values(x.values, mask.values)
     if isinstance(mask.values, RaggedTensor):
         return x._with(values)
     rows = len(x.row_splits) - 1
@@ -215,16 +222,16 @@ def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
 def _tiled(x: Any, counts: tuple[int, ...]) -> Any:
     if isinstance(x, Tensor):
         return tile_of_tensor(x, counts)
-    rows, times = counts[:2]
+    rows, repeats = counts[:2]
     values = x.values if set(counts[2:]) <= {1} else _tiled(x.values, (1, *counts[2:]))
     lengths = x.row_lengths()
-    splits = partition.splits_of_lengths(tile_of_tensor(lengths * times, [rows]))
+    splits = partition.splits_of_lengths(tile_of_tensor(lengths * repeats, [rows]))
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
     sources = ids % max(len(lengths), 1)
-    places = (partition.numbers(count, splits.dtype) - gather(splits, ids)) % gather(lengths, sources)
-    values = rows_at(values, gather(x.row_splits, sources) + places)
-    return RaggedTensor._of(values, splits, None if x._uniform is None else x._uniform * times)
+    positions = (partition.numbers(count, splits.dtype) - gather(splits, ids)) % gather(lengths, sources)
+    values = rows_at(values, gather(x.row_splits, sources) + positions)
+    return RaggedTensor._of(values, splits, None if x._uniform is None else x._uniform * repeats)
 
 
 def reverse(x: Any, axis: Any) -> Any:
@@ -236,14 +243,14 @@ def reverse(x: Any, axis: Any) -> Any:
     """
     if isinstance(axis, (int, np.integer)):
         raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
-    axes = {_axis_of(number, x.shape.rank, "reverse") for number in integers(axis, "reverse: axis")}
+    axes = {_checked_axis(axis_number, x.shape.rank, "reverse") for axis_number in integers(axis, "reverse: axis")}
     return _reversed(x, axes)
 
 
 def _reversed(x: Any, axes: set[int]) -> Any:
     if isinstance(x, Tensor):
         return reverse_of_tensor(x, sorted(axes))
-    inner = {number - 1 for number in axes if number > 1}
+    inner = {axis_number - 1 for axis_number in axes if axis_number > 1}
     if inner:
         x = x._with(_reversed(x.values, inner))
     if 1 in axes:
@@ -264,19 +271,19 @@ def squeeze(x: Any, axis: Any) -> Any:
     """
     if axis is None:
         raise ValueError("squeeze: of a ragged tensor the `axis` must be named: its sizes vary.")
-    found: Any = x
-    for number in sorted(
-        {_axis_of(one, x.shape.rank, "squeeze") for one in integers(axis, "squeeze: axis")}, reverse=True
+    result: Any = x
+    for axis_number in sorted(
+        {_checked_axis(item, x.shape.rank, "squeeze") for item in integers(axis, "squeeze: axis")}, reverse=True
     ):
-        found = _squeezed(found, number)
-    return found
+        result = _squeeze_axis(result, axis_number)
+    return result
 
 
-def _squeezed(x: Any, axis: int) -> Any:
+def _squeeze_axis(x: Any, axis: int) -> Any:
     if isinstance(x, Tensor):
         return squeeze_of_tensor(x, [axis])
     if axis > 1:
-        return x._with(_squeezed(x.values, axis - 1))
+        return x._with(_squeeze_axis(x.values, axis - 1))
     lengths = x.row_lengths() if axis else constant_tensor(np.array([len(x.row_splits) - 1]))
     assert_equal(lengths, 1, f"squeeze: the sizes of dimension {axis} are not all 1")
     return x.values
@@ -289,15 +296,18 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
         ValueError: ``axis`` is ragged or out of range.
         InvalidArgumentError: the pieces do not add up to the size of the axis.
     """
-    number = _axis_of(axis, x.shape.rank, "split")
-    if 0 < number <= x.ragged_rank:
+    axis_number = _checked_axis(axis, x.shape.rank, "split")
+    if 0 < axis_number <= x.ragged_rank:
         raise ValueError(
-            f"split: axis {number} of shape {x.shape} is ragged; its rows can't be split into equal pieces."
+            f"split: axis {axis_number} of shape {x.shape} is ragged; its rows can't be split into equal pieces."
         )
-    if number:
-        return [x._with_flat(part) for part in joining.split(x.flat_values, num_or_size_splits, number - x.ragged_rank)]
+    if axis_number:
+        return [
+            x._with_flat(piece)
+            for piece in joining.split(x.flat_values, num_or_size_splits, axis_number - x.ragged_rank)
+        ]
     rows = constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy))
-    return [rows_at(x, part) for part in joining.split(rows, num_or_size_splits, 0)]
+    return [rows_at(x, piece) for piece in joining.split(rows, num_or_size_splits, 0)]
 
 
 def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]:
@@ -310,7 +320,7 @@ def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]
     if isinstance(partitions, RaggedTensor):
         raise ValueError(f"dynamic_partition: partitions must be a tensor, got {partitions!r}.")
     rows = constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy))
-    return [rows_at(x, part) for part in partitioned(rows, partitions, num_partitions)]
+    return [rows_at(x, row_numbers) for row_numbers in partitioned(rows, partitions, num_partitions)]
 
 
 def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, name: str | None = None) -> RaggedTensor:
@@ -327,13 +337,15 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
         InvalidArgumentError: a partition is out of range, or the shapes do not match.
             TensorFlow: tf.ragged.stack_dynamic_partitions.
     """
-    x, ids = _as_either(data), _as_either(partitions)
+    x, ids = _as_tensor_or_ragged(data), _as_tensor_or_ragged(partitions)
     if isinstance(ids, RaggedTensor):
         x = dense.with_rank(x, ids.ragged_rank, ids.row_splits.dtype)
         partition.same_splits([x.row_splits, ids.row_splits], "stack_dynamic_partitions")
         return stack_dynamic_partitions(x.values, ids.values, num_partitions)
-    parts = partitioned(x, ids, num_partitions) if isinstance(x, Tensor) else dynamic_partition(x, ids, num_partitions)
+    partition_slices = (
+        partitioned(x, ids, num_partitions) if isinstance(x, Tensor) else dynamic_partition(x, ids, num_partitions)
+    )
     index_type = x.row_splits.dtype if isinstance(x, RaggedTensor) else ids.dtype
-    counts = [len(part) if isinstance(part, Tensor) else len(part.row_splits) - 1 for part in parts]
+    counts = [len(slices) if isinstance(slices, Tensor) else len(slices.row_splits) - 1 for slices in partition_slices]
     lengths = constant_tensor(np.array(counts, index_type.numpy))
-    return RaggedTensor._of(_concat(parts, 0), partition.splits_of_lengths(lengths))
+    return RaggedTensor._of(_concat(partition_slices, 0), partition.splits_of_lengths(lengths))

@@ -41,25 +41,25 @@ def _product(a: Any, b: Any, options: dict[str, Any]) -> Any:
     if rank == 2 or (isinstance(a, Tensor) and isinstance(b, Tensor)):
         return contraction.matmul(_matrix(a), _matrix(b), **options)
     if rank > 3:
-        a, b = _with_batches(a), _with_batches(b)
-        _check_batches(a.row_lengths().numpy().tolist(), b.row_lengths().numpy().tolist())
+        a, b = _as_ragged_batches(a), _as_ragged_batches(b)
+        _check_equal_batches(a.row_lengths().numpy().tolist(), b.row_lengths().numpy().tolist())
         return a._with(_product(a.values, b.values, options))
-    counts = [len(x.row_splits) - 1 if isinstance(x, RaggedTensor) else len(x) for x in (a, b)]
-    _check_batches(*counts)
-    products = [contraction.matmul(_matrix(a[n]), _matrix(b[n]), **options) for n in range(counts[0])]
-    flipped = options["transpose_b"] or options["adjoint_b"]
-    if not products or (isinstance(b, RaggedTensor) and (b.ragged_rank == 2 or flipped)):
+    batch_sizes = [len(x.row_splits) - 1 if isinstance(x, RaggedTensor) else len(x) for x in (a, b)]
+    _check_equal_batches(*batch_sizes)
+    products = [contraction.matmul(_matrix(a[n]), _matrix(b[n]), **options) for n in range(batch_sizes[0])]
+    transposes_b = options["transpose_b"] or options["adjoint_b"]
+    if not products or (isinstance(b, RaggedTensor) and (b.ragged_rank == 2 or transposes_b)):
         return stack(products) if products else a
     splits = (a if isinstance(a, RaggedTensor) else b).row_splits
     lengths = constant_tensor(np.array([len(x) for x in products], splits.dtype.numpy))
     return RaggedTensor._of(joining.concat(products, 0), partition.splits_of_lengths(lengths))
 
 
-def _with_batches(x: Any) -> RaggedTensor:
+def _as_ragged_batches(x: Any) -> RaggedTensor:
     return x if isinstance(x, RaggedTensor) else RaggedTensor.from_tensor(x, ragged_rank=1)
 
 
-def _check_batches(a: Any, b: Any) -> None:
+def _check_equal_batches(a: Any, b: Any) -> None:
     if a != b:
         raise InvalidArgumentError(
             f"matmul: Batch dimensions of `a` and `b` do not have the same size: {a} and {b}; ragged tensors don't broadcast here."
@@ -69,10 +69,10 @@ def _check_batches(a: Any, b: Any) -> None:
 def _matrix(x: Any) -> Tensor:
     if isinstance(x, Tensor):
         return x
-    dense = x.to_tensor()
-    if dense._array.size != x.flat_values._array.size:
+    matrix = x.to_tensor()
+    if matrix._array.size != x.flat_values._array.size:
         raise InvalidArgumentError(
             "matmul: The matrices in `a` and `b` may not be ragged in their innermost dimension, "
             f"got rows of {x.row_lengths().numpy().tolist()} elements."
         )
-    return dense
+    return matrix

@@ -34,65 +34,71 @@ def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype
     if ragged_rank < 1:
         raise ValueError(f"from_tensor: Argument `ragged_rank` must be greater than 0, got {ragged_rank}.")
     x = convert_to_tensor(tensor)
-    nested = lengths if isinstance(lengths, (list, tuple)) and lengths and hasattr(lengths[0], "__len__") else None
-    if nested is not None:
-        ragged_rank = len(nested)
+    nested_lengths = (
+        lengths if isinstance(lengths, (list, tuple)) and lengths and hasattr(lengths[0], "__len__") else None
+    )
+    if nested_lengths is not None:
+        ragged_rank = len(nested_lengths)
     if x.ndim <= ragged_rank:
         raise ValueError(
             f"from_tensor: Argument `ragged_rank` ({ragged_rank}) must be less than the rank of `tensor`, shape {x.shape}."
         )
-    if nested is not None:
-        first = _by_lengths(x, as_partition(nested[0], "from_tensor: lengths", dtype))
-        return first if len(nested) == 1 else first._with(from_tensor(first.values, nested[1:], None, 1, dtype))
+    if nested_lengths is not None:
+        first = _ragged_by_lengths(x, as_partition(nested_lengths[0], "from_tensor: lengths", dtype))
+        return (
+            first
+            if len(nested_lengths) == 1
+            else first._with(from_tensor(first.values, nested_lengths[1:], None, 1, dtype))
+        )
     if ragged_rank > 1:
         outer = x._array.shape[: ragged_rank - 1]
         inner = reshape(
             x, [-1 if x._array.size else int(np.prod(x._array.shape[:ragged_rank])), *x.shape[ragged_rank:]]
         )
         inner = reshape(x, [int(np.prod(outer)) * x.shape[ragged_rank - 1], *x.shape[ragged_rank:]])
-        found = from_tensor(inner, lengths, padding, 1, dtype)
+        ragged = from_tensor(inner, lengths, padding, 1, dtype)
         for axis in range(ragged_rank - 1, 0, -1):
             rows = int(np.prod(x._array.shape[:axis]))
-            found = RaggedTensor._of(found, partition.uniform_splits(x.shape[axis], rows, dtype), x.shape[axis])
-        return found
+            ragged = RaggedTensor._of(ragged, partition.uniform_splits(x.shape[axis], rows, dtype), x.shape[axis])
+        return ragged
     if lengths is not None:
-        return _by_lengths(x, as_partition(lengths, "from_tensor: lengths", dtype))
+        return _ragged_by_lengths(x, as_partition(lengths, "from_tensor: lengths", dtype))
     if padding is not None:
-        return _by_lengths(x, _without_padding(x, padding, dtype))
+        return _ragged_by_lengths(x, _unpadded_lengths(x, padding, dtype))
     rows, length = x._array.shape[:2]
     return RaggedTensor._of(
         reshape(x, [rows * length, *x._array.shape[2:]]), partition.uniform_splits(length, rows, dtype), length
     )
 
 
-def _without_padding(x: Tensor, padding: Any, dtype: dtypes.DType) -> Tensor:
+def _unpadded_lengths(x: Tensor, padding: Any, dtype: dtypes.DType) -> Tensor:
     """Returns the length of each row up to its last element that is not ``padding``."""
-    fill = convert_beside(padding, x._array.dtype)
-    if fill.shape != x.shape[2:]:
+    padding_element = convert_beside(padding, x._array.dtype)
+    if padding_element.shape != x.shape[2:]:
         raise ValueError(
-            f"from_tensor: Shapes {fill.shape} of padding and {x.shape[2:]} of an element are incompatible."
+            f"from_tensor: Shapes {padding_element.shape} of padding and {x.shape[2:]} of an element are incompatible."
         )
-    is_padding = equal(x, fill)
+    is_padding = equal(x, padding_element)
     if x.ndim > 2:
         is_padding = reduce_all(is_padding, list(range(2, x.ndim)))
-    ends = constant_tensor(np.arange(1, x.shape[1] + 1, dtype=dtype.numpy))
+    row_ends = constant_tensor(np.arange(1, x.shape[1] + 1, dtype=dtype.numpy))
     zero = constant_tensor(np.zeros((), dtype.numpy))
     if not x.shape[1]:
         return constant_tensor(np.zeros(x.shape[0], dtype.numpy))
-    return reduce_max(where(is_padding, zero, ends), 1)
+    return reduce_max(where(is_padding, zero, row_ends), 1)
 
 
-def _by_lengths(x: Tensor, lengths: Tensor) -> RaggedTensor:
-    rows, most = x._array.shape[:2]
+def _ragged_by_lengths(x: Tensor, lengths: Tensor) -> RaggedTensor:
+    rows, max_length = x._array.shape[:2]
     if len(lengths) != rows:
         raise ValueError(f"from_tensor: {len(lengths)} lengths for the {rows} rows of a tensor of shape {x.shape}.")
-    lengths = maximum(minimum(lengths, most), 0)
+    lengths = maximum(minimum(lengths, max_length), 0)
     splits = partition.splits_of_lengths(lengths)
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
-    places = numbers(count, splits.dtype) + gather(numbers(rows, splits.dtype) * most - splits[:-1], ids)
-    flat = reshape(x, [rows * most, *x._array.shape[2:]])
-    return RaggedTensor._of(gather(flat, places), splits)
+    positions = numbers(count, splits.dtype) + gather(numbers(rows, splits.dtype) * max_length - splits[:-1], ids)
+    flat = reshape(x, [rows * max_length, *x._array.shape[2:]])
+    return RaggedTensor._of(gather(flat, positions), splits)
 
 
 # ---- to tensors --------------------------------------------------------------------------------------------
@@ -111,13 +117,15 @@ def to_tensor(ragged: RaggedTensor, default_value: Any, shape: Any) -> Tensor:
         )
     rank = ragged.ragged_rank + flat.ndim
     sizes = TensorShape(None if shape is None else shape.numpy().tolist() if isinstance(shape, Tensor) else shape)
-    wanted: list[int | None] = [None] * rank if sizes.rank is None else list(sizes)
-    if len(wanted) != rank:
+    target_sizes: list[int | None] = [None] * rank if sizes.rank is None else list(sizes)
+    if len(target_sizes) != rank:
         raise ValueError(f"to_tensor: shape {sizes} has not the rank of the tensor, {ragged.shape}.")
-    for size, fixed in zip(wanted[ragged.ragged_rank + 1 :], flat.shape[1:], strict=True):
-        if size not in (None, -1, fixed):
+    for size, inner_size in zip(target_sizes[ragged.ragged_rank + 1 :], flat.shape[1:], strict=True):
+        if size not in (None, -1, inner_size):
             raise ValueError(f"to_tensor: shape {sizes} does not go with the shape of the tensor, {ragged.shape}.")
-    return _filled(ragged, broadcast_to(default, flat.shape[1:]), [None if size == -1 else size for size in wanted])
+    return _filled(
+        ragged, broadcast_to(default, flat.shape[1:]), [None if size == -1 else size for size in target_sizes]
+    )
 
 
 def _filled(ragged: RaggedTensor, default: Tensor, sizes: list[int | None]) -> Tensor:
@@ -129,17 +137,17 @@ def _filled(ragged: RaggedTensor, default: Tensor, sizes: list[int | None]) -> T
     element = broadcast_to(default, values.shape[1:])
     lengths = ragged.row_lengths()
     rows = len(lengths)
-    most = ragged._uniform
+    row_length = ragged._uniform
     if sizes[1] is not None:
-        most = sizes[1]
-    elif most is None:
-        most = int(reduce_max(lengths)) if rows else 0
-    across = expand_dims(numbers(most, splits.dtype), 0)
-    places = where(less(across, expand_dims(lengths, 1)), across + expand_dims(splits[:-1], 1), count)
+        row_length = sizes[1]
+    elif row_length is None:
+        row_length = int(reduce_max(lengths)) if rows else 0
+    columns = expand_dims(numbers(row_length, splits.dtype), 0)
+    positions = where(less(columns, expand_dims(lengths, 1)), columns + expand_dims(splits[:-1], 1), count)
     if sizes[0] is not None and sizes[0] != rows:
-        more = constant_tensor(np.full((max(sizes[0] - rows, 0), most), count, splits.dtype.numpy))
-        places = concat([places[: sizes[0]], more], 0)
-    return gather(concat([values, expand_dims(element, 0)], 0), places)
+        padding_rows = constant_tensor(np.full((max(sizes[0] - rows, 0), row_length), count, splits.dtype.numpy))
+        positions = concat([positions[: sizes[0]], padding_rows], 0)
+    return gather(concat([values, expand_dims(element, 0)], 0), positions)
 
 
 # ---- dimensions --------------------------------------------------------------------------------------------
@@ -164,12 +172,12 @@ def merge_dims(ragged: Any, outer_axis: int, inner_axis: int) -> Any:
         return (
             RaggedTensor._of(merge_dims(ragged.values, outer - 1, inner - 1), ragged.row_splits, ragged._uniform)
             if outer > 1
-            else _second_dims(ragged, inner)
+            else _merge_dims_from_second(ragged, inner)
         )
     return merge_dims(ragged.values, 0, inner - 1)
 
 
-def _second_dims(ragged: RaggedTensor, inner: int) -> RaggedTensor:
+def _merge_dims_from_second(ragged: RaggedTensor, inner: int) -> RaggedTensor:
     """Merges the dimensions from 1 to ``inner``: composes the row splits of ``ragged`` with those of its values."""
     values = ragged.values
     if isinstance(values, RaggedTensor):
@@ -180,7 +188,7 @@ def _second_dims(ragged: RaggedTensor, inner: int) -> RaggedTensor:
         length = values._array.shape[1]
         uniform = None if ragged._uniform is None else ragged._uniform * length
         merged = RaggedTensor._of(merge_dims(values, 0, 1), ragged.row_splits * length, uniform)
-    return merged if inner == 2 else _second_dims(merged, inner - 1)
+    return merged if inner == 2 else _merge_dims_from_second(merged, inner - 1)
 
 
 def with_rank(x: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
@@ -190,8 +198,8 @@ def with_rank(x: Any, ragged_rank: int, dtype: dtypes.DType) -> RaggedTensor:
         if missing <= 0:
             return x
         flat = from_tensor(x.flat_values, None, None, missing, dtype)
-        found: RaggedTensor = x._with_flat(flat)
-        return found
+        result: RaggedTensor = x._with_flat(flat)
+        return result
     return from_tensor(x, None, None, ragged_rank, dtype)
 
 

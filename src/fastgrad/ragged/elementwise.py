@@ -31,9 +31,9 @@ def mapped(function: Callable[..., Any], *operands: Any) -> Any:
     operands = tuple([_repeated(x, rows) if isinstance(x, RaggedTensor) else x for x in operands])
     ragged = [x for x in operands if isinstance(x, RaggedTensor)]
     first = ragged[0]
-    _check_alike(ragged, name)
-    flat = [x.flat_values if isinstance(x, RaggedTensor) else _beside(first, x, name) for x in operands]
-    result = function(*flat)
+    _check_equal_splits(ragged, name)
+    flat_operands = [x.flat_values if isinstance(x, RaggedTensor) else _beside(first, x, name) for x in operands]
+    result = function(*flat_operands)
     return first._with_flat(result)
 
 
@@ -45,7 +45,7 @@ def _repeated(x: RaggedTensor, rows: int) -> RaggedTensor:
     return repeated
 
 
-def _check_alike(ragged: list[RaggedTensor], name: str) -> None:
+def _check_equal_splits(ragged: list[RaggedTensor], name: str) -> None:
     if len({x.ragged_rank for x in ragged}) > 1:
         raise InvalidArgumentError(
             f"{name}: Incompatible shapes: {[x.shape for x in ragged]}: the operands have different ragged dimensions."
@@ -71,19 +71,21 @@ def _beside(ragged: RaggedTensor, other: Any, name: str) -> Any:
 
 def _spread(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
     """Returns, for each flat value of ``ragged``, the element of ``x`` at its position; axis 0 of ``x`` is the row."""
-    rows, (outer, across, *rest) = len(ragged.row_splits) - 1, x._array.shape
+    rows, (outer, row_length, *inner_shape) = len(ragged.row_splits) - 1, x._array.shape
     if outer not in (1, rows):
         raise InvalidArgumentError(f"{name}: Incompatible shapes: {ragged.shape} vs. {x.shape}.")
-    if across == 1:
-        values = reshape(x, [outer, *rest])
+    if row_length == 1:
+        values = reshape(x, [outer, *inner_shape])
         if outer != 1:
             values = gather(values, ragged.value_rowids())
     else:
-        found = dense.from_tensor(broadcast_to(x, [rows, across, *rest]), None, None, 1, ragged.row_splits.dtype)
-        same_splits([ragged.row_splits, found.row_splits], name)
-        values = found.values
-    inner = ragged.values
-    return _spread(inner, values, name) if isinstance(inner, RaggedTensor) else values
+        ragged_x = dense.from_tensor(
+            broadcast_to(x, [rows, row_length, *inner_shape]), None, None, 1, ragged.row_splits.dtype
+        )
+        same_splits([ragged.row_splits, ragged_x.row_splits], name)
+        values = ragged_x.values
+    inner_values = ragged.values
+    return _spread(inner_values, values, name) if isinstance(inner_values, RaggedTensor) else values
 
 
 def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -111,12 +113,12 @@ def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
             return type(value)([flat(item) for item in value])
         return value
 
-    given = [flat(value) for value in args]
-    named = {name: flat(value) for name, value in kwargs.items()}
-    result = op(*given, **named)
+    flat_args = [flat(value) for value in args]
+    flat_kwargs = {name: flat(value) for name, value in kwargs.items()}
+    result = op(*flat_args, **flat_kwargs)
     if not ragged:
         return result
-    _check_alike(ragged, "map_flat_values")
+    _check_equal_splits(ragged, "map_flat_values")
     count = len(ragged[0].flat_values)
     if not isinstance(result, RaggedTensor) and (not result.ndim or len(result) != count):
         raise ValueError(

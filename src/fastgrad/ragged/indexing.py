@@ -33,17 +33,17 @@ def getitem(ragged: Any, key: Any) -> Any:
         TypeError: ``key`` is not an index.
     """
     keys = list(key) if isinstance(key, tuple) else [key]
-    if any(one is Ellipsis for one in keys):
-        keys = _without_ellipsis(keys, ragged.shape.rank)
+    if any(item is Ellipsis for item in keys):
+        keys = _expand_ellipsis(keys, ragged.shape.rank)
     return _rows(ragged, keys)
 
 
-def _without_ellipsis(keys: list[Any], rank: int) -> list[Any]:
-    place = next(number for number, one in enumerate(keys) if one is Ellipsis)
-    if any(one is Ellipsis for one in keys[place + 1 :]):
+def _expand_ellipsis(keys: list[Any], rank: int) -> list[Any]:
+    ellipsis_index = next(index for index, item in enumerate(keys) if item is Ellipsis)
+    if any(item is Ellipsis for item in keys[ellipsis_index + 1 :]):
         raise ValueError("RaggedTensor: an index has one `...` at most.")
-    used = sum(one is not None for one in keys) - 1
-    return [*keys[:place], *[slice(None)] * max(rank - used, 0), *keys[place + 1 :]]
+    indexed_axes = sum(item is not None for item in keys) - 1
+    return [*keys[:ellipsis_index], *[slice(None)] * max(rank - indexed_axes, 0), *keys[ellipsis_index + 1 :]]
 
 
 def _rows(x: Any, keys: list[Any]) -> Any:
@@ -52,24 +52,26 @@ def _rows(x: Any, keys: list[Any]) -> Any:
         return x
     if isinstance(x, Tensor):
         return x[tuple(keys)]
-    first, *rest = keys
-    if first is None:
-        inner = _rows(x, rest)
+    first_key, *inner_keys = keys
+    if first_key is None:
+        inner = _rows(x, inner_keys)
         count = len(inner.row_splits) - 1 if isinstance(inner, RaggedTensor) else len(inner)
         return RaggedTensor._of(inner, partition.uniform_splits(count, 1, x.row_splits.dtype), count)
-    if isinstance(first, slice):
-        return _within(_slice_of_rows(x, first), rest)
-    return _rows(_row(x, first), rest)
+    if isinstance(first_key, slice):
+        return _within(_sliced_rows(x, first_key), inner_keys)
+    return _rows(_row(x, first_key), inner_keys)
 
 
 def _row(x: RaggedTensor, key: Any) -> Any:
-    number, count = _position(key), len(x.row_splits) - 1
-    if number >= count:
-        raise IndexError(f"Row key {number} out of bounds: there are {count} rows.")
-    if number < -count:
-        raise InvalidArgumentError(f"RaggedTensor: slice index {number} of dimension 0 out of bounds: {count} rows.")
-    number %= count
-    return _stretch(x.values, int(x.row_splits[number]), int(x.row_splits[number + 1]))
+    row_number, count = _position(key), len(x.row_splits) - 1
+    if row_number >= count:
+        raise IndexError(f"Row key {row_number} out of bounds: there are {count} rows.")
+    if row_number < -count:
+        raise InvalidArgumentError(
+            f"RaggedTensor: slice index {row_number} of dimension 0 out of bounds: {count} rows."
+        )
+    row_number %= count
+    return _value_range(x.values, int(x.row_splits[row_number]), int(x.row_splits[row_number + 1]))
 
 
 def _position(key: Any) -> int:
@@ -83,29 +85,29 @@ def _position(key: Any) -> int:
     )
 
 
-def _stretch(values: Any, start: int, stop: int) -> Any:
+def _value_range(values: Any, start: int, stop: int) -> Any:
     """Returns ``values[start:stop]``."""
     if isinstance(values, Tensor):
         return values[start:stop]
-    return _slice_of_rows(values, slice(start, stop))
+    return _sliced_rows(values, slice(start, stop))
 
 
-def _slice_of_rows(x: RaggedTensor, key: slice) -> RaggedTensor:
-    start, stop, step = _bounds(key).indices(len(x.row_splits) - 1)
+def _sliced_rows(x: RaggedTensor, key: slice) -> RaggedTensor:
+    start, stop, step = _integer_slice(key).indices(len(x.row_splits) - 1)
     if (start, stop, step) == (0, len(x.row_splits) - 1, 1):
         return x
     if step != 1:
         return rows_at(x, constant_tensor(np.arange(start, stop, step, dtype=x.row_splits.dtype.numpy)))
     splits = x.row_splits[start : max(start, stop) + 1]
-    values = _stretch(x.values, int(splits[0]), int(splits[-1]))
+    values = _value_range(x.values, int(splits[0]), int(splits[-1]))
     return RaggedTensor._of(values, splits - splits[0], x._uniform)
 
 
-def _bounds(key: slice) -> slice:
-    parts = [None if part is None else _position(part) for part in (key.start, key.stop, key.step)]
-    if parts[2] == 0:
+def _integer_slice(key: slice) -> slice:
+    bounds = [None if bound is None else _position(bound) for bound in (key.start, key.stop, key.step)]
+    if bounds[2] == 0:
         raise ValueError("RaggedTensor: slice step cannot be zero.")
-    return slice(*parts)
+    return slice(*bounds)
 
 
 def rows_at(x: Any, ids: Tensor) -> Any:
@@ -113,12 +115,12 @@ def rows_at(x: Any, ids: Tensor) -> Any:
     if isinstance(x, Tensor):
         return gather(x, ids)
     if not len(ids):
-        return _slice_of_rows(x, slice(0, 0))
+        return _sliced_rows(x, slice(0, 0))
     lengths, starts = gather(x.row_lengths(), ids), gather(x.row_splits, ids)
     splits = partition.splits_of_lengths(lengths)
     count = int(splits[-1])
-    places = numbers(count, splits.dtype) + gather(starts - splits[:-1], partition.row_numbers(splits, count))
-    return RaggedTensor._of(rows_at(x.values, places), splits, x._uniform)
+    positions = numbers(count, splits.dtype) + gather(starts - splits[:-1], partition.row_numbers(splits, count))
+    return RaggedTensor._of(rows_at(x.values, positions), splits, x._uniform)
 
 
 # ---- within rows -------------------------------------------------------------------------------------------
@@ -128,20 +130,20 @@ def _within(x: RaggedTensor, keys: list[Any]) -> Any:
     """Returns ``x[:, *keys]`` for a ragged tensor."""
     if not keys:
         return x
-    first, *rest = keys
-    if first is None:
+    first_key, *inner_keys = keys
+    if first_key is None:
         count = len(x.row_splits) - 1
-        inner = _within(x, rest)
+        inner = _within(x, inner_keys)
         return RaggedTensor._of(inner, partition.uniform_splits(1, count, x.row_splits.dtype), 1)
-    if isinstance(first, slice):
-        found = _slices_of_each(x, _bounds(first))
-        return found._with(_whole(found.values, rest))
-    number = _position(first)
+    if isinstance(first_key, slice):
+        sliced = _slice_each_row(x, _integer_slice(first_key))
+        return sliced._with(_whole(sliced.values, inner_keys))
+    position = _position(first_key)
     if x._uniform is None:
         raise ValueError("Cannot index into an inner ragged dimension.")
-    if not -x._uniform <= number < x._uniform:
-        raise IndexError(f"RaggedTensor: index {number} of dimension 1 out of bounds: rows have {x._uniform} values.")
-    return _whole(rows_at(x.values, x.row_splits[:-1] + number % x._uniform), rest)
+    if not -x._uniform <= position < x._uniform:
+        raise IndexError(f"RaggedTensor: index {position} of dimension 1 out of bounds: rows have {x._uniform} values.")
+    return _whole(rows_at(x.values, x.row_splits[:-1] + position % x._uniform), inner_keys)
 
 
 def _whole(values: Any, keys: list[Any]) -> Any:
@@ -154,7 +156,7 @@ def _whole(values: Any, keys: list[Any]) -> Any:
     return values[key]
 
 
-def _slices_of_each(x: RaggedTensor, key: slice) -> RaggedTensor:
+def _slice_each_row(x: RaggedTensor, key: slice) -> RaggedTensor:
     """Applies the slice ``key`` to each row by Python's rules, vectorized over the row lengths."""
     if key == slice(None):
         return x
@@ -174,9 +176,11 @@ def _slices_of_each(x: RaggedTensor, key: slice) -> RaggedTensor:
     splits = partition.splits_of_lengths(counts)
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
-    places = gather(x.row_splits[:-1] + start, ids) + (numbers(count, splits.dtype) - gather(splits[:-1], ids)) * step
+    positions = (
+        gather(x.row_splits[:-1] + start, ids) + (numbers(count, splits.dtype) - gather(splits[:-1], ids)) * step
+    )
     uniform = None if x._uniform is None else len(range(*key.indices(x._uniform)))
-    return RaggedTensor._of(rows_at(x.values, places), splits, uniform)
+    return RaggedTensor._of(rows_at(x.values, positions), splits, uniform)
 
 
 def gathered(params: Any, indices: Any) -> Any:
@@ -188,11 +192,11 @@ def gathered(params: Any, indices: Any) -> Any:
     ids = convert_to_tensor(indices)
     if not ids.ndim:
         return _row(params, ids)
-    found = rows_at(params, reshape(ids, [-1]) if ids.ndim > 1 else ids)
+    result = rows_at(params, reshape(ids, [-1]) if ids.ndim > 1 else ids)
     for axis in range(ids.ndim - 1, 0, -1):
         size, rows = ids._array.shape[axis], int(np.prod(ids._array.shape[:axis]))
-        found = RaggedTensor._of(found, partition.uniform_splits(size, rows, params.row_splits.dtype))
-    return found
+        result = RaggedTensor._of(result, partition.uniform_splits(size, rows, params.row_splits.dtype))
+    return result
 
 
 def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
@@ -206,12 +210,12 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
     axis = None if axis is None else integer(axis, "gather: axis")
     rank: Any = params.shape.rank if isinstance(params, RaggedTensor) else convert_to_tensor(params).ndim
     batch = batch + int(indices.shape.rank or 0) if batch < 0 else batch
-    place = batch if axis is None else axis + (rank if axis < 0 else 0)
-    if not batch <= place < rank:
+    gather_axis = batch if axis is None else axis + (rank if axis < 0 else 0)
+    if not batch <= gather_axis < rank:
         raise ValueError(
             f"gather: axis {axis} must be in front of none of batch_dims={batch_dims} and less than the rank, {rank}."
         )
-    if not place:
+    if not gather_axis:
         return gathered(params, indices)
     index_type = next(x.row_splits.dtype for x in (params, indices) if isinstance(x, RaggedTensor))
     x = (
@@ -221,36 +225,38 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
     )
     rows = len(x.row_splits) - 1
     if not batch:
-        if place > 1:
-            return x._with(_along(x.values, indices, place - 1, 0))
+        if gather_axis > 1:
+            return x._with(_along(x.values, indices, gather_axis - 1, 0))
         ids = indices if isinstance(indices, RaggedTensor) else convert_to_tensor(indices)
         if isinstance(ids, RaggedTensor):
-            once = RaggedTensor._of(ids, constant_tensor(np.array([0, len(ids.row_splits) - 1], index_type.numpy)))
-            return gather_along(x, gathered(once, np.zeros(rows, np.int64)), 1, 1)
+            single_row = RaggedTensor._of(
+                ids, constant_tensor(np.array([0, len(ids.row_splits) - 1], index_type.numpy))
+            )
+            return gather_along(x, gathered(single_row, np.zeros(rows, np.int64)), 1, 1)
         return gather_along(x, broadcast_to(ids, [rows, *ids._array.shape]), 1, 1)
-    if batch == 1 and place > 1:  # each batch element's indices apply to all of its rows
-        return x._with(_along(x.values, gathered(indices, x.value_rowids()), place - 1, 1))
+    if batch == 1 and gather_axis > 1:  # each batch element's indices apply to all of its rows
+        return x._with(_along(x.values, gathered(indices, x.value_rowids()), gather_axis - 1, 1))
     if batch > 1:
         ids = dense.with_rank(indices, 1, index_type) if not isinstance(indices, RaggedTensor) else indices
         partition.same_splits([x.row_splits, ids.row_splits], "gather")
-        return x._with(_along(x.values, ids.values, place - 1, batch - 1))
+        return x._with(_along(x.values, ids.values, gather_axis - 1, batch - 1))
     if isinstance(indices, RaggedTensor):
         indices = dense.with_rank(indices, indices.ragged_rank + indices.flat_values.ndim - 1, index_type)
         flat = indices.merge_dims(0, indices.ragged_rank) if indices.ragged_rank > 1 else indices.values
         outer = indices if indices.ragged_rank == 1 else indices.merge_dims(1, indices.ragged_rank)
-        return indices._with_flat(rows_at(x.values, _flat_places(x, outer.value_rowids(), flat)))
+        return indices._with_flat(rows_at(x.values, _flat_positions(x, outer.value_rowids(), flat)))
     ids = convert_to_tensor(indices)
     flat = reshape(ids, [-1])
-    owners = constant_tensor(np.repeat(np.arange(rows, dtype=index_type.numpy), len(flat._array) // max(rows, 1)))
-    found = rows_at(x.values, _flat_places(x, owners, flat))
+    row_ids = constant_tensor(np.repeat(np.arange(rows, dtype=index_type.numpy), len(flat._array) // max(rows, 1)))
+    result = rows_at(x.values, _flat_positions(x, row_ids, flat))
     shape = ids._array.shape
-    if isinstance(found, Tensor):
-        return reshape(found, [*shape, *found._array.shape[1:]])
+    if isinstance(result, Tensor):
+        return reshape(result, [*shape, *result._array.shape[1:]])
     for level in range(len(shape) - 1, 0, -1):
-        found = RaggedTensor._of(
-            found, partition.uniform_splits(shape[level], int(np.prod(shape[:level])), index_type), shape[level]
+        result = RaggedTensor._of(
+            result, partition.uniform_splits(shape[level], int(np.prod(shape[:level])), index_type), shape[level]
         )
-    return found
+    return result
 
 
 def _along(values: Any, indices: Any, axis: int, batch_dims: int) -> Any:
@@ -259,7 +265,7 @@ def _along(values: Any, indices: Any, axis: int, batch_dims: int) -> Any:
     return gather(values, indices, None, axis, batch_dims)
 
 
-def _flat_places(x: RaggedTensor, rows: Tensor, places: Tensor) -> Tensor:
+def _flat_positions(x: RaggedTensor, rows: Tensor, places: Tensor) -> Tensor:
     """Returns the indices into ``x.values`` of the elements at positions ``places`` within ``rows``.
 
     Raises:
@@ -293,18 +299,18 @@ def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
         )
     if depth == 1:
         return gathered(params, ids[..., 0])
-    flat = reshape(
-        _flat_places(params, reshape(ids[..., 0], [-1]), reshape(ids[..., 1], [-1])), [*ids._array.shape[:-1], 1]
+    flat_positions = reshape(
+        _flat_positions(params, reshape(ids[..., 0], [-1]), reshape(ids[..., 1], [-1])), [*ids._array.shape[:-1], 1]
     )
-    return gather_nd(params.values, concat([flat, cast(ids[..., 2:], flat.dtype)], -1), 0)
+    return gather_nd(params.values, concat([flat_positions, cast(ids[..., 2:], flat_positions.dtype)], -1), 0)
 
 
 def true_positions(condition: RaggedTensor) -> Tensor:
     """``tf.where(condition)`` of a ragged condition: the coordinates of true elements, int64, shape (n, rank)."""
     inner = where(condition.flat_values)
-    places, number = [inner[:, 1:]], inner[:, 0]
+    coordinates, position = [inner[:, 1:]], inner[:, 0]
     for level in reversed(condition._levels()):
-        rows = cast(gather(level.value_rowids(), number), "int64")
-        places.insert(0, reshape(number - cast(gather(level.row_splits, rows), "int64"), [-1, 1]))
-        number = rows
-    return concat([reshape(number, [-1, 1]), *places], 1)
+        rows = cast(gather(level.value_rowids(), position), "int64")
+        coordinates.insert(0, reshape(position - cast(gather(level.row_splits, rows), "int64"), [-1, 1]))
+        position = rows
+    return concat([reshape(position, [-1, 1]), *coordinates], 1)

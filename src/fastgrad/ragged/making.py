@@ -50,41 +50,41 @@ def constant(
         ragged_rank = integer(ragged_rank, "ragged.constant: ragged_rank")
     if ragged_rank is not None and not 0 <= ragged_rank < MOST_DIMENSIONS:
         raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative and less than {MOST_DIMENSIONS}.")
-    depth, most = _depth_of_elements(pylist), _depth_of_lists(pylist)
-    if depth is not None and most > depth:
+    element_depth, list_depth = _depth_of_elements(pylist), _depth_of_lists(pylist)
+    if element_depth is not None and list_depth > element_depth:
         raise ValueError(f"Invalid pylist={short(pylist)}: empty list nesting is greater than scalar value nesting.")
-    inner = None if inner_shape is None else integers(inner_shape, "ragged.constant: inner_shape")
-    levels = max(most - 1, 0) if inner is None else max(most - 1 - len(inner), 0)
+    inner_sizes = None if inner_shape is None else integers(inner_shape, "ragged.constant: inner_shape")
+    default_ragged_rank = max(list_depth - 1, 0) if inner_sizes is None else max(list_depth - 1 - len(inner_sizes), 0)
     if ragged_rank is None:
-        ragged_rank = levels
-    elif inner is not None and depth is not None and ragged_rank + len(inner) + 1 != depth:
+        ragged_rank = default_ragged_rank
+    elif inner_sizes is not None and element_depth is not None and ragged_rank + len(inner_sizes) + 1 != element_depth:
         raise ValueError(
-            f"Invalid pylist={short(pylist)}: incompatible with ragged_rank={ragged_rank} and inner_shape={inner}."
+            f"Invalid pylist={short(pylist)}: incompatible with ragged_rank={ragged_rank} and inner_shape={inner_sizes}."
         )
-    if depth == 0 and (ragged_rank or inner):
+    if element_depth == 0 and (ragged_rank or inner_sizes):
         raise ValueError(
-            f"Invalid pylist={short(pylist)}: a scalar has no ragged_rank={ragged_rank}, inner_shape={inner}."
+            f"Invalid pylist={short(pylist)}: a scalar has no ragged_rank={ragged_rank}, inner_shape={inner_sizes}."
         )
-    if depth is not None and ragged_rank >= max(depth, 1):
+    if element_depth is not None and ragged_rank >= max(element_depth, 1):
         raise ValueError(f"Invalid pylist={short(pylist)}: incompatible with ragged_rank={ragged_rank}.")
     index_type = dtypes.as_dtype(row_splits_dtype)
-    values, nested = pylist, []
+    values, nested_splits = pylist, []
     for _ in range_of(ragged_rank):
         lengths = [len(item) for item in values]
-        nested.append(np.concatenate([[0], np.cumsum(lengths)]).astype(index_type.numpy))
+        nested_splits.append(np.concatenate([[0], np.cumsum(lengths)]).astype(index_type.numpy))
         values = [item for row in values for item in row]
     flat = convert_to_tensor(values, dtype)
-    if inner is not None:
-        flat = _shaped(flat, (len(values), *inner) if ragged_rank else inner)
-    elif not flat._array.size and depth is None and most > ragged_rank + 1:
-        flat = constant_tensor(flat.numpy().reshape(len(values), *[0] * (most - ragged_rank - 1)))
-    found: Any = flat
-    for splits in reversed(nested):
-        found = RaggedTensor._of(found, constant_tensor(splits))
-    return found
+    if inner_sizes is not None:
+        flat = _reshaped_elements(flat, (len(values), *inner_sizes) if ragged_rank else inner_sizes)
+    elif not flat._array.size and element_depth is None and list_depth > ragged_rank + 1:
+        flat = constant_tensor(flat.numpy().reshape(len(values), *[0] * (list_depth - ragged_rank - 1)))
+    result: Any = flat
+    for splits in reversed(nested_splits):
+        result = RaggedTensor._of(result, constant_tensor(splits))
+    return result
 
 
-def _shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+def _reshaped_elements(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     if x._array.size != np.prod(shape):
         raise TypeError(f"ragged.constant: elements of shape {x.shape} do not have the inner_shape of {shape}.")
     return reshape(x, shape)
@@ -107,8 +107,8 @@ def _depth_of_elements(value: Any) -> int | None:
     depths = {_depth_of_elements(item) for item in value} - {None}
     if len(depths) > 1:
         raise ValueError(f"all scalar values must have the same nesting depth: {short(value)}")
-    found = depths.pop() if depths else None
-    return None if found is None else found + 1
+    depth = depths.pop() if depths else None
+    return None if depth is None else depth + 1
 
 
 def _depth_of_lists(value: Any) -> int:
@@ -139,9 +139,9 @@ def range(  # TensorFlow's name
     if limits is None:
         starts, limits = 0, starts
     index_type = dtypes.as_dtype(row_splits_dtype)
-    given = [_numbers(value, dtype) for value in (starts, limits, deltas)]
-    wide = max((x.dtype for x in given), key=_WIDTH.index)
-    first, last, step = (cast(x, wide) for x in given)
+    arguments = [_numbers(value, dtype) for value in (starts, limits, deltas)]
+    common_dtype = max((x.dtype for x in arguments), key=_WIDTH.index)
+    first, last, step = (cast(x, common_dtype) for x in arguments)
     sizes = {len(x) for x in (first, last, step) if x.ndim}
     if len(sizes) > 1:
         raise InvalidArgumentError(
@@ -152,8 +152,8 @@ def range(  # TensorFlow's name
     if not step.numpy().all():
         raise InvalidArgumentError("ragged.range: Requires delta != 0.")
     # int64, because a difference of int32 numbers may overflow int32.
-    span, by = (last - first, step) if wide.is_floating else (_whole(last) - _whole(first), _whole(step))
-    counts = ceil(span / by) if wide.is_floating else -floordiv(-span, by)
+    span, divisor = (last - first, step) if common_dtype.is_floating else (_whole(last) - _whole(first), _whole(step))
+    counts = ceil(span / divisor) if common_dtype.is_floating else -floordiv(-span, divisor)
     if not reduce_sum(cast(maximum(counts, 0), dtypes.float64)) < 2.0**63:  # `not <` also catches infinity and NaN
         raise InvalidArgumentError(
             "ragged.range: Requires ((limit - start) / delta) <= 2**63 - 1 in all rows together."
@@ -161,8 +161,8 @@ def range(  # TensorFlow's name
     splits = partition.splits_of_lengths(maximum(cast(counts, index_type), 0))
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
-    places = cast(partition.numbers(count, index_type) - gather(splits[:-1], ids), wide)
-    return RaggedTensor._of(gather(first, ids) + places * gather(step, ids), splits)
+    positions = cast(partition.numbers(count, index_type) - gather(splits[:-1], ids), common_dtype)
+    return RaggedTensor._of(gather(first, ids) + positions * gather(step, ids), splits)
 
 
 _WIDTH = [dtypes.int32, dtypes.int64, dtypes.float32, dtypes.float64]

@@ -30,8 +30,8 @@ def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
     Raises:
         ValueError: ``value`` has another dtype or rank.
     """
-    typed = hasattr(value, "dtype")
-    tensor = convert_to_tensor(value, dtype_hint=None if typed or dtype is not None else dtypes.int64)
+    has_dtype = hasattr(value, "dtype")
+    tensor = convert_to_tensor(value, dtype_hint=None if has_dtype or dtype is not None else dtypes.int64)
     if dtype is not None:
         tensor = cast(tensor, dtype)
     if tensor.dtype not in INDEX_TYPES:
@@ -66,10 +66,10 @@ def checked(splits: Tensor, count: int, what: str) -> None:
     Raises:
         InvalidArgumentError: ``splits`` does not begin with 0, decreases, or does not end with ``count``.
     """
-    wrong = f"Arguments to {what} do not form a valid RaggedTensor"
-    assert_equal(splits[0], 0, f"{wrong}: the first of row_splits must be 0")
-    assert_non_negative(lengths_of(splits), f"{wrong}: row_splits must not fall")
-    assert_equal(splits[-1], count, f"{wrong}: the last of row_splits must be the number of values, {count}")
+    error_prefix = f"Arguments to {what} do not form a valid RaggedTensor"
+    assert_equal(splits[0], 0, f"{error_prefix}: the first of row_splits must be 0")
+    assert_non_negative(lengths_of(splits), f"{error_prefix}: row_splits must not fall")
+    assert_equal(splits[-1], count, f"{error_prefix}: the last of row_splits must be the number of values, {count}")
 
 
 def lengths_of(splits: Tensor) -> Tensor:
@@ -107,19 +107,19 @@ def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
     """
     if len(ids) != count:
         raise ValueError(f"from_value_rowids: Shapes ({count},) and ({len(ids)},) are incompatible.")
-    wrong = "Arguments to from_value_rowids do not form a valid RaggedTensor: value_rowids"
+    error_prefix = "Arguments to from_value_rowids do not form a valid RaggedTensor: value_rowids"
     if count:
-        assert_non_negative(ids[0], f"{wrong} must not be negative")
-        assert_non_negative(ids[1:] - ids[:-1], f"{wrong} must not fall")
-    least = int(ids[-1]) + 1 if count else 0
-    found = least if nrows is None else whole_number(nrows, "from_value_rowids: nrows")
-    if found < 0:
-        raise ValueError(f"from_value_rowids: Expected nrows >= 0; got {found}.")
-    if found < least:
+        assert_non_negative(ids[0], f"{error_prefix} must not be negative")
+        assert_non_negative(ids[1:] - ids[:-1], f"{error_prefix} must not fall")
+    min_rows = int(ids[-1]) + 1 if count else 0
+    row_count = min_rows if nrows is None else whole_number(nrows, "from_value_rowids: nrows")
+    if row_count < 0:
+        raise ValueError(f"from_value_rowids: Expected nrows >= 0; got {row_count}.")
+    if row_count < min_rows:
         raise ValueError(
-            f"from_value_rowids: Expected nrows >= value_rowids[-1] + 1; got nrows={found}, value_rowids[-1]={least - 1}."
+            f"from_value_rowids: Expected nrows >= value_rowids[-1] + 1; got nrows={row_count}, value_rowids[-1]={min_rows - 1}."
         )
-    return found
+    return row_count
 
 
 def same_splits(splits: list[Tensor], what: str) -> None:
@@ -155,10 +155,10 @@ def row_splits_to_segment_ids(splits: Any, name: str | None = None, out_type: An
     Raises:
         ValueError: ``splits`` has another dtype or rank, or is empty.
     """
-    found = as_partition(splits, "row_splits_to_segment_ids: splits")
-    if not len(found):
+    row_splits = as_partition(splits, "row_splits_to_segment_ids: splits")
+    if not len(row_splits):
         raise ValueError("row_splits_to_segment_ids: Invalid row_splits: `splits` is empty.")
-    ids = row_numbers(found, int(found[-1]))
+    ids = row_numbers(row_splits, int(row_splits[-1]))
     return ids if out_type is None else cast(ids, out_type)
 
 
@@ -183,8 +183,10 @@ def segment_ids_to_row_splits(
     ids = as_partition(segment_ids, "segment_ids_to_row_splits: segment_ids")
     if len(ids) and int(ids[0]) < 0:
         raise InvalidArgumentError(f"segment_ids_to_row_splits: segment_ids[0] = {int(ids[0])} is negative.")
-    least = int(ids[-1]) + 1 if len(ids) else 0
-    count = least if num_segments is None else whole_number(num_segments, "segment_ids_to_row_splits: num_segments")
-    assert_less_equal(ids, count - 1, "segment_ids_to_row_splits: an id is num_segments or more")
-    splits = splits_of_row_numbers(ids, count)
+    min_rows = int(ids[-1]) + 1 if len(ids) else 0
+    row_count = (
+        min_rows if num_segments is None else whole_number(num_segments, "segment_ids_to_row_splits: num_segments")
+    )
+    assert_less_equal(ids, row_count - 1, "segment_ids_to_row_splits: an id is num_segments or more")
+    splits = splits_of_row_numbers(ids, row_count)
     return splits if out_type is None else cast(splits, out_type)

@@ -47,9 +47,9 @@ class RaggedTensor(Composite):
     @classmethod
     def _of(cls, values: Any, row_splits: Tensor, uniform: int | None = None) -> RaggedTensor:
         """Creates a ragged tensor from valid parts, unchecked; ``uniform`` is the length of all rows, if fixed."""
-        found = object.__new__(cls)
-        found._values, found._row_splits, found._uniform = values, row_splits, uniform
-        return found
+        ragged = object.__new__(cls)
+        ragged._values, ragged._row_splits, ragged._uniform = values, row_splits, uniform
+        return ragged
 
     # ---- construction ------------------------------------------------------------------------------------
 
@@ -70,7 +70,7 @@ class RaggedTensor(Composite):
             InvalidArgumentError: ``row_splits`` does not begin with 0, decreases, or does not end with the number of
                 values; ``values`` has rank 0.
         """
-        values = _as_values(values)
+        values = _checked_values(values)
         splits = as_partition(row_splits, "row_splits")
         if not len(splits):
             raise ValueError("row_splits tensor may not be empty.")
@@ -82,14 +82,14 @@ class RaggedTensor(Composite):
     ) -> RaggedTensor:
         """Creates a ragged tensor from row lengths, int32 or int64, shape (rows,); see ``from_row_splits``."""
         lengths = as_partition(row_lengths, "row_lengths")
-        return cls._checked(_as_values(values), partition.splits_of_lengths(lengths), "from_row_lengths", validate)
+        return cls._checked(_checked_values(values), partition.splits_of_lengths(lengths), "from_row_lengths", validate)
 
     @classmethod
     def from_row_starts(
         cls, values: Any, row_starts: Any, name: str | None = None, validate: bool = True
     ) -> RaggedTensor:
         """Creates a ragged tensor from row starts, int32 or int64, shape (rows,); see ``from_row_splits``."""
-        values = _as_values(values)
+        values = _checked_values(values)
         starts = as_partition(row_starts, "row_starts")
         end = constant_tensor(np.array([_count(values)], starts.dtype.numpy))
         return cls._checked(values, concat([starts, end], 0), "from_row_starts", validate)
@@ -101,7 +101,7 @@ class RaggedTensor(Composite):
         """Creates a ragged tensor from row ends, int32 or int64, shape (rows,); see ``from_row_splits``."""
         limits = as_partition(row_limits, "row_limits")
         zero = constant_tensor(np.zeros(1, limits.dtype.numpy))
-        return cls._checked(_as_values(values), concat([zero, limits], 0), "from_row_limits", validate)
+        return cls._checked(_checked_values(values), concat([zero, limits], 0), "from_row_limits", validate)
 
     @classmethod
     def from_value_rowids(
@@ -119,7 +119,7 @@ class RaggedTensor(Composite):
             ValueError: ``value_rowids`` and ``values`` differ in length, or ``nrows`` is too small.
             InvalidArgumentError: row numbers decrease or are negative.
         """
-        values = _as_values(values)
+        values = _checked_values(values)
         ids = as_partition(value_rowids, "value_rowids")
         count = partition.checked_row_numbers(ids, nrows, _count(values))
         return cls._joined(values, partition.splits_of_row_numbers(ids, count))
@@ -145,7 +145,7 @@ class RaggedTensor(Composite):
             ValueError: the values do not fill ``nrows`` rows exactly; the length has another dtype or rank.
             TypeError: ``nrows`` is not an integer.
         """
-        values = _as_values(values)
+        values = _checked_values(values)
         if isinstance(uniform_row_length, float):
             raise ValueError(
                 f"from_uniform_row_length: uniform_row_length must have dtype int32 or int64, got {uniform_row_length}."
@@ -193,10 +193,10 @@ class RaggedTensor(Composite):
             raise ValueError(
                 "from_nested_value_rowids: `nested_nrows` must have as many items as `nested_value_rowids`."
             )
-        found = flat_values
+        values = flat_values
         for ids, count in zip(reversed(list(nested_value_rowids)), reversed(counts), strict=True):
-            found = cls.from_value_rowids(found, ids, count)
-        return found
+            values = cls.from_value_rowids(values, ids, count)
+        return values
 
     @classmethod
     def from_tensor(
@@ -252,10 +252,10 @@ class RaggedTensor(Composite):
     @property
     def flat_values(self) -> Tensor:
         """The innermost values, without any ragged dimension."""
-        found = self._values
-        while not isinstance(found, Tensor):
-            found = found._values
-        return found
+        values = self._values
+        while not isinstance(values, Tensor):
+            values = values._values
+        return values
 
     @property
     def row_splits(self) -> Tensor:
@@ -348,23 +348,23 @@ class RaggedTensor(Composite):
         Returns:
             Sizes of shape (rank,), or of the shape of ``axis``.
         """
-        chosen = axis if isinstance(axis, (list, tuple)) else [] if axis is None else [axis]
-        chosen = [integer(number, "bounding_shape: axis") for number in chosen]
-        for number in chosen:
-            if not 0 <= number < self.shape.rank:
-                raise InvalidArgumentError(f"bounding_shape: axis {number} is not in [0, {self.shape.rank}).")
+        axes = axis if isinstance(axis, (list, tuple)) else [] if axis is None else [axis]
+        axes = [integer(axis_number, "bounding_shape: axis") for axis_number in axes]
+        for axis_number in axes:
+            if not 0 <= axis_number < self.shape.rank:
+                raise InvalidArgumentError(f"bounding_shape: axis {axis_number} is not in [0, {self.shape.rank}).")
         dtype = self._row_splits.dtype if out_type is None else dtypes.as_dtype(out_type)
-        longest = [
+        longest_rows = [
             reduce_max(lengths) if len(lengths) else constant_tensor(np.zeros((), dtype.numpy))
             for lengths in self.nested_row_lengths()
         ]
-        inner = [constant_tensor(np.array(size, dtype.numpy)) for size in self.flat_values.shape[1:]]
-        sizes = [cast(size, dtype) for size in (self.nrows(), *longest, *inner)]
+        inner_sizes = [constant_tensor(np.array(size, dtype.numpy)) for size in self.flat_values.shape[1:]]
+        sizes = [cast(size, dtype) for size in (self.nrows(), *longest_rows, *inner_sizes)]
         if axis is None:
             return convert_to_tensor(sizes)
         if isinstance(axis, (list, tuple)):
-            return convert_to_tensor([sizes[number] for number in chosen])
-        return sizes[chosen[0]]
+            return convert_to_tensor([sizes[axis_number] for axis_number in axes])
+        return sizes[axes[0]]
 
     # ---- copies with other parts -------------------------------------------------------------------------
 
@@ -374,7 +374,7 @@ class RaggedTensor(Composite):
         Raises:
             ValueError: the number of values differs.
         """
-        values = _as_values(new_values)
+        values = _checked_values(new_values)
         if _count(values) != _count(self._values):
             raise ValueError(f"with_values: Shapes ({_count(self._values)},) and ({_count(values)},) are incompatible.")
         return self._with(values)
@@ -469,12 +469,12 @@ class RaggedTensor(Composite):
 
     def _levels(self) -> list[RaggedTensor]:
         """Returns this ragged tensor, its values, their values and so on, while these are ragged."""
-        found: list[RaggedTensor] = []
+        levels: list[RaggedTensor] = []
         level: Any = self
         while type(level) is RaggedTensor:
-            found.append(level)
+            levels.append(level)
             level = level._values
-        return found
+        return levels
 
     def _apart(self) -> tuple[Any, list[Any]]:
         levels = self._levels()
@@ -509,13 +509,13 @@ def _of_parts(form: Any, parts: list[Any]) -> RaggedTensor:
     return RaggedTensor._together(form, parts)
 
 
-def _as_values(values: Any) -> Any:
+def _checked_values(values: Any) -> Any:
     if isinstance(values, RaggedTensor):
         return values
-    found = convert_to_tensor(values)
-    if not found.ndim:
+    converted = convert_to_tensor(values)
+    if not converted.ndim:
         raise InvalidArgumentError("RaggedTensor: Shape () of values must have rank at least 1.")
-    return found
+    return converted
 
 
 def _count(values: Any) -> int:
@@ -526,10 +526,10 @@ def _count(values: Any) -> int:
 def _nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, validate: bool) -> Any:
     if isinstance(nested, Tensor) or not isinstance(nested, (list, tuple)):
         raise TypeError(f"{what} must be a list of tensors, got {nested!r}.")
-    found = flat_values
-    for one in reversed(nested):
-        found = make(found, one, validate=validate)
-    return found
+    values = flat_values
+    for row_partition in reversed(nested):
+        values = make(values, row_partition, validate=validate)
+    return values
 
 
 def _text(item: Any) -> str:

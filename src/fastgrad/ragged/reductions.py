@@ -39,9 +39,9 @@ def _all(data: Tensor, ids: Tensor, count: int) -> Tensor:
 
 
 def _logsumexp(data: Tensor, ids: Tensor, count: int) -> Tensor:
-    high = segments.unsorted_segment_max(stop_gradient(data), ids, count)
-    high = where(is_finite(high), high, 0)
-    return log(segments.unsorted_segment_sum(exp(data - gather(high, ids)), ids, count)) + high
+    largest = segments.unsorted_segment_max(stop_gradient(data), ids, count)
+    largest = where(is_finite(largest), largest, 0)
+    return log(segments.unsorted_segment_sum(exp(data - gather(largest, ids)), ids, count)) + largest
 
 
 SEGMENTS: dict[str, Segments] = {
@@ -62,23 +62,23 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
         ValueError: ``axis`` is out of range.
     """
     if axis is None:
-        found = _mean(x.flat_values) if name == "reduce_mean" else getattr(reduction, name)(x.flat_values)
+        result = _mean(x.flat_values) if name == "reduce_mean" else getattr(reduction, name)(x.flat_values)
         for _ in range(x.shape.rank if keepdims else 0):
-            found = expand_dims(found, 0)
-        return found
+            result = expand_dims(result, 0)
+        return result
     rank = x.shape.rank
     axes = list(integers(axis, f"{name}: axis"))
-    for one in axes:
-        if not -rank <= one < rank:
-            raise ValueError(f"{name}: axis {one} out of range: expected {-rank} <= axis < {rank}.")
-    axes = sorted({one % rank for one in axes}, reverse=True)
+    for axis_number in axes:
+        if not -rank <= axis_number < rank:
+            raise ValueError(f"{name}: axis {axis_number} out of range: expected {-rank} <= axis < {rank}.")
+    axes = sorted({axis_number % rank for axis_number in axes}, reverse=True)
     if name == "reduce_mean" and len(axes) > 1:
         ones = x._with_flat(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))
         return reduced("reduce_sum", x, axes, keepdims) / reduced("reduce_sum", ones, axes, keepdims)
-    for one in axes:
-        x = _along(name, x, one)
+    for axis_number in axes:
+        x = _along(name, x, axis_number)
         if keepdims:
-            x = expand_dims(x, one)
+            x = expand_dims(x, axis_number)
     return x
 
 
@@ -94,13 +94,13 @@ def _along(name: str, x: Any, axis: int) -> Any:
     if axis > 1:
         return x._with(_along(name, x.values, axis - 1))
     if axis == 1:
-        return _by_row(name, x.values, x.value_rowids(), len(x.row_splits) - 1)
+        return _reduced_by_row_id(name, x.values, x.value_rowids(), len(x.row_splits) - 1)
     rows = len(x.row_splits) - 1
-    none = constant_tensor(np.zeros(rows, x.row_splits.dtype.numpy))
-    return _by_row(name, x, none, 1).values
+    zero_ids = constant_tensor(np.zeros(rows, x.row_splits.dtype.numpy))
+    return _reduced_by_row_id(name, x, zero_ids, 1).values
 
 
-def _by_row(name: str, data: Any, ids: Tensor, count: int) -> Any:
+def _reduced_by_row_id(name: str, data: Any, ids: Tensor, count: int) -> Any:
     if name == "reduce_mean":
         flat = data.flat_values if isinstance(data, RaggedTensor) else data
         ones = constant_tensor(np.ones(flat.shape, flat.dtype.numpy))
@@ -115,10 +115,10 @@ def _segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> Any:
     if isinstance(data, Tensor):
         return reduce(data, ids, count)
     lengths = data.row_lengths()
-    most = maximum(segments.unsorted_segment_max(lengths, ids, count), 0)
-    splits = partition.splits_of_lengths(most)
-    rows, places = data.value_rowids(), partition.numbers(_count(data.values), splits.dtype)
-    target = gather(gather(splits, ids) - data.row_splits[:-1], rows) + places
+    longest = maximum(segments.unsorted_segment_max(lengths, ids, count), 0)
+    splits = partition.splits_of_lengths(longest)
+    rows, positions = data.value_rowids(), partition.numbers(_count(data.values), splits.dtype)
+    target = gather(gather(splits, ids) - data.row_splits[:-1], rows) + positions
     return RaggedTensor._of(_segments(reduce, data.values, target, int(splits[-1])), splits)
 
 
@@ -140,7 +140,7 @@ def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> An
                 f"unsorted_segment_{name}: segment_ids.shape must be a prefix of data.shape, but segment_ids is ragged and "
                 "data is not."
             )
-        _check_prefix(name, data, segment_ids)
+        _check_shape_prefix(name, data, segment_ids)
         if isinstance(data.values, RaggedTensor) or isinstance(segment_ids.values, RaggedTensor):
             return segments_of(name, data.values, segment_ids.values, count)
         return getattr(segments, f"unsorted_segment_{name}")(data.values, segment_ids.values, count)
@@ -157,7 +157,7 @@ def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> An
     return total / (counts if name == "mean" else counts._with_flat(sqrt(counts.flat_values)))
 
 
-def _check_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> None:
+def _check_shape_prefix(name: str, data: RaggedTensor, ids: RaggedTensor) -> None:
     lengths = [x.row_lengths().numpy().tolist() for x in (data, ids)]
     if lengths[0] != lengths[1]:
         raise InvalidArgumentError(
@@ -170,14 +170,14 @@ def reduce_variance(x: Any, axis: Any, keepdims: Any) -> Any:
     """``tf.math.reduce_variance``; along an axis: the mean of squares minus the square of the mean, in float64."""
     if axis is None:
         values = cast(x.flat_values, "float64") if x.dtype.is_integer else x.flat_values
-        found = variance_of_tensor(values)
+        variance = variance_of_tensor(values)
         for _ in range(x.shape.rank if keepdims else 0):
-            found = expand_dims(found, 0)
-        return found
-    wide = x._with_flat(cast(x.flat_values, "float64"))
-    of_squares = reduced("reduce_mean", wide._with_flat(square(wide.flat_values)), axis, keepdims)
-    found = maximum(of_squares - square(reduced("reduce_mean", wide, axis, keepdims)), 0.0)
-    return found if x.dtype.is_integer else cast(found, x.dtype)
+            variance = expand_dims(variance, 0)
+        return variance
+    wide_x = x._with_flat(cast(x.flat_values, "float64"))
+    mean_of_squares = reduced("reduce_mean", wide_x._with_flat(square(wide_x.flat_values)), axis, keepdims)
+    variance = maximum(mean_of_squares - square(reduced("reduce_mean", wide_x, axis, keepdims)), 0.0)
+    return variance if x.dtype.is_integer else cast(variance, x.dtype)
 
 
 def softmax(x: Any, axis: Any) -> Any:
@@ -194,8 +194,8 @@ def softmax(x: Any, axis: Any) -> Any:
     level = x._levels()[-1]
     ids, rows = level.value_rowids(), len(level.row_splits) - 1
     largest = gather(segments.unsorted_segment_max(x.flat_values, ids, rows), ids)
-    parts = exp(x.flat_values - largest)
-    return x._with_flat(parts / gather(segments.unsorted_segment_sum(parts, ids, rows), ids))
+    exponentials = exp(x.flat_values - largest)
+    return x._with_flat(exponentials / gather(segments.unsorted_segment_sum(exponentials, ids, rows), ids))
 
 
 def bincount(
@@ -215,9 +215,9 @@ def bincount(
         return bincount_of_tensor(x.flat_values, weights, minlength, maxlength, axis=axis, **options)
     rows, values = len(x.row_splits) - 1, x.flat_values
     size = len(bincount_of_tensor(values, None, minlength, maxlength))
-    inside = where(less(values, size))
-    values, owners = gather_nd(values, inside), gather_nd(x.value_rowids(), inside)
-    weights = None if weights is None else gather_nd(weights, inside)
-    places = cast(owners, "int64") * size + cast(values, "int64")
-    counts = bincount_of_tensor(places, weights, rows * size, rows * size, **options)
+    inside_positions = where(less(values, size))
+    values, row_ids = gather_nd(values, inside_positions), gather_nd(x.value_rowids(), inside_positions)
+    weights = None if weights is None else gather_nd(weights, inside_positions)
+    bin_numbers = cast(row_ids, "int64") * size + cast(values, "int64")
+    counts = bincount_of_tensor(bin_numbers, weights, rows * size, rows * size, **options)
     return reshape(counts, [rows, size])

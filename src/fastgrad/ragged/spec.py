@@ -132,8 +132,8 @@ class RaggedTensorSpec(CompositeSpec):
     def placeholder(self, unknown: int, value: Any) -> Any:
         """Returns a value of this spec filled with ``value``; unknown sizes become ``unknown``."""
         rank = self._ragged_rank + 1 if self._shape.rank is None else self._shape.rank
-        known = [None] * rank if self._shape.rank is None else list(self._shape)
-        sizes = [unknown if size is None else size for size in known]
+        static_sizes = [None] * rank if self._shape.rank is None else list(self._shape)
+        sizes = [unknown if size is None else size for size in static_sizes]
         levels = self._ragged_rank
         values: Any = tensor_of_data(
             np.full((int(np.prod(sizes[: levels + 1])), *sizes[levels + 1 :]), value, self._dtype.numpy)
@@ -141,7 +141,9 @@ class RaggedTensorSpec(CompositeSpec):
         for level in range(levels, 0, -1):
             rows = int(np.prod(sizes[:level]))
             splits = np.arange(rows + 1, dtype=self._row_splits_dtype.numpy) * sizes[level]
-            values = RaggedTensor._of(values, tensor_of_data(splits.astype(self._row_splits_dtype.numpy)), known[level])
+            values = RaggedTensor._of(
+                values, tensor_of_data(splits.astype(self._row_splits_dtype.numpy)), static_sizes[level]
+            )
         return values
 
     def fitted(self, value: Any) -> Any:
@@ -150,10 +152,12 @@ class RaggedTensorSpec(CompositeSpec):
         Raises:
             ValueError: ``value`` does not fit this spec.
         """
-        found = value if isinstance(value, RaggedTensor) else convert_to_tensor(value, self._dtype)
-        if not self.is_compatible_with(found):
-            raise ValueError(f"a value of shape {found.shape} and dtype {found.dtype.name} does not fit {self}.")
-        return found
+        converted = value if isinstance(value, RaggedTensor) else convert_to_tensor(value, self._dtype)
+        if not self.is_compatible_with(converted):
+            raise ValueError(
+                f"a value of shape {converted.shape} and dtype {converted.dtype.name} does not fit {self}."
+            )
+        return converted
 
     def _form(self) -> tuple[Any, ...]:
         return self._dtype, self._ragged_rank, self._row_splits_dtype

@@ -30,17 +30,17 @@ def unpack(path: str, folder: str) -> None:
         ValueError: the file is not an archive or is damaged; a member is a link or lies outside of the folder; the
             members declare more than 1,100 times the size of the archive.
     """
-    with open_regular(path) as file, parsing(path, "zip or tar archive"), _conflicts():
+    with open_regular(path) as file, parsing(path, "zip or tar archive"), _name_conflicts_as_value_errors():
         limit = MOST_COMPRESSION * os.fstat(file.fileno()).st_size + (1 << 20)
-        kind = compression_of(file)
-        if kind is None and zipfile.is_zipfile(file):
+        compression = compression_of(file)
+        if compression is None and zipfile.is_zipfile(file):
             with open_zip(file, path, "zip archive", _METHODS) as archive:
                 for member in _counted(archive.infolist(), lambda member: member.file_size, limit):
                     _check_member(member.filename, True)
                     archive.extract(member, folder)
             return
         file.seek(0)
-        stream = file if kind is None else decompressed(file, kind)
+        stream = file if compression is None else decompressed(file, compression)
         for tar in opened_tar(stream):
             for member in _counted(tar, lambda member: member.size, limit):
                 tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all members that it has read
@@ -50,7 +50,7 @@ def unpack(path: str, folder: str) -> None:
 
 def opened_tar(stream: Any) -> Iterator[tarfile.TarFile]:
     """Yields the tar archive in ``stream`` (uncompressed); then reads to the stream's end to verify its checksum."""
-    with tarfile.open(fileobj=_Bounded(stream), mode="r:") as archive:  # type: ignore[call-overload]  # it reads like a file
+    with tarfile.open(fileobj=_BoundedReader(stream), mode="r:") as archive:  # type: ignore[call-overload]  # it reads like a file
         archive.extraction_filter = getattr(tarfile, "data_filter", None)  # not in every Python 3.10
         yield archive
         while stream.read(_LONGEST_READ):
@@ -58,7 +58,7 @@ def opened_tar(stream: Any) -> Iterator[tarfile.TarFile]:
 
 
 @contextlib.contextmanager
-def _conflicts() -> Iterator[None]:
+def _name_conflicts_as_value_errors() -> Iterator[None]:
     """Converts errors of the operating system that only member names can cause to ValueError."""
     try:
         yield
@@ -72,12 +72,12 @@ def _conflicts() -> Iterator[None]:
 
 def _counted(members: Any, size_of: Any, limit: int) -> Iterator[Any]:
     """Yields ``members``; ValueError as soon as their declared disk space exceeds ``limit`` bytes."""
-    total = 0
+    disk_space = 0
     for member in members:
         if size_of(member) < 0:
             raise ValueError(f"a member announces {size_of(member)} bytes")
-        total += size_of(member) + _BLOCK
-        if total > limit:
+        disk_space += size_of(member) + _BLOCK
+        if disk_space > limit:
             raise ValueError(f"its members announce more than {limit} bytes: a decompression bomb")
         yield member
 
@@ -87,7 +87,7 @@ def _check_member(name: str, is_plain: bool) -> None:
         raise ValueError(f"it has {name!r}, which is a link or lies outside of it")
 
 
-class _Bounded:
+class _BoundedReader:
     """A binary file that rejects reads of more than ``_LONGEST_READ`` bytes."""
 
     def __init__(self, file: BinaryIO) -> None:

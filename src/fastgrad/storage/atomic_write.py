@@ -39,7 +39,7 @@ def write_atomically(path: Any, write: Callable[[BinaryIO], Any], overwrite: boo
         )
     if not overwrite and os.path.exists(target):
         raise FileExistsError(f"The file {target!r} exists; pass overwrite=True to replace it.")
-    file, partial = _open_partial(target)
+    file, partial_path = _open_partial_file(target)
     try:
         with file:
             file.truncate(0)
@@ -47,34 +47,34 @@ def write_atomically(path: Any, write: Callable[[BinaryIO], Any], overwrite: boo
             file.flush()
             os.fsync(file.fileno())
             # The open file is locked, so no other process writes to it before the rename.
-            os.replace(partial, target)
+            os.replace(partial_path, target)
     except BaseException:
-        _remove(partial)
+        _remove(partial_path)
         raise
     _sync_folder(os.path.dirname(target))
 
 
-def _open_partial(target: str) -> tuple[BinaryIO, str]:
+def _open_partial_file(target: str) -> tuple[BinaryIO, str]:
     folder, name = os.path.split(target)
-    usual = os.path.join(folder, f".{name}.partial")
+    usual_path = os.path.join(folder, f".{name}.partial")
     if fcntl is not None:
-        file = os.fdopen(os.open(usual, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-        if _locked(file, usual):
-            return file, usual
+        file = os.fdopen(os.open(usual_path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+        if _locked(file, usual_path):
+            return file, usual_path
         file.close()
-    unusual = os.path.join(folder, f".{name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
-    return os.fdopen(os.open(unusual, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), "r+b"), unusual
+    unique_path = os.path.join(folder, f".{name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    return os.fdopen(os.open(unique_path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), "r+b"), unique_path
 
 
 def _locked(file: BinaryIO, path: str) -> bool:
     """True if this process locks ``file`` and ``path`` still names it; another writer may have renamed it meanwhile."""
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        there = os.stat(path)
+        path_status = os.stat(path)
     except OSError:
         return False
-    ours = os.fstat(file.fileno())
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+    file_status = os.fstat(file.fileno())
+    return (path_status.st_dev, path_status.st_ino) == (file_status.st_dev, file_status.st_ino)
 
 
 def _remove(path: str) -> None:

@@ -48,13 +48,13 @@ def open_regular(path: Any) -> BinaryIO:
     Raises:
         OSError: the file cannot be opened, or is a pipe or a device, which might never end.
     """
-    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115  # the caller closes it
+    file = open(path, "rb", opener=_open_without_blocking)  # noqa: SIM115  # the caller closes it
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "no regular file, but a pipe or a device", os.fsdecode(path))
     return file
 
 
-def _open_at_once(path: str, flags: int) -> int:
+def _open_without_blocking(path: str, flags: int) -> int:
     """Opens ``path`` without blocking: otherwise opening a pipe waits until another process writes to it."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -7,15 +7,17 @@ import zlib
 from typing import Any, BinaryIO
 
 _CHUNK = 1 << 17
-_WINDOWS = {"zlib": zlib.MAX_WBITS, "gzip": zlib.MAX_WBITS | 16}
-_BEGINNINGS = ((b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "xz"))
+_WINDOW_BITS = {"zlib": zlib.MAX_WBITS, "gzip": zlib.MAX_WBITS | 16}
+_MAGIC_NUMBERS = ((b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "xz"))
 
 
 def compression_of(file: BinaryIO) -> str | None:
     """Returns ``"gzip"``, ``"bz2"`` or ``"xz"`` from the first bytes of ``file``, None for other files."""
-    start = file.read(6)
+    first_bytes = file.read(6)
     file.seek(0)
-    return next((kind for beginning, kind in _BEGINNINGS if start.startswith(beginning)), None)
+    return next(
+        (compression for magic_number, compression in _MAGIC_NUMBERS if first_bytes.startswith(magic_number)), None
+    )
 
 
 def decompressed(file: BinaryIO, kind: str) -> Any:
@@ -27,8 +29,8 @@ def decompressed(file: BinaryIO, kind: str) -> Any:
         file: open for reading.
         kind: ``"zlib"``, ``"gzip"``, ``"bz2"`` or ``"xz"``.
     """
-    if kind in _WINDOWS:
-        return io.BufferedReader(_Inflated(file, _WINDOWS[kind]), _CHUNK)
+    if kind in _WINDOW_BITS:
+        return io.BufferedReader(_InflatedStream(file, _WINDOW_BITS[kind]), _CHUNK)
     if kind == "bz2":
         import bz2
 
@@ -38,7 +40,7 @@ def decompressed(file: BinaryIO, kind: str) -> Any:
     return lzma.LZMAFile(file)
 
 
-class _Inflated(io.RawIOBase):
+class _InflatedStream(io.RawIOBase):
     """Decompressed contents of one or more concatenated deflate streams.
 
     Args:
@@ -51,7 +53,7 @@ class _Inflated(io.RawIOBase):
         self._begin()
 
     def _begin(self) -> None:
-        self._inflate: Any = zlib.decompressobj(self._window)
+        self._decompressor: Any = zlib.decompressobj(self._window)
         self._rest, self._place = b"", 0
 
     def readable(self) -> bool:
@@ -77,19 +79,21 @@ class _Inflated(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         while True:
-            if self._inflate.eof:
+            if self._decompressor.eof:
                 self._rest = (self._rest or self._file.read(_CHUNK)).lstrip(b"\0")  # files may be padded with zeros
                 if not self._rest:
                     return 0
-                self._inflate = zlib.decompressobj(self._window)
+                self._decompressor = zlib.decompressobj(self._window)
             chunk = self._rest or self._file.read(_CHUNK)
-            data = self._inflate.decompress(chunk, len(buffer))
-            self._rest = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
+            data = self._decompressor.decompress(chunk, len(buffer))
+            self._rest = (
+                self._decompressor.unused_data if self._decompressor.eof else self._decompressor.unconsumed_tail
+            )
             if data:
                 buffer[: len(data)] = data
                 self._place += len(data)
                 return len(data)
-            if not chunk and not self._inflate.eof:
+            if not chunk and not self._decompressor.eof:
                 raise EOFError("Compressed file ended before the end-of-stream marker was reached")
 
     def close(self) -> None:

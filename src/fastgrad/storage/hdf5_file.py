@@ -19,9 +19,9 @@ from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.zip_archive import MOST_COMPRESSION
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-_LARGEST_ATTRIBUTE = 64512
-_MOST_LEVELS = 200
-_MOST_SHARED = 64 << 20
+_MAX_ATTRIBUTE_BYTES = 64512
+_MAX_GROUP_LEVELS = 200
+_MAX_SHARED_STRING_BYTES = 64 << 20
 """The memory limit of a list of variable-length strings if all entries share one string as long as the file."""
 
 _CHECKSUM = "fastgrad_crc32"
@@ -40,7 +40,7 @@ def h5py_module() -> Any:
 
 def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[str, dict[str, Any]]) -> None:
     """Writes ``arrays`` by path, and ``attributes`` (strings and lists of strings) by group path and name."""
-    target = _Target(file)
+    target = _ErrorKeepingFile(file)
     try:
         with h5py_module().File(target, "w") as root:
             for path, values in attributes.items():
@@ -52,7 +52,9 @@ def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[s
                     root.create_dataset(path, data=array).attrs["dtype"] = "bfloat16"
                 else:
                     root.create_dataset(path, data=array)
-            root.attrs[_CHECKSUM] = json.dumps({"arrays": _of_arrays(arrays), "texts": _of_texts(_attributes(root))})
+            root.attrs[_CHECKSUM] = json.dumps(
+                {"arrays": _of_arrays(arrays), "texts": _checksum_of_texts(_attributes(root))}
+            )
     except Exception:
         if target.error is not None:
             raise target.error from None
@@ -61,7 +63,7 @@ def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[s
         raise target.error
 
 
-class _Target:
+class _ErrorKeepingFile:
     """A file object for h5py that keeps errors: raised inside HDF5, an error would become a SystemError or get lost.
 
     Attributes:
@@ -75,7 +77,7 @@ class _Target:
         self._file = file
 
     def write(self, values: Any) -> int:
-        self._try(lambda: self._write_all(memoryview(values)))
+        self._call_unless_failed(lambda: self._write_all(memoryview(values)))
         return len(values)
 
     def _write_all(self, values: memoryview) -> None:
@@ -83,13 +85,13 @@ class _Target:
             values = values[self._file.write(values) :]
 
     def truncate(self, size: int) -> int:
-        self._try(lambda: self._file.truncate(size))
+        self._call_unless_failed(lambda: self._file.truncate(size))
         return size
 
     def flush(self) -> None:
-        self._try(self._file.flush)
+        self._call_unless_failed(self._file.flush)
 
-    def _try(self, call: Callable[[], Any]) -> None:
+    def _call_unless_failed(self, call: Callable[[], Any]) -> None:
         try:
             if self.error is None:
                 call()
@@ -98,20 +100,20 @@ class _Target:
 
 
 def _of_arrays(arrays: dict[str, np.ndarray]) -> int:
-    total = 0
+    checksum = 0
     for path in sorted(arrays):
         array = np.ascontiguousarray(arrays[path])
-        total = zlib.crc32(f"{path} {array.dtype.name} {array.shape}".encode(), total)
-        total = zlib.crc32(array.reshape(-1).view(np.uint8).data, total)
-    return total
+        checksum = zlib.crc32(f"{path} {array.dtype.name} {array.shape}".encode(), checksum)
+        checksum = zlib.crc32(array.reshape(-1).view(np.uint8).data, checksum)
+    return checksum
 
 
-def _of_texts(attributes: dict[str, dict[str, Any]]) -> int:
+def _checksum_of_texts(attributes: dict[str, dict[str, Any]]) -> int:
     return zlib.crc32(json.dumps(attributes, sort_keys=True).encode())
 
 
 def _check(root: Any, part: str, computed: int) -> None:
-    """Raises ValueError if the file has a checksum of ``part`` that differs from ``computed``."""
+    """Raises ValueError if the file has a checksum of ``part``, arrays or texts, that differs from ``computed``."""
     text = _text_of(root, _CHECKSUM, root.file.id.get_filesize()) if _CHECKSUM in root.attrs else None
     if text is not None and parse_json(text)[part] != computed:
         raise ValueError(
@@ -125,9 +127,9 @@ def _write_attribute(group: Any, name: str, value: str | list[str]) -> None:
         group.attrs[name] = value
         return
     texts = np.array([text.encode() for text in value]) if value else np.array([], "S1")
-    parts = -(-max(texts.nbytes, 1) // _LARGEST_ATTRIBUTE)
-    for number, part in enumerate(np.array_split(texts, parts)):
-        group.attrs[f"{name}{number}" if parts > 1 else name] = part
+    part_count = -(-max(texts.nbytes, 1) // _MAX_ATTRIBUTE_BYTES)
+    for part_number, part in enumerate(np.array_split(texts, part_count)):
+        group.attrs[f"{name}{part_number}" if part_count > 1 else name] = part
 
 
 def read_attributes(file: BinaryIO, source: str) -> dict[str, dict[str, Any]]:
@@ -137,27 +139,27 @@ def read_attributes(file: BinaryIO, source: str) -> dict[str, dict[str, Any]]:
         ValueError: the file is damaged.
     """
     with parsing(source, "HDF5 file of a model"), h5py_module().File(file, "r") as root:
-        found = _attributes(root)
-        _check(root, "texts", _of_texts(found))
-    return found
+        attributes = _attributes(root)
+        _check(root, "texts", _checksum_of_texts(attributes))
+    return attributes
 
 
 def _attributes(root: Any) -> dict[str, dict[str, Any]]:
     groups, _ = _items(root)
-    found = {}
+    attributes_by_path = {}
     size = root.file.id.get_filesize()
-    total = 0
+    text_length = 0
     for path, group in groups.items():
         values = {}
         for name in group.attrs:
             value = _text_of(group, name, size) if name != _CHECKSUM else None
             if value is not None:
                 values[name] = value
-                total += len(value) if isinstance(value, str) else sum(map(len, value))
-            if total > size:
-                raise ValueError(f"its texts have more than {total} letters, the file has {size} bytes")
-        found[path] = values
-    return found
+                text_length += len(value) if isinstance(value, str) else sum(map(len, value))
+            if text_length > size:
+                raise ValueError(f"its texts have more than {text_length} letters, the file has {size} bytes")
+        attributes_by_path[path] = values
+    return attributes_by_path
 
 
 def _text_of(item: Any, name: str, size: int) -> Any:
@@ -168,15 +170,18 @@ def _text_of(item: Any, name: str, size: int) -> Any:
     """
     attribute = item.attrs.get_id(name)
     count = attribute.get_space().get_simple_extent_npoints()
-    stored = count * attribute.dtype.itemsize
-    if stored > size:
-        raise ValueError(f"the attribute {name!r} of {item.name!r} announces {stored} bytes, the file has {size}")
-    if attribute.dtype.kind == "O" and count > 1 and count * size > _MOST_SHARED:  # h5py reads the whole list at once
+    announced_bytes = count * attribute.dtype.itemsize
+    if announced_bytes > size:
+        raise ValueError(
+            f"the attribute {name!r} of {item.name!r} announces {announced_bytes} bytes, the file has {size}"
+        )
+    # h5py reads the whole list at once.
+    if attribute.dtype.kind == "O" and count > 1 and count * size > _MAX_SHARED_STRING_BYTES:
         raise ValueError(
             f"the attribute {name!r} of {item.name!r} has {count} texts of variable length, which may be one text of {size} bytes. "
             "Keras writes lists of texts as arrays of a fixed length: np.array(texts, 'S')"
         )
-    return _texts(item.attrs[name])
+    return _decoded_texts(item.attrs[name])
 
 
 def _items(root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -186,35 +191,35 @@ def _items(root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         ValueError: links outside of the file, cyclic groups, or more group levels than a model has.
     """
     h5py = h5py_module()
-    groups, datasets, places = {"": root}, {}, {h5py.h5o.get_info(root.id).addr}
-    waiting = [("", root)]
-    for prefix, group in waiting:  # the loop extends the list
-        if prefix.count("/") > _MOST_LEVELS:
-            raise ValueError(f"its groups have more than {_MOST_LEVELS} levels")
+    groups, datasets, group_addresses = {"": root}, {}, {h5py.h5o.get_info(root.id).addr}
+    group_queue = [("", root)]
+    for prefix, group in group_queue:  # the loop extends the list
+        if prefix.count("/") > _MAX_GROUP_LEVELS:
+            raise ValueError(f"its groups have more than {_MAX_GROUP_LEVELS} levels")
         for name in group:
             path = prefix + name
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ValueError(f"{path!r} is a link to elsewhere, which is never followed")
             item = group[name]
             if isinstance(item, h5py.Group):
-                place = h5py.h5o.get_info(item.id).addr
-                if place in places:
+                address = h5py.h5o.get_info(item.id).addr
+                if address in group_addresses:
                     raise ValueError(f"the group {path!r} occurs twice, or contains itself")
-                places.add(place)
+                group_addresses.add(address)
                 groups[path] = item
-                waiting.append((path + "/", item))
+                group_queue.append((path + "/", item))
             elif isinstance(item, h5py.Dataset):
                 datasets[path] = item
     return groups, datasets
 
 
-def _texts(value: Any) -> Any:
+def _decoded_texts(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, str):
         return value
     if isinstance(value, np.ndarray) and (value.dtype.kind in "SO" or not value.size):
-        texts = [_texts(item) for item in value.ravel()]
+        texts = [_decoded_texts(item) for item in value.ravel()]
         return texts if None not in texts else None
     return None
 
@@ -229,26 +234,26 @@ def read_hdf5(file: BinaryIO, source: str) -> dict[str, np.ndarray]:
     Raises:
         ValueError: the file is damaged, links to other files, or holds values that are not numbers.
     """
-    size = file.seek(0, os.SEEK_END)
+    file_size = file.seek(0, os.SEEK_END)
     file.seek(0)
     with parsing(source, "HDF5 file of weights"), h5py_module().File(file, "r") as root:
         _, datasets = _items(root)
-        stored = sum(_stored(dataset, path) for path, dataset in datasets.items())
-        if stored > size:  # arrays lie outside of the file, or overlap
-            raise ValueError(f"its arrays announce {stored} bytes, it has {size}")
-        found = {path: _values(dataset, path) for path, dataset in datasets.items()}
-        _check(root, "arrays", _of_arrays(found))
-    return found
+        announced_bytes = sum(_stored(dataset, path) for path, dataset in datasets.items())
+        if announced_bytes > file_size:  # arrays lie outside of the file, or overlap
+            raise ValueError(f"its arrays announce {announced_bytes} bytes, it has {file_size}")
+        arrays = {path: _values(dataset, path) for path, dataset in datasets.items()}
+        _check(root, "arrays", _of_arrays(arrays))
+    return arrays
 
 
 def _stored(dataset: Any, path: str) -> int:
     """Returns the stored size of a dataset in bytes; ValueError for external data or impossible compression."""
     if dataset.shape is None or dataset.is_virtual or dataset.external:
         raise ValueError(f"the values of {path!r} are not in this file")
-    stored = dataset.id.get_storage_size()
-    if dataset.nbytes > MOST_COMPRESSION * stored:
-        raise ValueError(f"{path!r} announces {dataset.nbytes} bytes, {stored} are there")
-    return stored
+    stored_bytes = dataset.id.get_storage_size()
+    if dataset.nbytes > MOST_COMPRESSION * stored_bytes:
+        raise ValueError(f"{path!r} announces {dataset.nbytes} bytes, {stored_bytes} are there")
+    return stored_bytes
 
 
 def _values(dataset: Any, path: str) -> np.ndarray:

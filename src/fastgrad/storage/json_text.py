@@ -14,18 +14,20 @@ def parse_json(text: bytes | str) -> Any:
         ValueError: ``text`` is invalid, is nested too deeply, or has an object with a duplicate name.
     """
     try:
-        return json.loads(text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_object)
+        return json.loads(
+            text.decode() if isinstance(text, bytes) else text, object_pairs_hook=_object_with_unique_names
+        )
     except RecursionError:
         raise ValueError("this is no JSON text that can be read: it is nested too deeply") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"this is no JSON text: {error}") from error
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _object_with_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    parsed_object = dict(pairs)
+    if len(parsed_object) != len(pairs):
         check_names(name for name, _ in pairs)
-    return found
+    return parsed_object
 
 
 def check_names(names: Any) -> None:

@@ -47,14 +47,14 @@ def items_within(name: str, value: Any, selected: Callable[[Any], bool]) -> Iter
 
 def by_name(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Returns a dict of ``items``; ValueError if two different objects have the same name."""
-    found: dict[str, Any] = {}
+    objects: dict[str, Any] = {}
     for name, item in items:
-        if found.setdefault(name, item) is not item:
+        if objects.setdefault(name, item) is not item:
             raise ValueError(
-                f"Two objects to save have the name {name!r}: {found[name]!r} and {item!r}. Keys of dicts that hold variables must "
+                f"Two objects to save have the name {name!r}: {objects[name]!r} and {item!r}. Keys of dicts that hold variables must "
                 "differ as strings."
             )
-    return found
+    return objects
 
 
 def own_variables(obj: Any) -> dict[str, Variable]:
@@ -70,35 +70,35 @@ def own_children(obj: Any) -> dict[str, Any]:
     """Returns the child objects of ``obj`` that may hold variables, by name."""
     if hasattr(obj, "_saved_children"):
         return obj._saved_children()
-    inner = getattr(obj, "inner_optimizer", None)
-    return {} if inner is None else {"inner_optimizer": inner}
+    inner_optimizer = getattr(obj, "inner_optimizer", None)
+    return {} if inner_optimizer is None else {"inner_optimizer": inner_optimizer}
 
 
 def edges(obj: Any) -> dict[str, Any]:
     """Returns the children of ``obj`` that checkpoints save, by the name of their edge in the object graph."""
-    found: dict[str, Any] = {}
-    more = obj._saved_in_checkpoints() if hasattr(obj, "_saved_in_checkpoints") else {}
-    for group in (own_variables(obj), own_children(obj), more):
-        for name, child in group.items():
+    children: dict[str, Any] = {}
+    checkpoint_children = obj._saved_in_checkpoints() if hasattr(obj, "_saved_in_checkpoints") else {}
+    for named_children in (own_variables(obj), own_children(obj), checkpoint_children):
+        for name, child in named_children.items():
             edge = name
-            while edge in found:  # a weight and a layer may have the same name
+            while edge in children:  # a weight and a layer may have the same name
                 edge += "."
-            found[edge] = child
-    return found
+            children[edge] = child
+    return children
 
 
 def named_variables(root: Any) -> dict[str, Variable]:
     """Returns all variables reachable from ``root``, each once, by the first path to it."""
     variables: dict[str, Variable] = {}
-    seen: set[int] = set()
+    seen_ids: set[int] = set()
 
     def walk(obj: Any, prefix: str) -> None:
-        if id(obj) in seen:
+        if id(obj) in seen_ids:
             return
-        seen.add(id(obj))
+        seen_ids.add(id(obj))
         for name, variable in own_variables(obj).items():
-            if id(variable) not in seen:
-                seen.add(id(variable))
+            if id(variable) not in seen_ids:
+                seen_ids.add(id(variable))
                 variables[prefix + name] = variable
         for name, child in own_children(obj).items():
             walk(child, f"{prefix}{name}/")
@@ -130,16 +130,16 @@ class ObjectGraph(NamedTuple):
 def object_graph(root: Any, more: dict[str, Any]) -> ObjectGraph:
     """Returns the graph of all objects reachable from ``root``; ``more`` are extra children of the root, by name."""
     graph = ObjectGraph([], [root], [""])
-    numbers = {id(root): 0}
+    node_numbers = {id(root): 0}
     for obj, name in zip(graph.objects, graph.names, strict=True):  # the loop extends both lists
         children: dict[str, int] = {}
         if not isinstance(obj, Variable):
             for edge, child in ({**edges(obj), **more} if obj is root else edges(obj)).items():
-                if id(child) not in numbers:
-                    numbers[id(child)] = len(graph.objects)
+                if id(child) not in node_numbers:
+                    node_numbers[id(child)] = len(graph.objects)
                     graph.objects.append(child)
                     graph.names.append(f"{name}/{edge}" if name else edge)
-                children[edge] = numbers[id(child)]
+                children[edge] = node_numbers[id(child)]
         graph.nodes.append(Node(children, {"": name} if isinstance(obj, Variable) else {}))
     return graph
 
@@ -161,31 +161,31 @@ def nodes_of(graph: Any) -> list[Node]:
 def tree_of(names: Iterable[str]) -> list[Node]:
     """Returns nodes for a file without an object graph: one node for each name and for each path prefix of a name."""
     paths = [name.split("/") for name in names]
-    beginnings = sorted({tuple(path[:length]) for path in paths for length in range(len(path) + 1)})
-    numbers = {path: number for number, path in enumerate(beginnings)}
-    nodes = [Node({}, {}) for _ in beginnings]
-    for path, number in numbers.items():
+    prefixes = sorted({tuple(path[:length]) for path in paths for length in range(len(path) + 1)})
+    node_numbers = {path: number for number, path in enumerate(prefixes)}
+    nodes = [Node({}, {}) for _ in prefixes]
+    for path, number in node_numbers.items():
         for length in range(len(path)):
-            nodes[numbers[path[:length]]].children["/".join(path[length:])] = number
+            nodes[node_numbers[path[:length]]].children["/".join(path[length:])] = number
     for path in map(tuple, paths):
         for length in range(len(path) + 1):
-            nodes[numbers[path[:length]]].values["/".join(path[length:])] = "/".join(path)
+            nodes[node_numbers[path[:length]]].values["/".join(path[length:])] = "/".join(path)
     return nodes
 
 
 def misfits(variables: dict[str, Variable], values: dict[str, np.ndarray]) -> list[str]:
     """Returns a message for each value whose shape or dtype differs from the variable of the same name."""
-    found = []
+    messages = []
     for name, value in values.items():
         variable = variables.get(name)
         if variable is None:
             continue
         if value.shape != variable._array.shape:
-            found.append(
+            messages.append(
                 f"The value of '{name}' has shape {TensorShape.of(value.shape)}, the variable has shape {variable.shape}."
             )
         elif value.dtype != variable._array.dtype:
-            found.append(
+            messages.append(
                 f"The value of '{name}' has dtype {value.dtype}, the variable has dtype {variable.dtype.name}."
             )
-    return found
+    return messages

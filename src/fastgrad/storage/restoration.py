@@ -22,7 +22,7 @@ from fastgrad.storage.object_graph import Node, edges, misfits, tree_of
 from fastgrad.variable import Variable
 
 _logger = logging.getLogger("fastgrad")
-_orders = itertools.count(1)
+_order_counter = itertools.count(1)
 
 
 class Restoration:
@@ -40,21 +40,23 @@ class Restoration:
         self._source = source
         self.names = frozenset(values)
         self.unmatched = set(values)  # names of values that no object has taken
-        self.order = next(_orders)
+        self.order = next(_order_counter)
         self._values = dict(values)
         self._has_graph = nodes is not None
         self._nodes = tree_of(values) if nodes is None else nodes
-        self._references = Counter(child for node in self._nodes for child in node.children.values())
+        self._reference_counts = Counter(child for node in self._nodes for child in node.children.values())
         self._bound: dict[int, weakref.ref[Any]] = {}
-        self._unreported = self.names.difference(["save_counter"])
-        self._report = weakref.finalize(self, _warn_of_unmatched, self._unreported, self.unmatched)
+        self._names_to_report = self.names.difference(["save_counter"])
+        self._warning_finalizer = weakref.finalize(
+            self, _warn_about_unmatched_values, self._names_to_report, self.unmatched
+        )
 
     def __reduce__(self) -> Any:
         return Restoration, (self._values, self._nodes if self._has_graph else None, self._source)
 
     def expect_partial(self) -> None:
         """Disables the warning about values that no object has taken."""
-        self._report.detach()
+        self._warning_finalizer.detach()
 
     def has_bound(self, obj: Any) -> bool:
         """True if ``obj`` is matched to a node."""
@@ -72,7 +74,7 @@ class Restoration:
             InvalidArgumentError: dtypes of a value and its variable differ; nothing is changed.
         """
         children = self._nodes[0].children
-        self._match([(root, 0, ""), *((more[name], children[name], name) for name in more if name in children)])
+        self._match_nodes([(root, 0, ""), *((more[name], children[name], name) for name in more if name in children)])
 
     def resume(self, obj: Any, node: int, done: set[str]) -> bool:
         """Restores children that were added to ``obj`` since the last match.
@@ -88,40 +90,40 @@ class Restoration:
         Raises:
             ValueError, InvalidArgumentError: as in ``bind``.
         """
-        steps = [step for step in self._steps(obj, node) if step[2] not in done]
-        done.update(name for _, _, name in steps)
-        self._match(steps)
+        added_edges = [edge for edge in self._steps(obj, node) if edge[2] not in done]
+        done.update(name for _, _, name in added_edges)
+        self._match_nodes(added_edges)
         return bool(self._values) and len(done) < len(self._nodes[node].children)
 
     def _steps(self, obj: Any, node: int) -> list[tuple[Any, int, str]]:
         """Returns the children of ``obj`` that the file has, with their node numbers and edge names."""
         children = self._nodes[node].children
-        named = [
+        named_children = [
             (child, name if self._has_graph else name.replace(".S", "/"), name) for name, child in edges(obj).items()
         ]
-        return [(child, children[edge], name) for child, edge, name in named if edge in children]
+        return [(child, children[edge], name) for child, edge, name in named_children if edge in children]
 
-    def _match(self, queue: list[tuple[Any, int, str]]) -> None:
+    def _match_nodes(self, queue: list[tuple[Any, int, str]]) -> None:
         matched: dict[int, tuple[Any, str]] = {}
-        waiting: list[tuple[Any, int, set[str]]] = []
+        partly_matched: list[tuple[Any, int, set[str]]] = []
         for obj, node, path in queue:  # the loop extends the queue
-            bound = matched[node][0] if node in matched else self._bound[node]() if node in self._bound else None
-            if bound is not None:
-                if bound is not obj:
+            bound_object = matched[node][0] if node in matched else self._bound[node]() if node in self._bound else None
+            if bound_object is not None:
+                if bound_object is not obj:
                     _logger.warning(
                         "Inconsistent references when loading the checkpoint into this object graph: %r gets no value, as %r "
                         "is already what was saved as the same object.",
                         obj,
-                        bound,
+                        bound_object,
                     )
                 continue
             matched[node] = obj, path
-            steps = [] if isinstance(obj, Variable) else self._steps(obj, node)
-            queue.extend((child, target, f"{path}/{name}" if path else name) for child, target, name in steps)
-            if len(steps) < len(self._nodes[node].children):
-                waiting.append((obj, node, {name for _, _, name in steps}))
+            child_edges = [] if isinstance(obj, Variable) else self._steps(obj, node)
+            queue.extend((child, target, f"{path}/{name}" if path else name) for child, target, name in child_edges)
+            if len(child_edges) < len(self._nodes[node].children):
+                partly_matched.append((obj, node, {name for _, _, name in child_edges}))
         self._assign(matched)
-        for obj, node, done in waiting:
+        for obj, node, done in partly_matched:
             if self._values and not isinstance(obj, Variable):
                 defer(obj, self, node, done)
 
@@ -130,32 +132,34 @@ class Restoration:
         variables: dict[str, Variable] = {}
         values: dict[str, np.ndarray] = {}
         states: list[tuple[Any, dict[str, np.ndarray]]] = []
-        taken: list[tuple[int, list[str]]] = []
+        matched_sources: list[tuple[int, list[str]]] = []
         for node, (obj, path) in matched.items():
-            own = self._nodes[node].values
+            source_names = self._nodes[node].values
             if isinstance(obj, Variable):
-                taken.append((node, [source for name, source in own.items() if not name]))
-                if own.get("") in self._values and obj._restored < self.order:
-                    variables[path], values[path] = obj, self._values[own[""]]
+                matched_sources.append((node, [source for name, source in source_names.items() if not name]))
+                if source_names.get("") in self._values and obj._restored < self.order:
+                    variables[path], values[path] = obj, self._values[source_names[""]]
             elif hasattr(obj, "saves_state"):
-                parts = {name: source for name, source in own.items() if name and source in self._values}
-                taken.append((node, list(parts.values())))
-                if parts:
-                    states.append((obj, {name: self._values[source] for name, source in parts.items()}))
-        wrong = misfits(variables, values)
-        if wrong:
-            shapes = any(value.shape != variables[path]._array.shape for path, value in values.items())
-            message = " ".join([*wrong, "Nothing has been changed.", f"(The file is {self._source!r}.)"])
-            raise ValueError(message) if shapes else InvalidArgumentError(None, None, message)
+                state_sources = {
+                    name: source for name, source in source_names.items() if name and source in self._values
+                }
+                matched_sources.append((node, list(state_sources.values())))
+                if state_sources:
+                    states.append((obj, {name: self._values[source] for name, source in state_sources.items()}))
+        misfit_messages = misfits(variables, values)
+        if misfit_messages:
+            has_shape_misfit = any(value.shape != variables[path]._array.shape for path, value in values.items())
+            message = " ".join([*misfit_messages, "Nothing has been changed.", f"(The file is {self._source!r}.)"])
+            raise ValueError(message) if has_shape_misfit else InvalidArgumentError(None, None, message)
         with parsing(self._source, "checkpoint of this program"):
             restore_states(states)
         for path, value in values.items():
             variables[path].assign(value)
             variables[path]._restored = self.order
         self._bound.update({node: weakref.ref(obj) for node, (obj, _) in matched.items()})
-        for node, sources in taken:
+        for node, sources in matched_sources:
             self.unmatched.difference_update(sources)
-            if not self._has_graph or self._references[node] <= 1:  # no other path leads to these values
+            if not self._has_graph or self._reference_counts[node] <= 1:  # no other path leads to these values
                 for source in sources:
                     self._values.pop(source, None)
 
@@ -167,30 +171,30 @@ def restore_states(states: list[tuple[Any, dict[str, np.ndarray]]]) -> None:
         ValueError: an array of a state differs in dtype or rank from the object's own state.
         Exception: an object rejects its state with this error.
     """
-    before = [(obj, obj.state()) for obj, _ in states]
-    for (obj, state), (_, own) in zip(states, before, strict=True):
-        for name in state.keys() & own.keys():
-            given, expected = state[name], own[name]
-            if given.dtype != expected.dtype or given.ndim != expected.ndim:
+    old_states = [(obj, obj.state()) for obj, _ in states]
+    for (obj, state), (_, own_state) in zip(states, old_states, strict=True):
+        for name in state.keys() & own_state.keys():
+            restored_array, own_array = state[name], own_state[name]
+            if restored_array.dtype != own_array.dtype or restored_array.ndim != own_array.ndim:
                 raise ValueError(
-                    f"{name!r} of {type(obj).__name__} has dtype {given.dtype} and shape {given.shape}, expected {expected.dtype} of {expected.ndim} axes"
+                    f"{name!r} of {type(obj).__name__} has dtype {restored_array.dtype} and shape {restored_array.shape}, expected {own_array.dtype} of {own_array.ndim} axes"
                 )
     try:
         for obj, state in states:
             obj.restore(state)
     except Exception:
-        for obj, state in before:
+        for obj, state in old_states:
             obj.restore(state)
         raise
 
 
-def _warn_of_unmatched(names: frozenset[str], unmatched: set[str]) -> None:
-    left = sorted(names & unmatched)
-    if left:
+def _warn_about_unmatched_values(names: frozenset[str], unmatched: set[str]) -> None:
+    unmatched_names = sorted(names & unmatched)
+    if unmatched_names:
         _logger.warning(
             "A checkpoint was restored only in part. To silence this warning, use `status.expect_partial()`. No object was added "
             "for these values: %s",
-            left,
+            unmatched_names,
         )
 
 
@@ -229,12 +233,12 @@ class Deferring:
 
 def watched(value: Any, owner: Any) -> Any:
     """Returns ``value`` with each list and dict replaced by a view that notifies ``owner`` of changes."""
-    kind = type(value)
-    if kind is list:
+    container_type = type(value)
+    if container_type is list:
         return WatchedList(value, owner)
-    if kind is dict:
+    if container_type is dict:
         return WatchedDict(value, owner)
-    if kind is tuple:
+    if container_type is tuple:
         items = tuple([watched(item, owner) for item in value])
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items
     return value
@@ -252,8 +256,8 @@ class _Watched:
         self._follow()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        plain = type(self).__mro__[2]
-        return plain, (plain(self._origin),)
+        builtin_type = type(self).__mro__[2]
+        return builtin_type, (builtin_type(self._origin),)
 
     def _follow(self) -> Any:
         """Updates the copy and wraps new lists and dicts in views; returns the owner."""
@@ -280,12 +284,12 @@ class WatchedDict(_Watched, dict):
 _CHANGES = frozenset(
     ["append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault", "popitem"]
 ).union(["__setitem__", "__delitem__", "__iadd__", "__imul__", "__ior__"])
-_INHERITED = frozenset(
+_INHERITED_METHODS = frozenset(
     ["__new__", "__init__", "__getattribute__", "__hash__", "__class_getitem__", "__sizeof__", "__doc__", "fromkeys"]
 )
 
 
-def _forwarded(method: Any, changes: bool) -> Any:
+def _forwarding_method(method: Any, changes: bool) -> Any:
     """Returns a version of the list or dict ``method`` that acts on the viewed container."""
 
     @wraps(method)
@@ -300,5 +304,5 @@ def _forwarded(method: Any, changes: bool) -> Any:
 
 
 for _kind, _base in ((WatchedList, list), (WatchedDict, dict)):
-    for _name in vars(_base).keys() - _INHERITED:
-        setattr(_kind, _name, _forwarded(vars(_base)[_name], _name in _CHANGES))
+    for _name in vars(_base).keys() - _INHERITED_METHODS:
+        setattr(_kind, _name, _forwarding_method(vars(_base)[_name], _name in _CHANGES))

@@ -16,8 +16,8 @@ MOST_COMPRESSION = 1100
 LONGEST_TEXT = 1 << 20
 """The maximum length of a JSON member in a shorter archive: Python objects take 30 times the memory of the text."""
 
-_PER_MEMBER = 4096
-_LONGEST_END = 22 + 0xFFFF  # the end record with its comment
+_MEMBER_ALLOWANCE_BYTES = 4096
+_MAX_END_RECORD_BYTES = 22 + 0xFFFF  # the end record with its comment
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -41,30 +41,30 @@ def open_zip(file: Any, path: Any, what: str, methods: tuple[int, ...] = _METHOD
         for member in members:
             if member.compress_type not in methods:
                 raise ValueError(f"{member.filename!r} is compressed by method {member.compress_type}, not read here")
-        if _announced_members(archive) not in (None, len(members)):
-            raise ValueError(f"it shows {len(members)} members and announces {_announced_members(archive)}")
+        if _announced_member_count(archive) not in (None, len(members)):
+            raise ValueError(f"it shows {len(members)} members and announces {_announced_member_count(archive)}")
         if not members and _size(archive.fp) > 22 + len(archive.comment):
             raise ValueError("it shows no members, and is longer than an archive without any")
-        announced, size = sum(member.file_size for member in members), _size(archive.fp)
-        if announced > MOST_COMPRESSION * size:
-            raise ValueError(f"its members announce {announced} bytes, it has {size}")
+        announced_bytes, archive_bytes = sum(member.file_size for member in members), _size(archive.fp)
+        if announced_bytes > MOST_COMPRESSION * archive_bytes:
+            raise ValueError(f"its members announce {announced_bytes} bytes, it has {archive_bytes}")
         yield archive
 
 
-def _announced_members(archive: zipfile.ZipFile) -> int | None:
+def _announced_member_count(archive: zipfile.ZipFile) -> int | None:
     """Returns the member count in the end record, which zipfile does not check; None if there is no count."""
     file: Any = archive.fp
-    file.seek(max(_size(file) - _LONGEST_END, 0))
-    end = file.read()
-    place = end.rfind(b"PK\5\6")
-    count = int.from_bytes(end[place + 10 : place + 12], "little")
-    return count if place >= 0 and count < 0xFFFF else None
+    file.seek(max(_size(file) - _MAX_END_RECORD_BYTES, 0))
+    archive_end = file.read()
+    end_record_offset = archive_end.rfind(b"PK\5\6")
+    count = int.from_bytes(archive_end[end_record_offset + 10 : end_record_offset + 12], "little")
+    return count if end_record_offset >= 0 and count < 0xFFFF else None
 
 
 def _size(file: Any) -> int:
-    place = file.tell()
+    old_position = file.tell()
     size = file.seek(0, 2)
-    file.seek(place)
+    file.seek(old_position)
     return size
 
 
@@ -77,7 +77,7 @@ def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) 
         ValueError: the member declares more bytes than a limit allows.
     """
     member = archive.getinfo(name)
-    if member.file_size > _PER_MEMBER + most_compression * member.compress_size:
+    if member.file_size > _MEMBER_ALLOWANCE_BYTES + most_compression * member.compress_size:
         raise ValueError(f"{name} announces {member.file_size} bytes, {member.compress_size} are there")
     check_text(archive, name)
     return archive.read(name)

@@ -20,7 +20,7 @@ from fastgrad.storage.tensor_file import ENDINGS, load_tensors, save_tensors
 from fastgrad.variable import Variable
 
 _GRAPH = "fastgrad.objects"
-_ASIDE = frozenset(["_deferred", "_root", "_save_counter"])
+_UNSAVED_ATTRIBUTES = frozenset(["_deferred", "_root", "_save_counter"])
 
 
 def file_of(prefix: Any) -> str:
@@ -56,9 +56,9 @@ class Checkpoint:
                     f"`Checkpoint` was expecting {name} to be a trackable object (a variable, module, layer, optimizer, metric, or "
                     f"a list or dict of these), got {value!r}."
                 )
-        held = {} if target is self else edges(target)
+        root_children = {} if target is self else edges(target)
         for name, value in kwargs.items():
-            if held.get(name, value) is not value:
+            if root_children.get(name, value) is not value:
                 raise ValueError(
                     f"Cannot create a Checkpoint with keyword argument {name} if root.{name} already exists."
                 )
@@ -76,9 +76,9 @@ class Checkpoint:
 
     def _saved_children(self) -> dict[str, Any]:
         """Returns the saved objects among the attributes, by name, and the save counter."""
-        attributes = sorted(vars(self).keys() - _ASIDE)
-        found = by_name(item for name in attributes for item in items_within(name, vars(self)[name], is_saved))
-        return found if self._save_counter is None else {**found, "save_counter": self._save_counter}
+        attributes = sorted(vars(self).keys() - _UNSAVED_ATTRIBUTES)
+        children = by_name(item for name in attributes for item in items_within(name, vars(self)[name], is_saved))
+        return children if self._save_counter is None else {**children, "save_counter": self._save_counter}
 
     def _saved_variables(self) -> dict[str, Variable]:
         return {}
@@ -141,11 +141,11 @@ class Checkpoint:
 
     def _save_next(self, file_prefix: Any) -> str:
         """Writes the checkpoint with the next number and updates the counter; returns its name."""
-        number = int(self.save_counter) + 1
-        path = f"{checked_path('Checkpoint.save', 'file_prefix', file_prefix)}-{number}"
+        checkpoint_number = int(self.save_counter) + 1
+        path = f"{checked_path('Checkpoint.save', 'file_prefix', file_prefix)}-{checkpoint_number}"
         values, graph = self._contents()
-        _write(path, {**values, "save_counter": np.array(number, np.int64)}, graph)
-        self.save_counter.assign(number)
+        _write(path, {**values, "save_counter": np.array(checkpoint_number, np.int64)}, graph)
+        self.save_counter.assign(checkpoint_number)
         return path
 
     def read(self, save_path: Any, options: Any = None) -> LoadStatus:
@@ -172,9 +172,9 @@ class Checkpoint:
                 "Please double-check that the path is correct. You may be missing the checkpoint suffix "
                 "(e.g. the '-1' in 'path/to/ckpt-1')."
             )
-        values, texts = load_tensors(path)
+        values, metadata = load_tensors(path)
         with parsing(path, "checkpoint"):
-            nodes = nodes_of(parse_json(texts[_GRAPH])) if _GRAPH in texts else None
+            nodes = nodes_of(parse_json(metadata[_GRAPH])) if _GRAPH in metadata else None
         restoration = Restoration(values, nodes, path)
         restoration.bind(*self._roots())
         return LoadStatus(self, restoration)
@@ -183,12 +183,12 @@ class Checkpoint:
         """Calls ``read`` and restores ``save_counter``; a path of None (no latest checkpoint) restores nothing."""
         if save_path is None:
             return LoadStatus(self, None)
-        counter = self._save_counter
+        old_counter = self._save_counter
         _ = self.save_counter  # creates the counter, so that it is restored
         try:
             return self.read(save_path)
         except BaseException:
-            self._save_counter = counter
+            self._save_counter = old_counter
             raise
 
     def sync(self) -> None:
@@ -225,9 +225,11 @@ class LoadStatus:
 
     def assert_consumed(self) -> LoadStatus:
         """Raises AssertionError if a value of the file or an existing variable is not matched yet."""
-        unused = sorted(self._checked().unmatched)
-        if unused:
-            raise AssertionError(f"Unresolved values in the checkpoint, which no variable of the program has: {unused}")
+        unmatched_values = sorted(self._checked().unmatched)
+        if unmatched_values:
+            raise AssertionError(
+                f"Unresolved values in the checkpoint, which no variable of the program has: {unmatched_values}"
+            )
         return self.assert_existing_objects_matched()
 
     def assert_existing_objects_matched(self) -> LoadStatus:
@@ -249,9 +251,9 @@ class LoadStatus:
     def assert_nontrivial_match(self) -> LoadStatus:
         """Raises AssertionError if the program has objects to restore and none of them is in the file."""
         restoration = self._checked()
-        matched = restoration.names - restoration.unmatched
-        target, more = self._checkpoint._roots()
-        if not matched - {"save_counter"} and {**edges(target), **more}.keys() - {"save_counter"}:
+        matched_names = restoration.names - restoration.unmatched
+        target, extra_children = self._checkpoint._roots()
+        if not matched_names - {"save_counter"} and {**edges(target), **extra_children}.keys() - {"save_counter"}:
             raise AssertionError("Nothing except the checkpoint's own counter matched a checkpointed value.")
         return self
 

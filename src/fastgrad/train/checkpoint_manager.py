@@ -55,7 +55,9 @@ class CheckpointManager:
         self._checkpoint = checkpoint
         self._directory = checked_path("CheckpointManager", "directory", directory)
         self._max_to_keep = max_to_keep
-        self._keep_seconds = None if keep_checkpoint_every_n_hours is None else keep_checkpoint_every_n_hours * 3600.0
+        self._seconds_between_preserved = (
+            None if keep_checkpoint_every_n_hours is None else keep_checkpoint_every_n_hours * 3600.0
+        )
         self._prefix = os.path.join(self._directory, checkpoint_name)
         self._step_counter, self._interval = step_counter, checkpoint_interval
         self._last_step: int | None = None
@@ -64,9 +66,9 @@ class CheckpointManager:
         self._last_preserved = time.time()
         self._kept: dict[str, float] = {}
         if state is not None:
-            stamps = state.all_model_checkpoint_timestamps
+            timestamps = state.all_model_checkpoint_timestamps
             for position, path in enumerate(state.all_model_checkpoint_paths):
-                self._kept[path] = stamps[position] if position < len(stamps) else self._last_preserved
+                self._kept[path] = timestamps[position] if position < len(timestamps) else self._last_preserved
             self._last_preserved = state.last_preserved_timestamp or self._last_preserved
 
     @property
@@ -118,47 +120,55 @@ class CheckpointManager:
         else:
             path = self._checkpoint.write(f"{self._prefix}-{int(checkpoint_number)}")
         now = time.time()  # a stored time after now means that the clock was set back
-        kept = {**{old: min(stamp, now) for old, stamp in self._kept.items() if old != path}, path: now}
-        surplus, last_preserved = self._surplus(kept, min(self._last_preserved, now))
-        update_checkpoint_state(self._directory, path, list(kept), list(kept.values()), last_preserved)
-        self._kept, self._last_preserved = kept, last_preserved
+        timestamp_by_path = {
+            **{old_path: min(timestamp, now) for old_path, timestamp in self._kept.items() if old_path != path},
+            path: now,
+        }
+        surplus_paths, last_preserved = self._pop_surplus_checkpoints(timestamp_by_path, min(self._last_preserved, now))
+        update_checkpoint_state(
+            self._directory, path, list(timestamp_by_path), list(timestamp_by_path.values()), last_preserved
+        )
+        self._kept, self._last_preserved = timestamp_by_path, last_preserved
         self._last_step = self._last_step if step is None else step
-        for old in surplus:  # deletes after the state file is updated, so that it never names a missing file
+        for old_path in surplus_paths:  # deletes after the state file is updated, so that it never names a missing file
             with contextlib.suppress(FileNotFoundError):
-                if self._is_inside(old):
-                    os.unlink(file_of(old))
+                if self._is_inside(old_path):
+                    os.unlink(file_of(old_path))
         return path
 
     def _is_inside(self, path: str) -> bool:
         """True if the checkpoint ``path`` is directly in the folder, after symbolic links are resolved."""
         return os.path.realpath(os.path.dirname(path) or ".") == os.path.realpath(self._directory or ".")
 
-    def _surplus(self, kept: dict[str, float], last_preserved: float) -> tuple[list[str], float]:
+    def _pop_surplus_checkpoints(self, kept: dict[str, float], last_preserved: float) -> tuple[list[str], float]:
         """Removes checkpoints in excess of ``max_to_keep`` from ``kept``.
 
         Returns:
             The checkpoints to delete, and the time of writing of the last permanent checkpoint.
         """
-        surplus: list[str] = []
+        surplus_paths: list[str] = []
         while self._max_to_keep is not None and len(kept) > self._max_to_keep:
             path = next(iter(kept))
-            stamp = kept.pop(path)
-            if self._keep_seconds is not None and stamp >= last_preserved + self._keep_seconds:
-                last_preserved = stamp
+            timestamp = kept.pop(path)
+            if (
+                self._seconds_between_preserved is not None
+                and timestamp >= last_preserved + self._seconds_between_preserved
+            ):
+                last_preserved = timestamp
             else:
-                surplus.append(path)
-        return surplus, last_preserved
+                surplus_paths.append(path)
+        return surplus_paths, last_preserved
 
     def restore_or_initialize(self) -> str | None:
         """Restores the newest checkpoint and returns its name; without one, calls ``init_fn`` and returns None."""
-        newest = self.latest_checkpoint
-        if newest is not None:
-            self._checkpoint.restore(newest)
+        newest_path = self.latest_checkpoint
+        if newest_path is not None:
+            self._checkpoint.restore(newest_path)
             if self._step_counter is not None:
                 self._last_step = int(self._step_counter)
         elif self._init_fn is not None:
             self._init_fn()
-        return newest
+        return newest_path
 
     def sync(self) -> None:
         """Does nothing: writes are synchronous."""

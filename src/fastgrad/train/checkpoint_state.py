@@ -18,7 +18,7 @@ from fastgrad.storage.tensor_file import load_tensors
 from fastgrad.train.checkpoint import file_of
 
 _logger = logging.getLogger("fastgrad")
-_LINE = re.compile(r'\s*(\w+):\s*("[^"\\]*(?:\\.[^"\\]*)*"|[-+.\deE]+)\s*')
+_FIELD_PATTERN = re.compile(r'\s*(\w+):\s*("[^"\\]*(?:\\.[^"\\]*)*"|[-+.\deE]+)\s*')
 
 
 class CheckpointState(NamedTuple):
@@ -52,7 +52,7 @@ def update_checkpoint_state(
 
     lines = [f"model_checkpoint_path: {text(model_checkpoint_path)}"]
     lines += [f"all_model_checkpoint_paths: {text(path)}" for path in all_model_checkpoint_paths]
-    lines += [f"all_model_checkpoint_timestamps: {stamp!r}" for stamp in timestamps]
+    lines += [f"all_model_checkpoint_timestamps: {timestamp!r}" for timestamp in timestamps]
     if last_preserved is not None:
         lines.append(f"last_preserved_timestamp: {last_preserved!r}")
     contents = ("\n".join(lines) + "\n").encode()
@@ -80,28 +80,28 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
     try:
         with open(path, encoding="utf-8") as file:
             for line in file:
-                match = _LINE.fullmatch(line)
+                match = _FIELD_PATTERN.fullmatch(line)
                 if match is None:
                     raise ValueError(f"it has the line {line!r}")
                 fields.setdefault(match[1], []).append(_value(match[2]))
-        stamps = [float(stamp) for stamp in fields.get("all_model_checkpoint_timestamps", [])]
-        preserved = float(fields.get("last_preserved_timestamp", [0.0])[-1])
-        names = [os.path.join(folder, name) for name in fields.get("all_model_checkpoint_paths", [])]
-        newest = [os.path.join(folder, name) for name in fields.get("model_checkpoint_path", [])]
+        timestamps = [float(timestamp) for timestamp in fields.get("all_model_checkpoint_timestamps", [])]
+        last_preserved = float(fields.get("last_preserved_timestamp", [0.0])[-1])
+        checkpoint_paths = [os.path.join(folder, name) for name in fields.get("all_model_checkpoint_paths", [])]
+        newest_paths = [os.path.join(folder, name) for name in fields.get("model_checkpoint_path", [])]
     except (TypeError, ValueError) as error:  # includes UnicodeDecodeError
         _logger.warning("%s: Checkpoint ignored, this is no intact checkpoint state file: %s", path, error)
         return None
-    if not newest:
+    if not newest_paths:
         raise ValueError(f"{path} names no checkpoint.")
-    return CheckpointState(newest[-1], tuple(names), tuple(stamps), preserved)
+    return CheckpointState(newest_paths[-1], tuple(checkpoint_paths), tuple(timestamps), last_preserved)
 
 
 def _value(text: str) -> Any:
     """Parses a number, or a string with the escapes of protocol buffers' text format or of JSON."""
     if not text.startswith('"'):
         return float(text)
-    plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text[1:-1])
-    return codecs.escape_decode(plain.encode())[0].decode()
+    unescaped = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text[1:-1])
+    return codecs.escape_decode(unescaped.encode())[0].decode()
 
 
 def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -> str | None:
@@ -115,10 +115,10 @@ def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -
 def _load(ckpt_dir_or_file: Any) -> dict[str, np.ndarray]:
     path = checked_path("train", "ckpt_dir_or_file", ckpt_dir_or_file)
     if os.path.isdir(path):
-        newest = latest_checkpoint(path)
-        if newest is None:
+        newest_path = latest_checkpoint(path)
+        if newest_path is None:
             raise ValueError(f"Couldn't find a checkpoint in the folder {path}.")
-        path = newest
+        path = newest_path
     return load_tensors(file_of(path))[0]
 
 

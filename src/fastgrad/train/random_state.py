@@ -27,13 +27,16 @@ class RandomState:
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns the state of each generator, as JSON bytes."""
-        kind, words, *rest = np.random.get_state()  # noqa: NPY002 - the generator that programs draw from without naming one
-        parts = {
+        generator_name, key, *position_and_gauss = np.random.get_state()  # noqa: NPY002 - the generator that programs draw from without naming one
+        generator_states = {
             "tf": default_random_state(),
-            "numpy": [kind, np.asarray(words).tolist(), *rest],
+            "numpy": [generator_name, np.asarray(key).tolist(), *position_and_gauss],
             "python": random.getstate(),
         }
-        return {name: np.frombuffer(json.dumps(part).encode(), np.uint8) for name, part in parts.items()}
+        return {
+            name: np.frombuffer(json.dumps(generator_state).encode(), np.uint8)
+            for name, generator_state in generator_states.items()
+        }
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Sets the generators to ``state``, a result of the method ``state``.
@@ -42,21 +45,25 @@ class RandomState:
             ValueError: ``state`` is invalid; nothing is changed.
         """
         with parsing("RandomState.restore", "state of the random generators"):
-            parts = {name: parse_json(state[name].tobytes()) for name in ("tf", "numpy", "python")}
-            kind, words, *rest = parts["numpy"]
-            position, has_gauss, gauss_of_numpy = rest
-            version, numbers, gauss = parts["python"]
-            if not 0 <= position <= len(words) or has_gauss not in (0, 1) or not isinstance(gauss_of_numpy, float):
-                raise ValueError(f"NumPy's generator goes on from {rest!r:.100}")  # NumPy does not check this
+            generator_states = {name: parse_json(state[name].tobytes()) for name in ("tf", "numpy", "python")}
+            generator_name, key, *position_and_gauss = generator_states["numpy"]
+            position, has_gauss, gauss_of_numpy = position_and_gauss
+            version, internal_state, gauss = generator_states["python"]
+            if not 0 <= position <= len(key) or has_gauss not in (0, 1) or not isinstance(gauss_of_numpy, float):
+                # NumPy does not check this.
+                raise ValueError(f"NumPy's generator goes on from {position_and_gauss!r:.100}")
             if not isinstance(gauss, float | None):
                 raise TypeError(f"Python's generator goes on from {gauss!r:.100}")
-            of_python, of_numpy = (version, tuple(numbers), gauss), (kind, np.array(words, np.uint32), *rest)
-            random.Random().setstate(of_python)  # noqa: S311
-            np.random.RandomState().set_state(of_numpy)
-            check_default_random_state(parts["tf"])
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)  # noqa: NPY002
-        restore_default_random_state(parts["tf"])
+            python_state, numpy_state = (
+                (version, tuple(internal_state), gauss),
+                (generator_name, np.array(key, np.uint32), *position_and_gauss),
+            )
+            random.Random().setstate(python_state)  # noqa: S311
+            np.random.RandomState().set_state(numpy_state)
+            check_default_random_state(generator_states["tf"])
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        restore_default_random_state(generator_states["tf"])
 
     def __repr__(self) -> str:
         return "<tf.train.RandomState>"

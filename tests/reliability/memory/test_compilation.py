@@ -45,7 +45,7 @@ print(resident() - before)
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="resident memory is read from /proc")
 def test_a_compilation_leaves_a_few_kilobytes(full, figure):
-    count = 1000 if full else 50
+    count = 1000 if full else 120
     command = [sys.executable, "-c", PROGRAM, str(count)]
     environment = {**os.environ, "PYTHONPATH": SOURCE}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

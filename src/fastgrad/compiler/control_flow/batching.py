@@ -21,7 +21,7 @@ from fastgrad.recording import control_flow_of
 from fastgrad.tensor import Tensor, constant_tensor
 
 
-class _Nobody:
+class _NoRecorder:
     """Replaces the surrounding recording if there is none."""
 
     def knows(self, tensor: Tensor) -> bool:
@@ -46,7 +46,7 @@ def rows_at_once(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequ
         The results, stacked; None if the function can't be run for all rows at once: it changes state, draws random numbers,
         depends on values of its row in Python, or has an operation without a batching rule.
     """
-    tracer = control_flow_of() or ControlFlow(_Nobody())  # type: ignore[arg-type]
+    tracer = control_flow_of() or ControlFlow(_NoRecorder())  # type: ignore[arg-type]
     part = tracer.written_down(function, [Tensor(x._on_host()[0, ...]) for x in tensors])
     if part is None or part.state.written or part.looks.results:
         return None
@@ -59,34 +59,34 @@ def rows_at_once(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequ
 
 def _run(graph: Graph, tensors: Sequence[Tensor], part: Any) -> list[Tensor]:
     rows = len(tensors[0]._array)
-    known: dict[int, Batched] = {}
-    if any(not _is_batchable(node, known_rows) for node, known_rows in _with_rows(graph, part.given)):
+    batched: dict[int, Batched] = {}
+    if any(not _is_batchable(node, known_rows) for node, known_rows in _nodes_with_row_dependence(graph, part.given)):
         raise NotBatched
     for node in graph.nodes:
         if node.kind is Kind.ARGUMENT:
-            given = node.payload < part.given
-            x = tensors[node.payload] if given else part.outside[node.payload - part.given]
-            known[id(node.outputs[0])] = Batched(x, given)
+            is_row = node.payload < part.given
+            x = tensors[node.payload] if is_row else part.outside[node.payload - part.given]
+            batched[id(node.outputs[0])] = Batched(x, is_row)
         elif node.kind is Kind.CONSTANT:
-            known[id(node.outputs[0])] = Batched(constant_tensor(node.payload), False)
+            batched[id(node.outputs[0])] = Batched(constant_tensor(node.payload), False)
         elif node.kind is Kind.READ:
-            known[id(node.outputs[0])] = Batched(node.payload._read_as_stored(), False)
+            batched[id(node.outputs[0])] = Batched(node.payload._read_as_stored(), False)
         else:
-            inputs = [known[id(value)] for value in node.inputs]
-            known.update(_results(node, inputs, rows))
-    return [spread_rows(known[id(value)], rows) for value in graph.results]
+            inputs = [batched[id(value)] for value in node.inputs]
+            batched.update(_results(node, inputs, rows))
+    return [spread_rows(batched[id(value)], rows) for value in graph.results]
 
 
-def _with_rows(graph: Graph, given: int) -> list[tuple[Node, bool]]:
+def _nodes_with_row_dependence(graph: Graph, given: int) -> list[tuple[Node, bool]]:
     """Returns the nodes, each with whether it depends on a row."""
     depends: set[int] = set()
-    found = []
+    dependence = []
     for node in graph.nodes:
         has_rows = any(id(value) in depends for value in node.inputs)
         if has_rows or (node.kind is Kind.ARGUMENT and node.payload < given):
             depends.update([id(value) for value in node.outputs])
-        found.append((node, has_rows))
-    return found
+        dependence.append((node, has_rows))
+    return dependence
 
 
 def _is_batchable(node: Node, has_rows: bool) -> bool:
@@ -99,8 +99,8 @@ def _is_batchable(node: Node, has_rows: bool) -> bool:
 
 def _results(node: Node, inputs: list[Batched], rows: int) -> dict[int, Batched]:
     if not any(x.has_rows for x in inputs):
-        found = called(node.payload, tuple([x.tensor for x in inputs]), node.attributes)
-        return {id(v): Batched(y, False) for v, y in zip(node.outputs, found, strict=False)}
+        tensors = called(node.payload, tuple([x.tensor for x in inputs]), node.attributes)
+        return {id(v): Batched(y, False) for v, y in zip(node.outputs, tensors, strict=False)}
     rule = rule_of(node.payload)
     if rule is None:
         raise NotBatched

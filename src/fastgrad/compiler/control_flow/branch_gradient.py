@@ -36,7 +36,7 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
         these inputs, so that its gradient is still unknown.
     """
     arrays = [x._on_host() for x in inputs[1:]]
-    found = []
+    graphs_and_residuals = []
     try:
         with apart():
             for branch in branches.branches:
@@ -46,16 +46,18 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
                 )
                 reached = leads(branch.graph, flags[1:])
                 have = (*reached, *[False] * (len(results) - branches.gives))
-                cotangents = [np.ones_like(y) for y, there in zip(results, have, strict=True) if there]
+                cotangents = [np.ones_like(y) for y, has_cotangent in zip(results, have, strict=True) if has_cotangent]
                 tensors += [Tensor(x) for x in (*results, *cotangents)]
-                whole = made_pullback(variant, flags[1:], have, tensors, dense=True)
-                if whole.operation is not None and any(n.kind is Kind.GUARD for n in whole.operation.graph.nodes):
+                pullback = made_pullback(variant, flags[1:], have, tensors, dense=True)
+                if pullback.operation is not None and any(n.kind is Kind.GUARD for n in pullback.operation.graph.nodes):
                     return None
-                found.append((variant.graph, _read(variant.graph, whole, len(arrays), branches.gives)))
+                graphs_and_residuals.append(
+                    (variant.graph, _read(variant.graph, pullback, len(arrays), branches.gives))
+                )
     except Exception:  # noqa: BLE001  # a branch raises its error when it is taken
         return None
     slots: list[Value] = []
-    for _, read in found:
+    for _, read in graphs_and_residuals:
         free = list(slots)
         for value in read:
             slot = next((s for s in free if (s.shape, s.dtype) == (value.shape, value.dtype)), None)
@@ -63,27 +65,27 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
                 slots.append(value)
             else:
                 free.remove(slot)
-    graphs = [_filled(graph, read, slots, branches.gives) for graph, read in found]
+    graphs = [_filled(graph, read, slots, branches.gives) for graph, read in graphs_and_residuals]
     return _Keeping(branches, [GraphOperation(graph, "branch") for graph in graphs])
 
 
 def _read(graph: Graph, pullback: Pullback, count: int, gives: int) -> list[Value]:
     """Returns the values that a gradient reads, other than inputs and results."""
-    there = {id(node.outputs[0]) for node in graph.nodes if node.kind is Kind.ARGUMENT}
-    there |= {id(value) for value in graph.results[:gives]}
+    available = {id(node.outputs[0]) for node in graph.nodes if node.kind is Kind.ARGUMENT}
+    available |= {id(value) for value in graph.results[:gives]}
     read = [graph.results[i - count] for i in pullback.used if 0 <= i - count < len(graph.results)]
-    return list({id(value): value for value in read if id(value) not in there}.values())
+    return list({id(value): value for value in read if id(value) not in available}.values())
 
 
 def _filled(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> Graph:
     """Returns a branch's graph with a result for each slot: a residual, or zeros."""
     nodes, results = list(graph.nodes), list(graph.results[:gives])
-    rest = list(read)
+    remaining = list(read)
     number = max([value.number for node in nodes for value in node.outputs], default=-1) + 1
     for slot in slots:
-        value = next((v for v in rest if (v.shape, v.dtype) == (slot.shape, slot.dtype)), None)
+        value = next((v for v in remaining if (v.shape, v.dtype) == (slot.shape, slot.dtype)), None)
         if value is not None:
-            rest.remove(value)
+            remaining.remove(value)
         else:
             zero, value = Value((), slot.dtype, number), Value(slot.shape, slot.dtype, number + 1)
             number += 2
@@ -111,15 +113,15 @@ class _Keeping(Branches):
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         results = y if type(y) is tuple else (y,)
-        needs, have, given = wanted(needs, g, inputs)
+        needs, have, cotangents = wanted(needs, g, inputs)
         needs = self.leading(needs, have)
         if True not in needs:
             return [None] * len(inputs)
-        found = self._backwards.get((needs, have))
-        if found is None:
+        gradient = self._backwards.get((needs, have))
+        if gradient is None:
             with apart():
-                found = self._backwards[needs, have] = self._backward(needs, have, inputs, results, given)
-        return spread_out(needs, found(*inputs, *results, *given))
+                gradient = self._backwards[needs, have] = self._backward(needs, have, inputs, results, cotangents)
+        return spread_out(needs, gradient(*inputs, *results, *cotangents))
 
     def _backward(
         self, needs: Flags, have: Flags, inputs: Sequence[Tensor], results: Sequence[Tensor], given: Sequence[Tensor]
@@ -130,11 +132,11 @@ class _Keeping(Branches):
             arguments = [Tensor(x._on_host()) for x in (*inputs[1:], *results, *given)]
             pullback = made_pullback(branch, needs[1:], have, arguments, dense=True)
             with Recording(arguments) as recorder:
-                found = ran(pullback, arguments)
-                wanted_now = [
-                    zeros_like(x) if one is None else one
-                    for x, one, need in zip(arguments, found, needs[1:], strict=False)
+                cotangents = ran(pullback, arguments)
+                needed_cotangents = [
+                    zeros_like(x) if cotangent is None else cotangent
+                    for x, cotangent, need in zip(arguments, cotangents, needs[1:], strict=False)
                     if need
                 ]
-            graphs.append(recorder.graph(wanted_now))
+            graphs.append(recorder.graph(needed_cotangents))
         return Branches([GraphOperation(graph, "branch_gradient") for graph in graphs], f"{self.name}_gradient")

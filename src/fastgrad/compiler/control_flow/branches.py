@@ -77,22 +77,26 @@ class Branches(Structured):
 
     def with_results(self, kept: Flags) -> Branches:
         """Returns the same branches with fewer results, for programs that only run forward."""
-        found = self._reduced.get(kept)
-        if found is None:
+        reduced = self._reduced.get(kept)
+        if reduced is None:
             graphs = [branch.graph for branch in self.branches]
             results = [[y for y, keep in zip(graph.results, kept, strict=True) if keep] for graph in graphs]
-            fewer = [Graph(graph.nodes, those) for graph, those in zip(graphs, results, strict=True)]
-            found = self._reduced[kept] = Branches([GraphOperation(graph, "branch") for graph in fewer], self.name)
-        return found
+            reduced_graphs = [
+                Graph(graph.nodes, kept_results) for graph, kept_results in zip(graphs, results, strict=True)
+            ]
+            reduced = self._reduced[kept] = Branches(
+                [GraphOperation(graph, "branch") for graph in reduced_graphs], self.name
+            )
+        return reduced
 
     def leading(self, needs: Flags, have: Flags) -> Flags:
         """Returns flags of the inputs in ``needs`` that results in ``have`` depend on, in some branch."""
-        found = [False] * len(needs)
-        for place, need in enumerate(needs):
+        flags = [False] * len(needs)
+        for position, need in enumerate(needs):
             if need:
-                alone = tuple([other == place for other in range(1, len(needs))])
+                alone = tuple([other == position for other in range(1, len(needs))])
                 reached = [leads(branch.graph, alone) for branch in self.branches]
-                found[place] = any(
+                flags[position] = any(
                     h and any(column) for h, column in zip(have, zip(*reached, strict=True), strict=True)
                 )
-        return tuple(found)
+        return tuple(flags)

@@ -36,7 +36,7 @@ from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
 
-class _Inner(Recording):
+class _InnerRecording(Recording):
     """The recording of a function inside another recording.
 
     Attributes:
@@ -49,8 +49,8 @@ class _Inner(Recording):
 
     def __init__(self, arguments: Sequence[Tensor], outer: Recording, listeners: Sequence[Any]) -> None:
         super().__init__(arguments)
-        self._count_given = len(arguments)
-        self._surroundings = outer
+        self._argument_count = len(arguments)
+        self._outer_recorder = outer
         self._listeners = listeners
         self.outside: list[Tensor] = []
         self.made: list[Tensor] = []
@@ -61,11 +61,11 @@ class _Inner(Recording):
         return super().knows(tensor) or self._is_outside(tensor)
 
     def _is_outside(self, tensor: Tensor) -> bool:
-        return self._surroundings.knows(tensor) or any(listener.watches(tensor) for listener in self._listeners)
+        return self._outer_recorder.knows(tensor) or any(listener.watches(tensor) for listener in self._listeners)
 
     def _value(self, tensor: Tensor) -> Value:
         if id(tensor) not in self._values and id(tensor) not in self._made_here and self._is_outside(tensor):
-            node = self._node(Kind.ARGUMENT, self._count_given + len(self.outside), outputs=(tensor,))
+            node = self._node(Kind.ARGUMENT, self._argument_count + len(self.outside), outputs=(tensor,))
             self._bind(tensor, node.outputs[0])
             self.outside.append(tensor)
         return super()._value(tensor)
@@ -135,26 +135,31 @@ class ControlFlow:
             recorded.
         """
         needs = tuple([is_differentiable(x._array.dtype) for x in inputs])
-        there: list[bool] = []
+        has_cotangent: list[bool] = []
 
         def backward(given: list[Tensor]) -> list[Tensor]:
-            rest = iter(given)
-            g = tuple([next(rest) if is_differentiable(y._array.dtype) else y for y in outputs])
+            cotangents_left = iter(given)
+            g = tuple([next(cotangents_left) if is_differentiable(y._array.dtype) else y for y in outputs])
             several = len(outputs) > 1
-            found = operation.gradient.function(
+            input_cotangents = operation.gradient.function(
                 needs, g if several else g[0], outputs if several else outputs[0], *inputs
             )
-            dense = [dense_gradient(one) if need else None for one, need in zip(found, needs, strict=True)]
-            there.extend([one is not None for one in dense])
-            return [one for one in dense if one is not None]
+            dense = [
+                dense_gradient(cotangent) if need else None
+                for cotangent, need in zip(input_cotangents, needs, strict=True)
+            ]
+            has_cotangent.extend([cotangent is not None for cotangent in dense])
+            return [cotangent for cotangent in dense if cotangent is not None]
 
         cotangents = [Tensor(np.ones_like(y._array)) for y in outputs if is_differentiable(y._array.dtype)]
         part = self.written_down(backward, cotangents)
-        if part is None or part.state.written or not _look_before([part]):
+        if part is None or part.state.written or not _add_outer_guards([part]):
             return None
         graph = explicit_state(part.graph, len(cotangents) + len(part.outside), part.state)
-        own = OwnGradient(operation.name, len(outputs), GraphOperation(graph, operation.name), there)
-        return own, [*part.outside, *[v._read_as_stored() for v in part.state.read]]
+        gradient_operation = OwnGradient(
+            operation.name, len(outputs), GraphOperation(graph, operation.name), has_cotangent
+        )
+        return gradient_operation, [*part.outside, *[v._read_as_stored() for v in part.state.read]]
 
     def follows(self, tensor: Tensor) -> bool:
         """True if the tensor may differ in another run."""
@@ -190,11 +195,11 @@ class ControlFlow:
                 return False, None
             parts.append(part)
         state = _joined(part.state for part in parts)
-        if not _look_before(parts):
+        if not _add_outer_guards(parts):
             return False, None
-        outside = _each_once(x for part in parts for x in part.outside)
+        outside = _unique_tensors(x for part in parts for x in part.outside)
         inputs = [*outside, *[v._read_as_stored() for v in state.read]]
-        graphs = [explicit_state(_renumbered(part, outside), len(outside), state) for part in parts]
+        graphs = [explicit_state(_renumbered_graph(part, outside), len(outside), state) for part in parts]
         operation = shared(
             graphs, "cond", lambda: Branches([GraphOperation(graph, "branch") for graph in graphs], "cond")
         )
@@ -231,18 +236,18 @@ class ControlFlow:
         Returns:
             The carried values after the last iteration, and the stacked values; None if it was not recorded.
         """
-        first = [Tensor(x._on_host()[-1 if reverse else 0, ...]) for x in rows]
+        first_rows = [Tensor(x._on_host()[-1 if reverse else 0, ...]) for x in rows]
         if limit is not None and limit._array.dtype != np.int64:
             limit = TABLE["cast"](limit, dtype="int64")
         count = len(carried)
 
         def body(arguments: list[Tensor]) -> list[Tensor]:
-            after, besides = trip(arguments[:count], arguments[count:])
-            return [*after, *besides]
+            next_carried, stacked_values = trip(arguments[:count], arguments[count:])
+            return [*next_carried, *stacked_values]
 
         rooms: list[int] | None = None
         while True:
-            part = self.written_down(body, [*carried, *first])
+            part = self.written_down(body, [*carried, *first_rows])
             if part is None or not _fits(part.graph.results, carried):
                 return None
             test = None
@@ -250,13 +255,13 @@ class ControlFlow:
                 test = self.written_down(lambda arguments: [convert_to_tensor(condition(arguments))], carried)
                 if test is None or test.state.written or int(np.prod(test.graph.results[0].shape)) != 1:
                     return None
-            if not _look_before([part] if test is None else [part, test]):
+            if not _add_outer_guards([part] if test is None else [part, test]):
                 return None
             try:
                 return self._looped(part, test, list(carried), list(rows), limit, bool(reverse), least)
             except GuardError:
-                before, rooms = rooms, [loop.most for loop in rooms_of(part.graph)]
-                if not is_outgrown(rooms_of(part.graph)) or rooms == before:
+                previous_rooms, rooms = rooms, [loop.most for loop in rooms_of(part.graph)]
+                if not is_outgrown(rooms_of(part.graph)) or rooms == previous_rooms:
                     return None
                 # A loop in it had too small a capacity for a later iteration: the next recording has more.
 
@@ -270,10 +275,10 @@ class ControlFlow:
         reverse: bool,
         least: int,
     ) -> tuple[list[Tensor], list[Tensor]]:
-        both = [part] if test is None else [part, test]
-        outside = _each_once(x for one in both for x in one.outside)
+        recorded_parts = [part] if test is None else [part, test]
+        outside = _unique_tensors(x for recorded in recorded_parts for x in recorded.outside)
         written = part.state.written
-        read = _joined(one.state for one in both).read
+        read = _joined(recorded.state for recorded in recorded_parts).read
         fixed = [v for v in read if not any(v is w for w in written)]
         # Gradients of reads of a variable that changes flow to the variable before the loop.
         handles = [
@@ -281,10 +286,10 @@ class ControlFlow:
         ]
         layout = _Layout(len(carried), len(rows), len(outside), len(written))
         state = State((*written, *fixed), written)
-        body = layout.body(explicit_state(_renumbered(part, outside), layout.given, state, handles))
+        body = layout.body(explicit_state(_renumbered_graph(part, outside), layout.given, state, handles))
         condition = None
         if test is not None:
-            shown = explicit_state(_renumbered(test, outside), layout.given, State(state.read, ()), handles)
+            shown = explicit_state(_renumbered_graph(test, outside), layout.given, State(state.read, ()), handles)
             condition = layout.arguments(shown)
         form = {
             "carried": layout.carried + layout.written,
@@ -295,9 +300,9 @@ class ControlFlow:
             "name": "scan" if condition is None else "while_loop",
         }
 
-        def made(most: int | None = None, origin: Loop | None = None) -> Loop:
+        def make_loop(most: int | None = None, origin: Loop | None = None) -> Loop:
             graphs = [body] if condition is None else [body, condition]
-            found: Loop = shared(
+            loop: Loop = shared(
                 graphs,
                 (*form.items(), most),
                 lambda: Loop(
@@ -308,7 +313,7 @@ class ControlFlow:
                     origin=origin,
                 ),
             )
-            return found
+            return loop
 
         inputs = [
             *carried,
@@ -318,10 +323,10 @@ class ControlFlow:
             *[v._read_as_stored() for v in (*fixed, *handles)],
         ]
         inputs += [] if limit is None else [limit]
-        operation = made()
+        operation = make_loop()
         if condition is not None and len(body.results) > layout.carried + layout.written:
             trips = trips_of(operation, [x._array for x in inputs])
-            operation = made(max(least, trips, operation.room), operation)
+            operation = make_loop(max(least, trips, operation.room), operation)
         results = operation(*inputs)
         for variable, value in zip(written, results[layout.carried :], strict=False):
             variable.assign(value)
@@ -339,28 +344,28 @@ class ControlFlow:
         listeners = recorders.active
         with apart():
             # The function may assign a variable that shares memory with a tensor.
-            own = [Tensor(x._on_host() if x._owner is None else x._on_host().copy()) for x in arguments]
-            inner = _Inner(own, self._recorder, listeners)
+            copies = [Tensor(x._on_host() if x._owner is None else x._on_host().copy()) for x in arguments]
+            inner_recorder = _InnerRecording(copies, self._recorder, listeners)
             graph = None
             try:
-                with inner:
-                    graph = inner.graph(function(own))
+                with inner_recorder:
+                    graph = inner_recorder.graph(function(copies))
             except Exception:  # noqa: BLE001  # Python runs it then, and raises the error
                 graph = None
             finally:
-                inner.saved.restore()
-                inner.drawn.restore()
-        for variable in inner.created:
+                inner_recorder.saved.restore()
+                inner_recorder.drawn.restore()
+        for variable in inner_recorder.created:
             self._recorder.on_create(variable)
-        self._recorder.disown([*own, *inner.made])
-        if graph is None or inner.created:
+        self._recorder.disown([*copies, *inner_recorder.made])
+        if graph is None or inner_recorder.created:
             return None
-        looks = _looks(graph, len(own))
+        looks = _guards_of_outer_values(graph, len(copies))
         if looks is None:
             return None
         graph = Graph([node for node in graph.nodes if node.kind is not Kind.GUARD], graph.results)
         try:
-            return _Part(graph, inner.outside, state_of(graph), looks, len(own))
+            return _Part(graph, inner_recorder.outside, state_of(graph), looks, len(copies))
         except TraceError:
             return None
 
@@ -381,7 +386,7 @@ class _Layout(NamedTuple):
     def arguments(self, graph: Graph) -> Graph:
         """Returns the graph with variables that change among the carried values."""
 
-        def moved(position: int) -> int:
+        def new_position(position: int) -> int:
             if position < self.carried:
                 return position
             if position < self.given:
@@ -390,16 +395,20 @@ class _Layout(NamedTuple):
                 return position - self.given + self.carried
             return position
 
-        return _with_arguments(graph, moved)
+        return _graph_with_argument_numbers(graph, new_position)
 
     def body(self, graph: Graph) -> Graph:
         """Returns the graph of an iteration, with results in the same order."""
-        first, last = self.carried, len(graph.results) - self.written
-        results = [*graph.results[:first], *graph.results[last:], *graph.results[first:last]]
+        carried_end, written_start = self.carried, len(graph.results) - self.written
+        results = [
+            *graph.results[:carried_end],
+            *graph.results[written_start:],
+            *graph.results[carried_end:written_start],
+        ]
         return Graph(self.arguments(graph).nodes, results)
 
 
-def _looks(graph: Graph, given: int) -> Graph | None:
+def _guards_of_outer_values(graph: Graph, given: int) -> Graph | None:
     """Returns the guards and the nodes of their values, from the surroundings alone; None if other values are guarded.
 
     A guard on another value may have another outcome in another iteration.
@@ -417,35 +426,35 @@ def _looks(graph: Graph, given: int) -> Graph | None:
             pure = node.kind in {Kind.ARGUMENT, Kind.READ, Kind.CONSTANT, Kind.OPERATION} and not node.has_effect
             if pure and fixed.issuperset(map(id, node.inputs)):
                 fixed.update(map(id, node.outputs))
-    kept = []
+    kept_nodes = []
     for node in reversed(graph.nodes):
         if id(node) in needed or any(id(value) in needed for value in node.outputs):
             needed.update(map(id, node.inputs))
-            kept.append(node)
-    return Graph(reversed(kept), results)
+            kept_nodes.append(node)
+    return Graph(reversed(kept_nodes), results)
 
 
-def _look_before(parts: Sequence[_Part]) -> bool:
+def _add_outer_guards(parts: Sequence[_Part]) -> bool:
     """Adds the guards of the parts to the surrounding program; returns False if a part changes a guarded value."""
     written = {id(v) for part in parts for v in part.state.written}
     for part in parts:
         if any(node.kind is Kind.READ and id(node.payload) in written for node in part.looks.nodes):
             return False
     for part in parts:
-        known: dict[int, Tensor] = {}
+        tensors: dict[int, Tensor] = {}
         for node in part.looks.nodes:
             if node.kind is Kind.ARGUMENT:
-                known[id(node.outputs[0])] = part.outside[node.payload - part.given]
+                tensors[id(node.outputs[0])] = part.outside[node.payload - part.given]
             elif node.kind is Kind.READ:
-                known[id(node.outputs[0])] = node.payload._read_as_stored()
-        run_nodes(part.looks, known)
+                tensors[id(node.outputs[0])] = node.payload._read_as_stored()
+        run_nodes(part.looks, tensors)
         for node in part.looks.nodes:
             if node.kind is Kind.GUARD:
-                known[id(node.inputs[0])]._looked_at(node.payload[0])
+                tensors[id(node.inputs[0])]._looked_at(node.payload[0])
     return True
 
 
-def _with_arguments(graph: Graph, number: Callable[[int], int]) -> Graph:
+def _graph_with_argument_numbers(graph: Graph, number: Callable[[int], int]) -> Graph:
     nodes = [
         Node(Kind.ARGUMENT, number(node.payload), outputs=node.outputs) if node.kind is Kind.ARGUMENT else node
         for node in graph.nodes
@@ -453,14 +462,14 @@ def _with_arguments(graph: Graph, number: Callable[[int], int]) -> Graph:
     return Graph(nodes, graph.results)
 
 
-def _renumbered(part: _Part, outside: list[Tensor]) -> Graph:
+def _renumbered_graph(part: _Part, outside: list[Tensor]) -> Graph:
     """Returns a part's graph whose arguments, after those given, are ``outside``."""
-    places = {id(x): place for place, x in enumerate(outside, part.given)}
-    numbers = [*range(part.given), *[places[id(x)] for x in part.outside]]
-    return _with_arguments(part.graph, lambda position: numbers[position])
+    number_of = {id(x): number for number, x in enumerate(outside, part.given)}
+    numbers = [*range(part.given), *[number_of[id(x)] for x in part.outside]]
+    return _graph_with_argument_numbers(part.graph, lambda position: numbers[position])
 
 
-def _each_once(tensors: Iterable[Tensor]) -> list[Tensor]:
+def _unique_tensors(tensors: Iterable[Tensor]) -> list[Tensor]:
     return list({id(x): x for x in tensors}.values())
 
 
@@ -484,6 +493,6 @@ def _alike(structure: Any, other: Any, parts: list[_Part], part: _Part) -> bool:
         nest.assert_same_structure(structure, other)
     except (TypeError, ValueError):
         return False
-    nothing = [[leaf is None for leaf in nest.flatten(one)] for one in (structure, other)]
-    types = [[(value.shape, value.dtype) for value in one.graph.results] for one in (*parts[:1], part)]
+    nothing = [[leaf is None for leaf in nest.flatten(side)] for side in (structure, other)]
+    types = [[(value.shape, value.dtype) for value in side.graph.results] for side in (*parts[:1], part)]
     return nothing[0] == nothing[1] and types[0] == types[-1]

@@ -26,11 +26,11 @@ def shared(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Made]) ->
     if None in keys:
         return make()
     key = (keys, rest)
-    found = _made.get(key)
-    if found is None:
-        found = make()
-        _made[key] = found  # its graphs keep the objects alive whose ids are in the key
-    return found
+    result = _made.get(key)
+    if result is None:
+        result = make()
+        _made[key] = result  # its graphs keep the objects alive whose ids are in the key
+    return result
 
 
 def key_of(graph: Graph) -> Hashable:
@@ -38,21 +38,21 @@ def key_of(graph: Graph) -> Hashable:
     numbers: dict[int, int] = {}
     nodes = []
     for node in graph.nodes:
-        what: Hashable
+        identity: Hashable
         if node.kind is Kind.ARGUMENT:
-            what = node.payload
+            identity = node.payload
         elif node.kind is Kind.CONSTANT:
-            what = array_key(node.payload)
+            identity = array_key(node.payload)
         elif node.kind is Kind.OPERATION:
             attributes = plain_key(node.attributes)
             if attributes is None:
                 return None
-            what = (id(node.payload), attributes)
+            identity = (id(node.payload), attributes)
         else:
             return None
         reads = tuple([numbers[id(value)] for value in node.inputs])
         for value in node.outputs:
             numbers[id(value)] = len(numbers)
         gives = tuple([(value.shape, value.dtype) for value in node.outputs])
-        nodes.append((node.kind, what, reads, gives))
+        nodes.append((node.kind, identity, reads, gives))
     return (tuple(nodes), tuple([numbers[id(value)] for value in graph.results]))

@@ -68,10 +68,10 @@ class _Writer:
         self._numbers = itertools.count(max(numbers, default=-1) + 1)
         self._nodes: list[Node] = []
         self._stands_for: dict[int, Value] = {}
-        given = itertools.count(count)
-        self._now = {id(v): self._argument(next(given), v) for v in state.read}
+        argument_numbers = itertools.count(count)
+        self._now = {id(v): self._argument(next(argument_numbers), v) for v in state.read}
         self._handles = dict(self._now)
-        self._handles |= {id(v): self._argument(next(given), v) for v in handles}
+        self._handles |= {id(v): self._argument(next(argument_numbers), v) for v in handles}
         for node in graph.nodes:
             self._write(node)
         results = [self._of(value) for value in graph.results]
@@ -98,11 +98,11 @@ class _Writer:
             self._nodes.append(Node(node.kind, node.payload, inputs, node.outputs, node.attributes))
 
     def _read(self, variable: Variable) -> Value:
-        now, handle = self._now[id(variable)], self._handles[id(variable)]
-        if now is handle or not is_differentiable(now.dtype):
-            return now
-        value = self._value(now.shape, now.dtype)
-        self._nodes.append(Node(Kind.OPERATION, value_read, (now, handle), (value,)))
+        current, handle = self._now[id(variable)], self._handles[id(variable)]
+        if current is handle or not is_differentiable(current.dtype):
+            return current
+        value = self._value(current.shape, current.dtype)
+        self._nodes.append(Node(Kind.OPERATION, value_read, (current, handle), (value,)))
         return value
 
 

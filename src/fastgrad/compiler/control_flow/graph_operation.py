@@ -113,10 +113,14 @@ class GraphOperation(OfGraphs):
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         results = y if type(y) is tuple else (y,)
-        given = g if type(g) is tuple else (g,)
+        cotangents = g if type(g) is tuple else (g,)
         needs = tuple([n and is_differentiable(x._array.dtype) for n, x in zip(needs, inputs, strict=True)])
-        have = tuple([one is not None and is_differentiable(one._array.dtype) for one in given])
-        tensors = [*inputs, *results, *[one for one, there in zip(given, have, strict=True) if there]]
+        have = tuple([cotangent is not None and is_differentiable(cotangent._array.dtype) for cotangent in cotangents])
+        tensors = [
+            *inputs,
+            *results,
+            *[cotangent for cotangent, present in zip(cotangents, have, strict=True) if present],
+        ]
         pullback = self.pullback(needs, have, tensors)
         try:
             return pullback(tensors)
@@ -143,11 +147,11 @@ class GraphOperation(OfGraphs):
             rebuild: whether to make it again even if there is one.
         """
         key = needs, have, dense
-        found = None if rebuild else self._pullbacks.get(key)
-        if found is None:
-            found = made_pullback(self, needs, have, tensors, dense)
-            keep(self._pullbacks, key, found)
-        return found
+        gradient = None if rebuild else self._pullbacks.get(key)
+        if gradient is None:
+            gradient = made_pullback(self, needs, have, tensors, dense)
+            keep(self._pullbacks, key, gradient)
+        return gradient
 
     def pulled_back(self, needs: Flags, have: Flags, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
         """Returns the cotangents of inputs, for arrays.
@@ -156,11 +160,11 @@ class GraphOperation(OfGraphs):
             needs, have: as of ``pullback``.
             arrays: inputs, results and cotangents.
         """
-        found = self._pullbacks.get((needs, have, True))
-        if found is None:
-            found = self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True)
+        gradient = self._pullbacks.get((needs, have, True))
+        if gradient is None:
+            gradient = self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True)
         try:
-            return found.on_arrays(arrays)
+            return gradient.on_arrays(arrays)
         except GuardError:
             return self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True, rebuild=True).on_arrays(
                 arrays
@@ -183,16 +187,20 @@ class Pullback(NamedTuple):
 
     def __call__(self, tensors: Sequence[Tensor]) -> list[Any]:
         """Returns for each input its cotangent: a tensor, an ``IndexedSlices``, or None."""
-        found = iter(() if self.operation is None else self.operation(*[tensors[i] for i in self.used]))
+        cotangents = iter(() if self.operation is None else self.operation(*[tensors[i] for i in self.used]))
         return [
-            None if form is None else next(found) if form == "dense" else IndexedSlices(next(found), next(found), form)
+            None
+            if form is None
+            else next(cotangents)
+            if form == "dense"
+            else IndexedSlices(next(cotangents), next(cotangents), form)
             for form in self.forms
         ]
 
     def on_arrays(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
         """Returns for each input its cotangent, an array or None, if none is made of rows."""
-        found = iter(() if self.operation is None else self.operation.run(*[arrays[i] for i in self.used]))
-        return [None if form is None else next(found) for form in self.forms]
+        cotangents = iter(() if self.operation is None else self.operation.run(*[arrays[i] for i in self.used]))
+        return [None if form is None else next(cotangents) for form in self.forms]
 
 
 # ---- running a graph's nodes on tensors ------------------------------------------------------------------
@@ -217,8 +225,8 @@ def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] 
         elif node.kind is Kind.OPERATION:
             inputs = tuple([known[id(value)] for value in node.inputs])
             if not all(id(value) in known for value in node.outputs):
-                found = called(node.payload, inputs, node.attributes)
-                for value, tensor in zip(node.outputs, found, strict=False):
+                results = called(node.payload, inputs, node.attributes)
+                for value, tensor in zip(node.outputs, results, strict=False):
                     known.setdefault(id(value), tensor)
             outputs = tuple([known[id(value)] for value in node.outputs])
             if node.payload.gradient is not None and any(id(x) in tracked for x in inputs):
@@ -231,9 +239,11 @@ def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] 
 
 def called(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
     """Returns the results of an operation as a primitive: some rows of the table are also public functions."""
-    made = isinstance(operation, MadeOperation)
-    found = operation(*inputs, **attributes) if made else Operation.__call__(operation, *inputs, **attributes)
-    return found if type(found) is tuple else (found,)
+    is_made_operation = isinstance(operation, MadeOperation)
+    results = (
+        operation(*inputs, **attributes) if is_made_operation else Operation.__call__(operation, *inputs, **attributes)
+    )
+    return results if type(results) is tuple else (results,)
 
 
 def _own(tensor: Tensor) -> Tensor:
@@ -266,23 +276,23 @@ def _variant(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) 
         arguments = [_own(x) for x in inputs]
         with Recording(arguments) as recorder, GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([x for x, flag in zip(arguments, flags, strict=True) if flag])
-            known = _arguments(operation.graph, arguments)
-            _run_with_guards(operation.graph, known)
-        results = [known[id(value)] for value in operation.graph.results]
+            tensors_by_value = _arguments(operation.graph, arguments)
+            _run_with_guards(operation.graph, tensors_by_value)
+        results = [tensors_by_value[id(value)] for value in operation.graph.results]
         listener = _Listener()
         recording.start(listener)
         try:
             tape.gradient(results, [x for x, flag in zip(arguments, flags, strict=True) if flag])
         finally:
             recording.stop(listener)
-        there = {id(x) for x in (*arguments, *results)}
-        read = [x for x in listener.read.values() if recorder.holds(x) and id(x) not in there]
+        visible_ids = {id(x) for x in (*arguments, *results)}
+        read = [x for x in listener.read.values() if recorder.holds(x) and id(x) not in visible_ids]
         graph = recorder.graph([*results, *read])
     count = len(results)
-    kept = _worth_keeping(graph, count)
-    if not kept and not any(isinstance(node.payload, MadeOperation) for node in graph.nodes):
+    residuals = _residuals_worth_keeping(graph, count)
+    if not residuals and not any(isinstance(node.payload, MadeOperation) for node in graph.nodes):
         return operation
-    return GraphOperation(Graph(graph.nodes, [*graph.results[:count], *kept]), operation.name)
+    return GraphOperation(Graph(graph.nodes, [*graph.results[:count], *residuals]), operation.name)
 
 
 def _run_with_guards(graph: Graph, known: dict[int, Tensor]) -> None:
@@ -292,30 +302,30 @@ def _run_with_guards(graph: Graph, known: dict[int, Tensor]) -> None:
         if node.kind is Kind.GUARD:
             run_nodes(Graph(graph.nodes[start:position], ()), known)
             start = position + 1
-            kind, wanted = node.payload
+            kind, expected = node.payload
             scalar = known[id(node.inputs[0])]
-            found = bool(scalar) if kind == "bool" else int(scalar)
-            if found != wanted:
-                raise GuardError(node, found)
+            actual = bool(scalar) if kind == "bool" else int(scalar)
+            if actual != expected:
+                raise GuardError(node, actual)
     run_nodes(Graph(graph.nodes[start:], ()), known)
 
 
-def _worth_keeping(graph: Graph, count: int) -> list[Value]:
+def _residuals_worth_keeping(graph: Graph, count: int) -> list[Value]:
     """Returns the results from number ``count`` on that can't be computed cheaply from inputs and other results."""
-    wanted = {id(value) for value in graph.results[count:]}
-    kept = []
+    residual_ids = {id(value) for value in graph.results[count:]}
+    residuals = []
     at_hand = {id(value) for value in graph.results[:count]}
     for node in graph.nodes:
         cheap = node.kind in {Kind.ARGUMENT, Kind.CONSTANT} or (
             _is_cheap(node) and all(id(value) in at_hand for value in node.inputs)
         )
         for value in node.outputs:
-            if id(value) in wanted and not cheap and id(value) not in at_hand:
-                kept.append(value)
+            if id(value) in residual_ids and not cheap and id(value) not in at_hand:
+                residuals.append(value)
                 at_hand.add(id(value))
             elif cheap:
                 at_hand.add(id(value))
-    return kept
+    return residuals
 
 
 def _is_cheap(node: Node) -> bool:
@@ -346,17 +356,21 @@ def made_pullback(
         arguments = [_own(x) for x in tensors]
         inputs, cotangents = arguments[:count], arguments[count + len(given) :]
         with Recording(arguments) as recorder:
-            known = _arguments(graph, inputs)
+            tensors_by_value = _arguments(graph, inputs)
             for value, tensor in zip(given, arguments[count:], strict=False):
-                known.setdefault(id(value), tensor)
+                tensors_by_value.setdefault(id(value), tensor)
             sources = [x for x, need in zip(inputs, needs, strict=True) if need]
-            entries = run_nodes(graph, known, sources)
-            targets = [known[id(value)] for value, there in zip(graph.results, have, strict=True) if there]
-            found = iter(walk_backward(entries, targets, [[id(x)] for x in sources], list(cotangents)))
+            entries = run_nodes(graph, tensors_by_value, sources)
+            targets = [
+                tensors_by_value[id(value)]
+                for value, has_cotangent in zip(graph.results, have, strict=True)
+                if has_cotangent
+            ]
+            input_cotangents = iter(walk_backward(entries, targets, [[id(x)] for x in sources], list(cotangents)))
             forms: list[Any] = []
             results: list[Tensor] = []
             for need in needs:
-                cotangent = next(found) if need else None
+                cotangent = next(input_cotangents) if need else None
                 if cotangent is None:
                     forms.append(None)
                 elif isinstance(cotangent, IndexedSlices) and cotangent.dense_shape is not None and not dense:
@@ -409,7 +423,7 @@ class StatefulCall:
         Raises:
             GuardError: a guard has another outcome; nothing has been changed.
         """
-        found = self.operation(*inputs, *[v._read_as_stored() for v in self._state.read])
-        for variable, value in zip(self._state.written, found[self._count :], strict=True):
+        results = self.operation(*inputs, *[v._read_as_stored() for v in self._state.read])
+        for variable, value in zip(self._state.written, results[self._count :], strict=True):
             variable.assign(value)
-        return list(found[: self._count])
+        return list(results[: self._count])

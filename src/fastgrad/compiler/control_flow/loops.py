@@ -95,8 +95,8 @@ class Loop(Structured):
     @property
     def rooms(self) -> list[Loop]:  # type: ignore[override]  # a property, as the loop itself may be in it
         """The loops in it that have a capacity."""
-        inner = [self.body] if self.condition is None else [self.body, self.condition]
-        return [*([] if self.most is None else [self]), *[loop for part in inner for loop in part.rooms]]
+        operations = [self.body] if self.condition is None else [self.body, self.condition]
+        return [*([] if self.most is None else [self]), *[loop for operation in operations for loop in operation.rooms]]
 
     def goes_on(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
         """Returns whether there is another iteration, given arrays.
@@ -130,15 +130,15 @@ class Loop(Structured):
         carried, rows, captured, number = self.parts(arrays)
         stacks = self.empty_stacks()
         total = self.total(number)
-        done = 0
-        while self.goes_on(done, carried, captured, number):
-            row = self.row_of(done, total)
-            found = self.body.run(*carried, *[x[row, ...] for x in rows], *captured)
-            carried = list(found[: self.carried])
-            for stack, y in zip(stacks, found[self.carried :], strict=True):
+        iteration = 0
+        while self.goes_on(iteration, carried, captured, number):
+            row = self.row_of(iteration, total)
+            outputs = self.body.run(*carried, *[x[row, ...] for x in rows], *captured)
+            carried = list(outputs[: self.carried])
+            for stack, y in zip(stacks, outputs[self.carried :], strict=True):
                 stack[row] = y
-            done += 1
-        return (*carried, *stacks, *([np.array(done, np.int64)] if self.counts else []))
+            iteration += 1
+        return (*carried, *stacks, *([np.array(iteration, np.int64)] if self.counts else []))
 
     def empty_stacks(self) -> list[np.ndarray]:
         """Returns memory for the stacked results."""
@@ -161,16 +161,16 @@ class Loop(Structured):
         columns = [[constant_tensor(row) for row in stack] for stack in self.empty_stacks()]
         fixed = [x._on_host() for x in captured]
         total = self.total(number)
-        done = 0
-        while self.goes_on(done, [x._on_host() for x in carried], fixed, number):
-            row = self.row_of(done, total)
-            found = self.body(*carried, *[x[row] for x in sliced], *captured)
-            carried = list(found[: self.carried])
-            for column, y in zip(columns, found[self.carried :], strict=True):
+        iteration = 0
+        while self.goes_on(iteration, [x._on_host() for x in carried], fixed, number):
+            row = self.row_of(iteration, total)
+            outputs = self.body(*carried, *[x[row] for x in sliced], *captured)
+            carried = list(outputs[: self.carried])
+            for column, y in zip(columns, outputs[self.carried :], strict=True):
                 column[row] = y
-            done += 1
+            iteration += 1
         stacked = [TABLE["stack"](*column, axis=0) for column in columns]
-        return (*carried, *stacked, *([constant_tensor(np.array(done, np.int64))] if self.counts else []))
+        return (*carried, *stacked, *([constant_tensor(np.array(iteration, np.int64))] if self.counts else []))
 
     @property
     def result_count(self) -> int:
@@ -189,12 +189,12 @@ class Loop(Structured):
 
     def with_results(self, kept: Flags) -> Loop:
         """Returns the same loop with fewer results, for programs that only run forward."""
-        found = self._reduced.get(kept)
-        if found is None:
+        reduced = self._reduced.get(kept)
+        if reduced is None:
             graph = self.body.graph
             results = [value for value, keep in zip(graph.results, kept, strict=False) if keep]
             body = GraphOperation(Graph(graph.nodes, results), self.body.name)
-            found = self._reduced[kept] = Loop(
+            reduced = self._reduced[kept] = Loop(
                 body,
                 self.condition,
                 carried=self.carried,
@@ -208,7 +208,7 @@ class Loop(Structured):
                 counts=self.counts,
                 counted=self.counted,
             )
-        return found
+        return reduced
 
     # ---- dependencies --------------------------------------------------------------------------------
 
@@ -218,24 +218,24 @@ class Loop(Structured):
         while True:
             inputs = (*carried, *rows, *captured)
             results = leads(self.body.graph, inputs)
-            more = [a or b for a, b in zip(carried, results, strict=False)]
-            if more == carried:
+            reached_carried = [a or b for a, b in zip(carried, results, strict=False)]
+            if reached_carried == carried:
                 return inputs, results
-            carried = more
+            carried = reached_carried
 
     def leading(self, needs: Flags, have: Flags) -> Flags:
         """Returns flags of the inputs in ``needs`` that results in ``have`` depend on."""
-        found = [False] * len(needs)
-        for place, need in enumerate(needs):
+        flags = [False] * len(needs)
+        for position, need in enumerate(needs):
             if need:
-                inputs, results = self.body_flags(tuple([other == place for other in range(len(needs))]))
+                inputs, results = self.body_flags(tuple([other == position for other in range(len(needs))]))
                 # Without an iteration the carried inputs are the results.
                 reached = (
                     *[a or b for a, b in zip(inputs, results, strict=False)][: self.carried],
                     *results[self.carried :],
                 )
-                found[place] = any(h and r for h, r in zip(have, reached, strict=True))
-        return tuple(found)
+                flags[position] = any(h and r for h, r in zip(have, reached, strict=True))
+        return tuple(flags)
 
 
 def trips_of(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
@@ -246,8 +246,8 @@ def trips_of(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
         arrays: its inputs.
     """
     carried, _, captured, number = loop.parts([moved(array, None) for array in arrays])
-    done = 0
-    while loop.goes_on(done, carried, captured, number):
+    iteration = 0
+    while loop.goes_on(iteration, carried, captured, number):
         carried = list(loop.body.run(*carried, *captured)[: loop.carried])
-        done += 1
-    return done
+        iteration += 1
+    return iteration

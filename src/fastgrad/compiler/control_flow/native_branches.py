@@ -43,9 +43,9 @@ def launches_of_branches(branches: Any, inputs: Any, outputs: Any) -> Launches |
         table([Output(i) for i in range(len(outputs))]),
         Scratch(0),
     )
-    most = max([len(plan.arguments) + len(plan.results) for plan in plans])
+    word_count = max([len(plan.arguments) + len(plan.results) for plan in plans])
     launch = Launch(looping.run_branch[dtype], operands, 1, 20.0 + longest)
-    return Launches((launch,), ((WORDS, most),))
+    return Launches((launch,), ((WORDS, word_count),))
 
 
 def _branch(plan: Plan, outputs: Any, following: Any) -> Launch:
@@ -53,9 +53,9 @@ def _branch(plan: Plan, outputs: Any, following: Any) -> Launch:
     layout = [(looping.CAPTURED, number + 1, 0) for number, _ in plan.arguments]
     layout += [(looping.STACKED, returned.index(number), 0) for number in range(len(plan.results))]
     copies = [
-        (returned.index(number), place, size_of(outputs[place]))
-        for place, number in enumerate(returned)
-        if returned.index(number) != place
+        (returned.index(number), position, size_of(outputs[position]))
+        for position, number in enumerate(returned)
+        if returned.index(number) != position
     ]
     words = [len(copies), *[word for copy in copies for word in copy]]
     operands = (

@@ -39,7 +39,7 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     carried = [(len(plan.arguments) + returned[j], size_of(outputs[j])) for j in range(loop.carried)]
     if loop.condition is None:
         return _over_rows(loop, inputs, outputs, plan, work, layout, carried, buffers)
-    return _while(loop, inputs, outputs, plan, work, layout, carried, buffers)
+    return _launches_of_while(loop, inputs, outputs, plan, work, layout, carried, buffers)
 
 
 Layout = list[tuple[int, int, int]]
@@ -66,31 +66,31 @@ def _over_rows(
         Scratch(1),
     )
     launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + work.nanoseconds))
-    return Launches((launch, *_copies(loop, plan, outputs)), _scratch(len(layout), loop, buffers))
+    return Launches((launch, *_copies(loop, plan, outputs)), _scratch_of_loop(len(layout), loop, buffers))
 
 
-def _while(
+def _launches_of_while(
     loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
 ) -> Launches | None:
     test = loop.condition.program().plan
-    asked = work_of(test)
-    if not is_one_call(test) or asked.nanoseconds > SHARED or test.results[0].dtype.kind != "b":
+    test_work = work_of(test)
+    if not is_one_call(test) or test_work.nanoseconds > SHARED or test.results[0].dtype.kind != "b":
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
-    shown: Layout = [_argument(loop, number, 0) for number, _ in test.arguments]
-    shown.append((looping.BUFFER, len(buffers), 0))
+    test_layout: Layout = [_argument(loop, number, 0) for number, _ in test.arguments]
+    test_layout.append((looping.BUFFER, len(buffers), 0))
     memory = [*buffers, 8]
     operands = (
         Inner(lambda: Frame(plan)),
         work.steps,
         Inner(lambda: Frame(test)),
-        asked.steps,
+        test_work.steps,
         table([Input(i) for i in range(len(inputs))]),
         table([Output(i) for i in range(len(outputs))]),
         table([Scratch(2 + i) for i in range(2 * len(memory))]),
         _words(layout),
-        _words(shown),
+        _words(test_layout),
         _words([*carried, (0, 0)]),
         loop.carried,
         Input(len(inputs) - 1) if loop.limited else Constant(np.array([1 << 62], np.int64)),
@@ -102,8 +102,10 @@ def _while(
         Scratch(0),
         Scratch(1),
     )
-    launch = Launch(looping.run_while[()], operands, 1, TRIPS * (100.0 + work.nanoseconds + asked.nanoseconds))
-    return Launches((launch, *_copies(loop, plan, outputs)), _scratch(max(len(layout), len(shown)), loop, memory))
+    launch = Launch(looping.run_while[()], operands, 1, TRIPS * (100.0 + work.nanoseconds + test_work.nanoseconds))
+    return Launches(
+        (launch, *_copies(loop, plan, outputs)), _scratch_of_loop(max(len(layout), len(test_layout)), loop, memory)
+    )
 
 
 TRIPS = 8
@@ -114,7 +116,7 @@ def _words(records: Sequence[tuple[int, ...]]) -> Constant:
     return Constant(np.array(records, np.int64).reshape(-1))
 
 
-def _scratch(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tuple[np.dtype, int], ...]:
+def _scratch_of_loop(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tuple[np.dtype, int], ...]:
     return ((WORDS, count), (WORDS, loop.carried + 1), *[(BYTES, size) for size in buffers for _ in range(2)])
 
 
@@ -136,7 +138,7 @@ def _is_loop(launch: Launch) -> bool:
 
 
 def table(operands: Sequence[Any]) -> Launch:
-    """Returns the words that hold the addresses of arrays."""
+    """Returns the launch operand that is a table of the addresses of arrays."""
     return Launch(looping.addresses[()], (tuple(operands),))
 
 
@@ -144,7 +146,11 @@ def _stacked(loop: Any, plan: Plan) -> list[list[int]]:
     """Returns for each result of an iteration's program the loop's results of which it is a row."""
     returned = plan.stretches[0].returned
     return [
-        [place for place, one in enumerate(returned) if one == number and place >= loop.carried]
+        [
+            position
+            for position, result_number in enumerate(returned)
+            if result_number == number and position >= loop.carried
+        ]
         for number in range(len(plan.results))
     ]
 
@@ -165,10 +171,10 @@ def _arrays(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
 def _copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
     """Returns the steps after the loop that copy results that are the same as others."""
     copies = []
-    for first, *others in filter(None, _stacked(loop, plan)):
-        size = size_of(outputs[first])
+    for source, *targets in filter(None, _stacked(loop, plan)):
+        size = size_of(outputs[source])
         copies += [
-            Launch(moving.copy_bytes[()], (Output(first), Output(other), size), -(-size // 64)) for other in others
+            Launch(moving.copy_bytes[()], (Output(source), Output(target), size), -(-size // 64)) for target in targets
         ]
     return copies
 

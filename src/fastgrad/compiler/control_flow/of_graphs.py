@@ -55,11 +55,11 @@ class OfGraphs(MadeOperation):
         """Returns the operation to run under tapes that watch these inputs: a cached ``keeping``, or the operation."""
         if True not in flags:
             return self
-        found = self._forwards.get(flags)
-        if found is None or (is_outgrown(found.rooms) and not is_outgrown(self.rooms)):
-            found = self.keeping(flags, inputs) or self
-            keep(self._forwards, flags, found)
-        return found
+        forward_operation = self._forwards.get(flags)
+        if forward_operation is None or (is_outgrown(forward_operation.rooms) and not is_outgrown(self.rooms)):
+            forward_operation = self.keeping(flags, inputs) or self
+            keep(self._forwards, flags, forward_operation)
+        return forward_operation
 
     def ran_forward(self, flags: Flags, inputs: Sequence[Tensor], run: Callable[[Any], Ran]) -> tuple[Any, Ran]:
         """Returns ``forward`` and ``run(forward)``; repeats with a new variant while its capacity is too small.
@@ -91,8 +91,8 @@ def is_outgrown(rooms: Sequence[Any]) -> bool:
 
 def rooms_of(graph: Graph) -> tuple[Any, ...]:
     """Returns the loops in a graph, at any depth, that have a capacity, each once."""
-    inner = [node.payload for node in graph.nodes if isinstance(node.payload, OfGraphs)]
-    return tuple(dict.fromkeys([loop for operation in inner for loop in operation.rooms]))
+    operations = [node.payload for node in graph.nodes if isinstance(node.payload, OfGraphs)]
+    return tuple(dict.fromkeys([loop for operation in operations for loop in operation.rooms]))
 
 
 def keep(kept: dict[Any, Any], key: Any, value: Any) -> None:

@@ -43,10 +43,10 @@ class OwnGradient(MadeOperation):
     def _cotangents(self, needs: tuple[bool, ...], g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         read = inputs[self.passes_on + len(self._there) :]
         cotangents = g if type(g) is tuple else (g,)
-        given = [one for one in cotangents if is_differentiable(one._array.dtype)]
-        found = iter(self._backward(*given, *read))
+        result_cotangents = [cotangent for cotangent in cotangents if is_differentiable(cotangent._array.dtype)]
+        input_cotangents = iter(self._backward(*result_cotangents, *read))
         return [
             *[None] * self.passes_on,
-            *[next(found) if there else None for there in self._there],
+            *[next(input_cotangents) if has_cotangent else None for has_cotangent in self._there],
             *[None] * len(read),
         ]

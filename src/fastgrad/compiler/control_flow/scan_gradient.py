@@ -38,31 +38,31 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
         iterations.
     """
     body_flags, reached = loop.body_flags(flags)
-    examples = _first_trip(loop, inputs)
+    examples = _first_trip_inputs(loop, inputs)
     with apart():
         variant, results = loop.body.ran_forward(
             body_flags, [Tensor(x) for x in examples], lambda forward: interpret(forward.graph, examples)
         )
         graph = variant.graph
         have = (*reached, *[False] * (len(graph.results) - loop.gives))
-        cotangents = [np.ones_like(y) for y, there in zip(results, have, strict=True) if there]
+        cotangents = [np.ones_like(y) for y, present in zip(results, have, strict=True) if present]
         tensors = [Tensor(x) for x in (*examples, *results, *cotangents)]
-        whole = made_pullback(variant, body_flags, have, tensors, dense=True)
-    if whole.operation is not None and any(node.kind is Kind.GUARD for node in whole.operation.graph.nodes):
+        pullback = made_pullback(variant, body_flags, have, tensors, dense=True)
+    if pullback.operation is not None and any(node.kind is Kind.GUARD for node in pullback.operation.graph.nodes):
         return None
-    given = {node.payload: node.outputs[0] for node in graph.nodes if node.kind is Kind.ARGUMENT}
-    before = {j: given[j] for j in range(loop.carried) if j in given}
-    read = [graph.results[i - len(examples)] for i in whole.used if 0 <= i - len(examples) < len(graph.results)]
+    argument_values = {node.payload: node.outputs[0] for node in graph.nodes if node.kind is Kind.ARGUMENT}
+    carried_before = {j: argument_values[j] for j in range(loop.carried) if j in argument_values}
+    read = [graph.results[i - len(examples)] for i in pullback.used if 0 <= i - len(examples) < len(graph.results)]
     besides = graph.results[loop.carried : loop.gives]
-    there = {id(value) for value in (*given.values(), *besides)}
-    kept = list({id(value): value for value in read if id(value) not in there}.values())
-    stacked = [*besides, *before.values(), *kept]
+    present = {id(value) for value in (*argument_values.values(), *besides)}
+    residuals = list({id(value): value for value in read if id(value) not in present}.values())
+    stacked = [*besides, *carried_before.values(), *residuals]
     body = GraphOperation(Graph(graph.nodes, [*graph.results[: loop.carried], *stacked]), loop.body.name)
     size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])
-    most = loop.most
-    if loop.condition is not None and most is None:
-        most = max(_room(trips_of(loop, [x._on_host() for x in inputs]), size), loop.room)
-    return _Keeping(loop, body, list(before), most)
+    capacity = loop.most
+    if loop.condition is not None and capacity is None:
+        capacity = max(_room(trips_of(loop, [x._on_host() for x in inputs]), size), loop.room)
+    return _Keeping(loop, body, list(carried_before), capacity)
 
 
 ROOM = 1 << 18
@@ -72,11 +72,11 @@ LEAST, MOST = 16, 1024
 
 def _room(done: int, size: int) -> int:
     """Returns the capacity: twice the number of iterations so far, or as many as a little memory holds."""
-    least = 1 << max(2 * done - 1, LEAST - 1).bit_length()
-    return max(least, min(MOST, ROOM // max(size, 1)))
+    capacity = 1 << max(2 * done - 1, LEAST - 1).bit_length()
+    return max(capacity, min(MOST, ROOM // max(size, 1)))
 
 
-def _first_trip(loop: Loop, inputs: Sequence[Tensor]) -> list[np.ndarray]:
+def _first_trip_inputs(loop: Loop, inputs: Sequence[Tensor]) -> list[np.ndarray]:
     carried, rows, captured, _ = loop.parts([x._on_host() for x in inputs])
     row = _some_row(loop)
     return [*carried, *[x[row, ...] for x in rows], *captured]
@@ -113,8 +113,8 @@ class _Keeping(Loop):
             counted=loop.counted,
         )
         self._made_of = loop  # keeps it alive, so that equal loops are the same object (equal_graphs.py)
-        self._before = {j: loop.gives + place for place, j in enumerate(before)}
-        self._backwards: dict[tuple[Flags, Flags], _Backwards] = {}
+        self._before = {j: loop.gives + position for position, j in enumerate(before)}
+        self._backwards: dict[tuple[Flags, Flags], _BackwardLoop] = {}
 
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
         """Returns None: the residuals are among the results already."""
@@ -131,13 +131,13 @@ class _Keeping(Loop):
         needs = self.leading(needs, have)
         if True not in needs:
             return [None] * len(inputs)
-        found = self._backwards.get((needs, have))
-        if found is None:
-            found = self._backwards[needs, have] = _Backwards(self, self._before, needs, have, inputs, y, g)
-        return spread_out(needs, found(inputs, y, g))
+        backward_loop = self._backwards.get((needs, have))
+        if backward_loop is None:
+            backward_loop = self._backwards[needs, have] = _BackwardLoop(self, self._before, needs, have, inputs, y, g)
+        return spread_out(needs, backward_loop(inputs, y, g))
 
 
-class _Backwards:
+class _BackwardLoop:
     """The backward loop, for certain cotangents."""
 
     def __init__(
@@ -154,14 +154,14 @@ class _Backwards:
         with apart():
             pullback = self._pullback(flags, body_have, inputs, y, g)
             body = drop_dead(self._body(pullback, inputs, y, g))
-        first = len(self._carried) + len(self._captured)
+        carried_count = len(self._carried) + len(self._captured)
         rows = loop.rows + (loop.gives - carried) + len(self._given)
-        body, self._read = _without_unread(body, first)
+        body, self._read = _without_unread_arguments(body, carried_count)
         self.operation = Loop(
             GraphOperation(body, f"{loop.body.name}_gradient"),
             None,
-            carried=first,
-            rows=sum([number < first + rows for number in self._read]),
+            carried=carried_count,
+            rows=sum([number < carried_count + rows for number in self._read]),
             trips=loop.length,
             limited=False,
             reverse=not loop.reverse,
@@ -176,11 +176,11 @@ class _Backwards:
         sums = [zeros_like(captured[c]) for c in self._captured]
         stacks = [*rows, *y[self._loop.carried : self._loop.gives], *[g[j] for j in self._given]]
         count = [y[-1]] if self._loop.counts else [inputs[-1]] if self._loop.counted else []
-        given = [*cotangents, *sums, *stacks, *captured]
-        found = iter(self.operation(*cotangents, *sums, *[given[number] for number in self._read], *count))
-        carried = {j: next(found) for j in self._carried}
-        fixed = {c: next(found) for c in self._captured}
-        sliced = {m: next(found) for m in self._rows}
+        arguments = [*cotangents, *sums, *stacks, *captured]
+        results = iter(self.operation(*cotangents, *sums, *[arguments[number] for number in self._read], *count))
+        carried = {j: next(results) for j in self._carried}
+        fixed = {c: next(results) for c in self._captured}
+        sliced = {m: next(results) for m in self._rows}
         ends = self._loop.carried, self._loop.carried + self._loop.rows
         return tuple(
             [
@@ -200,17 +200,17 @@ class _Backwards:
             results[self._before[j] - loop.carried] if j in self._before else start[j] for j in range(loop.carried)
         ]
         cotangents = [np.ones(start[j].shape, start[j].dtype) for j in self._carried]
-        given = [g[j]._on_host()[row, ...] for j in self._given]
-        return [*carried, *[x[row, ...] for x in rows], *captured], results, cotangents, given
+        stacked_cotangents = [g[j]._on_host()[row, ...] for j in self._given]
+        return [*carried, *[x[row, ...] for x in rows], *captured], results, cotangents, stacked_cotangents
 
     def _pullback(self, flags: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Pullback:
-        trip, results, cotangents, given = self._trip(inputs, y, g)
+        trip, results, cotangents, stacked_cotangents = self._trip(inputs, y, g)
         # A carried value is known only if it is also among the stacked results.
         return made_pullback(
             self._loop.body,
             flags,
             have,
-            [Tensor(x) for x in (*trip, *results, *cotangents, *given)],
+            [Tensor(x) for x in (*trip, *results, *cotangents, *stacked_cotangents)],
             dense=True,
             given=self._loop.body.graph.results[self._loop.carried :],
         )
@@ -218,43 +218,46 @@ class _Backwards:
     def _body(self, pullback: Pullback, inputs: Any, y: Any, g: Any) -> Graph:
         """Returns the graph of a backward iteration: from cotangents, sums, rows of inputs, results and cotangents."""
         loop = self._loop
-        trip, results, cotangents, given = self._trip(inputs, y, g)
+        trip, results, cotangents, stacked_cotangents = self._trip(inputs, y, g)
         ends = loop.carried, loop.carried + loop.rows
         rows, captured = trip[ends[0] : ends[1]], trip[ends[1] :]
         sums = [np.zeros(captured[c].shape, captured[c].dtype) for c in self._captured]
-        arguments = [Tensor(x) for x in (*cotangents, *sums, *rows, *results, *given, *captured)]
-        places = _Places(len(cotangents), len(sums), len(rows), len(results), len(given))
+        arguments = [Tensor(x) for x in (*cotangents, *sums, *rows, *results, *stacked_cotangents, *captured)]
+        positions = _ArgumentPositions(len(cotangents), len(sums), len(rows), len(results), len(stacked_cotangents))
         with Recording(arguments) as recorder:
             available = [
                 *[
-                    arguments[places.result(self._before[j] - loop.carried)] if j in self._before else None
+                    arguments[positions.result(self._before[j] - loop.carried)] if j in self._before else None
                     for j in range(ends[0])
                 ],
-                *[arguments[places.row(m)] for m in range(len(rows))],
-                *[arguments[places.captured(c)] for c in range(len(captured))],
-                *[arguments[places.result(k)] for k in range(len(results))],
+                *[arguments[positions.row(m)] for m in range(len(rows))],
+                *[arguments[positions.captured(c)] for c in range(len(captured))],
+                *[arguments[positions.result(k)] for k in range(len(results))],
                 *arguments[: len(cotangents)],
-                *[arguments[places.given(k)] for k in range(len(given))],
+                *[arguments[positions.given(k)] for k in range(len(stacked_cotangents))],
             ]
-            found = ran(pullback, available)
-            after = [
-                zeros_like(arguments[place]) if found[j] is None else found[j] for place, j in enumerate(self._carried)
+            input_cotangents = ran(pullback, available)
+            outputs = [
+                zeros_like(arguments[position]) if input_cotangents[j] is None else input_cotangents[j]
+                for position, j in enumerate(self._carried)
             ]
-            for place, c in enumerate(self._captured, len(cotangents)):
-                one = found[ends[1] + c]
-                after.append(arguments[place] if one is None else TABLE["add"](arguments[place], one))
+            for position, c in enumerate(self._captured, len(cotangents)):
+                cotangent = input_cotangents[ends[1] + c]
+                outputs.append(
+                    arguments[position] if cotangent is None else TABLE["add"](arguments[position], cotangent)
+                )
             for m in self._rows:
-                one = found[ends[0] + m]
-                after.append(zeros_like(arguments[places.row(m)]) if one is None else one)
-        return recorder.graph(after)
+                cotangent = input_cotangents[ends[0] + m]
+                outputs.append(zeros_like(arguments[positions.row(m)]) if cotangent is None else cotangent)
+        return recorder.graph(outputs)
 
 
-def _without_unread(graph: Graph, first: int) -> tuple[Graph, list[int]]:
+def _without_unread_arguments(graph: Graph, first: int) -> tuple[Graph, list[int]]:
     """Returns the graph without unread arguments, from number ``first`` on, and the numbers of those that stay."""
     read = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
     arguments = [node for node in graph.nodes if node.kind is Kind.ARGUMENT]
     stay = sorted([n.payload for n in arguments if n.payload >= first and id(n.outputs[0]) in read])
-    numbers = {number: place for place, number in enumerate([*range(first), *stay])}
+    numbers = {number: position for position, number in enumerate([*range(first), *stay])}
     nodes = []
     for node in graph.nodes:
         if node.kind is not Kind.ARGUMENT:
@@ -264,15 +267,15 @@ def _without_unread(graph: Graph, first: int) -> tuple[Graph, list[int]]:
     return Graph(nodes, graph.results), stay
 
 
-class _Places:
+class _ArgumentPositions:
     """Numbers of the arguments of a backward iteration."""
 
     def __init__(self, *counts: int) -> None:
-        cotangents, sums, rows, results, given = counts
+        cotangents, sums, rows, results, stacked = counts
         self._rows = cotangents + sums
         self._results = self._rows + rows
         self._given = self._results + results
-        self._captured = self._given + given
+        self._captured = self._given + stacked
 
     def row(self, number: int) -> int:
         """Returns the number of a row of an input."""
@@ -301,13 +304,13 @@ def ran(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
     if pullback.operation is None:
         return [None] * len(pullback.forms)
     graph = pullback.operation.graph
-    known: dict[int, Tensor] = {}
+    tensors_by_value: dict[int, Tensor] = {}
     for node in graph.nodes:
         if node.kind is Kind.ARGUMENT:
-            known[id(node.outputs[0])] = tensors[pullback.used[node.payload]]
-    run_nodes(graph, known)
+            tensors_by_value[id(node.outputs[0])] = tensors[pullback.used[node.payload]]
+    run_nodes(graph, tensors_by_value)
     values: list[Value] = list(graph.results)
-    return [None if form is None else known[id(values.pop(0))] for form in pullback.forms]
+    return [None if form is None else tensors_by_value[id(values.pop(0))] for form in pullback.forms]
 
 
 def zeros_like(x: Tensor) -> Tensor:

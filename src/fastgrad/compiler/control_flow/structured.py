@@ -35,10 +35,10 @@ class Structured(OfGraphs):
         return Joint(self._cotangents, zeros=False)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        needs, have, given = wanted(needs, g, inputs)
+        needs, have, result_cotangents = wanted(needs, g, inputs)
         if True not in needs or True not in have:
             return [None] * len(inputs)
-        return spread_out(needs, ByTape(self, needs, have)(*inputs, *given))
+        return spread_out(needs, ByTape(self, needs, have)(*inputs, *result_cotangents))
 
 
 def wanted(needs: Flags, g: Any, inputs: tuple[Tensor, ...]) -> tuple[Flags, Flags, list[Tensor]]:
@@ -48,9 +48,13 @@ def wanted(needs: Flags, g: Any, inputs: tuple[Tensor, ...]) -> tuple[Flags, Fla
         Flags of the inputs whose cotangents are wanted, flags of the results that have one, and these cotangents.
     """
     cotangents = g if type(g) is tuple else (g,)
-    have = tuple([one is not None and is_differentiable(one._array.dtype) for one in cotangents])
-    given = [one for one, there in zip(cotangents, have, strict=True) if there]
-    return tuple([n and is_differentiable(x._array.dtype) for n, x in zip(needs, inputs, strict=True)]), have, given
+    have = tuple([cotangent is not None and is_differentiable(cotangent._array.dtype) for cotangent in cotangents])
+    present_cotangents = [cotangent for cotangent, present in zip(cotangents, have, strict=True) if present]
+    return (
+        tuple([n and is_differentiable(x._array.dtype) for n, x in zip(needs, inputs, strict=True)]),
+        have,
+        present_cotangents,
+    )
 
 
 def spread_out(flags: Flags, found: tuple[Any, ...]) -> list[Any]:
@@ -93,9 +97,11 @@ class ByTape(Structured):
         with GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(sources)
             results = self._primal.on_tensors(*xs)
-        targets = [y for y, there in zip(results, self._have, strict=True) if there]
-        found = tape.gradient(targets, sources, list(inputs[count:]), unconnected_gradients="zero")
-        return tuple([one.to_dense() if isinstance(one, IndexedSlices) else one for one in found])
+        targets = [y for y, present in zip(results, self._have, strict=True) if present]
+        gradients = tape.gradient(targets, sources, list(inputs[count:]), unconnected_gradients="zero")
+        return tuple(
+            [cotangent.to_dense() if isinstance(cotangent, IndexedSlices) else cotangent for cotangent in gradients]
+        )
 
 
 def leads(graph: Graph, sources: Flags) -> Flags:
@@ -106,12 +112,12 @@ def leads(graph: Graph, sources: Flags) -> Flags:
             if sources[node.payload]:
                 reached.add(id(node.outputs[0]))
         elif node.kind is Kind.OPERATION and any(
-            _flows(node, i) and id(x) in reached for i, x in enumerate(node.inputs)
+            _gradient_flows(node, i) and id(x) in reached for i, x in enumerate(node.inputs)
         ):
             reached.update([id(value) for value in node.outputs if is_differentiable(value.dtype)])
     return tuple([id(value) in reached for value in graph.results])
 
 
-def _flows(node: Node, position: int) -> bool:
+def _gradient_flows(node: Node, position: int) -> bool:
     rule = node.payload.gradient
     return rule is not None and (type(rule) is not tuple or rule[position] is not None)

@@ -7,8 +7,8 @@ import functools
 from types import CodeType
 from typing import Any, NamedTuple
 
-_SKIPPED = frozenset(["CACHE", "EXTENDED_ARG", "PUSH_NULL", "NOP", "PRECALL", "RESUME", "COPY_FREE_VARS"])
-_ATTRIBUTE = frozenset(["LOAD_ATTR", "LOAD_METHOD"])
+_SKIPPED_OPCODES = frozenset(["CACHE", "EXTENDED_ARG", "PUSH_NULL", "NOP", "PRECALL", "RESUME", "COPY_FREE_VARS"])
+_ATTRIBUTE_OPCODES = frozenset(["LOAD_ATTR", "LOAD_METHOD"])
 
 
 class Path(NamedTuple):
@@ -29,54 +29,56 @@ class Path(NamedTuple):
 @functools.lru_cache(maxsize=1024)
 def paths_of(code: CodeType) -> tuple[Path, ...]:
     """Returns all paths that a function and its inner functions read, each once, in order."""
-    found: dict[Path, None] = {}
+    paths: dict[Path, None] = {}
     stored = _stores(code)
     arguments = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)
-    known: dict[str, Path] = {
+    local_paths: dict[str, Path] = {
         name: Path("local", name, ()) for name in code.co_varnames[:arguments] if name not in stored
     }
-    here: Path | None = None
-    asking: list[int] = []  # positions of `getattr` reads that wait for an attribute name
-    got: Path | None = None  # the path of the result of its call
+    current: Path | None = None
+    getattr_positions: list[int] = []  # positions of `getattr` reads that wait for an attribute name
+    getattr_path: Path | None = None  # the path of the result of its call
     for position, instruction in enumerate(dis.get_instructions(code)):
         name = instruction.opname
-        if name in _SKIPPED:
+        if name in _SKIPPED_OPCODES:
             continue
         value: Any = instruction.argval
-        if name in _ATTRIBUTE or (name == "LOAD_CONST" and isinstance(value, str) and _is_asked(asking, position)):
-            here = here or Path("held", "", ())
-            here = Path(here.kind, here.name, (*here.attributes, value))
+        if name in _ATTRIBUTE_OPCODES or (
+            name == "LOAD_CONST" and isinstance(value, str) and _is_getattr_name(getattr_positions, position)
+        ):
+            current = current or Path("held", "", ())
+            current = Path(current.kind, current.name, (*current.attributes, value))
             if name == "LOAD_CONST":
-                asking.pop()
-                got = here
-        elif name.startswith("CALL") and got is not None:
-            here, got = got, None
+                getattr_positions.pop()
+                getattr_path = current
+        elif name.startswith("CALL") and getattr_path is not None:
+            current, getattr_path = getattr_path, None
         elif name in ("LOAD_GLOBAL", "LOAD_NAME"):
-            here = Path("global", value, ())
+            current = Path("global", value, ())
             if value == "getattr":
-                asking.append(position)
+                getattr_positions.append(position)
         elif name in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
-            here = Path("free", value, ()) if value in code.co_freevars else known.get(value)
+            current = Path("free", value, ()) if value in code.co_freevars else local_paths.get(value)
         elif name.startswith("LOAD_FAST") or name == "STORE_FAST_LOAD_FAST":
-            here = known.get(value[-1] if isinstance(value, tuple) else value)
+            current = local_paths.get(value[-1] if isinstance(value, tuple) else value)
         else:
-            if name == "STORE_FAST" and here is not None and stored.get(value) == 1:
-                known[value] = here  # a local name for it
-            here = None
-        if here is not None:
-            found[here] = None
+            if name == "STORE_FAST" and current is not None and stored.get(value) == 1:
+                local_paths[value] = current  # a local name for it
+            current = None
+        if current is not None:
+            paths[current] = None
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             for path in paths_of(constant):
                 if path.kind in {"global", "held"} or (path.kind == "free" and path.name in code.co_freevars):
-                    found[path] = None
-                elif path.kind == "free" and path.name in known:
-                    outer = known[path.name]
-                    found[Path(outer.kind, outer.name, (*outer.attributes, *path.attributes))] = None
-    return tuple(found)
+                    paths[path] = None
+                elif path.kind == "free" and path.name in local_paths:
+                    outer_path = local_paths[path.name]
+                    paths[Path(outer_path.kind, outer_path.name, (*outer_path.attributes, *path.attributes))] = None
+    return tuple(paths)
 
 
-def _is_asked(asking: list[int], position: int) -> bool:
+def _is_getattr_name(asking: list[int], position: int) -> bool:
     """True if a string is the second argument of ``getattr``: at least one other value has been read since."""
     return bool(asking) and position - asking[-1] > 1
 

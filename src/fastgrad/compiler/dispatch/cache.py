@@ -45,7 +45,7 @@ class Key:
     """
 
     def __init__(self, dropped: Callable[[], None]) -> None:
-        self._dropped = dropped
+        self._on_drop = dropped
         self.versions: list[Version] = []
         self.runs_eagerly = False
         self.made_variables: Captures | None = None
@@ -64,19 +64,19 @@ class Key:
         if gone:
             self.versions = [version for version in self.versions if version not in gone]
             self.changed, gone = gone[0].captures.change(), []
-            self._dropped()
+            self._on_drop()
         return None
 
     def add(self, captures: Captures) -> Version:
         """Adds a version; it is dropped when an object that it captured is deleted."""
         version = Version(captures)
-        key_of, dropped = weakref.ref(self), self._dropped
+        key_of, on_drop = weakref.ref(self), self._on_drop
 
         def gone() -> None:
-            found, key = version_of(), key_of()
-            if found is not None and key is not None and found in key.versions:
-                key.versions.remove(found)
-                dropped()
+            expired, key = version_of(), key_of()
+            if expired is not None and key is not None and expired in key.versions:
+                key.versions.remove(expired)
+                on_drop()
 
         version_of = weakref.ref(version)
         captures.on_gone(gone)
@@ -93,7 +93,7 @@ class Cache:
     """
 
     def __init__(self, dropped: Callable[[], None]) -> None:
-        self._dropped = dropped
+        self._on_drop = dropped
         self._keys: OrderedDict[Any, Key] = OrderedDict()
 
     def __len__(self) -> int:
@@ -114,8 +114,8 @@ class Cache:
         """Returns the key of calls like this one, made if needed; it is dropped when one of its objects is deleted."""
         key = self._keys.get(call.key)
         if key is None:
-            key = self._keys[call.key] = Key(self._dropped)
-            forget = _Forget(self._keys, call.key, self._dropped)
+            key = self._keys[call.key] = Key(self._on_drop)
+            forget = _Forget(self._keys, call.key, self._on_drop)
             for value in call.objects:
                 try:
                     key.watches.append(weakref.ref(value, forget))
@@ -132,8 +132,8 @@ class _Forget:
     def __init__(self, keys: OrderedDict[Any, Key], key: Any, dropped: Callable[[], None]) -> None:
         self._keys = keys
         self._key = key
-        self._dropped = dropped
+        self._on_drop = dropped
 
     def __call__(self, _: Any) -> None:
-        self._dropped()
+        self._on_drop()
         self._keys.pop(self._key, None)  # the tuple is found by identity: keys of dead objects equal no other

@@ -31,7 +31,7 @@ class ConcreteFunction:
         self.__name__ = self.name = name
         self.arguments = {key: nest.map_structure(_spec, value) for key, value in arguments.items()}
         self._places: dict[str, tuple[str, Any]] = {}  # for each argument of a call its parameter, and its place there
-        self._by_position: list[str] = []
+        self._positional_names: list[str] = []
         for key, value in self.arguments.items():
             several: dict[str, tuple[str, Any]]
             if kinds[key] is Parameter.VAR_POSITIONAL:
@@ -42,8 +42,8 @@ class ConcreteFunction:
                 several = {key: (key, None)}
             self._places |= several
             if kinds[key] not in {Parameter.VAR_KEYWORD, Parameter.KEYWORD_ONLY}:
-                self._by_position += several
-        self._open = [key for key in self._places if _is_open(self._chosen(key))]
+                self._positional_names += several
+        self._open = [key for key in self._places if _has_spec(self._chosen(key))]
 
     @property
     def structured_input_signature(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -56,33 +56,33 @@ class ConcreteFunction:
         Raises:
             TypeError: another number of tensors, one that does not fit its spec, or another value than the fixed one.
         """
-        names = self._by_position
+        names = self._positional_names
         if len(args) > len(names) or any(
-            not _is_open(self._chosen(key)) and not _same(value, self._chosen(key))
+            not _has_spec(self._chosen(key)) and not _same(value, self._chosen(key))
             for key, value in zip(names, args, strict=False)
         ):
             names = self._open
         if len(args) > len(names):
             raise TypeError(f"{self.name}(): takes {len(names)} tensors, got {len(args)}.")
-        given = dict(zip(names, args, strict=False))
+        passed = dict(zip(names, args, strict=False))
         for key, value in kwargs.items():
-            if key not in self._places or key in given:
+            if key not in self._places or key in passed:
                 raise TypeError(f"{self.name}(): got an unexpected or repeated argument {key!r}.")
-            given[key] = value
-        missing = [key for key in self._open if key not in given]
+            passed[key] = value
+        missing = [key for key in self._open if key not in passed]
         if missing:
             raise TypeError(f"{self.name}(): missing tensors for {missing}.")
-        for key, value in given.items():
+        for key, value in passed.items():
             self._check(key, value)
-        return self._call(self._packed(given))
+        return self._call(self._packed(passed))
 
     def _chosen(self, key: str) -> Any:
-        name, place = self._places[key]
-        return self.arguments[name] if place is None else self.arguments[name][place]
+        name, index = self._places[key]
+        return self.arguments[name] if index is None else self.arguments[name][index]
 
     def _check(self, key: str, value: Any) -> None:
         chosen = self._chosen(key)
-        if not _is_open(chosen):
+        if not _has_spec(chosen):
             if not _same(value, chosen):
                 raise TypeError(f"{self.name}(): {key!r} is {chosen!r} in this concrete function, got {value!r}.")
             return
@@ -97,17 +97,17 @@ class ConcreteFunction:
         """Returns the arguments by the names of the parameters."""
         result = dict(self.arguments)
         for key, value in given.items():
-            name, place = self._places[key]
-            if place is None:
+            name, index = self._places[key]
+            if index is None:
                 result[name] = value
-            elif isinstance(place, int):
-                result[name] = (*result[name][:place], value, *result[name][place + 1 :])
+            elif isinstance(index, int):
+                result[name] = (*result[name][:index], value, *result[name][index + 1 :])
             else:
-                result[name] = {**result[name], place: value}
+                result[name] = {**result[name], index: value}
         return result
 
 
-def _is_open(value: Any) -> bool:
+def _has_spec(value: Any) -> bool:
     return any(isinstance(leaf, TensorSpec) for leaf in nest.flatten(value))
 
 

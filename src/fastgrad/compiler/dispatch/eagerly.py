@@ -12,10 +12,10 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
         run_eagerly: True to run all of them as plain Python from now on; False to replay again.
             TensorFlow: tf.config.run_functions_eagerly.
     """
-    wanted = bool(run_eagerly)
-    if wanted is not eagerly[0]:
-        eagerly[0] = wanted
-        gate[0] += 1 if wanted else -1
+    is_eager = bool(run_eagerly)
+    if is_eager is not eagerly[0]:
+        eagerly[0] = is_eager
+        gate[0] += 1 if is_eager else -1
 
 
 def functions_run_eagerly() -> bool:

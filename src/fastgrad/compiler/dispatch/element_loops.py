@@ -38,12 +38,12 @@ _MOST_NESTED = 3
 def gives_elements(value: Any) -> bool:
     """True if a value is a dataset, or an iteration of one, perhaps within ``enumerate`` or ``zip``."""
     if type(value) in (enumerate, zip):
-        parts = value.__reduce__()[1]
-        return any(map(gives_elements, parts[:1] if type(value) is enumerate else parts))
+        iterables = value.__reduce__()[1]
+        return any(map(gives_elements, iterables[:1] if type(value) is enumerate else iterables))
     return getattr(type(value), "gives_elements", False) is True
 
 
-def _may_be_taken_apart(value: Any) -> bool:
+def _may_run_by_element(value: Any) -> bool:
     return not recorders.active and gives_elements(value)
 
 
@@ -77,12 +77,12 @@ class Trip:
         if self._function is None:
             return self._body(*values)
         # A number that counts elements changes at each iteration: as a tensor it is an input.
-        given = [
+        arguments = [
             constant_tensor(np.array(value, np.int64)) if type(value) is int and name in self._targets else value
             for name, value in zip(self._names, values, strict=True)
         ]
         try:
-            result = self._function(*given)
+            result = self._function(*arguments)
         except NoKey:
             self._function = None
             return self._body(*values)
@@ -107,11 +107,11 @@ def in_pieces(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., An
         return None
     trips = [f"{PREFIX}trip{number}" for number in range(len(rewriter.loops))]
     bodies = [(loop.body, f"{function.__name__} (a loop's body)") for loop in rewriter.loops]
-    objects = dict.fromkeys(trips) | {UNSET: unset, f"{PREFIX}elements": _may_be_taken_apart}
-    whole, functions, cells = compiled(definition, function, bodies, objects)
+    objects = dict.fromkeys(trips) | {UNSET: unset, f"{PREFIX}elements": _may_run_by_element}
+    rewritten, functions, cells = compiled(definition, function, bodies, objects)
     for loop, trip, body in zip(rewriter.loops, trips, functions, strict=True):
         cells[trip].cell_contents = Trip(body, loop.names, loop.targets, loop.extended, recorded)
-    return whole
+    return rewritten
 
 
 class _Loop(NamedTuple):
@@ -145,25 +145,25 @@ class _Rewriter:
         code = function.__code__
         self._function = function
         self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
-        whole = Scan(definition.body)
-        self._loads, self._captured = whole.loads, whole.captured
+        scan = Scan(definition.body)
+        self._loads, self._captured = scan.loads, scan.captured
         self.loops: list[_Loop] = []
 
     def statements(self, body: list[ast.stmt], depth: int) -> list[ast.stmt]:
         """Returns statements that call the recorded body of each possible loop if it is over a dataset."""
-        found: list[ast.stmt] = []
+        rewritten: list[ast.stmt] = []
         for statement in body:
             if isinstance(statement, ast.For):
-                found += self._taken_apart(statement, depth)
+                rewritten += self._converted_loop(statement, depth)
                 continue
             if isinstance(statement, (ast.If, ast.While, ast.With, ast.Try)):
                 for field in ("body", "orelse", "finalbody"):
                     if getattr(statement, field, None):
                         setattr(statement, field, self.statements(getattr(statement, field), depth))
-            found.append(statement)
-        return found
+            rewritten.append(statement)
+        return rewritten
 
-    def _taken_apart(self, loop: ast.For, depth: int) -> list[ast.stmt]:
+    def _converted_loop(self, loop: ast.For, depth: int) -> list[ast.stmt]:
         number = len(self.loops)
         trip = self._trip(loop, number) if depth < _MOST_NESTED else None
         if trip is not None:
@@ -194,15 +194,19 @@ class _Rewriter:
         scan, head = Scan(loop.body), Scan([loop.target])
         if scan.refused or head.changes:
             return None
-        own, new = given_first(loop.body), new_objects(loop.body)
-        if any(name not in new and not self._is_module(name) for name in scan.changes):
+        assigned_first, created = given_first(loop.body), new_objects(loop.body)
+        if any(name not in created and not self._is_module(name) for name in scan.changes):
             return None
         captured = self._captured - scan.captured
         if any(captured[name] for name in scan.stores):
             return None
-        later = self._loads - scan.loads
-        results = tuple(sorted([name for name in scan.stores if name not in own or later[name] > 0]))
-        names = {*head.stores, *results, *[name for name in scan.loads if name in self._locals and name not in own]}
+        later_loads = self._loads - scan.loads
+        results = tuple(sorted([name for name in scan.stores if name not in assigned_first or later_loads[name] > 0]))
+        names = {
+            *head.stores,
+            *results,
+            *[name for name in scan.loads if name in self._locals and name not in assigned_first],
+        }
         body = copy.deepcopy(loop.body)
         ends = Ends(results, scan.ends)
         changed = [ends.visit(statement) for statement in body]
@@ -234,7 +238,7 @@ class Ends(ast.NodeTransformer):
         """Replaces the end of the loop."""
         return ast.copy_location(self.result(True), node)
 
-    def _stays(self, node: Any) -> Any:
+    def _unchanged_node(self, node: Any) -> Any:
         return node
 
-    visit_For = visit_While = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _stays
+    visit_For = visit_While = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _unchanged_node

@@ -92,9 +92,9 @@ class _Writer:
                 self.argument(kwargs[name], named[name])
             else:
                 self._default(value)
-        self._tell_apart()
+        self._check_distinct()
 
-    def _tell_apart(self) -> None:
+    def _check_distinct(self) -> None:
         """Checks that tensors that were distinct in the last call are distinct again."""
         alike: dict[Any, list[str]] = {}
         for number, name in self._tensors.items():
@@ -125,7 +125,7 @@ class _Writer:
             self._nested(value, kind, name)
             return
         if isinstance(value, Composite):
-            self._composite(value, kind, name)
+            self._add_composite(value, kind, name)
             return
         if self._leaf > _MOST_LEAVES:
             raise _NoEntry
@@ -177,7 +177,7 @@ class _Writer:
             f"if x{number}.shape != {leaf[1]!r} or x{number}.dtype {unlike} d{number}{flags}: return MISS"
         )
 
-    def _composite(self, value: Any, kind: type, name: str) -> None:
+    def _add_composite(self, value: Any, kind: type, name: str) -> None:
         form, tensors = value._apart()
         self.scope |= {f"t{name}": kind, f"f{name}": form}
         parts = ", ".join(f"{name}_{number}" for number in range(len(tensors)))
@@ -209,15 +209,15 @@ class _Writer:
     def returns(self, tree: Tree) -> list[str]:
         """Returns the statements that return the result, for each trace of the program."""
         lines: list[str] = []
-        for number, way in enumerate(tree.ways):
-            expression = self.result(way.results.plan)
-            made = [f"r{i} = Tensor(found[{i}])" for i in range(way.results.count)]
+        for number, trace in enumerate(tree.ways):
+            expression = self.result(trace.results.plan)
+            statements = [f"r{i} = Tensor(found[{i}])" for i in range(trace.results.count)]
             if expression == "r0":
-                made, expression = [], "Tensor(found[0])"
-            made.append(f"return {expression}")
+                statements, expression = [], "Tensor(found[0])"
+            statements.append(f"return {expression}")
             if len(tree.ways) > 1:
-                made = [f"if way == {number}:", *[f"    {line}" for line in made]]
-            lines += made
+                statements = [f"if way == {number}:", *[f"    {line}" for line in statements]]
+            lines += statements
         return lines
 
     def result(self, plan: Any) -> str:
@@ -244,18 +244,18 @@ class _Writer:
             return f"made{number}(form{number}, [{', '.join(self.result(part) for part in plan[1])}])"
         if kind is list:
             parts = iter([self.result(part) for part in plan[2]])
-            return self._structure(plan[1], parts)
+            return self._structure_text(plan[1], parts)
         raise _NoEntry
 
-    def _structure(self, value: Any, parts: Any) -> str:
+    def _structure_text(self, value: Any, parts: Any) -> str:
         kind = type(value)
         if not nest.is_nested(value):
             return str(next(parts))
         if kind is dict:
-            found = {key: self._structure(value[key], parts) for key in sorted(value)}
-            return "{" + ", ".join(f"{self._key(key)}: {found[key]}" for key in value) + "}"
+            texts = {key: self._structure_text(value[key], parts) for key in sorted(value)}
+            return "{" + ", ".join(f"{self._key(key)}: {texts[key]}" for key in value) + "}"
         if kind is tuple or kind is list or hasattr(value, "_fields"):
-            items = "".join(self._structure(item, parts) + ", " for item in value)
+            items = "".join(self._structure_text(item, parts) + ", " for item in value)
             if kind is list:
                 return f"[{items}]"
             if kind is tuple:

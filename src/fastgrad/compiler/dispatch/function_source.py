@@ -52,7 +52,7 @@ _CHANGING = frozenset(
 _CHANGING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
 CHANGEABLE = (np.ndarray, list, dict, set, deque, bytearray)
 """The types of objects that augmented assignments such as ``+=`` change in place."""
-_LOOKING = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
+_SCOPE_READERS = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 
 class Unset:
@@ -76,14 +76,14 @@ def definition_of(function: Any) -> ast.FunctionDef | None:
     ):
         return None
     try:
-        lines, first = inspect.getsourcelines(function)
+        lines, first_line = inspect.getsourcelines(function)
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError, IndentationError):
         return None
     definition = tree.body[0] if tree.body else None
     if not isinstance(definition, ast.FunctionDef) or not _is_plain(definition, function):
         return None
-    ast.increment_lineno(tree, first - 1)
+    ast.increment_lineno(tree, first_line - 1)
     if not _is_source_of(definition, function):
         return None
     return definition
@@ -94,7 +94,7 @@ def _is_plain(definition: ast.FunctionDef, function: FunctionType) -> bool:
         return False
     for node in ast.walk(definition):
         name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-        if name in _LOOKING and isinstance(node, ast.Name):
+        if name in _SCOPE_READERS and isinstance(node, ast.Name):
             return False
         if name.startswith("__") and not name.endswith("__"):
             return False  # a class mangles such names
@@ -105,7 +105,7 @@ def _is_plain(definition: ast.FunctionDef, function: FunctionType) -> bool:
 
 def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
     """True if a text is that of the function: not of a function that it wraps, and not edited since."""
-    code = _codes([copy.deepcopy(definition)], [], function)[definition.name]
+    code = _compiled_codes([copy.deepcopy(definition)], [], function)[definition.name]
     return list(_instructions(code)) == list(_instructions(function.__code__))
 
 
@@ -113,38 +113,40 @@ def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
     """Yields the instructions of code, without all that depends on the module: how methods are loaded, and offsets."""
     yield code.co_name, repr((code.co_varnames, code.co_argcount, code.co_kwonlyargcount, code.co_flags & 0xC))
     for instruction in dis.get_instructions(code):
-        name = _ALIKE.get(instruction.opname, instruction.opname)
+        name = _EQUAL_OPCODES.get(instruction.opname, instruction.opname)
         if isinstance(instruction.argval, CodeType):
             yield from _instructions(instruction.argval)
-        elif name and instruction.opcode not in _JUMPS:
+        elif name and instruction.opcode not in _JUMP_OPCODES:
             # In Python 3.10 the name of an inner function contains the names of the outer ones.
             yield name, repr(instruction.argval).rpartition("<locals>.")[2] if name != "CALL" else ""
         elif name:
             yield name, ""
 
 
-_JUMPS = frozenset([*dis.hasjrel, *dis.hasjabs])
-_ALIKE = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CALL"}
-_ALIKE |= dict.fromkeys(["PUSH_NULL", "PRECALL", "CACHE", "EXTENDED_ARG", "NOP"], "")
+_JUMP_OPCODES = frozenset([*dis.hasjrel, *dis.hasjabs])
+_EQUAL_OPCODES = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL", "CALL_FUNCTION": "CALL"}
+_EQUAL_OPCODES |= dict.fromkeys(["PUSH_NULL", "PRECALL", "CACHE", "EXTENDED_ARG", "NOP"], "")
 
-_FUTURE = functools.reduce(
+_FUTURE_FLAGS = functools.reduce(
     operator.or_, [getattr(__future__, name).compiler_flag for name in __future__.all_feature_names]
 )
 
 
-def _codes(definitions: Sequence[ast.FunctionDef], names: list[str], function: FunctionType) -> dict[str, CodeType]:
+def _compiled_codes(
+    definitions: Sequence[ast.FunctionDef], names: list[str], function: FunctionType
+) -> dict[str, CodeType]:
     """Returns the code of definitions, by name; they see the function's closure and these names."""
     for definition in definitions:
         arguments = definition.args
         arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
-        arguments.kw_defaults = [None if one is None else ast.Constant(None) for one in arguments.kw_defaults]
+        arguments.kw_defaults = [None if item is None else ast.Constant(None) for item in arguments.kw_defaults]
         definition.decorator_list, definition.returns = [], None
     factory = function_definition("factory", [*function.__code__.co_freevars, *names], list(definitions))
     module = ast.fix_missing_locations(ast.Module([ast.copy_location(factory, definitions[-1])], []))
-    flags, filename = function.__code__.co_flags & _FUTURE, function.__code__.co_filename
+    flags, filename = function.__code__.co_flags & _FUTURE_FLAGS, function.__code__.co_filename
     code = compile(module, filename, "exec", flags, dont_inherit=True)
-    (inner,) = [one for one in code.co_consts if isinstance(one, CodeType)]
-    return {one.co_name: one for one in inner.co_consts if isinstance(one, CodeType)}
+    (factory_code,) = [item for item in code.co_consts if isinstance(item, CodeType)]
+    return {item.co_name: item for item in factory_code.co_consts if isinstance(item, CodeType)}
 
 
 def compiled(
@@ -164,19 +166,19 @@ def compiled(
     Returns:
         The function that replaces the original, those of ``inner``, and the cells of ``objects``, which may be filled later.
     """
-    codes = _codes([*[tree for tree, _ in inner], definition], [*objects], function)
-    own = {name: CellType(value) for name, value in objects.items()}
-    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)) | own
+    codes = _compiled_codes([*[tree for tree, _ in inner], definition], [*objects], function)
+    object_cells = {name: CellType(value) for name, value in objects.items()}
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)) | object_cells
 
-    def made(name: str, shown: str) -> FunctionType:
-        closure = tuple([cells[one] for one in codes[name].co_freevars])
-        found = FunctionType(codes[name], function.__globals__, shown, None, closure)
-        found.__module__, found.__qualname__ = function.__module__, shown
-        return found
+    def make_function(name: str, shown: str) -> FunctionType:
+        closure = tuple([cells[cell_name] for cell_name in codes[name].co_freevars])
+        new_function = FunctionType(codes[name], function.__globals__, shown, None, closure)
+        new_function.__module__, new_function.__qualname__ = function.__module__, shown
+        return new_function
 
-    whole = made(definition.name, function.__name__)
-    whole.__defaults__, whole.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
-    return whole, [made(tree.name, shown) for tree, shown in inner], own
+    replacement = make_function(definition.name, function.__name__)
+    replacement.__defaults__, replacement.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+    return replacement, [make_function(tree.name, shown) for tree, shown in inner], object_cells
 
 
 def function_definition(name: str, parameters: Iterable[str], body: list[ast.stmt]) -> ast.FunctionDef:
@@ -187,11 +189,11 @@ def function_definition(name: str, parameters: Iterable[str], body: list[ast.stm
         parameters: the names of its parameters.
         body: its statements.
     """
-    arguments = ast.arguments([], [ast.arg(one) for one in parameters], None, [], [], None, [])
-    found = ast.parse(f"def {name}(): pass").body[0]
-    assert isinstance(found, ast.FunctionDef)
-    found.args, found.body = arguments, body
-    return found
+    arguments = ast.arguments([], [ast.arg(parameter) for parameter in parameters], None, [], [], None, [])
+    definition = ast.parse(f"def {name}(): pass").body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    definition.args, definition.body = arguments, body
+    return definition
 
 
 class Scan(ast.NodeVisitor):
@@ -281,7 +283,7 @@ class Scan(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None:
         """Notes names of modules."""
-        self.stores |= {(one.asname or one.name).partition(".")[0] for one in node.names}
+        self.stores |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
     def _loop(self, node: Any) -> None:
         self.refused |= jumps(node.orelse)  # jumps in `else` belong to the enclosing loop
@@ -302,14 +304,14 @@ def jumps(statements: Iterable[ast.stmt]) -> bool:
         if isinstance(statement, (ast.Break, ast.Continue)):
             return True
         if isinstance(statement, (ast.If, ast.With, ast.Try)):
-            handlers = [inner for handler in getattr(statement, "handlers", ()) for inner in handler.body]
-            inner = [
+            handlers = [nested for handler in getattr(statement, "handlers", ()) for nested in handler.body]
+            nested = [
                 *statement.body,
                 *getattr(statement, "orelse", ()),
                 *getattr(statement, "finalbody", ()),
                 *handlers,
             ]
-            if jumps(inner):
+            if jumps(nested):
                 return True
         elif isinstance(statement, (ast.For, ast.While)) and jumps(statement.orelse):
             return True
@@ -327,62 +329,62 @@ def new_objects(statements: Sequence[ast.stmt]) -> set[str]:
     """Returns the names that are certainly assigned first, and whose objects have no other name."""
     shared: set[str] = set()
     for node in [node for statement in statements for node in ast.walk(statement)]:
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_new(node.value):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_new_object(node.value):
             shared |= Scan([node]).stores
         elif isinstance(node, ast.For):
             shared |= Scan([node.target]).stores
     return given_first(statements) - shared
 
 
-def _is_new(value: ast.expr | None) -> bool:
+def _is_new_object(value: ast.expr | None) -> bool:
     if isinstance(value, (ast.Tuple, ast.Starred, ast.IfExp, ast.BoolOp)):
-        return all(_is_new(part) for part in ast.iter_child_nodes(value) if isinstance(part, ast.expr))
+        return all(_is_new_object(element) for element in ast.iter_child_nodes(value) if isinstance(element, ast.expr))
     return not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript))
 
 
 def given_first(statements: Sequence[ast.stmt]) -> set[str]:
     """Returns the names that are certainly assigned before any of the statements reads them."""
-    given: set[str] = set()
+    assigned: set[str] = set()
     read: set[str] = set()
     for statement in statements:
         if isinstance(statement, ast.With):
             items = Scan(statement.items)
-            read |= set(items.loads) - given
-            given |= items.stores - read
-            inner = Scan(statement.body)
-            given |= given_first(statement.body) - read
-            read |= set(inner.loads) - given
+            read |= set(items.loads) - assigned
+            assigned |= items.stores - read
+            body_scan = Scan(statement.body)
+            assigned |= given_first(statement.body) - read
+            read |= set(body_scan.loads) - assigned
             continue
         scan = Scan([statement])
-        read |= set(scan.loads) - given
+        read |= set(scan.loads) - assigned
         if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.FunctionDef)):
-            given |= scan.stores - read
-    return given - read
+            assigned |= scan.stores - read
+    return assigned - read
 
 
 def exposed(statements: Sequence[ast.stmt]) -> set[str]:
     """Returns the names that may be read before the statements assign them."""
-    return _exposed(statements, set())[0]
+    return _exposed_names(statements, set())[0]
 
 
-def _exposed(statements: Sequence[ast.stmt], given: set[str]) -> tuple[set[str], set[str]]:
+def _exposed_names(statements: Sequence[ast.stmt], given: set[str]) -> tuple[set[str], set[str]]:
     """Returns the names that may be read before they are assigned, and those that are certainly assigned at the end."""
     result: set[str] = set()
     given = set(given)
     for statement in statements:
         if isinstance(statement, (ast.If, ast.While)):
             result |= set(Scan([statement.test]).loads) - given
-            first, second = _exposed(statement.body, given), _exposed(statement.orelse, given)
+            first, second = _exposed_names(statement.body, given), _exposed_names(statement.orelse, given)
             result |= first[0] | second[0]
             given |= first[1] & second[1] if isinstance(statement, ast.If) else set()
         elif isinstance(statement, ast.For):
             result |= set(Scan([statement.iter, statement.target]).loads) - given
-            result |= _exposed(statement.body, given | Scan([statement.target]).stores)[0]
-            result |= _exposed(statement.orelse, given)[0]
+            result |= _exposed_names(statement.body, given | Scan([statement.target]).stores)[0]
+            result |= _exposed_names(statement.orelse, given)[0]
         elif isinstance(statement, ast.With):
             items = Scan(statement.items)
             result |= set(items.loads) - given
-            inner = _exposed(statement.body, given | items.stores)
+            inner = _exposed_names(statement.body, given | items.stores)
             result, given = result | inner[0], inner[1]
         else:
             scan = Scan([statement])

@@ -25,12 +25,12 @@ class Identity:
     def __eq__(self, other: Any) -> bool:
         if type(other) is not Identity or self._number != other._number:
             return False
-        found = self.get()
-        return found is not None and found is other.get()
+        referent = self.get()
+        return referent is not None and referent is other.get()
 
     def __repr__(self) -> str:
-        found = self.get()
-        return "an object that is gone" if found is None else f"{type(found).__name__} at {self._number:#x}"
+        referent = self.get()
+        return "an object that is gone" if referent is None else f"{type(referent).__name__} at {self._number:#x}"
 
 
 def reference(target: Any, gone: Callable[[Any], None] | None = None) -> Callable[[], Any]:

@@ -33,13 +33,13 @@ class _Turns:
 turns = _Turns()
 
 
-def _open_gate() -> None:
+def _reset_gate() -> None:
     """Resets the gate in a forked child, which has no other thread that records."""
     gate[0] = int(eagerly[0])
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_open_gate)
+    os.register_at_fork(after_in_child=_reset_gate)
 
 
 # Not context managers: Ctrl-C may come before the first line of an `__exit__` that is written in Python.
@@ -47,34 +47,34 @@ if hasattr(os, "register_at_fork"):
 
 def recorded(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a recording under the lock; or ``NOT_MINE``."""
-    mine = None
+    acquired = None
     try:
-        mine = turns.lock.acquire(timeout=_PATIENCE)
-        if not mine:
+        acquired = turns.lock.acquire(timeout=_PATIENCE)
+        if not acquired:
             return NOT_MINE
         gate[0] += 1
         with writing.lock:
             pass  # waits for the end of running replays
         return work()
     finally:
-        if mine:
+        if acquired:
             gate[0] -= 1
             turns.lock.release()
-        elif mine is None:
+        elif acquired is None:
             give_back(turns.lock)
 
 
 def replayed(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a replay under the lock; or ``NOT_MINE``."""
-    mine = None
+    acquired = None
     try:
-        mine = turns.lock.acquire(timeout=_PATIENCE)
-        if not mine:
+        acquired = turns.lock.acquire(timeout=_PATIENCE)
+        if not acquired:
             return NOT_MINE
         with writing.lock:
             return work()
     finally:
-        if mine:
+        if acquired:
             turns.lock.release()
-        elif mine is None:
+        elif acquired is None:
             give_back(turns.lock)

@@ -85,7 +85,7 @@ def _follows(value: Any) -> bool:
     return isinstance(value, Tensor) and tracer is not None and value._array.size == 1 and tracer.follows(value)
 
 
-def _decides(value: Any) -> bool:
+def _is_tensor_test(value: Any) -> bool:
     """True if a test is a tensor, which a loop of a program may compute again in each iteration."""
     return isinstance(value, Tensor) and value._array.size == 1 and control_flow_of() is not None
 
@@ -108,8 +108,10 @@ def _ranged(*args: Any, **kwargs: Any) -> Any:
     start, limit, delta, dtype = range_operands(*args, **kwargs)
     if not dtype.is_integer or _follows(delta) or not int(delta):
         return tensor_range(*args, **kwargs)
-    first, last = (TABLE["cast"](x, dtype=dtype.name) if x.dtype is not dtype else x for x in (start, limit))
-    return _Range(first, last, int(delta))
+    start_tensor, limit_tensor = (
+        TABLE["cast"](x, dtype=dtype.name) if x.dtype is not dtype else x for x in (start, limit)
+    )
+    return _Range(start_tensor, limit_tensor, int(delta))
 
 
 def _elements(over: Any) -> Any:
@@ -120,17 +122,17 @@ def _elements(over: Any) -> Any:
 
 def _both(left: Any, right: Callable[[], Any]) -> Any:
     """Returns ``left and right()``."""
-    return cond(left, right, lambda: left) if _decides(left) else left and right()
+    return cond(left, right, lambda: left) if _is_tensor_test(left) else left and right()
 
 
 def _either(left: Any, right: Callable[[], Any]) -> Any:
     """Returns ``left or right()``."""
-    return cond(left, lambda: left, right) if _decides(left) else left or right()
+    return cond(left, lambda: left, right) if _is_tensor_test(left) else left or right()
 
 
 def _negated(value: Any) -> Any:
     """Returns ``not value``."""
-    return TABLE["logical_not"](value) if _decides(value) and value.dtype.is_bool else not value
+    return TABLE["logical_not"](value) if _is_tensor_test(value) and value.dtype.is_bool else not value
 
 
 def _are_numbers(values: Any) -> bool:
@@ -199,7 +201,7 @@ class _Loop:
         if control_flow_of() is None or (self._test is None and not isinstance(over, _Range)):
             return None
         test = self._test
-        if test is not None and (any(name not in scope for name in test.names) or not _decides(test(scope))):
+        if test is not None and (any(name not in scope for name in test.names) or not _is_tensor_test(test(scope))):
             return None
         carried = _carried(scope, self._body.results, self._body.extended)
         if carried is None:
@@ -217,14 +219,14 @@ class _Loop:
             return cond(rest[0], lambda: constant_tensor(np.array(False)), another) if self._ends else another()
 
         def trip(now: dict[str, Any], *rest: Any) -> list[Any]:
-            given = {**scope, **now} | ({} if self._target is None else {self._target: rest[-1]})
-            found = self._body.numbers(given)
-            after: list[Any] = [dict(zip(self._body.results, found[-len(now) :] if now else (), strict=True))]
-            after += [found[0]] if self._ends else []
-            return after + ([] if self._target is None else [rest[-1] + over.delta])
+            local_values = {**scope, **now} | ({} if self._target is None else {self._target: rest[-1]})
+            outcome = self._body.numbers(local_values)
+            next_values: list[Any] = [dict(zip(self._body.results, outcome[-len(now) :] if now else (), strict=True))]
+            next_values += [outcome[0]] if self._ends else []
+            return next_values + ([] if self._target is None else [rest[-1] + over.delta])
 
-        found = written_down_loop(goes_on, trip, variables, None)
-        return None if found is None else tuple([found[0][name] for name in self._body.results])
+        outcome = written_down_loop(goes_on, trip, variables, None)
+        return None if outcome is None else tuple([outcome[0][name] for name in self._body.results])
 
 
 class _Branch:
@@ -241,10 +243,10 @@ class _Branch:
         """Returns the values of the changed names; None if Python must choose by ``test``."""
         if not _follows(test):
             return None
-        taken, found = control_flow_of().branch(
+        is_recorded, values = control_flow_of().branch(
             test, (lambda: self._false.numbers(scope), lambda: self._true.numbers(scope))
         )
-        return tuple(found) if taken else None
+        return tuple(values) if is_recorded else None
 
 
 # ---- the source --------------------------------------------------------------------------------------------
@@ -262,8 +264,8 @@ class _Converter:
         code = function.__code__
         self._function = function
         self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
-        whole = Scan(definition.body)
-        self._loads, self._captured = whole.loads, whole.captured
+        scan = Scan(definition.body)
+        self._loads, self._captured = scan.loads, scan.captured
         self._count = 0
         self.parts: list[_Part] = []
         self.calls: dict[str, Any] = {}
@@ -272,11 +274,11 @@ class _Converter:
         """Returns the function of the converted tree."""
         objects = {f"{PREFIX}{f.__name__.strip('_')}": f for f in (_ranged, _elements, _both, _either, _negated)}
         name = self._function.__name__
-        inner = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
-        whole, functions, _ = compiled(definition, self._function, inner, {**objects, **self.calls})
+        part_definitions = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
+        converted, functions, _ = compiled(definition, self._function, part_definitions, {**objects, **self.calls})
         for part, function in zip(self.parts, functions, strict=True):
             part.function = function
-        return whole
+        return converted
 
     def statements(self, body: Sequence[ast.stmt], depth: int, inside: bool) -> list[ast.stmt]:
         """Returns the statements with loops that the program may run; with such branches, too, if ``inside`` a loop."""
@@ -305,31 +307,31 @@ class _Converter:
         goes_by_tensors = self._is_range(loop) if isinstance(loop, ast.For) else self._is_pure(loop.test)
         if not goes_by_tensors or loop.orelse or depth >= _MOST_NESTED:
             return [plain]
-        if self._leaves_more(scan, new_objects(loop.body), Scan([loop])):
+        if self._has_outer_effects(scan, new_objects(loop.body), Scan([loop])):
             return [plain]
         self._count += 1
         left, over = f"{PREFIX}left{self._count}", f"{PREFIX}over{self._count}"
-        lowered = _lowered(loop.body, left if scan.ends else None)
+        lowered = _without_jumps(loop.body, left if scan.ends else None)
         if lowered is None:
             return [plain]
         target = loop.target.id if isinstance(loop, ast.For) and isinstance(loop.target, ast.Name) else None
-        here = Scan([*loop.body, *([] if test is None else [test])])
-        later = self._loads - here.loads
+        loop_scan = Scan([*loop.body, *([] if test is None else [test])])
+        later_loads = self._loads - loop_scan.loads
         of_test = set() if test is None else set(Scan([test]).loads)
-        needed = (exposed(loop.body) - {target}) | of_test | {name for name in self._locals if later[name] > 0}
+        needed = (exposed(loop.body) - {target}) | of_test | {name for name in self._locals if later_loads[name] > 0}
         results = sorted((scan.stores if target is None else scan.stores | {target}) & needed)
-        first = [ast.parse(f"{left} = False").body[0]] if scan.ends else []
-        inner = [*first, *self.statements(lowered, depth + 1, True)]
-        names = sorted({*scan.stores, *here.loads, *([] if target is None else [target])} & self._locals)
-        body = self._part(inner, names, results, [left] if scan.ends else [])
+        flag_setup = [ast.parse(f"{left} = False").body[0]] if scan.ends else []
+        body_statements = [*flag_setup, *self.statements(lowered, depth + 1, True)]
+        names = sorted({*scan.stores, *loop_scan.loads, *([] if target is None else [target])} & self._locals)
+        body = self._part(body_statements, names, results, [left] if scan.ends else [])
         tested = None
         if test is not None:
             tested = self._part(
-                [ast.Return(_Tests().visit(copy.deepcopy(test)))], sorted(of_test & self._locals), (), None
+                [ast.Return(_TestConverter().visit(copy.deepcopy(test)))], sorted(of_test & self._locals), (), None
             )
-        call = self._called(_Loop(body, scan.ends, target, tested))
+        call_text = self._called(_Loop(body, scan.ends, target, tested))
         passed = f"locals(), {over}" if test is None else "locals()"
-        lines = [f"{PREFIX}found = {call}({passed})", f"if {PREFIX}found is None: pass"]
+        lines = [f"{PREFIX}found = {call_text}({passed})", f"if {PREFIX}found is None: pass"]
         lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
         if isinstance(loop, ast.For):
             lines.insert(0, f"{over} = {PREFIX}ranged()")
@@ -348,13 +350,15 @@ class _Converter:
     def _branch(self, branch: ast.If, depth: int) -> list[ast.stmt]:
         plain = self._within(branch, depth, True)
         assert isinstance(plain, ast.If)
-        plain.test = _Tests().visit(copy.deepcopy(branch.test))
+        plain.test = _TestConverter().visit(copy.deepcopy(branch.test))
         scan = Scan([*branch.body, *branch.orelse])
-        new = new_objects(branch.body) & new_objects(branch.orelse)
-        if jumps([*branch.body, *branch.orelse]) or self._leaves_more(scan, new, scan):
+        created = new_objects(branch.body) & new_objects(branch.orelse)
+        if jumps([*branch.body, *branch.orelse]) or self._has_outer_effects(scan, created, scan):
             return [plain]
-        later = self._loads - scan.loads
-        needed = exposed(branch.body) | exposed(branch.orelse) | {name for name in self._locals if later[name] > 0}
+        later_loads = self._loads - scan.loads
+        needed = (
+            exposed(branch.body) | exposed(branch.orelse) | {name for name in self._locals if later_loads[name] > 0}
+        )
         results = sorted([name for name in scan.stores if name in needed or name.startswith(PREFIX)])
         self._count += 1
         names = sorted(
@@ -364,18 +368,18 @@ class _Converter:
             self._part(self.statements(body, depth, True), names, results, []) for body in (branch.body, branch.orelse)
         ]
         test = f"{PREFIX}test{self._count}"
-        call = self._called(_Branch(*parts))
-        lines = [f"{test} = 0", f"{PREFIX}found = {call}(locals(), {test})", f"if {PREFIX}found is None: pass"]
+        call_text = self._called(_Branch(*parts))
+        lines = [f"{test} = 0", f"{PREFIX}found = {call_text}(locals(), {test})", f"if {PREFIX}found is None: pass"]
         lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
         opening = ast.parse("\n".join(lines)).body
-        first, choice = opening[0], opening[-1]
-        assert isinstance(first, ast.Assign)
+        assignment, choice = opening[0], opening[-1]
+        assert isinstance(assignment, ast.Assign)
         assert isinstance(choice, ast.If)
-        first.value, plain.test = plain.test, ast.Name(test, ast.Load())
+        assignment.value, plain.test = plain.test, ast.Name(test, ast.Load())
         choice.body = [plain]
         return _placed(opening, branch)
 
-    def _leaves_more(self, scan: Scan, new: set[str], around: Scan) -> bool:
+    def _has_outer_effects(self, scan: Scan, new: set[str], around: Scan) -> bool:
         """True if statements change other objects than their own, or names that functions capture."""
         captured = self._captured - around.captured
         changes = any(name not in new for name in scan.changes) or any(captured[name] for name in around.stores)
@@ -440,7 +444,7 @@ def _placed(statements: list[ast.stmt], where: ast.stmt) -> list[ast.stmt]:
     return statements
 
 
-def _lowered(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt] | None:
+def _without_jumps(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt] | None:
     """Removes ``break`` and ``continue`` from a loop's body: the statements after an ``if`` move into its branches.
 
     Args:
@@ -457,11 +461,11 @@ def _lowered(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt]
         if isinstance(statement, ast.Break):
             return [*result, ast.copy_location(ast.parse(f"{left} = True").body[0], statement)]
         if isinstance(statement, ast.If) and jumps([statement]):
-            rest = list(statements[position + 1 :])
+            following = list(statements[position + 1 :])
             branches = []
             for branch in (statement.body, statement.orelse):
                 # A branch that jumps skips the rest; of nested branches, each one that does not jump gets a copy of it.
-                lowered = _lowered([*branch, *rest], left)
+                lowered = _without_jumps([*branch, *following], left)
                 if lowered is None:
                     return None
                 branches.append(lowered)
@@ -475,16 +479,16 @@ def _lowered(statements: Sequence[ast.stmt], left: str | None) -> list[ast.stmt]
     return result
 
 
-class _Tests(ast.NodeTransformer):
+class _TestConverter(ast.NodeTransformer):
     """Replaces ``and``, ``or``, ``not`` and chained comparisons of a test by functions that take tensors."""
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         """Replaces ``a and b`` by ``both(a, lambda: b)``."""
-        first, *rest = node.values
-        other = rest[0] if len(rest) == 1 else ast.copy_location(ast.BoolOp(node.op, rest), node)
+        left, *others = node.values
+        right = others[0] if len(others) == 1 else ast.copy_location(ast.BoolOp(node.op, others), node)
         name = f"{PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
         call: Any = ast.parse(f"{name}(0, lambda: 0)", mode="eval").body
-        call.args[0], call.args[1].body = self.visit(first), self.visit(other)
+        call.args[0], call.args[1].body = self.visit(left), self.visit(right)
         return call
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
@@ -500,6 +504,6 @@ class _Tests(ast.NodeTransformer):
         middle = node.comparators[:-1]
         if not middle or not all(isinstance(x, (ast.Name, ast.Constant)) for x in middle):
             return node
-        sides = [node.left, *node.comparators]
-        pairs: list[ast.expr] = [ast.Compare(sides[i], [op], [sides[i + 1]]) for i, op in enumerate(node.ops)]
+        operands = [node.left, *node.comparators]
+        pairs: list[ast.expr] = [ast.Compare(operands[i], [op], [operands[i + 1]]) for i, op in enumerate(node.ops)]
         return self.visit(ast.BoolOp(ast.And(), pairs))

@@ -13,20 +13,20 @@ from fastgrad.compiler.programs.profiling import report_of, text_of
 from fastgrad.kernels.codegen.build import full_name
 from fastgrad.operation import in_python_because
 
-_EMPTY = "Nothing is recorded yet: call the function first."
+_NOTHING_RECORDED = "Nothing is recorded yet: call the function first."
 
 
 def graph_text(version: Version | None) -> str:
     """Returns the recorded graphs of a version, one for each trace."""
     if version is None:
-        return _EMPTY
-    return "\n\n".join([f"way {number}:\n{way.graph}" for number, way in enumerate(version.ways)])
+        return _NOTHING_RECORDED
+    return "\n\n".join([f"way {number}:\n{trace.graph}" for number, trace in enumerate(version.ways)])
 
 
 def source_text(version: Version | None) -> str:
     """Returns the generated code of a version: its programs' steps and kernels, its entries and replay functions."""
     if version is None:
-        return _EMPTY
+        return _NOTHING_RECORDED
     trees = version.ways.trees
     if not trees:
         return "Nothing is compiled yet: what is recorded is compiled when it is called for again."
@@ -55,7 +55,7 @@ def kernel_texts(
     """
     trees = [] if version is None else version.ways.trees
     launches = [a.launches for tree in trees for a in tree.program.plan.actions if a.launches is not None]
-    kernels = {full_name(launch.kernel): launch.kernel for found in launches for launch in found.launches}
+    kernels = {full_name(launch.kernel): launch.kernel for group in launches for launch in group.launches}
     if kernel is None:
         return {key: inspect(native) for key, native in kernels.items()}
     if kernel not in kernels:
@@ -68,7 +68,7 @@ def kernel_texts(
 def report_text(name: str, version: Version | None) -> str:
     """Returns a summary of a version, in numbers."""
     if version is None:
-        return _EMPTY
+        return _NOTHING_RECORDED
     lines = [f"{name}: {_counted(len(version.ways), 'recorded way')}, {_counted(len(version.ways.trees), 'program')}:"]
     for number, tree in enumerate(version.ways.trees):
         lines += [f"program {number}:", *[f"  {line}" for line in _program_lines(tree)]]
@@ -81,7 +81,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def _program_lines(tree: Tree) -> list[str]:
-    recorded = [sum(node.kind is Kind.OPERATION for node in way.graph.nodes) for way in tree.ways]
+    recorded = [sum(node.kind is Kind.OPERATION for node in trace.graph.nodes) for trace in tree.ways]
     actions = tree.program.plan.actions
     kernels = sum(len(action.launches.launches) for action in actions if action.launches is not None)
     in_python = Counter(

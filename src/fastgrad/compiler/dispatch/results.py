@@ -53,11 +53,11 @@ def as_results(value: Any, name: str) -> Any:
         raise TypeError(
             f"{name}(): can't return {short(value)} from tf.function: it would run its Python later. Return a list."
         )
-    found = as_tensor_or_none(value)
-    if found is not None:
-        return found
-    for attribute, held in getattr(value, "__dict__", {}).items():
-        if isinstance(held, Tensor):
+    tensor = as_tensor_or_none(value)
+    if tensor is not None:
+        return tensor
+    for attribute, attribute_value in getattr(value, "__dict__", {}).items():
+        if isinstance(attribute_value, Tensor):
             raise TypeError(
                 f"{name}(): can't return {short(value)}, of type {type(value).__name__}, from tf.function: its attribute "
                 f"{attribute!r} is a tensor, which a replay could not put into it. Return the tensors, in lists, tuples or dicts."
@@ -92,15 +92,15 @@ class Results:
 
     def done(self) -> list[Tensor]:
         """Returns ``tensors`` and drops them: they are needed only until the graph is written."""
-        found, self.tensors = self.tensors, []
+        taken_tensors, self.tensors = self.tensors, []
         self._places, self._numbers = {}, {}
-        return found
+        return taken_tensors
 
     def _planned(self, value: Any) -> Any:
         if isinstance(value, Tensor):
-            place = self._places.get(id(value))
-            if place is not None:
-                return ARGUMENT, place
+            position = self._places.get(id(value))
+            if position is not None:
+                return ARGUMENT, position
             if self._recording is not None and self._recording.takes_as_constant(value):
                 return CONSTANT, reference(value), value._array
             number = self._numbers.setdefault(id(value), len(self.tensors))
@@ -148,11 +148,11 @@ def _packed(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
     if kind is SAME:
         return plan[1]
     if kind is CONSTANT:
-        same = plan[1]()
-        return Tensor(plan[2]) if same is None else same
+        constant = plan[1]()
+        return Tensor(plan[2]) if constant is None else constant
     if kind is IndexedSlices:
         return IndexedSlices(*[_packed(part, tensors, given) for part in plan[1]])
     if kind is Composite:
-        made: Any = plan[2]
-        return made._together(plan[3], [_packed(part, tensors, given) for part in plan[1]])
+        composite_type: Any = plan[2]
+        return composite_type._together(plan[3], [_packed(part, tensors, given) for part in plan[1]])
     return nest.pack_sequence_as(plan[1], [_packed(part, tensors, given) for part in plan[2]])

@@ -13,7 +13,7 @@ from fastgrad.compiler.dispatch.signature import Call
 from fastgrad.compiler.recording.location import text
 
 _WARN_AFTER = 8
-_WARN_AFTER_WAYS = 64
+_WARN_AFTER_TRACES = 64
 _WARN_AFTER_NUMBERS = 8
 _Line = tuple[str, int] | None
 
@@ -30,8 +30,8 @@ class Retracing:
         self._last: dict[str, str] | None = None
         self._changes: Counter[str] = Counter()
         self._shown: dict[str, tuple[str, str]] = {}
-        self._count = self._ways = 0
-        self._next, self._next_ways = _WARN_AFTER + 1, _WARN_AFTER_WAYS + 1
+        self._count = self._trace_count = 0
+        self._next, self._next_trace_count = _WARN_AFTER + 1, _WARN_AFTER_TRACES + 1
         self._numbers: dict[_Line, tuple[set[tuple[int, ...]], int]] = {}
 
     def note(self, call: Call, key: Key | None, known: bool) -> None:
@@ -42,21 +42,21 @@ class Retracing:
             key: the recordings of such calls.
             known: whether one of these recordings has the same captured values.
         """
-        now = described(call)
-        before, self._last = self._last, now
+        described_now = described(call)
+        described_before, self._last = self._last, described_now
         if key is not None and key.versions and known:
-            self._ways += 1
-            if self._ways >= self._next_ways:
-                self._next_ways = 2 * self._ways
+            self._trace_count += 1
+            if self._trace_count >= self._next_trace_count:
+                self._next_trace_count = 2 * self._trace_count
                 warnings.warn(
-                    f"{self._name}() has gone its {self._ways}th new way: the values of tensors decide too much in Python "
+                    f"{self._name}() has gone its {self._trace_count}th new way: the values of tensors decide too much in Python "
                     "(if, while, range, shapes). Each way is recorded and compiled. tf.where, tf.cond and tf.while_loop are "
                     "compiled once; a tf.TensorArray in such a loop needs a size, not dynamic_size=True.",
                     stacklevel=5,
                 )
             return
         self._count += 1
-        if before is None:
+        if described_before is None:
             return
         if key is not None and (key.versions or key.changed):
             changed = key.changed or key.versions[0].captures.change()
@@ -64,27 +64,27 @@ class Retracing:
             if changed is not None:
                 self._change(f"the captured name {changed[0]!r}", changed[1], changed[2])
         else:
-            for label in {**now, **before}:
-                was, new = before.get(label, "not there"), now.get(label, "not there")
-                if was != new:
-                    self._change(f"the argument {label!r}", was, new)
+            for label in {**described_now, **described_before}:
+                old_text, new_text = described_before.get(label, "not there"), described_now.get(label, "not there")
+                if old_text != new_text:
+                    self._change(f"the argument {label!r}", old_text, new_text)
         if self._count >= self._next and self._changes:
             self._next = 2 * self._count
             self._warn()
 
     def note_numbers(self, numbers: Iterable[tuple[_Line, int]]) -> None:
         """Notes the numbers from tensors on which Python's control flow depended in a recording, and their lines."""
-        found: dict[_Line, list[int]] = {}
+        numbers_by_line: dict[_Line, list[int]] = {}
         for line, number in numbers:
-            found.setdefault(line, []).append(number)
-        for line, several in found.items():
-            seen, most = self._numbers.setdefault(line, (set(), _WARN_AFTER_NUMBERS))
-            seen.add(tuple(several))
-            if len(seen) > most:
-                self._numbers[line] = seen, 2 * len(seen)
+            numbers_by_line.setdefault(line, []).append(number)
+        for line, several in numbers_by_line.items():
+            known, limit = self._numbers.setdefault(line, (set(), _WARN_AFTER_NUMBERS))
+            known.add(tuple(several))
+            if len(known) > limit:
+                self._numbers[line] = known, 2 * len(known)
                 warnings.warn(
                     f"{self._name}(): at {text(line)} Python goes on by a number that a tensor holds, or a size that follows from "
-                    f"tensors' values; now it is {several[-1]}, and it has been {len(seen)} different ones. Each is a way of its own, "
+                    f"tensors' values; now it is {several[-1]}, and it has been {len(known)} different ones. Each is a way of its own, "
                     "recorded and compiled, in which a loop of so many trips is written out. tf.while_loop is compiled once, "
                     "whatever the number of trips; where results are collected, with a tf.TensorArray of a fixed size.",
                     stacklevel=5,
@@ -95,11 +95,11 @@ class Retracing:
         self._shown[what] = before, now
 
     def _warn(self) -> None:
-        what, times = self._changes.most_common(1)[0]
-        before, now = self._shown[what]
+        label, times = self._changes.most_common(1)[0]
+        old_text, new_text = self._shown[label]
         warnings.warn(
-            f"{self._name}() is being recorded for the {self._count}th time. In {times} of these cases {what} had changed: now "
-            f"it is {now}, before it was {before}. Each recording runs the Python function and compiles anew. Pass numbers that "
+            f"{self._name}() is being recorded for the {self._count}th time. In {times} of these cases {label} had changed: now "
+            f"it is {new_text}, before it was {old_text}. Each recording runs the Python function and compiles anew. Pass numbers that "
             "change as tensors, keep shapes the same, and keep objects from call to call.",
             stacklevel=6,
         )

@@ -42,13 +42,13 @@ class Floats:
     def __init__(self) -> None:
         self._first: dict[str, float] = {}
         self._inputs: set[str] = set()
-        self._static: set[str] = set()
+        self._static_labels: set[str] = set()
 
     def is_input(self, label: str, value: float) -> bool:
         """True if the float at ``label``, whose value is now ``value``, is an input."""
         if label in self._inputs:
             return True
-        if label in self._static:
+        if label in self._static_labels:
             return False
         if self._first.setdefault(label, value).hex() == value.hex():
             return False
@@ -58,7 +58,7 @@ class Floats:
     def make_static(self, label: str) -> None:
         """Makes the value of the float at ``label`` part of the key."""
         self._inputs.discard(label)
-        self._static.add(label)
+        self._static_labels.add(label)
 
 
 class Call:
@@ -91,8 +91,8 @@ class Call:
     def tensors(self) -> list[Tensor]:
         """Returns the inputs of the program as tensors; passed tensors are returned unchanged."""
         return [
-            given if isinstance(given, Tensor) else Tensor(array)
-            for given, array in zip(self.given, self.arrays, strict=True)
+            value if isinstance(value, Tensor) else Tensor(array)
+            for value, array in zip(self.given, self.arrays, strict=True)
         ]
 
     def _describe(self, value: Any, label: str) -> Any:
@@ -189,8 +189,8 @@ def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
     kind = type(value)
     if kind is not Tensor and nest.is_nested(value):
         if isinstance(value, Mapping):
-            new = {key: rebuilt(value[key], leaves) for key in _sorted(value)}
-            items: Any = {key: new[key] for key in value}
+            rebuilt_items = {key: rebuilt(value[key], leaves) for key in _sorted(value)}
+            items: Any = {key: rebuilt_items[key] for key in value}
             if kind is dict:
                 return items
             return kind(value.default_factory, items) if hasattr(value, "default_factory") else kind(items)
@@ -216,15 +216,15 @@ class Signature:
 
     def __init__(self, function: Callable[..., Any], input_signature: Any = None, skip: int = 0) -> None:
         try:
-            found = inspect.signature(function)
+            full_signature = inspect.signature(function)
         except (TypeError, ValueError):
-            found = inspect.Signature(
+            full_signature = inspect.Signature(
                 [
                     inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
                     inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
                 ]
             )
-        self.whole = found.replace(parameters=list(found.parameters.values())[skip:])
+        self.whole = full_signature.replace(parameters=list(full_signature.parameters.values())[skip:])
         self._name = getattr(function, "__name__", type(function).__name__)
         if input_signature is not None and not isinstance(input_signature, (list, tuple)):
             raise TypeError(
@@ -263,8 +263,8 @@ class Signature:
 
     def chosen(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Does the same as ``bind`` for arguments that may be specs; without any, takes those of ``input_signature``."""
-        given = tuple(self._specs) if self._specs is not None and not args and not kwargs else args
-        bound = self.whole.bind(*given, **kwargs)
+        positional = tuple(self._specs) if self._specs is not None and not args and not kwargs else args
+        bound = self.whole.bind(*positional, **kwargs)
         bound.apply_defaults()
         return dict(bound.arguments)
 
@@ -276,21 +276,21 @@ class Signature:
     def _fit(self, bound: inspect.BoundArguments) -> None:
         """Converts the arguments to tensors of ``input_signature``."""
         specs = self._specs or []
-        given = bound.args
-        if len(given) < len(specs) or any(
-            value is not self._default(i) for i, value in enumerate(given[len(specs) :], len(specs))
+        values = bound.args
+        if len(values) < len(specs) or any(
+            value is not self._default(i) for i, value in enumerate(values[len(specs) :], len(specs))
         ):
             raise TypeError(
-                f"{self._name}(): input_signature has {len(specs)} arguments, the call {len(given)}: {short(given)}."
+                f"{self._name}(): input_signature has {len(specs)} arguments, the call {len(values)}: {short(values)}."
             )
         names = list(self.whole.parameters)
-        for position, (spec, value) in enumerate(zip(specs, given, strict=False)):
+        for position, (spec, value) in enumerate(zip(specs, values, strict=False)):
             packed = self._fitted_structure(value, spec, position)
             name = names[position] if position < len(names) else names[-1]
             if self.whole.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
-                before = list(bound.arguments[name])
-                before[position - names.index(name)] = packed
-                bound.arguments[name] = tuple(before)
+                items = list(bound.arguments[name])
+                items[position - names.index(name)] = packed
+                bound.arguments[name] = tuple(items)
             else:
                 bound.arguments[name] = packed
 
@@ -307,7 +307,7 @@ class Signature:
             )
         if isinstance(spec, Mapping):
             return {key: self._fitted_structure(value[key], spec[key], position) for key in spec}
-        items = [self._fitted_structure(item, one, position) for item, one in zip(value, spec, strict=True)]
+        items = [self._fitted_structure(item, item_spec, position) for item, item_spec in zip(value, spec, strict=True)]
         return type(spec)(*items) if hasattr(spec, "_fields") else type(spec)(items)
 
     def _default(self, position: int) -> Any:
@@ -344,20 +344,20 @@ def stand_ins(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor]
         ask: is called with the label of a float whose Python value is read, and the number of its array.
     """
     tensors = [
-        TABLE["identity"](given) if recorders.active and isinstance(given, Tensor) else Tensor(array)
-        for given, array in zip(call.given, call.arrays, strict=True)
+        TABLE["identity"](passed) if recorders.active and isinstance(passed, Tensor) else Tensor(array)
+        for passed, array in zip(call.given, call.arrays, strict=True)
     ]
-    for tensor, given in zip(tensors, call.given, strict=True):
-        if not isinstance(given, Tensor) or hasattr(given, "_unplaced"):
+    for tensor, passed in zip(tensors, call.given, strict=True):
+        if not isinstance(passed, Tensor) or hasattr(passed, "_unplaced"):
             tensor._unplaced = True
-    rest = iter(enumerate(tensors))
+    numbered_tensors = iter(enumerate(tensors))
     leaves: list[Any] = []
     for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True):
         kind = leaf[0]
         if kind == "tensor":
-            leaves.append(next(rest)[1])
+            leaves.append(next(numbered_tensors)[1])
         elif kind == "float":
-            number, tensor = next(rest)
+            number, tensor = next(numbered_tensors)
             leaves.append(Scalar(tensor, functools.partial(ask, label, number)))
         elif kind == "same as":
             leaves.append(leaves[leaf[1]])

@@ -26,7 +26,7 @@ from fastgrad.variable import sharing
 MOST = 128
 """The most traces of one key. When there are more, the older half is dropped, and recorded again if it is needed."""
 
-_REBUILT_ALWAYS = 8
+_MOST_ALWAYS_REBUILT = 8
 """Up to this number of traces each new one is compiled into the tree at once; later ones wait until they are a quarter of it."""
 
 
@@ -110,8 +110,8 @@ class Tree:
 
     def __init__(self, ways: Sequence[Way]) -> None:
         self.ways = tuple(ways)
-        device = next((way.device for way in ways if way.device is not None), None)
-        graphs = [way.graph for way in ways]
+        device = next((trace.device for trace in ways if trace.device is not None), None)
+        graphs = [trace.graph for trace in ways]
         self.program = Program(*graphs) if device is None else device.program(*graphs)
         self.single = self.program.single() if self.program.plan.native else None
         self.shared = [-1]
@@ -128,10 +128,10 @@ class Tree:
             if self.shared[0] != sharing.last:
                 self.shared[0] = sharing.last
                 self.program.release()
-            number, found = self.single(*arrays)
+            number, results = self.single(*arrays)
         except Unfit:
-            number, found = self.program.replay(arrays)
-        return self.ways[number], found
+            number, results = self.program.replay(arrays)
+        return self.ways[number], results
 
 
 class Ways:
@@ -146,15 +146,15 @@ class Ways:
         return sum(len(tree.ways) for tree in self.trees) + len(self._waiting)
 
     def __iter__(self) -> Any:
-        return iter([way for tree in self.trees for way in tree.ways] + self._waiting)
+        return iter([trace for tree in self.trees for trace in tree.ways] + self._waiting)
 
     def add(self, way: Way) -> None:
         """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
-            kept = [other for other in self if not is_outgrown(other.rooms)]
-            kept = kept if len(kept) < MOST else kept[-MOST // 2 + 1 :]
-            if len(kept) < len(self):
-                self.trees, self._waiting = [], kept
+            usable = [trace for trace in self if not is_outgrown(trace.rooms)]
+            usable = usable if len(usable) < MOST else usable[-MOST // 2 + 1 :]
+            if len(usable) < len(self):
+                self.trees, self._waiting = [], usable
             self._waiting.append(way)
 
     def prepare(self) -> None:
@@ -194,24 +194,24 @@ class Ways:
 
     def _compiled(self) -> list[Tree]:
         """Returns the trees, with the traces that wait."""
-        first = self.trees[0].ways if self.trees else ()
-        loose = [way for tree in self.trees[1:] for way in tree.ways] + self._waiting
-        if len(first) < _REBUILT_ALWAYS or 4 * len(loose) >= len(first):
+        first_traces = self.trees[0].ways if self.trees else ()
+        loose = [trace for tree in self.trees[1:] for trace in tree.ways] + self._waiting
+        if len(first_traces) < _MOST_ALWAYS_REBUILT or 4 * len(loose) >= len(first_traces):
             try:
-                return [Tree([*first, *loose])]
+                return [Tree([*first_traces, *loose])]
             except Apart:
                 pass  # they differ without a guard: each becomes a separate program
-        return [*self.trees, *[Tree([way]) for way in self._waiting]]
+        return [*self.trees, *[Tree([trace]) for trace in self._waiting]]
 
     def call(self, tensors: Sequence[Tensor]) -> tuple[Way, list[Tensor]] | None:
         """Does the same as ``replay``, on tensors and under tapes."""
-        for way in self:
+        for trace in self:
             try:
-                return way, way.call(tensors)
+                return trace, trace.call(tensors)
             except GuardError:
                 continue
         return None
 
     def hide_gradients(self) -> bool:
         """True if only the Python function gives the right gradients under tapes."""
-        return any(way.hides_gradients() for way in self)
+        return any(trace.hides_gradients() for trace in self)

@@ -30,34 +30,34 @@ def verified(name: str, ways: Iterable[Way], eager: Callable[[], Any], replay: C
         InternalError: the two differ by more than rounding; the state is that after ``eager``.
     """
     changed: dict[int, Variable] = {}
-    for way in ways:
-        for node in way.graph.nodes:
+    for trace in ways:
+        for node in trace.graph.nodes:
             if node.kind is Kind.ASSIGN:
                 changed[id(node.payload)] = node.payload
-    before = Saved(changed.values())
-    wanted = eager()
-    after = before.now()
-    before.restore()
-    found = replay()
-    if found is None:
+    state_before = Saved(changed.values())
+    eager_result = eager()
+    state_after = state_before.now()
+    state_before.restore()
+    replayed_result = replay()
+    if replayed_result is None:
         return None
     try:
-        for position, (a, b) in enumerate(zip(_leaves(found), _leaves(wanted), strict=True)):
+        for position, (a, b) in enumerate(zip(_leaves(replayed_result), _leaves(eager_result), strict=True)):
             _compare(name, f"result {position}", a, b)
-        for variable, value in after.items():
+        for variable, value in state_after.items():
             _compare(name, f"the variable {variable.name!r}", variable._array, value)
     except InternalError:
-        after.restore()
+        state_after.restore()
         raise
-    return found
+    return replayed_result
 
 
 def _leaves(result: Any) -> Sequence[Any]:
-    found: list[Any] = []
+    leaves: list[Any] = []
     for leaf in nest.flatten(result):
         parts = (leaf.values, leaf.indices) if isinstance(leaf, IndexedSlices) else (leaf,)
-        found += [part._array if isinstance(part, Tensor) else part for part in parts]
-    return found
+        leaves += [part._array if isinstance(part, Tensor) else part for part in parts]
+    return leaves
 
 
 def _compare(name: str, what: str, found: Any, wanted: Any) -> None:

@@ -88,9 +88,11 @@ def block_kernels(fused: Fused, product: Node) -> BlockKernels:
     rows = prod(product.outputs[0].shape[:-1])
     block = _block(unit)
     blocks = -(-rows // block)
-    found = reduction_launches(fused, block)
-    later = _added_up(fused, blocks) if blocks > 1 else ()
-    return BlockKernels(found.launches[0], rows, block, later, found.scratch, found.free, found.separate)
+    reduction = reduction_launches(fused, block)
+    block_sum_launches = _launches_adding_blocks(fused, blocks) if blocks > 1 else ()
+    return BlockKernels(
+        reduction.launches[0], rows, block, block_sum_launches, reduction.scratch, reduction.free, reduction.separate
+    )
 
 
 def _block(unit: int) -> int:
@@ -98,13 +100,13 @@ def _block(unit: int) -> int:
     return max(rows for rows in range(8, MOST_ROWS + 1, 8) if unit % rows == 0)
 
 
-def _added_up(fused: Fused, blocks: int) -> tuple[Launch, ...]:
+def _launches_adding_blocks(fused: Fused, blocks: int) -> tuple[Launch, ...]:
     """Returns the kernels that add up the sums of blocks."""
-    first, columns = len(fused.inputs), fused.count_of("k")
-    sums = [number for number, step in enumerate(fused.steps, first) if step.kept]
+    input_count, columns = len(fused.inputs), fused.count_of("k")
+    sums = [number for number, step in enumerate(fused.steps, input_count) if step.kept]
     launches = []
-    for place, number in enumerate(sums):  # the order in which the emitter has them in scratch memory
-        operands = Scratch(place), Output(fused.outputs.index(number)), blocks, columns
-        kernel = add_blocks[fused.steps[number - first].output]
+    for position, number in enumerate(sums):  # the order in which the emitter has them in scratch memory
+        operands = Scratch(position), Output(fused.outputs.index(number)), blocks, columns
+        kernel = add_blocks[fused.steps[number - input_count].output]
         launches.append(Launch(kernel, operands, columns, NANOSECONDS * blocks, waits=True))
     return tuple(launches)

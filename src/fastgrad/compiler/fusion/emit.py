@@ -26,12 +26,12 @@ def launches_of_group(fused: Fused) -> Launches:
         for step in fused.steps
     ]
     key = fused.sizes, fused.roles, fused.inputs, tuple(steps), fused.outputs, fused.number
-    found = _known.get(key)
-    if found is None:
+    launches = _known.get(key)
+    if launches is None:
         if len(_known) >= MOST_KNOWN:
             _known.clear()
-        found = _known[key] = _launches(fused)
-    return found
+        launches = _known[key] = _launches(fused)
+    return launches
 
 
 MOST_KNOWN = 1024
@@ -62,16 +62,18 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     """Returns the kernel of a group without a reduction, by elements, and the pairs that must not share memory."""
     writer = Writer(fused)
     dims = range(len(fused.sizes))
-    same, outer, inner = writer.split_by_level(kept=False)
-    invariant = _steps_that_read_only(fused, {*same})
-    of_rows = [number for number in _steps_that_read_only(fused, {*same, *outer}) if number not in invariant]
-    writer.load(same, dims, "0")
+    constant_inputs, row_inputs, element_inputs = writer.split_by_level(kept=False)
+    invariant = _steps_that_read_only(fused, {*constant_inputs})
+    of_rows = [
+        number for number in _steps_that_read_only(fused, {*constant_inputs, *row_inputs}) if number not in invariant
+    ]
+    writer.load(constant_inputs, dims, "0")
     for number in invariant:
         writer.step(number, fused.steps[number - len(fused.inputs)])
     writes = [(number, Output(output)) for output, number in enumerate(fused.outputs)]
     steps = range(len(fused.inputs), len(fused.inputs) + len(fused.steps))
-    rest = [number for number in steps if number not in invariant and number not in of_rows]
-    elements = Elements(writer, inner, {}, rest, [], [*writes])
+    element_steps = [number for number in steps if number not in invariant and number not in of_rows]
+    elements = Elements(writer, element_inputs, {}, element_steps, [], [*writes])
 
     def loop(start: str, stop: str) -> None:
         if len(elements.stages) == 1:
@@ -88,14 +90,16 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
         with writer.block(f"for r in range(first // {n}, (last + {n} - 1) // {n})"):
             writer.line(f"start = r * {n}")
             writer.decode("r", dims[:-1])
-            writer.load(outer, dims, "0")
+            writer.load(row_inputs, dims, "0")
             for number in of_rows:
                 writer.step(number, fused.steps[number - len(fused.inputs)])
             loop("greatest(first - start, 0)", f"least(last - start, {n})")
     sources: dict[int, list[Source]] = {}
     for source in fused.inputs:
         sources.setdefault(source.array, []).append(source)
-    natural = [Input(array) for array, found in sources.items() if all(_is_natural(fused, one) for one in found)]
+    natural = [
+        Input(array) for array, readers in sources.items() if all(_is_natural(fused, reader) for reader in readers)
+    ]
     return writer.launch(prod(fused.sizes), [*natural, *map(Output, range(len(fused.outputs)))]), elements.separate
 
 
@@ -105,21 +109,21 @@ def _steps_that_read_only(fused: Fused, inputs: set[int]) -> list[int]:
     LLVM 20 needs exponential time for a loop of many such steps: its ``vputils::isUniformAcrossVFsAndUFs`` follows each operand of each
     operation, and does not cache its results.
     """
-    known = set(inputs)
+    available = set(inputs)
     for number, step in enumerate(fused.steps, len(fused.inputs)):
-        if known.issuperset(step.operands):
-            known.add(number)
-    return sorted(known - inputs)
+        if available.issuperset(step.operands):
+            available.add(number)
+    return sorted(available - inputs)
 
 
 def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
     """Returns pairs (output, input) that may share memory: each input element is read once, for the same element."""
-    first = len(fused.inputs)
-    found = []
+    input_count = len(fused.inputs)
+    pairs = []
     readers: dict[int, list[int]] = {}
     for i, source in enumerate(fused.inputs):
         readers.setdefault(source.array, []).append(i)
-    needs: list[frozenset[int]] = [frozenset([i]) for i in range(first)]
+    needs: list[frozenset[int]] = [frozenset([i]) for i in range(input_count)]
     for step in fused.steps:
         needs.append(frozenset().union(*[needs[i] for i in step.operands]))
     for array, sources in readers.items():
@@ -128,15 +132,15 @@ def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
         if others or not _is_natural(fused, source):
             continue
         for output, number in enumerate(fused.outputs):
-            step = fused.steps[number - first]
+            step = fused.steps[number - input_count]
             if step.kept is source.kept and step.output.itemsize == source.dtype.itemsize and i in needs[number]:
-                found.append((output, array))
-    return tuple(found)
+                pairs.append((output, array))
+    return tuple(pairs)
 
 
 def _is_natural(fused: Fused, source: Source) -> bool:
     """True if elements are read in their order, each for the result of the same number."""
     sizes = [size for size, role in zip(fused.sizes, fused.roles, strict=True) if role == "k" or not source.kept]
-    wanted = [prod(sizes[dim + 1 :]) for dim in range(len(sizes))]
-    places = zip(sizes, source.strides, wanted, strict=True)
-    return source.offset == 0 and all(size == 1 or stride == natural for size, stride, natural in places)
+    expected = [prod(sizes[dim + 1 :]) for dim in range(len(sizes))]
+    dimensions = zip(sizes, source.strides, expected, strict=True)
+    return source.offset == 0 and all(size == 1 or stride == natural for size, stride, natural in dimensions)

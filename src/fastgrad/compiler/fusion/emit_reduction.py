@@ -27,7 +27,7 @@ ROW = 1024
 """Rows with fewer elements share lanes, if several rows are reduced to one value."""
 
 
-class _Found(NamedTuple):
+class _ReductionLaunches(NamedTuple):
     """The kernels of a group with a reduction.
 
     Attributes:
@@ -42,7 +42,7 @@ class _Found(NamedTuple):
     separate: set[tuple[int, int]]
 
 
-def reduction_launches(fused: Fused, part: int | None = None) -> _Found:
+def reduction_launches(fused: Fused, part: int | None = None) -> _ReductionLaunches:
     """Returns the kernels of a group with a reduction.
 
     Args:
@@ -51,7 +51,7 @@ def reduction_launches(fused: Fused, part: int | None = None) -> _Found:
     """
     emitter = _AlongRows(fused, part) if fused.roles[-1] == "r" else _AcrossRows(fused, part)
     launches = emitter.launches()
-    return _Found(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.separate)
+    return _ReductionLaunches(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.separate)
 
 
 class Emitter:
@@ -105,8 +105,8 @@ class Emitter:
         writer = self.writer
         writer.load(writer.split_by_level(kept=False)[0], self.dims, "0")
         self._kernel()
-        first = writer.launch(self.pieces * self.parts)
-        return (first,) if self.parts == 1 else (first, self._combination())
+        part_launch = writer.launch(self.pieces * self.parts)
+        return (part_launch,) if self.parts == 1 else (part_launch, self._combination())
 
     def _pieces(self) -> int:
         """Returns the number of pieces of work without cutting reductions."""
@@ -125,8 +125,8 @@ class Emitter:
     # ---- elements ----------------------------------------------------------------------------------------------
 
     def _outer_loads(self, phase: Phase) -> None:
-        _, outer, _ = self.writer.split_by_level(kept=False)
-        self.writer.load([i for i in outer if i in phase.inputs], self.dims, "0")
+        _, outer_inputs, _ = self.writer.split_by_level(kept=False)
+        self.writer.load([i for i in outer_inputs if i in phase.inputs], self.dims, "0")
 
     def _elements(
         self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0, apart: bool = False
@@ -141,8 +141,8 @@ class Emitter:
             apart: whether elements are only stored there, to be combined later.
         """
         writer = self.writer
-        _, _, inner = writer.split_by_level(kept=False)
-        inputs = [i for i in inner if i in phase.inputs]
+        _, _, element_inputs = writer.split_by_level(kept=False)
+        inputs = [i for i in element_inputs if i in phase.inputs]
         targets = [i for number in phase.reductions for i in self.step(number).operands]
 
         def combine() -> None:
@@ -150,15 +150,15 @@ class Emitter:
             for number in phase.reductions:
                 step = self.step(number)
                 (operand,) = step.operands
-                found = REDUCTIONS[step.row.name].before.format(f"v{operand}")
-                place = lane.format(number)
-                writer.line(f"{place} = {found}" if apart else combined(combine_of(step), place, found))
+                operand_text = REDUCTIONS[step.row.name].before.format(f"v{operand}")
+                target = lane.format(number)
+                writer.line(f"{target} = {operand_text}" if apart else combined(combine_of(step), target, operand_text))
 
-        def before(steps: list[int]) -> None:
+        def load_earlier(steps: list[int]) -> None:
             self._earlier(position, steps)
 
         elements = Elements(
-            writer, inputs, phase.reads, phase.steps, targets, phase.writes, before, combine, LANES, self.separate
+            writer, inputs, phase.reads, phase.steps, targets, phase.writes, load_earlier, combine, LANES, self.separate
         )
         if index is None or not self.staged:
             elements.stages = [phase.steps]
@@ -205,8 +205,8 @@ class Emitter:
                 name = writer.array(f"parts{number}", f"in[{self.total(step)}]", self.partial[number])
                 rounds = writer.block(f"for start in range(0, {parts}, {LANES})")
                 with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
-                    found = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
-                    writer.line(combined(combine_of(step), f"lanes{number}[lane]", found))
+                    partial_text = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
+                    writer.line(combined(combine_of(step), f"lanes{number}[lane]", partial_text))
                 writer.line(f"total{number} = lanes_{combine_of(step)}(lanes{number}, used)")
             writer.decode("p", self.kept)
             self._results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
@@ -252,7 +252,7 @@ class _AlongRows(Emitter):
             else:
                 writer.line("p = u")
             writer.decode("p", self.kept)
-            inner = f"k{self.kept[-1]}" if self.kept else "0"
+            last_kept_index = f"k{self.kept[-1]}" if self.kept else "0"
             for phase in self.schedule.phases:
                 for number in phase.reductions:
                     kind = lane_of(self.step(number)) if self.short else self.total(self.step(number))
@@ -264,16 +264,16 @@ class _AlongRows(Emitter):
                     for number in phase.reductions:
                         self._store_part(number, "u")
                 else:
-                    self._results(writer, phase, "p", inner)
+                    self._results(writer, phase, "p", last_kept_index)
 
     def _loops(self, phase: Phase, start: str, stop: str) -> None:
-        writer, outer = self.writer, self.reduced[:-1]
+        writer, outer_dims = self.writer, self.reduced[:-1]
         n = writer.size(self.dims[-1])
-        if not outer:
+        if not outer_dims:
             self._row(phase, start, stop)
         elif self.fused.sizes[-1] >= ROW or not phase.reductions:
             with writer.block(f"for q in range({start} // {n}, ({stop} + {n} - 1) // {n})"):
-                writer.decode("q", outer)
+                writer.decode("q", outer_dims)
                 self._row(phase, *_inside(start, stop, n))
         else:
             # Rows are short: several rows share the lanes.
@@ -284,9 +284,9 @@ class _AlongRows(Emitter):
                 self._fill(phase)
                 writer.line(f"here = top + band * {rows}")
                 with writer.block(f"for q in range(here, least(here + {rows}, rows))"):
-                    writer.decode("q", outer)
-                    self._rounds(phase, *_inside(start, stop, n))
-                self._flush(phase)
+                    writer.decode("q", outer_dims)
+                    self._write_lane_loop(phase, *_inside(start, stop, n))
+                self._write_lane_totals(phase)
 
     def _row(self, phase: Phase, start: str, stop: str) -> None:
         """Writes the loop over a run of elements, which fills the lanes and adds them to totals."""
@@ -306,10 +306,10 @@ class _AlongRows(Emitter):
         writer.line(f"stop = {stop}")
         with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
             self._fill(phase)
-            self._rounds(phase, "block", f"least(block + {LANES * DEPTH}, stop)")
-            self._flush(phase)
+            self._write_lane_loop(phase, "block", f"least(block + {LANES * DEPTH}, stop)")
+            self._write_lane_totals(phase)
 
-    def _rounds(self, phase: Phase, start: str, stop: str) -> None:
+    def _write_lane_loop(self, phase: Phase, start: str, stop: str) -> None:
         """Writes the loop over a run of elements that go to lanes."""
         writer = self.writer
         self._outer_loads(phase)
@@ -323,7 +323,7 @@ class _AlongRows(Emitter):
             step = self.step(number)
             self.writer.line(f"fill(lanes{number}, used, {neutral(combine_of(step), lane_of(step))})")
 
-    def _flush(self, phase: Phase) -> None:
+    def _write_lane_totals(self, phase: Phase) -> None:
         for number in phase.reductions:
             combine = combine_of(self.step(number))
             self.writer.line(combined(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
@@ -333,8 +333,8 @@ class _AcrossRows(Emitter):
     """Kernels that keep the innermost dimension; a piece is a tile of it."""
 
     def _pieces(self) -> int:
-        inner = self.fused.sizes[-1]
-        return self.kept_count // inner * -(-inner // LANES)
+        innermost_size = self.fused.sizes[-1]
+        return self.kept_count // innermost_size * -(-innermost_size // LANES)
 
     def _part_size(self) -> int:
         return max(DEPTH, PART // min(self.fused.sizes[-1], LANES) // DEPTH * DEPTH)
@@ -408,9 +408,9 @@ class _AcrossRows(Emitter):
 
     def _earlier(self, position: int, steps: list[int]) -> None:
         """Writes the loads of reduced values of earlier phases that steps read."""
-        own = {i for phase in self.schedule.phases[position:] for i in phase.kept}
+        kept_now = {i for phase in self.schedule.phases[position:] for i in phase.kept}
         read = {i for number in steps for i in self.step(number).operands}
-        for i in sorted(read - own):
+        for i in sorted(read - kept_now):
             if i >= self.first and self.step(i).kept:
                 test = " != 0" if self.step(i).output == BOOL else ""
                 self.writer.line(f"v{i} = values{i}[lane]{test}")

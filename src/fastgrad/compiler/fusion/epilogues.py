@@ -22,7 +22,7 @@ from fastgrad.kernels.gemm.steps import product_launches
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 
 MapOf = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
-"""Gives the kernel of a group that is a map, and the pairs (output, array) that must not share memory."""
+"""Returns the kernel of an element-wise group (a map), and the pairs (output, array) that must not share memory."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Product:
     @property
     def beside(self) -> frozenset[int]:
         """The numbers of inputs that the group reads element by element, each for the element of the same number."""
-        return frozenset([self.moved(given) for _, given in in_place_pairs(self.fused) if given != self.place])
+        return frozenset([self.moved(number) for _, number in in_place_pairs(self.fused) if number != self.place])
 
     def moved(self, number: int) -> int:
         """Returns the number of the node's input for this number of the group's."""
@@ -65,7 +65,7 @@ Join = Callable[[Node, Node, int], Node | None]
 
 
 def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, join: Join | None = None) -> Graph:
-    """Returns the graph with maps joined to the products that they follow.
+    """Returns the graph with element-wise groups (maps) joined to the products that they follow.
 
     Args:
         graph: fused; it is not changed.
@@ -75,7 +75,7 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, joi
     takes, join = takes or can_begin, join or joined_with_map
     uses = uses_of(graph)
     products: dict[int, Node] = {}  # products with a single reader, until the reader comes
-    taken: set[int] = set()
+    merged_ids: set[int] = set()
     nodes: list[Node] = []
     for node in graph.nodes:
         if (
@@ -86,35 +86,40 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, joi
             products[id(node.outputs[0])] = node
         elif node.kind is Kind.FUSED:
             # The last product of several: the others are computed before it.
-            for place in reversed(range(len(node.inputs))):
-                product = products.get(id(node.inputs[place]))
-                both = None if product is None else join(product, node, place)
-                if both is not None:
-                    node = both
-                    taken.add(id(product))
+            for position in reversed(range(len(node.inputs))):
+                product = products.get(id(node.inputs[position]))
+                merged = None if product is None else join(product, node, position)
+                if merged is not None:
+                    node = merged
+                    merged_ids.add(id(product))
                     break
         nodes.append(node)
-    return Graph([node for node in nodes if id(node) not in taken], graph.results)
+    return Graph([node for node in nodes if id(node) not in merged_ids], graph.results)
 
 
 def can_begin(product: Node) -> bool:
-    """True if a CPU's kernel of this product takes a map."""
-    found = _launches(product)
-    return found is not None and found.launches[0].kernel.__name__ in ("gemm", "gemm_pairs", "slide", "slide_lanes")
+    """True if the CPU's kernel of this product can apply an element-wise group (a map) to its result."""
+    candidate = _launches(product)
+    return candidate is not None and candidate.launches[0].kernel.__name__ in (
+        "gemm",
+        "gemm_pairs",
+        "slide",
+        "slide_lanes",
+    )
 
 
 def _launches(product: Node, following: Launch | None = None) -> Launches | None:
-    """Returns the launches of a product with a map that follows it; None if there is no kernel that takes one."""
+    """Returns the launches of a product with the element-wise group ``following``; None if no kernel takes such a group."""
     if row_name(product) == "wide_product" and not has_pairs(product.inputs, **product.attributes):
         return None
     if row_name(product) != "convolution":
         return product_launches(product.inputs, **product.attributes, following=following)
-    found = convolution_followed(product.inputs, product.outputs, following, **product.attributes)
-    return None if found is None or found.scratch else found
+    followed = convolution_followed(product.inputs, product.outputs, following, **product.attributes)
+    return None if followed is None or followed.scratch else followed
 
 
 def _can_follow(fused: Any, place: int, product: Node) -> bool:
-    """True if a group is a map that reads all of this product once, each element for the element of the same number."""
+    """True if a group is element-wise and reads all of this product once, each element for the element of the same number."""
     if not isinstance(fused, Fused) or "r" in fused.roles or not fused.steps:
         return False
     if fused.count != prod(product.outputs[0].shape):
@@ -130,12 +135,12 @@ def _can_follow(fused: Any, place: int, product: Node) -> bool:
 
 
 def joined_with_map(product: Node, node: Node, place: int) -> Node | None:
-    """Returns a product and the map that follows it as one node; None if the node is no such map."""
+    """Returns a product and the element-wise group (map) that follows it as one node; None if the node is no such group."""
     return _joined(product, node, place) if _can_follow(node.payload, place, product) else None
 
 
 def joined_with_sums(product: Node, node: Node, place: int) -> Node | None:
-    """Does the same as ``joined_with_map``, also for maps with sums of columns, on a CPU."""
+    """Does the same as ``joined_with_map``, also for element-wise groups with sums of columns, on a CPU."""
     follows = _can_follow(node.payload, place, product) or sums_columns(node.payload, place, product)
     return _joined(product, node, place) if follows else None
 
@@ -144,15 +149,15 @@ def _joined(product: Node, node: Node, place: int) -> Node:
     fused = node.payload
     inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != place])
     nodes = []
-    for one in fused.graph.nodes:
-        if one.kind is not Kind.ARGUMENT:
-            nodes.append(one)
-        elif one.payload == place:
+    for inner_node in fused.graph.nodes:
+        if inner_node.kind is not Kind.ARGUMENT:
+            nodes.append(inner_node)
+        elif inner_node.payload == place:
             a, b = [Value(value.shape, value.dtype, value.number) for value in product.inputs]
             nodes += [Node(Kind.ARGUMENT, 0, (), (a,)), Node(Kind.ARGUMENT, 1, (), (b,))]
-            nodes.append(replace(product, inputs=(a, b), outputs=one.outputs))
+            nodes.append(replace(product, inputs=(a, b), outputs=inner_node.outputs))
         else:
-            nodes.append(replace(one, payload=_moved(one.payload, place)))
+            nodes.append(replace(inner_node, payload=_moved(inner_node.payload, place)))
     return Node(Kind.FUSED, Product(fused, place, product, Graph(nodes, fused.graph.results)), inputs, node.outputs)
 
 
@@ -184,14 +189,20 @@ def launches_of_product(
     ]
     # Results may take the memory of the group's other inputs, as updated weights do. If none does, the product lies in
     # the memory of the first result that may take it, else in scratch memory.
-    in_place = tuple([(output, payload.moved(given)) for output, given in pairs if given != place and then is None])
-    home = None if in_place else next((output for output, given in pairs if given == place), None)
-    own = _launches(node, None if apart else following if blocks is None else blocks.over_rows(following))
-    assert own is not None
-    last = Scratch(len(own.scratch))
-    result: Any = Output if then is None else lambda _: last
-    product = Scratch(last.number + (then is not None)) if home is None else result(home)
-    before = last.number + (then is not None) + (home is None)
+    in_place = tuple(
+        [
+            (output, payload.moved(input_number))
+            for output, input_number in pairs
+            if input_number != place and then is None
+        ]
+    )
+    home_output = None if in_place else next((output for output, input_number in pairs if input_number == place), None)
+    plain_launches = _launches(node, None if apart else following if blocks is None else blocks.over_rows(following))
+    assert plain_launches is not None
+    last_scratch = Scratch(len(plain_launches.scratch))
+    result: Any = Output if then is None else lambda _: last_scratch
+    product = Scratch(last_scratch.number + (then is not None)) if home_output is None else result(home_output)
+    scratch_offset = last_scratch.number + (then is not None) + (home_output is None)
 
     def group_operand(operand: Any) -> Any:
         if isinstance(operand, Input):
@@ -199,30 +210,32 @@ def launches_of_product(
         if isinstance(operand, Output):
             return result(operand.number)
         if isinstance(operand, Scratch):
-            return Scratch(before + operand.number)
+            return Scratch(scratch_offset + operand.number)
         return tuple(map(group_operand, operand)) if type(operand) is tuple else operand
 
-    def placed(launch: Launch) -> Launch:
+    def placed_launch(launch: Launch) -> Launch:
         return launch.on(tuple(map(group_operand, launch.operands)))
 
-    following = placed(following)
-    after = (following,) if then is None else (following, then(last))
+    following = placed_launch(following)
+    following_launches = (following,) if then is None else (following, then(last_scratch))
 
     def product_operand(operand: Any) -> Any:
         return product if isinstance(operand, Output) and operand.number == 0 else operand
 
-    found = _launches(node, None if apart else in_turn(*after) if blocks is None else blocks.over_rows(following))
-    assert found is not None
+    product_form = _launches(
+        node, None if apart else in_turn(*following_launches) if blocks is None else blocks.over_rows(following)
+    )
+    assert product_form is not None
     launches = [
         launch.on(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
-        for launch in found.launches
+        for launch in product_form.launches
     ]
-    launches += after if apart else ()
+    launches += following_launches if apart else ()
     size = prod(node.outputs[0].shape)
     assert fused.count == size, "the kernel of a product writes all of it"
     scratch = [(payload.graph.results[0].dtype, size)] if then is not None else []
-    scratch += [(node.outputs[0].dtype, size)] if home is None else []
+    scratch += [(node.outputs[0].dtype, size)] if home_output is None else []
     if blocks is not None:
-        launches += map(placed, blocks.later)
+        launches += map(placed_launch, blocks.later)
         scratch += blocks.scratch
-    return Launches(tuple(launches), (*found.scratch, *scratch), in_place)
+    return Launches(tuple(launches), (*product_form.scratch, *scratch), in_place)

@@ -28,7 +28,7 @@ MOST_OPEN = 2
 SMALL = 4096
 """Bytes up to which index maps of constants are evaluated at compile time."""
 
-_NEAR = 65536
+_NEAR_ELEMENTS = 65536
 # Up to this number of elements any order of reads is fast.
 
 
@@ -56,7 +56,7 @@ class _Fusion:
         self.nodes: list[Node] = []
         self._results = graph.results
         self._uses = uses_of(graph)
-        self._leads_to = _largest_counts(graph)
+        self._expanded_counts = _largest_counts(graph)
         self._open: dict[int, list[Group]] = {}
         self._followers: list[Group] = []
         self._serial = 0
@@ -70,34 +70,34 @@ class _Fusion:
     def take(self, node: Node) -> None:
         """Processes the next node."""
         if node.kind is not Kind.OPERATION:
-            self._take_as_it_is(node)
+            self._take_unfused(node)
             return
-        if self._joins_in_order(node) or self._is_put_off(node):
+        if self._adds_same_order(node) or self._defers_view(node):
             return
         number = reads_directly(node)
         if number is not False:
             bases = [self._read(value).base for value in node.inputs]
             for base in bases:
                 if id(base) in self._put_off:
-                    self._need(base)
+                    self._compute_value(base)
             for group in [*self._candidates(node), self._new(prod(_loop_shape(node)))]:
-                found = group.joining(node, number, self._read)
-                apart = found is None or (group.reduced is None and not self._goes_back(node))
+                fit = group.joining(node, number, self._read)
+                apart = fit is None or (group.reduced is None and not self._goes_back(node))
                 if apart and self._follows(node, number, group):
                     return
-                if found is None:
+                if fit is None:
                     continue
                 for base in bases:
-                    self._close_home(base, group)
+                    self._close_group_of(base, group)
                 if not group.open:  # it was closed with one of the other groups, which had to come after it
                     self.take(node)
                     return
-                group.add(node, found)
+                group.add(node, fit)
                 self._enter(group, node)
                 return
-        self._take_as_it_is(self._of_nothing(node) or node)
+        self._take_unfused(self._empty_reduction(node) or node)
 
-    def _take_as_it_is(self, node: Node) -> None:
+    def _take_unfused(self, node: Node) -> None:
         if node.kind is Kind.CONSTANT:
             self._constants[id(node.outputs[0])] = node
         elif node.kind is Kind.READ:
@@ -106,14 +106,14 @@ class _Fusion:
             self._close_readers(node.payload)
         for value in node.inputs:
             if id(value) in self._home or id(value) in self._put_off:
-                self._need(value)
+                self._compute_value(value)
         self.nodes.append(node)
 
     def end(self) -> None:
         """Closes all groups after the last node."""
         self._close_all()
         for value in self._results:
-            self._need(value)
+            self._compute_value(value)
 
     # ---- groups ----------------------------------------------------------------------------------------
 
@@ -124,16 +124,16 @@ class _Fusion:
     def _candidates(self, node: Node) -> list[Group]:
         """Returns the open groups that a node may join, the best first."""
         bases = [id(self._read(value).base) for value in node.inputs]
-        found = [self._home[base] for base in bases if base in self._home]
-        found.sort(key=lambda group: (group.after is None, -group.count, -group.serial))
+        homes = [self._home[base] for base in bases if base in self._home]
+        homes.sort(key=lambda group: (group.after is None, -group.count, -group.serial))
         beside = self._open.get(prod(_loop_shape(node)), [])[::-1]
         if is_reduction(node):  # it must not fix the reduced dimensions of a group with which it shares no value
             x = self._read(node.inputs[0]).base
             beside = [group for group in beside if group.reduced is not None or any(x is read for read in group.reads)]
-        elif prod(_loop_shape(node)) == 1 == max(self._leads_to.get(id(value), 1) for value in node.outputs):
+        elif prod(_loop_shape(node)) == 1 == max(self._expanded_counts.get(id(value), 1) for value in node.outputs):
             # Scalars that are not broadcast to an array are computed with the reduced values.
-            beside = [*beside, *[group for group in self._all_open() if group.leaves_one]]
-        return list({id(group): group for group in [*found, *beside]}.values())
+            beside = [*beside, *[group for group in self._open_groups() if group.leaves_one]]
+        return list({id(group): group for group in [*homes, *beside]}.values())
 
     def _follows(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
         """Adds a reduction of a group's value to another group, which comes after that group.
@@ -145,31 +145,33 @@ class _Fusion:
         x = node.inputs[0]
         if not is_reduction(node) or self._home.get(id(x)) is not group or group.made[id(x)][1]:
             return False
-        followers = [other for other in group.followers if other.open]
+        followers = [follower for follower in group.followers if follower.open]
         if len(followers) < MOST_OPEN:
             followers.append(self._new(group.count, group))
-        for other in followers:
-            moved = group.last_for(x, self._uses)
-            joining = None if moved is None else other.joining(moved, reads_directly(moved), self._read)
-            if moved is not None and joining is not None:
-                other.add(moved, joining)
-            found = other.joining(node, number, self._read)
-            if found is not None:
+        for follower in followers:
+            moved_node = group.last_for(x, self._uses)
+            joining = (
+                None if moved_node is None else follower.joining(moved_node, reads_directly(moved_node), self._read)
+            )
+            if moved_node is not None and joining is not None:
+                follower.add(moved_node, joining)
+            fit = follower.joining(node, number, self._read)
+            if fit is not None:
                 if joining is not None:
-                    self._home[id(group.take_back().outputs[0])] = other
-                other.add(node, found)
-                self._home[id(node.outputs[0])] = other
-                if other not in group.followers:
-                    group.followers.append(other)
-                    self._followers.append(other)
+                    self._home[id(group.take_back().outputs[0])] = follower
+                follower.add(node, fit)
+                self._home[id(node.outputs[0])] = follower
+                if follower not in group.followers:
+                    group.followers.append(follower)
+                    self._followers.append(follower)
                 return True
             if joining is not None:
-                other.take_back()
+                follower.take_back()
         return False
 
     def _goes_back(self, node: Node) -> bool:
         """True if the result of a reduction is later broadcast to at least as many elements as its operand has."""
-        return self._leads_to.get(id(node.outputs[0]), 0) >= count_of(node.inputs[0])
+        return self._expanded_counts.get(id(node.outputs[0]), 0) >= count_of(node.inputs[0])
 
     def _enter(self, group: Group, node: Node) -> None:
         self._home[id(node.outputs[0])] = group
@@ -191,37 +193,37 @@ class _Fusion:
             self._followers.remove(group)
         else:
             self._open[group.count].remove(group)
-        for other in [other for other in group.followers if other.open]:
-            both = group.with_all_of(other, self._read)
-            if both is not None:
-                other.open = False
-                self._followers.remove(other)
-                group = both
+        for follower in [follower for follower in group.followers if follower.open]:
+            merged = group.with_all_of(follower, self._read)
+            if merged is not None:
+                follower.open = False
+                self._followers.remove(follower)
+                group = merged
         for value in group.made:
             del self._home[value]
         self.nodes.extend(group.finished(self._uses))
 
-    def _close_home(self, value: Value, but: Group | None = None) -> None:
+    def _close_group_of(self, value: Value, but: Group | None = None) -> None:
         group = self._home.get(id(value))
         if group is not None and group is not but:
             self._close(group)
 
     def _close_all(self) -> None:
-        for group in self._all_open():
+        for group in self._open_groups():
             self._close(group)
 
-    def _all_open(self) -> list[Group]:
+    def _open_groups(self) -> list[Group]:
         return [*[group for groups in self._open.values() for group in groups], *self._followers]
 
     def _close_readers(self, variable: object) -> None:
         """Closes groups that read a variable, so that they run before it changes."""
-        for group in self._all_open():
+        for group in self._open_groups():
             if any(self._state.get(id(value)) is variable for value in group.reads):
                 self._close(group)
 
     # ---- index maps --------------------------------------------------------------------------------------
 
-    def _joins_in_order(self, node: Node) -> bool:
+    def _adds_same_order(self, node: Node) -> bool:
         """Adds a node that returns the elements of a group's value in the same order; returns whether it did."""
         group = self._home.get(id(node.inputs[0])) if node.inputs else None
         if group is None or not (keeps_order(node) or is_copy_of_ones(node)):
@@ -230,21 +232,21 @@ class _Fusion:
         self._home[id(node.outputs[0])] = group
         return True
 
-    def _is_put_off(self, node: Node) -> bool:
+    def _defers_view(self, node: Node) -> bool:
         """Defers an index map whose results are views; returns whether it did."""
         if node.kind is not Kind.OPERATION or (node.payload.views is None and node.payload.name not in REDUCTIONS):
             return False
         x = node.inputs[0]
         if not count_of(x) or (node.payload.views is None and not is_copy_of_ones(node)):
             return False
-        whole = View(x, contiguous(count_of(x)), ())
-        for view in (self._views.get(id(x), whole), whole):
+        whole_view = View(x, contiguous(count_of(x)), ())
+        for view in (self._views.get(id(x), whole_view), whole_view):
             if is_copy_of_ones(node):
-                found = [view.layout]
+                layouts = [view.layout]
             else:
-                found = views_of(node, view.layout) or []
-            if found:
-                for value, layout in zip(node.outputs, found, strict=True):
+                layouts = views_of(node, view.layout) or []
+            if layouts:
+                for value, layout in zip(node.outputs, layouts, strict=True):
                     self._views[id(value)] = View(view.base, layout, (*view.nodes, node))
                     self._put_off[id(value)] = node
                 return True
@@ -255,38 +257,38 @@ class _Fusion:
         view = self._views.get(id(value))
         if view is not None and _is_near(view.layout):
             return view
-        whole = self._whole.get(id(value))
-        if whole is None:
-            whole = self._whole[id(value)] = View(value, contiguous(count_of(value)), ())
-        return whole
+        whole_view = self._whole.get(id(value))
+        if whole_view is None:
+            whole_view = self._whole[id(value)] = View(value, contiguous(count_of(value)), ())
+        return whole_view
 
-    def _need(self, value: Value) -> None:
+    def _compute_value(self, value: Value) -> None:
         """Ensures that a value is computed."""
-        self._close_home(value)
+        self._close_group_of(value)
         node = self._put_off.get(id(value))
         if node is None:
             return
         view = self._views[id(value)]
         constant = self._constants.get(id(view.base))
-        made: tuple[Value, ...] = (value,)
+        computed: tuple[Value, ...] = (value,)
         if constant is not None and count_of(value) * value.dtype.itemsize <= SMALL:
             (array,) = interpret(Graph([constant, *view.nodes], [value]), ())
-            found = Node(Kind.CONSTANT, array, (), made)
-        elif len(view.nodes) > 1 and not _begins(view.layout) and can_be_copied(view.layout, value):
-            self._need(view.base)
-            found = copied(value, view)
+            new_node = Node(Kind.CONSTANT, array, (), computed)
+        elif len(view.nodes) > 1 and not _is_prefix(view.layout) and can_be_copied(view.layout, value):
+            self._compute_value(view.base)
+            new_node = copied(value, view)
         else:
-            made = tuple([y for y in node.outputs if id(y) in self._put_off])
+            computed = tuple([y for y in node.outputs if id(y) in self._put_off])
             for x in node.inputs:
-                self._need(x)
+                self._compute_value(x)
             # Some of several results may have been made before: those are computed twice, and this copy is not read.
             outputs = [y if id(y) in self._put_off else Value(y.shape, y.dtype, y.number) for y in node.outputs]
-            found = Node(node.kind, node.payload, node.inputs, tuple(outputs), node.attributes)
-        for result in made:
+            new_node = Node(node.kind, node.payload, node.inputs, tuple(outputs), node.attributes)
+        for result in computed:
             del self._put_off[id(result)], self._views[id(result)]
-        self.nodes.append(found)
+        self.nodes.append(new_node)
 
-    def _of_nothing(self, node: Node) -> Node | None:
+    def _empty_reduction(self, node: Node) -> Node | None:
         """Returns the constant result of a reduction of no elements; None for other nodes."""
         if row_name(node) not in REDUCTIONS or node.payload.form is not Form.REDUCE or count_of(node.inputs[0]):
             return None
@@ -298,27 +300,27 @@ class _Fusion:
 
 def _largest_counts(graph: Graph) -> dict[int, int]:
     """Returns for each value the largest number of elements that element-wise operations and index maps expand it to."""
-    found: dict[int, int] = {}
+    counts: dict[int, int] = {}
     for node in reversed(graph.nodes):
         if node.kind is not Kind.OPERATION or node.payload.form not in {Form.ELEMENTWISE, Form.INDEX_MAP}:
             continue
         for y in node.outputs:
-            most = max(count_of(y), found.get(id(y), 0))
+            largest = max(count_of(y), counts.get(id(y), 0))
             for x in node.inputs:
-                if most > max(count_of(x), found.get(id(x), 0)):
-                    found[id(x)] = most
-    return found
+                if largest > max(count_of(x), counts.get(id(x), 0)):
+                    counts[id(x)] = largest
+    return counts
 
 
 def _loop_shape(node: Node) -> tuple[int, ...]:
     return node.inputs[0].shape if is_reduction(node) else node.outputs[0].shape
 
 
-def _begins(layout: Layout) -> bool:
+def _is_prefix(layout: Layout) -> bool:
     """True if the elements are the first ones of an array, in order: then nothing is copied."""
     return layout == contiguous(layout.total)
 
 
 def _is_near(layout: Layout) -> bool:
     """True if each element is read near the one before, so that no cache line is fetched twice."""
-    return not layout.dims or abs(layout.dims[-1][1]) <= 1 or layout.total <= _NEAR
+    return not layout.dims or abs(layout.dims[-1][1]) <= 1 or layout.total <= _NEAR_ELEMENTS

@@ -86,7 +86,7 @@ class Fused:
 
     def count_of(self, role: str) -> int:
         """Returns the number of elements of the dimensions of a role."""
-        return prod([size for size, own in zip(self.sizes, self.roles, strict=True) if own == role])
+        return prod([size for size, dim_role in zip(self.sizes, self.roles, strict=True) if dim_role == role])
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the node's results, computed step by step: the reference for its kernels."""

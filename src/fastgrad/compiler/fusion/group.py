@@ -76,7 +76,7 @@ def reads_directly(node: Node) -> np.dtype | bool:
     inputs = tuple([value.dtype for value in node.inputs])
     if node.attributes:
         return _computed_in(name, inputs, output.dtype, node.attributes)
-    return _computed_in_plainly(name, inputs, output.dtype)
+    return _compute_dtype_without_attributes(name, inputs, output.dtype)
 
 
 def _computed_in(
@@ -85,12 +85,12 @@ def _computed_in(
     """Returns the dtype in which an element-wise row computes, else True; False if it can't be in a group."""
     if not DTYPES.issuperset([*inputs, output]):
         return False
-    found = translated(name, ["x"] * len(inputs), inputs, output, attributes)
-    return False if found is None else found[1] or True
+    translation = translated(name, ["x"] * len(inputs), inputs, output, attributes)
+    return False if translation is None else translation[1] or True
 
 
 @functools.lru_cache(maxsize=4096)
-def _computed_in_plainly(name: str, inputs: tuple[np.dtype, ...], output: np.dtype) -> np.dtype | bool:
+def _compute_dtype_without_attributes(name: str, inputs: tuple[np.dtype, ...], output: np.dtype) -> np.dtype | bool:
     return _computed_in(name, inputs, output, {})
 
 
@@ -161,7 +161,7 @@ class Group:
     _reads: list[list[tuple[str, int]]] = field(default_factory=list)
     _same: list[list[Value]] = field(default_factory=list)
     _number: np.dtype | None = None
-    _reductions: int = 0
+    _reduction_count: int = 0
     _before: list[tuple[Any, ...]] = field(default_factory=list)
     _taken: list[tuple[Node, bool]] = field(default_factory=list)
 
@@ -194,17 +194,17 @@ class Group:
             return None
         if kept and any(home is not None and not home[1] for home in homes):
             return None
-        wanted = number if isinstance(number, np.dtype) else None
-        if wanted is not None and self._number not in {None, wanted}:
+        compute_dtype = number if isinstance(number, np.dtype) else None
+        if compute_dtype is not None and self._number not in {None, compute_dtype}:
             return None
         cuts: Cuts | None = self.cuts
         reduced = self.reduced
         if reduces:
-            more, found = reduced_of(shape, node.attributes["axes"])
-            if reduced not in {None, found} or self._reductions >= MOST_REDUCTIONS:
+            reduction_cuts, reduced_dims = reduced_of(shape, node.attributes["axes"])
+            if reduced not in {None, reduced_dims} or self._reduction_count >= MOST_REDUCTIONS:
                 return None
-            reduced = found
-            cuts = joined_cuts(self.cuts, more)
+            reduced = reduced_dims
+            cuts = joined_cuts(self.cuts, reduction_cuts)
         reads: list[Any] = []
         fresh = 0
         for value, home in zip(node.inputs, homes, strict=True):
@@ -230,14 +230,14 @@ class Group:
             reads.append((view.base, layout, view.nodes))
         if cuts is None or len(cuts) >= MOST_DIMS or len(self._values) + fresh > MOST_INPUTS:
             return None
-        if self.count > FEW and reduces != (self.reduced is not None) and self._is_beside(reads):
+        if self.count > FEW and reduces != (self.reduced is not None) and self._is_unrelated(reads):
             return None
-        return _Joining(kept, cuts, reduced, reads, wanted)
+        return _Joining(kept, cuts, reduced, reads, compute_dtype)
 
-    def _is_beside(self, reads: Sequence[Any]) -> bool:
+    def _is_unrelated(self, reads: Sequence[Any]) -> bool:
         """True if the group has steps, and a node shares no input or value with them."""
-        known = {id(value) for value in self._values}
-        return bool(self.steps) and all(len(read) == 3 and id(read[0]) not in known for read in reads)
+        own_values = {id(value) for value in self._values}
+        return bool(self.steps) and all(len(read) == 3 and id(read[0]) not in own_values for read in reads)
 
     def _goes_back(self, layout: Layout) -> bool:
         """True if a layout reads a reduced value at the elements that it is made of, and this is fast in one kernel.
@@ -272,7 +272,7 @@ class Group:
     def add(self, node: Node, found: _Joining) -> None:
         """Adds a node that can join."""
         sizes = len(self._values), len(self._nodes)
-        self._before.append((self.cuts, self.reduced, self._number, self._reductions, *sizes))
+        self._before.append((self.cuts, self.reduced, self._number, self._reduction_count, *sizes))
         reads: list[tuple[str, int]] = []
         for value, read in zip(node.inputs, found.reads, strict=True):
             if len(read) == 2:
@@ -291,7 +291,7 @@ class Group:
         reduces = is_reduction(node)
         self.cuts, self.reduced = found.cuts, found.reduced
         self._number = self._number if found.number is None else found.number
-        self._reductions += reduces
+        self._reduction_count += reduces
         self.made[id(node.outputs[0])] = len(self.steps), found.kept or reduces
         self.steps.append(node)
         self._taken.append((node, True))
@@ -301,8 +301,8 @@ class Group:
 
     def add_same(self, node: Node) -> None:
         """Adds a node whose result has the elements of a value that is made here, in their order."""
-        self.made[id(node.outputs[0])] = found = self.made[id(node.inputs[0])]
-        self._same[found[0]].append(node.outputs[0])
+        self.made[id(node.outputs[0])] = step_entry = self.made[id(node.inputs[0])]
+        self._same[step_entry[0]].append(node.outputs[0])
         self._taken.append((node, False))
         self._note(node)
 
@@ -310,7 +310,7 @@ class Group:
         """Undoes the last ``add``; nothing else may have been added after it."""
         node = self.steps.pop()
         self._taken.pop()
-        self.cuts, self.reduced, self._number, self._reductions, values, nodes = self._before.pop()
+        self.cuts, self.reduced, self._number, self._reduction_count, values, nodes = self._before.pop()
         for value, (layout, kept) in zip(self._values[values:], self._layouts[values:], strict=True):
             del self._inputs[id(value), layout, kept]
         self._known.difference_update(map(id, self._nodes[nodes:]))
@@ -324,22 +324,22 @@ class Group:
         """Returns a group of the nodes of this group and another one; None if they do not fit together."""
         if self.reduced not in {None, other.reduced}:
             return None
-        both = Group(self.count, self.serial)
+        merged = Group(self.count, self.serial)
         for node, adds in (*self._taken, *other._taken):
             if not adds:
-                both.add_same(node)
+                merged.add_same(node)
                 continue
-            found = both.joining(node, reads_directly(node), read)
-            if found is None:
+            fit = merged.joining(node, reads_directly(node), read)
+            if fit is None:
                 return None
-            both.add(node, found)
-        return both
+            merged.add(node, fit)
+        return merged
 
     def last_for(self, value: Value, uses: Counter[int]) -> Node | None:
         """Returns the last added node if it makes ``value``, for each element, with one reader of ``value``; else None."""
         node = self.steps[-1]
-        made = node.outputs[0] is value and not self.made[id(value)][1] and self._nodes[-1] is node
-        return node if made and uses[id(value)] == 1 and len(self.steps) > 1 else None
+        makes_value = node.outputs[0] is value and not self.made[id(value)][1] and self._nodes[-1] is node
+        return node if makes_value and uses[id(value)] == 1 and len(self.steps) > 1 else None
 
     def _note(self, *nodes: Node) -> None:
         for node in nodes:
@@ -359,11 +359,11 @@ class Group:
             uses: how often each value is read, by nodes and as a result.
         """
         inside: Counter[int] = Counter([id(value) for node in self._nodes for value in node.inputs])
-        first = len(self._values)
+        input_count = len(self._values)
         steps = tuple(
             Step(
                 node.payload,
-                tuple([i if kind == "input" else first + i for kind, i in reads]),
+                tuple([i if kind == "input" else input_count + i for kind, i in reads]),
                 node.attributes,
                 tuple([value.dtype for value in node.inputs]),
                 node.outputs[0].dtype,
@@ -380,21 +380,23 @@ class Group:
         numbers: list[int] = []
         outputs: list[Value] = []
         reshapes: list[Node] = []
-        for number, same in enumerate(self._same):
-            wanted = [value for value in same if uses[id(value)] > inside[id(value)] or id(value) in needed]
-            if wanted:
-                numbers.append(first + number)
-                outputs.append(wanted[0])
-                reshapes += [reshaped(wanted[0], value) for value in wanted[1:]]
+        for number, equal_values in enumerate(self._same):
+            read_values = [
+                value for value in equal_values if uses[id(value)] > inside[id(value)] or id(value) in needed
+            ]
+            if read_values:
+                numbers.append(input_count + number)
+                outputs.append(read_values[0])
+                reshapes += [reshaped(read_values[0], value) for value in read_values[1:]]
         if not outputs:
             return []
         sizes, roles = self._dims()
         kept_sizes = self._kept_sizes()
         values = list(dict.fromkeys(self._values))
-        place = {id(value): i for i, value in enumerate(values)}
+        position = {id(value): i for i, value in enumerate(values)}
         sources = tuple(
             Source(
-                place[id(value)], layout.offset, strides_at(layout, kept_sizes if kept else sizes), value.dtype, kept
+                position[id(value)], layout.offset, strides_at(layout, kept_sizes if kept else sizes), value.dtype, kept
             )
             for value, (layout, kept) in zip(self._values, self._layouts, strict=True)
         )

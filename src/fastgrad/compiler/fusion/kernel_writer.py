@@ -110,8 +110,10 @@ class Writer:
         """Returns the launch of the written kernel; each unit has one element of each array in ``natural``."""
         parameters, source, operands = self.written()
         kernel = built(parameters, source, self.fused.number.name)
-        kinds = [(type(operand), operand) for operand in natural]  # operands are tuples, and Input(0) == Output(0)
-        parts = {i: units for i, operand in enumerate(operands) if (type(operand), operand) in kinds}
+        typed_operands = [
+            (type(operand), operand) for operand in natural
+        ]  # operands are tuples, and Input(0) == Output(0)
+        parts = {i: units for i, operand in enumerate(operands) if (type(operand), operand) in typed_operands}
         cost = nanoseconds_of(self.fused) / max(units, 1)
         return Launch(kernel, operands, units, cost, parts)
 
@@ -128,16 +130,16 @@ class Writer:
 
     def decode(self, flat: str, dims: Sequence[int]) -> None:
         """Writes the indices ``k<dim>`` of dimensions, computed from the flat index ``flat``."""
-        rest = flat
+        remainder = flat
         for dim in dims[:0:-1]:
-            self.line(f"k{dim} = {rest} % {self.size(dim)}")
+            self.line(f"k{dim} = {remainder} % {self.size(dim)}")
             if dim != dims[1]:
-                self.line(f"rest{dim} = {rest} // {self.size(dim)}")
-                rest = f"rest{dim}"
+                self.line(f"rest{dim} = {remainder} // {self.size(dim)}")
+                remainder = f"rest{dim}"
             else:
-                rest = f"{rest} // {self.size(dim)}"
+                remainder = f"{remainder} // {self.size(dim)}"
         if dims:
-            self.line(f"k{dims[0]} = {rest}")
+            self.line(f"k{dims[0]} = {remainder}")
 
     def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
         """Returns the index of an element whose dimensions have these strides.
@@ -193,19 +195,19 @@ class Writer:
             self._loaded.add(i)
             source = self.fused.inputs[i]
             name = self.array(f"x{i}", f"in[{element_type(source.dtype)}]", Input(source.array))
-            place = self.place(f"x{i}", dims, source.strides, source.offset, inner)
-            self.line(f"v{i} = {loaded(f'{name}[{place}]', source.dtype)}")
+            index = self.place(f"x{i}", dims, source.strides, source.offset, inner)
+            self.line(f"v{i} = {loaded(f'{name}[{index}]', source.dtype)}")
 
     def split_by_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
         """Returns inputs that are constant in the whole loop, constant in the innermost dimension, and the others."""
-        same: list[int] = []
-        outer: list[int] = []
-        inner: list[int] = []
+        constant: list[int] = []
+        of_rows: list[int] = []
+        of_elements: list[int] = []
         for i, source in enumerate(self.fused.inputs):
             if source.kept is kept:
-                level = same if not any(source.strides) else inner if source.strides[-1] else outer
+                level = constant if not any(source.strides) else of_elements if source.strides[-1] else of_rows
                 level.append(i)
-        return same, outer, inner
+        return constant, of_rows, of_elements
 
     def step(self, number: int, step: Step) -> None:
         """Writes an element-wise step."""
@@ -213,9 +215,9 @@ class Writer:
         if step.row.name in REDUCTIONS:
             self.line(f"v{number} = {of_one(step.row.name, operands[0], step.output)}")
             return
-        found = translated(step.row.name, operands, step.inputs, step.output, step.attributes)
-        assert found is not None, f"{step.row.name} can't be fused"
-        self.line(f"v{number} = {found[0]}")
+        translation = translated(step.row.name, operands, step.inputs, step.output, step.attributes)
+        assert translation is not None, f"{step.row.name} can't be fused"
+        self.line(f"v{number} = {translation[0]}")
 
     def store(self, number: int, memory: Operand, place: str) -> None:
         """Writes the store of a step's value."""
@@ -272,7 +274,7 @@ def _build(parameters: str, source: str, number: str) -> Any:
     function, text = function_of(parameters, source, number)
     kernel = Kernel(function, parse_signature(parameters), {"T": (number,)}, release_gil=False, noalias=True)
     native = kernel.later(np.dtype(number))
-    weakref.finalize(native, _forget_text, function.__code__.co_filename, text)
+    weakref.finalize(native, _forget_source, function.__code__.co_filename, text)
     return native
 
 
@@ -292,7 +294,7 @@ def function_of(parameters: str, source: str, number: str, names: Mapping[str, A
     return scope[name], text
 
 
-def _forget_text(filename: str, text: Any) -> None:
+def _forget_source(filename: str, text: Any) -> None:
     """Removes the text of a deleted kernel from ``linecache``, unless the same kernel was built again since."""
     if linecache.cache.get(filename) is text:
         del linecache.cache[filename]
@@ -306,9 +308,9 @@ def nanoseconds_of(fused: Fused) -> float:
     """Returns about how long a group takes on one core."""
     steps = sum(FUNCTION if is_function(step) else CHEAP for step in fused.steps)
     read = sum(source.dtype.itemsize for source in fused.inputs if not source.kept and any(source.strides))
-    first = len(fused.inputs)
-    written = [fused.steps[number - first] for number in fused.outputs if number >= first]
-    size = read + sum(step.output.itemsize for step in written if not step.kept)
+    input_count = len(fused.inputs)
+    output_steps = [fused.steps[number - input_count] for number in fused.outputs if number >= input_count]
+    size = read + sum(step.output.itemsize for step in output_steps if not step.kept)
     return prod(fused.sizes) * (steps + BYTE * size)
 
 
@@ -316,12 +318,12 @@ def is_function(step: Step) -> bool:
     """True if a step is a long chain of operations."""
     if step.row.form is not Form.ELEMENTWISE or step.row.name == "apply_update_by_element":
         return False
-    found = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
-    return found is not None and found[1] is not None
+    translation = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
+    return translation is not None and translation[1] is not None
 
 
 def share_a_function(step: Step, other: Step) -> bool:
     """True if two steps compute one function of one value, which a loop with both computes once."""
     activation, gradient = sorted((step.row.name, other.row.name))
-    same = activation in {"gelu", "gelu_tanh"} and gradient in {f"{activation}_gradient", f"{activation}_slope"}
-    return same and step.operands[-1] == other.operands[-1]
+    is_pair = activation in {"gelu", "gelu_tanh"} and gradient in {f"{activation}_gradient", f"{activation}_slope"}
+    return is_pair and step.operands[-1] == other.operands[-1]

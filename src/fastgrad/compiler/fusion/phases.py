@@ -54,14 +54,14 @@ class Schedule:
     def __init__(self, fused: Fused) -> None:
         self._fused = fused
         self._first = len(fused.inputs)
-        self._phase = self._phases()
+        self._phase = self._phase_numbers()
         count = max(self._phase.values(), default=0) + 1
         self._made: dict[int, int] = {}
         self._memory: dict[int, Operand] = {}
         self.stashed: list[int] = []
-        borrowed = self._place(self._needed_later(count), count)
+        borrowed = self._place(self._values_needed_later(count), count)
         self.phases = [self._phase_of(number) for number in range(count)]
-        self.later = sorted({i for number in range(1, count) for i in self._kept_reads(number)})
+        self.later = sorted({i for number in range(1, count) for i in self._kept_steps_read(number)})
         self.last = {
             output
             for output, number in enumerate(fused.outputs)
@@ -71,16 +71,16 @@ class Schedule:
     def _step(self, number: int) -> Step:
         return self._fused.steps[number - self._first]
 
-    def _phases(self) -> dict[int, int]:
-        found: dict[int, int] = {}
+    def _phase_numbers(self) -> dict[int, int]:
+        phase_of: dict[int, int] = {}
         for number, step in enumerate(self._fused.steps, self._first):
             phase = 0
             for i in step.operands:
                 if i >= self._first:
                     goes_back = self._step(i).kept and (step.reduces or not step.kept)
-                    phase = max(phase, found[i] + goes_back)
-            found[number] = phase
-        return found
+                    phase = max(phase, phase_of[i] + goes_back)
+            phase_of[number] = phase
+        return phase_of
 
     def _cost(self, number: int, known: dict[int, int]) -> int:
         if number < self._first:
@@ -91,22 +91,22 @@ class Schedule:
                 known[number] = 0
             else:
                 code = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
-                own = _FUNCTION if code is not None and code[1] else 1
-                known[number] = own + sum([self._cost(i, known) for i in step.operands])
+                step_cost = _FUNCTION if code is not None and code[1] else 1
+                known[number] = step_cost + sum([self._cost(i, known) for i in step.operands])
         return known[number]
 
     def _targets(self, phase: int) -> list[int]:
         """Returns the values for all elements that a phase must compute."""
-        found: list[int] = []
+        targets: list[int] = []
         for number, step in enumerate(self._fused.steps, self._first):
             if self._phase[number] == phase:
                 if step.reduces:
-                    found += step.operands
+                    targets += step.operands
                 elif not step.kept and number in self._fused.outputs:
-                    found.append(number)
-        return found
+                    targets.append(number)
+        return targets
 
-    def _needed_later(self, count: int) -> dict[int, int]:
+    def _values_needed_later(self, count: int) -> dict[int, int]:
         """Returns the values to store, with the last phase that needs each; notes the first phase in ``_made``."""
         costs: dict[int, int] = {}
         needed: dict[int, int] = {}
@@ -115,8 +115,8 @@ class Schedule:
             if number < self._first or number in seen or self._step(number).kept:
                 return
             seen.add(number)
-            made = self._made.setdefault(number, phase)
-            if made < phase and (number in self._fused.outputs or self._cost(number, costs) > CHEAP):
+            made_in = self._made.setdefault(number, phase)
+            if made_in < phase and (number in self._fused.outputs or self._cost(number, costs) > CHEAP):
                 needed[number] = phase
                 return
             for i in self._step(number).operands:
@@ -131,13 +131,17 @@ class Schedule:
     def _place(self, needed: dict[int, int], count: int) -> set[int]:
         """Assigns memory to stored values; returns the outputs whose memory they borrow."""
         borrowed: set[int] = set()
-        for number, last in sorted(needed.items()):
+        for number, last_phase in sorted(needed.items()):
             if number in self._fused.outputs:
                 self._memory[number] = Output(self._fused.outputs.index(number))
                 continue
-            for output, other in enumerate(self._fused.outputs):
-                step = self._step(other)
-                fits = not step.kept and step.output == self._step(number).output and self._phase[other] >= last
+            for output, output_step in enumerate(self._fused.outputs):
+                step = self._step(output_step)
+                fits = (
+                    not step.kept
+                    and step.output == self._step(number).output
+                    and self._phase[output_step] >= last_phase
+                )
                 if fits and output not in borrowed:
                     self._memory[number] = Output(output)
                     borrowed.add(output)
@@ -148,43 +152,43 @@ class Schedule:
         return borrowed
 
     def _phase_of(self, number: int) -> Phase:
-        found = Phase()
-        seen: set[int] = set()
+        phase = Phase()
+        visited: set[int] = set()
 
         def visit(i: int) -> None:
-            if i in seen:
+            if i in visited:
                 return
-            seen.add(i)
+            visited.add(i)
             if i < self._first:
-                found.inputs.append(i)
+                phase.inputs.append(i)
                 return
             step = self._step(i)
             if step.kept:
                 return
             if self._made[i] < number and i in self._memory:
-                found.reads[i] = self._memory[i]
+                phase.reads[i] = self._memory[i]
                 return
             for operand in step.operands:
                 visit(operand)
-            found.steps.append(i)
+            phase.steps.append(i)
 
         for target in self._targets(number):
             visit(target)
-        found.inputs.sort()
-        found.steps.sort()
+        phase.inputs.sort()
+        phase.steps.sort()
         for i, step in enumerate(self._fused.steps, self._first):
             if step.kept and self._phase[i] == number:
-                found.kept.append(i)
+                phase.kept.append(i)
                 if step.reduces:
-                    found.reductions.append(i)
+                    phase.reductions.append(i)
             elif not step.kept and self._made.get(i) == number:
                 if i in self._fused.outputs:
-                    found.writes.append((i, Output(self._fused.outputs.index(i))))
+                    phase.writes.append((i, Output(self._fused.outputs.index(i))))
                 elif i in self._memory:
-                    found.writes.append((i, self._memory[i]))
-        return found
+                    phase.writes.append((i, self._memory[i]))
+        return phase
 
-    def _kept_reads(self, number: int) -> list[int]:
+    def _kept_steps_read(self, number: int) -> list[int]:
         """Returns the steps of reduced values of earlier phases that a phase reads."""
         phase = self.phases[number]
         read = [i for j in (*phase.steps, *phase.kept) for i in self._step(j).operands]

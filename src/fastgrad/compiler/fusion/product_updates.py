@@ -62,23 +62,23 @@ def add_product_updates(graph: Graph) -> Graph:
     products = {
         id(node.outputs[0]): node
         for node in graph.nodes
-        if _gives_one(node) and uses[id(node.outputs[0])] == 1 and _is_large(node)
+        if _is_single_product(node) and uses[id(node.outputs[0])] == 1 and _is_large(node)
     }
-    taken: set[int] = set()
+    joined_ids: set[int] = set()
 
-    def joined(update: Node, gradient: Value) -> list[Node] | None:
+    def join_update(update: Node, gradient: Value) -> list[Node] | None:
         product = products.get(id(gradient))
         if product is None:
             return None
-        taken.add(id(product))
+        joined_ids.add(id(product))
         return [_joined(product, update)]
 
-    found = with_updates_apart(graph, joined)
-    return Graph([node for node in found.nodes if id(node) not in taken], graph.results)
+    new_graph = with_updates_apart(graph, join_update)
+    return Graph([node for node in new_graph.nodes if id(node) not in joined_ids], graph.results)
 
 
-def _gives_one(node: Node) -> bool:
-    """True if a node is a product of matrices, or one with a map that has one result."""
+def _is_single_product(node: Node) -> bool:
+    """True if a node is a product of matrices, alone or with an element-wise group of one result."""
     if isinstance(node.payload, Product):
         is_map = "r" not in node.payload.fused.roles
         return is_map and len(node.outputs) == 1 and row_name(node.payload.node) == "matmul"
@@ -94,16 +94,32 @@ def _is_large(node: Node) -> bool:
 
 
 def _joined(product: Node, update: Node) -> Node:
-    kinds, given = len(RULES[update.attributes["rule"]].state), len(product.inputs)
-    state, numbers = update.inputs[:kinds], update.inputs[kinds + 1 :]
+    state_count, input_count = len(RULES[update.attributes["rule"]].state), len(product.inputs)
+    state, numbers = update.inputs[:state_count], update.inputs[state_count + 1 :]
     inputs = (*product.inputs, *state, *numbers)
     arguments = [Value(value.shape, value.dtype, value.number) for value in inputs]
     (gradient,) = product.outputs
     nodes = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(arguments)]
-    nodes.append(replace(product, inputs=tuple(arguments[:given])))
-    nodes.append(replace(update, inputs=(*arguments[given : given + kinds], gradient, *arguments[given + kinds :])))
-    again = tuple([(i, k) for i, old in enumerate(state) for k, value in enumerate(product.inputs) if value is old])
-    payload = UpdatedProduct(product, update.attributes["rule"], Graph(nodes, update.outputs), again)
+    nodes.append(replace(product, inputs=tuple(arguments[:input_count])))
+    nodes.append(
+        replace(
+            update,
+            inputs=(
+                *arguments[input_count : input_count + state_count],
+                gradient,
+                *arguments[input_count + state_count :],
+            ),
+        )
+    )
+    rereads = tuple(
+        [
+            (i, k)
+            for i, state_value in enumerate(state)
+            for k, value in enumerate(product.inputs)
+            if value is state_value
+        ]
+    )
+    payload = UpdatedProduct(product, update.attributes["rule"], Graph(nodes, update.outputs), rereads)
     return Node(Kind.FUSED, payload, inputs, update.outputs)
 
 
@@ -116,28 +132,28 @@ def launches_of_updated(payload: UpdatedProduct, map_of: MapOf = map_launch, apa
     """
     rule, product = RULES[payload.rule], payload.product
     (gradient,) = product.outputs
-    size, kinds, given = prod(gradient.shape), len(rule.state), len(product.inputs)
-    pairs = tuple([(i, given + i) for i in range(kinds)])
+    size, state_count, input_count = prod(gradient.shape), len(rule.state), len(product.inputs)
+    pairs = tuple([(i, input_count + i) for i in range(state_count)])
 
     def update(place: Scratch) -> Launch:
-        numbers = [Input(given + kinds + i) for i in range(len(rule.numbers))]
-        operands = *[Output(i) for i in range(kinds)], place, *numbers
+        numbers = [Input(input_count + state_count + i) for i in range(len(rule.numbers))]
+        operands = *[Output(i) for i in range(state_count)], place, *numbers
         return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
 
     if isinstance(product.payload, Product):
-        found = launches_of_product(product.payload, map_of, apart, update)
+        product_form = launches_of_product(product.payload, map_of, apart, update)
         beside = product.payload.beside
         in_place = (*pairs, *[(i, k) for i, k in payload.again if k in beside])
-        return Launches(found.launches, found.scratch, in_place, starts_as=pairs)
+        return Launches(product_form.launches, product_form.scratch, in_place, starts_as=pairs)
 
     def found_with(following: Launch) -> Launches:
         return product_launches(product.inputs, **product.attributes, following=None if apart else following)
 
     place = Scratch(len(found_with(update(Scratch(0))).scratch))  # after the product's own
-    found = found_with(update(place))
+    product_form = found_with(update(place))
     launches = [
         launch.on(tuple([place if type(operand) is Output else operand for operand in launch.operands]))
-        for launch in found.launches
+        for launch in product_form.launches
     ]
     launches += [update(place)] if apart else []
-    return Launches(tuple(launches), (*found.scratch, (gradient.dtype, size)), in_place=pairs, starts_as=pairs)
+    return Launches(tuple(launches), (*product_form.scratch, (gradient.dtype, size)), in_place=pairs, starts_as=pairs)

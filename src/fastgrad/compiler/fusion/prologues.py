@@ -62,37 +62,39 @@ def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
         graph: fused, with its epilogues; it is not changed.
         launches_of: gives the kernels of a node.
     """
-    made: dict[int, tuple[Node, int]] = {}  # by value without a reader so far: its node, and the result's number
+    makers: dict[int, tuple[Node, int]] = {}  # by value without a reader so far: its node, and the result's number
     reshapes: dict[int, list[Node]] = {}  # by the node that makes their input
     uses = uses_of(graph)
-    joined: dict[int, list[Node]] = {}  # by product: the nodes that replace it
-    moved: set[int] = set()
+    replacements: dict[int, list[Node]] = {}  # by product: the nodes that replace it
+    moved_ids: set[int] = set()
     for node in graph.nodes:
-        if row_name(node) == "reshape" and id(node.inputs[0]) in made:
-            before, place = made[id(node.outputs[0])] = made[id(node.inputs[0])]
-            reshapes.setdefault(id(before), []).append(node)
+        if row_name(node) == "reshape" and id(node.inputs[0]) in makers:
+            maker, position = makers[id(node.outputs[0])] = makers[id(node.inputs[0])]
+            reshapes.setdefault(id(maker), []).append(node)
             continue
-        if node.inputs and id(node.inputs[0]) in made and _multiplies(node):
-            before, place = made[id(node.inputs[0])]
-            views = reshapes.get(id(before), [])
-            values = [*before.outputs, *[view.outputs[0] for view in views]]
-            kept = len(before.outputs) > 1 or any(uses[id(value)] != 1 for value in values)
-            both = _joined(before, place, kept, views, node, launches_of)
-            if both is not None:
-                joined[id(node)] = [both, *(views if kept else [])]
-                moved.update(map(id, (before, *views)))
+        if node.inputs and id(node.inputs[0]) in makers and _takes_prologue(node):
+            maker, position = makers[id(node.inputs[0])]
+            views = reshapes.get(id(maker), [])
+            values = [*maker.outputs, *[view.outputs[0] for view in views]]
+            is_kept = len(maker.outputs) > 1 or any(uses[id(value)] != 1 for value in values)
+            merged = _joined(maker, position, is_kept, views, node, launches_of)
+            if merged is not None:
+                replacements[id(node)] = [merged, *(views if is_kept else [])]
+                moved_ids.update(map(id, (maker, *views)))
         for value in node.inputs:
-            if id(value) in made:
-                before, _ = made[id(value)]
-                made = {key: found for key, found in made.items() if found[0] is not before}
+            if id(value) in makers:
+                maker, _ = makers[id(value)]
+                makers = {key: entry for key, entry in makers.items() if entry[0] is not maker}
         is_free = node.kind is Kind.FUSED or (node.kind is Kind.OPERATION and not node.has_effect)
-        if is_free and id(node) not in joined:
-            made.update({id(value): (node, place) for place, value in enumerate(node.outputs)})
-    nodes = [one for node in graph.nodes if id(node) not in moved for one in joined.get(id(node), [node])]
+        if is_free and id(node) not in replacements:
+            makers.update({id(value): (node, position) for position, value in enumerate(node.outputs)})
+    nodes = [
+        new_node for node in graph.nodes if id(node) not in moved_ids for new_node in replacements.get(id(node), [node])
+    ]
     return Graph(nodes, graph.results)
 
 
-def _multiplies(node: Node) -> bool:
+def _takes_prologue(node: Node) -> bool:
     """True if a node is a product of matrices whose kernel can call a prologue."""
     product = node.payload.node if isinstance(node.payload, Product) else node
     if row_name(product) not in ("matmul", "wide_product") or not can_begin(product):
@@ -104,16 +106,19 @@ def _joined(
     before: Node, place: int, kept: bool, reshapes: Sequence[Node], product: Node, launches_of: LaunchesOf
 ) -> Node | None:
     """Returns both as one node; None if they stay two."""
-    matrix, *others = product.inputs
-    own = {id(value) for node in (before, *reshapes) for value in node.outputs}
-    if any(id(value) in own for value in others) or _launch_of_rows(before, place, matrix, launches_of) is None:
+    matrix, *other_inputs = product.inputs
+    made_ids = {id(value) for node in (before, *reshapes) for value in node.outputs}
+    if (
+        any(id(value) in made_ids for value in other_inputs)
+        or _launch_of_rows(before, place, matrix, launches_of) is None
+    ):
         return None
-    inputs = tuple(dict.fromkeys((*before.inputs, *others)))
+    inputs = tuple(dict.fromkeys((*before.inputs, *other_inputs)))
     arguments = {id(value): Value(value.shape, value.dtype, value.number) for value in inputs}
     nodes = [Node(Kind.ARGUMENT, i, (), (arguments[id(value)],)) for i, value in enumerate(inputs)]
     nodes.append(replace(before, inputs=tuple([arguments[id(value)] for value in before.inputs])))
     nodes += reshapes
-    nodes.append(replace(product, inputs=(matrix, *[arguments[id(value)] for value in others])))
+    nodes.append(replace(product, inputs=(matrix, *[arguments[id(value)] for value in other_inputs])))
     outputs = (*before.outputs, *product.outputs) if kept else product.outputs
     return Node(Kind.FUSED, Prepared(before, place, kept, product, Graph(nodes, outputs)), inputs, outputs)
 
@@ -129,15 +134,15 @@ def _launch_of_rows(
     """
     if any(size == 0 for size in matrix.shape) or before.outputs[place].dtype != matrix.dtype:
         return None
-    found = launches_of(before)
-    if found is None or found.alias or found.starts_as or len(found.launches) != 1:
+    maker_launches = launches_of(before)
+    if maker_launches is None or maker_launches.alias or maker_launches.starts_as or len(maker_launches.launches) != 1:
         return None
-    (launch,) = found.launches
+    (launch,) = maker_launches.launches
     signature = signature_of(launch.kernel)
-    first = None
+    ids_check = None
     if signature.returns_status:
-        first = ids_launch(before.inputs, **before.attributes) if row_name(before) == "gather" else None
-        if first is None:
+        ids_check = ids_launch(before.inputs, **before.attributes) if row_name(before) == "gather" else None
+        if ids_check is None:
             return None
     if not signature.takes_shares or launch.waits or launch.units % prod(matrix.shape[:-1]):
         return None
@@ -151,7 +156,7 @@ def _launch_of_rows(
             value = before.outputs[operand.number]
             if launch.parts.get(position) != prod(value.shape):
                 return None
-    return found, first
+    return maker_launches, ids_check
 
 
 def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches:
@@ -162,16 +167,16 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
         launches_of: gives the kernels of a node.
     """
     before, product = payload.before, payload.product
-    matrix, *others = product.inputs
-    made, own = _launch_of_rows(before, payload.place, matrix, launches_of), launches_of(product)
-    assert made is not None
-    assert own is not None
-    found, first = made
-    (preceding,) = found.launches
-    multiply, *rest = own.launches
-    inputs = list(dict.fromkeys((*before.inputs, *others)))
-    numbers = [inputs.index(value) for value in others]
-    shift, scratch = (len(before.outputs) if payload.kept else 0), [*found.scratch, *own.scratch]
+    matrix, *other_inputs = product.inputs
+    row_launches, product_form = _launch_of_rows(before, payload.place, matrix, launches_of), launches_of(product)
+    assert row_launches is not None
+    assert product_form is not None
+    maker_form, ids_check = row_launches
+    (preceding,) = maker_form.launches
+    multiply, *later_launches = product_form.launches
+    inputs = list(dict.fromkeys((*before.inputs, *other_inputs)))
+    numbers = [inputs.index(value) for value in other_inputs]
+    shift, scratch = (len(before.outputs) if payload.kept else 0), [*maker_form.scratch, *product_form.scratch]
     place: Any = Output(payload.place)
     alone = None if payload.kept else next(i for i, operand in enumerate(preceding.operands) if type(operand) is Output)
     if alone is not None:
@@ -188,33 +193,39 @@ def launches_of_prepared(payload: Prepared, launches_of: LaunchesOf) -> Launches
         )
 
     def behind(launch: Launch) -> Launch:
-        return _placed(launch, [place, *map(Input, numbers)], lambda number: Output(number + shift), len(found.scratch))
+        return _placed(
+            launch, [place, *map(Input, numbers)], lambda number: Output(number + shift), len(maker_form.scratch)
+        )
 
-    launches = [] if first is None else [ahead(first)]
+    launches = [] if ids_check is None else [ahead(ids_check)]
     launches.append(prepared(behind(multiply), ahead(preceding), prod(matrix.shape[:-1]), alone))
-    launches += map(behind, rest)
+    launches += map(behind, later_launches)
     # An input of both nodes must not be overwritten before the product has read it.
     pairs = [
         (i, inputs.index(before.inputs[k]))
-        for i, k in found.in_place
-        if payload.kept and before.inputs[k] not in others
+        for i, k in maker_form.in_place
+        if payload.kept and before.inputs[k] not in other_inputs
     ]
-    pairs += [(i + shift, numbers[k - 1]) for i, k in own.in_place if k > 0 and product.inputs[k] not in before.inputs]
+    pairs += [
+        (i + shift, numbers[k - 1])
+        for i, k in product_form.in_place
+        if k > 0 and product.inputs[k] not in before.inputs
+    ]
     return Launches(tuple(launches), tuple(scratch), tuple(pairs))
 
 
 def _placed(launch: Launch, inputs: Sequence[Any], output: Callable[[int], Any], scratch: int) -> Launch:
     """Returns a launch on other inputs and results, with higher numbers of scratch memory."""
 
-    def placed(operand: Any) -> Any:
+    def placed_operand(operand: Any) -> Any:
         if isinstance(operand, Launch):
-            return operand.on(tuple(map(placed, operand.operands)))
+            return operand.on(tuple(map(placed_operand, operand.operands)))
         if isinstance(operand, Input):
             return inputs[operand.number]
         if isinstance(operand, Output):
             return output(operand.number)
         if isinstance(operand, Scratch):
             return Scratch(operand.number + scratch)
-        return tuple(map(placed, operand)) if type(operand) is tuple else operand
+        return tuple(map(placed_operand, operand)) if type(operand) is tuple else operand
 
-    return launch.on(tuple(map(placed, launch.operands)))
+    return launch.on(tuple(map(placed_operand, launch.operands)))

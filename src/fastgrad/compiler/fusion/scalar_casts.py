@@ -65,20 +65,20 @@ def cast(x: str, given: np.dtype, wanted: np.dtype) -> str | None:
         narrow = "rounded_to_odd" if given == FLOAT64 and wanted == FLOAT16 else "float32"
         return f"rounded_to_{wanted.name}({narrow}({x}))"
     if wanted in WHOLE and given in _FLOATS:
-        return _to_whole(x, body_type(given), wanted) if _is_as_here(given, wanted) else None
+        return _cast_to_integer(x, body_type(given), wanted) if _casts_like_numpy(given, wanted) else None
     return f"{wanted.name}({x})"
 
 
-def _to_whole(x: str, number: str, wanted: np.dtype) -> str:
+def _cast_to_integer(x: str, number: str, wanted: np.dtype) -> str:
     """Returns x86's cast to integers: numbers out of range become the smallest int32 or int64, then its low bits."""
     if wanted == np.uint64:
         half = f"{number}({2.0**63!r})"
-        above = f"(uint64({_signed(f'({x} - {half})', number, 64)}) ^ uint64({2**63}))"
-        return f"({above} if {x} >= {half} else uint64({_signed(x, number, 64)}))"
-    return f"{wanted.name}({_signed(x, number, 64 if wanted.itemsize > 4 else 32)})"
+        above = f"(uint64({_cast_to_signed(f'({x} - {half})', number, 64)}) ^ uint64({2**63}))"
+        return f"({above} if {x} >= {half} else uint64({_cast_to_signed(x, number, 64)}))"
+    return f"{wanted.name}({_cast_to_signed(x, number, 64 if wanted.itemsize > 4 else 32)})"
 
 
-def _signed(x: str, number: str, width: int) -> str:
+def _cast_to_signed(x: str, number: str, width: int) -> str:
     lowest = -(2 ** (width - 1))
     inside = f"{x} > {number}({float(lowest - 1)!r}) and {x} < {number}({float(-lowest)!r})"
     return f"(int{width}({x}) if {inside} else int{width}({lowest}))"
@@ -88,21 +88,21 @@ _PROBES = (math.nan, math.inf, -math.inf, 1e30, -1e30, 3e9, -3e9, 300.0, -1.0, -
 
 
 @functools.cache
-def _is_as_here(given: np.dtype, wanted: np.dtype) -> bool:
-    """True if NumPy casts numbers out of range on this machine as ``_to_whole`` does."""
+def _casts_like_numpy(given: np.dtype, wanted: np.dtype) -> bool:
+    """True if NumPy casts numbers out of range on this machine as ``_cast_to_integer`` does."""
     if wanted == np.uint32:  # NumPy's vector loop and its scalar loop differ
         return False
     with np.errstate(all="ignore"):
         numbers = np.array(_PROBES).astype(given)
-        found = np.repeat(numbers, 20).astype(wanted).reshape(-1, 20)
-    expected = np.array([_as_x86(float(x), wanted) for x in numbers], wanted)
-    return bool((found == expected[:, None]).all())
+        actual = np.repeat(numbers, 20).astype(wanted).reshape(-1, 20)
+    expected = np.array([_x86_cast(float(x), wanted) for x in numbers], wanted)
+    return bool((actual == expected[:, None]).all())
 
 
-def _as_x86(x: float, wanted: np.dtype) -> int:
+def _x86_cast(x: float, wanted: np.dtype) -> int:
     width = 8 * wanted.itemsize
     if wanted == np.uint64 and x >= 2.0**63:
-        return _as_x86(x - 2.0**63, np.dtype(np.int64)) % 2**64 ^ 2**63
-    most = 2.0 ** (63 if width == 64 else 31)
-    kept = (int(x) if -most <= x < most else -int(most)) % 2**width
-    return kept if wanted.kind == "u" or kept < 2 ** (width - 1) else kept - 2**width
+        return _x86_cast(x - 2.0**63, np.dtype(np.int64)) % 2**64 ^ 2**63
+    limit = 2.0 ** (63 if width == 64 else 31)
+    low_bits = (int(x) if -limit <= x < limit else -int(limit)) % 2**width
+    return low_bits if wanted.kind == "u" or low_bits < 2 ** (width - 1) else low_bits - 2**width

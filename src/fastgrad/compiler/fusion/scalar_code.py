@@ -47,10 +47,10 @@ _EXACT = {
 }
 # Functions of floats whose results need no rounding, and which do not depend on ``T``.
 
-_OF_FLOAT16 = {"maximum": "greater_or_first", "minimum": "less_or_first"}
+_FLOAT16_FUNCTIONS = {"maximum": "greater_or_first", "minimum": "less_or_first"}
 # Of 0 and -0, NumPy returns the first operand for float16, and the second elsewhere. sign(-0) is -0 for bfloat16, else 0.
 
-_OF_INTEGERS = {"abs": "magnitude", "maximum": "nan_greatest", "minimum": "nan_least", "sign": "signum"}
+_INTEGER_FUNCTIONS = {"abs": "magnitude", "maximum": "nan_greatest", "minimum": "nan_least", "sign": "signum"}
 
 NAMES: dict[str, Any] = {
     "math": math,
@@ -92,7 +92,7 @@ NAMES: dict[str, Any] = {
 
 _NUMBERS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult)
-_BITWISE = (ast.BitAnd, ast.BitOr, ast.BitXor)
+_BITWISE_OPERATORS = (ast.BitAnd, ast.BitOr, ast.BitXor)
 _QUOTIENTS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
 
 
@@ -124,7 +124,7 @@ def translated(
     numbers = {dtype for dtype in (*inputs, output) if dtype != BOOL}
     if len(numbers) > 1 or attributes:
         return None
-    template = _template(name, len(operands), numbers.pop() if numbers else None)
+    template = _expression_template(name, len(operands), numbers.pop() if numbers else None)
     return None if template is None else (template[0].format(*operands), template[1])
 
 
@@ -191,25 +191,25 @@ class _RefusedError(Exception):
 
 
 @functools.cache
-def _template(name: str, arity: int, number: np.dtype | None) -> tuple[str, np.dtype | None] | None:
+def _expression_template(name: str, arity: int, number: np.dtype | None) -> tuple[str, np.dtype | None] | None:
     """Returns the expression with fields for its operands; cached, as rows are few."""
     row = TABLE[name]
-    inner = FLOAT32 if number in HALVES and row.rounds_once else number
-    code, own = row.code, row.kernel_code
-    if own is not None and inner not in HALVES:
-        assert isinstance(own, str)
-        return (own if inner == number else rounded(own, _known(number))), inner
+    compute_dtype = FLOAT32 if number in HALVES and row.rounds_once else number
+    code, own_code = row.code, row.kernel_code
+    if own_code is not None and compute_dtype not in HALVES:
+        assert isinstance(own_code, str)
+        return (own_code if compute_dtype == number else rounded(own_code, _known(number))), compute_dtype
     if code is None:
         return None
     placeholders = [f"operand{i}" for i in range(arity)]
     try:
-        tree = _Translator(inner, set(placeholders))
+        tree = _Translator(compute_dtype, set(placeholders))
         text = ast.unparse(tree.visit(ast.parse(code.format(*placeholders), mode="eval")))
     except (_RefusedError, IndexError):  # IndexError: the number of inputs is not the code's
         return None
     for i, placeholder in enumerate(placeholders):
         text = text.replace(placeholder, f"{{{i}}}")
-    text = text if inner == number else rounded(text, _known(number))
+    text = text if compute_dtype == number else rounded(text, _known(number))
     return f"({text})", (np.dtype(body_type(_known(number))) if tree.needs_dtype else None)
 
 
@@ -227,8 +227,8 @@ class _Translator(ast.NodeTransformer):
         self.needs_dtype = False
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        known = (ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.Compare, ast.cmpop, ast.Load, ast.Not)
-        if not isinstance(node, known):
+        allowed = (ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.Compare, ast.cmpop, ast.Load, ast.Not)
+        if not isinstance(node, allowed):
             raise _RefusedError
         return super().generic_visit(node)
 
@@ -237,7 +237,7 @@ class _Translator(ast.NodeTransformer):
         left, right = self.visit(node.left), self.visit(node.right)
         if operator in _QUOTIENTS and number not in WHOLE:  # the quotient of integers may raise an error
             return self._function(_QUOTIENTS[operator], [left, right])
-        if operator not in _OPERATORS and operator not in (_BITWISE if number in WHOLE else (ast.Div,)):
+        if operator not in _OPERATORS and operator not in (_BITWISE_OPERATORS if number in WHOLE else (ast.Div,)):
             raise _RefusedError
         return self._rounded(ast.BinOp(left, node.op, right))
 
@@ -248,8 +248,8 @@ class _Translator(ast.NodeTransformer):
         number = self._of_numbers()
         if isinstance(node.op, ast.Invert) and number not in WHOLE:
             raise _RefusedError
-        found = ast.UnaryOp(node.op, operand)
-        return self._rounded(found) if number in WHOLE else found
+        result = ast.UnaryOp(node.op, operand)
+        return self._rounded(result) if number in WHOLE else result
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return self._constant(node.value)
@@ -266,9 +266,9 @@ class _Translator(ast.NodeTransformer):
         if number in WHOLE:
             if name == "rint":
                 return arguments[0]
-            if name not in _OF_INTEGERS:
+            if name not in _INTEGER_FUNCTIONS:
                 raise _RefusedError
-            return self._rounded(_call(_OF_INTEGERS[name], arguments))
+            return self._rounded(_call(_INTEGER_FUNCTIONS[name], arguments))
         if name in {"isnan", "isinf", "isfinite"}:
             x = ast.unparse(arguments[0])
             tests = {
@@ -278,16 +278,16 @@ class _Translator(ast.NodeTransformer):
             }
             return ast.parse(f"({tests[name]})", mode="eval").body
         if name in _EXACT:
-            return _call((_OF_FLOAT16 if number == FLOAT16 else _EXACT).get(name, _EXACT[name]), arguments)
+            return _call((_FLOAT16_FUNCTIONS if number == FLOAT16 else _EXACT).get(name, _EXACT[name]), arguments)
         if name == "sqrt":
             return self._rounded(_call("math.sqrt", arguments))
         if name == "sign":
             self.needs_dtype = True
-            found = _call("sign_of", arguments)
+            sign = _call("sign_of", arguments)
             if number != BFLOAT16:
-                return found
+                return sign
             zero = ast.Compare(arguments[0], [ast.Eq()], [self._constant(0)])
-            return ast.IfExp(zero, arguments[0], found)
+            return ast.IfExp(zero, arguments[0], sign)
         if name not in _FUNCTIONS or (name == "nextafter" and number in HALVES):
             raise _RefusedError
         return self._function(_FUNCTIONS[name], arguments)

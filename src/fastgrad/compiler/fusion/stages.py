@@ -64,23 +64,23 @@ class Elements:
             index: the statement that sets ``j``, if ``j`` is not the variable of the loop.
         """
         memory: dict[int, Operand | None] = dict(self.reads)  # places of values of earlier stages; None: in a block
-        later = [self._needed(stage) for stage in self.stages]
-        later[-1] |= {*self.targets, *[number for number, _ in self.writes]}
+        needed_later = [self._needed(stage) for stage in self.stages]
+        needed_later[-1] |= {*self.targets, *[number for number, _ in self.writes]}
         for position, stage in enumerate(self.stages):
             with self.writer.block(head):
                 if index is not None:
                     self.writer.line(index)
                 self.before(stage)
-                self._loads(later[position], memory)
+                self._loads(needed_later[position], memory)
                 for number in stage:
                     self.writer.step(number, self._step(number))
                 if position < len(self.stages) - 1:
-                    self._keep(stage, later[position + 1 :], memory)
+                    self._keep(stage, needed_later[position + 1 :], memory)
                 else:
                     self.finish()
-                    for number, place in self.writes:
-                        if memory.get(number) != place:
-                            self.writer.store(number, place, self._place())
+                    for number, target in self.writes:
+                        if memory.get(number) != target:
+                            self.writer.store(number, target, self._place())
 
     # ---- stages --------------------------------------------------------------------------------------------
 
@@ -93,25 +93,25 @@ class Elements:
     def _cut(self) -> list[list[int]]:
         """Returns the steps of each loop: one function each, cut where the fewest values are live."""
         functions = [k for k, number in enumerate(self.steps) if is_function(self._step(number))]
-        last = {i: k for k, number in enumerate(self.steps) for i in self._step(number).operands}
+        last_reader = {i: k for k, number in enumerate(self.steps) for i in self._step(number).operands}
         ends = {*self.targets, *[number for number, _ in self.writes]}
         # goes_on[k]: how many values are live across a cut before step k; first as differences.
         goes_on = [0] * (len(self.steps) + 1)
         for k, number in enumerate(self.steps):
-            end = len(self.steps) if number in ends else last.get(number, k)
+            last_use = len(self.steps) if number in ends else last_reader.get(number, k)
             goes_on[k + 1] += 1
-            if end < len(self.steps):
-                goes_on[end + 1] -= 1
+            if last_use < len(self.steps):
+                goes_on[last_use + 1] -= 1
         goes_on = list(accumulate(goes_on))
-        found: list[list[int]] = []
+        loops: list[list[int]] = []
         start = 0
-        for this, following in pairwise(functions):
-            if share_a_function(self._step(self.steps[this]), self._step(self.steps[following])):
+        for current, following in pairwise(functions):
+            if share_a_function(self._step(self.steps[current]), self._step(self.steps[following])):
                 continue
-            cut = min(range(following, this, -1), key=goes_on.__getitem__)
-            found.append(self.steps[start:cut])
+            cut = min(range(following, current, -1), key=goes_on.__getitem__)
+            loops.append(self.steps[start:cut])
             start = cut
-        return [*found, self.steps[start:]]
+        return [*loops, self.steps[start:]]
 
     def _place(self) -> str:
         return self.writer.place("y", range(len(self._fused.sizes)), self.writer.natural(), 0, "j")
@@ -120,17 +120,17 @@ class Elements:
         """Writes the loads of inputs, and of values of earlier stages."""
         self.writer.load([i for i in self.inputs if i in needed], range(len(self._fused.sizes)), "j")
         for number in sorted(needed & memory.keys()):
-            where = memory[number]
-            if where is None:
+            operand = memory[number]
+            if operand is None:
                 test = " != 0" if self._step(number).output == BOOL else ""
                 self.writer.line(f"v{number} = {self._blocks[number]}[lane]{test}")
             else:
-                self.writer.load_step(number, where, self._place())
+                self.writer.load_step(number, operand, self._place())
 
     def _keep(self, stage: list[int], later: list[set[int]], memory: dict[int, Operand | None]) -> None:
         """Stores values that later stages need: in their final place, if no later stage reads its old content."""
         needed = set().union(*later)
-        places = dict(self.writes)
+        targets = dict(self.writes)
         for number, block in list(self._blocks.items()):
             if number not in needed:  # another value can use its block
                 self._free.append(block)
@@ -138,13 +138,13 @@ class Elements:
         for number in stage:
             if number not in needed:
                 continue
-            place = places.get(number)
-            if place is not None and all(self.reads.get(i) != place for i in needed):
-                self.writer.store(number, place, self._place())
-                memory[number] = place
-                if isinstance(place, Output):
+            target = targets.get(number)
+            if target is not None and all(self.reads.get(i) != target for i in needed):
+                self.writer.store(number, target, self._place())
+                memory[number] = target
+                if isinstance(target, Output):
                     arrays = {self._fused.inputs[i].array for i in self.inputs if i in needed}
-                    self.separate |= {(place.number, array) for array in arrays}
+                    self.separate |= {(target.number, array) for array in arrays}
             else:
                 value = f"1 if v{number} else 0" if self._step(number).output == BOOL else f"v{number}"
                 self.writer.line(f"{self._new_block(number)}[lane] = {value}")

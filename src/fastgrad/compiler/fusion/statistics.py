@@ -58,17 +58,17 @@ def add_statistics(graph: Graph) -> Graph:
     left_out: set[int] = set()
     for node in graph.nodes:
         if _is_convolution(node):
-            convolutions.update({id(value): (node, place) for place, value in enumerate(node.outputs)})
+            convolutions.update({id(value): (node, position) for position, value in enumerate(node.outputs)})
         elif row_name(node) == "reshape":
-            given = node.inputs[0]
-            if id(given) in convolutions and node.outputs[0].shape[-1:] == given.shape[-1:]:
-                convolutions[id(node.outputs[0])] = convolutions[id(given)]
+            source = node.inputs[0]
+            if id(source) in convolutions and node.outputs[0].shape[-1:] == source.shape[-1:]:
+                convolutions[id(node.outputs[0])] = convolutions[id(source)]
                 reshaped[id(node.outputs[0])] = node
         elif row_name(node) == "batch_moments" and id(node.inputs[0]) in convolutions:
-            convolution, place = convolutions[id(node.inputs[0])]
-            if id(convolution) in measured or not _is_whole(convolution, convolution.outputs[place]):
+            convolution, position = convolutions[id(node.inputs[0])]
+            if id(convolution) in measured or not _has_convolution_layout(convolution, convolution.outputs[position]):
                 continue
-            measured[id(convolution)] = _joined(convolution, place, reshaped.get(id(node.inputs[0])), node)
+            measured[id(convolution)] = _joined(convolution, position, reshaped.get(id(node.inputs[0])), node)
             left_out.add(id(node))
     nodes = [measured.get(id(node), node) for node in graph.nodes if id(node) not in left_out]
     return Graph(nodes, graph.results)
@@ -80,14 +80,18 @@ def _is_convolution(node: Node) -> bool:
         return row_name(node.payload.node) == "convolution"
     if row_name(node) != "convolution" or 0 in node.outputs[0].shape:
         return False
-    found = convolution_followed(node.inputs, node.outputs, None, **node.attributes)
-    return found is not None and not found.scratch and found.launches[0].kernel.__name__ in ("slide", "slide_lanes")
+    followed = convolution_followed(node.inputs, node.outputs, None, **node.attributes)
+    return (
+        followed is not None
+        and not followed.scratch
+        and followed.launches[0].kernel.__name__ in ("slide", "slide_lanes")
+    )
 
 
-def _is_whole(convolution: Node, value: Value) -> bool:
+def _has_convolution_layout(convolution: Node, value: Value) -> bool:
     """True if a value has the convolution's shape and layout, and a dtype that moments support."""
-    own = convolution.payload.node if isinstance(convolution.payload, Product) else convolution
-    return value.shape == own.outputs[0].shape and value.dtype.name in FLOATS and 0 not in value.shape
+    plain_convolution = convolution.payload.node if isinstance(convolution.payload, Product) else convolution
+    return value.shape == plain_convolution.outputs[0].shape and value.dtype.name in FLOATS and 0 not in value.shape
 
 
 def _joined(convolution: Node, place: int, reshape: Node | None, moments: Node) -> Node:
@@ -109,31 +113,31 @@ def launches_of_measured(payload: Measured, map_of: MapOf = map_launch, apart: b
     """
     node = payload.convolution
     if isinstance(node.payload, Product):
-        found = launches_of_product(node.payload, map_of, apart)
+        form = launches_of_product(node.payload, map_of, apart)
     else:
-        own = convolution_followed(node.inputs, node.outputs, None, **node.attributes)
-        assert own is not None
-        found = own
+        plain_launches = convolution_followed(node.inputs, node.outputs, None, **node.attributes)
+        assert plain_launches is not None
+        form = plain_launches
     value, results = node.outputs[payload.place], (Output(len(node.outputs)), Output(len(node.outputs) + 1))
-    columns, scratch = value.shape[-1], Scratch(len(found.scratch))
+    columns, scratch = value.shape[-1], Scratch(len(form.scratch))
     if apart:
-        return _behind(found, payload.place, value, results)
-    launches, size = with_moments(found.launches[0], Output(payload.place), value.dtype, columns, scratch, results)
-    return Launches(launches, (*found.scratch, (np.dtype(np.float64), size)), found.in_place)
+        return _launches_with_moments_after(form, payload.place, value, results)
+    launches, size = with_moments(form.launches[0], Output(payload.place), value.dtype, columns, scratch, results)
+    return Launches(launches, (*form.scratch, (np.dtype(np.float64), size)), form.in_place)
 
 
-def _behind(found: Launches, place: int, value: Value, results: tuple[Output, Output]) -> Launches:
+def _launches_with_moments_after(found: Launches, place: int, value: Value, results: tuple[Output, Output]) -> Launches:
     """Returns the launches with the kernels of ``batch_moments`` after them, which read the stored result."""
     rows = Value((prod(value.shape[:-1]), value.shape[-1]), value.dtype, value.number)
     moments = batch_moments_launches([rows], ())
     assert moments is not None
 
-    def placed(operand: Operand) -> Operand:
+    def placed_operand(operand: Operand) -> Operand:
         if isinstance(operand, Scratch):
             return Scratch(operand.number + len(found.scratch))
         if isinstance(operand, Output):
             return results[operand.number]
         return Output(place) if isinstance(operand, Input) else operand
 
-    after = [launch.on(tuple(map(placed, launch.operands))) for launch in moments.launches]  # type: ignore[arg-type]
-    return Launches((*found.launches, *after), (*found.scratch, *moments.scratch), found.in_place)
+    moment_launches = [launch.on(tuple(map(placed_operand, launch.operands))) for launch in moments.launches]  # type: ignore[arg-type]
+    return Launches((*found.launches, *moment_launches), (*found.scratch, *moments.scratch), found.in_place)

@@ -47,8 +47,8 @@ def views_of(node: Node, layout: Layout) -> list[Layout] | None:
     results = [value.shape for value in node.outputs]
     if any(0 in shape for shape in results):
         return None
-    found: list[Layout] | None = node.payload.views(layout, node.inputs[0].shape, results, **node.attributes)
-    return found
+    layouts: list[Layout] | None = node.payload.views(layout, node.inputs[0].shape, results, **node.attributes)
+    return layouts
 
 
 def keeps_order(node: Node) -> bool:

@@ -125,8 +125,8 @@ class Graph:
         lines = []
         for node in self.nodes:
             lines.append(str(node))
-            for label, part in getattr(node.payload, "graphs", {}).items() if node.kind is Kind.OPERATION else ():
-                lines += [f"  {label}:", *[f"    {line}" for line in str(part).splitlines()]]
+            for label, subgraph in getattr(node.payload, "graphs", {}).items() if node.kind is Kind.OPERATION else ():
+                lines += [f"  {label}:", *[f"    {line}" for line in str(subgraph).splitlines()]]
         return "\n".join([*lines, f"return {', '.join(map(str, self.results))}"])
 
 
@@ -144,10 +144,10 @@ def validate(graph: Graph) -> None:
         AssertionError: a value is read before it is made or made twice, or a node has the wrong number of inputs or outputs
             for its kind; a constant has another shape or dtype than its value.
     """
-    made: set[int] = set()
+    made_ids: set[int] = set()
     for node in graph.nodes:
         for value in node.inputs:
-            assert id(value) in made, f"{node}: {value} is read before it is made"
+            assert id(value) in made_ids, f"{node}: {value} is read before it is made"
         counts = {
             Kind.ARGUMENT: (0, 1),
             Kind.GIVEN: (0, 1),
@@ -159,10 +159,12 @@ def validate(graph: Graph) -> None:
         if counts is not None:
             assert (len(node.inputs), len(node.outputs)) == counts, f"{node}: inputs and outputs"
         if node.kind is Kind.CONSTANT:
-            found, value = node.payload, node.outputs[0]
-            assert (found.shape, found.dtype) == (value.shape, value.dtype), f"{node}: holds {found.dtype}{found.shape}"
+            constant, value = node.payload, node.outputs[0]
+            assert (constant.shape, constant.dtype) == (value.shape, value.dtype), (
+                f"{node}: holds {constant.dtype}{constant.shape}"
+            )
         for value in node.outputs:
-            assert id(value) not in made, f"{node}: {value} is made twice"
-            made.add(id(value))
+            assert id(value) not in made_ids, f"{node}: {value} is made twice"
+            made_ids.add(id(value))
     for value in graph.results:
-        assert id(value) in made, f"the result {value} is never made"
+        assert id(value) in made_ids, f"the result {value} is never made"

@@ -53,28 +53,28 @@ def interpret(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]
 def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
     values: dict[int, np.ndarray] = {}
     for node in graph.nodes:
-        found: Any = ()
+        result: Any = ()
         match node.kind:
             case Kind.ARGUMENT:
-                found = arguments[node.payload]
+                result = arguments[node.payload]
             case Kind.CONSTANT:
-                found = node.payload
+                result = node.payload
             case Kind.READ:
-                found = node.payload._array.copy()  # a later assignment must not change it or its views
+                result = node.payload._array.copy()  # a later assignment must not change it or its views
             case Kind.OPERATION:
                 inputs = [values[id(value)] for value in node.inputs]
-                found = node.payload.run(*inputs, **node.attributes)
+                result = node.payload.run(*inputs, **node.attributes)
             case Kind.FUSED:
-                found = node.payload.run(*[values[id(value)] for value in node.inputs])
+                result = node.payload.run(*[values[id(value)] for value in node.inputs])
             case Kind.ASSIGN:
                 node.payload.assign(values[id(node.inputs[0])].copy())
             case Kind.GUARD:
-                kind, wanted = node.payload
+                kind, expected = node.payload
                 scalar = values[id(node.inputs[0])].reshape(())
                 got = bool(scalar) if kind == "bool" else int(scalar)
-                if got != wanted:
+                if got != expected:
                     raise GuardError(node, got)
-        outputs = found if type(found) is tuple else (found,)
+        outputs = result if type(result) is tuple else (result,)
         for value, array in zip(node.outputs, outputs, strict=False):
             values[id(value)] = array if type(array) is np.ndarray else np.asarray(array)
     return [values[id(value)].copy() for value in graph.results]

@@ -62,7 +62,7 @@ class Parts:
 
 
 def decompose(graph: Graph) -> Graph:
-    """Returns the graph with the parts of operations in their place.
+    """Returns the graph with operations replaced by their decompositions.
 
     Args:
         graph: the graph; it is not changed.
@@ -74,10 +74,10 @@ def decompose(graph: Graph) -> Graph:
         inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
         rule = getattr(node.payload, "decomposition", None) if node.kind is Kind.OPERATION else None
         parts = Parts(node.outputs[0].number, draws) if rule is not None else None
-        found = None if rule is None else rule(parts, *inputs, **node.attributes)
-        if parts is None or found is None:
+        replacements = None if rule is None else rule(parts, *inputs, **node.attributes)
+        if parts is None or replacements is None:
             nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
             continue
         nodes += parts.nodes
-        stands_for.update({id(old): new for old, new in zip(node.outputs, found, strict=True)})
+        stands_for.update({id(old): new for old, new in zip(node.outputs, replacements, strict=True)})
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])

@@ -55,16 +55,16 @@ def with_updates_apart(graph: Graph, apart: Callable[[Node, Value], list[Node] |
         if row_name(node) != "apply_update" or node.attributes.get("scaled"):
             nodes.append(node)
             continue
-        count, kinds = node.attributes["count"], len(RULES[node.attributes["rule"]].state)
-        rest = []
+        count, state_count = node.attributes["count"], len(RULES[node.attributes["rule"]].state)
+        remaining = []
         for i in range(count):
-            found = apart(_only_some(node, [i]), node.inputs[kinds * count + i])
-            if found is None:
-                rest.append(i)
+            replacement = apart(_update_of_variables(node, [i]), node.inputs[state_count * count + i])
+            if replacement is None:
+                remaining.append(i)
             else:
-                nodes += found
-        if rest:
-            nodes.append(_only_some(node, rest) if len(rest) < count else node)
+                nodes += replacement
+        if remaining:
+            nodes.append(_update_of_variables(node, remaining) if len(remaining) < count else node)
     return Graph(nodes, graph.results)
 
 
@@ -72,7 +72,7 @@ def _is_large(gradient: Value) -> bool:
     return gradient.dtype.name in FLOATS and prod(gradient.shape) * gradient.dtype.itemsize >= LARGE
 
 
-def _only_some(node: Node, chosen: list[int]) -> Node:
+def _update_of_variables(node: Node, chosen: list[int]) -> Node:
     """Returns the update of some of the variables."""
     count = node.attributes["count"]
     lists = len(RULES[node.attributes["rule"]].state) + 1

@@ -16,10 +16,10 @@ def drop_dead(graph: Graph) -> Graph:
         graph: the graph; it is not changed.
     """
     needed = {id(value) for value in graph.results}
-    kept = []
+    live_nodes = []
     for node in reversed(graph.nodes):
         if not needed.isdisjoint(map(id, node.outputs)) or node.has_effect:
-            kept.append(node)
+            live_nodes.append(node)
             needed.update(map(id, node.inputs))
-    kept.reverse()
-    return Graph(kept, graph.results)
+    live_nodes.reverse()
+    return Graph(live_nodes, graph.results)

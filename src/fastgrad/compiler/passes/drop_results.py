@@ -18,10 +18,10 @@ def drop_results(graph: Graph) -> Graph:
     def reduced(node: Node) -> Node:
         if node.kind is not Kind.OPERATION or not hasattr(node.payload, "with_results"):
             return node
-        kept = node.payload.kept(tuple([id(value) in used for value in node.outputs]))
-        if all(kept):
+        kept_flags = node.payload.kept(tuple([id(value) in used for value in node.outputs]))
+        if all(kept_flags):
             return node
-        outputs = tuple([value for value, keep in zip(node.outputs, kept, strict=True) if keep])
-        return Node(node.kind, node.payload.with_results(kept), node.inputs, outputs, node.attributes)
+        outputs = tuple([value for value, keep in zip(node.outputs, kept_flags, strict=True) if keep])
+        return Node(node.kind, node.payload.with_results(kept_flags), node.inputs, outputs, node.attributes)
 
     return Graph([reduced(node) for node in graph.nodes], graph.results)

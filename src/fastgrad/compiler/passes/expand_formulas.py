@@ -51,9 +51,9 @@ def _expanded(formula: Any, inputs: Sequence[Value], number: int, nodes: list[No
             values[id(term)] = inputs[term.value]
             continue
         operands = tuple([values[id(operand)] for operand in term.operands])
-        inner = None if term.row is None else _formula_of(term.row, operands)
-        if inner is not None:
-            values[id(term)] = _expanded(inner, operands, number, nodes)
+        inner_formula = None if term.row is None else _formula_of(term.row, operands)
+        if inner_formula is not None:
+            values[id(term)] = _expanded(inner_formula, operands, number, nodes)
             continue
         shape = np.broadcast_shapes(*[x.shape for x in operands])
         value = values[id(term)] = Value(shape, term.dtype, number)

@@ -29,29 +29,29 @@ def fold_constants(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    known: dict[int, Callable[[], np.ndarray]] = {}
+    constants: dict[int, Callable[[], np.ndarray]] = {}
 
     def fold(node: Node) -> Node | tuple[Value, ...]:
         if node.kind is Kind.CONSTANT:
-            known[id(node.outputs[0])] = lambda: node.payload
+            constants[id(node.outputs[0])] = lambda: node.payload
             return node
-        if not all(id(value) in known for value in node.inputs):
+        if not all(id(value) in constants for value in node.inputs):
             return node
         if node.kind is Kind.GUARD:
-            return () if _passes(node, known[id(node.inputs[0])]()) else node
+            return () if _passes(node, constants[id(node.inputs[0])]()) else node
         if not is_pure(node) or len(node.outputs) != 1:
             return node
         (output,) = node.outputs
-        inputs = [known[id(value)]() for value in node.inputs]
+        inputs = [constants[id(value)]() for value in node.inputs]
         if row_name(node) in _REPEATING:
-            known[id(output)] = partial(_run, node, inputs)  # computed at each use, not stored
+            constants[id(output)] = partial(_run, node, inputs)  # computed at each use, not stored
             return node
         if not _is_small(output, inputs):
             return node
         result = _run(node, inputs)
         if result.base is not None or any(result is array for array in inputs):
             result = result.copy()  # a view would keep a larger array alive
-        known[id(output)] = lambda: result
+        constants[id(output)] = lambda: result
         return replace(node, kind=Kind.CONSTANT, payload=result, inputs=(), attributes={})
 
     return rewritten(graph, fold)
@@ -68,13 +68,13 @@ def _is_small(output: Value, inputs: list[np.ndarray]) -> bool:
 def _run(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
     token = errors_set(QUIET)
     try:
-        found = node.payload.run(*inputs, **node.attributes)
-        return np.asarray(found[0] if type(found) is tuple else found)
+        result = node.payload.run(*inputs, **node.attributes)
+        return np.asarray(result[0] if type(result) is tuple else result)
     finally:
         errors_reset(token)
 
 
 def _passes(guard: Node, scalar: np.ndarray) -> bool:
-    kind, wanted = guard.payload
-    found = scalar.reshape(())
-    return bool((bool(found) if kind == "bool" else int(found)) == wanted)
+    kind, expected = guard.payload
+    number = scalar.reshape(())
+    return bool((bool(number) if kind == "bool" else int(number)) == expected)

@@ -7,8 +7,10 @@ from math import prod
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes.rewriting import row_name
 
-_HARMLESS = frozenset({"add", "subtract", "multiply", "cast", "equal", "not_equal", "less", "less_equal", "greater"})
-_HARMLESS |= {"greater_equal", "logical_and", "logical_or", "logical_not", "ends_turn", "whole_turns"}
+_HARMLESS_ROWS = frozenset(
+    {"add", "subtract", "multiply", "cast", "equal", "not_equal", "less", "less_equal", "greater"}
+)
+_HARMLESS_ROWS |= {"greater_equal", "logical_and", "logical_or", "logical_not", "ends_turn", "whole_turns"}
 # Operations that never fail.
 
 
@@ -23,29 +25,29 @@ def hoist_guards(graph: Graph) -> Graph:
     """
     maker: dict[int, Node] = {}  # of scalars that may be computed at the front
     assigned: set[int] = set()
-    first: set[int] = set()
+    moved_ids: set[int] = set()
     for node in graph.nodes:
         if node.kind is Kind.ASSIGN:
             assigned.add(id(node.payload))
         elif node.kind is Kind.GUARD:
             if id(node.inputs[0]) in maker:
-                _move(node, maker, first)
-        elif _is_light(node, maker, assigned):
+                _move(node, maker, moved_ids)
+        elif _is_cheap_scalar(node, maker, assigned):
             maker |= {id(value): node for value in node.outputs}
-    if not first:
+    if not moved_ids:
         return graph
-    front = [node for node in graph.nodes if id(node) in first]
-    return Graph([*front, *[node for node in graph.nodes if id(node) not in first]], graph.results)
+    front = [node for node in graph.nodes if id(node) in moved_ids]
+    return Graph([*front, *[node for node in graph.nodes if id(node) not in moved_ids]], graph.results)
 
 
-def _is_light(node: Node, maker: dict[int, Node], assigned: set[int]) -> bool:
+def _is_cheap_scalar(node: Node, maker: dict[int, Node], assigned: set[int]) -> bool:
     if any(prod(value.shape) != 1 for value in node.outputs):
         return False
     if node.kind is Kind.READ:
         return id(node.payload) not in assigned
     if node.kind in {Kind.ARGUMENT, Kind.CONSTANT, Kind.GIVEN}:
         return True
-    return row_name(node) in _HARMLESS and all(id(value) in maker for value in node.inputs)
+    return row_name(node) in _HARMLESS_ROWS and all(id(value) in maker for value in node.inputs)
 
 
 def _move(guard: Node, maker: dict[int, Node], first: set[int]) -> None:

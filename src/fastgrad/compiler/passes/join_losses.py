@@ -10,10 +10,10 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.rewriting import is_pure, row_name
 from fastgrad.operation import TABLE
 
-_JOINED = {"sparse_softmax_cross_entropy": "sparse_softmax_cross_entropy_and_gradient"}
+_JOINT_ROWS = {"sparse_softmax_cross_entropy": "sparse_softmax_cross_entropy_and_gradient"}
 # Rows of logits and labels whose second result the gradient's row reads, and the rows that compute both.
 
-_APART = frozenset({*_JOINED, *[f"{name}_gradient" for name in _JOINED]})
+_LOSS_AND_GRADIENT_ROWS = frozenset({*_JOINT_ROWS, *[f"{name}_gradient" for name in _JOINT_ROWS]})
 
 _FEW = 8
 # The most operations that are moved up, for the cotangent.
@@ -25,35 +25,35 @@ def join_losses(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    losses = {id(node.outputs[1]): i for i, node in enumerate(graph.nodes) if row_name(node) in _JOINED}
+    losses = {id(node.outputs[1]): i for i, node in enumerate(graph.nodes) if row_name(node) in _JOINT_ROWS}
     if not losses:
         return graph
     uses = uses_of(graph)
-    made = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
-    before: dict[int, list[Node]] = {}  # by the position of a loss: the nodes to put there
+    makers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
+    nodes_at: dict[int, list[Node]] = {}  # by the position of a loss: the nodes to put there
     gone: set[int] = set()
     for node in graph.nodes:
-        if row_name(node) not in _APART or len(node.inputs) != 3:
+        if row_name(node) not in _LOSS_AND_GRADIENT_ROWS or len(node.inputs) != 3:
             continue
         g, probabilities, labels = node.inputs
         at = losses.get(id(probabilities))
-        if at is None or uses[id(probabilities)] > 1 or at in before:
+        if at is None or uses[id(probabilities)] > 1 or at in nodes_at:
             continue
         loss = graph.nodes[at]
-        earlier = _earlier(graph, made, g, at)
-        if row_name(node) != f"{row_name(loss)}_gradient" or labels is not loss.inputs[1] or earlier is None:
+        earlier_nodes = _earlier(graph, makers, g, at)
+        if row_name(node) != f"{row_name(loss)}_gradient" or labels is not loss.inputs[1] or earlier_nodes is None:
             continue
-        row = TABLE[_JOINED[loss.payload.name]]
-        both = Node(Kind.OPERATION, row, (g, *loss.inputs), (loss.outputs[0], node.outputs[0]))
-        before[at] = [*earlier, both]
-        gone.update(map(id, (loss, node, *earlier)))
+        row = TABLE[_JOINT_ROWS[loss.payload.name]]
+        joint = Node(Kind.OPERATION, row, (g, *loss.inputs), (loss.outputs[0], node.outputs[0]))
+        nodes_at[at] = [*earlier_nodes, joint]
+        gone.update(map(id, (loss, node, *earlier_nodes)))
     nodes: list[Node] = []
-    there: set[int] = set()
+    placed_ids: set[int] = set()
     for position, node in enumerate(graph.nodes):
-        for one in before.get(position, ()):
-            if id(one) not in there:  # two losses may have one cotangent
-                there.add(id(one))
-                nodes.append(one)
+        for new_node in nodes_at.get(position, ()):
+            if id(new_node) not in placed_ids:  # two losses may have one cotangent
+                placed_ids.add(id(new_node))
+                nodes.append(new_node)
         if id(node) not in gone:
             nodes.append(node)
     return Graph(nodes, graph.results)
@@ -61,15 +61,19 @@ def join_losses(graph: Graph) -> Graph:
 
 def _earlier(graph: Graph, made: dict[int, int], value: Value, at: int) -> list[Node] | None:
     """Returns the nodes from a position on that make a value, in order; None if they can't move before that position."""
-    found: set[int] = set()
+    positions: set[int] = set()
     waiting = [value]
     while waiting:
         position = made[id(waiting.pop())]
-        if position < at or position in found:
+        if position < at or position in positions:
             continue
         node = graph.nodes[position]
-        if len(found) == _FEW or row_name(node) in _APART or not (is_pure(node) or node.kind is Kind.CONSTANT):
+        if (
+            len(positions) == _FEW
+            or row_name(node) in _LOSS_AND_GRADIENT_ROWS
+            or not (is_pure(node) or node.kind is Kind.CONSTANT)
+        ):
             return None
-        found.add(position)
+        positions.add(position)
         waiting += node.inputs
-    return [graph.nodes[position] for position in sorted(found)]
+    return [graph.nodes[position] for position in sorted(positions)]

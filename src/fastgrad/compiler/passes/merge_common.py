@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import is_like, is_pure, rewritten, row_name
 
-_KEPT_APART = frozenset({"recomputed_input"})
+_NEVER_MERGED = frozenset({"recomputed_input"})
 # recompute_grad puts it before the second computation, so that the results of the first need not be kept.
 
 
@@ -27,22 +27,22 @@ def merge_common(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    seen: dict[Hashable, tuple[Value, ...]] = {}
+    values_by_key: dict[Hashable, tuple[Value, ...]] = {}
     state: dict[int, Value] = {}  # by variable: the value of the program that it holds, if known
 
     def merge(node: Node) -> Node | tuple[Value, ...]:
         match node.kind:
             case Kind.READ:
-                now = state.setdefault(id(node.payload), node.outputs[0])
-                return node if now is node.outputs[0] or not is_like(now, node.outputs[0]) else (now,)
+                current = state.setdefault(id(node.payload), node.outputs[0])
+                return node if current is node.outputs[0] or not is_like(current, node.outputs[0]) else (current,)
             case Kind.ASSIGN:
                 state[id(node.payload)] = node.inputs[0]
                 return node
         key = _key(node)
-        if key in seen:
-            return seen[key]
+        if key in values_by_key:
+            return values_by_key[key]
         if key is not None:
-            seen[key] = node.outputs
+            values_by_key[key] = node.outputs
         return node
 
     return rewritten(graph, merge)
@@ -55,7 +55,7 @@ def _key(node: Node) -> Hashable:
             return (Kind.CONSTANT, array_key(node.payload))
         case Kind.GUARD:
             return (Kind.GUARD, node.payload, id(node.inputs[0]))
-        case Kind.OPERATION if is_pure(node) and row_name(node) not in _KEPT_APART:
+        case Kind.OPERATION if is_pure(node) and row_name(node) not in _NEVER_MERGED:
             attributes = plain_key(node.attributes)
             return None if attributes is None else (id(node.payload), tuple(map(id, node.inputs)), attributes)
     return None

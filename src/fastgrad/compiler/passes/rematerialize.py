@@ -41,20 +41,20 @@ OPERATIONS_PER_BYTE = 8.0
 _FUNCTION = 20
 # The cost of exp, erf and the like, in simple operations.
 
-_SIMPLE = frozenset(
+_SIMPLE_FUNCTIONS = frozenset(
     ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
 )
 
 ALIKE = 2
 """A decision is reused for graphs with at most this factor more or fewer bytes."""
 
-_BESIDE = 8
+_MOST_DELAY = 8
 # The most nodes by which a product is delayed, so that it reads a value that a map computes anyway.
 
-_DEPTH = 8
+_MOST_DEPTH = 8
 # The longest chain of operations that is repeated for one value.
 
-_GIVEN = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
+_SOURCE_KINDS = frozenset({Kind.ARGUMENT, Kind.CONSTANT, Kind.READ, Kind.GIVEN})
 
 
 def is_scarce(planned: Graph) -> bool:
@@ -83,7 +83,7 @@ def rematerialize(graph: Graph, planned: Graph) -> Graph:
         if len(_known) >= MOST_KNOWN:
             _known.clear()
         _known[key] = choice.remembered(graph)
-    return _Rewriting(choice, graph, memory.at).done()
+    return _GraphRewriter(choice, graph, memory.at).done()
 
 
 def rematerialized_as_before(graph: Graph) -> Graph | None:
@@ -100,14 +100,16 @@ def rematerialized_as_before(graph: Graph) -> Graph | None:
     if decision is None or not decision.bytes <= ALIKE * _bytes_of(graph) <= ALIKE * ALIKE * decision.bytes:
         return None
     values = [id(value) for node in graph.nodes for value in node.outputs]
-    kept = {values[i] for i in decision.kept}
-    wanted, again = ({values[i]: late for i, late in found.items()} for found in (decision.wanted, decision.again))
+    kept_ids = {values[i] for i in decision.kept}
+    wanted_ids, second_uses = (
+        {values[i]: reader for i, reader in positions.items()} for positions in (decision.wanted, decision.again)
+    )
     at = {id(graph.nodes[i]): position for i, position in decision.at.items()}
-    return _Rewriting(_Chosen(graph, kept, wanted, again), graph, at).done()
+    return _GraphRewriter(_ChosenValues(graph, kept_ids, wanted_ids, second_uses), graph, at).done()
 
 
 class _Decision(NamedTuple):
-    """The recomputed values in graphs of one structure, values and nodes by their numbers; see ``_Chosen``."""
+    """The recomputed values in graphs of one structure, values and nodes by their numbers; see ``_ChosenValues``."""
 
     bytes: int
     at: dict[int, int]
@@ -142,12 +144,12 @@ class Memory:
         for position, node in enumerate(planned.nodes):
             self.at[id(node)] = position
             if node.kind is Kind.FUSED:
-                for one in node.payload.graph.nodes:
-                    self.at.setdefault(id(one), position)  # several groups may read through one view
+                for inner_node in node.payload.graph.nodes:
+                    self.at.setdefault(id(inner_node), position)  # several groups may read through one view
             for value in node.inputs:
                 if id(value) in self.uses:
                     self.uses[id(value)].append(position)
-            if node.kind not in _GIVEN:
+            if node.kind not in _SOURCE_KINDS:
                 for value in node.outputs:
                     self.made[id(value)], self.uses[id(value)] = position, []
                     sizes[id(value)] = size_of(value)
@@ -157,14 +159,14 @@ class Memory:
         born = [0] * (len(planned.nodes) + 2)
         change = born.copy()
         for value_id, size in sizes.items():
-            first = self.made[value_id]
-            born[first] += size
-            change[first] += size
-            change[max([first, *self.uses[value_id]]) + 1] -= size
+            made_at = self.made[value_id]
+            born[made_at] += size
+            change[made_at] += size
+            change[max([made_at, *self.uses[value_id]]) + 1] -= size
         alive = list(accumulate(change))
         self.peak = max(alive)
-        self._born = [0, *accumulate(born)]
-        self._high = [0, *accumulate([int(size >= NEAR_PEAK * self.peak) for size in alive])]
+        self._born_bytes = [0, *accumulate(born)]
+        self._high_counts = [0, *accumulate([int(size >= NEAR_PEAK * self.peak) for size in alive])]
 
     def last(self, value: Value) -> int:
         """Returns the last position that reads a value; -1 if it is not in memory."""
@@ -173,27 +175,27 @@ class Memory:
 
     def between(self, first: int, last: int) -> int:
         """Returns how many bytes are made between two positions."""
-        return max(self._born[max(first, last)] - self._born[min(first, last) + 1], 0)
+        return max(self._born_bytes[max(first, last)] - self._born_bytes[min(first, last) + 1], 0)
 
     def gap(self, value: Value) -> int | None:
         """Returns the position that reads a value after its longest wait with scarce memory; None if there is none."""
         if id(value) not in self.made or size_of(value) < SMALL * self.peak:
             return None
-        before = self.made[id(value)]
-        most, found = FAR * size_of(value), None
+        last_use = self.made[id(value)]
+        longest, reader = FAR * size_of(value), None
         for use in self.uses[id(value)]:
-            waiting = self.between(before, use)
-            if waiting >= most and self._high[use] > self._high[before + 1]:
-                most, found = waiting, use
-            before = use
-        return found
+            waiting = self.between(last_use, use)
+            if waiting >= longest and self._high_counts[use] > self._high_counts[last_use + 1]:
+                longest, reader = waiting, use
+            last_use = use
+        return reader
 
 
 _Needed = dict[int, tuple[Value, bool]]
 # Values by their ids, and whether each is computed again; the others stay live longer.
 
 
-class _Chosen:
+class _ChosenValues:
     """The values that are computed again.
 
     Args:
@@ -227,10 +229,10 @@ class _Chosen:
         if id(value) not in self.again and id(value) in self._kept:
             return None
         maker = self._makers[id(value)]
-        return None if maker.kind in _GIVEN else (maker, _reads(maker))
+        return None if maker.kind in _SOURCE_KINDS else (maker, _reads(maker))
 
 
-class _Choice(_Chosen):
+class _Choice(_ChosenValues):
     """The search for the values to recompute.
 
     Args:
@@ -240,27 +242,27 @@ class _Choice(_Chosen):
     def __init__(self, graph: Graph, memory: Memory) -> None:
         super().__init__(graph, memory.made, {}, {})
         self._memory = memory
-        self._longer: dict[int, int] = {}  # values that stay live longer, as a second computation reads them
+        self._extended_uses: dict[int, int] = {}  # values that stay live longer, as a second computation reads them
         for node in graph.nodes:
             for value in node.outputs:
-                late = memory.gap(value) if _can_repeat(node, value) else None
-                if late is not None and self._is_worth_it(value, late):
-                    self.wanted[id(value)] = late
+                reader = memory.gap(value) if _can_repeat(node, value) else None
+                if reader is not None and self._pays_off(value, reader):
+                    self.wanted[id(value)] = reader
 
-    def _is_worth_it(self, value: Value, late: int) -> bool:
-        found = self._trace(value, late, {}, 0)
-        if found is None:
+    def _pays_off(self, value: Value, late: int) -> bool:
+        values = self._trace(value, late, {}, 0)
+        if values is None:
             return False
-        needed = [(key, one) for key, (one, repeated) in found.items() if repeated]
-        longer = [(key, one) for key, (one, repeated) in found.items() if not repeated]
-        saved = size_of(value) - sum([size_of(one) for _, one in longer])
-        operations = sum([_cost(self._makers[key]) * _count(one) for key, one in needed])
+        needed = [(key, operand) for key, (operand, repeated) in values.items() if repeated]
+        longer = [(key, operand) for key, (operand, repeated) in values.items() if not repeated]
+        saved = size_of(value) - sum([size_of(operand) for _, operand in longer])
+        operations = sum([_cost(self._makers[key]) * _count(operand) for key, operand in needed])
         if 2 * saved < size_of(value) or operations > OPERATIONS_PER_BYTE * saved:
             return False
         for key, _ in needed:
             self.again[key] = min(late, self.again.get(key, late))
         for key, _ in longer:
-            self._longer[key] = max(late, self._longer.get(key, late))
+            self._extended_uses[key] = max(late, self._extended_uses.get(key, late))
         return True
 
     def _trace(self, value: Value, late: int, known: _Needed, depth: int) -> _Needed | None:
@@ -278,43 +280,49 @@ class _Choice(_Chosen):
             near = self._memory.between(late, self.again[id(value)]) <= FAR * size_of(value)
             return {**known, id(value): (value, True)} if near else None
         node = self._makers[id(value)]
-        if depth > _DEPTH or not _can_repeat(node, value):
+        if depth > _MOST_DEPTH or not _can_repeat(node, value):
             return None
-        found = {**known, id(value): (value, True)}
+        values = {**known, id(value): (value, True)}
         for x in _reads(node):
-            if self._makers[id(x)].kind in _GIVEN:
+            if self._makers[id(x)].kind in _SOURCE_KINDS:
                 continue
-            kept = id(x) in self._memory.made
-            if kept and id(x) not in self.wanted and max(self._memory.last(x), self._longer.get(id(x), 0)) >= late:
+            is_stored = id(x) in self._memory.made
+            if (
+                is_stored
+                and id(x) not in self.wanted
+                and max(self._memory.last(x), self._extended_uses.get(id(x), 0)) >= late
+            ):
                 continue
-            more = self._trace(x, late, found, depth + 1)
-            if more is None and not kept:
+            extended = self._trace(x, late, values, depth + 1)
+            if extended is None and not is_stored:
                 return None
-            found = more if more is not None else {**found, id(x): (x, False)}
-        return found
+            values = extended if extended is not None else {**values, id(x): (x, False)}
+        return values
 
     def remembered(self, graph: Graph) -> _Decision:
         """Returns the decision, for graphs of the same structure."""
         values = [id(value) for node in graph.nodes for value in node.outputs]
         number = {key: i for i, key in enumerate(values)}
         at = {i: self._memory.at[id(node)] for i, node in enumerate(graph.nodes) if id(node) in self._memory.at}
-        kept = [i for i, key in enumerate(values) if key in self._memory.made]
-        wanted, again = ({number[key]: late for key, late in found.items()} for found in (self.wanted, self.again))
-        return _Decision(_bytes_of(graph), at, kept, wanted, again)
+        stored = [i for i, key in enumerate(values) if key in self._memory.made]
+        recomputed, second_uses = (
+            {number[key]: reader for key, reader in positions.items()} for positions in (self.wanted, self.again)
+        )
+        return _Decision(_bytes_of(graph), at, stored, recomputed, second_uses)
 
 
-class _Rewriting:
+class _GraphRewriter:
     """Adds second computations to a graph.
 
     A product that reads one is delayed until a map that soon reads it, too, so that one loop computes the operands of both.
     """
 
-    def __init__(self, choice: _Chosen, graph: Graph, at: dict[int, int]) -> None:
+    def __init__(self, choice: _ChosenValues, graph: Graph, at: dict[int, int]) -> None:
         self._choice = choice
-        self._old = graph
+        self._old_graph = graph
         self._at = at
         self._nodes: list[Node] = []
-        self._second: dict[int, Value] = {}
+        self._second_computation: dict[int, Value] = {}
         self._first_use: dict[int, int] = {}
         for position, node in enumerate(graph.nodes):
             for value in node.inputs:
@@ -323,53 +331,60 @@ class _Rewriting:
     def done(self) -> Graph:
         """Returns the graph with the second computations, each before its first reader."""
         waiting: dict[int, list[Node]] = {}
-        for position, node in enumerate(self._old.nodes):
-            after = self._map_beside(position, node)
-            if after is not None:
-                waiting.setdefault(after, []).append(node)
+        for position, node in enumerate(self._old_graph.nodes):
+            delayed_to = self._delay_position(position, node)
+            if delayed_to is not None:
+                waiting.setdefault(delayed_to, []).append(node)
                 continue
-            for one in (node, *waiting.pop(position, ())):
-                self._take(one)
-        return drop_dead(Graph(self._nodes, self._old.results))
+            for ready in (node, *waiting.pop(position, ())):
+                self._take(ready)
+        return drop_dead(Graph(self._nodes, self._old_graph.results))
 
-    def _late(self, node: Node) -> list[Value]:
+    def _recomputed_inputs(self, node: Node) -> list[Value]:
         """Returns the inputs of a node that are computed again for it."""
         position = self._at.get(id(node), -1)
         return [x for x in node.inputs if self._choice.needs_second(x, position)]
 
     def _take(self, node: Node) -> None:
-        late = {id(x): self._again(x) for x in self._late(node)}
-        self._nodes.append(replace(node, inputs=tuple([late.get(id(x), x) for x in node.inputs])) if late else node)
+        replacements = {id(x): self._second_value(x) for x in self._recomputed_inputs(node)}
+        self._nodes.append(
+            replace(node, inputs=tuple([replacements.get(id(x), x) for x in node.inputs])) if replacements else node
+        )
 
-    def _again(self, value: Value) -> Value:
+    def _second_value(self, value: Value) -> Value:
         parts = self._choice.parts(value)
         if parts is None:
             return value
-        if id(value) not in self._second:
+        if id(value) not in self._second_computation:
             node, reads = parts
-            made = _second(node, value, tuple([self._again(x) for x in reads]))
-            self._nodes += made
-            self._second[id(value)] = made[-1].outputs[0]
-        return self._second[id(value)]
+            nodes = _second_computation(node, value, tuple([self._second_value(x) for x in reads]))
+            self._nodes += nodes
+            self._second_computation[id(value)] = nodes[-1].outputs[0]
+        return self._second_computation[id(value)]
 
-    def _map_beside(self, position: int, node: Node) -> int | None:
-        """Returns the position of the map that a node is delayed to; None if it is not delayed."""
-        late = self._late(node)
-        if not late or _is_map(node) or not is_pure(node) or all(id(x) in self._second for x in late):
+    def _delay_position(self, position: int, node: Node) -> int | None:
+        """Returns the position of the element-wise operation that a node is delayed to; None if it is not delayed."""
+        recomputed = self._recomputed_inputs(node)
+        if (
+            not recomputed
+            or _is_map(node)
+            or not is_pure(node)
+            or all(id(x) in self._second_computation for x in recomputed)
+        ):
             return None
         needed: set[int] = set()
-        while late:
-            value = late.pop()
+        while recomputed:
+            value = recomputed.pop()
             parts = self._choice.parts(value)
             if parts is not None and id(value) not in needed:
                 needed.add(id(value))
-                late += parts[1]
-        until = min(position + _BESIDE, *[self._first_use.get(id(y), 1 << 62) - 1 for y in node.outputs])
-        for other, one in enumerate(self._old.nodes[position + 1 : until + 1], position + 1):
-            if one.has_effect:
+                recomputed += parts[1]
+        until = min(position + _MOST_DELAY, *[self._first_use.get(id(y), 1 << 62) - 1 for y in node.outputs])
+        for later_position, later_node in enumerate(self._old_graph.nodes[position + 1 : until + 1], position + 1):
+            if later_node.has_effect:
                 return None
-            if _is_map(one) and any(id(x) in needed for x in self._late(one)):
-                return other
+            if _is_map(later_node) and any(id(x) in needed for x in self._recomputed_inputs(later_node)):
+                return later_position
         return None
 
 
@@ -401,7 +416,7 @@ def _cost(node: Node) -> int:
         return 4
     if node.payload.form is Form.INDEX_MAP:
         return 1
-    functions = [name for name in re.findall(r"(\w+)\(", node.payload.code) if name not in _SIMPLE]
+    functions = [name for name in re.findall(r"(\w+)\(", node.payload.code) if name not in _SIMPLE_FUNCTIONS]
     return 1 + _FUNCTION * len(functions)
 
 
@@ -413,7 +428,7 @@ def _reads(node: Node) -> tuple[Value, ...]:
     return x, gamma, beta, *node.outputs[1:]
 
 
-def _second(node: Node, value: Value, inputs: tuple[Value, ...]) -> list[Node]:
+def _second_computation(node: Node, value: Value, inputs: tuple[Value, ...]) -> list[Node]:
     """Returns the nodes of a second computation; the last one makes the value."""
     if row_name(node) != "layer_normalization":
         return [replace(node, inputs=inputs, outputs=(Value(value.shape, value.dtype, value.number),))]

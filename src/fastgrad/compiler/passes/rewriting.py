@@ -28,15 +28,15 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
         if stands_for and not stands_for.keys().isdisjoint(map(id, node.inputs)):
             inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
             node = Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
-        found = rule(node)
-        if found is node:
+        replacement = rule(node)
+        if replacement is node:
             nodes.append(node)
             continue
-        if isinstance(found, Node):
-            assert found.outputs is node.outputs, f"{node}: a rule gave it other outputs"
-            nodes.append(found)
+        if isinstance(replacement, Node):
+            assert replacement.outputs is node.outputs, f"{node}: a rule gave it other outputs"
+            nodes.append(replacement)
             continue
-        for old, new in zip(node.outputs, found, strict=True):
+        for old, new in zip(node.outputs, replacement, strict=True):
             assert is_like(old, new), f"{node}: {new}: {new.type_text} can't stand for {old}"
             stands_for[id(old)] = new
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])

@@ -37,13 +37,17 @@ def scale_in_updates(graph: Graph) -> Graph:
 def _scaling(update: Node, makers: Makers, uses: dict[int, int]) -> Node:
     """Returns the update that scales its gradients, if one number scales all of them for this update alone."""
     count = update.attributes["count"]
-    first = len(RULES[update.attributes["rule"]].state) * count
-    given = [_unscaled(value, makers) for value in update.inputs[first : first + count] if uses[id(value)] == 1]
-    found = [one for one in given if one is not None and uses[id(one[0])] > 1]
-    if len(found) < count or len({id(factor) for _, factor in found}) > 1:
+    gradients_start = len(RULES[update.attributes["rule"]].state) * count
+    unscaled = [
+        _unscaled(value, makers)
+        for value in update.inputs[gradients_start : gradients_start + count]
+        if uses[id(value)] == 1
+    ]
+    scaled_gradients = [pair for pair in unscaled if pair is not None and uses[id(pair[0])] > 1]
+    if len(scaled_gradients) < count or len({id(factor) for _, factor in scaled_gradients}) > 1:
         return update
-    gradients, factor = [gradient for gradient, _ in found], found[0][1]
-    inputs = (*update.inputs[:first], *gradients, factor, *update.inputs[first + count :])
+    gradients, factor = [gradient for gradient, _ in scaled_gradients], scaled_gradients[0][1]
+    inputs = (*update.inputs[:gradients_start], *gradients, factor, *update.inputs[gradients_start + count :])
     return replace(update, inputs=inputs, attributes=update.attributes | {"scaled": True})
 
 
@@ -56,8 +60,8 @@ def _unscaled(value: Value, makers: Makers) -> tuple[Value, Value] | None:
     if number.shape or gradient.shape != value.shape:
         return None
     if number.dtype != np.float64:
-        made = makers[id(number)]
-        if row_name(made) != "cast" or made.inputs[0].dtype != np.float64:
+        cast = makers[id(number)]
+        if row_name(cast) != "cast" or cast.inputs[0].dtype != np.float64:
             return None
-        number = made.inputs[0]
+        number = cast.inputs[0]
     return gradient, number

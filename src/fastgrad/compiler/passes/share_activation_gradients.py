@@ -15,7 +15,7 @@ from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.operation import TABLE
 
 _SLOPES = {"gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope"}
-_OF_GRADIENTS = {"gelu_gradient": "gelu_slope", "gelu_tanh_gradient": "gelu_tanh_slope"}
+_SLOPES_OF_GRADIENTS = {"gelu_gradient": "gelu_slope", "gelu_tanh_gradient": "gelu_tanh_slope"}
 
 _EXACT = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 # Narrower floats would round the slope; their gradient does not round it.
@@ -30,21 +30,21 @@ def share_activation_gradients(graph: Graph) -> Graph:
     Returns:
         ``graph`` itself if there is no such gradient.
     """
-    wanted = {
-        (_OF_GRADIENTS[node.payload.name], id(node.inputs[1]))
+    needed_slopes = {
+        (_SLOPES_OF_GRADIENTS[node.payload.name], id(node.inputs[1]))
         for node in graph.nodes
-        if row_name(node) in _OF_GRADIENTS
+        if row_name(node) in _SLOPES_OF_GRADIENTS
     }
     slopes: dict[tuple[str, int], Value] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
         name = row_name(node) or ""
-        x = node.inputs[-1] if name in _SLOPES or name in _OF_GRADIENTS else None
+        x = node.inputs[-1] if name in _SLOPES or name in _SLOPES_OF_GRADIENTS else None
         if x is not None and x.dtype in _EXACT:
-            key = _SLOPES.get(name) or _OF_GRADIENTS[name], id(x)
-            if name in _OF_GRADIENTS and key in slopes and node.inputs[0].shape == x.shape:
+            key = _SLOPES.get(name) or _SLOPES_OF_GRADIENTS[name], id(x)
+            if name in _SLOPES_OF_GRADIENTS and key in slopes and node.inputs[0].shape == x.shape:
                 node = replace(node, payload=TABLE["multiply"], inputs=(node.inputs[0], slopes[key]))
-            elif name in _SLOPES and key in wanted and key not in slopes:
+            elif name in _SLOPES and key in needed_slopes and key not in slopes:
                 nodes.append(node)
                 slopes[key] = Value(x.shape, x.dtype, node.outputs[0].number)
                 node = Node(Kind.OPERATION, TABLE[key[0]], (x,), (slopes[key],))

@@ -22,16 +22,16 @@ class Facts:
     """The known facts about the values so far."""
 
     def __init__(self) -> None:
-        self._made_by: dict[int, Node] = {}
+        self._makers: dict[int, Node] = {}
         self._bits: dict[int, bytes] = {}
 
     def note(self, node: Node) -> None:
         """Notes a node of the new graph."""
         for value in node.outputs:
-            self._made_by[id(value)] = node
+            self._makers[id(value)] = node
         bits = None
         if node.kind is Kind.CONSTANT:
-            bits = _bits_of_all(node.payload)
+            bits = _bytes_of_element(node.payload)
         elif row_name(node) in {"broadcast_to", "spread"}:
             bits = self._bits.get(id(node.inputs[0]))
         if bits is not None:
@@ -39,13 +39,13 @@ class Facts:
 
     def maker(self, value: Value, *names: str) -> Node | None:
         """Returns the node that made ``value``, if it runs one of the rows ``names``."""
-        node = self._made_by[id(value)]
+        node = self._makers[id(value)]
         return node if row_name(node) in names else None
 
     def is_all(self, value: Value, number: complex) -> bool:
         """True if every element of ``value`` is a constant with the bits of ``number``."""
         bits = self._bits.get(id(value))
-        return bits is not None and bits == _bits_of(number, value.dtype)
+        return bits is not None and bits == _bytes_of_number(number, value.dtype)
 
 
 Rule = Callable[[Node, Facts], Node | Value | tuple[Value, ...] | None]
@@ -63,11 +63,11 @@ def simplify_algebra(graph: Graph) -> Graph:
 
     def simplify(node: Node) -> Node | tuple[Value, ...]:
         for rule in RULES.get(row_name(node) or "", ()):
-            found = rule(node, facts)
-            if isinstance(found, Node):
-                node = found
-            elif found is not None:
-                return found if type(found) is tuple else (found,)  # type: ignore[return-value]
+            replacement = rule(node, facts)
+            if isinstance(replacement, Node):
+                node = replacement
+            elif replacement is not None:
+                return replacement if type(replacement) is tuple else (replacement,)  # type: ignore[return-value]
         facts.note(node)
         return node
 
@@ -77,19 +77,19 @@ def simplify_algebra(graph: Graph) -> Graph:
 # ---- bits --------------------------------------------------------------------------------------------
 
 
-def _bits_of_all(array: np.ndarray) -> bytes | None:
+def _bytes_of_element(array: np.ndarray) -> bytes | None:
     """Returns the bytes of one element, if all elements have the same."""
     if array.dtype.kind == "O" or not array.size:
         return None
     flat = np.ascontiguousarray(array).reshape(-1)
-    first = flat[:1].tobytes()
-    if flat[-1:].tobytes() != first:
+    first_bytes = flat[:1].tobytes()
+    if flat[-1:].tobytes() != first_bytes:
         return None
     elements = flat.view(np.uint8).reshape(flat.size, -1)
-    return first if (elements == elements[0]).all() else None
+    return first_bytes if (elements == elements[0]).all() else None
 
 
-def _bits_of(number: complex, dtype: np.dtype) -> bytes:
+def _bytes_of_number(number: complex, dtype: np.dtype) -> bytes:
     if dtype.kind == "c" and not number:
         number = complex(number, number)  # 0.0 or -0.0 in both parts
     return np.array(number).astype(dtype).tobytes()
@@ -111,7 +111,7 @@ def _neutral(number: complex, dtypes: frozenset[np.dtype], *sides: int) -> Rule:
     return rule
 
 
-def _small_power(node: Node, facts: Facts) -> Node | Value | None:
+def _replace_small_power(node: Node, facts: Facts) -> Node | Value | None:
     """Replaces the powers 1 and 2 by the number and its square, as the row computes them for a float scalar."""
     x, exponent = node.inputs
     if exponent.shape or exponent.dtype not in REAL or exponent.dtype in INTEGER:
@@ -123,42 +123,42 @@ def _small_power(node: Node, facts: Facts) -> Node | Value | None:
     return None
 
 
-def _same_type(node: Node, facts: Facts) -> Value | None:
+def _remove_same_type(node: Node, facts: Facts) -> Value | None:
     """Removes an operation that changes nothing if its result has the shape and dtype of its input."""
     x = node.inputs[0]
     return x if is_like(x, node.outputs[0]) else None
 
 
-def _undone(node: Node, facts: Facts) -> Value | None:
+def _remove_involution(node: Node, facts: Facts) -> Value | None:
     """Replaces ``f(f(x))`` by ``x``."""
     inner = facts.maker(node.inputs[0], node.payload.name)
     return inner.inputs[0] if inner else None
 
 
-def _done_already(node: Node, facts: Facts) -> Value | None:
+def _remove_repeated(node: Node, facts: Facts) -> Value | None:
     """Replaces ``f(f(x))`` by ``f(x)``."""
     x = node.inputs[0]
     return x if facts.maker(x, node.payload.name) else None
 
 
-def _last_counts(node: Node, facts: Facts) -> Node | None:
+def _keep_last_of_two(node: Node, facts: Facts) -> Node | None:
     """Replaces ``f(f(x, a), b)`` by ``f(x, b)``."""
     inner = facts.maker(node.inputs[0], node.payload.name)
     return replace(node, inputs=inner.inputs) if inner else None
 
 
-def _of_one(node: Node, facts: Facts) -> Value | None:
+def _unwrap_single_input(node: Node, facts: Facts) -> Value | None:
     """Replaces ``f(x)`` by ``x``, for an operation of any number of inputs."""
     return node.inputs[0] if len(node.inputs) == 1 else None
 
 
-def _of_equals(node: Node, facts: Facts) -> Value | None:
+def _merge_equal_inputs(node: Node, facts: Facts) -> Value | None:
     """Replaces ``f(x, x)`` by ``x``, and ``where(c, x, x)`` by ``x``."""
     x, y = node.inputs[-2:]
     return x if x is y and is_like(x, node.outputs[0]) else None
 
 
-def _joined_again(parting: str) -> Rule:
+def _join_of_split(parting: str) -> Rule:
     """Returns the rule that all parts of ``x``, joined along the axis of the split, are ``x``."""
 
     def rule(node: Node, facts: Facts) -> Value | None:
@@ -170,8 +170,8 @@ def _joined_again(parting: str) -> Rule:
     return rule
 
 
-def _parted_again(joining: str) -> Rule:
-    """Returns the rule that a join, split along the same axis at the same places, gives the joined values."""
+def _split_of_join(joining: str) -> Rule:
+    """Returns the rule that a join, split along the same axis into parts of the same shapes, gives the joined values."""
 
     def rule(node: Node, facts: Facts) -> tuple[Value, ...] | None:
         joined = facts.maker(node.inputs[0], joining)
@@ -186,12 +186,12 @@ def _parted_again(joining: str) -> Rule:
 # ---- rules of one operation ----------------------------------------------------------------------------
 
 
-def _abs_of_negative(node: Node, facts: Facts) -> Node | None:
+def _drop_negative_in_abs(node: Node, facts: Facts) -> Node | None:
     inner = facts.maker(node.inputs[0], "negative")
     return replace(node, inputs=inner.inputs) if inner else None
 
 
-def _chosen_by_constant(node: Node, facts: Facts) -> Value | None:
+def _select_by_constant(node: Node, facts: Facts) -> Value | None:
     condition, x, y = node.inputs
     for number, chosen in ((True, x), (False, y)):
         if facts.is_all(condition, number) and is_like(chosen, node.outputs[0]):
@@ -199,7 +199,7 @@ def _chosen_by_constant(node: Node, facts: Facts) -> Value | None:
     return None
 
 
-def _composed(node: Node, facts: Facts) -> Node | None:
+def _compose_transposes(node: Node, facts: Facts) -> Node | None:
     inner = facts.maker(node.inputs[0], "transpose")
     if inner is None:
         return None
@@ -212,7 +212,7 @@ def _in_order(node: Node, facts: Facts) -> Value | None:
     return node.inputs[0] if perm == tuple(range(len(perm))) else None
 
 
-def _reversed_twice(node: Node, facts: Facts) -> Node | None:
+def _compose_reverses(node: Node, facts: Facts) -> Node | None:
     inner = facts.maker(node.inputs[0], "reverse")
     if inner is None:
         return None
@@ -220,17 +220,17 @@ def _reversed_twice(node: Node, facts: Facts) -> Node | None:
     return replace(node, inputs=inner.inputs, attributes={"axes": tuple(sorted(axes))})
 
 
-def _along_no_axis(node: Node, facts: Facts) -> Value | None:
+def _remove_empty_reverse(node: Node, facts: Facts) -> Value | None:
     return None if node.attributes["axes"] else node.inputs[0]
 
 
-def _whole_slice(node: Node, facts: Facts) -> Value | None:
+def _remove_whole_slice(node: Node, facts: Facts) -> Value | None:
     # The same number of elements, none backwards: all of them, in order.
     forward = all(type(item) is not tuple or item[2] == 1 for item in node.attributes["key"])
     return node.inputs[0] if forward and is_like(node.inputs[0], node.outputs[0]) else None
 
 
-def _through_wider(node: Node, facts: Facts) -> Node | None:
+def _merge_casts(node: Node, facts: Facts) -> Node | None:
     """Replaces two casts by one: if the second dtype holds the first, and the last is the first or holds the second."""
     inner = facts.maker(node.inputs[0], "cast")
     if inner is None:
@@ -240,7 +240,7 @@ def _through_wider(node: Node, facts: Facts) -> Node | None:
     return replace(node, inputs=inner.inputs) if fits else None
 
 
-def _transposes_as_flags(node: Node, facts: Facts) -> Node | None:
+def _absorb_transposes(node: Node, facts: Facts) -> Node | None:
     inputs, attributes = list(node.inputs), dict(node.attributes)
     for position, flag in enumerate(("transpose_a", "transpose_b")):
         inner = facts.maker(inputs[position], "transpose")
@@ -269,38 +269,38 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "left_shift": (_neutral(0, INTEGER, 1),),
     "right_shift": (_neutral(0, INTEGER, 1),),
     "bitwise_xor": (_neutral(0, INTEGER, 0, 1),),
-    "bitwise_or": (_neutral(0, INTEGER, 0, 1), _of_equals),
-    "bitwise_and": (_of_equals,),
-    "logical_or": (_neutral(False, BOOLEAN, 0, 1), _of_equals),
-    "logical_and": (_neutral(True, BOOLEAN, 0, 1), _of_equals),
-    "pow": (_small_power,),
-    "where": (_chosen_by_constant, _of_equals),
-    "maximum": (_of_equals,),
-    "minimum": (_of_equals,),
-    "negative": (_undone,),
-    "conj": (_undone,),
-    "invert": (_undone,),
-    "logical_not": (_undone,),
-    "abs": (_abs_of_negative, _done_already),
-    "floor": (_done_already,),
-    "ceil": (_done_already,),
-    "round": (_done_already,),
-    "rint": (_done_already,),
-    "identity": (_same_type,),
-    "stop_gradient": (_same_type,),
-    "cast": (_through_wider, _same_type),
-    "reshape": (_last_counts, _same_type),
-    "broadcast_to": (_last_counts, _same_type),
-    "spread": (_same_type,),
-    "tile": (_same_type,),
-    "pad": (_same_type,),
-    "strided_slice": (_whole_slice,),
-    "transpose": (_composed, _in_order),
-    "reverse": (_reversed_twice, _along_no_axis),
-    "concat": (_of_one, _joined_again("split")),
-    "stack": (_joined_again("unstack"),),
-    "split": (_parted_again("concat"),),
-    "unstack": (_parted_again("stack"),),
-    "matmul": (_transposes_as_flags,),
+    "bitwise_or": (_neutral(0, INTEGER, 0, 1), _merge_equal_inputs),
+    "bitwise_and": (_merge_equal_inputs,),
+    "logical_or": (_neutral(False, BOOLEAN, 0, 1), _merge_equal_inputs),
+    "logical_and": (_neutral(True, BOOLEAN, 0, 1), _merge_equal_inputs),
+    "pow": (_replace_small_power,),
+    "where": (_select_by_constant, _merge_equal_inputs),
+    "maximum": (_merge_equal_inputs,),
+    "minimum": (_merge_equal_inputs,),
+    "negative": (_remove_involution,),
+    "conj": (_remove_involution,),
+    "invert": (_remove_involution,),
+    "logical_not": (_remove_involution,),
+    "abs": (_drop_negative_in_abs, _remove_repeated),
+    "floor": (_remove_repeated,),
+    "ceil": (_remove_repeated,),
+    "round": (_remove_repeated,),
+    "rint": (_remove_repeated,),
+    "identity": (_remove_same_type,),
+    "stop_gradient": (_remove_same_type,),
+    "cast": (_merge_casts, _remove_same_type),
+    "reshape": (_keep_last_of_two, _remove_same_type),
+    "broadcast_to": (_keep_last_of_two, _remove_same_type),
+    "spread": (_remove_same_type,),
+    "tile": (_remove_same_type,),
+    "pad": (_remove_same_type,),
+    "strided_slice": (_remove_whole_slice,),
+    "transpose": (_compose_transposes, _in_order),
+    "reverse": (_compose_reverses, _remove_empty_reverse),
+    "concat": (_unwrap_single_input, _join_of_split("split")),
+    "stack": (_join_of_split("unstack"),),
+    "split": (_split_of_join("concat"),),
+    "unstack": (_split_of_join("stack"),),
+    "matmul": (_absorb_transposes,),
 }
 """By row of the operation table: the rules, in order; each rule sees the node that the rule before it returned."""

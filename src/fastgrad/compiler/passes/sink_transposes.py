@@ -25,7 +25,7 @@ from fastgrad.operation import TABLE, Form
 Perm = tuple[int, ...]
 Shape = tuple[int, ...]
 
-_UNCHANGED = frozenset({"stop_gradient", "recomputed_input"})
+_ELEMENTWISE_ROWS = frozenset({"stop_gradient", "recomputed_input"})
 _REPEATING = frozenset({"spread", "broadcast_to"})
 
 
@@ -54,15 +54,15 @@ def sink_transposes(graph: Graph) -> Graph:
         row_name(node) == "transpose" for node in graph.nodes
     ):
         return graph
-    found = _PuttingOff(graph)
+    sinker = _TransposeSinker(graph)
     for node in graph.nodes:
-        found.take(node)
-    better = drop_dead(Graph(found.nodes, [found.made(value) for value in graph.results]))
+        sinker.take(node)
+    better = drop_dead(Graph(sinker.nodes, [sinker.made(value) for value in graph.results]))
     # If many readers need a value transposed, one transpose at the value costs less than several after it.
-    return better if _transposed_elements(better) <= _transposed_elements(graph) else graph
+    return better if _transposed_element_count(better) <= _transposed_element_count(graph) else graph
 
 
-def _transposed_elements(graph: Graph) -> int:
+def _transposed_element_count(graph: Graph) -> int:
     return sum([prod(node.outputs[0].shape) for node in graph.nodes if row_name(node) == "transpose"])
 
 
@@ -74,7 +74,7 @@ def _keeps_layout(node: Node) -> bool:
     return is_pure(node) and (node.payload.form is Form.ELEMENTWISE or node.payload.name == "reshape")
 
 
-class _PuttingOff:
+class _TransposeSinker:
     """One pass over a graph, which defers transposes.
 
     Attributes:
@@ -84,9 +84,9 @@ class _PuttingOff:
     def __init__(self, graph: Graph) -> None:
         self.nodes: list[Node] = []
         self._uses = uses_of(graph)
-        self._wanted = _turned_later(graph)
+        self._wanted = _values_transposed_later(graph)
         self._stands_for: dict[int, Value] = {}
-        self._of_windows: set[int] = set()  # results of windows, and values computed in their layout
+        self._window_layout_ids: set[int] = set()  # results of windows, and values computed in their layout
         self._put_off: dict[int, Transposed] = {}
         self._makers: dict[int, Node] = {}
         self._there: dict[tuple[int, Perm], Value] = {}  # transposes in the new graph
@@ -99,8 +99,8 @@ class _PuttingOff:
             return
         inputs = tuple(map(self.made, inputs))
         self._add(node if inputs == node.inputs else replace(node, inputs=inputs))
-        if _is_window(node) or (_keeps_layout(node) and self._is_of_windows(inputs, node.outputs[0])):
-            self._of_windows.update(map(id, node.outputs))
+        if _is_window(node) or (_keeps_layout(node) and self._has_window_layout(inputs, node.outputs[0])):
+            self._window_layout_ids.update(map(id, node.outputs))
         elif row_name(node) == "transpose":
             self._there[id(inputs[0]), node.attributes["perm"]] = node.outputs[0]
 
@@ -112,8 +112,8 @@ class _PuttingOff:
             self._add(_node("transpose", (base,), (value,), perm=perm))
         return value
 
-    def _is_of_windows(self, inputs: tuple[Value, ...], result: Value) -> bool:
-        return any(id(x) in self._of_windows and prod(x.shape) == prod(result.shape) for x in inputs)
+    def _has_window_layout(self, inputs: tuple[Value, ...], result: Value) -> bool:
+        return any(id(x) in self._window_layout_ids and prod(x.shape) == prod(result.shape) for x in inputs)
 
     def _rule(self, node: Node) -> Callable[[Node], bool] | None:
         """Returns the rule that moves the transposes of a node's inputs below the node; None if there is none."""
@@ -121,12 +121,12 @@ class _PuttingOff:
             return None
         name = row_name(node) or ""
         form = node.payload.form
-        if form is Form.ELEMENTWISE or name in _UNCHANGED:
+        if form is Form.ELEMENTWISE or name in _ELEMENTWISE_ROWS:
             return self._each
         if form is Form.REDUCE and node.attributes.keys() == {"axes", "keepdims"}:
             return self._reduced
-        return {"transpose": self._turned_again, "concat": self._joined, "split": self._parted, "pad": self._padded,
-                "strided_slice": self._sliced, "reshape": self._in_parts, "broadcast_to": self._spread}.get(name)  # fmt: skip
+        return {"transpose": self._merge_transpose, "concat": self._joined, "split": self._sink_below_split, "pad": self._padded,
+                "strided_slice": self._sink_below_slice, "reshape": self._in_parts, "broadcast_to": self._spread}.get(name)  # fmt: skip
 
     def _add(self, node: Node) -> None:
         self.nodes.append(node)
@@ -145,17 +145,17 @@ class _PuttingOff:
         self._add(replace(node, outputs=outputs, attributes={**node.attributes, **attributes}))
         for value, base in zip(node.outputs, outputs, strict=True):
             self._put_off[id(value)] = Transposed(base, perm)
-            self._of_windows.add(id(base))
+            self._window_layout_ids.add(id(base))
         return True
 
     # ---- rules -------------------------------------------------------------------------------------------
 
-    def _turned_again(self, node: Node) -> bool:
+    def _merge_transpose(self, node: Node) -> bool:
         (x,), (y,), perm = node.inputs, node.outputs, node.attributes["perm"]
-        base, before = self._put_off.get(id(x), (x, None))
-        if before is None and id(x) not in self._of_windows:
+        base, earlier_perm = self._put_off.get(id(x), (x, None))
+        if earlier_perm is None and id(x) not in self._window_layout_ids:
             return False
-        perm = perm if before is None else tuple([before[axis] for axis in perm])
+        perm = perm if earlier_perm is None else tuple([earlier_perm[axis] for axis in perm])
         if perm == tuple(range(len(perm))):
             self._stands_for[id(y)] = base
         else:
@@ -169,9 +169,9 @@ class _PuttingOff:
         )
         if perm is None:
             return False
-        others = [x for x in node.inputs if x.shape == shape and id(x) not in self._put_off]
-        turns = len(others) == 1 and id(node.outputs[0]) in self._wanted
-        inputs = self._all_before(node.inputs, perm, shape, turns)
+        other_inputs = [x for x in node.inputs if x.shape == shape and id(x) not in self._put_off]
+        turns = len(other_inputs) == 1 and id(node.outputs[0]) in self._wanted
+        inputs = self._operands_before_transpose(node.inputs, perm, shape, turns)
         return inputs is not None and self._put(replace(node, inputs=inputs), perm)
 
     def _reduced(self, node: Node) -> bool:
@@ -180,10 +180,10 @@ class _PuttingOff:
             return False
         base, perm = self._put_off[id(x)]
         axes = tuple(sorted([perm[axis] for axis in node.attributes["axes"]]))
-        kept = [axis for i, axis in enumerate(perm) if i not in node.attributes["axes"]]
-        if kept != sorted(kept):
+        kept_axes = [axis for i, axis in enumerate(perm) if i not in node.attributes["axes"]]
+        if kept_axes != sorted(kept_axes):
             return False
-        small = tuple([base.shape[axis] for axis in kept])
+        small = tuple([base.shape[axis] for axis in kept_axes])
         result = y if small == y.shape else Value(small, y.dtype, y.number)
         self._add(replace(node, inputs=(base,), outputs=(result,), attributes={"axes": axes, "keepdims": False}))
         if result is not y:
@@ -195,29 +195,29 @@ class _PuttingOff:
         if len(perms) != 1:
             return False
         (perm,) = perms
-        inputs = [before for x in node.inputs if (before := self._before(x, perm, x.shape, False)) is not None]
+        inputs = [operand for x in node.inputs if (operand := self._before(x, perm, x.shape, False)) is not None]
         if len(inputs) < len(node.inputs):
             return False
         return self._put(replace(node, inputs=tuple(inputs)), perm, axis=perm[node.attributes["axis"]])
 
-    def _parted(self, node: Node) -> bool:
+    def _sink_below_split(self, node: Node) -> bool:
         return self._moved(node, lambda perm: {"axis": perm[node.attributes["axis"]]})
 
     def _padded(self, node: Node) -> bool:
         return self._moved(node, lambda perm: {"paddings": _before(node.attributes["paddings"], perm)})
 
-    def _sliced(self, node: Node) -> bool:
+    def _sink_below_slice(self, node: Node) -> bool:
         key = node.attributes["key"]
         if len(key) != len(node.inputs[0].shape) or any(type(item) is not tuple for item in key):
             return False
         return self._moved(node, lambda perm: {"key": _before(key, perm)})
 
     def _in_parts(self, node: Node) -> bool:
-        found, shape = self._put_off.get(id(node.inputs[0])), node.outputs[0].shape
-        perm = None if found is None else _perm_of_parts(node.inputs[0].shape, shape, found.perm)
-        if found is None or perm is None:
+        transposed, shape = self._put_off.get(id(node.inputs[0])), node.outputs[0].shape
+        perm = None if transposed is None else _perm_of_parts(node.inputs[0].shape, shape, transposed.perm)
+        if transposed is None or perm is None:
             return False
-        return self._put(replace(node, inputs=(found.base,)), perm, shape=_before(shape, perm))
+        return self._put(replace(node, inputs=(transposed.base,)), perm, shape=_before(shape, perm))
 
     def _spread(self, node: Node) -> bool:
         shape = node.outputs[0].shape
@@ -227,23 +227,27 @@ class _PuttingOff:
 
     def _moved(self, node: Node, attributes: Callable[[Perm], dict[str, Any]]) -> bool:
         """Applies the rule of a node that moves elements of its first input; ``attributes`` gives its new attributes."""
-        found = self._put_off.get(id(node.inputs[0]))
-        if found is None:
+        transposed = self._put_off.get(id(node.inputs[0]))
+        if transposed is None:
             return False
-        others = tuple(map(self.made, node.inputs[1:]))
-        return self._put(replace(node, inputs=(found.base, *others)), found.perm, **attributes(found.perm))
+        other_inputs = tuple(map(self.made, node.inputs[1:]))
+        return self._put(
+            replace(node, inputs=(transposed.base, *other_inputs)), transposed.perm, **attributes(transposed.perm)
+        )
 
     # ---- values before a transpose -------------------------------------------------------------------------
 
-    def _all_before(self, values: tuple[Value, ...], perm: Perm, shape: Shape, turns: bool) -> tuple[Value, ...] | None:
+    def _operands_before_transpose(
+        self, values: tuple[Value, ...], perm: Perm, shape: Shape, turns: bool
+    ) -> tuple[Value, ...] | None:
         """Returns ``_before`` of each of a node's inputs; None if one of them has none."""
-        found = []
+        operands = []
         for value in values:
-            before = self._before(value, perm, shape, turns)
-            if before is None:
+            operand = self._before(value, perm, shape, turns)
+            if operand is None:
                 return None
-            found.append(before)
-        return tuple(found)
+            operands.append(operand)
+        return tuple(operands)
 
     def _before(self, value: Value, perm: Perm, shape: Shape, turns: bool) -> Value | None:
         """Returns the value to use before a transpose in place of an operand after it.
@@ -265,29 +269,29 @@ class _PuttingOff:
         maker = self._makers.get(id(value))
         if maker is not None and row_name(maker) == "transpose" and maker.attributes["perm"] == perm:
             return maker.inputs[0]
-        there = self._there.get((id(value), _inverse(perm)))
-        if there is not None:
-            return there
+        transposed = self._there.get((id(value), _inverse(perm)))
+        if transposed is not None:
+            return transposed
         if put_off is None and value.shape == shape:
-            found = self._repeated(value, perm, turns)
-            return self._turned(value, perm) if found is None and turns else found
-        return self._small(self.made(value), perm)
+            repeated = self._repeated(value, perm, turns)
+            return self._turned(value, perm) if repeated is None and turns else repeated
+        return self._reshape_for_transpose(self.made(value), perm)
 
-    def _small(self, value: Value, perm: Perm) -> Value | None:
+    def _reshape_for_transpose(self, value: Value, perm: Perm) -> Value | None:
         """Returns a reshape in place of the transpose, if ``perm`` only moves axes of size 1; else None."""
         padded = (1,) * (len(perm) - len(value.shape)) + value.shape
         order = [axis for axis, size in zip(perm, padded, strict=True) if size != 1]
-        return self._reshaped(value, _before(padded, perm)) if order == sorted(order) else None
+        return self._reshape_value(value, _before(padded, perm)) if order == sorted(order) else None
 
-    def _reshaped(self, value: Value, shape: Shape) -> Value:
+    def _reshape_value(self, value: Value, shape: Shape) -> Value:
         maker = self._makers.get(id(value))
         while maker is not None and row_name(maker) == "reshape":
             (value,) = maker.inputs
             maker = self._makers.get(id(value))
-        found = shape
-        while found[:1] == (1,) and found != value.shape:
-            found = found[1:]
-        if found == value.shape:
+        trimmed = shape
+        while trimmed[:1] == (1,) and trimmed != value.shape:
+            trimmed = trimmed[1:]
+        if trimmed == value.shape:
             return value
         result = Value(shape, value.dtype, value.number)
         self._add(_node("reshape", (value,), (result,), shape=shape))
@@ -310,20 +314,20 @@ class _PuttingOff:
             self._add(Node(Kind.CONSTANT, array, (), (result,)))
             return result
         if row_name(maker) in _REPEATING:
-            given = maker.inputs[0]
-            shape, axes = given.shape, maker.attributes.get("axes", ())
+            source = maker.inputs[0]
+            shape, axes = source.shape, maker.attributes.get("axes", ())
             if axes and len(shape) != len(perm):
-                left = iter(shape)
-                shape = tuple([1 if axis in axes else next(left) for axis in range(len(perm))])
-            given = self._reshaped(given, shape)
-            small = self._small(given, perm)
+                sizes = iter(shape)
+                shape = tuple([1 if axis in axes else next(sizes) for axis in range(len(perm))])
+            source = self._reshape_value(source, shape)
+            small = self._reshape_for_transpose(source, perm)
             if small is None:
                 return None
             self._add(_node("broadcast_to", (small,), (result,), shape=result.shape))
             return result
         if not is_pure(maker) or maker.payload.form is not Form.ELEMENTWISE or self._uses[id(value)] != 1:
             return None
-        inputs = self._all_before(maker.inputs, perm, value.shape, turns)
+        inputs = self._operands_before_transpose(maker.inputs, perm, value.shape, turns)
         if inputs is None:
             return None
         self._add(replace(maker, inputs=inputs, outputs=(result,)))
@@ -346,38 +350,38 @@ def _perm_of_parts(shape: Shape, parts: Shape, perm: Perm) -> Perm | None:
     anchors: list[int] = []  # for each new dimension one that it is a part of, before the transpose
     i = 0
     while i < len(shape) and len(anchors) < len(parts):
-        first, size, wanted, count = i, shape[i], parts[len(anchors)], 1
+        start, size, new_size, count = i, shape[i], parts[len(anchors)], 1
         i += 1
-        while size != wanted:
-            if size < wanted:
+        while size != new_size:
+            if size < new_size:
                 size *= shape[i]
                 i += 1
             else:
-                wanted *= parts[len(anchors) + count]
+                new_size *= parts[len(anchors) + count]
                 count += 1
-        joined = [perm[axis] for axis in range(first, i) if shape[axis] != 1] or [perm[first]]
-        if joined != list(range(joined[0], joined[0] + len(joined))):
+        axes = [perm[axis] for axis in range(start, i) if shape[axis] != 1] or [perm[start]]
+        if axes != list(range(axes[0], axes[0] + len(axes))):
             return None
         if (
-            joined[-1] == len(shape) - 1
-            and max(parts[len(anchors) : len(anchors) + count]) != shape[perm.index(joined[-1])]
+            axes[-1] == len(shape) - 1
+            and max(parts[len(anchors) : len(anchors) + count]) != shape[perm.index(axes[-1])]
         ):
             return None
-        anchors += [joined[0]] * count
+        anchors += [axes[0]] * count
     anchors += anchors[-1:] * (len(parts) - len(anchors))
     order = sorted(range(len(parts)), key=anchors.__getitem__)
     return _inverse(tuple(order))
 
 
-def _turned_later(graph: Graph) -> set[int]:
+def _values_transposed_later(graph: Graph) -> set[int]:
     """Returns the values that element-wise operations lead to a transpose."""
-    found: set[int] = set()
+    values: set[int] = set()
     for node in reversed(graph.nodes):
         if row_name(node) == "transpose" or (
-            is_pure(node) and node.payload.form is Form.ELEMENTWISE and id(node.outputs[0]) in found
+            is_pure(node) and node.payload.form is Form.ELEMENTWISE and id(node.outputs[0]) in values
         ):
-            found.update(map(id, node.inputs))
-    return found
+            values.update(map(id, node.inputs))
+    return values
 
 
 def _node(name: str, inputs: tuple[Value, ...], outputs: tuple[Value, ...], **attributes: Any) -> Node:

@@ -14,17 +14,17 @@ def stage_state(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    now: dict[int, Value] = {}
-    last: dict[int, Node] = {}
+    current_values: dict[int, Value] = {}
+    last_assignments: dict[int, Node] = {}
 
     def stage(node: Node) -> Node | tuple[Value, ...]:
         if node.kind is Kind.ASSIGN:
-            now[id(node.payload)] = node.inputs[0]
-            last[id(node.payload)] = node
+            current_values[id(node.payload)] = node.inputs[0]
+            last_assignments[id(node.payload)] = node
             return ()
-        if node.kind is Kind.READ and id(node.payload) in now:
-            return (now[id(node.payload)],)
+        if node.kind is Kind.READ and id(node.payload) in current_values:
+            return (current_values[id(node.payload)],)
         return node
 
-    found = rewritten(graph, stage)
-    return Graph([*found.nodes, *last.values()], found.results)
+    staged = rewritten(graph, stage)
+    return Graph([*staged.nodes, *last_assignments.values()], staged.results)

@@ -18,13 +18,13 @@ def structure_of(graph: Graph) -> Hashable:
         None for a graph with operations that are not rows of the table, such as branches and loops.
     """
     number: dict[int, int] = {}
-    found = []
+    node_keys = []
     for node in graph.nodes:
         name = row_name(node)
         if name is None and node.kind is Kind.OPERATION:
             return None
         inputs = tuple([number[id(value)] for value in node.inputs])
-        found.append((node.kind, name, inputs, tuple([value.dtype.char for value in node.outputs])))
+        node_keys.append((node.kind, name, inputs, tuple([value.dtype.char for value in node.outputs])))
         for value in node.outputs:
             number[id(value)] = len(number)
-    return tuple(found), tuple([number[id(value)] for value in graph.results])
+    return tuple(node_keys), tuple([number[id(value)] for value in graph.results])

@@ -58,9 +58,9 @@ def tree_of(graphs: Sequence[Graph]) -> Part:
     staged = [stage_state(graph) for graph in graphs]
     if len(staged) == 1:
         return Part(staged[0], leaf=0)
-    root, *others = [_chain(graph, number) for number, graph in enumerate(staged)]
-    for other in others:
-        _insert(root, other)
+    root, *chains = [_chain(graph, number) for number, graph in enumerate(staged)]
+    for chain in chains:
+        _insert(root, chain)
     for part in list(root.parts()):
         _joined(part)
     return root
@@ -80,28 +80,34 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
     }
     needed = _needed(root, constants)
 
-    def made(part: Part, stands_for: dict[int, Value]) -> Part:
+    def optimized_part(part: Part, stands_for: dict[int, Value]) -> Part:
         """Returns the optimized part; ``stands_for`` replaces values of the parts before it."""
-        own = {id(value) for node in part.graph.nodes for value in node.outputs}
+        own_ids = {id(value) for node in part.graph.nodes for value in node.outputs}
         exports = part.graph.results if part.guard is None else needed[id(part)]
         read = [value for node in part.graph.nodes for value in node.inputs]
-        outer = dict.fromkeys(value for value in (*read, *exports) if id(value) not in own)
-        first = [constants[id(v)] if id(v) in constants else Node(Kind.GIVEN, None, (), (v,)) for v in outer]
-        found = optimize(Graph([*first, *part.graph.nodes], exports))
-        constants.update({id(node.outputs[0]): node for node in found.nodes if node.kind is Kind.CONSTANT})
+        outer_values = dict.fromkeys(value for value in (*read, *exports) if id(value) not in own_ids)
+        leading_nodes = [
+            constants[id(v)] if id(v) in constants else Node(Kind.GIVEN, None, (), (v,)) for v in outer_values
+        ]
+        optimized = optimize(Graph([*leading_nodes, *part.graph.nodes], exports))
+        constants.update({id(node.outputs[0]): node for node in optimized.nodes if node.kind is Kind.CONSTANT})
         nodes = [
             replace(node, inputs=tuple([stands_for.get(id(v), v) for v in node.inputs]))
-            for node in found.nodes
+            for node in optimized.nodes
             if node.kind is not Kind.GIVEN
         ]
-        results = [stands_for.get(id(value), value) for value in found.results]
+        results = [stands_for.get(id(value), value) for value in optimized.results]
         if part.guard is None:
             return Part(Graph(nodes, results), leaf=part.leaf)
         below = stands_for | {id(old): new for old, new in zip(exports, results, strict=True)}
         guard = replace(part.guard, inputs=tuple([below.get(id(v), v) for v in part.guard.inputs]))
-        return Part(Graph(nodes, results), guard, {answer: made(way, below) for answer, way in part.ways.items()})
+        return Part(
+            Graph(nodes, results),
+            guard,
+            {answer: optimized_part(successor, below) for answer, successor in part.ways.items()},
+        )
 
-    return made(root, {})
+    return optimized_part(root, {})
 
 
 def _chain(graph: Graph, number: int) -> Part:
@@ -133,14 +139,14 @@ def _insert(tree: Part, chain: Part) -> None:
             same.update({id(old): new for old, new in zip(theirs.outputs, ours.outputs, strict=True)})
         if tree.guard is None or chain.guard is None:
             raise Apart  # the same trace twice
-        if tree.guard.payload[0] != chain.guard.payload[0] or not _reads_alike(tree.guard, chain.guard, same):
+        if tree.guard.payload[0] != chain.guard.payload[0] or not _have_equal_inputs(tree.guard, chain.guard, same):
             raise Apart
-        ((answer, rest),) = chain.ways.items()
-        found = tree.ways.get(answer)
-        if found is None:
-            tree.ways[answer] = _renamed(rest, same)
+        ((answer, rest_chain),) = chain.ways.items()
+        successor = tree.ways.get(answer)
+        if successor is None:
+            tree.ways[answer] = _chain_with_values(rest_chain, same)
             return
-        tree, chain = found, rest
+        tree, chain = successor, rest_chain
 
 
 def _alike(ours: Node, theirs: Node, same: dict[int, Value]) -> bool:
@@ -154,59 +160,59 @@ def _alike(ours: Node, theirs: Node, same: dict[int, Value]) -> bool:
             return False
     elif ours.payload is not theirs.payload and ours.payload != theirs.payload:
         return False
-    return _reads_alike(ours, theirs, same) and _same_attributes(ours.attributes, theirs.attributes)
+    return _have_equal_inputs(ours, theirs, same) and _have_equal_attributes(ours.attributes, theirs.attributes)
 
 
-def _reads_alike(ours: Node, theirs: Node, same: dict[int, Value]) -> bool:
+def _have_equal_inputs(ours: Node, theirs: Node, same: dict[int, Value]) -> bool:
     return len(ours.inputs) == len(theirs.inputs) and all(
         same.get(id(b), b) is a for a, b in zip(ours.inputs, theirs.inputs, strict=True)
     )
 
 
-def _same_attributes(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
+def _have_equal_attributes(ours: dict[str, Any], theirs: dict[str, Any]) -> bool:
     if not ours and not theirs:
         return True
     key = plain_key(ours)
     return key is not None and key == plain_key(theirs)
 
 
-def _renamed(part: Part, same: dict[int, Value]) -> Part:
+def _chain_with_values(part: Part, same: dict[int, Value]) -> Part:
     """Returns a chain of parts with the values of ``same`` as inputs."""
 
     def node_of(node: Node) -> Node:
         return replace(node, inputs=tuple([same.get(id(v), v) for v in node.inputs]))
 
-    for one in part.parts():
-        results = [same.get(id(value), value) for value in one.graph.results]
-        one.graph = Graph(map(node_of, one.graph.nodes), results)
-        one.guard = node_of(one.guard) if one.guard is not None else None
+    for link in part.parts():
+        results = [same.get(id(value), value) for value in link.graph.results]
+        link.graph = Graph(map(node_of, link.graph.nodes), results)
+        link.guard = node_of(link.guard) if link.guard is not None else None
     return part
 
 
 def _joined(part: Part) -> None:
     """Merges the parts that follow without a choice into this one."""
     while part.guard is not None and len(part.ways) == 1:
-        (way,) = part.ways.values()
-        part.graph = Graph([*part.graph.nodes, part.guard, *way.graph.nodes], way.graph.results)
-        part.guard, part.ways, part.leaf = way.guard, way.ways, way.leaf
+        (successor,) = part.ways.values()
+        part.graph = Graph([*part.graph.nodes, part.guard, *successor.graph.nodes], successor.graph.results)
+        part.guard, part.ways, part.leaf = successor.guard, successor.ways, successor.leaf
 
 
 def _needed(root: Part, constants: dict[int, Node]) -> dict[int, list[Value]]:
     """Returns for each part with successors its values that these, or its guard, read; constants excluded."""
-    home: dict[int, Part] = {}
+    makers: dict[int, Part] = {}
     needed: dict[int, dict[int, Value]] = {}
     for part in root.parts():
         needed[id(part)] = {}
         for node in part.graph.nodes:
-            home.update({id(value): part for value in node.outputs})
+            makers.update({id(value): part for value in node.outputs})
         read = [value for node in part.graph.nodes for value in node.inputs]
         if part.guard is None:
             read += part.graph.results
         for value in read:
-            maker = home[id(value)]
+            maker = makers[id(value)]
             if maker is not part and id(value) not in constants:
                 needed[id(maker)][id(value)] = value
         if part.guard is not None:
             (value,) = part.guard.inputs
-            needed[id(home[id(value)])][id(value)] = value
+            needed[id(makers[id(value)])][id(value)] = value
     return {key: list(values.values()) for key, values in needed.items()}

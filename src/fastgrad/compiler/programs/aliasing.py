@@ -89,31 +89,33 @@ def for_places(action: Action, compiler: Compiler) -> Action:
     """
     if action.launches is None:
         return action
-    found = action.launches
-    launches = tuple([_launch_for_places(action, launch, compiler) for launch in found.launches])
-    if all(new is old for new, old in zip(launches, found.launches, strict=True)):
+    form = action.launches
+    launches = tuple([_launch_for_places(action, launch, compiler) for launch in form.launches])
+    if all(new is old for new, old in zip(launches, form.launches, strict=True)):
         return action
-    changed = Launches(launches, found.scratch, found.in_place, found.alias, found.starts_as)
+    changed = Launches(launches, form.scratch, form.in_place, form.alias, form.starts_as)
     return dataclasses.replace(action, launches=changed)
 
 
 def _launch_for_places(action: Action, launch: Launch, compiler: Compiler) -> Launch:
     operands: list[Any] = list(launch.operands)
-    for place, operand in enumerate(operands):
-        inner = _launch_for_places(action, operand, compiler) if isinstance(operand, Launch) else operand
-        if inner is not operand:
-            assert isinstance(operands[place - 1], EntryOf), f"{launch.kernel.__name__} calls a kernel by its address"
-            operands[place - 1 : place + 1] = EntryOf(inner.kernel), inner
+    for position, operand in enumerate(operands):
+        new_operand = _launch_for_places(action, operand, compiler) if isinstance(operand, Launch) else operand
+        if new_operand is not operand:
+            assert isinstance(operands[position - 1], EntryOf), (
+                f"{launch.kernel.__name__} calls a kernel by its address"
+            )
+            operands[position - 1 : position + 1] = EntryOf(new_operand.kernel), new_operand
     kernel = launch.kernel
     if compiler.is_noalias(kernel):
-        in_place = _same_arrays(action, launch, compiler)
+        in_place = _aliased_parameters(action, launch, compiler)
         kernel = compiler.for_arrays(kernel, in_place) if in_place else kernel
     if kernel is launch.kernel and all(new is old for new, old in zip(operands, launch.operands, strict=True)):
         return launch
     return Launch(kernel, tuple(operands), launch.units, launch.unit_cost, launch.parts, launch.waits)
 
 
-def _same_arrays(action: Action, launch: Launch, compiler: Compiler) -> tuple[tuple[int, int], ...]:
+def _aliased_parameters(action: Action, launch: Launch, compiler: Compiler) -> tuple[tuple[int, int], ...]:
     """Returns pairs of parameters of a kernel that are the same array, if the kernel writes one of them.
 
     Raises:
@@ -123,35 +125,35 @@ def _same_arrays(action: Action, launch: Launch, compiler: Compiler) -> tuple[tu
     for operand in launch.operands:
         if isinstance(operand, Launch):
             arrays += [array._replace(parameter=None) for array in _arrays_of(action, operand, compiler)]
-    written: list[Extent] = []
-    for one, other in combinations(arrays, 2):
-        if not (one.written or other.written) or not one.extent.overlaps(other.extent):
+    shared_extents: list[Extent] = []
+    for first_array, second_array in combinations(arrays, 2):
+        if not (first_array.written or second_array.written) or not first_array.extent.overlaps(second_array.extent):
             continue
-        if one.parameter is None and other.parameter is None:
+        if first_array.parameter is None and second_array.parameter is None:
             continue
-        if one.extent != other.extent or one.parameter is None or other.parameter is None:
+        if first_array.extent != second_array.extent or first_array.parameter is None or second_array.parameter is None:
             raise InternalError(
-                f"{action.node}: {one.name} and {other.name} of kernel {launch.kernel} would overlap in memory."
+                f"{action.node}: {first_array.name} and {second_array.name} of kernel {launch.kernel} would overlap in memory."
             )
-        written.append(one.extent)
+        shared_extents.append(first_array.extent)
     pairs: list[tuple[int, int]] = []
-    for extent in dict.fromkeys(written):
-        first, *others = [a.parameter for a in arrays if a.parameter is not None and a.extent == extent]
-        pairs += [(number, first) for number in others]
+    for extent in dict.fromkeys(shared_extents):
+        kept_number, *equal_numbers = [a.parameter for a in arrays if a.parameter is not None and a.extent == extent]
+        pairs += [(number, kept_number) for number in equal_numbers]
     return tuple(sorted(pairs))
 
 
 def _arrays_of(action: Action, launch: Launch, compiler: Compiler) -> list[_Array]:
     """Returns the arrays of a kernel that have elements."""
-    given = iter(launch.operands)
+    operand_iterator = iter(launch.operands)
     arrays = []
     for number, parameter in enumerate(compiler.signature_of(launch.kernel).parameters):
         if not parameter.passed or (parameter.kind == "int" and parameter.name in SHARE):
             continue
-        operand: Any = next(given)
+        operand: Any = next(operand_iterator)
         listed = parameter.kind in LIST_KINDS
-        for one in operand if listed else [operand] if parameter.kind in ARRAY_KINDS else ():
-            extent = extent_of(action, one)
+        for array_operand in operand if listed else [operand] if parameter.kind in ARRAY_KINDS else ():
+            extent = extent_of(action, array_operand)
             if extent.start < extent.end:
                 arrays.append(_Array(None if listed else number, parameter.name, parameter.written, extent))
     return arrays
@@ -183,18 +185,22 @@ def check_apart(node: Node, form: Launches | None, inputs: Sequence[Place], outp
     Raises:
         InternalError: the plan is wrong.
     """
-    results = _in_arena(outputs, node.outputs)
+    results = _arena_ranges(outputs, node.outputs)
     for (_, _, end), (_, start, _) in pairwise(sorted(results, key=lambda one: one[1])):
         if start < end:
             raise InternalError(f"{node}: two of its results would lie in the same memory.")
     allowed = () if form is None else form.in_place
-    for given, first, last in _in_arena(inputs, node.inputs):
+    for input_number, input_start, input_end in _arena_ranges(inputs, node.inputs):
         for number, start, end in results:
-            if start < last and first < end and ((number, given) not in allowed or (start, end) != (first, last)):
-                raise InternalError(f"{node}: its result {number} would lie in the memory of its input {given}.")
+            if (
+                start < input_end
+                and input_start < end
+                and ((number, input_number) not in allowed or (start, end) != (input_start, input_end))
+            ):
+                raise InternalError(f"{node}: its result {number} would lie in the memory of its input {input_number}.")
 
 
-def _in_arena(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, int, int]]:
+def _arena_ranges(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, int, int]]:
     """Returns for each value in the arena its number, its first byte, and the byte after its last."""
     pairs = enumerate(zip(places, values, strict=True))
     return [(i, p.offset, p.offset + size_of(v)) for i, (p, v) in pairs if isinstance(p, InArena) and size_of(v)]

@@ -20,25 +20,25 @@ class Arena:
 
     def __init__(self) -> None:
         self.size = 0
-        self._by_size: list[tuple[int, int]] = []  # free ranges as (size, offset), sorted
+        self._free_by_size: list[tuple[int, int]] = []  # free ranges as (size, offset), sorted
         self._starts: dict[int, int] = {}  # of free ranges: offset to size
         self._ends: dict[int, int] = {}  # of free ranges: end to offset
 
     def take(self, size: int) -> int:
         """Returns the offset of ``size`` free bytes, and marks them as used."""
         size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
-        at = bisect_left(self._by_size, (size, 0))
-        if at < len(self._by_size):
-            found, offset = self._by_size[at]
-            self._remove(offset, found)
-            if found > size:
-                self._insert(offset + size, found - size)
+        at = bisect_left(self._free_by_size, (size, 0))
+        if at < len(self._free_by_size):
+            free_size, offset = self._free_by_size[at]
+            self._remove(offset, free_size)
+            if free_size > size:
+                self._insert(offset + size, free_size - size)
             return offset
-        last = self._ends.get(self.size)
-        if last is not None:  # the free range at the end grows
-            self._remove(last, self._starts[last])
-            self.size = last + size
-            return last
+        last_start = self._ends.get(self.size)
+        if last_start is not None:  # the free range at the end grows
+            self._remove(last_start, self._starts[last_start])
+            self.size = last_start + size
+            return last_start
         offset = self.size
         self.size += size
         return offset
@@ -52,23 +52,23 @@ class Arena:
     def give_back(self, offset: int, size: int) -> None:
         """Frees the range that ``take(size)`` returned."""
         size = -(-max(size, 1) // ALIGNMENT) * ALIGNMENT
-        before = self._ends.get(offset)
-        if before is not None:
-            grown = self._starts[before]
-            self._remove(before, grown)
-            offset, size = before, size + grown
-        after = self._starts.get(offset + size)
-        if after is not None:
-            self._remove(offset + size, after)
-            size += after
+        start_before = self._ends.get(offset)
+        if start_before is not None:
+            grown = self._starts[start_before]
+            self._remove(start_before, grown)
+            offset, size = start_before, size + grown
+        size_after = self._starts.get(offset + size)
+        if size_after is not None:
+            self._remove(offset + size, size_after)
+            size += size_after
         self._insert(offset, size)
 
     def _insert(self, offset: int, size: int) -> None:
-        insort(self._by_size, (size, offset))
+        insort(self._free_by_size, (size, offset))
         self._starts[offset] = size
         self._ends[offset + size] = offset
 
     def _remove(self, offset: int, size: int) -> None:
-        del self._by_size[bisect_left(self._by_size, (size, offset))]
+        del self._free_by_size[bisect_left(self._free_by_size, (size, offset))]
         del self._starts[offset]
         del self._ends[offset + size]

@@ -14,28 +14,28 @@ from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, S
 
 @dataclass(frozen=True, slots=True)
 class InObject:
-    """A place in the caller's array of this number: arguments first, results after them."""
+    """Memory of a value: the caller's array of this number; arguments come first, then results."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class InArena:
-    """A place at this offset of the arena."""
+    """Memory of a value: the bytes from this offset of the arena on."""
 
     offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class InMemory:
-    """A place in a permanent array, of a constant or a variable."""
+    """Memory of a value: the permanent array of a constant or a variable."""
 
     array: np.ndarray = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class InPython:
-    """A place in a Python object: strings, which no kernel reads."""
+    """Memory of a value: a Python object, for strings, which no kernel reads."""
 
 
 Place = InObject | InArena | InMemory | InPython
@@ -59,7 +59,7 @@ class Action:
     scratch: tuple[Place, ...] = ()
 
     def array_of(self, operand: Any) -> tuple[Place, int, np.dtype]:
-        """Returns the place of the array of a launch's operand, the number of its elements, and their dtype."""
+        """Returns for the array of a launch's operand its ``Place`` in memory, the number of its elements, and their dtype."""
         match operand:
             case Scratch(number):
                 assert self.launches is not None

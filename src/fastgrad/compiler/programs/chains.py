@@ -62,30 +62,32 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         the units of each.
     """
     start, shares, time = 0, 0, 0.0
-    known: dict[Hashable, Access] = {}  # by array: the accesses of the chain and of the steps that wait for its end
+    chain_accesses: dict[
+        Hashable, Access
+    ] = {}  # by array: the accesses of the chain and of the steps that wait for its end
     for number, (action, launch) in enumerate(steps):
-        found = accesses_of(action, launch)
-        if found is not None and launch.waits and known:
-            _add(known, found)
+        accesses = accesses_of(action, launch)
+        if accesses is not None and launch.waits and chain_accesses:
+            _add(chain_accesses, accesses)
             continue
-        most = launch.units & -launch.units
-        goes_on = found is not None and not launch.waits and most > 1
+        most_shares = launch.units & -launch.units
+        goes_on = accesses is not None and not launch.waits and most_shares > 1
         time += launch.units * launch.unit_cost
         if (
             goes_on
-            and known
+            and chain_accesses
             and time < LONGEST
-            and not any(a.meets(b) for a, b in itertools.product(known.values(), found or ()))
+            and not any(a.meets(b) for a, b in itertools.product(chain_accesses.values(), accesses or ()))
         ):
-            _add(known, found or ())
-            shares = min(shares, most)
+            _add(chain_accesses, accesses or ())
+            shares = min(shares, most_shares)
             continue
         if number - start > 1:
             yield start, number - start, shares
-        known = {}
-        start, shares = (number, most) if goes_on else (number + 1, 0)
+        chain_accesses = {}
+        start, shares = (number, most_shares) if goes_on else (number + 1, 0)
         time = launch.units * launch.unit_cost
-        _add(known, found or () if goes_on else ())
+        _add(chain_accesses, accesses or () if goes_on else ())
     if len(steps) - start > 1:
         yield start, len(steps) - start, shares
 
@@ -105,35 +107,35 @@ def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
     signature = signature_of(launch.kernel)
     if signature.returns_status or not (launch.parts or launch.waits):
         return None
-    found: list[Access] = []
+    accesses: list[Access] = []
     parameters = [p for p in signature.parameters if p.kind != "int" or p.name not in SHARE_NAMES]
     for position, (parameter, operand) in enumerate(zip(parameters, launch.operands, strict=True)):
         if parameter.kind in LIST_KINDS:
             return None
         if isinstance(operand, Launch):
-            inner = accesses_of(action, operand)
-            if inner is None:
+            inner_accesses = accesses_of(action, operand)
+            if inner_accesses is None:
                 return None
-            found += inner
+            accesses += inner_accesses
         elif parameter.kind in ARRAY_KINDS or isinstance(operand, Input):
             written = parameter.kind != READ and parameter.kind in ARRAY_KINDS
             access = _access(action, operand, written, launch.parts.get(position))
             if access is not None:
-                found.append(access)
+                accesses.append(access)
             if written and (access is None or (access.elements is None and not launch.waits)):
                 return None
         elif not isinstance(operand, (int, float, EntryOf)):
             return None
-    return found
+    return accesses
 
 
 def _access(action: Action, operand: Any, written: bool, elements: int | None) -> Access | None:
     """Returns an access; None for a variable or constant: no chain may write it, as its other readers are unknown."""
     place, count, dtype = action.array_of(operand)
-    own = elements if elements == count else None
+    own_elements = elements if elements == count else None
     size = count * dtype.itemsize
     if isinstance(place, InArena):
-        return Access("arena", place.offset, size, written, own)
+        return Access("arena", place.offset, size, written, own_elements)
     if isinstance(place, InObject):
-        return Access(place, 0, size, written, own)
+        return Access(place, 0, size, written, own_elements)
     return None

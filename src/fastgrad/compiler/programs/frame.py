@@ -45,34 +45,34 @@ class Frame:
         self._kept: list[Any] = []  # keeps the arrays alive that the words point to
         self._words: list[int] = []
         self._floats: list[float] = []
-        self._float_places: list[tuple[int, int]] = []
+        self._float_positions: list[tuple[int, int]] = []
         self._inner: list[tuple[int, int]] = []  # words that hold the address of other words
-        self._patches: dict[int, list[int]] = {}
+        self._object_positions: dict[int, list[int]] = {}
         launched: list[tuple[int, ...]] = []
         self.steps: list[range] = []
         for action in plan.actions:
-            first = len(launched)
+            first_step = len(launched)
             for launch in action.launches.launches if action.launches is not None else ():
                 at = self._write(action, launch)
                 launched.append((step_address(launch.kernel), at, launch.units, *shares_of(launch), 1))
-            self.steps.append(range(first, len(launched)))
+            self.steps.append(range(first_step, len(launched)))
         self.inside: set[int] = set()
-        self._join(plan, launched)
-        self.words = self._assembled(plan, launched)
+        self._join_chains(plan, launched)
+        self.words = self._assembled_words(plan, launched)
 
-    def _join(self, plan: Plan, launched: list[tuple[int, ...]]) -> None:
+    def _join_chains(self, plan: Plan, launched: list[tuple[int, ...]]) -> None:
         """Makes chains of steps that need no barrier in between; a chain with too little work stays separate steps."""
         start = 0
         for native, actions in itertools.groupby(plan.actions, lambda action: action.launches is not None):
             steps = [(a, launch) for a in actions if a.launches is not None for launch in a.launches.launches]
-            for first, count, most in chains_of(steps) if native else ():
-                times = [nanoseconds_of(launch) for _, launch in steps[first : first + count]]
-                shares = _power_of_two(min(max(sum(times) / CHAIN_SHARE, 2), FEW_SHARES, most))
+            for chain_start, count, most_shares in chains_of(steps) if native else ():
+                times = [nanoseconds_of(launch) for _, launch in steps[chain_start : chain_start + count]]
+                shares = _power_of_two(min(max(sum(times) / CHAIN_SHARE, 2), FEW_SHARES, most_shares))
                 if sum(times) >= SHARED_FROM:
-                    entry, at, units, _, grain, _ = launched[start + first]
-                    launched[start + first] = entry, at, units, shares, grain, count
-                    self.inside.update(range(start + first + 1, start + first + count))
-                    for number in range(start + first, start + first + count):
+                    entry, at, units, _, grain, _ = launched[start + chain_start]
+                    launched[start + chain_start] = entry, at, units, shares, grain, count
+                    self.inside.update(range(start + chain_start + 1, start + chain_start + count))
+                    for number in range(start + chain_start, start + chain_start + count):
                         if steps[number - start][1].waits:
                             launched[number] = (*launched[number][:3], 1, 0, 1)
             start += len(steps)
@@ -88,17 +88,17 @@ class Frame:
 
     def forget_pause(self) -> None:
         """Makes the next run start at the first step, if the last run was abandoned during a pause."""
-        for inner in self._kept:
-            if isinstance(inner, Frame):
-                inner.forget_pause()
+        for held in self._kept:
+            if isinstance(held, Frame):
+                held.forget_pause()
         self.words[driver.RESUME] = 0
 
     # ---- words -----------------------------------------------------------------------------------------
 
     def _write(self, action: Action, launch: Launch) -> int:
-        """Writes the words of a step; returns the position of the first one."""
+        """Writes the frame's 64-bit words for a step; returns the position of the first one."""
         parameters = [p for p in signature_of(launch.kernel).parameters if p.kind != "int" or p.name not in SHARE_NAMES]
-        given = iter(launch.operands)
+        operand_iterator = iter(launch.operands)
         at = len(self._words)
         self._words += [0] * len(parameters)
         if checks_bounds():
@@ -106,47 +106,47 @@ class Frame:
         listed: tuple[Any, ...] = ()
         kernel: Any = launch.kernel
         dtypes = {parameter.name: dtype for parameter, dtype in kernel.__self__.parameters}
-        for place, parameter in enumerate(parameters, at):
+        for position, parameter in enumerate(parameters, at):
             if parameter.kind == "count":
-                self._words[place] = len(listed)
+                self._words[position] = len(listed)
                 continue
             if parameter.kind == "sizes":
-                self._inner.append((place, len(self._words)))
-                self._words += [action.array_of(one)[1] for one in listed]
+                self._inner.append((position, len(self._words)))
+                self._words += [action.array_of(array_operand)[1] for array_operand in listed]
                 continue
-            operand = next(given)
+            operand = next(operand_iterator)
             if parameter.kind in ARRAY_KINDS:
                 check_size(launch.kernel, dtypes[parameter.name], action.array_of(operand)[2])
-                self._address(place, action, operand)
+                self._address(position, action, operand)
             elif parameter.kind in LIST_KINDS:
                 assert isinstance(operand, tuple)
                 listed = listed or operand
-                self._inner.append((place, len(self._words)))
+                self._inner.append((position, len(self._words)))
                 start = len(self._words)
                 self._words += [0] * len(operand)
-                for number, one in enumerate(operand):
-                    self._address(start + number, action, one)
+                for number, array_operand in enumerate(operand):
+                    self._address(start + number, action, array_operand)
             elif isinstance(operand, Launch):
-                self._inner.append((place, self._write(action, operand)))
+                self._inner.append((position, self._write(action, operand)))
             elif isinstance(operand, Inner):
                 frame = operand.make()
                 self._kept.append(frame)
-                self._words[place] = address_of(frame.words)
+                self._words[position] = address_of(frame.words)
             elif isinstance(operand, EntryOf):
-                self._words[place] = step_address(operand.kernel)
+                self._words[position] = step_address(operand.kernel)
             elif parameter.kind == "int":
                 assert isinstance(operand, int)
-                self._words[place] = operand
+                self._words[position] = operand
             elif isinstance(operand, Input):
-                self._address(place, action, operand)
+                self._address(position, action, operand)
             else:
                 assert isinstance(operand, (int, float))
-                self._float_places.append((place, len(self._floats)))
+                self._float_positions.append((position, len(self._floats)))
                 self._floats.append(float(operand))
         return at
 
     def _address(self, at: int, action: Action, operand: Any) -> None:
-        """Sets a word to the address of an array; the addresses of the caller's arrays are set at each call."""
+        """Sets a word of the frame to the address of an array; the addresses of the caller's arrays are set at each call."""
         place, _, _ = action.array_of(operand)
         if isinstance(place, InArena):
             self._words[at] = self._base + place.offset
@@ -155,38 +155,38 @@ class Frame:
             self._words[at] = address_of(place.array)
         else:
             assert isinstance(place, InObject), f"{action.node}: an object has no address"
-            self._patches.setdefault(place.number, []).append(at)
+            self._object_positions.setdefault(place.number, []).append(at)
 
     def _write_sizes(self, action: Action, launch: Launch, at: int) -> None:
-        """Writes the words after the parameters' words, which checked builds read; see ``signature.checked_words``."""
-        places = checked_words(signature_of(launch.kernel))
-        self._words += [0] * sum(len(words) for words in places.values())
+        """Writes the sizes that checked builds read, as words after the parameters' words; see ``signature.checked_words``."""
+        positions = checked_words(signature_of(launch.kernel))
+        self._words += [0] * sum(len(words) for words in positions.values())
         operands = iter(launch.operands)
         listed: tuple[Any, ...] = ()
         kernel: Any = launch.kernel
         dtypes = {parameter.name: dtype for parameter, dtype in kernel.__self__.parameters}
         for parameter in signature_of(launch.kernel).parameters:
             if parameter.kind == "sizes":
-                self._words[at + places[parameter.name][0]] = len(listed)
+                self._words[at + positions[parameter.name][0]] = len(listed)
             if not parameter.passed or (parameter.kind == "int" and parameter.name in SHARE_NAMES):
                 continue
             operand: Any = next(operands)
-            if parameter.name not in places:
+            if parameter.name not in positions:
                 continue
             itemsize = dtypes[parameter.name].itemsize
             if parameter.kind in ARRAY_KINDS:
-                self._words[at + places[parameter.name][0]] = _nbytes(action, operand) // itemsize
+                self._words[at + positions[parameter.name][0]] = _byte_count(action, operand) // itemsize
             else:
                 listed = listed or operand
-                table, count = places[parameter.name]
+                table, count = positions[parameter.name]
                 self._inner.append((at + table, len(self._words)))
                 self._words[at + count] = len(operand)
-                self._words += [_nbytes(action, one) // itemsize for one in operand]
+                self._words += [_byte_count(action, array_operand) // itemsize for array_operand in operand]
 
     # ---- assembly ----------------------------------------------------------------------------------------
 
-    def _assembled(self, plan: Plan, launched: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """Returns all words in one array: the header, the steps, the words of the steps, the words of the objects."""
+    def _assembled_words(self, plan: Plan, launched: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """Returns all words of the frame in one array: the header, the steps, the words of the steps, those of the objects."""
         steps_at = driver.HEADER_WORDS
         words_at = steps_at + driver.STEP_WORDS * len(launched)
         objects_at = words_at + len(self._words)
@@ -205,30 +205,30 @@ class Frame:
         words[objects_at:] = objects
         for number, (entry, start, *work) in enumerate(launched):
             words[steps_at + driver.STEP_WORDS * number :][: driver.STEP_WORDS] = entry, at(words_at + start), *work
-        for place, target in self._inner:
-            words[words_at + place] = at(words_at + target)
-        for place, number in self._float_places:
-            words[words_at + place] = address_of(self._numbers) + 8 * number
+        for index, target in self._inner:
+            words[words_at + index] = at(words_at + target)
+        for index, number in self._float_positions:
+            words[words_at + index] = address_of(self._numbers) + 8 * number
         for position, target in patched:
             words[position] = at(target if target >= objects_at else words_at + ~target)
         return words
 
     def _objects(self, plan: Plan, start: int) -> tuple[list[int], list[tuple[int, int]]]:
-        """Returns the words that describe the objects, and those that are addresses: pairs (place, target word).
+        """Returns the words that describe the caller's arrays, and the addresses among all words: pairs (word, target word).
 
         Words of steps are counted from -1 downwards, as ``~number``, others from the beginning of the frame.
         """
-        found: list[int] = []
+        object_words: list[int] = []
         addresses = []
         for number, value in enumerate([*[value for _, value in plan.arguments], *plan.results]):
-            places = self._patches.get(number, [])
-            found += [value.dtype.num, len(value.shape), *value.shape, len(places)]
-            for place in places:
-                addresses.append((start + len(found), ~place))
-                found.append(0)
-            addresses.append((start + len(found), start + len(found) + 1))
-            found.append(0)
-        return found, addresses
+            patched_words = self._object_positions.get(number, [])
+            object_words += [value.dtype.num, len(value.shape), *value.shape, len(patched_words)]
+            for patched_word in patched_words:
+                addresses.append((start + len(object_words), ~patched_word))
+                object_words.append(0)
+            addresses.append((start + len(object_words), start + len(object_words) + 1))
+            object_words.append(0)
+        return object_words, addresses
 
 
 SHARED_FROM = 4_000.0
@@ -253,13 +253,13 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     time = nanoseconds_of(launch)
     if time < SHARED_FROM or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
-    wanted = min(max(min(time / SHARE, FEW_SHARES), time / LONG_SHARE), MOST_SHARES, launch.units)
-    shares = _power_of_two(wanted)
+    target_shares = min(max(min(time / SHARE, FEW_SHARES), time / LONG_SHARE), MOST_SHARES, launch.units)
+    shares = _power_of_two(target_shares)
     grain = GRAIN if launch.units >= GRAIN * shares else 1  # no cache line is written by two threads
     return shares, grain
 
 
-def _nbytes(action: Action, operand: Any) -> int:
+def _byte_count(action: Action, operand: Any) -> int:
     _, size, dtype = action.array_of(operand)
     return size * dtype.itemsize
 

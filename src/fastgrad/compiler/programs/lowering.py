@@ -55,12 +55,12 @@ def launches_of_row(
     row: Operation, inputs: Sequence[Spec], outputs: Sequence[Spec], attributes: dict[str, Any]
 ) -> Launches | None:
     """Returns the kernels of an operation of the table outside a group; None if there are none for these inputs."""
-    found = None if row.launches is None else row.launches(inputs, outputs, **attributes)
-    if found is None and row.form is Form.ELEMENTWISE and any(x.dtype.kind == "c" for x in (*inputs, *outputs)):
+    result = None if row.launches is None else row.launches(inputs, outputs, **attributes)
+    if result is None and row.form is Form.ELEMENTWISE and any(x.dtype.kind == "c" for x in (*inputs, *outputs)):
         from fastgrad.kernels.elementwise.complex_numbers import complex_launches  # few programs have complex numbers
 
-        found = complex_launches(row.name, inputs, outputs, attributes)
-    return found
+        result = complex_launches(row.name, inputs, outputs, attributes)
+    return result
 
 
 def copies(value: Value) -> Launches:
@@ -85,13 +85,13 @@ def stops_first(found: Launches) -> bool:
 
 
 def _may_stop(kernel: Any) -> bool:
-    own = getattr(kernel, "signature", None)  # only kernels for another machine have it
-    return (own or signature_of(kernel)).returns_status
+    own_signature = getattr(kernel, "signature", None)  # only kernels for another machine have it
+    return (own_signature or signature_of(kernel)).returns_status
 
 
 def choice(guard: Node, ways: int) -> Launches:
     """Returns the kernel that chooses one of several branches; its table is still empty."""
-    kernel = _kernel_of_look(guard, moving.choose_by_truth, moving.choose_by_value)
+    kernel = _guard_kernel(guard, moving.choose_by_truth, moving.choose_by_value)
     assert kernel is not None
     return Launches((Launch(kernel, (Input(0), Constant(np.zeros(2 * ways, np.int64)), ways)),))
 
@@ -102,11 +102,11 @@ def halt(way: int) -> Launches:
 
 
 def _guard(node: Node) -> Launches | None:
-    kernel = _kernel_of_look(node, moving.has_truth, moving.has_value)
+    kernel = _guard_kernel(node, moving.has_truth, moving.has_value)
     return None if kernel is None else Launches((Launch(kernel, (Input(0), int(node.payload[1]))),))
 
 
-def _kernel_of_look(node: Node, by_truth: Any, by_value: Any) -> Any:
+def _guard_kernel(node: Node, by_truth: Any, by_value: Any) -> Any:
     """Returns the kernel that checks a guard's value, by the value's dtype; None if there is none."""
     dtype = node.inputs[0].dtype
     if dtype.kind == "b":

@@ -23,7 +23,7 @@ def freed_early(graph: Graph) -> Graph:
     """
     if Memory(graph).peak < LEAST:
         return graph
-    made = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
+    makers = {id(value): i for i, node in enumerate(graph.nodes) for value in node.outputs}
     uses: dict[int, list[int]] = {}
     for i, node in enumerate(graph.nodes):
         for value in node.inputs:
@@ -32,28 +32,30 @@ def freed_early(graph: Graph) -> Graph:
         uses.setdefault(id(value), []).append(len(graph.nodes))
     assigned = {id(node.inputs[0]): node.payload for node in graph.nodes if node.kind is Kind.ASSIGN}
     stops = next((i for i in reversed(range(len(graph.nodes))) if _may_stop(graph.nodes[i])), -1)
-    place = list(range(len(graph.nodes)))  # for each node: the old position after which it comes, or its own
+    position_of = list(range(len(graph.nodes)))  # for each node: the old position after which it comes, or its own
     for i, node in enumerate(graph.nodes):
         if node.kind in {Kind.READ, Kind.CONSTANT}:
-            place[i] = -1  # a read may come first: assignments happen at the end
+            position_of[i] = -1  # a read may come first: assignments happen at the end
         if i <= stops or not (node.kind is Kind.FUSED or is_pure(node)):
             continue
-        freed = [v for v in dict.fromkeys(node.inputs) if uses[id(v)][-1] == i and _is_made(graph.nodes[made[id(v)]])]
-        kept = [value for value in node.outputs if id(value) not in assigned]
-        if sum(map(size_of, freed)) < sum(map(size_of, kept)):
+        freed = [
+            v for v in dict.fromkeys(node.inputs) if uses[id(v)][-1] == i and _is_computed(graph.nodes[makers[id(v)]])
+        ]
+        arena_results = [value for value in node.outputs if id(value) not in assigned]
+        if sum(map(size_of, freed)) < sum(map(size_of, arena_results)):
             continue
-        after = [stops, *[place[made[id(value)]] for value in node.inputs]]
-        written = {id(assigned[id(value)]) for value in node.outputs if id(value) in assigned}
+        predecessors = [stops, *[position_of[makers[id(value)]] for value in node.inputs]]
+        written_ids = {id(assigned[id(value)]) for value in node.outputs if id(value) in assigned}
         for value in node.inputs:
-            maker = graph.nodes[made[id(value)]]
-            if maker.kind is Kind.READ and id(maker.payload) in written:
-                after += [place[j] for j in uses[id(value)] if j < i]
-        place[i] = max(after)
-    order = sorted(range(len(graph.nodes)), key=lambda i: (place[i], i))
+            maker = graph.nodes[makers[id(value)]]
+            if maker.kind is Kind.READ and id(maker.payload) in written_ids:
+                predecessors += [position_of[j] for j in uses[id(value)] if j < i]
+        position_of[i] = max(predecessors)
+    order = sorted(range(len(graph.nodes)), key=lambda i: (position_of[i], i))
     return Graph([graph.nodes[i] for i in order], graph.results)
 
 
-def _is_made(node: Node) -> bool:
+def _is_computed(node: Node) -> bool:
     return node.kind in {Kind.FUSED, Kind.OPERATION}
 
 

@@ -93,12 +93,12 @@ def transformed(
     Raises:
         AssertionError: ``check``, and a pass has made a graph that is not valid.
     """
-    for one in passes:
-        graph = one(graph)
+    for graph_pass in passes:
+        graph = graph_pass(graph)
         if check:
             validate(graph)
         if show is not None:
-            show(one.__name__, graph)
+            show(graph_pass.__name__, graph)
     return graph
 
 

@@ -64,7 +64,7 @@ def _same(place: Place, other: Place) -> bool:
     return type(place) is type(other) and place == other
 
 
-def _fills(value: Value, root: Value) -> bool:
+def _fills_root(value: Value, root: Value) -> bool:
     """True if a value has all the elements of its root, whose memory it uses."""
     return value.dtype == root.dtype and size_of(value) == size_of(root)
 
@@ -100,13 +100,13 @@ class _Line:
             end = len(self.nodes) - 1
             self.spans.append((start, end))
             for value in part.guard.inputs if part.guard is not None else part.graph.results:
-                self._use(value, end)
+                self._note_use(value, end)
 
     def _add(self, node: Node) -> None:
         form = launches_of(node, self._fused) if node.kind in {*COMPUTES, Kind.GUARD} else None
         position = len(self.nodes)
         for value in node.inputs:
-            self._use(value, position)
+            self._note_use(value, position)
         for value in node.outputs:
             self.root[id(value)] = value
             self.made.setdefault(id(value), position)
@@ -115,12 +115,12 @@ class _Line:
         self.nodes.append(node)
         self.forms.append(form)
 
-    def _use(self, value: Value, position: int) -> None:
+    def _note_use(self, value: Value, position: int) -> None:
         self.uses.setdefault(id(self.root[id(value)]), []).append(position)
 
     def late(self, value: Value, position: int) -> None:
         """Notes that a value is also needed at the end of a part."""
-        self._use(value, position)
+        self._note_use(value, position)
 
     def maker(self, root: Value) -> Node:
         """Returns the node that makes a root."""
@@ -143,7 +143,7 @@ class _Line:
         return node.kind in COMPUTES and (form is None or may_stop(form))
 
 
-class _Pairs:
+class _InPlacePairs:
     """Which results of a node may be written over which of its inputs."""
 
     def __init__(self, node: Node, form: Launches | None, root: dict[int, Value]) -> None:
@@ -152,7 +152,7 @@ class _Pairs:
         self._inputs: dict[int, list[int]] = {}
         for number, value in enumerate(self._roots):
             self._inputs.setdefault(id(value), []).append(number)
-        self._allowed = frozenset(form.in_place if form is not None else ())
+        self._allowed_pairs = frozenset(form.in_place if form is not None else ())
         self._beside: dict[int, list[int]] = {}
         for output, number in form.in_place if form is not None else ():
             self._beside.setdefault(output, []).append(number)
@@ -164,7 +164,7 @@ class _Pairs:
     def allow(self, new: Value, old: Value) -> bool:
         """True if a result may be written over an input in all operands in which the node reads it."""
         output = self._outputs[id(new)]
-        return all((output, number) in self._allowed for number in self._inputs[id(old)])
+        return all((output, number) in self._allowed_pairs for number in self._inputs[id(old)])
 
 
 class _Planner:
@@ -178,7 +178,7 @@ class _Planner:
         self.assignments = [[n for n in part.graph.nodes if n.kind is Kind.ASSIGN] for part in self.parts]
         self.copied: list[list[tuple[Value, int]]] = [[] for _ in self.parts]  # results to be copied to their arrays
         self.reads: dict[int, list[Value]] = {}  # by variable
-        self._pairs: dict[int, _Pairs] = {}
+        self._pairs: dict[int, _InPlacePairs] = {}
         self.ending: dict[int, list[tuple[int, int]]] = {}  # by position: ranges to be freed after it
         self.stretch = self.plan.stretches[0]
         # For each part: the position of its last exit.
@@ -212,7 +212,7 @@ class _Planner:
             self.stretch = self.plan.stretches[number]
             self._copy_out(number, start)
             for position in range(start, end):
-                self._go_on(number, position)
+                self._plan_node(number, position)
             self._end(number)
             self._give_back(end)
         self.plan.arena_bytes = self.arena.size
@@ -225,12 +225,12 @@ class _Planner:
     def _nodes(self) -> Iterator[tuple[int, Node]]:
         return ((i, node) for i, node in enumerate(self.line.nodes) if node is not None)
 
-    def _go_on(self, number: int, position: int) -> None:
+    def _plan_node(self, number: int, position: int) -> None:
         node, form = self.line.nodes[position], self.line.forms[position]
         assert node is not None
         if node.kind is Kind.ASSIGN:
             return  # `_end` does it
-        ending = [taken for value in node.outputs for taken in self._place(value, position)]
+        ending = [ended_range for value in node.outputs for ended_range in self._place(value, position)]
         for end, offset, size in ending:  # only after all have a place: an unread result ends here
             self.ending.setdefault(end, []).append((offset, size))
         if node.kind in COMPUTES or node.kind is Kind.GUARD:
@@ -263,20 +263,20 @@ class _Planner:
         assigned = {id(self.line.root[id(node.inputs[0])]) for node in self.assignments[number]}
         for value in part.graph.results:
             if id(value) not in numbers:
-                numbers[id(value)] = self._array_for(value, set(numbers.values()))
+                numbers[id(value)] = self._result_array_number(value, set(numbers.values()))
                 root = self.line.root[id(value)]
                 computed = self.line.maker(root).kind in COMPUTES and self.line.made[id(root)] >= start
                 if value.dtype.kind == "O" and self.line.maker(root).kind is Kind.CONSTANT:
                     self.plan.constants.append((value, self.line.maker(root).payload))
                 elif value.dtype.kind == "O":
                     self.places[id(root)] = InPython()
-                elif computed and _fills(value, root) and id(root) not in self.places and id(root) not in assigned:
+                elif computed and _fills_root(value, root) and id(root) not in self.places and id(root) not in assigned:
                     self.places[id(root)] = InObject(len(self.plan.arguments) + numbers[id(value)])
                 else:
                     self.copied[number].append((value, numbers[id(value)]))
             stretch.returned.append(numbers[id(value)])
 
-    def _array_for(self, value: Value, taken: set[int]) -> int:
+    def _result_array_number(self, value: Value, taken: set[int]) -> int:
         """Returns the number of an array for a result; results of other traces may use the same array."""
         for number, other in enumerate(self.plan.results):
             if number not in taken and (other.shape, other.dtype) == (value.shape, value.dtype):
@@ -285,40 +285,40 @@ class _Planner:
         return len(self.plan.results) - 1
 
     def _place_assigned(self, number: int, node: Node) -> None:
-        """Places a new value in the memory of its variable, if that is allowed."""
+        """Assigns the memory of a variable to the variable's new value, if that is allowed."""
         line, (start, end) = self.line, self.line.spans[number]
         root = line.root[id(node.inputs[0])]
         position = line.made[id(root)]
         if id(root) in self.places or root.dtype.kind == "O" or line.maker(root).kind not in COMPUTES:
             return
-        if not _fills(node.inputs[0], root):
+        if not _fills_root(node.inputs[0], root):
             return
-        form, left = line.forms[position], self.leaves[number]
+        form, last_exit = line.forms[position], self.leaves[number]
         if position < start or form is None:
             return
-        if position < left or (position == left and not stops_first(form)):
+        if position < last_exit or (position == last_exit and not stops_first(form)):
             return
         if all(self._is_free(position, end, root, old) for old in self.reads.get(id(node.payload), ())):
             self.places[id(root)] = InMemory(node.payload._array)
 
     def _is_free(self, position: int, end: int, new: Value, old: Value) -> bool:
         """True if the node at a position may write ``new`` over ``old``; looks at the part that ends at ``end``."""
-        last = max([use for use in self.line.uses.get(id(old), ()) if use <= end], default=-1)
-        if last != position:
-            return last < position
+        last_use = max([use for use in self.line.uses.get(id(old), ()) if use <= end], default=-1)
+        if last_use != position:
+            return last_use < position
         return self._pairs_of(position).allow(new, old)
 
-    def _pairs_of(self, position: int) -> _Pairs:
+    def _pairs_of(self, position: int) -> _InPlacePairs:
         """Returns the in-place pairs of the node at a position; computed once for all of its results."""
-        found = self._pairs.get(position)
-        if found is None:
+        pairs = self._pairs.get(position)
+        if pairs is None:
             node, form = self.line.nodes[position], self.line.forms[position]
             assert node is not None
-            found = self._pairs[position] = _Pairs(node, form, self.line.root)
-        return found
+            pairs = self._pairs[position] = _InPlacePairs(node, form, self.line.root)
+        return pairs
 
     def _place(self, value: Value, position: int) -> list[tuple[int, int, int]]:
-        """Assigns a place to a value.
+        """Assigns memory, a ``Place``, to a value.
 
         Returns:
             The range of the arena that it takes: the last position that needs it, the first byte, and the number of bytes.
@@ -363,26 +363,26 @@ class _Planner:
         inputs = tuple([self.places[id(value)] for value in node.inputs])
         outputs = tuple([self.places[id(value)] for value in node.outputs])
         check_apart(node, form, inputs, outputs)
-        form = self._launched(form)
+        form = self._device_launches(form)
         sizes = [np.dtype(dtype).itemsize * count for dtype, count in form.scratch] if form is not None else []
         waits = form is not None and sum(sizes) <= KEPT and any(launch.waits for launch in form.launches)
         offsets = [self.arena.grow(size) if waits else self.arena.take(size) for size in sizes]
         scratch = tuple([InArena(offset) for offset in offsets])
-        for output, given in form.starts_as if form is not None else ():
-            if size_of(node.outputs[output]) and not _same(outputs[output], inputs[given]):
-                self._copy(node.inputs[given], outputs[output])
+        for output, input_number in form.starts_as if form is not None else ():
+            if size_of(node.outputs[output]) and not _same(outputs[output], inputs[input_number]):
+                self._copy(node.inputs[input_number], outputs[output])
         self.stretch.actions.append(Action(node, form, inputs, outputs, scratch))
         for offset, size in zip(offsets, sizes, strict=True):
             if not waits:
                 self.arena.give_back(offset, size)
 
-    def _launched(self, form: Launches | None) -> Launches | None:
+    def _device_launches(self, form: Launches | None) -> Launches | None:
         """Returns the launches to run in place of a CPU's launches."""
         return form if form is None or self.elsewhere is None else self.elsewhere.instead(form)
 
     def _copy(self, value: Value, to: Place) -> None:
         node = Node(Kind.OPERATION, None, (value,), (value,))
-        form = self._launched(copies(value))
+        form = self._device_launches(copies(value))
         self.stretch.actions.append(Action(node, form, (self.places[id(value)],), (to,)))
 
     def _copy_out(self, number: int, position: int) -> None:
@@ -417,7 +417,7 @@ class _Planner:
                     self._copy(value, place)
             pending.append((node, place, target))
         for node, place, target in pending:
-            form = self._launched(copies(node.inputs[0])) if node.inputs[0].dtype.kind != "O" else None
+            form = self._device_launches(copies(node.inputs[0])) if node.inputs[0].dtype.kind != "O" else None
             self.stretch.actions.append(Action(node, form, (place,), (target,)))
         if len(self.parts) > 1 and self.plan.native:
             assert part.leaf is not None
@@ -425,15 +425,17 @@ class _Planner:
 
     def _connect(self) -> None:
         """Writes the first step of each branch into the tables of the choices."""
-        first, steps = [], 0
+        first_steps, steps = [], 0
         for stretch in self.plan.stretches:
-            first.append(steps)
+            first_steps.append(steps)
             steps += sum(len(a.launches.launches) for a in stretch.actions if a.launches is not None)
         numbers = {id(part): number for number, part in enumerate(self.parts)}
         for part, stretch in zip(self.parts, self.plan.stretches, strict=True):
-            stretch.ways = {answer: numbers[id(way)] for answer, way in part.ways.items()}
+            stretch.ways = {answer: numbers[id(successor)] for answer, successor in part.ways.items()}
             form = stretch.actions[-1].launches if part.guard is not None else None
             if form is not None:
                 table = form.launches[0].operands[1]
                 assert isinstance(table, Constant)
-                table.array[:] = [w for answer, way in stretch.ways.items() for w in (int(answer), first[way])]
+                table.array[:] = [
+                    w for answer, successor in stretch.ways.items() for w in (int(answer), first_steps[successor])
+                ]

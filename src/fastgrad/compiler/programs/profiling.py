@@ -176,7 +176,7 @@ def report_of(program: Any, title: str) -> Report:
     """
     plan: Plan = program.plan
     variables = {id(v): v for v in [*plan.written]}
-    kept = [(v, v._array.copy()) for v in variables.values()]
+    saved_arrays = [(v, v._array.copy()) for v in variables.values()]
     frame = Frame(plan)
     arrays = [np.ones(value.shape, value.dtype) for _, value in plan.arguments if value.dtype.kind != "O"]
     arrays += [np.empty(value.shape, value.dtype) for value in plan.results if value.dtype.kind != "O"]
@@ -192,7 +192,7 @@ def report_of(program: Any, title: str) -> Report:
             for action, steps in zip(plan.actions, frame.steps, strict=True):
                 rows += _rows_of(action, steps, frame, timed)
         finally:
-            for variable, array in kept:
+            for variable, array in saved_arrays:
                 np.copyto(variable._array, array)
     return Report(title, tuple(rows), plan.arena_bytes)
 
@@ -212,13 +212,13 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
     longest = max(launches, key=nanoseconds_of, default=None)  # its row shows the work of all kernels
     for step, launch in zip(steps, launches, strict=True):
         name: str = launch.kernel.__name__
-        told = launch is longest
+        shows_work = launch is longest
         yield Row(
             name,
-            _text(node) if told else "",
+            _text(node) if shows_work else "",
             True,
-            flops_of(node, changed) * told,
-            bytes_of(node, changed) * told,
+            flops_of(node, changed) * shows_work,
+            bytes_of(node, changed) * shows_work,
             _time_of_step(step, frame) if timed else 0.0,
             launch is not launches[0],
         )
@@ -286,24 +286,24 @@ def bytes_of(node: Node, changed: int | None = None) -> int:
         changed: how many rows it changes, if it changes the rows that an input lists; default: all that are listed.
     """
     values = {id(value): value for value in (*node.inputs, *node.outputs)}
-    found = 0
+    total = 0
     tables = _tables(node)
     if tables:
         listed = node.inputs[len(node.outputs) + 1].shape[0]
         share = listed if changed is None else changed
         for value in node.outputs[:tables]:
-            found += 2 * min(size_of(value), share * size_of(value) // max(value.shape[0], 1))  # read and written
+            total += 2 * min(size_of(value), share * size_of(value) // max(value.shape[0], 1))  # read and written
         for value in (*node.inputs[:tables], *node.outputs[:tables]):
             values.pop(id(value), None)
     elif _name(node).startswith("tensor_scatter_nd_") or _name(node) == "scatter_into_variable":
-        found += 2 * min(size_of(node.outputs[0]), size_of(node.inputs[2]))
+        total += 2 * min(size_of(node.outputs[0]), size_of(node.inputs[2]))
         for value in (node.inputs[0], node.outputs[0]):
             values.pop(id(value), None)
     else:
         for value, read in _gathered(node):
-            found += min(size_of(value), read)
+            total += min(size_of(value), read)
             values.pop(id(value), None)
-    return found + sum(map(size_of, values.values()))
+    return total + sum(map(size_of, values.values()))
 
 
 def _gathered(node: Node) -> list[tuple[Value, int]]:
@@ -312,11 +312,11 @@ def _gathered(node: Node) -> list[tuple[Value, int]]:
         return [(node.inputs[0], sum(map(size_of, node.outputs)))]
     if node.kind is not Kind.FUSED:
         return []
-    inner = node.payload.graph.nodes
-    found = []
-    for argument in inner:
+    inner_nodes = node.payload.graph.nodes
+    gathered = []
+    for argument in inner_nodes:
         if argument.kind is Kind.ARGUMENT:
-            readers = [other for other in inner if argument.outputs[0] in other.inputs]
+            readers = [other for other in inner_nodes if argument.outputs[0] in other.inputs]
             reads = [
                 size_of(reader.outputs[0])
                 for reader in readers
@@ -324,8 +324,8 @@ def _gathered(node: Node) -> list[tuple[Value, int]]:
                 and argument.outputs[0] not in reader.inputs[1:]
             ]
             if readers and len(reads) == len(readers):
-                found.append((node.inputs[argument.payload], sum(reads)))
-    return found
+                gathered.append((node.inputs[argument.payload], sum(reads)))
+    return gathered
 
 
 def flops_of(node: Node, changed: int | None = None) -> int:
@@ -344,7 +344,7 @@ def flops_of(node: Node, changed: int | None = None) -> int:
         # Each input has kept and summed dimensions; the result has the kept dimensions of both. The number of products
         # follows from the three sizes. Batch dimensions are in all three.
         x, y, z = *node.inputs[:2], node.outputs[0]
-        shared = prod([one for one, other in zip(x.shape[:-2], y.shape[:-2], strict=False) if one == other])
+        shared = prod([x_size for x_size, y_size in zip(x.shape[:-2], y.shape[:-2], strict=False) if x_size == y_size])
         a, b, c = [prod(value.shape) for value in (x, y, z)]
         return 2 * round((a * b * c / shared) ** 0.5) if a and b and c else 0
     if node.payload.form is Form.CONVOLVE:
@@ -354,8 +354,8 @@ def flops_of(node: Node, changed: int | None = None) -> int:
         of_input = node.payload.name == "convolution_backprop_input"
         windows = second.shape if of_filters else first.shape if of_input else node.outputs[0].shape
         return 2 * prod(windows[:-1]) * prod((node.outputs[0] if of_filters else second).shape)
-    written = sum(prod(value.shape) for value in node.outputs)  # an optimizer's update has many results
-    return max(largest, written) if node.payload.form not in {Form.INDEX_MAP, Form.GATHER} else 0
+    result_size = sum(prod(value.shape) for value in node.outputs)  # an optimizer's update has many results
+    return max(largest, result_size) if node.payload.form not in {Form.INDEX_MAP, Form.GATHER} else 0
 
 
 def _name(node: Node) -> str:

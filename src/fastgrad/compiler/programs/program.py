@@ -45,13 +45,13 @@ class Program:
         self.tree = optimized_tree(tree_of(graphs), for_host)
         self.plan = plan(self.tree)
         self.arena_bytes = self.plan.arena_bytes
-        first = Frame(self.plan)
-        writer = Writer(self, first)
+        first_frame = Frame(self.plan)
+        writer = Writer(self, first_frame)
         self.source = writer.source
         self._make = writer.compiled()
-        self._idle: list[Callable[..., tuple[int, list[np.ndarray]]]] = [self._make(first)]
+        self._idle: list[Callable[..., tuple[int, list[np.ndarray]]]] = [self._make(first_frame)]
         self._shared = -1
-        self.inlined = writer.inlined(first)
+        self.inlined = writer.inlined(first_frame)
 
     @property
     def graph(self) -> Graph:
@@ -98,10 +98,10 @@ class Program:
 
     def release(self) -> None:
         """Copies all tensors that share memory of variables that the program changes, so that they keep their values."""
-        last = sharing.last
+        last_shared = sharing.last
         for variable in self.plan.written:
             variable._release()
-        self._shared = last
+        self._shared = last_shared
 
     @staticmethod
     def stopped(frame: Frame, status: int, objects: tuple[Any, ...], stop: int) -> int:
@@ -146,16 +146,16 @@ class Program:
 
     def _fitting(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Returns the arguments as arrays that the kernels can read."""
-        found = list(arguments)
+        arrays = list(arguments)
         for number, value in self.plan.arguments:
-            array = np.asarray(found[number])
+            array = np.asarray(arrays[number])
             if array.shape != value.shape or array.dtype != value.dtype:
                 raise InvalidArgumentError(
                     f"A compiled program got {array.dtype.name}{list(array.shape)} for argument {number}; it was recorded with "
                     f"{value.type_text}. Record it again for other shapes and dtypes."
                 )
-            found[number] = np.array(array, dtype=value.dtype, order="C", subok=False, copy=True)
-        return found
+            arrays[number] = np.array(array, dtype=value.dtype, order="C", subok=False, copy=True)
+        return arrays
 
 
 class Unfit(Exception):

@@ -54,10 +54,10 @@ def run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
     """Returns the results of a node without kernels."""
     token = errors_set(QUIET)
     try:
-        found = node.payload.run(*arrays, **node.attributes)
+        results = node.payload.run(*arrays, **node.attributes)
     finally:
         errors_reset(token)
-    return found if type(found) is tuple else (found,)
+    return results if type(results) is tuple else (results,)
 
 
 class Writer:
@@ -105,7 +105,7 @@ class Writer:
         if self.plan.native:
             self._write_native(frame)
         else:
-            self._write_in_turns(frame)
+            self._write_alternating(frame)
         names = [f"a{i}" for i in range(max([number for number, _ in self.plan.arguments], default=-1) + 1)]
         lines = ["def make(frame):", "    words = frame.words", *[f"    {line}" for line in self._views]]
         lines += [f"    def replay({', '.join([*names, '*unused'])}):", *[f"        {line}" for line in self._lines]]
@@ -133,24 +133,24 @@ class Writer:
         linecache.cache[filename] = len(self.source), None, self.source.splitlines(keepends=True), filename
         exec(compile(self.source, filename, "exec"), self.scope)  # noqa: S102 - our own text
         # The function must not be in its own globals: that cycle would keep it and its text after the program's end.
-        found: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]] = self.scope.pop("make")
-        weakref.finalize(found, linecache.cache.pop, filename, None)
-        return found
+        make_replay: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]] = self.scope.pop("make")
+        weakref.finalize(make_replay, linecache.cache.pop, filename, None)
+        return make_replay
 
     # ---- one native call ---------------------------------------------------------------------------------
 
     def _write_native(self, frame: Frame) -> None:
         total = frame.steps[-1].stop if frame.steps else 0
-        first, *others = [*self._pauses(frame), total]
-        self._call(f"begin(objects, words, {first})", first)
-        for start, stop in itertools.pairwise([first, *others]):
+        first_stop, *later_stops = [*self._pause_steps(frame), total]
+        self._call(f"begin(objects, words, {first_stop})", first_stop)
+        for start, stop in itertools.pairwise([first_stop, *later_stops]):
             self._call(f"go_on(words, {start}, {stop})", stop)
         ends = [stretch for stretch in self.plan.stretches if stretch.leaf is not None]
         for stretch in ends[:-1]:
-            self._lines.append(f"if status == {-1 - self._leaf(stretch)}: {self._return(stretch)}")
-        self._lines.append(self._return(ends[-1]))
+            self._lines.append(f"if status == {-1 - self._leaf(stretch)}: {self._return_statement(stretch)}")
+        self._lines.append(self._return_statement(ends[-1]))
 
-    def _pauses(self, frame: Frame) -> list[int]:
+    def _pause_steps(self, frame: Frame) -> list[int]:
         """Returns the steps before which a long program returns to Python, so that Python handles signals.
 
         None comes after a step that changes a variable.
@@ -158,15 +158,15 @@ class Writer:
         if len(self.plan.stretches) > 1:
             return []
         memory = {id(variable._array) for variable in self.plan.written}
-        found, spent = [], 0.0
+        pauses, spent = [], 0.0
         for action, steps in zip(self.plan.actions, frame.steps, strict=True):
             if spent > driver.BUDGET and steps.start and steps.start not in frame.inside:
-                found.append(steps.start)
+                pauses.append(steps.start)
                 spent = 0.0
             if any(isinstance(place, InMemory) and id(place.array) in memory for place in action.outputs):
                 break
             spent += sum(map(nanoseconds_of, action.launches.launches)) if action.launches else 0.0
-        return found
+        return pauses
 
     @staticmethod
     def _leaf(stretch: Stretch) -> int:
@@ -177,37 +177,41 @@ class Writer:
         self._lines.append(f"status = {text}")
         self._lines.append(f"if status >= 0: status = stopped(frame, status, objects, {stop})")
 
-    def _return(self, stretch: Stretch) -> str:
-        first = {number: i for i, number in reversed(list(enumerate(stretch.returned)))}
-        found = []
+    def _return_statement(self, stretch: Stretch) -> str:
+        first_use = {number: i for i, number in reversed(list(enumerate(stretch.returned)))}
+        names = []
         for i, (number, value) in enumerate(zip(stretch.returned, stretch.values, strict=True)):
             name = f"v{value.number}.copy()" if value.dtype.kind == "O" else f"o{len(self.plan.arguments) + number}"
-            found.append(name if first[number] == i else f"{name}.copy()")
-        return f"return {stretch.leaf}, [{', '.join(found)}]"
+            names.append(name if first_use[number] == i else f"{name}.copy()")
+        return f"return {stretch.leaf}, [{', '.join(names)}]"
 
     # ---- native steps and Python -------------------------------------------------------------------------
 
-    def _write_in_turns(self, frame: Frame) -> None:
+    def _write_alternating(self, frame: Frame) -> None:
         self._call("begin(objects, words, 0)", 0)  # sets the addresses of the caller's arrays
         position = 0
         alone = len(self.plan.stretches) == 1
         if not alone:
             self._lines += ["part = 0", "while True:"]
         for number, stretch in enumerate(self.plan.stretches):
-            before, self._lines = self._lines, []
+            earlier_lines, self._lines = self._lines, []
             self._write_stretch(number, stretch, frame, position)
             position += len(stretch.actions)
             if alone:
-                self._lines = before + self._lines
+                self._lines = earlier_lines + self._lines
             else:
-                self._lines = [*before, f"    if part == {number}:", *[f"        {line}" for line in self._lines]]
+                self._lines = [
+                    *earlier_lines,
+                    f"    if part == {number}:",
+                    *[f"        {line}" for line in self._lines],
+                ]
 
     def _write_stretch(self, number: int, stretch: Stretch, frame: Frame, position: int) -> None:
-        first = frame.steps[position].start if position < len(frame.steps) else 0
-        steps = range(first, first)
-        for place, action in enumerate(stretch.actions, position):
+        first_step = frame.steps[position].start if position < len(frame.steps) else 0
+        steps = range(first_step, first_step)
+        for action_number, action in enumerate(stretch.actions, position):
             if action.launches is not None:
-                steps = range(steps.start, frame.steps[place].stop)
+                steps = range(steps.start, frame.steps[action_number].stop)
                 continue
             if steps:
                 self._call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
@@ -215,11 +219,11 @@ class Writer:
             if stretch.ways and action is stretch.actions[-1]:
                 self._choose(number, stretch, action)
             else:
-                self._python(place, action)
+                self._python(action_number, action)
         if steps:
             self._call(f"go_on(words, {steps.start}, {steps.stop})", steps.stop)
         if stretch.leaf is not None:
-            self._lines.append(self._return(stretch))
+            self._lines.append(self._return_statement(stretch))
 
     def _choose(self, number: int, stretch: Stretch, action: Action) -> None:
         self.scope[f"guard{number}"], self.scope[f"ways{number}"] = action.node, stretch.ways

@@ -32,5 +32,5 @@ class HostCall(MadeOperation):
     def run(self, *arrays: Any, **attributes: Any) -> Any:
         """Calls the function, hidden from recorders."""
         with unheard():
-            found = self._function(*arrays, **attributes)
-        return np.ones((), bool) if self.computes_nothing else found
+            results = self._function(*arrays, **attributes)
+        return np.ones((), bool) if self.computes_nothing else results

@@ -23,7 +23,7 @@ from fastgrad.placement import device_of, placement
 from fastgrad.tensor import Tensor, scalars
 from fastgrad.variable import Variable
 
-_COUNTABLE = 64
+_MOST_GUARDED_ELEMENTS = 64
 """Arrays with up to this number of elements become guards when the library itself reads their values."""
 
 
@@ -70,8 +70,8 @@ class Recording(recording.Recorder):
         self._forget = _Forget(self._values, self._announced, self._alive)
         self._fixed: set[int] = set()  # ids of values that depend only on constants
         self._count = 0
-        self._unexplained: list[Variable] = []
-        self._outer: set[int] | None = None
+        self._unexplained_variables: list[Variable] = []
+        self._outer_made_here: set[int] | None = None
         self._lines: dict[int, tuple[str, int] | None] = {}
         self.failure: str | None = None
         self.device: Any = None
@@ -93,10 +93,10 @@ class Recording(recording.Recorder):
             TraceError: an event can't be replayed.
         """
         values = [self._value(tensor) for tensor in results]
-        self._settle()
+        self._refuse_unexplained_changes()
         if self.failure is not None:
             raise TraceError(self.failure)
-        return Graph(_acts_last(self._nodes), values)
+        return Graph(_with_effects_last(self._nodes), values)
 
     def holds(self, tensor: Tensor) -> bool:
         """True if the tensor has a value in the graph that is not a constant."""
@@ -134,7 +134,7 @@ class Recording(recording.Recorder):
     ) -> None:
         """Records an operation as a node."""
         if operation.run is None:
-            self._own_gradient(operation, inputs, outputs)
+            self._record_own_gradient(operation, inputs, outputs)
             return
         values = tuple([self._value(x) for x in inputs])
         if operation.count is not None:
@@ -147,15 +147,15 @@ class Recording(recording.Recorder):
             self._bind(tensor, value)
             self.device = self.device or device_of(tensor._array)
 
-    def _own_gradient(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+    def _record_own_gradient(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         """Records a user-defined gradient as a graph, for later gradients; the forward run is recorded already."""
-        found = self.control_flow.own_gradient(operation, inputs, outputs)
-        if found is None:
+        gradient = self.control_flow.own_gradient(operation, inputs, outputs)
+        if gradient is None:
             self.has_own_gradients = True
             return
-        own, read = found
+        own_operation, read = gradient
         values = tuple([self._value(x) for x in (*outputs, *inputs, *read)])
-        node = self._node(Kind.OPERATION, own, values, outputs)
+        node = self._node(Kind.OPERATION, own_operation, values, outputs)
         for tensor, value in zip(outputs, node.outputs, strict=True):
             self._bind(tensor, value)
 
@@ -179,11 +179,11 @@ class Recording(recording.Recorder):
     def on_write(self, variable: Variable) -> None:
         """Notes a change of a variable; ``on_assign`` must explain it before any other event."""
         self.saved.keep(variable)
-        self._unexplained.append(variable)
+        self._unexplained_variables.append(variable)
 
     def on_assign(self, variable: Variable, tensor: Tensor) -> None:
         """Records an assignment as a node."""
-        self._unexplained = [other for other in self._unexplained if other is not variable]
+        self._unexplained_variables = [other for other in self._unexplained_variables if other is not variable]
         self._node(Kind.ASSIGN, variable, (self._value(tensor),))
 
     def on_effect(self, what: str) -> None:
@@ -233,12 +233,16 @@ class Recording(recording.Recorder):
             return
         if kind in {"bool", "int", "index"}:
             self._guard(value, {"bool": bool, "int": int, "index": int}[kind](tensor._on_host().reshape(())), kind)
-        elif tensor._array.dtype.kind in "iu" and tensor._array.size == 1 and _asked_within():
+        elif tensor._array.dtype.kind in "iu" and tensor._array.size == 1 and _package_reads_value():
             self._guard(value, int(tensor._on_host().reshape(())), "int")
-        elif tensor._array.dtype.kind in "iubf" and tensor._array.size <= _COUNTABLE and _asked_within():
+        elif (
+            tensor._array.dtype.kind in "iubf"
+            and tensor._array.size <= _MOST_GUARDED_ELEMENTS
+            and _package_reads_value()
+        ):
             self._guard_elements(value, tensor._on_host())
         elif self.refuses:
-            self._refuse_look(tensor, value, kind)
+            self._refuse_read(tensor, value, kind)
         else:
             self._give_up()
 
@@ -258,24 +262,28 @@ class Recording(recording.Recorder):
 
     def _guard_elements(self, value: Value, found: np.ndarray) -> None:
         """Adds a guard on the elements: a comparison with a constant."""
-        wanted = self._new(Kind.CONSTANT, np.array(found), (), found)
-        same = self._new(Kind.OPERATION, TABLE["equal"], (value, wanted), np.ones(found.shape, bool))
+        constant = self._new(Kind.CONSTANT, np.array(found), (), found)
+        is_equal = self._new(Kind.OPERATION, TABLE["equal"], (value, constant), np.ones(found.shape, bool))
         if found.ndim:
             axes = {"axes": tuple(range(found.ndim)), "keepdims": False}
-            same = self._new(Kind.OPERATION, TABLE["reduce_all"], (same,), np.ones((), bool), axes)
-        self._node(Kind.GUARD, Comparison("bool", True), (same,))
+            is_equal = self._new(Kind.OPERATION, TABLE["reduce_all"], (is_equal,), np.ones((), bool), axes)
+        self._node(Kind.GUARD, Comparison("bool", True), (is_equal,))
 
-    def _refuse_look(self, tensor: Tensor, value: Value, kind: str) -> None:
-        maker = next((node for node in self._nodes if any(value is made for made in node.outputs)), None)
+    def _refuse_read(self, tensor: Tensor, value: Value, kind: str) -> None:
+        maker = next((node for node in self._nodes if any(value is output for output in node.outputs)), None)
         if maker is None or maker.kind is not Kind.OPERATION:
             origin = (
                 "an argument of the function" if maker and maker.kind is Kind.ARGUMENT else "the value of a variable"
             )
         else:
             origin = f"the result of {maker.payload.name!r} at {text(self._lines.get(id(maker)))}"
-        asked = {"numpy": "its elements as a NumPy array", "float": "a Python float", "complex": "a Python complex"}
+        descriptions = {
+            "numpy": "its elements as a NumPy array",
+            "float": "a Python float",
+            "complex": "a Python complex",
+        }
         self._fail(
-            f"{text(users_line())}: this line asks a tensor for {asked.get(kind, kind)} while tf.function records it. The tensor, "
+            f"{text(users_line())}: this line asks a tensor for {descriptions.get(kind, kind)} while tf.function records it. The tensor, "
             f"of shape {list(tensor._array.shape)} and dtype {tensor.dtype.name}, is {origin}. "
             "A recorded function is replayed without its Python, so the number could not be taken out anew. Keep it a tensor; "
             "or return it and look at it outside; or show it with tf.print; or compute with it in tf.py_function; or run everything "
@@ -293,7 +301,7 @@ class Recording(recording.Recorder):
         outputs: Sequence[Tensor] = (),
         attributes: dict[str, Any] | None = None,
     ) -> Node:
-        self._settle()
+        self._refuse_unexplained_changes()
         values = []
         for tensor in outputs:
             values.append(Value(tensor._array.shape, tensor._array.dtype, self._count))
@@ -311,15 +319,15 @@ class Recording(recording.Recorder):
         attributes: dict[str, Any] | None = None,
     ) -> Value:
         """Returns the value of a new node for which the program itself has no tensor."""
-        self._settle()
+        self._refuse_unexplained_changes()
         value = Value(like.shape, like.dtype, self._count)
         self._count += 1
         self._nodes.append(Node(kind, payload, inputs, (value,), attributes or {}))
         return value
 
-    def _settle(self) -> None:
-        if self._unexplained and self.failure is None:
-            names = ", ".join(variable.name for variable in self._unexplained)
+    def _refuse_unexplained_changes(self) -> None:
+        if self._unexplained_variables and self.failure is None:
+            names = ", ".join(variable.name for variable in self._unexplained_variables)
             self._fail(f"the variables {names} were changed in a way that can't be replayed")
 
     def _bind(self, tensor: Tensor, value: Value) -> None:
@@ -337,7 +345,7 @@ class Recording(recording.Recorder):
         value = self._values.get(id(tensor))
         if value is None:
             # Tensors of Python numbers are cached, and may have been made here while recorders were off.
-            if id(tensor) in self._made_here and not any(tensor is kept for kept in scalars.values()):
+            if id(tensor) in self._made_here and not any(tensor is scalar for scalar in scalars.values()):
                 self._fail(
                     f"{text(users_line())}: this line makes a tensor from the values of others in a way that tf.function can't "
                     f"record: {tensor!r}. Make it with operations of fastgrad; or run everything eagerly: "
@@ -361,13 +369,13 @@ class Recording(recording.Recorder):
 
     def __enter__(self) -> Recording:
         recording.start(self)
-        _births.install()
-        self._outer, _births.made_here = _births.made_here, self._made_here
+        _tensor_births.install()
+        self._outer_made_here, _tensor_births.made_here = _tensor_births.made_here, self._made_here
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        _births.made_here = self._outer
-        _births.remove()
+        _tensor_births.made_here = self._outer_made_here
+        _tensor_births.remove()
         recording.stop(self)
 
 
@@ -392,40 +400,40 @@ class _Births(threading.local):
         with _lock:
             _recordings.pop()
             if not _recordings:
-                Tensor.__init__ = _unnoted  # type: ignore[method-assign]
+                Tensor.__init__ = _original_init  # type: ignore[method-assign]
 
 
-_births = _Births()
+_tensor_births = _Births()
 
 
 @contextmanager
 def apart() -> Iterator[None]:
     """Hides the thread's actions and new tensors inside the ``with`` from outer recordings; all run on the host."""
-    before, before_apart = _births.made_here, _births.apart
-    _births.made_here, _births.apart = None, set()
+    outer_made_here, before_apart = _tensor_births.made_here, _tensor_births.apart
+    _tensor_births.made_here, _tensor_births.apart = None, set()
     try:
         with recording.unheard(), placement.inside(None) if placement.active else nullcontext():
             yield
     finally:
-        made = _births.apart
-        if before is not None:
-            before -= made  # some have the ids of deleted tensors
+        made_ids = _tensor_births.apart
+        if outer_made_here is not None:
+            outer_made_here -= made_ids  # some have the ids of deleted tensors
         if before_apart is not None:
-            before_apart |= made
-        _births.made_here, _births.apart = before, before_apart
+            before_apart |= made_ids
+        _tensor_births.made_here, _tensor_births.apart = outer_made_here, before_apart
 
 
 _lock = new_lock()
 _recordings: list[Any] = []
-_unnoted = Tensor.__init__
+_original_init = Tensor.__init__
 
 
 def _noted(self: Tensor, array: np.ndarray) -> None:
-    _unnoted(self, array)
-    if _births.made_here is not None:
-        _births.made_here.add(id(self))
-    if _births.apart is not None:
-        _births.apart.add(id(self))
+    _original_init(self, array)
+    if _tensor_births.made_here is not None:
+        _tensor_births.made_here.add(id(self))
+    if _tensor_births.apart is not None:
+        _tensor_births.apart.add(id(self))
 
 
 class _Alive(weakref.ref):
@@ -450,22 +458,24 @@ class _Forget:
         self._alive.pop(gone.key, None)
 
 
-def _acts_last(nodes: list[Node]) -> list[Node]:
+def _with_effects_last(nodes: list[Node]) -> list[Node]:
     """Returns the nodes, with those that only act on the world moved after the last guard: it may restart the run."""
-    last = max([position for position, node in enumerate(nodes) if node.kind is Kind.GUARD], default=-1)
-    moved = [node for node in nodes[:last] if isinstance(node.payload, HostCall) and node.payload.computes_nothing]
-    if last < 0 or not moved:
+    last_guard = max([position for position, node in enumerate(nodes) if node.kind is Kind.GUARD], default=-1)
+    effects = [
+        node for node in nodes[:last_guard] if isinstance(node.payload, HostCall) and node.payload.computes_nothing
+    ]
+    if last_guard < 0 or not effects:
         return nodes
-    early = set(map(id, moved))
-    return [*[node for node in nodes[: last + 1] if id(node) not in early], *moved, *nodes[last + 1 :]]
+    early = set(map(id, effects))
+    return [*[node for node in nodes[: last_guard + 1] if id(node) not in early], *effects, *nodes[last_guard + 1 :]]
 
 
-def _asked_within() -> bool:
+def _package_reads_value() -> bool:
     """True if this package's own code reads a value, not the user's."""
     frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__") in _ASKING:
+    while frame is not None and frame.f_globals.get("__name__") in _READING_MODULES:
         frame = frame.f_back
     return frame is not None and of_package(frame)
 
 
-_ASKING = frozenset([__name__, "fastgrad.tensor", "fastgrad.variable"])
+_READING_MODULES = frozenset([__name__, "fastgrad.tensor", "fastgrad.variable"])

@@ -38,15 +38,15 @@ class Scalar:
 
     def _as_tensor(self, dtype: DType | None) -> Tensor:
         """Returns the number as a tensor of a dtype (default float32), rounded as a Python float is."""
-        wanted = dtype or float32
-        if not wanted.is_floating:
-            return constant_tensor(array_of(float(self), wanted))  # an error, or a complex number
-        found = self._by_dtype.get(wanted)
-        if found is None:
-            same = wanted.numpy == np.float64
-            found = self._tensor if same else TABLE["cast"](self._tensor, dtype=wanted.name)
-            self._by_dtype[wanted] = found
-        return found
+        target_dtype = dtype or float32
+        if not target_dtype.is_floating:
+            return constant_tensor(array_of(float(self), target_dtype))  # an error, or a complex number
+        tensor = self._by_dtype.get(target_dtype)
+        if tensor is None:
+            is_float64 = target_dtype.numpy == np.float64
+            tensor = self._tensor if is_float64 else TABLE["cast"](self._tensor, dtype=target_dtype.name)
+            self._by_dtype[target_dtype] = tensor
+        return tensor
 
     def __float__(self) -> float:
         self._asked()
@@ -88,17 +88,17 @@ def _computed(name: str, row: str, turned: bool) -> Callable[[Scalar, Any], Any]
             return NotImplemented
         x, y = (operand, self._tensor) if turned else (self._tensor, operand)
 
-        def asked() -> None:
-            for one in (self, other):
-                if type(one) is Scalar:
-                    one._asked()
+        def note_asked() -> None:
+            for scalar in (self, other):
+                if type(scalar) is Scalar:
+                    scalar._asked()
 
-        return Scalar(TABLE[row](x, y), asked)
+        return Scalar(TABLE[row](x, y), note_asked)
 
     return method
 
 
-def _by_value(name: str, turned: bool = False) -> Callable[[Scalar, Any], Any]:
+def _method_by_value(name: str, turned: bool = False) -> Callable[[Scalar, Any], Any]:
     plain: Any = getattr(operator, name)
 
     def method(self: Scalar, other: Any) -> Any:
@@ -115,10 +115,10 @@ for _name, _row in (("add", "add"), ("sub", "subtract"), ("mul", "multiply")):
     setattr(Scalar, f"__r{_name}__", _computed(_name, _row, True))
 for _name in ("truediv", "floordiv", "mod", "pow"):
     # Division by zero and roots of negative numbers are errors in Python: its own rules need the value.
-    setattr(Scalar, f"__{_name}__", _by_value(_name))
-    setattr(Scalar, f"__r{_name}__", _by_value(_name, True))
+    setattr(Scalar, f"__{_name}__", _method_by_value(_name))
+    setattr(Scalar, f"__r{_name}__", _method_by_value(_name, True))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
-    setattr(Scalar, f"__{_name}__", _by_value(_name))
+    setattr(Scalar, f"__{_name}__", _method_by_value(_name))
 for _name in ("neg", "abs"):
     _row = {"neg": "negative", "abs": "abs"}[_name]
     setattr(Scalar, f"__{_name}__", lambda self, row=_row: Scalar(TABLE[row](self._tensor), self._asked))

@@ -43,8 +43,8 @@ def compile_ptx(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: int
     from fastgrad.cuda.codegen import numba_cuda
 
     types = numba_cuda.types
-    chosen = tuple(variables.items())
-    entry = _bound(entry_of(kernel, _device_function(kernel.function, chosen)), chosen)
+    type_items = tuple(variables.items())
+    entry = _bound(entry_of(kernel, _device_function(kernel.function, type_items)), type_items)
     arguments = [_type_of(parameter, variables) for parameter in kernel.given]
     try:
         return numba_cuda.compile_entry(entry, (*arguments, types.CPointer(types.int64), types.int64), capability)
@@ -64,23 +64,23 @@ def content_of(kernel: DeviceKernel, dtypes: Mapping[str, Any]) -> str:
         f"types {variables}",
         f"body {fingerprint(kernel.function)}",
         entry_source(kernel),
-        _compilers(),
+        _compiler_versions(),
     ]
     return "\n".join(lines)
 
 
 @functools.cache
-def _compilers() -> str:
+def _compiler_versions() -> str:
     """Returns the versions of all that makes machine code of a body."""
     folder = Path(__file__).parent
-    ours = digest(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py"))))
+    own_digest = digest(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py"))))
     functions = [
         fingerprint(function)
         for value in OF_GPU.values()
         for function in (value.choices.values() if isinstance(value, ByDtype) else [value])
     ]
     versions = [f"{package} {metadata.version(package)}" for package in COMPILERS]
-    return "\n".join([f"builder {ours}", *functions, *versions])
+    return "\n".join([f"builder {own_digest}", *functions, *versions])
 
 
 def _type_of(parameter: Parameter, variables: Mapping[str, str]) -> Any:
@@ -102,7 +102,7 @@ def _number(dtype: str) -> Any:
     return types.uint8 if dtype == "bool" else getattr(types, dtype)
 
 
-class _Types(dict[str, Any]):
+class _NumbaTypes(dict[str, Any]):
     """Numba's types by names of dtypes and of type variables."""
 
     def __missing__(self, name: str) -> Any:
@@ -143,4 +143,4 @@ def _bound(function: FunctionType, variables: tuple[tuple[str, str], ...]) -> Fu
     """Returns a copy of a function that numba-cuda can compile."""
     types = {name: _number(dtype) for name, dtype in variables}
     types |= {name + "_bits": _number(bits_of(dtype)) for name, dtype in variables}
-    return rebound(function, _Types(types), lambda value: _substitute(value, variables))
+    return rebound(function, _NumbaTypes(types), lambda value: _substitute(value, variables))

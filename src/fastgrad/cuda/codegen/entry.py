@@ -24,7 +24,7 @@ keep_least = Special("keep_least")
 """`keep_least(answer, status)`: atomically sets answer[0] to the smaller of the two as unsigned integers."""
 
 unit_of_work = Special("unit_of_work")
-"""`unit_of_work(unit)`: the number of the unit."""
+"""`unit_of_work(unit)`: the number of a unit of work."""
 
 _NAMES: dict[str, Any] = {
     special.name: special
@@ -57,11 +57,13 @@ def entry_source(kernel: DeviceKernel) -> str:
     unit; the smallest one is kept at the address `answer`.
     """
     names = [f"{p.name}_" for p in kernel.given]  # no name of the text below has an underscore at its end
-    passed = [f"{name}[0]" if p.name in kernel.read else name for name, p in zip(names, kernel.given, strict=True)]
+    body_arguments = [
+        f"{name}[0]" if p.name in kernel.read else name for name, p in zip(names, kernel.given, strict=True)
+    ]
     if kernel.is_shared:
-        place = [parameter.name for parameter in kernel.signature.parameters].index(SHARE[0])
-        passed[place:place] = ["first", "first + 1"]
-    work = f"body({', '.join(passed)})"
+        share_index = [parameter.name for parameter in kernel.signature.parameters].index(SHARE[0])
+        body_arguments[share_index:share_index] = ["first", "first + 1"]
+    work = f"body({', '.join(body_arguments)})"
     begin, step = (
         ("block()", "blocks()") if kernel.together else ("block() * threads() + thread()", "blocks() * threads()")
     )

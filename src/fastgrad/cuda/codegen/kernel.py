@@ -66,8 +66,8 @@ class DeviceKernel:
     @property
     def given(self) -> tuple[Parameter, ...]:
         """The parameters of the entry, without the last two: the answer's address and the number of units."""
-        own = [parameter for parameter in self.signature.parameters if parameter.name not in SHARE]
-        return tuple([Parameter(one.name, "in", "float64") if one.name in self.read else one for one in own])
+        entry_parameters = [parameter for parameter in self.signature.parameters if parameter.name not in SHARE]
+        return tuple([Parameter(p.name, "in", "float64") if p.name in self.read else p for p in entry_parameters])
 
     def checked_types(self, given: Mapping[str, Any]) -> dict[str, str]:
         """Returns the names of the dtypes for the type variables.
@@ -86,8 +86,8 @@ class DeviceKernel:
 
 @functools.lru_cache(maxsize=1024)
 def _variant(kernel: DeviceKernel, threads: int, read: frozenset[str], noalias: bool) -> DeviceKernel:
-    same = (threads, read, noalias) == (kernel.threads, kernel.read, kernel.noalias)
-    return kernel if same else replace(kernel, threads=threads, read=read, noalias=noalias)
+    is_same = (threads, read, noalias) == (kernel.threads, kernel.read, kernel.noalias)
+    return kernel if is_same else replace(kernel, threads=threads, read=read, noalias=noalias)
 
 
 def device_kernel(

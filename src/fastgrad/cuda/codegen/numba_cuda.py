@@ -31,9 +31,9 @@ __all__ = ["ChosenFunction", "DeviceFunction", "NumbaError", "cgutils", "compile
 
 _OPTIONS = {"opt": 3, "fma": 0}
 """Options of NVVM: it fuses products with sums only where a body asks for it."""
-_ENVIRONMENT = re.compile(r"^\.common \.global \S+ \S+ \S+ \w*NumbaEnv\w*;\n", re.MULTILINE)
+_ENVIRONMENT_DECLARATION = re.compile(r"^\.common \.global \S+ \S+ \S+ \w*NumbaEnv\w*;\n", re.MULTILINE)
 """Declarations that only Python objects need. Their names differ in each compilation."""
-_ANY = 7, 5  # the compute capability for device functions; their LLVM IR is the same for all GPUs
+_ANY_CAPABILITY = 7, 5  # the compute capability for device functions; their LLVM IR is the same for all GPUs
 
 
 class DeviceFunction(CUDADispatcher):  # type: ignore[misc]  # numba-cuda has no types
@@ -46,7 +46,7 @@ class DeviceFunction(CUDADispatcher):  # type: ignore[misc]  # numba-cuda has no
         """Compiles the function for arguments of these types, once for each set of types."""
         if args not in self.overloads:
             with self._compiling_counter:
-                result = compile_cuda(self.py_func, return_type, args, forceinline=True, cc=_ANY)
+                result = compile_cuda(self.py_func, return_type, args, forceinline=True, cc=_ANY_CAPABILITY)
             self.overloads[args] = result
             result.target_context.insert_user_function(result.entry_point, result.fndesc, [result.library])
         return self.overloads[args]
@@ -103,4 +103,4 @@ def compile_entry(function: FunctionType, arguments: tuple[Any, ...], capability
     name = result.fndesc.llvm_func_name
     kernel_fixup(result.library.get_function(name), False)
     text: str = result.library.get_asm_str(cc=generation)
-    return _ENVIRONMENT.sub("", text).replace(name, function.__name__)
+    return _ENVIRONMENT_DECLARATION.sub("", text).replace(name, function.__name__)

@@ -51,14 +51,14 @@ def borrowed(lender: Any) -> DeviceArray:
         raise ValueError(
             f"a {type(lender).__name__} on GPU:{number} does not become a tensor: {problem() or 'no such GPU'}"
         )
-    found = device(number)
-    address, shape, strides, dtype = found.driver.borrow(lender)
+    gpu = device(number)
+    address, shape, strides, dtype = gpu.driver.borrow(lender)
     contiguous = tuple([math.prod(shape[axis + 1 :]) for axis in range(len(shape))])
     if strides is not None and any(n > 1 and a != b for n, a, b in zip(shape, strides, contiguous, strict=True)):
         raise ValueError(f"an array of strides {strides} does not become a tensor: make it C-contiguous first")
-    copy = found.array(shape, dtype)
-    found.driver.copy(copy.address, address, copy.nbytes)
-    found.driver.synchronize()  # afterwards the lender may change the array
+    copy = gpu.array(shape, dtype)
+    gpu.driver.copy(copy.address, address, copy.nbytes)
+    gpu.driver.synchronize()  # afterwards the lender may change the array
     return copy
 
 

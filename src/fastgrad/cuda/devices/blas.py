@@ -20,7 +20,7 @@ _TYPES = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 14}  # cudaDataT
 MOST_WORKSPACE = 1 << 25
 """The limit on workspace in bytes, as NVIDIA recommends for its newer GPUs."""
 _ALIGNMENT = 16  # the least alignment of the arrays of programs, in bytes
-_SOMEWHERE = 256  # a placeholder for an address that is not known yet
+_PLACEHOLDER_ADDRESS = 256  # a placeholder for an address that is not known yet
 
 MASK_BITS, AUX_ELEMENTS = 128, 8
 """The row lengths of a relu's mask, in bits, and of a gelu's argument, in elements, are multiples of these."""
@@ -95,20 +95,30 @@ class LibraryKernel:
             words: the address of each parameter of `given`.
             stream: the handle of the stream, which may be under graph capture.
         """
-        at = {parameter.name: int(word) for parameter, word in zip(self.given, words, strict=False)}
-        blas, has = self._blas, self._handles
+        addresses = {parameter.name: int(word) for parameter, word in zip(self.given, words, strict=False)}
+        blas, handles = self._blas, self._handles
         with blas.lock:  # the descriptions hold the addresses, and programs share descriptions
-            if "bias" in at:
-                blas.set("matmul_desc", has["product"], "BIAS_POINTER", at["bias"])
-            if "aux" in at:
-                blas.set("matmul_desc", has["product"], "EPILOGUE_AUX_POINTER", at["aux"])
-            one, zero = int(self._one.ctypes.data), int(self._zero.ctypes.data)
-            first, second = (at["b"], has["b"]), (at["a"], has["a"])
-            old, new = (at["d"], has["d"]), (at["d"], has["d"])
-            space = at["workspace"], self.workspace
+            if "bias" in addresses:
+                blas.set("matmul_desc", handles["product"], "BIAS_POINTER", addresses["bias"])
+            if "aux" in addresses:
+                blas.set("matmul_desc", handles["product"], "EPILOGUE_AUX_POINTER", addresses["aux"])
+            alpha, beta = int(self._one.ctypes.data), int(self._zero.ctypes.data)
+            first_operand, second_operand = (addresses["b"], handles["b"]), (addresses["a"], handles["a"])
+            c_operand, d_operand = (addresses["d"], handles["d"]), (addresses["d"], handles["d"])
+            workspace_words = addresses["workspace"], self.workspace
             algorithm = int(self._algorithm.ptr)  # its first field is the algorithm
             blas.lt.matmul(
-                blas.handle, has["product"], one, *first, *second, zero, *old, *new, algorithm, *space, stream
+                blas.handle,
+                handles["product"],
+                alpha,
+                *first_operand,
+                *second_operand,
+                beta,
+                *c_operand,
+                *d_operand,
+                algorithm,
+                *workspace_words,
+                stream,
             )
 
 
@@ -134,34 +144,36 @@ class Blas:
     def planned(self, spec: ProductSpec) -> LibraryKernel | None:
         """Returns the kernel of a product; None if cuBLASLt has no algorithm for its epilogue and dtypes."""
         with self.lock:
-            found = self._known.get(spec)
-            if found is None and spec not in self._refused:
-                found = self._planned(spec)
-                if found is None:
+            kernel = self._known.get(spec)
+            if kernel is None and spec not in self._refused:
+                kernel = self._planned(spec)
+                if kernel is None:
                     self._refused.add(spec)
                 else:
-                    self._known[spec] = found
-            return found
+                    self._known[spec] = kernel
+            return kernel
 
     def _planned(self, spec: ProductSpec) -> LibraryKernel | None:
         if spec.dtype not in _TYPES or spec.out not in _TYPES:
             return None
         lt, compute = self.lt, self._cublas.ComputeType
-        kind = compute.COMPUTE_64F if spec.dtype == "float64" else compute.COMPUTE_32F
+        compute_type = compute.COMPUTE_64F if spec.dtype == "float64" else compute.COMPUTE_32F
         if spec.tf32 and spec.dtype == "float32":
-            kind = compute.COMPUTE_32F_FAST_TF32
+            compute_type = compute.COMPUTE_32F_FAST_TF32
         handles = {
-            "product": lt.matmul_desc_create(int(kind), _TYPES["float64" if spec.dtype == "float64" else "float32"])
+            "product": lt.matmul_desc_create(
+                int(compute_type), _TYPES["float64" if spec.dtype == "float64" else "float32"]
+            )
         }
         try:
             self._describe(spec, handles)
             preference = handles["preference"] = lt.matmul_preference_create()
             self.set("matmul_preference", preference, "MAX_WORKSPACE_BYTES", MOST_WORKSPACE)
-            for one in "ABCD":
-                self.set("matmul_preference", preference, f"MIN_ALIGNMENT_{one}_BYTES", _ALIGNMENT)
+            for operand in "ABCD":
+                self.set("matmul_preference", preference, f"MIN_ALIGNMENT_{operand}_BYTES", _ALIGNMENT)
             result, count = lt.MatmulHeuristicResult(1), np.zeros(1, np.int32)
-            ours = [handles[name] for name in ("product", "b", "a", "d", "d", "preference")]
-            lt.matmul_algo_get_heuristic(self.handle, *ours, 1, int(result.ptr), int(count.ctypes.data))
+            description_handles = [handles[name] for name in ("product", "b", "a", "d", "d", "preference")]
+            lt.matmul_algo_get_heuristic(self.handle, *description_handles, 1, int(result.ptr), int(count.ctypes.data))
         except lt.cuBLASLtError:
             count[:] = 0
         if not count[0]:
@@ -172,7 +184,7 @@ class Blas:
 
     def _describe(self, spec: ProductSpec, handles: dict[str, int]) -> None:
         """Makes the layouts and the description of a product."""
-        m, n, k, turned = spec.m, spec.n, spec.k, self._cublas.Operation.T
+        m, n, k, transposed = spec.m, spec.n, spec.k, self._cublas.Operation.T
         sizes = {
             "b": ((k, n, k) if spec.transpose_b else (n, k, n), spec.dtype, spec.b_batch),
             "a": ((m, k, m) if spec.transpose_a else (k, m, k), spec.dtype, spec.a_batch),
@@ -184,15 +196,15 @@ class Blas:
             if spec.batches > 1:
                 self.set("matrix_layout", layout, "BATCH_COUNT", spec.batches)
                 self.set("matrix_layout", layout, "STRIDED_BATCH_OFFSET", batch)
-        told = {"EPILOGUE": self.lt.Epilogue[spec.epilogue]}
-        told |= {"TRANSA": turned} if spec.transpose_b else {}
-        told |= {"TRANSB": turned} if spec.transpose_a else {}
+        attributes = {"EPILOGUE": self.lt.Epilogue[spec.epilogue]}
+        attributes |= {"TRANSA": transposed} if spec.transpose_b else {}
+        attributes |= {"TRANSB": transposed} if spec.transpose_a else {}
         names = [parameter.name for parameter in spec.signature.parameters]
-        told |= {"BIAS_POINTER": _SOMEWHERE} if "bias" in names else {}
+        attributes |= {"BIAS_POINTER": _PLACEHOLDER_ADDRESS} if "bias" in names else {}
         if "aux" in names:
-            row = 8 * spec.mask_row if "RELU" in spec.epilogue else n
-            told |= {"EPILOGUE_AUX_POINTER": _SOMEWHERE, "EPILOGUE_AUX_LD": row}
-        for name, value in told.items():
+            row_elements = 8 * spec.mask_row if "RELU" in spec.epilogue else n
+            attributes |= {"EPILOGUE_AUX_POINTER": _PLACEHOLDER_ADDRESS, "EPILOGUE_AUX_LD": row_elements}
+        for name, value in attributes.items():
             self.set("matmul_desc", handles["product"], name, value)
 
     def set(self, kind: str, handle: int, name: str, value: Any) -> None:

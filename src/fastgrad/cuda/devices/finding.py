@@ -27,10 +27,10 @@ def cuda_core() -> Any:
         import cuda.core
     except Exception as error:  # noqa: BLE001 (its parts raise errors of many kinds where another part is missing)
         missing = [name for name in ("cuda-core", "cuda-bindings") if not _is_installed(name)]
-        what = (
+        reason = (
             f"the package {missing[0]} is not installed" if missing else f"cuda-core can't be imported ({_line(error)})"
         )
-        raise Unavailable(f"no GPU: {what}; run: {INSTALL}") from None
+        raise Unavailable(f"no GPU: {reason}; run: {INSTALL}") from None
     return cuda.core
 
 
@@ -73,19 +73,19 @@ def _driver_version() -> tuple[int, int]:
     try:
         from cuda.bindings import driver
 
-        (failed,) = driver.cuInit(0)
-        failed_too, version = driver.cuDriverGetVersion()
+        (init_status,) = driver.cuInit(0)
+        version_status, version = driver.cuDriverGetVersion()
     except Exception as error:  # noqa: BLE001 (the package raises errors of many kinds where there is no driver)
         raise Unavailable(
             f"no GPU: NVIDIA's driver is not installed ({_line(error)}); install it from https://www.nvidia.com/drivers"
         ) from None
-    if failed.value == _NO_DEVICE:
+    if init_status.value == _NO_DEVICE:
         raise Unavailable(
             "no GPU: NVIDIA's driver finds none; see: nvidia-smi, and whether CUDA_VISIBLE_DEVICES hides them"
         )
-    if failed.value or failed_too.value:
+    if init_status.value or version_status.value:
         raise Unavailable(
-            f"no GPU: NVIDIA's driver says {(failed if failed.value else failed_too).name}; see: nvidia-smi"
+            f"no GPU: NVIDIA's driver says {(init_status if init_status.value else version_status).name}; see: nvidia-smi"
         )
     return version // 1000, version % 1000 // 10
 
@@ -95,8 +95,8 @@ _NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 
 def capability_of(device: Any) -> int:
     """Returns the compute capability of a cuda-core device, times ten."""
-    found = device.compute_capability
-    return int(found.major) * 10 + int(found.minor)
+    capability = device.compute_capability
+    return int(capability.major) * 10 + int(capability.minor)
 
 
 def _is_installed(name: str) -> bool:

@@ -21,10 +21,10 @@ import numpy as np
 from fastgrad.cuda.devices.driver import Driver, OutOfDeviceMemory
 from fastgrad.errors import ResourceExhaustedError
 
-_SMALLEST = 512
+_SMALLEST_STEP = 512
 DLPACK_CPU, DLPACK_CUDA = 1, 2
 """DLPack's numbers for kinds of devices."""
-_STEPS = 8  # sizes of blocks between two powers of two
+_STEPS_PER_DOUBLING = 8  # sizes of blocks between two powers of two
 
 
 class Block:
@@ -209,9 +209,9 @@ class DeviceArray:
 
     def copy(self) -> DeviceArray:
         """Copies the array on its GPU."""
-        twin = self.device.array(self.shape, self.dtype)
-        self.device.driver.copy(twin.address, self.address, self.nbytes)
-        return twin
+        duplicate = self.device.array(self.shape, self.dtype)
+        self.device.driver.copy(duplicate.address, self.address, self.nbytes)
+        return duplicate
 
     def write(self, array: np.ndarray | DeviceArray) -> None:
         """Copies an array of the same shape and dtype, from the host or a GPU, to this array."""
@@ -232,10 +232,10 @@ class DeviceArray:
     ) -> Any:
         if dl_device is not None and tuple(dl_device) == (DLPACK_CPU, 0):
             return self.on_host().__dlpack__()
-        lent = (self.copy() if copy else self)._lent()  # all work is done, so no stream has to wait
-        return lent.__dlpack__() if max_version is None else lent.__dlpack__(max_version=max_version)
+        lent_array = (self.copy() if copy else self)._lent_array()  # all work is done, so no stream has to wait
+        return lent_array.__dlpack__() if max_version is None else lent_array.__dlpack__(max_version=max_version)
 
-    def _lent(self) -> Any:
+    def _lent_array(self) -> Any:
         return self.device.driver.lend(self.address, self.shape, self.dtype, self.base)
 
     @property
@@ -261,5 +261,5 @@ class DeviceArray:
 
 def block_size(nbytes: int) -> int:
     """Returns the size of a block for ``nbytes`` bytes. From 4 kB on, less than an eighth of a block is unused."""
-    step = max(_SMALLEST, (1 << max(nbytes - 1, 0).bit_length()) // (2 * _STEPS))
+    step = max(_SMALLEST_STEP, (1 << max(nbytes - 1, 0).bit_length()) // (2 * _STEPS_PER_DOUBLING))
     return max(-(-nbytes // step), 1) * step

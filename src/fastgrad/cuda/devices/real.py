@@ -59,12 +59,12 @@ class RealDriver:
         device.set_current()
         self.name = str(device.name)
         self.capability = capability_of(device)
-        self._many = len(self._core.Device.get_all_devices()) > 1
+        self._has_several_gpus = len(self._core.Device.get_all_devices()) > 1
         self._multiprocessors = int(device.properties.multiprocessor_count)
         self._pool = device.memory_resource
         self._buffers: dict[int, Any] = {}
-        self._main, self._beside = device.create_stream(), device.create_stream()
-        self.stream = int(self._main.handle)
+        self._main_stream, self._beside = device.create_stream(), device.create_stream()
+        self.stream = int(self._main_stream.handle)
         self._configurations: dict[tuple[int, int], Any] = {}
 
     @property
@@ -86,7 +86,7 @@ class RealDriver:
     def allocate(self, nbytes: int) -> int:
         self._begin()
         try:
-            buffer = self._pool.allocate(nbytes, stream=self._main)
+            buffer = self._pool.allocate(nbytes, stream=self._main_stream)
         except Exception as error:
             if "OUT_OF_MEMORY" in str(error):
                 raise OutOfDeviceMemory(f"{nbytes} bytes are not free") from None
@@ -97,7 +97,7 @@ class RealDriver:
 
     def free(self, address: int) -> None:
         self._begin()
-        self._buffers.pop(address).close(self._main)
+        self._buffers.pop(address).close(self._main_stream)
 
     def copy_in(self, address: int, array: np.ndarray) -> None:
         if array.nbytes:  # the driver has copied pageable memory when this returns
@@ -108,7 +108,7 @@ class RealDriver:
         if array.nbytes:
             self._begin()
             self._checked(self._driver.cuMemcpyDtoHAsync(array.ctypes.data, address, array.nbytes, self.stream))
-            self._main.sync()
+            self._main_stream.sync()
 
     def copy(self, to: int, source: int, nbytes: int) -> None:
         if nbytes:
@@ -131,17 +131,17 @@ class RealDriver:
         self._begin()
         self._beside.wait(after)
         if array.nbytes:
-            beside = int(self._beside.handle)
-            self._checked(self._driver.cuMemcpyHtoDAsync(address, array.ctypes.data, array.nbytes, beside))
+            copy_stream = int(self._beside.handle)
+            self._checked(self._driver.cuMemcpyHtoDAsync(address, array.ctypes.data, array.nbytes, copy_stream))
         return self._beside.record()
 
     def event(self) -> Any:
         self._begin()
-        return self._main.record()
+        return self._main_stream.record()
 
     def wait(self, event: Any) -> None:
         self._begin()
-        self._main.wait(event)
+        self._main_stream.wait(event)
 
     def finish(self, event: Any) -> None:
         self._begin()
@@ -149,7 +149,7 @@ class RealDriver:
 
     def synchronize(self) -> None:
         self._begin()
-        self._main.sync()
+        self._main_stream.sync()
 
     # ---- kernels -------------------------------------------------------------------------------------------
 
@@ -161,8 +161,8 @@ class RealDriver:
         entry = self._core.ObjectCode.from_cubin(cubin.code, name=kernel.name).get_kernel(ENTRY)
         # Loads all code to the GPU now: lazy loading at the first launch would fail during graph capture.
         self._checked(self._driver.cuFuncLoad(self._checked(self._driver.cuKernelGetFunction(int(entry.handle)))))
-        resident = entry.occupancy.max_active_blocks_per_multiprocessor(kernel.threads, 0)
-        return Loaded(kernel, entry, self._multiprocessors * max(int(resident), 1) * _WAVES)
+        resident_blocks = entry.occupancy.max_active_blocks_per_multiprocessor(kernel.threads, 0)
+        return Loaded(kernel, entry, self._multiprocessors * max(int(resident_blocks), 1) * _BLOCKS_PER_RESIDENT)
 
     def launch(self, loaded: Loaded | LibraryKernel, words: Sequence[int | float], units: int) -> None:
         if isinstance(loaded, LibraryKernel):
@@ -179,7 +179,7 @@ class RealDriver:
             configuration = self._core.LaunchConfig(grid=shape[0], block=threads)
             self._configurations[shape] = configuration
         self._begin()
-        stream = getattr(self._thread, "recorded", None) or self._main
+        stream = getattr(self._thread, "recorded", None) or self._main_stream
         self._core.launch(stream, configuration, loaded.entry, *words, units)
 
     def record(self, work: Callable[[], None]) -> Any:
@@ -194,18 +194,18 @@ class RealDriver:
             builder.end_building()
         graph = builder.complete()
         builder.close()
-        graph.upload(self._main)
+        graph.upload(self._main_stream)
         return graph
 
     def replay(self, graph: Any) -> None:
         self._begin()
-        graph.launch(self._main)
+        graph.launch(self._main_stream)
 
     # ---- other libraries -----------------------------------------------------------------------------------
 
     def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> Any:
         self._begin()
-        self._main.sync()
+        self._main_stream.sync()
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         buffer = self._core.Buffer.from_handle(address, size, owner=owner)
         return self._core.utils.StridedMemoryView.from_buffer(buffer, shape, dtype=dtype)
@@ -221,7 +221,7 @@ class RealDriver:
 
     def _begin(self) -> int:
         """Makes the GPU the calling thread's current one; returns the stream of the thread's work."""
-        if self._many or not getattr(self._thread, "is_current", False):
+        if self._has_several_gpus or not getattr(self._thread, "is_current", False):
             self._core.Device(self._number).set_current()
             self._thread.is_current = True
         recorded = getattr(self._thread, "recorded", None)
@@ -235,7 +235,7 @@ class RealDriver:
         return values[0] if len(values) == 1 else tuple(values)
 
 
-_WAVES = 4
+_BLOCKS_PER_RESIDENT = 4
 """The largest number of blocks for each block that can run at once: some blocks end sooner than others."""
 
 
@@ -246,9 +246,9 @@ def cached_cubin(kernel: DeviceKernel, dtypes: Mapping[str, Any], capability: in
         TypeError, NotForGpus, RuntimeError: as `compile_ptx` and `link`.
     """
     key = f"gpu {capability}\n{content_of(kernel, dtypes)}"
-    found = load(key)
-    if found is not None and len(found.symbols) == len(Cubin._fields) - 1:
-        return Cubin(found.code, *map(int, found.symbols))
+    cached_entry = load(key)
+    if cached_entry is not None and len(cached_entry.symbols) == len(Cubin._fields) - 1:
+        return Cubin(cached_entry.code, *map(int, cached_entry.symbols))
     cubin = link(compile_ptx(kernel, dtypes, capability), capability)
     store(key, Entry(cubin.code, tuple([str(number) for number in cubin[1:]])))
     return cubin

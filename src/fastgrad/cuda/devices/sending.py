@@ -14,7 +14,7 @@ from fastgrad.cuda.devices.memory import Device, DeviceArray
 _ALIGNMENT = 256
 
 
-class _Buffer:
+class _PinnedBuffer:
     """Pinned memory, and the event after the last copy from it."""
 
     def __init__(self) -> None:
@@ -34,45 +34,49 @@ def sent(elements: Iterator[list[Any]], device: Device, ahead: int) -> Iterator[
         ahead: the number of elements whose copies start before they are requested.
     """
     driver = device.driver
-    buffers = deque(_Buffer() for _ in range(ahead + 1))
-    waiting: deque[tuple[list[Any], Any]] = deque()
+    buffers = deque(_PinnedBuffer() for _ in range(ahead + 1))
+    pending_copies: deque[tuple[list[Any], Any]] = deque()
     try:
         for element in elements:
             buffer = buffers[0]
             buffers.rotate(-1)
-            found, buffer.event = _send(element, device, buffer)
-            waiting.append((found, buffer.event))
-            if len(waiting) > ahead:
-                found, event = waiting.popleft()
+            device_element, buffer.event = _start_copies(element, device, buffer)
+            pending_copies.append((device_element, buffer.event))
+            if len(pending_copies) > ahead:
+                device_element, event = pending_copies.popleft()
                 driver.wait(event)
-                yield found
-        while waiting:
-            found, event = waiting.popleft()
+                yield device_element
+        while pending_copies:
+            device_element, event = pending_copies.popleft()
             driver.wait(event)
-            yield found
+            yield device_element
     finally:
-        for _, event in waiting:  # before their memory is reused
+        for _, event in pending_copies:  # before their memory is reused
             driver.wait(event)
 
 
-def _send(element: list[Any], device: Device, buffer: _Buffer) -> tuple[list[Any], Any]:
+def _start_copies(element: list[Any], device: Device, buffer: _PinnedBuffer) -> tuple[list[Any], Any]:
     """Starts the copies of an element's arrays; returns the new arrays, and the event after the copies."""
     driver = device.driver
-    goes = [isinstance(one, np.ndarray) and not one.dtype.hasobject for one in element]
-    sizes = [-(-one.nbytes // _ALIGNMENT) * _ALIGNMENT if go else 0 for one, go in zip(element, goes, strict=True)]
+    copied_flags = [isinstance(value, np.ndarray) and not value.dtype.hasobject for value in element]
+    sizes = [
+        -(-value.nbytes // _ALIGNMENT) * _ALIGNMENT if is_copied else 0
+        for value, is_copied in zip(element, copied_flags, strict=True)
+    ]
     if buffer.event is not None:
         driver.finish(buffer.event)
     if len(buffer.memory) < sum(sizes):
         buffer.memory = driver.pinned(sum(sizes))
-    found: list[Any] = [
-        device.array(one.shape, one.dtype) if go else one for one, go in zip(element, goes, strict=True)
+    results: list[Any] = [
+        device.array(value.shape, value.dtype) if is_copied else value
+        for value, is_copied in zip(element, copied_flags, strict=True)
     ]
-    event, start = driver.event(), 0
-    for one, there, size in zip(element, found, sizes, strict=True):
-        if isinstance(there, DeviceArray) and size:
-            memory = buffer.memory[start : start + math.prod(one.shape) * one.itemsize]
-            pinned = memory.view(one.dtype).reshape(one.shape)
-            pinned[...] = one
-            event = driver.copy_ahead(there.address, pinned, event)
-            start += size
-    return found, event
+    event, offset = driver.event(), 0
+    for value, destination, size in zip(element, results, sizes, strict=True):
+        if isinstance(destination, DeviceArray) and size:
+            memory = buffer.memory[offset : offset + math.prod(value.shape) * value.itemsize]
+            pinned = memory.view(value.dtype).reshape(value.shape)
+            pinned[...] = value
+            event = driver.copy_ahead(destination.address, pinned, event)
+            offset += size
+    return results, event

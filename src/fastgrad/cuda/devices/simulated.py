@@ -40,26 +40,26 @@ class SimulatedDriver:
     def __init__(self, total: int = 1 << 30, blocks: int = 2, threads: int = 32) -> None:
         self._memory = np.empty(total + ALIGNMENT, np.uint8)  # the system provides pages at their first use
         self._first = -(-self._memory.ctypes.data // ALIGNMENT) * ALIGNMENT
-        self._total = total
+        self._total_bytes = total
         self._starts: list[int] = []  # sorted addresses of allocations
         self._sizes: dict[int, int] = {}
         self._blocks, self._threads = blocks, threads
         self._recorded: list[Callable[[], None]] | None = None
 
     def memory(self) -> tuple[int, int]:
-        used = sum(_with_fence(size) for size in self._sizes.values())
-        return self._total - used, self._total
+        used = sum(_fenced_size(size) for size in self._sizes.values())
+        return self._total_bytes - used, self._total_bytes
 
     def allocate(self, nbytes: int) -> int:
-        self._not_while_recording("allocates")
-        wanted, at = _with_fence(nbytes), self._first
-        for place, start in enumerate([*self._starts, self._first + self._total]):
-            if start - at >= wanted:
-                self._starts.insert(place, at)
-                self._sizes[at] = nbytes
-                self._at(at, nbytes)[:] = POISON
-                return at
-            at = start + _with_fence(self._sizes.get(start, 0))
+        self._refuse_while_recording("allocates")
+        needed_bytes, address = _fenced_size(nbytes), self._first
+        for index, start in enumerate([*self._starts, self._first + self._total_bytes]):
+            if start - address >= needed_bytes:
+                self._starts.insert(index, address)
+                self._sizes[address] = nbytes
+                self._at(address, nbytes)[:] = POISON
+                return address
+            address = start + _fenced_size(self._sizes.get(start, 0))
         raise OutOfDeviceMemory(f"{nbytes} bytes are not free in one piece")
 
     def free(self, address: int) -> None:
@@ -68,11 +68,11 @@ class SimulatedDriver:
         self._starts.remove(address)
 
     def copy_in(self, address: int, array: np.ndarray) -> None:
-        self._not_while_recording("copies from the host")
+        self._refuse_while_recording("copies from the host")
         self._at(address, array.nbytes)[:] = _bytes_of(array)
 
     def copy_out(self, array: np.ndarray, address: int) -> None:
-        self._not_while_recording("copies to the host")
+        self._refuse_while_recording("copies to the host")
         _bytes_of(array)[:] = self._at(address, array.nbytes)
 
     def copy(self, to: int, source: int, nbytes: int) -> None:
@@ -88,17 +88,17 @@ class SimulatedDriver:
 
     def copy_ahead(self, address: int, array: np.ndarray, after: Callable[[], None]) -> Callable[[], None]:
         """Copies as late as the contract allows, so a missing wait or an early change of the array shows."""
-        self._not_while_recording("copies from the host")
+        self._refuse_while_recording("copies from the host")
 
         @functools.cache
-        def copied() -> None:
+        def finish_copy() -> None:
             after()
             self._at(address, array.nbytes)[:] = _bytes_of(array)
 
-        return copied
+        return finish_copy
 
     def event(self) -> Callable[[], None]:
-        self._not_while_recording("makes events")
+        self._refuse_while_recording("makes events")
         return _nothing
 
     def wait(self, event: Callable[[], None]) -> None:
@@ -120,22 +120,24 @@ class SimulatedDriver:
             return
         simulated = loaded
 
-        def step() -> None:
+        def run_kernel() -> None:
             for name, word in zip(simulated.names, words, strict=True):
                 if name is not None:
                     self._within(int(word), 0, f"kernel {simulated.kernel.name}: {name}")
             simulated.run(words, units, self._blocks, self._threads, self._room)
 
-        self._do(step)
+        self._do(run_kernel)
 
     def lend(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> np.ndarray:
-        return np.asarray(_Lent(self._at(address, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape), owner))
+        return np.asarray(
+            _LentArray(self._at(address, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape), owner)
+        )
 
     def borrow(self, lender: Any) -> tuple[int, tuple[int, ...], tuple[int, ...] | None, np.dtype]:
         raise ValueError(f"{type(lender).__name__} has its array on a GPU, and not on one that is simulated")
 
     def record(self, work: Callable[[], None]) -> list[Callable[[], None]]:
-        self._not_while_recording("records")
+        self._refuse_while_recording("records")
         recorded: list[Callable[[], None]] = []
         self._recorded = recorded
         try:
@@ -145,12 +147,12 @@ class SimulatedDriver:
         return recorded
 
     def replay(self, graph: list[Callable[[], None]]) -> None:
-        self._not_while_recording("replays")
+        self._refuse_while_recording("replays")
         for step in graph:
             step()
 
     def synchronize(self) -> None:
-        self._not_while_recording("waits")
+        self._refuse_while_recording("waits")
 
     def _do(self, step: Callable[[], None]) -> None:
         if self._recorded is None:
@@ -158,14 +160,14 @@ class SimulatedDriver:
         else:
             self._recorded.append(step)
 
-    def _not_while_recording(self, what: str) -> None:
+    def _refuse_while_recording(self, what: str) -> None:
         if self._recorded is not None:
             raise SimulationError(f"what is recorded as a graph {what}, which no graph can")
 
     def _at(self, address: int, nbytes: int) -> np.ndarray:
         self._within(address, nbytes, "")
-        begin = address - self._memory.ctypes.data
-        return self._memory[begin : begin + nbytes]
+        offset = address - self._memory.ctypes.data
+        return self._memory[offset : offset + nbytes]
 
     def _room(self, address: int) -> int:
         """Returns the number of allocated bytes from an address on."""
@@ -173,13 +175,13 @@ class SimulatedDriver:
         return start + self._sizes[start] - address
 
     def _within(self, address: int, nbytes: int, what: str) -> None:
-        place = bisect_right(self._starts, address) - 1
-        start = self._starts[place] if place >= 0 else 0
-        if place < 0 or address + nbytes > start + self._sizes[start]:
+        index = bisect_right(self._starts, address) - 1
+        start = self._starts[index] if index >= 0 else 0
+        if index < 0 or address + nbytes > start + self._sizes[start]:
             raise SimulationError(f"{what or 'a copy'}: {nbytes} bytes at {address:#x} are not in allocated memory")
 
 
-class _Lent:
+class _LentArray:
     """Memory of a simulated GPU as a NumPy array, which keeps its owner alive."""
 
     def __init__(self, array: np.ndarray, owner: Any) -> None:
@@ -190,7 +192,7 @@ def _nothing() -> None:
     """Does nothing: all earlier work was done synchronously."""
 
 
-def _with_fence(nbytes: int) -> int:
+def _fenced_size(nbytes: int) -> int:
     """Returns the bytes of an allocation with a guard area after it."""
     return (nbytes // ALIGNMENT + 1) * ALIGNMENT
 

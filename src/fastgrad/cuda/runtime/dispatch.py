@@ -103,16 +103,16 @@ def _here(row: Operation, inputs: tuple[Any, ...], arrays: list[Any], attributes
         return y
     y = _on_host(row, *inputs, **attributes)
     if not placement.is_scoped and all(map(is_free, inputs)):
-        for one in y if type(y) is tuple else (y,):
-            one._unplaced = True
+        for result in y if type(y) is tuple else (y,):
+            result._unplaced = True
     return y
 
 
 def _there(
     device: Device, row: Operation, inputs: tuple[Any, ...], arrays: list[Any], attributes: dict[str, Any]
 ) -> Any:
-    found = run_on(device, row, arrays, attributes)
-    outputs = tuple([Tensor(array) for array in (found if type(found) is tuple else (found,))])
+    results = run_on(device, row, arrays, attributes)
+    outputs = tuple([Tensor(array) for array in (results if type(results) is tuple else (results,))])
     for recorder in recorders.active:
         recorder.on_operation(row, inputs, outputs, attributes)
-    return outputs if type(found) is tuple else outputs[0]
+    return outputs if type(results) is tuple else outputs[0]

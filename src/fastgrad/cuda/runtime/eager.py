@@ -29,7 +29,7 @@ MOST = 4096
 """The number of programs of one operation that a device keeps, by last use."""
 
 
-class _Made(NamedTuple):
+class _CachedProgram(NamedTuple):
     """The program of an operation for arrays of certain shapes.
 
     Attributes:
@@ -50,36 +50,40 @@ def run_on(device: Device, row: Operation, arrays: Sequence[Any], attributes: di
         arrays: its inputs, on the device; texts are on the host.
         attributes: its attributes.
     """
-    records = control_flow_of() is not None
-    if not records:
+    is_recording = control_flow_of() is not None
+    if not is_recording:
         if isinstance(row, GraphOperation):
             return tuple(run_graph(device, row, arrays))
         if isinstance(row, Structured):
             return tuple(run_structured(device, row, arrays))
-    key = None if isinstance(row, MadeOperation) or row.count is not None else _key_of(row, arrays, attributes)
-    known = device.rows
-    made = None if key is None else known.get(key)
-    if made is None or made.program is None:
-        found = _on_host(row, arrays, attributes)
-        here = found if type(found) is tuple else (found,)
-        if key is not None and made is None and not records:
-            made = _Made(_program(device, row, arrays, here, attributes), type(found) is tuple)
-            known[key] = made
-            if len(known) > MOST:
-                known.popitem(last=False)
-        if made is None or made.program is None:
-            there = tuple([moved(array if type(array) is np.ndarray else as_array(array), device) for array in here])
-            return there if type(found) is tuple else there[0]
+    key = None if isinstance(row, MadeOperation) or row.count is not None else _cache_key(row, arrays, attributes)
+    programs = device.rows
+    cached = None if key is None else programs.get(key)
+    if cached is None or cached.program is None:
+        host_result = _on_host(row, arrays, attributes)
+        host_arrays = host_result if type(host_result) is tuple else (host_result,)
+        if key is not None and cached is None and not is_recording:
+            cached = _CachedProgram(_program(device, row, arrays, host_arrays, attributes), type(host_result) is tuple)
+            programs[key] = cached
+            if len(programs) > MOST:
+                programs.popitem(last=False)
+        if cached is None or cached.program is None:
+            device_arrays = tuple(
+                [moved(array if type(array) is np.ndarray else as_array(array), device) for array in host_arrays]
+            )
+            return device_arrays if type(host_result) is tuple else device_arrays[0]
     else:
-        known.move_to_end(key)
-    results = tuple(made.program(arrays))
-    return results if made.is_tuple else results[0]
+        programs.move_to_end(key)
+    results = tuple(cached.program(arrays))
+    return results if cached.is_tuple else results[0]
 
 
-def _key_of(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Hashable:
+def _cache_key(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Hashable:
     options = plain_key(attributes)
-    fast = settings_version.settings.get(settings_version.TENSOR_FLOAT_32)
-    return None if options is None else (row.name, options, fast, *[(array.shape, array.dtype) for array in arrays])
+    allows_tf32 = settings_version.settings.get(settings_version.TENSOR_FLOAT_32)
+    return (
+        None if options is None else (row.name, options, allows_tf32, *[(array.shape, array.dtype) for array in arrays])
+    )
 
 
 def _on_host(row: Operation, arrays: Sequence[Any], attributes: dict[str, Any]) -> Any:

@@ -59,12 +59,12 @@ class DeviceFrame:
         self._words: list[int] = []  # in device memory: addresses of lists, sizes, numbers
         self._moves: list[tuple[int, int, int]] = []
         self._inner: list[tuple[Call, int, int]] = []  # words that hold the address of such a word
-        self._answers = 0
-        self.calls = [self._calls_of(action) for action in plan.actions]
-        self._answer_memory = device.array((max(self._answers, 1),), np.uint64)
+        self._answer_count = 0
+        self.calls = [self._action_calls(action) for action in plan.actions]
+        self._answer_memory = device.array((max(self._answer_count, 1),), np.uint64)
         self._table = device.put(np.array(self._words or [0], np.int64))
-        for call, place, at in self._inner:
-            call.words[place] = self._table.address + 8 * at
+        for call, word_index, table_index in self._inner:
+            call.words[word_index] = self._table.address + 8 * table_index
         for calls in self.calls:
             for call in calls:
                 # A kernel without a status writes no answer, so its address does not matter.
@@ -79,42 +79,42 @@ class DeviceFrame:
         """
         for calls in self.calls:
             for call in calls:
-                for place, base, offset in call.moves:
-                    call.words[place] = (arena if base == ARENA else objects[base]) + offset
+                for word_index, base, offset in call.moves:
+                    call.words[word_index] = (arena if base == ARENA else objects[base]) + offset
         if self._moves:
-            for place, base, offset in self._moves:
-                self._words[place] = (arena if base == ARENA else objects[base]) + offset
+            for word_index, base, offset in self._moves:
+                self._words[word_index] = (arena if base == ARENA else objects[base]) + offset
             self.device.driver.copy_in(self._table.address, np.array(self._words, np.int64))
 
     def address(self, place: Place, arena: int, objects: Sequence[int]) -> int:
         """Returns the address of a value."""
         if isinstance(place, InMemory):
-            return self._lasting(place.array)
-        base, offset = _based(place)
+            return self._permanent_address(place.array)
+        base, offset = _base_and_offset(place)
         return (arena if base == ARENA else objects[base]) + offset
 
     def clear_answers(self) -> None:
         """Clears the answers before a run."""
-        if self._answers:
-            self.device.driver.fill(self._answer_memory.address, 255, 8 * self._answers)
+        if self._answer_count:
+            self.device.driver.fill(self._answer_memory.address, 255, 8 * self._answer_count)
 
     def answers(self) -> np.ndarray:
         """Returns the answers of kernels by number; waits for the kernels."""
-        found = np.empty(self._answers, np.uint64)
-        self.device.driver.copy_out(found, self._answer_memory.address)
-        return found
+        values = np.empty(self._answer_count, np.uint64)
+        self.device.driver.copy_out(values, self._answer_memory.address)
+        return values
 
     def put(self, array: np.ndarray) -> None:
         """Copies a variable's host array to its value on the device."""
-        self.device.driver.copy_in(self._lasting(array), array)
+        self.device.driver.copy_in(self._permanent_address(array), array)
 
     def get(self, array: np.ndarray) -> None:
         """Copies a variable's value from the device to its host array."""
-        self.device.driver.copy_out(array, self._lasting(array))
+        self.device.driver.copy_out(array, self._permanent_address(array))
 
     # ---- words -----------------------------------------------------------------------------------------
 
-    def _calls_of(self, action: Action) -> list[Call]:
+    def _action_calls(self, action: Action) -> list[Call]:
         if action.launches is None:
             return []
         return [self._call_of(action, launch) for launch in action.launches.launches]
@@ -124,34 +124,34 @@ class DeviceFrame:
         kernel, dtypes = on_device
         answer = None
         if kernel.signature.returns_status:
-            answer = self._answers
-            self._answers += 1
+            answer = self._answer_count
+            self._answer_count += 1
         call = Call(self.device.driver.load(kernel, dtypes), launch.units, answer)
-        given = iter(launch.operands)
-        listed: tuple[Any, ...] = ()
-        for place, parameter in enumerate(kernel.given):
+        operand_iterator = iter(launch.operands)
+        listed_arrays: tuple[Any, ...] = ()
+        for word_index, parameter in enumerate(kernel.given):
             call.words.append(0)
             if parameter.kind == "count":
-                call.words[place] = len(listed)
+                call.words[word_index] = len(listed_arrays)
             elif parameter.kind == "sizes":
-                self._inner.append((call, place, len(self._words)))
-                self._words += [_elements(action, one) for one in listed]
+                self._inner.append((call, word_index, len(self._words)))
+                self._words += [_elements(action, element) for element in listed_arrays]
             elif parameter.kind in LIST_KINDS:
-                operand: Any = next(given)
-                listed = listed or operand
-                self._inner.append((call, place, len(self._words)))
-                for one in operand:
+                operand: Any = next(operand_iterator)
+                listed_arrays = listed_arrays or operand
+                self._inner.append((call, word_index, len(self._words)))
+                for element in operand:
                     self._words.append(0)
-                    self._point(self._words, self._moves, len(self._words) - 1, action, one)
+                    self._set_word(self._words, self._moves, len(self._words) - 1, action, element)
             else:
-                self._point(call.words, call.moves, place, action, next(given))
+                self._set_word(call.words, call.moves, word_index, action, next(operand_iterator))
         call.words.append(0)
         return call
 
-    def _point(
+    def _set_word(
         self, words: list[Any], moves: list[tuple[int, int, int]], at: int, action: Action, operand: Any
     ) -> None:
-        """Sets a word to a number, or to the address of an array."""
+        """Sets a launch word to a number, or to the address of an array."""
         match operand:
             case Input(number):
                 place = action.inputs[number]
@@ -165,11 +165,11 @@ class DeviceFrame:
                 words[at] = operand
                 return
         if isinstance(place, InMemory):
-            words[at] = self._lasting(place.array)
+            words[at] = self._permanent_address(place.array)
         else:
-            moves.append((at, *_based(place)))
+            moves.append((at, *_base_and_offset(place)))
 
-    def _lasting(self, array: Any) -> int:
+    def _permanent_address(self, array: Any) -> int:
         """Returns the address of a permanent array: a variable's, or a constant's."""
         if not isinstance(array, np.ndarray):
             return int(array.address)
@@ -178,7 +178,7 @@ class DeviceFrame:
         return int(self._memory[id(array)][1].address)
 
 
-def _based(place: Place) -> tuple[int, int]:
+def _base_and_offset(place: Place) -> tuple[int, int]:
     if isinstance(place, InArena):
         return ARENA, place.offset
     assert isinstance(place, InObject), "an object of Python's has no address"
@@ -204,5 +204,5 @@ def _elements(action: Action, operand: Any) -> int:
 
 def first_answer(answers: np.ndarray) -> int | None:
     """Returns the number of the first answer, or None."""
-    found = np.flatnonzero(answers != NO_ANSWER)
-    return int(found[0]) if len(found) else None
+    numbers = np.flatnonzero(answers != NO_ANSWER)
+    return int(numbers[0]) if len(numbers) else None

@@ -70,7 +70,7 @@ class DeviceProgram:
         self.arena_bytes = self.plan.arena_bytes
         self._fixed = fixed
         self._frame = DeviceFrame(self.plan, device)
-        self._steps = _steps_of(self._frame)
+        self._steps = _steps_by_stretch(self._frame)
         self._places, self._size = self._laid_out()
         self._memory: DeviceArray | None = None
         self._objects: list[int] = []
@@ -78,8 +78,10 @@ class DeviceProgram:
         self._graphs: dict[tuple[int, int], Any] = {}  # by the number of the stretch and of the first step
         self._shared = -1
         self._lock = threading.RLock()
-        state = [node.payload for part in self.tree.parts() for node in part.graph.nodes if _is_state(node.kind)]
-        self._read = _on_host(state)
+        state_variables = [
+            node.payload for part in self.tree.parts() for node in part.graph.nodes if _accesses_variable(node.kind)
+        ]
+        self._read = _on_host(state_variables)
         self._written = _on_host(self.plan.written)
 
     @property
@@ -118,7 +120,7 @@ class DeviceProgram:
         with self._lock:
             if self._shared != sharing.last:
                 self.release()
-            run = _Run(self, self._frame)
+            run = _ProgramRun(self, self._frame)
             self._bind(arguments, run)
             for array in self._read:
                 self._frame.put(array)
@@ -137,14 +139,14 @@ class DeviceProgram:
                 self._frame.get(array)
             stretch = self.plan.stretches[number]
             assert stretch.leaf is not None
-            found: list[Any] = []
-            for place, (at, value) in enumerate(zip(stretch.returned, stretch.values, strict=True)):
+            trace_results: list[Any] = []
+            for position, (result_number, value) in enumerate(zip(stretch.returned, stretch.values, strict=True)):
                 if value.dtype.kind == "O":
-                    found.append(run.python[id(value)].copy())
+                    trace_results.append(run.python[id(value)].copy())
                 else:
-                    own = not self._fixed and at not in stretch.returned[:place]
-                    found.append(results[at] if own else results[at].copy())
-            return stretch.leaf, found
+                    is_own = not self._fixed and result_number not in stretch.returned[:position]
+                    trace_results.append(results[result_number] if is_own else results[result_number].copy())
+            return stretch.leaf, trace_results
 
     def release(self) -> None:
         """Gives tensors that share the memory of variables to be changed their own copies."""
@@ -162,17 +164,20 @@ class DeviceProgram:
         objects = [*[value for _, value in self.plan.arguments], *self.plan.results]
         return [arena.grow(size_of(value)) for value in objects], arena.size
 
-    def _bind(self, arguments: Sequence[Any], run: _Run) -> None:
+    def _bind(self, arguments: Sequence[Any], run: _ProgramRun) -> None:
         """Copies arguments to the program's memory, or sets their addresses."""
-        first = self._memory is None
-        if first:
+        is_first = self._memory is None
+        if is_first:
             self._memory = self.device.array((self._size,), np.uint8)
             self._objects = [self._memory.address + offset for offset in self._places]
-            count = len(self.plan.arguments)
-            self._results = [self._result(*one) for one in zip(self.plan.results, self._objects[count:], strict=True)]
-            self._objects[count:] = [0 if array is None else array.address for array in self._results]
+            argument_count = len(self.plan.arguments)
+            self._results = [
+                self._result(*value_and_address)
+                for value_and_address in zip(self.plan.results, self._objects[argument_count:], strict=True)
+            ]
+            self._objects[argument_count:] = [0 if array is None else array.address for array in self._results]
         assert self._memory is not None
-        for place, (number, value) in enumerate(self.plan.arguments):
+        for index, (number, value) in enumerate(self.plan.arguments):
             array = arguments[number]
             if value.dtype.kind == "O":
                 run.python[id(value)] = array
@@ -183,11 +188,11 @@ class DeviceProgram:
                     f"{value.type_text}. Record it again for other shapes and dtypes."
                 )
             if self._fixed or isinstance(array, np.ndarray) or array.device is not self.device:
-                DeviceArray(self.device, self._objects[place], value.shape, value.dtype, None).write(array)
+                DeviceArray(self.device, self._objects[index], value.shape, value.dtype, None).write(array)
             else:
-                self._objects[place] = array.address
+                self._objects[index] = array.address
                 run.kept.append(array)
-        if first:
+        if is_first:
             self._frame.bind(self._memory.address, self._objects)
 
     def _result(self, value: Value, address: int) -> DeviceArray | None:
@@ -208,19 +213,19 @@ class DeviceProgram:
         """Launches kernels. Several become one graph, recorded at the first time, if memory is fixed."""
         driver = self.device.driver
 
-        def work() -> None:
+        def launch_all() -> None:
             for call in calls:
                 driver.launch(call.loaded, call.words, call.units)
 
         if not self._fixed or len(calls) == 1:
-            work()
+            launch_all()
             return
         if key not in self._graphs and any(isinstance(call.loaded, LibraryKernel) for call in calls):
             self._graphs[key] = None  # a library's lazy loading at the first launch would fail during graph capture
-            work()
+            launch_all()
             return
         if self._graphs.get(key) is None:
-            self._graphs[key] = driver.record(work)
+            self._graphs[key] = driver.record(launch_all)
         driver.replay(self._graphs[key])
 
 
@@ -248,7 +253,7 @@ def _passes(blas: Blas | None) -> tuple[Pass, ...]:
     return (*SIMPLIFY, *DECOMPOSE, _fuse_without_slopes, add_library)
 
 
-class _Run:
+class _ProgramRun:
     """One run of a program.
 
     Attributes:
@@ -272,22 +277,22 @@ class _Run:
         self._frame.clear_answers()
         number = 0
         while True:
-            for at, step in enumerate(self._program._steps[number]):
+            for step_number, step in enumerate(self._program._steps[number]):
                 if isinstance(step, Action):
                     self._on_host(step)
                 else:
-                    self._launch((number, at), step)
+                    self._launch_sequence((number, step_number), step)
             stretch = self._plan.stretches[number]
             if stretch.leaf is not None:
                 return number
             guard = stretch.actions[-1]
             array = self.array(guard.inputs[0], guard.node.inputs[0])
-            way = stretch.ways.get(look(guard.node, array))
-            if way is None:
+            successor = stretch.ways.get(look(guard.node, array))
+            if successor is None:
                 raise left(guard.node, array)
-            number = way
+            number = successor
 
-    def _launch(self, key: tuple[int, int], step: _Launched) -> None:
+    def _launch_sequence(self, key: tuple[int, int], step: _LaunchSequence) -> None:
         if self.carefully:
             for action, call in step.calls:
                 self._program.launched((-1, -1), [call])
@@ -300,7 +305,9 @@ class _Run:
 
     def _refuse(self, action: Action) -> None:
         """Raises the error of a kernel that stopped the program."""
-        arrays = [self.array(*one) for one in zip(action.inputs, action.node.inputs, strict=True)]
+        arrays = [
+            self.array(*place_and_value) for place_and_value in zip(action.inputs, action.node.inputs, strict=True)
+        ]
         if action.node.kind is Kind.GUARD:
             raise left(action.node, arrays[0])
         run_node(action.node, arrays)  # raises the error
@@ -317,15 +324,19 @@ class _Run:
         elif node.kind is Kind.ASSIGN:
             node.payload._array[...] = self.array(action.inputs[0], node.inputs[0])
         elif isinstance(node.payload, GraphOperation):
-            inputs = [self._here(*one) for one in zip(action.inputs, node.inputs, strict=True)]
+            inputs = [self._here(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)]
             self._keep(action, run_graph(self._program.device, node.payload, inputs))
         elif isinstance(node.payload, Structured):
-            inputs = [self._here(*one) for one in zip(action.inputs, node.inputs, strict=True)]
+            inputs = [self._here(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)]
             self._keep(action, run_structured(self._program.device, node.payload, inputs))
         else:
             warn_of_host(node.payload.name)
             self._keep(
-                action, run_node(node, [self.array(*one) for one in zip(action.inputs, node.inputs, strict=True)])
+                action,
+                run_node(
+                    node,
+                    [self.array(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)],
+                ),
             )
 
     def _keep(self, action: Action, found: Sequence[Any]) -> None:
@@ -343,12 +354,12 @@ class _Run:
 
     def array(self, place: Place, value: Value) -> np.ndarray:
         """Returns a value on the host."""
-        found = self._here(place, value)
-        array: np.ndarray = found if isinstance(found, np.ndarray) else found.on_host()
+        stored_value = self._here(place, value)
+        array: np.ndarray = stored_value if isinstance(stored_value, np.ndarray) else stored_value.on_host()
         return array
 
 
-class _Launched:
+class _LaunchSequence:
     """Kernels that are launched one after another.
 
     Attributes:
@@ -360,38 +371,41 @@ class _Launched:
         self.calls, self.asks = calls, asks
 
 
-def _steps_of(frame: DeviceFrame) -> list[list[_Launched | Action]]:
+def _steps_by_stretch(frame: DeviceFrame) -> list[list[_LaunchSequence | Action]]:
     """Returns the steps of each stretch: runs of launches, and the host's actions between them.
 
     Answers are checked after the last kernel that may stop the program, before the first one that changes a variable, and before the
     host reads a value to decide.
     """
-    found: list[list[_Launched | Action]] = []
+    stretch_steps: list[list[_LaunchSequence | Action]] = []
     calls_of = iter(frame.calls)
     for stretch in frame.plan.stretches:
-        steps: list[_Launched | Action] = []
-        waiting: list[tuple[Action, Call]] = []
+        steps: list[_LaunchSequence | Action] = []
+        pending_calls: list[tuple[Action, Call]] = []
         for action in stretch.actions:
             calls = next(calls_of)
             if action.launches is not None:
-                waiting += [(action, call) for call in calls]
+                pending_calls += [(action, call) for call in calls]
                 continue
-            steps += _cut(waiting, at_end=True)
-            waiting = []
+            steps += _cut(pending_calls, at_end=True)
+            pending_calls = []
             if stretch.ways and action is stretch.actions[-1]:
                 continue
             steps.append(action)
-        found.append([*steps, *_cut(waiting, at_end=False)])
-    return found
+        stretch_steps.append([*steps, *_cut(pending_calls, at_end=False)])
+    return stretch_steps
 
 
-def _cut(calls: list[tuple[Action, Call]], at_end: bool) -> list[_Launched | Action]:
-    last = max([at for at, (_, call) in enumerate(calls, 1) if call.answer is not None], default=0)
-    if not last:
-        return [_Launched(calls, False)] if calls else []
-    cut = len(calls) if at_end else last
-    rest = calls[cut:]
-    return [_Launched(calls[:cut], True), *([_Launched(rest, False)] if rest else [])]
+def _cut(calls: list[tuple[Action, Call]], at_end: bool) -> list[_LaunchSequence | Action]:
+    last_check = max([number for number, (_, call) in enumerate(calls, 1) if call.answer is not None], default=0)
+    if not last_check:
+        return [_LaunchSequence(calls, False)] if calls else []
+    cut_index = len(calls) if at_end else last_check
+    remaining_calls = calls[cut_index:]
+    return [
+        _LaunchSequence(calls[:cut_index], True),
+        *([_LaunchSequence(remaining_calls, False)] if remaining_calls else []),
+    ]
 
 
 _warned: set[str] = set()
@@ -409,11 +423,11 @@ def warn_of_host(name: str) -> None:
         )
 
 
-def _is_state(kind: Kind) -> bool:
+def _accesses_variable(kind: Kind) -> bool:
     return kind is Kind.READ or kind is Kind.ASSIGN
 
 
 def _on_host(variables: Sequence[Any]) -> list[np.ndarray]:
     """Returns the host arrays of variables, without arrays of Python objects."""
     arrays = {id(variable._array): variable._array for variable in variables}
-    return [a for a in arrays.values() if isinstance(a, np.ndarray) and a.dtype.kind != "O"]
+    return [array for array in arrays.values() if isinstance(array, np.ndarray) and array.dtype.kind != "O"]

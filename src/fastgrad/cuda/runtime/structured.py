@@ -23,37 +23,37 @@ def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) 
     """
     if operation not in device.graphs:
         device.graphs[operation] = device.program(operation.graph)
-    found: list[Any] = device.graphs[operation](arrays)
-    return found
+    results: list[Any] = device.graphs[operation](arrays)
+    return results
 
 
 def run_structured(device: Device, operation: Structured, arrays: Sequence[Any]) -> list[Any]:
     """Runs a loop or branches; any other operation runs on the host's arrays."""
     if isinstance(operation, Branches):
-        number = operation.chosen(moved(arrays[0], None))
-        return run_graph(device, operation.branches[number], arrays[1:])
+        branch = operation.chosen(moved(arrays[0], None))
+        return run_graph(device, operation.branches[branch], arrays[1:])
     if isinstance(operation, Loop):
         return _run_loop(device, operation, arrays)
     return [moved(y, device) for y in operation.run(*[moved(x, None) for x in arrays])]
 
 
 def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
-    carried, rows, captured, number = loop.parts(arrays)
-    number = None if number is None else moved(number, None)
+    carried, rows, captured, trip_limit = loop.parts(arrays)
+    trip_limit = None if trip_limit is None else moved(trip_limit, None)
     stacks = [device.put(stack) for stack in loop.empty_stacks()]
-    total = loop.total(number)
-    done = 0
-    while _goes_on(device, loop, done, carried, captured, number):
-        row = loop.row_of(done, total)
-        found = run_graph(device, loop.body, [*carried, *[x[row] for x in rows], *captured])
-        carried = found[: loop.carried]
-        for stack, y in zip(stacks, found[loop.carried :], strict=True):
+    total = loop.total(trip_limit)
+    trips_done = 0
+    while _has_next_trip(device, loop, trips_done, carried, captured, trip_limit):
+        row = loop.row_of(trips_done, total)
+        results = run_graph(device, loop.body, [*carried, *[x[row] for x in rows], *captured])
+        carried = results[: loop.carried]
+        for stack, y in zip(stacks, results[loop.carried :], strict=True):
             stack[row].write(y)
-        done += 1
-    return [*carried, *stacks, *([device.put(np.array(done, np.int64))] if loop.counts else [])]
+        trips_done += 1
+    return [*carried, *stacks, *([device.put(np.array(trips_done, np.int64))] if loop.counts else [])]
 
 
-def _goes_on(
+def _has_next_trip(
     device: Device, loop: Loop, done: int, carried: Sequence[Any], captured: Sequence[Any], number: Any
 ) -> bool:
     """True if the loop has a further trip, as ``Loop.goes_on``."""
@@ -61,8 +61,8 @@ def _goes_on(
         return done < loop.total(number)
     if number is not None and done >= int(number):
         return False
-    (more,) = run_graph(device, loop.condition, [*carried, *captured])
-    if not moved(more, None).reshape(()):
+    (outcome,) = run_graph(device, loop.condition, [*carried, *captured])
+    if not moved(outcome, None).reshape(()):
         return False
     if loop.most is not None and done >= loop.most:
         raise loop.outgrown()

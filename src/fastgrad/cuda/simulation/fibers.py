@@ -89,11 +89,11 @@ def start(kernel: int, arguments: int) -> np.ndarray:
     """Gives each thread of the block a stack, on which it will call the function at an address; returns their rows."""
     count = _state[_THREADS]
     assert count <= MOST_THREADS
-    words, at = _WORDS_AND_RETURN[_processor()]
+    words, return_index = _WORDS_AND_RETURN[_processor()]
     stacks = _stacks()[:count]
     stacks[:, 0] = 0
     stacks[:, -words:] = 0
-    stacks[:, at - words] = _native().fiber
+    stacks[:, return_index - words] = _native().fiber
     _rows[:count, _STACK_POINTER] = stacks.ctypes.data + np.arange(1, count + 1) * _STACK - 8 * words
     _state[_ENTRY], _state[_ARGUMENTS] = kernel, arguments
     return _rows[:count]
@@ -156,10 +156,10 @@ def code(processor: str) -> str:
         for place in words.values()
     )
     assembly = "\\0A".join(lines)
-    given = zip(("kind", "place", "a", "b"), (KIND, PLACE, BITS, LANES), strict=True)
-    asking = "\n".join(
+    request_words = zip(("kind", "place", "a", "b"), (KIND, PLACE, BITS, LANES), strict=True)
+    request_stores = "\n".join(
         f"  %at.{name} = getelementptr i64, ptr %row, i64 {place}\n  store i64 %{name}, ptr %at.{name}"
-        for name, place in given
+        for name, place in request_words
     )
     return f"""
 @{STATE} = external global i64
@@ -246,7 +246,7 @@ give:
 others:
   %thread = load i64, ptr {word(THREAD)}
   %row = call ptr @row(i64 %thread)
-{asking}
+{request_stores}
   call void @wait(ptr %row)
   %at.answer = getelementptr i64, ptr %row, i64 {ANSWER}
   %answer = load i64, ptr %at.answer

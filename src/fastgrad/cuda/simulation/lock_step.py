@@ -30,7 +30,7 @@ from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
 from fastgrad.kernels.codegen.wrapper import RAISED, names_ir
 from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
 
-_SYNCHRONIZE, _XOR = (ASKED.index(special) for special in (body.synchronize, body.shuffle_xor))
+_SYNCHRONIZE, _SHUFFLE_XOR = (ASKED.index(special) for special in (body.synchronize, body.shuffle_xor))
 _NUMBERS = frozenset({"float", "int", "count"})
 _alone = threading.Lock()  # a process has the memory of one block, and one compiler of its kernels
 
@@ -66,8 +66,8 @@ def simulate(
         CompileError: the body uses something that a GPU can't do.
     """
     answer = np.array([NO_ANSWER], np.uint64)
-    words, kept = _words(kernel, arguments)
-    rooms = {array.ctypes.data: array.nbytes for array in sorted(kept, key=lambda array: array.nbytes)}
+    words, kept_arrays = _words(kernel, arguments)
+    rooms = {array.ctypes.data: array.nbytes for array in sorted(kept_arrays, key=lambda array: array.nbytes)}
     SimulatedKernel(kernel, dtypes).run([*words, answer.ctypes.data], units, blocks, threads, rooms.__getitem__)
     return None if answer[0] == NO_ANSWER else int(answer[0])
 
@@ -104,64 +104,64 @@ class SimulatedKernel:
             units, blocks, threads: see `simulate`.
             room: returns the number of bytes at an address.
         """
-        sizes, kept = self._sizes(words, room)
+        sizes, kept_arrays = self._sizes(words, room)
         threads = self.kernel.threads if self.kernel.exact else threads
-        given = np.array([*words, *sizes, units], object)
-        is_real = np.zeros(len(given), bool)
+        entry_words = np.array([*words, *sizes, units], object)
+        is_real = np.zeros(len(entry_words), bool)
         is_real[: len(self._native.kinds)] = np.array(self._native.kinds) == "double"
-        passed = np.empty(len(given), np.int64)
-        passed[~is_real] = given[~is_real]
-        passed.view(np.float64)[is_real] = given[is_real]
+        packed_words = np.empty(len(entry_words), np.int64)
+        packed_words[~is_real] = entry_words[~is_real]
+        packed_words.view(np.float64)[is_real] = entry_words[is_real]
         with _alone:
             for number in range(blocks if self.kernel.is_shared else 1):
                 block = _Block(self.kernel.name, threads if self.kernel.is_shared else 1, number, blocks)
-                (block.run_together if self.kernel.together else block.run)(self._native, passed)
-        del kept
+                (block.run_together if self.kernel.together else block.run)(self._native, packed_words)
+        del kept_arrays
 
     def _sizes(self, words: Sequence[Any], room: Callable[[int], int]) -> tuple[list[int], list[np.ndarray]]:
         """Returns `signature.checked_words`, and the arrays to keep alive during the run."""
         counts = [word for parameter, word in zip(self.kernel.given, words, strict=False) if parameter.kind == "count"]
         sizes: list[int] = []
-        kept: list[np.ndarray] = []
+        kept_arrays: list[np.ndarray] = []
         for parameter, word in zip(self.kernel.given, words, strict=False):
             if parameter.name in self.kernel.read or parameter.kind in _NUMBERS or parameter.kind == "objects":
                 continue
             if parameter.kind == "sizes":
                 sizes.append(room(word) // 8)
                 continue
-            width = np.dtype(self._types.get(str(parameter.element), parameter.element)).itemsize
+            item_bytes = np.dtype(self._types.get(str(parameter.element), parameter.element)).itemsize
             if parameter.kind in LIST_KINDS:
                 count = min([room(word) // 8, *counts])
                 addresses = (ctypes.c_int64 * count).from_address(word)
-                kept.append(np.array([room(address) // width for address in addresses], np.int64))
-                sizes += [kept[-1].ctypes.data, count]
+                kept_arrays.append(np.array([room(address) // item_bytes for address in addresses], np.int64))
+                sizes += [kept_arrays[-1].ctypes.data, count]
             else:
-                sizes.append(room(word) // width)
-        return sizes, kept
+                sizes.append(room(word) // item_bytes)
+        return sizes, kept_arrays
 
 
 def _words(kernel: DeviceKernel, arguments: Sequence[Any]) -> tuple[list[int | float], list[Any]]:
     """Returns the arguments of the entry, and the arrays to keep alive during the run."""
     values = iter(arguments)
     words: list[int | float] = []
-    kept: list[Any] = []
+    kept_arrays: list[Any] = []
     lists: Sequence[np.ndarray] = ()
     for parameter in kernel.given:
         value: Any = next(values) if parameter.passed else None
         if parameter.kind in LIST_KINDS:
             lists = value
-            kept += lists
+            kept_arrays += lists
             value = np.array([array.ctypes.data for array in value], np.int64)
         elif parameter.kind == "sizes":
             value = np.array([array.size for array in lists], np.int64)
         elif parameter.kind == "count":
             value = len(lists)
         if isinstance(value, np.ndarray):
-            kept.append(value)
+            kept_arrays.append(value)
             words.append(value.ctypes.data)
         else:
             words.append(float(value) if parameter.kind == "float" else int(value))
-    return words, kept
+    return words, kept_arrays
 
 
 def run_on_simulation(
@@ -214,18 +214,18 @@ class _Block:
             fibers.run_until_all_wait()
             if bounds.happened():
                 bounds.report()
-            wrong = self._wrong(rows)
-            if wrong is not None:
-                raise SimulationError(wrong)
+            problem = self._behaviour_error(rows)
+            if problem is not None:
+                raise SimulationError(problem)
             kind = int(rows[0, fibers.KIND])
             if kind == fibers.ENDED:
                 return
             if kind == _SYNCHRONIZE:
                 races.barrier()
             else:
-                _exchange(rows, kind)
+                _answer_shuffles(rows, kind)
 
-    def _wrong(self, rows: np.ndarray) -> str | None:
+    def _behaviour_error(self, rows: np.ndarray) -> str | None:
         """Returns the error of the threads' behaviour, or None."""
         if fibers.wants_more_memory():
             return f"kernel {self.kernel} has more than the {races.SHARED} bytes of shared memory of a block"
@@ -236,12 +236,12 @@ class _Block:
         if ended.any():
             if ended.all():
                 return None
-            waits = int(ended.argmin())
-            return f"thread {ended.argmax()} has ended while thread {waits} waits for it ({_name(rows[waits])})"
-        elsewhere = (rows[:, fibers.KIND : fibers.PLACE + 1] != rows[0, fibers.KIND : fibers.PLACE + 1]).any(1)
-        if elsewhere.any():
-            other = int(elsewhere.argmax())
-            return f"threads wait in different places: 0 ({_name(rows[0])}) and {other} ({_name(rows[other])})"
+            waiting_thread = int(ended.argmin())
+            return f"thread {ended.argmax()} has ended while thread {waiting_thread} waits for it ({_name(rows[waiting_thread])})"
+        is_elsewhere = (rows[:, fibers.KIND : fibers.PLACE + 1] != rows[0, fibers.KIND : fibers.PLACE + 1]).any(1)
+        if is_elsewhere.any():
+            other_thread = int(is_elsewhere.argmax())
+            return f"threads wait in different places: 0 ({_name(rows[0])}) and {other_thread} ({_name(rows[other_thread])})"
         return None
 
 
@@ -249,17 +249,17 @@ def _name(row: np.ndarray) -> str:
     return ASKED[row[fibers.KIND]].name
 
 
-def _exchange(rows: np.ndarray, kind: int) -> None:
+def _answer_shuffles(rows: np.ndarray, kind: int) -> None:
     """Answers each thread with the number of another thread of its warp; with its own if there is none."""
     threads = np.arange(len(rows))
     lanes = threads % body.WARP
-    others = lanes ^ rows[:, fibers.LANES] if kind == _XOR else lanes + rows[:, fibers.LANES]
-    there = (others >= 0) & (others < body.WARP)
-    rows[:, fibers.ANSWER] = rows[np.where(there, threads - lanes + others, threads), fibers.BITS]
+    others = lanes ^ rows[:, fibers.LANES] if kind == _SHUFFLE_XOR else lanes + rows[:, fibers.LANES]
+    is_present = (others >= 0) & (others < body.WARP)
+    rows[:, fibers.ANSWER] = rows[np.where(is_present, threads - lanes + others, threads), fibers.BITS]
 
 
 class _Native(NamedTuple):
-    """A kernel's code: a function of the address of its words, for calls from Python, and its address."""
+    """A kernel's code: a function of the address of its launch words, for calls from Python, and its address."""
 
     function: Callable[[int], None]
     address: int
@@ -278,9 +278,9 @@ def _compiled(kernel: DeviceKernel, dtypes: tuple[tuple[str, str], ...]) -> _Nat
     types = type_names(variables)
     arguments = [*[parameter_type(parameter, variables) for parameter in kernel.given], "*int64", "int64"]
     with bounds.checking(True):
-        called = ScalarFunction(frontend(simulated_gpu), kernel.function, types)
-        body = lowered(entry_of(kernel, called), arguments, "none", {}, kernel.noalias, (), simulated_gpu)
-        text = names_ir(kernel.name, Signature("", tuple(_named(kernel)), False)) + body.text + _of_words(kernel)
+        body_function = ScalarFunction(frontend(simulated_gpu), kernel.function, types)
+        body = lowered(entry_of(kernel, body_function), arguments, "none", {}, kernel.noalias, (), simulated_gpu)
+        text = names_ir(kernel.name, Signature("", tuple(_named(kernel)), False)) + body.text + _words_entry_ir(kernel)
     module = llvm.parse_assembly(text)
     module.triple = target().triple
     machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=1)
@@ -315,43 +315,43 @@ def _named(kernel: DeviceKernel) -> list[Parameter]:
 
 
 def _word_type(parameter: Parameter) -> str:
-    """Returns LLVM's type of the word of a parameter."""
+    """Returns LLVM's type of the launch word of a parameter."""
     return {"int": "i64", "count": "i64", "float": "double"}.get(parameter.kind, "ptr")
 
 
-def _of_words(kernel: DeviceKernel) -> str:
+def _words_entry_ir(kernel: DeviceKernel) -> str:
     """Returns LLVM IR of a function that calls a kernel's entry with the words at an address.
 
     The words are those of the entry's parameters, then `signature.checked_words`, then the number of units.
     """
     parameters = _named(kernel)
     words = itertools.count(len(parameters))
-    lines, given = [], []
+    lines, call_arguments = [], []
 
-    def loaded(kind: str, place: int) -> str:
+    def load_word(kind: str, place: int) -> str:
         lines.append(f"  %at{place} = getelementptr i64, ptr %words, i64 {place}")
         lines.append(f"  %w{place} = load {kind}, ptr %at{place}")
         return f"{kind} %w{place}"
 
     for place, parameter in enumerate(parameters):
-        given.append(loaded(_word_type(parameter), place))
+        call_arguments.append(load_word(_word_type(parameter), place))
         if parameter.kind in _NUMBERS:
             continue
         if parameter.kind in LIST_KINDS:
-            given.append(loaded("ptr", next(words)))
+            call_arguments.append(load_word("ptr", next(words)))
         if parameter.name in kernel.read or parameter is parameters[-1]:
-            given.append("i64 1")
+            call_arguments.append("i64 1")
         elif parameter.kind == "objects":  # of Python objects, whose number is not known
-            given.append(f"i64 {bounds.NO_BOUND}")
+            call_arguments.append(f"i64 {bounds.NO_BOUND}")
         else:
-            given.append(loaded("i64", next(words)))
-        given.append(f"ptr @.name_{parameter.name}")
-    given.append(loaded("i64", next(words)))
+            call_arguments.append(load_word("i64", next(words)))
+        call_arguments.append(f"ptr @.name_{parameter.name}")
+    call_arguments.append(load_word("i64", next(words)))
     body = "\n".join(lines)
     return f"""
 define void @of_words(ptr %words) {{
 {body}
-  call void @.body({", ".join(given)})
+  call void @.body({", ".join(call_arguments)})
   ret void
 }}
 """

@@ -19,7 +19,7 @@ SHARED = 48 * 1024
 """The largest static shared memory of a block in bytes."""
 
 _THREADS = 2048  # more than a block has
-_SEVERAL = _THREADS - 1  # stands for several readers
+_SEVERAL_READERS = _THREADS - 1  # stands for several readers
 _memory = np.empty(SHARED + 64, np.uint8)
 _touched = np.zeros((SHARED, 2), np.int64)
 
@@ -48,9 +48,9 @@ def found() -> str | None:
     """Returns a description of the block's first race, or None."""
     if not _state[_RACES]:
         return None
-    first = "others" if _state[_FIRST] == _SEVERAL else f"thread {_state[_FIRST]}"
+    first_thread = "others" if _state[_FIRST] == _SEVERAL_READERS else f"thread {_state[_FIRST]}"
     return (
-        f"thread {_state[_SECOND]} and {first} touch the shared element at byte {_state[_PLACE]} with no barrier between"
+        f"thread {_state[_SECOND]} and {first_thread} touch the shared element at byte {_state[_PLACE]} with no barrier between"
         ", and one of them writes"
     )
 
@@ -79,7 +79,7 @@ look:
   %time = load i64, ptr {_word(_TIME)}
   %now = mul i64 %time, {_THREADS}
   %me = add i64 %now, %thread
-  %several = add i64 %now, {_SEVERAL}
+  %several = add i64 %now, {_SEVERAL_READERS}
   %at = mul i64 %offset, 2
   %writer.at = getelementptr i64, ptr @{_TOUCHED}, i64 %at
   %reader.at = getelementptr i64, ptr %writer.at, i64 1

@@ -45,13 +45,17 @@ class Callback:
 
     def take_state(self, state: dict[str, Any]) -> None:
         """Restores the result of ``kept_state``; ValueError if its attributes or kinds of values differ."""
-        own = self.kept_state()
-        if state.keys() != own.keys():
-            raise ValueError(f"{type(self).__name__} keeps {sorted(own)}, the backup has {sorted(state)}.")
+        own_state = self.kept_state()
+        if state.keys() != own_state.keys():
+            raise ValueError(f"{type(self).__name__} keeps {sorted(own_state)}, the backup has {sorted(state)}.")
         for name, value in state.items():
-            if value is not None and own[name] is not None and _kind_of(value) is not _kind_of(own[name]):
+            if (
+                value is not None
+                and own_state[name] is not None
+                and _json_type(value) is not _json_type(own_state[name])
+            ):
                 raise ValueError(
-                    f"{name!r} of {type(self).__name__} is {own[name]!r:.100}, in the backup {value!r:.100}."
+                    f"{name!r} of {type(self).__name__} is {own_state[name]!r:.100}, in the backup {value!r:.100}."
                 )
         self.__dict__.update(state)
 
@@ -121,16 +125,20 @@ class CallbackList:
     """
 
     def __init__(self, callbacks: Any = None, model: Any = None, **params: Any) -> None:
-        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
-        self.callbacks: list[Callback] = sorted(given, key=lambda one: getattr(one, "comes_last", False))
+        callback_list = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+        self.callbacks: list[Callback] = sorted(callback_list, key=lambda one: getattr(one, "comes_last", False))
         for callback in self.callbacks:
             if not hasattr(callback, "set_model"):
                 raise AttributeError(f"CallbackList: {callback!r} is no callback: it has no method `set_model`.")
             callback.set_model(model)
             callback.set_params(params)
-        watching = [one for one in self.callbacks if getattr(one, "follows_batches", True) or not _is_ours(one)]
+        batch_callbacks = [
+            one for one in self.callbacks if getattr(one, "follows_batches", True) or not _is_builtin_callback(one)
+        ]
         self.watches = frozenset(
-            name for name in vars(Callback) if "_batch_" in name and any(_overrides(one, name) for one in watching)
+            name
+            for name in vars(Callback)
+            if "_batch_" in name and any(_overrides(one, name) for one in batch_callbacks)
         )
 
     def call(self, hook: str, *args: Any) -> None:
@@ -140,7 +148,7 @@ class CallbackList:
             method(*args)
 
 
-def _is_ours(callback: Any) -> bool:
+def _is_builtin_callback(callback: Any) -> bool:
     """True if the callback's class is fastgrad's own; a user's class may do more with batches."""
     return type(callback).__module__.startswith("fastgrad.")
 
@@ -149,10 +157,10 @@ def _overrides(callback: Any, name: str) -> bool:
     alias = _ALIASES.get(name)
     if alias is not None and _overrides(callback, alias):
         return True
-    own = getattr(type(callback), name, None)
-    return own is not getattr(Callback, name) or name in vars(callback)
+    method = getattr(type(callback), name, None)
+    return method is not getattr(Callback, name) or name in vars(callback)
 
 
-def _kind_of(value: Any) -> type:
+def _json_type(value: Any) -> type:
     """Returns the JSON type of a value: number, text, list or object."""
     return next((kind for kind in (str, list, dict) if isinstance(value, kind)), float)

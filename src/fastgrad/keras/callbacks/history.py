@@ -56,19 +56,25 @@ class History(Callback):
             raise ValueError("History.plot: no epoch has ended yet, so there is no curve.")
         if axes is None:
             _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-        kinds = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))
-        others = [kind for kind in kinds if not kind.endswith("loss")]
-        right = axes.twinx() if others else axes
+        metric_names = list(dict.fromkeys(name.removeprefix("val_") for name in self.history))
+        other_metrics = [metric_name for metric_name in metric_names if not metric_name.endswith("loss")]
+        right = axes.twinx() if other_metrics else axes
         epochs = [number + 1 for number in self.epoch]
         lines = []
         for name, values in self.history.items():
-            kind = name.removeprefix("val_")
+            metric_name = name.removeprefix("val_")
             style = "--" if name.startswith("val_") else "-"
-            target = right if kind in others else axes
-            shown = values[-len(epochs) :]
-            lines += target.plot(epochs[-len(shown) :], shown, style, color=f"C{kinds.index(kind)}", label=name)
-        if others:
-            right.set_ylabel(", ".join(others))
+            target = right if metric_name in other_metrics else axes
+            shown_values = values[-len(epochs) :]
+            lines += target.plot(
+                epochs[-len(shown_values) :],
+                shown_values,
+                style,
+                color=f"C{metric_names.index(metric_name)}",
+                label=name,
+            )
+        if other_metrics:
+            right.set_ylabel(", ".join(other_metrics))
         axes.set_xlabel("epoch")
         axes.set_ylabel("loss")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -40,17 +40,17 @@ class Monitoring(Callback):
 
     def value_in(self, logs: Logs | None) -> float | None:
         """Returns the value in the logs; warns and returns None if it is missing."""
-        self._grows()  # raises for an unknown name, instead of a warning in each epoch
-        found = (logs or {}).get(self.monitor)
-        if found is None:
+        self._is_better_if_greater()  # raises for an unknown name, instead of a warning in each epoch
+        value = (logs or {}).get(self.monitor)
+        if value is None:
             warnings.warn(
                 f"{type(self).__name__} conditioned on metric `{self.monitor}` which is not available. "
                 f"Available metrics are: {','.join(logs or {})}",
                 stacklevel=3,
             )
-        return found
+        return value
 
-    def _grows(self) -> bool:
+    def _is_better_if_greater(self) -> bool:
         """True if greater values are better, by ``mode``, by the metric of this name, or by the name.
 
         Raises:
@@ -78,7 +78,7 @@ class Monitoring(Callback):
         """True if ``value`` is better than ``than`` by more than ``min_delta``."""
         if than is None:
             return True
-        return bool(value - self.min_delta > than if self._grows() else value + self.min_delta < than)
+        return bool(value - self.min_delta > than if self._is_better_if_greater() else value + self.min_delta < than)
 
 
 def _is_mean_of_loss(metric: Any) -> bool:
@@ -295,15 +295,15 @@ class ModelCheckpoint(Monitoring):
 
     def _save(self, epoch: int, batch: int | None, logs: Logs | None) -> None:
         logs = logs or {}
-        reason = ""
+        improvement = ""
         value = self.value_in(logs) if self.save_best_only else None
         if value is not None:  # without the value, a warning was given and each model is saved
-            best = "None" if self.best is None else f"{self.best:.5f}"
+            best_text = "None" if self.best is None else f"{self.best:.5f}"
             if not self.is_better(value, self.best):
                 if self.verbose > 0:
-                    print(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
+                    print(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best_text}")
                 return
-            reason = f"{self.monitor} improved from {best} to {value:.5f}, "
+            improvement = f"{self.monitor} improved from {best_text} to {value:.5f}, "
             self.best = value
         values = {"epoch": epoch + 1, **({} if batch is None else {"batch": batch + 1}), **logs}
         try:
@@ -313,9 +313,9 @@ class ModelCheckpoint(Monitoring):
                 f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}; there are {sorted(values)}.'
             ) from None
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: {reason}saving model to {path}")
+            print(f"\nEpoch {epoch + 1}: {improvement}saving model to {path}")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        save: _Callable[..., None] = self.model.save_weights if self.save_weights_only else self.model.save
-        save(path, overwrite=True)
+        save_to: _Callable[..., None] = self.model.save_weights if self.save_weights_only else self.model.save
+        save_to(path, overwrite=True)
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: finished saving model to {path}")

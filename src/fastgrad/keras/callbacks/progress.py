@@ -42,8 +42,8 @@ class ProgbarLogger(Callback):
     def _open(self, title: str, steps: int | None = None) -> None:
         self._began = self._shown = time.perf_counter()
         self._seen = 0
-        shown = self.params.get("verbose") == 1 and is_shown()
-        self._bar = new_bar(self.params.get("steps") or steps, title, "batch") if shown else None
+        is_visible = self.params.get("verbose") == 1 and is_shown()
+        self._bar = new_bar(self.params.get("steps") or steps, title, "batch") if is_visible else None
 
     def _step(self, batch: int, logs: Logs | None) -> None:
         self._seen = batch + 1
@@ -135,8 +135,14 @@ def line(steps: int, target: int | None, seconds: float, unit: str, values: dict
         unit: the name of a step.
         values: the values by name.
     """
-    each = seconds / max(steps, 1)
-    rate = f"{each:.0f}s" if each >= 1 else f"{each * 1e3:.0f}ms" if each >= 1e-3 else f"{each * 1e6:.0f}us"
+    step_seconds = seconds / max(steps, 1)
+    rate = (
+        f"{step_seconds:.0f}s"
+        if step_seconds >= 1
+        else f"{step_seconds * 1e3:.0f}ms"
+        if step_seconds >= 1e-3
+        else f"{step_seconds * 1e6:.0f}us"
+    )
     means = {name: float(np.mean(value)) for name, value in values.items()}
     texts = [f"{name}: {value:.4f}" if value > 1e-3 else f"{name}: {value:.4e}" for name, value in means.items()]
     return " - ".join([f"{steps}/{steps if target is None else target}", f"{seconds:.0f}s", f"{rate}/{unit}", *texts])
@@ -165,14 +171,16 @@ def new_bar(total: int | None, title: str, unit: str, seconds: float = 0.1) -> A
     """
     from tqdm.auto import tqdm
 
-    form = "{desc} {n_fmt}/{total_fmt} |{bar}| {remaining} left, {rate_noinv_fmt}{postfix}" if total else None
-    return tqdm(total=total, desc=title, unit=" " + unit, leave=False, mininterval=seconds, bar_format=form, **_room())
+    line_format = "{desc} {n_fmt}/{total_fmt} |{bar}| {remaining} left, {rate_noinv_fmt}{postfix}" if total else None
+    return tqdm(
+        total=total, desc=title, unit=" " + unit, leave=False, mininterval=seconds, bar_format=line_format, **_room()
+    )
 
 
 def _room() -> dict[str, Any]:
     """Returns the width of a bar: the terminal's columns, or 80 if it reports 0, as in containers."""
     try:
-        sized = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+        has_width = os.get_terminal_size(sys.stderr.fileno()).columns > 0
     except (OSError, ValueError):
-        sized = True
-    return {"dynamic_ncols": True} if sized else {"ncols": 80, "nrows": 24}
+        has_width = True
+    return {"dynamic_ncols": True} if has_width else {"ncols": 80, "nrows": 24}

@@ -39,7 +39,7 @@ class LambdaCallback(Callback):
         **kwargs: Any,
     ) -> None:
         super().__init__()
-        functions = {
+        functions_by_hook = {
             "on_epoch_begin": on_epoch_begin,
             "on_epoch_end": on_epoch_end,
             "on_train_begin": on_train_begin,
@@ -48,7 +48,7 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
             **kwargs,
         }
-        for name, function in functions.items():
+        for name, function in functions_by_hook.items():
             if function is not None:
                 self.__dict__[name] = checked_callable("LambdaCallback", name, function)
 
@@ -153,9 +153,9 @@ class CSVLogger(Callback):
         """Writes a line."""
         logs = logs or {}
         if self.keys is None:
-            validated = "val_loss" in logs
+            has_validation = "val_loss" in logs
             self.keys = sorted(logs)
-            if not validated:
+            if not has_validation:
                 self.keys += [f"val_{key}" for key in sorted(logs) if key != "learning_rate"]
         if self._writer is None:
             self._writer = csv.DictWriter(self._file, fieldnames=["epoch", *self.keys], delimiter=self.sep)

@@ -101,15 +101,17 @@ class TensorBoard(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Writes the values of the epoch."""
         logs = logs or {}
-        train = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}
-        train["epoch_learning_rate"] = float(self.model.optimizer.learning_rate)
+        training_values = {f"epoch_{name}": value for name, value in logs.items() if not name.startswith("val_")}
+        training_values["epoch_learning_rate"] = float(self.model.optimizer.learning_rate)
         if self.write_steps_per_second:
-            began, steps = self._began
-            train["epoch_steps_per_second"] = (self._steps - steps) / (time.perf_counter() - began)
-        self._write("train", train, epoch)
-        seen = {f"epoch_{name.removeprefix('val_')}": logs[name] for name in logs if name.startswith("val_")}
-        if seen:
-            self._write("validation", seen, epoch)
+            start_time, steps = self._began
+            training_values["epoch_steps_per_second"] = (self._steps - steps) / (time.perf_counter() - start_time)
+        self._write("train", training_values, epoch)
+        validation_values = {
+            f"epoch_{name.removeprefix('val_')}": logs[name] for name in logs if name.startswith("val_")
+        }
+        if validation_values:
+            self._write("validation", validation_values, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             for layer in self.model.layers:
                 for weight in layer.weights:

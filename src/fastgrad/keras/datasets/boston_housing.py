@@ -16,5 +16,5 @@ def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: i
     Raises:
         ValueError: ``test_split`` is not in [0, 1).
     """
-    found = arrays_of(path, "boston_housing.npz", "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5")
-    return split_rows(found["x"], found["y"], test_split, seed)
+    arrays = arrays_of(path, "boston_housing.npz", "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5")
+    return split_rows(arrays["x"], arrays["y"], test_split, seed)

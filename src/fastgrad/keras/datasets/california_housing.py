@@ -19,8 +19,8 @@ def load_data(
     """
     if version not in ("small", "large"):
         raise ValueError(f"Argument `version` must be one of 'small', 'large'. Received: version={version}")
-    found = arrays_of(
+    arrays = arrays_of(
         path, "california_housing.npz", "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
     )
     rows = 600 if version == "small" else None
-    return split_rows(found["x"][:rows], found["y"][:rows], test_split, seed)
+    return split_rows(arrays["x"][:rows], arrays["y"][:rows], test_split, seed)

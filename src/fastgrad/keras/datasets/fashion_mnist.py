@@ -22,11 +22,11 @@ _MD5 = {
 
 def load_data() -> Split:
     """Returns ``(x_train, y_train), (x_test, y_test)``: 60,000 and 10,000 uint8 images of 28x28, and classes 0 to 9."""
-    parts = []
-    for kind in ("train", "t10k"):
-        images, labels = f"{kind}-images-idx3-ubyte.gz", f"{kind}-labels-idx1-ubyte.gz"
-        parts.append((_bytes_of(images, 16).reshape(-1, 28, 28), _bytes_of(labels, 8)))
-    return parts[0], parts[1]
+    splits = []
+    for split in ("train", "t10k"):
+        images, labels = f"{split}-images-idx3-ubyte.gz", f"{split}-labels-idx1-ubyte.gz"
+        splits.append((_bytes_of(images, 16).reshape(-1, 28, 28), _bytes_of(labels, 8)))
+    return splits[0], splits[1]
 
 
 def _bytes_of(name: str, header: int) -> np.ndarray:

@@ -33,21 +33,21 @@ def load_data(
     Raises:
         ValueError: ``maxlen`` leaves no text.
     """
-    found = arrays_of(path, "imdb.npz", "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f")
+    arrays = arrays_of(path, "imdb.npz", "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f")
     generator = np.random.RandomState(seed)  # Keras's order: one generator for both parts
     texts, labels = [], []
-    for kind in ("train", "test"):
-        order = np.arange(len(found[f"x_{kind}"]))
+    for split in ("train", "test"):
+        order = np.arange(len(arrays[f"x_{split}"]))
         generator.shuffle(order)
-        numbers = moved(found[f"x_{kind}"][order], start_char, index_from)
-        kept, kept_labels = no_longer_than(maxlen, numbers, found[f"y_{kind}"][order])
-        if not kept:
+        numbers = moved(arrays[f"x_{split}"][order], start_char, index_from)
+        kept_texts, kept_labels = no_longer_than(maxlen, numbers, arrays[f"y_{split}"][order])
+        if not kept_texts:
             raise ValueError(f"imdb: there is no text of fewer than maxlen={maxlen} words. Increase maxlen.")
-        texts.append(kept)
+        texts.append(kept_texts)
         labels.append(kept_labels)
-    at = len(texts[0])
-    both = limited(texts[0] + texts[1], num_words, skip_top, oov_char)
-    return (as_objects(both[:at]), labels[0]), (as_objects(both[at:]), labels[1])
+    train_count = len(texts[0])
+    all_texts = limited(texts[0] + texts[1], num_words, skip_top, oov_char)
+    return (as_objects(all_texts[:train_count]), labels[0]), (as_objects(all_texts[train_count:]), labels[1])
 
 
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:

@@ -11,5 +11,5 @@ def load_data(path: str = "mnist.npz") -> Split:
     Args:
         path: the file's name in ``~/.keras/datasets``. Errors in all modules are those of ``keras.utils.get_file``.
     """
-    found = arrays_of(path, "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
-    return (found["x_train"], found["y_train"]), (found["x_test"], found["y_test"])
+    arrays = arrays_of(path, "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
+    return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])

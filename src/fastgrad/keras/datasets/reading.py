@@ -42,14 +42,14 @@ class _Array:
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, data = state
-        kind = dtype.numpy()
-        flat: Any = np.empty(len(data), object) if kind.hasobject else np.frombuffer(data, kind)
-        if kind.hasobject:
+        numpy_dtype = dtype.numpy()
+        flat: Any = np.empty(len(data), object) if numpy_dtype.hasobject else np.frombuffer(data, numpy_dtype)
+        if numpy_dtype.hasobject:
             flat[:] = data
         self.value = flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _reconstructed(*_: Any) -> _Array:
+def _empty_array(*_: Any) -> _Array:
     return _Array()
 
 
@@ -64,26 +64,26 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-_KNOWN: dict[tuple[str, str], Any] = {
+_ALLOWED_NAMES: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _encoded,
     ("numpy", "dtype"): _DType,
     ("numpy", "ndarray"): _Array,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstructed,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstructed,
+    ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy.core.multiarray", "_reconstruct"): _empty_array,
 }
 
 
-class _Reader(pickle.Unpickler):
+class _RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _KNOWN:
+        if (module, name) not in _ALLOWED_NAMES:
             raise ValueError(f"a file of data names {module}.{name}, which is not data")
-        return _KNOWN[module, name]
+        return _ALLOWED_NAMES[module, name]
 
 
 def unpickled(contents: bytes, encoding: str = "ASCII") -> Any:
     """Reads a pickle of arrays, lists, dicts, texts and numbers; ValueError if it names anything else."""
     try:
-        return _plain(_Reader(io.BytesIO(contents), encoding=encoding).load())
+        return _plain(_RestrictedUnpickler(io.BytesIO(contents), encoding=encoding).load())
     except MemoryError:
         raise ValueError("a file of data announces more bytes than there is memory") from None
 
@@ -96,9 +96,9 @@ def _plain(value: Any) -> Any:
 
 def arrays_of(path: str, name: str, file_hash: str) -> dict[str, np.ndarray]:
     """Returns the arrays of Keras's ``.npz`` file ``name``; the cache stores the file under the name ``path``."""
-    found = {}
-    kept = get_file(path, ORIGIN + name, file_hash=file_hash)
-    with open_regular(kept) as file, open_zip(file, kept, ".npz file") as archive:
+    arrays = {}
+    cached_path = get_file(path, ORIGIN + name, file_hash=file_hash)
+    with open_regular(cached_path) as file, open_zip(file, cached_path, ".npz file") as archive:
         for member in archive.namelist():
             contents = archive.read(member)
             stream = io.BytesIO(contents)
@@ -107,8 +107,8 @@ def arrays_of(path: str, name: str, file_hash: str) -> dict[str, np.ndarray]:
                 array = unpickled(contents[stream.tell() :]).reshape(shape)
             else:
                 array = parsed_npy(member, io.BytesIO(contents), len(contents))
-            found[member.removesuffix(".npy")] = array
-    return found
+            arrays[member.removesuffix(".npy")] = array
+    return arrays
 
 
 def shuffled_rows(seed: int, *arrays: np.ndarray) -> list[np.ndarray]:
@@ -123,5 +123,5 @@ def split_rows(x: np.ndarray, y: np.ndarray, test_split: float, seed: int) -> Sp
     if not 0 <= test_split < 1:
         raise ValueError(f"Invalid `test_split` argument: {test_split}. It must be between 0 and 1 (exclusive of 1).")
     x, y = shuffled_rows(seed, x, y)
-    at = int(len(x) * (1 - test_split))
-    return (x[:at].copy(), y[:at].copy()), (x[at:].copy(), y[at:].copy())
+    train_count = int(len(x) * (1 - test_split))
+    return (x[:train_count].copy(), y[:train_count].copy()), (x[train_count:].copy(), y[train_count:].copy())

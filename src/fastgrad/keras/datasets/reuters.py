@@ -29,12 +29,15 @@ def load_data(
         test_split: the fraction of the texts for tests.
         path, num_words, skip_top, maxlen, seed, start_char, oov_char, index_from: as in ``imdb``.
     """
-    found = arrays_of(path, "reuters.npz", "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916")
-    x, labels = shuffled_rows(seed, found["x"], found["y"])
+    arrays = arrays_of(path, "reuters.npz", "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916")
+    x, labels = shuffled_rows(seed, arrays["x"], arrays["y"])
     texts, labels = no_longer_than(maxlen, moved(x, start_char, index_from), labels)
     texts = limited(texts, num_words, skip_top, oov_char)
-    at = int(len(texts) * (1 - test_split))
-    return (as_objects(texts[:at]), labels[:at]), (as_objects(texts[at:]), labels[at:])
+    train_count = int(len(texts) * (1 - test_split))
+    return (as_objects(texts[:train_count]), labels[:train_count]), (
+        as_objects(texts[train_count:]),
+        labels[train_count:],
+    )
 
 
 def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:

@@ -15,35 +15,38 @@ from fastgrad.storage.json_text import parse_json
 def moved(texts: Any, start_char: int | None, index_from: int) -> list[list[int]]:
     """Adds ``index_from`` to the word numbers, and puts ``start_char`` first in each text."""
     first = [] if start_char is None else [start_char]
-    return [first + [word + (index_from or 0) for word in text] for text in texts]
+    return [first + [word_number + (index_from or 0) for word_number in text] for text in texts]
 
 
 def no_longer_than(maxlen: int | None, texts: list[list[int]], labels: Any) -> tuple[list[list[int]], np.ndarray]:
     """Returns the texts with fewer than ``maxlen`` words, and their labels."""
     if not maxlen:
         return texts, np.asarray(labels)
-    kept = [position for position, text in enumerate(texts) if len(text) < maxlen]
-    return [texts[position] for position in kept], np.asarray(labels)[kept]
+    positions = [position for position, text in enumerate(texts) if len(text) < maxlen]
+    return [texts[position] for position in positions], np.asarray(labels)[positions]
 
 
 def limited(texts: list[list[int]], num_words: int | None, skip_top: int, oov_char: int | None) -> list[list[int]]:
     """Replaces words outside ``[skip_top, num_words)`` by ``oov_char``, or removes them if ``oov_char`` is None."""
-    above = num_words or max(max(text) for text in texts)
+    upper_bound = num_words or max(max(text) for text in texts)
     if oov_char is not None:
-        return [[word if skip_top <= word < above else oov_char for word in text] for text in texts]
-    return [[word for word in text if skip_top <= word < above] for text in texts]
+        return [
+            [word_number if skip_top <= word_number < upper_bound else oov_char for word_number in text]
+            for text in texts
+        ]
+    return [[word_number for word_number in text if skip_top <= word_number < upper_bound] for text in texts]
 
 
 def as_objects(texts: list[list[int]]) -> np.ndarray:
     """Returns an array of lists."""
-    found = np.empty(len(texts), object)
-    found[:] = texts
-    return found
+    array = np.empty(len(texts), object)
+    array[:] = texts
+    return array
 
 
 def word_index(path: str, name: str, file_hash: str) -> dict[str, int]:
     """Returns the words of Keras's file ``name`` with their numbers; the cache stores the file as ``path``."""
-    kept = get_file(path, ORIGIN + name, file_hash=file_hash)
-    with open_regular(kept) as file, parsing(kept, "file of words"):
+    cached_path = get_file(path, ORIGIN + name, file_hash=file_hash)
+    with open_regular(cached_path) as file, parsing(cached_path, "file of words"):
         words: dict[str, int] = parse_json(file.read())
     return words

@@ -174,16 +174,16 @@ class Softmax(_Elementwise):
 
     def _checked_mask(self, inputs: Tensor, mask: Any) -> Tensor:
         mask = tf.convert_to_tensor(mask)
-        shape, wanted = tuple(mask.shape), tuple(inputs.shape)
-        if len(shape) > len(wanted):
+        shape, input_shape = tuple(mask.shape), tuple(inputs.shape)
+        if len(shape) > len(input_shape):
             raise ValueError(
                 "The `mask` must be broadcastable to `inputs` and must not have more dimensions. Received: "
-                f"inputs.shape={wanted}, mask.shape={shape}"
+                f"inputs.shape={input_shape}, mask.shape={shape}"
             )
-        if any(a not in (1, b) for a, b in zip(shape[::-1], wanted[::-1], strict=False)):
+        if any(a not in (1, b) for a, b in zip(shape[::-1], input_shape[::-1], strict=False)):
             raise ValueError(
                 "The `mask` must be broadcastable to `inputs`. Each mask dimension must be 1 or match the corresponding input "
-                f"dimension. Received: inputs.shape={wanted}, mask.shape={shape}"
+                f"dimension. Received: inputs.shape={input_shape}, mask.shape={shape}"
             )
         return mask if mask.dtype == "bool" else mask > tf.cast(0.5, mask.dtype)
 
@@ -229,20 +229,20 @@ class PReLU(Layer):
             raise IndexError(
                 f"PReLU '{self.name}': shared_axes {shared} are out of range for input_shape={tuple(input_shape)}."
             )
-        own = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
-        if None in own.values():
+        alpha_sizes = {axis: size for axis, size in enumerate(input_shape) if axis and axis not in shared}
+        if None in alpha_sizes.values():
             raise ValueError(
                 f"PReLU '{self.name}': sizes that `alpha` has are unknown in input_shape={tuple(input_shape)}; name them in "
                 f"shared_axes (now {self.shared_axes})."
             )
         self.alpha = self.add_weight(
-            shape=[own.get(axis, 1) for axis in range(1, len(input_shape))],
+            shape=[alpha_sizes.get(axis, 1) for axis in range(1, len(input_shape))],
             initializer=self.alpha_initializer,
             regularizer=self.alpha_regularizer,
             constraint=self.alpha_constraint,
             name="alpha",
         )
-        self.input_spec = InputSpec(ndim=len(input_shape), axes=own if shared else {})
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=alpha_sizes if shared else {})
 
     def call(self, inputs: Any) -> Tensor:
         """The activation of ``inputs``."""

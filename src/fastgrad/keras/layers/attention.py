@@ -60,7 +60,7 @@ class Attention(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights of the scores."""
-        self._check_list(input_shape)
+        self._check_inputs(input_shape)
         self.scale: Any = None
         self.concat_score_weight: Any = None
         if self.use_scale:
@@ -80,21 +80,21 @@ class Attention(Layer):
         use_causal_mask: bool = False,
     ) -> Any:
         """Returns the results; with ``return_attention_scores``, also the weights, (batch, ..., queries, keys)."""
-        self._check_list(inputs)
+        self._check_inputs(inputs)
         query_mask, value_mask = self._checked_masks(inputs, mask)
         query, value = inputs[:2]
         key = inputs[2] if len(inputs) > 2 else value
         rate = self.dropout if training else 0.0
-        if return_attention_scores or not self._is_product():
-            found, weights = self._in_parts(query, key, value, value_mask, use_causal_mask, rate)
+        if return_attention_scores or not self._scores_are_products():
+            results, weights = self._in_parts(query, key, value, value_mask, use_causal_mask, rate)
         else:
             weights = None
-            found = self._products(query, key, value, value_mask, use_causal_mask, rate)
+            results = self._products(query, key, value, value_mask, use_causal_mask, rate)
         if query_mask is not None:
-            found = found * expand_dims(cast(query_mask, found.dtype), -1)
-        return (found, weights) if return_attention_scores else found
+            results = results * expand_dims(cast(query_mask, results.dtype), -1)
+        return (results, weights) if return_attention_scores else results
 
-    def _is_product(self) -> bool:
+    def _scores_are_products(self) -> bool:
         return self.score_mode == "dot"
 
     def _products(self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float) -> Tensor:
@@ -107,20 +107,20 @@ class Attention(Layer):
         if mask is not None:
             mask = reshape(mask, (-1, 1, 1, mask._array.shape[-1]))
         drawn = self._drawn() if rate else None
-        found = attention(q, k, v, mask, scale=1.0, causal=causal, rate=rate, drawn=drawn)
-        return reshape(found, (*query._array.shape[:-1], value._array.shape[-1]))
+        results = attention(q, k, v, mask, scale=1.0, causal=causal, rate=rate, drawn=drawn)
+        return reshape(results, (*query._array.shape[:-1], value._array.shape[-1]))
 
     def _in_parts(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float, scaled: bool = False
     ) -> tuple[Tensor, Tensor]:
         scores = self._scores(query, key, scaled)
-        seen = None if mask is None else expand_dims(mask, -2)
+        visible = None if mask is None else expand_dims(mask, -2)
         if causal:
             not_behind = constant_tensor(np.tri(*scores._array.shape[-2:], dtype=bool))
-            seen = not_behind if seen is None else logical_and(seen, not_behind)
-        if seen is not None:
-            far = -3e4 if scores.dtype == "float16" else -1e9
-            scores = where(seen, scores, scores + far)
+            visible = not_behind if visible is None else logical_and(visible, not_behind)
+        if visible is not None:
+            masked_offset = -3e4 if scores.dtype == "float16" else -1e9
+            scores = where(visible, scores, scores + masked_offset)
         weights = softmax(scores)
         if rate:
             weights = dropout_from(self._drawn(), weights, rate, None)
@@ -138,7 +138,7 @@ class Attention(Layer):
     def _drawn(self) -> Any:
         return default_drawn(None) if self._generator is None else self._generator._drawn
 
-    def _check_list(self, inputs: Any) -> None:
+    def _check_inputs(self, inputs: Any) -> None:
         name = type(self).__name__
         if not isinstance(inputs, (list, tuple)) or all(n is None or isinstance(n, int) for n in inputs):
             shape = getattr(inputs, "shape", inputs)
@@ -162,7 +162,7 @@ class Attention(Layer):
             )
         if not 2 <= len(mask) <= 3:
             raise ValueError(f"{name} layer accepts mask list of length 2 or 3. Received: length {len(mask)}.")
-        query_mask, value_mask = (None if one is None else cast(one, "bool") for one in mask[:2])
+        query_mask, value_mask = (None if step_mask is None else cast(step_mask, "bool") for step_mask in mask[:2])
         return query_mask, value_mask
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -195,17 +195,17 @@ class AdditiveAttention(Attention):
 
     def build(self, input_shape: Any) -> None:
         """Makes the weight of the scores."""
-        self._check_list(input_shape)
+        self._check_inputs(input_shape)
         self.scale: Any = None
         if self.use_scale:
             self.scale = self._weight("scale", "glorot_uniform", (input_shape[0][-1],))
 
-    def _is_product(self) -> bool:
+    def _scores_are_products(self) -> bool:
         return False
 
     def _scores(self, query: Tensor, key: Tensor, scaled: bool) -> Tensor:
-        found = tanh(expand_dims(query, -2) + expand_dims(key, -3))
-        return reduce_sum(found if self.scale is None else found * self.scale._read(), axis=-1)
+        activated_sums = tanh(expand_dims(query, -2) + expand_dims(key, -3))
+        return reduce_sum(activated_sums if self.scale is None else activated_sums * self.scale._read(), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""

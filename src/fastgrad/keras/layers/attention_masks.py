@@ -23,14 +23,14 @@ def combined(
         window: the bound of the distance to a key: fewer steps than this number; None for no bound.
         lengths: the numbers of queries and keys.
     """
-    found = None if attention_mask is None else cast(attention_mask, "bool")
+    visible = None if attention_mask is None else cast(attention_mask, "bool")
     for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):
         if mask is not None:
-            found = _both(found, expand_dims(cast(mask, "bool"), axis))
+            visible = _both(visible, expand_dims(cast(mask, "bool"), axis))
     if window is not None:
-        near = np.abs(np.subtract.outer(np.arange(lengths[0]), np.arange(lengths[1]))) < window
-        found = _both(found, constant_tensor(near))
-    return found
+        in_window = np.abs(np.subtract.outer(np.arange(lengths[0]), np.arange(lengths[1]))) < window
+        visible = _both(visible, constant_tensor(in_window))
+    return visible
 
 
 def _both(one: Tensor | None, other: Tensor) -> Tensor:

@@ -123,8 +123,8 @@ class BatchNormalization(Layer):
                 f"BatchNormalization '{self.name}': the size of axis {self.axis} must be known to build the layer, got "
                 f"input_shape={tuple(input_shape)}."
             )
-        for name, wanted in (("gamma", self.scale), ("beta", self.center)):
-            if wanted:
+        for name, enabled in (("gamma", self.scale), ("beta", self.center)):
+            if enabled:
                 weight = self.add_weight(
                     shape=(size,),
                     initializer=getattr(self, f"{name}_initializer"),
@@ -148,14 +148,14 @@ class BatchNormalization(Layer):
             self.moving_stddev, self.renorm_mean, self.renorm_stddev = [
                 self.add_weight(shape=(size,), initializer=initializer, trainable=False, autocast=False, name=name)
                 for name, initializer in (
-                    ("moving_stddev", self._first_stddev),
+                    ("moving_stddev", self._initial_stddev),
                     ("renorm_mean", self.moving_mean_initializer),
-                    ("renorm_stddev", self._first_stddev),
+                    ("renorm_stddev", self._initial_stddev),
                 )
             ]
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: size})
 
-    def _first_stddev(self, shape: Any, dtype: Any = None) -> Tensor:
+    def _initial_stddev(self, shape: Any, dtype: Any = None) -> Tensor:
         return sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
@@ -180,8 +180,8 @@ class BatchNormalization(Layer):
     ) -> tuple[Tensor, Tensor]:
         """Returns scale and offset of batch renormalization; updates the moving moments from the batch."""
         stddev = sqrt(variance + self.epsilon)
-        known = maximum(cast(self.renorm_stddev._read(), mean.dtype), self.epsilon**0.5)
-        ratio, shift = stddev / known, (mean - cast(self.renorm_mean._read(), mean.dtype)) / known
+        running_stddev = maximum(cast(self.renorm_stddev._read(), mean.dtype), self.epsilon**0.5)
+        ratio, shift = stddev / running_stddev, (mean - cast(self.renorm_mean._read(), mean.dtype)) / running_stddev
         clipping = self.renorm_clipping
         if clipping.get("rmin") is not None:
             ratio = maximum(ratio, clipping["rmin"])
@@ -206,13 +206,13 @@ class BatchNormalization(Layer):
                 "The mask provided should be one dimension less than the inputs. Received: "
                 f"mask.shape={tuple(mask.shape)}, inputs.shape={tuple(x.shape)}"
             )
-        there = broadcast_to(expand_dims(cast(mask, dtypes.bool), -1), x.shape)
-        axes = [one for one in range(x.ndim) if one != axis]
-        nothing = constant_tensor(np.zeros((), x._array.dtype))
-        count = reduce_sum(cast(there, x.dtype), axes, keepdims=True) + epsilon()
-        mean = reduce_sum(where(there, x, nothing), axes, keepdims=True) / count
-        off = where(there, x - mean, nothing)
-        return reshape(mean, (-1,)), reshape(reduce_sum(off * off, axes, keepdims=True) / count, (-1,))
+        visible = broadcast_to(expand_dims(cast(mask, dtypes.bool), -1), x.shape)
+        axes = [dim for dim in range(x.ndim) if dim != axis]
+        zero = constant_tensor(np.zeros((), x._array.dtype))
+        count = reduce_sum(cast(visible, x.dtype), axes, keepdims=True) + epsilon()
+        mean = reduce_sum(where(visible, x, zero), axes, keepdims=True) / count
+        deviation = where(visible, x - mean, zero)
+        return reshape(mean, (-1,)), reshape(reduce_sum(deviation * deviation, axes, keepdims=True) / count, (-1,))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the input."""
@@ -220,13 +220,13 @@ class BatchNormalization(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
-        plain = ["axis", "momentum", "epsilon", "center", "scale", "synchronized"]
-        plain += ["renorm", "renorm_clipping", "renorm_momentum"]
+        plain_names = ["axis", "momentum", "epsilon", "center", "scale", "synchronized"]
+        plain_names += ["renorm", "renorm_clipping", "renorm_momentum"]
         weights = [f"{name}_initializer" for name in ("beta", "gamma", "moving_mean", "moving_variance")]
         weights += [f"{name}_{kind}" for kind in ("regularizer", "constraint") for name in ("beta", "gamma")]
         return {
             **super().get_config(),
-            **{name: getattr(self, name) for name in plain},
+            **{name: getattr(self, name) for name in plain_names},
             **{name: serialize_keras_object(getattr(self, name)) for name in weights},
         }
 

@@ -17,10 +17,10 @@ def _pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:
     if isinstance(value, int):
         value = (value, value) if rank == 1 else [value] * rank
     try:
-        given = [value] if rank == 1 else list(value)
-        if len(given) != rank:
+        items = [value] if rank == 1 else list(value)
+        if len(items) != rank:
             raise TypeError
-        before, after = zip(*[(one, one) if isinstance(one, int) else tuple(one) for one in given], strict=True)
+        before, after = zip(*[(item, item) if isinstance(item, int) else tuple(item) for item in items], strict=True)
     except (TypeError, ValueError):
         raise ValueError(
             f"`{name}` should be an integer or have {rank} elements, each a pair (before, after)"
@@ -50,16 +50,16 @@ class _Borders(Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError if a spatial size is not positive."""
         sizes, channels = split_shape(input_shape, self.data_format)
-        found = [
-            None if size is None else size + self._sign * sum(pair)
-            for size, pair in zip(sizes, self._sizes, strict=True)
+        output_sizes = [
+            None if size is None else size + self._sign * sum(border)
+            for size, border in zip(sizes, self._sizes, strict=True)
         ]
-        if any(size is not None and size <= 0 for size in found):
+        if any(size is not None and size <= 0 for size in output_sizes):
             raise ValueError(
                 f"Layer '{self.name}': the values of `{self._argument}` should be smaller than the corresponding spatial "
                 f"dimensions of the input. Received: input_shape={tuple(input_shape)}, {self._argument}={self._sizes}"
             )
-        return joined_shape(input_shape[0], found, channels, self.data_format)
+        return joined_shape(input_shape[0], output_sizes, channels, self.data_format)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
@@ -86,8 +86,8 @@ class _Cropping(_Borders):
         shape = inputs._array.shape
         self.compute_output_shape(shape)
         sizes, _ = split_shape(shape, self.data_format)
-        inner = [slice(low, (size or 0) - high) for size, (low, high) in zip(sizes, self._sizes, strict=True)]
-        return inputs[joined_shape(slice(None), inner, slice(None), self.data_format)]  # type: ignore[arg-type]
+        slices = [slice(low, (size or 0) - high) for size, (low, high) in zip(sizes, self._sizes, strict=True)]
+        return inputs[joined_shape(slice(None), slices, slice(None), self.data_format)]  # type: ignore[arg-type]
 
 
 class ZeroPadding1D(_ZeroPadding):

@@ -28,21 +28,24 @@ class Configurable:
         Raises:
             NotImplementedError: an argument is not plain.
         """
-        whole = self._graph_config()
-        if whole is not None:
-            return whole
+        graph_config = self._graph_config()
+        if graph_config is not None:
+            return graph_config
         kind = type(self)
-        base: dict[str, Any] = {
+        base_config: dict[str, Any] = {
             "name": self.name,
             "trainable": self._trainable,
             "dtype": serialize_keras_object(self._policy),
         }
         if self.activity_regularizer is not None:
-            base["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+            base_config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         if kind.get_config is not Configurable.get_config or _same_arguments_as_base(kind):
-            return base
-        given = self._plain_arguments()
-        return {**{name: value for name, value in base.items() if _takes(kind, name)}, **given}
+            return base_config
+        plain_arguments = self._plain_arguments()
+        return {
+            **{name: value for name, value in base_config.items() if _accepts_argument(kind, name)},
+            **plain_arguments,
+        }
 
     def _graph_config(self) -> dict[str, Any] | None:
         """The whole configuration of an object that its arguments do not describe; None for other objects."""
@@ -54,22 +57,22 @@ class Configurable:
         signature = inspect.signature(type(self).__init__)
         bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
-        given: dict[str, Any] = {}
+        plain_arguments: dict[str, Any] = {}
         for name, value in list(bound.arguments.items())[1:]:
             kind = signature.parameters[name].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
-                given.update(value)
+                plain_arguments.update(value)
             elif kind is inspect.Parameter.POSITIONAL_ONLY or (kind is inspect.Parameter.VAR_POSITIONAL and value):
-                raise self._needs_get_config()
+                raise self._missing_get_config_error()
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
-                given[name] = value
+                plain_arguments[name] = value
         for name in ("name", "trainable", "dtype"):  # the layer's attributes hold the current values
-            given.pop(name, None)
-        if not all(item is None or isinstance(item, (str, int, float, bool)) for item in nest.flatten(given)):
-            raise self._needs_get_config()
-        return given
+            plain_arguments.pop(name, None)
+        if not all(item is None or isinstance(item, (str, int, float, bool)) for item in nest.flatten(plain_arguments)):
+            raise self._missing_get_config_error()
+        return plain_arguments
 
-    def _needs_get_config(self) -> NotImplementedError:
+    def _missing_get_config_error(self) -> NotImplementedError:
         return NotImplementedError(
             f"Object {type(self).__name__} was created by passing non-serializable argument values in `__init__()`, and "
             "therefore the object must override `get_config()` in order to be serializable. Please implement "
@@ -108,6 +111,6 @@ def _same_arguments_as_base(kind: type) -> bool:
     )
 
 
-def _takes(kind: type, name: str) -> bool:
+def _accepts_argument(kind: type, name: str) -> bool:
     parameters = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
     return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())

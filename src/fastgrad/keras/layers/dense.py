@@ -13,7 +13,12 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.dense import dense
 from fastgrad.tensor import Tensor
 
-_FUSED = {activations.linear: "linear", activations.relu: "relu", activations.tanh: "tanh", activations.gelu: "gelu"}
+_FUSED_ACTIVATIONS = {
+    activations.linear: "linear",
+    activations.relu: "relu",
+    activations.tanh: "tanh",
+    activations.gelu: "gelu",
+}
 """Activations that run in the kernel that adds the bias. Sigmoid and softmax are not fused: their result keeps the
 logits, from which cross-entropies are computed."""
 
@@ -106,9 +111,9 @@ class Dense(Layer):
         """``activation(inputs @ kernel + bias)``."""
         if inputs._array.dtype != self._layer_dtype.numpy:
             inputs = cast(inputs, self._layer_dtype)
-        bias, fused = self.bias, _FUSED.get(self.activation)
-        y = dense(inputs, self._kernel._read(), None if bias is None else bias._read(), fused or "linear")
-        return y if fused is not None or self.activation is None else self.activation(y)
+        bias, fused_name = self.bias, _FUSED_ACTIVATIONS.get(self.activation)
+        y = dense(inputs, self._kernel._read(), None if bias is None else bias._read(), fused_name or "linear")
+        return y if fused_name is not None or self.activation is None else self.activation(y)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """``(*input_shape[:-1], units)``."""

@@ -14,7 +14,7 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.einsum import einsum
 from fastgrad.tensor import Tensor
 
-_FORMS = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
+_EQUATION_PATTERN = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 _WEIGHTS = tuple(
     f"{weight}_{what}" for what in ("initializer", "regularizer", "constraint") for weight in ("kernel", "bias")
 )
@@ -36,23 +36,23 @@ class _Plan(NamedTuple):
 
 
 def _plan(equation: str, bias_axes: str | None, input_shape: Any, output_shape: tuple[int | None, ...]) -> _Plan:
-    found = _FORMS.fullmatch(equation)
-    parts: list[str] = ["" if part is None else part for part in found.groups()] if found else [""] * 7
-    before, inputs, after, kernel, out_before, outputs, out_after = parts
-    if not found or (before, after) != (out_before, out_after) or (before and after):
+    matched = _EQUATION_PATTERN.fullmatch(equation)
+    fields: list[str] = ["" if field is None else field for field in matched.groups()] if matched else [""] * 7
+    before, inputs, after, kernel, out_before, outputs, out_after = fields
+    if not matched or (before, after) != (out_before, out_after) or (before and after):
         raise ValueError(
             f"Invalid einsum equation '{equation}'. Equations must be in the form "
             "[X],[Y]->[Z], ...[X],[Y]->...[Z], or [X]...,[Y]->[Z]...."
         )
-    shape, elided = tuple(input_shape), len(input_shape) - len(inputs)
-    if elided < 0 or (elided and not (before or after)):
+    shape, elided_rank = tuple(input_shape), len(input_shape) - len(inputs)
+    if elided_rank < 0 or (elided_rank and not (before or after)):
         raise ValueError(
             f"EinsumDense: the equation '{equation}' is for inputs of {'at least ' if before or after else ''}{len(inputs)} "
             f"dimensions, got input_shape={shape}."
         )
     if before:
-        output = (shape[0], *shape[1:elided], *output_shape) if elided else (shape[0], *output_shape)
-        sizes, out_start = dict(zip(inputs, shape[elided:], strict=True)), elided
+        output = (shape[0], *shape[1:elided_rank], *output_shape) if elided_rank else (shape[0], *output_shape)
+        sizes, out_start = dict(zip(inputs, shape[elided_rank:], strict=True)), elided_rank
     else:
         output = (shape[0], *output_shape, *shape[len(inputs) :])
         sizes, out_start = dict(zip(inputs, shape, strict=False)), 0
@@ -75,7 +75,7 @@ def _plan(equation: str, bias_axes: str | None, input_shape: Any, output_shape: 
                 f"Weight dimension '{letter}' did not have a match in either the input spec '{inputs}' or the output spec "
                 f"'{outputs}'. For this layer, the weight must be fully specified."
             )
-    known: Any = {**sizes, **out_sizes}
+    all_sizes: Any = {**sizes, **out_sizes}
     bias = None
     if bias_axes is not None:
         for letter in bias_axes:
@@ -83,11 +83,11 @@ def _plan(equation: str, bias_axes: str | None, input_shape: Any, output_shape: 
                 raise ValueError(
                     f"Bias dimension '{letter}' was requested, but is not part of the output spec '{outputs}'"
                 )
-        kept = outputs[min(outputs.find(letter) for letter in bias_axes) :]
-        ones = 0 if before else elided
-        bias = tuple([known[letter] if letter in bias_axes else 1 for letter in kept] + [1] * ones)
+        bias_letters = outputs[min(outputs.find(letter) for letter in bias_axes) :]
+        trailing_ones = 0 if before else elided_rank
+        bias = tuple([all_sizes[letter] if letter in bias_axes else 1 for letter in bias_letters] + [1] * trailing_ones)
     return _Plan(
-        tuple([known[letter] for letter in kernel]),
+        tuple([all_sizes[letter] for letter in kernel]),
         bias,
         output,
         tuple(axis for axis, letter in enumerate(kernel) if letter not in outputs),

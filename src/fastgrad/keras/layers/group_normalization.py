@@ -89,13 +89,13 @@ class GroupNormalization(Layer):
                 f"Number of groups ({self.groups}) must be a multiple of the number of channels ({channels})."
             )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
-        self.gamma = self._channel_weight("gamma", channels) if self.scale else None
-        self.beta = self._channel_weight("beta", channels) if self.center else None
+        self.gamma = self._add_channel_weight("gamma", channels) if self.scale else None
+        self.beta = self._add_channel_weight("beta", channels) if self.center else None
 
-    def _channel_weight(self, name: str, channels: int) -> Weight:
-        kinds = ("initializer", "regularizer", "constraint")
+    def _add_channel_weight(self, name: str, channels: int) -> Weight:
+        option_names = ("initializer", "regularizer", "constraint")
         return self.add_weight(
-            shape=(channels,), name=name, **{kind: getattr(self, f"{name}_{kind}") for kind in kinds}
+            shape=(channels,), name=name, **{option: getattr(self, f"{name}_{option}") for option in option_names}
         )
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -103,10 +103,10 @@ class GroupNormalization(Layer):
         x = wide_float(inputs)
         shape = x._array.shape
         axis, groups = self.axis % len(shape), self.groups
-        apart = reshape(x, (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]))
-        axes = [one for one in range(1, len(shape) + 1) if one != axis]
-        mean = reduce_mean(apart, axis=axes, keepdims=True)
-        centred = apart - mean
+        grouped = reshape(x, (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :]))
+        axes = [dim for dim in range(1, len(shape) + 1) if dim != axis]
+        mean = reduce_mean(grouped, axis=axes, keepdims=True)
+        centred = grouped - mean
         # Corrects the rounding of the mean; the exact gradient of the correction is 0.
         centred = centred - stop_gradient(reduce_mean(centred, axis=axes, keepdims=True))
         scale = rsqrt(reduce_mean(square(centred), axis=axes, keepdims=True) + self.epsilon)
@@ -124,13 +124,13 @@ class GroupNormalization(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
-        kinds = ("initializer", "regularizer", "constraint")
+        option_names = ("initializer", "regularizer", "constraint")
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in ("groups", "axis", "epsilon", "center", "scale")},
             **{
-                f"{name}_{kind}": serialize_keras_object(getattr(self, f"{name}_{kind}"))
-                for kind in kinds
+                f"{name}_{option}": serialize_keras_object(getattr(self, f"{name}_{option}"))
+                for option in option_names
                 for name in ("beta", "gamma")
             },
         }

@@ -59,8 +59,8 @@ class GroupedQueryAttention(HeadsAttention):
             check_positive(name, number)
         if num_query_heads % num_key_value_heads:
             raise ValueError("`num_query_heads` must be divisible by `num_key_value_heads`.")
-        given = locals()
-        options = {name: given[name] for name in WEIGHTS}
+        arguments = locals()
+        options = {name: arguments[name] for name in WEIGHTS}
         super().__init__(
             *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, options),
             activity_regularizer=activity_regularizer,

@@ -45,7 +45,7 @@ class HeadProjection(Layer):
         if None in summed:
             raise ValueError(f"{self.name}: the last sizes of the inputs must be known to build it, got {input_shape}.")
         self._matrix = prod(summed), prod(output)
-        initializer = _own_initializer(options["kernel_initializer"])
+        initializer = _cloned_initializer(options["kernel_initializer"])
         self.kernel = self.add_weight(
             shape=(*summed, *output),
             initializer=lambda shape, dtype: reshape(initializer(self._matrix, dtype), shape),
@@ -57,7 +57,7 @@ class HeadProjection(Layer):
         if self.use_bias:
             self.bias = self.add_weight(
                 shape=output,
-                initializer=_own_initializer(options["bias_initializer"]),
+                initializer=_cloned_initializer(options["bias_initializer"]),
                 regularizer=options["bias_regularizer"],
                 constraint=options["bias_constraint"],
                 name="bias",
@@ -66,14 +66,14 @@ class HeadProjection(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Projects ``inputs``."""
         shape = inputs._array.shape
-        outer = shape[: len(shape) - self.contracted]
-        rows = inputs if self.contracted == 1 else reshape(inputs, (*outer, self._matrix[0]))
+        outer_shape = shape[: len(shape) - self.contracted]
+        rows = inputs if self.contracted == 1 else reshape(inputs, (*outer_shape, self._matrix[0]))
         bias = None if self.bias is None else reshape(self.bias._read(), (self._matrix[1],))
-        found = dense(rows, reshape(self.kernel._read(), self._matrix), bias)
-        return found if len(self.output) == 1 else reshape(found, (*outer, *self.output))
+        projected = dense(rows, reshape(self.kernel._read(), self._matrix), bias)
+        return projected if len(self.output) == 1 else reshape(projected, (*outer_shape, *self.output))
 
 
-def _own_initializer(identifier: Any) -> Any:
+def _cloned_initializer(identifier: Any) -> Any:
     """A clone of an initializer, so that projections with the same options begin with different values."""
     initializer = initializers.get(identifier)
     return initializer.clone() if isinstance(initializer, initializers.Initializer) else initializer
@@ -81,8 +81,8 @@ def _own_initializer(identifier: Any) -> Any:
 
 def weight_options(layer: Any, given: dict[str, Any]) -> dict[str, Any]:
     """Returns the options of all projections of a layer, and sets them as attributes of the layer."""
-    kinds = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
-    options = {name: kinds[name.rpartition("_")[2]].get(given[name]) for name in WEIGHTS}
+    modules = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
+    options = {name: modules[name.rpartition("_")[2]].get(given[name]) for name in WEIGHTS}
     for name, value in options.items():
         setattr(layer, name, value)
     return options

@@ -62,8 +62,8 @@ class InputSpec:
         return cls(**config)
 
     def __repr__(self) -> str:
-        given = [f"{name}={value}" for name, value in self.get_config().items() if value]
-        return f"InputSpec({', '.join(given)})"
+        fields = [f"{name}={value}" for name, value in self.get_config().items() if value]
+        return f"InputSpec({', '.join(fields)})"
 
     def problem(self, shape: tuple[int, ...], dtype: Any) -> str | None:
         """Describes why an input of this shape and dtype does not fit; None if the input fits."""
@@ -82,33 +82,33 @@ class InputSpec:
                     f"expected axis {axis} of input shape to have value {size}, but received input with shape {shape}"
                 )
         if self.shape is not None:
-            wanted, got = self.shape, shape
+            expected_shape, actual_shape = self.shape, shape
             if self.allow_last_axis_squeeze:
-                wanted = wanted[:-1] if wanted and wanted[-1] == 1 else wanted
-                got = got[:-1] if got and got[-1] == 1 else got
-            if any(None not in (a, b) and a != b for a, b in zip(wanted, got, strict=False)):
+                expected_shape = expected_shape[:-1] if expected_shape and expected_shape[-1] == 1 else expected_shape
+                actual_shape = actual_shape[:-1] if actual_shape and actual_shape[-1] == 1 else actual_shape
+            if any(None not in (a, b) and a != b for a, b in zip(expected_shape, actual_shape, strict=False)):
                 return f"expected shape={self.shape}, found shape={shape}"
         return None
 
 
 def check_inputs(specs: Any, inputs: Any, layer_name: str) -> None:
     """Raises ValueError, naming the layer, if ``inputs`` (nested tensors) do not fit ``specs``."""
-    wanted = [specs] if isinstance(specs, InputSpec) else nest.flatten(specs)
-    if isinstance(inputs, dict) and all(spec is not None and spec.name for spec in wanted):
-        missing = [spec.name for spec in wanted if spec.name not in inputs]
+    spec_list = [specs] if isinstance(specs, InputSpec) else nest.flatten(specs)
+    if isinstance(inputs, dict) and all(spec is not None and spec.name for spec in spec_list):
+        missing = [spec.name for spec in spec_list if spec.name not in inputs]
         if missing:
             raise ValueError(
                 f'Missing data for input "{missing[0]}". You passed a data dictionary with keys {list(inputs)}. '
-                f"Expected the following keys: {[spec.name for spec in wanted]}"
+                f"Expected the following keys: {[spec.name for spec in spec_list]}"
             )
-        inputs = [inputs[spec.name] for spec in wanted]
-    found = nest.flatten(inputs)
-    if len(found) != len(wanted):
+        inputs = [inputs[spec.name] for spec in spec_list]
+    tensors = nest.flatten(inputs)
+    if len(tensors) != len(spec_list):
         raise ValueError(
-            f'Layer "{layer_name}" expects {len(wanted)} input(s), but it received {len(found)} input tensors. '
+            f'Layer "{layer_name}" expects {len(spec_list)} input(s), but it received {len(tensors)} input tensors. '
             f"Inputs received: {inputs}"
         )
-    for position, (x, spec) in enumerate(zip(found, wanted, strict=True)):
+    for position, (x, spec) in enumerate(zip(tensors, spec_list, strict=True)):
         if spec is None or (x is None and spec.optional):
             continue
         if not hasattr(x, "shape"):

@@ -51,9 +51,11 @@ class Lambda(Layer):
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         """The function's result."""
-        given = dict(self.arguments)
-        given.update({name: value for name, value in (("mask", mask), ("training", training)) if name in self._wanted})
-        return self.function(inputs, **given)
+        keyword_arguments = dict(self.arguments)
+        keyword_arguments.update(
+            {name: value for name, value in (("mask", mask), ("training", training)) if name in self._wanted}
+        )
+        return self.function(inputs, **keyword_arguments)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The layer's ``mask`` argument, or its result if it is a function."""
@@ -144,8 +146,8 @@ class Operator(Layer):
 
     def call(self, *operands: Any) -> Tensor:
         """The operator's result."""
-        found: Tensor = _FUNCTIONS[self.operation](*operands)
-        return found
+        output: Tensor = _FUNCTIONS[self.operation](*operands)
+        return output
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""

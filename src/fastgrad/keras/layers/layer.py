@@ -90,9 +90,11 @@ class Layer(Caller, Configurable, WeightOwner):
             )
         input_shape, input_dim = kwargs.pop("input_shape", None), kwargs.pop("input_dim", None)
         if kwargs:
-            own = [vars(one)["__init__"] for one in type(self).__mro__ if "__init__" in vars(one)]
-            known = {name for function in own for name in inspect.signature(function).parameters}
-            hints = "".join(near(name, known - {"self", "args", "kwargs"}) for name in kwargs)
+            constructors = [
+                vars(base_class)["__init__"] for base_class in type(self).__mro__ if "__init__" in vars(base_class)
+            ]
+            known_names = {name for function in constructors for name in inspect.signature(function).parameters}
+            hints = "".join(near(name, known_names - {"self", "args", "kwargs"}) for name in kwargs)
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints}")
         self.name = naming.auto_name(type(self).__name__) if name is None else naming.checked_name(name)
         self._set_policy(dtype_policy.get(dtype))
@@ -126,35 +128,39 @@ class Layer(Caller, Configurable, WeightOwner):
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Builds the layer for the inputs of its first call."""
-        given = {
+        call_kwargs = {
             name: value for name, value in kwargs.items() if name in self._signature.parameters or name != "training"
         }
-        bound = self._signature.whole.bind(*args, **given)
+        bound = self._signature.whole.bind(*args, **call_kwargs)
         shapes = {}
         for name, value in bound.arguments.items():
-            flat = nest.flatten(value)
-            if flat and name != "mask" and all(isinstance(item, Tensor) for item in flat):
+            flat_value = nest.flatten(value)
+            if flat_value and name != "mask" and all(isinstance(item, Tensor) for item in flat_value):
                 shapes[name + "_shape"] = shapes_of(value)
-        first = next(iter(shapes.values()), None)
+        first_shape = next(iter(shapes.values()), None)
         ragged = next(
             (item for item in nest.flatten(tuple(bound.arguments.values())) if isinstance(item, Composite)), None
         )
         if type(self).build is Layer.build:
-            self._build_shapes = {"input_shape": first} if len(shapes) <= 1 else shapes
+            self._build_shapes = {"input_shape": first_shape} if len(shapes) <= 1 else shapes
             return  # the call builds the sublayers
-        wanted = dict(inspect.signature(self.build).parameters)
-        if len(wanted) == 1:
-            if first is None and ragged is not None and wanted.popitem()[1].default is inspect.Parameter.empty:
+        build_parameters = dict(inspect.signature(self.build).parameters)
+        if len(build_parameters) == 1:
+            if (
+                first_shape is None
+                and ragged is not None
+                and build_parameters.popitem()[1].default is inspect.Parameter.empty
+            ):
                 raise CompositeOperand(ragged)  # rows of different lengths have no shape to build for
-            self.build(first)
+            self.build(first_shape)
             return
-        for name in wanted:
+        for name in build_parameters:
             if not name.endswith("_shape") or name.removesuffix("_shape") not in self._signature.parameters:
                 raise ValueError(
                     "For a `build()` method with more than one argument, all arguments should have a `_shape` suffix and match "
                     f"an argument from `call()`. For layer '{type(self).__name__}', received `build()` argument `{name}`."
                 )
-        self.build(**{name: shapes[name] for name in wanted if name in shapes})
+        self.build(**{name: shapes[name] for name in build_parameters if name in shapes})
 
     def _finish_build(self) -> None:
         self.built = True
@@ -169,9 +175,9 @@ class Layer(Caller, Configurable, WeightOwner):
     def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
         """Calls the layer on zeros, hidden from tapes, with ``unknown`` for None sizes; returns the result's shapes."""
         with recording.paused(), state_unchanged(self):
-            result = self(zeros_of(input_shape, self._layer_dtype.numpy, unknown))
+            outputs = self(zeros_of(input_shape, self._layer_dtype.numpy, unknown))
         self._clear_losses()
-        return shapes_of(result)
+        return shapes_of(outputs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The shapes and dtypes of the results, without computing the results.
@@ -189,8 +195,8 @@ class Layer(Caller, Configurable, WeightOwner):
 
         The default runs the layer on zeros.
         """
-        first = self._run_on_zeros(input_shape, 2)
-        return common(first, self._run_on_zeros(input_shape, 3)) if has_unknown(input_shape) else first
+        output_shape = self._run_on_zeros(input_shape, 2)
+        return common(output_shape, self._run_on_zeros(input_shape, 3)) if has_unknown(input_shape) else output_shape
 
     def _has_spec_rule(self) -> bool:
         """True if the class overrides ``compute_output_spec``."""
@@ -209,7 +215,7 @@ class Layer(Caller, Configurable, WeightOwner):
         if type(self).build is Layer.build:
             return self._has_output_rule() and all(layer.built for layer in self._flatten_layers()[1:])
         parameters = list(inspect.signature(self.build).parameters.values())
-        return bool(parameters) and all(other.default is not other.empty for other in parameters[1:])
+        return bool(parameters) and all(parameter.default is not parameter.empty for parameter in parameters[1:])
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes that the layer was built for, as ``build_from_config`` takes them; None if there are none."""
@@ -268,15 +274,15 @@ class Layer(Caller, Configurable, WeightOwner):
                 f"`name` must be passed as a keyword argument. Received: add_weight('{shape}', ...). "
                 f"Use: add_weight(shape=..., name='{shape}')."
             )
-        kind = self._policy.variable if dtype is None else settings.standardize_dtype(dtype)
+        weight_dtype = self._policy.variable if dtype is None else settings.standardize_dtype(dtype)
         if initializer is None:
-            initializer = "glorot_uniform" if kind.is_floating else "zeros"
+            initializer = "glorot_uniform" if weight_dtype.is_floating else "zeros"
         regularizer, constraint = regularizers.get(regularizer), constraints.get(constraint)
         initializer = initializers.get(initializer)
-        mixed = autocast and kind.is_floating and kind is not self._layer_dtype
+        needs_cast = autocast and weight_dtype.is_floating and weight_dtype is not self._layer_dtype
         with naming.running(self):
-            weight = (CastWeight if mixed else Weight)(
-                initializer, () if shape is None else shape, kind, trainable, autocast, name=name
+            weight = (CastWeight if needs_cast else Weight)(
+                initializer, () if shape is None else shape, weight_dtype, trainable, autocast, name=name
             )
         weight.regularizer, weight.constraint = regularizer, constraint
         if overwrite_with_gradient:
@@ -321,17 +327,17 @@ class Layer(Caller, Configurable, WeightOwner):
 
     @dtype_policy.setter
     def dtype_policy(self, value: Any) -> None:
-        self._set_policy(_policy_of(value))
+        self._set_policy(_policy_from_identifier(value))
         settings_version.changed()
 
     def _set_policy(self, policy: Any) -> None:
         self._policy, self._layer_dtype = policy, policy.compute
         self._seen_shapes.clear()
-        own = (*self._trainable_own, *self._other_own)
-        for weight in own:
+        own_weights = (*self._trainable_own, *self._other_own)
+        for weight in own_weights:
             if type(weight) is Weight and weight.autocast and weight.dtype.is_floating:
                 weight.__class__ = CastWeight
-        if policy.compute is not policy.variable or own:
+        if policy.compute is not policy.variable or own_weights:
             # A CastWeight looks up the running layer on the stack, which calls of leaf layers do not use.
             self.__dict__["_leaf"] = False
 
@@ -368,12 +374,12 @@ class Layer(Caller, Configurable, WeightOwner):
     @property
     def losses(self) -> list[Any]:
         """The scalars from ``add_loss`` in the last call, here and in all sublayers, and the weights' penalties."""
-        found = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
+        loss_values = [loss for layer in self._flatten_layers() for loss in layer._added_losses]
         for variable in self.trainable_variables:
             regularizer = getattr(variable, "regularizer", None)
             if regularizer is not None:
-                found.append(regularizer(variable))
-        return found
+                loss_values.append(regularizer(variable))
+        return loss_values
 
     input: Any = OfFirstCall("the KerasTensors that the layer was called on first, in their structure")
     output: Any = OfFirstCall("the KerasTensors that it gave for them")
@@ -397,14 +403,14 @@ class Layer(Caller, Configurable, WeightOwner):
 
     def __getstate__(self) -> dict[str, Any]:
         """The state of a copy. Models restore the calls on KerasTensors; the next use compiles the steps again."""
-        return {name: value for name, value in self.__dict__.items() if name not in _NOT_COPIED}
+        return {name: value for name, value in self.__dict__.items() if name not in _ATTRIBUTES_NOT_COPIED}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.__dict__.get('name')}, built={self.built}>"
 
 
-_policy_of = dtype_policy.get  # inside the class, the property ``dtype_policy`` hides the module
-_NOT_COPIED = frozenset(["_inbound_nodes", "_stack", "_step_functions"])
+_policy_from_identifier = dtype_policy.get  # inside the class, the property ``dtype_policy`` hides the module
+_ATTRIBUTES_NOT_COPIED = frozenset(["_inbound_nodes", "_stack", "_step_functions"])
 
 
 def _recorded(build: Callable[..., None]) -> Callable[..., None]:

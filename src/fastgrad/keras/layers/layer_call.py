@@ -23,7 +23,7 @@ from fastgrad.keras.naming import calls
 from fastgrad.ops.casting import cast
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
-_REMEMBERED_SHAPES = 64
+_MAX_SEEN_SHAPES = 64
 
 
 class Signature:
@@ -39,12 +39,14 @@ class Signature:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        found = list(inspect.signature(function).parameters.values())[1:]
-        self.whole = inspect.Signature(found)
-        self.parameters = frozenset(parameter.name for parameter in found)
-        defaults = {parameter.name: parameter.default for parameter in found}
-        several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        self.required = sum(p.default is inspect.Parameter.empty and p.kind not in several for p in found)
+        parameter_list = list(inspect.signature(function).parameters.values())[1:]
+        self.whole = inspect.Signature(parameter_list)
+        self.parameters = frozenset(parameter.name for parameter in parameter_list)
+        defaults = {parameter.name: parameter.default for parameter in parameter_list}
+        variadic_kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        self.required = sum(
+            p.default is inspect.Parameter.empty and p.kind not in variadic_kinds for p in parameter_list
+        )
         self.takes_training = "training" in defaults
         self.takes_mask = "mask" in defaults
         default = defaults.get("training")
@@ -104,7 +106,7 @@ class Caller:
             ValueError: an input is not a tensor, or its shape or rank does not fit the layer.
         """
         if masks.use.begun or (kwargs and "mask" in kwargs):
-            return self._call_masked(args, kwargs)
+            return self._call_with_masks(args, kwargs)
         if len(args) == 1:
             x = args[0]
             if type(x) is Tensor:
@@ -118,18 +120,18 @@ class Caller:
                         return self.call(x, training=calls.now.training)
                     if len(kwargs) == 1 and "training" in kwargs:
                         return self._run(args, kwargs)
-        return self._call_in_full(args, kwargs)
+        return self._call_with_checks(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs ``call`` with the resolved ``training``, and with this layer on the stack of running layers."""
         now = calls.now
-        stack, outer = now.stack, now.training
+        stack, outer_training = now.stack, now.training
         if self._losses_seen != added_losses.count and not stack:
             self._clear_losses()
         signature = self._signature
         training = kwargs.pop("training", None)
         if training is None:
-            training = signature.training_default if outer is None else outer
+            training = signature.training_default if outer_training is None else outer_training
         if training is not None and signature.takes_training:
             kwargs["training"] = training
         stack.append(self)
@@ -138,33 +140,35 @@ class Caller:
             return self.call(*args, **kwargs)
         finally:
             stack.pop()
-            now.training = outer
+            now.training = outer_training
 
     def _clear_losses(self) -> None:
         raise NotImplementedError
 
-    def _call_masked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call_with_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a call whose inputs may have masks: passes the masks to ``call`` and attaches masks to the outputs."""
         self._check_super_called()
         if keras_tensors((args, kwargs)):
             return symbolic_call(self, args, kwargs)
         args = tuple([self._converted(value) if masks.mask_of(value) is None else value for value in args])
         names = [name for name in self._signature.whole.parameters if name not in ("mask", "training")]
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        first = next((given[name] for name in names if name in given), None)
-        previous = given.get("mask")
-        if previous is None:
-            previous = masks.masks_of(first)
-            tensors = [name for name in names if any(isinstance(x, Tensor) for x in nest.flatten(given.get(name)))]
-            if self._signature.takes_mask and len(tensors) == 1 and len(args) <= len(names):
-                kwargs = {**kwargs, "mask": previous}
-            for name in tensors if len(tensors) > 1 else ():
+        named_inputs = {**dict(zip(names, args, strict=False)), **kwargs}
+        first_input = next((named_inputs[name] for name in names if name in named_inputs), None)
+        previous_mask = named_inputs.get("mask")
+        if previous_mask is None:
+            previous_mask = masks.masks_of(first_input)
+            tensor_names = [
+                name for name in names if any(isinstance(x, Tensor) for x in nest.flatten(named_inputs.get(name)))
+            ]
+            if self._signature.takes_mask and len(tensor_names) == 1 and len(args) <= len(names):
+                kwargs = {**kwargs, "mask": previous_mask}
+            for name in tensor_names if len(tensor_names) > 1 else ():
                 if f"{name}_mask" in self._signature.parameters and kwargs.get(f"{name}_mask") is None:
-                    kwargs = {**kwargs, f"{name}_mask": masks.masks_of(given[name])}
-        outputs = self._call_in_full(args, kwargs)
+                    kwargs = {**kwargs, f"{name}_mask": masks.masks_of(named_inputs[name])}
+        outputs = self._call_with_checks(args, kwargs)
         if self.supports_masking:
-            self._give_masks(first, outputs, previous)
-        elif any(mask is not None for mask in nest.flatten(previous)):
+            self._attach_masks(first_input, outputs, previous_mask)
+        elif any(mask is not None for mask in nest.flatten(previous_mask)):
             warnings.warn(
                 f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. However, "
                 "this layer does not support masking and will therefore destroy the mask information. Downstream layers "
@@ -173,17 +177,17 @@ class Caller:
             )
         return outputs
 
-    def _give_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
+    def _attach_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
         tensors = [x for x in nest.flatten(outputs) if isinstance(x, Tensor)]
         if all(masks.mask_of(x) is not None for x in tensors):
             return
-        found = self.compute_mask(inputs, previous)
-        if found is not None:
-            for x, mask in zip(tensors, nest.flatten(found), strict=False):
+        output_masks = self.compute_mask(inputs, previous)
+        if output_masks is not None:
+            for x, mask in zip(tensors, nest.flatten(output_masks), strict=False):
                 if mask is not None and masks.mask_of(x) is None:
                     masks.give_mask(x, mask)
 
-    def _call_in_full(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call_with_checks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._check_super_called()
         if keras_tensors((args, kwargs)):
             return symbolic_call(self, args, kwargs)
@@ -191,25 +195,25 @@ class Caller:
         kwargs = {name: self._converted(value) for name, value in kwargs.items()}
         for value in nest.flatten(converted) if converted else ():
             if value is not None and type(value) is not Tensor and not isinstance(value, (Tensor, Composite)):
-                raise _refuse_argument(self, value)
-        first = converted[0] if converted else next(iter(kwargs.values()), None)
+                raise _argument_error(self, value)
+        first_input = converted[0] if converted else next(iter(kwargs.values()), None)
         if self._input_spec is not None:
-            check_inputs(self._input_spec, first, self.name)
+            check_inputs(self._input_spec, first_input, self.name)
         if not self.built:
             self._build_for(converted, kwargs)
             keep_new_state(self)
             if self._input_spec is not None:
-                check_inputs(self._input_spec, first, self.name)
+                check_inputs(self._input_spec, first_input, self.name)
         outputs = self._run(converted, kwargs)
         if not self.built:
             self._finish_build()
         if self.activity_regularizer is not None:
             self._add_activity_losses(outputs)
-        elif len(args) == 1 and first is args[0] and type(first) is Tensor:
-            if first._array.dtype is not self._seen_dtype or len(self._seen_shapes) >= _REMEMBERED_SHAPES:
+        elif len(args) == 1 and first_input is args[0] and type(first_input) is Tensor:
+            if first_input._array.dtype is not self._seen_dtype or len(self._seen_shapes) >= _MAX_SEEN_SHAPES:
                 self._seen_shapes.clear()
-                self._seen_dtype = first._array.dtype
-            self._seen_shapes.add(first._array.shape)
+                self._seen_dtype = first_input._array.dtype
+            self._seen_shapes.add(first_input._array.shape)
         return outputs
 
     def _converted(self, value: Any) -> Any:
@@ -263,7 +267,7 @@ class Caller:
         raise NotImplementedError
 
 
-def _refuse_argument(layer: Any, value: Any) -> Exception:
+def _argument_error(layer: Any, value: Any) -> Exception:
     return ValueError(
         "Only input tensors may be passed as positional arguments. The following argument value should be passed as a "
         f"keyword argument: {value} (of type {type(value)}). Lists of numbers become a tensor with tf.constant(...)."

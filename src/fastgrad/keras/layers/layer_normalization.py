@@ -66,7 +66,7 @@ class LayerNormalization(Layer):
             )
         super().__init__(**kwargs)
         axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-        if not all(isinstance(one, int) for one in axes):
+        if not all(isinstance(item, int) for item in axes):
             raise TypeError(f"Expected an int or a list/tuple of ints for the argument 'axis', but received: {axis!r}")
         self.axis = axes if isinstance(axis, (list, tuple)) else axis  # ``build`` makes it a list, as in Keras
         self.epsilon = epsilon
@@ -131,9 +131,9 @@ class LayerNormalization(Layer):
             outputs = self._of_rows(x, gamma, beta)
         else:
             order = self._order(len(shape))
-            moved = transpose(x, order)
-            rows = self._of_rows(reshape(moved, [-1, size]), gamma, beta)
-            outputs = transpose(reshape(rows, moved.shape), np.argsort(order))
+            transposed = transpose(x, order)
+            rows = self._of_rows(reshape(transposed, [-1, size]), gamma, beta)
+            outputs = transpose(reshape(rows, transposed.shape), np.argsort(order))
         return outputs if outputs.dtype is self._layer_dtype else cast(outputs, self._layer_dtype)
 
     def _of_rows(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:

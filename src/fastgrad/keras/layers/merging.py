@@ -25,7 +25,7 @@ class Merge(Layer):
     """
 
     _leaf = True
-    _least = 1
+    _min_inputs = 1
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -41,9 +41,9 @@ class Merge(Layer):
             raise ValueError(
                 f"A merge layer should be called on a list of inputs. Received: input_shape={input_shape} (not a list of shapes)"
             )
-        if len(input_shape) < self._least:
+        if len(input_shape) < self._min_inputs:
             raise ValueError(
-                f"A merge layer should be called on a list of at least {self._least} inputs. Got {len(input_shape)} inputs."
+                f"A merge layer should be called on a list of at least {self._min_inputs} inputs. Got {len(input_shape)} inputs."
             )
         self.compute_output_shape(input_shape)
 
@@ -63,32 +63,32 @@ class Merge(Layer):
         if len(a) > len(b):
             a, b = b, a
         a = (*a[:1], *[1] * (len(b) - len(a)), *a[1:])
-        found: list[int | None] = []
-        for place, (x, y) in enumerate(zip(a, b, strict=True)):
-            if place == 0:
+        sizes: list[int | None] = []
+        for axis, (x, y) in enumerate(zip(a, b, strict=True)):
+            if axis == 0:
                 if x is not None and y is not None and x != y:
                     raise ValueError(
                         f"Cannot merge tensors with different batch sizes. Received tensors with shapes {[a, b]}"
                     )
-                found.append(x if x is not None else y)
+                sizes.append(x if x is not None else y)
             elif y in (x, 1):
-                found.append(x)
+                sizes.append(x)
             elif x == 1:
-                found.append(y)
+                sizes.append(y)
             elif x is None or y is None:
-                found.append(None)
+                sizes.append(None)
             else:
                 raise ValueError(f"Inputs have incompatible shapes. Received shapes {a[1:]} and {b[1:]}")
-        return tuple(found)
+        return tuple(sizes)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The logical OR of the inputs' masks; None if an input has no mask."""
         if previous_mask is None:
             return None
-        given = checked_masks(inputs, previous_mask)
-        if not given or any(mask is None for mask in given):
+        input_masks = checked_masks(inputs, previous_mask)
+        if not input_masks or any(mask is None for mask in input_masks):
             return None
-        return reduce(tf.logical_or, [tf.cast(mask, tf.bool) for mask in given])
+        return reduce(tf.logical_or, [tf.cast(mask, tf.bool) for mask in input_masks])
 
 
 def checked_masks(inputs: Any, given: Any) -> list[Any]:
@@ -108,25 +108,25 @@ def checked_masks(inputs: Any, given: Any) -> list[Any]:
     return list(given)
 
 
-def _spread_masks(inputs: list[Tensor]) -> list[Tensor | None]:
+def _broadcast_masks(inputs: list[Tensor]) -> list[Tensor | None]:
     """The mask of each tensor, broadcast to the tensor's shape; None for a tensor without a mask."""
-    given = [masks.mask_of(x) for x in inputs]
+    input_masks = [masks.mask_of(x) for x in inputs]
     return [
         None if mask is None else tf.broadcast_to(tf.expand_dims(tf.cast(mask, tf.bool), -1), x.shape)
-        for x, mask in zip(inputs, given, strict=True)
+        for x, mask in zip(inputs, input_masks, strict=True)
     ]
 
 
 def _extreme(function: Any, inputs: list[Tensor]) -> Tensor:
     """Reduces ``inputs`` from the left with ``function``; of a pair, an element that its mask hides does not count."""
-    output, *others = inputs
-    seen, *found = _spread_masks(inputs)
-    for x, mask in zip(others, found, strict=True):
+    output, *other_inputs = inputs
+    visible, *other_masks = _broadcast_masks(inputs)
+    for x, mask in zip(other_inputs, other_masks, strict=True):
         if mask is not None:
             x = tf.where(mask, x, output)
-        if seen is not None:
-            output = tf.where(seen, output, x)
-        seen = None if seen is None or mask is None else tf.logical_or(seen, mask)
+        if visible is not None:
+            output = tf.where(visible, output, x)
+        visible = None if visible is None or mask is None else tf.logical_or(visible, mask)
         output = function(output, x)
     return output
 
@@ -148,7 +148,7 @@ class Add(Merge):
 class Subtract(Merge):
     """The first input minus the second."""
 
-    _least = 2
+    _min_inputs = 2
 
     def build(self, input_shape: Any) -> None:
         """Checks the input shapes."""
@@ -169,12 +169,12 @@ class Multiply(Merge):
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         if not masks.use.begun:
             return reduce(tf.multiply, inputs)
-        given = _spread_masks(inputs)
-        pairs = zip(inputs, given, strict=True)
+        input_masks = _broadcast_masks(inputs)
+        pairs = zip(inputs, input_masks, strict=True)
         output = reduce(tf.multiply, [x if m is None else tf.where(m, x, tf.ones_like(x)) for x, m in pairs])
-        if any(mask is None for mask in given):
+        if any(mask is None for mask in input_masks):
             return output
-        return tf.where(reduce(tf.logical_or, given), output, tf.zeros_like(output))
+        return tf.where(reduce(tf.logical_or, input_masks), output, tf.zeros_like(output))
 
 
 class Average(Merge):
@@ -235,47 +235,52 @@ class Concatenate(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the concatenation."""
         shapes = [tuple(shape) for shape in input_shape]
-        first = list(shapes[0])
+        output_shape = list(shapes[0])
         try:
-            axis = axis_from_front(f"Concatenate '{self.name}'", self.axis, first)
+            axis = axis_from_front(f"Concatenate '{self.name}'", self.axis, output_shape)
         except IndexError as error:
             raise ValueError(str(error)) from None
         for shape in shapes[1:]:
-            same = len(shape) == len(first) and all(
-                a == b or None in (a, b) for place, (a, b) in enumerate(zip(first, shape, strict=True)) if place != axis
+            is_compatible = len(shape) == len(output_shape) and all(
+                a == b or None in (a, b)
+                for dim, (a, b) in enumerate(zip(output_shape, shape, strict=True))
+                if dim != axis
             )
-            if not same:
+            if not is_compatible:
                 raise ValueError(
                     "A `Concatenate` layer requires inputs with matching shapes except for the concatenation axis. "
                     f"Received: input_shape={input_shape}"
                 )
         sizes = [shape[axis] for shape in shapes]
-        known = [size for size in sizes if size is not None]
-        first[axis] = sum(known) if len(known) == len(sizes) else None
+        known_sizes = [size for size in sizes if size is not None]
+        output_shape[axis] = sum(known_sizes) if len(known_sizes) == len(sizes) else None
         for shape in shapes[1:]:
-            first = [
-                b if a is None and place != axis else a for place, (a, b) in enumerate(zip(first, shape, strict=True))
+            output_shape = [
+                b if a is None and dim != axis else a
+                for dim, (a, b) in enumerate(zip(output_shape, shape, strict=True))
             ]
-        return tuple(first)
+        return tuple(output_shape)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The concatenated masks; all steps of an input without a mask count."""
         if previous_mask is None:
             return None
-        given = checked_masks(inputs, previous_mask)
-        if all(mask is None for mask in given):
+        input_masks = checked_masks(inputs, previous_mask)
+        if all(mask is None for mask in input_masks):
             return None
-        found = []
-        for x, mask in zip(inputs, given, strict=True):
+        full_masks = []
+        for x, mask in zip(inputs, input_masks, strict=True):
             if mask is None:
-                found.append(tf.ones(x.shape, tf.bool))
+                full_masks.append(tf.ones(x.shape, tf.bool))
             else:
                 mask = tf.cast(mask, tf.bool)
                 while mask.ndim < len(x.shape):
                     mask = tf.expand_dims(mask, -1)
-                shape = [known if size is None else size for size, known in zip(x.shape, mask.shape, strict=True)]
-                found.append(tf.broadcast_to(mask, shape))
-        return tf.reduce_any(tf.concat(found, self.axis), -1)
+                shape = [
+                    mask_size if size is None else size for size, mask_size in zip(x.shape, mask.shape, strict=True)
+                ]
+                full_masks.append(tf.broadcast_to(mask, shape))
+        return tf.reduce_any(tf.concat(full_masks, self.axis), -1)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
@@ -318,12 +323,14 @@ class Dot(Layer):
         name = f"Dot '{self.name}'"
         if any(len(shape) < 2 for shape in shapes):
             raise ValueError(f"{name}: inputs need a rank of at least 2. Received shapes {shapes}")
-        first, second = [axis_from_front(name, *pair, "axes") for pair in zip(axes, shapes, strict=True)]
-        if not first or not second:
+        first_axis, second_axis = [
+            axis_from_front(name, *axis_and_shape, "axes") for axis_and_shape in zip(axes, shapes, strict=True)
+        ]
+        if not first_axis or not second_axis:
             raise ValueError(
                 f"{name}: Cannot perform batch_dot over axis 0, the batch's. Received: axes={self.axes} for shapes {shapes}"
             )
-        return first, second
+        return first_axis, second_axis
 
     def build(self, input_shape: Any) -> None:
         """Checks the input shapes."""
@@ -335,12 +342,12 @@ class Dot(Layer):
             raise ValueError(
                 f"A `Dot` layer should be called on a list of 2 inputs. Received: input_shape={input_shape}"
             )
-        first, second = input_shape
-        a, b = self._pair([tuple(first), tuple(second)])
-        if first[a] != second[b]:
+        first_shape, second_shape = input_shape
+        a, b = self._pair([tuple(first_shape), tuple(second_shape)])
+        if first_shape[a] != second_shape[b]:
             raise ValueError(
-                f"Incompatible input shapes: axis values {first[a]} (at axis {a}) != {second[b]} (at axis {b}). "
-                f"Full input shapes: {tuple(first)}, {tuple(second)}"
+                f"Incompatible input shapes: axis values {first_shape[a]} (at axis {a}) != {second_shape[b]} (at axis {b}). "
+                f"Full input shapes: {tuple(first_shape)}, {tuple(second_shape)}"
             )
 
     def call(self, inputs: Any) -> Tensor:
@@ -350,20 +357,22 @@ class Dot(Layer):
         if self.normalize:
             x, y = tf.math.l2_normalize(x, a), tf.math.l2_normalize(y, b)
         letters = "abcdefgh"
-        left = ["z", *letters[: x.ndim - 1]]
-        right = ["z", *letters[x.ndim - 1 : x.ndim + y.ndim - 2]]
-        left[a] = right[b] = "y"
-        kept = [letter for letter in left if letter != "y"] + [letter for letter in right[1:] if letter != "y"]
-        out = tf.einsum(f"{''.join(left)},{''.join(right)}->{''.join(kept)}", x, y)
-        return tf.expand_dims(out, 1) if out.ndim == 1 else out
+        left_letters = ["z", *letters[: x.ndim - 1]]
+        right_letters = ["z", *letters[x.ndim - 1 : x.ndim + y.ndim - 2]]
+        left_letters[a] = right_letters[b] = "y"
+        output_letters = [letter for letter in left_letters if letter != "y"] + [
+            letter for letter in right_letters[1:] if letter != "y"
+        ]
+        products = tf.einsum(f"{''.join(left_letters)},{''.join(right_letters)}->{''.join(output_letters)}", x, y)
+        return tf.expand_dims(products, 1) if products.ndim == 1 else products
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The batch, the remaining sizes of the first input, then the remaining sizes of the second input."""
-        first, second = [list(shape) for shape in input_shape]
-        a, b = self._pair([tuple(first), tuple(second)])
-        del first[a], second[b]
-        found = (*first, *second[1:])
-        return found if len(found) > 1 else (*found, 1)
+        first_sizes, second_sizes = [list(shape) for shape in input_shape]
+        a, b = self._pair([tuple(first_sizes), tuple(second_sizes)])
+        del first_sizes[a], second_sizes[b]
+        output_shape = (*first_sizes, *second_sizes[1:])
+        return output_shape if len(output_shape) > 1 else (*output_shape, 1)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns None: the output has no mask."""

@@ -61,23 +61,23 @@ class HeadsAttention(Layer):
         key_shape = self._checked_shapes(query_shape, value_shape, key_shape)
         if self._axes is None:
             self._axes = tuple(range(1, len(query_shape) - 1))
-        last = len(query_shape) - 1
-        if any(not -last - 1 <= axis < last or axis == -1 for axis in self._axes):
+        last_axis = len(query_shape) - 1
+        if any(not -last_axis - 1 <= axis < last_axis or axis == -1 for axis in self._axes):
             raise InvalidArgumentError(
                 f"{type(self).__name__} '{self.name}': attention_axes={self._axes} must be axes of the query's shape "
                 f"{tuple(query_shape)} other than the last."
             )
         heads, groups, depth, width = self._heads, self._groups, self._depth, self._width
-        self._query_dense = self._projection(1, (heads, depth), "query", query_shape)
-        self._key_dense = self._projection(1, (groups, depth), "key", key_shape)
+        self._query_dense = self._built_projection(1, (heads, depth), "query", query_shape)
+        self._key_dense = self._built_projection(1, (groups, depth), "key", key_shape)
         self._gate_dense = None
         if self.use_gate:
-            self._gate_dense = self._projection(1, (heads, width), "gate", query_shape)
-        self._value_dense = self._projection(1, (groups, width), "value", value_shape)
+            self._gate_dense = self._built_projection(1, (heads, width), "gate", query_shape)
+        self._value_dense = self._built_projection(1, (groups, width), "value", value_shape)
         output = self._output_sizes or (query_shape[-1],)
-        self._output_dense = self._projection(2, output, "attention_output", (heads, width))
+        self._output_dense = self._built_projection(2, output, "attention_output", (heads, width))
 
-    def _projection(self, contracted: int, output: tuple[int, ...], name: str, shape: Any) -> HeadProjection:
+    def _built_projection(self, contracted: int, output: tuple[int, ...], name: str, shape: Any) -> HeadProjection:
         layer = HeadProjection(contracted, output, self.use_bias, self._options, dtype=self._policy, name=name)
         layer.build(tuple(shape))
         return layer
@@ -150,11 +150,13 @@ class HeadsAttention(Layer):
         k = _together(self._key_dense(key), axes)
         v = _together(self._value_dense(value), axes)
         lengths = q._array.shape[1], k._array.shape[1]
-        seen = attention_masks.combined(query_mask, value_mask, key_mask, attention_mask, self.sliding_window, lengths)
-        outer = [n for axis, n in enumerate(query._array.shape[:-1]) if axis not in axes]
-        inner = [[x._array.shape[axis] for axis in axes] for x in (query, key)]
-        if seen is not None:
-            seen = _mask_by_heads(seen, outer, self._heads, inner)
+        visible = attention_masks.combined(
+            query_mask, value_mask, key_mask, attention_mask, self.sliding_window, lengths
+        )
+        outer_sizes = [n for axis, n in enumerate(query._array.shape[:-1]) if axis not in axes]
+        inner_sizes = [[x._array.shape[axis] for axis in axes] for x in (query, key)]
+        if visible is not None:
+            visible = _mask_per_head(visible, outer_sizes, self._heads, inner_sizes)
         rate = self.dropout if training else 0.0
         options: dict[str, Any] = {"scale": self._depth**-0.5, "causal": bool(use_causal_mask), "rate": rate}
         if rate:
@@ -162,15 +164,15 @@ class HeadsAttention(Layer):
         options["blank"] = bool(self.dropout > 0 or return_attention_scores or rank != 3)
         weights = None
         if return_attention_scores:
-            found, weights = attention_and_weights(q, k, v, seen, **options)
-            weights = reshape(weights, (*outer, self._heads, *inner[0], *inner[1]))
+            results, weights = attention_and_weights(q, k, v, visible, **options)
+            weights = reshape(weights, (*outer_sizes, self._heads, *inner_sizes[0], *inner_sizes[1]))
         else:
-            found = attention(q, k, v, seen, **options)
-        found = _apart(found, axes, [*outer, *inner[0]])
+            results = attention(q, k, v, visible, **options)
+        results = _apart(results, axes, [*outer_sizes, *inner_sizes[0]])
         if self._gate_dense is not None:
-            found = found * sigmoid(self._gate_dense(query))
-        found = self._output_dense(found)
-        return (found, weights) if return_attention_scores else found
+            results = results * sigmoid(self._gate_dense(query))
+        results = self._output_dense(results)
+        return (results, weights) if return_attention_scores else results
 
     def compute_output_shape(  # type: ignore[override]  # of several inputs
         self, query_shape: Any, value_shape: Any, key_shape: Any = None
@@ -244,8 +246,8 @@ class MultiHeadAttention(HeadsAttention):
             raise ValueError(
                 f"`attention_axes` must be an int, list, or tuple. Received: attention_axes={attention_axes}"
             )
-        given = locals()
-        options = {name: given[name] for name in WEIGHTS}
+        arguments = locals()
+        options = {name: arguments[name] for name in WEIGHTS}
         super().__init__(
             *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, options),
             activity_regularizer=activity_regularizer,
@@ -290,37 +292,37 @@ def check_positive(name: str, number: Any) -> None:
 def _together(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Reshapes (..., heads, size) to (batch, length, heads, size): ``axes`` form the length, other axes the batch."""
     shape = x._array.shape
-    others = [axis for axis in range(len(shape) - 2) if axis not in axes]
-    order = [*others, *axes, len(shape) - 2, len(shape) - 1]
+    batch_axes = [axis for axis in range(len(shape) - 2) if axis not in axes]
+    order = [*batch_axes, *axes, len(shape) - 2, len(shape) - 1]
     if order != list(range(len(shape))):
         x = transpose(x, order)
-    if len(others) == len(axes) == 1:
+    if len(batch_axes) == len(axes) == 1:
         return x
-    sizes = prod(shape[axis] for axis in others), prod(shape[axis] for axis in axes)
+    sizes = prod(shape[axis] for axis in batch_axes), prod(shape[axis] for axis in axes)
     return reshape(x, (*sizes, *shape[-2:]))
 
 
 def _apart(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
     """Inverts ``_together``; ``sizes`` are the sizes of the other axes, then of ``axes``."""
     rank = len(sizes)
-    others = [axis for axis in range(rank) if axis not in axes]
+    batch_axes = [axis for axis in range(rank) if axis not in axes]
     if rank > 2:
         x = reshape(x, (*sizes, *x._array.shape[-2:]))
-    order = [*others, *axes]
+    order = [*batch_axes, *axes]
     if order == list(range(rank)):
         return x
     return transpose(x, [*(order.index(axis) for axis in range(rank)), rank, rank + 1])
 
 
-def _mask_by_heads(mask: Tensor, outer: list[int], heads: int, inner: list[list[int]]) -> Tensor:
+def _mask_per_head(mask: Tensor, outer: list[int], heads: int, inner: list[list[int]]) -> Tensor:
     """Reshapes a mask (batch, queries, keys), or of another rank, to broadcast with (batch, heads, queries, keys)."""
     axes = len(inner[0])
-    full = (*outer, heads, *inner[0], *inner[1])
+    full_shape = (*outer, heads, *inner[0], *inner[1])
     shape = list(mask._array.shape)
-    while len(shape) < len(full):
+    while len(shape) < len(full_shape):
         shape.insert(max(len(shape) - 2 * axes, 0), 1)
     mask = reshape(mask, shape)
-    if len(outer) == axes == 1 or mask.ndim != len(full):
+    if len(outer) == axes == 1 or mask.ndim != len(full_shape):
         return mask
-    mask = broadcast_to(mask, full)
+    mask = broadcast_to(mask, full_shape)
     return reshape(mask, (prod(outer), heads, prod(inner[0]), prod(inner[1])))

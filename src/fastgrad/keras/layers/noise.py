@@ -122,10 +122,12 @@ class AlphaDropout(_Noise):
 
     def _noisy(self, inputs: Tensor, drawn: Any) -> Tensor:
         sizes = inputs._array.shape if self.noise_shape is None else noise_sizes(inputs, self.noise_shape)
-        kept = tf.cast(uniform_from(drawn, "AlphaDropout", sizes, 0.0, 1.0, tf.float32) >= self._amount, inputs.dtype)
+        keep_mask = tf.cast(
+            uniform_from(drawn, "AlphaDropout", sizes, 0.0, 1.0, tf.float32) >= self._amount, inputs.dtype
+        )
         low, rate = -_ALPHA * _SCALE, self._amount
         scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5
-        return scale * (inputs * kept + low * (1 - kept)) - scale * low * rate
+        return scale * (inputs * keep_mask + low * (1 - keep_mask)) - scale * low * rate
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""

@@ -71,8 +71,8 @@ class _Pooling(Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError if windows are larger than the input."""
         sizes, channels = split_shape(input_shape, self.data_format)
-        once = (1,) * self.rank
-        counts = window_counts(sizes, self.pool_size, self.strides, self.padding, once, self.name)
+        no_dilation = (1,) * self.rank
+        counts = window_counts(sizes, self.pool_size, self.strides, self.padding, no_dilation, self.name)
         return joined_shape(input_shape[0], counts, channels, self.data_format)
 
     def get_config(self) -> dict[str, Any]:
@@ -163,8 +163,8 @@ class _GlobalPooling(Layer):
         self._build_at_init()
 
     def _axes(self) -> list[int]:
-        first = 2 if self.data_format == "channels_first" else 1
-        return list(range(first, first + self.rank))
+        first_axis = 2 if self.data_format == "channels_first" else 1
+        return list(range(first_axis, first_axis + self.rank))
 
     def call(self, inputs: Tensor) -> Tensor:
         """Pools ``inputs``."""
@@ -218,8 +218,8 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         inputs = _as_floats(inputs)
         (axis,) = self._axes()
         shape = (-1, 1, inputs._array.shape[2]) if axis == 2 else (-1, inputs._array.shape[1], 1)
-        there = reshape(cast(mask, inputs.dtype), shape)
-        return reduce_sum(inputs * there, axis, self.keepdims) / reduce_sum(there, axis, self.keepdims)
+        visible = reshape(cast(mask, inputs.dtype), shape)
+        return reduce_sum(inputs * visible, axis, self.keepdims) / reduce_sum(visible, axis, self.keepdims)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Returns None: the output has no steps."""

@@ -111,7 +111,7 @@ class Normalization(Layer):
             self.adapt_variance = self.add_weight(shape=sizes, initializer="ones", trainable=False, name="variance")
             self.count = self.add_weight(shape=(), initializer="zeros", dtype="int64", trainable=False, name="count")
 
-    def _of_features(self, given: Any, weight: str) -> Tensor | None:
+    def _broadcast_statistic(self, given: Any, weight: str) -> Tensor | None:
         if not self.built:
             return None
         if given is None:
@@ -123,12 +123,12 @@ class Normalization(Layer):
     @property
     def mean(self) -> Tensor | None:
         """The means, of a shape that broadcasts with inputs; None before the layer is built."""
-        return self._of_features(self.input_mean, "adapt_mean")
+        return self._broadcast_statistic(self.input_mean, "adapt_mean")
 
     @property
     def variance(self) -> Tensor | None:
         """The variances, of a shape that broadcasts with inputs; None before the layer is built."""
-        return self._of_features(self.input_variance, "adapt_variance")
+        return self._broadcast_statistic(self.input_variance, "adapt_variance")
 
     def adapt(self, data: Any) -> None:
         """Sets mean and variance to the mean and variance of ``data``.
@@ -153,10 +153,12 @@ class Normalization(Layer):
             reduced = tuple(axis for axis in range(batch.ndim) if axis not in self._kept)
             mean, variance = batch.mean(reduced, np.float64), batch.var(reduced, np.float64)
             # Chan et al. 1979: merges the means and sums of squared deviations of two sets.
-            more = batch.size // max(mean.size, 1)
-            distance, count = mean - total, count + more
-            squares = squares + variance * more + distance**2 * (more * (count - more) / max(count, 1))
-            total = total + distance * (more / max(count, 1))
+            batch_count = batch.size // max(mean.size, 1)
+            distance, count = mean - total, count + batch_count
+            squares = (
+                squares + variance * batch_count + distance**2 * (batch_count * (count - batch_count) / max(count, 1))
+            )
+            total = total + distance * (batch_count / max(count, 1))
         if not count:
             raise ValueError(f"Normalization '{self.name}': adapt() received no data. Expected at least one batch.")
         if self.input_mean is None:
@@ -189,7 +191,7 @@ def _batches(data: Any) -> Iterator[np.ndarray]:
         raise TypeError(
             f"Unsupported data type: {type(data)}. `adapt` supports arrays, tensors, datasets and iterables of batches."
         )
-    batches: Iterable[Any] = data if isinstance(data, Iterable) else (data[place] for place in range(len(data)))
+    batches: Iterable[Any] = data if isinstance(data, Iterable) else (data[position] for position in range(len(data)))
     for batch in batches:
         batch = batch[0] if isinstance(batch, tuple) else batch
         if not hasattr(batch, "shape"):
@@ -250,9 +252,9 @@ class CategoryEncoding(Layer):
                 f"Received `count_weights={count_weights}`."
             )
         numbers = tf.cast(inputs, tf.int64)
-        why = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})"
-        tf.debugging.assert_non_negative(numbers, why)
-        tf.debugging.assert_less(numbers, tf.constant(self.num_tokens, tf.int64), why)
+        message = f"CategoryEncoding '{self.name}': input values must be in [0, num_tokens={self.num_tokens})"
+        tf.debugging.assert_non_negative(numbers, message)
+        tf.debugging.assert_less(numbers, tf.constant(self.num_tokens, tf.int64), message)
         if not numbers.ndim:
             numbers = tf.expand_dims(numbers, 0)
         if self.output_mode == "one_hot":

@@ -57,8 +57,8 @@ class Flatten(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """``(batch, the product of the others)``."""
-        rest = input_shape[1:]
-        return (input_shape[0], None if None in rest else math.prod(rest))
+        feature_sizes = input_shape[1:]
+        return (input_shape[0], None if None in feature_sizes else math.prod(feature_sizes))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
@@ -99,14 +99,14 @@ class Reshape(Layer):
     def _resolved(self, sizes: tuple[Any, ...]) -> tuple[Any, ...]:
         if None in sizes:
             return tuple(None if size == -1 else size for size in self.target_shape)
-        count, known = math.prod(sizes), math.prod(size for size in self.target_shape if size != -1)
-        fits = known and count % known == 0 if -1 in self.target_shape else count == known
+        count, known_count = math.prod(sizes), math.prod(size for size in self.target_shape if size != -1)
+        fits = known_count and count % known_count == 0 if -1 in self.target_shape else count == known_count
         if not fits:
             raise ValueError(
                 "The total size of the tensor must be unchanged. "
                 f"Received: input_shape={sizes}, target_shape={self.target_shape}"
             )
-        return tuple(count // known if size == -1 else size for size in self.target_shape)
+        return tuple(count // known_count if size == -1 else size for size in self.target_shape)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """``(batch, *target_shape)``."""

@@ -24,7 +24,7 @@ def map_shapes(function: Callable[..., Any], *structures: Any) -> Any:
     if is_shape(first):
         return function(*[tuple(shape) for shape in structures])
     if isinstance(first, dict):
-        return {key: map_shapes(function, *[other[key] for other in structures]) for key in first}
+        return {key: map_shapes(function, *[structure[key] for structure in structures]) for key in first}
     mapped = [map_shapes(function, *items) for items in zip(*structures, strict=True)]
     return tuple(mapped) if isinstance(first, tuple) else mapped
 
@@ -47,9 +47,9 @@ def zeros_of(shapes: Any, dtype: np.dtype, unknown: int) -> Any:
 
 def has_unknown(shapes: Any) -> bool:
     """True if a size in nested ``shapes`` is None."""
-    found: list[bool] = []
-    map_shapes(lambda shape: found.append(None in shape), shapes)
-    return any(found)
+    unknown_flags: list[bool] = []
+    map_shapes(lambda shape: unknown_flags.append(None in shape), shapes)
+    return any(unknown_flags)
 
 
 def common(first: Any, second: Any) -> Any:

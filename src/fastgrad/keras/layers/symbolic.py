@@ -21,14 +21,14 @@ from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor
 
 
-class _Restored(threading.local):
+class _RestoredVariables(threading.local):
     """The values of variables before each active run on zeros, by thread."""
 
     def __init__(self) -> None:
         self.runs: list[Saved] = []
 
 
-_restored = _Restored()
+_restored = _RestoredVariables()
 
 
 @contextlib.contextmanager
@@ -80,8 +80,8 @@ class Node:
         self.inputs = keras_tensors(arguments)
         self.outputs = outputs
         nodes = operation.__dict__.setdefault("_inbound_nodes", [])
-        for place, tensor in enumerate(nest.flatten(outputs)):
-            tensor._keras_history = History(operation, len(nodes), place)
+        for position, tensor in enumerate(nest.flatten(outputs)):
+            tensor._keras_history = History(operation, len(nodes), position)
         nodes.append(self)
 
     @property
@@ -193,9 +193,9 @@ def keras_tensors(structure: Any) -> list[KerasTensor]:
     if isinstance(structure, KerasTensor):
         return [structure]
     if isinstance(structure, dict):
-        return [found for value in structure.values() for found in keras_tensors(value)]
+        return [tensor for value in structure.values() for tensor in keras_tensors(value)]
     if isinstance(structure, (list, tuple)):
-        return [found for value in structure for found in keras_tensors(value)]
+        return [tensor for value in structure for tensor in keras_tensors(value)]
     return []
 
 
@@ -226,7 +226,7 @@ def symbolic_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 def _build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Builds a layer for KerasTensors; runs the layer only if nothing else can make its weights."""
     if args and (layer._builds_from_shape() or not layer._builds_at_a_call()):
-        layer.build(_as_lists(mapped(args[0], lambda x: x.shape)))
+        layer.build(_shapes_as_lists(mapped(args[0], lambda x: x.shape)))
     else:
         output_spec(layer, args, kwargs)
 
@@ -237,24 +237,24 @@ def output_spec(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         check_inputs(layer._input_spec, args[0] if args else next(iter(kwargs.values())), layer.name)
     shapes = mapped(args, lambda x: x.shape)
     if not layer.built and len(args) == 1 and not keras_tensors(kwargs) and layer._builds_from_shape():
-        layer.build(_as_lists(shapes[0]))
-    outputs = _by_rule(layer, args, kwargs) if layer.built else None
+        layer.build(_shapes_as_lists(shapes[0]))
+    outputs = _outputs_by_shape_rule(layer, args, kwargs) if layer.built else None
     if outputs is None:
-        outputs = _by_running(layer, args, kwargs)
+        outputs = _outputs_from_zeros(layer, args, kwargs)
     graph = layer.__dict__.get("_graph")
     if graph is not None:  # a run returns a single output without its list; KerasTensors keep the list
         outputs = nest.pack_sequence_as(graph.outputs, nest.flatten(outputs))
     return outputs
 
 
-def _as_lists(shapes: Any) -> Any:
+def _shapes_as_lists(shapes: Any) -> Any:
     """Converts tuples of shapes to lists in nested shapes, as ``build`` takes them."""
     if isinstance(shapes, dict):
-        return {key: _as_lists(value) for key, value in shapes.items()}
-    return shapes if is_shape(shapes) else [_as_lists(value) for value in shapes]
+        return {key: _shapes_as_lists(value) for key, value in shapes.items()}
+    return shapes if is_shape(shapes) else [_shapes_as_lists(value) for value in shapes]
 
 
-def _by_rule(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _outputs_by_shape_rule(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The outputs by an overridden ``compute_output_shape`` for one input of the float compute dtype; else None."""
     if not layer._has_output_rule() or len(args) != 1 or not isinstance(args[0], KerasTensor) or keras_tensors(kwargs):
         return None
@@ -264,7 +264,7 @@ def _by_rule(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return map_shapes(lambda shape: KerasTensor(shape, layer.compute_dtype), shapes)
 
 
-def _by_running(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The outputs from a run on zeros; with unknown sizes, from two runs, which replace them by 2 and by 3."""
 
     def run(unknown: int) -> Any:
@@ -273,14 +273,14 @@ def _by_running(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             return constant_tensor(np.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
 
         with recording.paused(), state_unchanged(layer):
-            found = layer(*mapped(args, zeros), **mapped(kwargs, zeros))
+            outputs = layer(*mapped(args, zeros), **mapped(kwargs, zeros))
         layer._clear_losses()
-        return found
+        return outputs
 
-    first = run(2)
-    flat = nest.flatten(first)
-    shapes = [tuple(x.shape) for x in flat]
+    first_outputs = run(2)
+    flat_outputs = nest.flatten(first_outputs)
+    shapes = [tuple(x.shape) for x in flat_outputs]
     if has_unknown([x.shape for x in keras_tensors((args, kwargs))]):
         shapes = common(shapes, [tuple(x.shape) for x in nest.flatten(run(3))])
-    made = [KerasTensor(shape, x.dtype.name) for shape, x in zip(shapes, flat, strict=True)]
-    return nest.pack_sequence_as(first, made)
+    output_tensors = [KerasTensor(shape, x.dtype.name) for shape, x in zip(shapes, flat_outputs, strict=True)]
+    return nest.pack_sequence_as(first_outputs, output_tensors)

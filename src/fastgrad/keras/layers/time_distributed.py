@@ -44,8 +44,8 @@ class TimeDistributed(Wrapper):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The wrapped layer's output shape for one time step, with the time axis inserted: (batch, time, ...)."""
-        found = self.layer.compute_output_shape(self._step_shape(input_shape))
-        return (found[0], input_shape[1], *found[1:])
+        step_output_shape = self.layer.compute_output_shape(self._step_shape(input_shape))
+        return (step_output_shape[0], input_shape[1], *step_output_shape[1:])
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Any = None) -> Tensor:
         """The results of the time steps, stacked."""
@@ -59,8 +59,8 @@ class TimeDistributed(Wrapper):
                 rows.append(tf.transpose(mask, [1, 0, *range(2, mask.ndim)]))
 
         def trip(carried: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-            masked = {"mask": row[1]} if len(row) > 1 else {}
-            return [], [self.layer._run((self.layer._converted(row[0]),), {**masked, **options})]
+            mask_option = {"mask": row[1]} if len(row) > 1 else {}
+            return [], [self.layer._run((self.layer._converted(row[0]),), {**mask_option, **options})]
 
         outputs = each_row(trip, [], rows)[1][0]
         if outputs.dtype.is_floating and self._layer_dtype.is_floating:

@@ -28,7 +28,7 @@ class UnitNormalization(Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
         axes = axis if isinstance(axis, (list, tuple)) else [axis]
-        if not all(isinstance(one, int) for one in axes):
+        if not all(isinstance(item, int) for item in axes):
             raise TypeError(
                 f"Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: axis={axis}"
             )

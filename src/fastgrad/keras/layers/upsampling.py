@@ -34,10 +34,10 @@ class _UpSampling(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Enlarges ``inputs``; interpolated integers are rounded once."""
-        first = 2 if self.data_format == "channels_first" else 1
+        first_axis = 2 if self.data_format == "channels_first" else 1
         x = wide_float(inputs) if self._interpolates else inputs
-        for axis, times in enumerate(self._times, first):
-            x = self._larger(x, times, axis)
+        for axis, times in enumerate(self._times, first_axis):
+            x = self._enlarged(x, times, axis)
         if x.dtype is inputs.dtype:
             return x
         return cast(x, inputs.dtype) if inputs.dtype.is_floating else saturate_cast(round(x), inputs.dtype)
@@ -46,14 +46,14 @@ class _UpSampling(Layer):
     def _interpolates(self) -> bool:
         return False
 
-    def _larger(self, x: Tensor, times: int, axis: int) -> Tensor:
+    def _enlarged(self, x: Tensor, times: int, axis: int) -> Tensor:
         return repeat(x, times, axis)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output."""
         sizes, channels = split_shape(input_shape, self.data_format)
-        grown = [None if size is None else size * times for size, times in zip(sizes, self._times, strict=True)]
-        return joined_shape(input_shape[0], grown, channels, self.data_format)
+        output_sizes = [None if size is None else size * times for size, times in zip(sizes, self._times, strict=True)]
+        return joined_shape(input_shape[0], output_sizes, channels, self.data_format)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
@@ -111,7 +111,7 @@ class UpSampling2D(_UpSampling):
     def _interpolates(self) -> bool:
         return self.interpolation != "nearest"
 
-    def _larger(self, x: Tensor, times: int, axis: int) -> Tensor:
+    def _enlarged(self, x: Tensor, times: int, axis: int) -> Tensor:
         if self.interpolation == "nearest":
             return repeat(x, times, axis)
         return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)

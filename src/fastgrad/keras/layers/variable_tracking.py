@@ -14,7 +14,7 @@ from fastgrad.storage.object_graph import by_name, is_saved, items_within
 from fastgrad.tensor import as_tensor_or_none
 from fastgrad.variable import Variable
 
-_UNOWNED = frozenset(["_arguments", "_build_shapes", "_input_shape_arg"])
+_UNOWNED_ATTRIBUTES = frozenset(["_arguments", "_build_shapes", "_input_shape_arg"])
 """Attributes whose lists and dicts the layer neither owns nor replaces."""
 
 
@@ -36,14 +36,14 @@ class WeightOwner(Owner):
         if isinstance(value, WeightOwner):
             store = self._sublayers
         elif isinstance(value, Variable):
-            if any(value is other for other in (*self._trainable_own, *self._other_own)):
+            if any(value is owned for owned in (*self._trainable_own, *self._other_own)):
                 return
             store = self._trainable_own if (value.trainable if trainable is None else trainable) else self._other_own
         elif getattr(value, "is_keras_metric", False):
             store = self._submetrics
         else:
             return
-        if any(value is other for other in store):
+        if any(value is owned for owned in store):
             return
         if self._locked and (isinstance(value, Weight) or not isinstance(value, Variable)):
             raise ValueError(
@@ -59,7 +59,7 @@ class WeightOwner(Owner):
         changed()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if type(value) in PLAIN or name in _UNOWNED:
+        if type(value) in PLAIN or name in _UNOWNED_ATTRIBUTES:
             object.__setattr__(self, name, value)
             settings_version.changed()
         else:
@@ -90,11 +90,11 @@ class WeightOwner(Owner):
         """All weights: the layer's own, trainable weights first, then its sublayers' in the order of assignment."""
         cached = self._cached_lists.get("all")
         if cached is None or cached[0] != changes[0]:
-            found: dict[int, Any] = {id(v): v for v in (*self._trainable_own, *self._other_own)}
+            weights_by_id: dict[int, Any] = {id(v): v for v in (*self._trainable_own, *self._other_own)}
             for layer in self._sublayers:
                 for variable in layer.weights:
-                    found.setdefault(id(variable), variable)
-            self._cached_lists["all"] = cached = (changes[0], list(found.values()))
+                    weights_by_id.setdefault(id(variable), variable)
+            self._cached_lists["all"] = cached = (changes[0], list(weights_by_id.values()))
         return list(cached[1])
 
     @property
@@ -107,8 +107,8 @@ class WeightOwner(Owner):
         """The weights that are trained."""
         cached = self._cached_lists.get("trained")
         if cached is None or cached[0] != changes[0]:
-            found = [v for v in self.weights if v.trainable] if self._trainable else []
-            self._cached_lists["trained"] = cached = (changes[0], found)
+            trained_weights = [v for v in self.weights if v.trainable] if self._trainable else []
+            self._cached_lists["trained"] = cached = (changes[0], trained_weights)
         return list(cached[1])
 
     @property
@@ -141,13 +141,17 @@ class WeightOwner(Owner):
 
         Plain attributes of a user's subclass are not listed: the recording guards each attribute that the code reads.
         """
-        found: list[Any] = []
+        settings: list[Any] = []
         for layer in self._flatten_layers():
-            own = type(layer).__module__.startswith("fastgrad.")
-            plain = {k: v for k, v in vars(layer).items() if type(v) in PLAIN and not k.startswith("_")} if own else {}
-            found.append((id(layer), layer._trainable, layer._layer_dtype.name, plain))
-        found.append([(id(w), w.trainable, getattr(w, "overwrite_with_gradient", False)) for w in self.weights])
-        return found
+            is_library_layer = type(layer).__module__.startswith("fastgrad.")
+            plain_attributes = (
+                {k: v for k, v in vars(layer).items() if type(v) in PLAIN and not k.startswith("_")}
+                if is_library_layer
+                else {}
+            )
+            settings.append((id(layer), layer._trainable, layer._layer_dtype.name, plain_attributes))
+        settings.append([(id(w), w.trainable, getattr(w, "overwrite_with_gradient", False)) for w in self.weights])
+        return settings
 
     def _recorded_parts(self) -> list[Any]:
         """The layers whose ``call`` may be user code."""
@@ -155,11 +159,11 @@ class WeightOwner(Owner):
 
     def _flatten_layers(self) -> list[Any]:
         """The layer and all its nested sublayers, outermost first."""
-        found: dict[int, Any] = {id(self): self}
+        layers_by_id: dict[int, Any] = {id(self): self}
         for layer in self._sublayers:
-            for inner in layer._flatten_layers():
-                found.setdefault(id(inner), inner)
-        return list(found.values())
+            for sublayer in layer._flatten_layers():
+                layers_by_id.setdefault(id(sublayer), sublayer)
+        return list(layers_by_id.values())
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the values of ``weights``, as arrays."""
@@ -176,14 +180,14 @@ class WeightOwner(Owner):
         """
         if not isinstance(weights, Iterable):
             raise TypeError(f"Layer '{self.name}': set_weights takes a list of arrays, got {weights!r}.")
-        own, given = self.weights, list(weights)
-        if len(own) != len(given):
+        variables, values = self.weights, list(weights)
+        if len(variables) != len(values):
             raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(given)}, "
-                f"but the layer was expecting {len(own)} weights."
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(values)}, "
+                f"but the layer was expecting {len(variables)} weights."
             )
         arrays = []
-        for variable, value in zip(own, given, strict=True):
+        for variable, value in zip(variables, values, strict=True):
             tensor = as_tensor_or_none(value)
             array = np.asarray(value) if tensor is None else tensor._on_host()
             if array.shape != variable._array.shape:
@@ -192,7 +196,7 @@ class WeightOwner(Owner):
                     f"shape {array.shape}."
                 )
             arrays.append(array.astype(variable._array.dtype))
-        for variable, array in zip(own, arrays, strict=True):
+        for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
 
     def count_params(self) -> int:
@@ -218,15 +222,15 @@ class WeightOwner(Owner):
         Raises:
             ValueError: the number of values or the shape of a value is wrong; no weight changes.
         """
-        own = [*self._trainable_own, *self._other_own]
-        if len(store.keys()) != len(own):
+        variables = [*self._trainable_own, *self._other_own]
+        if len(store.keys()) != len(variables):
             unbuilt = "" if self.built else " The layer was never built, so it has no variables yet."
             raise ValueError(
-                f"Layer '{self.name}' expected {len(own)} variables, but received {len(store.keys())} variables during loading. "
-                f"Expected: {[variable.name for variable in own]}.{unbuilt}"
+                f"Layer '{self.name}' expected {len(variables)} variables, but received {len(store.keys())} variables during loading. "
+                f"Expected: {[variable.name for variable in variables]}.{unbuilt}"
             )
-        values = [variable._checked("assign", store[str(position)]) for position, variable in enumerate(own)]
-        for variable, value in zip(own, values, strict=True):
+        values = [variable._checked("assign", store[str(position)]) for position, variable in enumerate(variables)]
+        for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
     # ---- names in files --------------------------------------------------------------------------
@@ -236,42 +240,42 @@ class WeightOwner(Owner):
         attributes = {
             id(value): name for name, value in self._within_attributes(lambda value: isinstance(value, Variable))
         }
-        found: dict[str, Variable] = {}
+        variables: dict[str, Variable] = {}
         for position, variable in enumerate((*self._trainable_own, *self._other_own)):
-            named = isinstance(variable, Weight) and not variable.auto_named
-            name = variable.name if named else attributes.get(id(variable), str(position))
-            found[name if name not in found else f"{name}_{position}"] = variable
-        return found
+            has_user_name = isinstance(variable, Weight) and not variable.auto_named
+            name = variable.name if has_user_name else attributes.get(id(variable), str(position))
+            variables[name if name not in variables else f"{name}_{position}"] = variable
+        return variables
 
     def _saved_children(self) -> dict[str, Any]:
         """The sublayers by name in files: the attribute, and inside lists and dicts also the position or key."""
-        found: dict[str, Any] = {}
+        children: dict[str, Any] = {}
         for name, value in self.__dict__.items():
-            if name not in _STORES:
-                _collect(name.lstrip("_"), value, found)
-        reached = {id(layer) for layer in found.values()}
+            if name not in _TRACKING_ATTRIBUTES:
+                _collect(name.lstrip("_"), value, children)
+        child_ids = {id(layer) for layer in children.values()}
         for position, layer in enumerate(self._sublayers):
-            if id(layer) not in reached:
-                found[f"layers/{position}"] = layer
-        return found
+            if id(layer) not in child_ids:
+                children[f"layers/{position}"] = layer
+        return children
 
     def _saved_in_checkpoints(self) -> dict[str, Any]:
         """The objects in checkpoints but not in weight files: random generators, optimizers, modules, iterators."""
-        return by_name((name.lstrip("_"), value) for name, value in self._within_attributes(_is_no_weight))
+        return by_name((name.lstrip("_"), value) for name, value in self._within_attributes(_is_saved_non_weight))
 
     def _within_attributes(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
-            if name not in _STORES:
+            if name not in _TRACKING_ATTRIBUTES:
                 yield from items_within(name, value, selected)
 
 
-def _is_no_weight(value: Any) -> bool:
+def _is_saved_non_weight(value: Any) -> bool:
     if isinstance(value, (WeightOwner, Variable)) or getattr(value, "is_keras_metric", False):
         return False
     return is_saved(value)
 
 
-_STORES = frozenset(
+_TRACKING_ATTRIBUTES = frozenset(
     [
         "_sublayers",
         "_submetrics",

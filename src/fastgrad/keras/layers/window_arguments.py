@@ -22,17 +22,17 @@ def numbers(value: Any, rank: int, name: str, least: int = 1) -> tuple[int, ...]
     Raises:
         ValueError: ``value`` has another form.
     """
-    found = (value,) * rank if isinstance(value, int) else value
+    items = (value,) * rank if isinstance(value, int) else value
     try:
-        found = tuple(found)
-        fits = len(found) == rank and all(int(one) == one and one >= least for one in found)
+        items = tuple(items)
+        fits = len(items) == rank and all(int(number) == number and number >= least for number in items)
     except (TypeError, ValueError):
         fits = False
     if not fits:
         raise ValueError(
             f"The `{name}` argument must be a tuple of {rank} integers that are at least {least}. Received {name}={value}"
         )
-    return tuple([int(one) for one in found])
+    return tuple([int(number) for number in items])
 
 
 def padding_name(value: Any, causal: bool = False) -> str:
@@ -67,13 +67,13 @@ def window_counts(
     Raises:
         ValueError: a window is larger than the input.
     """
-    found: list[int | None] = []
+    counts: list[int | None] = []
     for size, width, stride, rate in zip(sizes, cells, strides, dilations, strict=True):
         span = (width - 1) * rate + 1 if padding == "valid" else 1
-        found.append(None if size is None else (size - span) // stride + 1)
-    if any(count is not None and count <= 0 for count in found):
+        counts.append(None if size is None else (size - span) // stride + 1)
+    if any(count is not None and count <= 0 for count in counts):
         raise ValueError(
             f"{owner}: computed output size would be zero or negative: windows of {tuple(cells)} with dilation "
             f"{tuple(dilations)} are larger than the spatial sizes {sizes} of the input."
         )
-    return tuple(found)
+    return tuple(counts)

@@ -95,12 +95,12 @@ def categorical_crossentropy(
     predictions, from_logits = _logits_of("categorical_crossentropy", "Softmax", predictions, from_logits)
     if from_logits:
         return tf.nn.softmax_cross_entropy_with_logits(labels, predictions, axis)
-    return -tf.reduce_sum(labels * tf.math.log(_clipped_shares(predictions, axis)), axis)
+    return -tf.reduce_sum(labels * tf.math.log(_clipped_probabilities(predictions, axis)), axis)
 
 
-def _clipped_shares(y_pred: Tensor, axis: int) -> Tensor:
-    shares = y_pred / tf.reduce_sum(y_pred, axis, keepdims=True)
-    return tf.clip_by_value(shares, epsilon(), 1.0 - epsilon())
+def _clipped_probabilities(y_pred: Tensor, axis: int) -> Tensor:
+    probabilities = y_pred / tf.reduce_sum(y_pred, axis, keepdims=True)
+    return tf.clip_by_value(probabilities, epsilon(), 1.0 - epsilon())
 
 
 def categorical_focal_crossentropy(
@@ -125,8 +125,8 @@ def categorical_focal_crossentropy(
     labels, predictions = _classes("categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis)
     if from_logits:
         predictions = tf.nn.softmax(predictions, axis)
-    shares = _clipped_shares(predictions, axis)
-    return tf.reduce_sum(tf.pow(1.0 - shares, gamma) * alpha * -labels * tf.math.log(shares), axis)
+    probabilities = _clipped_probabilities(predictions, axis)
+    return tf.reduce_sum(tf.pow(1.0 - probabilities, gamma) * alpha * -labels * tf.math.log(probabilities), axis)
 
 
 def sparse_categorical_crossentropy(
@@ -169,17 +169,17 @@ def sparse_categorical_crossentropy(
     if labels.dtype.name not in ("int32", "int64"):
         labels = tf.cast(labels, tf.int64)
     predictions, from_logits = _logits_of("sparse_categorical_crossentropy", "Softmax", predictions, from_logits)
-    kept = None
+    label_mask = None
     if ignore_class is not None:
-        kept = tf.not_equal(labels, ignore_class)
-        labels = tf.where(kept, labels, tf.zeros_like(labels))
-        predictions = tf.where(tf.expand_dims(kept, -1), predictions, tf.zeros_like(predictions))
+        label_mask = tf.not_equal(labels, ignore_class)
+        labels = tf.where(label_mask, labels, tf.zeros_like(labels))
+        predictions = tf.where(tf.expand_dims(label_mask, -1), predictions, tf.zeros_like(predictions))
     if not from_logits:
         predictions = tf.math.log(tf.clip_by_value(predictions, epsilon(), 1.0 - epsilon()))
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, predictions)
-    if kept is not None:
-        losses = tf.where(kept, losses, tf.zeros_like(losses))
-        give_mask(losses, kept, to_layers=False)
+    if label_mask is not None:
+        losses = tf.where(label_mask, losses, tf.zeros_like(losses))
+        give_mask(losses, label_mask, to_layers=False)
     return losses
 
 
@@ -201,11 +201,11 @@ def binary_crossentropy(
     Raises:
         ValueError: the shapes differ.
     """
-    labels, predictions = _smoothed(y_true, y_pred, label_smoothing)
+    labels, predictions = _with_smoothed_labels(y_true, y_pred, label_smoothing)
     return tf.reduce_mean(_binary(labels, predictions, from_logits), axis)
 
 
-def _smoothed(y_true: Any, y_pred: Any, label_smoothing: float) -> tuple[Tensor, Tensor]:
+def _with_smoothed_labels(y_true: Any, y_pred: Any, label_smoothing: float) -> tuple[Tensor, Tensor]:
     labels, predictions = _both(y_true, y_pred)
     if label_smoothing:
         label_smoothing = checked_number("binary_crossentropy", "label_smoothing", label_smoothing)
@@ -240,11 +240,11 @@ def binary_focal_crossentropy(
         alpha: the weight of class 1 with ``apply_class_balancing``.
         gamma: the exponent that reduces the weight of easy samples.
     """
-    labels, predictions = _smoothed(y_true, y_pred, label_smoothing)
+    labels, predictions = _with_smoothed_labels(y_true, y_pred, label_smoothing)
     if from_logits:
         predictions = tf.sigmoid(predictions)
-    right = labels * predictions + (1.0 - labels) * (1.0 - predictions)
-    losses = tf.pow(1.0 - right, gamma) * _binary(labels, predictions, False)
+    true_class_probabilities = labels * predictions + (1.0 - labels) * (1.0 - predictions)
+    losses = tf.pow(1.0 - true_class_probabilities, gamma) * _binary(labels, predictions, False)
     if apply_class_balancing:
         losses *= labels * alpha + (1.0 - labels) * (1.0 - alpha)
     return tf.reduce_mean(losses, axis)

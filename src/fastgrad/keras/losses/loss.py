@@ -32,7 +32,7 @@ def holds_arrays(structure: Any) -> bool:
 
 
 def same_rank(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns both with one rank: if they differ by a last dimension of 1, drops it, or adds it to a vector."""
+    """Returns labels and predictions with one rank: if they differ by a last dimension of 1, drops it, or adds it to a vector."""
     ranks = x._array.ndim, y._array.ndim
     if ranks[0] == ranks[1] + 1 and x._array.shape[-1] == 1:
         return (x, tf.expand_dims(y, -1)) if ranks[1] == 1 else (tf.squeeze(x, -1), y)
@@ -42,7 +42,7 @@ def same_rank(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def labels_and_predictions(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
-    """Returns both as tensors of one rank, in the dtype of ``y_pred`` (``floatx()`` for integers)."""
+    """Returns labels and predictions as tensors of one rank, in the dtype of ``y_pred`` (``floatx()`` for integers)."""
     predictions = as_tensor(y_pred, None)
     if not predictions.dtype.is_floating:
         predictions = tf.cast(predictions, settings.default_dtype())
@@ -104,7 +104,7 @@ class Loss:
             ValueError, InvalidArgumentError: the shapes do not match.
         """
         if isinstance(y_pred, (list, tuple, dict)) and holds_arrays(y_pred):
-            return self._of_structures(y_true, y_pred, sample_weight)
+            return self._loss_of_structures(y_true, y_pred, sample_weight)
         predictions = as_tensor(y_pred, self._dtype)
         labels = None
         if self._keeps_integer_labels:
@@ -112,12 +112,12 @@ class Loss:
         if labels is None or labels.dtype.is_floating:
             labels = as_tensor(y_true, self._dtype)
         losses = self.call(labels, predictions)
-        mask, counted = mask_of_losses(losses), mask_of(y_pred)
-        if counted is not None:
-            mask = counted if mask is None else tf.logical_and(mask, counted)
+        mask, prediction_mask = mask_of_losses(losses), mask_of(y_pred)
+        if prediction_mask is not None:
+            mask = prediction_mask if mask is None else tf.logical_and(mask, prediction_mask)
         return reduced(as_tensor(losses, self._dtype), sample_weight, mask, self.reduction)
 
-    def _of_structures(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Tensor:
+    def _loss_of_structures(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Tensor:
         """Returns the reduced loss of lists, tuples or dicts of tensors; ``call`` gets them unchanged."""
         predictions = tf.nest.map_structure(lambda part: as_tensor(part, self._dtype), y_pred)
         labels = tf.nest.map_structure(lambda part: as_tensor(part, self._dtype), y_true)
@@ -140,13 +140,13 @@ class Loss:
 
 def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: str | None) -> Tensor:
     """Returns weights (default ones), zero where ``mask`` is False; scaled for means to count only the others."""
-    kept = tf.cast(mask, dtype)
+    mask_weight = tf.cast(mask, dtype)
     if reduction in ("mean", "sum_over_batch_size"):
-        kept *= tf.math.divide_no_nan(tf.cast(tf.size(mask), dtype), tf.reduce_sum(kept))
+        mask_weight *= tf.math.divide_no_nan(tf.cast(tf.size(mask), dtype), tf.reduce_sum(mask_weight))
     if weight is None:
-        return kept
-    kept, weight = same_rank(kept, weight)
-    return weight * kept
+        return mask_weight
+    mask_weight, weight = same_rank(mask_weight, weight)
+    return weight * mask_weight
 
 
 def reduced(losses: Tensor, sample_weight: Any, mask: Tensor | None, reduction: str | None) -> Tensor:
@@ -189,7 +189,7 @@ class LossFunctionWrapper(Loss):
         self._fn_kwargs = kwargs
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns ``fn`` of both, after they get one rank."""
+        """Returns ``fn(y_true, y_pred)``, after both get one rank."""
         if isinstance(y_true, Tensor):
             y_true, y_pred = same_rank(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)

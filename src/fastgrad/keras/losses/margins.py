@@ -10,7 +10,7 @@ from fastgrad.keras.masks import give_mask
 from fastgrad.tensor import Tensor
 
 
-def _margins(y_true: Any, y_pred: Any) -> Tensor:
+def _hinge_margins(y_true: Any, y_pred: Any) -> Tensor:
     """``max(1 - y_true * y_pred, 0)``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     binary = tf.reduce_all(tf.logical_or(tf.equal(labels, 0.0), tf.equal(labels, 1.0)))
@@ -20,20 +20,20 @@ def _margins(y_true: Any, y_pred: Any) -> Tensor:
 
 def hinge(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(max(1 - y_true * y_pred, 0))`` over the last axis."""
-    return tf.reduce_mean(_margins(y_true, y_pred), -1)
+    return tf.reduce_mean(_hinge_margins(y_true, y_pred), -1)
 
 
 def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """``mean(max(1 - y_true * y_pred, 0)**2)`` over the last axis."""
-    return tf.reduce_mean(tf.square(_margins(y_true, y_pred)), -1)
+    return tf.reduce_mean(tf.square(_hinge_margins(y_true, y_pred)), -1)
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """``max(max((1 - y_true) * y_pred) - sum(y_true * y_pred) + 1, 0)`` over the last axis; labels are one-hot."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    right = tf.reduce_sum(labels * predictions, -1)
-    wrong = tf.reduce_max((1.0 - labels) * predictions, -1)
-    return tf.maximum(wrong - right + 1.0, 0.0)
+    positive_score = tf.reduce_sum(labels * predictions, -1)
+    negative_score = tf.reduce_max((1.0 - labels) * predictions, -1)
+    return tf.maximum(negative_score - positive_score + 1.0, 0.0)
 
 
 def circle(
@@ -62,20 +62,27 @@ def circle(
         InvalidArgumentError: the numbers of labels and vectors differ.
     """
     vectors, labels = as_tensor(y_pred, None), tf.reshape(as_tensor(y_true, tf.int32), [-1, 1])
-    others = vectors if ref_embeddings is None else as_tensor(ref_embeddings, vectors.dtype)
-    known = labels if ref_labels is None else tf.reshape(as_tensor(ref_labels, tf.int32), [-1, 1])
-    for name, numbers, of in (("y_true", labels, vectors), ("ref_labels", known, others)):
-        if of.ndim != 2 or numbers._array.shape[0] != of._array.shape[0]:
+    references = vectors if ref_embeddings is None else as_tensor(ref_embeddings, vectors.dtype)
+    reference_labels = labels if ref_labels is None else tf.reshape(as_tensor(ref_labels, tf.int32), [-1, 1])
+    for name, numbers, rows in (("y_true", labels, vectors), ("ref_labels", reference_labels, references)):
+        if rows.ndim != 2 or numbers._array.shape[0] != rows._array.shape[0]:
             raise tf.errors.InvalidArgumentError(
-                f"circle: {name} must hold one label for each of the vectors of shape {of.shape}, got {numbers._array.size}."
+                f"circle: {name} must hold one label for each of the vectors of shape {rows.shape}, got {numbers._array.size}."
             )
-    distances = tf.maximum(1.0 - tf.matmul(vectors, others, transpose_b=True), 0.0)
-    same = tf.equal(labels, tf.transpose(known))
-    positive = tf.logical_and(same, ~tf.eye(same.shape[0], same.shape[1], dtype="bool")) if remove_diagonal else same
-    near = gamma * tf.maximum(margin + distances, 0.0) * (distances - margin)
-    far = gamma * tf.maximum(1.0 + margin - distances, 0.0) * (1.0 - margin - distances)
-    lowest = tf.constant(float("-inf"), vectors.dtype)
-    terms = [tf.reduce_logsumexp(tf.where(mask, one, lowest), 1) for mask, one in ((positive, near), (~same, far))]
+    distances = tf.maximum(1.0 - tf.matmul(vectors, references, transpose_b=True), 0.0)
+    same_class = tf.equal(labels, tf.transpose(reference_labels))
+    positive = (
+        tf.logical_and(same_class, ~tf.eye(same_class.shape[0], same_class.shape[1], dtype="bool"))
+        if remove_diagonal
+        else same_class
+    )
+    positive_logits = gamma * tf.maximum(margin + distances, 0.0) * (distances - margin)
+    negative_logits = gamma * tf.maximum(1.0 + margin - distances, 0.0) * (1.0 - margin - distances)
+    minus_infinity = tf.constant(float("-inf"), vectors.dtype)
+    terms = [
+        tf.reduce_logsumexp(tf.where(mask, logits, minus_infinity), 1)
+        for mask, logits in ((positive, positive_logits), (~same_class, negative_logits))
+    ]
     losses = tf.nn.softplus(terms[0] + terms[1])
     give_mask(losses, losses > 0.0, to_layers=False)
     return losses

@@ -16,7 +16,7 @@ def _check_factor(name: str, factor: Any) -> None:
 
 
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Tensor:
-    """``1 - both / (both + alpha * only_true + beta * only_predicted)`` (Salehi et al. 2017).
+    """``1 - overlap / (overlap + alpha * only_true + beta * only_predicted)`` (Salehi et al. 2017).
 
     Args:
         y_true, y_pred: fractions in [0, 1], of one shape.
@@ -29,17 +29,17 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
     _check_factor("alpha", alpha)
     _check_factor("beta", beta)
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    both = tf.reduce_sum(labels * predictions, axis)
-    missed = tf.reduce_sum(labels * (1 - predictions), axis)
-    in_vain = tf.reduce_sum(predictions * (1 - labels), axis)
-    return 1 - both / (both + missed * alpha + in_vain * beta + epsilon())
+    overlap = tf.reduce_sum(labels * predictions, axis)
+    only_true = tf.reduce_sum(labels * (1 - predictions), axis)
+    only_predicted = tf.reduce_sum(predictions * (1 - labels), axis)
+    return 1 - overlap / (overlap + only_true * alpha + only_predicted * beta + epsilon())
 
 
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Tensor:
     """``1 - 2 sum(y_true * y_pred) / (sum(y_true) + sum(y_pred))``; arguments as in ``tversky``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    whole = tf.reduce_sum(labels, axis) + tf.reduce_sum(predictions, axis)
-    return 1 - 2.0 * tf.reduce_sum(labels * predictions, axis) / (whole + epsilon())
+    total = tf.reduce_sum(labels, axis) + tf.reduce_sum(predictions, axis)
+    return 1 - 2.0 * tf.reduce_sum(labels * predictions, axis) / (total + epsilon())
 
 
 class Dice(NamedLoss):

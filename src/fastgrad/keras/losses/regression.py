@@ -40,13 +40,13 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Tensor:
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
     """``mean((log(y_true + 1) - log(y_pred + 1))**2)``, both at least ``epsilon()``."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    first = tf.math.log(tf.maximum(predictions, epsilon()) + 1.0)
-    second = tf.math.log(tf.maximum(labels, epsilon()) + 1.0)
-    return tf.reduce_mean(tf.math.squared_difference(first, second), -1)
+    log_predictions = tf.math.log(tf.maximum(predictions, epsilon()) + 1.0)
+    log_labels = tf.math.log(tf.maximum(labels, epsilon()) + 1.0)
+    return tf.reduce_mean(tf.math.squared_difference(log_predictions, log_labels), -1)
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
-    """The negative cosine of the angle between both along ``axis``: -1 for the same direction, 0 for a zero vector."""
+    """The negative cosine of the angle between ``y_true`` and ``y_pred`` along ``axis``: -1 for the same direction, 0 for a zero vector."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
     return -tf.reduce_sum(unit_vectors(labels, axis) * unit_vectors(predictions, axis), axis)
 

@@ -47,26 +47,28 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
     batch, count = labels.shape
     # A blank before, between and after all labels.
     blank = tf.zeros((batch, 1), tf.int32)
-    states = tf.concat([blank, tf.reshape(tf.stack([labels, tf.zeros_like(labels)], -1), (batch, 2 * count))], 1)
-    places = np.arange(2 * count + 1)
-    spoken = tf.gather(tf.nn.log_softmax(logits), states, axis=2, batch_dims=1)
-    steps = tf.transpose(spoken, (1, 0, 2))
-    never = tf.fill((batch, 2), tf.constant(_NEVER, logits.dtype))
+    path_labels = tf.concat([blank, tf.reshape(tf.stack([labels, tf.zeros_like(labels)], -1), (batch, 2 * count))], 1)
+    positions = np.arange(2 * count + 1)
+    label_log_probs = tf.gather(tf.nn.log_softmax(logits), path_labels, axis=2, batch_dims=1)
+    steps = tf.transpose(label_log_probs, (1, 0, 2))
+    impossible = tf.fill((batch, 2), tf.constant(_NEVER, logits.dtype))
     # The blank between two labels may be skipped, unless they are equal. (A 0 before the last label is a label.)
-    two_before = tf.concat([tf.zeros((batch, 2), tf.int32), states], 1)[:, :-2]
-    skips = tf.where(tf.logical_and(places % 2 == 1, states != two_before), tf.zeros_like(spoken[:, 0]), _NEVER)
+    two_before = tf.concat([tf.zeros((batch, 2), tf.int32), path_labels], 1)[:, :-2]
+    skip_scores = tf.where(
+        tf.logical_and(positions % 2 == 1, path_labels != two_before), tf.zeros_like(label_log_probs[:, 0]), _NEVER
+    )
 
     def step(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        shifted = tf.concat([never, carried[0]], 1)
-        ways = tf.stack([carried[0], shifted[:, 1:-1], shifted[:, :-2] + skips])
-        return [tf.maximum(tf.reduce_logsumexp(ways, 0) + rows[0], _NEVER)], []
+        shifted = tf.concat([impossible, carried[0]], 1)
+        predecessors = tf.stack([carried[0], shifted[:, 1:-1], shifted[:, :-2] + skip_scores])
+        return [tf.maximum(tf.reduce_logsumexp(predecessors, 0) + rows[0], _NEVER)], []
 
-    found = tf.where(places < 2, steps[0], _NEVER)
+    path_log_probs = tf.where(positions < 2, steps[0], _NEVER)
     if steps.shape[0] > 1:
-        (found,), _ = each_row(step, [found], [steps[1:]])
+        (path_log_probs,), _ = each_row(step, [path_log_probs], [steps[1:]])
     length = tf.expand_dims(tf.math.count_nonzero(labels, -1, dtype=tf.int32), -1)
-    ends = tf.logical_or(places == 2 * length, places == 2 * length - 1)
-    loss = -tf.reduce_logsumexp(tf.where(ends, found, _NEVER), -1)
+    is_path_end = tf.logical_or(positions == 2 * length, positions == 2 * length - 1)
+    loss = -tf.reduce_logsumexp(tf.where(is_path_end, path_log_probs, _NEVER), -1)
     return tf.where(loss > -_NEVER / 2, math.inf, loss)
 
 

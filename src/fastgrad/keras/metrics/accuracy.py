@@ -12,15 +12,15 @@ from fastgrad.keras.metrics.reduction import NamedMetric
 from fastgrad.tensor import Tensor
 
 
-def _as_numbers(matches: Tensor) -> Tensor:
+def _matches_as_numbers(matches: Tensor) -> Tensor:
     return tf.cast(matches, settings.default_dtype())
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Tensor:
-    """Returns 1 where both are equal, 0 elsewhere."""
+    """Returns 1 where ``y_true`` and ``y_pred`` are equal, 0 elsewhere."""
     predictions = as_tensor(y_pred, None)
     labels, predictions = same_rank(as_tensor(y_true, predictions.dtype), predictions)
-    return _as_numbers(tf.equal(labels, predictions))
+    return _matches_as_numbers(tf.equal(labels, predictions))
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
@@ -28,13 +28,13 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     labels, predictions = same_rank(as_tensor(y_true, None), as_tensor(y_pred, None))
     if not predictions.dtype.is_floating:
         predictions = tf.cast(predictions, settings.default_dtype())
-    return _as_numbers(tf.equal(labels, tf.cast(predictions > threshold, labels.dtype)))
+    return _matches_as_numbers(tf.equal(labels, tf.cast(predictions > threshold, labels.dtype)))
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
-    """Returns 1 where the greatest elements of both along the last axis have one position, 0 elsewhere."""
+    """Returns 1 where the greatest elements of ``y_true`` and ``y_pred`` along the last axis have one position, 0 elsewhere."""
     labels, predictions = as_tensor(y_true, None), as_tensor(y_pred, None)
-    return _as_numbers(tf.equal(tf.argmax(labels, -1), tf.argmax(predictions, -1)))
+    return _matches_as_numbers(tf.equal(tf.argmax(labels, -1), tf.argmax(predictions, -1)))
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
@@ -48,9 +48,9 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     labels = as_tensor(y_true, None)
     if labels.ndim == predictions.ndim and labels._array.shape[-1] == 1:
         labels = tf.squeeze(labels, -1)
-    found = tf.argmax(predictions, -1)
-    labels = tf.cast(labels, found.dtype if labels.dtype.is_integer else labels.dtype)
-    matches = _as_numbers(tf.equal(labels, tf.cast(found, labels.dtype)))
+    predicted_classes = tf.argmax(predictions, -1)
+    labels = tf.cast(labels, predicted_classes.dtype if labels.dtype.is_integer else labels.dtype)
+    matches = _matches_as_numbers(tf.equal(labels, tf.cast(predicted_classes, labels.dtype)))
     return tf.squeeze(matches, -1) if matches.ndim > 1 and matches._array.shape[-1] == 1 else matches
 
 
@@ -77,7 +77,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
         matches = tf.reduce_any(tf.equal(tf.expand_dims(flat, 1), rows[:, :k]), 1)
     else:
         matches = tf.nn.in_top_k(flat, tf.cast(rows, tf.float32), k)
-    return tf.reshape(_as_numbers(matches), shape)
+    return tf.reshape(_matches_as_numbers(matches), shape)
 
 
 class Accuracy(NamedMetric):

@@ -16,7 +16,7 @@ from fastgrad.keras.metrics.metric import Metric
 from fastgrad.recording import paused
 from fastgrad.tensor import Tensor
 
-_LOWEST = -1e10  # below every prediction; the value of predictions outside the top k
+_LOWEST_PREDICTION = -1e10  # below every prediction; the value of predictions outside the top k
 ALL_FOUR = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
@@ -24,14 +24,14 @@ def checked_thresholds(thresholds: Any, default: float) -> list[float]:
     """Returns the thresholds as a list, ``default`` for None; ValueError outside [0, 1], TypeError for other types."""
     if thresholds is None:
         return [default]
-    found = list(thresholds) if isinstance(thresholds, (list, tuple)) else [thresholds]
-    for one in found:
-        if one is not None:
-            checked_number("thresholds", "thresholds", one)
-    wrong = [one for one in found if one is None or not 0 <= one <= 1]
-    if wrong:
-        raise ValueError(f"Threshold values must be in [0, 1]. Received: {wrong}")
-    return found
+    threshold_list = list(thresholds) if isinstance(thresholds, (list, tuple)) else [thresholds]
+    for threshold in threshold_list:
+        if threshold is not None:
+            checked_number("thresholds", "thresholds", threshold)
+    invalid = [threshold for threshold in threshold_list if threshold is None or not 0 <= threshold <= 1]
+    if invalid:
+        raise ValueError(f"Threshold values must be in [0, 1]. Received: {invalid}")
+    return threshold_list
 
 
 _MOST_THRESHOLDS = 1 << 28
@@ -41,7 +41,7 @@ def evenly_spaced(count: int) -> list[float]:
     """Returns ``count`` thresholds from 0 to 1; ResourceExhaustedError for more than 2**28."""
     if count > _MOST_THRESHOLDS:
         raise OutOfMemoryError(f"num_thresholds={count} is more than {_MOST_THRESHOLDS}, and does not fit into memory.")
-    return [place / (count - 1) for place in range(count)]
+    return [position / (count - 1) for position in range(count)]
 
 
 def are_even(thresholds: Sequence[float]) -> bool:
@@ -97,9 +97,9 @@ class ConfusionMetric(Metric):
             InvalidArgumentError: the shapes differ; then nothing is counted.
         """
         with paused():
-            found = self._counts(y_true, y_pred, sample_weight)
+            batch_counts = self._counts(y_true, y_pred, sample_weight)
         for name in self._counted:
-            getattr(self, name).assign_add(found[name])
+            getattr(self, name).assign_add(batch_counts[name])
 
     def _counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
         predictions, labels = same_rank(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
@@ -113,62 +113,62 @@ class ConfusionMetric(Metric):
             weights = tf.expand_dims(as_tensor(sample_weight, self._dtype), -1)
             _, weights = same_rank(labels, weights) if labels.ndim > 1 else (labels, tf.reshape(weights, [-1]))
         if self.top_k is not None:
-            best = tf.math.top_k(predictions, self.top_k).indices
-            among = tf.reduce_sum(tf.one_hot(best, predictions.shape[-1], dtype=self._dtype), -2)
-            predictions = predictions * among + _LOWEST * (1 - among)
+            top_k_classes = tf.math.top_k(predictions, self.top_k).indices
+            is_top_k = tf.reduce_sum(tf.one_hot(top_k_classes, predictions.shape[-1], dtype=self._dtype), -2)
+            predictions = predictions * is_top_k + _LOWEST_PREDICTION * (1 - is_top_k)
         if self.class_id is not None:
             if predictions.ndim == 1:
                 raise ValueError(
                     "When class_id is provided, y_pred must be a 2D array with shape (num_samples, num_classes), found shape: "
                     f"{predictions.shape}"
                 )
-            labels, predictions = [tf.expand_dims(one[..., self.class_id], -1) for one in (labels, predictions)]
+            labels, predictions = [tf.expand_dims(array[..., self.class_id], -1) for array in (labels, predictions)]
         positive = tf.cast(tf.not_equal(labels, 0.0), self._dtype)
         weight = tf.ones_like(positive) if weights is None else tf.broadcast_to(weights, positive.shape)
         if self._own_weights is not None:
             weight = weight * as_tensor(self._own_weights, self._dtype)
         counts = tuple(getattr(self, self._counted[0]).shape)
         columns = counts[1] if len(counts) == 2 else 1
-        rows = [tf.reshape(one, [-1, columns]) for one in (predictions, positive * weight, (1 - positive) * weight)]
-        above = self._in_buckets if self._even else self._compared
-        true, false = above(*rows)
-        found = {
-            "true_positives": true,
-            "false_positives": false,
-            "true_negatives": tf.reduce_sum(rows[2], 0) - false,
-            "false_negatives": tf.reduce_sum(rows[1], 0) - true,
+        rows = [tf.reshape(array, [-1, columns]) for array in (predictions, positive * weight, (1 - positive) * weight)]
+        sums_above = self._sums_by_buckets if self._even else self._sums_by_comparison
+        true_positives, false_positives = sums_above(*rows)
+        batch_counts = {
+            "true_positives": true_positives,
+            "false_positives": false_positives,
+            "true_negatives": tf.reduce_sum(rows[2], 0) - false_positives,
+            "false_negatives": tf.reduce_sum(rows[1], 0) - true_positives,
         }
-        return {name: tf.reshape(found[name], counts) for name in self._counted}
+        return {name: tf.reshape(batch_counts[name], counts) for name in self._counted}
 
-    def _compared(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
+    def _sums_by_comparison(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
         """Returns the sums of the positive and negative weights above each threshold, by column."""
         limits = tf.constant(self.thresholds, self._dtype)[:, None, None]
-        above = tf.cast(predictions > limits, self._dtype)
-        return [tf.einsum("tnl,nl->tl", above, one) for one in (positive, negative)]
+        is_above = tf.cast(predictions > limits, self._dtype)
+        return [tf.einsum("tnl,nl->tl", is_above, weights) for weights in (positive, negative)]
 
-    def _in_buckets(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
-        """Returns the sums of ``_compared`` for even thresholds, by sorting predictions into buckets."""
+    def _sums_by_buckets(self, predictions: Tensor, positive: Tensor, negative: Tensor) -> list[Tensor]:
+        """Returns the sums of ``_sums_by_comparison`` for even thresholds, by sorting predictions into buckets."""
         count, columns = len(self.thresholds), predictions.shape[-1]
         bucket = tf.math.ceil(tf.clip_by_value(predictions, 0.0, 1.0) * (count - 1)) - 1
         if self.thresholds[0] < 0.0:
             bucket = tf.nn.relu(bucket)
         bucket = tf.cast(bucket, tf.int32)
-        places = tf.where(bucket < 0, -1, bucket * columns + tf.range(columns))
+        segments = tf.where(bucket < 0, -1, bucket * columns + tf.range(columns))
         sums = [
-            tf.math.unsorted_segment_sum(tf.reshape(one, [-1]), tf.reshape(places, [-1]), count * columns)
-            for one in (positive, negative)
+            tf.math.unsorted_segment_sum(tf.reshape(array, [-1]), tf.reshape(segments, [-1]), count * columns)
+            for array in (positive, negative)
         ]
-        return [tf.cumsum(tf.reshape(one, [count, columns]), axis=0, reverse=True) for one in sums]
+        return [tf.cumsum(tf.reshape(array, [count, columns]), axis=0, reverse=True) for array in sums]
 
 
-class _Counts(ConfusionMetric):
+class _SingleCount(ConfusionMetric):
     """The base of metrics that count one of the four kinds of predictions."""
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
-        found = checked_thresholds(thresholds, 0.5)
-        super().__init__(found, name, dtype, even=are_even(found))
+        threshold_list = checked_thresholds(thresholds, 0.5)
+        super().__init__(threshold_list, name, dtype, even=are_even(threshold_list))
         self.init_thresholds = thresholds
-        self.accumulator = self.add_variable((len(found),), "zeros", self._dtype, name="accumulator")
+        self.accumulator = self.add_variable((len(threshold_list),), "zeros", self._dtype, name="accumulator")
         setattr(self, self._counted[0], self.accumulator)
 
     def result(self) -> Tensor:
@@ -181,7 +181,7 @@ class _Counts(ConfusionMetric):
         return {**super().get_config(), "thresholds": self.init_thresholds}
 
 
-class TruePositives(_Counts):
+class TruePositives(_SingleCount):
     """The number of positives that are predicted to be positive.
 
     Args:
@@ -195,25 +195,25 @@ class TruePositives(_Counts):
     _counted = ("true_positives",)
 
 
-class TrueNegatives(_Counts):
+class TrueNegatives(_SingleCount):
     """The number of negatives that are predicted to be negative."""
 
     _counted = ("true_negatives",)
 
 
-class FalsePositives(_Counts):
+class FalsePositives(_SingleCount):
     """The number of negatives that are predicted to be positive."""
 
     _counted = ("false_positives",)
 
 
-class FalseNegatives(_Counts):
+class FalseNegatives(_SingleCount):
     """The number of positives that are predicted to be negative."""
 
     _counted = ("false_negatives",)
 
 
-class _Share(ConfusionMetric):
+class _CountRatio(ConfusionMetric):
     """The ratio of true positives to true positives plus another count."""
 
     _direction = "up"
@@ -226,24 +226,24 @@ class _Share(ConfusionMetric):
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        found = checked_thresholds(thresholds, 0.5 if top_k is None else _LOWEST)
-        super().__init__(found, name, dtype, class_id=class_id, top_k=top_k, even=are_even(found))
+        threshold_list = checked_thresholds(thresholds, 0.5 if top_k is None else _LOWEST_PREDICTION)
+        super().__init__(threshold_list, name, dtype, class_id=class_id, top_k=top_k, even=are_even(threshold_list))
         self.init_thresholds = thresholds
         self._make_counts()
 
     def result(self) -> Tensor:
         """Returns the ratio at each threshold, a scalar for one threshold; 0 if both counts are 0."""
-        part, rest = [getattr(self, name).value for name in self._counted]
-        share = tf.math.divide_no_nan(part, part + rest)
-        return share[0] if len(self.thresholds) == 1 else share
+        true_positives, other_count = [getattr(self, name).value for name in self._counted]
+        ratio = tf.math.divide_no_nan(true_positives, true_positives + other_count)
+        return ratio[0] if len(self.thresholds) == 1 else ratio
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        own = {"thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
-        return {**super().get_config(), **own}
+        own_config = {"thresholds": self.init_thresholds, "top_k": self.top_k, "class_id": self.class_id}
+        return {**super().get_config(), **own_config}
 
 
-class Precision(_Share):
+class Precision(_CountRatio):
     """The fraction of positive predictions that are correct.
 
     Args:
@@ -259,7 +259,7 @@ class Precision(_Share):
     _counted = ("true_positives", "false_positives")
 
 
-class Recall(_Share):
+class Recall(_CountRatio):
     """The fraction of the positives that are predicted to be positive; arguments as in ``Precision``."""
 
     _counted = ("true_positives", "false_negatives")

@@ -13,25 +13,25 @@ from fastgrad.recording import paused
 from fastgrad.tensor import Tensor
 
 
-def _centred(y_true: Any, y_pred: Any, axis: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns both minus their means, and the difference of the means."""
+def _centred_values(y_true: Any, y_pred: Any, axis: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns ``y_true`` and ``y_pred`` minus their means, and the difference of the means."""
     labels, predictions = labels_and_predictions(y_true, y_pred)
-    means = [tf.reduce_mean(one, axis, keepdims=True) for one in (labels, predictions)]
+    means = [tf.reduce_mean(tensor, axis, keepdims=True) for tensor in (labels, predictions)]
     return labels - means[0], predictions - means[1], tf.squeeze(means[0] - means[1], axis)
 
 
 def pearson_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
     """Returns ``cov(y, p) / (std(y) * std(p))`` along ``axis``; NaN where one of both is constant."""
-    y, p, _ = _centred(y_true, y_pred, axis)
-    spread = tf.sqrt(tf.reduce_mean(y * y, axis)) * tf.sqrt(tf.reduce_mean(p * p, axis))
-    return tf.reduce_mean(y * p, axis) / spread
+    y, p, _ = _centred_values(y_true, y_pred, axis)
+    std_product = tf.sqrt(tf.reduce_mean(y * y, axis)) * tf.sqrt(tf.reduce_mean(p * p, axis))
+    return tf.reduce_mean(y * p, axis) / std_product
 
 
 def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
     """Returns ``2 cov(y, p) / (var(y) + var(p) + (mean(y) - mean(p))^2)`` along ``axis`` (Lin 1989)."""
-    y, p, apart = _centred(y_true, y_pred, axis)
-    spread = tf.reduce_mean(y * y, axis) + tf.reduce_mean(p * p, axis) + apart * apart
-    return 2.0 * tf.reduce_mean(y * p, axis) / (spread + epsilon())
+    y, p, mean_difference = _centred_values(y_true, y_pred, axis)
+    denominator = tf.reduce_mean(y * y, axis) + tf.reduce_mean(p * p, axis) + mean_difference * mean_difference
+    return 2.0 * tf.reduce_mean(y * p, axis) / (denominator + epsilon())
 
 
 class PearsonCorrelation(NamedMetric):
@@ -83,10 +83,10 @@ class R2Score(Metric):
         dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
-        kinds = (None, "uniform_average", "variance_weighted_average")
-        if class_aggregation not in kinds:
+        aggregations = (None, "uniform_average", "variance_weighted_average")
+        if class_aggregation not in aggregations:
             raise ValueError(
-                f"Invalid value for argument `class_aggregation`. Expected one of {kinds}. "
+                f"Invalid value for argument `class_aggregation`. Expected one of {aggregations}. "
                 f"Received: class_aggregation={class_aggregation}"
             )
         if num_regressors < 0:
@@ -108,8 +108,8 @@ class R2Score(Metric):
                 )
             weight = as_tensor(1.0 if sample_weight is None else sample_weight, self._dtype)
             weight = tf.broadcast_to(tf.expand_dims(weight, 1) if weight.ndim == 1 else weight, y.shape)
-            parts = {"squared_sum": y * y, "sum": y, "residual": tf.math.squared_difference(y, p), "count": 1.0}
-            sums = {name: tf.reduce_sum(part * weight, 0) for name, part in parts.items()}
+            terms = {"squared_sum": y * y, "sum": y, "residual": tf.math.squared_difference(y, p), "count": 1.0}
+            sums = {name: tf.reduce_sum(term * weight, 0) for name, term in terms.items()}
         for name, total in sums.items():
             attribute = "total_mse" if name == "residual" else name
             if attribute not in self.__dict__:
@@ -131,11 +131,11 @@ class R2Score(Metric):
             scores = tf.reduce_sum(variance * scores) / tf.reduce_sum(variance)
         if not self.num_regressors:
             return scores
-        free = self.num_samples.value - 1.0 - self.num_regressors
-        adjusted = 1.0 - (1.0 - scores) * (self.num_samples.value - 1.0) / free
-        return tf.where(free > 0.0, adjusted, scores)
+        degrees_of_freedom = self.num_samples.value - 1.0 - self.num_regressors
+        adjusted_scores = 1.0 - (1.0 - scores) * (self.num_samples.value - 1.0) / degrees_of_freedom
+        return tf.where(degrees_of_freedom > 0.0, adjusted_scores, scores)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        own = {"class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}
-        return {**super().get_config(), **own}
+        own_config = {"class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}
+        return {**super().get_config(), **own_config}

@@ -17,7 +17,7 @@ _CURVES = {"ROC", "PR", "PRGAIN"}
 _METHODS = {"interpolation", "majoring", "minoring"}
 
 
-class _FourCounts(ConfusionMetric):
+class _AllFourCounts(ConfusionMetric):
     """All four counts and their ratios."""
 
     _counted = ALL_FOUR
@@ -27,19 +27,19 @@ class _FourCounts(ConfusionMetric):
     false_negatives: Any
 
     def _recall(self) -> Tensor:
-        part = self.true_positives.value
-        return tf.math.divide_no_nan(part, part + self.false_negatives.value)
+        hits = self.true_positives.value
+        return tf.math.divide_no_nan(hits, hits + self.false_negatives.value)
 
     def _precision(self) -> Tensor:
-        part = self.true_positives.value
-        return tf.math.divide_no_nan(part, part + self.false_positives.value)
+        hits = self.true_positives.value
+        return tf.math.divide_no_nan(hits, hits + self.false_positives.value)
 
     def _specificity(self) -> Tensor:
-        part = self.true_negatives.value
-        return tf.math.divide_no_nan(part, part + self.false_positives.value)
+        correct_rejections = self.true_negatives.value
+        return tf.math.divide_no_nan(correct_rejections, correct_rejections + self.false_positives.value)
 
 
-class AUC(_FourCounts):
+class AUC(_AllFourCounts):
     """The area under a curve: true against false positive rate, or precision against recall (Davis and Goadrich 2006).
 
     Args:
@@ -72,12 +72,14 @@ class AUC(_FourCounts):
         label_weights: Any = None,
         from_logits: bool = False,
     ) -> None:
-        for what, value, known, given in (
+        for argument_name, value, known_values, argument in (
             ("curve", str(curve).upper(), _CURVES, curve),
             ("summation method", str(summation_method).lower(), _METHODS, summation_method),
         ):
-            if value not in known:
-                raise ValueError(f'Invalid AUC {what} value: "{given}". Expected values are {sorted(known)}')
+            if value not in known_values:
+                raise ValueError(
+                    f'Invalid AUC {argument_name} value: "{argument}". Expected values are {sorted(known_values)}'
+                )
         checked_integer("AUC", "num_thresholds", num_thresholds)
         if thresholds is None and num_thresholds <= 1:
             raise ValueError(
@@ -119,7 +121,9 @@ class AUC(_FourCounts):
         if not self._own_variables:
             return tf.zeros((), self._dtype)
         areas = (
-            self._interpolated() if (self.curve, self.summation_method) == ("PR", "interpolation") else self._summed()
+            self._interpolated_areas()
+            if (self.curve, self.summation_method) == ("PR", "interpolation")
+            else self._summed()
         )
         total = tf.reduce_sum(areas, 0)
         if not self.multi_label:
@@ -137,48 +141,55 @@ class AUC(_FourCounts):
         elif self.curve == "PR":
             x, y = self._recall(), self._precision()
         else:
-            x, y = self._gains()
+            x, y = self._precision_recall_gains()
         if self.summation_method == "interpolation":
             heights = (y[:-1] + y[1:]) / 2.0
         else:
             heights = (tf.minimum if self.summation_method == "minoring" else tf.maximum)(y[:-1], y[1:])
         return (x[:-1] - x[1:]) * heights
 
-    def _gains(self) -> tuple[Tensor, Tensor]:
+    def _precision_recall_gains(self) -> tuple[Tensor, Tensor]:
         """Returns recall and precision on a scale where a constant positive prediction has the value 0."""
-        true = self.true_positives.value
-        positives = true + self.false_negatives.value
+        hits = self.true_positives.value
+        positives = hits + self.false_negatives.value
         odds = tf.math.divide_no_nan(positives, self.true_negatives.value + self.false_positives.value)
-        recall = 1.0 - odds * tf.math.divide_no_nan(self.false_negatives.value, true)
-        precision = 1.0 - odds * tf.math.divide_no_nan(self.false_positives.value, true)
-        none = tf.equal(true, 0.0)
-        return tf.nn.relu(tf.where(none, 0.0, recall)), tf.where(none, 1.0, precision)
+        recall = 1.0 - odds * tf.math.divide_no_nan(self.false_negatives.value, hits)
+        precision = 1.0 - odds * tf.math.divide_no_nan(self.false_positives.value, hits)
+        no_true_positives = tf.equal(hits, 0.0)
+        return tf.nn.relu(tf.where(no_true_positives, 0.0, recall)), tf.where(no_true_positives, 1.0, precision)
 
-    def _interpolated(self) -> Tensor:
+    def _interpolated_areas(self) -> Tensor:
         """Returns areas of a precision-recall curve with interpolated true positives (Davis, Goadrich)."""
-        true = self.true_positives.value
-        found = true + self.false_positives.value
-        step, found_step = true[:-1] - true[1:], found[:-1] - found[1:]
-        slope = tf.math.divide_no_nan(step, tf.maximum(found_step, 0.0))
-        intercept = true[1:] - slope * found[1:]
-        both = tf.logical_and(found[:-1] > 0.0, found[1:] > 0.0)
-        ratio = tf.where(both, tf.math.divide_no_nan(found[:-1], tf.maximum(found[1:], 0.0)), 1.0)
-        positives = tf.maximum(true[1:] + self.false_negatives.value[1:], 0.0)
+        hits = self.true_positives.value
+        predictions_above = hits + self.false_positives.value
+        step, predicted_step = (
+            hits[:-1] - hits[1:],
+            predictions_above[:-1] - predictions_above[1:],
+        )
+        slope = tf.math.divide_no_nan(step, tf.maximum(predicted_step, 0.0))
+        intercept = hits[1:] - slope * predictions_above[1:]
+        both_positive = tf.logical_and(predictions_above[:-1] > 0.0, predictions_above[1:] > 0.0)
+        ratio = tf.where(
+            both_positive,
+            tf.math.divide_no_nan(predictions_above[:-1], tf.maximum(predictions_above[1:], 0.0)),
+            1.0,
+        )
+        positives = tf.maximum(hits[1:] + self.false_negatives.value[1:], 0.0)
         return tf.math.divide_no_nan(slope * (step + intercept * tf.math.log(ratio)), positives)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
         names = ("num_thresholds", "curve", "summation_method", "multi_label", "num_labels")
         weights = None if self.label_weights is None else np.asarray(self.label_weights).tolist()
-        own = {
+        own_config = {
             **{name: getattr(self, name) for name in names},
             "label_weights": weights,
             "from_logits": self._from_logits,
         }
-        return {**super().get_config(), **own, **({"thresholds": self.thresholds[1:-1]} if self._given else {})}
+        return {**super().get_config(), **own_config, **({"thresholds": self.thresholds[1:-1]} if self._given else {})}
 
 
-class _BestUnderConstraint(_FourCounts):
+class _BestUnderConstraint(_AllFourCounts):
     """The best value of one ratio over the thresholds where another ratio is at least a given number."""
 
     _direction = "up"
@@ -201,13 +212,13 @@ class _BestUnderConstraint(_FourCounts):
         setattr(self, self._argument, value)
         self._make_counts()
 
-    def _best(self, wanted: Tensor, constrained: Tensor) -> Tensor:
+    def _best_at_constraint(self, wanted: Tensor, constrained: Tensor) -> Tensor:
         return tf.reduce_max(tf.where(constrained >= self.value, wanted, 0.0))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        own = {"class_id": self.class_id, "num_thresholds": self.num_thresholds, self._argument: self.value}
-        return {**super().get_config(), **own}
+        own_config = {"class_id": self.class_id, "num_thresholds": self.num_thresholds, self._argument: self.value}
+        return {**super().get_config(), **own_config}
 
 
 class SensitivityAtSpecificity(_BestUnderConstraint):
@@ -237,7 +248,7 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
 
     def result(self) -> Tensor:
         """Returns the recall."""
-        return self._best(self._recall(), self._specificity())
+        return self._best_at_constraint(self._recall(), self._specificity())
 
 
 class SpecificityAtSensitivity(_BestUnderConstraint):
@@ -257,7 +268,7 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
 
     def result(self) -> Tensor:
         """Returns the specificity."""
-        return self._best(self._specificity(), self._recall())
+        return self._best_at_constraint(self._specificity(), self._recall())
 
 
 class PrecisionAtRecall(_BestUnderConstraint):
@@ -277,7 +288,7 @@ class PrecisionAtRecall(_BestUnderConstraint):
 
     def result(self) -> Tensor:
         """Returns the precision."""
-        return self._best(self._precision(), self._recall())
+        return self._best_at_constraint(self._precision(), self._recall())
 
 
 class RecallAtPrecision(_BestUnderConstraint):
@@ -297,4 +308,4 @@ class RecallAtPrecision(_BestUnderConstraint):
 
     def result(self) -> Tensor:
         """Returns the recall."""
-        return self._best(self._recall(), self._precision())
+        return self._best_at_constraint(self._recall(), self._precision())

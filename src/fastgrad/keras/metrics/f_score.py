@@ -67,20 +67,20 @@ class FBetaScore(Metric):
                     f"y_pred.shape={predictions.shape} and y_true.shape={labels.shape}."
                 )
             if self.threshold is None:
-                best = predictions >= tf.reduce_max(predictions, -1, keepdims=True)
-                chosen = tf.logical_and(best, tf.abs(predictions) > 1e-9)
+                is_greatest = predictions >= tf.reduce_max(predictions, -1, keepdims=True)
+                is_predicted = tf.logical_and(is_greatest, tf.abs(predictions) > 1e-9)
             else:
-                chosen = predictions > self.threshold
-            found = tf.cast(chosen, self._dtype)
+                is_predicted = predictions > self.threshold
+            predicted = tf.cast(is_predicted, self._dtype)
             weight = 1.0 if sample_weight is None else tf.expand_dims(as_tensor(sample_weight, self._dtype), 1)
             axis = None if self.average == "micro" else 0
-            parts = {
-                "true_positives": found * labels,
-                "false_positives": found * (1 - labels),
-                "false_negatives": (1 - found) * labels,
+            terms = {
+                "true_positives": predicted * labels,
+                "false_positives": predicted * (1 - labels),
+                "false_negatives": (1 - predicted) * labels,
                 "intermediate_weights": labels,
             }
-            sums = {name: tf.reduce_sum(part * weight, axis) for name, part in parts.items()}
+            sums = {name: tf.reduce_sum(term * weight, axis) for name, term in terms.items()}
         for name, total in sums.items():
             if name not in self.__dict__:
                 setattr(self, name, self.add_variable(total.shape, "zeros", self._dtype, name=name))
@@ -90,9 +90,9 @@ class FBetaScore(Metric):
         """Returns the score, or one score per class; 0 before the first batch."""
         if not self._own_variables:
             return tf.zeros((), self._dtype)
-        true, small = self.true_positives.value, epsilon()
-        precision = true / (true + self.false_positives.value + small)
-        recall = true / (true + self.false_negatives.value + small)
+        hits, small = self.true_positives.value, epsilon()
+        precision = hits / (hits + self.false_positives.value + small)
+        recall = hits / (hits + self.false_negatives.value + small)
         score = precision * recall / (self.beta**2 * precision + recall + small) * (1 + self.beta**2)
         if self.average == "weighted":
             weights = self.intermediate_weights.value
@@ -101,8 +101,8 @@ class FBetaScore(Metric):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        own = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
-        return {**super().get_config(), **own}
+        own_config = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
+        return {**super().get_config(), **own_config}
 
 
 class F1Score(FBetaScore):

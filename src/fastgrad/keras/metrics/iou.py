@@ -70,40 +70,47 @@ class IoU(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the counts."""
-        kind = getattr(sample_weight, "dtype", None)
-        if kind is not None and "float" in str(getattr(kind, "name", kind)) and self._dtype.is_integer:
+        weight_dtype = getattr(sample_weight, "dtype", None)
+        if (
+            weight_dtype is not None
+            and "float" in str(getattr(weight_dtype, "name", weight_dtype))
+            and self._dtype.is_integer
+        ):
             warnings.warn(
                 "You are passing weight as `float`, but dtype is `int`. This may result in an incorrect weight due to type casting. "
                 "Consider using integer weights, or a metric with dtype='float32'.",
                 stacklevel=2,
             )
         with paused():
-            pairs = ((y_true, self.sparse_y_true), (y_pred, self.sparse_y_pred))
+            values_with_form = ((y_true, self.sparse_y_true), (y_pred, self.sparse_y_pred))
             labels, predictions = [
-                tf.reshape(as_tensor(value if sparse else tf.argmax(value, self.axis), tf.int64), [-1])
-                for value, sparse in pairs
+                tf.reshape(as_tensor(value if is_sparse else tf.argmax(value, self.axis), tf.int64), [-1])
+                for value, is_sparse in values_with_form
             ]
-            counted = (
+            is_counted = (
                 (labels >= 0) & (labels < self.num_classes) & (predictions >= 0) & (predictions < self.num_classes)
             )
             if self.ignore_class is not None:
-                counted &= tf.not_equal(labels, self.ignore_class)
+                is_counted &= tf.not_equal(labels, self.ignore_class)
             weights = as_tensor(1 if sample_weight is None else sample_weight, self._dtype)
             weights = tf.broadcast_to(tf.reshape(weights, [-1]) if weights.ndim else weights, labels.shape)
-            places = tf.where(counted, labels * self.num_classes + predictions, -1)
-            counts = tf.math.unsorted_segment_sum(weights, places, self.num_classes**2)
+            segments = tf.where(is_counted, labels * self.num_classes + predictions, -1)
+            counts = tf.math.unsorted_segment_sum(weights, segments, self.num_classes**2)
             counts = tf.reshape(counts, self.total_cm.shape)
         self.total_cm.assign_add(counts)
 
     def result(self) -> Tensor:
         """Returns the mean, 0 if no class has occurred."""
         counts = self.total_cm.value
-        hits = tf.linalg.diag_part(counts)
-        either = tf.reduce_sum(counts, 0) + tf.reduce_sum(counts, 1) - hits
-        hits, either = [tf.cast(tf.gather(one, self.target_class_ids), tf.float32) for one in (hits, either)]
-        there = either > 1e-9
-        shares = tf.where(there, hits / (either + epsilon()), 0.0)
-        return tf.reduce_sum(shares) / (tf.reduce_sum(tf.cast(there, tf.float32)) + epsilon())
+        intersection = tf.linalg.diag_part(counts)
+        union = tf.reduce_sum(counts, 0) + tf.reduce_sum(counts, 1) - intersection
+        intersection, union = [
+            tf.cast(tf.gather(class_counts, self.target_class_ids), tf.float32)
+            for class_counts in (intersection, union)
+        ]
+        is_present = union > 1e-9
+        ratios = tf.where(is_present, intersection / (union + epsilon()), 0.0)
+        return tf.reduce_sum(ratios) / (tf.reduce_sum(tf.cast(is_present, tf.float32)) + epsilon())
 
     _arguments: tuple[str, ...] = (
         *("num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis"),
@@ -138,8 +145,8 @@ class BinaryIoU(IoU):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the counts."""
         with paused():
-            chosen = tf.cast(as_tensor(y_pred, tf.float32) >= self.threshold, tf.int64)
-        super().update_state(y_true, chosen, sample_weight)
+            predicted_classes = tf.cast(as_tensor(y_pred, tf.float32) >= self.threshold, tf.int64)
+        super().update_state(y_true, predicted_classes, sample_weight)
 
 
 class MeanIoU(IoU):

@@ -108,38 +108,38 @@ class Metric(Owner):
         Raises:
             ValueError: another number of values.
         """
-        with self._holding(metric_variables):
+        with self._with_variable_values(metric_variables):
             self.update_state(*args, **kwargs)
             return [Variable.value(variable) for variable in self.variables]
 
     def stateless_result(self, metric_variables: Any) -> Any:
         """Returns ``result`` for these values of the variables; ValueError for another number of values."""
-        with self._holding(metric_variables):
+        with self._with_variable_values(metric_variables):
             result = self.result()
             return Variable.value(result) if isinstance(result, Variable) else result
 
     def stateless_reset_state(self) -> list[Any]:
         """Returns the values that ``reset_state`` would assign to the variables, without changing the variables."""
-        with self._holding(self.variables):
+        with self._with_variable_values(self.variables):
             self.reset_state()
             return [Variable.value(variable) for variable in self.variables]
 
     @contextmanager
-    def _holding(self, values: Any) -> Iterator[None]:
+    def _with_variable_values(self, values: Any) -> Iterator[None]:
         """Sets the variables to ``values`` within a ``with`` block."""
-        own, given = self.variables, list(values)
-        if len(own) != len(given):
+        targets, new_values = self.variables, list(values)
+        if len(targets) != len(new_values):
             raise ValueError(
                 f"Argument `metric_variables` must be a list of tensors corresponding 1:1 to {type(self).__name__}().variables. "
-                f"Received list with length {len(given)}, but expected {len(own)} variables."
+                f"Received list with length {len(new_values)}, but expected {len(targets)} variables."
             )
-        kept = [Variable.value(variable) for variable in own]
+        old_values = [Variable.value(variable) for variable in targets]
         try:
-            for variable, value in zip(own, given, strict=True):
+            for variable, value in zip(targets, new_values, strict=True):
                 variable.assign(value)
             yield
         finally:
-            for variable, value in zip(own, kept, strict=True):
+            for variable, value in zip(targets, old_values, strict=True):
                 variable.assign(value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -159,11 +159,11 @@ class Metric(Owner):
 
     def _saved_variables(self) -> dict[str, Variable]:
         """Returns the metric's own variables by their names in files."""
-        found: dict[str, Variable] = {}
+        variables_by_name: dict[str, Variable] = {}
         for position, variable in enumerate(self._own_variables):
             name = variable.name.split(":")[0]
-            found[name if name not in found else f"{name}_{position}"] = variable
-        return found
+            variables_by_name[name if name not in variables_by_name else f"{name}_{position}"] = variable
+        return variables_by_name
 
     def _saved_children(self) -> dict[str, Any]:
         """Returns the inner metrics by their names in files."""

@@ -48,7 +48,7 @@ class LogCoshError(NamedMetric):
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
-    """Returns the cosine of the angle between both along ``axis``: the loss of this name with the opposite sign."""
+    """Returns the cosine of the angle between ``y_true`` and ``y_pred`` along ``axis``: the loss of this name with the opposite sign."""
     return -losses.cosine_similarity(y_true, y_pred, axis)
 
 

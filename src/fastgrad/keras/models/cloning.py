@@ -45,13 +45,13 @@ def _clone(
     clones: dict[int, Any],
 ) -> Any:
     """Returns a clone of a model; ``clones`` maps ids of layers to new layers, for layers that several models share."""
-    plain = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
+    clone_layer = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
 
     def clone(layer: Any) -> Any:
         if id(layer) not in clones:
             inner = recursive and (isinstance(layer, Sequential) or getattr(layer, "_graph", None) is not None)
             call = None if isinstance(layer, Sequential) else call_function
-            clones[id(layer)] = _clone(layer, None, plain, call, True, clones) if inner else plain(layer)
+            clones[id(layer)] = _clone(layer, None, clone_layer, call, True, clones) if inner else clone_layer(layer)
         return clones[id(layer)]
 
     if isinstance(model, Sequential):
@@ -60,9 +60,9 @@ def _clone(
                 "`call_function` argument is not supported with Sequential models: their layers are listed, not called. Received "
                 f"the model '{model.name}'."
             )
-        return _compiled_as(model, _sequential(model, input_tensors, clone))
+        return _compile_like(model, _clone_sequential(model, input_tensors, clone))
     if model._graph is not None:
-        return _compiled_as(model, _functional(model, input_tensors, clone, call_function))
+        return _compile_like(model, _clone_functional(model, input_tensors, clone, call_function))
     if clone_function is not None or input_tensors is not None or call_function is not None:
         raise ValueError(
             "Arguments `clone_function`, `input_tensors` and `call_function` are only for Sequential and functional models. "
@@ -71,7 +71,7 @@ def _clone(
     return type(model).from_config(model.get_config())
 
 
-def _sequential(model: Sequential, input_tensors: Any, clone: Callable[[Any], Any]) -> Sequential:
+def _clone_sequential(model: Sequential, input_tensors: Any, clone: Callable[[Any], Any]) -> Sequential:
     layers = [clone(layer) for layer in model.layers]
     if input_tensors is not None:
         tensors = nest.flatten(input_tensors)
@@ -86,7 +86,7 @@ def _sequential(model: Sequential, input_tensors: Any, clone: Callable[[Any], An
     return Sequential(layers, name=model.name, trainable=model.trainable)
 
 
-def _functional(
+def _clone_functional(
     model: Any, input_tensors: Any, clone: Callable[[Any], Any], call_function: Callable[..., Any] | None
 ) -> Any:
     graph = model._graph
@@ -102,22 +102,22 @@ def _functional(
                     f"`input_tensors` must have the same structure as model.input\nReference structure: {graph.inputs}\n"
                     f"Received structure: {input_tensors}"
                 ) from error
-    known = {id(tensor): new for tensor, new in zip(graph.flat_inputs, inputs, strict=True)}
+    tensors_by_id = {id(tensor): new_tensor for tensor, new_tensor in zip(graph.flat_inputs, inputs, strict=True)}
     for node in graph.nodes:
         layer = clone(node.operation)
-        args, kwargs = mapped(node.arguments, lambda tensor: known[id(tensor)])
+        args, kwargs = mapped(node.arguments, lambda tensor: tensors_by_id[id(tensor)])
         results = layer(*args, **kwargs) if call_function is None else call_function(layer, *args, **kwargs)
         for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
-            known[id(tensor)] = result
+            tensors_by_id[id(tensor)] = result
 
-    def new(structure: Any) -> Any:
-        return nest.map_structure(lambda tensor: known[id(tensor)], structure)
+    def new_tensor(structure: Any) -> Any:
+        return nest.map_structure(lambda tensor: tensors_by_id[id(tensor)], structure)
 
-    kind = type(model) if type(model).__init__ is Model.__init__ else Functional
-    return kind(new(graph.inputs), new(graph.outputs), name=model.name, trainable=model.trainable)
+    model_class = type(model) if type(model).__init__ is Model.__init__ else Functional
+    return model_class(new_tensor(graph.inputs), new_tensor(graph.outputs), name=model.name, trainable=model.trainable)
 
 
-def _compiled_as(model: Any, twin: Any) -> Any:
+def _compile_like(model: Any, twin: Any) -> Any:
     """Compiles ``twin`` as ``model`` is compiled, with its own optimizer and metrics, and returns it."""
     if model.compiled:
         twin.compile_from_config(model.get_compile_config())

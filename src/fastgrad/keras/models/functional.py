@@ -35,19 +35,19 @@ class CallGraph:
         self.inputs, self.outputs = inputs, outputs
         self.flat_inputs: list[KerasTensor] = nest.flatten(inputs)
         self.flat_outputs: list[KerasTensor] = nest.flatten(outputs)
-        for tensors, what in ((self.flat_inputs, "inputs"), (self.flat_outputs, "outputs")):
+        for tensors, role in ((self.flat_inputs, "inputs"), (self.flat_outputs, "outputs")):
             if not tensors:
                 raise ValueError(
-                    f"All `{what}` values must be KerasTensors. Received: {what}={tensors}, which holds none."
+                    f"All `{role}` values must be KerasTensors. Received: {role}={tensors}, which holds none."
                 )
             for tensor in tensors:
                 if not isinstance(tensor, KerasTensor):
                     raise ValueError(
-                        f"All `{what}` values must be KerasTensors. Received: {what}={tensor} including invalid value {tensor} of "
+                        f"All `{role}` values must be KerasTensors. Received: {role}={tensor} including invalid value {tensor} of "
                         f"type {type(tensor)}"
                     )
         order, first_seen = self._reached()
-        self.nodes, self.layers = self._by_depth(order, first_seen)
+        self.nodes, self.layers = self._sort_by_depth(order, first_seen)
         self._calls = [_call_of(node) for node in self.nodes]
         self.warned = False  # whether it has warned of inputs in another structure
         self._fitting: Any = None  # shape and dtype of the last single input that needed no conversion
@@ -63,33 +63,33 @@ class CallGraph:
 
     def _reached(self) -> tuple[list[Node], dict[int, int]]:
         """Returns the calls that the outputs need, in topological order, and the layers numbered by first visit."""
-        given = {id(tensor) for tensor in self.flat_inputs}
-        done: dict[int, Node] = {}
+        input_ids = {id(tensor) for tensor in self.flat_inputs}
+        visited: dict[int, Node] = {}
         order: list[Node] = []
         first_seen: dict[int, int] = {}
         for output in self.flat_outputs:
-            waiting: list[tuple[Node, KerasTensor, bool]] = [(_node_of(output), output, False)]
-            while waiting:
-                node, tensor, ready = waiting.pop()
-                if id(node) in done:
+            stack: list[tuple[Node, KerasTensor, bool]] = [(_node_of(output), output, False)]
+            while stack:
+                node, tensor, inputs_done = stack.pop()
+                if id(node) in visited:
                     continue
-                if ready:
-                    done[id(node)] = node
+                if inputs_done:
+                    visited[id(node)] = node
                     order.append(node)
                     continue
                 first_seen.setdefault(id(node.operation), len(first_seen))
-                waiting.append((node, tensor, True))
-                if id(tensor) in given or node.is_input:
-                    if id(tensor) not in given:
+                stack.append((node, tensor, True))
+                if id(tensor) in input_ids or node.is_input:
+                    if id(tensor) not in input_ids:
                         raise ValueError(
                             f"`inputs` not connected to `outputs`: {tensor} is an Input that is not among the model's inputs."
                         )
                     continue
-                waiting += [(_node_of(one), one, False) for one in reversed(node.inputs)]
+                stack += [(_node_of(node_input), node_input, False) for node_input in reversed(node.inputs)]
         return order, first_seen
 
-    def _by_depth(self, order: list[Node], first_seen: dict[int, int]) -> tuple[list[Node], list[Any]]:
-        given = {id(tensor) for tensor in self.flat_inputs}
+    def _sort_by_depth(self, order: list[Node], first_seen: dict[int, int]) -> tuple[list[Node], list[Any]]:
+        input_ids = {id(tensor) for tensor in self.flat_inputs}
         node_depth: dict[int, int] = {}
         layer_depth: dict[int, int] = {}
         layers: dict[int, Any] = {}
@@ -97,7 +97,7 @@ class CallGraph:
             depth = max(node_depth.get(id(node), 0), layer_depth.get(id(node.operation), 0))
             node_depth[id(node)] = layer_depth[id(node.operation)] = depth
             layers[id(node.operation)] = node.operation
-            if not any(id(tensor) in given for tensor in nest.flatten(node.outputs)):
+            if not any(id(tensor) in input_ids for tensor in nest.flatten(node.outputs)):
                 for tensor in node.inputs:
                     parent = id(_node_of(tensor))
                     node_depth[parent] = max(depth + 1, node_depth.get(parent, 0))
@@ -107,35 +107,37 @@ class CallGraph:
             layer_depth.setdefault(id(layer), 0)
             first_seen.setdefault(id(layer), -1)
         nodes = sorted(order, key=lambda node: -node_depth[id(node)])
-        found = sorted(layers.values(), key=lambda layer: (-layer_depth[id(layer)], first_seen[id(layer)]))
-        return [node for node in nodes if not any(id(t) in given for t in nest.flatten(node.outputs))], found
+        sorted_layers = sorted(layers.values(), key=lambda layer: (-layer_depth[id(layer)], first_seen[id(layer)]))
+        return [
+            node for node in nodes if not any(id(t) in input_ids for t in nest.flatten(node.outputs))
+        ], sorted_layers
 
     def run(self, values: Sequence[Any]) -> Any:
         """Returns the outputs for input values, in the outputs' structure; a list of one item becomes the item."""
-        known = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
+        values_by_id = {id(tensor): value for tensor, value in zip(self.flat_inputs, values, strict=True)}
         for layer, argument, output, node in self._calls:
             if argument:
-                known[output] = layer(known[argument])
+                values_by_id[output] = layer(values_by_id[argument])
                 continue
-            args, kwargs = mapped(node.arguments, lambda tensor: known[id(tensor)])
+            args, kwargs = mapped(node.arguments, lambda tensor: values_by_id[id(tensor)])
             results = layer(*args, **kwargs)
             for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
-                known[id(tensor)] = result
+                values_by_id[id(tensor)] = result
         if type(self.outputs) is KerasTensor:
-            return known[id(self.outputs)]
-        results = nest.map_structure(lambda tensor: known[id(tensor)], self.outputs)
+            return values_by_id[id(self.outputs)]
+        results = nest.map_structure(lambda tensor: values_by_id[id(tensor)], self.outputs)
         return results[0] if isinstance(results, (list, tuple)) and len(results) == 1 else results
 
     def run_on(self, model: Model, inputs: Any) -> Any:
         """Returns the outputs for the inputs that a user passes."""
         if type(inputs) is not Tensor or type(self.inputs) is not KerasTensor:
             return self.run(inputs_of(model, self, inputs))
-        form = inputs._array.shape, inputs._array.dtype
-        if form != self._fitting:
-            (fitted,) = inputs_of(model, self, inputs)
-            if fitted is not inputs:
-                return self.run((fitted,))
-            self._fitting = form
+        signature = inputs._array.shape, inputs._array.dtype
+        if signature != self._fitting:
+            (fitted_input,) = inputs_of(model, self, inputs)
+            if fitted_input is not inputs:
+                return self.run((fitted_input,))
+            self._fitting = signature
         return self.run((inputs,))
 
 
@@ -183,11 +185,11 @@ class Functional(Model):
                     counts[id(layer)] = numbers[id(node)] + 1
 
         def history(tensor: KerasTensor) -> list[Any]:
-            found = tensor._keras_history
-            assert found is not None
-            return [found.operation.name, numbers[id(_node_of(tensor))], found.tensor_index]
+            tensor_history = tensor._keras_history
+            assert tensor_history is not None
+            return [tensor_history.operation.name, numbers[id(_node_of(tensor))], tensor_history.tensor_index]
 
-        def written(tensor: KerasTensor) -> dict[str, Any]:
+        def tensor_config(tensor: KerasTensor) -> dict[str, Any]:
             config = {"shape": list(tensor.shape), "dtype": tensor.dtype, "keras_history": history(tensor)}
             return {"class_name": "__keras_tensor__", "config": config}
 
@@ -197,7 +199,7 @@ class Functional(Model):
             for node in layer._inbound_nodes:
                 if node in graph.nodes:
                     args, kwargs = node.arguments
-                    calls.append({"args": _written(args, written), "kwargs": _written(kwargs, written)})
+                    calls.append({"args": _written(args, tensor_config), "kwargs": _written(kwargs, tensor_config)})
             layers.append({**serialize_keras_object(layer), "name": layer.name, "inbound_nodes": calls})
         return {
             "name": self.name,
@@ -215,37 +217,41 @@ class Functional(Model):
             TypeError: a class in it is not known.
         """
         layers: dict[str, Any] = {}
-        waiting: list[tuple[Any, dict[str, Any]]] = []
-        made: dict[tuple[str, int], Any] = {}
-        for given in config["layers"]:
-            plain = {key: value for key, value in given.items() if key not in ("name", "inbound_nodes")}
-            known = None if "module" in plain else vars(importlib.import_module("fastgrad.keras.layers"))
-            layer = deserialize_keras_object(plain, custom_objects, module_objects=known)
-            layers[given["name"]] = layer
+        pending_calls: list[tuple[Any, dict[str, Any]]] = []
+        call_outputs: dict[tuple[str, int], Any] = {}
+        for layer_config in config["layers"]:
+            constructor_config = {
+                key: value for key, value in layer_config.items() if key not in ("name", "inbound_nodes")
+            }
+            layer_classes = (
+                None if "module" in constructor_config else vars(importlib.import_module("fastgrad.keras.layers"))
+            )
+            layer = deserialize_keras_object(constructor_config, custom_objects, module_objects=layer_classes)
+            layers[layer_config["name"]] = layer
             if isinstance(layer, InputLayer):
-                made[given["name"], 0] = layer.output
-            waiting += [(layer, call) for call in given["inbound_nodes"]]
+                call_outputs[layer_config["name"], 0] = layer.output
+            pending_calls += [(layer, call) for call in layer_config["inbound_nodes"]]
         counts: dict[str, int] = {}
 
-        def found(history: Any) -> Any:
-            name, node, place = history
-            return nest.flatten(made[name, node])[place]
+        def tensor_at(history: Any) -> Any:
+            name, node, output_index = history
+            return nest.flatten(call_outputs[name, node])[output_index]
 
-        while waiting:
-            later = []
-            for layer, call in waiting:
+        while pending_calls:
+            deferred_calls = []
+            for layer, call in pending_calls:
                 try:
-                    args, kwargs = _arguments_of(call, found)
+                    args, kwargs = _call_arguments(call, tensor_at)
                 except KeyError:
-                    later.append((layer, call))
+                    deferred_calls.append((layer, call))
                     continue
                 number = counts.get(layer.name, 0)
-                made[layer.name, number] = layer(*args, **kwargs)
+                call_outputs[layer.name, number] = layer(*args, **kwargs)
                 counts[layer.name] = number + 1
-            if len(later) == len(waiting):
+            if len(deferred_calls) == len(pending_calls):
                 raise ValueError(f"The configuration of {config.get('name')!r} has calls whose inputs are not there.")
-            waiting = later
-        inputs, outputs = _tensors(config["input_layers"], found), _tensors(config["output_layers"], found)
+            pending_calls = deferred_calls
+        inputs, outputs = _tensors(config["input_layers"], tensor_at), _tensors(config["output_layers"], tensor_at)
         return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
 
 
@@ -276,8 +282,8 @@ def _written(value: Any, written: Any) -> Any:
     return serialize_keras_object(value)
 
 
-def _arguments_of(call: Any, found: Any) -> tuple[Any, Any]:
-    """Reads the arguments of a call; Keras 2 wrote a ``[layer, call, place, keyword arguments]`` for each input."""
+def _call_arguments(call: Any, found: Any) -> tuple[Any, Any]:
+    """Reads the arguments of a call; Keras 2 wrote a ``[layer, call, output, keyword arguments]`` for each input."""
     if isinstance(call, dict):
         return _read(call["args"], found), _read(call["kwargs"], found)
     tensors = [found(item[:3]) for item in call]
@@ -304,7 +310,7 @@ def graph_of(inputs: Any, outputs: Any, model: Model) -> CallGraph:
     Raises:
         ValueError: two layers have one name.
     """
-    graph = CallGraph(*_from_input_layers(inputs, outputs))
+    graph = CallGraph(*_with_input_layers(inputs, outputs))
     names: dict[str, Any] = {}
     for layer in graph.layers:
         if names.setdefault(layer.name, layer) is not layer:
@@ -316,27 +322,27 @@ def graph_of(inputs: Any, outputs: Any, model: Model) -> CallGraph:
     return graph
 
 
-def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
+def _with_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
     """Replaces inputs that are results of layers by new input layers; returns the new inputs and outputs."""
     flat = nest.flatten(inputs)
     if not all(isinstance(tensor, KerasTensor) for tensor in flat) or all(_node_of(tensor).is_input for tensor in flat):
         return inputs, outputs
-    known = {
+    tensors_by_id = {
         id(tensor): tensor
         if _node_of(tensor).is_input
         else InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=f"{tensor.name}CLONE").output
         for tensor in flat
     }
 
-    def new(structure: Any) -> Any:
-        return mapped(structure, lambda tensor: known[id(tensor)])
+    def with_new_inputs(structure: Any) -> Any:
+        return mapped(structure, lambda tensor: tensors_by_id[id(tensor)])
 
     for node in CallGraph(inputs, outputs).nodes:
         results = nest.map_structure(lambda tensor: KerasTensor(tensor.shape, tensor.dtype), node.outputs)
         for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
-            known[id(tensor)] = result
-        Node(node.operation, new(node.arguments), results)
-    return new(inputs), new(outputs)
+            tensors_by_id[id(tensor)] = result
+        Node(node.operation, with_new_inputs(node.arguments), results)
+    return with_new_inputs(inputs), with_new_inputs(outputs)
 
 
 def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
@@ -345,8 +351,8 @@ def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
     Raises:
         ValueError: the model has other inputs.
     """
-    wanted = graph.flat_inputs
-    names = [_node_of(tensor).operation.name for tensor in wanted]
+    input_tensors = graph.flat_inputs
+    names = [_node_of(tensor).operation.name for tensor in input_tensors]
     if isinstance(graph.inputs, dict):
         _check_structure(model, graph, inputs)
     if isinstance(inputs, dict) and not isinstance(graph.inputs, dict):
@@ -361,11 +367,11 @@ def inputs_of(model: Model, graph: CallGraph, inputs: Any) -> list[Any]:
         flat = nest.flatten({name: inputs[name] for name in graph.inputs})
     else:
         flat = nest.flatten(inputs)
-    if len(flat) != len(wanted):
+    if len(flat) != len(input_tensors):
         raise ValueError(
-            f"Layer '{model.name}' expected {len(wanted)} input(s). Received {len(flat)} instead: {names} are wanted."
+            f"Layer '{model.name}' expected {len(input_tensors)} input(s). Received {len(flat)} instead: {names} are wanted."
         )
-    return [_fitted(model, value, tensor) for value, tensor in zip(flat, wanted, strict=True)]
+    return [_fitted(model, value, tensor) for value, tensor in zip(flat, input_tensors, strict=True)]
 
 
 def _check_structure(model: Model, graph: CallGraph, inputs: Any) -> None:

@@ -56,8 +56,8 @@ class Model(Trainer, Layer):
         if cls.__init__ is Model.__init__ and {"layers", "input_layers", "output_layers"} <= config.keys():
             from fastgrad.keras.models.functional import Functional
 
-            kind = Functional if cls is Model else cls
-            return Functional.from_config.__func__(kind, config, custom_objects)  # type: ignore[attr-defined]
+            model_class = Functional if cls is Model else cls
+            return Functional.from_config.__func__(model_class, config, custom_objects)  # type: ignore[attr-defined]
         return super().from_config(config)
 
     def _graph_config(self) -> dict[str, Any] | None:
@@ -93,9 +93,9 @@ class Model(Trainer, Layer):
         from fastgrad.keras.models.functional import inputs_of
 
         values = inputs_of(self, graph, inputs)
-        for value, given in zip(values, nest.flatten(mask), strict=False):
-            if given is not None:
-                give_mask(value, given)
+        for value, input_mask in zip(values, nest.flatten(mask), strict=False):
+            if input_mask is not None:
+                give_mask(value, input_mask)
         return graph.run(values)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
@@ -178,8 +178,10 @@ class Model(Trainer, Layer):
         if index is not None:
             if not -len(layers) <= index < len(layers):
                 # For a negative index Keras raises IndexError, as a Python list does.
-                refusal = ValueError if index >= 0 else IndexError
-                raise refusal(f"Was asked to retrieve layer at index {index} but model only has {len(layers)} layers.")
+                error_class = ValueError if index >= 0 else IndexError
+                raise error_class(
+                    f"Was asked to retrieve layer at index {index} but model only has {len(layers)} layers."
+                )
             return layers[index]
         for layer in layers:
             if layer.name == name:

@@ -71,16 +71,16 @@ def plot_model(
             "`brew install graphviz`, `conda install graphviz`), or write its text with to_file='model.dot'."
         )
     command = [program, f"-T{path.suffix[1:]}"]
-    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)  # noqa: S603  # Graphviz itself
-    if done.returncode:
+    process = subprocess.run(command, input=text.encode(), capture_output=True, check=False)  # noqa: S603  # Graphviz itself
+    if process.returncode:
         raise ValueError(
-            f"plot_model: Graphviz can't draw {str(path)!r}: {done.stderr.decode(errors='replace').strip()}"
+            f"plot_model: Graphviz can't draw {str(path)!r}: {process.stderr.decode(errors='replace').strip()}"
         )
-    path.write_bytes(done.stdout)
+    path.write_bytes(process.stdout)
     if in_notebook() and path.suffix in (".png", ".svg", ".jpg"):
         from IPython import display
 
-        return display.SVG(done.stdout) if path.suffix == ".svg" else display.Image(done.stdout)
+        return display.SVG(process.stdout) if path.suffix == ".svg" else display.Image(process.stdout)
     return None
 
 
@@ -111,13 +111,13 @@ def model_to_dot(
         )
 
     def label(layer: Any, shape: str) -> str:
-        parts = [f"{layer.name} ({type(layer).__name__})" if show_layer_names else type(layer).__name__]
+        label_lines = [f"{layer.name} ({type(layer).__name__})" if show_layer_names else type(layer).__name__]
         if show_layer_activations and callable(getattr(layer, "activation", None)):
-            parts.append(f"Activation: {getattr(layer.activation, '__name__', layer.activation)}")
-        parts += [f"Output shape: {shape}"] if show_shapes else []
-        parts += [f"Dtype: {layer.compute_dtype}"] if show_dtype else []
-        parts += [f"Trainable: {layer.trainable}"] if show_trainable and layer.weights else []
-        return "\\n".join(map(_escaped, parts))
+            label_lines.append(f"Activation: {getattr(layer.activation, '__name__', layer.activation)}")
+        label_lines += [f"Output shape: {shape}"] if show_shapes else []
+        label_lines += [f"Dtype: {layer.compute_dtype}"] if show_dtype else []
+        label_lines += [f"Trainable: {layer.trainable}"] if show_trainable and layer.weights else []
+        return "\\n".join(map(_escaped, label_lines))
 
     def body(inner: Any) -> Iterator[str]:
         for layer, shape in _boxes(inner):
@@ -127,14 +127,14 @@ def model_to_dot(
                 yield "}"
             else:
                 yield f'"{id(layer)}" [label="{label(layer, shape)}"];'
-        for source, place, target, entry in _arrows(inner):
+        for source, output_index, target, entry in _edges(inner):
             tail, head = source, target
             if expand_nested:
-                tail, head = _end(source, place, "outputs"), _end(target, entry, "inputs")
+                tail, head = _end(source, output_index, "outputs"), _end(target, entry, "inputs")
             yield f'"{id(tail)}" -> "{id(head)}";'
 
-    opening = f'subgraph "cluster_{id(model)}"' if subgraph else f'digraph "{_escaped(model.name)}"'
-    head = [f"{opening} {{", f"rankdir={rankdir}; dpi={dpi}; node [shape=box, fontname=Helvetica];"]
+    graph_header = f'subgraph "cluster_{id(model)}"' if subgraph else f'digraph "{_escaped(model.name)}"'
+    head = [f"{graph_header} {{", f"rankdir={rankdir}; dpi={dpi}; node [shape=box, fontname=Helvetica];"]
     return "\n".join([*head, *body(model), "}\n"])
 
 
@@ -153,11 +153,11 @@ def _boxes(model: Any) -> list[tuple[Any, str]]:
     return list(zip(model.layers, shape_texts(model), strict=True))
 
 
-def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
+def _edges(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
     """Yields the arrows: the source layer, the index of its result, the target layer, the index of its input."""
     if isinstance(model, Sequential):
-        for one, other in zip(model.layers, model.layers[1:], strict=False):
-            yield one, 0, other, 0
+        for source_layer, target_layer in zip(model.layers, model.layers[1:], strict=False):
+            yield source_layer, 0, target_layer, 0
     elif _is_drawn_inside(model):
         for node in model._graph.nodes:
             for entry, tensor in enumerate(node.inputs):

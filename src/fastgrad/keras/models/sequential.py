@@ -177,8 +177,8 @@ class Sequential(Model):
     ) -> Any:
         """Returns the output of the top layer. ``training`` is passed to the layers automatically."""
         bottom = self._bottom
-        if not isinstance(inputs, Tensor) and len(found := nest.flatten(inputs)) == 1:
-            (inputs,) = found
+        if not isinstance(inputs, Tensor) and len(input_list := nest.flatten(inputs)) == 1:
+            (inputs,) = input_list
         if bottom is not None and isinstance(inputs, Tensor) and inputs._array.ndim != len(bottom._batch_shape):
             inputs = self._with_rank(inputs)
         if mask is not None:
@@ -193,13 +193,13 @@ class Sequential(Model):
 
     def _with_rank(self, inputs: Tensor) -> Tensor:
         """Adds or removes a last dimension of size 1, as Keras does; ValueError if the rank still differs."""
-        wanted, got = self.input_shape, inputs.shape
-        if len(got) == len(wanted) - 1 and wanted[-1] == 1:
+        expected_shape, actual_shape = self.input_shape, inputs.shape
+        if len(actual_shape) == len(expected_shape) - 1 and expected_shape[-1] == 1:
             return tf.expand_dims(inputs, -1)
-        if len(got) == len(wanted) + 1 and got[-1] == 1:
+        if len(actual_shape) == len(expected_shape) + 1 and actual_shape[-1] == 1:
             return tf.squeeze(inputs, -1)
         raise ValueError(
-            f"Invalid input shape for '{self.name}'. Expected shape {wanted}, but input has incompatible shape {got}"
+            f"Invalid input shape for '{self.name}'. Expected shape {expected_shape}, but input has incompatible shape {actual_shape}"
         )
 
     def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -267,16 +267,18 @@ class Sequential(Model):
 
     def _saved_children(self) -> dict[str, Any]:
         """Returns the layers by class and number within the class, so that layers without weights do not count."""
-        found: dict[str, Any] = {}
+        children: dict[str, Any] = {}
         counts: dict[str, int] = {}
         for layer in dict.fromkeys(self._layers):
-            kind = to_snake_case(type(layer).__name__)
-            number = counts.get(kind, 0)
-            counts[kind] = number + 1
-            found[f"layers/{kind}_{number}" if number else f"layers/{kind}"] = layer
-        stacked = {id(layer) for layer in self._layers}
-        others = {name: layer for name, layer in super()._saved_children().items() if id(layer) not in stacked}
-        return found | others
+            class_name = to_snake_case(type(layer).__name__)
+            number = counts.get(class_name, 0)
+            counts[class_name] = number + 1
+            children[f"layers/{class_name}_{number}" if number else f"layers/{class_name}"] = layer
+        layer_ids = {id(layer) for layer in self._layers}
+        other_children = {
+            name: layer for name, layer in super()._saved_children().items() if id(layer) not in layer_ids
+        }
+        return children | other_children
 
     def get_config(self) -> dict[str, Any]:
         """Returns the name, the dtype and the configurations of all layers."""

@@ -27,39 +27,40 @@ def summary_text(
     Raises:
         ValueError: no name begins with a pattern.
     """
-    several = not _is_chain(model.layers)
-    heads = ["Layer (type)", "Output Shape", "Param #"]
-    heads += ["Connected to"] if several else []
-    heads += ["Trainable"] if show_trainable else []
-    table = [heads]
+    has_connections = not _is_chain(model.layers)
+    headings = ["Layer (type)", "Output Shape", "Param #"]
+    headings += ["Connected to"] if has_connections else []
+    headings += ["Trainable"] if show_trainable else []
+    table = [headings]
     for depth, layer, shape in _rows(model, expand_nested, 0, layer_range):
         cells = ["  " * depth + f"{layer.name} ({type(layer).__name__})", shape, _parameters(layer)]
-        cells += [", ".join(_sources(layer)) or "-"] if several else []
+        cells += [", ".join(_sources(layer)) or "-"] if has_connections else []
         cells += [("Y" if layer.trainable else "N") if layer.weights else "-"] if show_trainable else []
         table.append(cells)
-    widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
-    number = heads.index("Param #")
+    widths = [max(len(row[i]) for row in table) for i in range(len(headings))]
+    number = headings.index("Param #")
 
     def line(row: list[str]) -> str:
         cells = [
-            text.rjust(w) if i == number else text.ljust(w) for i, (text, w) in enumerate(zip(row, widths, strict=True))
+            text.rjust(column_width) if i == number else text.ljust(column_width)
+            for i, (text, column_width) in enumerate(zip(row, widths, strict=True))
         ]
         return "  ".join(cells).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    trained = _count(model.trainable_weights)
-    frozen = _count(model.non_trainable_weights)
+    trained_count = _count(model.trainable_weights)
+    frozen_count = _count(model.non_trainable_weights)
     sizes = {id(weight): weight._array.nbytes for weight in model.weights}
     trained_size = sum(sizes[id(weight)] for weight in model.trainable_weights)
     size = sum(sizes.values())
     optimizer: Any = getattr(model, "optimizer", None)
     slots = optimizer.variables if getattr(optimizer, "built", False) else []
     slots_size = sum(slot._array.nbytes for slot in slots)
-    lines = [f'Model: "{model.name}"', rule, line(heads), rule, *map(line, table[1:]), rule]
+    lines = [f'Model: "{model.name}"', rule, line(headings), rule, *map(line, table[1:]), rule]
     lines += [
-        f"Total params: {trained + frozen + _count(slots):,} ({_bytes(size + slots_size)})",
-        f"Trainable params: {trained:,} ({_bytes(trained_size)})",
-        f"Non-trainable params: {frozen:,} ({_bytes(size - trained_size)})",
+        f"Total params: {trained_count + frozen_count + _count(slots):,} ({_bytes(size + slots_size)})",
+        f"Trainable params: {trained_count:,} ({_bytes(trained_size)})",
+        f"Non-trainable params: {frozen_count:,} ({_bytes(size - trained_size)})",
     ]
     lines += [f"Optimizer params: {_count(slots):,} ({_bytes(slots_size)})"] if slots else []
     return "\n".join(lines)
@@ -68,23 +69,23 @@ def summary_text(
 def _rows(model: Any, expand: bool, depth: int, layer_range: Any = None) -> Iterator[tuple[int, Any, str]]:
     """Yields depth, layer and shape of each row."""
     rows = list(zip(model.layers, shape_texts(model), strict=True))
-    first, last = _range_of([layer.name for layer, _ in rows], layer_range)
+    first, last = _index_range([layer.name for layer, _ in rows], layer_range)
     for layer, shape in rows[first:last]:
         yield depth, layer, shape
         if expand and isinstance(layer, Model):
             yield from _rows(layer, expand, depth + 1)
 
 
-def _range_of(names: list[str], layer_range: Any) -> tuple[int, int]:
+def _index_range(names: list[str], layer_range: Any) -> tuple[int, int]:
     if layer_range is None:
         return 0, len(names)
     if len(layer_range) != 2 or not all(isinstance(pattern, str) for pattern in layer_range):
         raise ValueError(f"summary: layer_range must be the names of two layers, got {layer_range!r}.")
-    found = [[i for i, name in enumerate(names) if re.match(pattern, name)] for pattern in layer_range]
-    for pattern, places in zip(layer_range, found, strict=True):
-        if not places:
+    matches = [[i for i, name in enumerate(names) if re.match(pattern, name)] for pattern in layer_range]
+    for pattern, indices in zip(layer_range, matches, strict=True):
+        if not indices:
             raise ValueError(f"summary: no layer's name begins with layer_range's {pattern!r}; there are {names}.")
-    return min(map(min, found)), max(map(max, found)) + 1
+    return min(map(min, matches)), max(map(max, matches)) + 1
 
 
 def shape_texts(model: Any) -> list[str]:
@@ -133,9 +134,11 @@ def _sources(layer: Any) -> list[str]:
 
 def _is_chain(layers: list[Any]) -> bool:
     """True if each layer's only input is the output of the previous layer."""
-    found = [[history.operation for history in _histories(layer)] for layer in layers]
-    chained = zip(layers, found[1:], strict=False)
-    return not any(found) or (len(found[0]) < 2 and all(len(of) == 1 and of[0] is before for before, of in chained))
+    source_layers = [[history.operation for history in _histories(layer)] for layer in layers]
+    chained = zip(layers, source_layers[1:], strict=False)
+    return not any(source_layers) or (
+        len(source_layers[0]) < 2 and all(len(sources) == 1 and sources[0] is previous for previous, sources in chained)
+    )
 
 
 def _histories(layer: Any) -> list[Any]:

@@ -83,18 +83,18 @@ def get(identifier: Any) -> Any:
     Raises:
         ValueError: ``identifier`` is none of these.
     """
-    found = identifier
+    result = identifier
     if identifier is None:
         return None
     if isinstance(identifier, (str, dict)):
         try:
             config = identifier if isinstance(identifier, dict) else {"class_name": identifier, "config": {}}
-            found = deserialize(config)
+            result = deserialize(config)
         except TypeError:
-            found = None
-    if isinstance(found, Optimizer):
-        return found
-    names = [name for name, kind in globals().items() if isinstance(kind, type) and issubclass(kind, Optimizer)]
+            result = None
+    if isinstance(result, Optimizer):
+        return result
+    names = [name for name, member in globals().items() if isinstance(member, type) and issubclass(member, Optimizer)]
     hint = _near(identifier.lower(), map(str.lower, names)) if isinstance(identifier, str) else ""
     raise ValueError(f"Could not interpret optimizer identifier: {identifier}.{hint}")
 

@@ -97,12 +97,12 @@ class Adafactor(KernelOptimizer):
         self._v: list[Any] = []
         for variable in variables:
             shape, name = tuple(variable.shape), variable.name.replace("/", "_")
-            matrix = len(shape) >= 2
+            is_matrix = len(shape) >= 2
             # Vectors have no rows and columns; Keras keeps two integers as slots for them.
-            means = (shape[:-1], (*shape[:-2], shape[-1])) if matrix else ((), ())
-            dtype = variable.dtype if matrix else "int32"
-            self._r.append(self.add_variable(means[0], dtype=dtype, name=name))
-            self._c.append(self.add_variable(means[1], dtype=dtype, name=name))
+            mean_shapes = (shape[:-1], (*shape[:-2], shape[-1])) if is_matrix else ((), ())
+            dtype = variable.dtype if is_matrix else "int32"
+            self._r.append(self.add_variable(mean_shapes[0], dtype=dtype, name=name))
+            self._c.append(self.add_variable(mean_shapes[1], dtype=dtype, name=name))
             self._v.append(self.add_variable_from_reference(variable, "velocity"))
         self._slots = [self._r, self._c, self._v]
 
@@ -119,10 +119,10 @@ class Adafactor(KernelOptimizer):
         self, plan: Plan, gradients: Sequence[Any], numbers: tuple[float, ...], amount: float, factor: float = 1.0
     ) -> None:
         for group in plan.groups:
-            given = plan.of(gradients, group)
+            group_gradients = plan.of(gradients, group)
             if factor != 1.0 and not group.half:
-                given = [scaled(g, factor) for g in given]
-            members = zip(group.parameters, *group.slots, given, strict=True)
+                group_gradients = [scaled(g, factor) for g in group_gradients]
+            members = zip(group.parameters, *group.slots, group_gradients, strict=True)
             for arrays in members:
                 _update_variable(arrays, numbers, amount if group.decays else 0.0)
 
@@ -136,16 +136,16 @@ class Adafactor(KernelOptimizer):
     def _change(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
         for p, r, c, v, g in zip(*state, gradients, strict=True):
             matrix = p._array.ndim >= 2
-            changed = (p, r, c, v) if matrix else (p, v)
+            changed_variables = (p, r, c, v) if matrix else (p, v)
             row = adafactor_of_matrix if matrix else adafactor_of_vector
-            assign_all(changed, row(*[variable._read() for variable in changed], g, *numbers))
+            assign_all(changed_variables, row(*[variable._read() for variable in changed_variables], g, *numbers))
 
     _decays_rows_itself = True
 
     def _change_rows(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
         variable = state[0][0]
-        zeros = constant_tensor(np.zeros(variable._array.shape, variable._array.dtype))
-        self._change(state, [add_rows(zeros, *rows)], numbers)
+        zero_gradient = constant_tensor(np.zeros(variable._array.shape, variable._array.dtype))
+        self._change(state, [add_rows(zero_gradient, *rows)], numbers)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments, without the state."""
@@ -164,10 +164,10 @@ def _update_variable(arrays: Sequence[np.ndarray], numbers: tuple[float, ...], a
     if not p.size:
         return
     if is_half(p.dtype):
-        wide = [array.astype(np.float32) for array in arrays]
-        _update_variable(wide, numbers, amount)
+        float32_arrays = [array.astype(np.float32) for array in arrays]
+        _update_variable(float32_arrays, numbers, amount)
         with np.errstate(all="ignore"):
-            for array, new in zip((p, r, c, v), wide, strict=False):
+            for array, new in zip((p, r, c, v), float32_arrays, strict=False):
                 array[...] = new
     elif p.ndim < 2:
         adafactor_vector[p.dtype](p, v, g, p.size, *numbers, amount)

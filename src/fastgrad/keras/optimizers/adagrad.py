@@ -59,8 +59,8 @@ class Adagrad(RuleOptimizer):
             name=name,
             **kwargs,
         )
-        what = "Adagrad: initial_accumulator_value"
-        self.initial_accumulator_value = checked_number(initial_accumulator_value, what, low=0.0)
+        argument_name = "Adagrad: initial_accumulator_value"
+        self.initial_accumulator_value = checked_number(initial_accumulator_value, argument_name, low=0.0)
         self.epsilon = checked_number(epsilon, "Adagrad: epsilon", low=0.0)
 
     @property

@@ -87,8 +87,8 @@ class Adam(MomentOptimizer, RuleOptimizer):
 
     def hyperparameters(self, learning_rate: Any, step: Any) -> tuple[Any, ...]:
         """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
-        alpha = learning_rate * root(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
-        return alpha, self.beta_1, self.beta_2, self.epsilon
+        step_size = learning_rate * root(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
+        return step_size, self.beta_1, self.beta_2, self.epsilon
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments, without the state."""

@@ -31,10 +31,10 @@ def checked_number(value: Any, what: str, low: float, high: float = math.inf, be
     Raises:
         ValueError: ``value`` is something else.
     """
-    fits = isinstance(value, Real) and math.isfinite(value) and low <= float(value) <= high
-    if not fits or (below_high and value == high):
-        end = "" if high == math.inf else f" and {'below' if below_high else 'at most'} {high:g}"
-        raise ValueError(f"{what} must be a finite number, at least {low:g}{end}. Received: {value!r}")
+    is_in_range = isinstance(value, Real) and math.isfinite(value) and low <= float(value) <= high
+    if not is_in_range or (below_high and value == high):
+        upper_limit_text = "" if high == math.inf else f" and {'below' if below_high else 'at most'} {high:g}"
+        raise ValueError(f"{what} must be a finite number, at least {low:g}{upper_limit_text}. Received: {value!r}")
     return value
 
 

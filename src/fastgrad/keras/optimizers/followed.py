@@ -38,17 +38,19 @@ class Followed:
     _changes: Variable
 
     def __setattr__(self, name: str, value: Any) -> None:
-        followed = self.__dict__.get("_followed")
-        before = self.__dict__.get(name)
+        followed_variables = self.__dict__.get("_followed")
+        old_value = self.__dict__.get(name)
         object.__setattr__(self, name, value)
-        if followed is None or name not in self.__dict__ or name in _OWN:
+        if followed_variables is None or name not in self.__dict__ or name in _OWN:
             return  # no program reads this object yet, or a property has set another attribute
-        if type(before) is type(value) and (before is value or (isinstance(value, _PLAIN) and before == value)):
+        if type(old_value) is type(value) and (
+            old_value is value or (isinstance(value, _PLAIN) and old_value == value)
+        ):
             return
-        variable = followed.get(name)
+        variable = followed_variables.get(name)
         if variable is not None and _is_number(value):
             variable.assign(np.array(float(value)))
-            if bool(before) == bool(value):
+            if bool(old_value) == bool(value):
                 return
         elif name in self._aside:
             return
@@ -65,13 +67,13 @@ class Followed:
 
     def _variable_of(self, name: str) -> Variable:
         """Returns the variable that mirrors the numeric attribute ``name``."""
-        found: Variable | None = self._followed.get(name)
-        if found is None:
+        variable: Variable | None = self._followed.get(name)
+        if variable is None:
             with unheard():
-                found = self._followed[name] = Variable(
+                variable = self._followed[name] = Variable(
                     np.array(float(self.__dict__[name])), trainable=False, name=name, dtype=dtypes.float64
                 )
-        return found
+        return variable
 
 
 class Live:

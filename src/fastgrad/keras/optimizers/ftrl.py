@@ -76,14 +76,14 @@ class Ftrl(RuleOptimizer):
             raise ValueError(
                 f"`learning_rate_power` needs to be negative or zero. Received: learning_rate_power={learning_rate_power}."
             )
-        for what, value in (
+        for argument_name, value in (
             ("initial_accumulator_value", initial_accumulator_value),
             ("l1_regularization_strength", l1_regularization_strength),
             ("l2_regularization_strength", l2_regularization_strength),
             ("l2_shrinkage_regularization_strength", l2_shrinkage_regularization_strength),
             ("beta", beta),
         ):
-            checked_number(value, f"Ftrl: {what}", low=0.0)
+            checked_number(value, f"Ftrl: {argument_name}", low=0.0)
         self.learning_rate_power = learning_rate_power
         self.initial_accumulator_value = initial_accumulator_value
         self.l1_regularization_strength = l1_regularization_strength

@@ -45,12 +45,16 @@ def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
         InvalidArgumentError: the shapes differ, or the variable has no such row.
         ValueError: the variable or the gradient is not of a real floating dtype (integer gradients are converted).
     """
-    wanted = variable._array
+    variable_array = variable._array
     if type(gradient) is Tensor and gradient._owner is None:
         array = gradient._array
-        if array.dtype is wanted.dtype and array.shape == wanted.shape and wanted.dtype.kind in "fV":
+        if (
+            array.dtype is variable_array.dtype
+            and array.shape == variable_array.shape
+            and variable_array.dtype.kind in "fV"
+        ):
             return array
-    if wanted.dtype.kind not in "fV":
+    if variable_array.dtype.kind not in "fV":
         raise ValueError(
             f"{owner}: variable '{variable.name}' has dtype {variable.dtype.name}; optimizers update floating variables."
         )
@@ -58,7 +62,7 @@ def read_gradient(gradient: Any, variable: Variable, owner: str) -> Gradient:
         return _read_rows(gradient, variable, owner)
     tensor = convert_to_tensor(gradient)
     array = _converted(tensor._array, variable, owner)
-    if array.shape != wanted.shape:
+    if array.shape != variable_array.shape:
         raise InvalidArgumentError(
             f"{owner}: the gradient has shape {list(array.shape)}, but the variable '{variable.name}' has shape "
             f"{list(variable.shape)}: Incompatible shapes. Each variable needs a gradient of its own shape."
@@ -145,6 +149,6 @@ def _squares(gradients: list[Gradient]) -> np.ndarray:
     arrays: list[Any] = [g.values if type(g) is Rows else g for g in gradients]
     sums = np.empty(len(arrays))
     for dtype in {a.dtype for a in arrays}:
-        where = [i for i, a in enumerate(arrays) if a.dtype == dtype]
-        sums[where] = squares(*[arrays[i] for i in where])
+        positions = [i for i, a in enumerate(arrays) if a.dtype == dtype]
+        sums[positions] = squares(*[arrays[i] for i in positions])
     return sums

@@ -24,7 +24,7 @@ from fastgrad.variable import Variable
 _ALL = np.uint64(0x0101010101010101)
 """The flags of eight rows, all set: every row may change."""
 
-_SCANNED = 65536
+_ROWS_PER_SCAN = 65536
 """The number of rows per scan: a mask of a whole table would be a quarter of its size."""
 
 
@@ -105,16 +105,16 @@ class KernelOptimizer(Optimizer):
             return
         step = self._update_count() + 1
         positions = [self._positions[id(variable)] for variable in variables]
-        dense = [i for i, gradient in enumerate(gradients) if type(gradient) is not Rows]
-        sparse = [i for i, gradient in enumerate(gradients) if type(gradient) is Rows]
-        plan = self._plan_of(tuple([positions[i] for i in dense]))
+        dense_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is not Rows]
+        sparse_indices = [i for i, gradient in enumerate(gradients) if type(gradient) is Rows]
+        plan = self._plan_of(tuple([positions[i] for i in dense_indices]))
         if all(variable.constraint is None for variable in variables):
             self._plan = plan
         plan.release()
-        for i in sparse:
-            self._state_of_rows(positions[i])  # allocates memory, so it runs before the first write
-        self._run(plan, [gradients[i] for i in dense], rate, step, factor)
-        for i in sparse:
+        for i in sparse_indices:
+            self._writable_state(positions[i])  # allocates memory, so it runs before the first write
+        self._run(plan, [gradients[i] for i in dense_indices], rate, step, factor)
+        for i in sparse_indices:
             rows: Any = gradients[i]
             self._update_rows(positions[i], rows, rate, (self.weight_decay or 0.0) * rate)
 
@@ -122,22 +122,22 @@ class KernelOptimizer(Optimizer):
         """Updates one variable, without decay and clipping; subclasses may extend it."""
         if recorders.active and state_followed():
             step = Step(self, learning_rate)
-            self._step_of([variable], [step.gradient_of(gradient, variable)], step, decays=False)
+            self._update_groups([variable], [step.gradient_of(gradient, variable)], step, decays=False)
             return
-        found = read_gradient(gradient, variable, type(self).__name__)
+        checked_gradient = read_gradient(gradient, variable, type(self).__name__)
         position, rate = self._positions[id(variable)], float(learning_rate)
-        if type(found) is Rows:
-            self._update_rows(position, found, rate, 0.0)
+        if type(checked_gradient) is Rows:
+            self._update_rows(position, checked_gradient, rate, 0.0)
             return
         plan = self._plan_of((position,))
         plan.release()
-        self._run_groups(plan, [found], self.hyperparameters(rate, self._update_count() + 1.0), 0.0)
+        self._run_groups(plan, [checked_gradient], self.hyperparameters(rate, self._update_count() + 1.0), 0.0)
 
     def _plan_of(self, positions: tuple[int, ...]) -> Plan:
         plan = self._plans.get(positions)
         if plan is None:
             variables = [self._trainable_variables[i] for i in positions]
-            slots = [[kind[i] for i in positions] for kind in self._slots]
+            slots = [[slot_list[i] for i in positions] for slot_list in self._slots]
             plan = self._plans[positions] = Plan(
                 variables, slots, self._iterations, [self._use_weight_decay(v) for v in variables]
             )
@@ -161,17 +161,17 @@ class KernelOptimizer(Optimizer):
             lists = group.parameters, *group.slots, plan.of(gradients, group)
             decay = amount if group.decays else 0.0
             if group.half:
-                self._run_half(*lists, 0, group.units, *numbers, decay)
+                self._run_in_float32(*lists, 0, group.units, *numbers, decay)
             else:
                 kernel[group.dtype](*lists, 0, group.units, *scale, *numbers, decay)
 
-    def _run_half(self, *arguments: Any) -> None:
+    def _run_in_float32(self, *arguments: Any) -> None:
         """Runs the kernel on float32 copies of float16 or bfloat16 arrays, and rounds the results back."""
         lists = [argument for argument in arguments if isinstance(argument, (list, tuple))]
-        wide = [[array.astype(np.float32) for array in arrays] for arrays in lists]
-        self.rule.variables[wide[0][0].dtype](*wide, *arguments[len(lists) :])
+        float32_lists = [[array.astype(np.float32) for array in arrays] for arrays in lists]
+        self.rule.variables[float32_lists[0][0].dtype](*float32_lists, *arguments[len(lists) :])
         with np.errstate(all="ignore"):
-            for old, new in zip(lists[:-1], wide[:-1], strict=True):
+            for old, new in zip(lists[:-1], float32_lists[:-1], strict=True):
                 for target, array in zip(old, new, strict=True):
                     target[...] = array
 
@@ -186,78 +186,78 @@ class KernelOptimizer(Optimizer):
         if type(self).update_step is not KernelOptimizer.update_step:
             super()._update_as_operations(step, variables, gradients)
         else:
-            self._step_of(variables, gradients, step, decays=bool(self.weight_decay))
+            self._update_groups(variables, gradients, step, decays=bool(self.weight_decay))
 
-    def _step_of(
+    def _update_groups(
         self, variables: Sequence[Variable], gradients: Sequence[Tensor | SummedRows], step: Step, decays: bool
     ) -> None:
         """Updates the variables: one operation for each group of variables, then assignments."""
         numbers = [scalar(number) for number in step.live.hyperparameters(step.rate, step.number)]
-        none = scalar(0.0)
-        amount = step.live.weight_decay * step.rate if decays else none
-        dense = [i for i, gradient in enumerate(gradients) if isinstance(gradient, Tensor)]
+        zero = scalar(0.0)
+        amount = step.live.weight_decay * step.rate if decays else zero
+        dense_indices = [i for i, gradient in enumerate(gradients) if isinstance(gradient, Tensor)]
         rows = [i for i, gradient in enumerate(gradients) if not isinstance(gradient, Tensor)]
-        decayed = [decays and self._use_weight_decay(variable) for variable in variables]
-        groups = by_key([(variables[i]._array.dtype, decayed[i]) for i in dense])
-        for (_, decaying), members in groups.items():
-            where = [dense[i] for i in members]
-            state = self._state_of([variables[i] for i in where])
-            given = [*numbers, amount if decaying else none]
-            self._change(state, [gradients[i] for i in where], given)
+        is_decayed = [decays and self._use_weight_decay(variable) for variable in variables]
+        groups = by_key([(variables[i]._array.dtype, is_decayed[i]) for i in dense_indices])
+        for (_, is_group_decayed), members in groups.items():
+            group_positions = [dense_indices[i] for i in members]
+            state = self._variables_and_slots([variables[i] for i in group_positions])
+            arguments = [*numbers, amount if is_group_decayed else zero]
+            self._change(state, [gradients[i] for i in group_positions], arguments)
         for i in rows:
-            if decayed[i] and not self._decays_rows_itself:
+            if is_decayed[i] and not self._decays_rows_itself:
                 step.decay([variables[i]])
-            given = [*numbers, amount if decayed[i] and self._decays_rows_itself else none]
-            self._change_rows(self._state_of([variables[i]]), gradients[i], given)
+            arguments = [*numbers, amount if is_decayed[i] and self._decays_rows_itself else zero]
+            self._change_rows(self._variables_and_slots([variables[i]]), gradients[i], arguments)
 
-    def _state_of(self, variables: Sequence[Variable]) -> list[list[Any]]:
+    def _variables_and_slots(self, variables: Sequence[Variable]) -> list[list[Any]]:
         """Returns the variables, then for each kind of slot the slots of the variables."""
         positions = [self._positions[id(variable)] for variable in variables]
-        return [list(variables), *[[kind[i] for i in positions] for kind in self._slots]]
+        return [list(variables), *[[slot_list[i] for i in positions] for slot_list in self._slots]]
 
     def _change(self, state: list[list[Any]], gradients: Sequence[Any], numbers: Sequence[Tensor]) -> None:
-        flat = [variable for kind in state for variable in kind]
-        arrays = [variable._read() for variable in flat]
+        flat_state = [variable for state_list in state for variable in state_list]
+        arrays = [variable._read() for variable in flat_state]
         new = update(*arrays, *gradients, *numbers, rule=self.rule.key, count=len(gradients))
-        assign_all(flat, new)
+        assign_all(flat_state, new)
         for variable in state[0]:
-            live = self._live.get(self._positions[id(variable)])
-            if live is not None:
-                live.assign(np.full(live._array.shape, _ALL))
+            live_rows = self._live.get(self._positions[id(variable)])
+            if live_rows is not None:
+                live_rows.assign(np.full(live_rows._array.shape, _ALL))
 
     def _change_rows(self, state: list[list[Any]], rows: Any, numbers: Sequence[Tensor]) -> None:
-        flat, rule, moves = [kind[0] for kind in state], self.rule.key, self._moves()
+        flat_state, rule, moves = [state_list[0] for state_list in state], self.rule.key, self._moves()
         if moves != RESTS_AT_ZERO:
-            arrays = [variable._read() for variable in flat]
-            assign_all(flat, update_rows(*arrays, *rows, *numbers, rule=rule, moves=moves))
+            arrays = [variable._read() for variable in flat_state]
+            assign_all(flat_state, update_rows(*arrays, *rows, *numbers, rule=rule, moves=moves))
             return
-        self._expect_rows(flat[:1])
-        flat.append(self._live[self._positions[id(flat[0])]])
-        arrays = [variable._read() for variable in flat]
-        assign_all(flat, update_live_rows(*arrays, *rows, *numbers, rule=rule))
+        self._expect_rows(flat_state[:1])
+        flat_state.append(self._live[self._positions[id(flat_state[0])]])
+        arrays = [variable._read() for variable in flat_state]
+        assign_all(flat_state, update_live_rows(*arrays, *rows, *numbers, rule=rule))
 
     # ---- some rows of a variable ------------------------------------------------------------------
 
     def _update_rows(self, position: int, rows: Rows, rate: float, amount: float) -> None:
         """Updates a variable as the dense gradient with these rows does, decay included."""
-        variable, slots, live = self._state_of_rows(position)
+        variable, slots, live = self._writable_state(position)
         if amount and self._use_weight_decay(variable):
             decay([variable], amount)
         numbers, rule = self.hyperparameters(rate, self._update_count() + 1.0), self.rule
         moves = self._moves()
         arrays = [variable._array, *[slot._array for slot in slots]]
         if is_half(variable._array.dtype):
-            self._update_half_rows(arrays, rows, numbers, moves, live)
+            self._update_rows_in_float32(arrays, rows, numbers, moves, live)
             return
         kernel = (rule.table, rule.rows, rule.live)[moves][variable._array.dtype, rows.ids.dtype]
         sizes = len(rows.ids), len(variable._array), math.prod(variable._array.shape[1:])
         flags = () if live is None else (live.view(np.uint8), live)
         kernel(*arrays, rows.values, *flags, rows.ids, *sizes, *numbers, 0.0)
 
-    def _state_of_rows(self, position: int) -> tuple[Variable, list[OptimizerVariable], np.ndarray | None]:
+    def _writable_state(self, position: int) -> tuple[Variable, list[OptimizerVariable], np.ndarray | None]:
         """Prepares a variable for writing; returns it, its slots, and flags of live rows if rows may rest."""
         variable = self._trainable_variables[position]
-        slots = [kind[position] for kind in self._slots]
+        slots = [slot_list[position] for slot_list in self._slots]
         live = self._live_rows(position, slots) if self._moves() == RESTS_AT_ZERO else None
         release((variable, *slots))
         return variable, slots, live
@@ -267,24 +267,24 @@ class KernelOptimizer(Optimizer):
         # 0 / 0 is NaN, in the dense update too.
         return MOVES if moves == RESTS_AT_ZERO and not getattr(self, "epsilon", 1.0) else moves
 
-    def _update_half_rows(
+    def _update_rows_in_float32(
         self, arrays: list[np.ndarray], rows: Rows, numbers: tuple[float, ...], moves: int, live: np.ndarray | None
     ) -> None:
         """Runs ``_update_rows`` for float16 and bfloat16, on float32 copies of the rows that change."""
-        where = rows.ids
+        row_ids = rows.ids
         if live is not None:
             flags = live.view(np.uint8)
             flags[rows.ids] = 1
-            where = np.flatnonzero(flags)
+            row_ids = np.flatnonzero(flags)
         elif moves == MOVES:
-            where = np.arange(len(arrays[0]))
-        wide = [array[where].astype(np.float32) for array in arrays]
-        gradient = np.zeros_like(wide[0])
-        gradient[np.searchsorted(where, rows.ids)] = rows.values
-        lists = [[array] for array in (*wide, gradient)]
+            row_ids = np.arange(len(arrays[0]))
+        float32_rows = [array[row_ids].astype(np.float32) for array in arrays]
+        gradient = np.zeros_like(float32_rows[0])
+        gradient[np.searchsorted(row_ids, rows.ids)] = rows.values
+        lists = [[array] for array in (*float32_rows, gradient)]
         self.rule.variables[gradient.dtype](*lists, 0, units([gradient]), *numbers, 0.0)
-        for array, new in zip(arrays, wide, strict=True):
-            array[where] = new
+        for array, new in zip(arrays, float32_rows, strict=True):
+            array[row_ids] = new
 
     def _live_rows(self, position: int, slots: Sequence[Any]) -> np.ndarray:
         """Returns one byte per row, set if a slot is not zero; the kernel sets it for rows with a gradient."""
@@ -292,20 +292,24 @@ class KernelOptimizer(Optimizer):
         if variable is not None and not any(slot.rewritten for slot in slots):
             return variable._array
         rows = len(slots[0]._array)
-        fresh = not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
+        is_untrained = (
+            not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
+        )
         if variable is None:
             with unheard(), beside(slots[0]._array):
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable
             self._changed()  # existing programs do not set the flags of rows that they update
-        if not fresh or any(slot.rewritten for slot in slots):
+        if not is_untrained or any(slot.rewritten for slot in slots):
             words = np.zeros(variable._array.shape, np.uint64)
             flags = words.view(np.uint8)
             for slot in slots:
                 table = moved(slot._array, None).reshape(rows, -1)
-                for start in range(0, rows, _SCANNED):
-                    flags[start : min(start + _SCANNED, rows)] |= (table[start : start + _SCANNED] != 0).any(axis=1)
+                for start in range(0, rows, _ROWS_PER_SCAN):
+                    flags[start : min(start + _ROWS_PER_SCAN, rows)] |= (
+                        table[start : start + _ROWS_PER_SCAN] != 0
+                    ).any(axis=1)
                 slot.rewritten = False
             with unheard():
                 variable.assign(words)
@@ -315,4 +319,4 @@ class KernelOptimizer(Optimizer):
         if self._moves() == RESTS_AT_ZERO:
             for variable in variables:
                 position = self._positions[id(variable)]
-                self._live_rows(position, [kind[position] for kind in self._slots])
+                self._live_rows(position, [slot_list[position] for slot_list in self._slots])

@@ -38,14 +38,14 @@ class Lamb(MomentOptimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable."""
-        where = self._get_variable_index(variable)
-        m, v = self._momentums[where], self._velocities[where]
+        position = self._get_variable_index(variable)
+        m, v = self._momentums[position], self._velocities[position]
         g = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
         step = tf.cast(self.iterations + 1, variable.dtype)
         m.assign_add((g - m) * (1.0 - self.beta_1))
         v.assign_add((tf.square(g) - v) * (1.0 - self.beta_2))
-        root = tf.sqrt(v / (1.0 - tf.pow(tf.cast(self.beta_2, g.dtype), step))) + self.epsilon
-        update = m / (1.0 - tf.pow(tf.cast(self.beta_1, g.dtype), step)) / root
+        denominator = tf.sqrt(v / (1.0 - tf.pow(tf.cast(self.beta_2, g.dtype), step))) + self.epsilon
+        update = m / (1.0 - tf.pow(tf.cast(self.beta_1, g.dtype), step)) / denominator
         norms = tf.norm(variable), tf.norm(update)
         ratio = tf.where(tf.minimum(*norms) > 0, norms[0] / norms[1], tf.ones_like(norms[0]))
         variable.assign_sub(ratio * tf.cast(learning_rate, g.dtype) * update)

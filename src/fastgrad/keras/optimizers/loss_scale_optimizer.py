@@ -19,7 +19,7 @@ from fastgrad.recording import paused, state_followed
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
-_ELSEWHERE = {
+_INNER_OPTIONS = {
     "weight_decay": None,
     "clipnorm": None,
     "global_clipnorm": None,
@@ -66,7 +66,7 @@ class LossScaleOptimizer(Optimizer):
                 "LossScaleOptimizer no longer supports `dynamic=False`. Instead, simply set `loss_scale_factor` directly on "
                 "the `inner_optimizer`."
             )
-        for option, default in _ELSEWHERE.items():
+        for option, default in _INNER_OPTIONS.items():
             if kwargs.pop(option, default) != default:
                 raise ValueError(
                     f"LossScaleOptimizer does not support `{option}`. Instead, set `{option}` on the `inner_optimizer`."
@@ -148,9 +148,9 @@ class LossScaleOptimizer(Optimizer):
                 pairs = zip(grads, variables, strict=True)
                 unscaled = [g if g is None or overwrites(v) else _unscaled(g, scale) for g, v in pairs]
                 self.inner_optimizer.apply(unscaled, variables)
-                grown = steps == self.dynamic_growth_steps
-                self.step_counter.assign(TABLE["where"](grown, steps - steps, steps))
-                self.dynamic_scale.assign(TABLE["where"](grown, scale * 2.0, scale))
+                is_growth_step = steps == self.dynamic_growth_steps
+                self.step_counter.assign(TABLE["where"](is_growth_step, steps - steps, steps))
+                self.dynamic_scale.assign(TABLE["where"](is_growth_step, scale * 2.0, scale))
             else:
                 self.step_counter.assign(0)
                 self.dynamic_scale.assign(scale * 0.5)

@@ -55,10 +55,10 @@ class MomentOptimizer(Optimizer):
             name=name,
             **kwargs,
         )
-        kind = type(self).__name__
-        self.beta_1 = checked_number(beta_1, f"{kind}: beta_1", low=0.0, high=1.0, below_high=True)
-        self.beta_2 = checked_number(beta_2, f"{kind}: beta_2", low=0.0, high=1.0, below_high=True)
-        self.epsilon = checked_number(epsilon, f"{kind}: epsilon", low=0.0)
+        class_name = type(self).__name__
+        self.beta_1 = checked_number(beta_1, f"{class_name}: beta_1", low=0.0, high=1.0, below_high=True)
+        self.beta_2 = checked_number(beta_2, f"{class_name}: beta_2", low=0.0, high=1.0, below_high=True)
+        self.epsilon = checked_number(epsilon, f"{class_name}: epsilon", low=0.0)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments, without the state."""

@@ -13,7 +13,7 @@ from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
 
 _OWN = ("muon_a", "muon_b", "muon_c", "adam_lr_ratio", "momentum", "ns_steps", "nesterov", "rms_rate", "exclude_layers")
-_OF_ADAM = ("adam_beta_1", "adam_beta_2", "adam_weight_decay", "epsilon", "exclude_embeddings")
+_ADAM_OPTIONS = ("adam_beta_1", "adam_beta_2", "adam_weight_decay", "epsilon", "exclude_embeddings")
 
 
 class Muon(Optimizer):
@@ -97,7 +97,7 @@ class Muon(Optimizer):
         self.adam_lr_ratio, self.rms_rate = adam_lr_ratio, rms_rate
         self.ns_steps, self.nesterov = int(ns_steps), nesterov
 
-    def _is_adams(self, variable: Variable) -> bool:
+    def _uses_adam(self, variable: Variable) -> bool:
         path = getattr(variable, "path", variable.name)
         return (
             len(variable.shape) != 2
@@ -114,13 +114,13 @@ class Muon(Optimizer):
         self._velocities: list[Variable | None] = []
         for variable in variables:
             self._momentums.append(self.add_variable_from_reference(variable, "momentum"))
-            of_adam = self._is_adams(variable)
-            self._velocities.append(self.add_variable_from_reference(variable, "velocity") if of_adam else None)
+            uses_adam = self._uses_adam(variable)
+            self._velocities.append(self.add_variable_from_reference(variable, "velocity") if uses_adam else None)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable."""
-        where = self._get_variable_index(variable)
-        m, v = self._momentums[where], self._velocities[where]
+        position = self._get_variable_index(variable)
+        m, v = self._momentums[position], self._velocities[position]
         g = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
         rate = tf.cast(learning_rate, g.dtype)
         if v is None:
@@ -133,11 +133,11 @@ class Muon(Optimizer):
         if self.adam_weight_decay is not None and super()._use_weight_decay(variable):
             variable.assign_sub(variable * (rate * self.adam_weight_decay))
         step = tf.cast(self.iterations + 1, g.dtype)
-        powers = [tf.pow(tf.cast(beta, g.dtype), step) for beta in (self.adam_beta_1, self.adam_beta_2)]
-        alpha = rate * self.adam_lr_ratio * tf.sqrt(1.0 - powers[1]) / (1.0 - powers[0])
+        beta_powers = [tf.pow(tf.cast(beta, g.dtype), step) for beta in (self.adam_beta_1, self.adam_beta_2)]
+        step_size = rate * self.adam_lr_ratio * tf.sqrt(1.0 - beta_powers[1]) / (1.0 - beta_powers[0])
         m.assign_add((g - m) * (1.0 - self.adam_beta_1))
         v.assign_add((tf.square(g) - v) * (1.0 - self.adam_beta_2))
-        variable.assign_sub(m * alpha / (tf.sqrt(v) + self.epsilon))
+        variable.assign_sub(m * step_size / (tf.sqrt(v) + self.epsilon))
 
     def _orthogonal(self, x: Tensor) -> Tensor:
         """Returns a matrix with the singular vectors of ``x`` and singular values near 1."""
@@ -145,13 +145,15 @@ class Muon(Optimizer):
         x = tf.transpose(x) if is_high else x
         x /= tf.norm(x) + 1e-7
         for _ in range(self.ns_steps):
-            square = tf.matmul(x, x, transpose_b=True)
-            x = self.muon_a * x + tf.matmul(self.muon_b * square + self.muon_c * tf.matmul(square, square), x)
+            gram_matrix = tf.matmul(x, x, transpose_b=True)
+            x = self.muon_a * x + tf.matmul(
+                self.muon_b * gram_matrix + self.muon_c * tf.matmul(gram_matrix, gram_matrix), x
+            )
         return tf.transpose(x) if is_high else x
 
     def _use_weight_decay(self, variable: Variable) -> bool:
-        return super()._use_weight_decay(variable) and not self._is_adams(variable)
+        return super()._use_weight_decay(variable) and not self._uses_adam(variable)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments, without the state."""
-        return {**super().get_config(), **{name: getattr(self, name) for name in (*_OF_ADAM, *_OWN)}}
+        return {**super().get_config(), **{name: getattr(self, name) for name in (*_ADAM_OPTIONS, *_OWN)}}

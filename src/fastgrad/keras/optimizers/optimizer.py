@@ -75,7 +75,7 @@ class Optimizer(OptimizerState):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        kind = type(self).__name__
+        class_name = type(self).__name__
         if kwargs.pop("decay", None) is not None:
             warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)
         if kwargs:
@@ -88,7 +88,7 @@ class Optimizer(OptimizerState):
         accumulated: Any = gradient_accumulation_steps
         if not isinstance(accumulated, (Real, type(None))):
             raise TypeError(
-                f"{kind}: gradient_accumulation_steps must be an integer >= 2. Received: {gradient_accumulation_steps!r}"
+                f"{class_name}: gradient_accumulation_steps must be an integer >= 2. Received: {gradient_accumulation_steps!r}"
             )
         if gradient_accumulation_steps and not gradient_accumulation_steps >= 2:
             raise ValueError(
@@ -98,18 +98,18 @@ class Optimizer(OptimizerState):
         if use_ema:
             _check_average(ema_momentum, ema_overwrite_frequency)
         super().__init__(learning_rate, name)
-        self.weight_decay = checked_option(weight_decay, f"{kind}: weight_decay")
-        self.clipnorm = checked_option(clipnorm, f"{kind}: clipnorm")
-        self.global_clipnorm = checked_option(global_clipnorm, f"{kind}: global_clipnorm")
-        self.clipvalue = checked_option(clipvalue, f"{kind}: clipvalue")
+        self.weight_decay = checked_option(weight_decay, f"{class_name}: weight_decay")
+        self.clipnorm = checked_option(clipnorm, f"{class_name}: clipnorm")
+        self.global_clipnorm = checked_option(global_clipnorm, f"{class_name}: global_clipnorm")
+        self.clipvalue = checked_option(clipvalue, f"{class_name}: clipvalue")
         self.use_ema = use_ema
         self.ema_momentum = ema_momentum
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         if loss_scale_factor is not None and not checked_number(
-            loss_scale_factor, f"{kind}: loss_scale_factor", low=0.0
+            loss_scale_factor, f"{class_name}: loss_scale_factor", low=0.0
         ):
-            raise ValueError(f"{kind}: loss_scale_factor must not be 0.")
+            raise ValueError(f"{class_name}: loss_scale_factor must not be 0.")
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self._undecayed: list[Variable] = []
         self._undecayed_names: re.Pattern[str] | None = None
@@ -160,7 +160,7 @@ class Optimizer(OptimizerState):
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise ValueError(
                     "apply_gradients: expected pairs (gradient, variable), as zip(gradients, variables) gives them; got "
-                    f"{type(pair).__name__} {_brief(pair)}."
+                    f"{type(pair).__name__} {_short_description(pair)}."
                 )
         self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
         return self._iterations
@@ -218,18 +218,18 @@ class Optimizer(OptimizerState):
                     f"Unknown variable: {variable}. This optimizer can only be called for the variables it was originally "
                     "built with. When working with a new set of variables, you should recreate a new optimizer instance."
                 )
-        found = [(v, read_gradient(g, v, name)) for g, v in zip(grads, variables, strict=True) if g is not None]
-        if not found:
+        pairs = [(v, read_gradient(g, v, name)) for g, v in zip(grads, variables, strict=True) if g is not None]
+        if not pairs:
             names = [v.name for v in variables]
             raise ValueError(f"No gradients provided for any variable: {names}.")
-        return found
+        return pairs
 
     def _apply_checked(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         """Updates with any options. Everything that can fail runs before the first write."""
         with np.errstate(all="ignore"):
-            self._apply_found(self._read(grads, variables), grads, variables)
+            self._apply_pairs(self._read(grads, variables), grads, variables)
 
-    def _apply_found(
+    def _apply_pairs(
         self, found: list[tuple[Variable, Gradient]], grads: Sequence[Any], variables: Sequence[Variable]
     ) -> None:
         self._warn_of_missing(grads, variables)
@@ -263,11 +263,11 @@ class Optimizer(OptimizerState):
             )
 
     def _build_whole(self, variables: list[Variable]) -> None:
-        before = self._variables[:]
+        old_variables = self._variables[:]
         try:
             self.build(variables)
         except BaseException:
-            self._variables, self.built = before, False
+            self._variables, self.built = old_variables, False
             raise
         self.built = True
 
@@ -337,8 +337,10 @@ class Optimizer(OptimizerState):
         for variable, average in zip(self._trainable_variables, self._averages, strict=True):
             weights = variable._array
             if is_half(weights.dtype):
-                mixed = average._array.astype(np.float32) * momentum + weights.astype(np.float32) * (1.0 - momentum)
-                average._array[...] = mixed
+                new_average = average._array.astype(np.float32) * momentum + weights.astype(np.float32) * (
+                    1.0 - momentum
+                )
+                average._array[...] = new_average
             elif weights.dtype.kind == "f":
                 moving_average.variables[weights.dtype]([average._array], [weights], 0, units([weights]), momentum)
             else:
@@ -444,7 +446,7 @@ class Optimizer(OptimizerState):
         }
 
 
-def _brief(value: Any) -> str:
+def _short_description(value: Any) -> str:
     """Returns a short description of a value, for an error message."""
     return (
         f"of length {len(value)}" if isinstance(value, (tuple, list)) else f"of shape {getattr(value, 'shape', '()')}"

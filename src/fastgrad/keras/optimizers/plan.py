@@ -33,7 +33,7 @@ class Group:
     def __init__(self, positions: list[int], variables: Sequence[Variable], slots: Sequence[Any], decays: bool) -> None:
         self.positions = positions
         self.parameters = tuple([variables[i]._array for i in positions])
-        self.slots = [tuple([kind[i]._array for i in positions]) for kind in slots]
+        self.slots = [tuple([slot_list[i]._array for i in positions]) for slot_list in slots]
         self.dtype = self.parameters[0].dtype
         self.half = is_half(self.dtype)
         self.units = units(self.parameters)
@@ -60,12 +60,12 @@ class Plan:
         self.variables = tuple(variables)
         self._dtypes = [variable._array.dtype for variable in variables]
         self._shapes = [variable._array.shape for variable in variables]
-        self._state = [counter, *[slot for kind in slots for slot in kind]]
-        self._released = -1
+        self._state = [counter, *[slot for slot_list in slots for slot in slot_list]]
+        self._last_read_at_release = -1
         members: dict[Any, list[int]] = {}
         for position, variable in enumerate(variables):
             members.setdefault((variable._array.dtype, decays[position]), []).append(position)
-        self.groups = [Group(where, variables, slots, key[1]) for key, where in members.items()]
+        self.groups = [Group(positions, variables, slots, key[1]) for key, positions in members.items()]
         self.single = len(self.groups) == 1
 
     def is_for(self, variables: Sequence[Any]) -> bool:
@@ -85,9 +85,9 @@ class Plan:
     def release(self) -> None:
         """Prepares all memory of the plan for writing; tensors that share it get copies."""
         release(self.variables)
-        if self._released != Reads.last or recorders.active:
+        if self._last_read_at_release != Reads.last or recorders.active:
             release(self._state)
-            self._released = Reads.last
+            self._last_read_at_release = Reads.last
 
     def of(self, gradients: Sequence[Any], group: Group) -> Any:
         """Returns the members of ``gradients`` that belong to ``group``."""

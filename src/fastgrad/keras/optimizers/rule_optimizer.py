@@ -96,17 +96,17 @@ class RuleOptimizer(KernelOptimizer):
         return list(self._slots[names.index(name)])
 
     def _checked_rule(self) -> UpdateRule:
-        rule, kind = self.rule, type(self).__name__
+        rule, class_name = self.rule, type(self).__name__
         if not isinstance(rule, UpdateRule):
             raise TypeError(
-                f"{kind}: its attribute `rule` must be an update rule, a function declared with "
+                f"{class_name}: its attribute `rule` must be an update rule, a function declared with "
                 f"@keras.optimizers.update_rule; got {rule!r}."
             )
         if type(self).hyperparameters is RuleOptimizer.hyperparameters:
             missing = [n for n in rule.hyper_numbers if n not in ("learning_rate", "step") and not hasattr(self, n)]
             if missing:
                 raise ValueError(
-                    f"{kind}: the update rule {rule.__name__!r} takes {', '.join(missing)}, but the optimizer has no such "
+                    f"{class_name}: the update rule {rule.__name__!r} takes {', '.join(missing)}, but the optimizer has no such "
                     "attribute. Give it one in __init__, or define hyperparameters(learning_rate, step)."
                 )
         return rule

@@ -42,11 +42,11 @@ class OptimizerState(Followed):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "build" in cls.__dict__:
-            cls.build = _then_taking(cls.__dict__["build"])  # type: ignore[attr-defined]
+            cls.build = _with_slot_restoring(cls.__dict__["build"])  # type: ignore[attr-defined]
 
     def __init__(self, learning_rate: Any, name: str | None) -> None:
-        kind = type(self).__name__
-        self.name = naming.auto_name(kind) if name is None else name
+        class_name = type(self).__name__
+        self.name = naming.auto_name(class_name) if name is None else name
         self.built = self._building = False
         self._variables: list[Any] = []
         self._trainable_variables: list[Variable] = []
@@ -60,7 +60,7 @@ class OptimizerState(Followed):
                     "(that takes in the current iteration value and returns the corresponding learning rate value). "
                     f"Received instead: learning_rate={learning_rate}"
                 )
-            rate = standardize_dtype(None).numpy.type(checked_rate(learning_rate, f"{kind}: learning_rate"))
+            rate = standardize_dtype(None).numpy.type(checked_rate(learning_rate, f"{class_name}: learning_rate"))
             self._learning_rate = self._new_variable(np.array(rate), "learning_rate")
 
     @property
@@ -83,25 +83,25 @@ class OptimizerState(Followed):
 
     @learning_rate.setter
     def learning_rate(self, learning_rate: Any) -> None:
-        current = self._learning_rate
+        old_rate = self._learning_rate
         if callable(learning_rate):
             self._learning_rate = learning_rate
-            self._variables = [variable for variable in self._variables if variable is not current]
+            self._variables = [variable for variable in self._variables if variable is not old_rate]
             return
-        if isinstance(current, LearningRateSchedule):
+        if isinstance(old_rate, LearningRateSchedule):
             raise TypeError(
                 "This optimizer was created with a `LearningRateSchedule` object as its `learning_rate` constructor "
                 "argument, hence its learning rate is not settable. If you need the learning rate to be settable, you "
                 "should instantiate the optimizer with a float `learning_rate` argument."
             )
-        if not isinstance(current, Variable):
+        if not isinstance(old_rate, Variable):
             raise TypeError(
                 "This optimizer's learning rate is a function, hence it is not settable; pass a float instead."
             )
         value = convert_to_tensor(learning_rate)
         if not value.ndim and value.dtype.numpy.kind in "fViu" and not state_followed():
             checked_rate(float(value._array), f"{type(self).__name__}: learning_rate")
-        current.assign(learning_rate)
+        old_rate.assign(learning_rate)
 
     def _rate(self) -> float:
         """Returns the rate of the current update."""
@@ -140,15 +140,15 @@ class OptimizerState(Followed):
             aggregation, layout: kept for Keras's signature.
             name: the variable's name.
         """
-        sizes, wanted = tuple(shape), standardize_dtype(dtype)
+        sizes, variable_dtype = tuple(shape), standardize_dtype(dtype)
         if isinstance(initializer, str) and initializer == "zeros":
-            array = aligned_array(sizes, wanted.numpy, np.zeros)
+            array = aligned_array(sizes, variable_dtype.numpy, np.zeros)
         elif isinstance(initializer, (int, float)):
-            array = aligned_array(sizes, wanted.numpy)
+            array = aligned_array(sizes, variable_dtype.numpy)
             array[...] = initializer
         else:
             make: Any = initializers.get(initializer)
-            array = aligned_copy(convert_to_tensor(make(sizes, dtype=wanted), wanted)._on_host())
+            array = aligned_copy(convert_to_tensor(make(sizes, dtype=variable_dtype), variable_dtype)._on_host())
         return self._new_variable(array, name or "variable")
 
     def add_variable_from_reference(
@@ -156,8 +156,8 @@ class OptimizerState(Followed):
     ) -> OptimizerVariable:
         """Returns a new slot with the shape and dtype of ``reference_variable``, named after it."""
         owner = getattr(reference_variable, "path", reference_variable.name)
-        full = f"{owner.replace('/', '_').replace(':', '_')}_{name or 'var'}"
-        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=full)
+        slot_name = f"{owner.replace('/', '_').replace(':', '_')}_{name or 'var'}"
+        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=slot_name)
 
     def add_optimizer_variables(
         self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
@@ -173,16 +173,16 @@ class OptimizerState(Followed):
             ValueError: the numbers of names and initializers differ.
         """
         names = [name] if isinstance(name, str) else list(name)
-        given = list(initializer) if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
-        if len(names) != len(given):
+        slot_initializers = list(initializer) if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
+        if len(names) != len(slot_initializers):
             raise ValueError(
                 f"The number of provided names must match the number of provided initializers. "
                 f"Received name='{name}', initializer='{initializer}'"
             )
         slots: list[list[OptimizerVariable]] = [[] for _ in names]
         for variable in trainable_variables:
-            for kind, slot_name, first in zip(slots, names, given, strict=True):
-                kind.append(self.add_variable_from_reference(variable, slot_name, first))
+            for slot_list, slot_name, first in zip(slots, names, slot_initializers, strict=True):
+                slot_list.append(self.add_variable_from_reference(variable, slot_name, first))
         return slots[0] if isinstance(name, str) else tuple(slots)
 
     def set_weights(self, weights: Sequence[Any]) -> None:
@@ -244,7 +244,7 @@ class OptimizerState(Followed):
         return cls(**config)
 
 
-def _then_taking(build: Callable[..., None]) -> Callable[..., None]:
+def _with_slot_restoring(build: Callable[..., None]) -> Callable[..., None]:
     """Wraps ``build`` so that new slots then get the values that a checkpoint has for them."""
 
     @wraps(build)

@@ -85,7 +85,7 @@ def overwritten(
         if not optimizer.built:
             build_unheard(optimizer, variables)
         steps = optimizer.gradient_accumulation_steps
-        updates = not steps or Step._comes_round(optimizer._iterations, steps)
+        updates = not steps or Step._is_period_end(optimizer._iterations, steps)
         for gradient, variable in zip(grads, variables, strict=True):
             if gradient is None or not overwrites(variable):
                 continue
@@ -130,20 +130,20 @@ class Step:
             live(rate)
         if isinstance(rate, Variable):
             return rate
-        found = self.optimizer.learning_rate
-        if not isinstance(found, (Tensor, Variable)):
+        rate_or_variable = self.optimizer.learning_rate
+        if not isinstance(rate_or_variable, (Tensor, Variable)):
             report_effect(
                 "the learning rate was asked of a Python function, which gave a Python number (let it give a tensor, or assign "
                 "the rate to `optimizer.learning_rate`)"
             )
-        return found
+        return rate_or_variable
 
     def run(self, variables: list[Variable], gradients: list[Gradient]) -> None:
         """Runs the step for these variables and their gradients."""
         optimizer = self.optimizer
         # Everything that selects a branch is computed before the first assignment.
-        updates = self._comes_round(optimizer._iterations, optimizer.gradient_accumulation_steps)
-        overwrites = optimizer.use_ema and self._comes_round(self.count, optimizer.ema_overwrite_frequency or 0)
+        updates = self._is_period_end(optimizer._iterations, optimizer.gradient_accumulation_steps)
+        overwrites = optimizer.use_ema and self._is_period_end(self.count, optimizer.ema_overwrite_frequency or 0)
         if optimizer.loss_scale_factor is not None:
             gradients = [scaled(g, 1.0 / self.live.loss_scale_factor) for g in gradients]
         if not optimizer.gradient_accumulation_steps:
@@ -158,7 +158,7 @@ class Step:
         optimizer._iterations.assign_add(1)
 
     @staticmethod
-    def _comes_round(count: Any, every: int | None) -> bool:
+    def _is_period_end(count: Any, every: int | None) -> bool:
         """True if ``count`` is the last of a period of ``every`` counts."""
         return bool(every) and bool(ends_turn_of(convert_to_tensor(count), every=every))
 
@@ -170,13 +170,13 @@ class Step:
             values = cast(gradient.values, variable.dtype)
             owner = type(self.optimizer).__name__
             return SummedRows(*sum_rows(values, gradient.indices, limit=len(variable._array), owner=owner))
-        found: Tensor = cast(convert_to_tensor(gradient), variable.dtype)
-        return found
+        converted: Tensor = cast(convert_to_tensor(gradient), variable.dtype)
+        return converted
 
     def summed_slices(self, slices: IndexedSlices, variable: Variable) -> IndexedSlices:
         """Returns ``slices`` with each index once; values of equal indices are summed."""
-        found: IndexedSlices = self.slices_of(self.gradient_of(slices, variable), variable)
-        return found
+        summed: IndexedSlices = self.slices_of(self.gradient_of(slices, variable), variable)
+        return summed
 
     def slices_of(self, gradient: Gradient, variable: Variable) -> Any:
         """Returns a gradient in the form that a user's ``update_step`` gets: a tensor or ``IndexedSlices``."""
@@ -196,7 +196,7 @@ class Step:
             factor = _factor(TABLE["sqrt"](_square(gradients)), self.live.global_clipnorm, finite=True)
             return [scaled(g, factor) for g in gradients]
         if optimizer.clipvalue:
-            return [_with_values(g, _within(_values(g), self.live.clipvalue)) for g in gradients]
+            return [_replaced_values(g, _within(_values(g), self.live.clipvalue)) for g in gradients]
         return gradients
 
     def _accumulate(self, variables: list[Variable], gradients: list[Gradient], updates: bool) -> None:
@@ -223,8 +223,8 @@ class Step:
         for variable in variables:
             weights = variable._read()
             if is_half(variable._array.dtype):
-                wide = cast(weights, dtypes.float32) * cast(1.0 - amount, dtypes.float32)
-                variable.assign(cast(wide, variable.dtype))
+                float32_weights = cast(weights, dtypes.float32) * cast(1.0 - amount, dtypes.float32)
+                variable.assign(cast(float32_weights, variable.dtype))
             else:
                 variable.assign(weights - weights * cast(amount, variable.dtype))
 
@@ -232,10 +232,10 @@ class Step:
         optimizer = self.optimizer
         averages, weights = optimizer._averages, optimizer._trainable_variables
         momentum = TABLE["where"](TABLE["equal"](self.count, 0), scalar(0.0), self.live.ema_momentum)
-        for where in by_key([v._array.dtype for v in weights]).values():
-            state = [averages[i] for i in where]
-            arrays = [variable._read() for variable in (*state, *[weights[i] for i in where])]
-            assign_all(state, update(*arrays, momentum, rule="moving_average", count=len(where)))
+        for positions in by_key([v._array.dtype for v in weights]).values():
+            state = [averages[i] for i in positions]
+            arrays = [variable._read() for variable in (*state, *[weights[i] for i in positions])]
+            assign_all(state, update(*arrays, momentum, rule="moving_average", count=len(positions)))
         if overwrites:
             optimizer._overwrite(weights)
 
@@ -249,43 +249,43 @@ def assign_all(variables: Sequence[Variable], values: Sequence[Tensor | None]) -
 
 def by_key(keys: Sequence[Any]) -> dict[Any, list[int]]:
     """Returns the positions of each key, in order."""
-    found: dict[Any, list[int]] = {}
+    positions_by_key: dict[Any, list[int]] = {}
     for position, key in enumerate(keys):
-        found.setdefault(key, []).append(position)
-    return found
+        positions_by_key.setdefault(key, []).append(position)
+    return positions_by_key
 
 
 def scaled(gradient: Gradient, factor: Any) -> Gradient:
     """Returns ``gradient * factor``, where ``factor`` is a float64 scalar."""
     values = _values(gradient)
-    return _with_values(gradient, values * cast(factor, values.dtype))
+    return _replaced_values(gradient, values * cast(factor, values.dtype))
 
 
 def _values(gradient: Gradient) -> Tensor:
     return gradient if isinstance(gradient, Tensor) else gradient.sums
 
 
-def _with_values(gradient: Gradient, values: Tensor) -> Gradient:
+def _replaced_values(gradient: Gradient, values: Tensor) -> Gradient:
     return values if isinstance(gradient, Tensor) else gradient._replace(sums=values)
 
 
 def _squares(gradients: Sequence[Gradient]) -> list[Tensor]:
     """Returns the sum of squares of each gradient as float64 scalars."""
     arrays = [_values(g) for g in gradients]
-    found: dict[int, Tensor] = {}
-    for where in by_key([x._array.dtype for x in arrays]).values():
-        sums = sums_of(*[arrays[i] for i in where])
-        found |= {i: sums[at] for at, i in enumerate(where)}
-    return [found[i] for i in range(len(arrays))]
+    sums_by_position: dict[int, Tensor] = {}
+    for positions in by_key([x._array.dtype for x in arrays]).values():
+        sums = sums_of(*[arrays[i] for i in positions])
+        sums_by_position |= {i: sums[index] for index, i in enumerate(positions)}
+    return [sums_by_position[i] for i in range(len(arrays))]
 
 
 def _square(gradients: Sequence[Gradient]) -> Tensor:
     """Returns the sum of the squares of all gradients, a float64 scalar."""
     arrays = [_values(g) for g in gradients]
-    alike = len({x._array.dtype for x in arrays}) == 1
-    sums = sums_of(*arrays) if alike else TABLE["stack"](*_squares(gradients), axis=0)
-    found: Tensor = TABLE["reduce_sum"](sums, axes=(0,), keepdims=False)
-    return found
+    is_one_dtype = len({x._array.dtype for x in arrays}) == 1
+    sums = sums_of(*arrays) if is_one_dtype else TABLE["stack"](*_squares(gradients), axis=0)
+    total: Tensor = TABLE["reduce_sum"](sums, axes=(0,), keepdims=False)
+    return total
 
 
 def _factor(norm: Tensor, limit: Any, finite: bool = False) -> Tensor:
@@ -293,11 +293,11 @@ def _factor(norm: Tensor, limit: Any, finite: bool = False) -> Tensor:
     ratio = limit / norm
     if finite:
         ratio = TABLE["where"](norm < math.inf, ratio, scalar(math.nan))
-    found: Tensor = TABLE["where"](norm <= limit, scalar(1.0), ratio)
-    return found
+    factor: Tensor = TABLE["where"](norm <= limit, scalar(1.0), ratio)
+    return factor
 
 
 def _within(values: Tensor, limit: Any) -> Tensor:
     bound = cast(limit, values.dtype)
-    found: Tensor = TABLE["minimum"](TABLE["maximum"](values, -bound), bound)
-    return found
+    clipped_values: Tensor = TABLE["minimum"](TABLE["maximum"](values, -bound), bound)
+    return clipped_values

@@ -19,8 +19,8 @@ from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.user_function import kernel_function, python_function
 from fastgrad.kernels.optimizers.update_rule import GRADIENT_NAMES, MOVES, RESTS, RESTS_AT_ZERO, UpdateRule
 
-_ZERO_GRADIENT = {"moves": MOVES, "rests": RESTS, "rests_at_zero": RESTS_AT_ZERO}
-_DECAY = frozenset({"decay", "weight_decay"})
+_ZERO_GRADIENT_CODES = {"moves": MOVES, "rests": RESTS, "rests_at_zero": RESTS_AT_ZERO}
+_DECAY_NAMES = frozenset({"decay", "weight_decay"})
 _OPTIONS = frozenset(inspect.signature(Optimizer).parameters) - {"learning_rate", "kwargs"}
 
 
@@ -61,17 +61,17 @@ def update_rule(function: Any = None, *, zero_gradient: str = "moves") -> Any:
     if function is None:
         return lambda given: update_rule(given, zero_gradient=zero_gradient)
     owner = f"update rule {getattr(function, '__name__', function)!r}"
-    if zero_gradient not in _ZERO_GRADIENT:
-        raise ValueError(f"{owner}: zero_gradient must be one of {[*_ZERO_GRADIENT]}, got {zero_gradient!r}.")
+    if zero_gradient not in _ZERO_GRADIENT_CODES:
+        raise ValueError(f"{owner}: zero_gradient must be one of {[*_ZERO_GRADIENT_CODES]}, got {zero_gradient!r}.")
     given = python_function(function)
     if given is None:
         raise TypeError(f"{owner}: expected a Python function or one compiled by numba.njit, got {function!r}.")
     _check_parameters(given, owner)
-    called, evaluated, content = _compilable(given, owner)
-    key = f"{given.__name__} {content}"
-    rule = UpdateRule(given, _ZERO_GRADIENT[zero_gradient], key=key, called=called)
+    called, evaluated, computation_hash = _compilable(given, owner)
+    key = f"{given.__name__} {computation_hash}"
+    rule = UpdateRule(given, _ZERO_GRADIENT_CODES[zero_gradient], key=key, called=called)
     _check_results(rule, evaluated, owner)
-    _check_rest(rule, evaluated, owner, zero_gradient)
+    _check_zero_gradient(rule, evaluated, owner, zero_gradient)
     return rule
 
 
@@ -103,26 +103,26 @@ def from_rule(
     if not isinstance(rule, UpdateRule):
         raise TypeError(f"from_rule: expected an update rule, a function declared with @update_rule; got {rule!r}.")
     title = name or "".join(word.capitalize() for word in rule.__name__.split("_"))
-    wanted = [number for number in rule.hyper_numbers if number not in ("learning_rate", "step")]
+    hyper_names = [number for number in rule.hyper_numbers if number not in ("learning_rate", "step")]
     rate = defaults.pop("learning_rate", 0.001)
-    if set(defaults) != set(wanted):
+    if set(defaults) != set(hyper_names):
         raise TypeError(
-            f"from_rule: the update rule {rule.__name__!r} has the hyper-parameters {wanted}, got defaults for {[*defaults]}. Give "
+            f"from_rule: the update rule {rule.__name__!r} has the hyper-parameters {hyper_names}, got defaults for {[*defaults]}. Give "
             "each a default, x for one that is named one_minus_x."
         )
-    taken = [number for number in wanted if number in _OPTIONS or hasattr(RuleOptimizer, number)]
-    if taken:
+    reserved_names = [number for number in hyper_names if number in _OPTIONS or hasattr(RuleOptimizer, number)]
+    if reserved_names:
         raise ValueError(
-            f"from_rule: {', '.join(taken)} is an attribute of all optimizers. Give the hyper-parameter another name."
+            f"from_rule: {', '.join(reserved_names)} is an attribute of all optimizers. Give the hyper-parameter another name."
         )
-    known = {slot: (slot_names or {}).get(slot, slot) for slot in rule.slots}
-    for given, allowed, what in (
-        (slot_names, [*known], "slot_names"),
-        (initial_values, [*known.values()], "initial_values"),
+    names_by_slot = {slot: (slot_names or {}).get(slot, slot) for slot in rule.slots}
+    for argument, allowed_keys, argument_name in (
+        (slot_names, [*names_by_slot], "slot_names"),
+        (initial_values, [*names_by_slot.values()], "initial_values"),
     ):
-        if given is not None and not set(given) <= set(allowed):
-            raise TypeError(f"from_rule: {what} has {[*given]}, but the slots are {allowed}.")
-    numbers = {number: checked_number(defaults[number], f"{title}: {number}", low=-math.inf) for number in wanted}
+        if argument is not None and not set(argument) <= set(allowed_keys):
+            raise TypeError(f"from_rule: {argument_name} has {[*argument]}, but the slots are {allowed_keys}.")
+    numbers = {number: checked_number(defaults[number], f"{title}: {number}", low=-math.inf) for number in hyper_names}
 
     def init(self: Any, learning_rate: Any = rate, **options: Any) -> None:
         values = {number: options.pop(number, default) for number, default in numbers.items()}
@@ -144,7 +144,7 @@ def from_rule(
             "__module__": sys._getframe(1).f_globals.get("__name__", __name__),
             "__init__": init,
             "rule": rule,
-            "slot_names": known,
+            "slot_names": names_by_slot,
             "initial_value": initial_value,
             "get_config": get_config,
         },
@@ -157,8 +157,8 @@ def from_rule(
 def _check_parameters(function: FunctionType, owner: str) -> None:
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
-    many = code.co_kwonlyargcount or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
-    if many or function.__defaults__:
+    has_other_parameters = code.co_kwonlyargcount or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    if has_other_parameters or function.__defaults__:
         raise TypeError(
             f"{owner}: it has default values, *args, **kwargs or keyword-only parameters. Give each parameter a name and no default; "
             "defaults of hyper-parameters are for the optimizer's class."
@@ -168,10 +168,10 @@ def _check_parameters(function: FunctionType, owner: str) -> None:
             f"{owner}: its parameters {names} must be the variable, its slots, the gradient, and hyper-parameters; one of them "
             f"after the first is named {', '.join(GRADIENT_NAMES[:-1])} or {GRADIENT_NAMES[-1]}."
         )
-    taken = sorted(_DECAY.intersection(names))
-    if taken:
+    reserved_names = sorted(_DECAY_NAMES.intersection(names))
+    if reserved_names:
         raise TypeError(
-            f"{owner}: it has the parameter {taken[0]}, but weights decay before every rule. Leave it out, and give weight_decay= "
+            f"{owner}: it has the parameter {reserved_names[0]}, but weights decay before every rule. Leave it out, and give weight_decay= "
             "to the optimizer."
         )
 
@@ -183,48 +183,48 @@ def _compilable(function: FunctionType, owner: str) -> tuple[Any, Callable[..., 
     formulas = formulas_of(function)
     choice = None if formulas is None else formula_function(function.__name__, formulas)
     if formulas is None or choice is None:
-        copy = kernel_function(function, owner)
-        return copy, copy, fingerprint(copy)
-    content = "".join(map(fingerprint, choice.choices.values()))
-    return choice, _evaluation(formulas["float64"]), digest(content.encode())
+        kernel_copy = kernel_function(function, owner)
+        return kernel_copy, kernel_copy, fingerprint(kernel_copy)
+    fingerprints = "".join(map(fingerprint, choice.choices.values()))
+    return choice, _formula_evaluator(formulas["float64"]), digest(fingerprints.encode())
 
 
-def _evaluation(formulas: Sequence[Any]) -> Callable[..., tuple[float, ...]]:
+def _formula_evaluator(formulas: Sequence[Any]) -> Callable[..., tuple[float, ...]]:
     """Returns a function of numbers that evaluates ``formulas``."""
 
-    def evaluated(*numbers: float) -> tuple[float, ...]:
+    def evaluate_formulas(*numbers: float) -> tuple[float, ...]:
         with np.errstate(all="ignore"):
             return tuple([formula.run(*[np.array([x]) for x in numbers]).item() for formula in formulas])
 
-    return evaluated
+    return evaluate_formulas
 
 
 def _check_results(rule: UpdateRule, evaluated: Callable[..., Any], owner: str) -> None:
-    found = _results(rule, evaluated, owner, 0.75, 0.25, 0.5)
-    if found is None:
+    results = _results(rule, evaluated, owner, 0.75, 0.25, 0.5)
+    if results is None:
         return
     expected = ", ".join(("variable", *rule.slots))
-    if len(found) != len(rule.state):
+    if len(results) != len(rule.state):
         raise TypeError(
-            f"{owner}: it must return the new values of {expected}; it returns {len(found)} values, not {len(rule.state)}."
+            f"{owner}: it must return the new values of {expected}; it returns {len(results)} values, not {len(rule.state)}."
         )
-    for value in found:
+    for value in results:
         if not isinstance(value, Real):
             raise TypeError(
                 f"{owner}: it must return the new values of {expected}, numbers; it returns {value!r} among them."
             )
 
 
-def _check_rest(rule: UpdateRule, evaluated: Callable[..., Any], owner: str, declared: str) -> None:
+def _check_zero_gradient(rule: UpdateRule, evaluated: Callable[..., Any], owner: str, declared: str) -> None:
     if rule.zero_gradient == MOVES:
         return
     slot = 0.0 if rule.zero_gradient == RESTS_AT_ZERO else 0.25
     for weight in (0.75, -1.25):
-        found = _results(rule, evaluated, owner, weight, slot, 0.0)
-        before = (weight, *[slot] * len(rule.slots))
-        if found is not None and found != before:
+        results = _results(rule, evaluated, owner, weight, slot, 0.0)
+        old_values = (weight, *[slot] * len(rule.slots))
+        if results is not None and results != old_values:
             raise ValueError(
-                f"{owner}: zero_gradient={declared!r}, but with a gradient of 0 it makes {found} of {before}. Leave "
+                f"{owner}: zero_gradient={declared!r}, but with a gradient of 0 it makes {results} of {old_values}. Leave "
                 "zero_gradient out, so that a sparse gradient updates all rows."
             )
 
@@ -234,10 +234,10 @@ def _results(
 ) -> tuple[Any, ...] | None:
     """Returns the rule's results for some numbers; None if the rule is not defined for them."""
     try:
-        found = evaluated(weight, *[slot] * len(rule.slots), gradient, *[0.5] * len(rule.hyper))
+        results = evaluated(weight, *[slot] * len(rule.slots), gradient, *[0.5] * len(rule.hyper))
     except (ArithmeticError, ValueError):
         return None
     except Exception as error:
         raise TypeError(f"{owner}: called with numbers it raised {type(error).__name__}: {error}") from error
-    found = found if isinstance(found, tuple) else (found,)
-    return None if any(isinstance(value, float) and not math.isfinite(value) for value in found) else found
+    results = results if isinstance(results, tuple) else (results,)
+    return None if any(isinstance(value, float) and not math.isfinite(value) for value in results) else results

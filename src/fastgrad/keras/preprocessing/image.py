@@ -52,37 +52,37 @@ def smart_resize(
     method = str(interpolation).lower()
     if method not in _METHODS:
         raise ValueError(f"smart_resize: `interpolation` should be one of {_METHODS}, got {interpolation!r}.")
-    found = convert_to_tensor(x)
-    first = found.ndim - 2 if standardize_data_format(data_format) == "channels_first" else found.ndim - 3
-    if found.ndim not in {3, 4}:
+    images = convert_to_tensor(x)
+    first = images.ndim - 2 if standardize_data_format(data_format) == "channels_first" else images.ndim - 3
+    if images.ndim not in {3, 4}:
         raise ValueError(
             "smart_resize: Expected an image array with shape `(height, width, channels)`, or `(batch_size, height, width, "
-            f"channels)`, but got input with incorrect rank, of shape {found.shape}."
+            f"channels)`, but got input with incorrect rank, of shape {images.shape}."
         )
     if any(isinstance(number, (str, bytes)) or number is None for number in size):
         raise TypeError(f"smart_resize: Expected `size` to be a tuple of 2 integers, but got: {size!r}.")
-    wanted = int(size[0]), int(size[1])
-    height, width = found._array.shape[first : first + 2]
-    if min(wanted) < 1 or max(wanted) >= 1 << 31:
+    target_size = int(size[0]), int(size[1])
+    height, width = images._array.shape[first : first + 2]
+    if min(target_size) < 1 or max(target_size) >= 1 << 31:
         raise InvalidArgumentError(
             f"smart_resize: `size`, the output's height and width, must be positive and below 2**31, got {size!r}."
         )
     if not height or not width:
-        raise InvalidArgumentError(f"smart_resize: an image of shape {found.shape} has no pixels.")
-    high = max(min(height, width * wanted[0] // wanted[1]), 1)
-    wide = max(min(width, height * wanted[1] // wanted[0]), 1)
-    top, left = (height - high) // 2, (width - wide) // 2
-    part = (*[slice(None)] * first, slice(top, top + high), slice(left, left + wide))
-    resized = cast(found[part], "float32")
+        raise InvalidArgumentError(f"smart_resize: an image of shape {images.shape} has no pixels.")
+    crop_height = max(min(height, width * target_size[0] // target_size[1]), 1)
+    crop_width = max(min(width, height * target_size[1] // target_size[0]), 1)
+    top, left = (height - crop_height) // 2, (width - crop_width) // 2
+    crop = (*[slice(None)] * first, slice(top, top + crop_height), slice(left, left + crop_width))
+    resized = cast(images[crop], "float32")
     try:
-        shape = found._array.shape
-        np.empty((*shape[:first], *wanted, *shape[first + 2 :]), np.float32)  # raises before anything is computed
-        for axis, length in enumerate(wanted, first):
+        shape = images._array.shape
+        np.empty((*shape[:first], *target_size, *shape[first + 2 :]), np.float32)  # raises before anything is computed
+        for axis, length in enumerate(target_size, first):
             resized = resizing.resized_axis(resized, length, axis, method)
     except (MemoryError, ValueError):  # NumPy raises ValueError if the number of elements exceeds 64 bits
         raise OutOfMemoryError(f"smart_resize: no memory holds images of `size` {size!r}.") from None
     if method == "nearest":
-        resized = cast(resized, found.dtype)
+        resized = cast(resized, images.dtype)
     return resized if isinstance(x, Tensor) else resized.numpy()
 
 

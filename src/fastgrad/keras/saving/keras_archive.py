@@ -45,13 +45,13 @@ def write_keras_file(
     def write_archive(file: BinaryIO) -> None:
         weights = io.BytesIO()
         write_hdf5(weights, arrays, _named(groups))
-        saved = {
+        metadata = {
             "keras_version": _FORMAT,
             "fastgrad_version": VERSION,
             "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S"),
         }
         with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr(_METADATA, json.dumps(saved))
+            archive.writestr(_METADATA, json.dumps(metadata))
             archive.writestr(_CONFIG, config)
             archive.writestr(_WEIGHTS, weights.getbuffer())
 
@@ -103,30 +103,31 @@ def without_masks(config: Any) -> Any:
         return [without_masks(item) for item in config]
     if not isinstance(config, dict):
         return config
-    found = {name: without_masks(value) for name, value in config.items()}
-    if found.keys() >= {"layers", "input_layers", "output_layers"}:
+    cleaned_config = {name: without_masks(value) for name, value in config.items()}
+    if cleaned_config.keys() >= {"layers", "input_layers", "output_layers"}:
         operations = {
-            layer["name"] for layer in found["layers"] if str(layer.get("module")).startswith("keras.src.ops")
+            layer["name"] for layer in cleaned_config["layers"] if str(layer.get("module")).startswith("keras.src.ops")
         }
-        layers = [layer for layer in found["layers"] if layer["name"] not in operations]
+        layers = [layer for layer in cleaned_config["layers"] if layer["name"] not in operations]
         for call in (call for layer in layers for call in layer.get("inbound_nodes", [])):
             call["kwargs"] = {
                 name: value
                 for name, value in call["kwargs"].items()
-                if not (name.endswith("mask") and operations & _tensors_in(value))
+                if not (name.endswith("mask") and operations & _referenced_layers(value))
                 and (name, value) != ("training", False)
             }
-        if not operations & _tensors_in([layers, found["output_layers"]]):  # else loading reports the unknown class
-            found["layers"] = layers
-    return found
+        # Else loading reports the unknown class.
+        if not operations & _referenced_layers([layers, cleaned_config["output_layers"]]):
+            cleaned_config["layers"] = layers
+    return cleaned_config
 
 
-def _tensors_in(value: Any) -> set[str]:
+def _referenced_layers(value: Any) -> set[str]:
     """Returns the names of the layers whose results a configuration refers to."""
     if isinstance(value, dict):
         history = value.get("keras_history")
-        return {history[0]} if history else set().union(*map(_tensors_in, value.values()))
+        return {history[0]} if history else set().union(*map(_referenced_layers, value.values()))
     if isinstance(value, list):
         is_history = len(value) == 3 and isinstance(value[0], str) and isinstance(value[1], int)
-        return {value[0]} if is_history else set().union(*map(_tensors_in, value))
+        return {value[0]} if is_history else set().union(*map(_referenced_layers, value))
     return set()

@@ -32,12 +32,12 @@ class Contents(NamedTuple):
 
 def keras_variables(model: Any) -> Contents:
     """Returns the contents of a model or layer by Keras's names."""
-    walk = _Walk()
+    walk = _VariableWalk()
     walk.visit(model, "")
     return Contents(walk.variables, walk.groups, tuple(walk.optimizers), walk.stores)
 
 
-class _Walk:
+class _VariableWalk:
     def __init__(self) -> None:
         self.variables: dict[str, Variable] = {}
         self.groups: dict[str, str] = {}
@@ -48,7 +48,7 @@ class _Walk:
     def add(self, prefix: str, name: str, variables: list[Variable]) -> None:
         if variables:
             self.groups[f"{prefix}vars"] = name
-        self.variables.update({f"{prefix}vars/{position}": one for position, one in enumerate(variables)})
+        self.variables.update({f"{prefix}vars/{position}": variable for position, variable in enumerate(variables)})
 
     def visit(self, layer: Any, prefix: str) -> None:
         if id(layer) in self._seen:
@@ -67,18 +67,18 @@ class _Walk:
                 self._seen.add(id(value))
                 self.optimizers.append(f"{prefix}{name}/")
                 self.add(f"{prefix}{name}/", value.name, value.variables)
-                inner = getattr(value, "inner_optimizer", None)
-                if inner is not None:
-                    self.add(f"{prefix}{name}/inner_optimizer/", inner.name, inner.variables)
+                inner_optimizer = getattr(value, "inner_optimizer", None)
+                if inner_optimizer is not None:
+                    self.add(f"{prefix}{name}/inner_optimizer/", inner_optimizer.name, inner_optimizer.variables)
 
     def _visit_items(self, items: Any, prefix: str) -> None:
         counts: dict[str, int] = {}
         for item in items.values() if isinstance(items, dict) else items:
             if not (_holds_weights(item) or isinstance(item, (list, tuple, dict))):
                 continue
-            kind = to_snake_case(type(item).__name__) if _holds_weights(item) else "container"
-            number = counts[kind] = counts.get(kind, -1) + 1
-            path = f"{prefix}{kind}_{number}/" if number else f"{prefix}{kind}/"
+            class_name = to_snake_case(type(item).__name__) if _holds_weights(item) else "container"
+            number = counts[class_name] = counts.get(class_name, -1) + 1
+            path = f"{prefix}{class_name}_{number}/" if number else f"{prefix}{class_name}/"
             if _holds_weights(item):
                 self.visit(item, path)
             else:
@@ -102,20 +102,26 @@ def _attributes(layer: Any) -> list[tuple[str, Any]]:
     from fastgrad.keras.models.sequential import Sequential
 
     # Keras shows the parts of its own layers by public properties, with an exception.
-    ours = type(layer).__module__.startswith("fastgrad.") and getattr(layer, "_shows_parts", True)
-    found = {name.lstrip("_") if ours else name: value for name, value in vars(layer).items() if name not in _unseen()}
-    for kind in type(layer).__mro__:
-        if not kind.__module__.startswith("fastgrad."):
-            shown = [name for name, value in vars(kind).items() if isinstance(value, property) and name not in found]
-            found.update({name: _value_of(layer, name) for name in shown})
+    is_fastgrad_layer = type(layer).__module__.startswith("fastgrad.") and getattr(layer, "_shows_parts", True)
+    attributes = {
+        name.lstrip("_") if is_fastgrad_layer else name: value
+        for name, value in vars(layer).items()
+        if name not in _unvisited_attributes()
+    }
+    for base in type(layer).__mro__:
+        if not base.__module__.startswith("fastgrad."):
+            property_names = [
+                name for name, value in vars(base).items() if isinstance(value, property) and name not in attributes
+            ]
+            attributes.update({name: _property_value(layer, name) for name in property_names})
     is_model = isinstance(layer, Model)
     if is_model:
-        found["layers"] = layer.layers
+        attributes["layers"] = layer.layers
     first = "layers" if is_model and (isinstance(layer, Sequential) or layer._graph is not None) else None
-    return sorted(found.items(), key=lambda item: (item[0] != first, item[0].startswith("_"), item[0]))
+    return sorted(attributes.items(), key=lambda item: (item[0] != first, item[0].startswith("_"), item[0]))
 
 
-def _value_of(layer: Any, name: str) -> Any:
+def _property_value(layer: Any, name: str) -> Any:
     """Returns the value of a user's property, None if the property raises an error."""
     try:
         return getattr(layer, name)
@@ -124,7 +130,7 @@ def _value_of(layer: Any, name: str) -> Any:
 
 
 @lru_cache
-def _unseen() -> frozenset[str]:
+def _unvisited_attributes() -> frozenset[str]:
     from fastgrad.keras.layers.layer import Layer
 
     return frozenset(dir(Layer(name="layer")))

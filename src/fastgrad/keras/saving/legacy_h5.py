@@ -18,7 +18,7 @@ from fastgrad.variable import Variable
 
 OPTIMIZER = "optimizer_weights/"
 _WEIGHTS = "model_weights"
-_TOP = "top_level_model_weights"
+_TOP_LEVEL_GROUP = "top_level_model_weights"
 _FORMAT = "3.15.1"  # the Keras version of this format
 _ROOMS = (
     "layers",
@@ -52,37 +52,39 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
         OSError: the file could not be written; an older file is unchanged.
     """
     h5py_module()
-    whole = serialize_keras_object(model)
-    root = {"backend": "tensorflow", "keras_version": _FORMAT}
-    root["model_config"] = json.dumps(
-        {name: whole[name] for name in ("module", "class_name", "config", "registered_name")}
+    model_config = serialize_keras_object(model)
+    root_attributes = {"backend": "tensorflow", "keras_version": _FORMAT}
+    root_attributes["model_config"] = json.dumps(
+        {name: model_config[name] for name in ("module", "class_name", "config", "registered_name")}
     )
-    compiled = dict(whole.get("compile_config") or {})
-    if compiled:
-        compiled["optimizer_config"] = compiled.pop("optimizer")
-        root["training_config"] = json.dumps(compiled)
+    compile_config = dict(model_config.get("compile_config") or {})
+    if compile_config:
+        compile_config["optimizer_config"] = compile_config.pop("optimizer")
+        root_attributes["training_config"] = json.dumps(compile_config)
     layers = [layer.name for layer in model.layers]
-    attributes: dict[str, dict[str, Any]] = {"": root}
-    attributes[_WEIGHTS] = {"layer_names": layers, "backend": root["backend"], "keras_version": _FORMAT}
+    attributes: dict[str, dict[str, Any]] = {"": root_attributes}
+    attributes[_WEIGHTS] = {"layer_names": layers, "backend": root_attributes["backend"], "keras_version": _FORMAT}
     arrays: dict[str, np.ndarray] = {}
     for group, variables in _groups(model):
         names = [variable.path for variable in variables]
         if len(set(names)) < len(names):
-            names = [f"{name}_{place}" for place, name in enumerate(names)]
+            names = [f"{name}_{index}" for index, name in enumerate(names)]
         attributes[group] = {"weight_names": names}
-        arrays.update({f"{group}/{name}": moved(one._array, None) for name, one in zip(names, variables, strict=True)})
+        arrays.update(
+            {f"{group}/{name}": moved(weight._array, None) for name, weight in zip(names, variables, strict=True)}
+        )
     os.makedirs(os.path.dirname(os.fsdecode(os.fspath(path))) or ".", exist_ok=True)
     write_atomically(path, lambda file: write_hdf5(file, arrays, attributes), overwrite)
 
 
 def _groups(model: Any) -> list[tuple[str, list[Any]]]:
     """Returns the variables by the groups of the file."""
-    found = [
+    groups = [
         (f"{_WEIGHTS}/{layer.name}", [*layer.trainable_weights, *layer.non_trainable_weights]) for layer in model.layers
     ]
-    found.append((f"{_WEIGHTS}/{_TOP}", [*model._trainable_own, *model._other_own]))
+    groups.append((f"{_WEIGHTS}/{_TOP_LEVEL_GROUP}", [*model._trainable_own, *model._other_own]))
     optimizer = model.__dict__.get("optimizer")
-    return found if optimizer is None or not optimizer.built else [*found, (OPTIMIZER[:-1], optimizer.variables)]
+    return groups if optimizer is None or not optimizer.built else [*groups, (OPTIMIZER[:-1], optimizer.variables)]
 
 
 def read(path: Any) -> Saved:
@@ -99,20 +101,24 @@ def read(path: Any) -> Saved:
         file.seek(0)
         values = read_hdf5(file, source)
     with parsing(path, "HDF5 file of a model"):
-        return _saved(attributes, values)
+        return _decoded_file(attributes, values)
 
 
-def _saved(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray]) -> Saved:
+def _decoded_file(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray]) -> Saved:
     root = _WEIGHTS if _WEIGHTS in attributes else ""
     prefix = f"{root}/" if root else ""
-    layers = [*_listed(attributes.get(root, {}), "layer_names"), _TOP]
+    layers = [*_listed(attributes.get(root, {}), "layer_names"), _TOP_LEVEL_GROUP]
     groups = [f"{prefix}{layer}" for layer in layers]
     names = [[f"{group}/{name}" for name in _listed(attributes.get(group, {}), "weight_names")] for group in groups]
-    of_optimizer = _listed(attributes.get(OPTIMIZER[:-1], {}), "weight_names")
+    optimizer_names = _listed(attributes.get(OPTIMIZER[:-1], {}), "weight_names")
     texts = [attributes[""].get(name) for name in ("model_config", "training_config")]
     config, training = (None if text is None else parse_json(text) for text in texts)
     return Saved(
-        config, training, [part for part in names if part], [OPTIMIZER + name for name in of_optimizer], values
+        config,
+        training,
+        [layer_names for layer_names in names if layer_names],
+        [OPTIMIZER + name for name in optimizer_names],
+        values,
     )
 
 
@@ -120,20 +126,22 @@ def _listed(attributes: dict[str, Any], name: str) -> list[str]:
     """Returns a list of texts, stored whole or in numbered parts."""
     if name in attributes:
         return list(attributes[name])
-    parts = sorted(int(key[len(name) :]) for key in attributes if key.startswith(name) and key[len(name) :].isdigit())
-    return [text for number in parts for text in attributes[f"{name}{number}"]]
+    part_numbers = sorted(
+        int(key[len(name) :]) for key in attributes if key.startswith(name) and key[len(name) :].isdigit()
+    )
+    return [text for number in part_numbers for text in attributes[f"{name}{number}"]]
 
 
 def paired_variables(model: Any, saved: Saved) -> dict[str, Variable]:
     """Returns variables by their names in the file; pairs layers with weights by position if the counts match."""
     groups = [(group, variables) for group, variables in _groups(model) if variables]
     optimizer = groups.pop()[1] if groups and groups[-1][0] == OPTIMIZER[:-1] else []
-    found = dict(zip(saved.optimizer_names, optimizer, strict=False))
-    fits = [len(variables) for _, variables in groups] == [len(names) for names in saved.names]
-    for place, (group, variables) in enumerate(groups):
-        names = saved.names[place] if fits else [f"{group}/{variable.path}" for variable in variables]
-        found.update(zip(names, variables, strict=True))
-    return found
+    variables_by_name = dict(zip(saved.optimizer_names, optimizer, strict=False))
+    counts_match = [len(variables) for _, variables in groups] == [len(names) for names in saved.names]
+    for position, (group, variables) in enumerate(groups):
+        names = saved.names[position] if counts_match else [f"{group}/{variable.path}" for variable in variables]
+        variables_by_name.update(zip(names, variables, strict=True))
+    return variables_by_name
 
 
 def model_of(saved: Saved, compile: bool) -> Any:
@@ -145,39 +153,39 @@ def model_of(saved: Saved, compile: bool) -> Any:
     """
     if saved.config is None:
         raise ValueError("The file holds weights but no model: make the model first, then call `model.load_weights`.")
-    model = deserialize_keras_object(_modern(saved.config))
+    model = deserialize_keras_object(_upgraded_config(saved.config))
     if compile and saved.training is not None:
-        training = dict(_modern(saved.training))
+        training = dict(_upgraded_config(saved.training))
         training["optimizer"] = training.pop("optimizer_config", None) or "rmsprop"
         model.compile_from_config(training)
     return model
 
 
-def _modern(value: Any) -> Any:
+def _upgraded_config(value: Any) -> Any:
     """Converts a configuration to the form of Keras 3: adds modules, converts calls, drops settings without effect."""
     if isinstance(value, list):
-        return [_modern(item) for item in value]
+        return [_upgraded_config(item) for item in value]
     if not isinstance(value, dict):
         return value
-    found = {name: _modern(item) for name, item in value.items() if name != "inbound_nodes"}
-    if isinstance(found.get("class_name"), str) and isinstance(found.get("config"), dict):
-        inner = found["config"]
-        if found["class_name"] == "Model" and "input_layers" in inner:
-            found["class_name"] = "Functional"
-        if found["class_name"] == "InputLayer" and "batch_input_shape" in inner:
+    upgraded = {name: _upgraded_config(item) for name, item in value.items() if name != "inbound_nodes"}
+    if isinstance(upgraded.get("class_name"), str) and isinstance(upgraded.get("config"), dict):
+        inner = upgraded["config"]
+        if upgraded["class_name"] == "Model" and "input_layers" in inner:
+            upgraded["class_name"] = "Functional"
+        if upgraded["class_name"] == "InputLayer" and "batch_input_shape" in inner:
             inner["batch_shape"] = inner["batch_input_shape"]
         if isinstance(inner.get("axis"), list) and len(inner["axis"]) == 1:
             inner["axis"] = inner["axis"][0]
         if any(isinstance(node, list) for layer in value["config"].get("layers", ()) for node in _nodes(layer)):
             for name in ("input_layers", "output_layers"):  # Keras 2 wrote a list also for a single tensor
                 inner[name] = inner[name][0] if len(inner[name]) == 1 else inner[name]
-        found["config"] = {name: item for name, item in inner.items() if name not in _WITHOUT_EFFECT}
-        found.setdefault("module", _module_of(found["class_name"]))
+        upgraded["config"] = {name: item for name, item in inner.items() if name not in _WITHOUT_EFFECT}
+        upgraded.setdefault("module", _module_of(upgraded["class_name"]))
     if "inbound_nodes" in value:
-        found["inbound_nodes"] = [
-            _call(node) if isinstance(node, list) else _modern(node) for node in value["inbound_nodes"]
+        upgraded["inbound_nodes"] = [
+            _call(node) if isinstance(node, list) else _upgraded_config(node) for node in value["inbound_nodes"]
         ]
-    return found
+    return upgraded
 
 
 def _nodes(layer: Any) -> list[Any]:
@@ -192,20 +200,23 @@ def _module_of(name: str) -> str | None:
         return "keras.src.models.functional"
     if name in ("Sequential", "Model", "DTypePolicy"):
         return "keras"
-    for room in _ROOMS:
-        home: Any = keras
-        for part in room.split("."):
-            home = getattr(home, part)
-        if isinstance(vars(home).get(name), type):
-            return f"keras.{room}"
+    for module_name in _ROOMS:
+        namespace: Any = keras
+        for name_part in module_name.split("."):
+            namespace = getattr(namespace, name_part)
+        if isinstance(vars(namespace).get(name), type):
+            return f"keras.{module_name}"
     return None
 
 
 def _call(node: list[Any]) -> dict[str, Any]:
     """Converts a Keras 2 call, a list of (layer, call, output, options), to the form of Keras 3."""
     tensors = [
-        {"class_name": "__keras_tensor__", "config": {"shape": None, "dtype": None, "keras_history": list(one[:3])}}
-        for one in node
+        {
+            "class_name": "__keras_tensor__",
+            "config": {"shape": None, "dtype": None, "keras_history": list(reference[:3])},
+        }
+        for reference in node
     ]
     options = node[0][3] if node and len(node[0]) > 3 else {}
     return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": options}

@@ -28,11 +28,11 @@ from fastgrad.storage.object_graph import misfits, named_variables
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 from fastgrad.variable import Variable
 
-_MODEL = "fastgrad.model"
-_OPTIMIZER = "optimizer/"
+_CONFIG_KEY = "fastgrad.model"
+_OPTIMIZER_PREFIX = "optimizer/"
 
 
-def _checked_ending(path: Any, endings: tuple[str, ...]) -> bool:
+def _has_keras_ending(path: Any, endings: tuple[str, ...]) -> bool:
     """True if the ending is that of a Keras file; ValueError if it is none of ``endings``."""
     name = checked_path("A model's file", "filepath", path)
     if not name.endswith(endings) or (name.endswith(".weights.h5") and ".weights.h5" not in endings):
@@ -40,8 +40,8 @@ def _checked_ending(path: Any, endings: tuple[str, ...]) -> bool:
     return name.endswith(keras_archive.ENDINGS)
 
 
-_OF_WEIGHTS = (".weights.h5", *tensor_file.ENDINGS)
-_OF_MODELS = (".keras", ".h5", ".hdf5", *tensor_file.ENDINGS)
+_WEIGHT_ENDINGS = (".weights.h5", *tensor_file.ENDINGS)
+_MODEL_ENDINGS = (".keras", ".h5", ".hdf5", *tensor_file.ENDINGS)
 
 
 def _is_legacy(path: Any) -> bool:
@@ -64,7 +64,7 @@ def check_path(filepath: Any, weights_only: bool) -> None:
         ValueError: another ending.
         ImportError: a Keras file, and h5py is not installed.
     """
-    if _checked_ending(filepath, _OF_WEIGHTS if weights_only else _OF_MODELS) or _is_legacy(filepath):
+    if _has_keras_ending(filepath, _WEIGHT_ENDINGS if weights_only else _MODEL_ENDINGS) or _is_legacy(filepath):
         h5py_module()
 
 
@@ -90,7 +90,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
             f"You are saving a model that has not yet been built: '{model.name}' has no weights to save. Call it on data, or "
             "`model.build(input_shape)`."
         )
-    _write(model, filepath, _checked_ending(filepath, _OF_WEIGHTS), None, overwrite)
+    _write(model, filepath, _has_keras_ending(filepath, _WEIGHT_ENDINGS), None, overwrite)
 
 
 def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite: bool) -> None:
@@ -103,18 +103,18 @@ def _write(model: Any, path: Any, is_keras: bool, config: str | None, overwrite:
     if is_keras:
         keras_archive.write_keras_file(path, values, contents.groups, config or "", overwrite)
     else:
-        save_tensors(path, values, {} if config is None else {_MODEL: config}, overwrite)
+        save_tensors(path, values, {} if config is None else {_CONFIG_KEY: config}, overwrite)
 
 
 def _contents(model: Any, is_keras: bool) -> Contents:
     """Returns the contents of a model and its optimizer by their names in files."""
     if is_keras:
         return keras_variables(model)
-    found = named_variables(model)
+    contents = named_variables(model)
     optimizer = model.__dict__.get("optimizer")
     if optimizer is not None:
-        found.update({_OPTIMIZER + name: variable for name, variable in named_variables(optimizer).items()})
-    return Contents(found, {}, (), {})
+        contents.update({_OPTIMIZER_PREFIX + name: variable for name, variable in named_variables(optimizer).items()})
+    return Contents(contents, {}, (), {})
 
 
 def _read(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
@@ -122,7 +122,7 @@ def _read(path: Any, is_keras: bool) -> tuple[dict[str, np.ndarray], Any]:
         return keras_archive.read_keras_file(path)
     values, texts = load_tensors(path)
     with parsing(path, "file of a model"):
-        return values, parse_json(texts[_MODEL]) if _MODEL in texts else None
+        return values, parse_json(texts[_CONFIG_KEY]) if _CONFIG_KEY in texts else None
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None:
@@ -145,7 +145,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
     if _is_legacy(filepath):
         _assign_legacy(model, legacy_h5.read(filepath), skip_mismatch, f"{filepath}")
         return
-    is_keras = _checked_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
+    is_keras = _has_keras_ending(filepath, (*keras_archive.ENDINGS, *tensor_file.ENDINGS))
     values, _ = _read(filepath, is_keras)
     _assign(model, values, is_keras, skip_mismatch, f"{filepath}")
 
@@ -153,7 +153,7 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
 def _assign_legacy(model: Any, saved: legacy_h5.Saved, skip_mismatch: bool, source: str) -> None:
     _check_built(model, saved.values, (legacy_h5.OPTIMIZER,))
     variables = legacy_h5.paired_variables(model, saved)
-    values = {name: _in_kind(value, variables.get(name)) for name, value in saved.values.items()}
+    values = {name: _cast_to_variable(value, variables.get(name)) for name, value in saved.values.items()}
     _assign_named(model, variables, values, (legacy_h5.OPTIMIZER,), skip_mismatch, source)
 
 
@@ -172,10 +172,10 @@ def _assign(model: Any, values: dict[str, np.ndarray], is_keras: bool, skip_mism
         prefix: {name.removeprefix(prefix): values.pop(name) for name in list(values) if name.startswith(prefix)}
         for prefix in layers
     }
-    _check_built(model, values, (_OPTIMIZER, *optimizers))
+    _check_built(model, values, (_OPTIMIZER_PREFIX, *optimizers))
     if is_keras:
-        values = {name: _in_kind(value, variables.get(name)) for name, value in values.items()}
-    _assign_named(model, variables, values, (_OPTIMIZER, *optimizers), skip_mismatch, source)
+        values = {name: _cast_to_variable(value, variables.get(name)) for name, value in values.items()}
+    _assign_named(model, variables, values, (_OPTIMIZER_PREFIX, *optimizers), skip_mismatch, source)
     for prefix, store in stores.items():
         layers[prefix].load_own_variables(store)
 
@@ -191,43 +191,45 @@ def _assign_named(
     """Assigns all values or none; values of optimizers (names begin with ``optimizers``) only if they fit."""
     names = [name for name in {**variables, **values} if name.startswith(optimizers)]
     state = {name: values.pop(name) for name in names if name in values}
-    kept = {name: variables.pop(name) for name in names if name in variables}
-    missing, extra = sorted(variables.keys() - values.keys()), sorted(values.keys() - variables.keys())
-    wrong = misfits(variables, values)
+    optimizer_variables = {name: variables.pop(name) for name in names if name in variables}
+    missing_names, unknown_names = sorted(variables.keys() - values.keys()), sorted(values.keys() - variables.keys())
+    mismatches = misfits(variables, values)
     if skip_mismatch:
-        fitting = {
+        fitting_values = {
             name: value for name, value in values.items() if name in variables and not misfits(variables, {name: value})
         }
-        skipped = sorted((variables.keys() | values.keys()) - fitting.keys())
-        if skipped:
+        skipped_names = sorted((variables.keys() | values.keys()) - fitting_values.keys())
+        if skipped_names:
             warnings.warn(
-                f"load_weights: {source} does not fit '{model.name}' at {skipped}; these are skipped.", stacklevel=4
+                f"load_weights: {source} does not fit '{model.name}' at {skipped_names}; these are skipped.",
+                stacklevel=4,
             )
-        values = fitting
-    elif missing or extra or wrong:
-        absent = (
-            f"Missing in the file: {missing or 'none'}; not in the model: {extra or 'none'}. "
-            if missing or extra
+        values = fitting_values
+    elif missing_names or unknown_names or mismatches:
+        difference = (
+            f"Missing in the file: {missing_names or 'none'}; not in the model: {unknown_names or 'none'}. "
+            if missing_names or unknown_names
             else ""
         )
         raise ValueError(
-            f"The weights in {source} are not those of '{model.name}'. {absent}{' '.join(wrong)}{' ' if wrong else ''}"
+            f"The weights in {source} are not those of '{model.name}'. {difference}{' '.join(mismatches)}{' ' if mismatches else ''}"
             "Nothing has been changed."
         )
     for name, value in values.items():
         variables[name].assign(value)
-    if state.keys() == kept.keys() and not misfits(kept, state):
+    if state.keys() == optimizer_variables.keys() and not misfits(optimizer_variables, state):
         for name, value in state.items():
-            kept[name].assign(value)
-    elif state and kept:
+            optimizer_variables[name].assign(value)
+    elif state and optimizer_variables:
         warnings.warn(
             f"The state of the optimizer in {source} is left out: it is {len(state)} values, the model's optimizer has "
-            f"{len(kept)} variables" + (", or others." if len(state) == len(kept) else "."),
+            f"{len(optimizer_variables)} variables"
+            + (", or others." if len(state) == len(optimizer_variables) else "."),
             stacklevel=4,
         )
 
 
-def _in_kind(value: np.ndarray, variable: Variable | None) -> np.ndarray:
+def _cast_to_variable(value: np.ndarray, variable: Variable | None) -> np.ndarray:
     """Casts a value of a Keras file to the dtype of its variable if both are floats or both integers."""
     if variable is None:
         return value
@@ -260,7 +262,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **options: Any
         raise ValueError("save_model: a model is one file; folders are not written. Leave out `zipped=False`.")
     if not isinstance(filepath, (str, os.PathLike)):
         raise ValueError(f"save_model: Argument `filepath` must be a path, got {filepath!r}.")
-    is_keras = _checked_ending(filepath, _OF_MODELS)
+    is_keras = _has_keras_ending(filepath, _MODEL_ENDINGS)
     _check_model_argument("save_model", model)
     if _is_legacy(filepath):
         legacy_h5.write(model, filepath, overwrite)
@@ -288,12 +290,16 @@ def load_model(
         ImportError: a ``.keras`` file, and h5py is not installed.
         OSError: the file could not be read.
     """
-    is_keras = _checked_ending(filepath, _OF_MODELS)
+    is_keras = _has_keras_ending(filepath, _MODEL_ENDINGS)
     if _is_legacy(filepath):
         saved = legacy_h5.read(filepath)
         ambient = in_safe_mode()
         is_safe = safe_mode if ambient is None else ambient
-        with _making(filepath, saved.values, is_safe), CustomObjectScope(custom_objects), SafeModeScope(is_safe):
+        with (
+            _creation_context(filepath, saved.values, is_safe),
+            CustomObjectScope(custom_objects),
+            SafeModeScope(is_safe),
+        ):
             model = legacy_h5.model_of(saved, compile)
         _check_model(model, filepath)
         _assign_legacy(model, saved, False, f"{filepath}")
@@ -308,19 +314,19 @@ def load_model(
             f"{filepath} holds weights but no model: make the model first, then call `model.load_weights(filepath)`."
         )
     ambient = in_safe_mode()
-    with _making(filepath, values, safe_mode if ambient is None else ambient), Sharing():
-        plain = config if compile else {**config, "compile_config": None}
-        model = deserialize_keras_object(plain, custom_objects, safe_mode)
+    with _creation_context(filepath, values, safe_mode if ambient is None else ambient), Sharing():
+        model_config = config if compile else {**config, "compile_config": None}
+        model = deserialize_keras_object(model_config, custom_objects, safe_mode)
     _check_model(model, filepath)
     _assign(model, values, is_keras, False, f"{filepath}")
     return model
 
 
 @contextlib.contextmanager
-def _making(path: Any, values: dict[str, np.ndarray], safe_mode: bool) -> Iterator[None]:
+def _creation_context(path: Any, values: dict[str, np.ndarray], safe_mode: bool) -> Iterator[None]:
     """Sets a context to make a file's model: errors name the file, weights are not much larger than its values."""
     limit = MemoryLimit(sum(value.nbytes for value in values.values())) if safe_mode else None
-    before = memory_limit.set(limit)
+    limit_token = memory_limit.set(limit)
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -330,7 +336,7 @@ def _making(path: Any, values: dict[str, np.ndarray], safe_mode: bool) -> Iterat
     except (AttributeError, LookupError, RecursionError) as error:
         raise ValueError(f"No model can be made of {os.fsdecode(path)!r}: {reason(error)}") from error
     finally:
-        memory_limit.reset(before)
+        memory_limit.reset(limit_token)
 
 
 def _check_model(model: Any, path: Any) -> None:

@@ -81,19 +81,19 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, bytes):
         return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
     if isinstance(obj, slice):
-        parts = {name: serialize_keras_object(getattr(obj, name)) for name in ("start", "stop", "step")}
-        return {"class_name": "__slice__", "config": parts}
+        fields = {name: serialize_keras_object(getattr(obj, name)) for name in ("start", "stop", "step")}
+        return {"class_name": "__slice__", "config": fields}
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if is_lambda(obj):
-        parts = lambda_parts(obj)
+        fields = lambda_parts(obj)
         warnings.warn(
             "The object being serialized includes a `lambda`. This is unsafe. In order to reload the object, you will have to pass "
             "`safe_mode=False` to the loading function. Please avoid using `lambda` in the future, and use named Python functions "
             f"instead. The `lambda` is in {obj.__code__.co_filename}, line {obj.__code__.co_firstlineno}.",
             stacklevel=2,
         )
-        return {"class_name": "__lambda__", "config": {"value": list(parts.values())}}
+        return {"class_name": "__lambda__", "config": {"value": list(fields.values())}}
     if is_function(obj):
         return _function_config(obj)
     if not hasattr(obj, "get_config"):
@@ -146,9 +146,9 @@ def lambda_of(config: Any) -> FunctionType:
         config["value"] if "value" in config else [config[n] for n in ("code", "defaults", "closure")]
     )
     try:
-        loaded = marshal.loads(base64.decodebytes(code.encode("ascii")))  # noqa: S302 - only with `safe_mode=False`
+        code_object = marshal.loads(base64.decodebytes(code.encode("ascii")))  # noqa: S302 - only with `safe_mode=False`
         cells = None if closure is None else tuple(CellType(value) for value in closure)
-        return FunctionType(loaded, {}, "<lambda>", None if defaults is None else tuple(defaults), cells)
+        return FunctionType(code_object, {}, "<lambda>", None if defaults is None else tuple(defaults), cells)
     except (EOFError, TypeError, ValueError) as error:
         raise ValueError(f"A lambda cannot be loaded; was it saved by another version of Python? {error}") from error
 
@@ -162,13 +162,15 @@ def _instance_config(obj: Any) -> dict[str, Any]:
     config = obj.get_config()
     if not isinstance(config, dict):
         raise TypeError(f"The `get_config()` method of {obj} should return a dict. It returned: {config}")
-    kind = type(obj)
-    room = public_module(kind)
+    object_class = type(obj)
+    public_name = public_module(object_class)
     result: dict[str, Any] = {
-        "module": room or kind.__module__,
-        "class_name": getattr(kind, "_public_name", kind.__name__) if room else kind.__name__,
+        "module": public_name or object_class.__module__,
+        "class_name": getattr(object_class, "_public_name", object_class.__name__)
+        if public_name
+        else object_class.__name__,
         "config": {key: serialize_keras_object(value) for key, value in config.items()},
-        "registered_name": None if room else get_registered_name(kind),
+        "registered_name": None if public_name else get_registered_name(object_class),
     }
     build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
     if build_config is not None:
@@ -183,13 +185,13 @@ def public_module(kind: type) -> str | None:
     """Returns the public module of a class of this package, such as ``"keras.layers"``; None for a user's class."""
     if not kind.__module__.startswith(_PACKAGE + "."):
         return None
-    home = kind.__module__[len(_PACKAGE) + 1 :]
-    if home.startswith("optimizers.schedules"):
+    module_path = kind.__module__[len(_PACKAGE) + 1 :]
+    if module_path.startswith("optimizers.schedules"):
         return "keras.optimizers.schedules"
-    if kind.__name__ == "Functional" and home.startswith("models."):
+    if kind.__name__ == "Functional" and module_path.startswith("models."):
         return "keras.src.models.functional"  # Keras does not export it
-    room = home.split(".")[0]
-    return "keras" if room in ("models", "dtype_policy") else "keras." + room
+    folder = module_path.split(".")[0]
+    return "keras" if folder in ("models", "dtype_policy") else "keras." + folder
 
 
 def deserialize_keras_object(
@@ -210,7 +212,7 @@ def deserialize_keras_object(
     ambient = in_safe_mode()
     with CustomObjectScope(custom_objects), SafeModeScope(safe_mode if ambient is None else ambient):
         try:
-            return _revived(config, options.get("module_objects"))
+            return _deserialized(config, options.get("module_objects"))
         except (AttributeError, LookupError, RecursionError) as error:
             raise ValueError(
                 f"No object can be made of this configuration ({reason(error)}): {_shortened(config)}"
@@ -226,18 +228,18 @@ def _shortened(config: Any) -> str:
     return _REPR.repr(config)[:500]
 
 
-def _revived(config: Any, module_objects: dict[str, Any] | None) -> Any:
+def _deserialized(config: Any, module_objects: dict[str, Any] | None) -> Any:
     if isinstance(config, str):
-        found = get_registered_object(config, module_objects=module_objects)
-        return config if found is None else found
+        registered_object = get_registered_object(config, module_objects=module_objects)
+        return config if registered_object is None else registered_object
     if isinstance(config, (list, tuple)):
-        return [_revived(item, module_objects) for item in config]
+        return [_deserialized(item, module_objects) for item in config]
     if not isinstance(config, dict):
         return config
     if config.get("class_name") == "__tuple__":
-        return tuple(_revived(item, module_objects) for item in config["items"])
+        return tuple(_deserialized(item, module_objects) for item in config["items"])
     if "class_name" not in config or "config" not in config:
-        return {key: _revived(value, module_objects) for key, value in config.items()}
+        return {key: _deserialized(value, module_objects) for key, value in config.items()}
     name, inner = config["class_name"], config["config"]
     if name in ("__numpy__", "__tensor__"):
         from fastgrad.dtypes import as_dtype
@@ -247,62 +249,71 @@ def _revived(config: Any, module_objects: dict[str, Any] | None) -> Any:
     if name == "__bytes__":
         return inner["value"].encode("utf-8")
     if name == "__slice__":
-        return slice(*[_revived(inner[part], None) for part in ("start", "stop", "step")])
+        return slice(*[_deserialized(inner[field], None) for field in ("start", "stop", "step")])
     if name == "__ellipsis__":
         return Ellipsis
     if name == "__lambda__":
         return lambda_of(inner)
     if name == "function":
-        return _found_function(inner, module_objects, config.get("registered_name"))
-    return made_once(config, lambda: _instance(_found_class(config, module_objects), config))
+        return _function_by_name(inner, module_objects, config.get("registered_name"))
+    return made_once(config, lambda: _instance(_class_of_config(config, module_objects), config))
 
 
-def _found_function(name: str, module_objects: dict[str, Any] | None, registered: str | None) -> Any:
-    found = get_registered_object(name, module_objects=module_objects)
-    for room in ("activations", "losses", "metrics"):
-        home = vars(importlib.import_module(f"{_PACKAGE}.{room}"))
-        for candidate in (home.get(name), home["ALL"].get(name)):
-            if found is None and isinstance(candidate, FunctionType):
+def _function_by_name(name: str, module_objects: dict[str, Any] | None, registered: str | None) -> Any:
+    function = get_registered_object(name, module_objects=module_objects)
+    for module_name in ("activations", "losses", "metrics"):
+        namespace = vars(importlib.import_module(f"{_PACKAGE}.{module_name}"))
+        for candidate in (namespace.get(name), namespace["ALL"].get(name)):
+            if function is None and isinstance(candidate, FunctionType):
                 if registered not in (None, "", "function", name):
                     raise ValueError(
                         f"`registered_name={registered!r}` was provided in the config, but '{name}' resolved to a Keras built-in, "
                         "which has no registered name. Remove the `registered_name` field from the config."
                     )
-                found = candidate
-    if found is None:  # Keras up to 3.6 omits the package
-        found = next((known for other, known in custom_objects().items() if other.endswith(f">{name}")), None)
-    if found is None:
+                function = candidate
+    if function is None:  # Keras up to 3.6 omits the package
+        function = next(
+            (
+                custom_object
+                for registered_name, custom_object in custom_objects().items()
+                if registered_name.endswith(f">{name}")
+            ),
+            None,
+        )
+    if function is None:
         raise TypeError(
             f"Could not locate function '{name}'. Make sure custom functions are decorated with "
             "`@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`."
         )
-    return found
+    return function
 
 
-def _found_class(config: dict[str, Any], module_objects: dict[str, Any] | None) -> Any:
+def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | None) -> Any:
     name, module = config["class_name"], config.get("module") or ""
     registered = config.get("registered_name", name)
     public = module.split(".")[0] == "keras"
     # A name that is not registered means Keras's class, even if the user has a class of this name.
-    for known in (registered,) if public else (registered, name):
-        found = get_registered_object(known, module_objects=module_objects) if known else None
-        if found is not None:
-            return found
-    room = module.removeprefix("keras").removeprefix(".")
-    if room.startswith("src."):  # classes that Keras itself does not export
-        room = "" if room.startswith("src.models") else room.split(".")[1]
+    for candidate_name in (registered,) if public else (registered, name):
+        class_object = get_registered_object(candidate_name, module_objects=module_objects) if candidate_name else None
+        if class_object is not None:
+            return class_object
+    submodule = module.removeprefix("keras").removeprefix(".")
+    if submodule.startswith("src."):  # classes that Keras itself does not export
+        submodule = "" if submodule.startswith("src.models") else submodule.split(".")[1]
     hint = near(name, module_objects or ())
-    if public and (room in _ROOMS or not room):
-        home = importlib.import_module(f"{_PACKAGE}.{room}" if room else _PACKAGE)
-        found = getattr(home, name, None)
-        if inspect.isclass(found) and found.__module__.startswith(_PACKAGE + "."):
+    if public and (submodule in _ROOMS or not submodule):
+        namespace = importlib.import_module(f"{_PACKAGE}.{submodule}" if submodule else _PACKAGE)
+        class_object = getattr(namespace, name, None)
+        if inspect.isclass(class_object) and class_object.__module__.startswith(_PACKAGE + "."):
             if registered and registered != name:
                 raise ValueError(
                     f"`registered_name={registered!r}` was provided in the config, but '{name}' is a class of Keras's, which has no "
                     f"registered name. Remove the `registered_name` field from the config. Full object config: {_shortened(config)}"
                 )
-            return found
-        hint = near(name, [known for known, value in vars(home).items() if inspect.isclass(value)])
+            return class_object
+        hint = near(
+            name, [candidate_name for candidate_name, value in vars(namespace).items() if inspect.isclass(value)]
+        )
     raise TypeError(
         f"Could not locate class '{name}'.{hint} Make sure custom classes are decorated with "
         "`@keras.saving.register_keras_serializable()`, or pass them in `custom_objects`. "
@@ -335,16 +346,16 @@ _WITHOUT_EFFECT = frozenset(["renorm_momentum", "input_axes", "output_axes"])
 
 def _without_idle_settings(kind: Any, config: dict[str, Any]) -> dict[str, Any]:
     """Returns a configuration without settings that only Keras has, if they are switched off."""
-    own = inspect.signature(kind.__init__).parameters.values()
-    known = {parameter.name for parameter in own}
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in own):
+    init_parameters = inspect.signature(kind.__init__).parameters.values()
+    parameter_names = {parameter.name for parameter in init_parameters}
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in init_parameters):
         for base in kind.__mro__:
             if "__init__" in base.__dict__:
-                known.update(inspect.signature(base.__init__).parameters)
+                parameter_names.update(inspect.signature(base.__init__).parameters)
     return {
         name: value
         for name, value in config.items()
-        if name in known
+        if name in parameter_names
         or name == "build_input_shape"
         or not (value is None or value is False or name in _WITHOUT_EFFECT)
     }
@@ -371,12 +382,12 @@ def resolved(identifier: Any, known: dict[str, Any], what: str) -> Any:
     Raises:
         ValueError: ``identifier`` means nothing that can be called.
     """
-    found = identifier
+    result = identifier
     if isinstance(identifier, (str, dict)):
-        found = deserialize_keras_object(identifier, module_objects=known)
-    if inspect.isclass(found):
-        found = found()
-    if not callable(found):
+        result = deserialize_keras_object(identifier, module_objects=known)
+    if inspect.isclass(result):
+        result = result()
+    if not callable(result):
         hint = near(identifier, known) if isinstance(identifier, str) else ""
         raise ValueError(f"Could not interpret {what} identifier: {identifier}.{hint}")
-    return found
+    return result

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_by_name: dict[str, Any] = {}
+_registered_objects: dict[str, Any] = {}
 _names: dict[Any, str] = {}
 
 
@@ -41,7 +41,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
                 f"register_keras_serializable: {target!r} is neither a class nor a function: it has no `__name__`."
             )
         registered = f"{package}>{name if name is not None else target.__name__}"
-        _by_name[registered] = target
+        _registered_objects[registered] = target
         _names[target] = registered
         return target
 
@@ -50,7 +50,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 def get_custom_objects() -> dict[str, Any]:
     """Returns the registered objects by name; the caller may change the dict."""
-    return _by_name
+    return _registered_objects
 
 
 def get_registered_name(obj: Any) -> str:
@@ -62,15 +62,15 @@ def get_registered_object(
     name: str, custom_objects: dict[str, Any] | None = None, module_objects: dict[str, Any] | None = None
 ) -> Any:
     """Returns the object of ``name`` in the active scopes, the registry, ``custom_objects`` or ``module_objects``."""
-    for known in (_scopes.objects, _by_name, custom_objects, module_objects):
-        if known and name in known:
-            return known[name]
+    for namespace in (_scopes.objects, _registered_objects, custom_objects, module_objects):
+        if namespace and name in namespace:
+            return namespace[name]
     return None
 
 
 def custom_objects() -> dict[str, Any]:
     """Returns the objects of the active scopes and the registered ones."""
-    return {**_by_name, **_scopes.objects}
+    return {**_registered_objects, **_scopes.objects}
 
 
 class CustomObjectScope:

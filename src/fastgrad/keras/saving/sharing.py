@@ -1,4 +1,4 @@
-"""Layers that occur in several places of a configuration."""
+"""Layers that occur in a configuration more than once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any
 
-_NUMBER = "shared_object_id"
+_NUMBER_KEY = "shared_object_id"
 
 
 class Sharing:
@@ -20,7 +20,7 @@ class Sharing:
     def __init__(self) -> None:
         self._numbers: dict[int, tuple[int, Any]] = {}  # keeps the layers alive, so that their ids stay unique
         self._made: dict[int, Any] = {}
-        self._unnumbered: dict[str, Any] = {}
+        self._unnumbered_layers: dict[str, Any] = {}
 
     def __enter__(self) -> None:
         self._before: Token[Sharing | None] = _now.set(self)
@@ -30,7 +30,7 @@ class Sharing:
 
     def written(self, layer: Any, config: dict[str, Any]) -> None:
         """Adds a layer's number to its configuration."""
-        config[_NUMBER], _ = self._numbers.setdefault(id(layer), (len(self._numbers), layer))
+        config[_NUMBER_KEY], _ = self._numbers.setdefault(id(layer), (len(self._numbers), layer))
 
     def of_shared(self, config: Any) -> Any:
         """Returns a whole configuration with only the numbers of layers that occur more than once."""
@@ -39,39 +39,41 @@ class Sharing:
         def count(value: Any) -> None:
             for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
                 count(item)
-            if isinstance(value, dict) and _NUMBER in value:
-                counts[value[_NUMBER]] += 1
+            if isinstance(value, dict) and _NUMBER_KEY in value:
+                counts[value[_NUMBER_KEY]] += 1
 
         count(config)
-        return _with_numbers(config, lambda number: counts[number] > 1)
+        return _with_accepted_numbers(config, lambda number: counts[number] > 1)
 
     def made(self, config: dict[str, Any], make: Callable[[], Any]) -> Any:
         """Returns the object of a configuration; a numbered layer is made once.
 
-        If a layer's first place is inside another model, Keras loses its number there and cannot read the file. So a numbered
+        If a layer occurs first inside another model, Keras loses its number there and cannot read the file. So a numbered
         layer here equals an earlier layer without a number that has the same name and settings.
         """
-        number = config.get(_NUMBER) if isinstance(config.get(_NUMBER), int) else None
+        number = config.get(_NUMBER_KEY) if isinstance(config.get(_NUMBER_KEY), int) else None
         inner = config.get("config")
         if not isinstance(inner, dict) or "name" not in inner:
             return make()
-        form = json.dumps([config["class_name"], _with_numbers(inner, lambda _: False)], sort_keys=True)
+        config_key = json.dumps([config["class_name"], _with_accepted_numbers(inner, lambda _: False)], sort_keys=True)
         if number is None:
-            found = make()
-            self._unnumbered.setdefault(form, found)
-            return found
+            layer = make()
+            self._unnumbered_layers.setdefault(config_key, layer)
+            return layer
         if number not in self._made:
-            self._made[number] = self._unnumbered[form] if form in self._unnumbered else make()
+            self._made[number] = (
+                self._unnumbered_layers[config_key] if config_key in self._unnumbered_layers else make()
+            )
         return self._made[number]
 
 
-def _with_numbers(config: Any, kept: Callable[[int], bool]) -> Any:
+def _with_accepted_numbers(config: Any, kept: Callable[[int], bool]) -> Any:
     """Returns a configuration with only the numbers that ``kept`` accepts."""
     if isinstance(config, list):
-        return [_with_numbers(item, kept) for item in config]
+        return [_with_accepted_numbers(item, kept) for item in config]
     if not isinstance(config, dict):
         return config
-    return {key: _with_numbers(item, kept) for key, item in config.items() if key != _NUMBER or kept(item)}
+    return {key: _with_accepted_numbers(item, kept) for key, item in config.items() if key != _NUMBER_KEY or kept(item)}
 
 
 _now: ContextVar[Sharing | None] = ContextVar("sharing", default=None)

@@ -130,7 +130,13 @@ def as_arrays(structure: Any) -> Any:
 
 def leaves_of(*structures: Any) -> list[np.ndarray]:
     """Returns the arrays in some structures."""
-    return [array for one in structures if one is not None for array in nest.flatten(one) if array is not None]
+    return [
+        array
+        for structure in structures
+        if structure is not None
+        for array in nest.flatten(structure)
+        if array is not None
+    ]
 
 
 def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
@@ -150,11 +156,11 @@ def checked_size(x: Any, y: Any, sample_weight: Any) -> int:
         raise ValueError(f"Data must be arrays of samples: x={x!r} holds no array.")
     sizes = {array.shape[0] for array in arrays}
     if len(sizes) != 1:
-        parts = [("x", x), ("y", y), ("sample_weight", sample_weight)]
+        arguments = [("x", x), ("y", y), ("sample_weight", sample_weight)]
         text = "\n".join(
-            f"'{name}' sizes: {', '.join(str(a.shape[0]) for a in leaves_of(part))}"
-            for name, part in parts
-            if part is not None
+            f"'{name}' sizes: {', '.join(str(a.shape[0]) for a in leaves_of(argument))}"
+            for name, argument in arguments
+            if argument is not None
         )
         raise ValueError(
             f"Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.\n{text}"
@@ -193,18 +199,18 @@ def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any
     Raises:
         ValueError: the data are not arrays, or there are too few samples.
     """
-    for part in (x, y, sample_weight):
-        for leaf in nest.flatten(part) if part is not None else ():
+    for argument in (x, y, sample_weight):
+        for leaf in nest.flatten(argument) if argument is not None else ():
             is_array = isinstance(leaf, (np.ndarray, Tensor, list, int, float)) or hasattr(leaf, "__array__")
             if not is_array and as_tensor_or_none(leaf) is None:
                 raise ValueError(
                     "Argument `validation_split` is only supported for tensors or NumPy arrays. "
                     f"Found incompatible type in the input: {type(leaf)}"
                 )
-    arrays = [as_arrays(part) for part in (x, y, sample_weight)]
+    arrays = [as_arrays(argument) for argument in (x, y, sample_weight)]
     size = checked_size(*arrays)
-    at = int(np.floor(size * (1.0 - fraction)))
-    if not 0 < at < size:
+    split_row = int(np.floor(size * (1.0 - fraction)))
+    if not 0 < split_row < size:
         raise ValueError(
             f"Training data contains {size} samples, which is not sufficient to split it into a validation and training set "
             f"as specified by `validation_split={fraction}`. Either provide more data, or a different value for the "
@@ -214,7 +220,7 @@ def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any
     def cut(which: slice) -> tuple[Any, ...]:
         return nest.map_structure(lambda array: None if array is None else array[which], tuple(arrays))
 
-    return cut(slice(0, at)), cut(slice(at, size))
+    return cut(slice(0, split_row)), cut(slice(split_row, size))
 
 
 class Batches:
@@ -250,16 +256,16 @@ class Batches:
         self.size: int | None = steps
         self.labels: np.ndarray | None = None
         self._class_weight = class_weight
-        self._going: Iterator[Any] | None = None
+        self._current_batches: Iterator[Any] | None = None
         self._nested: list[Any] | None = None
         self._position: Any = None  # the current iterator, which knows the position in the data
-        self._resumed: Any = None  # an iterator that ``restore`` has moved to a saved position
+        self._restored_iterator: Any = None  # an iterator that ``restore`` has moved to a saved position
         self._py_dataset = x if isinstance(x, PyDataset) else None
-        self._is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_stream(x)
+        self._is_arrays = not isinstance(x, (Dataset, PyDataset)) and not _is_batch_source(x)
         if not self._is_arrays and (y is not None or sample_weight is not None):
-            what = "y" if y is not None else "sample_weight"
+            argument_name = "y" if y is not None else "sample_weight"
             raise ValueError(
-                f"When providing `x` as a {type(x).__name__}, `{what}` should not be passed: it is part of `x`."
+                f"When providing `x` as a {type(x).__name__}, `{argument_name}` should not be passed: it is part of `x`."
             )
         for name, number in (("batch_size", batch_size), ("steps", steps)):
             if number is not None and not isinstance(number, (int, np.integer)):
@@ -270,7 +276,7 @@ class Batches:
             self._source: Any = self._of_arrays(x, y, sample_weight, batch_size or 32, shuffle)
             self.size = steps or len(self._source)
         else:
-            self._source = _Generated(x) if isinstance(x, Iterator) else x
+            self._source = _GeneratorBatches(x) if isinstance(x, Iterator) else x
             if self._py_dataset is not None:
                 self.size = steps or self._py_dataset.num_batches
             elif steps is None and hasattr(x, "__len__"):
@@ -294,19 +300,19 @@ class Batches:
     def epoch(self, first: int = 0) -> Iterator[tuple[Any, Any, Any]]:
         """Returns an iterator over the batches (inputs, labels, weights) of one epoch, from number ``first`` on."""
         if self._is_arrays and self.steps is None:
-            return self._begun()
+            return self._all_batches()
         return self._counted(first)
 
-    def _begun(self) -> Iterator[Any]:
+    def _all_batches(self) -> Iterator[Any]:
         """Returns an iterator over all batches, from the restored position or from the start."""
-        self._position, self._resumed = self._resumed or self._items(), None
+        self._position, self._restored_iterator = self._restored_iterator or self._items(), None
         return self._converted(self._position)
 
     def _items(self) -> Any:
         """Returns an iterator over the source that knows its position."""
         if isinstance(self._source, Dataset):
             return iter(self._source)
-        return _Counted(self._source)
+        return _CountingIterator(self._source)
 
     def _converted(self, items: Iterator[Any]) -> Iterator[Any]:
         if not self._is_arrays:
@@ -315,28 +321,28 @@ class Batches:
         if nested is None:
             return items
         # A dataset would make a list one tensor, so nested parts are packed after it.
-        return (tuple(nest.pack_sequence_as(nested, list(flat))) for flat in items)
+        return (tuple(nest.pack_sequence_as(nested, list(flat_parts))) for flat_parts in items)
 
     def _counted(self, first: int) -> Iterator[tuple[Any, Any, Any]]:
         if self._py_dataset is not None:
             self._py_dataset.on_epoch_begin()
         if self.steps is None:
             count = first
-            for batch in self._begun():
+            for batch in self._all_batches():
                 count += 1
                 yield batch
             self.size = count or self.size
         else:
-            if self._going is None:
-                self._going = self._begun()
+            if self._current_batches is None:
+                self._current_batches = self._all_batches()
             for number in range(first, self.steps):
-                batch = next(self._going, None)
+                batch = next(self._current_batches, None)
                 if batch is None and not number:
-                    self._going = self._begun()  # the previous epoch took the last batch
-                    batch = next(self._going, None)
+                    self._current_batches = self._all_batches()  # the previous epoch took the last batch
+                    batch = next(self._current_batches, None)
                 if batch is None:
-                    self._going = None
-                    _warn_of_end()
+                    self._current_batches = None
+                    _warn_out_of_data()
                     break
                 yield batch
         if self._py_dataset is not None:
@@ -348,7 +354,7 @@ class Batches:
             return next(self._converted(iter([nest.map_structure(_zeros, self._source.element_spec)])))
         if self._py_dataset is not None:
             return self._batch(self._py_dataset[0])
-        first = self._source.peek() if isinstance(self._source, _Generated) else next(iter(self._source), None)
+        first = self._source.peek() if isinstance(self._source, _GeneratorBatches) else next(iter(self._source), None)
         if first is None:
             raise ValueError("fit: the data has no batch.")
         return self._batch(first)
@@ -359,18 +365,18 @@ class Batches:
         Args:
             within: whether an epoch has begun and has not ended.
         """
-        if self._position is not None and (within if self.steps is None else self._going is not None):
-            found: dict[str, np.ndarray] = self._position.state()
-            return found
-        drawn = self._source._node.random_state() if isinstance(self._source, Dataset) else []
-        return {"position": np.array(0, np.int64), "random": np.array(drawn, np.uint64).reshape(-1, 4)}
+        if self._position is not None and (within if self.steps is None else self._current_batches is not None):
+            position: dict[str, np.ndarray] = self._position.state()
+            return position
+        random_states = self._source._node.random_state() if isinstance(self._source, Dataset) else []
+        return {"position": np.array(0, np.int64), "random": np.array(random_states, np.uint64).reshape(-1, 4)}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Makes the next ``epoch`` continue from the result of ``state``; ValueError if it is for other data."""
         items = self._items()
         items.restore(state)
         if int(state["position"]):
-            self._resumed = items
+            self._restored_iterator = items
         elif isinstance(self._source, Dataset):
             self._source._node.restore_random_state(tuple(row) for row in np.asarray(state["random"]).tolist())
 
@@ -389,7 +395,7 @@ class Batches:
         return weights_of_classes(y, self._class_weight)
 
 
-class _Generated:
+class _GeneratorBatches:
     """The batches of an iterator, which gives each of them once.
 
     Keras reads the first two batches in advance and repeats them in each epoch; this class does the same, as later epochs of a
@@ -412,20 +418,20 @@ class _Generated:
     def __iter__(self) -> Iterator[Any]:
         self.peek()
         if self._ended:
-            _warn_of_end()
+            _warn_out_of_data()
         yield from self._first
         yield from self._items
         self._ended = True
 
 
-class _Counted:
+class _CountingIterator:
     """An iterator that counts its items."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._items = iter(items)
         self._count = 0
 
-    def __iter__(self) -> _Counted:
+    def __iter__(self) -> _CountingIterator:
         return self
 
     def __next__(self) -> Any:
@@ -453,7 +459,7 @@ def _shared(array: np.ndarray) -> Tensor:
     return convert_to_tensor(array)
 
 
-def _warn_of_end() -> None:
+def _warn_out_of_data() -> None:
     warnings.warn(
         "Your input ran out of data; interrupting epoch. Make sure that your dataset or generator can generate at least "
         "`steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when building your dataset.",
@@ -461,7 +467,7 @@ def _warn_of_end() -> None:
     )
 
 
-def _is_stream(x: Any) -> bool:
+def _is_batch_source(x: Any) -> bool:
     """True if ``x`` is an iterator, or another iterable that is not data itself."""
     if x is None or isinstance(x, (list, tuple, dict, str, np.ndarray)) or hasattr(x, "__array__"):
         return False
@@ -469,9 +475,9 @@ def _is_stream(x: Any) -> bool:
 
 
 def _tensors(structure: Any) -> Any:
-    def one(value: Any) -> Any:
+    def tensor_or_none(value: Any) -> Any:
         return value if value is None or isinstance(value, Tensor) else convert_to_tensor(as_array(value))
 
     if structure is None or _is_leaf(structure):
-        return one(structure)
-    return nest.map_structure(one, structure)
+        return tensor_or_none(structure)
+    return nest.map_structure(tensor_or_none, structure)

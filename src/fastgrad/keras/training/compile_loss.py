@@ -31,8 +31,8 @@ def is_binary_or_sparse(y_true: Any, y_pred: Any) -> tuple[bool, bool]:
 
 def name_of(function: Any) -> str:
     """Returns the name of a loss or metric: its own name, or that of the function or class."""
-    found = getattr(function, "name", None) or getattr(function, "__name__", None)
-    return str(found or to_snake_case(type(function).__name__))
+    name = getattr(function, "name", None) or getattr(function, "__name__", None)
+    return str(name or to_snake_case(type(function).__name__))
 
 
 def loss_of(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
@@ -44,8 +44,8 @@ def loss_of(identifier: Any, y_true: Any, y_pred: Any) -> Loss | None:
         if binary:
             return losses.BinaryCrossentropy()
         return losses.SparseCategoricalCrossentropy() if sparse else losses.CategoricalCrossentropy()
-    found = losses.get(identifier)
-    return found if isinstance(found, Loss) else LossFunctionWrapper(found, name=name_of(found))
+    loss = losses.get(identifier)
+    return loss if isinstance(loss, Loss) else LossFunctionWrapper(loss, name=name_of(loss))
 
 
 def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
@@ -61,22 +61,25 @@ def check_classes(loss: Any, y: np.ndarray, output_shape: Any) -> None:
     """
     if loss is None or isinstance(loss, (dict, list, tuple)) or not is_shape(output_shape) or not y.size:
         return
-    found = loss_of(loss, y, SimpleNamespace(shape=output_shape))
-    if not isinstance(found, LossFunctionWrapper) or found.fn is not losses.sparse_categorical_crossentropy:
+    resolved_loss = loss_of(loss, y, SimpleNamespace(shape=output_shape))
+    if (
+        not isinstance(resolved_loss, LossFunctionWrapper)
+        or resolved_loss.fn is not losses.sparse_categorical_crossentropy
+    ):
         return
-    if type(found) not in (losses.SparseCategoricalCrossentropy, LossFunctionWrapper):
+    if type(resolved_loss) not in (losses.SparseCategoricalCrossentropy, LossFunctionWrapper):
         return  # a user's class
-    classes = output_shape[found._fn_kwargs.get("axis", -1)]
-    ignored = found._fn_kwargs.get("ignore_class")
+    classes = output_shape[resolved_loss._fn_kwargs.get("axis", -1)]
+    ignored = resolved_loss._fn_kwargs.get("ignore_class")
     if classes is None or (y.min() >= 0 and y.max() < classes):
         return
-    wrong = (y < 0) | (y >= classes)
+    is_invalid = (y < 0) | (y >= classes)
     if ignored is not None:
-        wrong &= y != ignored
-    if wrong.any():
-        row = np.argwhere(wrong)[0]
+        is_invalid &= y != ignored
+    if is_invalid.any():
+        row = np.argwhere(is_invalid)[0]
         raise InvalidArgumentError(
-            f"{found.name}: Received a label value of {y[tuple(row)]} at row {row[0]}, which is outside the valid range of "
+            f"{resolved_loss.name}: Received a label value of {y[tuple(row)]} at row {row[0]}, which is outside the valid range of "
             f"[0, {classes}) of the model's output with {classes} classes. Nothing is trained."
         )
 
@@ -98,7 +101,7 @@ class Term(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Weighted:
+class _WeightedLoss:
     """A loss with its factor; a leaf for ``tf.nest``, unlike a named tuple."""
 
     loss: Any
@@ -146,18 +149,18 @@ class CompileLoss:
             KeyError: a loss has a key that the outputs do not have.
         """
         names = names_of(y_pred, self._output_names)
-        labels = self._like_outputs(y_true, y_pred, names, "y")
-        terms = self._terms_of(
-            self._weighted(y_pred, names), labels, y_pred, tf.nest.pack_sequence_as(y_pred, names), ()
+        labels = self._in_output_structure(y_true, y_pred, names, "y")
+        terms = self._loss_terms(
+            self._weighted_losses(y_pred, names), labels, y_pred, tf.nest.pack_sequence_as(y_pred, names), ()
         )
         self.metrics = [Mean(name=f"{term.name}_loss") for term in terms] if len(terms) > 1 else []
         self._terms = terms
 
-    def _weighted(self, y_pred: Any, names: list[str]) -> Any:
+    def _weighted_losses(self, y_pred: Any, names: list[str]) -> Any:
         """Returns each loss with its factor, in the structure of the ``loss`` argument of ``compile``."""
         loss, factors = self._given, self._weights
-        inner = loss.values() if isinstance(loss, dict) else loss if isinstance(loss, (list, tuple)) else ()
-        if not any(tf.nest.is_nested(part) for part in inner) and is_flat(y_pred):
+        loss_items = loss.values() if isinstance(loss, dict) else loss if isinstance(loss, (list, tuple)) else ()
+        if not any(tf.nest.is_nested(item) for item in loss_items) and is_flat(y_pred):
             unknown = [key for key in loss if key not in names] if isinstance(loss, dict) else []
             if unknown and isinstance(y_pred, dict):
                 raise KeyError(
@@ -166,63 +169,67 @@ class CompileLoss:
                 )
             losses_of_outputs = by_output(loss, y_pred, names, "loss")
             factors = by_output(factors, y_pred, names, "loss_weights")
-            pairs = [_Weighted(*pair) for pair in zip(losses_of_outputs, factors, strict=True)]
-            packed = tf.nest.pack_sequence_as(y_pred, pairs)
+            pairs = [_WeightedLoss(*pair) for pair in zip(losses_of_outputs, factors, strict=True)]
+            packed_losses = tf.nest.pack_sequence_as(y_pred, pairs)
             # Logs and results keep the order of the dict that `compile` got.
-            return {key: packed[key] for key in loss} if isinstance(loss, dict) and isinstance(packed, dict) else packed
+            return (
+                {key: packed_losses[key] for key in loss}
+                if isinstance(loss, dict) and isinstance(packed_losses, dict)
+                else packed_losses
+            )
         if not tf.nest.is_nested(loss):
             loss = tf.nest.map_structure(lambda _: self._given, y_pred)
-        flat = tf.nest.flatten(loss)
-        flat_factors = [None] * len(flat) if factors is None else tf.nest.flatten(factors)
-        if len(flat_factors) != len(flat):
+        flat_losses = tf.nest.flatten(loss)
+        flat_factors = [None] * len(flat_losses) if factors is None else tf.nest.flatten(factors)
+        if len(flat_factors) != len(flat_losses):
             raise ValueError(
-                f"`loss_weights` must match the number of losses, got {len(flat)} losses and {len(flat_factors)} weights."
+                f"`loss_weights` must match the number of losses, got {len(flat_losses)} losses and {len(flat_factors)} weights."
             )
-        pairs = [_Weighted(*pair) for pair in zip(flat, flat_factors, strict=True)]
-        packed = tf.nest.pack_sequence_as(loss, pairs)
-        if isinstance(packed, dict) and not isinstance(y_pred, dict) and set(packed) <= set(names):
-            parts = [packed.get(name) for name in names]
-            return tf.nest.pack_sequence_as(y_pred, parts)
-        return packed
+        pairs = [_WeightedLoss(*pair) for pair in zip(flat_losses, flat_factors, strict=True)]
+        packed_losses = tf.nest.pack_sequence_as(loss, pairs)
+        if isinstance(packed_losses, dict) and not isinstance(y_pred, dict) and set(packed_losses) <= set(names):
+            items = [packed_losses.get(name) for name in names]
+            return tf.nest.pack_sequence_as(y_pred, items)
+        return packed_losses
 
-    def _terms_of(self, loss: Any, y_true: Any, y_pred: Any, names: Any, path: tuple[Any, ...]) -> list[Term]:
+    def _loss_terms(self, loss: Any, y_true: Any, y_pred: Any, names: Any, path: tuple[Any, ...]) -> list[Term]:
         """Returns the summands of ``loss`` for the part of the outputs at ``path``."""
         if loss is None:
             return []
         if not tf.nest.is_nested(loss):
             if loss.loss is None or any(label is None for label in tf.nest.flatten(y_true)):
                 return []
-            resolved = loss_of(loss.loss, y_true, y_pred)
-            assert resolved is not None
+            resolved_loss = loss_of(loss.loss, y_true, y_pred)
+            assert resolved_loss is not None
             if tf.nest.is_nested(names):
-                joined = "_".join(tf.nest.flatten(names))
-                label = "/".join(map(str, path)) or joined
+                joined_names = "_".join(tf.nest.flatten(names))
+                label = "/".join(map(str, path)) or joined_names
             else:
                 keys = (names,) if not path else (*path[:-1], names) if isinstance(path[-1], int) else path
                 label = "/".join(map(str, keys))
-            return [Term(path, resolved, loss.factor, label)]
-        several = isinstance(loss, (list, tuple))
-        if several and not any(map(tf.nest.is_nested, loss)) and len(loss) == len(tf.nest.flatten(y_pred)):
+            return [Term(path, resolved_loss, loss.factor, label)]
+        is_list = isinstance(loss, (list, tuple))
+        if is_list and not any(map(tf.nest.is_nested, loss)) and len(loss) == len(tf.nest.flatten(y_pred)):
             loss = tf.nest.pack_sequence_as(y_pred, list(loss))
             if not tf.nest.is_nested(loss):
-                return self._terms_of(loss, y_true, y_pred, names, path)
-        elif several and not isinstance(y_pred, type(loss)):
-            return [term for part in loss for term in self._terms_of(part, y_true, y_pred, names, path)]
+                return self._loss_terms(loss, y_true, y_pred, names, path)
+        elif is_list and not isinstance(y_pred, type(loss)):
+            return [term for item_loss in loss for term in self._loss_terms(item_loss, y_true, y_pred, names, path)]
         if not isinstance(loss, type(y_pred)):
             raise KeyError(f"The path: {path} in the `loss` argument, can't be found in the model's output (`y_pred`).")
         outputs, labels = _children(y_pred), _children(y_true)
         terms = []
-        for key, part in _children(loss).items():
-            if part is not None and key not in outputs:
+        for key, item_loss in _children(loss).items():
+            if item_loss is not None and key not in outputs:
                 raise KeyError(
                     f"The path: {(*path, key)} in the `loss` argument, can't be found in either the model's output (`y_pred`) "
                     f"or in the labels (`y_true`). The keys there are {list(outputs)}."
                 )
-            if part is not None:
-                terms += self._terms_of(part, labels[key], outputs[key], names[key], (*path, key))
+            if item_loss is not None:
+                terms += self._loss_terms(item_loss, labels[key], outputs[key], names[key], (*path, key))
         return terms
 
-    def _like_outputs(self, value: Any, y_pred: Any, names: list[str], what: str) -> Any:
+    def _in_output_structure(self, value: Any, y_pred: Any, names: list[str], what: str) -> Any:
         """Returns labels or weights in the structure of the outputs."""
         if isinstance(value, (list, tuple)) and isinstance(self._given, (list, tuple)) and is_flat(y_pred):
             # Labels may omit the outputs without a loss.
@@ -238,16 +245,18 @@ class CompileLoss:
             self.build(y_true, y_pred)
         assert self._terms is not None
         names = names_of(y_pred, self._output_names)
-        labels = self._like_outputs(y_true, y_pred, names, "y")
-        weights = self._like_outputs(sample_weight, y_pred, names, "sample_weight")
+        labels = self._in_output_structure(y_true, y_pred, names, "y")
+        weights = self._in_output_structure(sample_weight, y_pred, names, "sample_weight")
         total = None
         trackers = iter(self.metrics)
         for path, loss, factor, _ in self._terms:
             output = _at(path, y_pred)
             weight = _at(path, weights)
             if tf.nest.is_nested(weight):
-                parts = tf.nest.flatten(weight)
-                weight = parts[0] if all(part is parts[0] for part in parts) else weight
+                weight_items = tf.nest.flatten(weight)
+                weight = (
+                    weight_items[0] if all(weight_item is weight_items[0] for weight_item in weight_items) else weight
+                )
             value = loss(_at(path, labels), output, weight)
             if self.metrics:
                 next(trackers).update_state(value, sample_weight=tf.nest.flatten(output)[0].shape[0])

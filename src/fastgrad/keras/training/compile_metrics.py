@@ -17,22 +17,22 @@ def metric_of(identifier: Any, y_true: Any, y_pred: Any) -> Metric | None:
     """Returns the metric of an identifier from ``compile``; ``"accuracy"``, ``"crossentropy"`` depend on the shapes."""
     if identifier is None:
         return None
-    found: Any
+    metric: Any
     short = identifier.lower() if isinstance(identifier, str) else ""
     if short in ("accuracy", "acc", "crossentropy", "ce"):
         binary, sparse = is_binary_or_sparse(y_true, y_pred)
-        kind = "Binary" if binary else "SparseCategorical" if sparse else "Categorical"
-        found = getattr(all_metrics, kind + ("Accuracy" if short.startswith("acc") else "Crossentropy"))()
+        class_prefix = "Binary" if binary else "SparseCategorical" if sparse else "Categorical"
+        metric = getattr(all_metrics, class_prefix + ("Accuracy" if short.startswith("acc") else "Crossentropy"))()
     else:
-        found = all_metrics.get(identifier)
-    name = identifier if isinstance(identifier, str) else name_of(found)
-    if not isinstance(found, Metric):
-        return MeanMetricWrapper(found, name=name)
-    found.name = name
-    return found
+        metric = all_metrics.get(identifier)
+    name = identifier if isinstance(identifier, str) else name_of(metric)
+    if not isinstance(metric, Metric):
+        return MeanMetricWrapper(metric, name=name)
+    metric.name = name
+    return metric
 
 
-def _up_to(y_pred: Any, given: Any, what: str) -> list[Any]:
+def _items_by_output(y_pred: Any, given: Any, what: str) -> list[Any]:
     """Returns the item of ``given`` for each output; ``given`` has the structure of the outputs.
 
     Raises:
@@ -53,7 +53,7 @@ def _up_to(y_pred: Any, given: Any, what: str) -> list[Any]:
         raise ValueError(
             f"Invalid `{what}`: it does not match the output structure {structure}. Received: {what}={given}"
         )
-    return [item for output, part in pairs for item in _up_to(output, part, what)]
+    return [item for output, item_structure in pairs for item in _items_by_output(output, item_structure, what)]
 
 
 class CompileMetrics:
@@ -68,10 +68,10 @@ class CompileMetrics:
     name = "compile_metrics"
 
     def __init__(self, metrics: Any, weighted_metrics: Any, output_names: Sequence[str] | None) -> None:
-        for given, what in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
-            if given is not None and not isinstance(given, (list, tuple, dict)):
+        for argument, argument_name in ((metrics, "metrics"), (weighted_metrics, "weighted_metrics")):
+            if argument is not None and not isinstance(argument, (list, tuple, dict)):
                 raise ValueError(
-                    f"Expected `{what}` argument to be a list, tuple, or dict. Received instead: {what}={given}"
+                    f"Expected `{argument_name}` argument to be a list, tuple, or dict. Received instead: {argument_name}={argument}"
                 )
         self._given = metrics, weighted_metrics
         self._output_names = output_names
@@ -86,7 +86,7 @@ class CompileMetrics:
     @property
     def metrics(self) -> list[Metric]:
         """The metrics, once they are made: output by output, weighted metrics last."""
-        return [metric for lists in self._metrics or () for of_output in lists for metric in of_output]
+        return [metric for lists in self._metrics or () for output_metrics in lists for metric in output_metrics]
 
     @property
     def variables(self) -> list[Any]:
@@ -107,27 +107,27 @@ class CompileMetrics:
         self._names = names_of(y_pred, self._output_names)
         labels = by_output(y_true, y_pred, self._names, "y")
         outputs = tf.nest.flatten(y_pred)
-        found = []
-        for given, what in zip(self._given, ("metrics", "weighted_metrics"), strict=True):
-            lists = self._lists(given, y_pred, what)
-            made = [
-                [metric for one in items if (metric := metric_of(one, label, output)) is not None]
+        metric_lists = []
+        for argument, argument_name in zip(self._given, ("metrics", "weighted_metrics"), strict=True):
+            lists = self._metric_lists(argument, y_pred, argument_name)
+            output_metrics = [
+                [metric for identifier in items if (metric := metric_of(identifier, label, output)) is not None]
                 for items, label, output in zip(lists, labels, outputs, strict=True)
             ]
-            found.append(made)
-        self._metrics = found[0], found[1]
+            metric_lists.append(output_metrics)
+        self._metrics = metric_lists[0], metric_lists[1]
 
-    def _lists(self, given: Any, y_pred: Any, what: str) -> list[list[Any]]:
+    def _metric_lists(self, given: Any, y_pred: Any, what: str) -> list[list[Any]]:
         """Returns a list of metrics for each output."""
         if not given:
             return [[] for _ in self._names]
         if not is_flat(y_pred):
-            lists = _up_to(y_pred, given, what)
+            lists = _items_by_output(y_pred, given, what)
         elif isinstance(given, dict) or len(self._names) > 1:
             lists = by_output(given, y_pred, self._names, what)
         else:
             lists = [list(given[0]) if len(given) == 1 and isinstance(given[0], (list, tuple)) else list(given)]
-        return [list(one) if isinstance(one, (list, tuple)) else [] if one is None else [one] for one in lists]
+        return [list(item) if isinstance(item, (list, tuple)) else [] if item is None else [item] for item in lists]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Updates all metrics with a batch."""
@@ -137,9 +137,9 @@ class CompileMetrics:
         labels = by_output(y_true, y_pred, self._names, "y")
         outputs = tf.nest.flatten(y_pred)
         weights = by_output(sample_weight, y_pred, self._names, "sample_weight")
-        plain, weighted = self._metrics
+        unweighted, weighted = self._metrics
         for number, (label, output) in enumerate(zip(labels, outputs, strict=True)):
-            for metric in plain[number]:
+            for metric in unweighted[number]:
                 metric.update_state(label, output)
             for metric in weighted[number]:
                 metric.update_state(label, output, sample_weight=weights[number])
@@ -149,16 +149,16 @@ class CompileMetrics:
 
         A metric whose name is already used is called ``weighted_...`` if it gets sample weights; else its name gets a number.
         """
-        found: dict[str, Any] = {}
+        results: dict[str, Any] = {}
         for weighted, lists in enumerate(self._metrics or ()):
-            for name, of_output in zip(self._names, lists, strict=True):
-                for metric in of_output:
+            for name, output_metrics in zip(self._names, lists, strict=True):
+                for metric in output_metrics:
                     prefix = f"{name}_" if len(self._names) > 1 else ""
                     key = prefix + metric.name
-                    if weighted and key in found:
+                    if weighted and key in results:
                         key = f"{prefix}weighted_{metric.name}"
-                    number, plain = 1, key
-                    while key in found:
-                        key, number = f"{plain}_{number}", number + 1
-                    found[key] = metric.result()
-        return found
+                    number, base_key = 1, key
+                    while key in results:
+                        key, number = f"{base_key}_{number}", number + 1
+                    results[key] = metric.result()
+        return results

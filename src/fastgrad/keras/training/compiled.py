@@ -61,14 +61,14 @@ class Compiled:
         """
         if steps_per_execution < 1:
             raise ValueError(f"compile: steps_per_execution must be at least 1, got {steps_per_execution}.")
-        found = optimizers.get(optimizer)
+        resolved_optimizer = optimizers.get(optimizer)
         policy = getattr(self, "dtype_policy", None)
         if auto_scale_loss and policy is not None and policy.name == "mixed_float16":
-            found = optimizers.LossScaleOptimizer(found, name="loss_scale_optimizer")
+            resolved_optimizer = optimizers.LossScaleOptimizer(resolved_optimizer, name="loss_scale_optimizer")
         names = getattr(self, "output_names", None)
         # Set without __setattr__: none of these are layers or weights of the model.
         self.__dict__.update(
-            optimizer=found,
+            optimizer=resolved_optimizer,
             loss=loss,
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,
@@ -79,7 +79,7 @@ class Compiled:
             _compile_metrics=CompileMetrics(metrics, weighted_metrics, names) if metrics or weighted_metrics else None,
             _step_functions={},
             _compile_config={
-                "optimizer": found,
+                "optimizer": resolved_optimizer,
                 "loss": loss,
                 "loss_weights": loss_weights,
                 "metrics": metrics,
@@ -125,21 +125,23 @@ class Compiled:
         Metrics of inner models are excluded: they belong to the training of the inner model.
         """
         state = self.__dict__
-        found: list[Any] = []
+        metric_list: list[Any] = []
         if self.compiled:
-            found.append(state["_loss_tracker"])
+            metric_list.append(state["_loss_tracker"])
             if state["_compile_metrics"] is not None:
-                found.append(state["_compile_metrics"])
+                metric_list.append(state["_compile_metrics"])
             if state["_compile_loss"] is not None:
-                found += state["_compile_loss"].metrics
-        found += self._submetrics
-        inside = [layer for layer in self._flatten_layers()[1:] if not isinstance(layer, Compiled)]
-        return found + [metric for layer in inside for metric in layer._submetrics]
+                metric_list += state["_compile_loss"].metrics
+        metric_list += self._submetrics
+        inner_layers = [layer for layer in self._flatten_layers()[1:] if not isinstance(layer, Compiled)]
+        return metric_list + [metric for layer in inner_layers for metric in layer._submetrics]
 
     def single_metrics(self) -> list[Metric]:
         """Returns ``metrics``, with the metrics of ``compile`` one by one."""
         return [
-            one for metric in self.metrics for one in (metric.metrics if type(metric) is CompileMetrics else [metric])
+            single_metric
+            for metric in self.metrics
+            for single_metric in (metric.metrics if type(metric) is CompileMetrics else [metric])
         ]
 
     @property
@@ -154,11 +156,11 @@ class Compiled:
 
     def get_metrics_result(self) -> Logs:
         """Returns the values of all metrics by name."""
-        found: Logs = {}
+        results: Logs = {}
         for metric in self.metrics:
             result = metric.result()
             if isinstance(result, dict):
-                found.update(result)
+                results.update(result)
             else:
-                found[metric.name] = result
-        return found
+                results[metric.name] = result
+        return results

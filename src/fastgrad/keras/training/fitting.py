@@ -49,14 +49,14 @@ class Fitting:
                 step.replays_at_once = True
         state = model.__dict__
         losses, metrics = state["_compile_loss"], state["_compile_metrics"]
-        unbuilt = [part for part in (losses, metrics) if part is not None and not part.built]
+        unbuilt = [component for component in (losses, metrics) if component is not None and not component.built]
         if unbuilt or not model.built:
             x, y, _ = self._parts["train"].example()
-            before = Saved(model.variables)
+            saved_variables = Saved(model.variables)
             outputs = model(x, training=False)
-            before.restore()
-            for part in unbuilt:
-                part.build(y, outputs)
+            saved_variables.restore()
+            for component in unbuilt:
+                component.build(y, outputs)
             if metrics is not None:
                 metrics.update_state(y, outputs)  # some metrics make their variables here; `fit` resets them
         if not state["optimizer"].built:
@@ -64,18 +64,20 @@ class Fitting:
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns the counters, the positions in the data, and the state of callbacks, as arrays."""
-        found = {"at": np.array([self.epoch, self.batch, self.model.stop_training], np.int64)}
-        for kind, part in self._parts.items():
+        saved_state = {"at": np.array([self.epoch, self.batch, self.model.stop_training], np.int64)}
+        for kind, batches in self._parts.items():
             within = kind == "train" and self.batch > 0
-            found.update({f"{kind}/{name}": value for name, value in part.state(within).items()})
+            saved_state.update({f"{kind}/{name}": value for name, value in batches.state(within).items()})
         for number, callback in enumerate(self._callbacks):
-            kept = callback.kept_state() if hasattr(callback, "kept_state") else {}
-            plain = {name: value for name, value in kept.items() if not _is_arrays(value)}
-            found[f"callbacks/{number}"] = np.frombuffer(json.dumps(plain, default=_as_list).encode(), np.uint8)
-            for name, arrays in kept.items():
+            callback_state = callback.kept_state() if hasattr(callback, "kept_state") else {}
+            json_state = {name: value for name, value in callback_state.items() if not _is_arrays(value)}
+            saved_state[f"callbacks/{number}"] = np.frombuffer(
+                json.dumps(json_state, default=_as_list).encode(), np.uint8
+            )
+            for name, arrays in callback_state.items():
                 if _is_arrays(arrays):
-                    found.update({f"callbacks/{number}/{name}/{i}": array for i, array in enumerate(arrays)})
-        return found
+                    saved_state.update({f"callbacks/{number}/{name}/{i}": array for i, array in enumerate(arrays)})
+        return saved_state
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         """Continues from the result of ``state``.
@@ -83,27 +85,32 @@ class Fitting:
         Raises:
             ValueError: the state is that of another ``fit``.
         """
-        wanted = {"at", *[f"callbacks/{number}" for number in range(len(self._callbacks))]}
-        wanted.update(f"{kind}/{name}" for kind in self._parts for name in ("position", "random"))
-        if not wanted <= state.keys() or f"callbacks/{len(self._callbacks)}" in state:
+        required_keys = {"at", *[f"callbacks/{number}" for number in range(len(self._callbacks))]}
+        required_keys.update(f"{kind}/{name}" for kind in self._parts for name in ("position", "random"))
+        if not required_keys <= state.keys() or f"callbacks/{len(self._callbacks)}" in state:
             raise ValueError(
                 "The backup is of a `fit` with other callbacks: delete it, or call `fit` as it was called then."
             )
-        for kind, part in self._parts.items():
-            part.restore(
+        for kind, batches in self._parts.items():
+            batches.restore(
                 {name.removeprefix(kind + "/"): value for name, value in state.items() if name.startswith(kind)}
             )
         with parsing("The backup", "one of `fit`"):
             for number, callback in enumerate(self._callbacks):
-                kept = parse_json(state[f"callbacks/{number}"].tobytes())
+                callback_state = parse_json(state[f"callbacks/{number}"].tobytes())
                 arrays: dict[str, dict[int, np.ndarray]] = {}
                 for key, value in state.items():
                     if key.startswith(f"callbacks/{number}/"):
                         name, position = key.split("/")[2:]
                         arrays.setdefault(name, {})[int(position)] = value
-                kept.update({name: [found[i] for i in sorted(found)] for name, found in arrays.items()})
+                callback_state.update(
+                    {
+                        name: [arrays_by_index[i] for i in sorted(arrays_by_index)]
+                        for name, arrays_by_index in arrays.items()
+                    }
+                )
                 if hasattr(callback, "take_state"):
-                    callback.take_state(kept)
+                    callback.take_state(callback_state)
             epoch, batch, stop = state["at"].tolist()
             if epoch < 0 or batch < 0:
                 raise ValueError(f"it goes on from epoch {epoch}, batch {batch}")

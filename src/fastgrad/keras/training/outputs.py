@@ -10,8 +10,8 @@ from fastgrad import nest
 
 def is_flat(y_pred: Any) -> bool:
     """True if ``y_pred`` is one output, or a list, tuple or dict of outputs; False if it is nested deeper."""
-    parts = y_pred.values() if isinstance(y_pred, dict) else y_pred if isinstance(y_pred, (list, tuple)) else ()
-    return not any(nest.is_nested(part) for part in parts)
+    outputs = y_pred.values() if isinstance(y_pred, dict) else y_pred if isinstance(y_pred, (list, tuple)) else ()
+    return not any(nest.is_nested(output) for output in outputs)
 
 
 def names_of(y_pred: Any, output_names: Sequence[str] | None) -> list[str]:

@@ -67,15 +67,15 @@ class Trainer(Compiled):
                 )
             total = compiled(y, y_pred, sample_weight)
         for loss in self.losses:
-            added = tf.reduce_sum(tf.cast(loss, "float32"))
-            total = added if total is None else total + added
+            layer_loss = tf.reduce_sum(tf.cast(loss, "float32"))
+            total = layer_loss if total is None else total + layer_loss
         if total is None:
             raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
         return total
 
-    def _loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+    def _call_compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
         """Calls ``compute_loss``, which a subclass may have defined without the argument ``training``."""
-        options = {"training": training} if _takes_training(type(self).compute_loss) else {}
+        options = {"training": training} if _has_training_argument(type(self).compute_loss) else {}
         return self.compute_loss(x, y, y_pred, sample_weight, **options)
 
     def compiled_loss(self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
@@ -133,12 +133,12 @@ class Trainer(Compiled):
             )
         with tf.GradientTape() as tape:
             y_pred = self._forward(x, True)
-            loss = self._loss_of(x, y, y_pred, sample_weight, True)
-            scaled = optimizer.scale_loss(loss)
+            loss = self._call_compute_loss(x, y, y_pred, sample_weight, True)
+            scaled_loss = optimizer.scale_loss(loss)
         variables = self.trainable_variables
         self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_samples(x))
         if variables:
-            optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+            optimizer.apply_gradients(zip(tape.gradient(scaled_loss, variables), variables, strict=True))
         else:
             warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -147,7 +147,7 @@ class Trainer(Compiled):
         """Runs one step of ``evaluate``; subclasses may override it."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self._forward(x, False)
-        loss = self._loss_of(x, y, y_pred, sample_weight, False)
+        loss = self._call_compute_loss(x, y, y_pred, sample_weight, False)
         self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -176,8 +176,8 @@ class Trainer(Compiled):
                 return step(pack_x_y_sample_weight(x, y, sample_weight))
 
             functions[kind] = one_step if self.run_eagerly else tf.function(one_step)
-        found: Callable[..., Any] = functions[kind]
-        return found
+        step_function: Callable[..., Any] = functions[kind]
+        return step_function
 
     # ---- loops -------------------------------------------------------------------------------------------------
 
@@ -232,25 +232,25 @@ class Trainer(Compiled):
         batches = Batches(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
         validation = None
         if validation_data is not None:
-            parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
-            parts = unpack_x_y_sample_weight(tuple(parts))
-            validation = Batches(*parts, validation_batch_size or batch_size, validation_steps)
-        own = type(self)
-        if own.train_step is Trainer.train_step and own.compute_loss is Trainer.compute_loss:
-            for part in (batches, validation):
-                if part is not None and part.labels is not None:
-                    check_classes(self.__dict__["loss"], part.labels, getattr(self, "output_shape", None))
+            validation_arguments = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
+            validation_arguments = unpack_x_y_sample_weight(tuple(validation_arguments))
+            validation = Batches(*validation_arguments, validation_batch_size or batch_size, validation_steps)
+        model_class = type(self)
+        if model_class.train_step is Trainer.train_step and model_class.compute_loss is Trainer.compute_loss:
+            for data in (batches, validation):
+                if data is not None and data.labels is not None:
+                    check_classes(self.__dict__["loss"], data.labels, getattr(self, "output_shape", None))
         checked_integer("fit", "epochs", epochs)
         history = self.__dict__["history"] = History()
-        hooks = self._hooks(callbacks, verbose, history, epochs=epochs, steps=batches.size)
+        hooks = self._callback_list(callbacks, verbose, history, epochs=epochs, steps=batches.size)
         self.stop_training = False
         step = self.make_train_function()
         logs: Logs = {}
         fitting = Fitting(self, initial_epoch, batches, validation, hooks.callbacks)
-        for one in hooks.callbacks:
-            if isinstance(one, BackupAndRestore):
+        for callback in hooks.callbacks:
+            if isinstance(callback, BackupAndRestore):
                 fitting.prepare([step, self.make_test_function()])
-                one.fitting = fitting
+                callback.fitting = fitting
         hooks.call("on_train_begin", {})
         for epoch in range(epochs if self.stop_training else fitting.epoch, epochs):
             fitting.epoch = epoch
@@ -260,8 +260,10 @@ class Trainer(Compiled):
             logs = self._run_batches(step, batches, hooks, "train", fitting.batch)
             fitting.batch = 0
             if validation is not None and _is_due(epoch, validation_freq):
-                found = self._evaluate(validation, hooks)
-                logs = dict(sorted({**logs, **{f"val_{name}": value for name, value in found.items()}}.items()))
+                validation_logs = self._evaluate(validation, hooks)
+                logs = dict(
+                    sorted({**logs, **{f"val_{name}": value for name, value in validation_logs.items()}}.items())
+                )
             hooks.call("on_epoch_end", epoch, logs)
             if self.stop_training:
                 break
@@ -292,7 +294,7 @@ class Trainer(Compiled):
             raise ValueError(f"Arguments not recognized: {kwargs}")
         self._check_compiled("evaluate")
         batches = Batches(x, y, sample_weight, batch_size, steps)
-        logs = self._evaluate(batches, self._hooks(callbacks, verbose, steps=batches.size))
+        logs = self._evaluate(batches, self._callback_list(callbacks, verbose, steps=batches.size))
         return logs if return_dict else self._in_order(logs)
 
     def predict(
@@ -305,9 +307,9 @@ class Trainer(Compiled):
     ) -> Any:
         """Returns the model's outputs for data as NumPy arrays; arguments as in ``fit``."""
         batches = Batches(x, None, None, batch_size, steps)
-        hooks = self._hooks(callbacks, verbose, steps=batches.size)
+        hooks = self._callback_list(callbacks, verbose, steps=batches.size)
         step = self.make_predict_function()
-        found: list[Any] = []
+        all_outputs: list[Any] = []
         self.stop_predicting = False
         hooks.call("on_predict_begin", {})
         for number, group in enumerate(_groups(batches.epoch(), self.steps_per_execution)):
@@ -315,16 +317,16 @@ class Trainer(Compiled):
             if "on_predict_batch_begin" in hooks.watches:
                 hooks.call("on_predict_batch_begin", first, {})
             outputs = [step(*batch) for batch in group]
-            found += outputs
+            all_outputs += outputs
             if "on_predict_batch_end" in hooks.watches:
-                together = outputs[0] if len(outputs) == 1 else nest.map_structure(_joined, *outputs)
-                hooks.call("on_predict_batch_end", first + self.steps_per_execution - 1, {"outputs": together})
+                joined_outputs = outputs[0] if len(outputs) == 1 else nest.map_structure(_joined, *outputs)
+                hooks.call("on_predict_batch_end", first + self.steps_per_execution - 1, {"outputs": joined_outputs})
             if self.stop_predicting:
                 break
         hooks.call("on_predict_end", {})
-        if not found:
+        if not all_outputs:
             raise ValueError("predict: there is no batch.")
-        return nest.map_structure(_joined, *found)
+        return nest.map_structure(_joined, *all_outputs)
 
     def _evaluate(self, batches: Batches, hooks: CallbackList) -> Logs:
         step = self.make_test_function()
@@ -341,37 +343,39 @@ class Trainer(Compiled):
         """Runs all batches of an epoch from number ``first`` on; returns the logs of the last."""
         begin, end = f"on_{kind}_batch_begin", f"on_{kind}_batch_end"
         stop = "stop_training" if kind == "train" else "stop_evaluating"
-        watched = begin in hooks.watches or end in hooks.watches
-        found: Any = None
-        if not watched:
+        is_watched = begin in hooks.watches or end in hooks.watches
+        logs: Any = None
+        if not is_watched:
             for x, y, weights in batches.epoch(first):
-                found = step(x, y, weights)
+                logs = step(x, y, weights)
                 if getattr(self, stop):
                     break
         else:
             for group in _groups(batches.epoch(first), self.steps_per_execution):
                 hooks.call(begin, first, {})
                 for x, y, weights in group:
-                    found = step(x, y, weights)
+                    logs = step(x, y, weights)
                 first += self.steps_per_execution  # also for a shorter last group
-                hooks.call(end, first - 1, _as_floats(found))
+                hooks.call(end, first - 1, _as_floats(logs))
                 if getattr(self, stop):
                     break
-        if found is None and first:  # a restored training had already run all batches
-            found = self.get_metrics_result()
-        if found is None:
+        if logs is None and first:  # a restored training had already run all batches
+            logs = self.get_metrics_result()
+        if logs is None:
             raise ValueError(f"{'fit' if kind == 'train' else 'evaluate'}: the data has no batch.")
-        return _as_floats(found)
+        return _as_floats(logs)
 
-    def _hooks(self, callbacks: Any, verbose: Any, *more: Callback, **params: Any) -> CallbackList:
+    def _callback_list(self, callbacks: Any, verbose: Any, *more: Callback, **params: Any) -> CallbackList:
         if isinstance(callbacks, CallbackList):
             return callbacks
-        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+        callback_list = (
+            [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+        )
         verbose = 1 if verbose == "auto" else int(verbose)
-        if verbose and not any(isinstance(one, ProgbarLogger) for one in given):
-            given.append(ProgbarLogger())
+        if verbose and not any(isinstance(callback, ProgbarLogger) for callback in callback_list):
+            callback_list.append(ProgbarLogger())
         params["steps_per_execution"] = self.steps_per_execution
-        return CallbackList([*given, *more], self, verbose=verbose, **params)
+        return CallbackList([*callback_list, *more], self, verbose=verbose, **params)
 
     # ---- single batches ------------------------------------------------------------------------------------------
 
@@ -390,26 +394,26 @@ class Trainer(Compiled):
                 raise ValueError("Arguments `sample_weight` and `class_weight` cannot be specified at the same time.")
             sample_weight = weights_of_classes(as_arrays(y), class_weight)
         self.reset_metrics()
-        logs = _as_floats(self.make_train_function()(*_one_batch(x, y, sample_weight)))
+        logs = _as_floats(self.make_train_function()(*_batch_tensors(x, y, sample_weight)))
         return logs if return_dict else self._in_order(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Runs one step of ``evaluate`` on one batch."""
         self._check_compiled("test_on_batch")
         self.reset_metrics()
-        logs = _as_floats(self.make_test_function()(*_one_batch(x, y, sample_weight)))
+        logs = _as_floats(self.make_test_function()(*_batch_tensors(x, y, sample_weight)))
         return logs if return_dict else self._in_order(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
-        outputs = self.make_predict_function()(*_one_batch(x, None, None))
+        outputs = self.make_predict_function()(*_batch_tensors(x, None, None))
         return nest.map_structure(lambda one: one.numpy(), outputs)
 
     def _in_order(self, logs: Logs) -> Any:
         """Returns the values in the order of ``metrics``, then others by name; a single value without a list."""
         names = [name for name in self.metrics_names if name in logs]
-        found = [logs[name] for name in dict.fromkeys([*names, *sorted(logs)])]
-        return found[0] if len(found) == 1 else found
+        values = [logs[name] for name in dict.fromkeys([*names, *sorted(logs)])]
+        return values[0] if len(values) == 1 else values
 
 
 def _joined(*parts: Any) -> np.ndarray:
@@ -424,13 +428,13 @@ def _samples(x: Any) -> int:
 
 
 @functools.lru_cache(maxsize=256)
-def _takes_training(compute_loss: Callable[..., Any]) -> bool:
+def _has_training_argument(compute_loss: Callable[..., Any]) -> bool:
     """True if ``compute_loss`` has the argument ``training``; programs for older Keras omit it."""
     parameters = inspect.signature(compute_loss).parameters.values()
     return any(parameter.name == "training" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
-def _one_batch(*parts: Any) -> tuple[Any, Any, Any]:
+def _batch_tensors(*parts: Any) -> tuple[Any, Any, Any]:
     x, y, weights = [
         None if part is None else nest.map_structure(tf.convert_to_tensor, as_arrays(part)) for part in parts
     ]
@@ -456,15 +460,15 @@ def _as_floats(logs: Any) -> Logs:
     """Converts logs to Python numbers by name."""
     if not isinstance(logs, dict):
         raise ValueError(f"A step must return a dict of values for the logs, got {logs!r:.200}.")
-    found: Logs = {}
+    numbers: Logs = {}
     for name in sorted(logs):
         value = logs[name]
         if isinstance(value, dict):
-            found.update(_as_floats(value))
+            numbers.update(_as_floats(value))
             continue
         array = value.numpy() if isinstance(value, Tensor) else value
         try:
-            found[name] = float(array)
+            numbers[name] = float(array)
         except (TypeError, ValueError):  # a value with several elements stays an array
-            found[name] = array
-    return found
+            numbers[name] = array
+    return numbers

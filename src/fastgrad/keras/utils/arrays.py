@@ -37,8 +37,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     if count < 0:
         raise ValueError(f"to_categorical: num_classes must not be negative, got {num_classes!r}.")
     if numbers.size and (numbers.min() < 0 or numbers.max() >= count):
-        worst = int(numbers.min() if numbers.min() < 0 else numbers.max())
-        raise IndexError(f"to_categorical: class number {worst} is outside [0, {count}).")
+        invalid_class = int(numbers.min() if numbers.min() < 0 else numbers.max())
+        raise IndexError(f"to_categorical: class number {invalid_class} is outside [0, {count}).")
     rows = numbers[..., None] == np.arange(count)
     return rows.astype(np.float64) if tensor is None else tf.cast(rows, _standardize_dtype(None))
 

@@ -14,12 +14,12 @@ from fastgrad.storage.archive_extraction import unpack
 
 def cache_folder() -> str:
     """Returns Keras's folder: ``KERAS_HOME``, else ``~/.keras``, or without a home ``.keras`` among temporary files."""
-    home = os.path.expanduser("~")
-    if not os.access(home, os.W_OK):
+    home_folder = os.path.expanduser("~")
+    if not os.access(home_folder, os.W_OK):
         import tempfile
 
-        home = tempfile.gettempdir()
-    return os.environ.get("KERAS_HOME") or os.path.join(home, ".keras")
+        home_folder = tempfile.gettempdir()
+    return os.environ.get("KERAS_HOME") or os.path.join(home_folder, ".keras")
 
 
 def get_file(
@@ -82,18 +82,18 @@ def _is_right(path: str, wanted: str | None, algorithm: str) -> bool:
         return False
     if wanted is None:
         return True
-    found = hashlib.new(algorithm, usedforsecurity=False)
+    checksum = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
-        while part := file.read(1 << 20):
-            found.update(part)
-    return found.hexdigest() == wanted.lower()
+        while chunk := file.read(1 << 20):
+            checksum.update(chunk)
+    return checksum.hexdigest() == wanted.lower()
 
 
 def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> None:
     folder, name = os.path.split(path)
     checksum = "" if wanted is None else f" ({algorithm} {wanted})"
-    there = " A file of this name is there, but with another checksum." if os.path.exists(path) else ""
-    by_hand = f"{there} Or get it elsewhere and put it at {path}{checksum}."
+    existing_file_note = " A file of this name is there, but with another checksum." if os.path.exists(path) else ""
+    by_hand = f"{existing_file_note} Or get it elsewhere and put it at {path}{checksum}."
     try:
         import pooch
     except ImportError as error:
@@ -102,9 +102,9 @@ def _download(origin: str, path: str, wanted: str | None, algorithm: str) -> Non
     os.makedirs(folder, exist_ok=True)
     scratch = tempfile.mkdtemp(dir=folder, prefix=".download-")  # an old file stays until the new one is complete
     try:
-        known = None if wanted is None else f"{algorithm}:{wanted}"
-        found = pooch.retrieve(origin, known, fname=name, path=scratch)
-        os.replace(found, path)
+        pooch_hash = None if wanted is None else f"{algorithm}:{wanted}"
+        downloaded = pooch.retrieve(origin, pooch_hash, fname=name, path=scratch)
+        os.replace(downloaded, path)
     except OSError as error:  # errors of requests are OSErrors
         raise ConnectionError(f"{name} can't be downloaded from {origin}: {error}.{by_hand}") from error
     finally:

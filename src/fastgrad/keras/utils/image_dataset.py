@@ -102,12 +102,12 @@ def image_dataset_from_directory(
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("Only one of `pad_to_aspect_ratio`, `crop_to_aspect_ratio` can be set to `True`.")
     is_first = standardize_data_format(data_format) == "channels_first"
-    form = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "distort"
+    fit_mode = "crop" if crop_to_aspect_ratio else "pad" if pad_to_aspect_ratio else "distort"
 
     def load(path: str) -> np.ndarray:
         pixels = np.asarray(load_img(path, color_mode, formats=_FORMATS))
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        fitted = _fitted(pixels, tuple(image_size), method, form)
+        fitted = _fitted(pixels, tuple(image_size), method, fit_mode)
         return np.ascontiguousarray(fitted.transpose(2, 0, 1)) if is_first else fitted
 
     return datasets_of(request, "image", _ENDINGS, load, tf.uint8 if method == "nearest" else tf.float32)
@@ -117,24 +117,29 @@ def _fitted(pixels: np.ndarray, size: tuple[int, int], method: str, form: str) -
     """Returns an image of the given size: resized with distortion, cropped to its middle, or padded with black."""
     height, width = pixels.shape[:2]
     if form == "distort":
-        return _resized(pixels, size, method)
+        return _resized_pixels(pixels, size, method)
     if form == "crop":
-        high = max(min(height, width * size[0] // size[1]), 1)
-        wide = max(min(width, height * size[1] // size[0]), 1)
-        top, left = (height - high) // 2, (width - wide) // 2
-        return _resized(pixels[top : top + high, left : left + wide], size, method)
+        crop_height = max(min(height, width * size[0] // size[1]), 1)
+        crop_width = max(min(width, height * size[1] // size[0]), 1)
+        top, left = (height - crop_height) // 2, (width - crop_width) // 2
+        return _resized_pixels(pixels[top : top + crop_height, left : left + crop_width], size, method)
     ratio = max(height / size[0], width / size[1])
-    inner = height / ratio, width / ratio
-    found = _resized(pixels, (max(int(inner[0]), 1), max(int(inner[1]), 1)), method)
-    top, left = (max(int((whole - part) / 2), 0) for whole, part in zip(size, inner, strict=True))
-    black = np.zeros((*size, pixels.shape[2]), found.dtype)
-    black[top : top + found.shape[0], left : left + found.shape[1]] = found
-    return black
+    inner_size = height / ratio, width / ratio
+    resized = _resized_pixels(pixels, (max(int(inner_size[0]), 1), max(int(inner_size[1]), 1)), method)
+    top, left = (
+        max(int((target_length - inner_length) / 2), 0)
+        for target_length, inner_length in zip(size, inner_size, strict=True)
+    )
+    canvas = np.zeros((*size, pixels.shape[2]), resized.dtype)
+    canvas[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
+    return canvas
 
 
-def _resized(pixels: np.ndarray, size: tuple[int, int], method: str) -> np.ndarray:
-    rows, columns = (resizing.weights(*pair, method) for pair in zip(pixels.shape[:2], size, strict=True))
+def _resized_pixels(pixels: np.ndarray, size: tuple[int, int], method: str) -> np.ndarray:
+    rows, columns = (
+        resizing.weights(*old_and_new_length, method) for old_and_new_length in zip(pixels.shape[:2], size, strict=True)
+    )
     if method == "nearest":
         return pixels[rows.argmax(1)[:, None], columns.argmax(1)]
-    found = np.tensordot(rows, pixels.astype(np.float32), 1)
-    return np.ascontiguousarray(np.einsum("hwc,vw->hvc", found, columns, optimize=True))
+    resized_rows = np.tensordot(rows, pixels.astype(np.float32), 1)
+    return np.ascontiguousarray(np.einsum("hwc,vw->hvc", resized_rows, columns, optimize=True))

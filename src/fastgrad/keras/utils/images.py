@@ -61,8 +61,9 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
         pixels = (pixels / greatest if greatest else pixels) * 255
     if channels == 1 and pixels.max() > 255:
         return image.fromarray(pixels[:, :, 0].astype(np.int32))
-    bytes_of = pixels.astype(np.int64).astype(np.uint8)  # through integers: direct casts of larger floats are undefined
-    return image.fromarray(bytes_of[:, :, 0] if channels == 1 else bytes_of)
+    # Through integers: direct casts of larger floats are undefined.
+    byte_pixels = pixels.astype(np.int64).astype(np.uint8)
+    return image.fromarray(byte_pixels[:, :, 0] if channels == 1 else byte_pixels)
 
 
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
@@ -115,12 +116,12 @@ def load_img(
         raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
     if color_mode not in _MODES:
         raise ValueError('color_mode must be "grayscale", "rgb", or "rgba"')
-    found = _decoded(path, formats)
+    loaded = _decoded_image(path, formats)
     modes = _MODES[color_mode]
-    if found.mode not in modes:
-        found = found.convert(modes[0])
-    if target_size is None or found.size == (target_size[1], target_size[0]):
-        return found
+    if loaded.mode not in modes:
+        loaded = loaded.convert(modes[0])
+    if target_size is None or loaded.size == (target_size[1], target_size[0]):
+        return loaded
     if interpolation not in _FILTERS:
         raise ValueError(
             f"Invalid interpolation method {interpolation} specified. Supported methods are {', '.join(_FILTERS)}"
@@ -128,13 +129,16 @@ def load_img(
     height, width = target_size
     box = None
     if keep_aspect_ratio:
-        wide, high = min(found.width, found.height * width // height), min(found.height, found.width * height // width)
-        left, top = (found.width - wide) // 2, (found.height - high) // 2
-        box = (left, top, left + wide, top + high)
-    return found.resize((width, height), image.Resampling[interpolation.upper()], box=box)
+        crop_width, crop_height = (
+            min(loaded.width, loaded.height * width // height),
+            min(loaded.height, loaded.width * height // width),
+        )
+        left, top = (loaded.width - crop_width) // 2, (loaded.height - crop_height) // 2
+        box = (left, top, left + crop_width, top + crop_height)
+    return loaded.resize((width, height), image.Resampling[interpolation.upper()], box=box)
 
 
-def _decoded(path: Any, formats: Sequence[str] | None) -> Any:
+def _decoded_image(path: Any, formats: Sequence[str] | None) -> Any:
     """Returns the decoded image of a file; also checks PNG checksums and decodes at once, unlike Pillow."""
     image = pillow_image()
     if isinstance(path, io.BytesIO):
@@ -144,20 +148,20 @@ def _decoded(path: Any, formats: Sequence[str] | None) -> Any:
             data, name = file.read(), os.fsdecode(path)
     try:
         with parsing(name, "image", OSError):
-            found = image.open(io.BytesIO(data), formats=formats)
-            if found.format == "EPS":
+            decoded = image.open(io.BytesIO(data), formats=formats)
+            if decoded.format == "EPS":
                 raise ValueError("PostScript is a program, which is not run")
-            if found.width * found.height > _MOST_PIXELS * len(data):
-                raise ValueError(f"it announces {found.width} x {found.height} pixels in {len(data)} bytes")
-            for codec, (_, top, _, bottom), offset, options in found.tile:
+            if decoded.width * decoded.height > _MOST_PIXELS * len(data):
+                raise ValueError(f"it announces {decoded.width} x {decoded.height} pixels in {len(data)} bytes")
+            for codec, (_, top, _, bottom), offset, options in decoded.tile:
                 bytes_of_row = options[1] if codec == "raw" and isinstance(options, tuple) and len(options) > 1 else 0
                 if (bottom - top) * bytes_of_row > len(data) - offset:
                     raise ValueError("image file is truncated")
-            if found.format == "PNG":
-                found.verify()
-                found = image.open(io.BytesIO(data), formats=formats)
-            found.load()
-            return found
+            if decoded.format == "PNG":
+                decoded.verify()
+                decoded = image.open(io.BytesIO(data), formats=formats)
+            decoded.load()
+            return decoded
     except OSError as error:
         cause = error.__cause__
         if isinstance(cause, OSError) and type(cause).__name__ == "UnidentifiedImageError":

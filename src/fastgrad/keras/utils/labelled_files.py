@@ -82,7 +82,7 @@ def datasets_of(
         ValueError: no files; the directory has other classes or another number of labels.
     """
     has_labels = request.labels is not None and request.label_mode is not None
-    paths, labels, names = _indexed(request, endings, request.labels if has_labels else None)
+    paths, labels, names = _index_files(request, endings, request.labels if has_labels else None)
     if has_labels and request.label_mode == "binary" and len(names or ()) != 2:
         raise ValueError(
             f'When passing `label_mode="binary"`, there must be exactly 2 class_names. Received: class_names={names}'
@@ -93,25 +93,31 @@ def datasets_of(
         # Keras's order, so that one seed splits the files as Keras does.
         order = np.arange(len(paths))
         np.random.RandomState(seed).shuffle(order)
-        paths = [paths[place] for place in order]
+        paths = [paths[index] for index in order]
         values = None if values is None else values[order]
 
     def dataset(subset: str | None) -> Any:
-        held = int((request.validation_split or 0) * len(paths))
+        validation_count = int((request.validation_split or 0) * len(paths))
         rows = slice(None)
         if subset:
-            count = held if subset == "validation" else len(paths) - held
-            rows = slice(len(paths) - held, None) if subset == "validation" else slice(len(paths) - held)
+            count = validation_count if subset == "validation" else len(paths) - validation_count
+            rows = (
+                slice(len(paths) - validation_count, None)
+                if subset == "validation"
+                else slice(len(paths) - validation_count)
+            )
             if request.verbose:
                 print(f"Using {count} files for {subset}.")
-        kept = paths[rows]
-        if not kept:
-            part = f"{subset} " if subset else ""
+        subset_paths = paths[rows]
+        if not subset_paths:
+            subset_text = f"{subset} " if subset else ""
             raise ValueError(
-                f"No {part}{what} files found in directory {request.directory}. Allowed formats: {endings}"
+                f"No {subset_text}{what} files found in directory {request.directory}. Allowed formats: {endings}"
             )
         shuffled = request.shuffle and not (request.subset == "both" and subset == "validation")
-        return _dataset(kept, None if values is None else values[rows], request, shuffled, seed, load, dtype, names)
+        return _dataset(
+            subset_paths, None if values is None else values[rows], request, shuffled, seed, load, dtype, names
+        )
 
     return [dataset("training"), dataset("validation")] if request.subset == "both" else dataset(request.subset)
 
@@ -130,17 +136,17 @@ def _dataset(
         return tf.numpy_function(lambda place: load(paths[int(place)]), [number], dtype)
 
     numbers = np.arange(len(paths))
-    found = tf.data.Dataset.from_tensor_slices(numbers if values is None else (numbers, values))
+    batches = tf.data.Dataset.from_tensor_slices(numbers if values is None else (numbers, values))
     if shuffled:
-        found = found.shuffle(8 * request.batch_size if request.batch_size else 1024, seed)
+        batches = batches.shuffle(8 * request.batch_size if request.batch_size else 1024, seed)
     if values is None:
-        found = found.map(loaded, tf.data.AUTOTUNE)
+        batches = batches.map(loaded, tf.data.AUTOTUNE)
     else:
-        found = found.map(lambda number, label: (loaded(number), label), tf.data.AUTOTUNE)
-    found = found.batch(request.batch_size) if request.batch_size is not None else found
-    found = found.prefetch(tf.data.AUTOTUNE)
-    found.class_names, found.file_paths = names, paths  # attributes as in Keras
-    return found
+        batches = batches.map(lambda number, label: (loaded(number), label), tf.data.AUTOTUNE)
+    batches = batches.batch(request.batch_size) if request.batch_size is not None else batches
+    batches = batches.prefetch(tf.data.AUTOTUNE)
+    batches.class_names, batches.file_paths = names, paths  # attributes as in Keras
+    return batches
 
 
 def _encoded(labels: np.ndarray, mode: str | None, classes: int) -> np.ndarray:
@@ -149,23 +155,23 @@ def _encoded(labels: np.ndarray, mode: str | None, classes: int) -> np.ndarray:
     return (labels[:, None] == np.arange(classes)).astype(np.float32) if mode == "categorical" else labels
 
 
-def _indexed(
+def _index_files(
     request: FilesRequest, endings: tuple[str, ...], labels: Any
 ) -> tuple[list[str], np.ndarray | None, list[str] | None]:
     """Returns the files by class and name, the class number of each file, and the names of the classes."""
     directory = checked_path("dataset_from_directory", "directory", request.directory)
     folders = [""]
     if labels == "inferred":
-        there = sorted(
+        present_folders = sorted(
             name
             for name in os.listdir(directory)
             if os.path.isdir(os.path.join(directory, name)) and not name.startswith(".")
         )
-        folders = list(request.class_names or there)
-        if not set(folders) <= set(there):
+        folders = list(request.class_names or present_folders)
+        if not set(folders) <= set(present_folders):
             raise ValueError(
                 "The `class_names` passed did not match the names of the subdirectories of the target directory. "
-                f"Expected: {there} (or a subset of it), but received: class_names={request.class_names}"
+                f"Expected: {present_folders} (or a subset of it), but received: class_names={request.class_names}"
             )
     elif request.class_names is not None:
         raise ValueError("When `labels=None` (no labels), argument `class_names` cannot be specified.")
@@ -175,14 +181,14 @@ def _indexed(
         for root, _, names in sorted(os.walk(os.path.join(directory, folder), followlinks=request.follow_links)):
             files += [os.path.join(root, name) for name in sorted(names) if name.lower().endswith(endings)]
         numbers += [number] * (len(files) - len(numbers))
-    found = None if labels is None else np.array(numbers if labels == "inferred" else labels, np.int32)
-    if found is not None and len(found) != len(files):
+    label_array = None if labels is None else np.array(numbers if labels == "inferred" else labels, np.int32)
+    if label_array is not None and len(label_array) != len(files):
         raise ValueError(
             "Expected the lengths of `labels` to match the number of files in the target directory. len(labels) is "
-            f"{len(found)} while we found {len(files)} files in directory {directory}."
+            f"{len(label_array)} while we found {len(files)} files in directory {directory}."
         )
     classes = folders if labels == "inferred" else None if labels is None else [str(x) for x in sorted(set(labels))]
     if request.verbose:
-        belonging = "" if classes is None else f" belonging to {len(classes)} classes"
-        print(f"Found {len(files)} files{belonging}.")
-    return files, found, classes
+        class_note = "" if classes is None else f" belonging to {len(classes)} classes"
+        print(f"Found {len(files)} files{class_note}.")
+    return files, label_array, classes

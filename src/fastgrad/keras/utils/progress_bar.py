@@ -49,7 +49,7 @@ class Progbar:
                 raise TypeError(f"Progbar: Argument `{name}` must be a list of names, got {names!r}.")
         self.target, self.width, self.verbose, self.interval = target, width, verbose, interval
         self.unit_name = unit_name
-        self._as_they_are = set(stateful_metrics or ())
+        self._stateful_names = set(stateful_metrics or ())
         self._averaged = None if stateless_metrics is None else set(stateless_metrics)
         self._values: dict[str, tuple[float, float]] = {}  # sum and weight
         self._seen = 0
@@ -74,7 +74,7 @@ class Progbar:
             finalize = self.target is not None and current >= self.target
         weight = max(current - self._seen, 1)
         for name, value in values or ():
-            averaged = name not in self._as_they_are if self._averaged is None else name in self._averaged
+            averaged = name not in self._stateful_names if self._averaged is None else name in self._averaged
             total, count = self._values.get(name, (0.0, 0.0)) if averaged and not finalize else (0.0, 0.0)
             self._values[name] = total + float(np.mean(value)) * weight, count + weight
         if self.verbose == 1 and is_shown():

@@ -30,14 +30,14 @@ def pad_sequences(
     Raises:
         ValueError: not a list of sequences, items of several shapes, or a mode other than ``"pre"`` and ``"post"``.
     """
-    for name, word in (("padding", padding), ("truncating", truncating)):
-        if word not in ("pre", "post"):
-            raise ValueError(f'pad_sequences: `{name}` must be "pre" or "post", got {word!r}.')
+    for name, side in (("padding", padding), ("truncating", truncating)):
+        if side not in ("pre", "post"):
+            raise ValueError(f'pad_sequences: `{name}` must be "pre" or "post", got {side!r}.')
     if not hasattr(sequences, "__len__"):
         raise ValueError("`sequences` must be iterable.")
-    for one in sequences:
-        if not hasattr(one, "__len__"):
-            raise ValueError(f"`sequences` must be a list of iterables. Found non-iterable: {one}")
+    for sequence in sequences:
+        if not hasattr(sequence, "__len__"):
+            raise ValueError(f"`sequences` must be a list of iterables. Found non-iterable: {sequence}")
     if isinstance(value, str) and dtype is not object and np.dtype(dtype).kind not in "US":
         raise ValueError(
             f"`dtype` {dtype} is not compatible with `value`'s type: {type(value)}. "
@@ -46,14 +46,18 @@ def pad_sequences(
     if maxlen is not None and maxlen < 0:
         raise ValueError(f"pad_sequences: Argument `maxlen` must be at least 0. Received: maxlen={maxlen}")
     length = max(map(len, sequences), default=0) if maxlen is None else maxlen
-    shape = next((np.asarray(one).shape[1:] for one in sequences if len(one)), ())
+    shape = next((np.asarray(sequence).shape[1:] for sequence in sequences if len(sequence)), ())
     padded = np.full((len(sequences), length, *shape), value, dtype)
-    for position, one in enumerate(sequences):
-        kept = np.asarray(one[max(len(one) - length, 0) :] if truncating == "pre" else one[:length], dtype)
-        if len(kept) and kept.shape[1:] != shape:
+    for position, sequence in enumerate(sequences):
+        truncated = np.asarray(
+            sequence[max(len(sequence) - length, 0) :] if truncating == "pre" else sequence[:length], dtype
+        )
+        if len(truncated) and truncated.shape[1:] != shape:
             raise ValueError(
-                f"Shape of sample {kept.shape[1:]} of sequence at position {position} is different from expected shape {shape}"
+                f"Shape of sample {truncated.shape[1:]} of sequence at position {position} is different from expected shape {shape}"
             )
-        if len(kept):
-            padded[position, slice(length - len(kept), None) if padding == "pre" else slice(len(kept))] = kept
+        if len(truncated):
+            padded[position, slice(length - len(truncated), None) if padding == "pre" else slice(len(truncated))] = (
+                truncated
+            )
     return padded

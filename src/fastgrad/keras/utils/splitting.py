@@ -34,10 +34,10 @@ def split_dataset(
         TypeError: a size is not a number, or the data are of another kind.
     """
     elements = _elements(dataset)
-    left, right = _sizes(left_size, right_size, len(elements))
+    left_count, right_count = _sizes(left_size, right_size, len(elements))
     if shuffle:
         random.Random(seed).shuffle(elements)  # noqa: S311  # Keras's own order
-    return _dataset(elements[:left]), _dataset(elements[len(elements) - right :])
+    return _dataset(elements[:left_count]), _dataset(elements[len(elements) - right_count :])
 
 
 def _elements(dataset: Any) -> list[Any]:
@@ -72,12 +72,12 @@ def _sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
                 f"Received: {name}={size}"
             )
         counts.append(round(size * total) if type(size) is float else size)
-    found = [total - counts[1 - i] if count is None else count for i, count in enumerate(counts)]
-    if sum(found) > total:
-        raise ValueError(f"The sum of `left_size` and `right_size` should not be above {total}; it is {sum(found)}.")
-    if not all(found):
-        raise ValueError(f"With {total} elements, one of the parts would be empty: {found[0]} and {found[1]}.")
-    return found[0], found[1]
+    sizes = [total - counts[1 - i] if count is None else count for i, count in enumerate(counts)]
+    if sum(sizes) > total:
+        raise ValueError(f"The sum of `left_size` and `right_size` should not be above {total}; it is {sum(sizes)}.")
+    if not all(sizes):
+        raise ValueError(f"With {total} elements, one of the parts would be empty: {sizes[0]} and {sizes[1]}.")
+    return sizes[0], sizes[1]
 
 
 def _dataset(elements: list[Any]) -> Any:

@@ -48,20 +48,20 @@ def timeseries_dataset_from_array(
         raise TypeError(f"timeseries_dataset_from_array: Argument `data` must be an array, got {data!r}.")
     size = len(data)
     if start_index and not 0 <= start_index < size:
-        what = "0 or greater" if start_index < 0 else "lower than the length of the data"
+        requirement = "0 or greater" if start_index < 0 else "lower than the length of the data"
         raise ValueError(
-            f"`start_index` must be {what}. Received: start_index={start_index}, for data of length {size}"
+            f"`start_index` must be {requirement}. Received: start_index={start_index}, for data of length {size}"
         )
     if end_index and (end_index <= 0 or end_index >= size or (start_index and end_index <= start_index)):
-        what = "higher than 0" if end_index <= 0 else "lower than the length of the data"
-        what = "higher than `start_index`" if 0 < end_index < size else what
+        requirement = "higher than 0" if end_index <= 0 else "lower than the length of the data"
+        requirement = "higher than `start_index`" if 0 < end_index < size else requirement
         raise ValueError(
-            f"`end_index` must be {what}. Received: start_index={start_index}, and end_index={end_index}, for data of length {size}"
+            f"`end_index` must be {requirement}. Received: start_index={start_index}, and end_index={end_index}, for data of length {size}"
         )
     for name, value in (("sampling_rate", sampling_rate), ("sequence_stride", sequence_stride)):
         if not 0 < value < size:
-            what = "higher than 0" if value <= 0 else "lower than the length of the data"
-            raise ValueError(f"`{name}` must be {what}. Received: {name}={value}, for data of length {size}")
+            requirement = "higher than 0" if value <= 0 else "lower than the length of the data"
+            raise ValueError(f"`{name}` must be {requirement}. Received: {name}={value}, for data of length {size}")
     if format != "tf":
         raise ValueError(f'`format` should be "tf": Grain\'s datasets are not supported. Received: format={format}')
     first, last = start_index or 0, size if end_index is None else end_index
@@ -71,11 +71,11 @@ def timeseries_dataset_from_array(
     starts = np.arange(0, max(count, 0), sequence_stride)
     steps = tf.convert_to_tensor(data)[first:last]
     offsets = tf.range(0, sequence_length * sampling_rate, sampling_rate, dtype=tf.int64)
-    wanted = None if targets is None else tf.convert_to_tensor(targets)[first:last]
+    target_values = None if targets is None else tf.convert_to_tensor(targets)[first:last]
 
     def windows(begin: Any) -> Any:
-        found = tf.gather(steps, tf.expand_dims(begin, -1) + offsets)
-        return found if wanted is None else (found, tf.gather(wanted, begin))
+        window_values = tf.gather(steps, tf.expand_dims(begin, -1) + offsets)
+        return window_values if target_values is None else (window_values, tf.gather(target_values, begin))
 
     rows = tf.data.Dataset.from_tensor_slices(starts)
     rows = rows.shuffle(len(starts), seed) if shuffle else rows

@@ -51,7 +51,7 @@ def gru_step_back(gates, inner, hs, dx, dp, dh, dc, row, at, line, now, after, u
             copy(row, (q + q // 2) * BLOCK, dx, at + q * units + left, n)
 
 
-gru, gru_gradient = over_time("gru", gru_step, gru_step_back, 3)
+gru, gru_gradient = over_time("gru", gru_step, gru_step_back, 3, same={"c": "h"}, same_back={"dc": "dh"})
 
 
 def gru_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:

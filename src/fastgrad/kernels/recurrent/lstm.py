@@ -55,7 +55,7 @@ def lstm_step_back(gates, cs, hs, dx, dp, dh, dc, row, at, line, now, after, uni
             copy(row, q * BLOCK, dp, at + q * units + left, n)
 
 
-lstm, lstm_gradient = over_time("lstm", lstm_step, lstm_step_back, 4, carries=True)
+lstm, lstm_gradient = over_time("lstm", lstm_step, lstm_step_back, 4, carries=True, same_back={"dp": "dx"})
 
 
 def lstm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:

@@ -28,7 +28,14 @@ def simple_step_back(gates, kept, hs, dx, dp, dh, dc, row, at, line, now, after,
         dh[line + j] = T(0)
 
 
-simple_rnn, simple_rnn_gradient = over_time("simple_rnn", simple_step, simple_step_back, 1)
+simple_rnn, simple_rnn_gradient = over_time(
+    "simple_rnn",
+    simple_step,
+    simple_step_back,
+    1,
+    same={"kept": "hs", "gates": "hs", "c": "h"},
+    same_back={"dp": "dx", "dc": "dh"},
+)
 
 
 def simple_rnn_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches:

@@ -9,11 +9,11 @@ function of numbers each.
 from __future__ import annotations
 
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastgrad.kernels.codegen.body import local_array, scalar_function
-from fastgrad.kernels.codegen.build import Kernel, kernel
+from fastgrad.kernels.codegen.build import NO_NAMES, Kernel, kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.recurrent.products import FLOATS, multiply_packed, pack_launch, packed_size
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
@@ -141,7 +141,15 @@ _BACKWARDS = (
 )
 
 
-def over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool = False) -> tuple[Kernel, Kernel]:
+def over_time(
+    name: str,
+    step: Any,
+    step_back: Any,
+    gates: int,
+    carries: bool = False,
+    same: Mapping[str, str] = NO_NAMES,
+    same_back: Mapping[str, str] = NO_NAMES,
+) -> tuple[Kernel, Kernel]:
     """Returns the forward and the backward kernel of a cell.
 
     Args:
@@ -149,17 +157,18 @@ def over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool = 
         step, step_back: the cell's functions of a row, forward and backward.
         gates: the width of its product with the recurrent kernel, in widths of the state.
         carries: whether the cell has a second state, which it keeps before and after all time steps.
+        same, same_back: for parameters of the two kernels, the parameter whose array they always are.
     """
     own = {"GATES": gates, "CARRIES": int(carries), "step": step, "step_back": step_back}
     made: list[Kernel] = []
     states = {"h": ("h0",), "c": ("c0",)} if carries else {"h": ("h0",)}
-    for walk, signature, title, in_place in (
-        (_forwards, _FORWARDS, name, {"gates": ("x",), **states}),
-        (_backwards, _BACKWARDS, f"{name}_gradient", {"dp": ("gates",)}),
+    for walk, signature, title, in_place, one_array in (
+        (_forwards, _FORWARDS, name, {"gates": ("x",), **states}, same),
+        (_backwards, _BACKWARDS, f"{name}_gradient", {"dp": ("gates",)}, same_back),
     ):
         function = types.FunctionType(walk.__code__, {**globals(), **own}, title)
         function.__doc__ = walk.__doc__
-        made.append(kernel(signature, noalias=True, in_place=in_place, T=FLOATS)(function))
+        made.append(kernel(signature, noalias=True, in_place=in_place, same=one_array, T=FLOATS)(function))
     return made[0], made[1]
 
 

@@ -1,4 +1,4 @@
-"""What layers of convolutions share: their settings, and what comes after the convolution."""
+"""``ConvolutionLayer``: the base of convolution layers, with their settings, bias and activation."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ConvolutionLayer(Layer):
             )
 
     def _channels_of(self, input_shape: Any) -> int:
-        """The channels of inputs of this shape, which the layer is from now on for; they must be known."""
+        """Returns the number of channels in ``input_shape`` and fixes it in ``input_spec``; ValueError if it is unknown."""
         axis = 1 if self.data_format == "channels_first" else -1
         channels = input_shape[axis]
         if channels is None:
@@ -99,10 +99,10 @@ class ConvolutionLayer(Layer):
             for kind in ("initializer", "regularizer", "constraint")
             for name in (*self.weight_names, "bias")
         ]
-        plain = ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "use_bias")
+        plain_names = ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "use_bias")
         return {
             **super().get_config(),
-            **{name: getattr(self, name) for name in plain},
+            **{name: getattr(self, name) for name in plain_names},
             "activation": activations.serialize(self.activation),
             **{name: serialize_keras_object(getattr(self, name)) for name in (*weights, "activity_regularizer")},
         }

@@ -91,9 +91,9 @@ class _Convolution(ConvolutionLayer):
         """``activation(convolution(inputs, kernel) + bias)``."""
         x, padding = self._cast(inputs), self.padding
         if padding == "causal":
-            before = (self.kernel_size[0] - 1) * self.dilation_rate[0]
-            first = self.data_format == "channels_first"
-            x = pad(x, [[0, 0], [0, 0], [before, 0]] if first else [[0, 0], [before, 0], [0, 0]])
+            left_padding = (self.kernel_size[0] - 1) * self.dilation_rate[0]
+            channels_first = self.data_format == "channels_first"
+            x = pad(x, [[0, 0], [0, 0], [left_padding, 0]] if channels_first else [[0, 0], [left_padding, 0], [0, 0]])
             padding = "valid"
         format = tensor_format(self.data_format, self.rank)
         y = convolution_in_groups(x, self._kernel._read(), self.strides, padding.upper(), format, self.dilation_rate)

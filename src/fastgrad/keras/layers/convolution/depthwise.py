@@ -12,12 +12,12 @@ from fastgrad.ops.shaping import reshape
 from fastgrad.tensor import Tensor
 
 
-class _ByChannel(ConvolutionLayer):
-    """What convolves each channel on its own."""
+class _PerChannelConvolution(ConvolutionLayer):
+    """The base of depthwise and separable convolutions, which convolve each channel with its own filters."""
 
     depth_multiplier: int
 
-    def _check_multiplier(self, multiplier: Any) -> None:
+    def _set_depth_multiplier(self, multiplier: Any) -> None:
         if not isinstance(multiplier, int) or multiplier <= 0:
             raise ValueError(
                 "Invalid value for argument `depth_multiplier`. Expected a strictly positive value. Received "
@@ -25,18 +25,18 @@ class _ByChannel(ConvolutionLayer):
             )
         self.depth_multiplier = multiplier
 
-    def _by_channel(self, inputs: Tensor, filters: Weight) -> Tensor:
+    def _convolve_channels(self, inputs: Tensor, filters: Weight) -> Tensor:
         kernel = reshape(filters._read(), (*self.kernel_size, 1, -1))
         format = tensor_format(self.data_format, self.rank)
         return convolution(self._cast(inputs), kernel, self.strides, self.padding.upper(), format, self.dilation_rate)
 
-    def _shape_with(self, input_shape: Any, channels: int | None) -> tuple[int | None, ...]:
+    def _output_shape_with_channels(self, input_shape: Any, channels: int | None) -> tuple[int | None, ...]:
         sizes, _ = split_shape(input_shape, self.data_format)
         counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
         return joined_shape(input_shape[0], counts, channels, self.data_format)
 
 
-class _DepthwiseConvolution(_ByChannel):
+class _DepthwiseConvolution(_PerChannelConvolution):
     """``activation(convolution(inputs, kernel) + bias)``, each channel with filters of its own.
 
     Args:
@@ -75,7 +75,7 @@ class _DepthwiseConvolution(_ByChannel):
         **kwargs: Any,
     ) -> None:
         super().__init__(locals(), kwargs)
-        self._check_multiplier(depth_multiplier)
+        self._set_depth_multiplier(depth_multiplier)
 
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias; the channels of ``input_shape`` must be known."""
@@ -86,20 +86,22 @@ class _DepthwiseConvolution(_ByChannel):
 
     def call(self, inputs: Tensor) -> Any:
         """``activation(convolution(inputs, kernel) + bias)``."""
-        return self._finished(self._by_channel(inputs, self.kernel))
+        return self._finished(self._convolve_channels(inputs, self.kernel))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError where windows are larger than the input."""
         _, channels = split_shape(input_shape, self.data_format)
-        return self._shape_with(input_shape, None if channels is None else channels * self.depth_multiplier)
+        return self._output_shape_with_channels(
+            input_shape, None if channels is None else channels * self.depth_multiplier
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         return {**super().get_config(), "depth_multiplier": self.depth_multiplier}
 
 
-class _SeparableConvolution(_ByChannel):
-    """A convolution of each channel on its own, whose channels are then mixed at each place; then bias and activation.
+class _SeparableConvolution(_PerChannelConvolution):
+    """A depthwise convolution, then a pointwise convolution that mixes the channels, then bias and activation.
 
     Args:
         filters: channels of the output.
@@ -146,7 +148,7 @@ class _SeparableConvolution(_ByChannel):
     ) -> None:
         super().__init__(locals(), kwargs)
         self.filters = checked_filters(filters)
-        self._check_multiplier(depth_multiplier)
+        self._set_depth_multiplier(depth_multiplier)
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights; the channels of ``input_shape`` must be known."""
@@ -155,19 +157,19 @@ class _SeparableConvolution(_ByChannel):
         self.depthwise_kernel = self._filters(
             "depthwise", (*self.kernel_size, channels, multiplier), "depthwise_kernel"
         )
-        mixing = (*(1,) * self.rank, channels * multiplier, self.filters)
-        self.pointwise_kernel = self._filters("pointwise", mixing, "pointwise_kernel")
+        pointwise_shape = (*(1,) * self.rank, channels * multiplier, self.filters)
+        self.pointwise_kernel = self._filters("pointwise", pointwise_shape, "pointwise_kernel")
         self._make_bias(self.filters)
 
     def call(self, inputs: Tensor) -> Any:
         """``activation(mixed channels of the convolutions + bias)``."""
-        y = self._by_channel(inputs, self.depthwise_kernel)
+        y = self._convolve_channels(inputs, self.depthwise_kernel)
         format = tensor_format(self.data_format, self.rank)
         return self._finished(convolution(y, self.pointwise_kernel._read(), 1, "VALID", format))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError where windows are larger than the input."""
-        return self._shape_with(input_shape, self.filters)
+        return self._output_shape_with_channels(input_shape, self.filters)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

@@ -58,7 +58,7 @@ class _TransposedConvolution(ConvolutionLayer):
         self.output_padding = None
         if output_padding is not None:
             self.output_padding = numbers(output_padding, self.rank, "output_padding", least=0)
-            if any(more >= stride for more, stride in zip(self.output_padding, self.strides, strict=True)):
+            if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides, strict=True)):
                 raise ValueError(
                     "`output_padding` must be strictly less than `strides` for all dimensions. Received: "
                     f"output_padding={self.output_padding}, strides={self.strides}"
@@ -83,20 +83,20 @@ class _TransposedConvolution(ConvolutionLayer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output."""
         sizes, _ = split_shape(input_shape, self.data_format)
-        more = self.output_padding or (None,) * self.rank
-        found: list[int | None] = []
-        for size, cells, stride, rate, extra in zip(
-            sizes, self.kernel_size, self.strides, self.dilation_rate, more, strict=True
+        extra_sizes = self.output_padding or (None,) * self.rank
+        output_sizes: list[int | None] = []
+        for size, cells, stride, rate, extra_size in zip(
+            sizes, self.kernel_size, self.strides, self.dilation_rate, extra_sizes, strict=True
         ):
             span = (cells - 1) * rate + 1
             if size is None:
-                found.append(None)
-            elif extra is None:
-                found.append(size * stride + (max(span - stride, 0) if self.padding == "valid" else 0))
+                output_sizes.append(None)
+            elif extra_size is None:
+                output_sizes.append(size * stride + (max(span - stride, 0) if self.padding == "valid" else 0))
             else:
-                cut = 0 if self.padding == "valid" else 2 * (span // 2)
-                found.append((size - 1) * stride + span - cut + extra)
-        return joined_shape(input_shape[0], found, self.filters, self.data_format)
+                trimmed = 0 if self.padding == "valid" else 2 * (span // 2)
+                output_sizes.append((size - 1) * stride + span - trimmed + extra_size)
+        return joined_shape(input_shape[0], output_sizes, self.filters, self.data_format)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

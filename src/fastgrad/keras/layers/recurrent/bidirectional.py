@@ -51,11 +51,11 @@ class Bidirectional(Layer):
         self.backward_layer: Any = copied
         self._check_directions()
         directions: tuple[Any, ...] = (self.forward_layer, self.backward_layer)
-        for one in directions:
-            if hasattr(one, "zero_output_for_mask"):
-                one.zero_output_for_mask = one.return_sequences
+        for direction in directions:
+            if hasattr(direction, "zero_output_for_mask"):
+                direction.zero_output_for_mask = direction.return_sequences
             if hasattr(layer, "use_cudnn"):  # no part of a configuration
-                one.use_cudnn = layer.use_cudnn
+                direction.use_cudnn = layer.use_cudnn
         self.merge_mode = merge_mode
         self._first_weights = list(weights) if weights else None
         self.stateful = self.forward_layer.stateful
@@ -72,11 +72,11 @@ class Bidirectional(Layer):
                 f"forward_layer.go_backwards {forward.go_backwards}, backward_layer.go_backwards={backward.go_backwards}"
             )
         for name in ("stateful", "return_sequences", "return_state"):
-            ahead, back = getattr(forward, name), getattr(backward, name)
-            if ahead != back:
+            forward_value, backward_value = getattr(forward, name), getattr(backward, name)
+            if forward_value != backward_value:
                 raise ValueError(
                     f'Forward layer and backward layer are expected to have the same value for attribute "{name}", got '
-                    f'"{ahead}" for forward layer and "{back}" for backward layer'
+                    f'"{forward_value}" for forward layer and "{backward_value}" for backward layer'
                 )
 
     @property
@@ -106,8 +106,8 @@ class Bidirectional(Layer):
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:
         """The shape of the merged output; with ``return_state`` also those of the states."""
-        found = self.forward_layer.compute_output_shape(sequences_shape)
-        output, states = (found[0], tuple(found[1:])) if self.return_state else (found, ())
+        forward_shape = self.forward_layer.compute_output_shape(sequences_shape)
+        output, states = (forward_shape[0], tuple(forward_shape[1:])) if self.return_state else (forward_shape, ())
         if self.merge_mode == "concat":
             output = (*output[:-1], 2 * output[-1])
         if self.merge_mode is None:
@@ -128,15 +128,15 @@ class Bidirectional(Layer):
             sequences, mask, training: as of ``RNN``.
             initial_state: the states of the forward layer, then those of the backward layer.
         """
-        first, second = None, None
+        forward_states, backward_states = None, None
         if initial_state is not None:
-            half = len(initial_state) // 2
-            first, second = initial_state[:half], initial_state[half:]
+            states_each = len(initial_state) // 2
+            forward_states, backward_states = initial_state[:states_each], initial_state[states_each:]
         options: dict[str, Any] = {"mask": mask} if self.forward_layer._signature.takes_mask else {}
         if self.forward_layer._signature.takes_training:
             options["training"] = training
-        y = self.forward_layer(sequences, initial_state=first, **options)
-        z = self.backward_layer(sequences, initial_state=second, **options)
+        y = self.forward_layer(sequences, initial_state=forward_states, **options)
+        z = self.backward_layer(sequences, initial_state=backward_states, **options)
         states: tuple[Any, ...] = ()
         if self.return_state:
             states = (*y[1:], *z[1:])
@@ -146,8 +146,8 @@ class Bidirectional(Layer):
             z = tf.reverse(z, [1])
         if self.merge_mode is None:
             return (y, z, *states)
-        merged = _merged(self.merge_mode, y, z)
-        return (merged, *states) if self.return_state else merged
+        merged_output = _merged(self.merge_mode, y, z)
+        return (merged_output, *states) if self.return_state else merged_output
 
     def get_config(self) -> dict[str, Any]:
         """The merge mode and the configurations of the layers."""
@@ -170,9 +170,9 @@ class Bidirectional(Layer):
 
 def _copied(layer: Layer, prefix: str, **changes: Any) -> Any:
     """A new layer of a layer's configuration, its name with ``prefix``."""
-    written = serialize_keras_object(layer)
-    written["config"].update(name=prefix + layer.name.removeprefix(prefix), **changes)
-    return deserialize_keras_object(written)
+    config = serialize_keras_object(layer)
+    config["config"].update(name=prefix + layer.name.removeprefix(prefix), **changes)
+    return deserialize_keras_object(config)
 
 
 def _merged(mode: str, y: Tensor, z: Tensor) -> Tensor:

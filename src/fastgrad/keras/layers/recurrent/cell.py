@@ -1,4 +1,4 @@
-"""What the cells of LSTM, GRU and SimpleRNN have in common: weights, and dropout that is drawn once a sequence."""
+"""``RecurrentCell``: the base of the cells of LSTM, GRU and SimpleRNN: weights, and dropout drawn once a sequence."""
 
 from __future__ import annotations
 
@@ -135,11 +135,11 @@ class RecurrentCell(Layer):
         """Factors of dropout: a tensor, or one for each gate."""
         ones = tf.ones_like(like)
         count = self.gates if self.implementation == 1 and self.gates > 1 else 1
-        found = [
+        factors = [
             dropout(ones, rate) if self._generator is None else dropout_from(self._generator._drawn, ones, rate, None)
             for _ in range(count)
         ]
-        return found[0] if self.implementation != 1 or self.gates == 1 else found
+        return factors[0] if self.implementation != 1 or self.gates == 1 else factors
 
     def get_dropout_mask(self, step_input: Tensor) -> Any:
         """The factors of the inputs (one tensor, or one a gate), drawn at the first call; None without dropout."""
@@ -162,7 +162,7 @@ class RecurrentCell(Layer):
         self.__dict__["_recurrent_dropout_mask"] = None
 
     def _factors(self, inputs: Tensor, state: Tensor, training: Any) -> tuple[Any, Any]:
-        """What inputs and state are multiplied by; None for nothing."""
+        """The dropout factors of inputs and of the state; None where nothing is dropped."""
         if not training:
             return None, None
         drops, drops_state = 0.0 < self.dropout < 1.0, 0.0 < self.recurrent_dropout < 1.0
@@ -178,8 +178,10 @@ class RecurrentCell(Layer):
             return tf.matmul(x, kernel)
         if isinstance(factors, Tensor):
             return tf.matmul(x * factors, kernel)
-        parts = tf.split(kernel, self.gates, axis=1)
-        return tf.concat([tf.matmul(x * f, part) for f, part in zip(factors, parts, strict=True)], -1)
+        gate_kernels = tf.split(kernel, self.gates, axis=1)
+        return tf.concat(
+            [tf.matmul(x * f, gate_kernel) for f, gate_kernel in zip(factors, gate_kernels, strict=True)], -1
+        )
 
     # ---- configuration -------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ CELL_OPTIONS = ("dtype", "trainable")
 
 
 class CellLayer(RNN):
-    """What LSTM, GRU and SimpleRNN have in common.
+    """The base of LSTM, GRU and SimpleRNN.
 
     Args:
         kind: the class of its cell.
@@ -34,13 +34,13 @@ class CellLayer(RNN):
 
     def __init__(self, kind: type[RecurrentCell], name: str, given: dict[str, Any]) -> None:
         options = {key: given[key] for key in given if key not in ("self", "__class__", "kwargs")} | given["kwargs"]
-        of_cell = {key: options[key] for key in CELL_OPTIONS if key in options}
+        cell_options = {key: options[key] for key in CELL_OPTIONS if key in options}
         code = kind.__init__.__code__
         for key in (*code.co_varnames[1 : code.co_argcount], "implementation"):
             if key in options:
-                of_cell[key] = options.pop(key)
+                cell_options[key] = options.pop(key)
         use_cudnn = options.pop("use_cudnn") if "use_cudnn" in given else None  # SimpleRNN has none
-        super().__init__(kind(name=name, **of_cell), **options)
+        super().__init__(kind(name=name, **cell_options), **options)
         if use_cudnn not in ("auto", True, False, None):
             raise ValueError(
                 "Invalid value received for argument `use_cudnn`. Expected one of {'auto', True, False}. "
@@ -74,14 +74,14 @@ class CellLayer(RNN):
             sequences = tf.reverse(sequences, [1])
             mask = None if mask is None else tf.reverse(mask, [1])
         outputs, states = cell._over_time(sequences, initial_state, mask, self.return_sequences)
-        last = states[0]
+        last_output = states[0]
         if mask is not None:
             # Where no step has counted yet the output is zeros, whatever the first state is.
-            shown = mask if self.zero_output_for_mask else tf.cumsum(tf.cast(mask, tf.int32), 1) > 0
-            last = where_counted(shown[:, -1], last, tf.zeros_like(last))
+            has_output = mask if self.zero_output_for_mask else tf.cumsum(tf.cast(mask, tf.int32), 1) > 0
+            last_output = where_counted(has_output[:, -1], last_output, tf.zeros_like(last_output))
             if outputs is not None:
-                outputs = where_counted(shown, outputs, tf.zeros_like(outputs))
-        return last, outputs, states
+                outputs = where_counted(has_output, outputs, tf.zeros_like(outputs))
+        return last_output, outputs, states
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
@@ -93,11 +93,11 @@ class CellLayer(RNN):
         }
 
 
-def _of_cell(name: str) -> property:
+def _cell_attribute(name: str) -> property:
     return property(lambda layer: getattr(layer.cell, name), doc=f"The cell's ``{name}``.")
 
 
 def show(kind: type[CellLayer], *names: str) -> None:
     """Makes attributes of the cell attributes of a class of layers."""
     for name in ("units", "activation", "use_bias", *SETTINGS, "dropout", "recurrent_dropout", *names):
-        setattr(kind, name, _of_cell(name))
+        setattr(kind, name, _cell_attribute(name))

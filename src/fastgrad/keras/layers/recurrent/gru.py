@@ -79,15 +79,15 @@ class GRUCell(RecurrentCell):
         x_z, x_r, x_h = tf.split(x, 3, axis=1)
         gate = self.recurrent_activation
         if self.reset_after:
-            inner = self._product(h, self.recurrent_kernel, state_factors)
+            projected_state = self._product(h, self.recurrent_kernel, state_factors)
             if self.bias is not None:
-                inner = inner + self.bias[1]
-            h_z, h_r, h_h = tf.split(inner, 3, axis=1)
+                projected_state = projected_state + self.bias[1]
+            h_z, h_r, h_h = tf.split(projected_state, 3, axis=1)
             z, r = gate(x_z + h_z), gate(x_r + h_r)
             candidate = self.activation(x_h + r * h_h)
         else:
-            each = state_factors if isinstance(state_factors, list) else [state_factors] * 3
-            states_of_gates = [h if factor is None else h * factor for factor in each]
+            gate_factors = state_factors if isinstance(state_factors, list) else [state_factors] * 3
+            states_of_gates = [h if factor is None else h * factor for factor in gate_factors]
             k_z, k_r, k_h = tf.split(self.recurrent_kernel, 3, axis=1)
             z = gate(x_z + tf.matmul(states_of_gates[0], k_z))
             r = gate(x_r + tf.matmul(states_of_gates[1], k_r))

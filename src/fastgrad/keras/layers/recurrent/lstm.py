@@ -66,18 +66,22 @@ class LSTMCell(RecurrentCell):
 
     @property
     def state_size(self) -> list[int]:
-        """Those of h and c."""
+        """The sizes of the states h and c."""
         return [self.units, self.units]
 
     def _initializer(self, role: str) -> Any:
-        found = super()._initializer(role)
+        initializer = super()._initializer(role)
         if role != "bias" or not self.unit_forget_bias:
-            return found
+            return initializer
         units = self.units
 
         def with_ones(shape: Any, dtype: Any = None) -> Tensor:
-            parts = [found((units,), dtype=dtype), tf.ones((units,), dtype), found((2 * units,), dtype=dtype)]
-            return tf.concat(parts, 0)
+            gate_biases = [
+                initializer((units,), dtype=dtype),
+                tf.ones((units,), dtype),
+                initializer((2 * units,), dtype=dtype),
+            ]
+            return tf.concat(gate_biases, 0)
 
         return with_ones
 

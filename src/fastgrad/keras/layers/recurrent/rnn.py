@@ -90,7 +90,9 @@ class RNN(Layer):
         output = (batch, length, size) if self.return_sequences else (batch, size)
         if not self.return_state:
             return output
-        states = [(batch, n) if isinstance(n, int) else [(batch, inner) for inner in n] for n in self.state_size]
+        states = [
+            (batch, n) if isinstance(n, int) else [(batch, nested_size) for nested_size in n] for n in self.state_size
+        ]
         return (output, *states)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
@@ -118,8 +120,8 @@ class RNN(Layer):
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """The states before the first time step: the cell's, or zeros."""
         if getattr(self.cell, "get_initial_state", None):
-            found = self.cell.get_initial_state(batch_size=batch_size)
-            return list(found) if nest.is_nested(found) else [found]
+            cell_states = self.cell.get_initial_state(batch_size=batch_size)
+            return list(cell_states) if nest.is_nested(cell_states) else [cell_states]
         return [tf.zeros((batch_size, size), self._layer_dtype) for size in self.state_size]
 
     def reset_state(self) -> None:
@@ -138,9 +140,9 @@ class RNN(Layer):
 
         Args:
             sequences: shape (batch, time, ...).
-            initial_state: a tensor for each state; default zeros, or what is kept.
+            initial_state: a tensor for each state; default zeros, or the stored states if ``stateful``.
             mask: shape (batch, time), boolean: where it is False the states stay as they are.
-            training: whether dropout is at work.
+            training: whether dropout is applied.
         """
         batch, length = sequences._array.shape[:2]
         if not length:
@@ -148,7 +150,7 @@ class RNN(Layer):
                 f"{type(self).__name__} '{self.name}': sequences must have a time step at least, got shape "
                 f"{tuple(sequences.shape)}."
             )
-        states = self._first_states(batch, initial_state)
+        states = self._initial_states(batch, initial_state)
         if nest.is_nested(mask):
             mask = mask[0]
         if mask is not None:
@@ -160,17 +162,17 @@ class RNN(Layer):
                 )
         if training:
             self._draw(self.cell, sequences, states)
-        last, outputs, states = self.inner_loop(sequences, states, mask, training)
+        last_output, outputs, states = self.inner_loop(sequences, states, mask, training)
         self._forget(self.cell)
         # The cell may compute in another dtype than the layer.
-        last, states = tf.cast(last, self._layer_dtype), nest.map_structure(self._as_state, states)
+        last_output, states = tf.cast(last_output, self._layer_dtype), nest.map_structure(self._as_state_tensor, states)
         if self.stateful:
-            for kept, state in zip(nest.flatten(self.states), nest.flatten(states), strict=True):
-                kept.assign(state)
-        output = tf.cast(outputs, self._layer_dtype) if self.return_sequences else last
+            for stored_state, state in zip(nest.flatten(self.states), nest.flatten(states), strict=True):
+                stored_state.assign(state)
+        output = tf.cast(outputs, self._layer_dtype) if self.return_sequences else last_output
         return (output, *states) if self.return_state else output
 
-    def _first_states(self, batch: int, given: Any) -> list[Any]:
+    def _initial_states(self, batch: int, given: Any) -> list[Any]:
         if given is None:
             given = self.states if self.stateful else self.get_initial_state(batch)
         if self.stateful and self._expected_batch_size is not None and batch != self._expected_batch_size:
@@ -183,9 +185,9 @@ class RNN(Layer):
             raise ValueError(
                 f"{type(self).__name__} '{self.name}' has {len(self.state_size)} states, got an initial_state of {len(states)}."
             )
-        return [nest.map_structure(self._as_state, state) for state in states]
+        return [nest.map_structure(self._as_state_tensor, state) for state in states]
 
-    def _as_state(self, value: Any) -> Tensor:
+    def _as_state_tensor(self, value: Any) -> Tensor:
         tensor = tf.convert_to_tensor(value)
         return tensor if tensor.dtype is self._layer_dtype else tf.cast(tensor, self._layer_dtype)
 
@@ -201,15 +203,17 @@ class RNN(Layer):
             rows.append(_time_first(tf.expand_dims(mask, -1) if mask.ndim == 2 else mask))
         if self.go_backwards:
             rows = [tf.reverse(x, [0]) for x in rows]
-        call = cell if callable(cell) else cell.call
+        call_cell = cell if callable(cell) else cell.call
 
         def trip(carried: list[Any], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-            output, new = call(row[0], nest.pack_sequence_as(initial_state, carried[1:]), **options)
-            states = nest.flatten(new)
+            output, new_states = call_cell(row[0], nest.pack_sequence_as(initial_state, carried[1:]), **options)
+            states = nest.flatten(new_states)
             if mask is not None:
-                states = [where_counted(row[1], x, old) for x, old in zip(states, carried[1:], strict=True)]
-                before = tf.zeros_like(output) if self.zero_output_for_mask or carried[0] is None else carried[0]
-                output = where_counted(row[1], output, before)
+                states = [where_counted(row[1], x, old_state) for x, old_state in zip(states, carried[1:], strict=True)]
+                previous_output = (
+                    tf.zeros_like(output) if self.zero_output_for_mask or carried[0] is None else carried[0]
+                )
+                output = where_counted(row[1], output, previous_output)
             return [output, *states], [output] if self.return_sequences else []
 
         carried: list[Any] = [None, *nest.flatten(initial_state)]
@@ -218,17 +222,18 @@ class RNN(Layer):
             carried[0] = tf.zeros((sequences._array.shape[0], cell.units), self._layer_dtype)
         elif not self.unroll:
             # What the loop carries has the shapes and dtypes that the first step of a cell of any kind gives.
-            carried, result = trip(carried, [x[0] for x in rows])
-            results, rows = [result], [x[1:] for x in rows]
+            carried, step_outputs = trip(carried, [x[0] for x in rows])
+            results, rows = [step_outputs], [x[1:] for x in rows]
         if self.unroll:
             for row in zip(*[tf.unstack(x) for x in rows], strict=True):
-                carried, result = trip(carried, list(row))
-                results.append(result)
+                carried, step_outputs = trip(carried, list(row))
+                results.append(step_outputs)
         stacked = [tf.stack(column) for column in zip(*results, strict=True)]
         if not self.unroll and rows[0]._array.shape[0]:
-            carried, rest = each_row(trip, carried, rows)
+            carried, loop_outputs = each_row(trip, carried, rows)
             stacked = [
-                tf.concat([*x, y], 0) for x, y in zip([[x] for x in stacked] or [[]] * len(rest), rest, strict=True)
+                tf.concat([*x, y], 0)
+                for x, y in zip([[x] for x in stacked] or [[]] * len(loop_outputs), loop_outputs, strict=True)
             ]
         all_outputs = _time_first(stacked[0]) if stacked else None
         return carried[0], all_outputs, list(nest.pack_sequence_as(initial_state, carried[1:]))
@@ -237,11 +242,11 @@ class RNN(Layer):
         """Draws the cells' dropout before the loop, so that each time step has the same."""
         if isinstance(cell, StackedRNNCells):
             inputs = sequences
-            for inner, state in zip(cell.cells, states, strict=True):
-                self._draw(inner, inputs, list(state) if nest.is_nested(state) else [state])
-                first = nest.flatten(state)[0]
-                size = getattr(inner, "output_size", None) or first.shape[-1]
-                inputs = tf.zeros((first.shape[0], 1, size), self._layer_dtype)
+            for inner_cell, state in zip(cell.cells, states, strict=True):
+                self._draw(inner_cell, inputs, list(state) if nest.is_nested(state) else [state])
+                first_state = nest.flatten(state)[0]
+                size = getattr(inner_cell, "output_size", None) or first_state.shape[-1]
+                inputs = tf.zeros((first_state.shape[0], 1, size), self._layer_dtype)
         elif isinstance(cell, RecurrentCell):
             if cell.dropout:
                 cell.get_dropout_mask(sequences[:, 0])
@@ -250,8 +255,8 @@ class RNN(Layer):
 
     def _forget(self, cell: Any) -> None:
         if isinstance(cell, StackedRNNCells):
-            for inner in cell.cells:
-                self._forget(inner)
+            for inner_cell in cell.cells:
+                self._forget(inner_cell)
         elif isinstance(cell, RecurrentCell):
             cell.reset_dropout_mask()
             cell.reset_recurrent_dropout_mask()

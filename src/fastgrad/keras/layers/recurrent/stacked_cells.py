@@ -32,37 +32,41 @@ class StackedRNNCells(Layer):
 
     @property
     def state_size(self) -> list[Any]:
-        """Those of the cells."""
+        """The state sizes of the cells."""
         return [cell.state_size for cell in self.cells]
 
     @property
     def output_size(self) -> int:
-        """That of the top cell."""
+        """The output size of the top cell."""
         return _output_size(self.cells[-1])
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
-        """Those of the cells."""
-        found: list[Any] = []
+        """The initial states of the cells."""
+        states: list[Any] = []
         for cell in self.cells:
             if getattr(cell, "get_initial_state", None):
-                found.append(cell.get_initial_state(batch_size=batch_size))
+                states.append(cell.get_initial_state(batch_size=batch_size))
             elif isinstance(cell.state_size, int):
-                found.append(tf.zeros((batch_size, cell.state_size), self._layer_dtype))
+                states.append(tf.zeros((batch_size, cell.state_size), self._layer_dtype))
             else:
-                found.append([tf.zeros((batch_size, size), self._layer_dtype) for size in cell.state_size])
-        return found
+                states.append([tf.zeros((batch_size, size), self._layer_dtype) for size in cell.state_size])
+        return states
 
     def call(self, inputs: Any, states: Any, training: bool = False, **kwargs: Any) -> Any:
         """The output of the top cell, and the new states of all."""
         new_states = []
         for cell, state in zip(self.cells, states, strict=True):
-            nested = nest.is_nested(state)
+            has_nested_state = nest.is_nested(state)
             options = dict(kwargs)
             if isinstance(cell, Layer) and cell._signature.takes_training:
                 options["training"] = training
-            call = cell if callable(cell) else cell.call
-            inputs, new = call(inputs, list(state) if nested else [state], **options)
-            new_states.append(new[0] if nest.is_nested(new) and len(new) == 1 and not nested else new)
+            call_cell = cell if callable(cell) else cell.call
+            inputs, new_state = call_cell(inputs, list(state) if has_nested_state else [state], **options)
+            new_states.append(
+                new_state[0]
+                if nest.is_nested(new_state) and len(new_state) == 1 and not has_nested_state
+                else new_state
+            )
         return inputs, new_states[0] if len(new_states) == 1 else new_states
 
     def build(self, input_shape: Any) -> None:

@@ -49,10 +49,10 @@ class CosineDecay(Formula):
     def _rate(self, step: Any) -> Any:
         if self.warmup_target is None:
             return self._decayed(self.initial_learning_rate, step)
-        rise = self.warmup_target - self.initial_learning_rate
-        rising = step * rise / self.warmup_steps + self.initial_learning_rate
+        rate_increase = self.warmup_target - self.initial_learning_rate
+        warmup_rate = step * rate_increase / self.warmup_steps + self.initial_learning_rate
         decayed = self._decayed(self.warmup_target, step - self.warmup_steps)
-        return where(step < self.warmup_steps, rising, decayed)
+        return where(step < self.warmup_steps, warmup_rate, decayed)
 
     def _decayed(self, start: Any, step: Any) -> Any:
         fraction = least(step, self.decay_steps) / self.decay_steps

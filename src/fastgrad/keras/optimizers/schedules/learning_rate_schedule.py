@@ -48,9 +48,9 @@ class Formula(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Tensor:
         """Returns the rate at ``step``, a float32 tensor of the same shape."""
-        me, steps = live(self), convert_to_tensor(step)
-        if me is not self:
-            rate: Tensor = cast(me._rate(cast(steps, dtypes.float64)), dtypes.float32)
+        live_schedule, steps = live(self), convert_to_tensor(step)
+        if live_schedule is not self:
+            rate: Tensor = cast(live_schedule._rate(cast(steps, dtypes.float64)), dtypes.float32)
             return rate
         with np.errstate(all="ignore"):
             return Tensor(np.asarray(self._rate(steps._on_host().astype(np.float64)), np.float32))
@@ -178,8 +178,8 @@ class PiecewiseConstantDecay(Formula):
         if not isinstance(step, Tensor):
             return values[np.searchsorted(bounds, step, side="left")]
         boundaries = constant_tensor(bounds)
-        below = cast(step[..., None] > boundaries, dtypes.int64)
-        position = TABLE["reduce_sum"](below, axes=(step.ndim,), keepdims=False)
+        is_past_boundary = cast(step[..., None] > boundaries, dtypes.int64)
+        position = TABLE["reduce_sum"](is_past_boundary, axes=(step.ndim,), keepdims=False)
         return gather(constant_tensor(values), position)
 
     def get_config(self) -> dict[str, Any]:
