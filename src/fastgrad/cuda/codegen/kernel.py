@@ -108,7 +108,7 @@ def device_kernel(
 def on_device(kernel: Kernel) -> DeviceKernel:
     """Converts a CPU kernel to a GPU kernel whose units go to single threads."""
     variables = {name: tuple([dtype.name for dtype in dtypes]) for name, dtypes in kernel.variables.items()}
-    return DeviceKernel(kernel.function, kernel.signature, variables, noalias=kernel.noalias)
+    return DeviceKernel(kernel.function, kernel.signature, variables, noalias=kernel.noalias and not kernel.same)
 
 
 class OnDevice(NamedTuple):
@@ -132,7 +132,9 @@ def of_native(native: Any) -> OnDevice:
     assert source is not None, f"{native.__name__} is for the host alone"
     if conversion not in _known:
         variables = {name: (dtype,) for name, dtype in source.variables.items()}
-        kernel = DeviceKernel(source.function, source.signature, variables, noalias=source.noalias)
+        kernel = DeviceKernel(
+            source.function, source.signature, variables, noalias=source.noalias and not source.in_place
+        )
         _known[conversion] = OnDevice(kernel, source.variables)
     return _known[conversion]
 

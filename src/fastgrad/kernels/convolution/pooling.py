@@ -196,6 +196,7 @@ winner_positions, winner_positions_of_image = [
         "out = where the first cells of x lie that have their windows' results y, in the batch or in their image.",
         _ARRAYS,
         {"begin": begin_nowhere, "visit": visit},
+        {"out": "v"},
         T=ORDERED,
         V=WORDS,
     )

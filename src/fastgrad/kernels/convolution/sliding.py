@@ -6,11 +6,11 @@ Arrays are (batch, depth, height, width, channels); with fewer spatial dimension
 from __future__ import annotations
 
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastgrad.kernels.codegen.body import local_array, scalar_function
-from fastgrad.kernels.codegen.build import Kernel, kernel
+from fastgrad.kernels.codegen.build import NO_NAMES, Kernel, kernel
 from fastgrad.kernels.math.vector_math import greatest
 
 WINDOW = (
@@ -134,19 +134,27 @@ def _walk(
                     )  # fmt: skip
 
 
-def walking(name: str, summary: str, arrays: str, visits: dict[str, Any], **variables: tuple[str, ...]) -> Kernel:
+def walking(
+    name: str,
+    summary: str,
+    arrays: str,
+    visits: dict[str, Any],
+    same: Mapping[str, str] = NO_NAMES,
+    **variables: tuple[str, ...],
+) -> Kernel:
     """Returns a kernel that visits windows.
 
     Args:
         name, summary: of the kernel.
         arrays: the kinds of x, y, v and out, for its signature; V is the type of `work`.
         visits: its `begin`, `visit` and `end`.
+        same: see `build.kernel`.
         variables: the dtypes of the type variables.
     """
     cells = types.FunctionType(walk_cells.__code__, {**globals(), **visits}, f"{name}_cells")
     function = types.FunctionType(_walk.__code__, {**globals(), "walk_cells": scalar_function(cells)}, name)
     function.__doc__ = summary
     signature = f"{arrays}, channels: int, lines: int, cleared: int, lowest: float, {WINDOW}, first: int, last: int"
-    options: dict[str, Any] = {"noalias": True, **variables}
+    options: dict[str, Any] = {"noalias": True, "same": same, **variables}
     made: Kernel = kernel(signature, **options)(function)
     return made
