@@ -28,7 +28,7 @@ def gpu():
 
 @pytest.mark.parametrize(
     "file",
-    ["running/test_steps", "running/test_control_flow", "running/test_fit", "running/test_rows", "../test_placement"],
+    ["runtime/test_steps", "runtime/test_control_flow", "runtime/test_fit", "runtime/test_rows", "../test_placement"],
 )
 def test_what_is_simulated_elsewhere_holds_on_a_gpu(file):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.cuda.on_hardware", f"tests/cuda/{file}.py"]

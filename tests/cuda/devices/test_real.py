@@ -23,7 +23,7 @@ def missing() -> str | None:
 
 
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
-@pytest.mark.parametrize("file", ["stand_in/facts.py", "running/test_steps.py"])
+@pytest.mark.parametrize("file", ["stand_in/facts.py", "runtime/test_steps.py"])
 def test_the_driver_by_cuda_core_does_what_drivers_do(file):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.cuda.stand_in.plugin", f"tests/cuda/{file}"]
     child = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
