@@ -64,7 +64,7 @@ def spread_rows(x: Batched, rows: int) -> Tensor:
     return call_row("broadcast_to", x.tensor, shape=(rows, *x.shape))
 
 
-def aligned(x: Batched, rank: int, last: int = 0) -> Tensor:
+def aligned(x: Batched, rank: int) -> Tensor:
     """Inserts axes of size 1 after the axis of rows, so that the rows of ``x`` broadcast with values of ``rank``."""
     if not x.has_rows or x.rank >= rank:
         return x.tensor

@@ -15,7 +15,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.codegen.build import signature_of
-from fastgrad.kernels.codegen.signature import ARRAY_KINDS, SHARE
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS
 from fastgrad.kernels.gemm.prologue import makes_rows_itself, prepared, takes_prologue
 from fastgrad.kernels.movement.gathering import ids_launch
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
@@ -146,7 +146,7 @@ def _launch_of_rows(
             return None
     if not signature.takes_shares or launch.waits or launch.units % prod(matrix.shape[:-1]):
         return None
-    parameters = [p for p in signature.parameters if p.kind != "int" or p.name not in SHARE]
+    parameters = [p for p in signature.parameters if not p.is_share]
     for position, (parameter, operand) in enumerate(zip(parameters, launch.operands, strict=True)):
         if isinstance(operand, Launch) or type(operand) is tuple:
             return None

@@ -18,7 +18,7 @@ from fastgrad.compiler.graph.graph import Node, Value, size_of
 from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, Place
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.build import for_arrays, signature_of, source_of
-from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, SHARE, Signature
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature
 from fastgrad.kernels.runtime.launch import EntryOf, Launch, Launches
 
 
@@ -148,7 +148,7 @@ def _arrays_of(action: Action, launch: Launch, compiler: Compiler) -> list[_Arra
     operand_iterator = iter(launch.operands)
     arrays = []
     for number, parameter in enumerate(compiler.signature_of(launch.kernel).parameters):
-        if not parameter.passed or (parameter.kind == "int" and parameter.name in SHARE):
+        if not parameter.passed or parameter.is_share:
             continue
         operand: Any = next(operand_iterator)
         listed = parameter.kind in LIST_KINDS

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from fastgrad.compiler.programs.buffers import Action, InArena, InObject
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS
-from fastgrad.kernels.codegen.signature import SHARE as SHARE_NAMES
 from fastgrad.kernels.runtime.launch import EntryOf, Input, Launch
 
 LONGEST = 5_000_000.0
@@ -108,7 +107,7 @@ def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
     if signature.returns_status or not (launch.parts or launch.waits):
         return None
     accesses: list[Access] = []
-    parameters = [p for p in signature.parameters if p.kind != "int" or p.name not in SHARE_NAMES]
+    parameters = [p for p in signature.parameters if not p.is_share]
     for position, (parameter, operand) in enumerate(zip(parameters, launch.operands, strict=True)):
         if parameter.kind in LIST_KINDS:
             return None

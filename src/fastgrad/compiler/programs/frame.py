@@ -18,7 +18,6 @@ from fastgrad.compiler.programs.chains import chains_of
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import signature_of, step_address
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, checked_words
-from fastgrad.kernels.codegen.signature import SHARE as SHARE_NAMES
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.launch import EntryOf, Inner, Input, Launch, check_size
 
@@ -97,7 +96,7 @@ class Frame:
 
     def _write(self, action: Action, launch: Launch) -> int:
         """Writes the frame's 64-bit words for a step; returns the position of the first one."""
-        parameters = [p for p in signature_of(launch.kernel).parameters if p.kind != "int" or p.name not in SHARE_NAMES]
+        parameters = [p for p in signature_of(launch.kernel).parameters if not p.is_share]
         operand_iterator = iter(launch.operands)
         at = len(self._words)
         self._words += [0] * len(parameters)
@@ -168,7 +167,7 @@ class Frame:
         for parameter in signature_of(launch.kernel).parameters:
             if parameter.kind == "sizes":
                 self._words[at + positions[parameter.name][0]] = len(listed)
-            if not parameter.passed or (parameter.kind == "int" and parameter.name in SHARE_NAMES):
+            if not parameter.passed or parameter.is_share:
                 continue
             operand: Any = next(operands)
             if parameter.name not in positions:

@@ -390,7 +390,7 @@ class _Conversion:
 
 
 def _share(parameter: Parameter) -> int:
-    return SHARE.index(parameter.name) if parameter.kind == "int" and parameter.name in SHARE else -1
+    return SHARE.index(parameter.name) if parameter.is_share else -1
 
 
 def step_address(native: Any) -> int:

@@ -77,7 +77,7 @@ class PythonKernel:
         shares = dict(zip(SHARE, (first, last), strict=True))
         place, arguments = 0, []
         for parameter, kind in zip(self._signature.parameters, self._elements, strict=True):
-            if parameter.kind == "int" and parameter.name in SHARE:
+            if parameter.is_share:
                 arguments.append(_INT64(shares[parameter.name]))
                 continue
             sizes = [words[i] for i in self._words.get(parameter.name, ())]

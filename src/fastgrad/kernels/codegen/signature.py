@@ -39,6 +39,11 @@ class Parameter(NamedTuple):
         return self.kind not in DERIVED_KINDS
 
     @property
+    def is_share(self) -> bool:
+        """True if it is an end of the share of the work, which no launch has an operand for."""
+        return self.kind == "int" and self.name in SHARE
+
+    @property
     def written(self) -> bool:
         """True if the kernel writes to the parameter's memory."""
         return self.kind in ("out", "inout", "inouts")
@@ -120,7 +125,7 @@ def checked_words(signature: Signature) -> dict[str, tuple[int, ...]]:
     They come after the words of all parameters. An array has one word, its number of elements. A list has two: the
     address of its arrays' numbers of elements, and the number of arrays. `sizes` has one: how many sizes there are.
     """
-    place = sum(1 for p in signature.parameters if p.kind != "int" or p.name not in SHARE)
+    place = sum(1 for p in signature.parameters if not p.is_share)
     words = {}
     for parameter in signature.parameters:
         count = 2 if parameter.kind in LIST_KINDS else 1 if parameter.kind in (*ARRAY_KINDS, "sizes") else 0

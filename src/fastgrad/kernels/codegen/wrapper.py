@@ -23,7 +23,6 @@ from fastgrad.kernels.codegen import bounds
 from fastgrad.kernels.codegen.signature import (
     ARRAY_KINDS,
     LIST_KINDS,
-    SHARE,
     KernelSource,
     Parameter,
     Signature,
@@ -249,7 +248,7 @@ def step_ir(source: KernelSource, symbol: str) -> str:
     sizes = checked_words(source.signature) if bounds.checks_bounds() else {}
     for parameter in source.signature.parameters:
         name, kind = parameter.name, _llvm_type(parameter)
-        if name in SHARE and parameter.kind == "int":
+        if parameter.is_share:
             values.append(f"i64 %.{name}")
             continue
         lines.append(f"  %.at_{name} = getelementptr i64, ptr %.words, i64 {place}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import in_place_of, signature_of, step_address
-from fastgrad.kernels.codegen.signature import ARRAY_KINDS, SHARE
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS
 
 
 class Spec(Protocol):
@@ -155,7 +155,7 @@ def only(
 
 def places_of(kernel: Any, operands: Sequence[Any]) -> tuple[tuple[int, int], ...]:
     """Returns pairs (output, input) of arrays that may share their memory, for this kernel and these operands."""
-    names = [p.name for p in signature_of(kernel).passed if p.kind != "int" or p.name not in SHARE]
+    names = [p.name for p in signature_of(kernel).passed if not p.is_share]
     given = dict(zip(names, operands, strict=True))
     parameters = signature_of(kernel).parameters
     pairs = [
@@ -280,7 +280,7 @@ def sizes_behind(kernel: Any, operands: Sequence[Any]) -> list[int]:
 
 def arrays_among(kernel: Any, operands: Sequence[Any]) -> list[tuple[np.dtype, np.ndarray]]:
     """Returns the arrays among a kernel's operands, each with the dtype of its parameter."""
-    parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if p.kind != "int" or p.name not in SHARE]
+    parameters = [(p, dtype) for p, dtype in kernel.__self__.parameters if not p.is_share]
     pairs = zip(parameters, operands, strict=True)
     return [(dtype, one) for (p, dtype), one in pairs if p.kind in ARRAY_KINDS]
 
