@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+import llvmlite.binding as llvm
 import numpy as np
+from numba.core.compiler_lock import global_compiler_lock as compiler_lock
 
 import fastgrad as tf
+from fastgrad.kernels.elementwise import elementwise
+from fastgrad.kernels.optimizers.update_rule import RULES
 
 THREADS = 8
 
@@ -129,7 +135,8 @@ def threads(calls: int) -> None:
 
 
 def in_child(work: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Forks, and checks that ``work()`` is true in the child within some seconds."""
+    """Forks, and checks that ``work()`` is true in the child within some seconds; a child that hangs prints its stack."""
+    faulthandler.enable()
     child = os.fork()
     if not child:
         code = 1
@@ -145,7 +152,7 @@ def in_child(work: Callable[[], bool], seconds: float = 60.0) -> None:
             assert status == 0, status
             return
         time.sleep(0.001)
-    os.kill(child, 9)
+    os.kill(child, signal.SIGABRT)
     os.waitpid(child, 0)
     raise AssertionError("the child hangs")
 
@@ -207,6 +214,56 @@ def forks(count: int, seed: int) -> None:
         assert not thread.is_alive()
     in_child(lambda: in_child(child) is None)  # of a child, too
     print(count + 1)
+
+
+def forks_while_kernels_are_freed(count: int) -> None:
+    """Forks while another thread loads and frees kernels; the child loads one. Prints the forks."""
+    kernel, done = elementwise.of_one, threading.Event()
+    kernel[np.float32]
+
+    def free() -> None:
+        while not done.is_set():
+            for native in [kernel.later(np.dtype(np.float32)) for _ in range(20)]:
+                native.loaded()
+
+    def child() -> bool:
+        return kernel.later(np.dtype(np.float32)).loaded() is not None
+
+    thread = threading.Thread(target=free, daemon=True)
+    thread.start()
+    for _ in range(count):
+        time.sleep(0.002)
+        in_child(child, 20.0)
+    done.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    print(count)
+
+
+def forks_while_a_thread_holds_a_lock() -> None:
+    """Forks while another thread has a lock of a library or of a cached property; the child does what needs it. Prints the forks."""
+    load, rule = elementwise.of_one, RULES["sgd"]
+    load[np.float32]
+    cases = [
+        (compiler_lock, lambda: bool(load.inspect_llvm(np.float32))),
+        (llvm.ffi.lib._lock, lambda: load.later(np.dtype(np.float32)).loaded() is not None),
+    ]
+    if hasattr(type(rule).rows, "lock"):  # Python before 3.12
+        cases.append((type(rule).rows.lock, lambda: rule.rows is not None))
+    for lock, child in cases:
+        has_it = threading.Event()
+
+        def hold(lock: Any = lock, has_it: threading.Event = has_it) -> None:
+            with lock:
+                has_it.set()
+                time.sleep(0.5)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        has_it.wait()
+        in_child(child, 20.0)
+        thread.join()
+    print(len(cases))
 
 
 def compile_step() -> None:

@@ -36,3 +36,17 @@ def test_processes_that_compile_a_step_at_once(tmp_path, figure):
 def test_forks_while_other_threads_compute(full, figure):
     forks = sum(int(victims.run("concurrency", "forks", 15 if full else 5, seed)) for seed in range(3 if full else 1))
     figure("forks in the middle of other threads' work", forks)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forks_while_another_thread_frees_kernels(full, figure):
+    """LLVM's lock was held for ever in the child: freeing a kernel takes no lock of fastgrad."""
+    figure(
+        "forks while kernels are freed",
+        int(victims.run("concurrency", "forks_while_kernels_are_freed", 500 if full else 20)),
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forks_while_another_thread_holds_a_lock(figure):
+    figure("forks while a library's lock is held", int(victims.run("concurrency", "forks_while_a_thread_holds_a_lock")))

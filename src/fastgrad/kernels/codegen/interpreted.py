@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from fastgrad.kernels.codegen.interpreted_numbers import (
 )
 from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, pointer_to
 from fastgrad.kernels.codegen.isa import host_isa
+from fastgrad.kernels.codegen.locks import new_lock
 
 _WORD = NUMBER_TYPES["int64"]
 # ---- numbers -----------------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ def wait() -> None:
 
 # ---- words that threads share ------------------------------------------------------------------------------------
 
-_atomic = threading.Lock()
+_atomic = new_lock()
 
 
 def atomic_load(words: Any, i: Any) -> Any:
@@ -157,7 +157,7 @@ class Steps:
 
     def __init__(self) -> None:
         self._steps: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._count = 0
 
     def add(self, kernel: Any) -> int:

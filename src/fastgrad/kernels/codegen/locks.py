@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 import threading
 import weakref
 from typing import Any
 
 _PATIENCE = 10.0
 """Seconds that a fork waits for a held lock; the lock's holder may itself wait for the thread that forks."""
+
+_LIBRARIES = "numba.core.compiler_lock global_compiler_lock _lock", "llvmlite.binding.ffi lib _lock _lock"
+"""The locks of native code for which a fork waits. Threads may compile functions of their own, and freeing a kernel
+takes LLVM's lock only."""
 
 _locks: weakref.WeakSet[Any] = weakref.WeakSet()
 _held_at_fork: list[Any] = []
@@ -32,6 +38,14 @@ def new_rlock_held_at_fork() -> Any:
     return lock
 
 
+def free_properties_at_fork(owner: type) -> type:
+    """Frees the locks of a class's `cached_property` in forked children, and returns the class; Python 3.12 has none."""
+    for value in vars(owner).values():
+        if isinstance(value, functools.cached_property) and hasattr(value, "lock"):
+            _renewed(value.lock)
+    return owner
+
+
 def give_back(lock: Any) -> None:
     """Releases an RLock if this thread holds it: a signal may come between `lock.acquire()` and storing its result.
 
@@ -48,7 +62,14 @@ def _renewed(lock: Any) -> Any:
 
 
 def _before_fork() -> None:
-    _acquired[:] = [lock for lock in _held_at_fork if lock.acquire(timeout=_PATIENCE)]
+    libraries = [_renewed(lock) for lock in map(_lock_of, _LIBRARIES) if lock is not None]
+    _acquired[:] = [lock for lock in (*_held_at_fork, *libraries) if lock.acquire(timeout=_PATIENCE)]
+
+
+def _lock_of(path: str) -> Any:
+    """Returns the lock of a library, by module and attributes; None if the library is not imported."""
+    module, *names = path.split(" ")
+    return functools.reduce(lambda value, name: getattr(value, name, None), names, sys.modules.get(module))
 
 
 def _after_fork_in_parent() -> None:

@@ -41,6 +41,7 @@ from numpy import uint64
 
 from fastgrad.kernels.codegen.body import AHEAD, LINE, by_dtype, digest, prefetch, scalar_function
 from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.locks import free_properties_at_fork
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.math.vector_math import greatest, least
 
@@ -238,6 +239,7 @@ _NAMES: dict[str, Any] = {
 }
 
 
+@free_properties_at_fork
 class UpdateRule:
     """The kernels of one optimizer, each made at its first use; see the module's text.
 
