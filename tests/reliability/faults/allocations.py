@@ -7,6 +7,7 @@ import ctypes
 import random
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from numpy._core import _multiarray_umath
 
 import fastgrad as tf
 from fastgrad.compiler.dispatch import locking
+from fastgrad.kernels.runtime import driver
+from fastgrad.kernels.runtime.thread_pool import Team
 from fastgrad.recording import recorders
 
 keras = tf.keras
@@ -231,7 +234,7 @@ def exhaust_each(most: int) -> None:
 
 
 def exhaust_objects() -> None:
-    """Fails the allocations of Python objects of a replay in turn, and prints their number."""
+    """Fails the allocations of Python objects of a replay in turn, and prints how many failed."""
     from _testcapi import remove_mem_hooks, set_nomemory
 
     training, arguments = Training(), batch(8)
@@ -256,3 +259,32 @@ def exhaust_objects() -> None:
         assert not differing(training.values(), after), number
         number += 1
     print(failed)
+
+
+def exhaust_workers() -> None:
+    """Fails the allocations of a worker of the thread pool while it wakes; it parks again, and ends when it is asked to."""
+    from _testcapi import remove_mem_hooks, set_nomemory
+
+    wakes = 40
+    for number in range(wakes):
+        team = Team()
+        team.resize(2)
+        ready, sleep, words = team.ready, time.sleep, team.ready()
+        sleep(0.01)  # the worker parks
+        try:
+            set_nomemory(number, 0)
+            ready()
+            sleep(0.005)
+        except MemoryError:
+            pass
+        finally:
+            remove_mem_hooks()
+        for _ in range(100):
+            ready()
+            sleep(0.01)
+            if words[driver.PARKED]:
+                break
+        else:
+            raise AssertionError(f"the worker is gone after allocation {number}")
+        team.resize(1)
+    print(wakes)

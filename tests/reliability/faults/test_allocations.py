@@ -16,10 +16,19 @@ def test_memory_of_arrays(full, figure):
         figure(f"allocations failed in turn: {kind}", int(failed))
 
 
-@pytest.mark.skipif(
+needs_failing_objects = pytest.mark.skipif(
     importlib.util.find_spec("_testcapi") is None, reason="this Python cannot fail allocations of objects"
 )
+
+
+@needs_failing_objects
 def test_memory_of_objects_in_a_replay(figure):
     failed = int(victims.run("allocations", "exhaust_objects"))
     assert failed >= 1
     figure("allocations failed in turn: objects of a replay", failed)
+
+
+@needs_failing_objects
+def test_memory_of_a_worker_that_wakes(figure):
+    """A worker died with the lock that wakes it: programs, and the end of the process, waited forever."""
+    figure("wakes of a worker without memory", int(victims.run("allocations", "exhaust_workers", timeout=60)))

@@ -47,7 +47,7 @@ class Team:
         self.lock = new_lock()
         self._threads = min(default_threads(), driver.MOST_THREADS)
         self._workers: list[threading.Thread] = []
-        self._wakers: list[threading.Semaphore] = []
+        self._wakers: list[threading.Lock] = []
         self._spreading = Spreading(())
         self._look_again = 0.0
         self._memory = np.zeros(0, np.int64)
@@ -111,9 +111,10 @@ class Team:
         start = -self._memory.__array_interface__["data"][0] // 8 % driver.LINE_WORDS
         self.words = self._memory[start : start + (lines - 1) * driver.LINE_WORDS]
         self.words[driver.THREADS] = self._threads
-        self._wakers = [threading.Semaphore(0) for _ in range(count)]
+        self._wakers = [threading.Lock() for _ in range(count)]
         driver.follow[()]  # compiled first, else each new thread would compile it
         for number, waker in enumerate(self._wakers):
+            waker.acquire()
             worker = threading.Thread(
                 target=_work, args=(self.words, number, waker), name=f"fastgrad-{number + 1}", daemon=True
             )
@@ -125,7 +126,8 @@ class Team:
         if self._workers:
             self.words[driver.QUIT] = 1
             for waker in self._wakers:
-                waker.release()
+                if waker.locked():  # else the worker has not seen yet that it was woken
+                    waker.release()
             for worker in self._workers:
                 worker.join()
         self._workers, self._wakers = [], []
@@ -153,7 +155,8 @@ def _clock(later: int = 0) -> int:
     return int(driver.clock[()](later))
 
 
-def _work(words: np.ndarray, number: int, waker: threading.Semaphore) -> None:
+def _work(words: np.ndarray, number: int, waker: threading.Lock) -> None:
+    # Not a `threading.Semaphore`: its Python code allocates memory, and would keep a lock if there is none left.
     follow = driver.follow[()]
     while not follow(words, number, PATIENCE):
         waker.acquire()
