@@ -31,11 +31,13 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
+from fastgrad.deferral import DeferredArray
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.movement.strided import Views, launches_of_views
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.recording import recorders
+from fastgrad.result_rules import Rule, broadcast
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
 from fastgrad.variable import Variable
 
@@ -113,6 +115,8 @@ class Operation:
         views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
             reads through the view where it can.
         batched: the batching rule; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
+        result: the result rule; see ``result_rules.py``. Element-wise operations without a rule broadcast and keep the dtype. None
+            if the shape of the result is unknown before the run.
     """
 
     def __init__(
@@ -134,6 +138,7 @@ class Operation:
         decomposition: Callable[..., Any] | None = None,
         in_python: str | None = None,
         keeps_rows: bool = False,
+        result: Rule | None = None,
     ) -> None:
         if name in TABLE:
             raise ValueError(f"operation {name!r} is declared twice")
@@ -152,9 +157,13 @@ class Operation:
         self.decomposition = decomposition
         self.in_python = in_python
         self.keeps_rows = keeps_rows
+        self.result = broadcast if result is None and form is Form.ELEMENTWISE else result
         if batched is not None:
             self.batched = batched
         self.__doc__ = doc or type(self).__doc__
+
+    # The result rule. A user's operation has none: its result is known after the run.
+    result: Rule | None = None
 
     # The batching rule. A subclass for a user's function of arrays defines it as a method.
     batched: Callable[..., Any] | None = None
@@ -171,11 +180,25 @@ class Operation:
     # if it has none (see custom/formula.py). Programs run the rows of the formula in its place.
     formula: Callable[[tuple[np.dtype, ...]], Any] | None = None
 
+    @property
+    def looks_at_values(self) -> bool:
+        """True if errors or sizes depend on elements, so that the operation runs in a deferral (see deferral.py)."""
+        return self.checks or self.count is not None or self.in_python is not None
+
+    @property
+    def checks_integers(self) -> bool:
+        """True if the operation may refuse integers by their values, such as positions; a draw takes any words."""
+        return self.form is not Form.RANDOM
+
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """Returns the result of ``run`` as a tensor or a tuple of tensors, and reports the call to recorders."""
+        active = recorders.active
         token = errors_set(QUIET)
         try:
-            result = self.run(*[x._array for x in inputs], **attributes)
+            if active and active[0].defers:
+                result = active[0].result(self, inputs, attributes)
+            else:
+                result = self.run(*[x._array for x in inputs], **attributes)
         except (MemoryError, ValueError) as error:
             refusal = refuse_size(self.name, error)
             if refusal is None:
@@ -194,7 +217,7 @@ class Operation:
             if x._owner is not None:
                 _keep_snapshots(inputs, outputs)
                 break
-        for recorder in recorders.active:
+        for recorder in active:
             recorder.on_operation(self, inputs, outputs, attributes)
         return y
 
@@ -243,8 +266,10 @@ def _keep_snapshots(inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> 
                     x._owner._share(y)
 
 
-def as_array(scalar: Any) -> np.ndarray:
+def as_array(scalar: Any) -> Any:
     """Returns an array of shape () for a NumPy scalar or bytes, which NumPy returns instead of such an array."""
+    if type(scalar) is DeferredArray:
+        return scalar
     return np.asarray(scalar, object if type(scalar) is bytes else None)
 
 
@@ -297,15 +322,15 @@ class Unary(Operation):
         array = x._array
         if array.dtype not in self.dtypes:
             raise refuse_dtype(self.name, array.dtype, self.dtypes)
+        active = recorders.active
         token = errors_set(QUIET)
         try:
-            result = self.run(array)
+            result = active[0].result(self, (x,), {}) if active and active[0].defers else self.run(array)
         finally:
             errors_reset(token)
         y = Tensor(result if type(result) is ndarray else as_array(result))
         if x._owner is not None:
             _keep_snapshots((x,), (y,))
-        active = recorders.active
         if active:
             inputs, outputs = (x,), (y,)
             for recorder in active:
@@ -328,15 +353,15 @@ class Binary(Operation):
             raise refuse_mix(self.name, a.dtype, b.dtype)
         if a.dtype not in self.dtypes:
             raise refuse_dtype(self.name, a.dtype, self.dtypes)
+        active = recorders.active
         token = errors_set(QUIET)
         try:
-            result = self.run(a, b)
+            result = active[0].result(self, (x, y), {}) if active and active[0].defers else self.run(a, b)
         except ValueError:
             raise refuse_shapes(self.name, a.shape, b.shape) from None
         finally:
             errors_reset(token)
         z = Tensor(result if type(result) is ndarray else as_array(result))
-        active = recorders.active
         if active:
             inputs, outputs = (x, y), (z,)
             for recorder in active:
@@ -411,6 +436,7 @@ def elementwise(
     kernel_code: str | None = None,
     rounds_once: bool = False,
     keeps_rows: bool = False,
+    result: Rule | None = None,
 ) -> Any:
     """Declares an element-wise operation of one or two inputs, as in ``code``; the row is the public function.
 
@@ -424,7 +450,7 @@ def elementwise(
         dtypes: the dtypes that the inputs may have.
         domain: bounds of the numbers that tests may feed to the operation.
         launches: for an operation that a fused loop can't compute; see ``Operation``.
-        batched, kernel_code, rounds_once, keeps_rows: see ``Operation``.
+        batched, kernel_code, rounds_once, keeps_rows, result: see ``Operation``.
     """
     kind = Binary if "{1}" in code else Unary
     form = Form.ELEMENTWISE
@@ -442,6 +468,7 @@ def elementwise(
         kernel_code=kernel_code,
         rounds_once=rounds_once,
         keeps_rows=keeps_rows,
+        result=result,
     )
 
 
@@ -458,13 +485,14 @@ def operation(
     kernel_code: Callable[..., str | None] | None = None,
     decomposition: Callable[..., Any] | None = None,
     in_python: str | None = None,
+    result: Rule | None = None,
 ) -> Operation:
     """Declares any other operation. A public function calls it with tensors and keyword attributes.
 
     Args:
         name: TensorFlow's name of the function that users call, or a name of our own for a part of it.
         form: the kind of the operation in a graph.
-        run, gradient, dtypes, launches, views, batched, kernel_code, decomposition, in_python: see ``Operation``. Attributes
+        run, gradient, dtypes, launches, views, batched, kernel_code, decomposition, in_python, result: see ``Operation``. Attributes
             must be plain Python values (numbers, strings, tuples), because the compiler reads them.
     """
     return Operation(
@@ -479,4 +507,5 @@ def operation(
         kernel_code=kernel_code,
         decomposition=decomposition,
         in_python=in_python,
+        result=result,
     )

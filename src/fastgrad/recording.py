@@ -24,11 +24,13 @@ class Recorder:
             operation and an assignment.
         control_flow: the handler of branches and loops (``compiler/control_flow/control_flow.py``), for recordings.
         rehearses: whether the run only serves the recording, and must have no lasting effects.
+        defers: whether operations ask the recorder for their results, before they run (see deferral.py).
     """
 
     follows_state = False
     control_flow: Any = None
     rehearses = False
+    defers = False
 
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
@@ -150,7 +152,7 @@ def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
 def paused() -> Iterator[None]:
     """A context that hides this thread's operations from tapes; recordings (``follows_state``) still see them."""
     before = recorders.active
-    recorders.active = tuple(recorder for recorder in before if recorder.follows_state)
+    recorders.active = tuple(recorder for recorder in before if recorder.follows_state or recorder.defers)
     try:
         yield
     finally:

@@ -88,6 +88,9 @@ class _Matmul(Operation):
 
     # Operation.__call__ with a fast path for two float matrices.
     def __call__(self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
+        active = recorders.active
+        if active and active[0].defers:
+            return super().__call__(a, b, transpose_a=transpose_a, transpose_b=transpose_b)  # type: ignore[no-any-return]
         x, y = a._array, b._array
         token = errors_set(QUIET)
         try:
@@ -100,7 +103,6 @@ class _Matmul(Operation):
                 z = Tensor(_product(x, y, transpose_a, transpose_b))
         finally:
             errors_reset(token)
-        active = recorders.active
         if active:
             inputs, outputs, attributes = (a, b), (z,), {"transpose_a": transpose_a, "transpose_b": transpose_b}
             for recorder in active:

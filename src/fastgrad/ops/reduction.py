@@ -37,6 +37,7 @@ from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.summation import KERNEL_FLOATS, LARGE, reduced_by, sum_over
 from fastgrad.recording import recorders
+from fastgrad.result_rules import reduced
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 # NumPy's type stubs accept only a literal keepdims.
@@ -108,17 +109,20 @@ class Reduction(Operation):
             launches=kernels,
             batched=_BATCHING_RULE,
             decomposition=decomposition,
+            result=reduced,
         )
 
     def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
         """``Operation.__call__``, specialised for reductions: one input, two attributes, no views."""
+        active = recorders.active
+        if active and active[0].defers:
+            return super().__call__(x, axes=axes, keepdims=keepdims)
         token = errors_set(QUIET)
         try:
             result = self.run(x._array, axes, keepdims)
         finally:
             errors_reset(token)
         y = Tensor(result if type(result) is np.ndarray else np.asarray(result))
-        active = recorders.active
         if active:
             inputs, outputs, attributes = (x,), (y,), {"axes": axes, "keepdims": keepdims}
             for recorder in active:

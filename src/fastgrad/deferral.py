@@ -1,0 +1,204 @@
+"""Deferred operations: in the context ``deferred()`` operations do not run; their results have a shape and a dtype.
+
+Keras infers the shapes of layers in this context. The result of an operation of a deferred array is a ``DeferredArray``,
+made from the result rule of the row. It is computed at the first use of its elements, with all that it depends on, so
+that the program sees the values of an ordinary run. An operation without deferred inputs runs at once. So does an
+operation whose errors or sizes depend on values; its deferred inputs are computed first.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from fastgrad.cache_alignment import aligned_copy
+from fastgrad.placement import placement
+from fastgrad.recording import Recorder, recorders, unheard
+from fastgrad.result_rules import ArraySpec, specs_of, stand_in
+from fastgrad.tensor import Tensor
+
+
+class DeferredArray:
+    """An array that is computed at the first use of its elements.
+
+    It has what tensors use of a GPU's array (see ``cuda/devices/memory.py``): code that reads elements calls ``on_host``.
+
+    Attributes:
+        shape, dtype: as in a NumPy array; no objects.
+    """
+
+    __slots__ = ("__weakref__", "_call", "_number", "dtype", "shape")
+
+    device = base = None
+
+    def __init__(self, call: _Call, number: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._call, self._number, self.shape, self.dtype = call, number, shape, dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.on_host()[key]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.on_host(), dtype, copy=copy)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.on_host(), name)
+
+    def copy(self) -> np.ndarray:
+        """Returns a new NumPy array with the elements."""
+        return aligned_copy(self.on_host())
+
+    def on_host(self) -> np.ndarray:
+        """Computes the elements; later calls are free."""
+        results = self._call.results
+        if results is None:
+            results = self._call.evaluated()
+        return results[self._number]
+
+
+class _Call:
+    """A call of an operation that has not run; without an operation, an array of zeros.
+
+    Attributes:
+        operation, inputs, attributes: of the call.
+        serial: its place in the order of calls.
+        results: the arrays once the call has run, else None.
+    """
+
+    __slots__ = ("attributes", "inputs", "operation", "results", "serial")
+
+    def __init__(self, operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> None:
+        self.operation, self.inputs, self.attributes = operation, inputs, attributes
+        self.serial = next(_serials)
+        self.results: tuple[np.ndarray, ...] | None = None
+
+    def evaluated(self) -> tuple[np.ndarray, ...]:
+        """Runs the call, and before it the calls that it depends on, in their order; returns the results."""
+        pending, stack = {self.serial: self}, [self]
+        while stack:
+            for x in stack.pop().inputs:
+                call = x._array._call if type(x._array) is DeferredArray else None
+                if call is not None and call.results is None and call.serial not in pending:
+                    pending[call.serial] = call
+                    stack.append(call)
+        with unheard():
+            for serial in sorted(pending):
+                pending[serial]._run()
+        assert self.results is not None
+        return self.results
+
+    def _run(self) -> None:
+        inputs = [Tensor(_on_host(x._array)) for x in self.inputs]
+        y = self.operation(*inputs, **self.attributes)
+        self.results = tuple([x._array for x in specs_of(y)])
+        self.inputs = ()
+
+
+class _Zeros(_Call):
+    """The call that makes an array of zeros."""
+
+    __slots__ = ("spec",)
+
+    def __init__(self, spec: ArraySpec) -> None:
+        super().__init__(None, (), {})
+        self.spec = spec
+
+    def _run(self) -> None:
+        self.results = (np.zeros(self.spec.shape, self.spec.dtype),)
+
+
+_serials = itertools.count()
+
+
+class _Deferral(Recorder):
+    """The recorder of the context. It is the first of the thread's recorders; operations ask it for their results."""
+
+    defers = True
+
+    def result(self, operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
+        """Returns what ``operation.run`` returns for these inputs; its arrays may be deferred."""
+        arrays = [x._array for x in inputs]
+        deferred = [x for x in arrays if type(x) is DeferredArray]
+        rule = operation.result
+        if not deferred or rule is None or operation.looks_at_values:
+            return operation.run(*map(_on_host, arrays), **attributes)
+        if operation.checks_integers and any(x.dtype.kind in "iu" for x in arrays):
+            # Integers may be refused by their values, such as positions. Other inputs have no say in errors.
+            result = operation.run(*[_on_host(x) if x.dtype.kind in "iu" else _filler(x) for x in arrays], **attributes)
+            if all(x.dtype.kind in "iu" for x in deferred):
+                return result
+        else:
+            try:
+                result = rule(*arrays, **attributes)
+                if any(spec.dtype.hasobject or not _is_allowed(spec) for spec in specs_of(result)):
+                    raise ValueError
+            except Exception:  # noqa: BLE001  # the run knows the error, or the result where the rule gives up
+                return operation.run(*map(_on_host, arrays), **attributes)
+        call = _Call(operation, inputs, attributes)
+        made = [DeferredArray(call, number, y.shape, y.dtype) for number, y in enumerate(specs_of(result))]
+        return tuple(made) if type(result) is tuple else made[0]
+
+
+_DEFERRAL = _Deferral()
+
+
+def _on_host(array: Any) -> Any:
+    return array.on_host() if type(array) is DeferredArray else array
+
+
+def _filler(array: Any) -> Any:
+    return stand_in(array) if type(array) is DeferredArray else array
+
+
+def _is_allowed(spec: ArraySpec) -> bool:
+    """True if all sizes are known and NumPy takes an array of them."""
+    return None not in spec.shape and stand_in(spec) is not None
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """A context in which operations of the thread do not run before their results are used.
+
+    Has no effect inside of a recording, and once the program has used a GPU: operations then run as always.
+    """
+    before = recorders.active
+    if not before and not placement.active:
+        recorders.active = (_DEFERRAL,)
+    try:
+        yield
+    finally:
+        recorders.active = before
+
+
+def zeros(shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """Returns an array of zeros, deferred in the context ``deferred()``."""
+    if recorders.active[:1] != (_DEFERRAL,) or dtype.hasobject:
+        return np.zeros(shape, dtype)
+    return DeferredArray(_Zeros(ArraySpec(shape, dtype)), 0, shape, dtype)

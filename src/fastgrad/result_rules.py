@@ -1,0 +1,121 @@
+"""Result rules: the shape and dtype of an operation's results, from those of its inputs.
+
+A rule is a function ``(*inputs, **attributes)`` of ``Spec``s (see ``kernels/runtime/launch.py``). It returns an ``ArraySpec``,
+or a tuple of them where ``run`` returns a tuple. A size that depends on values is None. A rule raises an exception where
+``run`` raises one for shapes; the caller then calls ``run`` for its error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class ArraySpec(NamedTuple):
+    """The shape and dtype of an array; a size that depends on values is None."""
+
+    shape: tuple[Any, ...]
+    dtype: np.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+
+Specs = ArraySpec | tuple[ArraySpec, ...]
+Rule = Callable[..., Specs]
+
+
+def require(condition: bool) -> None:
+    """Raises ValueError unless the shapes fit."""
+    if not condition:
+        raise ValueError("the shapes do not fit")
+
+
+def broadcast(*inputs: Any, **attributes: Any) -> ArraySpec:
+    """The rule of element-wise operations: the broadcast shape, the dtype of the first input."""
+    first = inputs[0]
+    shape = first.shape
+    for x in inputs[1:]:
+        if x.shape != shape:
+            shape = np.broadcast_shapes(shape, x.shape)
+    return ArraySpec(shape, first.dtype)
+
+
+def broadcast_of(dtype: Any) -> Rule:
+    """The rule of element-wise operations with results of ``dtype``, such as comparisons."""
+    result_dtype = np.dtype(dtype)
+    return lambda *inputs, **attributes: ArraySpec(broadcast(*inputs).shape, result_dtype)
+
+
+def broadcast_real(*inputs: Any, **attributes: Any) -> ArraySpec:
+    """The broadcast shape; the real dtype of a complex input."""
+    shape, dtype = broadcast(*inputs)
+    return ArraySpec(shape, real_dtype(dtype))
+
+
+def real_dtype(dtype: np.dtype) -> np.dtype:
+    """The dtype of the real part."""
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
+
+
+def same(x: Any, *inputs: Any, **attributes: Any) -> ArraySpec:
+    """The shape and dtype of the first input."""
+    return ArraySpec(x.shape, x.dtype)
+
+
+def like(*numbers: int) -> Rule:
+    """The rule of several results: the shapes and dtypes of the inputs with these numbers."""
+    return lambda *inputs, **attributes: tuple([same(inputs[number]) for number in numbers])
+
+
+def reduced(x: Any, axes: Iterable[int], keepdims: bool = True) -> ArraySpec:
+    """The rule of reductions: ``axes`` have size 1, or are dropped."""
+    axes = tuple(axes)
+    require(all(-x.ndim <= axis < x.ndim for axis in axes))
+    if keepdims:
+        return ArraySpec(tuple([1 if axis in axes else size for axis, size in enumerate(x.shape)]), x.dtype)
+    return ArraySpec(tuple([size for axis, size in enumerate(x.shape) if axis not in axes]), x.dtype)
+
+
+def view_of(run: Callable[..., Any]) -> Rule:
+    """The rule of an index map: ``run`` on an array without memory, of which ``run`` makes views."""
+
+    def rule(x: Any, **attributes: Any) -> Specs:
+        result = run(stand_in(x), **attributes)
+        return tuple([same(y) for y in result]) if type(result) is tuple else same(result)
+
+    return rule
+
+
+_ZEROS = np.zeros(16, np.uint8)
+
+
+def stand_in(x: Any) -> np.ndarray:
+    """Returns zeros of the shape and dtype of ``x``, all at one address, so that the array takes no memory."""
+    if x.dtype.hasobject:
+        return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+    return np.ndarray(x.shape, x.dtype, _ZEROS.data, strides=(0,) * len(x.shape))
+
+
+def specs_of(result: Any) -> tuple[Any, ...]:
+    """Returns the results of a rule or of ``run`` as a tuple."""
+    return result if type(result) is tuple else (result,)
+
+
+def fits(spec: ArraySpec, array: Any) -> bool:
+    """True if ``array``, or a spec, has the dtype and the sizes of ``spec``; None fits any size."""
+    return (
+        spec.dtype == array.dtype
+        and len(spec.shape) == len(array.shape)
+        and all(size is None or size == other for size, other in zip(spec.shape, array.shape, strict=True))
+    )
