@@ -37,7 +37,7 @@ from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.movement.strided import Views, launches_of_views
 from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.recording import recorders
-from fastgrad.result_rules import Rule, broadcast
+from fastgrad.result_rules import Rule, broadcast, view_of
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
 from fastgrad.variable import Variable
 
@@ -115,8 +115,8 @@ class Operation:
         views: for an index map whose results are views of its input (see ``kernels/movement/strided.py``). A compiled program
             reads through the view where it can.
         batched: the batching rule; see ``ops/batching.py``. Element-wise operations without a rule broadcast.
-        result: the result rule; see ``result_rules.py``. Element-wise operations without a rule broadcast and keep the dtype. None
-            if the shape of the result is unknown before the run.
+        result: the result rule; see ``result_rules.py``. Element-wise operations without a rule broadcast and keep the dtype;
+            ``run`` itself is the rule of views. None if the shape of the result is unknown before the run.
     """
 
     def __init__(
@@ -157,7 +157,9 @@ class Operation:
         self.decomposition = decomposition
         self.in_python = in_python
         self.keeps_rows = keeps_rows
-        self.result = broadcast if result is None and form is Form.ELEMENTWISE else result
+        if result is None:
+            result = view_of(run) if views is not None else broadcast if form is Form.ELEMENTWISE else None
+        self.result = result
         if batched is not None:
             self.batched = batched
         self.__doc__ = doc or type(self).__doc__

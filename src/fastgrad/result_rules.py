@@ -7,7 +7,7 @@ or a tuple of them where ``run`` returns a tuple. A size that depends on values 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
 
@@ -78,13 +78,32 @@ def like(*numbers: int) -> Rule:
     return lambda *inputs, **attributes: tuple([same(inputs[number]) for number in numbers])
 
 
-def reduced(x: Any, axes: Iterable[int], keepdims: bool = True) -> ArraySpec:
+def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
+    """The shape of the result of a reduction over ``axes``."""
+    kept_shape = [1 if axis in axes else size for axis, size in enumerate(shape)]
+    return tuple(kept_shape if keepdims else [size for axis, size in enumerate(kept_shape) if axis not in axes])
+
+
+def reduced(x: Any, axes: tuple[int, ...], keepdims: bool = True) -> ArraySpec:
     """The rule of reductions: ``axes`` have size 1, or are dropped."""
-    axes = tuple(axes)
-    require(all(-x.ndim <= axis < x.ndim for axis in axes))
-    if keepdims:
-        return ArraySpec(tuple([1 if axis in axes else size for axis, size in enumerate(x.shape)]), x.dtype)
-    return ArraySpec(tuple([size for axis, size in enumerate(x.shape) if axis not in axes]), x.dtype)
+    require(all(0 <= axis < len(x.shape) for axis in axes))
+    return ArraySpec(reduced_shape(x.shape, axes, keepdims), x.dtype)
+
+
+def of_shape(x: Any, *inputs: Any, shape: tuple[int, ...], **attributes: Any) -> ArraySpec:
+    """The attribute ``shape``, and the dtype of the first input."""
+    return ArraySpec(shape, x.dtype)
+
+
+def scalar_of(dtype: Any) -> Rule:
+    """The rule of a result of shape ()."""
+    return lambda *inputs, **attributes: ArraySpec((), np.dtype(dtype))
+
+
+def nonnegative(*shape: int) -> tuple[int, ...]:
+    """Returns the sizes; raises ValueError if one is negative."""
+    require(min(shape, default=0) >= 0)
+    return shape
 
 
 def view_of(run: Callable[..., Any]) -> Rule:

@@ -33,6 +33,7 @@ from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
+from fastgrad.result_rules import broadcast_real
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, convert_to_tensor
 
@@ -117,6 +118,7 @@ abs = elementwise(
     code="abs({0})",
     gradient=_abs_gradient,
     dtypes=SIGNED | FLOATING | COMPLEX,
+    result=broadcast_real,
 )
 sign = elementwise(
     "sign",

@@ -15,6 +15,7 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.result_rules import same, scalar_of
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
@@ -89,6 +90,7 @@ _comparison = operation(
     Form.EXTERN,
     run=_held,
     launches=launches_from("elementwise.checking", "assert_launches"),
+    result=scalar_of(bool),
 )
 _comparison.checks = True
 
@@ -187,6 +189,7 @@ _truth = operation(
     Form.EXTERN,
     run=_true,
     launches=launches_from("elementwise.checking", "assert_true_launches"),
+    result=scalar_of(bool),
 )
 _truth.checks = True
 
@@ -214,6 +217,7 @@ _check_numerics: Operation = operation(
     dtypes=INEXACT,
     launches=launches_from("elementwise.checking", "check_numerics_launches"),
     batched=leading_axes,
+    result=same,
 )
 _check_numerics.checks = True
 

@@ -13,6 +13,7 @@ from fastgrad.ops import random_draws as draws
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, call_row
 from fastgrad.ops.kernel_launches import launches_from, planned
 from fastgrad.ops.softmax import softmax
+from fastgrad.result_rules import ArraySpec, like
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -25,10 +26,14 @@ _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.
 def _forward(q: np.ndarray, k: np.ndarray, v: np.ndarray, *more: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
     from fastgrad.kernels.attention.steps import attention_launches
 
+    outputs = tuple([np.empty(*spec) for spec in _attention_result(q, k, v)])
+    return _run(attention_launches, (q, k, v, *more), outputs, attributes)
+
+
+def _attention_result(q: Any, k: Any, v: Any, *more: Any, **attributes: Any) -> tuple[ArraySpec, ...]:
     batch, queries, heads, _ = q.shape
-    result = np.empty((batch, queries, heads, v.shape[3]), q.dtype)
-    peaks, shares = np.empty((batch, heads, queries), q.dtype), np.empty((batch, heads, queries), q.dtype)
-    return _run(attention_launches, (q, k, v, *more), (result, peaks, shares), attributes)
+    statistics = ArraySpec((batch, heads, queries), q.dtype)  # the peaks and the sums of the scores
+    return ArraySpec((batch, queries, heads, v.shape[3]), q.dtype), statistics, statistics
 
 
 def _backward(*arrays: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
@@ -102,6 +107,7 @@ _gradient = operation(
     dtypes=_HAS_KERNEL,
     launches=launches_from("attention.steps", "attention_gradient_launches"),
     batched=_batched_attention,
+    result=like(4, 5, 6),
 )
 _attention = operation(
     "attention",
@@ -111,6 +117,7 @@ _attention = operation(
     dtypes=_HAS_KERNEL,
     launches=launches_from("attention.steps", "attention_launches"),
     batched=_batched_attention,
+    result=_attention_result,
 )
 
 

@@ -14,6 +14,7 @@ from fastgrad.ops.batching import Batched, call_row
 from fastgrad.ops.kernel_launches import launches_from, planned
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape, transpose
+from fastgrad.result_rules import ArraySpec
 from fastgrad.tensor import Tensor
 
 _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -55,6 +56,7 @@ _row = operation(
     dtypes=_HAS_KERNEL,
     launches=launches_from("reduction.batch_moments", "batch_moments_launches"),
     batched=_rows_as_more_columns,
+    result=lambda x: (ArraySpec(x.shape[1:], x.dtype),) * 2,
 )
 
 

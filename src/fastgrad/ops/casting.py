@@ -12,6 +12,7 @@ from fastgrad.errors import UnimplementedError
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.elementwise.half import cast_bfloat16
 from fastgrad.operation import HALVES, TABLE, Form, Operation
+from fastgrad.result_rules import ArraySpec
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 _KERNEL_MIN_SIZE = 4096  # elements from which on a kernel is faster
@@ -40,6 +41,7 @@ _row = Operation(
     doc="``x`` in another dtype, whose name is the attribute ``dtype``.",
     kernel_code=lambda scalars, x, dtype: scalars.cast(x),
     keeps_rows=True,
+    result=lambda x, dtype: ArraySpec(x.shape, dtypes.as_dtype(dtype).numpy),
 )
 
 

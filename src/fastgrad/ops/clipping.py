@@ -23,6 +23,7 @@ from fastgrad.ops.kernel_launches import launches_from, planned
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
+from fastgrad.result_rules import ArraySpec, broadcast
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 _NATIVE: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -105,6 +106,7 @@ _clip_by_norm_row = operation(
     dtypes=FLOATING,
     launches=launches_from("reduction.general", "clip_by_norm_launches"),
     batched=axes_after_rows("axes", first=True),
+    result=broadcast,
 )
 
 
@@ -207,6 +209,7 @@ _sum_of_squares_row = operation(
     dtypes=_NATIVE,
     launches=_sum_of_squares_launches,
     decomposition=_decomposed_sum_of_squares,  # in programs the squares are part of the loop of the sum
+    result=lambda t: ArraySpec((), t.dtype),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgrad.operation import ANY, BOOLEAN, FLOATING, NUMERIC, REAL, Form, Operation, elementwise
+from fastgrad.result_rules import broadcast_of
 
 equal = elementwise(
     "equal",
@@ -16,19 +17,47 @@ equal = elementwise(
     run=np.equal,
     code="{0} == {1}",
     dtypes=ANY,
+    result=broadcast_of(bool),
 )
 not_equal = elementwise(
-    "not_equal", "``x != y``, element by element, broadcast.", run=np.not_equal, code="{0} != {1}", dtypes=ANY
+    "not_equal",
+    "``x != y``, element by element, broadcast.",
+    run=np.not_equal,
+    code="{0} != {1}",
+    dtypes=ANY,
+    result=broadcast_of(bool),
 )
-less = elementwise("less", "``x < y``, element by element, broadcast.", run=np.less, code="{0} < {1}", dtypes=REAL)
+less = elementwise(
+    "less",
+    "``x < y``, element by element, broadcast.",
+    run=np.less,
+    code="{0} < {1}",
+    dtypes=REAL,
+    result=broadcast_of(bool),
+)
 less_equal = elementwise(
-    "less_equal", "``x <= y``, element by element, broadcast.", run=np.less_equal, code="{0} <= {1}", dtypes=REAL
+    "less_equal",
+    "``x <= y``, element by element, broadcast.",
+    run=np.less_equal,
+    code="{0} <= {1}",
+    dtypes=REAL,
+    result=broadcast_of(bool),
 )
 greater = elementwise(
-    "greater", "``x > y``, element by element, broadcast.", run=np.greater, code="{0} > {1}", dtypes=REAL
+    "greater",
+    "``x > y``, element by element, broadcast.",
+    run=np.greater,
+    code="{0} > {1}",
+    dtypes=REAL,
+    result=broadcast_of(bool),
 )
 greater_equal = elementwise(
-    "greater_equal", "``x >= y``, element by element, broadcast.", run=np.greater_equal, code="{0} >= {1}", dtypes=REAL
+    "greater_equal",
+    "``x >= y``, element by element, broadcast.",
+    run=np.greater_equal,
+    code="{0} >= {1}",
+    dtypes=REAL,
+    result=broadcast_of(bool),
 )
 
 logical_and = elementwise(
@@ -60,9 +89,16 @@ logical_not = elementwise(
     dtypes=BOOLEAN,
 )
 
-is_nan = elementwise("is_nan", "Whether an element is NaN.", run=np.isnan, code="isnan({0})", dtypes=FLOATING)
+is_nan = elementwise(
+    "is_nan", "Whether an element is NaN.", run=np.isnan, code="isnan({0})", dtypes=FLOATING, result=broadcast_of(bool)
+)
 is_inf = elementwise(
-    "is_inf", "Whether an element is positive or negative infinity.", run=np.isinf, code="isinf({0})", dtypes=FLOATING
+    "is_inf",
+    "Whether an element is positive or negative infinity.",
+    run=np.isinf,
+    code="isinf({0})",
+    dtypes=FLOATING,
+    result=broadcast_of(bool),
 )
 is_finite = elementwise(
     "is_finite",
@@ -70,6 +106,7 @@ is_finite = elementwise(
     run=np.isfinite,
     code="isfinite({0})",
     dtypes=FLOATING,
+    result=broadcast_of(bool),
 )
 
 masked: Operation = Operation(

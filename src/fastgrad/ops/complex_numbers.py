@@ -17,6 +17,7 @@ from fastgrad.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, 
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
+from fastgrad.result_rules import ArraySpec, broadcast, broadcast_real
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 _REAL_DTYPES: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -37,6 +38,7 @@ _complex = Binary(
     form=Form.ELEMENTWISE,
     dtypes=_REAL_DTYPES,
     doc="``x + iy``.",
+    result=lambda x, y: ArraySpec(broadcast(x, y).shape, np.dtype(_COMPLEX_OF_REAL[x.dtype])),
 )
 _conj: Unary = Unary(
     "conj", np.conjugate, lambda g, y, x: _conj(g), form=Form.ELEMENTWISE, dtypes=COMPLEX, doc="The complex conjugate."
@@ -48,6 +50,7 @@ _real: Unary = Unary(
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The real part.",
+    result=broadcast_real,
 )
 _imag: Unary = Unary(
     "imag",
@@ -56,6 +59,7 @@ _imag: Unary = Unary(
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The imaginary part.",
+    result=broadcast_real,
 )
 
 
@@ -70,6 +74,7 @@ _angle = Unary(
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The angle of a complex number, in (-pi, pi].",
+    result=broadcast_real,
 )
 _angle_of_real = elementwise(
     "angle_of_real",

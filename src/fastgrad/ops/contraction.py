@@ -33,6 +33,7 @@ from fastgrad.ops.batching import Batched, aligned, call_row
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.recording import recorders
+from fastgrad.result_rules import ArraySpec, require
 from fastgrad.tensor import Tensor
 
 MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
@@ -153,13 +154,20 @@ def _batched_matmul(name: str, rows: int, /, a: Batched, b: Batched, transpose_a
     return call_row(name, aligned(a, rank), aligned(b, rank), transpose_a=transpose_a, transpose_b=transpose_b)
 
 
+def product_spec(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> ArraySpec:
+    """The result rule of matrix products."""
+    *batch_a, rows, inner = a.shape[:-2] + (a.shape[:-3:-1] if transpose_a else a.shape[-2:])
+    *batch_b, other_inner, columns = b.shape[:-2] + (b.shape[:-3:-1] if transpose_b else b.shape[-2:])
+    require(inner == other_inner)
+    return ArraySpec((*np.broadcast_shapes(tuple(batch_a), tuple(batch_b)), rows, columns), a.dtype)
+
+
 def _decomposed_matmul(parts: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> tuple[Any] | None:
     """Decomposes a product of half-width floats: summed in float32 and rounded once, as in eager code."""
     half_dtype = a.dtype
     if half_dtype not in HALVES:
         return None
-    rows, columns = a.shape[-1 if transpose_a else -2], b.shape[-2 if transpose_b else -1]
-    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), rows, columns)
+    shape = product_spec(a, b, transpose_a, transpose_b).shape
     transposes = {"transpose_a": transpose_a, "transpose_b": transpose_b}
     if has_pairs((a, b), transpose_a, transpose_b):
         y = parts.of("wide_product", a, b, shape=shape, to=np.dtype(np.float32), **transposes)
@@ -178,6 +186,7 @@ product = _Matmul(
     launches=launches_from("gemm.steps", "matmul_launches"),
     batched=_batched_matmul,
     decomposition=_decomposed_matmul,
+    result=product_spec,
 )
 
 
@@ -188,6 +197,7 @@ operation(
     dtypes=HALVES,
     launches=launches_from("gemm.steps", "wide_product_launches"),
     batched=_batched_matmul,
+    result=lambda a, b, **transposes: ArraySpec(product_spec(a, b, **transposes).shape, np.dtype(np.float32)),
 )
 
 

@@ -33,6 +33,7 @@ from fastgrad.ops.windows import (
     padding_sizes,
     per_dimension,
 )
+from fastgrad.result_rules import ArraySpec
 from fastgrad.tensor import Tensor
 
 _CONVOLUTION_DTYPES = FLOATING | {dtypes.int32.numpy}
@@ -62,9 +63,13 @@ def _computed(
 
 
 def _convolve_arrays(x: np.ndarray, w: np.ndarray, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
-    outputs = output_sizes(x.shape[1:-1], w.shape[:-2], strides, padding, dilations, "convolution")
     window = {"strides": strides, "padding": padding, "dilations": dilations}
-    return _computed(_forward, (x.shape[0], *outputs, w.shape[-1]), x, w, window)
+    return _computed(_forward, _convolved(x, w, **window).shape, x, w, window)
+
+
+def _convolved(x: Any, w: Any, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:
+    outputs = output_sizes(x.shape[1:-1], w.shape[:-2], strides, padding, dilations, "convolution")
+    return ArraySpec((x.shape[0], *outputs, w.shape[-1]), x.dtype)
 
 
 def _backprop_filter(x: np.ndarray, g: np.ndarray, filter_shape: Sizes, **window: Any) -> np.ndarray:
@@ -95,6 +100,7 @@ convolution_row: Operation = operation(
     dtypes=_CONVOLUTION_DTYPES,
     launches=_forward,
     batched=as_more_examples,
+    result=_convolved,
 )
 backprop_input: Operation = operation(
     "convolution_backprop_input",
@@ -107,6 +113,7 @@ backprop_input: Operation = operation(
     dtypes=_CONVOLUTION_DTYPES,
     launches=_input_gradient_launches,
     batched=as_more_examples,
+    result=lambda g, w, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
 )
 backprop_filter: Operation = operation(
     "convolution_backprop_filter",
@@ -118,6 +125,7 @@ backprop_filter: Operation = operation(
     ),
     dtypes=_CONVOLUTION_DTYPES,
     launches=_filter_gradient_launches,
+    result=lambda x, g, filter_shape, **window: ArraySpec(filter_shape, x.dtype),
 )
 
 

@@ -20,6 +20,7 @@ from fastgrad.ops.arguments import axis_of, integer, integers, single_integer, t
 from fastgrad.ops.batching import broadcasting
 from fastgrad.placement import device_named, device_of, moved, name_of, placement
 from fastgrad.recording import recorders
+from fastgrad.result_rules import same
 from fastgrad.tensor import (
     Tensor,
     as_tensor_or_none,
@@ -171,6 +172,7 @@ _copy_to_device = Operation(
     form=Form.EXTERN,
     launches=lambda inputs, outputs, device: Launches((), alias=True),
     batched=broadcasting,
+    result=same,
 )
 
 

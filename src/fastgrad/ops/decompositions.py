@@ -27,6 +27,7 @@ from fastgrad.ops.joining import concat
 from fastgrad.ops.linear_algebra import BY_LAPACK, LAPACK, check_matrices, check_real_matrices, triangular_solve
 from fastgrad.ops.reduction import reduce_max, reduce_sum
 from fastgrad.ops.shaping import expand_dims
+from fastgrad.result_rules import ArraySpec, real_dtype, same
 from fastgrad.tensor import Tensor, constant_tensor
 
 
@@ -44,6 +45,14 @@ def _minus_adjoint(x: Tensor) -> Tensor:
 
 
 # ---- singular values -----------------------------------------------------------------------------------
+
+
+def _svd_result(x: Any, full_matrices: bool) -> tuple[ArraySpec, ...]:
+    *batch, rows, columns = x.shape
+    least = min(rows, columns)
+    widths = (rows, columns) if full_matrices else (least, least)
+    u, v = ArraySpec((*batch, rows, widths[0]), x.dtype), ArraySpec((*batch, columns, widths[1]), x.dtype)
+    return ArraySpec((*batch, least), real_dtype(x.dtype)), u, v
 
 
 def _svd(x: np.ndarray, full_matrices: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -111,6 +120,7 @@ _svd_row = operation(
     dtypes=LAPACK,
     batched=leading_axes,
     in_python=BY_LAPACK,
+    result=_svd_result,
 )
 
 
@@ -169,6 +179,12 @@ class Qr(NamedTuple):
     r: Tensor
 
 
+def _qr_result(x: Any, full_matrices: bool) -> tuple[ArraySpec, ArraySpec]:
+    *batch, rows, columns = x.shape
+    width = rows if full_matrices else min(rows, columns)
+    return ArraySpec((*batch, rows, width), x.dtype), ArraySpec((*batch, width, columns), x.dtype)
+
+
 def _qr(x: np.ndarray, full_matrices: bool) -> tuple[np.ndarray, np.ndarray]:
     q, r = np.linalg.qr(x, "complete" if full_matrices else "reduced")
     return q, r
@@ -214,6 +230,7 @@ _qr_row = operation(
     dtypes=LAPACK,
     batched=leading_axes,
     in_python=BY_LAPACK,
+    result=_qr_result,
 )
 
 
@@ -278,7 +295,14 @@ def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tupl
 
 
 _lu_row = operation(
-    "lu", Form.EXTERN, run=_lu, gradient=joint(_lu_gradient), dtypes=LAPACK, batched=leading_axes, in_python=BY_LAPACK
+    "lu",
+    Form.EXTERN,
+    run=_lu,
+    gradient=joint(_lu_gradient),
+    dtypes=LAPACK,
+    batched=leading_axes,
+    in_python=BY_LAPACK,
+    result=lambda x, index_type: (same(x), ArraySpec(x.shape[:-1], np.dtype(index_type))),
 )
 
 
@@ -343,6 +367,7 @@ _eigh_row = operation(
     dtypes=LAPACK,
     batched=leading_axes,
     in_python=BY_LAPACK,
+    result=lambda x: (ArraySpec(x.shape[:-1], x.dtype), same(x)),
 )
 
 
@@ -378,6 +403,11 @@ def eigvalsh(tensor: Any, name: str | None = None) -> Tensor:
     return eigh(tensor)[0]
 
 
+def _eig_result(x: Any) -> tuple[ArraySpec, ArraySpec]:
+    dtype = np.result_type(x.dtype, np.complex64)
+    return ArraySpec(x.shape[:-1], dtype), ArraySpec(x.shape, dtype)
+
+
 def _eig(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     _check_finite(x, "eig")
     dtype = np.result_type(x.dtype, np.complex64)
@@ -406,6 +436,7 @@ _eig_row = operation(
     dtypes=LAPACK,
     batched=leading_axes,
     in_python=BY_LAPACK,
+    result=_eig_result,
 )
 
 

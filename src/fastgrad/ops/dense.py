@@ -11,12 +11,18 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.gemm import dense as kernels
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.contraction import matrix_product
+from fastgrad.result_rules import ArraySpec, require, same
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 FUSED_ACTIVATIONS = frozenset(["linear", "relu", "tanh", "sigmoid"])
 """Activations whose gradient follows from their result, so no other value is kept for it."""
 
 _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+
+
+def _product_spec(x: Any, kernel: Any) -> ArraySpec:
+    require(len(x.shape) == len(kernel.shape) == 2 and x.shape[1] == kernel.shape[0])
+    return ArraySpec((x.shape[0], kernel.shape[1]), x.dtype)
 
 
 def _forward(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: str) -> np.ndarray:
@@ -80,6 +86,7 @@ _gradient = operation(
     dtypes=_HAS_KERNEL,
     launches=kernels.dense_gradient_launches,
     decomposition=_decomposed_dense_gradient,
+    result=lambda g, y, activation: (same(y), ArraySpec(y.shape[1:], y.dtype)),
 )
 
 
@@ -110,6 +117,7 @@ _dense = operation(
     dtypes=_HAS_KERNEL,
     launches=kernels.dense_launches,
     decomposition=_decomposed_dense,
+    result=lambda x, kernel, bias, activation: _product_spec(x, kernel),
 )
 
 

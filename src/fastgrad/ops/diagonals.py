@@ -16,6 +16,7 @@ from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape, transpose
+from fastgrad.result_rules import ArraySpec, same
 from fastgrad.tensor import Tensor, convert_beside
 
 ALIGNMENTS = ("LEFT_RIGHT", "RIGHT_LEFT", "LEFT_LEFT", "RIGHT_RIGHT")
@@ -47,11 +48,15 @@ def _diag_part(x: np.ndarray, lower: int, upper: int, align: str, padding: Any) 
     if lower == upper:
         return np.diagonal(x, lower, -2, -1)
     rows, columns = x.shape[-2:]
-    shape = (*x.shape[:-2], upper - lower + 1, longest_diagonal(rows, columns, lower, upper))
-    out = np.full(shape, padding, x.dtype)
+    out = np.full(_diagonals(x, lower, upper).shape, padding, x.dtype)
     for position, (k, start, length) in enumerate(_packed_diagonals(rows, columns, lower, upper, align)):
         out[..., position, start : start + length] = np.diagonal(x, k, -2, -1)
     return out
+
+
+def _diagonals(x: Any, lower: int, upper: int, **attributes: Any) -> ArraySpec:
+    count = () if lower == upper else (upper - lower + 1,)
+    return ArraySpec((*x.shape[:-2], *count, longest_diagonal(*x.shape[-2:], lower, upper)), x.dtype)
 
 
 def _write(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align: str) -> np.ndarray:
@@ -114,9 +119,18 @@ diag_part_row: Operation = operation(
     gradient=_diag_part_gradient,
     launches=_diag_part_launches,
     batched=leading_axes,
+    result=_diagonals,
 )
 diag_row: Operation = operation(
-    "diag", Form.INDEX_MAP, run=_diag, gradient=_diag_gradient, launches=_diag_launches, batched=leading_axes
+    "diag",
+    Form.INDEX_MAP,
+    run=_diag,
+    gradient=_diag_gradient,
+    launches=_diag_launches,
+    batched=leading_axes,
+    result=lambda x, lower, upper, rows, columns, **attributes: ArraySpec(
+        (*x.shape[: -1 if lower == upper else -2], rows, columns), x.dtype
+    ),
 )
 set_diag_row: Operation = operation(
     "set_diag",
@@ -128,6 +142,7 @@ set_diag_row: Operation = operation(
     ),
     launches=_set_diag_launches,
     batched=leading_axes,
+    result=same,
 )
 
 
@@ -150,6 +165,7 @@ band_row: Operation = operation(
     gradient=lambda g, y, x, lower, upper: band_row(g, lower=lower, upper=upper),
     launches=launches_from("movement.boxes", "band_part_launches"),
     batched=leading_axes,
+    result=same,
 )
 
 

@@ -18,6 +18,7 @@ from fastgrad.ops.batching import Batched, call_row, rows_in_front, spread_rows
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.segments import KERNEL_FLOATS, KERNEL_INDICES, add_rows, take_rows
 from fastgrad.placement import moved
+from fastgrad.result_rules import ArraySpec, broadcast, require
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor
 
 _INDICES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
@@ -148,6 +149,11 @@ def _batched_unravel_index(name: str, rows: int, /, ids: Batched, **attributes: 
     return rows_in_front(call_row(name, ids.tensor, **attributes), 1)
 
 
+def _gathered(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
+    require(0 <= batch_dims <= axis < len(x.shape) and x.shape[:batch_dims] == ids.shape[:batch_dims])
+    return ArraySpec((*x.shape[:axis], *ids.shape[batch_dims:], *x.shape[axis + 1 :]), x.dtype)
+
+
 _gather_row: Operation = operation(
     "gather",
     Form.GATHER,
@@ -155,6 +161,7 @@ _gather_row: Operation = operation(
     gradient=(_gather_rule, None),
     launches=launches_from("movement.gathering", "gather_launches"),
     batched=_batched_gather,
+    result=_gathered,
 )
 _gather_gradient: Operation = operation(
     "gather_gradient",
@@ -166,6 +173,7 @@ _gather_gradient: Operation = operation(
     ),
     launches=launches_from("movement.scattering", "gather_gradient_launches"),
     batched=_batched_gather_gradient,
+    result=lambda g, ids, shape, axis, batch_dims: ArraySpec(shape, g.dtype),
 )
 
 
@@ -306,6 +314,7 @@ _gather_nd: Operation = operation(
     gradient=(lambda g, y, x, ids, strict: _gather_nd_gradient(g, x, ids), None),
     launches=launches_from("movement.gathering", "gather_nd_launches"),
     batched=_batched_gather_nd,
+    result=lambda x, ids, strict: ArraySpec((*ids.shape[:-1], *x.shape[ids.shape[-1] :]), x.dtype),
 )
 
 
@@ -334,6 +343,7 @@ scatter_nd_row: Operation = operation(
     gradient=(None, lambda g, y, ids, updates, shape, strict: gather_nd_or_zeros(g, ids)),
     launches=launches_from("movement.scattering", "scatter_nd_launches"),
     batched=_batched_scatter_nd,
+    result=lambda ids, updates, shape, strict: ArraySpec(shape, updates.dtype),
 )
 
 
@@ -436,12 +446,14 @@ _where = Operation(
     form=Form.ELEMENTWISE,
     code="where({0}, {1}, {2})",
     dtypes=frozenset([np.dtype(bool)]),
+    result=lambda c, x, y: ArraySpec(broadcast(c, x, y).shape, broadcast(x, y).dtype),
 )
 _true_positions = operation(
     "true_positions",  # tf.where of one argument
     Form.EXTERN,
     run=lambda condition: np.argwhere(condition).astype(np.int64, copy=False),
     launches=launches_from("movement.selecting", "positions_launches"),
+    result=lambda condition: ArraySpec((None, len(condition.shape)), np.dtype(np.int64)),
 )
 _true_positions.count = np.count_nonzero
 _true_positions.count_launches = launches_from("movement.selecting", "positions_count_launches")
@@ -585,6 +597,7 @@ _unravel_index = operation(
     run=_unravel_positions,
     launches=launches_from("movement.numbering", "unravel_index_launches"),
     batched=_batched_unravel_index,
+    result=lambda ids, dims: ArraySpec((len(dims), *ids.shape), ids.dtype),
 )
 
 

@@ -19,6 +19,7 @@ from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from
 from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, reduction_axes
+from fastgrad.result_rules import ArraySpec, reduced, require
 from fastgrad.tensor import Tensor, constant_tensor
 
 LITTLE = 2048
@@ -32,19 +33,21 @@ def _position(find: Any, worst: float, x: np.ndarray, axis: int, output_type: st
     return np.asarray(find(x, axis)).astype(output_type, copy=False)
 
 
-def _run(name: str, find: Any, worst: float, sign: int) -> Any:
-    def result(x: np.ndarray, axis: int, output_type: str) -> tuple[tuple[int, ...], np.dtype]:
-        return x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type)
+def _position_spec(x: Any, axis: int, output_type: str) -> ArraySpec:
+    require(0 <= axis < len(x.shape) and x.shape[axis] > 0)
+    return ArraySpec(x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type))
 
+
+def _run(name: str, find: Any, worst: float, sign: int) -> Any:
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
         return _position(find, worst, x, axis, output_type)
 
-    of_halves = by_kernels_if_much(launches_from("movement.positions", f"{name}_launches"), by_numpy, result)
+    of_halves = by_kernels_if_much(launches_from("movement.positions", f"{name}_launches"), by_numpy, _position_spec)
 
     def run(x: np.ndarray, axis: int, output_type: str) -> Any:
         if x.dtype in HALVES:
             return of_halves(x, axis=axis, output_type=output_type)
-        out = np.empty(*result(x, axis, output_type))
+        out = np.empty(*_position_spec(x, axis, output_type))
         if x.size < LITTLE or not out.size or x.shape[axis] >= 1 << 31:
             return by_numpy(x, axis, output_type)
         from fastgrad.kernels.movement.positions import extreme_positions, position_work
@@ -64,6 +67,7 @@ _argmax = operation(
     dtypes=REAL | BOOLEAN,
     launches=launches_from("movement.positions", "argmax_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=_position_spec,
 )
 _argmin = operation(
     "argmin",
@@ -72,6 +76,7 @@ _argmin = operation(
     dtypes=REAL | BOOLEAN,
     launches=launches_from("movement.positions", "argmin_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=_position_spec,
 )
 
 
@@ -152,6 +157,7 @@ _count_nonzero = operation(
     launches=launches_from("reduction.general", "count_nonzero_launches"),
     batched=axes_after_rows("axis", "axes"),
     decomposition=_decomposed_count,
+    result=lambda x, axes, keepdims: ArraySpec(reduced(x, axes, keepdims).shape, np.dtype(np.int64)),
 )
 
 

@@ -16,6 +16,7 @@ from fastgrad.kernels.runtime.launch import Launches, Spec
 from fastgrad.operation import Form, Operation, joint, operation
 from fastgrad.ops.arguments import axis_of, integers, single_integer, tensor_of, tensors_of
 from fastgrad.ops.batching import axes_after_rows
+from fastgrad.result_rules import ArraySpec, require
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
 # ---- concat and split ------------------------------------------------------------------------------
@@ -43,6 +44,18 @@ def _concat_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int)
     return None if piece_layouts is None else written(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
 
 
+def _joined(*xs: Any, axis: int) -> ArraySpec:
+    before, after, dtype = xs[0].shape[:axis], xs[0].shape[axis + 1 :], xs[0].dtype
+    require(axis >= 0 and all((x.shape[:axis], x.shape[axis + 1 :], x.dtype) == (before, after, dtype) for x in xs))
+    return ArraySpec((*before, sum([x.shape[axis] for x in xs]), *after), dtype)
+
+
+def _stacked_spec(*xs: Any, axis: int) -> ArraySpec:
+    shape, dtype = xs[0].shape, xs[0].dtype
+    require(0 <= axis <= len(shape) and all((x.shape, x.dtype) == (shape, dtype) for x in xs))
+    return ArraySpec((*shape[:axis], len(xs), *shape[axis:]), dtype)
+
+
 _concat: Operation = operation(
     "concat",
     Form.INDEX_MAP,
@@ -50,6 +63,7 @@ _concat: Operation = operation(
     gradient=joint(_concat_gradient),
     launches=_concat_launches,
     batched=axes_after_rows("axis", "axes"),
+    result=_joined,
 )
 _split: Operation = operation(
     "split",
@@ -133,6 +147,7 @@ _stack: Operation = operation(
     gradient=joint(lambda needs, g, y, *xs, axis: _unstack(g, axis=axis)),
     launches=_stack_launches,
     batched=axes_after_rows("axis", "axes"),
+    result=_stacked_spec,
 )
 _unstack: Operation = operation(
     "unstack",

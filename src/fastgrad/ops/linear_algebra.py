@@ -27,6 +27,7 @@ from fastgrad.ops.exponential import log
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape
+from fastgrad.result_rules import ArraySpec, Rule, same
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 LAPACK = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
@@ -45,9 +46,16 @@ def check_matrices(x: np.ndarray, name: str, square: bool = True) -> None:
         raise InvalidArgumentError(f"{name}: Input matrix must be square, got shape {list(x.shape)}.")
 
 
-def _matrix_operation(name: str, run: Callable[..., Any], gradient: Any) -> Operation:
+def _matrix_operation(name: str, run: Callable[..., Any], gradient: Any, result: Rule = same) -> Operation:
     return operation(
-        name, Form.EXTERN, run=run, gradient=gradient, dtypes=LAPACK, batched=leading_axes, in_python=BY_LAPACK
+        name,
+        Form.EXTERN,
+        run=run,
+        gradient=gradient,
+        dtypes=LAPACK,
+        batched=leading_axes,
+        in_python=BY_LAPACK,
+        result=result,
     )
 
 
@@ -114,6 +122,10 @@ def _triangular_solve(a: np.ndarray, b: np.ndarray, lower: bool, adjoint: bool) 
     return out
 
 
+def _solved(a: Any, b: Any, **attributes: Any) -> ArraySpec:
+    return ArraySpec((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:]), b.dtype)
+
+
 def _triangle_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
     from_b = _triangular(a, g, lower=lower, adjoint=not adjoint)
     matrix_cotangent = matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True)
@@ -128,7 +140,7 @@ def _right_side_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: boo
 
 
 _triangular: Operation = _matrix_operation(
-    "triangular_solve", _triangular_solve, (_triangle_cotangent, _right_side_cotangent)
+    "triangular_solve", _triangular_solve, (_triangle_cotangent, _right_side_cotangent), _solved
 )
 
 
@@ -206,7 +218,10 @@ def _system_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, adjoint: bool)
 
 
 _solve_row: Operation = _matrix_operation(
-    "solve", _solve, (_system_cotangent, lambda g, y, a, b, adjoint: _solve_row(a, g, adjoint=not adjoint))
+    "solve",
+    _solve,
+    (_system_cotangent, lambda g, y, a, b, adjoint: _solve_row(a, g, adjoint=not adjoint)),
+    result=_solved,
 )
 
 
@@ -271,7 +286,10 @@ def _with_matrix_axes(x: Tensor) -> Tensor:
 
 
 _det_row = _matrix_operation(
-    "det", np.linalg.det, lambda g, y, x: _with_matrix_axes(g * conjugate(y)) * _inv_row(x, adjoint=True)
+    "det",
+    np.linalg.det,
+    lambda g, y, x: _with_matrix_axes(g * conjugate(y)) * _inv_row(x, adjoint=True),
+    result=lambda x: ArraySpec(x.shape[:-2], x.dtype),
 )
 
 
@@ -310,7 +328,9 @@ def _slogdet_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     return (_with_matrix_axes(weight) * _inv_row(x, adjoint=True),)
 
 
-_slogdet_row = _matrix_operation("slogdet", _slogdet, joint(_slogdet_gradient))
+_slogdet_row = _matrix_operation(
+    "slogdet", _slogdet, joint(_slogdet_gradient), lambda x: (ArraySpec(x.shape[:-2], x.dtype),) * 2
+)
 
 
 def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
@@ -402,7 +422,12 @@ def _pinv_gradient(g: Tensor, y: Tensor, x: Tensor, cutoff: Tensor) -> Tensor:
     return outer - matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True)
 
 
-_pinv_row = _matrix_operation("pinv", _pinv, (_pinv_gradient, None))
+_pinv_row = _matrix_operation(
+    "pinv",
+    _pinv,
+    (_pinv_gradient, None),
+    lambda x, cutoff: ArraySpec((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype),
+)
 
 
 def pinv(a: Any, rcond: Any = None, validate_args: bool = False, name: str | None = None) -> Tensor:
@@ -452,6 +477,7 @@ _cross_row: Operation = operation(
     dtypes=REAL,
     launches=launches_from("movement.numbering", "cross_launches"),
     batched=leading_axes,
+    result=same,
 )
 
 

@@ -16,6 +16,7 @@ from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.rows import column, row_sum
 from fastgrad.ops.softmax import softmax_gradient
+from fastgrad.result_rules import ArraySpec, same
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 # Half-width logits are widened first, because rounded probabilities make the gradient's p - 1 inaccurate.
@@ -28,6 +29,10 @@ def _check_floating(name: str, x: Tensor) -> None:
 
 
 # ---- labels as class numbers ----------------------------------------------------------------------
+
+
+def _loss_and_logits(logits: Any, labels: Any) -> tuple[ArraySpec, ArraySpec]:
+    return ArraySpec(logits.shape[:1], logits.dtype), same(logits)
 
 
 def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,6 +82,7 @@ _sparse_gradient = operation(
     dtypes=_HAS_KERNEL,
     launches=launches_from("reduction.softmax", "sparse_cross_entropy_gradient_launches"),
     batched=as_one_batch,
+    result=lambda g, probabilities, labels: same(probabilities),
 )
 _sparse = operation(
     "sparse_softmax_cross_entropy",
@@ -86,6 +92,7 @@ _sparse = operation(
     dtypes=_HAS_KERNEL,
     launches=launches_from("reduction.softmax", "sparse_cross_entropy_launches"),
     batched=as_one_batch,
+    result=_loss_and_logits,
 )
 
 
@@ -101,6 +108,7 @@ operation(
     run=_sparse_loss_and_gradient,
     dtypes=_HAS_KERNEL,
     launches=launches_from("reduction.softmax", "sparse_cross_entropy_and_gradient_launches"),
+    result=lambda g, logits, labels: _loss_and_logits(logits, labels),
 )
 
 
@@ -198,6 +206,7 @@ _dense_gradient = operation(
     dtypes=_HAS_KERNEL,
     launches=launches_from("reduction.softmax", "cross_entropy_gradient_launches"),
     batched=as_one_batch,
+    result=lambda g, probabilities, labels: same(probabilities),
 )
 _dense = operation(
     "softmax_cross_entropy",
@@ -207,6 +216,7 @@ _dense = operation(
     dtypes=_HAS_KERNEL,
     launches=launches_from("reduction.softmax", "cross_entropy_launches"),
     batched=as_one_batch,
+    result=_loss_and_logits,
 )
 
 

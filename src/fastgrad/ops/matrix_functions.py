@@ -15,6 +15,7 @@ from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.diagonals import adjoint
 from fastgrad.ops.joining import concat
 from fastgrad.ops.linear_algebra import BY_LAPACK, LAPACK, check_matrices
+from fastgrad.result_rules import same
 from fastgrad.tensor import Tensor
 
 
@@ -32,7 +33,14 @@ def _matrix_function(
         return row(blocks)[..., :size, size:]
 
     row = operation(
-        name, Form.EXTERN, run=run, gradient=gradient, dtypes=dtypes, batched=leading_axes, in_python=BY_LAPACK
+        name,
+        Form.EXTERN,
+        run=run,
+        gradient=gradient,
+        dtypes=dtypes,
+        batched=leading_axes,
+        in_python=BY_LAPACK,
+        result=same,
     )
     return row
 

@@ -13,6 +13,7 @@ from fastgrad.ops.batching import Batched, NotBatched, as_more_examples, call_ro
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.rows import column, row_sum
+from fastgrad.result_rules import ArraySpec, like, same
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -113,6 +114,7 @@ _gradient = operation(
     dtypes=_HAS_KERNEL,
     launches=launches_from("reduction.normalization", "layer_norm_gradient_launches"),
     batched=_batched_layer_normalization_gradient,
+    result=like(1, 2, 2),
 )
 _layer_norm = operation(
     "layer_normalization",
@@ -122,6 +124,7 @@ _layer_norm = operation(
     dtypes=_HAS_KERNEL,
     launches=launches_from("reduction.normalization", "layer_norm_launches"),
     batched=as_more_examples,
+    result=lambda x, *inputs, **attributes: (same(x), *(ArraySpec(x.shape[:1], x.dtype),) * 2),
 )
 
 

@@ -15,9 +15,15 @@ from fastgrad.operation import TABLE, Form, operation, refuse_dtype, refuse_size
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_row
 from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.result_rules import ArraySpec
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor, from_python
 
 _ONE_HOT_DTYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
+
+
+def _one_hot_spec(ids: Any, on: Any, off: Any, depth: int, axis: int) -> ArraySpec:
+    at = axis if axis >= 0 else len(ids.shape) + 1 + axis
+    return ArraySpec((*ids.shape[:at], depth, *ids.shape[at:]), on.dtype)
 
 
 def _one_hot_run(ids: np.ndarray, on: np.ndarray, off: np.ndarray, depth: int, axis: int) -> np.ndarray:
@@ -42,6 +48,7 @@ _one_hot = operation(
     run=_one_hot_run,
     launches=launches_from("movement.gathering", "one_hot_launches"),
     batched=_batched_one_hot,
+    result=_one_hot_spec,
 )
 
 

@@ -23,6 +23,7 @@ from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RULE
 from fastgrad.kernels.runtime.eager_launch import run_at_once
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.operation import Form, operation
+from fastgrad.result_rules import ArraySpec, broadcast_of, like, same
 
 _NATIVE = frozenset(np.dtype(name) for name in FLOATS)
 _NATIVE_INDICES = frozenset(np.dtype(name) for name in INDICES)
@@ -74,7 +75,13 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: b
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
-update = operation("apply_update", Form.FUSED, run=_update, launches=_update_launches)
+update = operation(
+    "apply_update",
+    Form.FUSED,
+    run=_update,
+    launches=_update_launches,
+    result=lambda *inputs, rule, count, **attributes: like(*range(count * len(RULES[rule].state)))(*inputs),
+)
 """One step of an ``UpdateRule`` for ``count`` variables of one dtype, in one kernel call.
 
 Inputs, in this order: the ``count`` weights; for each kind of slot, in the order of ``RULES[rule].state``, the slots of all
@@ -93,6 +100,7 @@ update_result = operation(
     Form.ELEMENTWISE,
     run=_update_result,
     kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result(result), xs),
+    result=lambda *inputs, rule, result: same(inputs[result]),
 )
 """Output number ``result`` of ``update`` for one variable, element by element; the inputs are those of ``update``."""
 
@@ -137,6 +145,7 @@ adafactor_of_matrix = operation(
     Form.FUSED,
     run=_adafactor_matrix,
     launches=_adafactor_launches(adafactor_matrix, 4, _matrix_sizes),
+    result=like(0, 1, 2, 3),
 )
 """Adafactor for one variable of rank 2 or more: inputs p, r, c, v, g and the kernel's numbers; outputs p, r, c, v."""
 
@@ -145,6 +154,7 @@ adafactor_of_vector = operation(
     Form.FUSED,
     run=_adafactor_vector,
     launches=_adafactor_launches(adafactor_vector, 2, lambda shape: (math.prod(shape),)),
+    result=like(0, 1),
 )
 """Adafactor for one variable of rank 0 or 1: inputs p, v, g and the kernel's numbers; outputs p, v."""
 
@@ -176,7 +186,13 @@ def _squares_launches(inputs: Any, outputs: Any) -> Launches | None:
     return sums_of_squares_launches(inputs, outputs) if inputs[0].dtype in _NATIVE else None
 
 
-sums_of = operation("sums_of_squares", Form.REDUCE, run=squares, launches=_squares_launches)
+sums_of = operation(
+    "sums_of_squares",
+    Form.REDUCE,
+    run=squares,
+    launches=_squares_launches,
+    result=lambda *arrays: ArraySpec((len(arrays),), np.dtype(np.float64)),
+)
 """The sums of squares of several arrays of one dtype, one float64 element per array."""
 
 
@@ -243,7 +259,13 @@ def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Lau
     return Launches((group, total), scratch=((word_dtype, rows), (word_dtype, rows), (word_dtype, rows + 1)))
 
 
-sum_rows = operation("sum_rows", Form.SCATTER, run=_sum_rows, launches=_sum_rows_launches)
+sum_rows = operation(
+    "sum_rows",
+    Form.SCATTER,
+    run=_sum_rows,
+    launches=_sum_rows_launches,
+    result=lambda values, ids, **attributes: (same(values), same(ids), ArraySpec((), np.dtype(np.int64))),
+)
 """``sum_rows(values, ids, limit=, owner=)``: the sums of rows of each index, the distinct indices in increasing order,
 and their number. Raises InvalidArgumentError, which names ``owner``, for an index outside [0, limit)."""
 
@@ -283,7 +305,13 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
     return Launches((launch,), in_place=pairs, starts_as=pairs)
 
 
-update_rows = operation("apply_update_to_rows", Form.SCATTER, run=_update_rows, launches=_update_rows_launches)
+update_rows = operation(
+    "apply_update_to_rows",
+    Form.SCATTER,
+    run=_update_rows,
+    launches=_update_rows_launches,
+    result=lambda *inputs, rule, moves: like(*range(len(RULES[rule].state)))(*inputs),
+)
 """One step of an ``UpdateRule`` for one variable whose gradient is zero except in some rows.
 
 Inputs: the weights, their slots, the outputs of ``sum_rows``, and the rule's numbers. Outputs: the new weights and slots.
@@ -323,7 +351,11 @@ def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches
 
 
 update_live_rows = operation(
-    "apply_update_to_live_rows", Form.SCATTER, run=_update_live_rows, launches=_update_live_rows_launches
+    "apply_update_to_live_rows",
+    Form.SCATTER,
+    run=_update_live_rows,
+    launches=_update_live_rows_launches,
+    result=lambda *inputs, rule: like(*range(len(RULES[rule].state) + 1))(*inputs),
 )
 """``update_rows`` that skips rows with zero gradient and zero slots, for rules that do not change such rows.
 
@@ -351,7 +383,7 @@ def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
     return Launches((launch,), in_place=((0, 0),), starts_as=((0, 0),))
 
 
-add_rows = operation("add_rows", Form.SCATTER, run=_add_rows, launches=_add_rows_launches)
+add_rows = operation("add_rows", Form.SCATTER, run=_add_rows, launches=_add_rows_launches, result=same)
 """``add_rows(table, *sum_rows(...))``: the table with the rows added."""
 
 
@@ -362,6 +394,7 @@ whole_turns_of = operation(
     Form.EXTERN,
     run=lambda count, every: np.asarray(count // every),
     launches=lambda inputs, outputs, every: Launches((Launch(whole_turns[()], (Input(0), Output(0), every)),)),
+    result=same,
 )
 """``whole_turns(count, every=)``: the integer quotient ``count // every``, an int64."""
 
@@ -370,5 +403,6 @@ ends_turn_of = operation(
     Form.EXTERN,
     run=lambda count, every: np.asarray((count + 1) % every == 0),
     launches=lambda inputs, outputs, every: Launches((Launch(ends_turn[()], (Input(0), Output(0), every)),)),
+    result=broadcast_of(bool),
 )
 """``ends_turn(count, every=)``: True if ``count + 1`` is a multiple of ``every``."""

@@ -15,6 +15,7 @@ from fastgrad.operation import TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.result_rules import ArraySpec, nonnegative
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 
 Paddings = tuple[tuple[int, int], ...]
@@ -25,8 +26,18 @@ def _inner(paddings: Paddings, shape: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple([slice(low, low + size) for (low, _), size in zip(paddings, shape, strict=True)])
 
 
+def _grown(x: Any, *value: Any, paddings: Paddings) -> ArraySpec:
+    sizes = [low + size + high for (low, high), size in zip(paddings, x.shape, strict=True)]
+    return ArraySpec(nonnegative(*sizes), x.dtype)
+
+
+def _shrunk(g: Any, paddings: Paddings, edge: int) -> ArraySpec:
+    sizes = [size - low - high for (low, high), size in zip(paddings, g.shape, strict=True)]
+    return ArraySpec(nonnegative(*sizes), g.dtype)
+
+
 def _padded(x: np.ndarray, value: np.ndarray, paddings: Paddings) -> np.ndarray:
-    out = np.empty([low + size + high for (low, high), size in zip(paddings, x.shape, strict=True)], x.dtype)
+    out = np.empty(*_grown(x, paddings=paddings))
     out[...] = value
     out[_inner(paddings, x.shape)] = x
     return out
@@ -53,6 +64,7 @@ _pad = operation(
     gradient=(_pad_gradient, None),
     launches=_pad_launches,
     batched=sizes_after_rows("paddings", before=(0, 0), first=True),
+    result=_grown,
 )
 
 
@@ -87,6 +99,7 @@ _mirror_pad: Operation = operation(
     gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient(g, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_launches"),
     batched=sizes_after_rows("paddings", before=(0, 0)),
+    result=lambda x, paddings, edge: _grown(x, paddings=paddings),
 )
 _mirror_pad_gradient: Operation = operation(
     "mirror_pad_gradient",
@@ -95,6 +108,7 @@ _mirror_pad_gradient: Operation = operation(
     gradient=lambda gg, y, g, paddings, edge: _mirror_pad(gg, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_gradient_launches"),
     batched=sizes_after_rows("paddings", before=(0, 0)),
+    result=_shrunk,
 )
 
 

@@ -32,6 +32,7 @@ from fastgrad.ops.windows import (
     padding_sizes,
     per_dimension,
 )
+from fastgrad.result_rules import ArraySpec
 from fastgrad.tensor import Tensor
 
 _MAX_POOL_DTYPES = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16")}
@@ -79,11 +80,17 @@ def _cells_with_maximum_masks(
         yield position, windows, cells, is_maximum
 
 
-def _pooled_shape(
-    x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
-) -> tuple[Sizes, np.dtype]:
+def _pooled(x: Any, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:
     outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "pooling")
-    return (x.shape[0], *outputs, x.shape[-1]), x.dtype
+    return ArraySpec((x.shape[0], *outputs, x.shape[-1]), x.dtype)
+
+
+def _unpooled(g: Any, input_shape: Sizes, **window: Any) -> ArraySpec:
+    return ArraySpec((g.shape[0], *input_shape), g.dtype)
+
+
+def _scattered(x: Any, y: Any, g: Any, **window: Any) -> ArraySpec:
+    return ArraySpec(x.shape, g.dtype)
 
 
 def _scatter_to_maxima(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.ndarray:
@@ -107,7 +114,7 @@ def _gather(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: Any) -> np.nd
 _max_scatter: Operation = operation(
     "max_pool_scatter",
     Form.POOL,
-    run=by_kernels_if_much(_max_scatter_launches, _scatter_to_maxima, lambda x, y, g, **window: (x.shape, g.dtype)),
+    run=by_kernels_if_much(_max_scatter_launches, _scatter_to_maxima, _scattered),
     # The cotangent of x is zeros and not None, as in TensorFlow: the positions of the maxima depend on x.
     gradient=(
         lambda g, out, x, y, v, **window: zeros_of(x),
@@ -117,6 +124,7 @@ _max_scatter: Operation = operation(
     dtypes=FLOATING,
     launches=_max_scatter_launches,
     batched=as_one_batch,
+    result=_scattered,
 )
 _max_gather: Operation = operation(
     "max_pool_gather",
@@ -126,15 +134,17 @@ _max_gather: Operation = operation(
     dtypes=FLOATING,
     launches=launches_from("convolution.pooling", "max_pool_gather_launches"),
     batched=as_one_batch,
+    result=lambda x, y, v, **window: ArraySpec(y.shape, v.dtype),
 )
 _max_row: Operation = operation(
     "max_pool",
     Form.POOL,
-    run=by_kernels_if_much(_max_launches, _max_pool, _pooled_shape),
+    run=by_kernels_if_much(_max_launches, _max_pool, _pooled),
     gradient=lambda g, y, x, **window: _max_scatter(x, y, g, **window),
     dtypes=_MAX_POOL_DTYPES,
     launches=_max_launches,
     batched=as_one_batch,
+    result=_pooled,
 )
 
 
@@ -177,21 +187,23 @@ _avg_gradient: Operation = operation(
     run=by_kernels_if_much(
         _avg_gradient_launches,
         _avg_pool_gradient,
-        lambda g, input_shape, **window: ((g.shape[0], *input_shape), g.dtype),
+        _unpooled,
     ),
     gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
     dtypes=FLOATING,
     launches=_avg_gradient_launches,
     batched=as_one_batch,
+    result=_unpooled,
 )
 _avg_row: Operation = operation(
     "avg_pool",
     Form.POOL,
-    run=by_kernels_if_much(_avg_launches, _avg_pool, _pooled_shape),
+    run=by_kernels_if_much(_avg_launches, _avg_pool, _pooled),
     gradient=lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
     dtypes=FLOATING,
     launches=_avg_launches,
     batched=as_one_batch,
+    result=_pooled,
 )
 
 
@@ -387,6 +399,7 @@ _argmax_row: Operation = operation(
     dtypes=_MAX_POOL_DTYPES,
     launches=launches_from("convolution.pooling", "max_pool_argmax_launches"),
     batched=_batched_max_pool_argmax,
+    result=lambda x, y, dtype, **attributes: ArraySpec(y.shape, np.dtype(dtype)),
 )
 
 

@@ -20,11 +20,16 @@ from fastgrad.kernels.random import random as kernels
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation
 from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.result_rules import ArraySpec, same
 
 _F32 = np.dtype(np.float32)
 _U32 = np.dtype(np.uint32)
 _U64 = np.dtype(np.uint64)
 _WORD = 2**64
+
+
+def _drawn(*inputs: Any, shape: tuple[int, ...], dtype: str) -> ArraySpec:
+    return ArraySpec(shape, dtypes.as_dtype(dtype).numpy)
 
 
 def _floats(name: str) -> Any:
@@ -51,7 +56,7 @@ def _floats(name: str) -> Any:
         steps = 2 ** (1 + ml_dtypes.finfo(result_dtype).nmant) if name == "uniform" else 0
         return narrow_floats_launches(kernel, elements(shape), outputs, steps)
 
-    return operation(f"random_{name}", Form.RANDOM, run=run, launches=launches)
+    return operation(f"random_{name}", Form.RANDOM, run=run, launches=launches, result=_drawn)
 
 
 def _filling(kernel: Any, shape: tuple[int, ...]) -> Launches:
@@ -81,6 +86,7 @@ def _bits_row(name: str, dtype: np.dtype) -> Operation:
         Form.RANDOM,
         run=lambda words, shape: _bits(words, shape, dtype),
         launches=lambda inputs, outputs, shape: _filling(kernels.bits[dtype], shape),
+        result=lambda words, shape: ArraySpec(shape, dtype),
     )
 
 
@@ -121,6 +127,7 @@ dropout: Operation = operation(
     dtypes=FLOATING,
     launches=launches_from("random.draws", "dropout_launches"),
     decomposition=_decomposed_dropout,
+    result=same,
 )
 """``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0: ``dropout(x, words, rate=)``."""
 
@@ -130,7 +137,11 @@ def _draw_integers(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.
 
 
 integers = operation(
-    "random_integers", Form.RANDOM, run=_draw_integers, launches=launches_from("random.draws", "integers_launches")
+    "random_integers",
+    Form.RANDOM,
+    run=_draw_integers,
+    launches=launches_from("random.draws", "integers_launches"),
+    result=_drawn,
 )
 """Uniform integers over the whole range of a dtype: ``integers(words, shape=, dtype=)``."""
 
@@ -150,7 +161,11 @@ def _between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[
 
 
 integers_between = operation(
-    "random_integers_between", Form.RANDOM, run=_between, launches=launches_from("random.draws", "between_launches")
+    "random_integers_between",
+    Form.RANDOM,
+    run=_between,
+    launches=launches_from("random.draws", "between_launches"),
+    result=lambda words, low, high, shape: ArraySpec(shape, low.dtype),
 )
 """Integers in [low, high), of the dtype of the bounds: ``integers_between(words, low, high, shape=)``.
 
@@ -162,7 +177,13 @@ def _order(words: np.ndarray, count: int) -> np.ndarray:
     return np.argsort(_bits(words, (count,)), kind="stable")
 
 
-order = operation("random_order", Form.RANDOM, run=_order, launches=launches_from("random.draws", "order_launches"))
+order = operation(
+    "random_order",
+    Form.RANDOM,
+    run=_order,
+    launches=launches_from("random.draws", "order_launches"),
+    result=lambda words, count: ArraySpec((count,), np.dtype(np.intp)),
+)
 """The positions 0 ... count - 1 in random order, int64: ``order(words, count=)``."""
 
 
@@ -184,6 +205,7 @@ categories = operation(
     Form.RANDOM,
     run=_draw_categories,
     launches=launches_from("random.draws", "categories_launches"),
+    result=lambda logits, words, count, dtype: ArraySpec((logits.shape[0], count), dtypes.as_dtype(dtype).numpy),
 )
 """``count`` class numbers for each row of unnormalised log-probabilities, by inversion in float64:
 ``categories(logits, words, count=, dtype=)``."""
@@ -213,7 +235,13 @@ def _gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[
     return np.asarray(numbers / beta.astype(np.float64)).astype(alpha.dtype)
 
 
-gamma = operation("random_gamma", Form.RANDOM, run=_gamma, in_python=_REJECTION_REASON)
+gamma = operation(
+    "random_gamma",
+    Form.RANDOM,
+    run=_gamma,
+    in_python=_REJECTION_REASON,
+    result=lambda words, alpha, beta, shape: ArraySpec(shape, alpha.dtype),
+)
 """Gamma numbers: ``gamma(words, alpha, beta, shape=)``; alpha and beta broadcast to the shape."""
 
 
@@ -236,7 +264,7 @@ def _poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dtype:
 
 _LARGE_RATE = 1e15  # above, the normal distribution is exact in float64, and NumPy soon refuses
 
-poisson = operation("random_poisson", Form.RANDOM, run=_poisson, in_python=_REJECTION_REASON)
+poisson = operation("random_poisson", Form.RANDOM, run=_poisson, in_python=_REJECTION_REASON, result=_drawn)
 """Poisson numbers: ``poisson(words, rate, shape=, dtype=)``; the rate broadcasts to the shape."""
 
 
@@ -254,7 +282,7 @@ def _binomial(
     return np.asarray(numbers, dtypes.as_dtype(dtype).numpy)
 
 
-binomial = operation("random_binomial", Form.RANDOM, run=_binomial, in_python=_REJECTION_REASON)
+binomial = operation("random_binomial", Form.RANDOM, run=_binomial, in_python=_REJECTION_REASON, result=_drawn)
 """Binomial numbers: ``binomial(words, counts, probs, shape=, dtype=)``."""
 
 
@@ -291,6 +319,7 @@ advanced = operation(
     launches=lambda inputs, outputs, count: Launches(
         (Launch(kernels.advanced[()], (Input(0), Output(0), max(count, 1))),), in_place=((0, 0),)
     ),
+    result=lambda state, count: ArraySpec((3,), np.dtype(np.int64)),
 )
 """The state of a generator after a draw of ``count`` elements: ``advanced(state, count=)``."""
 
@@ -301,7 +330,11 @@ def _seed_words(seed: np.ndarray) -> np.ndarray:
 
 
 seeded = operation(
-    "seed_words", Form.EXTERN, run=_seed_words, launches=launches_from("random.draws", "seed_words_launches")
+    "seed_words",
+    Form.EXTERN,
+    run=_seed_words,
+    launches=launches_from("random.draws", "seed_words_launches"),
+    result=lambda seed: ArraySpec((3,), np.dtype(np.int64)),
 )
 """The words of a stateless draw: ``seeded(seed)``; ``seed`` is two integers."""
 
@@ -312,7 +345,13 @@ def _folded(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
     return np.array([mixed(first, second, number), mixed(second, number, 1)], np.int64)
 
 
-folded = operation("fold_in_seed", Form.EXTERN, run=_folded, launches=launches_from("random.draws", "fold_in_launches"))
+folded = operation(
+    "fold_in_seed",
+    Form.EXTERN,
+    run=_folded,
+    launches=launches_from("random.draws", "fold_in_launches"),
+    result=lambda seed, data: ArraySpec((2,), np.dtype(np.int64)),
+)
 """A new seed, two int64, from a seed and an integer: ``folded(seed, data)``."""
 
 

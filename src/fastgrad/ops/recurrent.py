@@ -19,6 +19,7 @@ from fastgrad.operation import TABLE, Form, Operation, joint, operation
 from fastgrad.ops.batching import Batched, NotBatched, Rule, call_row, rows_in_front, spread_rows
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.kernel_launches import launches_from, planned
+from fastgrad.result_rules import ArraySpec
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor
 
@@ -42,6 +43,11 @@ def _run(launches: Callable[..., Launches | None], shapes: Shapes) -> Callable[.
         return outputs
 
     return run
+
+
+def _result(shapes: Shapes) -> Callable[..., tuple[ArraySpec, ...]]:
+    """Makes a result rule; ``shapes`` gives the shapes of the outputs."""
+    return lambda x, *inputs, **attributes: tuple([ArraySpec(shape, x.dtype) for shape in shapes(x, *inputs)])
 
 
 def _differentiated(
@@ -221,14 +227,19 @@ def _batched_sequences(*shared: int) -> Rule:
     return rule
 
 
+def _lstm_gradient_shapes(gates: Any, cs: Any, *rest: Any) -> Any:
+    return gates.shape, cs.shape[1:], cs.shape[1:]
+
+
 _lstm_gradient = operation(
     "lstm_gradient",
     Form.FUSED,
-    run=_run(_lstm_gradient_launches, lambda gates, cs, *rest: (gates.shape, cs.shape[1:], cs.shape[1:])),
+    run=_run(_lstm_gradient_launches, _lstm_gradient_shapes),
     gradient=joint(_lstm_gradient_rule),
     dtypes=HAS_KERNEL,
     launches=_lstm_gradient_launches,
     batched=_batched_sequences(2),
+    result=_result(_lstm_gradient_shapes),
 )
 _lstm = operation(
     "lstm",
@@ -238,6 +249,7 @@ _lstm = operation(
     dtypes=HAS_KERNEL,
     launches=_lstm_launches,
     batched=_batched_sequences(1, 2),
+    result=_result(_lstm_shapes),
 )
 
 
@@ -328,14 +340,21 @@ def _gru_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.n
 
 _gru_launches = launches_from("recurrent.gru", "gru_launches")
 _gru_gradient_launches = launches_from("recurrent.gru", "gru_gradient_launches")
+
+
+def _gru_gradient_shapes(gates: Any, inner: Any, hs: Any, *rest: Any) -> Any:
+    return gates.shape, gates.shape, hs.shape[1:]
+
+
 _gru_gradient = operation(
     "gru_gradient",
     Form.FUSED,
-    run=_run(_gru_gradient_launches, lambda gates, inner, hs, *rest: (gates.shape, gates.shape, hs.shape[1:])),
+    run=_run(_gru_gradient_launches, _gru_gradient_shapes),
     gradient=joint(_gru_gradient_rule),
     dtypes=HAS_KERNEL,
     launches=_gru_gradient_launches,
     batched=_batched_sequences(3),
+    result=_result(_gru_gradient_shapes),
 )
 _gru = operation(
     "gru",
@@ -345,6 +364,7 @@ _gru = operation(
     dtypes=HAS_KERNEL,
     launches=_gru_launches,
     batched=_batched_sequences(1, 2),
+    result=_result(_gru_shapes),
 )
 
 
@@ -409,23 +429,37 @@ def _simple_rule(
 
 _simple_launches = launches_from("recurrent.simple", "simple_rnn_launches")
 _simple_gradient_launches = launches_from("recurrent.simple", "simple_rnn_gradient_launches")
+
+
+def _simple_rnn_gradient_shapes(hs: Any, *rest: Any) -> Any:
+    return (hs.shape[0] - 1, *hs.shape[1:]), hs.shape[1:]
+
+
 _simple_gradient = operation(
     "simple_rnn_gradient",
     Form.FUSED,
-    run=_run(_simple_gradient_launches, lambda hs, *rest: ((hs.shape[0] - 1, *hs.shape[1:]), hs.shape[1:])),
+    run=_run(_simple_gradient_launches, _simple_rnn_gradient_shapes),
     gradient=joint(_simple_gradient_rule),
     dtypes=HAS_KERNEL,
     launches=_simple_gradient_launches,
     batched=_batched_sequences(1),
+    result=_result(_simple_rnn_gradient_shapes),
 )
+
+
+def _simple_rnn_shapes(x: Any, recurrent: Any, bias: Any, h0: Any, *mask: Any) -> Any:
+    return (x.shape[0] + 1, *h0.shape), h0.shape
+
+
 _simple = operation(
     "simple_rnn",
     Form.FUSED,
-    run=_run(_simple_launches, lambda x, recurrent, bias, h0, *mask: ((x.shape[0] + 1, *h0.shape), h0.shape)),
+    run=_run(_simple_launches, _simple_rnn_shapes),
     gradient=joint(_simple_rule, zeros=False),
     dtypes=HAS_KERNEL,
     launches=_simple_launches,
     batched=_batched_sequences(1, 2),
+    result=_result(_simple_rnn_shapes),
 )
 
 

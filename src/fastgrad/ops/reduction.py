@@ -37,7 +37,7 @@ from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.summation import KERNEL_FLOATS, LARGE, reduced_by, sum_over
 from fastgrad.recording import recorders
-from fastgrad.result_rules import reduced
+from fastgrad.result_rules import reduced, reduced_shape
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 # NumPy's type stubs accept only a literal keepdims.
@@ -456,12 +456,6 @@ def _finite_maximum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 # Reduction kernels take rows. Along other axes programs reduce by strided loops, because rows would need a copy.
 
 
-def reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[int, ...]:
-    """The shape of the result of a reduction over ``axes``."""
-    kept_shape = [1 if axis in axes else size for axis, size in enumerate(shape)]
-    return tuple(kept_shape if keepdims else [size for axis, size in enumerate(kept_shape) if axis not in axes])
-
-
 def reduces_rows(x: Any, axes: tuple[int, ...]) -> bool:
     """True if ``axes`` are the last axes of ``x``, apart from axes of size 1, so that no copy is needed."""
     long_axes = [axis for axis, size in enumerate(x.shape) if size != 1]
@@ -487,6 +481,7 @@ _finite_maximum_row = operation(
     launches=launches_from("reduction.general", "finite_maximum_launches"),
     batched=axes_after_rows("axis", "axes"),
     decomposition=_decomposed_finite_maximum,
+    result=reduced,
 )
 
 

@@ -15,6 +15,7 @@ from fastgrad.operation import Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_row
 from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.result_rules import same
 from fastgrad.tensor import Tensor
 
 _INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -70,6 +71,7 @@ _roll: Operation = operation(
     gradient=lambda g, y, x, shift, axis: _roll(g, shift=tuple([-number for number in shift]), axis=axis),
     launches=launches_from("movement.boxes", "roll_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=same,
 )
 
 
@@ -139,6 +141,7 @@ _reverse_sequence: Operation = operation(
     gradient=(lambda g, y, x, lengths, **axes: _reverse_sequence(g, lengths, **axes), None),
     launches=launches_from("movement.gathering", "reverse_sequence_launches"),
     batched=_batched_reverse_sequence,
+    result=same,
 )
 
 

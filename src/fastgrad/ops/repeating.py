@@ -13,6 +13,7 @@ from fastgrad.kernels.movement.strided import one_view
 from fastgrad.operation import TABLE, Form, operation, refuse_mix, refuse_size
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.batching import sizes_after_rows
+from fastgrad.result_rules import ArraySpec
 from fastgrad.tensor import Tensor, constant_tensor
 
 # ---- tile ------------------------------------------------------------------------------------------
@@ -38,6 +39,9 @@ _tile = operation(
     gradient=_tile_gradient,
     views=lambda layout, given, results, multiples: one_view(layouts.tiled(layout, given, multiples)),
     batched=sizes_after_rows("multiples", before=1),
+    result=lambda x, multiples: ArraySpec(
+        tuple([n * size for n, size in zip(multiples, x.shape, strict=True)]), x.dtype
+    ),
 )
 
 

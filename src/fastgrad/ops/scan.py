@@ -14,6 +14,7 @@ from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.comparison import masked, not_equal
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import by_launches, launches_from
+from fastgrad.result_rules import same
 from fastgrad.tensor import Tensor
 
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
@@ -53,6 +54,7 @@ shifted: Operation = operation(
     dtypes=NUMERIC,
     launches=launches_from("movement.boxes", "shifted_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=same,
 )
 shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from the other end if ``reverse``."
 
@@ -85,6 +87,7 @@ linear_recurrence: Operation = operation(
     dtypes=INEXACT,
     launches=launches_from("reduction.scanning", "recurrence_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=lambda a, b, axis, reverse: same(b),
 )
 linear_recurrence.__doc__ = (
     "``y[k] = a[k] * y[k - 1] + b[k]`` along an axis, ``y[0] = b[0]``; from the other end if ``reverse``."
@@ -116,6 +119,7 @@ _cumsum: Operation = operation(
     dtypes=NUMERIC,
     launches=_cumsum_launches,
     batched=axes_after_rows("axis", "axes"),
+    result=same,
 )
 
 
@@ -156,6 +160,7 @@ _cumprod = operation(
     dtypes=NUMERIC,
     launches=launches_from("reduction.scanning", "cumprod_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=same,
 )
 
 
@@ -196,6 +201,7 @@ _cumulative_logsumexp = operation(
     dtypes=FLOATING,
     launches=launches_from("reduction.scanning", "cumulative_logsumexp_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=same,
 )
 
 

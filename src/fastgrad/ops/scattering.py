@@ -24,6 +24,7 @@ from fastgrad.ops.indexing import (
 )
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.segments import add_rows_into, reduce_rows
+from fastgrad.result_rules import same
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside
 
 # ---- on arrays -------------------------------------------------------------------------------------
@@ -109,6 +110,7 @@ _update: Operation = operation(
     ),
     launches=launches_from("movement.scattering", "scatter_update_launches"),
     batched=_batched_tensor_scatter,
+    result=same,
 )
 _add: Operation = operation(
     "tensor_scatter_nd_add",
@@ -122,6 +124,7 @@ _add: Operation = operation(
     dtypes=NUMERIC,
     launches=launches_from("movement.scattering", "scatter_add_launches"),
     batched=_batched_tensor_scatter,
+    result=same,
 )
 _max = operation(
     "tensor_scatter_nd_max",
@@ -131,6 +134,7 @@ _max = operation(
     dtypes=REAL,
     launches=launches_from("movement.scattering", "scatter_max_launches"),
     batched=_batched_tensor_scatter,
+    result=same,
 )
 _min = operation(
     "tensor_scatter_nd_min",
@@ -140,6 +144,7 @@ _min = operation(
     dtypes=REAL,
     launches=launches_from("movement.scattering", "scatter_min_launches"),
     batched=_batched_tensor_scatter,
+    result=same,
 )
 
 

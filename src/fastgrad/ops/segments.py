@@ -16,6 +16,7 @@ from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
 from fastgrad.ops.batching import Batched, NotBatched, call_row, rows_in_front
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.recording import recorders
+from fastgrad.result_rules import ArraySpec
 from fastgrad.tensor import Tensor, constant_tensor
 
 KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -103,6 +104,10 @@ def _segments(data: np.ndarray, ids: np.ndarray, count: int, name: str) -> tuple
     return ids.reshape(-1), data.reshape(ids.size, *data.shape[ids.ndim :])
 
 
+def _segment_spec(data: Any, ids: Any, num_segments: int, **attributes: Any) -> ArraySpec:
+    return ArraySpec((num_segments, *data.shape[len(ids.shape) :]), data.dtype)
+
+
 def _sums(data: np.ndarray, ids: np.ndarray, num_segments: int) -> np.ndarray:
     shape = num_segments, *data.shape[ids.ndim :]
     return add_rows(shape, *_segments(data, ids, num_segments, "unsorted_segment_sum"))
@@ -141,6 +146,7 @@ gather_segments: Operation = operation(
     gradient=(lambda g, y, x, ids: _unsorted_segment_sum(g, ids, num_segments=len(x._array)), None),
     launches=launches_from("movement.gathering", "gather_segments_launches"),
     batched=_batched_segments,
+    result=lambda x, ids: ArraySpec((*ids.shape, *x.shape[1:]), x.dtype),
 )
 _unsorted_segment_sum: Operation = operation(
     "unsorted_segment_sum",
@@ -150,6 +156,7 @@ _unsorted_segment_sum: Operation = operation(
     dtypes=NUMERIC,
     launches=launches_from("movement.scattering", "segment_sum_launches"),
     batched=_batched_segments,
+    result=_segment_spec,
 )
 
 
@@ -182,6 +189,7 @@ _unsorted_segment_prod = operation(
     dtypes=NUMERIC,
     launches=launches_from("movement.scattering", "segment_prod_launches"),
     batched=_batched_segments,
+    result=_segment_spec,
 )
 
 
@@ -203,6 +211,7 @@ _unsorted_segment_max = operation(
     dtypes=REAL,
     launches=launches_from("movement.scattering", "segment_max_launches"),
     batched=_batched_segments,
+    result=_segment_spec,
 )
 _unsorted_segment_min = operation(
     "unsorted_segment_min",
@@ -212,6 +221,7 @@ _unsorted_segment_min = operation(
     dtypes=REAL,
     launches=launches_from("movement.scattering", "segment_min_launches"),
     batched=_batched_segments,
+    result=_segment_spec,
 )
 
 

@@ -17,6 +17,7 @@ from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation, refus
 from fastgrad.ops.arguments import integers, single_integer, tensor_of
 from fastgrad.ops.batching import Batched, aligned, call_row, leading_axes, sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.result_rules import ArraySpec, require
 from fastgrad.tensor import Tensor
 
 # ---- reshape ---------------------------------------------------------------------------------------
@@ -155,12 +156,20 @@ def _bitcast_view(x: np.ndarray, type: str) -> np.ndarray:
     return x.view(target_dtype).reshape(x.shape[:-1])
 
 
+def _bitcast_spec(x: Any, type: str) -> ArraySpec:
+    dtype = dtypes.as_dtype(type).numpy
+    ratio = x.dtype.itemsize / dtype.itemsize
+    require(ratio >= 1 or x.shape[-1] * ratio == 1)
+    return ArraySpec(x.shape if ratio == 1 else (*x.shape, int(ratio)) if ratio > 1 else x.shape[:-1], dtype)
+
+
 _bitcast = operation(
     "bitcast",
     Form.EXTERN,
     run=_bitcast_view,
     launches=launches_from("runtime.moving", "bitcast_launches"),
     batched=leading_axes,
+    result=_bitcast_spec,
 )
 
 

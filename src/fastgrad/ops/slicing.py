@@ -17,6 +17,7 @@ from fastgrad.operation import TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.batching import Batched, aligned, call_row, spread_rows
 from fastgrad.recording import control_flow_of, recorders, rehearsing, unheard
+from fastgrad.result_rules import of_shape, same
 from fastgrad.tensor import Tensor, constant_tensor
 from fastgrad.variable import Variable, writing
 
@@ -72,6 +73,7 @@ _strided_slice_gradient: Operation = operation(
         outputs[0], [cleared(Output(0), outputs[0])], [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))]
     ),
     batched=_batched_slice_gradient,
+    result=of_shape,
 )
 
 
@@ -342,6 +344,7 @@ _assign_slice = operation(
         ],
     ),
     batched=_batched_slice_assign,
+    result=same,
 )
 
 

@@ -16,6 +16,7 @@ from fastgrad.ops.arguments import integer
 from fastgrad.ops.batching import axes_after_rows, leading_axes
 from fastgrad.ops.kernel_launches import launches_from, planned
 from fastgrad.ops.rows import row_sum
+from fastgrad.result_rules import same
 from fastgrad.tensor import convert_to_tensor
 
 _HAS_KERNEL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
@@ -54,6 +55,7 @@ softmax_gradient: Operation = operation(
     dtypes=FLOATING,
     launches=launches_from("reduction.softmax", "softmax_gradient_launches"),
     batched=leading_axes,
+    result=same,
 )
 _softmax = operation(
     "softmax",
@@ -63,6 +65,7 @@ _softmax = operation(
     dtypes=FLOATING,
     launches=launches_from("reduction.softmax", "softmax_launches"),
     batched=leading_axes,
+    result=same,
 )
 _log_softmax_gradient = operation(
     "log_softmax_gradient",
@@ -76,6 +79,7 @@ _log_softmax_gradient = operation(
     dtypes=FLOATING,
     launches=launches_from("reduction.softmax", "log_softmax_gradient_launches"),
     batched=leading_axes,
+    result=same,
 )
 _log_softmax = operation(
     "log_softmax",
@@ -85,6 +89,7 @@ _log_softmax = operation(
     dtypes=FLOATING,
     launches=launches_from("reduction.softmax", "log_softmax_launches"),
     batched=leading_axes,
+    result=same,
 )
 
 
@@ -122,6 +127,7 @@ _softmax_across_gradient: Operation = operation(
     dtypes=FLOATING,
     **_across("softmax_across_gradient"),
     batched=axes_after_rows("axis", "axes"),
+    result=same,
 )
 _softmax_across = operation(
     "softmax_across",
@@ -130,6 +136,7 @@ _softmax_across = operation(
     dtypes=FLOATING,
     **_across("softmax_across"),
     batched=axes_after_rows("axis", "axes"),
+    result=same,
 )
 _log_softmax_across_gradient = operation(
     "log_softmax_across_gradient",
@@ -141,6 +148,7 @@ _log_softmax_across_gradient = operation(
     dtypes=FLOATING,
     **_across("log_softmax_across_gradient"),
     batched=axes_after_rows("axis", "axes"),
+    result=same,
 )
 _log_softmax_across = operation(
     "log_softmax_across",
@@ -149,6 +157,7 @@ _log_softmax_across = operation(
     dtypes=FLOATING,
     **_across("log_softmax_across"),
     batched=axes_after_rows("axis", "axes"),
+    result=same,
 )
 
 

@@ -15,6 +15,7 @@ from fastgrad.operation import REAL, Form, Operation, operation, refuse_dtype, r
 from fastgrad.ops.arguments import axis_of, integer, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, axes_after_rows, call_row, leading_axes
 from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.result_rules import ArraySpec, require, same
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 _INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
@@ -52,6 +53,15 @@ def _put(g: np.ndarray, ids: np.ndarray, axis: int, size: int) -> np.ndarray:
 
 # ---- sort and argsort --------------------------------------------------------------------------------
 
+
+def _taken(x: Any, ids: Any, axis: int) -> ArraySpec:
+    require(0 <= axis < len(x.shape) == len(ids.shape))
+    before, after = (
+        np.broadcast_shapes(x.shape[part], ids.shape[part]) for part in (slice(axis), slice(axis + 1, None))
+    )
+    return ArraySpec((*before, ids.shape[axis], *after), x.dtype)
+
+
 _take_along_axis: Operation = operation(
     "take_along_axis",  # the elements of each row at distinct positions in that row
     Form.GATHER,
@@ -59,6 +69,7 @@ _take_along_axis: Operation = operation(
     gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
     launches=launches_from("movement.gathering", "take_along_axis_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=_taken,
 )
 _put_along_axis: Operation = operation(
     "put_along_axis",  # the transpose of take_along_axis
@@ -67,6 +78,7 @@ _put_along_axis: Operation = operation(
     gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
     launches=launches_from("movement.gathering", "put_along_axis_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=lambda g, ids, axis, size: ArraySpec((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype),
 )
 _argsort = operation(
     "argsort",
@@ -75,6 +87,7 @@ _argsort = operation(
     dtypes=REAL,
     launches=launches_from("movement.ordering", "argsort_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=lambda x, axis, descending: ArraySpec(x.shape, np.dtype(np.int32)),
 )
 _sort = operation(
     "sort",
@@ -86,6 +99,7 @@ _sort = operation(
     dtypes=REAL,
     launches=launches_from("movement.ordering", "sort_launches"),
     batched=axes_after_rows("axis", "axes"),
+    result=same,
 )
 
 
@@ -149,6 +163,12 @@ class TopKV2(NamedTuple):
     indices: Tensor
 
 
+def _largest_spec(x: Any, k: int, index_type: str) -> tuple[ArraySpec, ArraySpec]:
+    require(0 <= k <= x.shape[-1])
+    shape = (*x.shape[:-1], k)
+    return ArraySpec(shape, x.dtype), ArraySpec(shape, np.dtype(index_type))
+
+
 def _largest(x: np.ndarray, k: int, index_type: str) -> tuple[np.ndarray, np.ndarray]:
     keys = _turned(_wide(x))
     ids = None
@@ -175,6 +195,7 @@ _top_k = operation(
     dtypes=REAL,
     launches=launches_from("movement.ordering", "top_k_launches"),
     batched=leading_axes,
+    result=_largest_spec,
 )
 
 
@@ -258,6 +279,7 @@ _in_top_k = operation(
     run=_is_among_largest,
     launches=launches_from("movement.ordering", "in_top_k_launches"),
     batched=as_one_batch,
+    result=lambda ids, x, k: ArraySpec(ids.shape, np.dtype(bool)),
 )
 
 
@@ -279,6 +301,11 @@ class UniqueWithCounts(NamedTuple):
     count: Tensor  # type: ignore[assignment]  # TensorFlow's name, which hides tuple.count
 
 
+def _distinct_spec(x: Any, out_idx: str) -> tuple[ArraySpec, ...]:
+    index_dtype = np.dtype(out_idx)
+    return ArraySpec((None,), x.dtype), ArraySpec(x.shape, index_dtype), ArraySpec((None,), index_dtype)
+
+
 def _distinct_values(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     _, first_positions, inverse, counts = np.unique(
         _wide(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
@@ -291,7 +318,11 @@ def _distinct_values(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarra
 
 
 _unique = operation(
-    "unique", Form.EXTERN, run=_distinct_values, launches=launches_from("movement.selecting", "distinct_launches")
+    "unique",
+    Form.EXTERN,
+    run=_distinct_values,
+    launches=launches_from("movement.selecting", "distinct_launches"),
+    result=_distinct_spec,
 )
 _unique.count = lambda x, out_idx: len(_distinct_values(x, out_idx)[0])
 _unique.count_launches = launches_from("movement.selecting", "distinct_count_launches")
@@ -369,6 +400,7 @@ _searchsorted = operation(
     run=_places,
     launches=launches_from("movement.ordering", "searchsorted_launches"),
     batched=_batched_searchsorted,
+    result=lambda sequence, values, right, out_type: ArraySpec(values.shape, np.dtype(out_type)),
 )
 
 
@@ -429,6 +461,7 @@ _invert_permutation = operation(
     Form.EXTERN,
     run=_inverse,
     launches=launches_from("movement.ordering", "invert_permutation_launches"),
+    result=same,
 )
 
 

@@ -21,6 +21,7 @@ from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.power import reciprocal, sqrt, square
 from fastgrad.ops.reduction import reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum
 from fastgrad.ops.shaping import reshape
+from fastgrad.result_rules import ArraySpec
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
 _HALVES = (dtypes.float16, dtypes.bfloat16)
@@ -220,6 +221,7 @@ _bincount_row = operation(
     Form.SCATTER,
     run=_bincount,
     launches=launches_from("movement.scattering", "bincount_launches"),
+    result=lambda ids, *weights, size, dtype, binary: ArraySpec((*ids.shape[:-1], size), dtypes.as_dtype(dtype).numpy),
 )
 
 
@@ -293,6 +295,7 @@ _bins_row = operation(
     Form.EXTERN,
     run=_bin_numbers,
     launches=launches_from("movement.numbering", "histogram_bins_launches"),
+    result=lambda x, low, high, nbins, dtype: ArraySpec(x.shape, np.dtype(dtype)),
 )
 
 

@@ -20,6 +20,7 @@ from fastgrad.ops.indexing import check_index_dtype, check_indices, check_positi
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.scattering import check_updates
 from fastgrad.ops.segments import reduce_rows
+from fastgrad.result_rules import same
 from fastgrad.tensor import Tensor, convert_to_tensor
 from fastgrad.variable import Variable, writing
 
@@ -104,6 +105,7 @@ _changed = operation(
     Form.SCATTER,
     run=_run_row_update,
     launches=launches_from("movement.scattering", "variable_launches"),
+    result=same,
 )
 
 
