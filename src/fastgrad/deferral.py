@@ -9,7 +9,7 @@ operation whose errors or sizes depend on values; its deferred inputs are comput
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -201,4 +201,12 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Returns an array of zeros, deferred in the context ``deferred()``."""
     if recorders.active[:1] != (_DEFERRAL,) or dtype.hasobject:
         return np.zeros(shape, dtype)
+    shape = tuple(map(int, shape))
     return DeferredArray(_Zeros(ArraySpec(shape, dtype)), 0, shape, dtype)
+
+
+def evaluate(tensors: Iterable[Any]) -> None:
+    """Computes the deferred arrays of ``tensors``, for code that reads arrays itself; skips other objects."""
+    for x in tensors:
+        if type(x) is Tensor:
+            x._array = _on_host(x._array)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from fastgrad import nest, recording, settings_version
+from fastgrad import deferral, nest, recording, settings_version
 from fastgrad.composite import Composite, CompositeOperand
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.configuration import Configurable
@@ -174,7 +174,7 @@ class Layer(Caller, Configurable, WeightOwner):
 
     def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
         """Calls the layer on zeros, hidden from tapes, with ``unknown`` for None sizes; returns the result's shapes."""
-        with recording.paused(), state_unchanged(self):
+        with recording.paused(), deferral.deferred(), state_unchanged(self):
             outputs = self(zeros_of(input_shape, self._layer_dtype.numpy, unknown))
         self._clear_losses()
         return shapes_of(outputs)

@@ -10,9 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from fastgrad import nest, recording
+from fastgrad import deferral, nest, recording
 from fastgrad.compiler.recording.state import Saved
 from fastgrad.keras import naming, settings
 from fastgrad.keras.layers.input_spec import check_inputs
@@ -265,14 +263,17 @@ def _outputs_by_shape_rule(layer: Any, args: tuple[Any, ...], kwargs: dict[str, 
 
 
 def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The outputs from a run on zeros; with unknown sizes, from two runs, which replace them by 2 and by 3."""
+    """The outputs from a run on zeros; with unknown sizes, from two runs, which replace them by 2 and by 3.
+
+    Operations on the zeros are deferred, so that a run computes only what the layer looks at.
+    """
 
     def run(unknown: int) -> Any:
         def zeros(x: KerasTensor) -> Tensor:
-            shape = [unknown if size is None else size for size in x.shape]
-            return constant_tensor(np.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
+            shape = tuple([unknown if size is None else size for size in x.shape])
+            return constant_tensor(deferral.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
 
-        with recording.paused(), state_unchanged(layer):
+        with recording.paused(), deferral.deferred(), state_unchanged(layer):
             outputs = layer(*mapped(args, zeros), **mapped(kwargs, zeros))
         layer._clear_losses()
         return outputs
