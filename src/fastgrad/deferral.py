@@ -9,7 +9,7 @@ operation whose errors or sizes depend on values; its deferred inputs are comput
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -84,7 +84,7 @@ class DeferredArray:
 
 
 class _Call:
-    """A call of an operation that has not run; without an operation, an array of zeros.
+    """A call of an operation that has not run.
 
     Attributes:
         operation, inputs, attributes: of the call.
@@ -121,17 +121,17 @@ class _Call:
         self.inputs = ()
 
 
-class _Zeros(_Call):
-    """The call that makes an array of zeros."""
+class _Source(_Call):
+    """The call of a function without arguments that makes one array."""
 
-    __slots__ = ("spec",)
+    __slots__ = ("make",)
 
-    def __init__(self, spec: ArraySpec) -> None:
+    def __init__(self, make: Callable[[], np.ndarray]) -> None:
         super().__init__(None, (), {})
-        self.spec = spec
+        self.make = make
 
     def _run(self) -> None:
-        self.results = (np.zeros(self.spec.shape, self.spec.dtype),)
+        self.results = (self.make(),)
 
 
 _serials = itertools.count()
@@ -199,10 +199,14 @@ def deferred() -> Iterator[None]:
 
 def zeros(shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Returns an array of zeros, deferred in the context ``deferred()``."""
+    return made_later(lambda: np.zeros(shape, dtype), tuple(map(int, shape)), dtype)
+
+
+def made_later(make: Callable[[], np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """Returns the array ``make()`` of ``shape`` and ``dtype``; in the context ``deferred()``, calls ``make`` at the first use."""
     if recorders.active[:1] != (_DEFERRAL,) or dtype.hasobject:
-        return np.zeros(shape, dtype)
-    shape = tuple(map(int, shape))
-    return DeferredArray(_Zeros(ArraySpec(shape, dtype)), 0, shape, dtype)
+        return make()
+    return DeferredArray(_Source(make), 0, shape, dtype)
 
 
 def evaluate(tensors: Iterable[Any]) -> None:
