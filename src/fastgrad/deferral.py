@@ -166,7 +166,16 @@ class _Deferral(Recorder):
         return tuple(made) if type(result) is tuple else made[0]
 
 
-_DEFERRAL = _Deferral()
+DEFERRAL = _Deferral()
+"""The only recorder of the context, in all threads."""
+
+contexts: list[None] = []
+"""One item for each context of any thread. An operation outside of contexts pays a test of this list."""
+
+
+def defers() -> bool:
+    """True in the context ``deferred()`` of this thread."""
+    return recorders.active[:1] == (DEFERRAL,)
 
 
 def _on_host(array: Any) -> Any:
@@ -189,11 +198,15 @@ def deferred() -> Iterator[None]:
     Has no effect inside of a recording, and once the program has used a GPU: operations then run as always.
     """
     before = recorders.active
-    if not before and not placement.active:
-        recorders.active = (_DEFERRAL,)
+    if before or placement.active:
+        yield
+        return
+    recorders.active = (DEFERRAL,)
+    contexts.append(None)
     try:
         yield
     finally:
+        contexts.pop()
         recorders.active = before
 
 
@@ -204,7 +217,7 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 def made_later(make: Callable[[], np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Returns the array ``make()`` of ``shape`` and ``dtype``; in the context ``deferred()``, calls ``make`` at the first use."""
-    if recorders.active[:1] != (_DEFERRAL,) or dtype.hasobject:
+    if not defers() or dtype.hasobject:
         return make()
     return DeferredArray(_Source(make), 0, shape, dtype)
 

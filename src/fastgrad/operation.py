@@ -31,7 +31,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
-from fastgrad.deferral import DeferredArray
+from fastgrad.deferral import DEFERRAL, DeferredArray, contexts, defers
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.movement.strided import Views, launches_of_views
@@ -194,11 +194,10 @@ class Operation:
 
     def __call__(self, *inputs: Any, **attributes: Any) -> Any:
         """Returns the result of ``run`` as a tensor or a tuple of tensors, and reports the call to recorders."""
-        active = recorders.active
         token = errors_set(QUIET)
         try:
-            if active and active[0].defers:
-                result = active[0].result(self, inputs, attributes)
+            if contexts and defers():
+                result = DEFERRAL.result(self, inputs, attributes)
             else:
                 result = self.run(*[x._array for x in inputs], **attributes)
         except (MemoryError, ValueError) as error:
@@ -219,7 +218,7 @@ class Operation:
             if x._owner is not None:
                 _keep_snapshots(inputs, outputs)
                 break
-        for recorder in active:
+        for recorder in recorders.active:
             recorder.on_operation(self, inputs, outputs, attributes)
         return y
 
@@ -324,15 +323,15 @@ class Unary(Operation):
         array = x._array
         if array.dtype not in self.dtypes:
             raise refuse_dtype(self.name, array.dtype, self.dtypes)
-        active = recorders.active
         token = errors_set(QUIET)
         try:
-            result = active[0].result(self, (x,), {}) if active and active[0].defers else self.run(array)
+            result = DEFERRAL.result(self, (x,), {}) if contexts and defers() else self.run(array)
         finally:
             errors_reset(token)
         y = Tensor(result if type(result) is ndarray else as_array(result))
         if x._owner is not None:
             _keep_snapshots((x,), (y,))
+        active = recorders.active
         if active:
             inputs, outputs = (x,), (y,)
             for recorder in active:
@@ -355,15 +354,15 @@ class Binary(Operation):
             raise refuse_mix(self.name, a.dtype, b.dtype)
         if a.dtype not in self.dtypes:
             raise refuse_dtype(self.name, a.dtype, self.dtypes)
-        active = recorders.active
         token = errors_set(QUIET)
         try:
-            result = active[0].result(self, (x, y), {}) if active and active[0].defers else self.run(a, b)
+            result = DEFERRAL.result(self, (x, y), {}) if contexts and defers() else self.run(a, b)
         except ValueError:
             raise refuse_shapes(self.name, a.shape, b.shape) from None
         finally:
             errors_reset(token)
         z = Tensor(result if type(result) is ndarray else as_array(result))
+        active = recorders.active
         if active:
             inputs, outputs = (x, y), (z,)
             for recorder in active:

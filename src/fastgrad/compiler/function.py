@@ -27,7 +27,7 @@ from fastgrad.compiler.dispatch.verify import verified
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.state import Saved
-from fastgrad.deferral import evaluate
+from fastgrad.deferral import contexts, defers, evaluate
 from fastgrad.errors import OutOfRangeError, TraceError
 from fastgrad.kernels.codegen.build import inspect_asm, inspect_llvm
 from fastgrad.recording import EndOfElements, control_flow_of, recorders, unrecorded
@@ -115,7 +115,7 @@ class Function:
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
         """Takes the slow path: splits the call into key and arrays, and looks up its recordings."""
-        if recorders.active and recorders.active[0].defers:
+        if contexts and defers():
             evaluate(nest.flatten((args, kwargs)))
             return unrecorded(self._call, args, kwargs, is_first)
         arguments = self._signature.bind(args, kwargs)

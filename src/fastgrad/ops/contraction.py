@@ -10,6 +10,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.backward import sum_to_shape
 from fastgrad.composite import CompositeOperand
+from fastgrad.deferral import contexts, defers
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.elementwise.half import BFLOAT16, cast_bfloat16
@@ -89,9 +90,8 @@ class _Matmul(Operation):
 
     # Operation.__call__ with a fast path for two float matrices.
     def __call__(self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
-        active = recorders.active
-        if active and active[0].defers:
-            return super().__call__(a, b, transpose_a=transpose_a, transpose_b=transpose_b)  # type: ignore[no-any-return]
+        if contexts and defers():
+            return Operation.__call__(self, a, b, transpose_a=transpose_a, transpose_b=transpose_b)  # type: ignore[no-any-return]
         x, y = a._array, b._array
         token = errors_set(QUIET)
         try:
@@ -104,6 +104,7 @@ class _Matmul(Operation):
                 z = Tensor(_product(x, y, transpose_a, transpose_b))
         finally:
             errors_reset(token)
+        active = recorders.active
         if active:
             inputs, outputs, attributes = (a, b), (z,), {"transpose_a": transpose_a, "transpose_b": transpose_b}
             for recorder in active:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.composite import CompositeOperand
+from fastgrad.deferral import contexts, defers
 from fastgrad.dtypes import bool as boolean
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
@@ -114,15 +115,15 @@ class Reduction(Operation):
 
     def __call__(self, x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> Tensor:
         """``Operation.__call__``, specialised for reductions: one input, two attributes, no views."""
-        active = recorders.active
-        if active and active[0].defers:
-            return super().__call__(x, axes=axes, keepdims=keepdims)
+        if contexts and defers():
+            return Operation.__call__(self, x, axes=axes, keepdims=keepdims)
         token = errors_set(QUIET)
         try:
             result = self.run(x._array, axes, keepdims)
         finally:
             errors_reset(token)
         y = Tensor(result if type(result) is np.ndarray else np.asarray(result))
+        active = recorders.active
         if active:
             inputs, outputs, attributes = (x,), (y,), {"axes": axes, "keepdims": keepdims}
             for recorder in active:
