@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.result_rules import ArraySpec, fits, specs_of
 
 
 class Kind(enum.Enum):
@@ -142,7 +143,8 @@ def validate(graph: Graph) -> None:
 
     Raises:
         AssertionError: a value is read before it is made or made twice, or a node has the wrong number of inputs or outputs
-            for its kind; a constant has another shape or dtype than its value.
+            for its kind; a constant has another shape or dtype than its value, or an operation's values do not follow its
+            result rule.
     """
     made_ids: set[int] = set()
     for node in graph.nodes:
@@ -163,6 +165,10 @@ def validate(graph: Graph) -> None:
             assert (constant.shape, constant.dtype) == (value.shape, value.dtype), (
                 f"{node}: holds {constant.dtype}{constant.shape}"
             )
+        if node.kind is Kind.OPERATION and node.payload.result is not None:
+            inputs = [ArraySpec(value.shape, value.dtype) for value in node.inputs]
+            specs = specs_of(node.payload.result(*inputs, **node.attributes))
+            assert len(specs) == len(node.outputs) and all(map(fits, specs, node.outputs)), f"{node}: the rule gives {specs}"
         for value in node.outputs:
             assert id(value) not in made_ids, f"{node}: {value} is made twice"
             made_ids.add(id(value))
