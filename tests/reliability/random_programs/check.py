@@ -13,6 +13,7 @@ from unittest import mock
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.compiler.programs import pipeline
 from tests.reliability.random_programs import runs
 from tests.reliability.random_programs.builder import HALVES
 from tests.reliability.random_programs.comparison import EPSILON, difference, explained, spread
@@ -61,7 +62,7 @@ def checked(program: Program, referee: Referee | None = None) -> Result:
         referee.start(source, program.form)
     wanted = None
     try:
-        with warnings.catch_warnings(), thresholds(program.small):
+        with warnings.catch_warnings(), thresholds(program.small), graphs_validated():
             warnings.filterwarnings("ignore")
             warnings.filterwarnings("error", message=".*could not be compiled")
             wanted = _compare_own(program, source, result)
@@ -97,6 +98,14 @@ def thresholds(small: bool) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for module, name, value in THRESHOLDS if small else ():
             stack.enter_context(mock.patch.object(importlib.import_module(module), name, value))
+        yield
+
+
+@contextlib.contextmanager
+def graphs_validated() -> Iterator[None]:
+    """Each graph is valid after each pass inside; its operations follow their result rules."""
+    transformed = pipeline.transformed
+    with mock.patch.object(pipeline, "transformed", lambda graph, passes, *_: transformed(graph, passes, check=True)):
         yield
 
 
