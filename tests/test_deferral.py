@@ -121,7 +121,10 @@ def test_shapes_are_inferred_without_memory():
         (lambda layer, x: tf.reshape(x, [tf.shape(x)[0] * 2, 2]), ((None, 2), "float32")),
         (lambda layer, x: tf.concat([x, x[:, :1]], 1), ((None, 5), "float32")),
         (lambda layer, x: tf.map_fn(lambda row: row * 2.0, x), ((None, 4), "float32")),
-        (lambda layer, x: tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2.0), (0, x))[1], ((None, 4), "float32")),
+        (
+            lambda layer, x: tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, y * 2.0), (0, x))[1],
+            ((None, 4), "float32"),
+        ),
         (lambda layer, x: tf.numpy_function(lambda a: a[:, :2], [x], tf.float32), ((None, 2), "float32")),
         (lambda layer, x: tf.function(lambda y: tf.nn.relu(y) + x)(x), ((None, 4), "float32")),
         (lambda layer, x: tf.linalg.inv(tf.eye(4) + x[0]), ((4, 4), "float32")),
@@ -138,7 +141,9 @@ def test_a_layer_sees_the_values_of_zeros():
     def call(layer, x):
         tf.debugging.assert_positive(tf.exp(x))
         y = tf.exp(x)
-        seen.append((float(tf.reduce_sum(y)), bool(tf.reduce_all(y > 0.5)), f"{y[0, 0]}", repr(y[0, :1]), np.asarray(y)[0, 0]))
+        seen.append(
+            (float(tf.reduce_sum(y)), bool(tf.reduce_all(y > 0.5)), f"{y[0, 0]}", repr(y[0, :1]), np.asarray(y)[0, 0])
+        )
         return y if tf.reduce_sum(y) > 1.0 else y[:, :1]
 
     assert spec(call) == ((None, 4), "float32")

@@ -24,7 +24,9 @@ class _Rules(Recorder):
     def on_operation(self, operation, inputs, outputs, attributes):
         if isinstance(operation, Operation) and operation.name in TABLE:
             self.count += 1
-            specs = specs_of(operation.result(*[ArraySpec(tuple(x.shape), x.dtype.numpy) for x in inputs], **attributes))
+            specs = specs_of(
+                operation.result(*[ArraySpec(tuple(x.shape), x.dtype.numpy) for x in inputs], **attributes)
+            )
             if not (len(specs) == len(outputs) and all(fits(s, y._array) for s, y in zip(specs, outputs, strict=True))):
                 self.wrong.append(f"{operation.name}: {specs}, not {[(y.shape, y.dtype) for y in outputs]}")
 

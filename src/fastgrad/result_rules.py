@@ -1,8 +1,8 @@
 """Result rules: the shape and dtype of an operation's results, from those of its inputs.
 
 A rule is a function ``(*inputs, **attributes)`` of ``Spec``s (see ``kernels/runtime/launch.py``). It returns an ``ArraySpec``,
-or a tuple of them where ``run`` returns a tuple. A size that depends on values is None. A rule raises an exception where
-``run`` raises one for shapes; the caller then calls ``run`` for its error.
+or a tuple of them where ``run`` returns a tuple. A size that depends on values is None. The inputs are those that the public
+functions accept. For others a rule may raise an exception; the caller then calls ``run`` for its error.
 """
 
 from __future__ import annotations

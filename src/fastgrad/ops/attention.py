@@ -26,8 +26,10 @@ _HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.
 def _forward(q: np.ndarray, k: np.ndarray, v: np.ndarray, *more: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
     from fastgrad.kernels.attention.steps import attention_launches
 
-    outputs = tuple([np.empty(*spec) for spec in _attention_result(q, k, v)])
-    return _run(attention_launches, (q, k, v, *more), outputs, attributes)
+    batch, queries, heads, _ = q.shape
+    result = np.empty((batch, queries, heads, v.shape[3]), q.dtype)
+    peaks, shares = np.empty((batch, heads, queries), q.dtype), np.empty((batch, heads, queries), q.dtype)
+    return _run(attention_launches, (q, k, v, *more), (result, peaks, shares), attributes)
 
 
 def _attention_result(q: Any, k: Any, v: Any, *more: Any, **attributes: Any) -> tuple[ArraySpec, ...]:

@@ -91,7 +91,7 @@ class _Matmul(Operation):
     # Operation.__call__ with a fast path for two float matrices.
     def __call__(self, a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
         if contexts and defers():
-            return Operation.__call__(self, a, b, transpose_a=transpose_a, transpose_b=transpose_b)  # type: ignore[no-any-return]
+            return Operation.__call__(self, a, b, transpose_a=transpose_a, transpose_b=transpose_b)
         x, y = a._array, b._array
         token = errors_set(QUIET)
         try:

@@ -63,8 +63,9 @@ def _computed(
 
 
 def _convolve_arrays(x: np.ndarray, w: np.ndarray, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
+    outputs = output_sizes(x.shape[1:-1], w.shape[:-2], strides, padding, dilations, "convolution")
     window = {"strides": strides, "padding": padding, "dilations": dilations}
-    return _computed(_forward, _convolved(x, w, **window).shape, x, w, window)
+    return _computed(_forward, (x.shape[0], *outputs, w.shape[-1]), x, w, window)
 
 
 def _convolved(x: Any, w: Any, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:

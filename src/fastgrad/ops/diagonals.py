@@ -48,15 +48,17 @@ def _diag_part(x: np.ndarray, lower: int, upper: int, align: str, padding: Any) 
     if lower == upper:
         return np.diagonal(x, lower, -2, -1)
     rows, columns = x.shape[-2:]
-    out = np.full(_diagonals(x, lower, upper).shape, padding, x.dtype)
+    shape = (*x.shape[:-2], upper - lower + 1, longest_diagonal(rows, columns, lower, upper))
+    out = np.full(shape, padding, x.dtype)
     for position, (k, start, length) in enumerate(_packed_diagonals(rows, columns, lower, upper, align)):
         out[..., position, start : start + length] = np.diagonal(x, k, -2, -1)
     return out
 
 
 def _diagonals(x: Any, lower: int, upper: int, **attributes: Any) -> ArraySpec:
+    *batch, rows, columns = x.shape
     count = () if lower == upper else (upper - lower + 1,)
-    return ArraySpec((*x.shape[:-2], *count, longest_diagonal(*x.shape[-2:], lower, upper)), x.dtype)
+    return ArraySpec((*batch, *count, longest_diagonal(rows, columns, lower, upper)), x.dtype)
 
 
 def _write(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align: str) -> np.ndarray:

@@ -35,19 +35,23 @@ def _position(find: Any, worst: float, x: np.ndarray, axis: int, output_type: st
 
 def _position_spec(x: Any, axis: int, output_type: str) -> ArraySpec:
     require(0 <= axis < len(x.shape) and x.shape[axis] > 0)
-    return ArraySpec(x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type))
+    return ArraySpec(*_result(x, axis, output_type))
+
+
+def _result(x: Any, axis: int, output_type: str) -> tuple[tuple[int, ...], np.dtype]:
+    return x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type)
 
 
 def _run(name: str, find: Any, worst: float, sign: int) -> Any:
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
         return _position(find, worst, x, axis, output_type)
 
-    of_halves = by_kernels_if_much(launches_from("movement.positions", f"{name}_launches"), by_numpy, _position_spec)
+    of_halves = by_kernels_if_much(launches_from("movement.positions", f"{name}_launches"), by_numpy, _result)
 
     def run(x: np.ndarray, axis: int, output_type: str) -> Any:
         if x.dtype in HALVES:
             return of_halves(x, axis=axis, output_type=output_type)
-        out = np.empty(*_position_spec(x, axis, output_type))
+        out = np.empty(*_result(x, axis, output_type))
         if x.size < LITTLE or not out.size or x.shape[axis] >= 1 << 31:
             return by_numpy(x, axis, output_type)
         from fastgrad.kernels.movement.positions import extreme_positions, position_work

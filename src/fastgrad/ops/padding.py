@@ -37,7 +37,7 @@ def _shrunk(g: Any, paddings: Paddings, edge: int) -> ArraySpec:
 
 
 def _padded(x: np.ndarray, value: np.ndarray, paddings: Paddings) -> np.ndarray:
-    out = np.empty(*_grown(x, paddings=paddings))
+    out = np.empty([low + size + high for (low, high), size in zip(paddings, x.shape, strict=True)], x.dtype)
     out[...] = value
     out[_inner(paddings, x.shape)] = x
     return out

@@ -168,7 +168,8 @@ def validate(graph: Graph) -> None:
         if node.kind is Kind.OPERATION and node.payload.result is not None:
             inputs = [ArraySpec(value.shape, value.dtype) for value in node.inputs]
             specs = specs_of(node.payload.result(*inputs, **node.attributes))
-            assert len(specs) == len(node.outputs) and all(map(fits, specs, node.outputs)), f"{node}: the rule gives {specs}"
+            agrees = len(specs) == len(node.outputs) and all(map(fits, specs, node.outputs))
+            assert agrees, f"{node}: the rule gives {specs}"
         for value in node.outputs:
             assert id(value) not in made_ids, f"{node}: {value} is made twice"
             made_ids.add(id(value))

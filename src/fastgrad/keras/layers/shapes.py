@@ -41,7 +41,8 @@ def shapes_of(value: Any) -> Any:
 def zeros_of(shapes: Any, dtype: np.dtype, unknown: int) -> Any:
     """Tensors of zeros of nested ``shapes``; ``unknown`` replaces sizes of None."""
     return map_shapes(
-        lambda shape: constant_tensor(deferral.zeros(tuple([unknown if n is None else n for n in shape]), dtype)), shapes
+        lambda shape: constant_tensor(deferral.zeros(tuple([unknown if n is None else n for n in shape]), dtype)),
+        shapes,
     )
 
 
