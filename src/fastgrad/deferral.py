@@ -9,6 +9,7 @@ operation whose errors or sizes depend on values; its deferred inputs are comput
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import prod
@@ -66,17 +67,24 @@ class DeferredArray:
         return self.on_host()[key]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.on_host(), dtype, copy=copy)
+        return np.array(self.on_host(), dtype)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.on_host(), name)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return np.array, (self.on_host(),)
+
     def copy(self) -> np.ndarray:
         """Returns a new NumPy array with the elements."""
-        return aligned_copy(self.on_host())
+        return aligned_copy(self.computed())
 
     def on_host(self) -> np.ndarray:
-        """Computes the elements; later calls are free."""
+        """Returns a new NumPy array with the elements, as a GPU's array does."""
+        return self.computed().copy()
+
+    def computed(self) -> np.ndarray:
+        """Computes the elements; later calls are free. The array is read only."""
         results = self._call.results
         if results is None:
             results = self._call.evaluated()
@@ -104,7 +112,8 @@ class _Call:
         pending, stack = {self.serial: self}, [self]
         while stack:
             for x in stack.pop().inputs:
-                call = x._array._call if type(x._array) is DeferredArray else None
+                array = _stored(x)
+                call = array._call if type(array) is DeferredArray else None
                 if call is not None and call.results is None and call.serial not in pending:
                     pending[call.serial] = call
                     stack.append(call)
@@ -115,8 +124,10 @@ class _Call:
         return self.results
 
     def _run(self) -> None:
-        inputs = [Tensor(_on_host(x._array)) for x in self.inputs]
-        y = self.operation(*inputs, **self.attributes)
+        inputs = self.inputs
+        if self.results is not None:  # another thread has computed it
+            return
+        y = self.operation(*[Tensor(_computed(_stored(x))) for x in inputs], **self.attributes)
         self.results = tuple([x._array for x in specs_of(y)])
         self.inputs = ()
 
@@ -135,12 +146,36 @@ class _Source(_Call):
 
 
 _serials = itertools.count()
+_stored: Callable[[Tensor], Any] = Tensor.__dict__["_array"].__get__
+"""Returns the array of a tensor, also of a ``_LateTensor``, without computing it."""
 
 
 class _Deferral(Recorder):
-    """The recorder of the context. It is the first of the thread's recorders; operations ask it for their results."""
+    """The recorder of a context. It is the first of the thread's recorders; operations ask it for their results."""
 
     defers = True
+
+    def __init__(self) -> None:
+        self._made: list[weakref.ref[Tensor]] = []
+
+    def on_constant(self, tensor: Tensor) -> None:
+        """Keeps track of a tensor."""
+        if type(tensor._array) is DeferredArray:
+            self._made.append(weakref.ref(tensor))
+
+    def on_operation(
+        self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
+    ) -> None:
+        """Keeps track of the results."""
+        for y in outputs:
+            self.on_constant(y)
+
+    def end(self) -> None:
+        """Makes the tensors that outlive the context compute themselves at the next use."""
+        for reference in self._made:
+            tensor = reference()
+            if tensor is not None and type(tensor) is Tensor and type(tensor._array) is DeferredArray:
+                tensor.__class__ = _LateTensor
 
     def result(self, operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
         """Returns what ``operation.run`` returns for these inputs; its arrays may be deferred."""
@@ -148,10 +183,12 @@ class _Deferral(Recorder):
         deferred = [x for x in arrays if type(x) is DeferredArray]
         rule = operation.result
         if not deferred or rule is None or operation.looks_at_values:
-            return operation.run(*map(_on_host, arrays), **attributes)
+            return operation.run(*map(_computed, arrays), **attributes)
         if operation.checks_integers and any(x.dtype.kind in "iu" for x in arrays):
             # Integers may be refused by their values, such as positions. Other inputs have no say in errors.
-            result = operation.run(*[_on_host(x) if x.dtype.kind in "iu" else _filler(x) for x in arrays], **attributes)
+            result = operation.run(
+                *[_computed(x) if x.dtype.kind in "iu" else _filler(x) for x in arrays], **attributes
+            )
             if all(x.dtype.kind in "iu" for x in deferred):
                 return result
         else:
@@ -160,14 +197,28 @@ class _Deferral(Recorder):
                 if any(spec.dtype.hasobject or not _is_allowed(spec) for spec in specs_of(result)):
                     raise ValueError
             except Exception:  # noqa: BLE001  # the run knows the error, or the result where the rule gives up
-                return operation.run(*map(_on_host, arrays), **attributes)
+                return operation.run(*map(_computed, arrays), **attributes)
         call = _Call(operation, inputs, attributes)
         made = [DeferredArray(call, number, y.shape, y.dtype) for number, y in enumerate(specs_of(result))]
         return tuple(made) if type(result) is tuple else made[0]
 
 
-DEFERRAL = _Deferral()
-"""The only recorder of the context, in all threads."""
+class _LateTensor(Tensor):
+    """A tensor that a deferral left behind: it becomes a ``Tensor`` with its elements at the first use of its array."""
+
+    __slots__ = ()
+
+    @property
+    def _array(self) -> Any:
+        array = _computed(_stored(self))
+        self._array = array
+        return array
+
+    @_array.setter
+    def _array(self, array: Any) -> None:
+        self.__class__ = Tensor  # type: ignore[assignment]
+        self._array = array
+
 
 contexts: list[None] = []
 """One item for each context of any thread. An operation outside of contexts pays a test of this list."""
@@ -175,11 +226,17 @@ contexts: list[None] = []
 
 def defers() -> bool:
     """True in the context ``deferred()`` of this thread."""
-    return recorders.active[:1] == (DEFERRAL,)
+    active = recorders.active
+    return bool(active) and active[0].defers
 
 
-def _on_host(array: Any) -> Any:
-    return array.on_host() if type(array) is DeferredArray else array
+def result_of(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
+    """Returns what ``operation.run`` returns for these inputs; its arrays may be deferred. Only in the context."""
+    return recorders.active[0].result(operation, inputs, attributes)  # type: ignore[attr-defined]
+
+
+def _computed(array: Any) -> Any:
+    return array.computed() if type(array) is DeferredArray else array
 
 
 def _filler(array: Any) -> Any:
@@ -201,13 +258,15 @@ def deferred() -> Iterator[None]:
     if before or placement.active:
         yield
         return
-    recorders.active = (DEFERRAL,)
+    deferral = _Deferral()
+    recorders.active = (deferral,)
     contexts.append(None)
     try:
         yield
     finally:
         contexts.pop()
         recorders.active = before
+        deferral.end()
 
 
 def zeros(shape: tuple[int, ...], dtype: np.dtype) -> Any:
@@ -225,5 +284,5 @@ def made_later(make: Callable[[], np.ndarray], shape: tuple[int, ...], dtype: np
 def evaluate(tensors: Iterable[Any]) -> None:
     """Computes the deferred arrays of ``tensors``, for code that reads arrays itself; skips other objects."""
     for x in tensors:
-        if type(x) is Tensor:
-            x._array = _on_host(x._array)
+        if isinstance(x, Tensor):
+            x._array = _computed(x._array)

@@ -31,7 +31,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
-from fastgrad.deferral import DEFERRAL, DeferredArray, contexts, defers
+from fastgrad.deferral import DeferredArray, contexts, defers, result_of
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.movement.strided import Views, launches_of_views
@@ -197,7 +197,7 @@ class Operation:
         token = errors_set(QUIET)
         try:
             if contexts and defers():
-                result = DEFERRAL.result(self, inputs, attributes)
+                result = result_of(self, inputs, attributes)
             else:
                 result = self.run(*[x._array for x in inputs], **attributes)
         except (MemoryError, ValueError) as error:
@@ -325,7 +325,7 @@ class Unary(Operation):
             raise refuse_dtype(self.name, array.dtype, self.dtypes)
         token = errors_set(QUIET)
         try:
-            result = DEFERRAL.result(self, (x,), {}) if contexts and defers() else self.run(array)
+            result = result_of(self, (x,), {}) if contexts and defers() else self.run(array)
         finally:
             errors_reset(token)
         y = Tensor(result if type(result) is ndarray else as_array(result))
@@ -356,7 +356,7 @@ class Binary(Operation):
             raise refuse_dtype(self.name, a.dtype, self.dtypes)
         token = errors_set(QUIET)
         try:
-            result = DEFERRAL.result(self, (x, y), {}) if contexts and defers() else self.run(a, b)
+            result = result_of(self, (x, y), {}) if contexts and defers() else self.run(a, b)
         except ValueError:
             raise refuse_shapes(self.name, a.shape, b.shape) from None
         finally:

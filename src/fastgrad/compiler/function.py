@@ -116,7 +116,7 @@ class Function:
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
         """Takes the slow path: splits the call into key and arrays, and looks up its recordings."""
         if contexts and defers():
-            evaluate(nest.flatten((args, kwargs)))
+            evaluate(nest.flatten((args, kwargs), expand_composites=True))
             return unrecorded(self._call, args, kwargs, is_first)
         arguments = self._signature.bind(args, kwargs)
         call = Call(arguments, self._floats)

@@ -175,9 +175,9 @@ class Layer(Caller, Configurable, WeightOwner):
     def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
         """Calls the layer on zeros, hidden from tapes, with ``unknown`` for None sizes; returns the result's shapes."""
         with recording.paused(), deferral.deferred(), state_unchanged(self):
-            outputs = self(zeros_of(input_shape, self._layer_dtype.numpy, unknown))
+            output_shapes = shapes_of(self(zeros_of(input_shape, self._layer_dtype.numpy, unknown)))
         self._clear_losses()
-        return shapes_of(outputs)
+        return output_shapes
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """The shapes and dtypes of the results, without computing the results.

@@ -275,13 +275,13 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
 
         with recording.paused(), deferral.deferred(), state_unchanged(layer):
             outputs = layer(*mapped(args, zeros), **mapped(kwargs, zeros))
+            specs = [(tuple(x.shape), x.dtype.name) for x in nest.flatten(outputs)]
         layer._clear_losses()
-        return outputs
+        return outputs, specs
 
-    first_outputs = run(2)
-    flat_outputs = nest.flatten(first_outputs)
-    shapes = [tuple(x.shape) for x in flat_outputs]
+    outputs, specs = run(2)
+    shapes = [shape for shape, _ in specs]
     if has_unknown([x.shape for x in keras_tensors((args, kwargs))]):
-        shapes = common(shapes, [tuple(x.shape) for x in nest.flatten(run(3))])
-    output_tensors = [KerasTensor(shape, x.dtype.name) for shape, x in zip(shapes, flat_outputs, strict=True)]
-    return nest.pack_sequence_as(first_outputs, output_tensors)
+        shapes = common(shapes, [shape for shape, _ in run(3)[1]])
+    output_tensors = [KerasTensor(shape, dtype) for shape, (_, dtype) in zip(shapes, specs, strict=True)]
+    return nest.pack_sequence_as(outputs, output_tensors)
