@@ -19,7 +19,7 @@ import numpy as np
 
 from fastgrad.cache_alignment import aligned_copy
 from fastgrad.placement import placement
-from fastgrad.recording import Recorder, recorders, unheard
+from fastgrad.recording import Recorder, recorders
 from fastgrad.result_rules import ArraySpec, specs_of, stand_in
 from fastgrad.tensor import Tensor
 
@@ -117,9 +117,8 @@ class _Call:
                 if call is not None and call.results is None and call.serial not in pending:
                     pending[call.serial] = call
                     stack.append(call)
-        with unheard():
-            for serial in sorted(pending):
-                pending[serial]._run()
+        for serial in sorted(pending):
+            run_at_once(pending[serial]._run)
         assert self.results is not None
         return self.results
 
@@ -172,10 +171,20 @@ class _Deferral(Recorder):
 
     def end(self) -> None:
         """Makes the tensors that outlive the context compute themselves at the next use."""
+        for tensor in self._pending():
+            tensor.__class__ = _LateTensor
+
+    def resume(self) -> None:
+        """Undoes ``end``."""
+        for tensor in self._pending():
+            tensor.__class__ = Tensor
+
+    def _pending(self) -> Iterator[Tensor]:
+        """Yields the live tensors whose arrays are deferred."""
         for reference in self._made:
             tensor = reference()
-            if tensor is not None and type(tensor) is Tensor and type(tensor._array) is DeferredArray:
-                tensor.__class__ = _LateTensor
+            if tensor is not None and type(_stored(tensor)) is DeferredArray:
+                yield tensor
 
     def result(self, operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> Any:
         """Returns what ``operation.run`` returns for these inputs; its arrays may be deferred."""
@@ -281,8 +290,30 @@ def made_later(make: Callable[[], np.ndarray], shape: tuple[int, ...], dtype: np
     return DeferredArray(_Source(make), 0, shape, dtype)
 
 
-def evaluate(tensors: Iterable[Any]) -> None:
-    """Computes the deferred arrays of ``tensors``, for code that reads arrays itself; skips other objects."""
+def run_at_once(called: Callable[..., Any], *arguments: Any) -> Any:
+    """Returns ``called(*arguments)``, outside of the context and hidden from recorders."""
+    before = recorders.active
+    recorders.active = ()
+    try:
+        return called(*arguments)
+    finally:
+        recorders.active = before
+
+
+def interrupted(called: Callable[..., Any], tensors: Iterable[Any], *arguments: Any) -> Any:
+    """Returns ``called(*arguments)``, for code that reads arrays itself; operations run at once inside.
+
+    Args:
+        called: the function.
+        tensors: what the function looks at first; deferred arrays of tensors are computed.
+        *arguments: its arguments.
+    """
+    deferral: Any = recorders.active[0]
     for x in tensors:
         if isinstance(x, Tensor):
             x._array = _computed(x._array)
+    deferral.end()
+    try:
+        return run_at_once(called, *arguments)
+    finally:
+        deferral.resume()

@@ -136,12 +136,17 @@ def report_effect(what: str) -> None:
         recorder.on_effect(what)
 
 
+def _without_listeners(active: tuple[Recorder, ...]) -> tuple[Recorder, ...]:
+    """Returns the recorders that stay where none listens: a deferral, which gives operations their results."""
+    return active[:1] if active and active[0].defers else ()
+
+
 def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
     """Returns ``called(*arguments)``, hidden from the recorders of this thread."""
     active = recorders.active
     if not active:
         return called(*arguments)
-    recorders.active = ()
+    recorders.active = _without_listeners(active)
     try:
         return called(*arguments)
     finally:
@@ -181,7 +186,7 @@ _FOLLOWER = _Follower()
 def unheard() -> Iterator[None]:
     """A context that hides this thread's operations from all recorders."""
     before = recorders.active
-    recorders.active = ()
+    recorders.active = _without_listeners(before)
     try:
         yield
     finally:

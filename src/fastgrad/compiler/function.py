@@ -27,10 +27,10 @@ from fastgrad.compiler.dispatch.verify import verified
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.state import Saved
-from fastgrad.deferral import contexts, defers, evaluate
+from fastgrad.deferral import contexts, defers, interrupted
 from fastgrad.errors import OutOfRangeError, TraceError
 from fastgrad.kernels.codegen.build import inspect_asm, inspect_llvm
-from fastgrad.recording import EndOfElements, control_flow_of, recorders, unrecorded
+from fastgrad.recording import EndOfElements, control_flow_of, recorders
 from fastgrad.tensor import Tensor
 
 _NOT_SEARCHED, _RETRY = object(), object()
@@ -116,8 +116,8 @@ class Function:
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
         """Takes the slow path: splits the call into key and arrays, and looks up its recordings."""
         if contexts and defers():
-            evaluate(nest.flatten((args, kwargs), expand_composites=True))
-            return unrecorded(self._call, args, kwargs, is_first)
+            tensors = nest.flatten((args, kwargs), expand_composites=True)
+            return interrupted(self._call, tensors, args, kwargs, is_first)
         arguments = self._signature.bind(args, kwargs)
         call = Call(arguments, self._floats)
         active = recorders.active

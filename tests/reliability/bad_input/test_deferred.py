@@ -10,7 +10,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import deferral
-from fastgrad.tensor import Tensor
+from fastgrad.tensor import Tensor, constant_tensor
 
 from .fuzz import VALID
 from .names import OPERANDS, names
@@ -24,9 +24,7 @@ HUGE = re.compile(r"1 << |2\*\*|10\*\*|set_num_threads|config\.|MAX")
 def later(x: Tensor) -> Tensor:
     """The tensor, deferred."""
     array = x._array
-    y = Tensor(deferral.made_later(lambda: array, array.shape, array.dtype))
-    y._unplaced = True
-    return y
+    return constant_tensor(deferral.made_later(lambda: array, array.shape, array.dtype))
 
 
 def outcome(text: str, is_deferred: bool) -> tuple[str, Any]:
