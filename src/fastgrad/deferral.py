@@ -172,12 +172,14 @@ class _Deferral(Recorder):
     def end(self) -> None:
         """Makes the tensors that outlive the context compute themselves at the next use."""
         for tensor in self._pending():
-            tensor.__class__ = _LateTensor
+            if type(tensor) is Tensor:
+                tensor.__class__ = _LateTensor
 
     def resume(self) -> None:
         """Undoes ``end``."""
         for tensor in self._pending():
-            tensor.__class__ = Tensor
+            if type(tensor) is _LateTensor:
+                tensor.__class__ = Tensor  # type: ignore[assignment]
 
     def _pending(self) -> Iterator[Tensor]:
         """Yields the live tensors whose arrays are deferred."""
