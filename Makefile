@@ -21,7 +21,7 @@ endif
 
 ENVIRONMENT = PYTHON='$(PYTHON)' tools/environment.sh .venv
 PYTHON_HERE = .venv/bin/python
-# A process for each processor (`tests/conftest.py` counts them), up to eight; who has no test left takes half of another's.
+# A process for each processor (`tests/conftest.py` counts them), up to eight; a process without tests takes half of another's.
 SIDE_BY_SIDE = -n auto --maxprocesses 8 --dist worksteal
 # asv keeps a file about the machine in the home folder, and asks questions when there is none.
 ASV = HOME='$(CURDIR)/.asv/home' $(PYTHON_HERE) -m asv
@@ -128,7 +128,7 @@ lint-format:
 
 lint-words:
 	@$(ENVIRONMENT) lint
-	@$(PYTHON_HERE) tools/plain_words.py src
+	@$(PYTHON_HERE) tools/plain_words.py
 
 lint-types:
 	@$(ENVIRONMENT) lint

@@ -176,11 +176,11 @@ def test_a_fork_begins_anew_and_refuses_iterations_with_threads():
     if child == 0:
         status = 1
         try:
-            anew = ints(dataset.take(5))
+            again = ints(dataset.take(5))
             try:
                 next(going)
             except RuntimeError as error:
-                status = 0 if anew == list(range(5)) and "fork" in str(error) else 2
+                status = 0 if again == list(range(5)) and "fork" in str(error) else 2
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -96,4 +96,4 @@ def test_arrays_meet_where_another_share_would_touch_what_is_written():
     assert rows.meets(Access("arena", 0, 512, True, 128))
     assert not rows.meets(Access("arena", 1024, 1024, True, None))
     assert not rows.meets(Access("another", 0, 1024, False, None))
-    assert not Access("arena", 0, 1024, False, 256).meets(Access("arena", 0, 64, False, None))  # nobody writes
+    assert not Access("arena", 0, 1024, False, 256).meets(Access("arena", 0, 64, False, None))  # both only read

@@ -147,7 +147,7 @@ def test_copies_ahead_are_there_when_their_event_has_come(driver):
     at, pinned = driver.allocate(X.nbytes), driver.pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X
     event = driver.copy_ahead(at, pinned, driver.event())
-    assert np.isnan(got(driver, at, X)).all()  # who does not wait finds what was there
+    assert np.isnan(got(driver, at, X)).all()  # without a wait, the old values are there
     driver.wait(event)
     np.testing.assert_array_equal(got(driver, at, X), X)
     event = driver.copy_ahead(at, pinned, event)

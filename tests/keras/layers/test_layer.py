@@ -616,7 +616,7 @@ def test_a_symbolic_tensor_is_dense():
 
 
 class TestLossesOfEarlierCalls:
-    """Only those of the last call count, whoever called the layer before."""
+    """Only those of the last call count, after calls by any other layer."""
 
     class Adding(layers.Layer):
         def call(self, inputs):
