@@ -36,8 +36,9 @@ demo: ## train on the handwritten digits and draw the learning curve
 	@$(ENVIRONMENT) examples
 	@$(PYTHON_HERE) examples/digits.py $(ARGS)
 
-# Sweeps over all operations, recorded answers of TensorFlow, benchmarks, GPUs: `make test` leaves them to `make test-all`.
-REST = tests/reliability tests/conformance tests/benchmarks
+# Benchmarks, and sweeps that take long: `make test` leaves them, and GPUs, to `make test-all`.
+REST = tests/benchmarks $(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
+OTHER_TARGETS = tests/cuda tests/reliability/random_programs
 # Side by side tests have one thread each; those of threads come once more, with all of them.
 THREADED_TESTS = tests/kernels/runtime tests/test_threads_and_fork.py
 # A line for each twentieth of the tests, and one for each failure.
@@ -45,7 +46,7 @@ BRIEFLY = -q --no-header -rfE -p tests.progress
 
 test: ## run the tests that each change needs, in some minutes; ARGS=tests/… runs others
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(if $(findstring tests/,$(ARGS)),,$(patsubst %,--ignore=%,$(REST) tests/cuda)) $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(if $(findstring tests/,$(ARGS)),,$(patsubst %,--ignore=%,$(REST) $(OTHER_TARGETS))) $(ARGS)
 	@$(if $(findstring tests/,$(ARGS)),:,$(PYTHON_HERE) -m pytest $(BRIEFLY) $(THREADED_TESTS))
 
 ALL_TESTS = test test-rest test-random-programs test-numba test-checked test-cuda test-lanes
@@ -58,7 +59,7 @@ list-test-all:
 
 test-rest: ## run the short forms of the sweeps over all operations, and the tests of benchmarks
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) --ignore=tests/reliability/random_programs $(REST) $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(REST) $(ARGS)
 	@$(PYTHON_HERE) -m pytest $(BRIEFLY) tests/compiler/programs
 
 test-checked: ## run the tests of kernels, operations and programs with every access of memory checked
