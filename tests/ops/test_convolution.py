@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 FORMATS = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}
 
@@ -153,67 +152,6 @@ def test_explicit_padding(case, before, after):
 
 
 # ---- gradients -----------------------------------------------------------------------------------------
-
-GRADIENT_CASES = [
-    ("stride 1", (2, 5, 4, 2), (3, 2, 2, 3), 1, "SAME", 1),
-    ("one window a stride", (1, 6, 6, 1), (2, 2, 1, 2), 2, "VALID", 1),
-    ("stride above the window", (1, 7, 5, 2), (2, 1, 2, 1), 3, "SAME", 1),
-    ("dilated", (1, 6, 7, 1), (2, 3, 1, 2), 1, "SAME", 2),
-    ("pointwise", (2, 3, 3, 3), (1, 1, 3, 2), 1, "VALID", 1),
-    ("in two groups", (1, 4, 4, 4), (2, 2, 2, 4), 1, "SAME", 1),
-    ("a group a channel", (1, 4, 4, 2), (2, 2, 1, 4), [2, 1], "SAME", 1),
-    ("few to many channels", (1, 4, 4, 1), (2, 2, 1, 6), 1, "VALID", 1),
-    ("explicit padding", (1, 3, 3, 1), (2, 2, 1, 1), 1, [[0, 0], [2, 1], [0, 2], [0, 0]], 1),
-]
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(
-    ("x", "w", "strides", "padding", "dilations"), [c[1:] for c in GRADIENT_CASES], ids=[c[0] for c in GRADIENT_CASES]
-)
-def test_gradients_of_conv2d(order, x, w, strides, padding, dilations):
-    check_gradient(
-        lambda a, b: tf.nn.conv2d(a, b, strides, padding, dilations=dilations),
-        normal(*x),
-        normal(*w, seed=1),
-        order=order,
-    )
-
-
-@pytest.mark.parametrize("order", [1, 2])
-def test_gradients_of_the_other_convolutions(order):
-    check_gradient(lambda a, b: tf.nn.conv1d(a, b, 2, "SAME"), normal(2, 5, 2), normal(3, 2, 2, seed=1), order=order)
-    check_gradient(
-        lambda a, b: tf.nn.conv3d(a, b, [1, 1, 2, 1, 1], "SAME"),
-        normal(1, 2, 3, 2, 1),
-        normal(2, 2, 1, 1, 2, seed=1),
-        order=order,
-    )
-    check_gradient(
-        lambda a, b: tf.nn.conv2d_transpose(a, b, [1, 4, 5, 2], [2, 2]),
-        normal(1, 2, 3, 3),
-        normal(3, 2, 2, 3, seed=1),
-        order=order,
-    )
-    check_gradient(
-        lambda a, b: tf.nn.depthwise_conv2d(a, b, [1, 1, 1, 1], "SAME"),
-        normal(1, 3, 3, 2),
-        normal(2, 2, 2, 2, seed=1),
-        order=order,
-    )
-
-
-def test_depthwise_gradients_are_functions_of_their_own():
-    x, w = tf.constant(normal(2, 5, 4, 3)), tf.constant(normal(3, 2, 3, 2, seed=1))
-    with tf.GradientTape() as tape:
-        tape.watch([x, w])
-        y = tf.nn.depthwise_conv2d(x, w, [1, 2, 2, 1], "SAME")
-    g = normal(*y.shape, seed=2)
-    to_x, to_w = tape.gradient(y, [x, w], g)
-    found = tf.nn.depthwise_conv2d_backprop_input([2, 5, 4, 3], w, g, [1, 2, 2, 1], "SAME")
-    np.testing.assert_allclose(found.numpy(), to_x.numpy(), rtol=1e-12)
-    found = tf.nn.depthwise_conv2d_backprop_filter(x, [3, 2, 3, 2], g, [1, 2, 2, 1], "SAME")
-    np.testing.assert_allclose(found.numpy(), to_w.numpy(), rtol=1e-12)
 
 
 # ---- the family ----------------------------------------------------------------------------------------

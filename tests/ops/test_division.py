@@ -80,27 +80,6 @@ def test_integers_divided_by_zero_are_refused(function):
     function(tf.constant([1.0]), tf.constant([0.0]))
 
 
-def test_gradient_of_a_remainder():
-    x, y = tf.constant([5.0, -3.0]), tf.constant([2.0, 2.0])
-    with tf.GradientTape() as tape:
-        tape.watch([x, y])
-        z = x % y
-    dx, dy = tape.gradient(z, [x, y])
-    assert dx.numpy().tolist() == [1, 1]
-    assert dy.numpy().tolist() == [-2, 2]
-
-
-def test_divide_no_nan_is_zero_over_zero_and_so_are_its_gradients():
-    x, y = tf.constant([1.0, nan, inf, 2.0]), tf.constant([0.0, 0.0, 0.0, 4.0])
-    with tf.GradientTape() as tape:
-        tape.watch([x, y])
-        z = tf.math.divide_no_nan(x, y)
-    assert z.numpy().tolist() == [0, 0, 0, 0.5]
-    dx, dy = tape.gradient(z, [x, y])
-    assert dx.numpy().tolist() == [0, 0, 0, 0.25]
-    assert dy.numpy().tolist() == [0, 0, 0, -0.125]
-
-
 def test_reciprocal_no_nan():
     assert tf.math.reciprocal_no_nan([0.0, 4.0]).numpy().tolist() == [0, 0.25]
     with pytest.raises(tf.errors.InvalidArgumentError, match="int32"):

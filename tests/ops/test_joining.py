@@ -129,24 +129,6 @@ def test_split_takes_a_number_or_sizes():
             tf.split(x, sizes, axis=1)
 
 
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x, y: tf.concat([x, y, x * y], 0) ** 2,
-        lambda x, y: tf.concat([x, y], 1) ** 2,
-        lambda x, y: tf.stack([x, y, x], 1) ** 3,
-        lambda x, y: [part**2 for part in tf.unstack(x * y, axis=1)],
-        lambda x, y: tf.unstack(x)[1] ** 2 * y[0],
-        lambda x, y: tf.split(x, [1, 2], 1)[1] ** 2 + tf.split(y, 3, 1)[0],
-        lambda x, y: tf.convert_to_tensor([[x[0, 0], y[1, 1]], [x[0, 0] * y[0, 2], 3.0]]) ** 2,
-    ],
-)
-def test_gradients(function, order):
-    rng = np.random.default_rng(0)
-    check_gradient(function, rng.normal(size=(2, 3)), rng.normal(size=(2, 3)), order=order, rtol=1e-4)
-
-
 @pytest.mark.parametrize(
     "function",
     [

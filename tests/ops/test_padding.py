@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 
 @settings(max_examples=80, deadline=None)
@@ -63,13 +62,6 @@ def test_pad_refuses_other_constants_and_modes():
     for constant in ([1.0, 2.0], tf.constant(5)):
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"pad|tensor"):
             tf.pad(x, [[1, 1]], constant_values=constant)
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("mode", ["CONSTANT", "REFLECT", "SYMMETRIC"])
-def test_gradients(mode, order):
-    x = np.random.default_rng(0).normal(size=(3, 4))
-    check_gradient(lambda x: tf.pad(x, [[1, 2], [3, 0]], mode) ** 2, x, order=order, rtol=1e-4)
 
 
 @pytest.mark.parametrize("function", [lambda f: f, tf.function])

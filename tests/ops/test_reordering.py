@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 SHAPES = st.lists(st.integers(0, 4), min_size=1, max_size=3).map(tuple)
 
@@ -72,16 +71,3 @@ def test_reverse_sequence_refuses_what_does_not_fit():
     ]:
         with pytest.raises(tf.errors.InvalidArgumentError, match="reverse_sequence"):
             tf.reverse_sequence(x, lengths, sequence, batch)
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: tf.reverse(x, [1]) ** 2 * x,
-        lambda x: tf.roll(x, [1, 2], [0, 1]) ** 2 * x,
-        lambda x: tf.reverse_sequence(x, [2, 3, 0], 1) ** 2 * x,
-    ],
-)
-def test_gradients(function, order):
-    check_gradient(function, np.random.default_rng(0).normal(size=(3, 4)), order=order, rtol=1e-4)

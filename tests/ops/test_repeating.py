@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 SHAPES = st.lists(st.integers(0, 3), max_size=3).map(tuple)
 
@@ -78,29 +77,3 @@ def test_meshgrid_refuses_other_arguments():
         tf.meshgrid([1], [2], sparse=True)
     with pytest.raises(tf.errors.InvalidArgumentError):
         tf.meshgrid([1], [2.0])
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: tf.tile(x, [2, 3]) ** 2,
-        lambda x: tf.repeat(x, 2) ** 2,
-        lambda x: tf.repeat(x, 3, axis=1) ** 2,
-        lambda x: tf.repeat(x, [2, 0, 1], axis=1) ** 2,
-        lambda x: tf.repeat(x, [2, 1], axis=0) ** 2,
-        lambda x: [grid**2 for grid in tf.meshgrid(x[0], x[1])],
-    ],
-)
-def test_gradients(function, order):
-    check_gradient(function, np.random.default_rng(0).normal(size=(2, 3)), order=order, rtol=1e-4)
-
-
-def test_the_gradient_of_repeat_is_dense():
-    x = tf.constant([[1.0], [2.0]])
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = tf.repeat(x, [1, 2], axis=0)
-    gradient = tape.gradient(y, x)
-    assert isinstance(gradient, tf.Tensor)
-    assert gradient.numpy().tolist() == [[1], [2]]

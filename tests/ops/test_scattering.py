@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 SCATTERS = {
     "update": (tf.tensor_scatter_nd_update, None),
@@ -101,32 +100,6 @@ def test_bad_positions_are_ignored_on_request():
     assert tf.scatter_nd([[0], [5]], [1.0, 2.0], [3], bad_indices_policy="IGNORE").numpy().tolist() == [1, 0, 0]
     y = tf.tensor_scatter_nd_add(tf.ones([2]), [[-1], [1]], [5.0, 6.0], bad_indices_policy="IGNORE")
     assert y.numpy().tolist() == [1, 7]
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("kind", SCATTERS)
-def test_gradients(kind, order):
-    function, _ = SCATTERS[kind]
-    rng = np.random.default_rng(0)
-    x, rows, elements = rng.normal(size=(3, 2)), rng.normal(size=(2, 2)), rng.normal(size=3)
-    check_gradient(lambda x, u: function(x * x, [[2], [0]], u * u) ** 2, x, rows, order=order, rtol=1e-4)
-    check_gradient(lambda x, u: function(x, [[2, 0], [0, 1], [1, 1]], u) ** 3, x, elements, order=order, rtol=1e-4)
-
-
-@pytest.mark.parametrize("order", [1, 2])
-def test_gradients_of_scatter_nd(order):
-    updates = np.random.default_rng(0).normal(size=(3, 2))
-    check_gradient(lambda u: tf.scatter_nd([[1], [1], [0]], u, [4, 2]) ** 3, updates, order=order, rtol=1e-4)
-
-
-def test_ties_share_the_gradient():
-    x, u = tf.constant([1.0, 2.0]), tf.constant([1.0, 1.0])
-    with tf.GradientTape() as tape:
-        tape.watch([x, u])
-        y = tf.tensor_scatter_nd_max(x, [[0], [0]], u)
-    gx, gu = tape.gradient(y, [x, u], output_gradients=tf.constant([3.0, 5.0]))
-    assert gx.numpy().tolist() == [1, 5]
-    assert gu.numpy().tolist() == [1, 1]
 
 
 def test_confusion_matrix_counts_pairs():

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 DTYPES = ["float16", "bfloat16", "float32", "float64", "int8", "int64", "uint8", "bool", "complex64"]
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
@@ -146,23 +145,6 @@ def test_bitcast_reads_the_same_bytes():
         tf.bitcast(x, tf.float64)
     with pytest.raises(tf.errors.InvalidArgumentError, match="bitcast"):
         tf.bitcast([True], tf.uint8)
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: tf.reshape(x, [3, 2]) ** 2,
-        lambda x: tf.transpose(x) ** 2,
-        lambda x: tf.transpose(x[None], [2, 0, 1]) ** 3,
-        lambda x: tf.expand_dims(x, 1) ** 2,
-        lambda x: tf.squeeze(x[:, None]) ** 2,
-        lambda x: tf.broadcast_to(x[:, :1], [4, 2, 3]) ** 2,
-        lambda x: tf.broadcast_to(x, [50, 50, 2, 3]) ** 2,
-    ],
-)
-def test_gradients(function, order):
-    check_gradient(function, np.random.default_rng(0).normal(size=(2, 3)), order=order, rtol=1e-4)
 
 
 def test_a_view_of_a_variable_keeps_its_value_when_the_variable_changes():

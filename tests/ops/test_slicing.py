@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 X = np.arange(24.0).reshape(2, 3, 4)
 BOUND = st.none() | st.integers(-6, 6)
@@ -213,19 +212,3 @@ def test_tapes_watch_slices_of_variables():
         y = v[0] * v[1, 0]
         v[0].assign([50.0, 60.0])
     np.testing.assert_array_equal(tape.gradient(y, v), [[3, 3], [3, 0]])
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: x[1] ** 2,
-        lambda x: x[:, ::-2, None] ** 3,
-        lambda x: x[..., 1] * x[0, 0],
-        lambda x: tf.strided_slice(x, [0, 2], [2, 0], [1, -1]) ** 2,
-        lambda x: tf.slice(x, [0, 1], [-1, 2]) ** 2,
-        lambda x: [row**2 for row in x],
-    ],
-)
-def test_gradients(function, order):
-    check_gradient(function, np.random.default_rng(0).normal(size=(2, 3)), order=order, rtol=1e-4)
