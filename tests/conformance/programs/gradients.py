@@ -1,62 +1,9 @@
 """Gradients where they are awkward: ties, kinks, poles, branches not taken, unused inputs."""
 
-from ..differentiation import gradients, second_derivative, value_and_gradients
+from ..differentiation import gradients, value_and_gradients
 from ..refusal import refused
 
 INFINITY, NAN = float("inf"), float("nan")
-
-
-def ties(tf):
-    x = tf.constant([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
-    image = tf.reshape(tf.constant([1.0, 1.0, 1.0, 1.0]), (1, 2, 2, 1))
-
-    def of(function, *inputs):
-        return gradients(tf, function, *inputs)
-
-    return {
-        "reduce_max": lambda: of(tf.reduce_max, x),
-        "reduce_min": lambda: of(tf.reduce_min, x),
-        "reduce_max along rows": lambda: of(lambda v: tf.reduce_max(v, 1), x),
-        "reduce_max along columns": lambda: of(lambda v: tf.reduce_max(v, 0), x),
-        "maximum": lambda: of(tf.maximum, tf.constant([1.0, 2.0]), tf.constant([1.0, 3.0])),
-        "minimum": lambda: of(tf.minimum, tf.constant([1.0, 2.0]), tf.constant([1.0, 3.0])),
-        "maximum of itself": lambda: of(lambda v: tf.maximum(v, v), tf.constant(2.0)),
-        "max_pool2d": lambda: of(lambda v: tf.nn.max_pool2d(v, 2, 2, "VALID"), image),
-        "max_pool1d": lambda: of(lambda v: tf.nn.max_pool1d(v, 2, 2, "VALID"), tf.ones((1, 4, 1))),
-        "top_k": lambda: of(lambda v: tf.math.top_k(v, 2).values, tf.constant([2.0, 2.0, 2.0])),
-        "sort": lambda: of(lambda v: tf.sort(v)[0], tf.constant([2.0, 2.0])),
-        "reduce_max with nan": lambda: value_and_gradients(tf, tf.reduce_max, tf.constant([1.0, NAN])),
-        "reduce_max with infinity": lambda: of(tf.reduce_max, tf.constant([1.0, INFINITY])),
-        "norm infinity": lambda: of(lambda v: tf.norm(v, ord=float("inf")), tf.constant([2.0, -2.0])),
-        "segment_max": lambda: of(lambda v: tf.math.segment_max(v, [0, 0, 1]), tf.constant([2.0, 2.0, 1.0])),
-        "unsorted_segment_max": lambda: of(
-            lambda v: tf.math.unsorted_segment_max(v, [0, 0, 1], 2), tf.constant([2.0, 2.0, 1.0])
-        ),
-        "median by sort": lambda: of(lambda v: tf.sort(v)[1], tf.constant([3.0, 1.0, 2.0])),
-    }
-
-
-def kinks(tf):
-    zero = tf.constant([0.0])
-    return {
-        "relu": lambda: gradients(tf, tf.nn.relu, zero),
-        "relu of negative zero": lambda: gradients(tf, tf.nn.relu, -zero),
-        "abs": lambda: gradients(tf, tf.abs, zero),
-        "relu6 at 6": lambda: gradients(tf, tf.nn.relu6, tf.constant([0.0, 6.0])),
-        "leaky_relu": lambda: gradients(tf, tf.nn.leaky_relu, zero),
-        "leaky_relu alpha": lambda: gradients(tf, lambda x: tf.nn.leaky_relu(x, alpha=0.3), zero),
-        "elu": lambda: gradients(tf, tf.nn.elu, zero),
-        "selu": lambda: gradients(tf, tf.nn.selu, zero),
-        "crelu": lambda: gradients(tf, tf.nn.crelu, zero),
-        "maximum with a constant": lambda: gradients(tf, lambda x: tf.maximum(x, 0.0), zero),
-        "constant on the left": lambda: gradients(tf, lambda x: tf.maximum(0.0, x), zero),
-        "clip_by_value": lambda: gradients(tf, lambda x: tf.clip_by_value(x, 0.0, 1.0), tf.constant([0.0, 1.0, 1.5])),
-        "sign": lambda: gradients(tf, tf.sign, zero),
-        "hinge": lambda: gradients(tf, lambda x: tf.nn.relu(1.0 - x), tf.constant([1.0])),
-        "softsign": lambda: gradients(tf, tf.nn.softsign, zero),
-        "l1 norm": lambda: gradients(tf, lambda x: tf.norm(x, ord=1), tf.constant([0.0, -2.0])),
-        "relu second order": lambda: second_derivative(tf, tf.nn.relu, tf.constant([0.0, 1.0])),
-    }
 
 
 def poles(tf):
@@ -111,26 +58,6 @@ def branches(tf):
         ),
         "multiply_no_nan": lambda: value_and_gradients(
             tf, tf.math.multiply_no_nan, tf.constant([NAN, 2.0]), tf.constant([0.0, 3.0])
-        ),
-    }
-
-
-def products(tf):
-    def of(values, **arguments):
-        return gradients(tf, lambda v: tf.reduce_prod(v, **arguments), tf.constant(values))
-
-    return {
-        "no zero": lambda: of([2.0, 3.0, 4.0]),
-        "one zero is exact": lambda: of([2.0, 0.0, 4.0]),
-        "two zeros": lambda: of([0.0, 0.0, 4.0]),
-        "along an axis": lambda: of([[2.0, 0.0], [3.0, 5.0]], axis=1),
-        "keepdims": lambda: of([[2.0, 0.0], [3.0, 5.0]], axis=0, keepdims=True),
-        "one element": lambda: of([5.0]),
-        "scalar": lambda: of(5.0),
-        "cumprod": lambda: gradients(tf, tf.math.cumprod, tf.constant([2.0, 3.0, 4.0])),
-        "cumsum": lambda: gradients(tf, lambda v: tf.cumsum(v) * [1.0, 2.0, 3.0], tf.constant([2.0, 3.0, 4.0])),
-        "segment_prod": lambda: gradients(
-            tf, lambda v: tf.math.unsorted_segment_prod(v, [0, 0, 1], 2), tf.constant([0.0, 3.0, 4.0])
         ),
     }
 
