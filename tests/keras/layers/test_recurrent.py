@@ -10,7 +10,6 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from tests.gradients import check_gradient
 
 layers = keras.layers
 KINDS = ("LSTM", "GRU", "SimpleRNN")
@@ -94,44 +93,6 @@ def test_masked_steps_change_nothing(kind, units):
         outputs, last = in_numpy(kind, x, weights, mask, given)
         for mine, theirs in zip(layer(x, mask=mask, initial_state=given), [outputs, *last], strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=1e-10, atol=1e-13)
-
-
-@pytest.mark.parametrize("options", [{}, {"mask": True}, {"go_backwards": True, "mask": True}])
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradients_equal_central_differences(kind, options):
-    options = dict(options)
-    mask = tf.constant([[True, False, True], [False, True, True]]) if options.pop("mask", False) else None
-    layer, weights = weighted(
-        getattr(layers, kind)(3, return_sequences=True, return_state=True, dtype="float64", **options), 2
-    )
-    states = [RNG.normal(size=(2, 3)) for _ in range(2 if kind == "LSTM" else 1)]
-
-    def outputs(x, kernel, recurrent, bias, *states):
-        for weight, value in zip(layer.weights, (kernel, recurrent, bias), strict=True):
-            weight.assign(value)
-        return called(x, *states)
-
-    def called(x, *states):
-        return layer(x, mask=mask, initial_state=list(states))
-
-    x = RNG.normal(size=(2, 3, 2))
-    check_gradient(called, x, *states, rtol=1e-5)
-    check_gradient(called, x, *states, order=2, rtol=1e-4, atol=1e-6)
-    for place, weight in enumerate(weights):
-        with tf.GradientTape() as tape:
-            y = tf.add_n(
-                [tf.reduce_sum(one * one) for one in outputs(tf.constant(x), *weights, *map(tf.constant, states))]
-            )
-        found = tape.gradient(y, layer.weights[place]).numpy()
-        for index in ((0, 0), (1, 2)) if weight.ndim == 2 else ((1,),):
-            sums = []
-            for change in (1e-6, -1e-6):
-                moved = [w.copy() for w in weights]
-                moved[place][index] += change
-                sums.append(
-                    sum(np.sum(one.numpy() ** 2) for one in outputs(tf.constant(x), *moved, *map(tf.constant, states)))
-                )
-            np.testing.assert_allclose(found[index], (sums[0] - sums[1]) / 2e-6, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -50,13 +50,6 @@ class TestMean:
         assert float(mean.result()) == 4.0
 
 
-def test_sum():
-    total = metrics.Sum()
-    total.update_state([1.0, 2.0])
-    total.update_state([[1.0, 1.0]], sample_weight=[3.0])
-    assert float(total.result()) == 9.0
-
-
 def test_dtype():
     assert metrics.Mean(dtype="float64")(np.float64(0.1)).dtype == "float64"
     assert metrics.Mean().dtype == "float32"
