@@ -91,21 +91,6 @@ def test_refused_slices(tensors, text):
         Dataset.from_tensor_slices(tensors)
 
 
-def test_from_tensors_is_one_element():
-    dataset = Dataset.from_tensors((1, {"a": 2.0}))
-    assert values(dataset) == [(1, {"a": 2.0})]
-    assert len(dataset) == 1
-
-
-@pytest.mark.parametrize("args", [(3,), (2, 5), (5, 1, -2), (0, 10, 3), (3, 0)])
-def test_range_is_int64(args):
-    dataset = Dataset.range(*args)
-    assert values(dataset) == list(range(*args))
-    assert len(dataset) == len(range(*args))
-    assert dataset.element_spec == tf.TensorSpec((), tf.int64)
-    assert Dataset.range(*args, output_type=tf.int32).element_spec.dtype == tf.int32
-
-
 def test_refused_ranges():
     with pytest.raises(ValueError, match="between 1 and 3 but was 0"):
         Dataset.range()

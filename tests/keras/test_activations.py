@@ -1,4 +1,4 @@
-"""Activation functions against their formulas."""
+"""Activation functions: options, names, and integers."""
 
 import numpy as np
 import pytest

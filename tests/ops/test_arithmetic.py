@@ -122,3 +122,10 @@ def test_numbers_beside_tensors_are_not_mixed_up():
     assert (x * 2).dtype is tf.float32
     assert (tf.constant([1]) * 2).dtype is tf.int32
     assert (tf.constant([1.0], tf.float64) * 0.1).numpy()[0] == 0.1
+
+
+def test_a_rounded_integer_variable_is_a_snapshot():
+    v = tf.Variable([1, 2])
+    y = tf.round(v)
+    v.assign([5, 6])
+    assert y.numpy().tolist() == [1, 2]

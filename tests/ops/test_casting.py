@@ -5,18 +5,6 @@ import pytest
 
 import fastgrad as tf
 
-REAL = [tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16]
-REAL += [tf.uint32, tf.uint64, tf.bool]
-
-
-@pytest.mark.parametrize("source", [*REAL, tf.complex64])
-@pytest.mark.parametrize("target", [*REAL, tf.complex128])
-def test_every_pair_of_dtypes(source, target):
-    x = tf.constant(np.array([0, 1, 1, 0]).astype(source.numpy))
-    y = tf.cast(x, target)
-    assert y.dtype is target
-    assert (y.numpy() == np.array([0, 1, 1, 0])).all()
-
 
 def test_floats_lose_their_fraction_and_complex_numbers_their_imaginary_part():
     assert tf.cast([2.7, -2.7], tf.int32).numpy().tolist() == [2, -2]

@@ -1,4 +1,4 @@
-"""Convolutions against direct loops over windows, their gradients, and what they refuse."""
+"""Convolutions against direct loops over windows, and what they refuse."""
 
 from __future__ import annotations
 
@@ -149,9 +149,6 @@ def test_explicit_padding(case, before, after):
     g = normal(*y.shape, seed=3)
     expected = transposed_by_loops(g, w, x.shape, strides, pairs, dilations)
     np.testing.assert_allclose(tape.gradient(y, source, g).numpy(), expected, rtol=1e-10, atol=1e-10)
-
-
-# ---- gradients -----------------------------------------------------------------------------------------
 
 
 # ---- the family ----------------------------------------------------------------------------------------

@@ -8,53 +8,12 @@ from hypothesis import strategies as st
 import fastgrad as tf
 from tests.gradients import check_gradient
 
-INT_TYPES = st.sampled_from(["int16", "int32", "int64"])
-
 
 def numbers(shape, dtype="float64"):
     return np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(tf.as_dtype(dtype).as_numpy_dtype)
 
 
 # ---- gather ------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=80, deadline=None)
-@given(
-    st.lists(st.integers(1, 4), min_size=1, max_size=3), st.lists(st.integers(0, 3), max_size=2), INT_TYPES, st.data()
-)
-def test_gather_takes_slices_along_any_axis(shape, ids_shape, dtype, data):
-    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
-    count = int(np.prod(ids_shape))
-    ids = data.draw(st.lists(st.integers(0, shape[axis] - 1), min_size=count, max_size=count))
-    ids = np.array(ids, dtype).reshape(ids_shape)
-    x = numbers(shape)
-    np.testing.assert_array_equal(tf.gather(x, ids, axis=axis), np.take(x, ids, axis))
-
-
-def gathered_by_loop(x, ids, axis, batch_dims):
-    """The definition: batch element by batch element."""
-    if not batch_dims:
-        return np.take(x, ids, axis)
-    return np.stack([gathered_by_loop(a, b, axis - 1, batch_dims - 1) for a, b in zip(x, ids, strict=True)])
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_gather_within_batches(data):
-    batch_dims = data.draw(st.integers(1, 2))
-    shape = [data.draw(st.integers(1, 3)) for _ in range(data.draw(st.integers(batch_dims + 1, 4)))]
-    axis = data.draw(st.integers(batch_dims, len(shape) - 1))
-    ids_shape = shape[:batch_dims] + data.draw(st.lists(st.integers(0, 3), max_size=2))
-    ids = np.random.default_rng(0).integers(0, shape[axis], ids_shape)
-    x = tf.constant(numbers(shape))
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = tf.gather(x, ids, axis=axis, batch_dims=batch_dims)
-    np.testing.assert_array_equal(y, gathered_by_loop(x.numpy(), ids, axis, batch_dims))
-    counts = np.zeros(shape)
-    positions = gathered_by_loop(np.arange(counts.size).reshape(shape), ids, axis, batch_dims)
-    np.add.at(counts.reshape(-1), positions.reshape(-1), 1)
-    np.testing.assert_array_equal(tape.gradient(y, x), counts)
 
 
 def test_gather_counts_batch_dims_from_the_end():
@@ -129,27 +88,6 @@ def test_embedding_lookup_takes_several_tables_and_a_largest_norm():
 # ---- gather_nd ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=3), st.lists(st.integers(0, 3), max_size=2), st.data())
-def test_gather_nd_takes_slices_at_positions(shape, outer, data):
-    depth = data.draw(st.integers(0, len(shape)))
-    ids = (
-        np.stack([np.random.default_rng(axis).integers(0, shape[axis], outer) for axis in range(depth)], -1)
-        if depth
-        else (np.zeros((*outer, 0), int))
-    )
-    x = numbers(shape)
-    expected = x[tuple(np.moveaxis(ids, -1, 0))] if depth else np.broadcast_to(x, (*outer, *shape))
-    np.testing.assert_array_equal(tf.gather_nd(x, tf.constant(ids)), expected)
-
-
-def test_gather_nd_within_batches():
-    x = numbers([2, 3, 4])
-    ids = np.array([[[0, 1], [2, 3]], [[1, 1], [0, 0]]])
-    expected = [[x[0, 0, 1], x[0, 2, 3]], [x[1, 1, 1], x[1, 0, 0]]]
-    np.testing.assert_array_equal(tf.gather_nd(x, ids, batch_dims=1), expected)
-
-
 def test_gather_nd_names_bad_positions():
     x = tf.zeros([2, 3])
     for ids, message in [
@@ -171,23 +109,6 @@ def test_gather_nd_names_bad_positions():
 
 
 # ---- where and masks ---------------------------------------------------------------------------------
-
-SIZES = st.lists(st.integers(0, 3), max_size=3)
-
-
-@settings(max_examples=60, deadline=None)
-@given(SIZES, st.data())
-def test_where_is_numpys(shape, data):
-    def some(shape):
-        return [data.draw(st.sampled_from([size, 1])) for size in shape]
-
-    rng = np.random.default_rng(0)
-    condition, x, y = rng.random(some(shape)) < 0.5, rng.random(some(shape)), rng.random(some(shape))
-    np.testing.assert_array_equal(tf.where(condition, x, y), np.where(condition, x, y))
-    if shape:
-        ours = tf.where(condition)
-        assert ours.dtype == tf.int64
-        np.testing.assert_array_equal(ours, np.argwhere(condition))
 
 
 def test_where_converts_python_values():

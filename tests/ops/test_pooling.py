@@ -1,4 +1,4 @@
-"""Pooling against direct loops over windows, its gradients, and what it refuses."""
+"""Pooling against direct loops over windows, and what it refuses."""
 
 from __future__ import annotations
 
@@ -75,25 +75,6 @@ def test_pools_reduce_each_window_without_its_padding(rank, data):
         np.testing.assert_allclose(functions[rank](x, kernel, strides, padding).numpy(), expected, rtol=1e-13)
         first = functions[rank](np.moveaxis(x, -1, 1), kernel, strides, padding, data_format=FIRST[rank])
         np.testing.assert_allclose(first.numpy(), np.moveaxis(expected, -1, 1), rtol=1e-13)
-
-
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@settings(max_examples=30, deadline=None)
-@given(data=st.data())
-def test_the_gradient_of_a_maximum_goes_to_where_it_was_found(rank, data):
-    x, kernel, strides, padding = data.draw(cases(rank))
-    source = tf.constant(x)
-    with tf.GradientTape() as tape:
-        tape.watch(source)
-        y = MAX[rank](source, kernel, strides, padding)
-    g = np.random.default_rng(1).standard_normal(y.shape)
-    expected = np.zeros_like(x)
-    for place, cells in windows_of(x, kernel, strides, padding):
-        for image in range(x.shape[0]):
-            for channel in range(x.shape[-1]):
-                best = max(cells, key=lambda at: x[(image, *at, channel)])
-                expected[(image, *best, channel)] += g[(image, *place, channel)]
-    np.testing.assert_allclose(tape.gradient(y, source, g).numpy(), expected, rtol=1e-12, atol=1e-14)
 
 
 def test_nan_is_the_maximum_and_infinite_gradients_stay_where_they_are():

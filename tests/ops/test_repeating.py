@@ -14,14 +14,6 @@ def numbers(shape):
     return np.arange(np.prod(shape, dtype=float)).reshape(shape)
 
 
-@settings(max_examples=60, deadline=None)
-@given(SHAPES, st.data())
-def test_tile_is_numpys(shape, data):
-    x = numbers(shape)
-    multiples = [data.draw(st.integers(0, 3)) for _ in shape]
-    np.testing.assert_array_equal(tf.tile(x, multiples), np.tile(x, multiples))
-
-
 @pytest.mark.parametrize("multiples", [[2], [-1, 1], 2, [1.5, 1], [1, 1, 1]])
 def test_tile_refuses_other_multiples(multiples):
     with pytest.raises(tf.errors.InvalidArgumentError, match="tile"):

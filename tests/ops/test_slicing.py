@@ -157,16 +157,6 @@ def test_strided_slice_refuses_what_does_not_fit():
             tf.strided_slice(x, begin, end, strides, **masks)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, 4), max_size=3), st.data())
-def test_slice_takes_a_block(shape, data):
-    x = np.arange(np.prod(shape, dtype=float)).reshape(shape)
-    begin = [data.draw(st.integers(0, size)) for size in shape]
-    size = [data.draw(st.integers(-1, whole - start)) for start, whole in zip(begin, shape, strict=True)]
-    key = tuple(slice(b, None if s == -1 else b + s) for b, s in zip(begin, size, strict=True))
-    np.testing.assert_array_equal(tf.slice(x, begin, size), x[key])
-
-
 @pytest.mark.parametrize(
     ("begin", "size"),
     [([0, 1], [2, 3]), ([0], [2]), ([0, -1], [2, 1]), ([0, 4], [2, 0]), ([0, 1], [2, -2]), ([0.0, 1.0], [2, 2])],

@@ -1,4 +1,4 @@
-"""Attention and AdditiveAttention against their formulas in NumPy, gradients against finite differences."""
+"""Attention and AdditiveAttention against their formulas in NumPy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Layers of convolutions: what they compute, by NumPy; their weights, shapes and configurations; what they refuse."""
+"""Layers of convolutions: channels first, what they refuse, and training; tests/conformance/programs/convolutional.py compares the rest with Keras."""
 
 import numpy as np
 import pytest

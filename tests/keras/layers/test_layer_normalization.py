@@ -1,4 +1,4 @@
-"""LayerNormalization against its formula in NumPy, gradients against finite differences."""
+"""LayerNormalization against its formula in NumPy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""MultiHeadAttention and GroupQueryAttention against their formulas in NumPy, gradients against finite differences."""
+"""MultiHeadAttention and GroupQueryAttention against their formulas in NumPy."""
 
 import numpy as np
 import pytest

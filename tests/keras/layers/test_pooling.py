@@ -1,4 +1,4 @@
-"""Pooling layers, and those that make images larger, against NumPy."""
+"""Pooling layers: channels first, masks, and what they refuse; tests/conformance/programs/convolutional.py compares the rest with Keras."""
 
 import numpy as np
 import pytest

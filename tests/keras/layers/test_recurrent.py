@@ -1,6 +1,7 @@
-"""Recurrent layers against their formulas in NumPy in float64, gradients against finite differences.
+"""Recurrent layers against their formulas in NumPy in float64.
 
-What Keras gives for the same weights is in tests/conformance/programs/recurrent.py.
+What Keras gives for the same weights is in tests/conformance/programs/recurrent.py, gradients are in
+tests/reliability/gradients/cases/layers.py.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Losses between numbers, and of margins, against their formulas."""
+"""Losses between numbers: shapes; tests/conformance/programs/losses.py compares their values with Keras."""
 
 import numpy as np
 import pytest

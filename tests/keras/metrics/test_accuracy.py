@@ -1,4 +1,4 @@
-"""Accuracies, and errors as metrics."""
+"""Accuracies among the k best; tests/conformance/programs/every_metric.py compares the rest with Keras."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Counts at thresholds, areas under curves, F scores, overlaps, correlations: closed forms, and what is refused."""
+"""Counts at thresholds, areas under curves, F scores, overlaps, correlations: batches, compiled updates, and what is refused."""
 
 import numpy as np
 import pytest
