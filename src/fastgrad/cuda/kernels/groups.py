@@ -93,17 +93,9 @@ def _kernel(parameters: str, source: str, number: str, together: bool) -> Device
     return DeviceKernel(function, parse_signature(parameters), {"T": (number,)}, together=together)
 
 
-def map_on_device(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
-    """Returns the launch of a group without a reduction, and the pairs that it may not do in place.
-
-    Its units are runs of neighbouring elements.
-    """
-    return written_map(DeviceWriter(fused)), set()
-
-
-def written_map(writer: DeviceWriter) -> Launch:
-    """Returns the launch of a writer's group."""
-    fused = writer.fused
+def map_launches(fused: Fused) -> Launches:
+    """Returns the launches of a group without a reduction. Its units are runs of neighbouring elements."""
+    writer = DeviceWriter(fused)
     dims = range(len(fused.sizes))
     width = writer.widened(whole=len(dims) > 1)
     same, outer, inner = writer.split_by_level(kept=False)
@@ -129,9 +121,5 @@ def written_map(writer: DeviceWriter) -> Launch:
             writer.load(outer, dims, "0")
             writer.linear = f"unit * {width} + i"
             elements.write(f"for i in range({width})", f"j = left * {width} + i")
-    return writer.launch(-(-prod(fused.sizes) // width))
-
-
-def map_launches(fused: Fused) -> Launches:
-    """Returns the launches of a group without a reduction."""
-    return Launches((map_on_device(fused)[0],), in_place=in_place_pairs(fused))
+    launch = writer.launch(-(-prod(fused.sizes) // width))
+    return Launches((launch,), in_place=in_place_pairs(fused))

@@ -53,6 +53,11 @@ def with_kernel(launch: Launch, kernel: OnDevice) -> Launch:
     return Launch(kernel, launch.operands, launch.units)  # type: ignore[arg-type]
 
 
+def with_same_operands(kernel: DeviceKernel) -> Instead:
+    """Returns the replacement by a kernel with the operands and units of the CPU's."""
+    return lambda launch, dtypes, memory: [with_kernel(launch, OnDevice(kernel, dtypes))]
+
+
 def threads_for(elements: int) -> int:
     """Returns the number of threads that share ``elements`` neighbouring elements."""
     wanted = 32
