@@ -6,9 +6,9 @@ import pytest
 from fastgrad.cuda.codegen.kernel import NO_ANSWER, on_device
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.devices.simulated import ALIGNMENT, SimulatedDriver
-from fastgrad.cuda.kernels.rows import sum_rows
 from fastgrad.cuda.simulation.lock_step import SimulationError
 from fastgrad.kernels.codegen.build import kernel
+from tests.cuda.row_sums import sum_rows
 
 
 @pytest.fixture

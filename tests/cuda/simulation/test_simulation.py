@@ -5,7 +5,7 @@ import pytest
 
 from fastgrad.cuda.codegen.body import WARP, shared_array, shuffle_down, shuffle_xor, synchronize, thread, threads
 from fastgrad.cuda.codegen.kernel import device_kernel, on_device
-from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient, sum_rows
+from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient
 from fastgrad.cuda.simulation.lock_step import SimulationError, simulate
 from fastgrad.kernels.codegen.body import local_array
 from fastgrad.kernels.codegen.bounds import OutOfBoundsError
@@ -28,9 +28,7 @@ def softmax_of(x):
 @pytest.mark.parametrize("shape", [(3, 1), (2, 7), (1, 300), (4, 513)])
 def test_rows(dtype, shape):
     x, tolerance = rows(dtype, *shape), 1e-6 if dtype == "float32" else 1e-14
-    y, sums, columns = np.empty_like(x), np.empty(len(x), dtype), shape[1]
-    simulate(sum_rows, {"T": dtype}, [x, sums, columns], len(x))
-    np.testing.assert_allclose(sums, x.sum(1, dtype=np.float64), rtol=1e2 * tolerance, atol=1e2 * tolerance)
+    y, columns = np.empty_like(x), shape[1]
     simulate(softmax, {"T": dtype}, [x, y, columns], len(x))
     np.testing.assert_allclose(y, softmax_of(x), rtol=1e1 * tolerance)
     g, dx = rows(dtype, *shape)[:, ::-1].copy(), np.empty_like(x)

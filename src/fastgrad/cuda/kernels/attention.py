@@ -15,7 +15,7 @@ from numpy import int64, uint64
 
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread, threads
 from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel
-from fastgrad.cuda.kernels.batch_matmul import block_sum, warp_greatest, warp_sum
+from fastgrad.cuda.kernels.block_reductions import block_sum, warp_greatest, warp_sum
 from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, eighth

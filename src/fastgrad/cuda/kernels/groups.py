@@ -17,19 +17,19 @@ from fastgrad.compiler.fusion.kernel_writer import Writer, function_of
 from fastgrad.compiler.fusion.stages import Elements
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
 from fastgrad.cuda.codegen.kernel import THREADS, DeviceKernel, OnDevice
-from fastgrad.cuda.kernels import batch_matmul
+from fastgrad.cuda.kernels.block_reductions import REDUCTIONS
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.runtime.launch import Launch, Launches, Operand, Output
 
 ACCESS = 16
 """The bytes of the widest access."""
 
-_SHARED = (*[f"{whose}_{how}" for whose in ("block", "lines") for how in ("sum", "product", "greatest", "least")],)
 _NAMES: dict[str, Any] = {
     "thread": thread,
     "threads": threads,
     "shared_array": shared_array,
-    **{name: getattr(batch_matmul, name) for name in _SHARED},
+    **{f"block_{name}": reduction.block for name, reduction in REDUCTIONS.items()},
+    **{f"lines_{name}": reduction.lines for name, reduction in REDUCTIONS.items()},
 }
 
 

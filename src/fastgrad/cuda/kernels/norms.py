@@ -8,7 +8,7 @@ from typing import Any
 
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
 from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
-from fastgrad.cuda.kernels.batch_matmul import block_sum, lines_sum
+from fastgrad.cuda.kernels.block_reductions import block_sum, lines_sum
 from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.kernels.codegen.body import fused_multiply_add

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
 from fastgrad.cuda.codegen.kernel import device_kernel
-from fastgrad.cuda.kernels.batch_matmul import block_greatest, block_sum
+from fastgrad.cuda.kernels.block_reductions import block_greatest, block_sum
 from fastgrad.cuda.kernels.instead import Instead, rows_of
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import exp, log, nan_greatest
@@ -22,19 +22,6 @@ def greatest_of_row(x, at, columns, parts):
     for column in range(thread(), columns, threads()):
         greatest = nan_greatest(greatest, x[at + column])
     return block_greatest(greatest, parts)
-
-
-@device_kernel("x: in[T], sums: out[T], columns: int, first: int, last: int", T=FLOATS)
-def sum_rows(x, sums, columns, first, last):
-    """The sum of each row. Needs columns >= 1."""
-    parts = shared_array(T, 32)
-    for row in range(first, last):
-        total = T(0)
-        for column in range(thread(), columns, threads()):
-            total += x[row * columns + column]
-        total = block_sum(total, parts)
-        if thread() == 0:
-            sums[row] = total
 
 
 @device_kernel("x: in[T], y: out[T], columns: int, first: int, last: int", T=FLOATS)
