@@ -20,7 +20,7 @@ LOADS_AND_STORES = {"drop", *RULES}
 LOADS = {"slide", "gather_filters", *LOADS_AND_STORES}
 STORES = {"bits", "uniform", "normal", "truncated_normal", *LOADS_AND_STORES}
 SHUFFLES = {
-    **dict.fromkeys(["softmax_gradient", "log_softmax_gradient", "row_products"], 5),
+    **dict.fromkeys(["softmax_gradient", "log_softmax_gradient"], 5),
     **dict.fromkeys(["softmax", "log_softmax", "attention", "layer_norm", "layer_norm_gradient"], 10),
 }
 """How many instructions exchange numbers in a warp: five for each of a row's sums and extremes."""

@@ -114,11 +114,6 @@ def _shuffle_xor(x, lanes):
     return _exchanged(x, cuda.threadIdx.x ^ lanes)
 
 
-def _shuffle_down(x, lanes):
-    me = cuda.threadIdx.x
-    return _exchanged(x, me + lanes if me % body.WARP + lanes < body.WARP else me)
-
-
 def _fused_multiply_add(a, b, c):
     """a * b + c, rounded once."""
     if not type(a) is type(b) is type(c) is np.float32:
@@ -151,7 +146,6 @@ SPECIALS = {
     body.synchronize: _synchronize,
     body.shared_array: _shared_array,
     body.shuffle_xor: _shuffle_xor,
-    body.shuffle_down: _shuffle_down,
     body.load_aligned: lambda x, i: x[i],
     body.store_aligned: _store_aligned,
     of_all.local_array: lambda kind, length: np.zeros(length, kind),

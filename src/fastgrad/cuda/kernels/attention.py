@@ -13,10 +13,10 @@ from typing import Any
 
 from numpy import int64, uint64
 
-from fastgrad.cuda.codegen.body import shared_array, synchronize, thread, threads
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
 from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel
-from fastgrad.cuda.kernels.block_reductions import block_sum, warp_greatest, warp_sum
-from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
+from fastgrad.cuda.kernels.block_reductions import warp_greatest, warp_sum
+from fastgrad.cuda.kernels.instead import Instead, Memory
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, eighth
 from fastgrad.kernels.attention import forward as on_cpu
@@ -259,21 +259,6 @@ def attention(
         synchronize()
 
 
-@device_kernel("g: in[T], y: in[T], out: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
-def row_products(g, y, out, queries, heads, width, first, last):
-    """Sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
-    parts = shared_array(T, 32)
-    for row in range(first, last):
-        total = T(0)
-        for column in range(thread(), width, threads()):
-            total += g[row * width + column] * y[row * width + column]
-        total = block_sum(total, parts)
-        place = row // heads
-        batch = place // queries
-        if thread() == 0:
-            out[(batch * heads + row - place * heads) * queries + place - batch * queries] = total
-
-
 @device_kernel(
     "g: in[T], q: in[T], k: in[T], v: in[T], mask: in[bool], words: in[int64], peaks: in[T], shares: in[T], "
     f"deltas: in[T], out: out[T], {SIZES}, wanted: int, first: int, last: int",
@@ -481,6 +466,5 @@ def _gradient(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list
 INSTEAD: dict[Any, Instead] = {
     on_cpu.attention.function: _attention,
     gradient_on_cpu.attention_gradient.function: _gradient,
-    gradient_on_cpu.row_products.function: rows_of(row_products, 5),
 }
 """The table of `choice`."""
