@@ -37,6 +37,7 @@ class OptimizerState(Followed):
     """
 
     gradient_accumulation_steps: int | None
+    _config_names: tuple[str, ...] = ()  # the constructor arguments that are attributes, without those of this class
     _aside = frozenset({"_building", "_plan", "_plans", "_positions", "_variables"})
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -233,6 +234,7 @@ class OptimizerState(Followed):
         return {
             "name": self.name,
             "learning_rate": float(rate) if isinstance(rate, Variable) else serialize_keras_object(rate),
+            **{name: getattr(self, name) for name in self._config_names},
         }
 
     @classmethod
