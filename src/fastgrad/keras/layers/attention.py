@@ -40,6 +40,8 @@ class Attention(Layer):
         ValueError: ``score_mode`` is unknown, or the input of a call is not such a list.
     """
 
+    _config_names: tuple[str, ...] = ("use_scale", "score_mode", "dropout", "seed")
+
     def __init__(
         self,
         use_scale: bool = False,
@@ -173,13 +175,6 @@ class Attention(Layer):
         """The query's shape with the last size of the value's."""
         return (*input_shape[0][:-1], input_shape[1][-1])
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {
-            **super().get_config(),
-            **{name: getattr(self, name) for name in ("use_scale", "score_mode", "dropout", "seed")},
-        }
-
 
 class AdditiveAttention(Attention):
     """``Attention`` whose scores are sums of ``scale * tanh(query + key)`` (Bahdanau, Cho and Bengio 2015).
@@ -189,6 +184,8 @@ class AdditiveAttention(Attention):
         dropout, seed: as in ``Attention``.
         **kwargs: as in ``Layer``.
     """
+
+    _config_names = ("use_scale", "dropout", "seed")
 
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
@@ -206,9 +203,3 @@ class AdditiveAttention(Attention):
     def _scores(self, query: Tensor, key: Tensor, scaled: bool) -> Tensor:
         activated_sums = tanh(expand_dims(query, -2) + expand_dims(key, -3))
         return reduce_sum(activated_sums if self.scale is None else activated_sums * self.scale._read(), axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        config = super().get_config()
-        del config["score_mode"]
-        return config

@@ -210,6 +210,7 @@ class Concatenate(Layer):
     """
 
     _leaf = True
+    _config_names = ("axis",)
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -282,10 +283,6 @@ class Concatenate(Layer):
                 full_masks.append(tf.broadcast_to(mask, shape))
         return tf.reduce_any(tf.concat(full_masks, self.axis), -1)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "axis": self.axis}
-
 
 class Dot(Layer):
     """The dot products of two inputs along one axis of each, sample by sample.
@@ -301,6 +298,7 @@ class Dot(Layer):
     """
 
     _leaf = True
+    _config_names = ("axes", "normalize")
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -377,10 +375,6 @@ class Dot(Layer):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Returns None: the output has no mask."""
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
 
 
 def add(inputs: Any, **kwargs: Any) -> Any:
