@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras.layers.head_projection import WEIGHTS
-from fastgrad.keras.layers.multi_head_attention import HeadsAttention, check_positive
+from fastgrad.keras.layers.multi_head_attention import SHARED_ARGUMENTS, HeadsAttention, check_positive
 
 
 class GroupedQueryAttention(HeadsAttention):
@@ -30,6 +30,7 @@ class GroupedQueryAttention(HeadsAttention):
 
     _output_sizes = None
     _axes = (1,)
+    _config_names = ("head_dim", "num_query_heads", "num_key_value_heads", *SHARED_ARGUMENTS)
 
     def __init__(
         self,
@@ -69,8 +70,3 @@ class GroupedQueryAttention(HeadsAttention):
         self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
         self._heads, self._groups = num_query_heads, num_key_value_heads
         self._depth = self._width = head_dim
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        names = ("head_dim", "num_query_heads", "num_key_value_heads")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}, **self._shared_config()}

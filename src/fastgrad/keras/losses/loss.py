@@ -16,6 +16,7 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 from fastgrad.tensor import Tensor, as_tensor_or_none
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_weight", None)
+_NO_OPTIONS = frozenset(["self", "reduction", "name", "dtype", "__class__"])
 
 
 def as_tensor(value: Any, dtype: DType | None) -> Tensor:
@@ -216,8 +217,10 @@ class NamedLoss(LossFunctionWrapper):
 
     _options: tuple[str, ...] = ()
 
-    def __init__(self, fn: Callable[..., Any], *settings: Any, **options: Any) -> None:
-        super().__init__(fn, *settings, **options)
+    def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
+        """The loss of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
+        options = {name: given[name] for name in given if name not in _NO_OPTIONS}
+        super().__init__(fn, given["reduction"], given["name"], given["dtype"], **options)
         for name in self._options:
             setattr(self, name, options[name])
 

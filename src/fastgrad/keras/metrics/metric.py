@@ -26,6 +26,7 @@ class Metric(Owner):
 
     is_keras_metric = True
     _direction: str | None = None  # "up" if greater values are better, "down" if smaller ones are
+    _config_names: tuple[str, ...] = ()  # the constructor arguments that are attributes, without those of this class
     _own_variables: list[Any]
     _submetrics: list[Any]
 
@@ -149,8 +150,8 @@ class Metric(Owner):
         return Variable.value(result) if isinstance(result, Variable) else result
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the name and the dtype."""
-        return {"name": self.name, "dtype": self.dtype}
+        """Returns the constructor arguments; of a user's class the name and the dtype."""
+        return {"name": self.name, "dtype": self.dtype, **{name: getattr(self, name) for name in self._config_names}}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

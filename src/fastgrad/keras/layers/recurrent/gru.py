@@ -39,6 +39,7 @@ class GRUCell(RecurrentCell):
     """
 
     gates = 3
+    _config_names = (*RecurrentCell._config_names, "recurrent_activation", "reset_after")
 
     def __init__(
         self,
@@ -108,13 +109,6 @@ class GRUCell(RecurrentCell):
         outputs, h = gru(sequences, *self._weights_over_time(), states[0], mask, every)
         return outputs, [h]
 
-    def _cell_config(self) -> dict[str, Any]:
-        return {
-            **super()._cell_config(),
-            "recurrent_activation": activations.serialize(self.recurrent_activation),
-            "reset_after": self.reset_after,
-        }
-
 
 class GRU(CellLayer):
     """Gated recurrent units; see ``GRUCell``.
@@ -171,4 +165,4 @@ class GRU(CellLayer):
         super().__init__(GRUCell, "gru_cell", locals())
 
 
-show(GRU, "recurrent_activation", "reset_after")
+show(GRU, GRUCell)

@@ -37,6 +37,7 @@ class LSTMCell(RecurrentCell):
     """
 
     gates = 4
+    _config_names = (*RecurrentCell._config_names, "recurrent_activation", "unit_forget_bias")
 
     def __init__(
         self,
@@ -69,11 +70,10 @@ class LSTMCell(RecurrentCell):
         """The sizes of the states h and c."""
         return [self.units, self.units]
 
-    def _initializer(self, role: str) -> Any:
-        initializer = super()._initializer(role)
-        if role != "bias" or not self.unit_forget_bias:
+    def _bias_initializer(self) -> Any:
+        initializer, units = self.bias_initializer, self.units
+        if not self.unit_forget_bias:
             return initializer
-        units = self.units
 
         def with_ones(shape: Any, dtype: Any = None) -> Tensor:
             gate_biases = [
@@ -106,13 +106,6 @@ class LSTMCell(RecurrentCell):
     ) -> tuple[Tensor | None, list[Tensor]]:
         outputs, h, c = lstm(sequences, *self._weights_over_time(), states[0], states[1], mask, every)
         return outputs, [h, c]
-
-    def _cell_config(self) -> dict[str, Any]:
-        return {
-            **super()._cell_config(),
-            "recurrent_activation": activations.serialize(self.recurrent_activation),
-            "unit_forget_bias": self.unit_forget_bias,
-        }
 
 
 class LSTM(CellLayer):
@@ -170,4 +163,4 @@ class LSTM(CellLayer):
         super().__init__(LSTMCell, "lstm_cell", locals())
 
 
-show(LSTM, "recurrent_activation", "unit_forget_bias")
+show(LSTM, LSTMCell)

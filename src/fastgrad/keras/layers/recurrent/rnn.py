@@ -37,6 +37,7 @@ class RNN(Layer):
     """
 
     states: list[Any] | None
+    _config_names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
 
     def __init__(
         self,
@@ -265,11 +266,7 @@ class RNN(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
-        return {**super().get_config(), **self._loop_config(), "cell": serialize_keras_object(self.cell)}
-
-    def _loop_config(self) -> dict[str, Any]:
-        names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
-        return {name: getattr(self, name) for name in names}
+        return {**super().get_config(), "cell": serialize_keras_object(self.cell)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:

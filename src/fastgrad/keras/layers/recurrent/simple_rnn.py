@@ -121,4 +121,4 @@ class SimpleRNN(CellLayer):
         super().__init__(SimpleRNNCell, "simple_rnn_cell", locals())
 
 
-show(SimpleRNN)
+show(SimpleRNN, SimpleRNNCell)

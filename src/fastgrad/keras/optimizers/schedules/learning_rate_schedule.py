@@ -46,6 +46,8 @@ class Formula(LearningRateSchedule):
     It computes in float64 and returns float32. Recorded programs read its numbers from variables (see ``followed.py``).
     """
 
+    _config_names: tuple[str, ...] = ()
+
     def __call__(self, step: Any) -> Tensor:
         """Returns the rate at ``step``, a float32 tensor of the same shape."""
         live_schedule, steps = live(self), convert_to_tensor(step)
@@ -66,6 +68,10 @@ class Formula(LearningRateSchedule):
             raise ValueError(f"Argument `{name}` must be > 0. Received: {name}={value}")
         return value
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments."""
+        return {name: getattr(self, name) for name in self._config_names}
+
 
 class ExponentialDecay(Formula):
     """``initial_learning_rate * decay_rate ** (step / decay_steps)``.
@@ -80,6 +86,8 @@ class ExponentialDecay(Formula):
     Raises:
         ValueError: ``decay_steps`` is not positive, or the rate is not finite or negative.
     """
+
+    _config_names = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
 
     def __init__(
         self,
@@ -99,16 +107,6 @@ class ExponentialDecay(Formula):
         p = step / self.decay_steps
         return self.initial_learning_rate * self.decay_rate ** (floor(p) if self.staircase else p)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "decay_rate": self.decay_rate,
-            "staircase": self.staircase,
-            "name": self.name,
-        }
-
 
 class InverseTimeDecay(Formula):
     """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
@@ -123,6 +121,8 @@ class InverseTimeDecay(Formula):
     Raises:
         ValueError: ``decay_steps`` is not positive, or the rate is not finite or negative.
     """
+
+    _config_names = ExponentialDecay._config_names
 
     def __init__(
         self,
@@ -142,8 +142,6 @@ class InverseTimeDecay(Formula):
         p = step / self.decay_steps
         return self.initial_learning_rate / (1.0 + self.decay_rate * (floor(p) if self.staircase else p))
 
-    get_config = ExponentialDecay.get_config
-
 
 class PiecewiseConstantDecay(Formula):
     """``values[i]``, where i is the number of boundaries below the step.
@@ -157,6 +155,8 @@ class PiecewiseConstantDecay(Formula):
         ValueError: the lengths do not match, or a rate is not finite or negative.
         TypeError: ``boundaries`` or ``values`` is not a list.
     """
+
+    _config_names = ("boundaries", "values", "name")
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
         for argument, numbers in (("boundaries", boundaries), ("values", values)):
@@ -182,10 +182,6 @@ class PiecewiseConstantDecay(Formula):
         position = TABLE["reduce_sum"](is_past_boundary, axes=(step.ndim,), keepdims=False)
         return gather(constant_tensor(values), position)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {"boundaries": self.boundaries, "values": self.values, "name": self.name}
-
 
 class PolynomialDecay(Formula):
     """``(initial - end) * (1 - step / decay_steps) ** power + end``, where ``step`` stops at ``decay_steps``.
@@ -201,6 +197,8 @@ class PolynomialDecay(Formula):
     Raises:
         ValueError: ``decay_steps`` is not positive, or a rate is not finite or negative.
     """
+
+    _config_names = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name")
 
     def __init__(
         self,
@@ -225,14 +223,3 @@ class PolynomialDecay(Formula):
             p = least(step, self.decay_steps) / self.decay_steps
         height = self.initial_learning_rate - self.end_learning_rate
         return height * (1.0 - p) ** self.power + self.end_learning_rate
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "end_learning_rate": self.end_learning_rate,
-            "power": self.power,
-            "cycle": self.cycle,
-            "name": self.name,
-        }
