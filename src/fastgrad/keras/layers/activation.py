@@ -15,8 +15,6 @@ from fastgrad.tensor import Tensor
 class _Elementwise(SameShape):
     """A layer without weights whose output has the shape of its input."""
 
-    _leaf = True
-
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -31,7 +29,6 @@ class Activation(_Elementwise):
         **kwargs: as in ``Layer``.
     """
 
-    _leaf = True
     _config_names = ("activation",)
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
@@ -54,7 +51,6 @@ class ReLU(_Elementwise):
         ValueError: an argument is negative.
     """
 
-    _leaf = True
     _config_names = ("max_value", "negative_slope", "threshold")
 
     def __init__(
@@ -86,7 +82,6 @@ class LeakyReLU(_Elementwise):
         ValueError: the slope is negative.
     """
 
-    _leaf = True
     _config_names = ("negative_slope",)
 
     def __init__(self, negative_slope: Any = 0.3, **kwargs: Any) -> None:
@@ -112,7 +107,6 @@ class ELU(_Elementwise):
         **kwargs: as in ``Layer``.
     """
 
-    _leaf = True
     _config_names = ("alpha",)
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
@@ -132,7 +126,6 @@ class Softmax(_Elementwise):
         **kwargs: as in ``Layer``.
     """
 
-    _leaf = True
     _config_names = ("axis",)
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
@@ -183,7 +176,6 @@ class PReLU(SameShape):
     Weight: ``alpha``, of the input's shape without the batch.
     """
 
-    _leaf = True
     _config_names = (*weight_arguments("alpha"), "shared_axes")
 
     def __init__(
@@ -229,6 +221,8 @@ class ActivityRegularization(_Elementwise):
         l1, l2: the factors.
         **kwargs: as in ``Layer``.
     """
+
+    _leaf = False
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
         super().__init__(activity_regularizer=regularizers.L1L2(l1, l2), **kwargs)

@@ -64,7 +64,6 @@ class BatchNormalization(SameShape):
         ValueError: ``renorm_clipping`` has other keys, ``rmax`` is below ``rmin``, or ``dmax`` is negative.
     """
 
-    _leaf = True
     _config_names = (
         *("axis", "momentum", "epsilon", "center", "scale", "synchronized"),
         *("renorm", "renorm_clipping", "renorm_momentum"),

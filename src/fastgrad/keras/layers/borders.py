@@ -63,7 +63,6 @@ class _Borders(Layer):
 
 
 class _ZeroPadding(_Borders):
-    _leaf = True
     _argument = "padding"
     _config_names = ("padding", "data_format")
 
@@ -73,7 +72,6 @@ class _ZeroPadding(_Borders):
 
 
 class _Cropping(_Borders):
-    _leaf = True
     _argument = "cropping"
     _sign = -1
     _config_names: tuple[str, ...] = ("cropping", "data_format")

@@ -30,7 +30,6 @@ class Dropout(SameShape):
         ValueError: ``rate`` is outside [0, 1], or ``noise_shape`` is not a shape.
     """
 
-    _leaf = True
     _config_names: tuple[str, ...] = ("rate", "seed", "noise_shape")
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
@@ -66,7 +65,6 @@ class Dropout(SameShape):
 class _SpatialDropout(Dropout):
     """Dropout of whole channels: keeps or zeroes all positions of a channel together."""
 
-    _leaf = True
     rank = 0
     data_format = "channels_last"
     _config_names: tuple[str, ...] = ("rate", "seed", "name", "dtype")

@@ -35,7 +35,6 @@ class GroupNormalization(SameShape):
         ValueError: ``groups`` is neither positive nor -1, or does not divide the number of channels.
     """
 
-    _leaf = True
     _config_names = ("groups", "axis", "epsilon", "center", "scale", *weight_arguments("beta", "gamma"))
 
     def __init__(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.head_projection import WEIGHTS
 from fastgrad.keras.layers.multi_head_attention import SHARED_ARGUMENTS, HeadsAttention, check_positive
 
 
@@ -60,10 +59,8 @@ class GroupedQueryAttention(HeadsAttention):
             check_positive(name, number)
         if num_query_heads % num_key_value_heads:
             raise ValueError("`num_query_heads` must be divisible by `num_key_value_heads`.")
-        arguments = locals()
-        options = {name: arguments[name] for name in WEIGHTS}
         super().__init__(
-            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, options),
+            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals()),
             activity_regularizer=activity_regularizer,
             **kwargs,
         )

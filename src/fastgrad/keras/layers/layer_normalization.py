@@ -40,7 +40,6 @@ class LayerNormalization(SameShape):
         IndexError: there is no such axis. (At the first call.)
     """
 
-    _leaf = True
     _config_names = ("axis", "epsilon", "center", "scale", "rms_scaling", *weight_arguments("beta", "gamma"))
 
     def __init__(

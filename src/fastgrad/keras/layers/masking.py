@@ -20,7 +20,6 @@ class Masking(SameShape):
     Inputs and outputs have shape (batch, time, ..., features).
     """
 
-    _leaf = True
     _config_names = ("mask_value",)
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:

@@ -243,10 +243,8 @@ class MultiHeadAttention(HeadsAttention):
             raise ValueError(
                 f"`attention_axes` must be an int, list, or tuple. Received: attention_axes={attention_axes}"
             )
-        arguments = locals()
-        options = {name: arguments[name] for name in WEIGHTS}
         super().__init__(
-            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, options),
+            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals()),
             activity_regularizer=activity_regularizer,
             **kwargs,
         )

@@ -18,7 +18,6 @@ _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et
 class _Noise(SameShape):
     """The base of layers that add noise in training and return their input otherwise; the amount is in [0, 1]."""
 
-    _leaf = True
     _argument = "rate"
     _config_names: tuple[str, ...] = ("rate", "seed")
 

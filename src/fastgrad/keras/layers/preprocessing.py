@@ -23,8 +23,6 @@ class Rescaling(SameShape):
         **kwargs: as in ``Layer``.
     """
 
-    _leaf = True
-
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scale, self.offset = scale, offset
@@ -66,8 +64,6 @@ class Normalization(SameShape):
     Raises:
         ValueError: only one of mean and variance is given, a shape does not fit, or an axis is missing or of unknown size.
     """
-
-    _leaf = True
 
     def __init__(
         self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any

@@ -23,7 +23,6 @@ class RMSNormalization(SameShape):
     computed in float32.
     """
 
-    _leaf = True
     _config_names = ("axis", "epsilon")
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:

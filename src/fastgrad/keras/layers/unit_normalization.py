@@ -22,7 +22,6 @@ class UnitNormalization(SameShape):
         TypeError: ``axis`` is neither an int nor a list of ints.
     """
 
-    _leaf = True
     _config_names = ("axis",)
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:

@@ -24,7 +24,6 @@ class ConvolutionLayer(Layer):
         weight_names: of its filters; each has an initializer, a regularizer and a constraint.
     """
 
-    _leaf = True
     rank = 0
     weight_names: tuple[str, ...] = ("kernel",)
 

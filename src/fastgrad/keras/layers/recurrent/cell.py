@@ -175,8 +175,3 @@ class RecurrentCell(Layer):
         return tf.concat(
             [tf.matmul(x * f, gate_kernel) for f, gate_kernel in zip(factors, gate_kernels, strict=True)], -1
         )
-
-
-def settings_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments about the weights among local variables of an ``__init__``."""
-    return {name: given[name] for name in SETTINGS}

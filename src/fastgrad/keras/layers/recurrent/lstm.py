@@ -6,7 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras import activations
-from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
 from fastgrad.ops.recurrent import lstm
 from fastgrad.tensor import Tensor
@@ -60,8 +60,7 @@ class LSTMCell(RecurrentCell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        weights = settings_of(locals())
-        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
+        super().__init__(units, activation, use_bias, locals(), dropout, recurrent_dropout, seed, **kwargs)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
