@@ -88,11 +88,6 @@ def test_orthogonal(shape):
     np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-5)
 
 
-def test_orthogonal_wants_a_matrix():
-    with pytest.raises(ValueError, match="two-dimensional"):
-        init.Orthogonal()((3,))
-
-
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32"])
 def test_constants(dtype):
     for initializer, expected in (
@@ -113,10 +108,6 @@ def test_identity_wants_a_matrix():
 
 
 class TestSeeds:
-    def test_an_integer_repeats(self):
-        np.testing.assert_array_equal(init.GlorotUniform(seed=3)((4, 4)), init.GlorotUniform(seed=3)((4, 4)))
-        assert not np.array_equal(init.GlorotUniform(seed=3)((4, 4)), init.GlorotUniform(seed=4)((4, 4)))
-
     def test_an_instance_repeats_itself(self):
         initializer = init.RandomNormal()
         np.testing.assert_array_equal(initializer((4, 4)), initializer((4, 4)))
@@ -133,13 +124,6 @@ class TestSeeds:
 
 
 class TestNames:
-    @pytest.mark.parametrize(
-        "name", ["glorot_uniform", "GlorotUniform", "he_normal", "lecun_normal", "orthogonal", "zeros", "normal"]
-    )
-    def test_get(self, name):
-        value = init.get(name)((5, 5))
-        assert value.shape == (5, 5)
-
     def test_get_of_others(self):
         assert init.get(None) is None
         assert isinstance(init.get(init.Zeros), init.Zeros)

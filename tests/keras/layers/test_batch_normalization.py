@@ -74,13 +74,6 @@ def test_half_precision_is_computed_in_float32():
     np.testing.assert_allclose(y, normalised(wide, wide.mean((0, 1)), wide.var((0, 1))), atol=2e-3)
 
 
-def test_configuration():
-    layer = layers.BatchNormalization(1, 0.9, 0.01, scale=False, beta_initializer="ones", beta_regularizer="l2")
-    again = layers.deserialize(layers.serialize(layer))
-    assert again.get_config() == layer.get_config()
-    assert (again.axis, again.momentum, again.epsilon, again.scale) == (1, 0.9, 0.01, False)
-
-
 def test_what_is_refused():
     with pytest.raises(ValueError, match="out of bounds"):
         layers.BatchNormalization(3).build((2, 3))

@@ -56,9 +56,3 @@ def test_mask():
 def test_before_build():
     with pytest.raises(AttributeError, match="build the layer"):
         _ = Embedding(2, 2).embeddings
-
-
-def test_config_and_shape():
-    layer = Embedding(4, 2, embeddings_initializer="zeros", mask_zero=True)
-    assert Embedding.from_config(layer.get_config()).get_config() == layer.get_config()
-    assert layer.compute_output_shape((None, 7)) == (None, 7, 2)

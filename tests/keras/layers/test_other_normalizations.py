@@ -52,17 +52,6 @@ def test_groups_of_channels_are_brought_to_mean_zero_and_variance_one(groups, ax
         np.testing.assert_allclose(layer(x), wanted, rtol=1e-9, atol=1e-12)
 
 
-def test_configurations():
-    for layer in (
-        layers.RMSNormalization(1, 0.1),
-        layers.UnitNormalization([1]),
-        layers.GroupNormalization(2, 1, center=False, gamma_initializer="zeros"),
-    ):
-        again = type(layer).from_config(layer.get_config())
-        assert again.get_config() == layer.get_config()
-        assert again.compute_output_shape((2, 3)) == (2, 3)
-
-
 @pytest.mark.parametrize(
     ("groups", "shape", "message"),
     [(4, (2, 6), "multiple"), (32, (2, 6), "more than"), (2, (2, None), "defined dimension")],

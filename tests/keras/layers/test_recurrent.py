@@ -159,32 +159,6 @@ def test_states_are_kept_from_batch_to_batch():
         layer(x[:1])
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        layers.LSTM(3, go_backwards=True, unit_forget_bias=False, seed=4, kernel_regularizer="l2"),
-        layers.GRU(3, reset_after=False, return_sequences=True, activation="relu"),
-        layers.SimpleRNN(3, use_bias=False, dropout=0.25, recurrent_dropout=0.5),
-        layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)], return_state=True),
-        layers.Bidirectional(layers.LSTM(2), merge_mode="sum"),
-        layers.TimeDistributed(layers.Dense(2)),
-        layers.Masking(mask_value=2.0),
-    ],
-    ids=lambda layer: type(layer).__name__,
-)
-def test_a_layer_is_made_again_from_its_configuration(layer):
-    config = keras.layers.serialize(layer)
-    again = keras.layers.deserialize(config)
-    assert type(again) is type(layer)
-    assert keras.layers.serialize(again) == config
-    x = RNG.normal(size=(2, 3, 4)).astype(np.float32)
-    for one in (layer, again):
-        one(x)
-    again.set_weights(layer.get_weights())
-    for mine, theirs in zip(tf.nest.flatten(again(x)), tf.nest.flatten(layer(x)), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-
-
 def test_masks_go_along_with_tensors():
     embedding = layers.Embedding(6, 4, mask_zero=True)
     ids = tf.constant([[1, 2, 0], [3, 0, 0]])

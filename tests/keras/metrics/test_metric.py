@@ -96,10 +96,6 @@ class TestOwn:
         with pytest.raises(NotImplementedError, match="result"):
             metrics.Metric().result()
 
-    def test_a_function(self):
-        metric = metrics.MeanMetricWrapper(lambda y, p, power: tf.abs(y - p) ** power, name="gap", power=2)
-        assert float(metric(tf.constant([1.0, 2.0]), tf.constant([1.0, 4.0]))) == 2.0
-
 
 class TestNames:
     @pytest.mark.parametrize(
