@@ -6,6 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.argument_checks import checked_number
+from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.naming import to_snake_case as _to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import epsilon
@@ -13,23 +14,12 @@ from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.tensor import Tensor
 
 
-class Constraint:
+class Constraint(_Configured):
     """The base of constraints: subclasses write ``__call__`` and, if they have arguments, ``get_config``."""
-
-    _config_names: tuple[str, ...] = ()  # the constructor arguments
 
     def __call__(self, w: Any) -> Any:
         """The nearest allowed value of the weight ``w``."""
         return w
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that ``from_config`` needs."""
-        return {name: getattr(self, name) for name in self._config_names}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the constraint from ``config``, the result of ``get_config()``."""
-        return cls(**config)
 
 
 def _norms(w: Tensor, axis: Any) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.dtypes import int64
+from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
@@ -22,23 +23,12 @@ _TRUNCATED_NORMAL_STDDEV = 0.87962566103423978
 """The standard deviation of a standard normal distribution truncated to [-2, 2]."""
 
 
-class Initializer:
+class Initializer(_Configured):
     """The base of initializers: subclasses write ``__call__`` and, if they have arguments, ``get_config``."""
-
-    _config_names: tuple[str, ...] = ()  # the constructor arguments that are attributes
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         """A tensor of ``shape`` and ``dtype`` (default ``floatx()``)."""
         raise NotImplementedError("Initializer subclasses must implement the `__call__()` method.")
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that ``from_config`` needs to make the initializer again."""
-        return {name: getattr(self, name) for name in self._config_names}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the initializer from ``config``, the result of ``get_config()``."""
-        return cls(**config)
 
     def clone(self) -> Any:
         """A new initializer of the same configuration."""

@@ -6,16 +6,15 @@ import math
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import epsilon
 from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.tensor import Tensor
 
 
-class Regularizer:
+class Regularizer(_Configured):
     """The base of regularizers: subclasses write ``__call__`` and ``get_config``."""
-
-    _config_names: tuple[str, ...] | None = None  # the constructor arguments of fastgrad's own classes
 
     def __call__(self, x: Any) -> Any:
         """The penalty of ``x``, a scalar."""
@@ -23,14 +22,9 @@ class Regularizer:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that ``from_config`` needs."""
-        if self._config_names is None:
+        if not self._config_names:
             raise NotImplementedError(f"{self} does not implement get_config()")
-        return {name: getattr(self, name) for name in self._config_names}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the regularizer from ``config``, the result of ``get_config()``."""
-        return cls(**config)
+        return super().get_config()
 
 
 def _as_float(x: Any) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.dtypes import DType
 from fastgrad.keras import dtype_policy, settings
+from fastgrad.keras.configured import Configured
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -59,7 +60,7 @@ class Reduction:
     SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
 
 
-class Loss:
+class Loss(Configured):
     """The base of losses: subclasses define ``call(y_true, y_pred)``, which returns one loss per sample.
 
     Args:
@@ -132,11 +133,6 @@ class Loss:
     def get_config(self) -> dict[str, Any]:
         """Returns the name and the reduction."""
         return {"name": self.name, "reduction": self.reduction}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Returns a loss made from ``config``, the result of ``get_config``."""
-        return cls(**config)
 
 
 def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: str | None) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
 from fastgrad.keras.optimizers.followed import Followed, ceil, floor, greatest, least, live
 from fastgrad.operation import TABLE
@@ -16,7 +17,7 @@ from fastgrad.ops.indexing import gather
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
-class LearningRateSchedule(Followed):
+class LearningRateSchedule(Followed, Configured):
     """The base of schedules: a subclass defines ``__call__(step)`` and ``get_config()``.
 
     An optimizer calls the schedule before the update, with its step counter.
@@ -30,14 +31,11 @@ class LearningRateSchedule(Followed):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        raise NotImplementedError(
-            f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable."
-        )
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Returns a schedule made from ``config``, the result of ``get_config``."""
-        return cls(**config)
+        if not self._config_names:
+            raise NotImplementedError(
+                f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable."
+            )
+        return super().get_config()
 
 
 class Formula(LearningRateSchedule):
@@ -45,8 +43,6 @@ class Formula(LearningRateSchedule):
 
     It computes in float64 and returns float32. Recorded programs read its numbers from variables (see ``followed.py``).
     """
-
-    _config_names: tuple[str, ...] = ()
 
     def __call__(self, step: Any) -> Tensor:
         """Returns the rate at ``step``, a float32 tensor of the same shape."""
@@ -67,10 +63,6 @@ class Formula(LearningRateSchedule):
         if value <= 0:
             raise ValueError(f"Argument `{name}` must be > 0. Received: {name}={value}")
         return value
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {name: getattr(self, name) for name in self._config_names}
 
 
 class ExponentialDecay(Formula):
