@@ -28,17 +28,6 @@ def test_units_are_a_positive_integer(units):
         layers.Dense(units)
 
 
-def test_defaults():
-    layer = layers.Dense(200)
-    layer.build((None, 100))
-    limit = np.sqrt(6 / 300)
-    kernel = layer.kernel.numpy()
-    assert np.abs(kernel).max() <= limit
-    assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.02)
-    assert not layer.bias.numpy().any()
-    assert layers.Dense(1).activation is keras.activations.linear
-
-
 def test_weights_before_build():
     with pytest.raises(AttributeError, match="build the layer"):
         _ = layers.Dense(1).kernel

@@ -118,21 +118,6 @@ class TestNames:
         with pytest.raises(ValueError, match="nonsense"):
             metrics.get("nonsense")
 
-    @pytest.mark.parametrize(
-        "metric",
-        [
-            metrics.Mean(name="m"),
-            metrics.BinaryAccuracy(threshold=0.3),
-            metrics.TopKCategoricalAccuracy(k=2),
-            metrics.MeanSquaredError(),
-        ],
-        ids=lambda metric: type(metric).__name__,
-    )
-    def test_configurations(self, metric):
-        twin = metrics.deserialize(metrics.serialize(metric))
-        assert type(twin) is type(metric)
-        assert twin.get_config() == metric.get_config()
-
     def test_at_the_top_level(self):
         assert tf.metrics.Mean is metrics.Mean
         assert tf.metrics.mse is metrics.mse

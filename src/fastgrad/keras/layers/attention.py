@@ -58,7 +58,6 @@ class Attention(Layer):
             )
         self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
         self._generator = None if seed is None else Generator.from_seed(seed)
-        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights of the scores."""
@@ -83,7 +82,7 @@ class Attention(Layer):
     ) -> Any:
         """Returns the results; with ``return_attention_scores``, also the weights, (batch, ..., queries, keys)."""
         self._check_inputs(inputs)
-        query_mask, value_mask = self._checked_masks(inputs, mask)
+        query_mask, value_mask = self._checked_masks(mask)
         query, value = inputs[:2]
         key = inputs[2] if len(inputs) > 2 else value
         rate = self.dropout if training else 0.0
@@ -154,7 +153,7 @@ class Attention(Layer):
                 f"Received length: {len(inputs)}."
             )
 
-    def _checked_masks(self, inputs: Any, mask: Any) -> tuple[Any, Any]:
+    def _checked_masks(self, mask: Any) -> tuple[Any, Any]:
         if mask is None:
             return None, None
         name = type(self).__name__
@@ -169,7 +168,7 @@ class Attention(Layer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the queries."""
-        return self._checked_masks(inputs, mask)[0]
+        return self._checked_masks(mask)[0]
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The query's shape with the last size of the value's."""

@@ -198,7 +198,10 @@ class Caller:
         kwargs = {name: self._converted(value) for name, value in kwargs.items()}
         for value in nest.flatten(converted) if converted else ():
             if value is not None and type(value) is not Tensor and not isinstance(value, (Tensor, Composite)):
-                raise _argument_error(self, value)
+                raise ValueError(
+                    "Only input tensors may be passed as positional arguments. The following argument value should be passed as "
+                    f"a keyword argument: {value} (of type {type(value)}). Lists of numbers become a tensor with tf.constant(...)."
+                )
         first_input = converted[0] if converted else next(iter(kwargs.values()), None)
         if self._input_spec is not None:
             check_inputs(self._input_spec, first_input, self.name)
@@ -255,10 +258,3 @@ class Caller:
             if isinstance(output, Tensor):
                 loss = self.activity_regularizer(output)
                 self.add_loss(loss / float(len(output)) if output.ndim and len(output) else loss)
-
-
-def _argument_error(layer: Any, value: Any) -> Exception:
-    return ValueError(
-        "Only input tensors may be passed as positional arguments. The following argument value should be passed as a "
-        f"keyword argument: {value} (of type {type(value)}). Lists of numbers become a tensor with tf.constant(...)."
-    )

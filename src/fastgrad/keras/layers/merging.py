@@ -216,7 +216,6 @@ class Concatenate(Layer):
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
-        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         """Checks the input shapes."""
@@ -310,7 +309,6 @@ class Dot(Layer):
                 )
             axes = tuple(axes)
         self.axes, self.normalize = axes, normalize
-        self.supports_masking = True
 
     def _pair(self, shapes: Any) -> tuple[int, int]:
         """The axis of each input, counted from the front."""

@@ -200,10 +200,6 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
 
     rank = 1
 
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
-        super().__init__(data_format, keepdims, **kwargs)
-        self.supports_masking = True
-
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
         """Pools ``inputs``."""
         if mask is None:

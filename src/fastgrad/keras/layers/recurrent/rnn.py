@@ -72,7 +72,6 @@ class RNN(Layer):
         self.go_backwards = go_backwards
         self.stateful = stateful
         self.unroll = unroll
-        self.supports_masking = True
         self.state_size = [size] if isinstance(size, int) else list(size)
         self.single_state = isinstance(size, int)
         self.__dict__["states"] = None  # variables that are no weights
