@@ -20,8 +20,10 @@ def weight_arguments(*weights: str) -> tuple[str, ...]:
 
 def set_weight_arguments(layer: Layer, given: dict[str, Any], *weights: str) -> None:
     """Sets the attributes ``weight_arguments(*weights)`` of ``layer`` to the objects of the identifiers in ``given``."""
-    for name in weight_arguments(*weights):
-        setattr(layer, name, _MODULES[name.rpartition("_")[2]].get(given[name]))
+    for kind, module in _MODULES.items():
+        for weight in weights:
+            name = f"{weight}_{kind}"
+            setattr(layer, name, module.get(given[name]))
 
 
 def add_weight_of(layer: Layer, weight: str, shape: Any, **options: Any) -> Weight:
