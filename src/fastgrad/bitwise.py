@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-# ---- ops/bitwise.py
 from fastgrad.ops.bitwise import bitwise_and as bitwise_and
 from fastgrad.ops.bitwise import bitwise_or as bitwise_or
 from fastgrad.ops.bitwise import bitwise_xor as bitwise_xor
