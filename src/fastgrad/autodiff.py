@@ -11,7 +11,7 @@ from fastgrad.backward import sum_to_shape, zeros_of
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, Joint
 from fastgrad.tape import GradientTape as GradientTape
-from fastgrad.tape import UnconnectedGradients
+from fastgrad.tape import UnconnectedGradients, wants_zeros
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -146,18 +146,13 @@ class ForwardAccumulator(recording.Recorder):
         Returns:
             The structure of ``primals`` with a tangent of the same shape for each tensor.
         """
-        if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
-            raise ValueError(
-                f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
-            )
+        gives_zeros = wants_zeros(unconnected_gradients)
 
         def tangent_of(item: Any) -> Any:
             if isinstance(item, Variable) and id(item) in self._variables:
                 return self._variables[id(item)]
             x = convert_to_tensor(item)
-            found = self._tangents.get(id(x))
-            if found is None and unconnected_gradients == UnconnectedGradients.ZERO:
-                return zeros_of(x)
-            return found
+            tangent = self._tangents.get(id(x))
+            return zeros_of(x) if tangent is None and gives_zeros else tangent
 
         return nest.map_structure(tangent_of, primals)

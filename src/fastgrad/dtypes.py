@@ -151,24 +151,8 @@ complex64 = DType("complex64", np.complex64)
 complex128 = DType("complex128", np.complex128)
 string = DType("string", object)
 
-ALL = (
-    float16,
-    bfloat16,
-    float32,
-    float64,
-    int8,
-    int16,
-    int32,
-    int64,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
-    bool,
-    complex64,
-    complex128,
-    string,
-)
+ALL = tuple(dict.fromkeys(value for value in list(globals().values()) if isinstance(value, DType)))
+"""Every DType once, in the order above."""
 
 OF_NUMPY = {dtype.numpy: dtype for dtype in ALL}
 """The DType of each NumPy dtype; a fast lookup for arrays of tensors."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 
@@ -147,25 +147,19 @@ def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @contextmanager
-def paused() -> Iterator[None]:
+def _with_recorders(active: tuple[Recorder, ...]) -> Iterator[None]:
+    """A context in which ``active`` are the recorders of this thread."""
+    before = recorders.active
+    recorders.active = active
+    try:
+        yield
+    finally:
+        recorders.active = before
+
+
+def paused() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from tapes; recordings (``follows_state``) still see them."""
-    before = recorders.active
-    recorders.active = tuple(recorder for recorder in before if recorder.follows_state)
-    try:
-        yield
-    finally:
-        recorders.active = before
-
-
-@contextmanager
-def following_state() -> Iterator[None]:
-    """A context in which variables change only by operations and assignments."""
-    before = recorders.active
-    recorders.active = (*before, _FOLLOWER)
-    try:
-        yield
-    finally:
-        recorders.active = before
+    return _with_recorders(tuple(recorder for recorder in recorders.active if recorder.follows_state))
 
 
 class _Follower(Recorder):
@@ -175,12 +169,11 @@ class _Follower(Recorder):
 _FOLLOWER = _Follower()
 
 
-@contextmanager
-def unheard() -> Iterator[None]:
+def following_state() -> AbstractContextManager[None]:
+    """A context in which variables change only by operations and assignments."""
+    return _with_recorders((*recorders.active, _FOLLOWER))
+
+
+def unheard() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from all recorders."""
-    before = recorders.active
-    recorders.active = ()
-    try:
-        yield
-    finally:
-        recorders.active = before
+    return _with_recorders(())

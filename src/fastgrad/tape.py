@@ -24,6 +24,13 @@ class UnconnectedGradients:
     ZERO = "zero"
 
 
+def wants_zeros(unconnected_gradients: Any) -> bool:
+    """True if unconnected sources get zeros, False if they get None; ValueError for another mode."""
+    if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
+        raise ValueError(f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'.")
+    return unconnected_gradients == UnconnectedGradients.ZERO
+
+
 class GradientTape(recording.Recorder):
     """Records operations inside its ``with`` block, for automatic differentiation.
 
@@ -206,10 +213,7 @@ class GradientTape(recording.Recorder):
             TypeError: a target or source that is no tensor or variable.
             InvalidArgumentError: output_gradients of another shape than the target's.
         """
-        if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
-            raise ValueError(
-                f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
-            )
+        gives_zeros = wants_zeros(unconnected_gradients)
         self._check_record_available("gradient")
         try:
             flat_sources = [self._source(item) for item in nest.flatten(sources)]
@@ -227,7 +231,7 @@ class GradientTape(recording.Recorder):
         self._pause_unless_persistent()
         gradients = self._backward(self._entries, targets, flat_sources, weights)
         self._free_record()
-        if unconnected_gradients == UnconnectedGradients.ZERO:
+        if gives_zeros:
             gradients = [zeros_of(s) if g is None else g for g, s in zip(gradients, flat_sources, strict=True)]
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
 
@@ -332,10 +336,7 @@ class GradientTape(recording.Recorder):
         Raises:
             RuntimeError: as in ``gradient``.
         """
-        if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
-            raise ValueError(
-                f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
-            )
+        gives_zeros = wants_zeros(unconnected_gradients)
         self._check_record_available("jacobian")
         target = self._target(target)
         flat_sources = [self._source(item) for item in nest.flatten(sources)]
@@ -353,8 +354,8 @@ class GradientTape(recording.Recorder):
             shape = (*target.shape, *source.shape)
             row_gradients = [row[column] for row in rows]
             if not row_gradients or all(row_gradient is None for row_gradient in row_gradients):
-                returns_zeros = unconnected_gradients == UnconnectedGradients.ZERO or not row_gradients
-                results.append(constant_tensor(np.zeros(shape, source._array.dtype)) if returns_zeros else None)
+                zeros = constant_tensor(np.zeros(shape, source._array.dtype)) if gives_zeros or not rows else None
+                results.append(zeros)
             else:
                 dense_rows = [
                     zeros_of(source) if row_gradient is None else row_gradient for row_gradient in row_gradients
