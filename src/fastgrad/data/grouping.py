@@ -332,6 +332,7 @@ class Grouped(Stage):
     """
 
     name = "_GroupByWindowDataset"
+    spec_calls_function = True
 
     def __init__(
         self,
@@ -381,9 +382,6 @@ class Grouped(Stage):
 
     def count(self) -> int:
         return INFINITE if self.source.count() == INFINITE else UNKNOWN
-
-    def known_spec(self) -> Any:
-        return self._spec
 
     def make_spec(self) -> Any:
         return self._node(0, [placeholder(self.source.spec(), 2)]).spec()

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.data.compiling import call
-from fastgrad.data.node import UNKNOWN, Drawing, Failure, Node, Stage, attempted
-from fastgrad.data.transformations import checked_function
+from fastgrad.data.node import Drawing, Failure, Node, Stage, attempted
+from fastgrad.data.transformations import Mapped, checked_function
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.tensor import Tensor, convert_to_tensor
 
@@ -26,6 +26,7 @@ class Resampled(Drawing, Stage):
     """
 
     name = "_MapDataset"
+    count = Node.count  # unknown
 
     def __init__(
         self,
@@ -73,10 +74,5 @@ class Resampled(Drawing, Stage):
     def _dtype(self) -> Any:
         return self.spec()[0].dtype.numpy
 
-    def count(self) -> int:
-        return UNKNOWN
-
     def make_spec(self) -> Any:
-        from fastgrad.data.transformations import Mapped
-
         return Mapped(self.source, self._class_function).spec(), self.source.spec()

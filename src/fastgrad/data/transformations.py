@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.data.compiling import Compiling, Traced, call, traced_call
-from fastgrad.data.node import UNKNOWN, Failure, Node, Stage, attempted
+from fastgrad.data.node import Failure, Node, Stage, attempted
 from fastgrad.data.prefetch import in_parallel
 from fastgrad.data.structure import continued, map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
@@ -42,6 +42,7 @@ class Mapped(Stage):
     """``function`` of each element, compiled or called by ``threads`` threads where that pays."""
 
     name = "_MapDataset"
+    spec_calls_function = True
 
     def __init__(self, source: Node, function: Callable[..., Any], threads: int = 0) -> None:
         super().__init__(source)
@@ -68,9 +69,6 @@ class Mapped(Stage):
                 return Failure(error)
 
         return in_parallel(mapped, elements, self._threads) if self._threads else map(mapped, elements)
-
-    def known_spec(self) -> Any:
-        return self._spec
 
     def make_spec(self) -> Any:
         """Returns the spec that fits two results: of zeros and of ones, with two sizes for each unknown dimension."""
@@ -109,6 +107,7 @@ class Filtered(Stage):
     """The elements for which ``predicate`` is true."""
 
     name = "_FilterDataset"
+    count = Node.count  # unknown
 
     def __init__(self, source: Node, predicate: Callable[..., Any]) -> None:
         super().__init__(source)
@@ -125,9 +124,6 @@ class Filtered(Stage):
         """Yields each element with the result of the predicate."""
         evaluate = attempted(lambda element: _predicate_result(self._predicate, element))
         return ((element, evaluate(element)) for element in self.source.elements())
-
-    def count(self) -> int:
-        return UNKNOWN
 
 
 class TakenWhile(Filtered):
@@ -156,6 +152,8 @@ class FlatMapped(Stage):
     """The elements of all datasets that ``function`` gives."""
 
     name = "_FlatMapDataset"
+    spec_calls_function = True
+    count = Node.count  # unknown
 
     def __init__(self, source: Node, function: Callable[..., Any], what: str = "Dataset.flat_map") -> None:
         super().__init__(source)
@@ -173,12 +171,6 @@ class FlatMapped(Stage):
                 yield node
             else:
                 yield from node.elements()
-
-    def count(self) -> int:
-        return UNKNOWN
-
-    def known_spec(self) -> Any:
-        return self._spec
 
     def make_spec(self) -> Any:
         return self.inner(placeholder(self.source.spec(), 1)).spec()
@@ -226,6 +218,7 @@ class Scanned(Stage):
     """The outputs of ``function``, which maps a state and an element to the next state and an output."""
 
     name = "_ScanDataset"
+    spec_calls_function = True
 
     def __init__(self, source: Node, initial_state: Any, function: Callable[..., Any]) -> None:
         super().__init__(source)
@@ -247,9 +240,6 @@ class Scanned(Stage):
             raise TypeError("The scan function must return a pair comprising the new state and the output value.")
         return continued(state, result[0], "Dataset.scan"), result_element(result[1], "Dataset.scan")
 
-    def known_spec(self) -> Any:
-        return self._spec
-
     def make_spec(self) -> Any:
         return spec_of(self._next(self._initial, placeholder(self.source.spec(), 2))[1])
 
@@ -258,6 +248,7 @@ class Unique(Stage):
     """Each distinct element at its first occurrence."""
 
     name = "_UniqueDataset"
+    count = Node.count  # unknown
 
     def elements(self) -> Iterator[Any]:
         spec = self.spec()
@@ -277,6 +268,3 @@ class Unique(Stage):
             if key not in seen:
                 seen.add(key)
                 yield element
-
-    def count(self) -> int:
-        return UNKNOWN
