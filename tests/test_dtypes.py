@@ -46,7 +46,7 @@ def test_a_type_equals_numpys(name):
     assert dtype == np.dtype(name).type
     assert dtype.as_numpy_dtype is np.dtype(name).type
     assert dtype.size == np.dtype(name).itemsize
-    assert np.zeros(2, dtype.as_numpy_dtype).dtype == dtype
+    assert np.zeros(2, dtype.as_numpy_dtype).dtype == np.zeros(2, dtype).dtype == dtype
     assert tf.as_dtype(np.dtype(name).newbyteorder(">")) is dtype
 
 
