@@ -14,7 +14,7 @@ from fastgrad.data.node import Failure, Node, Stage, attempted
 from fastgrad.data.prefetch import in_parallel
 from fastgrad.data.structure import continued, map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
 
 REFUSALS_OF_VALUES = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
@@ -56,18 +56,7 @@ class Mapped(Stage):
         return self._mapped_elements(self.source.elements_after(position))
 
     def _mapped_elements(self, elements: Iterator[Any]) -> Iterator[Any]:
-        function = self._function
-
-        def mapped(element: Any) -> Any:
-            """Does what ``attempted`` does, with fewer calls for a tensor."""
-            if type(element) is Failure:
-                return element
-            try:
-                result = function(element)
-                return result if type(result) is Tensor else result_element(result, "Dataset.map")
-            except Exception as error:  # noqa: BLE001  # of whatever class a user's function raises
-                return Failure(error)
-
+        mapped = attempted(lambda element: result_element(self._function(element), "Dataset.map"))
         return in_parallel(mapped, elements, self._threads) if self._threads else map(mapped, elements)
 
     def make_spec(self) -> Any:
