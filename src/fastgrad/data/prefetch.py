@@ -12,7 +12,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from queue import Empty, SimpleQueue
 from time import monotonic, perf_counter
 from typing import Any
@@ -117,7 +117,7 @@ def _map_by_threads(
     size: int,
     name: str,
     at_end: Callable[[], None] | None = None,
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Yields ``function`` of each element, in order; ``size`` results are made ahead. Threads call ``at_end`` when they end."""
     workers = _Workers(function, threads, name, at_end)
     answers: deque[SimpleQueue[Any]] = deque()

@@ -19,7 +19,7 @@ from fastgrad.ops.joining import concat
 from fastgrad.ops.shaping import broadcast_to, reshape
 from fastgrad.ragged import dense, partition
 from fastgrad.ragged.partition import numbers
-from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
@@ -55,7 +55,7 @@ def _rows(x: Any, keys: list[Any]) -> Any:
     first_key, *inner_keys = keys
     if first_key is None:
         inner = _rows(x, inner_keys)
-        count = len(inner.row_splits) - 1 if isinstance(inner, RaggedTensor) else len(inner)
+        count = row_count(inner)
         return RaggedTensor._of(inner, partition.uniform_splits(count, 1, x.row_splits.dtype), count)
     if isinstance(first_key, slice):
         return _within(_sliced_rows(x, first_key), inner_keys)
