@@ -6,6 +6,7 @@ import enum
 import itertools
 import threading
 import weakref
+from collections.abc import Callable
 from operator import methodcaller
 from threading import get_ident
 from types import NoneType
@@ -80,6 +81,18 @@ def _check_mode(argument: str, mode: Any) -> None:
     """Raises ValueError unless ``mode`` is None or an enumeration member, such as of ``tf.VariableSynchronization``."""
     if mode is not None and not isinstance(mode, enum.Enum):
         raise ValueError(f"tf.Variable: Invalid variable {argument} mode: {argument}={mode!r}.")
+
+
+def _refused_in_place(operator: str, method: str) -> Callable[[Any, Any], Any]:
+    """Returns the special method of ``operator``, such as ``+=``: an error that names ``method``."""
+
+    def refuse(variable: Any, value: Any) -> Any:
+        raise RuntimeError(
+            f"`variable {operator} value` with `tf.Variable`s is not supported. Use `variable.{method}(value)` to modify the "
+            f"variable in place, or `out = variable {operator[:-1]} value` to get a new tensor."
+        )
+
+    return refuse
 
 
 class Variable(Operators):
@@ -419,20 +432,11 @@ class Variable(Operators):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_array": moved(self._array, None), "_snapshot": None, "_views": []}
 
-    def __iadd__(self, other: Any) -> Any:
-        raise _in_place("+=", "assign_add")
-
-    def __isub__(self, other: Any) -> Any:
-        raise _in_place("-=", "assign_sub")
-
-    def __imul__(self, other: Any) -> Any:
-        raise _in_place("*=", "assign")
-
-    def __itruediv__(self, other: Any) -> Any:
-        raise _in_place("/=", "assign")
-
-    def __ipow__(self, other: Any) -> Any:
-        raise _in_place("**=", "assign")
+    __iadd__ = _refused_in_place("+=", "assign_add")
+    __isub__ = _refused_in_place("-=", "assign_sub")
+    __imul__ = _refused_in_place("*=", "assign")
+    __itruediv__ = _refused_in_place("/=", "assign")
+    __ipow__ = _refused_in_place("**=", "assign")
 
 
 def write(memory: Any, array: Any) -> None:
@@ -441,13 +445,6 @@ def write(memory: Any, array: Any) -> None:
         np.copyto(memory, moved(array, None))
     else:
         memory.write(array)
-
-
-def _in_place(operator: str, method: str) -> RuntimeError:
-    return RuntimeError(
-        f"`variable {operator} value` with `tf.Variable`s is not supported. Use `variable.{method}(value)` to modify the "
-        f"variable in place, or `out = variable {operator[:-1]} value` to get a new tensor."
-    )
 
 
 tensors.converters.append((Variable, methodcaller("read_value")))  # a subclass may override `read_value`
