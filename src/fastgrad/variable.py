@@ -17,16 +17,14 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad import tensor as tensors
 from fastgrad.cache_alignment import aligned_copy, is_aligned
-from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
-from fastgrad.operator_types import Operators
-from fastgrad.placement import device_of, moved, name_of, placed, placement
+from fastgrad.placement import moved, placed, placement
 from fastgrad.recording import recorders
 from fastgrad.scopes import current_name_scope
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Reference, Tensor, convert_to_tensor, elements_text
+from fastgrad.tensor import Operand, Reference, Tensor, convert_to_tensor, elements_text
 
 _serials = itertools.count()
 
@@ -95,7 +93,7 @@ def _refused_in_place(operator: str, method: str) -> Callable[[Any, Any], Any]:
     return refuse
 
 
-class Variable(Operators):
+class Variable(Operand):
     """A mutable tensor; gradient tapes watch it if it is trainable.
 
     A read gives a snapshot: a later assign never changes it. The snapshot shares the variable's memory, and is copied just
@@ -335,21 +333,6 @@ class Variable(Operators):
         return None
 
     @property
-    def dtype(self) -> DType:
-        """The element type."""
-        return dtypes.OF_NUMPY[self._array.dtype]
-
-    @property
-    def shape(self) -> TensorShape:
-        """The dimensions; they never change."""
-        return TensorShape.of(self._array.shape)
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self._array.ndim
-
-    @property
     def name(self) -> str:
         """The name, followed by ``:0``."""
         return self._name + ":0"
@@ -364,15 +347,6 @@ class Variable(Operators):
         """True if gradient tapes watch the variable automatically."""
         return self._trainable
 
-    @property
-    def device(self) -> str:
-        """The device of the elements, in TensorFlow's spelling."""
-        return name_of(device_of(self._array))
-
-    def get_shape(self) -> TensorShape:
-        """Returns ``shape``."""
-        return self.shape
-
     def ref(self) -> Reference:
         """Returns a hashable reference for use as a key; variables themselves are not hashable."""
         return Reference(self)
@@ -385,9 +359,6 @@ class Variable(Operators):
 
     def __dlpack__(self, **options: Any) -> Any:
         return self._read().__dlpack__(**options)
-
-    def __dlpack_device__(self) -> tuple[Any, int]:
-        return self._array.__dlpack_device__()
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
