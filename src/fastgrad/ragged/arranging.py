@@ -261,7 +261,7 @@ def _reversed(x: Any, axes: set[int]) -> Any:
         ends = gather(x.row_splits[:-1] + x.row_splits[1:] - 1, ids)
         x = x._with(rows_at(x.values, ends - partition.numbers(len(ids), ids.dtype)))
     if 0 in axes:
-        x = rows_at(x, constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy)[::-1].copy()))
+        x = rows_at(x, constant_tensor(np.arange(row_count(x), dtype=x.row_splits.dtype.numpy)[::-1].copy()))
     return x
 
 
@@ -309,7 +309,7 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
             x._with_flat(piece)
             for piece in joining.split(x.flat_values, num_or_size_splits, axis_number - x.ragged_rank)
         ]
-    rows = constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy))
+    rows = partition.numbers(row_count(x), x.row_splits.dtype)
     return [rows_at(x, piece) for piece in joining.split(rows, num_or_size_splits, 0)]
 
 
@@ -322,7 +322,7 @@ def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]
     """
     if isinstance(partitions, RaggedTensor):
         raise ValueError(f"dynamic_partition: partitions must be a tensor, got {partitions!r}.")
-    rows = constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy))
+    rows = partition.numbers(row_count(x), x.row_splits.dtype)
     return [rows_at(x, row_numbers) for row_numbers in partitioned(rows, partitions, num_partitions)]
 
 
