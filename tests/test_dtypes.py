@@ -8,25 +8,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from tests.conformance.programs import edges
 
-NAMES = [
-    "float16",
-    "bfloat16",
-    "float32",
-    "float64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "bool",
-    "complex64",
-    "complex128",
-    "string",
-]
+NAMES = [*edges._DTYPES, "bool", "string"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -118,63 +118,53 @@ def _map_by_threads(
     name: str,
     at_end: Callable[[], None] | None = None,
 ) -> Generator[Any, None, None]:
-    """Yields ``function`` of each element, in order; ``size`` results are made ahead. Threads call ``at_end`` when they end."""
-    workers = _Workers(function, threads, name, at_end)
+    """Yields ``function`` of each element, in order; ``size`` results are made ahead. Threads call ``at_end`` when they end.
+
+    The threads are daemons: a call that hangs delays neither Ctrl-C nor the end of the process.
+    """
+    process = os.getpid()
+    calls: SimpleQueue[Any] = SimpleQueue()
+    workers = [
+        threading.Thread(target=_work, args=(function, calls, at_end), name=f"{name}_{number}", daemon=True)
+        for number in range(threads)
+    ]
+    for worker in workers:
+        worker.start()
     answers: deque[SimpleQueue[Any]] = deque()
     try:
         for element in elements:
-            answers.append(workers.call(element))
+            check_process(process)
+            answers.append(SimpleQueue())
+            calls.put((element, answers[-1]))
             if len(answers) > size:
-                yield workers.result(answers.popleft())
+                yield _result(answers.popleft(), process)
         while answers:
-            yield workers.result(answers.popleft())
+            yield _result(answers.popleft(), process)
     finally:
-        workers.stop()
+        if process == os.getpid():
+            _stop(workers, calls)
 
 
-class _Workers:
-    """Daemon threads that call a function. A call that hangs delays neither Ctrl-C nor the end of the process."""
+def _result(answer: SimpleQueue[Any], process: int) -> Any:
+    """Returns the result of a call, or raises its exception."""
+    check_process(process)
+    result, error = answer.get()
+    if error is not None:
+        raise error
+    return result
 
-    def __init__(
-        self, function: Callable[[Any], Any], threads: int, name: str, at_end: Callable[[], None] | None
-    ) -> None:
-        self._process = os.getpid()
-        self._calls: SimpleQueue[Any] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=_work, args=(function, self._calls, at_end), name=f"{name}_{number}", daemon=True)
-            for number in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
 
-    def call(self, element: Any) -> SimpleQueue[Any]:
-        """Queues a call of the function; the returned queue receives its result."""
-        check_process(self._process)
-        answer: SimpleQueue[Any] = SimpleQueue()
-        self._calls.put((element, answer))
-        return answer
-
-    def result(self, answer: SimpleQueue[Any]) -> Any:
-        """Returns the function's result, or raises its exception."""
-        check_process(self._process)
-        result, error = answer.get()
-        if error is not None:
-            raise error
-        return result
-
-    def stop(self) -> None:
-        """Ends the threads. Calls that have not begun are dropped."""
-        if self._process != os.getpid():
-            return
-        with contextlib.suppress(Empty):
-            while True:
-                self._calls.get_nowait()
-        for _ in self._threads:
-            self._calls.put(None)
-        deadline = monotonic() + PATIENCE
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(max(deadline - monotonic(), 0.0))
+def _stop(workers: list[threading.Thread], calls: SimpleQueue[Any]) -> None:
+    """Ends the threads. Calls that have not begun are dropped."""
+    with contextlib.suppress(Empty):
+        while True:
+            calls.get_nowait()
+    for _ in workers:
+        calls.put(None)
+    deadline = monotonic() + PATIENCE
+    for worker in workers:
+        if worker is not threading.current_thread():
+            worker.join(max(deadline - monotonic(), 0.0))
 
 
 def _work(function: Callable[[Any], Any], calls: SimpleQueue[Any], at_end: Callable[[], None] | None) -> None:
