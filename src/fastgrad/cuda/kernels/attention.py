@@ -21,7 +21,7 @@ from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, eighth
 from fastgrad.kernels.attention import forward as on_cpu
 from fastgrad.kernels.attention import gradient as gradient_on_cpu
-from fastgrad.kernels.attention.tiles import far
+from fastgrad.kernels.attention.tiles import FAR
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import exp, greatest, least, nan_greatest
 from fastgrad.kernels.random.random import block_words
@@ -213,7 +213,7 @@ def attention(
                 if lane >= count:
                     score = T(-math.inf)
                 elif r < sizes[ROWS] and is_hidden(sizes[TOP] + r, left + lane, mask, sizes[MASK_AT], sizes):
-                    score = far(T(0))
+                    score = T(FAR)
                 peak = nan_greatest(warp_greatest(score), highest[before + r])
                 factor = T(1) if peak == highest[before + r] else exp(highest[before + r] - peak)
                 weight = exp(score - (peak if peak > T(-math.inf) else T(0)))
@@ -249,7 +249,7 @@ def attention(
         at = (sizes[END] + 31) // 32 * 32 & 32
         for r in range(row, sizes[ROWS], 4):
             peak = highest[at + r]
-            share = T(0) if blank != 0 and peak == far(T(0)) else T(1) / totals[at + r]
+            share = T(0) if blank != 0 and peak == T(FAR) else T(1) / totals[at + r]
             s = eighth(r // 4, s0, s1, s2, s3, s4, s5, s6, s7) * share
             t = eighth(r // 4, t0, t1, t2, t3, t4, t5, t6, t7) * share
             put_row(out, sizes[G_AT] + r * sizes[G_ROW], sizes[COLUMN] + lane, sizes[WIDTH], s, t)
@@ -391,7 +391,7 @@ def attention_gradient(
                         x = T(0)
                         if r < rows and lane < count:
                             hidden = is_hidden(top + r, left + lane, mask, mask_at, sizes)
-                            score = far(T(0)) if hidden else near[at]
+                            score = T(FAR) if hidden else near[at]
                             weight = exp(score - peaks[weights + r]) * shares[weights + r]
                             if wanted == 2:
                                 x = weight * factor

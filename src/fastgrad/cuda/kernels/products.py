@@ -24,7 +24,7 @@ from fastgrad.kernels.codegen.body import digest, fused_multiply_add
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.signature import SHARE, parse_signature
-from fastgrad.kernels.elementwise.half import widen_bfloat16
+from fastgrad.kernels.elementwise.half import WIDEN
 from fastgrad.kernels.gemm import gemm, gemv, pairs
 from fastgrad.kernels.gemm.form import NOT_OWN
 from fastgrad.kernels.math.vector_math import least
@@ -356,7 +356,7 @@ def _product_of_pairs(launch: Launch, dtypes: Mapping[str, str], memory: Memory)
 
 def widened(memory: Memory, *given: tuple[Operand, int]) -> list[Launch]:
     """Returns launches that copy bfloat16 arrays to float32 arrays, their second operands."""
-    return [Launch(widen_bfloat16[()], (x, memory.more(np.float32, size)), size) for x, size in given]
+    return [Launch(WIDEN["bfloat16"][()], (x, memory.more(np.float32, size)), size) for x, size in given]
 
 
 def _row(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:

@@ -7,10 +7,10 @@ import math
 
 from fastgrad.kernels.attention.tiles import (
     CHUNK,
+    FAR,
     KEYS,
     QUERIES,
     clear_tile,
-    far,
     hide,
     keep,
     multiply_tile,
@@ -176,7 +176,7 @@ def attention(
                 room,
             )
         for i in range(rows):
-            factors[i] = T(0) if blank != 0 and highest[i] == far(T(0)) else T(1) / totals[i]
+            factors[i] = T(0) if blank != 0 and highest[i] == T(FAR) else T(1) / totals[i]
             peaks[place * queries + top + i] = highest[i]
             shares[place * queries + top + i] = factors[i]
         scale_rows(found, found_row, rows, width, factors)

@@ -5,10 +5,10 @@ from numpy import float64
 from fastgrad.kernels.attention.forward import FLOATS, SIZES
 from fastgrad.kernels.attention.tiles import (
     CHUNK,
+    FAR,
     KEYS,
     QUERIES,
     clear_tile,
-    far,
     hide,
     keep,
     multiply_tile,
@@ -44,7 +44,7 @@ def row_products(g, y, out, queries, heads, width, first, last):
 @scalar_function
 def weights_and_slopes(scores, slopes, kept, rows, count, peaks, shares, deltas, scale):
     """Replaces scores by weights, and `slopes`, dP, by the cotangents of scores, which are 0 for hidden keys."""
-    hidden = far(T(0))
+    hidden = T(FAR)
     wide = padded(rows)
     for key in range(count):
         for left in range(0, wide, CHUNK):

@@ -39,11 +39,11 @@ from typing import Any
 
 from numpy import uint64
 
-from fastgrad.kernels.codegen.body import AHEAD, LINE, by_dtype, digest, prefetch, scalar_function
+from fastgrad.kernels.codegen.body import AHEAD, LINE, digest, prefetch, scalar_function
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.locks import free_properties_at_fork
 from fastgrad.kernels.codegen.signature import parse_signature
-from fastgrad.kernels.math.vector_math import greatest, least
+from fastgrad.kernels.math.vector_math import SMALLEST_NORMAL, greatest, least
 
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
@@ -215,18 +215,14 @@ def decayed(p, decay):
     return p - p * decay if decay != 0 else p
 
 
-def _settled32(x):
-    """Returns 0 for a subnormal number, else x: a mean that decays towards 0 would stay a few bits above it."""
-    return T(0) if math.fabs(x) < T(1.1754943508222875e-38) else x
+@scalar_function
+def settled(x):
+    """Returns 0 for a subnormal number, else x: a mean that decays towards 0 would stay a few bits above it.
 
+    Products with subnormal numbers take some processors 100 times as long; TensorFlow flushes them, too.
+    """
+    return T(0) if math.fabs(x) < T(SMALLEST_NORMAL) else x
 
-def _settled64(x):
-    return T(0) if math.fabs(x) < T(2.2250738585072014e-308) else x
-
-
-settled = by_dtype(float32=_settled32, float64=_settled64)
-"""Flushes a slot to 0 if it is subnormal. Products with subnormal numbers take some processors 100 times as long;
-TensorFlow flushes them, too."""
 
 _NAMES: dict[str, Any] = {
     "decayed": decayed,
