@@ -19,7 +19,7 @@ from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.optimizers.norms import blocks_in, squares_launches, sums_of_squares, sums_of_squares_launches
 from fastgrad.kernels.optimizers.optimizers import ends_turn, whole_turns
-from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RULES, units
+from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RESTS_AT_ZERO, RULES, units
 from fastgrad.kernels.runtime.eager_launch import run_at_once
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
 from fastgrad.operation import Form, operation
@@ -255,9 +255,9 @@ def _update_rows(*inputs: np.ndarray, rule: str, moves: int) -> tuple[np.ndarray
     count = int(number)
     arrays = _copies([*inputs[:state_count], values[:count]])
     # A RESTS_AT_ZERO rule may use the table kernel: its formula does not change rows with zero slots and gradient.
-    kernel = (update_rule.rows if moves == RESTS else update_rule.table)[arrays[0].dtype, ids.dtype]
-    sizes = count, len(arrays[0]), math.prod(arrays[0].shape[1:])
-    kernel(*arrays, np.array(ids[:count]), *sizes, *[x.item() for x in inputs[state_count + 3 :]])
+    update_rule.update_rows(
+        moves, arrays[:-1], arrays[-1], np.array(ids[:count]), [x.item() for x in inputs[state_count + 3 :]]
+    )
     return _in_dtypes_of(arrays[:state_count], inputs[:state_count])
 
 
@@ -297,10 +297,8 @@ def _update_live_rows(*inputs: np.ndarray, rule: str) -> tuple[np.ndarray, ...]:
     live, (values, ids, number) = inputs[state_count].copy(), inputs[state_count + 1 : state_count + 4]
     count = int(number)
     arrays = _copies([*inputs[:state_count], values[:count]])
-    sizes = count, len(arrays[0]), math.prod(arrays[0].shape[1:])
     numbers = [x.item() for x in inputs[state_count + 4 :]]
-    kernel = update_rule.live[arrays[0].dtype, ids.dtype]
-    kernel(*arrays, live.view(np.uint8), live, np.array(ids[:count]), *sizes, *numbers)
+    update_rule.update_rows(RESTS_AT_ZERO, arrays[:-1], arrays[-1], np.array(ids[:count]), numbers, live)
     return *_in_dtypes_of(arrays[:state_count], inputs[:state_count]), live
 
 

@@ -24,48 +24,14 @@ FLOATS = ("float32", "float64")
 WIDE = np.dtype(np.float64)
 """The dtype T of computations in kernels; elements in memory are of type E."""
 UNARY = [
-    "negative",
-    "sign",
-    "square",
-    "sqrt",
-    "rsqrt",
-    "reciprocal",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "sigmoid",
-    "conj",
-    "sin",
-    "cos",
-    "tan",
-    "asin",
-    "acos",
-    "atan",
-    "sinh",
-    "cosh",
-    "tanh",
-    "asinh",
-    "acosh",
-    "atanh",
-]
+    "negative", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "sigmoid", "conj",
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+]  # fmt: skip
 REAL = ["abs", "real", "imag", "angle"]
 BINARY = [
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "multiply_no_nan",
-    "divide_no_nan",
-    "xdivy",
-    "squared_difference",
-    "sqrt_gradient",
-    "xlogy",
-    "xlog1py",
-    "pow",
-    "rsqrt_gradient",
-    "reciprocal_gradient",
-]
+    "add", "subtract", "multiply", "divide", "multiply_no_nan", "divide_no_nan", "xdivy", "squared_difference",
+    "sqrt_gradient", "xlogy", "xlog1py", "pow", "rsqrt_gradient", "reciprocal_gradient",
+]  # fmt: skip
 
 
 @scalar_function

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy import float64, int64
 
-from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.body import local_array
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
-from fastgrad.kernels.math.vector_math import greatest, least, log, nan_greatest
+from fastgrad.kernels.math.vector_math import greatest, least, log, nan_greatest, nan_least
 from fastgrad.kernels.movement.boxes import filled
 from fastgrad.kernels.movement.layout import broadcast, contiguous, transposed
 from fastgrad.kernels.movement.strided import moved
@@ -31,12 +31,6 @@ SIGNED = ("int8", "int16", "int32", "int64")
 INTEGERS = (*SIGNED, "uint8", "uint16", "uint32", "uint64")
 NUMBERS = (*FLOATS, *INTEGERS)
 RUN = 64
-
-
-@scalar_function
-def nan_smallest(a, b):
-    """Returns the smaller of two numbers, NaN if one is NaN."""
-    return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @kernel("x: in[T], out: out[T], columns: int, parts: int, divisor: int, first: int, last: int", T=NUMBERS)
@@ -92,7 +86,7 @@ def extremes_of_rows(x, out, columns, sign, finite, first, last):
     for r in range(first, last):
         best = x[r * columns]
         for c in range(r * columns + 1, (r + 1) * columns):
-            best = nan_greatest(best, x[c]) if sign > 0 else nan_smallest(best, x[c])
+            best = nan_greatest(best, x[c]) if sign > 0 else nan_least(best, x[c])
         out[r] = T(0) if finite != 0 and best - best != 0 else best
 
 
