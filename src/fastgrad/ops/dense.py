@@ -11,12 +11,11 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.gemm import dense as kernels
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.contraction import matrix_product
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 FUSED_ACTIVATIONS = frozenset(["linear", "relu", "tanh", "sigmoid"])
 """Activations whose gradient follows from their result, so no other value is kept for it."""
-
-_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def _forward(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: str) -> np.ndarray:
@@ -77,7 +76,7 @@ _gradient = operation(
     Form.FUSED,
     run=_backward,
     gradient=joint(_backward_rule),
-    dtypes=_HAS_KERNEL,
+    dtypes=KERNEL_FLOATS,
     launches=kernels.dense_gradient_launches,
     decomposition=_decomposed_dense_gradient,
 )
@@ -107,7 +106,7 @@ _dense = operation(
     Form.FUSED,
     run=_forward,
     gradient=joint(_forward_rule),
-    dtypes=_HAS_KERNEL,
+    dtypes=KERNEL_FLOATS,
     launches=kernels.dense_launches,
     decomposition=_decomposed_dense,
 )
@@ -131,7 +130,7 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
         return TABLE["reshape"](dense(flat, kernel, bias, activation), shape=(*shape[:-1], kernel._array.shape[1]))
     if (
         bias is None
-        or x._array.dtype not in _HAS_KERNEL
+        or x._array.dtype not in KERNEL_FLOATS
         or bias._array.shape != kernel._array.shape[1:]  # the kernel below reads as many elements
         or bias._array.dtype != x._array.dtype
     ):

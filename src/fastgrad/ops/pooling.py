@@ -16,10 +16,10 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation, refuse_dtype
-from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation
+from fastgrad.ops.arguments import check_dtype, integers, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch
-from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from
+from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from, like_first
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
@@ -79,11 +79,9 @@ def _cells_with_maximum_masks(
         yield position, windows, cells, is_maximum
 
 
-def _pooled_shape(
-    x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
-) -> tuple[Sizes, np.dtype]:
+def _allocated(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
     outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "pooling")
-    return (x.shape[0], *outputs, x.shape[-1]), x.dtype
+    return np.empty((x.shape[0], *outputs, x.shape[-1]), x.dtype)
 
 
 def _scatter_to_maxima(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.ndarray:
@@ -107,7 +105,7 @@ def _gather(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: Any) -> np.nd
 _max_scatter: Operation = operation(
     "max_pool_scatter",
     Form.POOL,
-    run=by_kernels_if_much(_max_scatter_launches, _scatter_to_maxima, lambda x, y, g, **window: (x.shape, g.dtype)),
+    run=by_kernels_if_much(_max_scatter_launches, like_first, _scatter_to_maxima),
     # The cotangent of x is zeros and not None, as in TensorFlow: the positions of the maxima depend on x.
     gradient=(
         lambda g, out, x, y, v, **window: zeros_of(x),
@@ -130,7 +128,7 @@ _max_gather: Operation = operation(
 _max_row: Operation = operation(
     "max_pool",
     Form.POOL,
-    run=by_kernels_if_much(_max_launches, _max_pool, _pooled_shape),
+    run=by_kernels_if_much(_max_launches, _allocated, _max_pool),
     gradient=lambda g, y, x, **window: _max_scatter(x, y, g, **window),
     dtypes=_MAX_POOL_DTYPES,
     launches=_max_launches,
@@ -176,8 +174,8 @@ _avg_gradient: Operation = operation(
     Form.POOL,
     run=by_kernels_if_much(
         _avg_gradient_launches,
+        lambda g, input_shape, **window: np.empty((g.shape[0], *input_shape), g.dtype),
         _avg_pool_gradient,
-        lambda g, input_shape, **window: ((g.shape[0], *input_shape), g.dtype),
     ),
     gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
     dtypes=FLOATING,
@@ -187,7 +185,7 @@ _avg_gradient: Operation = operation(
 _avg_row: Operation = operation(
     "avg_pool",
     Form.POOL,
-    run=by_kernels_if_much(_avg_launches, _avg_pool, _pooled_shape),
+    run=by_kernels_if_much(_avg_launches, _allocated, _avg_pool),
     gradient=lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
     dtypes=FLOATING,
     launches=_avg_launches,
@@ -200,8 +198,7 @@ _avg_row: Operation = operation(
 
 def _checked_input(name: str, input: Any, rank: int, allowed: frozenset[np.dtype]) -> Tensor:
     x = tensor_of(input)
-    if x._array.dtype not in allowed:
-        raise refuse_dtype(name, x._array.dtype, allowed)
+    check_dtype(name, x._array.dtype, allowed)
     if x._array.ndim != rank + 2:
         raise InvalidArgumentError(
             f"{name}: input must have {rank + 2} dimensions (batch, {rank} spatial, channels), got shape "

@@ -9,7 +9,7 @@ from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.rnn import RNN, where_counted
-from fastgrad.ops.recurrent import HAS_KERNEL
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad.tensor import Tensor
 
 CELL_OPTIONS = ("dtype", "trainable")
@@ -59,7 +59,7 @@ class CellLayer(RNN):
         factors = cell.get_dropout_mask(sequences[:, 0]) if training and cell.dropout else None
         if (
             not cell._has_kernel()
-            or self._layer_dtype.numpy not in HAS_KERNEL
+            or self._layer_dtype.numpy not in KERNEL_FLOATS
             or (training and cell.recurrent_dropout)
             or isinstance(factors, list)
             or (mask is not None and mask.ndim != 2)
