@@ -114,7 +114,7 @@ abs = elementwise(
     gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED | FLOATING | COMPLEX,
 )
-sign = elementwise(
+sign: Unary = elementwise(
     "sign",
     """-1, 0 or 1 with the sign of ``x``, element by element; ``x / |x|`` of complex numbers. Gradients of real signs are zeros.""",
     run=_sign,

@@ -76,34 +76,37 @@ log1p = _function(
     lambda g, y, x: multiply(g, conjugate(reciprocal(add(x, 1)))),
     domain=(-1.0, np.inf),
 )
-xlogy: Binary = elementwise(
+
+
+def _times_logarithm(name: str, doc: str, log_row: Unary, argument: Callable[[Tensor], Tensor]) -> Binary:
+    """Declares ``x`` times ``log_row(y)``, and 0 where ``x`` is 0; the derivative by ``y`` is ``x / argument(y)``."""
+    row: Binary = elementwise(
+        name,
+        doc,
+        run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log_row.run(y))),
+        code=f"where({{0}} == 0, 0, {{0}} * {log_row.name}({{1}}))",
+        gradient=(
+            lambda g, z, x, y: multiply(g, conjugate(row(cast(not_equal(x, 0), x.dtype), y))),
+            lambda g, z, x, y: multiply(g, conjugate(xdivy(x, argument(y)))),
+        ),
+        dtypes=INEXACT,
+        domain=log_row.domain,
+    )
+    return row
+
+
+xlogy = _times_logarithm(
     "xlogy",
     "``x * log(y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
-    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log.run(y))),
-    code="where({0} == 0, 0, {0} * log({1}))",
-    gradient=(
-        lambda g, z, x, y: multiply(g, conjugate(xlogy(_is_nonzero(x), y))),
-        lambda g, z, x, y: multiply(g, conjugate(xdivy(x, y))),
-    ),
-    dtypes=INEXACT,
-    domain=(0.0, np.inf),
+    log,
+    lambda y: y,
 )
-xlog1py: Binary = elementwise(
+xlog1py = _times_logarithm(
     "xlog1py",
     "``x * log(1 + y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
-    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log1p.run(y))),
-    code="where({0} == 0, 0, {0} * log1p({1}))",
-    gradient=(
-        lambda g, z, x, y: multiply(g, conjugate(xlog1py(_is_nonzero(x), y))),
-        lambda g, z, x, y: multiply(g, conjugate(xdivy(x, add(y, 1)))),
-    ),
-    dtypes=INEXACT,
-    domain=(-1.0, np.inf),
+    log1p,
+    lambda y: add(y, 1),
 )
-
-
-def _is_nonzero(x: Tensor) -> Tensor:
-    return cast(not_equal(x, 0), x.dtype)
 
 
 # ---- circular functions --------------------------------------------------------------------------------

@@ -158,7 +158,7 @@ def _row(name: str, run: Callable[..., np.ndarray], gradient: Callable[..., Tens
     )
 
 
-_unsorted_segment_sum = _row(
+_unsorted_segment_sum: Operation = _row(
     "unsorted_segment_sum", _sums, lambda g, y, data, ids, num_segments: gather_segments(g, ids), NUMERIC
 )
 

@@ -69,7 +69,7 @@ def _declared(suffix: str, kernels_of: Callable[[str], dict[str, Any]], batched:
         The rows of softmax, its gradient, and log-softmax.
     """
     shared: dict[str, Any] = {"form": Form.FUSED, "dtypes": FLOATING, "batched": batched}
-    gradient = operation(
+    gradient: Operation = operation(
         f"softmax{suffix}_gradient",
         # The result is y times (g minus the sum of g * y).
         gradient=(
