@@ -153,23 +153,6 @@ class GraphOperation(OfGraphs):
             keep(self._pullbacks, key, gradient)
         return gradient
 
-    def pulled_back(self, needs: Flags, have: Flags, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        """Returns the cotangents of inputs, for arrays.
-
-        Args:
-            needs, have: as of ``pullback``.
-            arrays: inputs, results and cotangents.
-        """
-        gradient = self._pullbacks.get((needs, have, True))
-        if gradient is None:
-            gradient = self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True)
-        try:
-            return gradient.on_arrays(arrays)
-        except GuardError:
-            return self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True, rebuild=True).on_arrays(
-                arrays
-            )
-
 
 class Pullback(NamedTuple):
     """The gradient of a graph.
@@ -196,11 +179,6 @@ class Pullback(NamedTuple):
             else IndexedSlices(next(cotangents), next(cotangents), form)
             for form in self.forms
         ]
-
-    def on_arrays(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        """Returns for each input its cotangent, an array or None, if none is made of rows."""
-        cotangents = iter(() if self.operation is None else self.operation.run(*[arrays[i] for i in self.used]))
-        return [None if form is None else next(cotangents) for form in self.forms]
 
 
 # ---- running a graph's nodes on tensors ------------------------------------------------------------------

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from fastgrad.compiler.fusion.emit import map_launch
 from fastgrad.compiler.fusion.epilogues import MapOf, Product, launches_of_product
+from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.convolution.block_moments import with_moments
 from fastgrad.kernels.convolution.convolution import convolution_followed
@@ -19,7 +19,7 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Sc
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(Payload):
     """The payload of a FUSED node that convolves and computes the moments of one of the results.
 
     The node's inputs are the convolution's. Its results are the convolution's, then mean and variance.
@@ -27,7 +27,6 @@ class Measured:
     Attributes:
         convolution: the node of the convolution, perhaps with a map that follows it.
         place: the number of the result that is measured.
-        graph: the whole computation as a graph, with the node's inputs as its arguments.
     """
 
     convolution: Node
@@ -38,10 +37,6 @@ class Measured:
     def name(self) -> str:
         """The names of its operations."""
         return f"{self.convolution.payload.name}+batch_moments"
-
-    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the node's results, computed step by step: the reference for its kernels."""
-        return tuple(interpret(self.graph, arrays))
 
 
 def add_statistics(graph: Graph) -> Graph:
@@ -95,12 +90,9 @@ def _has_convolution_layout(convolution: Node, value: Value) -> bool:
 
 
 def _joined(convolution: Node, place: int, reshape: Node | None, moments: Node) -> Node:
-    arguments = [Value(value.shape, value.dtype, value.number) for value in convolution.inputs]
-    nodes = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(arguments)]
-    nodes.append(replace(convolution, inputs=tuple(arguments)))
-    nodes += [moments] if reshape is None else [reshape, moments]
+    nodes = [convolution, moments] if reshape is None else [convolution, reshape, moments]
     outputs = (*convolution.outputs, *moments.outputs)
-    payload = Measured(convolution, place, Graph(nodes, outputs))
+    payload = Measured(convolution, place, graph_of(nodes, convolution.inputs, outputs))
     return Node(Kind.FUSED, payload, convolution.inputs, outputs)
 
 
