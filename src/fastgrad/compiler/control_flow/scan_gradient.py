@@ -98,20 +98,8 @@ class _Keeping(Loop):
     """
 
     def __init__(self, loop: Loop, body: GraphOperation, before: list[int], most: int | None) -> None:
-        super().__init__(
-            body,
-            loop.condition,
-            carried=loop.carried,
-            rows=loop.rows,
-            trips=loop.trips,
-            limited=loop.limited,
-            reverse=loop.reverse,
-            name=loop.name,
-            most=most,
-            origin=loop.origin or loop,
-            counts=loop.condition is not None,
-            counted=loop.counted,
-        )
+        changes = {"most": most, "origin": loop.origin or loop, "counts": loop.condition is not None}
+        super().__init__(body, loop.condition, **loop.options | changes)
         self._made_of = loop  # keeps it alive, so that equal loops are the same object (equal_graphs.py)
         self._before = {j: loop.gives + position for position, j in enumerate(before)}
         self._backwards: dict[tuple[Flags, Flags], _BackwardLoop] = {}

@@ -209,7 +209,7 @@ def launches_of_product(
         launch.on(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
         for launch in product_form.launches
     ]
-    launches += following_launches if apart else ()
+    launches += [following] if apart else []
     size = prod(node.outputs[0].shape)
     assert fused.count == size, "the kernel of a product writes all of it"
     scratch = [(payload.graph.results[0].dtype, size)] if then is not None else []

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from fastgrad.compiler.fusion.emit import map_launch
-from fastgrad.compiler.fusion.epilogues import MapOf, Product, launches_of_product
+from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.decompose_updates import with_updates_apart
@@ -96,13 +95,8 @@ def _joined(product: Node, update: Node) -> Node:
     return Node(Kind.FUSED, payload, inputs, update.outputs)
 
 
-def launches_of_updated(payload: UpdatedProduct, map_of: MapOf = map_launch, apart: bool = False) -> Launches:
-    """Returns the launches of a product with its update.
-
-    Args:
-        payload: both of them.
-        map_of, apart: as for ``launches_of_product``.
-    """
+def launches_of_updated(payload: UpdatedProduct) -> Launches:
+    """Returns the launches of a product with its update."""
     rule, product = RULES[payload.rule], payload.product
     (gradient,) = product.outputs
     size, state_count, input_count = prod(gradient.shape), len(rule.state), len(product.inputs)
@@ -114,19 +108,18 @@ def launches_of_updated(payload: UpdatedProduct, map_of: MapOf = map_launch, apa
         return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
 
     if isinstance(product.payload, Product):
-        product_form = launches_of_product(product.payload, map_of, apart, update)
+        product_form = launches_of_product(product.payload, then=update)
         beside = product.payload.beside
         in_place = (*pairs, *[(i, k) for i, k in payload.again if k in beside])
         return Launches(product_form.launches, product_form.scratch, in_place, starts_as=pairs)
 
-    def found_with(following: Launch) -> Launches:
-        return product_launches(product.inputs, **product.attributes, following=None if apart else following)
+    def followed_by(following: Launch) -> Launches:
+        return product_launches(product.inputs, **product.attributes, following=following)
 
-    place = Scratch(len(found_with(update(Scratch(0))).scratch))  # after the product's own
-    product_form = found_with(update(place))
+    place = Scratch(len(followed_by(update(Scratch(0))).scratch))  # after the product's own
+    product_form = followed_by(update(place))
     launches = [
         launch.on(tuple([place if type(operand) is Output else operand for operand in launch.operands]))
         for launch in product_form.launches
     ]
-    launches += [update(place)] if apart else []
     return Launches(tuple(launches), (*product_form.scratch, (gradient.dtype, size)), in_place=pairs, starts_as=pairs)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
-from fastgrad.compiler.fusion.emit import map_launch
-from fastgrad.compiler.fusion.epilogues import MapOf, Product, launches_of_product
+from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
 from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.convolution.block_moments import with_moments
 from fastgrad.kernels.convolution.convolution import convolution_followed
-from fastgrad.kernels.reduction.batch_moments import FLOATS, batch_moments_launches
-from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Scratch
+from fastgrad.kernels.reduction.batch_moments import FLOATS
+from fastgrad.kernels.runtime.launch import Launches, Output, Scratch
 
 
 @dataclass(frozen=True)
@@ -96,40 +94,16 @@ def _joined(convolution: Node, place: int, reshape: Node | None, moments: Node) 
     return Node(Kind.FUSED, payload, convolution.inputs, outputs)
 
 
-def launches_of_measured(payload: Measured, map_of: MapOf = map_launch, apart: bool = False) -> Launches:
-    """Returns the launches of a convolution with its moments.
-
-    Args:
-        payload: both of them.
-        map_of, apart: as for ``launches_of_product``.
-    """
+def launches_of_measured(payload: Measured) -> Launches:
+    """Returns the launches of a convolution with its moments."""
     node = payload.convolution
     if isinstance(node.payload, Product):
-        form = launches_of_product(node.payload, map_of, apart)
+        form = launches_of_product(node.payload)
     else:
         plain_launches = convolution_followed(node.inputs, node.outputs, None, **node.attributes)
         assert plain_launches is not None
         form = plain_launches
     value, results = node.outputs[payload.place], (Output(len(node.outputs)), Output(len(node.outputs) + 1))
     columns, scratch = value.shape[-1], Scratch(len(form.scratch))
-    if apart:
-        return _launches_with_moments_after(form, payload.place, value, results)
     launches, size = with_moments(form.launches[0], Output(payload.place), value.dtype, columns, scratch, results)
     return Launches(launches, (*form.scratch, (np.dtype(np.float64), size)), form.in_place)
-
-
-def _launches_with_moments_after(found: Launches, place: int, value: Value, results: tuple[Output, Output]) -> Launches:
-    """Returns the launches with the kernels of ``batch_moments`` after them, which read the stored result."""
-    rows = Value((prod(value.shape[:-1]), value.shape[-1]), value.dtype, value.number)
-    moments = batch_moments_launches([rows], ())
-    assert moments is not None
-
-    def placed_operand(operand: Operand) -> Operand:
-        if isinstance(operand, Scratch):
-            return Scratch(operand.number + len(found.scratch))
-        if isinstance(operand, Output):
-            return results[operand.number]
-        return Output(place) if isinstance(operand, Input) else operand
-
-    moment_launches = [launch.on(tuple(map(placed_operand, launch.operands))) for launch in moments.launches]  # type: ignore[arg-type]
-    return Launches((*found.launches, *moment_launches), (*found.scratch, *moments.scratch), found.in_place)
