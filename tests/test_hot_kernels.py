@@ -19,10 +19,10 @@ keras = tf.keras
 layers = keras.layers
 
 DENSE = {
-    "linear": (dense.bias_linear, dense.linear_gradient_bias),
-    "relu": (dense.bias_relu, dense.relu_gradient_bias),
-    "tanh": (dense.bias_tanh, dense.tanh_gradient_bias),
-    "gelu": (dense.bias_linear, activation.gelu, activation.gelu_gradient, dense.linear_gradient_bias),
+    "linear": (dense.BIAS["linear"], dense.GRADIENT_BIAS["linear"]),
+    "relu": (dense.BIAS["relu"], dense.GRADIENT_BIAS["relu"]),
+    "tanh": (dense.BIAS["tanh"], dense.GRADIENT_BIAS["tanh"]),
+    "gelu": (dense.BIAS["linear"], activation.gelu, activation.gelu_gradient, dense.GRADIENT_BIAS["linear"]),
 }
 
 OPTIMIZERS = {

@@ -126,9 +126,7 @@ def assert_launches(
             places.append(Input(number))
             continue
         layout = broadcast(contiguous(prod(a.shape)), a.shape, shape)
-        wide = (
-            None if layout is None else moved(Input(number), Scratch(len(scratch)), a.dtype, layout, contiguous(size))
-        )
+        wide = moved(Input(number), Scratch(len(scratch)), a.dtype, layout, contiguous(size))
         if wide is None:
             return None
         places.append(Scratch(len(scratch)))

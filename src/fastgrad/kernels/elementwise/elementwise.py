@@ -57,7 +57,7 @@ class Operands:
                 continue
             place = Scratch(len(self.scratch))
             layout = broadcast(contiguous(count), x.shape, shape)
-            spread = None if layout is None else moved(Input(number), place, x.dtype, layout, contiguous(self.size))
+            spread = moved(Input(number), place, x.dtype, layout, contiguous(self.size))
             if spread is None:
                 self.known = False
                 return

@@ -165,6 +165,11 @@ def clip_rows(x, norms, limit, out, columns, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
+def real_parts(dtype: np.dtype) -> tuple[np.dtype, int]:
+    """Returns the dtype of real numbers, and how many of them make an element of this dtype."""
+    return (np.dtype(f"float{dtype.itemsize * 4}"), 2) if dtype.kind == "c" else (dtype, 1)
+
+
 class _Rows:
     """An input as (rows, columns), with the reduced axes as columns, and the launches that move it there."""
 
@@ -180,17 +185,11 @@ class _Rows:
         size = self.rows * self.columns
         if size and [*kept, *axes] != list(range(len(x.shape))):
             layout = transposed(contiguous(size), x.shape, [*kept, *axes])
-            first = None if layout is None else moved(Input(0), Scratch(0), x.dtype, layout, contiguous(size))
+            first = moved(Input(0), Scratch(0), x.dtype, layout, contiguous(size))
             if first is None:
                 self.known = False
                 return
             self.before, self.place, self.scratch = [first], Scratch(0), [(x.dtype, size)]
-
-    def parts(self) -> tuple[np.dtype, int]:
-        """Returns the dtype of real numbers, and how many of them make an element."""
-        if self.dtype.kind == "c":
-            return np.dtype(f"float{self.dtype.itemsize * 4}"), 2
-        return self.dtype, 1
 
     def then(self, kernel: Any, *numbers: Any) -> Launches:
         """Returns the launches followed by that of a kernel over the rows."""
@@ -213,19 +212,19 @@ def _reduction(choose: Choice, dtypes: Sequence[str]) -> Callable[..., Launches 
 
 
 def _sum(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = x.parts()
+    dtype, parts = real_parts(x.dtype)
     return x.then(sum_rows[dtype], parts, 0)
 
 
 def _mean(x: _Rows, y: Spec) -> Launches | None:
-    dtype, parts = x.parts()
+    dtype, parts = real_parts(x.dtype)
     if dtype.kind == "f":
         return x.then(sum_rows[dtype], parts, x.columns) if x.columns else None
     return x.then(whole_means[dtype]) if x.columns and dtype != np.uint64 else None
 
 
 def _product(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = x.parts()
+    dtype, parts = real_parts(x.dtype)
     return x.then((multiply_complex_rows if parts == 2 else multiply_rows)[dtype])
 
 
@@ -243,7 +242,7 @@ def _extreme(sign: int, finite: bool) -> Choice:
 
 
 def _count(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = x.parts()
+    dtype, parts = real_parts(x.dtype)
     return x.then(count_rows[dtype], parts)
 
 
@@ -255,7 +254,7 @@ def _logsumexp(x: _Rows, y: Spec) -> Launches | None:
 
 
 def _norm(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = x.parts()
+    dtype, parts = real_parts(x.dtype)
     return x.then(norms_of_rows[dtype], parts) if dtype.kind == "f" else x.then(whole_norms_of_rows[dtype])
 
 
@@ -288,8 +287,6 @@ def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes:
     kept = [1 if axis in axes else length for axis, length in enumerate(t.shape)]
     repeated = broadcast(contiguous(rows.rows), kept, t.shape)
     wide = broadcast(contiguous(prod(limit.shape)), limit.shape, t.shape)
-    if repeated is None or wide is None:
-        return None
     over = [
         moved(norms, spread, t.dtype, repeated, contiguous(size)),
         moved(Input(1), limits, t.dtype, wide, contiguous(size)),
