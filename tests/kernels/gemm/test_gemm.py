@@ -5,9 +5,6 @@ import ctypes
 import hashlib
 import itertools
 import mmap
-import os
-import pathlib
-import subprocess
 import sys
 
 import numpy as np
@@ -26,6 +23,7 @@ from fastgrad.kernels.gemm.steps import NO_STEPS, matmul_launches, product_launc
 from fastgrad.kernels.reduction.normalization import layer_norm
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
 from fastgrad.kernels.runtime.thread_pool import team
+from tests.kernels.process import run_python
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
 SHAPES = [
@@ -472,15 +470,7 @@ def digest():
 
 def digest_elsewhere(module, **environment):
     """The digest of a module in a process with other variables."""
-    run = subprocess.run(
-        [sys.executable, "-c", f"from {module} import digest; print(digest())"],
-        env={**os.environ, **environment},
-        cwd=pathlib.Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    run = run_python("-c", f"from {module} import digest; print(digest())", **environment)
     assert run.stderr == ""
     return run.stdout.strip()
 
@@ -494,6 +484,5 @@ def test_bits_are_those_of_every_width_of_vectors(lanes):
 
 def test_another_number_of_lanes_is_refused():
     code = "from fastgrad.kernels.codegen.isa import host_isa; host_isa()"
-    environment = {**os.environ, "FASTGRAD_LANES": "5"}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    run = run_python("-c", code, FASTGRAD_LANES="5")
     assert "FASTGRAD_LANES is '5'; it may be 4, 8 or 16" in run.stderr

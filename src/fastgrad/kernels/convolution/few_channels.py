@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from fastgrad.kernels.codegen.body import local_array, multiply_windows, panel_columns
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.convolution.patches import SUMS, TARGET, TARGET_IMAGE, TERMS, block_at, copy_patch, places_at
+from fastgrad.kernels.convolution.patches import SUMS, TARGET, TARGET_IMAGE, TERMS, place_of_block, copy_patch, places_at
 from fastgrad.kernels.math.vector_math import least
 
 MOST = 4  # most output channels
@@ -48,7 +48,7 @@ def slide_few(source, filters, target, places, first, last):
     chains = (places[DEPTH] + TERMS - 1) // TERMS
     length = (places[DEPTH] + chains - 1) // chains
     for unit in range(first, last):
-        image, images, a, b, c = block_at(places, unit)
+        image, images, a, b, c = place_of_block(places, unit)
         copy_patch(source, patch, places, image, images, a, b, c)
         for column in range(0, width, panel):
             for chain in range(chains):

@@ -74,7 +74,7 @@ def copy_patch(source, patch, places, image, images, a, b, c):
 
 
 @scalar_function
-def block_at(places, number):
+def place_of_block(places, number):
     """Returns the first image of the block with this number, its number of images, and its first place."""
     in_a, in_b, in_c = places[BLOCKS], places[BLOCKS + 1], places[BLOCKS + 2]
     c = number % in_c * places[BLOCK + 2]
@@ -112,7 +112,7 @@ def _slide(source, filters, target, places, step, words, first, last):
     patch = local_array(T, 32768)
     panel = panel_columns(T)
     for unit in range(first, last):
-        image, images, a, b, c = block_at(places, unit)
+        image, images, a, b, c = place_of_block(places, unit)
         x, x_at = source, source_at(places, image, a, b, c)
         if places[COPIED] != 0:
             copy_patch(source, patch, places, image, images, a, b, c)
@@ -169,7 +169,7 @@ def _gather(source, given, target, places, first, last):
         rows_at = GRADIENT_HEADER + 2 * row
         first_block = blocks * chunk // places[CHUNKS]
         for block in range(first_block, blocks * (chunk + 1) // places[CHUNKS]):
-            image, images, a, b, c = block_at(places, block)
+            image, images, a, b, c = place_of_block(places, block)
             x, x_at = source, source_at(places, image, a, b, c)
             if places[COPIED] != 0:
                 copy_patch(source, patch, places, image, images, a, b, c)
