@@ -5,7 +5,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.ops.attention import attention, attention_and_weights
-from tests.gradients import check_gradient, value_and_gradient
+from tests.gradients import check_gradient, gradient_of, value_and_gradient
 
 RNG = np.random.default_rng(0)
 BOTH = ["float32", "float64"]
@@ -99,13 +99,8 @@ def test_dropped_weights_are_those_of_the_form_in_parts(keys):
     tensors = [tf.constant(x) for x in arrays((2, 66, keys, 2, 1, 4, 3))]
     words = tf.constant(np.array([9, 1, 3]))
     options = {"scale": 0.5, "rate": 0.25, "drawn": lambda shape: words}
-    results = []
-    for way in (lambda *x: attention(*x, **options), lambda *x: attention_and_weights(*x, **options)[0]):
-        with tf.GradientTape() as tape:
-            tape.watch(tensors)
-            y = way(*tensors)
-            total = tf.reduce_sum(y**2)
-        results.append([y, *tape.gradient(total, tensors)])
+    ways = (lambda *x: attention(*x, **options), lambda *x: attention_and_weights(*x, **options)[0])
+    results = [[way(*tensors), *gradient_of(lambda *x, way=way: tf.reduce_sum(way(*x) ** 2), *tensors)] for way in ways]
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
     ones = tf.ones((2, keys, 1, 1), tf.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
 
 _plans: dict[tuple[Any, ...], Any] = {}
 _MAX_CACHED_PLANS = 4096
+_spec = attrgetter("dtype", "shape")
 
 
 def planned(
@@ -49,13 +51,15 @@ def planned(
     outputs: Sequence[Any],
     attributes: dict[str, Any],
 ) -> Launches | None:
-    """Returns ``launches(inputs, outputs, **attributes)``, cached by shapes, dtypes and attributes.
+    """Returns ``launches(inputs, outputs, **attributes)``, cached by attributes and by shapes and dtypes of inputs.
 
     Args:
         launches: the ``launches`` of an operation, a pure function.
-        inputs, outputs, attributes: its arguments; the attributes are hashable.
+        inputs: its first argument.
+        outputs: its second; their shapes and dtypes follow from the inputs and attributes.
+        attributes: its other arguments, hashable.
     """
-    key = (launches, *[(x.dtype, x.shape) for x in (*inputs, *outputs)], *attributes.items())
+    key = (launches, *map(_spec, inputs), *attributes.items())
     plan: Launches | None = _plans.get(key, NotImplemented)
     if plan is NotImplemented:  # None is a valid cached result
         plan = launches(inputs, outputs, **attributes)
@@ -126,7 +130,11 @@ def by_kernels(
             outputs = (results,)
         else:
             return results
-        inputs = [x if x.flags.c_contiguous else in_order(x) for x in arrays]
+        inputs: Sequence[np.ndarray] = arrays
+        for x in arrays:
+            if not x.flags.c_contiguous:
+                inputs = [in_order(array) for array in arrays]
+                break
         plan = planned(launches, inputs, outputs, attributes)
         if plan is not None:
             run_at_once(plan, inputs, outputs)

@@ -39,11 +39,6 @@ _MAX_POOL_DTYPES = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int
 
 # ---- the primitives --------------------------------------------------------------------------------------
 
-_max_launches, _max_scatter_launches, _avg_launches, _avg_gradient_launches = [
-    launches_from("convolution.pooling", f"{name}_launches")
-    for name in ("max_pool", "max_pool_scatter", "avg_pool", "avg_pool_gradient")
-]
-
 
 def _cells(
     sizes: Sizes, outputs: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
@@ -102,37 +97,36 @@ def _gather(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: Any) -> np.nd
     return out
 
 
-_max_scatter: Operation = operation(
+def _row(name: str, run: Any, gradient: Any, allocated: Any = None, dtypes: Any = FLOATING) -> Operation:
+    """Declares a row; with ``allocated``, its kernels serve ``run`` of large arrays."""
+    launches = launches_from("convolution.pooling", f"{name}_launches")
+    return operation(
+        name,
+        Form.POOL,
+        run=by_kernels_if_much(launches, allocated, run) if allocated else run,
+        gradient=gradient,
+        dtypes=dtypes,
+        launches=launches,
+        batched=as_one_batch,
+    )
+
+
+_max_scatter = _row(
     "max_pool_scatter",
-    Form.POOL,
-    run=by_kernels_if_much(_max_scatter_launches, like_first, _scatter_to_maxima),
+    _scatter_to_maxima,
     # The cotangent of x is zeros and not None, as in TensorFlow: the positions of the maxima depend on x.
-    gradient=(
+    (
         lambda g, out, x, y, v, **window: zeros_of(x),
         None,
         lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window),
     ),
-    dtypes=FLOATING,
-    launches=_max_scatter_launches,
-    batched=as_one_batch,
+    like_first,
 )
-_max_gather: Operation = operation(
-    "max_pool_gather",
-    Form.POOL,
-    run=_gather,
-    gradient=(None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
-    dtypes=FLOATING,
-    launches=launches_from("convolution.pooling", "max_pool_gather_launches"),
-    batched=as_one_batch,
+_max_gather: Operation = _row(
+    "max_pool_gather", _gather, (None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window))
 )
-_max_row: Operation = operation(
-    "max_pool",
-    Form.POOL,
-    run=by_kernels_if_much(_max_launches, _allocated, _max_pool),
-    gradient=lambda g, y, x, **window: _max_scatter(x, y, g, **window),
-    dtypes=_MAX_POOL_DTYPES,
-    launches=_max_launches,
-    batched=as_one_batch,
+_max_row = _row(
+    "max_pool", _max_pool, lambda g, y, x, **window: _max_scatter(x, y, g, **window), _allocated, _MAX_POOL_DTYPES
 )
 
 
@@ -169,27 +163,17 @@ def _avg_pool_gradient(
     return out.astype(g.dtype, copy=False)
 
 
-_avg_gradient: Operation = operation(
+_avg_gradient = _row(
     "avg_pool_gradient",
-    Form.POOL,
-    run=by_kernels_if_much(
-        _avg_gradient_launches,
-        lambda g, input_shape, **window: np.empty((g.shape[0], *input_shape), g.dtype),
-        _avg_pool_gradient,
-    ),
-    gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
-    dtypes=FLOATING,
-    launches=_avg_gradient_launches,
-    batched=as_one_batch,
+    _avg_pool_gradient,
+    lambda g, y, x, input_shape, **window: _avg_row(g, **window),
+    lambda g, input_shape, **window: np.empty((g.shape[0], *input_shape), g.dtype),
 )
-_avg_row: Operation = operation(
+_avg_row: Operation = _row(
     "avg_pool",
-    Form.POOL,
-    run=by_kernels_if_much(_avg_launches, _allocated, _avg_pool),
-    gradient=lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
-    dtypes=FLOATING,
-    launches=_avg_launches,
-    batched=as_one_batch,
+    _avg_pool,
+    lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
+    _allocated,
 )
 
 
