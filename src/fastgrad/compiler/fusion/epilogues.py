@@ -62,9 +62,9 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, joi
     Args:
         graph: fused; it is not changed.
         takes: whether a product can be followed; by default, on a CPU.
-        join: joins the two nodes; by default, to a `Product`.
+        join: joins the two nodes; by default, on a CPU, to a `Product`.
     """
-    takes, join = takes or can_begin, join or joined_with_map
+    takes, join = takes or can_begin, join or joined_with_sums
     uses = uses_of(graph)
     products: dict[int, Node] = {}  # products with a single reader, until the reader comes
     merged_ids: set[int] = set()
@@ -116,14 +116,7 @@ def _can_follow(fused: Any, place: int, product: Node) -> bool:
         return False
     if fused.count != prod(product.outputs[0].shape):
         return False  # only the first of its rows
-    sources = [source for source in fused.inputs if source.array == place]
-    if len(sources) != 1:
-        return False
-    strides, step = [], 1
-    for size in reversed(fused.sizes):
-        strides.append(step)
-        step *= size
-    return sources[0].offset == 0 and sources[0].strides == tuple(reversed(strides))
+    return fused.reads_in_order(place)
 
 
 def joined_with_map(product: Node, node: Node, place: int) -> Node | None:

@@ -67,6 +67,11 @@ class Payload:
         return tuple(interpret(self.graph, arrays))
 
 
+def natural_strides(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Returns the strides of a C-contiguous array, in elements."""
+    return tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
+
+
 def graph_of(nodes: Iterable[Node], inputs: Sequence[Value], results: Iterable[Value]) -> Graph:
     """Returns a graph of nodes with ``inputs`` as its arguments, in their order."""
     positions = {value: position for position, value in enumerate(inputs)}
@@ -103,6 +108,16 @@ class Fused(Payload):
     def count(self) -> int:
         """The number of elements of the loop."""
         return prod(self.sizes)
+
+    @property
+    def natural(self) -> tuple[int, ...]:
+        """The strides of an array with one element for each element of the loop, in order."""
+        return natural_strides(self.sizes)
+
+    def reads_in_order(self, array: int) -> bool:
+        """True if one read of an input is the only one, and takes the element of the same number for each of the loop."""
+        sources = [source for source in self.inputs if source.array == array]
+        return [(source.offset, source.strides) for source in sources] == [(0, self.natural)]
 
     def count_of(self, role: str) -> int:
         """Returns the number of elements of the dimensions of a role."""

@@ -174,11 +174,6 @@ class Writer:
             return self.size(below)
         return self.number(f"stride_{what}_{dim}", stride)
 
-    def natural(self) -> tuple[int, ...]:
-        """Returns the strides of an array with one element for each element of the loop."""
-        sizes = self.fused.sizes
-        return tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
-
     # ---- values ----------------------------------------------------------------------------------------------
 
     def load(self, numbers: Sequence[int], dims: Sequence[int], inner: str) -> None:

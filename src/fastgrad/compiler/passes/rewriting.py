@@ -5,7 +5,7 @@ The old graph and its nodes are not changed; both graphs share the nodes that ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
@@ -35,8 +35,7 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
     nodes: list[Node] = []
     for node in graph.nodes:
         if stands_for and not stands_for.keys().isdisjoint(map(id, node.inputs)):
-            inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
-            node = Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
+            node = with_inputs(node, stands_for)
         replacement = rule(node)
         if replacement is node:
             nodes.append(node)
@@ -51,6 +50,12 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
             assert is_like(old, new), f"{node}: {new}: {new.type_text} can't stand for {old}"
             stands_for[id(old)] = new
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
+
+
+def with_inputs(node: Node, stands_for: Mapping[int, Value]) -> Node:
+    """Returns a node with values of ``stands_for`` in place of inputs, which are given by their ids."""
+    inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
+    return Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
 
 
 def is_like(x: Value, y: Value) -> bool:

@@ -107,7 +107,7 @@ class Frame:
         if checks_bounds():
             self._write_sizes(action, signature, operands, listed, dtypes, at)
         for position, parameter in enumerate(parameters, at):
-            operand = operands.get(parameter.name)
+            operand: Any = operands.get(parameter.name)
             if parameter.kind == "count":
                 self._words[position] = len(listed)
             elif parameter.kind == "sizes":

@@ -75,7 +75,7 @@ class DeviceWriter(Writer):
 
     def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
         """Returns the place of an element, in a form that shows multiples of the width."""
-        whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.natural() and not offset
+        whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.fused.natural and not offset
         if whole and self.linear is not None:
             return self.linear
         return super().place(what, dims, strides, offset, inner)

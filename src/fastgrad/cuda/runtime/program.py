@@ -20,12 +20,13 @@ from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.structured import Structured
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.graph.graph import Graph, Kind, Value, size_of
+from fastgrad.compiler.graph.interpret import outcome_of
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
 from fastgrad.compiler.programs.arena import Arena
 from fastgrad.compiler.programs.buffers import Action, InPython, Place
 from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
 from fastgrad.compiler.programs.plan import plan
-from fastgrad.compiler.programs.replay_writer import left, look, run_node
+from fastgrad.compiler.programs.replay_writer import left, run_node
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
 from fastgrad.cuda.kernels.choice import ON_DEVICE
@@ -272,7 +273,7 @@ class _ProgramRun:
                 return number
             guard = stretch.actions[-1]
             array = self.array(guard.inputs[0], guard.node.inputs[0])
-            successor = stretch.ways.get(look(guard.node, array))
+            successor = stretch.ways.get(outcome_of(guard.node, array))
             if successor is None:
                 raise left(guard.node, array)
             number = successor
@@ -304,7 +305,7 @@ class _ProgramRun:
         node = action.node
         if node.kind is Kind.GUARD:
             array = self.array(action.inputs[0], node.inputs[0])
-            if look(node, array) != node.payload[1]:
+            if outcome_of(node, array) != node.payload[1]:
                 raise left(node, array)
         elif node.kind is Kind.ASSIGN:
             node.payload._array[...] = self.array(action.inputs[0], node.inputs[0])
