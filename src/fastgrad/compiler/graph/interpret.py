@@ -33,6 +33,16 @@ def outcome_of(guard: Node, array: np.ndarray) -> bool | int:
     return bool(scalar) if guard.payload[0] == "bool" else int(scalar)
 
 
+def run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
+    """Returns the results of one operation on arrays."""
+    token = errors_set(QUIET)
+    try:
+        results = node.payload.run(*arrays, **node.attributes)
+    finally:
+        errors_reset(token)
+    return results if type(results) is tuple else (results,)
+
+
 def interpret(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Runs a graph on arrays.
 

@@ -10,9 +10,8 @@ from math import prod
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.graph.interpret import outcome_of
+from fastgrad.compiler.graph.interpret import outcome_of, run_node
 from fastgrad.compiler.passes.rewriting import is_pure, rewritten, row_name
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 
 LIMIT = 1 << 16
 """The most bytes of a folded constant; it may also be as large as the largest constant that it is computed from."""
@@ -68,9 +67,4 @@ def _is_small(output: Value, inputs: list[np.ndarray]) -> bool:
 
 
 def _run(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
-    token = errors_set(QUIET)
-    try:
-        result = node.payload.run(*inputs, **node.attributes)
-        return np.asarray(result[0] if type(result) is tuple else result)
-    finally:
-        errors_reset(token)
+    return np.asarray(run_node(node, inputs)[0])

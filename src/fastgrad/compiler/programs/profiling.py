@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
+from fastgrad.compiler.graph.interpret import run_node
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.compiler.programs.buffers import Action, Plan
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
-from fastgrad.compiler.programs.replay_writer import run_node
 from fastgrad.kernels.optimizers.update_rule import RESTS
 from fastgrad.kernels.runtime import driver
 from fastgrad.operation import Form

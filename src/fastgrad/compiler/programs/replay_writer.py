@@ -9,17 +9,16 @@ from __future__ import annotations
 import itertools
 import linecache
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.graph.interpret import GuardError, outcome_of
+from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
 from fastgrad.compiler.programs.buffers import Action, InMemory, InObject, InPython, Place, Plan, Stretch, leading
 from fastgrad.compiler.programs.cost import HELD, SHARED, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
 from fastgrad.operation import as_array
@@ -42,16 +41,6 @@ def left(node: Node, array: np.ndarray | None) -> GuardError:
     """Returns the error of a guard whose outcome is in no recorded trace."""
     assert array is not None
     return GuardError(node, outcome_of(node, array))
-
-
-def run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
-    """Returns the results of a node without kernels."""
-    token = errors_set(QUIET)
-    try:
-        results = node.payload.run(*arrays, **node.attributes)
-    finally:
-        errors_reset(token)
-    return results if type(results) is tuple else (results,)
 
 
 class Writer:

@@ -20,13 +20,13 @@ from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.structured import Structured
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.graph.graph import Graph, Kind, Value, size_of
-from fastgrad.compiler.graph.interpret import outcome_of
+from fastgrad.compiler.graph.interpret import outcome_of, run_node
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
 from fastgrad.compiler.programs.arena import Arena
 from fastgrad.compiler.programs.buffers import Action, InPython, Place
 from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
 from fastgrad.compiler.programs.plan import plan
-from fastgrad.compiler.programs.replay_writer import left, run_node
+from fastgrad.compiler.programs.replay_writer import left
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
 from fastgrad.cuda.kernels.choice import ON_DEVICE
