@@ -186,7 +186,7 @@ def _rows_of(element: Any) -> list[Any]:
     """Returns the rows of an element as a list of elements."""
     leaves, pack = nest.flatten(element), packer(element)
     columns = [None if leaf is None else rows_of(leaf) for leaf in leaves]
-    counts = {_row_count(column) for column in columns if column is not None}
+    counts = {len(column) if getattr(column, "ndim", 1) else -1 for column in columns if column is not None}
     if len(counts) != 1 or -1 in counts:
         shapes = [leaf.shape for leaf in leaves if leaf is not None]
         raise InvalidArgumentError(
@@ -195,10 +195,6 @@ def _rows_of(element: Any) -> list[Any]:
     return [
         pack([None if column is None else row(column, number) for column in columns]) for number in range(counts.pop())
     ]
-
-
-def _row_count(column: Any) -> int:
-    return -1 if isinstance(column, np.ndarray) and not column.ndim else len(column)
 
 
 class Rebatched(Stage):

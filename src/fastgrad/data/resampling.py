@@ -54,7 +54,7 @@ class Resampled(Drawing, Stage):
             counts[class_number] += 1
             probability = (self._keep_probabilities(counts) if probabilities is None else probabilities)[class_number]
             if generator.random() < probability:
-                yield Tensor(np.array(class_number, self._dtype())), element
+                yield Tensor(np.array(class_number, self.spec()[0].dtype.numpy)), element
 
     def _class_number(self, element: Any) -> int:
         number = int(convert_to_tensor(call(self._class_function, element)))
@@ -70,9 +70,6 @@ class Resampled(Drawing, Stage):
         ratios = np.divide(self._target, shares, out=np.zeros_like(shares), where=shares > 0)
         largest_ratio = ratios.max()
         return ratios / largest_ratio if largest_ratio > 0 else ratios
-
-    def _dtype(self) -> Any:
-        return self.spec()[0].dtype.numpy
 
     def make_spec(self) -> Any:
         return Mapped(self.source, self._class_function).spec(), self.source.spec()
