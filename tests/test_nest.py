@@ -33,8 +33,6 @@ STRUCTURES = st.recursive(
 @pytest.mark.parametrize(
     ("structure", "leaves"),
     [
-        (5, [5]),
-        (None, [None]),
         ([], []),
         ("abc", ["abc"]),
         ({"b": 1, "a": [2, (3,)]}, [2, 3, 1]),
