@@ -81,13 +81,10 @@ def test_round_trip_of_anything(tmp_path_factory, array, name, ending):
 
 
 class TestOtherLibraries:
-    def test_safetensors_reads_ours(self, tmp_path):
+    def test_safetensors_reads_ours_and_we_read_theirs(self, tmp_path):
         values = {"a": np.arange(3, dtype=np.int8), "b": np.ones((2, 2)), "c": np.array(5.0, np.float32)}
         save_tensors(tmp_path / "a.safetensors", values, {"k": "v"})
         assert_same(safetensors.numpy.load_file(tmp_path / "a.safetensors"), values)
-
-    def test_we_read_theirs(self, tmp_path):
-        values = {"a": np.arange(3, dtype=np.int8), "b": np.ones((2, 2)), "c": np.array(5.0, np.float32)}
         safetensors.numpy.save_file(values, tmp_path / "a.safetensors", {"k": "v"})
         arrays, texts = load_tensors(tmp_path / "a.safetensors")
         assert_same(arrays, values)
