@@ -20,7 +20,6 @@ import fastgrad as tf
         ([1, np.float64(2)], "float32"),
         ([np.float16(1), np.float64(1)], "float16"),
         ([[2.0], [np.float64(1)]], "float32"),
-        ([np.array([1.0]), np.array([2.0])], "float64"),
         ([np.array([1.0], np.float32), np.array([2.0])], "float32"),
         ([np.array([1, 2]), np.array([1.0, 2.0])], "float32"),
         ([np.arange(2), np.arange(2)], "int32"),

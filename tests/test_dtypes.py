@@ -34,11 +34,7 @@ def test_a_type_equals_numpys(name):
     assert tf.as_dtype(np.dtype(name).newbyteorder(">")) is dtype
 
 
-def test_python_types_and_other_names():
-    assert tf.as_dtype(float) is tf.float32
-    assert tf.as_dtype(bool) is tf.bool
-    assert tf.half is tf.float16
-    assert tf.double is tf.float64
+def test_other_names_of_types():
     assert tf.as_dtype("half") is tf.float16
     assert tf.as_dtype(ml_dtypes.bfloat16) is tf.bfloat16
 

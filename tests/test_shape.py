@@ -13,8 +13,6 @@ Shape = tf.TensorShape
 @pytest.mark.parametrize(
     ("dims", "text", "representation"),
     [
-        ([1, 2], "(1, 2)", "TensorShape([1, 2])"),
-        ([3], "(3,)", "TensorShape([3])"),
         ((), "()", "TensorShape([])"),
         ([None, 2], "(None, 2)", "TensorShape([None, 2])"),
         (3, "(3,)", "TensorShape([3])"),

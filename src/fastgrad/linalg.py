@@ -1,7 +1,5 @@
 """``tf.linalg``: products, systems of equations and decompositions of matrices."""
 
-from __future__ import annotations
-
 from fastgrad.ops.clipping import global_norm as global_norm
 from fastgrad.ops.contraction import matmul as matmul
 from fastgrad.ops.contraction import matvec as matvec

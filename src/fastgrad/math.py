@@ -1,7 +1,5 @@
 """``tf.math``: element-wise functions and reductions."""
 
-from __future__ import annotations
-
 from fastgrad.ops import special as special
 from fastgrad.ops.arithmetic import abs as abs
 from fastgrad.ops.arithmetic import accumulate_n as accumulate_n

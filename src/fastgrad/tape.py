@@ -277,22 +277,10 @@ class GradientTape(recording.Recorder):
             return tensor
         if isinstance(item, IndexedSlices):
             return item.values  # their sum is the sum of the dense tensor
-        converted = as_tensor_or_none(item)
-        if converted is None:
-            raise TypeError(
-                f"GradientTape.gradient: a target must be a tensor or variable, got {item!r} of type {type(item).__name__}."
-            )
-        return converted
+        return _checked_tensor(item, "target")
 
     def _source(self, item: Any) -> Tensor | Variable:
-        if isinstance(item, (Tensor, Variable)):
-            return item
-        tensor = as_tensor_or_none(item)
-        if tensor is None:
-            raise TypeError(
-                f"GradientTape.gradient: a source must be a tensor or variable, got {item!r} of type {type(item).__name__}."
-            )
-        return tensor
+        return item if isinstance(item, (Tensor, Variable)) else _checked_tensor(item, "source")
 
     def _backward(
         self, entries: list[Entry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
@@ -422,6 +410,15 @@ def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], g
         entry.gradient, entry.form = Joint(gradient), Form.EXTERN
         for recorder in recording.recorders.active:
             recorder.on_operation(entry, inputs, outputs, {})
+
+
+def _checked_tensor(item: Any, role: str) -> Tensor:
+    tensor = as_tensor_or_none(item)
+    if tensor is None:
+        raise TypeError(
+            f"GradientTape.gradient: a {role} must be a tensor or variable, got {item!r} of type {type(item).__name__}."
+        )
+    return tensor
 
 
 def _flat_values(structure: Any) -> list[Any]:
