@@ -14,9 +14,9 @@ from typing import Any
 from numpy import int64, uint64
 
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
-from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel
+from fastgrad.cuda.codegen.kernel import device_kernel
 from fastgrad.cuda.kernels.block_reductions import warp_greatest, warp_sum
-from fastgrad.cuda.kernels.instead import Instead, Memory
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, eighth
 from fastgrad.kernels.attention import forward as on_cpu
@@ -438,8 +438,7 @@ def _attention(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> lis
     arrays, numbers = operands[:8], operands[8:]
     queries, _, _, _, _, width, *_ = numbers
     places = launch.units // -(-queries // on_cpu.QUERIES)
-    kernel: Any = OnDevice(attention, dtypes)
-    return [Launch(kernel, (*arrays, *_sizes(numbers)), _tiles(places, queries, width))]
+    return [device_launch(attention, dtypes, (*arrays, *_sizes(numbers)), _tiles(places, queries, width))]
 
 
 def _gradient(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
@@ -451,7 +450,6 @@ def _gradient(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list
         gradient_on_cpu.FOR_KEYS: -(-keys // on_cpu.KEYS),
     }
     places = launch.units // blocks.get(wanted, 1)
-    kernel: Any = OnDevice(attention_gradient, dtypes)
     launches = []
     for whose, units in (
         (QUERIES, _tiles(places * shared, queries, depth)),
@@ -459,7 +457,8 @@ def _gradient(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list
         (VALUES, _tiles(places, keys, width)),
     ):
         if wanted & (gradient_on_cpu.FOR_QUERIES if whose == QUERIES else gradient_on_cpu.FOR_KEYS):
-            launches.append(Launch(kernel, (*arrays, outputs[whose], *_sizes(numbers), whose), units))
+            given = (*arrays, outputs[whose], *_sizes(numbers), whose)
+            launches.append(device_launch(attention_gradient, dtypes, given, units))
     return launches
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy import int64
 
-from fastgrad.cuda.codegen.kernel import OnDevice, of_native, on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
+from fastgrad.cuda.codegen.kernel import of_native, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch, with_kernel
 from fastgrad.cuda.kernels.sorting import sorted_ids
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.movement import gathering, scattering
@@ -73,8 +73,7 @@ _elements, _clear, _add = on_device(gather_elements), on_device(clear), on_devic
 
 def _gathered(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
     width: Any = launch.operands[5]
-    elements: Any = OnDevice(_elements, dtypes)
-    return [Launch(elements, launch.operands, launch.units * width)]
+    return [device_launch(_elements, dtypes, launch.operands, launch.units * width)]
 
 
 def _scattered(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
@@ -83,12 +82,11 @@ def _scattered(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> lis
     if mode != ADD or not count:
         return [with_kernel(launch, of_native(launch.kernel))]
     blocks = launch.units // max(-(-width // TILE), 1)
-    zeros: Any = OnDevice(_clear, {"T": f"uint{8 * np.dtype(dtypes['T']).itemsize}"})
-    launches = [] if start == KEEP else [Launch(zeros, (out,), blocks * size * width)]
+    word = {"T": f"uint{8 * np.dtype(dtypes['T']).itemsize}"}
+    launches = [] if start == KEEP else [device_launch(_clear, word, (out,), blocks * size * width)]
     found = sorted_ids(ids, dtypes.get("I", "int64"), blocks // middle, count, size, memory)
-    add: Any = OnDevice(_add, {"T": dtypes["T"]})
     given = (rows, found.keys, found.order, out, size, count, width, middle)
-    return [*found.launches, *launches, Launch(add, given, blocks * count * width)]
+    return [*found.launches, *launches, device_launch(_add, {"T": dtypes["T"]}, given, blocks * count * width)]
 
 
 INSTEAD: dict[Any, Instead] = {

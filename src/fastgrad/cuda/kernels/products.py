@@ -18,16 +18,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.cuda.codegen.body import load_aligned, shared_array, store_aligned, synchronize, thread
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory
+from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
 from fastgrad.kernels.codegen.body import digest, fused_multiply_add
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.signature import SHARE, parse_signature
 from fastgrad.kernels.elementwise.half import WIDEN
-from fastgrad.kernels.gemm import gemm, gemv, pairs
+from fastgrad.kernels.gemm import gemm, gemv, pairs, transpose
 from fastgrad.kernels.gemm.form import NOT_OWN
 from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.movement.layout import contiguous, of_shape, transposed
+from fastgrad.kernels.movement.strided import moved
 from fastgrad.kernels.runtime.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
@@ -320,25 +322,21 @@ def _tiles(
         size: the elements of C, whose parts are added; 0 if C has all parts.
     """
     a, b, c = arrays
-    product: Any = OnDevice(product_kernel(found.tile, found.layout), dtypes)
+    product = product_kernel(found.tile, found.layout)
     if found.parts == 1 or not size:
-        return [Launch(product, (a, b, c, *found.numbers), found.units)]
+        return [device_launch(product, dtypes, (a, b, c, *found.numbers), found.units)]
     sums = memory.more(dtypes["T"], found.parts * size)
     return [
-        Launch(product, (a, b, sums, *found.numbers), found.units),
-        _sum(sums, c, found.parts, size, dtypes),
+        device_launch(product, dtypes, (a, b, sums, *found.numbers), found.units),
+        device_launch(_add_parts, dtypes, (sums, c, found.parts, size), size),
     ]
-
-
-def _sum(x: Any, y: Any, parts: int, size: int, dtypes: Mapping[str, str]) -> Launch:
-    kernel: Any = OnDevice(_add_parts, dtypes)
-    return Launch(kernel, (x, y, parts, size), size)
 
 
 def _sum_of_chains(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
     """Returns the replacement of `add_chains`."""
-    x, y, chains, size, *_ = launch.operands
-    return [_sum(x, y, chains, size, dtypes), *_following(launch)]  # type: ignore[arg-type]
+    operands: Any = launch.operands
+    x, y, chains, size, *_ = operands
+    return [device_launch(_add_parts, dtypes, (x, y, chains, size), size), *_following(launch)]
 
 
 def _product_of_pairs(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
@@ -369,6 +367,16 @@ def _row(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Laun
     ]
 
 
+def _turned(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    """Returns the replacement of `turn`: a copy from transposed places."""
+    x, y, rows, columns = launch.operands
+    shape: Any = columns, rows
+    source = transposed(of_shape(shape), shape, (1, 0))
+    copy = moved(x, y, np.dtype(dtypes["T"]), source, contiguous(source.total))  # type: ignore[arg-type]
+    assert copy is not None
+    return [copy]
+
+
 def _following(launch: Launch) -> list[Launch]:
     """Returns the launches that a CPU applies to rows of a product, here for all rows."""
     return [operand for operand in launch.operands if isinstance(operand, Launch)]
@@ -381,5 +389,6 @@ INSTEAD: dict[Any, Instead] = {
     gemm.add_chains.function: _sum_of_chains,
     gemv.gemv.function: _row,
     pairs.gemm_pairs.function: _product_of_pairs,
+    transpose.turn.function: _turned,
 }
 """The table of `choice`."""

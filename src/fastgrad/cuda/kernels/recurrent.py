@@ -12,8 +12,8 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory
+from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
 from fastgrad.kernels.codegen.build import kernel
@@ -236,8 +236,8 @@ def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool =
         arrays = x, recurrent, bias, mask, hs, kept, gates, h, c
         given = batch, steps, units, masked
         return [
-            *[_on(_first_state, dtypes, (*state, steps), batch * units) for state in states],
-            *[_on(forwards, dtypes, (*arrays, *given, t), batch * units) for t in range(steps)],
+            *[device_launch(_first_state, dtypes, (*state, steps), batch * units) for state in states],
+            *[device_launch(forwards, dtypes, (*arrays, *given, t), batch * units) for t in range(steps)],
         ]
 
     def steps_back_of(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
@@ -245,14 +245,9 @@ def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool =
         gates, kept, hs, packed, *rest = operands
         arrays = gates, kept, hs, memory.source(packed), *rest
         batch, steps, units, *_ = rest[8:]
-        return [_on(backwards, dtypes, (*arrays, t), batch * units) for t in range(steps - 1, -2, -1)]
+        return [device_launch(backwards, dtypes, (*arrays, t), batch * units) for t in range(steps - 1, -2, -1)]
 
     return steps_of, steps_back_of
-
-
-def _on(kernel: Any, dtypes: Mapping[str, str], operands: tuple[Any, ...], units: int) -> Launch:
-    found: Any = OnDevice(kernel, dtypes)
-    return Launch(found, operands, units)
 
 
 def _unpacked(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:

@@ -6,14 +6,14 @@ neighbouring elements, and the order is reproducible.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy import int64
 
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
-from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
-from fastgrad.cuda.kernels.instead import Memory
+from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Memory, device_launch
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
@@ -131,10 +131,9 @@ def sorted_ids(ids: Operand, dtype: str, lines: int, count: int, limit: int, mem
     there = here
     if passes:
         there = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
-    sort: Any = OnDevice(sort_stretches, {"I": dtype})
-    launches = [Launch(sort, (ids, *here, count, limit), lines * -(-count // STRETCH))]
+    stretches = lines * -(-count // STRETCH)
+    launches = [device_launch(sort_stretches, {"I": dtype}, (ids, *here, count, limit), stretches)]
     for number in range(passes):
-        merge: Any = OnDevice(_merge, {})
-        launches.append(Launch(merge, (*here, *there, count, STRETCH << number), lines * count))
+        launches.append(device_launch(_merge, {}, (*here, *there, count, STRETCH << number), lines * count))
         here, there = there, here
     return Sorted(launches, *here)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy import int64
 
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
-from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel
-from fastgrad.cuda.kernels.instead import Instead, Memory
+from fastgrad.cuda.codegen.kernel import device_kernel
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
 from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, eighth
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.convolution import few_channels, patches
@@ -199,8 +199,7 @@ def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase:
     """Returns the launch for a phase of a table, whose terms are words for `slide`."""
     places = int(words[IMAGES] * words[phase + PLACES : phase + PLACES + 3].prod())
     tiles = -(-places // SIDE) * int(words[GROUPS]) * -(-int(words[COLUMNS]) // SIDE)
-    kernel: Any = OnDevice(slide, dtypes)
-    return Launch(kernel, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), tiles)
+    return device_launch(slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), tiles)
 
 
 def _slide_instead(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Instead:
@@ -250,8 +249,9 @@ def _gather_instead(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) ->
         lines = [words[TARGET_IMAGE], *words[TARGET : TARGET + 3]]
         counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
         tiles = int(words[CHUNKS] * words[GROUPS]) * -(-many // SIDE) * -(-columns // SIDE)
-        on: Any = OnDevice(gather_filters, dtypes)
-        return [Launch(on, (source, given, target, Constant(words), rows, counts, many), tiles)]
+        return [
+            device_launch(gather_filters, dtypes, (source, given, target, Constant(words), rows, counts, many), tiles)
+        ]
 
     return instead
 

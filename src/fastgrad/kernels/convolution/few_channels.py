@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from fastgrad.kernels.codegen.body import local_array, multiply_windows, panel_columns
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.convolution.patches import SUMS, TARGET, TARGET_IMAGE, TERMS, place_of_block, copy_patch, places_at
+from fastgrad.kernels.convolution.patches import (
+    SUMS,
+    TARGET,
+    TARGET_IMAGE,
+    TERMS,
+    place_of_block,
+    copy_patch,
+    places_at,
+)
 from fastgrad.kernels.math.vector_math import least
 
 MOST = 4  # most output channels
