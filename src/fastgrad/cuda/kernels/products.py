@@ -369,10 +369,11 @@ def _row(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Laun
 
 def _turned(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
     """Returns the replacement of `turn`: a copy from transposed places."""
-    x, y, rows, columns = launch.operands
-    shape: Any = columns, rows
-    source = transposed(of_shape(shape), shape, (1, 0))
-    copy = moved(x, y, np.dtype(dtypes["T"]), source, contiguous(source.total))  # type: ignore[arg-type]
+    operands: Any = launch.operands
+    x, y, rows, columns = operands
+    source = transposed(of_shape((columns, rows)), (columns, rows), (1, 0))
+    assert source is not None
+    copy = moved(x, y, np.dtype(dtypes["T"]), source, contiguous(rows * columns))
     assert copy is not None
     return [copy]
 
