@@ -8,14 +8,14 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import ANY, BOOLEAN, HALVES, NUMERIC, REAL, TABLE, Form, Operation, operation
+from fastgrad.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import subtract
 from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import MUCH, by_kernels_if_much, launches_from
+from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from
 from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, reduction_axes
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -36,11 +36,10 @@ def _row(name: str, find: Any, worst: float) -> Operation:
     def allocated(x: np.ndarray, axis: int, output_type: str) -> np.ndarray:
         return np.empty(x.shape[:axis] + x.shape[axis + 1 :], output_type)
 
-    by_kernel_of_halves, by_kernel = (by_kernels_if_much(launches, allocated, by_numpy, n) for n in (MUCH, LITTLE))
     return operation(
         name,
         Form.REDUCE,
-        run=lambda x, **attributes: (by_kernel_of_halves if x.dtype in HALVES else by_kernel)(x, **attributes),
+        run=by_kernels_if_much(launches, allocated, by_numpy, LITTLE),
         dtypes=REAL | BOOLEAN,
         launches=launches,
         batched=axes_after_rows("axis", "axes"),

@@ -42,7 +42,7 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
 
 _plans: dict[tuple[Any, ...], Any] = {}
 _MAX_CACHED_PLANS = 4096
-_spec = attrgetter("dtype", "shape")
+_spec, _size = attrgetter("dtype", "shape"), attrgetter("size")
 
 
 def planned(
@@ -165,7 +165,7 @@ def by_kernels_if_much(
     by_kernel = by_kernels(launches, allocated, by_numpy)
 
     def run(*arrays: np.ndarray, **attributes: Any) -> Any:
-        is_much = max([array.size for array in arrays]) >= least
+        is_much = max(map(_size, arrays)) >= least
         return (by_kernel if is_much else by_numpy)(*arrays, **attributes)
 
     return run

@@ -339,20 +339,8 @@ def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], ke
     return multiply(is_extreme, spread(share, shape=shape, axes=axes))
 
 
-_max = Reduction(
-    "reduce_max",
-    _extremes(_maximum, 1),
-    _extreme_gradient,
-    dtypes=REAL,
-    launches="max",
-)
-_min = Reduction(
-    "reduce_min",
-    _extremes(_minimum, -1),
-    _extreme_gradient,
-    dtypes=REAL,
-    launches="min",
-)
+_max = Reduction("reduce_max", _extremes(_maximum, 1), _extreme_gradient, dtypes=REAL, launches="max")
+_min = Reduction("reduce_min", _extremes(_minimum, -1), _extreme_gradient, dtypes=REAL, launches="min")
 
 
 def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -387,16 +375,8 @@ def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 # ---- booleans ------------------------------------------------------------------------------------------
 
-_any = Reduction(
-    "reduce_any",
-    lambda x, axes, keepdims: _or(x, axes, None, None, keepdims),
-    dtypes=BOOLEAN,
-)
-_all = Reduction(
-    "reduce_all",
-    lambda x, axes, keepdims: _and(x, axes, None, None, keepdims),
-    dtypes=BOOLEAN,
-)
+_any = Reduction("reduce_any", lambda x, axes, keepdims: _or(x, axes, None, None, keepdims), dtypes=BOOLEAN)
+_all = Reduction("reduce_all", lambda x, axes, keepdims: _and(x, axes, None, None, keepdims), dtypes=BOOLEAN)
 
 
 def _as_booleans(x: Any) -> Any:
