@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 import fastgrad as tf
+from tests.gradients import gradient_of
 
 nan, inf = float("nan"), float("inf")
 m = tf.math

@@ -15,8 +15,8 @@ from fastgrad.kernels.convolution.patches import (
     TARGET,
     TARGET_IMAGE,
     TERMS,
-    place_of_block,
     copy_patch,
+    place_of_block,
     places_at,
 )
 from fastgrad.kernels.math.vector_math import least
