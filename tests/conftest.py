@@ -57,3 +57,14 @@ def _no_dtype_policy_is_left():
     module = sys.modules.get("fastgrad.keras.dtype_policy")
     if module is not None:
         module._Default.policy = None
+
+
+@pytest.fixture
+def simulated_gpu(monkeypatch):
+    """A GPU that the processor stands in for."""
+    from fastgrad.cuda.devices import available
+
+    monkeypatch.setenv(available.SIMULATED, "1")
+    available.forget()
+    yield
+    available.forget()

@@ -28,6 +28,15 @@ def test_text(dims, text, representation):
     assert repr(pickle.loads(pickle.dumps(shape))) == representation
 
 
+def test_slices_and_sums_are_shapes():
+    shape = Shape([2, 4, 5])
+    one = [1]
+    for result, dims in [(shape[1:], [4, 5]), (shape + one, [2, 4, 5, 1]), (one + shape, [1, 2, 4, 5])]:
+        assert isinstance(result, Shape)
+        assert result == dims
+    assert shape.concatenate(None).rank is None
+
+
 def test_what_is_known():
     shape = Shape([2, None])
     assert (shape.rank, shape.ndims, shape.as_list(), shape.dims) == (2, 2, [2, None], [2, None])

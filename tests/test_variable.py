@@ -72,6 +72,25 @@ def test_assigning_a_variable_or_a_view_of_itself():
     np.testing.assert_array_equal(v, [4.0, 0.0, -4.0])
 
 
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda v: v.assign([1.0, 2.0, 3.0]), ValueError),
+        (lambda v: v.assign([[1.0, 2.0]]), ValueError),
+        (lambda v: v.assign(tf.constant([1, 2])), ValueError),
+        (lambda v: v.assign(tf.constant([1.0, 2.0], tf.float64)), ValueError),
+        (lambda v: v.assign(None), ValueError),
+        (lambda v: v.assign_add(1.0), tf.errors.InvalidArgumentError),
+        (lambda v: v.assign_sub([1.0]), tf.errors.InvalidArgumentError),
+    ],
+)
+def test_refused_assigns_change_nothing(call, error):
+    v = tf.Variable([1.0, 2.0])
+    with pytest.raises(error):
+        call(v)
+    np.testing.assert_array_equal(v, [1.0, 2.0])
+
+
 def test_shape_errors_name_the_variable_and_both_shapes():
     v = tf.Variable([1.0, 2.0], name="w")
     with pytest.raises(ValueError, match=r"'w:0'.*\(2,\).*\(3,\)"):

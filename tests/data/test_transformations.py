@@ -170,6 +170,22 @@ def test_flat_map_joins_datasets():
         list(Dataset.range(2).flat_map(lambda n: n))
 
 
+def test_reduce_and_single_elements():
+    assert int(Dataset.range(4).reduce(np.int64(0), lambda total, x: total + x)) == 6
+    total, count = Dataset.range(4).reduce((np.int64(0), 0), lambda state, x: (state[0] + x, state[1] + 1))
+    assert (int(total), int(count)) == (6, 4)
+    assert int(Dataset.range(4).skip(3).get_single_element()) == 3
+    for n in (0, 2):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Dataset"):
+            Dataset.range(n).get_single_element()
+
+
+def test_apply_chains():
+    assert values(Dataset.range(3).apply(lambda d: d.take(1))) == [0]
+    with pytest.raises(TypeError, match="must return"):
+        Dataset.range(3).apply(lambda d: 1)
+
+
 def test_iterators():
     iterator = iter(Dataset.range(1))
     assert iter(iterator) is iterator

@@ -31,6 +31,7 @@ class TestRegularizers:
     def test_get(self):
         assert reg.get(None) is None
         assert reg.get("l2").l2 == 0.01
+        assert reg.deserialize(reg.serialize(reg.L1L2(0.1, 0.2))).get_config() == {"l1": 0.1, "l2": 0.2}
         assert isinstance(reg.get("L1L2"), reg.L1L2)
         assert reg.get(tf.reduce_sum) is tf.reduce_sum
         with pytest.raises(ValueError, match="regularizer identifier: nonsense"):

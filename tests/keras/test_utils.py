@@ -13,6 +13,11 @@ from fastgrad import keras
 from fastgrad.keras import layers, losses, metrics, models, optimizers  # noqa: F401  # importing them is the fact
 
 
+def test_classes_of_columns_and_rows():
+    np.testing.assert_array_equal(keras.utils.to_categorical(np.array([[0], [2]]), 4), np.eye(4)[[0, 2]])
+    assert keras.utils.to_categorical([[0, 1], [1, 1]]).shape == (2, 2, 2)
+
+
 def test_set_random_seed():
     draws = []
     for _ in range(2):

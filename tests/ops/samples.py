@@ -1,8 +1,7 @@
 """Where each operation of the table is differentiated: functions of float64 tensors, and arrays away from their kinks.
 
-Tests of the compiler run all of them, and ``test_operation_table.py`` fails for a differentiable row that none of them
-reaches. Element-wise rows whose public function is the row itself need no sample here: they get random numbers within
-their ``domain``. ``tests/reliability/gradients`` compares derivatives with TensorFlow's and with central differences.
+``test_operation_table.py`` checks all of them and fails for a differentiable row that none of them reaches. Element-wise
+rows whose public function is the row itself need no sample here: they get random numbers within their ``domain``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Matrix products, tensordot and einsum against NumPy, their gradients, and what they refuse."""
+"""Matrix products, tensordot and einsum against NumPy, gradients of einsum, and what they refuse."""
 
 from __future__ import annotations
 

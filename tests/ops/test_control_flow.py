@@ -39,13 +39,6 @@ def test_cond_checks_its_arguments():
 # ---- case and switch_case ----------------------------------------------------------------------------------
 
 
-def test_case_takes_the_first_true_one():
-    assert tf.case([(FALSE, lambda: 1), (TRUE, lambda: 2), (TRUE, lambda: 3)], default=lambda: 4) == 2
-    assert tf.case([(FALSE, lambda: 1)], default=lambda: 4) == 4
-    assert tf.case([(FALSE, lambda: 1), (TRUE, lambda: 2)]) == 2
-    assert tf.case({TRUE.ref(): lambda: 1}, default=lambda: 4, exclusive=True) == 1
-
-
 def test_case_checks_its_arguments():
     for pairs, error, text in [
         ([], ValueError, "at least one"),
@@ -93,13 +86,6 @@ def test_switch_case_checks_its_arguments():
 
 
 # ---- while_loop ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("trips", [0, 1, 7])
-def test_while_loop(trips):
-    i, x = tf.while_loop(lambda i, x: i < trips, lambda i, x: (i + 1, x * 2.0), (tf.constant(0), tf.constant([1.0])))
-    assert int(i) == trips
-    np.testing.assert_array_equal(x, [2.0**trips])
 
 
 def test_while_loop_of_structures_and_python_numbers():

@@ -11,12 +11,6 @@ X = np.array([[0.3, -0.4], [0.5, 0.8], [-0.9, 0.2]])
 # ---- map_fn ----------------------------------------------------------------------------------------------
 
 
-def test_map_fn_over_rows():
-    np.testing.assert_array_equal(tf.map_fn(lambda x: x * 2, tf.constant([1, 2, 3])), [2, 4, 6])
-    np.testing.assert_allclose(tf.map_fn(tf.reduce_sum, tf.constant(X)), X.sum(1))
-    np.testing.assert_array_equal(tf.map_fn(lambda x: 3, tf.constant([1.0, 2.0])), np.float32([3, 3]))
-
-
 def test_map_fn_of_structures():
     product = tf.map_fn(lambda x: x[0] * x[1], (tf.constant([1, 2]), tf.constant([3, 4])), fn_output_signature=tf.int32)
     np.testing.assert_array_equal(product, [3, 8])
@@ -91,15 +85,6 @@ def test_gradients_row_by_row():
 # ---- scan, foldl, foldr --------------------------------------------------------------------------------------
 
 
-def test_scan():
-    a = tf.constant([1, 2, 3])
-    np.testing.assert_array_equal(tf.scan(lambda s, x: s + x, a), [1, 3, 6])
-    np.testing.assert_array_equal(tf.scan(lambda s, x: s * 2 + x, a, initializer=1), [3, 8, 19])
-    np.testing.assert_array_equal(tf.scan(lambda s, x: s * 2 + x, a, initializer=1, reverse=True), [25, 12, 5])
-    np.testing.assert_array_equal(tf.scan(lambda s, x: s * 10 + x, a, reverse=True), [321, 32, 3])
-    np.testing.assert_array_equal(tf.scan(lambda s, x: s + x, tf.constant([7])), [7])
-
-
 def test_scan_of_structures():
     pair = tf.scan(
         lambda s, x: (s[0] + x, s[0] * 1.0), tf.constant([1.0, 2.0, 3.0]), (tf.constant(0.0), tf.constant(0.0))
@@ -109,19 +94,6 @@ def test_scan_of_structures():
     sums, products = tf.scan(lambda s, x: (s[0] + x[0], s[1] * x[1]), (tf.constant([1, 2, 3]), tf.constant([1, 2, 3])))
     np.testing.assert_array_equal(sums, [1, 3, 6])
     np.testing.assert_array_equal(products, [1, 2, 6])
-
-
-def test_folds():
-    a = tf.constant([1, 2, 3])
-    assert int(tf.foldl(lambda s, x: s * 10 + x, a)) == 123
-    assert int(tf.foldr(lambda s, x: s * 10 + x, a)) == 321
-    assert int(tf.foldl(lambda s, x: s * 10 + x, a, initializer=5)) == 5123
-    assert int(tf.foldr(lambda s, x: s * 10 + x, a, initializer=tf.constant(5))) == 5321
-    assert int(tf.foldl(lambda s, x: s + x, tf.constant([7]))) == 7
-    assert float(tf.foldl(lambda s, x: s + x, tf.zeros([0]), initializer=1.0)) == 1.0
-    total, last = tf.foldl(lambda s, x: (s[0] + x[0], x[1]), (a, X))
-    assert int(total) == 6
-    np.testing.assert_array_equal(last, X[2])
 
 
 def test_scan_and_folds_check():

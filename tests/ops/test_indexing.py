@@ -170,12 +170,6 @@ def test_dynamic_partition_and_stitch_are_inverse():
     assert [piece.numpy().tolist() for piece in tf.dynamic_partition([1, 2], 1, 2)] == [[], [[1, 2]]]
 
 
-def test_dynamic_stitch_leaves_zeros_and_takes_the_last():
-    y = tf.dynamic_stitch([0, [1, 3, 3]], [[1.0, 2.0], [[3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]])
-    assert y.numpy().tolist() == [[1, 2], [3, 4], [0, 0], [7, 8]]
-    assert tf.dynamic_stitch([tf.constant([], tf.int32)], [tf.constant([])]).shape == [0]
-
-
 def test_dynamic_partition_and_stitch_refuse_what_does_not_fit():
     x = tf.zeros([2, 3])
     for parts, count in [([1, 2], 2), ([1, -1], 2), ([1], 2), ([0, 0], 0)]:

@@ -10,15 +10,6 @@ import fastgrad as tf
 nan, inf = float("nan"), float("inf")
 
 
-def test_positions_default_to_axis_zero_and_int64():
-    y = tf.argmax([[1, 4], [3, 2]])
-    assert y.dtype is tf.int64
-    assert y.numpy().tolist() == [1, 0]
-    assert tf.argmax([1.0, 2.0], output_type=tf.int32).dtype is tf.int32
-    assert tf.argmin([1.0, 2.0], output_type="int32").dtype is tf.int32
-    assert tf.argmax([True, False, True]).numpy() == 0
-
-
 def test_positions_pass_over_nan():
     assert tf.argmax([nan, 1.0, 2.0]).numpy() == 2
     assert tf.argmin([1.0, nan, 0.5]).numpy() == 2

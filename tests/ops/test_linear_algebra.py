@@ -345,13 +345,6 @@ def test_norms_of_complex_numbers():
     close(tf.nn.l2_normalize(np.array([3 + 4j, 0])), [0.6 + 0.8j, 0])
 
 
-def test_normalize_gives_the_norm_too():
-    x = normal(2, 3)
-    scaled, length = linalg.normalize(x, axis=1)
-    close(length, np.linalg.norm(x, axis=1, keepdims=True))
-    close(scaled, x / np.linalg.norm(x, axis=1, keepdims=True))
-
-
 def test_l2_normalize():
     x = normal(2, 3)
     close(tf.nn.l2_normalize(x), x / np.linalg.norm(x))

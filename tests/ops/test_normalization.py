@@ -1,4 +1,4 @@
-"""Layer and batch normalisation against closed forms."""
+"""Layer normalisation against its closed form, and local response normalisation."""
 
 import numpy as np
 import pytest
@@ -36,15 +36,6 @@ def test_layer_norm_of_a_large_offset_is_accurate():
 def test_layer_norm_refuses_other_shapes():
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"gamma.*\[3\]"):
         layer_normalization(np.ones((2, 4)), np.ones(3), np.ones(4))
-
-
-def test_batch_normalization():
-    x, mean, variance = RNG.normal(size=(4, 3)), RNG.normal(size=3), RNG.uniform(0.5, 2, 3)
-    offset, scale = RNG.normal(size=3), RNG.normal(size=3)
-    y = tf.nn.batch_normalization(x, mean, variance, offset, scale, 1e-3)
-    np.testing.assert_allclose(y, scale * (x - mean) / np.sqrt(variance + 1e-3) + offset, rtol=1e-10)
-    plain = tf.nn.batch_normalization(x, mean, variance, None, None, 1e-3)
-    np.testing.assert_allclose(plain, (x - mean) / np.sqrt(variance + 1e-3), rtol=1e-10)
 
 
 def test_local_response_normalization():

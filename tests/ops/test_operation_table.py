@@ -19,6 +19,7 @@ import fastgrad as tf
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.operation import TABLE, Binary, Form, Unary
 from fastgrad.recording import Recorder, start, stop
+from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES, Sample
 
 SCALARS = [name for name, row in TABLE.items() if row.code is not None and name != "cast"]
@@ -126,7 +127,7 @@ def test_code_equals_run_at_any_number(values: list[float]) -> None:
             _check_scalar(name, tuple(np.float64(v) for v in values[:arity]))
 
 
-# ---- samples -------------------------------------------------------------------------------------------
+# ---- gradients -----------------------------------------------------------------------------------------
 
 
 def _inside(domain: tuple[float, float] | None, shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -189,6 +190,20 @@ def test_every_differentiable_row_has_a_sample() -> None:
 def test_every_sample_is_of_a_row_and_reaches_it() -> None:
     assert sorted(set(SAMPLES) - set(TABLE)) == []
     assert [name for name in SAMPLES if name not in _reached(name) and name not in ("spread", "gather_segments")] == []
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradient_equals_central_differences(name: str) -> None:
+    sample = _sample(name)
+    if sample is not None:  # else it is part of another's gradient: the test above knows
+        check_gradient(sample.function, *sample.arrays, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradient_of_gradient_equals_central_differences(name: str) -> None:
+    sample = _sample(name)
+    if sample is not None and sample.order == 2:
+        check_gradient(sample.function, *sample.arrays, order=2, rtol=1e-4, atol=1e-6)
 
 
 # ---- shapes --------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""tf.pad against numpy.pad."""
+"""What tf.pad does with strings and constants, and what it refuses."""
 
 import numpy as np
 import pytest

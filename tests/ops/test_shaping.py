@@ -82,6 +82,11 @@ def test_expand_dims_and_squeeze_refuse_bad_axes():
         tf.squeeze(x, 2)
 
 
+def test_broadcast_to_large_shapes():
+    x = numbers((100, 1))
+    np.testing.assert_array_equal(tf.broadcast_to(x, [100, 100]), np.broadcast_to(x, (100, 100)))
+
+
 @pytest.mark.parametrize("shape", [[2], [3, 3], [-1, 3], [2, 1]])
 def test_broadcast_to_refuses_what_does_not_broadcast(shape):
     with pytest.raises(tf.errors.InvalidArgumentError, match="broadcast_to"):

@@ -360,6 +360,18 @@ class TestOwning:
 
 
 class TestWeights:
+    @pytest.mark.parametrize(
+        "values", [[], [np.ones((2, 3))], [np.ones((2, 3)), np.ones(4)], [np.ones(6), np.ones(3)]], ids=len
+    )
+    def test_set_weights_is_all_or_nothing(self, values):
+        layer = Linear()
+        layer.build((None, 2))
+        before = layer.get_weights()
+        with pytest.raises(ValueError, match="linear"):
+            layer.set_weights(values)
+        for a, b in zip(before, layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
     def test_add_weight_arguments(self):
         layer = layers.Layer()
         weight = layer.add_weight((2, 2), "identity", "float64", name="m", regularizer="l2", constraint="non_neg")

@@ -81,6 +81,17 @@ class TestGrowing:
         assert model(tf.ones((1, 3))).shape == (1, 5)
         assert model.output_shape == (1, 5)
 
+    def test_pop(self):
+        model = keras.Sequential([keras.Input((3,)), layers.Dense(2), layers.Dense(1)])
+        top = model.pop()
+        assert top.units == 1
+        assert model(tf.ones((1, 3))).shape == (1, 2)
+        assert len(model.weights) == 2
+        model.add(layers.Dense(7))
+        assert model.output_shape == (None, 7)
+        with pytest.raises(IndexError):
+            keras.Sequential().pop()
+
     def test_one_input(self):
         with pytest.raises(ValueError, match="different Input layer"):
             keras.Sequential([keras.Input((3,)), keras.Input((4,))])
