@@ -1,0 +1,50 @@
+"""Updates of some rows of a table on a simulated GPU have the CPU's bits."""
+
+import numpy as np
+import pytest
+
+from fastgrad.cuda.kernels.choice import row_launches_on_device
+from fastgrad.cuda.simulation.lock_step import run_on_simulation
+from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, RULES
+from fastgrad.operation import TABLE
+
+LIMIT = 21
+
+
+def inputs_of(rule, width, dtype="float32", count=6, live=False):
+    """Weights and slots, rows that move, the sums of `count` rows of more, their ids, and the rule's numbers."""
+    random = np.random.default_rng(0)
+    state = [np.abs(random.normal(size=(LIMIT, width))).astype(dtype) for _ in rule.state]
+    values = random.normal(size=(9, width)).astype(dtype)
+    ids = np.full(9, LIMIT)
+    ids[:count] = np.sort(random.permutation(LIMIT)[:count])
+    moved = np.zeros(-(-LIMIT // 8) * 8, np.uint8)
+    moved[[0, 5, 8, 20]] = 1
+    for slot in state[1:] if live else ():  # what rests has no slots
+        slot[moved[:LIMIT] == 0] = 0
+    numbers = [np.array(0.1 / (1 + i)) for i in range(len(rule.numbers))]
+    return [*state, *([moved.view(np.uint64)] if live else []), values, ids, np.array(count), *numbers]
+
+
+def ran(name, inputs, **attributes):
+    """Runs a row on both."""
+    wanted = TABLE[name].run(*inputs, **attributes)
+    found = [a.copy() for a in inputs[: len(wanted)]]
+    launches = row_launches_on_device(TABLE[name], inputs, found, attributes)
+    assert run_on_simulation(launches, inputs, found) is None
+    for got, expected in zip(found, wanted, strict=True):
+        assert got.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("moves", [MOVES, RESTS])
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_updates_of_rows(name, moves):
+    for width in (3, 8):
+        ran("apply_update_to_rows", inputs_of(RULES[name], width), rule=name, moves=moves)
+
+
+@pytest.mark.parametrize("name", ["adam", "momentum", "lion", "ftrl"])
+def test_updates_of_rows_that_have_moved_before(name):
+    for width, dtype, count in ((3, "float32", 6), (8, "float32", 9), (4, "float64", 0)):
+        inputs = inputs_of(RULES[name], width, dtype, count, live=True)
+        ran("apply_update_to_live_rows", inputs, rule=name)
