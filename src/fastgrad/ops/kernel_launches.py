@@ -86,16 +86,17 @@ def by_kernel_of_floats(
         module: the module of the kernel.
         cost: the approximate cost of one element, in nanoseconds.
     """
-    kernels: dict[np.dtype, Any] = {}
+    kernels: dict[np.dtype, Any] = {}  # then the `Kernel`, which is a dictionary by dtype
 
     def run(x: np.ndarray) -> Any:
+        nonlocal kernels
         dtype = x.dtype
         kernel = kernels.get(dtype)
         if kernel is None:
             if dtype not in KERNEL_FLOATS:
                 return by_numpy(x)
-            found = getattr(importlib.import_module(f"fastgrad.kernels.elementwise.{module}"), name)
-            kernel = kernels[dtype] = found[dtype]
+            kernels = getattr(importlib.import_module(f"fastgrad.kernels.elementwise.{module}"), name)
+            kernel = kernels[dtype]
         size = x.size
         if size >= LARGE and (result := as_in_memory(run, x)) is not None:
             return result
