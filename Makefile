@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo wheel test test-checked test-cuda test-gpu test-machines test-lanes test-numba reliability test-boundaries test-gradients \
+.PHONY: help demo wheel test test-all list-test-all test-rest test-checked test-cuda test-gpu test-machines test-lanes test-numba reliability test-boundaries test-gradients \
 	test-random-programs test-bad-input test-hostile-files test-faults test-memory test-accuracy test-versions lint lint-rules lint-format lint-words lint-types lint-imports conformance conformance-suites \
 	bench bench-quick bench-compare gate asv-machine peers-env peers tables dashboard performance clean
 
@@ -21,13 +21,13 @@ endif
 
 ENVIRONMENT = PYTHON='$(PYTHON)' tools/environment.sh .venv
 PYTHON_HERE = .venv/bin/python
-# A process for each processor (`tests/conftest.py` counts them), up to eight; who has no test left takes half of another's.
+# A process for each processor (`tests/conftest.py` counts them), up to eight; a process without tests takes half of another's.
 SIDE_BY_SIDE = -n auto --maxprocesses 8 --dist worksteal
 # asv keeps a file about the machine in the home folder, and asks questions when there is none.
 ASV = HOME='$(CURDIR)/.asv/home' $(PYTHON_HERE) -m asv
 # TensorFlow and Keras are asked in an environment of their own, which the tests find by a variable.
 REFEREE = PYTHON='$(PYTHON)' PYTHON_BELOW=3.14 tools/environment.sh .venv-conformance conformance && $(ENVIRONMENT) test
-test-gradients test-random-programs: export FASTGRAD_REFEREE_PYTHON := $(CURDIR)/.venv-conformance/bin/python
+test-gradients test-random-programs: export FASTGRAD_REFEREE_PYTHON = $(wildcard $(CURDIR)/.venv-conformance/bin/python)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -36,13 +36,31 @@ demo: ## train on the handwritten digits and draw the learning curve
 	@$(ENVIRONMENT) examples
 	@$(PYTHON_HERE) examples/digits.py $(ARGS)
 
-# Side by side tests have one thread each; those of threads come once more, with all of them, unless ARGS names tests.
-THREADED_TESTS = tests/kernels/runtime tests/compiler/programs tests/test_threads_and_fork.py
+# Benchmarks, and sweeps that take long: `make test` leaves them, and GPUs, to `make test-all`.
+REST = tests/benchmarks $(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
+OTHER_TARGETS = tests/cuda tests/reliability/random_programs
+# Side by side tests have one thread each; those of threads come once more, with all of them.
+THREADED_TESTS = tests/kernels/runtime tests/test_threads_and_fork.py
+# A line for each twentieth of the tests, and one for each failure.
+BRIEFLY = -q --no-header -rfE -p tests.progress
 
-test: ## run the whole test suite
+test: ## run the tests that each change needs, in some minutes; ARGS=tests/… runs others
 	@$(ENVIRONMENT) test
-	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(ARGS)
-	@$(if $(findstring tests/,$(filter-out --ignore=%,$(ARGS))),:,$(PYTHON_HERE) -m pytest $(THREADED_TESTS))
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(if $(findstring tests/,$(ARGS)),,$(patsubst %,--ignore=%,$(REST) $(OTHER_TARGETS))) $(ARGS)
+	@$(if $(findstring tests/,$(ARGS)),:,$(PYTHON_HERE) -m pytest $(BRIEFLY) $(THREADED_TESTS))
+
+ALL_TESTS = test test-rest test-random-programs test-numba test-checked test-cuda test-lanes
+
+test-all: export SHORT := 1
+test-all: $(ALL_TESTS) ## run all tests: those of `make test` and the rest
+
+list-test-all:
+	@echo $(ALL_TESTS)
+
+test-rest: ## run the short forms of the sweeps over all operations, and the tests of benchmarks
+	@$(ENVIRONMENT) test
+	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(REST) $(ARGS)
+	@$(PYTHON_HERE) -m pytest $(BRIEFLY) tests/compiler/programs
 
 test-checked: ## run the tests of kernels, operations and programs with every access of memory checked
 	@$(ENVIRONMENT) test
@@ -61,7 +79,7 @@ test-gradients: ## compare every gradient with TensorFlow's and with central dif
 	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/gradients $(ARGS)
 
 test-random-programs: ## run 20,000 random programs (SHORT=1: 300) eager, compiled, vectorised and on TensorFlow
-	@$(REFEREE)
+	@$(REFEREE) || { $(if $(SHORT),echo "TensorFlow could not be installed: random programs are not compared with it",exit 1); $(ENVIRONMENT) test; }
 	@$(RELIABILITY) $(SIDE_BY_SIDE) tests/reliability/random_programs $(ARGS)
 
 test-bad-input: ## make wrong calls of every public family, and fuzz the checks of arguments
@@ -128,7 +146,7 @@ lint-format:
 
 lint-words:
 	@$(ENVIRONMENT) lint
-	@$(PYTHON_HERE) tools/plain_words.py src
+	@$(PYTHON_HERE) tools/plain_words.py
 
 lint-types:
 	@$(ENVIRONMENT) lint

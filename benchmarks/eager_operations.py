@@ -56,7 +56,7 @@ def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool]]:
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Prints a row for each case, and how it compares; 0 if nothing is slower and nobody disagrees, else 1."""
+    """Prints a row for each case, and how it compares; 0 if nothing is slower and all results agree, else 1."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.eager_operations", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds, not {ROUNDS}")
     rounds = QUICK_ROUNDS if parser.parse_args(command).quick else ROUNDS

@@ -1,7 +1,7 @@
 """How much of the processors' time other programs take, while something is measured and just before.
 
 Linux counts it in `/proc`: what processors did in `stat`, what each process used beside it. The load average would not do, as it
-has what the run itself did in the minute before. Elsewhere nobody knows.
+has what the run itself did in the minute before. Elsewhere it is unknown.
 """
 
 import os

@@ -26,7 +26,7 @@ class CartPoles:
         return self.up
 
     def stand_up(self, chosen):
-        """Begins anew with the chosen carts."""
+        """Restarts the chosen carts."""
         self.state[chosen] = self.random.uniform(-0.05, 0.05, size=(int(np.sum(chosen)), 4))
         self.up[chosen] = True
 

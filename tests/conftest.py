@@ -39,6 +39,17 @@ def pytest_xdist_auto_num_workers():
     return default_threads()
 
 
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """Two simulated GPUs."""
+    from fastgrad.cuda.devices import available
+
+    monkeypatch.setenv(available.SIMULATED, "2")
+    available.forget()
+    yield
+    available.forget()
+
+
 @pytest.fixture(autouse=True)
 def _no_dtype_policy_is_left():
     """Keras has a function that sets the global policy, and none that forgets it."""
@@ -46,3 +57,14 @@ def _no_dtype_policy_is_left():
     module = sys.modules.get("fastgrad.keras.dtype_policy")
     if module is not None:
         module._Default.policy = None
+
+
+@pytest.fixture
+def simulated_gpu(monkeypatch):
+    """A GPU that the processor stands in for."""
+    from fastgrad.cuda.devices import available
+
+    monkeypatch.setenv(available.SIMULATED, "1")
+    available.forget()
+    yield
+    available.forget()

@@ -10,6 +10,26 @@ import numpy as np
 import fastgrad as tf
 
 
+def value_and_gradient(function: Callable[..., Any], *values: Any, cotangents: Any = None) -> tuple[Any, Any]:
+    """Returns ``function`` of tensors or variables, and its gradient, or a list of gradients of several values."""
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        y = function(*values)
+    gradients = tape.gradient(y, list(values), output_gradients=cotangents)
+    return y, gradients if len(values) > 1 else gradients[0]
+
+
+def gradient_of(function: Callable[..., Any], *values: Any, cotangents: Any = None) -> Any:
+    """Returns the gradient of ``function`` at tensors or variables, as ``value_and_gradient``."""
+    return value_and_gradient(function, *values, cotangents=cotangents)[1]
+
+
+def gradients(function: Callable[..., Any], *values: Any, dtype: Any = tf.float32) -> list[Any]:
+    """Returns the gradients of ``function`` at numbers of ``dtype``, as nested lists."""
+    found = gradient_of(function, *[tf.constant(value, dtype) for value in values])
+    return [gradient.numpy().tolist() for gradient in (found if len(values) > 1 else [found])]
+
+
 def check_gradient(
     function: Callable[..., Any],
     *arrays: Any,

@@ -14,12 +14,12 @@ import fastgrad as tf
     ("value", "dtype"),
     [
         # Lists take the floating dtype of their first number; integers in lists are int32 wherever they come from.
+        ([np.float32(1), 2.0], "float32"),
         ([1.0, np.float64(2)], "float32"),
         ([np.float64(2), 1.0], "float64"),
         ([1, np.float64(2)], "float32"),
         ([np.float16(1), np.float64(1)], "float16"),
         ([[2.0], [np.float64(1)]], "float32"),
-        ([np.array([1.0]), np.array([2.0])], "float64"),
         ([np.array([1.0], np.float32), np.array([2.0])], "float32"),
         ([np.array([1, 2]), np.array([1.0, 2.0])], "float32"),
         ([np.arange(2), np.arange(2)], "int32"),
@@ -33,6 +33,8 @@ import fastgrad as tf
         (array.array("f", [1, 2]), "float32"),
         (memoryview(b"ab"), "int32"),
         (np.longlong(5), "int64"),
+        (np.float16(1), "float16"),
+        ("a", "string"),
         (np.arange(3, dtype=">f8"), "float64"),
     ],
 )
@@ -70,6 +72,9 @@ def test_numbers_at_the_ends_of_a_range():
         (1, "string", TypeError),
         (True, "string", TypeError),
         ([1, object()], None, ValueError),
+        ([1.5, "a"], None, ValueError),
+        (2**70, None, ValueError),
+        (1.0, "nonsense", TypeError),
     ],
 )
 def test_refused_values(value, dtype, error):

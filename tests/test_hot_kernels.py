@@ -19,10 +19,10 @@ keras = tf.keras
 layers = keras.layers
 
 DENSE = {
-    "linear": (dense.bias_linear, dense.linear_gradient_bias),
-    "relu": (dense.bias_relu, dense.relu_gradient_bias),
-    "tanh": (dense.bias_tanh, dense.tanh_gradient_bias),
-    "gelu": (dense.bias_linear, activation.gelu, activation.gelu_gradient, dense.linear_gradient_bias),
+    "linear": (dense.BIAS["linear"], dense.GRADIENT_BIAS["linear"]),
+    "relu": (dense.BIAS["relu"], dense.GRADIENT_BIAS["relu"]),
+    "tanh": (dense.BIAS["tanh"], dense.GRADIENT_BIAS["tanh"]),
+    "gelu": (dense.BIAS["linear"], activation.gelu, activation.gelu_gradient, dense.GRADIENT_BIAS["linear"]),
 }
 
 OPTIMIZERS = {
@@ -115,29 +115,21 @@ def test_dense_with_its_activation(calls_of, name):
     assert set(calls_of(step, *DENSE[name]).values()) == {1}
 
 
+OF_LABELS = softmax.sparse_cross_entropy, softmax.sparse_cross_entropy_gradient
+OF_ONE_HOT = softmax.cross_entropy, softmax.cross_entropy_gradient
+
+
+def mean_of(cross_entropy):
+    return lambda labels, logits: tf.reduce_mean(cross_entropy(labels, logits))
+
+
 @pytest.mark.parametrize(
     ("loss", "labels", "kernels"),
     [
-        (
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            LABELS,
-            (softmax.sparse_cross_entropy, softmax.sparse_cross_entropy_gradient),
-        ),
-        (
-            keras.losses.CategoricalCrossentropy(from_logits=True),
-            ONE_HOT,
-            (softmax.cross_entropy, softmax.cross_entropy_gradient),
-        ),
-        (
-            lambda y, z: tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, z)),
-            LABELS,
-            (softmax.sparse_cross_entropy, softmax.sparse_cross_entropy_gradient),
-        ),
-        (
-            lambda y, z: tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, z)),
-            ONE_HOT,
-            (softmax.cross_entropy, softmax.cross_entropy_gradient),
-        ),
+        (keras.losses.SparseCategoricalCrossentropy(from_logits=True), LABELS, OF_LABELS),
+        (keras.losses.CategoricalCrossentropy(from_logits=True), ONE_HOT, OF_ONE_HOT),
+        (mean_of(tf.nn.sparse_softmax_cross_entropy_with_logits), LABELS, OF_LABELS),
+        (mean_of(tf.nn.softmax_cross_entropy_with_logits), ONE_HOT, OF_ONE_HOT),
     ],
 )
 def test_softmax_cross_entropy(calls_of, loss, labels, kernels):
@@ -149,11 +141,7 @@ def test_softmax_cross_entropy(calls_of, loss, labels, kernels):
 def test_cross_entropy_of_what_a_softmax_layer_gave(calls_of, loss):
     """The probabilities remember their logits: the loss is the kernel's, the softmax's own gradient is never needed."""
     sparse = loss.startswith("sparse")
-    kernels = (
-        (softmax.sparse_cross_entropy, softmax.sparse_cross_entropy_gradient)
-        if sparse
-        else (softmax.cross_entropy, softmax.cross_entropy_gradient)
-    )
+    kernels = OF_LABELS if sparse else OF_ONE_HOT
     model = keras.Sequential([layers.Dense(3, activation="softmax")])
     step = step_of(model, keras.losses.get(loss), y=LABELS if sparse else ONE_HOT)
     counted = calls_of(step, *kernels, softmax.softmax, softmax.softmax_gradient)
@@ -201,7 +189,7 @@ def test_embedding_rows_are_gathered_and_updated(calls_of):
     tokens = np.array([[1, 2], [1, 0]])
     model = keras.Sequential([layers.Embedding(5, 3)])
     step = step_of(model, mean_square, x=tokens)
-    kernels = embedding.gather_rows, embedding.group_ids, embedding.sum_groups, optimizers.sgd.rows
+    kernels = embedding.gather_rows, embedding.group_ids, embedding.sum_groups, optimizers.sgd.summed_rows
     assert list(calls_of(step, *kernels).values()) == [1, 1, 1, 1]
 
 
@@ -236,16 +224,10 @@ def test_adafactor_updates_matrices_and_vectors_by_kernels(calls_of):
 
 
 def test_every_optimizer_of_keras_is_listed_here():
-    listed = (
-        {name.partition(",")[0].split()[0] for name in OPTIMIZERS}
-        | {
-            "Adafactor",
-            "LossScaleOptimizer",
-            "Optimizer",
-            "RuleOptimizer",  # the base of users' own
-        }
-        | {"Lamb", "Muon"}
-    )  # made of operations: trust ratios, and products that make a matrix orthogonal
+    listed = {name.partition(",")[0].split()[0] for name in OPTIMIZERS}
+    listed |= {"Adafactor", "LossScaleOptimizer", "Optimizer"}
+    listed |= {"RuleOptimizer"}  # the base of users' own
+    listed |= {"Lamb", "Muon"}  # made of operations: trust ratios, and products that make a matrix orthogonal
     classes = {name for name in dir(keras.optimizers) if isinstance(getattr(keras.optimizers, name), type)}
     assert classes <= listed | {"Any"}
 

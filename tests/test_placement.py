@@ -18,12 +18,9 @@ OTHER = "/job:localhost/replica:0/task:0/device:GPU:1"
 
 
 @pytest.fixture
-def gpus(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "2")
-    available.forget()
+def gpus(two_gpus):
     yield
     tf.config.set_default_device(None)
-    available.forget()
 
 
 @pytest.fixture

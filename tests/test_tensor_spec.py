@@ -11,7 +11,6 @@ Spec = tf.TensorSpec
 
 
 def test_text():
-    assert repr(Spec((2, None), tf.float32)) == "TensorSpec(shape=(2, None), dtype=tf.float32, name=None)"
     assert repr(Spec(None)) == "TensorSpec(shape=<unknown>, dtype=tf.float32, name=None)"
     assert str(Spec([2], "int32", "q")) == "TensorSpec(shape=(2,), dtype=tf.int32, name='q')"
 
@@ -36,8 +35,6 @@ def test_from_tensors_and_specs():
 
 
 def test_compatibility():
-    assert Spec([None]).is_compatible_with(tf.constant([1.0]))
-    assert not Spec([None]).is_compatible_with(tf.constant([1]))
     assert Spec([3]).is_compatible_with(Spec([None]))
     assert not Spec([3]).is_compatible_with(Spec([4]))
     assert not Spec([3]).is_compatible_with(np.ones(3, np.float32))

@@ -121,7 +121,13 @@ def test_a_tape_hears_only_its_own_thread():
 
 
 def test_kernels_are_first_used_by_several_threads_at_once():
-    kernels = (dense.bias_relu, dense.relu_gradient_bias, activation.gelu, softmax.softmax, optimizers.adam.variables)
+    kernels = (
+        dense.BIAS["relu"],
+        dense.GRADIENT_BIAS["relu"],
+        activation.gelu,
+        softmax.softmax,
+        optimizers.adam.variables,
+    )
     expected = trained(0, 5)
     for kernel in kernels:
         kernel.clear()

@@ -1,4 +1,4 @@
-"""Finds words in docstrings and comments that readers have to guess at: `python tools/plain_words.py [FOLDER ...]`.
+"""Finds words in docstrings, comments and Markdown that readers have to guess at: `python tools/plain_words.py [PATH ...]`.
 
 `docs/glossary.md` has the words to use.
 """
@@ -25,8 +25,14 @@ WORDS = {
 _PATTERN = re.compile(rf"\b({'|'.join(WORDS)})\b", re.IGNORECASE)
 
 
+FOLDERS = "src", "tests", "benchmarks", "tools", "examples", "docs", "README.md"
+
+
 def texts(path: Path) -> Iterator[tuple[int, str]]:
-    """The comments, docstrings and documented constants of a file, each with its line."""
+    """The lines of a Markdown file; the comments, docstrings and documented constants of a Python file; each with its line."""
+    if path.suffix == ".md":
+        yield from enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        return
     with path.open("rb") as file:
         for token in tokenize.tokenize(file.readline):
             if token.type == tokenize.COMMENT:
@@ -39,8 +45,11 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 def main(folders: list[str]) -> int:
     """Prints the places of such words; 1 if there is one."""
     count = 0
-    for folder in folders or ["src"]:
-        for path in sorted(Path(folder).rglob("*.py")):
+    for folder in map(Path, folders or FOLDERS):
+        paths = (
+            [folder] if folder.is_file() else [path for ending in ("py", "md") for path in folder.rglob(f"*.{ending}")]
+        )
+        for path in sorted(paths):
             for line, text in texts(path):
                 for word in sorted({match[1].lower() for match in _PATTERN.finditer(text)}):
                     print(f"{path}:{line}: {word}: write {WORDS[word]}")

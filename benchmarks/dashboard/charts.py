@@ -45,7 +45,7 @@ def ratio_range(records: Mapping[str, Record]) -> tuple[float, float]:
 
 
 def peer_class(peer: str, value: float) -> str:
-    """Ours in our colours; who is faster than we are stands out."""
+    """fastgrad has its own colours; a faster peer stands out."""
     if peer == FUNCTION:
         return "ours"
     if peer in OURS:

@@ -175,7 +175,7 @@ def ready_seconds(record: Record, peer: str, *, cold: bool) -> float | None:
 
 
 def others_share(record: Record) -> float | None:
-    """What other programs took of the processors' time: while steps were timed, or else before; None where nobody knows."""
+    """What other programs took of the processors' time: while steps were timed, or else before; None if unknown."""
     timed = others_while_timed(record.results)
     return timed if timed is not None else record.facts.get("others_before")
 

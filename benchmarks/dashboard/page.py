@@ -406,7 +406,7 @@ def _measured_on(found: Stored, *, has_asv: bool) -> str:
         f'<h2 id="machine">Machine, versions, method</h2><dl>{said}</dl>'
         "<p>Each peer has a process of its own that stands still (SIGSTOP) while another is timed, and is warmed up before each of its "
         "slices; slices alternate round by round, and ratios are taken within a round, so that a machine that gets slower does so for "
-        "everybody. Peers that are missing, crash, or compute something else are shown as such.</p>"
+        "all peers. Peers that are missing, crash, or compute something else are shown as such.</p>"
         "<p>Measured again by <code>make peers-env peers</code>, this page made again by <code>make dashboard</code>.</p>"
         + (HISTORY if has_asv else "")
     )

@@ -68,7 +68,7 @@ def _machine(found: Stored) -> str:
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return (
         f"{machine['cpu']}, {machine['processors']} processors{memory}, {machine['system']}, no GPU; {threads} threads for "
-        f"everybody; {when}"
+        f"all peers; {when}"
     )
 
 

@@ -62,7 +62,7 @@ class PeerProcess:
             return None
         try:
             return os.sched_getaffinity(self.pid)
-        except ProcessLookupError:  # it ended, which who asks it is told
+        except ProcessLookupError:  # it has ended; the next request raises the error
             return None
 
     def ask(self, timeout: float, **request: Any) -> dict[str, Any]:

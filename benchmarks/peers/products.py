@@ -140,7 +140,7 @@ def torch_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repeat:
 
 
 def jax_products(case: Sequence[int], inputs: Inputs, threads: int) -> Repeat:
-    """A loop inside of `jit`, in which a number of A is written anew so that XLA can't do the product before the loop."""
+    """A loop inside of `jit`, in which a number of A is written in each trip so that XLA can't do the product before the loop."""
     a, b = inputs
     import jax
 

@@ -52,7 +52,7 @@ class PeerResult:
             it that found no compiled code, for peers that keep some on disk; the others are always cold.
         microseconds: by round, the time of one step.
         triad: by round, the bytes a second that a triad reached in the peer's process; empty where it was not asked for.
-        others: by round, the share of the peer's processors' time that other programs took meanwhile; empty where nobody knows.
+        others: by round, the share of the peer's processors' time that other programs took meanwhile; empty if unknown.
         kernels: what a compiled step of fastgrad consists of, see `kernels.py`.
     """
 
@@ -79,7 +79,7 @@ Results = dict[str, PeerResult]
 
 
 def others_while_timed(results: Results) -> float | None:
-    """The share of the processors' time that other programs took in all slices together; None where nobody knows."""
+    """The share of the processors' time that other programs took in all slices together; None if unknown."""
     shares = [share for result in results.values() for share in result.others.values()]
     return round(max(0.0, statistics.fmean(shares)), 3) if shares else None
 
@@ -91,8 +91,8 @@ COMPILED = tuple(peer for peer in OURS if PEERS[peer].compile)
 def disagreements(losses: Mapping[str, Sequence[float]], tolerance: float = LOSS_TOLERANCE) -> dict[str, str]:
     """For each peer whose losses are not the others', where they part.
 
-    The measure is the peer that most libraries agree with (modes of one library count once); fastgrad is it only when
-    nobody else can be.
+    The measure is the peer that most libraries agree with (modes of one library count once); fastgrad is the
+    measure only without other peers.
     """
 
     def parting(one: str, other: str) -> int | None:

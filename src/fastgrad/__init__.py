@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
-# ---- types and state
 from fastgrad.dtypes import DType as DType
 from fastgrad.dtypes import as_dtype as as_dtype
 from fastgrad.dtypes import bfloat16 as bfloat16
@@ -29,8 +28,6 @@ from fastgrad.dtypes import uint8 as uint8
 from fastgrad.dtypes import uint16 as uint16
 from fastgrad.dtypes import uint32 as uint32
 from fastgrad.dtypes import uint64 as uint64
-
-# ---- eager.py, printing.py, scopes.py
 from fastgrad.eager import AggregationMethod as AggregationMethod
 from fastgrad.eager import VariableAggregation as VariableAggregation
 from fastgrad.eager import VariableSynchronization as VariableSynchronization
@@ -49,14 +46,8 @@ from fastgrad.indexed_slices import IndexedSlices as IndexedSlices
 from fastgrad.interpreter import refuse_free_threading as _refuse_free_threading
 from fastgrad.kernels.codegen.gc_pause import importing as _importing
 from fastgrad.malloc_tuning import keep_freed_memory as _keep_freed_memory
-
-# ---- ops/operators.py: sets Python's operators of tensors and variables
-from fastgrad.ops import operators as _operators  # noqa: F401
-
-# ---- ops/variable_rows.py: sets scatter_add and similar methods of variables
-from fastgrad.ops import variable_rows as _variable_rows  # noqa: F401
-
-# ---- ops/arithmetic.py
+from fastgrad.ops import operators as _operators  # noqa: F401  # sets Python's operators of tensors and variables
+from fastgrad.ops import variable_rows as _variable_rows  # noqa: F401  # sets scatter_add and similar methods of variables
 from fastgrad.ops.arithmetic import abs as abs
 from fastgrad.ops.arithmetic import add as add
 from fastgrad.ops.arithmetic import add_n as add_n
@@ -67,29 +58,19 @@ from fastgrad.ops.arithmetic import negative as negative
 from fastgrad.ops.arithmetic import scalar_mul as scalar_mul
 from fastgrad.ops.arithmetic import sign as sign
 from fastgrad.ops.arithmetic import subtract as subtract
-
-# ---- ops/assertion.py
 from fastgrad.ops.assertion import Assert as Assert
 from fastgrad.ops.assertion import assert_equal as assert_equal
 from fastgrad.ops.assertion import assert_greater as assert_greater
 from fastgrad.ops.assertion import assert_less as assert_less
 from fastgrad.ops.assertion import assert_rank as assert_rank
-
-# ---- ops/blocks.py
 from fastgrad.ops.blocks import batch_to_space as batch_to_space
 from fastgrad.ops.blocks import space_to_batch as space_to_batch
 from fastgrad.ops.blocks import space_to_batch as space_to_batch_nd  # noqa: F401
-
-# ---- ops/casting.py
 from fastgrad.ops.casting import cast as cast
 from fastgrad.ops.casting import saturate_cast as saturate_cast
-
-# ---- ops/clipping.py
 from fastgrad.ops.clipping import clip_by_global_norm as clip_by_global_norm
 from fastgrad.ops.clipping import clip_by_norm as clip_by_norm
 from fastgrad.ops.clipping import clip_by_value as clip_by_value
-
-# ---- ops/comparison.py
 from fastgrad.ops.comparison import equal as equal
 from fastgrad.ops.comparison import greater as greater
 from fastgrad.ops.comparison import greater_equal as greater_equal
@@ -99,20 +80,12 @@ from fastgrad.ops.comparison import logical_and as logical_and
 from fastgrad.ops.comparison import logical_not as logical_not
 from fastgrad.ops.comparison import logical_or as logical_or
 from fastgrad.ops.comparison import not_equal as not_equal
-
-# ---- ops/complex_numbers.py
 from fastgrad.ops.complex_numbers import complex as complex
-
-# ---- ops/contraction.py
 from fastgrad.ops.contraction import matmul as matmul
-
-# ---- ops/control_flow.py
 from fastgrad.ops.control_flow import case as case
 from fastgrad.ops.control_flow import cond as cond
 from fastgrad.ops.control_flow import switch_case as switch_case
 from fastgrad.ops.control_flow import while_loop as while_loop
-
-# ---- ops/creation.py
 from fastgrad.ops.creation import constant as constant
 from fastgrad.ops.creation import eye as eye
 from fastgrad.ops.creation import fill as fill
@@ -124,29 +97,19 @@ from fastgrad.ops.creation import ones_like as ones_like
 from fastgrad.ops.creation import range as range
 from fastgrad.ops.creation import zeros as zeros
 from fastgrad.ops.creation import zeros_like as zeros_like
-
-# ---- ops/custom_gradient.py
 from fastgrad.ops.custom_gradient import custom_gradient as custom_gradient
 from fastgrad.ops.custom_gradient import grad_pass_through as grad_pass_through
 from fastgrad.ops.custom_gradient import recompute_grad as recompute_grad
 from fastgrad.ops.custom_gradient import stop_gradient as stop_gradient
-
-# ---- ops/decompositions.py
 from fastgrad.ops.decompositions import eig as eig
 from fastgrad.ops.decompositions import eigvals as eigvals
-
-# ---- ops/division.py
 from fastgrad.ops.division import divide as divide
 from fastgrad.ops.division import realdiv as realdiv
 from fastgrad.ops.division import truediv as truediv
 from fastgrad.ops.division import truncatediv as truncatediv
 from fastgrad.ops.division import truncatemod as truncatemod
-
-# ---- ops/einsum.py
 from fastgrad.ops.einsum import einsum as einsum
 from fastgrad.ops.einsum import tensordot as tensordot
-
-# ---- ops/exponential.py
 from fastgrad.ops.exponential import acos as acos
 from fastgrad.ops.exponential import acosh as acosh
 from fastgrad.ops.exponential import asin as asin
@@ -162,55 +125,33 @@ from fastgrad.ops.exponential import sin as sin
 from fastgrad.ops.exponential import sinh as sinh
 from fastgrad.ops.exponential import tan as tan
 from fastgrad.ops.exponential import tanh as tanh
-
-# ---- ops/higher_order.py
 from fastgrad.ops.higher_order import foldl as foldl
 from fastgrad.ops.higher_order import foldr as foldr
 from fastgrad.ops.higher_order import map_fn as map_fn
 from fastgrad.ops.higher_order import scan as scan
 from fastgrad.ops.higher_order import vectorized_map as vectorized_map
-
-# ---- ops/indexing.py
 from fastgrad.ops.indexing import boolean_mask as boolean_mask
 from fastgrad.ops.indexing import dynamic_partition as dynamic_partition
 from fastgrad.ops.indexing import gather as gather
 from fastgrad.ops.indexing import gather_nd as gather_nd
 from fastgrad.ops.indexing import unravel_index as unravel_index
 from fastgrad.ops.indexing import where as where
-
-# ---- ops/inspection.py
 from fastgrad.ops.inspection import argmax as argmax
 from fastgrad.ops.inspection import argmin as argmin
-
-# ---- ops/joining.py
 from fastgrad.ops.joining import concat as concat
 from fastgrad.ops.joining import split as split
 from fastgrad.ops.joining import stack as stack
 from fastgrad.ops.joining import unstack as unstack
-
-# ---- ops/matrix_functions.py
 from fastgrad.ops.matrix_functions import sqrtm as matrix_square_root  # noqa: F401
-
-# ---- ops/norms.py
 from fastgrad.ops.norms import norm as norm
-
-# ---- ops/one_hot.py
 from fastgrad.ops.one_hot import one_hot as one_hot
 from fastgrad.ops.one_hot import sequence_mask as sequence_mask
-
-# ---- ops/padding.py
 from fastgrad.ops.padding import pad as pad
-
-# ---- ops/power.py
 from fastgrad.ops.power import pow as pow
 from fastgrad.ops.power import sqrt as sqrt
 from fastgrad.ops.power import square as square
-
-# ---- ops/python_function.py
 from fastgrad.ops.python_function import numpy_function as numpy_function
 from fastgrad.ops.python_function import py_function as py_function
-
-# ---- ops/reduction.py
 from fastgrad.ops.reduction import reduce_all as reduce_all
 from fastgrad.ops.reduction import reduce_any as reduce_any
 from fastgrad.ops.reduction import reduce_logsumexp as reduce_logsumexp
@@ -219,25 +160,15 @@ from fastgrad.ops.reduction import reduce_mean as reduce_mean
 from fastgrad.ops.reduction import reduce_min as reduce_min
 from fastgrad.ops.reduction import reduce_prod as reduce_prod
 from fastgrad.ops.reduction import reduce_sum as reduce_sum
-
-# ---- ops/reordering.py
 from fastgrad.ops.reordering import reverse as reverse
 from fastgrad.ops.reordering import reverse_sequence as reverse_sequence
 from fastgrad.ops.reordering import roll as roll
-
-# ---- ops/repeating.py
 from fastgrad.ops.repeating import meshgrid as meshgrid
 from fastgrad.ops.repeating import repeat as repeat
 from fastgrad.ops.repeating import tile as tile
-
-# ---- ops/rounding.py
 from fastgrad.ops.rounding import floor as floor
 from fastgrad.ops.rounding import round as round
-
-# ---- ops/scan.py
 from fastgrad.ops.scan import cumsum as cumsum
-
-# ---- ops/scattering.py
 from fastgrad.ops.scattering import dynamic_stitch as dynamic_stitch
 from fastgrad.ops.scattering import scatter_nd as scatter_nd
 from fastgrad.ops.scattering import tensor_scatter_nd_add as tensor_scatter_nd_add
@@ -245,8 +176,6 @@ from fastgrad.ops.scattering import tensor_scatter_nd_max as tensor_scatter_nd_m
 from fastgrad.ops.scattering import tensor_scatter_nd_min as tensor_scatter_nd_min
 from fastgrad.ops.scattering import tensor_scatter_nd_sub as tensor_scatter_nd_sub
 from fastgrad.ops.scattering import tensor_scatter_nd_update as tensor_scatter_nd_update
-
-# ---- ops/shape_query.py
 from fastgrad.ops.shape_query import broadcast_dynamic_shape as broadcast_dynamic_shape
 from fastgrad.ops.shape_query import broadcast_static_shape as broadcast_static_shape
 from fastgrad.ops.shape_query import ensure_shape as ensure_shape
@@ -254,31 +183,21 @@ from fastgrad.ops.shape_query import rank as rank
 from fastgrad.ops.shape_query import shape as shape
 from fastgrad.ops.shape_query import shape_n as shape_n
 from fastgrad.ops.shape_query import size as size
-
-# ---- ops/shaping.py
 from fastgrad.ops.shaping import bitcast as bitcast
 from fastgrad.ops.shaping import broadcast_to as broadcast_to
 from fastgrad.ops.shaping import expand_dims as expand_dims
 from fastgrad.ops.shaping import reshape as reshape
 from fastgrad.ops.shaping import squeeze as squeeze
 from fastgrad.ops.shaping import transpose as transpose
-
-# ---- ops/slicing.py
 from fastgrad.ops.slicing import slice as slice
 from fastgrad.ops.slicing import strided_slice as strided_slice
-
-# ---- ops/sorting.py
 from fastgrad.ops.sorting import argsort as argsort
 from fastgrad.ops.sorting import searchsorted as searchsorted
 from fastgrad.ops.sorting import sort as sort
 from fastgrad.ops.sorting import unique as unique
 from fastgrad.ops.sorting import unique_with_counts as unique_with_counts
-
-# ---- ops/statistics.py
 from fastgrad.ops.statistics import histogram_fixed_width as histogram_fixed_width
 from fastgrad.ops.statistics import histogram_fixed_width_bins as histogram_fixed_width_bins
-
-# ---- ops/tensor_array.py
 from fastgrad.ops.tensor_array import TensorArray as TensorArray
 from fastgrad.placement import device as device
 from fastgrad.printing import print as print  # TensorFlow's name

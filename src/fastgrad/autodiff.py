@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest, recording
-from fastgrad.backward import sum_to_shape, zeros_of
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import TABLE, Form, Joint
+from fastgrad.backward import cotangents_of_inputs, dense_gradient, zeros_of
+from fastgrad.operation import TABLE
 from fastgrad.tape import GradientTape as GradientTape
-from fastgrad.tape import UnconnectedGradients
+from fastgrad.tape import UnconnectedGradients, wants_zeros
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.variable import Variable
 
@@ -98,31 +97,16 @@ class ForwardAccumulator(recording.Recorder):
         several = len(outputs) > 1
         with GradientTape() as tape:
             tape.watch([u for u in units if u.dtype.is_differentiable])
-            g = tuple(units) if several else units[0]
-            products = []
-            for x, cotangent in zip(inputs, self._rule(operation, g, inputs, outputs, attributes), strict=True):
-                if cotangent is not None:
-                    cotangent = cotangent.to_dense() if isinstance(cotangent, IndexedSlices) else cotangent
-                    if operation.form is Form.ELEMENTWISE:
-                        cotangent = sum_to_shape(cotangent, x._array.shape)
-                    products.append((cotangent, self._tangents[id(x)]))
-        if not products:
+            g, y = (tuple(units), outputs) if several else (units[0], outputs[0])
+            cotangents = cotangents_of_inputs(operation, self._tangents, g, y, inputs, attributes)
+            targets, weights = [], []
+            for x, cotangent in zip(inputs, cotangents, strict=True):
+                if cotangent is not None and id(x) in self._tangents:
+                    targets.append(dense_gradient(cotangent))
+                    weights.append(self._tangents[id(x)])
+        if not targets:
             return [None] * len(outputs)
-        targets, weights = [p[0] for p in products], [p[1] for p in products]
         return tape.gradient(targets, units, output_gradients=weights)
-
-    def _rule(self, operation: Any, g: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> Any:
-        needs = tuple(id(x) in self._tangents for x in inputs)
-        y = outputs if len(outputs) > 1 else outputs[0]
-        rule = operation.gradient
-        if type(rule) is Joint:
-            found = rule.function(needs, g, y, *inputs, **attributes)
-            return [c if need else None for c, need in zip(found, needs, strict=True)]
-        functions = rule if type(rule) is tuple else (rule,)
-        return [
-            function(g, y, *inputs, **attributes) if need and function is not None else None
-            for function, need in zip(functions, needs, strict=True)
-        ]
 
     def __enter__(self) -> ForwardAccumulator:
         if self._recording:
@@ -146,18 +130,13 @@ class ForwardAccumulator(recording.Recorder):
         Returns:
             The structure of ``primals`` with a tangent of the same shape for each tensor.
         """
-        if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
-            raise ValueError(
-                f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
-            )
+        gives_zeros = wants_zeros(unconnected_gradients)
 
         def tangent_of(item: Any) -> Any:
             if isinstance(item, Variable) and id(item) in self._variables:
                 return self._variables[id(item)]
             x = convert_to_tensor(item)
-            found = self._tangents.get(id(x))
-            if found is None and unconnected_gradients == UnconnectedGradients.ZERO:
-                return zeros_of(x)
-            return found
+            tangent = self._tangents.get(id(x))
+            return zeros_of(x) if tangent is None and gives_zeros else tangent
 
         return nest.map_structure(tangent_of, primals)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,8 @@ def walk_backward(entries: list[Entry], targets: list[Tensor], keys: list[list[i
             zeros = type(rule) is not Joint or rule.zeros
             g = tuple([_dense(g, y, zeros) for g, y in zip(output_cotangents, outputs, strict=True)])
             result = outputs
-        for x, cotangent in zip(inputs, _cotangents(operation, reached, g, result, inputs, attributes), strict=True):
+        input_cotangents = cotangents_of_inputs(operation, reached, g, result, inputs, attributes)
+        for x, cotangent in zip(inputs, input_cotangents, strict=True):
             if cotangent is not None:
                 key = id(x)
                 if key in reached:
@@ -103,9 +105,10 @@ def _summed(parts: list[Any]) -> Any:
     return total
 
 
-def _cotangents(
-    operation: Any, reached: set[int], g: Any, y: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]
+def cotangents_of_inputs(
+    operation: Any, reached: Container[int], g: Any, y: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]
 ) -> Any:
+    """Returns the cotangents of ``inputs`` by the operation's gradient rule; only those with ids in ``reached`` are needed."""
     rule = operation.gradient
     results: list[Any]
     if type(rule) is Joint:

@@ -1,8 +1,5 @@
 """``tf.bitwise``: bitwise operations of integers."""
 
-from __future__ import annotations
-
-# ---- ops/bitwise.py
 from fastgrad.ops.bitwise import bitwise_and as bitwise_and
 from fastgrad.ops.bitwise import bitwise_or as bitwise_or
 from fastgrad.ops.bitwise import bitwise_xor as bitwise_xor

@@ -134,63 +134,38 @@ class DType:
         return as_dtype, (self.name,)
 
 
-float16 = half = DType("float16", np.float16)
-bfloat16 = DType("bfloat16", ml_dtypes.bfloat16)
-float32 = DType("float32", np.float32)
-float64 = double = DType("float64", np.float64)
-int8 = DType("int8", np.int8)
-int16 = DType("int16", np.int16)
-int32 = DType("int32", np.int32)
-int64 = DType("int64", np.int64)
-uint8 = DType("uint8", np.uint8)
-uint16 = DType("uint16", np.uint16)
-uint32 = DType("uint32", np.uint32)
-uint64 = DType("uint64", np.uint64)
-bool = DType("bool", np.bool_)
-complex64 = DType("complex64", np.complex64)
-complex128 = DType("complex128", np.complex128)
-string = DType("string", object)
+ALL: list[DType] = []
+"""Every DType."""
 
-ALL = (
-    float16,
-    bfloat16,
-    float32,
-    float64,
-    int8,
-    int16,
-    int32,
-    int64,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
-    bool,
-    complex64,
-    complex128,
-    string,
-)
+_TENSORFLOW_ENUM: dict[str, int] = {}
+
+
+def _declared(name: str, numpy_type: Any, tensorflow_enum: int) -> DType:
+    dtype = DType(name, numpy_type)
+    ALL.append(dtype)
+    _TENSORFLOW_ENUM[name] = tensorflow_enum
+    return dtype
+
+
+float16 = half = _declared("float16", np.float16, 19)
+bfloat16 = _declared("bfloat16", ml_dtypes.bfloat16, 14)
+float32 = _declared("float32", np.float32, 1)
+float64 = double = _declared("float64", np.float64, 2)
+int8 = _declared("int8", np.int8, 6)
+int16 = _declared("int16", np.int16, 5)
+int32 = _declared("int32", np.int32, 3)
+int64 = _declared("int64", np.int64, 9)
+uint8 = _declared("uint8", np.uint8, 4)
+uint16 = _declared("uint16", np.uint16, 17)
+uint32 = _declared("uint32", np.uint32, 22)
+uint64 = _declared("uint64", np.uint64, 23)
+bool = _declared("bool", np.bool_, 10)
+complex64 = _declared("complex64", np.complex64, 8)
+complex128 = _declared("complex128", np.complex128, 18)
+string = _declared("string", object, 7)
 
 OF_NUMPY = {dtype.numpy: dtype for dtype in ALL}
 """The DType of each NumPy dtype; a fast lookup for arrays of tensors."""
-
-_TENSORFLOW_ENUM = {
-    "float32": 1,
-    "float64": 2,
-    "int32": 3,
-    "uint8": 4,
-    "int16": 5,
-    "int8": 6,
-    "string": 7,
-    "complex64": 8,
-    "int64": 9,
-    "bool": 10,
-    "bfloat16": 14,
-    "uint16": 17,
-    "complex128": 18,
-    "float16": 19,
-    "uint32": 22,
-    "uint64": 23,
-}
 
 _BY_KEY: dict[Any, DType] = {
     **{dtype.name: dtype for dtype in ALL},

@@ -1,18 +1,9 @@
 """``tf.linalg``: products, systems of equations and decompositions of matrices."""
 
-from __future__ import annotations
-
-# ---- ops/clipping.py
 from fastgrad.ops.clipping import global_norm as global_norm
-
-# ---- ops/contraction.py
 from fastgrad.ops.contraction import matmul as matmul
 from fastgrad.ops.contraction import matvec as matvec
-
-# ---- ops/creation.py
 from fastgrad.ops.creation import eye as eye
-
-# ---- ops/decompositions.py
 from fastgrad.ops.decompositions import eig as eig
 from fastgrad.ops.decompositions import eigh as eigh
 from fastgrad.ops.decompositions import eigvals as eigvals
@@ -21,8 +12,6 @@ from fastgrad.ops.decompositions import lu as lu
 from fastgrad.ops.decompositions import matrix_rank as matrix_rank
 from fastgrad.ops.decompositions import qr as qr
 from fastgrad.ops.decompositions import svd as svd
-
-# ---- ops/diagonals.py
 from fastgrad.ops.diagonals import adjoint as adjoint
 from fastgrad.ops.diagonals import band_part as band_part
 from fastgrad.ops.diagonals import diag as diag
@@ -32,12 +21,8 @@ from fastgrad.ops.diagonals import set_diag as set_diag
 from fastgrad.ops.diagonals import tensor_diag as tensor_diag
 from fastgrad.ops.diagonals import tensor_diag_part as tensor_diag_part
 from fastgrad.ops.diagonals import trace as trace
-
-# ---- ops/einsum.py
 from fastgrad.ops.einsum import einsum as einsum
 from fastgrad.ops.einsum import tensordot as tensordot
-
-# ---- ops/linear_algebra.py
 from fastgrad.ops.linear_algebra import cholesky as cholesky
 from fastgrad.ops.linear_algebra import cholesky_solve as cholesky_solve
 from fastgrad.ops.linear_algebra import cross as cross
@@ -49,18 +34,12 @@ from fastgrad.ops.linear_algebra import pinv as pinv
 from fastgrad.ops.linear_algebra import slogdet as slogdet
 from fastgrad.ops.linear_algebra import solve as solve
 from fastgrad.ops.linear_algebra import triangular_solve as triangular_solve
-
-# ---- ops/lu_solving.py
 from fastgrad.ops.lu_solving import lu_matrix_inverse as lu_matrix_inverse
 from fastgrad.ops.lu_solving import lu_reconstruct as lu_reconstruct
 from fastgrad.ops.lu_solving import lu_solve as lu_solve
-
-# ---- ops/matrix_functions.py
 from fastgrad.ops.matrix_functions import expm as expm
 from fastgrad.ops.matrix_functions import logm as logm
 from fastgrad.ops.matrix_functions import sqrtm as sqrtm
-
-# ---- ops/norms.py
 from fastgrad.ops.norms import l2_normalize as l2_normalize
 from fastgrad.ops.norms import norm as norm
 from fastgrad.ops.norms import normalize as normalize

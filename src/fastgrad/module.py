@@ -107,13 +107,9 @@ def _snake_case(name: str) -> str:
     return words.lower()
 
 
-def _is_holder(value: Any) -> bool:
-    return hasattr(value, "_saved_variables")
-
-
 def _named(module: Module) -> Iterator[tuple[str, Any]]:
     """Yields variables and modules among the attributes, with their names."""
-    return _within_attributes(module, lambda value: isinstance(value, Variable) or _is_holder(value))
+    return _within_attributes(module, lambda value: isinstance(value, Variable) or hasattr(value, "_saved_variables"))
 
 
 def _within_attributes(module: Module, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:

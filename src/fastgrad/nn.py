@@ -1,9 +1,6 @@
 """Neural-network operations (``tf.nn``)."""
 
-# ---- tf.nn.experimental
 from fastgrad.ops import nn_experimental as experimental  # noqa: F401
-
-# ---- ops/activation.py
 from fastgrad.ops.activation import crelu as crelu
 from fastgrad.ops.activation import elu as elu
 from fastgrad.ops.activation import gelu as gelu
@@ -13,13 +10,9 @@ from fastgrad.ops.activation import relu6 as relu6
 from fastgrad.ops.activation import selu as selu
 from fastgrad.ops.activation import silu as silu
 from fastgrad.ops.activation import swish as swish
-
-# ---- ops/blocks.py
 from fastgrad.ops.blocks import depth_to_space as depth_to_space
 from fastgrad.ops.blocks import space_to_batch as space_to_batch
 from fastgrad.ops.blocks import space_to_depth as space_to_depth
-
-# ---- ops/convolution.py
 from fastgrad.ops.convolution import atrous_conv2d as atrous_conv2d
 from fastgrad.ops.convolution import conv1d as conv1d
 from fastgrad.ops.convolution import conv2d as conv2d
@@ -27,23 +20,13 @@ from fastgrad.ops.convolution import conv3d as conv3d
 from fastgrad.ops.convolution import convolution as convolution
 from fastgrad.ops.convolution import depthwise_conv2d as depthwise_conv2d
 from fastgrad.ops.convolution import separable_conv2d as separable_conv2d
-
-# ---- ops/dense.py
 from fastgrad.ops.dense import bias_add as bias_add
-
-# ---- ops/exponential.py
 from fastgrad.ops.exponential import sigmoid as sigmoid
 from fastgrad.ops.exponential import softplus as softplus
 from fastgrad.ops.exponential import softsign as softsign
 from fastgrad.ops.exponential import tanh as tanh
-
-# ---- ops/indexing.py
 from fastgrad.ops.indexing import embedding_lookup as embedding_lookup
-
-# ---- ops/inspection.py
 from fastgrad.ops.inspection import zero_fraction as zero_fraction
-
-# ---- ops/loss.py
 from fastgrad.ops.loss import compute_average_loss as compute_average_loss
 from fastgrad.ops.loss import l2_loss as l2_loss
 from fastgrad.ops.loss import log_poisson_loss as log_poisson_loss
@@ -55,16 +38,10 @@ from fastgrad.ops.loss import weighted_cross_entropy_with_logits as weighted_cro
 from fastgrad.ops.normalization import (
     batch_norm_with_global_normalization as batch_norm_with_global_normalization,
 )
-
-# ---- ops/normalization.py
 from fastgrad.ops.normalization import batch_normalization as batch_normalization
 from fastgrad.ops.normalization import local_response_normalization as local_response_normalization
 from fastgrad.ops.normalization import local_response_normalization as lrn  # noqa: F401
-
-# ---- ops/norms.py
 from fastgrad.ops.norms import l2_normalize as l2_normalize
-
-# ---- ops/pooling.py
 from fastgrad.ops.pooling import avg_pool as avg_pool
 from fastgrad.ops.pooling import avg_pool1d as avg_pool1d
 from fastgrad.ops.pooling import avg_pool2d as avg_pool2d
@@ -75,23 +52,15 @@ from fastgrad.ops.pooling import max_pool2d as max_pool2d
 from fastgrad.ops.pooling import max_pool3d as max_pool3d
 from fastgrad.ops.pooling import max_pool_with_argmax as max_pool_with_argmax
 from fastgrad.ops.pooling import pool as pool
-
-# ---- ops/random_ops.py
 from fastgrad.ops.random_ops import dropout as dropout
 from fastgrad.ops.softmax import log_softmax as log_softmax
 from fastgrad.ops.softmax import softmax as softmax
-
-# ---- ops/sorting.py
 from fastgrad.ops.sorting import in_top_k as in_top_k
 from fastgrad.ops.sorting import top_k as top_k
-
-# ---- ops/statistics.py
 from fastgrad.ops.statistics import moments as moments
 from fastgrad.ops.statistics import normalize_moments as normalize_moments
 from fastgrad.ops.statistics import sufficient_statistics as sufficient_statistics
 from fastgrad.ops.statistics import weighted_moments as weighted_moments
-
-# ---- ops/transposed_convolution.py
 from fastgrad.ops.transposed_convolution import atrous_conv2d_transpose as atrous_conv2d_transpose
 from fastgrad.ops.transposed_convolution import conv1d_transpose as conv1d_transpose
 from fastgrad.ops.transposed_convolution import conv2d_transpose as conv2d_transpose

@@ -424,20 +424,7 @@ def convert_pair(x: Any, y: Any, name: str | None = None) -> tuple[Tensor, Tenso
 
 
 def elementwise(
-    name: str,
-    doc: str,
-    *,
-    run: Callable[..., Any],
-    code: str,
-    gradient: Any = None,
-    dtypes: frozenset[np.dtype] = NUMERIC,
-    domain: tuple[float, float] | None = None,
-    launches: Callable[..., Launches | None] | None = None,
-    batched: Callable[..., Any] | None = None,
-    kernel_code: str | None = None,
-    rounds_once: bool = False,
-    keeps_rows: bool = False,
-    result: Rule | None = None,
+    name: str, doc: str, *, run: Callable[..., Any], code: str, dtypes: frozenset[np.dtype] = NUMERIC, **row: Any
 ) -> Any:
     """Declares an element-wise operation of one or two inputs, as in ``code``; the row is the public function.
 
@@ -447,66 +434,21 @@ def elementwise(
         run: a NumPy ufunc or a function of arrays that broadcasts.
         code: a Python expression over the scalars ``{0}`` and ``{1}``, in the terms of ``math`` and of NumPy's
             scalar functions, with the same value as ``run`` at every number, NaN and infinity.
-        gradient: see the module's docstring.
         dtypes: the dtypes that the inputs may have.
-        domain: bounds of the numbers that tests may feed to the operation.
-        launches: for an operation that a fused loop can't compute; see ``Operation``.
-        batched, kernel_code, rounds_once, keeps_rows, result: see ``Operation``.
+        row: further arguments of ``Operation``: ``gradient`` (see the module's docstring), ``launches`` for an operation that a fused
+            loop can't compute, and others.
     """
     kind = Binary if "{1}" in code else Unary
-    form = Form.ELEMENTWISE
-    return kind(
-        name,
-        run,
-        gradient,
-        form=form,
-        code=code,
-        dtypes=dtypes,
-        domain=domain,
-        doc=doc,
-        launches=launches,
-        batched=batched,
-        kernel_code=kernel_code,
-        rounds_once=rounds_once,
-        keeps_rows=keeps_rows,
-        result=result,
-    )
+    return kind(name, run, form=Form.ELEMENTWISE, code=code, dtypes=dtypes, doc=doc, **row)
 
 
-def operation(
-    name: str,
-    form: Form,
-    *,
-    run: Callable[..., Any],
-    gradient: Any = None,
-    dtypes: frozenset[np.dtype] = ANY,
-    launches: Callable[..., Launches | None] | None = None,
-    views: Views | None = None,
-    batched: Callable[..., Any] | None = None,
-    kernel_code: Callable[..., str | None] | None = None,
-    decomposition: Callable[..., Any] | None = None,
-    in_python: str | None = None,
-    result: Rule | None = None,
-) -> Operation:
+def operation(name: str, form: Form, *, run: Callable[..., Any], **row: Any) -> Operation:
     """Declares any other operation. A public function calls it with tensors and keyword attributes.
 
     Args:
         name: TensorFlow's name of the function that users call, or a name of our own for a part of it.
         form: the kind of the operation in a graph.
-        run, gradient, dtypes, launches, views, batched, kernel_code, decomposition, in_python, result: see ``Operation``. Attributes
-            must be plain Python values (numbers, strings, tuples), because the compiler reads them.
+        run: see ``Operation``. Attributes must be plain Python values (numbers, strings, tuples), because the compiler reads them.
+        row: further arguments of ``Operation``, such as ``gradient``.
     """
-    return Operation(
-        name,
-        run,
-        gradient,
-        form=form,
-        dtypes=dtypes,
-        launches=launches,
-        views=views,
-        batched=batched,
-        kernel_code=kernel_code,
-        decomposition=decomposition,
-        in_python=in_python,
-        result=result,
-    )
+    return Operation(name, run, form=form, **row)

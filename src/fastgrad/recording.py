@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 
@@ -154,25 +154,19 @@ def unrecorded(called: Callable[..., Any], *arguments: Any) -> Any:
 
 
 @contextmanager
-def paused() -> Iterator[None]:
+def _with_recorders(active: tuple[Recorder, ...]) -> Iterator[None]:
+    """A context in which ``active`` are the recorders of this thread."""
+    before = recorders.active
+    recorders.active = active
+    try:
+        yield
+    finally:
+        recorders.active = before
+
+
+def paused() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from tapes; recordings (``follows_state``) still see them."""
-    before = recorders.active
-    recorders.active = tuple(recorder for recorder in before if recorder.follows_state or recorder.defers)
-    try:
-        yield
-    finally:
-        recorders.active = before
-
-
-@contextmanager
-def following_state() -> Iterator[None]:
-    """A context in which variables change only by operations and assignments."""
-    before = recorders.active
-    recorders.active = (*before, _FOLLOWER)
-    try:
-        yield
-    finally:
-        recorders.active = before
+    return _with_recorders(tuple(one for one in recorders.active if one.follows_state or one.defers))
 
 
 class _Follower(Recorder):
@@ -182,12 +176,11 @@ class _Follower(Recorder):
 _FOLLOWER = _Follower()
 
 
-@contextmanager
-def unheard() -> Iterator[None]:
+def following_state() -> AbstractContextManager[None]:
+    """A context in which variables change only by operations and assignments."""
+    return _with_recorders((*recorders.active, _FOLLOWER))
+
+
+def unheard() -> AbstractContextManager[None]:
     """A context that hides this thread's operations from all recorders."""
-    before = recorders.active
-    recorders.active = _without_listeners(before)
-    try:
-        yield
-    finally:
-        recorders.active = before
+    return _with_recorders(_without_listeners(recorders.active))

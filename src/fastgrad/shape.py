@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 
@@ -67,12 +68,7 @@ class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute
 
     def num_elements(self) -> int | None:
         """Returns the number of elements, None if the shape is not fully defined."""
-        if not self.is_fully_defined():
-            return None
-        count = 1
-        for size in self:
-            count *= size
-        return count
+        return prod(self) if self.is_fully_defined() else None
 
     def is_compatible_with(self, other: Any) -> bool:
         """True if a fully defined shape can match both this shape and ``other``."""

@@ -54,23 +54,14 @@ class _EventFile:
         self._waiting, self._flushed = 0, time.monotonic()
         self._write(file_version="brain.Event:2")
 
-    def add_scalar(self, name: str, value: float, step: int, description: str = "") -> None:
-        """Writes a number."""
-        from tensorboardX.summary import scalar
+    def add(self, kind: str, step: int, *values: Any, **options: Any) -> None:
+        """Writes a summary, made by the function ``kind`` of ``tensorboardX.summary`` of ``values`` and ``options``."""
+        from tensorboardX import summary
 
-        self._add(scalar(name, value, summary_description=description), step)
-
-    def add_histogram(self, name: str, values: np.ndarray, step: int, bins: int) -> None:
-        """Writes a histogram of ``values``."""
-        from tensorboardX.summary import histogram
-
-        self._add(histogram(name, values, bins), step)
-
-    def add_text(self, name: str, text: str, step: int) -> None:
-        """Writes a string."""
-        from tensorboardX.summary import text as of_text
-
-        self._add(of_text(name, text), step)
+        self._write(step=step, summary=getattr(summary, kind)(*values, **options))
+        self._waiting += 1
+        if self._waiting >= self._queue or time.monotonic() - self._flushed > self._seconds:
+            self.flush()
 
     def _write(self, **fields: Any) -> None:
         """Writes a record in one call: an exception or a thread between its parts would corrupt the file's rest."""
@@ -81,12 +72,6 @@ class _EventFile:
         length = struct.pack("<Q", len(content))
         checksums = [struct.pack("<I", masked_crc32c(part)) for part in (length, content)]
         self._file.write(b"".join([length, checksums[0], content, checksums[1]]))
-
-    def _add(self, found: Any, step: int) -> None:
-        self._write(step=step, summary=found)
-        self._waiting += 1
-        if self._waiting >= self._queue or time.monotonic() - self._flushed > self._seconds:
-            self.flush()
 
     def flush(self) -> None:
         """Writes waiting events and syncs them to the disk."""
@@ -137,9 +122,7 @@ class SummaryWriter:
     def as_default(self, step: Any = None) -> Iterator[SummaryWriter]:
         """A context in which ``scalar`` and similar functions use this writer, with the default step ``step``."""
         before = _defaults.writer, _defaults.step
-        _defaults.writer = self
-        if step is not None:
-            _defaults.step = step
+        self.set_as_default(step)
         try:
             yield self
         finally:
@@ -222,9 +205,11 @@ def scalar(name: str, data: Any, step: Any = None, description: str | None = Non
     value = _numbers("summary.scalar", name, data, description)
     if value._array.size != 1:
         raise ValueError(f"summary.scalar: {name!r} must be one number, got the shape {value.shape}.")
-    return _written(
-        "summary.scalar", value, step, lambda files, x, at: files.add_scalar(name, float(x), at, description or "")
-    )
+
+    def write(files: _EventFile, x: np.ndarray, at: int) -> None:
+        files.add("scalar", at, name, float(x), summary_description=description or "")
+
+    return _written("summary.scalar", value, step, write)
 
 
 def histogram(
@@ -247,7 +232,7 @@ def histogram(
     if not 1 <= count <= _MOST_BUCKETS:
         raise ValueError(f"{what}: Argument `buckets` must be from 1 to {_MOST_BUCKETS}, got {count}.")
     return _written(
-        what, value, step, lambda files, x, at: files.add_histogram(name, x.astype(np.float64), at, bins=count)
+        what, value, step, lambda files, x, at: files.add("histogram", at, name, x.astype(np.float64), count)
     )
 
 
@@ -267,7 +252,7 @@ def text(name: str, data: Any, step: Any = None, description: str | None = None)
         data = bytes(data._on_host()[()]).decode(errors="replace")
     if not isinstance(data, str):
         raise TypeError(f"summary.text: {name!r} must be a text, got {data!r}.")
-    return _written("summary.text", None, step, lambda files, x, at: files.add_text(name, data, at))
+    return _written("summary.text", None, step, lambda files, x, at: files.add("text", at, name, data))
 
 
 def _check_names(what: str, name: Any, description: Any) -> None:

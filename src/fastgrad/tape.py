@@ -24,6 +24,13 @@ class UnconnectedGradients:
     ZERO = "zero"
 
 
+def wants_zeros(unconnected_gradients: Any) -> bool:
+    """True if unconnected sources get zeros, False if they get None; ValueError for another mode."""
+    if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
+        raise ValueError(f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'.")
+    return unconnected_gradients == UnconnectedGradients.ZERO
+
+
 class GradientTape(recording.Recorder):
     """Records operations inside its ``with`` block, for automatic differentiation.
 
@@ -206,10 +213,7 @@ class GradientTape(recording.Recorder):
             TypeError: a target or source that is no tensor or variable.
             InvalidArgumentError: output_gradients of another shape than the target's.
         """
-        if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
-            raise ValueError(
-                f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
-            )
+        gives_zeros = wants_zeros(unconnected_gradients)
         self._check_record_available("gradient")
         try:
             flat_sources = [self._source(item) for item in nest.flatten(sources)]
@@ -227,7 +231,7 @@ class GradientTape(recording.Recorder):
         self._pause_unless_persistent()
         gradients = self._backward(self._entries, targets, flat_sources, weights)
         self._free_record()
-        if unconnected_gradients == UnconnectedGradients.ZERO:
+        if gives_zeros:
             gradients = [zeros_of(s) if g is None else g for g, s in zip(gradients, flat_sources, strict=True)]
         return nest.pack_sequence_as(sources, gradients) if nest.is_nested(sources) else gradients[0]
 
@@ -273,22 +277,10 @@ class GradientTape(recording.Recorder):
             return tensor
         if isinstance(item, IndexedSlices):
             return item.values  # their sum is the sum of the dense tensor
-        converted = as_tensor_or_none(item)
-        if converted is None:
-            raise TypeError(
-                f"GradientTape.gradient: a target must be a tensor or variable, got {item!r} of type {type(item).__name__}."
-            )
-        return converted
+        return _checked_tensor(item, "target")
 
     def _source(self, item: Any) -> Tensor | Variable:
-        if isinstance(item, (Tensor, Variable)):
-            return item
-        tensor = as_tensor_or_none(item)
-        if tensor is None:
-            raise TypeError(
-                f"GradientTape.gradient: a source must be a tensor or variable, got {item!r} of type {type(item).__name__}."
-            )
-        return tensor
+        return item if isinstance(item, (Tensor, Variable)) else _checked_tensor(item, "source")
 
     def _backward(
         self, entries: list[Entry], targets: list[Tensor], sources: list[Tensor | Variable], weights: list[Any]
@@ -332,10 +324,7 @@ class GradientTape(recording.Recorder):
         Raises:
             RuntimeError: as in ``gradient``.
         """
-        if unconnected_gradients not in (UnconnectedGradients.NONE, UnconnectedGradients.ZERO):
-            raise ValueError(
-                f"Unknown value for unconnected_gradients: {unconnected_gradients!r}; use 'none' or 'zero'."
-            )
+        gives_zeros = wants_zeros(unconnected_gradients)
         self._check_record_available("jacobian")
         target = self._target(target)
         flat_sources = [self._source(item) for item in nest.flatten(sources)]
@@ -353,8 +342,8 @@ class GradientTape(recording.Recorder):
             shape = (*target.shape, *source.shape)
             row_gradients = [row[column] for row in rows]
             if not row_gradients or all(row_gradient is None for row_gradient in row_gradients):
-                returns_zeros = unconnected_gradients == UnconnectedGradients.ZERO or not row_gradients
-                results.append(constant_tensor(np.zeros(shape, source._array.dtype)) if returns_zeros else None)
+                zeros = constant_tensor(np.zeros(shape, source._array.dtype)) if gives_zeros or not rows else None
+                results.append(zeros)
             else:
                 dense_rows = [
                     zeros_of(source) if row_gradient is None else row_gradient for row_gradient in row_gradients
@@ -421,6 +410,15 @@ def record(name: str, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...], g
         entry.gradient, entry.form = Joint(gradient), Form.EXTERN
         for recorder in recording.recorders.active:
             recorder.on_operation(entry, inputs, outputs, {})
+
+
+def _checked_tensor(item: Any, role: str) -> Tensor:
+    tensor = as_tensor_or_none(item)
+    if tensor is None:
+        raise TypeError(
+            f"GradientTape.gradient: a {role} must be a tensor or variable, got {item!r} of type {type(item).__name__}."
+        )
+    return tensor
 
 
 def _flat_values(structure: Any) -> list[Any]:

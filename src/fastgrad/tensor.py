@@ -16,30 +16,12 @@ from fastgrad.recording import recorders
 from fastgrad.shape import TensorShape
 
 
-class Tensor(Operators):
-    """An immutable array of one dtype, the operand of operations.
+class Operand(Operators):
+    """The base of tensors and variables: the properties of their array."""
 
-    ``tf.constant``, ``tf.convert_to_tensor`` and each operation create tensors; users do not call the class. It supports
-    Python's operators, slicing, ``len``, iteration, ``bool``/``int``/``float`` of a scalar, NumPy functions, DLPack,
-    pickle and copy.
-    """
-
-    # _array is never written to; on a GPU it is a cuda.memory.DeviceArray.
-    # _owner is the Variable whose memory _array shares, if any. The variable copies _array just before the variable
-    # changes (see variable.py).
-    # _logits is set on results of Keras's softmax and sigmoid: their input, from which cross-entropies are computed.
-    # _keras_mask is set by Keras's layers: the time steps that count (see keras/masks.py).
-    # _unplaced is set on tensors that may go to any GPU (see placement.py).
-    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_owner", "_unplaced")
+    __slots__ = ()
 
     _array: Any
-    _unplaced: bool
-
-    __array_priority__ = 100
-
-    def __init__(self, array: np.ndarray) -> None:
-        self._array = array
-        self._owner: Any = None
 
     @property
     def dtype(self) -> DType:
@@ -48,7 +30,7 @@ class Tensor(Operators):
 
     @property
     def shape(self) -> TensorShape:
-        """The dimensions, fully defined."""
+        """The dimensions: fully defined, and they never change."""
         return TensorShape.of(self._array.shape)
 
     @property
@@ -64,6 +46,34 @@ class Tensor(Operators):
     def get_shape(self) -> TensorShape:
         """Returns ``shape``."""
         return self.shape
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        return self._array.__dlpack_device__()
+
+
+class Tensor(Operand):
+    """An immutable array of one dtype, the operand of operations.
+
+    ``tf.constant``, ``tf.convert_to_tensor`` and each operation create tensors; users do not call the class. It supports
+    Python's operators, slicing, ``len``, iteration, ``bool``/``int``/``float`` of a scalar, NumPy functions, DLPack,
+    pickle and copy.
+    """
+
+    # _array is never written to; on a GPU it is a cuda.memory.DeviceArray.
+    # _owner is the Variable whose memory _array shares, if any. The variable copies _array just before the variable
+    # changes (see variable.py).
+    # _logits is set on results of Keras's softmax and sigmoid: their input, from which cross-entropies are computed.
+    # _keras_mask is set by Keras's layers: the time steps that count (see keras/masks.py).
+    # _unplaced is set on tensors that may go to any GPU (see placement.py).
+    __slots__ = ("__weakref__", "_array", "_keras_mask", "_logits", "_owner", "_unplaced")
+
+    _unplaced: bool
+
+    __array_priority__ = 100
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+        self._owner: Any = None
 
     def set_shape(self, shape: Any) -> None:
         """Checks that the tensor has ``shape`` (None dimensions match any); ValueError if not."""
@@ -108,9 +118,6 @@ class Tensor(Operators):
         if self._owner is not None:  # the consumer may still read after the variable changes
             self._array, self._owner = array.copy(), None
         return self._array.__cuda_array_interface__
-
-    def __dlpack_device__(self) -> tuple[Any, int]:
-        return self._array.__dlpack_device__()
 
     def __bool__(self) -> bool:
         if self._array.size > 1:

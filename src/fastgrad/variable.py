@@ -6,6 +6,7 @@ import enum
 import itertools
 import threading
 import weakref
+from collections.abc import Callable
 from operator import methodcaller
 from threading import get_ident
 from types import NoneType
@@ -16,16 +17,14 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad import tensor as tensors
 from fastgrad.cache_alignment import aligned_copy, is_aligned
-from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
-from fastgrad.operator_types import Operators
-from fastgrad.placement import device_of, moved, name_of, placed, placement
+from fastgrad.placement import moved, placed, placement
 from fastgrad.recording import recorders
 from fastgrad.scopes import current_name_scope
 from fastgrad.shape import TensorShape
-from fastgrad.tensor import Reference, Tensor, convert_to_tensor, elements_text
+from fastgrad.tensor import Operand, Reference, Tensor, convert_to_tensor, elements_text
 
 _serials = itertools.count()
 
@@ -82,7 +81,19 @@ def _check_mode(argument: str, mode: Any) -> None:
         raise ValueError(f"tf.Variable: Invalid variable {argument} mode: {argument}={mode!r}.")
 
 
-class Variable(Operators):
+def _refused_in_place(operator: str, method: str) -> Callable[[Any, Any], Any]:
+    """Returns the special method of ``operator``, such as ``+=``: an error that names ``method``."""
+
+    def refuse(variable: Any, value: Any) -> Any:
+        raise RuntimeError(
+            f"`variable {operator} value` with `tf.Variable`s is not supported. Use `variable.{method}(value)` to modify the "
+            f"variable in place, or `out = variable {operator[:-1]} value` to get a new tensor."
+        )
+
+    return refuse
+
+
+class Variable(Operand):
     """A mutable tensor; gradient tapes watch it if it is trainable.
 
     A read gives a snapshot: a later assign never changes it. The snapshot shares the variable's memory, and is copied just
@@ -322,21 +333,6 @@ class Variable(Operators):
         return None
 
     @property
-    def dtype(self) -> DType:
-        """The element type."""
-        return dtypes.OF_NUMPY[self._array.dtype]
-
-    @property
-    def shape(self) -> TensorShape:
-        """The dimensions; they never change."""
-        return TensorShape.of(self._array.shape)
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self._array.ndim
-
-    @property
     def name(self) -> str:
         """The name, followed by ``:0``."""
         return self._name + ":0"
@@ -351,15 +347,6 @@ class Variable(Operators):
         """True if gradient tapes watch the variable automatically."""
         return self._trainable
 
-    @property
-    def device(self) -> str:
-        """The device of the elements, in TensorFlow's spelling."""
-        return name_of(device_of(self._array))
-
-    def get_shape(self) -> TensorShape:
-        """Returns ``shape``."""
-        return self.shape
-
     def ref(self) -> Reference:
         """Returns a hashable reference for use as a key; variables themselves are not hashable."""
         return Reference(self)
@@ -372,9 +359,6 @@ class Variable(Operators):
 
     def __dlpack__(self, **options: Any) -> Any:
         return self._read().__dlpack__(**options)
-
-    def __dlpack_device__(self) -> tuple[Any, int]:
-        return self._array.__dlpack_device__()
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
@@ -419,20 +403,11 @@ class Variable(Operators):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_array": moved(self._array, None), "_snapshot": None, "_views": []}
 
-    def __iadd__(self, other: Any) -> Any:
-        raise _in_place("+=", "assign_add")
-
-    def __isub__(self, other: Any) -> Any:
-        raise _in_place("-=", "assign_sub")
-
-    def __imul__(self, other: Any) -> Any:
-        raise _in_place("*=", "assign")
-
-    def __itruediv__(self, other: Any) -> Any:
-        raise _in_place("/=", "assign")
-
-    def __ipow__(self, other: Any) -> Any:
-        raise _in_place("**=", "assign")
+    __iadd__ = _refused_in_place("+=", "assign_add")
+    __isub__ = _refused_in_place("-=", "assign_sub")
+    __imul__ = _refused_in_place("*=", "assign")
+    __itruediv__ = _refused_in_place("/=", "assign")
+    __ipow__ = _refused_in_place("**=", "assign")
 
 
 def write(memory: Any, array: Any) -> None:
@@ -441,13 +416,6 @@ def write(memory: Any, array: Any) -> None:
         np.copyto(memory, moved(array, None))
     else:
         memory.write(array)
-
-
-def _in_place(operator: str, method: str) -> RuntimeError:
-    return RuntimeError(
-        f"`variable {operator} value` with `tf.Variable`s is not supported. Use `variable.{method}(value)` to modify the "
-        f"variable in place, or `out = variable {operator[:-1]} value` to get a new tensor."
-    )
 
 
 tensors.converters.append((Variable, methodcaller("read_value")))  # a subclass may override `read_value`

@@ -1,5 +1,6 @@
 """The programs that are timed train what they say: their first losses are those of a NumPy training in float64."""
 
+import functools
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -37,36 +38,20 @@ from benchmarks.peers.workloads import (
     transformer,
     vae,
 )
+from tests.keras.optimizers import reference
 
 LOSSES = 3
 Loss = Callable[..., float]
 
 
-def sgd(rate: float) -> Any:
-    """Gradient descent."""
-    return lambda step, gradient, state: rate * gradient
+def change_by(rule: Callable[..., Any], rate: float) -> Callable[[int, np.ndarray, dict[str, Any]], np.ndarray]:
+    """What an optimizer's formula takes from a parameter in a step."""
+    return lambda step, gradient, state: -rule(0.0, state, gradient, step, rate)
 
 
-def adagrad(rate: float) -> Any:
-    """Adagrad as Keras has it."""
-
-    def change(step: int, gradient: np.ndarray, state: dict[str, Any]) -> np.ndarray:
-        state["squares"] = state.get("squares", 0.1) + gradient**2
-        return rate * gradient / np.sqrt(state["squares"] + 1e-7)
-
-    return change
-
-
-def adam_change(rate: float) -> Any:
-    """Adam as Keras has it."""
-
-    def change(step: int, gradient: np.ndarray, state: dict[str, Any]) -> np.ndarray:
-        state["mean"] = 0.9 * state.get("mean", 0.0) + 0.1 * gradient
-        state["square"] = 0.999 * state.get("square", 0.0) + 0.001 * gradient**2
-        size = rate * math.sqrt(1.0 - 0.999**step) / (1.0 - 0.9**step)
-        return size * state["mean"] / (np.sqrt(state["square"]) + 1e-7)
-
-    return change
+sgd, adagrad, adam_change = (
+    functools.partial(change_by, rule) for rule in (reference.sgd, reference.adagrad, reference.adam)
+)
 
 
 def differences(loss: Loss, parameters: Inputs, batch: Sequence[np.ndarray]) -> Inputs:

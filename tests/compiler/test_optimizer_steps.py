@@ -66,6 +66,37 @@ def assert_same(found, wanted):
             np.testing.assert_allclose(one, other, rtol=0, atol=resolution * scale)
 
 
+class Replays:
+    """A step by programs: each is recorded at the first step that the others do not take.
+
+    Attributes:
+        ways: the programs, or other functions of arrays that replay.
+    """
+
+    def __init__(self, step, compiled=True):
+        self.step, self.compiled, self.ways = step, compiled, []
+
+    def __call__(self, arrays):
+        for way in self.ways:
+            try:
+                way(arrays)
+                return
+            except GuardError:
+                pass
+        graph, _ = record(self.step, *arrays)
+        self.ways.append(Program(graph) if self.compiled else lambda arrays: interpret(graph, arrays))
+
+
+def assert_one_program(eager, replayed, steps):
+    """One program, recorded at the first step, leaves the state that eager steps leave."""
+    replays = Replays(replayed)
+    for gradients in steps:
+        eager(*map(tf.constant, gradients))
+        replays(gradients)
+        assert_same(replayed.state(), eager.state())
+    assert len(replays.ways) == 1
+
+
 def compare(make, dtype=np.float32, sparse=False, programs=1, between=lambda optimizer, step: None, count=6):
     """Steps replayed by programs and by the interpreter leave the state that eager steps leave."""
     eager = Training(make, dtype, sparse)
@@ -77,21 +108,12 @@ def compare(make, dtype=np.float32, sparse=False, programs=1, between=lambda opt
         wanted.append(eager.state())
     for compiled in (False, True):
         training = Training(make, dtype, sparse)
-        ways = []
+        replays = Replays(training, compiled)
         for number, gradients in enumerate(steps):
             between(training.optimizer, number)
-            for way in ways:
-                try:
-                    way(gradients)
-                    break
-                except GuardError:
-                    pass
-            else:
-                graph, _ = record(training, *gradients)
-                ways.append(Program(graph) if compiled else lambda arrays, graph=graph: interpret(graph, arrays))
+            replays(gradients)
             assert_same(training.state(), wanted[number])
-        assert programs in {None, len(ways)}
-    return training
+        assert programs in {None, len(replays.ways)}
 
 
 @pytest.mark.parametrize(("name", "options"), ALL, ids=IDS)
@@ -269,24 +291,15 @@ def test_scaled_losses():
                 optimizer.apply_gradients([(tape.gradient(loss, weights), weights)])
                 return loss
 
-            ways, found = [], []
+            replays, found = Replays(step), []
             for number in (1.0, 2.0, np.inf, 3.0, 4.0, 5.0, np.nan, 6.0):
-                x = np.float32(number)
-                if not compiled:
-                    step(tf.constant(x))
-                    found.append([v.numpy() for v in (weights, *optimizer.variables)])
-                    continue
-                for way in ways:
-                    try:
-                        way([np.asarray(x)])
-                        break
-                    except GuardError:
-                        pass
+                if compiled:
+                    replays([np.array(number, np.float32)])
                 else:
-                    ways.append(Program(record(step, x)[0]))
+                    step(tf.constant(number))
                 found.append([v.numpy() for v in (weights, *optimizer.variables)])
             states.append(found)
-        assert len(ways) == 2
+        assert len(replays.ways) == 2
         for one, other in zip(*states, strict=True):
             assert_same(one, other)
 
@@ -316,14 +329,7 @@ def test_a_rate_that_the_program_sets():
             return super().__call__(*gradients)
 
     eager, replayed = (Falling(lambda: tf.optimizers.SGD(0.5)) for _ in range(2))
-    program = None
-    for gradients in batches(4):
-        eager(*map(tf.constant, gradients))
-        if program is None:
-            program = Program(record(replayed, *gradients)[0])
-        else:
-            program(gradients)
-        assert_same(replayed.state(), eager.state())
+    assert_one_program(eager, replayed, batches(4))
 
 
 @pytest.mark.parametrize(
@@ -350,14 +356,7 @@ def test_the_optimizers_of_tensorflow_1(make, sparse):
 
     eager, replayed = Older(make, sparse=sparse), Older(make, sparse=sparse)
     eager.global_step, replayed.global_step = tf.Variable(0), tf.Variable(0)
-    program = None
-    for gradients in batches(5, sparse=sparse):
-        eager(*map(tf.constant, gradients))
-        if program is None:
-            program = Program(record(replayed, *gradients)[0])
-        else:
-            program(gradients)
-        assert_same(replayed.state(), eager.state())
+    assert_one_program(eager, replayed, batches(5, sparse=sparse))
 
 
 def test_eager_steps_go_on_after_replays():

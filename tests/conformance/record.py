@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,23 +38,30 @@ def recorded() -> dict[str, dict[str, Any]]:
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(EXPECTED.glob("*.json"))}
 
 
-def asked_now(python: Path, programs: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """What TensorFlow answers today to some programs or all, in a process of its own; the same form as `recorded`.
+def run_tensorflow(
+    python: Path, module: str, *arguments: str | Path, settings: Mapping[str, str] = REFEREE_SETTINGS
+) -> None:
+    """Runs a module of the tests in a process with TensorFlow.
 
     Raises:
         RuntimeError: the process failed; its last lines are in the message.
     """
+    finished = subprocess.run(
+        [python, "-m", module, *arguments],
+        cwd=ROOT,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        raise RuntimeError(f"asking TensorFlow with {python} failed:\n{finished.stderr[-3000:]}")
+
+
+def asked_now(python: Path, programs: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """What TensorFlow answers today to some programs or all, in a process of its own; the same form as `recorded`."""
     with tempfile.TemporaryDirectory() as folder:
-        finished = subprocess.run(
-            [python, "-m", "tests.conformance.answers", "tensorflow", folder, *programs],
-            cwd=ROOT,
-            env=os.environ | REFEREE_SETTINGS,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if finished.returncode:
-            raise RuntimeError(f"asking TensorFlow with {python} failed:\n{finished.stderr[-3000:]}")
+        run_tensorflow(python, "tests.conformance.answers", "tensorflow", folder, *programs)
         answers = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in Path(folder).iterdir()}
     for case in (case for program in answers.values() for case in program["answers"].values()):
         for answer in case.values():

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import fastgrad as fg
-from fastgrad.cuda.devices import available
 from fastgrad.kernels.codegen.bounds import checking
 from tests.gradients import check_gradient
 
@@ -335,16 +334,13 @@ def test_values_from_outside_are_taken_again_when_they_change(monkeypatch):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_on_a_gpu_it_runs_on_the_host(monkeypatch, compiled):
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
+def test_on_a_gpu_it_runs_on_the_host(simulated_gpu, compiled):
     with fg.device("GPU:0"):
         run = fg.function(product) if compiled else product
         for _ in range(2):
             y = run(fg.constant(A), fg.constant(B))
     assert "GPU:0" in y.device
     np.testing.assert_allclose(y.numpy(), A @ B)
-    available.forget()
 
 
 # ---- errors ------------------------------------------------------------------------------------------------

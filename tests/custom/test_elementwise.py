@@ -15,7 +15,6 @@ import pytest
 
 import fastgrad as fg
 from fastgrad import dtypes
-from fastgrad.cuda.devices import available
 from fastgrad.operation import HALVES
 from tests.gradients import check_gradient
 
@@ -626,9 +625,7 @@ def test_copies_and_pickles_are_the_function_itself():
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_gpu_gives_what_the_host_gives(monkeypatch, compiled):
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
+def test_a_gpu_gives_what_the_host_gives(simulated_gpu, compiled):
 
     def step(x):
         with fg.GradientTape() as tape:
@@ -644,4 +641,3 @@ def test_a_gpu_gives_what_the_host_gives(monkeypatch, compiled):
     assert all("GPU:0" in y.device for y in found)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
-    available.forget()

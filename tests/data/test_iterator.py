@@ -42,7 +42,7 @@ def values(elements):
 @pytest.mark.parametrize("epochs", [0, 2])
 @pytest.mark.parametrize("position", [0, 1, 3])
 def test_a_restored_iterator_goes_on_as_the_one_that_was_stored(pipeline, epochs, position):
-    """In a dataset made anew, as after a restart; later epochs are the same, too."""
+    """In a second dataset, as after a restart; later epochs are the same, too."""
     dataset = pipeline()
     for _ in range(epochs):
         list(dataset)

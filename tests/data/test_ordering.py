@@ -121,14 +121,6 @@ def test_the_global_seed_repeats_shuffles():
     assert values(Dataset.range(20).shuffle(20, seed=5)) != seeded
 
 
-@both_ways
-def test_cache_after_shuffle_freezes_the_order(numbers):
-    dataset = numbers(20).shuffle(20).cache()
-    assert values(dataset) == values(dataset)
-    again = numbers(20).cache().shuffle(20)
-    assert values(again) != values(again)
-
-
 def test_cache_computes_once():
     calls = []
 

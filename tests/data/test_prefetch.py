@@ -42,6 +42,14 @@ def no_thread_is_left():
     assert left == []
 
 
+def seconds(dataset, of_use=0.0):
+    """The time of an iteration that uses each element for ``of_use`` seconds."""
+    began = time.perf_counter()
+    for _ in dataset:
+        time.sleep(of_use)
+    return time.perf_counter() - began
+
+
 def ints(dataset):
     return [int(x) for x in dataset]
 
@@ -54,15 +62,8 @@ def test_prefetched_elements_come_in_order(count):
 
 def test_prefetch_makes_elements_while_others_are_used():
     """The time for making most of 40 elements is that of using the one before."""
-
-    def seconds(dataset):
-        began = time.perf_counter()
-        for _ in dataset:
-            time.sleep(5e-3)
-        return time.perf_counter() - began
-
-    apart = seconds(slowly(40, 5e-3))
-    together = min(seconds(slowly(40, 5e-3).prefetch(2)) for _ in range(3))
+    apart = seconds(slowly(40, 5e-3), 5e-3)
+    together = min(seconds(slowly(40, 5e-3).prefetch(2), 5e-3) for _ in range(3))
     assert together < 0.8 * apart
 
 
@@ -117,11 +118,6 @@ def test_parallel_results_come_in_order(threads):
 
 
 def test_parallel_calls_take_their_time_together():
-    def seconds(dataset):
-        began = time.perf_counter()
-        list(dataset)
-        return time.perf_counter() - began
-
     def wait(x):
         time.sleep(5e-3)
         return x.numpy()
@@ -176,11 +172,11 @@ def test_a_fork_begins_anew_and_refuses_iterations_with_threads():
     if child == 0:
         status = 1
         try:
-            anew = ints(dataset.take(5))
+            again = ints(dataset.take(5))
             try:
                 next(going)
             except RuntimeError as error:
-                status = 0 if anew == list(range(5)) and "fork" in str(error) else 2
+                status = 0 if again == list(range(5)) and "fork" in str(error) else 2
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -19,18 +19,6 @@ def values(dataset):
     return list(dataset.as_numpy_iterator())
 
 
-def test_slices_of_a_tuple_of_arrays():
-    x = np.arange(6, dtype=np.float32).reshape(3, 2)
-    dataset = Dataset.from_tensor_slices((x, [5, 6, 7]))
-    elements = list(dataset)
-    assert len(dataset) == 3
-    assert isinstance(elements[1], tuple)
-    np.testing.assert_array_equal(elements[1][0], [2, 3])
-    assert elements[1][1].dtype == tf.int32
-    assert int(elements[1][1]) == 6
-    assert dataset.element_spec == (tf.TensorSpec((2,), tf.float32), tf.TensorSpec((), tf.int32))
-
-
 def test_slices_of_a_dict_keep_its_keys():
     dataset = Dataset.from_tensor_slices({"b": [[1.0, 2.0], [3.0, 4.0]], "a": [1, 2]})
     element = next(iter(dataset))
@@ -89,21 +77,6 @@ def test_later_changes_of_the_sources_are_not_seen():
 def test_refused_slices(tensors, text):
     with pytest.raises(ValueError, match=text):
         Dataset.from_tensor_slices(tensors)
-
-
-def test_from_tensors_is_one_element():
-    dataset = Dataset.from_tensors((1, {"a": 2.0}))
-    assert values(dataset) == [(1, {"a": 2.0})]
-    assert len(dataset) == 1
-
-
-@pytest.mark.parametrize("args", [(3,), (2, 5), (5, 1, -2), (0, 10, 3), (3, 0)])
-def test_range_is_int64(args):
-    dataset = Dataset.range(*args)
-    assert values(dataset) == list(range(*args))
-    assert len(dataset) == len(range(*args))
-    assert dataset.element_spec == tf.TensorSpec((), tf.int64)
-    assert Dataset.range(*args, output_type=tf.int32).element_spec.dtype == tf.int32
 
 
 def test_refused_ranges():

@@ -6,18 +6,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.devices import available
 from fastgrad.cuda.devices.simulated import SimulatedDriver
 
-
-@pytest.fixture(autouse=True)
-def gpus(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "2")
-    available.forget()
-    yield
-    available.forget()
-
-
+pytestmark = pytest.mark.usefixtures("two_gpus")
 X = np.arange(20, dtype=np.float32).reshape(10, 2)
 
 

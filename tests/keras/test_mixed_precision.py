@@ -31,6 +31,19 @@ def image_model():
     )
 
 
+def training_step(model, optimizer, compiled):
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            logits = model(x, training=True)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
+        optimizer.apply_gradients(
+            zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
+        )
+        return loss
+
+    return tf.function(step) if compiled else step
+
+
 def test_results_are_those_of_float32_to_the_precision_of_the_half_type(policy):
     tf.random.set_seed(0)
     x = np.random.default_rng(0).normal(size=(5, 8, 8, 1)).astype(np.float32)
@@ -51,18 +64,7 @@ def test_a_compiled_step_gives_what_an_eager_one_gives_and_runs_no_python(policy
     def trained(compiled):
         tf.keras.utils.set_random_seed(1)
         model = image_model()
-        optimizer = tf.keras.optimizers.SGD(0.05)
-
-        def step(x, y):
-            with tf.GradientTape() as tape:
-                logits = model(x, training=True)
-                loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
-            optimizer.apply_gradients(
-                zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
-            )
-            return loss
-
-        step = tf.function(step) if compiled else step
+        step = training_step(model, tf.keras.optimizers.SGD(0.05), compiled)
         losses = [float(step(tf.constant(x), tf.constant(y))) for _ in range(8)]
         return losses, model.get_weights(), step
 
@@ -123,18 +125,7 @@ def test_losses_in_bfloat16_follow_those_of_float32(compiled):
             model = tf.keras.Sequential(
                 [layers.Dense(127, "gelu"), layers.Dense(96, "relu"), layers.Dense(10, dtype="float32")]
             )
-            optimizer = tf.keras.optimizers.Adam(0.003)
-
-            def step(x, y):
-                with tf.GradientTape() as tape:
-                    logits = model(x, training=True)
-                    loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits))
-                optimizer.apply_gradients(
-                    zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
-                )
-                return loss
-
-            step = tf.function(step) if compiled else step
+            step = training_step(model, tf.keras.optimizers.Adam(0.003), compiled)
             found = [float(step(tf.constant(x), tf.constant(y))) for _ in range(20)]
         finally:
             mixed_precision.set_global_policy("float32")

@@ -5,29 +5,12 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from tests.gradients import check_gradient
 
 reg, con = keras.regularizers, keras.constraints
 W = np.random.default_rng(0).normal(size=(4, 3))
 
 
 class TestRegularizers:
-    @pytest.mark.parametrize(
-        ("regularizer", "expected"),
-        [
-            (reg.L1(0.1), 0.1 * np.abs(W).sum()),
-            (reg.L2(0.1), 0.1 * np.square(W).sum()),
-            (reg.L1L2(0.1, 0.2), 0.1 * np.abs(W).sum() + 0.2 * np.square(W).sum()),
-            (reg.L1L2(), 0.0),
-            (reg.L2(), 0.01 * np.square(W).sum()),
-        ],
-        ids=lambda value: type(value).__name__,
-    )
-    def test_values_and_gradients(self, regularizer, expected):
-        assert float(regularizer(tf.constant(W))) == pytest.approx(expected)
-        check_gradient(regularizer, W)
-        assert reg.deserialize(reg.serialize(regularizer)).get_config() == regularizer.get_config()
-
     @pytest.mark.parametrize("mode", ["rows", "columns"])
     def test_orthogonal(self, mode):
         rows = W if mode == "rows" else W.T
@@ -48,6 +31,7 @@ class TestRegularizers:
     def test_get(self):
         assert reg.get(None) is None
         assert reg.get("l2").l2 == 0.01
+        assert reg.deserialize(reg.serialize(reg.L1L2(0.1, 0.2))).get_config() == {"l1": 0.1, "l2": 0.2}
         assert isinstance(reg.get("L1L2"), reg.L1L2)
         assert reg.get(tf.reduce_sum) is tf.reduce_sum
         with pytest.raises(ValueError, match="regularizer identifier: nonsense"):
@@ -55,18 +39,6 @@ class TestRegularizers:
 
 
 class TestConstraints:
-    @pytest.mark.parametrize("axis", [0, 1, (0, 1)])
-    def test_norms(self, axis):
-        norms = np.sqrt(np.square(W).sum(axis, keepdims=True))
-        np.testing.assert_allclose(con.MaxNorm(0.7, axis)(W), W * np.minimum(norms, 0.7) / norms, rtol=1e-6)
-        np.testing.assert_allclose(con.UnitNorm(axis)(W), W / norms, rtol=1e-6)
-        half_way = 0.5 * np.clip(norms, 0.9, 1.1) + 0.5 * norms
-        np.testing.assert_allclose(con.MinMaxNorm(0.9, 1.1, 0.5, axis)(W), W * half_way / norms, rtol=1e-6)
-
-    def test_non_neg(self):
-        np.testing.assert_array_equal(con.NonNeg()(W), np.maximum(W, 0))
-        np.testing.assert_array_equal(con.non_neg()(tf.Variable([-1.0, 2.0])), [0.0, 2.0])
-
     def test_zero_norms_stay_finite(self):
         zero = np.zeros((2, 2))
         for constraint in (con.MaxNorm(), con.UnitNorm(), con.MinMaxNorm(0.5)):

@@ -152,7 +152,7 @@ def windows() -> Iterator[tuple[str, Any]]:
 def updates() -> Iterator[tuple[str, Any]]:
     """The rules of optimizers, for variables, rows and tables."""
     from fastgrad.kernels.optimizers import optimizers
-    from fastgrad.kernels.optimizers.update_rule import units
+    from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, units
     from tests.kernels.optimizers.test_optimizers import RULES, _state
 
     for name, (slots, hyper, _) in RULES.items():
@@ -162,10 +162,10 @@ def updates() -> Iterator[tuple[str, Any]]:
             for _ in range(2):
                 rule.variables[dtype](weights, *held, gradients, 0, units(weights), *hyper)
             yield f"update {name} {dtype}", [*weights, *[one for slot in held for one in slot]]
-        for kind, index in (("rows", "int64"), ("table", "int32")):
+        for kind, moves, index in (("rows", RESTS, "int64"), ("table", MOVES, "int32")):
             (table,), held, (gradient,) = _state([(9, 5)], slots, "float64")
             ids, of_table = np.array([1, 4, 8], index), [slot[0] for slot in held]
-            getattr(rule, kind)["float64", index](table, *of_table, gradient[ids], ids, 3, 9, 5, *hyper)
+            rule.update_rows(moves, [table, *of_table], gradient[ids], ids, hyper)
             yield f"update of {kind} {name}", [table, *of_table]
 
 

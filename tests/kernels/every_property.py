@@ -10,14 +10,8 @@ from tests.kernels.reduction import test_general, test_rows
 PROPERTIES: list[Property] = [
     known
     for file in (
-        test_properties,
-        test_boxes,
-        test_places,
-        test_draws,
-        test_complex_numbers,
-        test_elementwise,
-        test_general,
+        test_properties, test_boxes, test_places, test_draws, test_complex_numbers, test_elementwise, test_general,
         test_rows,
     )
     for known in file.PROPERTIES
-]
+]  # fmt: skip

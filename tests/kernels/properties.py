@@ -86,10 +86,6 @@ def one_array(*_: Any, **attributes: Any) -> Callable[..., Any]:
     return lambda r, dtype, *sizes: ([normal(r, dtype, *sizes)], attributes)
 
 
-def at_least_one(r: np.random.Generator, dtype: str, *sizes: int) -> Any:
-    return [normal(r, dtype, *[max(1, size) for size in sizes])], {}
-
-
 def of_sizes(count: int, **attributes: Any) -> Callable[..., Any]:
     """Makes so many arrays of the sizes, each at least 1, and these attributes."""
     return lambda r, dtype, *sizes: (

@@ -1,40 +1,26 @@
 """Every kernel gives the same bits compiled and as plain Python (`NUMBA_DISABLE_JIT`)."""
 
-import os
-import pathlib
 import pickle
-import subprocess
-import sys
 
 import pytest
 
 from fastgrad.kernels.codegen.bounds import checks_bounds
+from tests.kernels.process import run_python
 
 pytestmark = pytest.mark.skipif(
     checks_bounds(), reason="compares the builds that are not checked; others compile as long again"
 )
 
-ROOT = pathlib.Path(__file__).parents[2]
-
 
 def outcome(path, disabled):
     """What a process gives, and which kernels it has and has used."""
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.kernels.every_kernel", str(path)],
-        env={
-            **os.environ,
-            "NUMBA_DISABLE_JIT": disabled,
-            "FASTGRAD_NUM_THREADS": "1",
-            "FASTGRAD_BFLOAT16": "0",
-            "FASTGRAD_QUIET": "1",
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-        },
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=1200,
-    )
+    variables = {
+        "FASTGRAD_NUM_THREADS": "1",
+        "FASTGRAD_BFLOAT16": "0",
+        "FASTGRAD_QUIET": "1",
+        "NUMBA_DISABLE_JIT": disabled,
+    }
+    run = run_python("-m", "tests.kernels.every_kernel", str(path), timeout=1200, **variables)
     assert run.returncode == 0, run.stderr
     return pickle.loads(path.read_bytes())
 

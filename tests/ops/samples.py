@@ -17,6 +17,7 @@ from fastgrad.operation import TABLE
 from fastgrad.ops import recurrent  # noqa: F401  # whose rows are in the table once it is imported
 from fastgrad.ops.attention import attention
 from fastgrad.ops.random_stateless import stateless_dropout
+from tests.gradients import gradient_of
 
 _rng = np.random.default_rng(7)
 
@@ -68,13 +69,11 @@ def at_maxima(v: tf.Tensor) -> tf.Tensor:
     """``v`` where the windows of a pooling have their maxima: what the gradient's gradient reads."""
     x = tf.constant(np.arange(24.0).reshape(1, 3, 4, 2) % 7)
     weights = tf.ones((1, 3, 4, 2), tf.float64)
-    with tf.GradientTape() as outer:
-        outer.watch(weights)
-        with tf.GradientTape() as inner:
-            inner.watch(x)
-            y = tf.reduce_sum(tf.nn.max_pool2d(x, 2, 1, "SAME") * weights)
-        total = tf.reduce_sum(inner.gradient(y, x) * v)
-    return outer.gradient(total, weights) ** 2
+
+    def scattered(weights: tf.Tensor) -> tf.Tensor:
+        return gradient_of(lambda x: tf.reduce_sum(tf.nn.max_pool2d(x, 2, 1, "SAME") * weights), x) * v
+
+    return gradient_of(scattered, weights) ** 2
 
 
 SAMPLES: dict[str, Sample] = {

@@ -1,9 +1,11 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
 import fastgrad as tf
 from fastgrad.ops.attention import attention, attention_and_weights
-from tests.gradients import check_gradient
+from tests.gradients import check_gradient, gradient_of, value_and_gradient
 
 RNG = np.random.default_rng(0)
 BOTH = ["float32", "float64"]
@@ -71,12 +73,10 @@ def test_attention_and_its_gradient_are_those_of_the_whole_matrix(sizes, dtype):
     for options, seen in masks(sizes):
         given = {name: tf.constant(x) if name == "mask" else x for name, x in options.items()}
         tensors = [tf.constant(x) for x in (q, k, v)]
-        with tf.GradientTape() as tape:
-            tape.watch(tensors)
-            y = attention(*tensors, scale=0.6, **given)
+        y, slopes = value_and_gradient(partial(attention, scale=0.6, **given), *tensors, cotangents=g)
         wanted, weights, gradients = expected(q, k, v, 0.6, seen)
         np.testing.assert_allclose(y, wanted, **tolerance)
-        for got, exact in zip(tape.gradient(y, tensors, output_gradients=g), gradients(g), strict=True):
+        for got, exact in zip(slopes, gradients(g), strict=True):
             np.testing.assert_allclose(got, exact, rtol=0, atol=tolerance["atol"] * max(1, np.abs(exact).max()))
         again, got = attention_and_weights(*tensors, scale=0.6, **given)
         np.testing.assert_allclose(again, wanted, **tolerance)
@@ -99,13 +99,8 @@ def test_dropped_weights_are_those_of_the_form_in_parts(keys):
     tensors = [tf.constant(x) for x in arrays((2, 66, keys, 2, 1, 4, 3))]
     words = tf.constant(np.array([9, 1, 3]))
     options = {"scale": 0.5, "rate": 0.25, "drawn": lambda shape: words}
-    results = []
-    for way in (lambda *x: attention(*x, **options), lambda *x: attention_and_weights(*x, **options)[0]):
-        with tf.GradientTape() as tape:
-            tape.watch(tensors)
-            y = way(*tensors)
-            total = tf.reduce_sum(y**2)
-        results.append([y, *tape.gradient(total, tensors)])
+    ways = (lambda *x: attention(*x, **options), lambda *x: attention_and_weights(*x, **options)[0])
+    results = [[way(*tensors), *gradient_of(lambda *x, way=way: tf.reduce_sum(way(*x) ** 2), *tensors)] for way in ways]
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
     ones = tf.ones((2, keys, 1, 1), tf.float64)
@@ -119,14 +114,14 @@ def test_a_query_that_sees_nothing_finds_the_mean_or_nothing():
     mask = tf.constant(np.array([True, False, True])[:, None] & np.ones((3, 70), bool))
     mean = np.repeat(tensors[2].numpy().mean(1), 2, 1)[0]
     for blank, wanted in ((False, mean), (True, 0 * mean)):
-        with tf.GradientTape() as tape:
-            tape.watch(tensors)
-            y = attention(*tensors, mask, scale=1.0, blank=blank)[0, 1]
+        y, slopes = value_and_gradient(
+            lambda *x, blank=blank: attention(*x, mask, scale=1.0, blank=blank)[0, 1], *tensors
+        )
         np.testing.assert_allclose(y, wanted, rtol=1e-13, atol=1e-15)
         again, weights = attention_and_weights(*tensors, mask, scale=1.0, blank=blank)
         np.testing.assert_allclose(again[0, 1], wanted, rtol=1e-13, atol=1e-15)
         np.testing.assert_allclose(tf.reduce_sum(weights[0, :, 1], -1), [0.0 if blank else 1.0] * 2, rtol=1e-13)
-        by_query, by_key, by_value = tape.gradient(y, tensors)
+        by_query, by_key, by_value = slopes
         assert not np.any(by_query)
         assert not np.any(by_key)
         np.testing.assert_allclose(by_value, np.full((1, 70, 1, 5), 0.0 if blank else 2 / 70), rtol=1e-13)
@@ -173,10 +168,8 @@ def test_a_compiled_step_computes_the_same_bits(options):
         given["mask"] = tf.constant(RNG.random((2, 1, 70, 66)) > 0.4)
 
     def step(*x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = attention(*x, scale=0.6, **given)
-        return [y, *tape.gradient(y, x)]
+        y, slopes = value_and_gradient(partial(attention, scale=0.6, **given), *x)
+        return [y, *slopes]
 
     compiled = tf.function(step)
     for _ in range(3):
@@ -201,10 +194,8 @@ def test_long_sequences_need_no_memory_for_all_weights(options):
 
     @tf.function
     def step(*x):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = attention(*x, scale=0.6, **options)
-        return [y, *tape.gradient(y, x)]
+        y, slopes = value_and_gradient(partial(attention, scale=0.6, **options), *x)
+        return [y, *slopes]
 
     for _ in range(3):
         y = step(*tensors)[0]

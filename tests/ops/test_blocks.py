@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 IMAGE = np.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
 
@@ -56,15 +55,3 @@ def test_sizes_that_blocks_do_not_divide_are_refused():
     ]:
         with pytest.raises(tf.errors.InvalidArgumentError, match="_to_"):
             function(*arguments)
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: tf.nn.space_to_depth(x, 2) ** 2,
-        lambda x: tf.space_to_batch(x, [2, 1], [[1, 1], [2, 0]]) ** 2,
-        lambda x: tf.batch_to_space(x, [2, 1], [[1, 0], [0, 1]]) ** 2,
-    ],
-)
-def test_gradients(function):
-    check_gradient(function, np.random.default_rng(0).normal(size=(2, 2, 2, 1)), rtol=1e-4)

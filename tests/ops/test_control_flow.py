@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 FALSE, TRUE = tf.constant(False), tf.constant(True)
 
@@ -37,23 +36,7 @@ def test_cond_checks_its_arguments():
         tf.cond(None, lambda: 1, lambda: 2)
 
 
-@pytest.mark.parametrize("order", [1, 2])
-def test_gradient_of_cond(order):
-    def chosen(x):
-        return tf.cond(tf.reduce_sum(x) > 0.0, lambda: x * x * x, lambda: tf.sin(x))
-
-    check_gradient(chosen, np.array([0.3, 0.4]), order=order)
-    check_gradient(chosen, np.array([-0.3, -0.4]), order=order)
-
-
 # ---- case and switch_case ----------------------------------------------------------------------------------
-
-
-def test_case_takes_the_first_true_one():
-    assert tf.case([(FALSE, lambda: 1), (TRUE, lambda: 2), (TRUE, lambda: 3)], default=lambda: 4) == 2
-    assert tf.case([(FALSE, lambda: 1)], default=lambda: 4) == 4
-    assert tf.case([(FALSE, lambda: 1), (TRUE, lambda: 2)]) == 2
-    assert tf.case({TRUE.ref(): lambda: 1}, default=lambda: 4, exclusive=True) == 1
 
 
 def test_case_checks_its_arguments():
@@ -103,13 +86,6 @@ def test_switch_case_checks_its_arguments():
 
 
 # ---- while_loop ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("trips", [0, 1, 7])
-def test_while_loop(trips):
-    i, x = tf.while_loop(lambda i, x: i < trips, lambda i, x: (i + 1, x * 2.0), (tf.constant(0), tf.constant([1.0])))
-    assert int(i) == trips
-    np.testing.assert_array_equal(x, [2.0**trips])
 
 
 def test_while_loop_of_structures_and_python_numbers():
@@ -163,15 +139,6 @@ def test_while_loop_checks_its_arguments():
         tf.while_loop(lambda i: i < 2, lambda i: i, [0], parallel_iterations=0)
     with pytest.raises(ValueError, match="scalar"):
         tf.while_loop(lambda i: i < 2, lambda i: i, [0], maximum_iterations=[2])
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("trips", [0, 1, 3])
-def test_gradient_of_while_loop(trips, order):
-    def looped(x, w):
-        return tf.while_loop(lambda i, _: i < trips, lambda i, x: (i + 1, tf.sin(x * w) + x), (0, x))[1]
-
-    check_gradient(looped, np.array([0.3, 0.4]), np.array([1.2, -0.7]), order=order)
 
 
 def test_variables_are_read_and_assigned_in_each_trip():

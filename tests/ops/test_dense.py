@@ -5,33 +5,9 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import recording
-from fastgrad.ops.dense import FUSED_ACTIVATIONS, dense
-from tests.gradients import check_gradient
+from fastgrad.ops.dense import dense
 
 RNG = np.random.default_rng(0)
-ACTIVATIONS = {
-    "linear": lambda z: z,
-    "relu": lambda z: np.maximum(z, 0),
-    "tanh": np.tanh,
-    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-    "gelu": lambda z: tf.nn.gelu(z).numpy(),
-    "softplus": lambda z: np.log1p(np.exp(z)),
-}
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("shape", [(5, 3), (1, 3), (0, 3), (2, 4, 3), (3,)])
-def test_values(activation, shape):
-    x, kernel, bias = RNG.normal(size=shape), RNG.normal(size=(3, 7)), RNG.normal(size=7)
-    y = dense(*(tf.constant(v) for v in (x, kernel, bias)), activation)
-    np.testing.assert_allclose(y, ACTIVATIONS[activation](x @ kernel + bias), rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.parametrize("activation", [*sorted(FUSED_ACTIVATIONS), "gelu"])
-@pytest.mark.parametrize("order", [1, 2])
-def test_gradients(activation, order):
-    x, kernel, bias = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 5)), RNG.normal(size=5)
-    check_gradient(lambda *args: dense(*args, activation), x, kernel, bias, order=order)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

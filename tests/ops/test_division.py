@@ -1,36 +1,11 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import fastgrad as tf
 
 nan, inf = float("nan"), float("inf")
-
-
-@pytest.mark.parametrize(
-    ("dtype", "quotient"),
-    [
-        (tf.int8, tf.float32),
-        (tf.uint16, tf.float32),
-        (tf.int32, tf.float64),
-        (tf.int64, tf.float64),
-        (tf.uint64, tf.float64),
-    ],
-)
-def test_integers_divide_into_floats(dtype, quotient):
-    z = tf.constant([1, 3], dtype) / tf.constant([2, 2], dtype)
-    assert z.dtype is quotient
-    assert z.numpy().tolist() == [0.5, 1.5]
-    assert tf.math.divide_no_nan(tf.constant([1], dtype), tf.constant([0], dtype)).dtype is quotient
-
-
-def test_integers_divide_by_zero_into_infinity():
-    assert (tf.constant([1, -1]) / 0).numpy().tolist() == [inf, -inf]
 
 
 def test_division_refuses_booleans_and_other_dtypes():
@@ -40,25 +15,6 @@ def test_division_refuses_booleans_and_other_dtypes():
         tf.constant([1]) / tf.constant([1], tf.int64)
     with pytest.raises(tf.errors.InvalidArgumentError, match="int32"):
         tf.realdiv(tf.constant([1]), tf.constant([1]))
-
-
-@given(st.integers(-(2**31), 2**31 - 1), st.integers(-(2**31), 2**31 - 1).filter(bool))
-def test_integer_quotients_and_remainders_are_pythons(x, y):
-    if (x, y) == (-(2**31), -1):
-        return  # the quotient is no int32
-    a, b = tf.constant(x, tf.int32), tf.constant(y, tf.int32)
-    assert (a // b).numpy() == x // y
-    assert (a % b).numpy() == x % y
-    assert tf.truncatediv(a, b).numpy() == math.trunc(math.fsum([x]) / y) == int(x / y)
-    assert tf.truncatemod(a, b).numpy() == math.fmod(x, y)
-
-
-@given(st.floats(-1e6, 1e6), st.floats(-1e3, 1e3).filter(lambda y: abs(y) > 1e-3))
-def test_float_quotients_are_rounded_down_and_remainders_are_pythons(x, y):
-    a, b = tf.constant(x, tf.float64), tf.constant(y, tf.float64)
-    assert (a // b).numpy() == math.floor(x / y)
-    assert (a % b).numpy() == x % y
-    assert tf.truncatemod(a, b).numpy() == math.fmod(x, y)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
@@ -80,27 +36,6 @@ def test_integers_divided_by_zero_are_refused(function):
     function(tf.constant([1.0]), tf.constant([0.0]))
 
 
-def test_gradient_of_a_remainder():
-    x, y = tf.constant([5.0, -3.0]), tf.constant([2.0, 2.0])
-    with tf.GradientTape() as tape:
-        tape.watch([x, y])
-        z = x % y
-    dx, dy = tape.gradient(z, [x, y])
-    assert dx.numpy().tolist() == [1, 1]
-    assert dy.numpy().tolist() == [-2, 2]
-
-
-def test_divide_no_nan_is_zero_over_zero_and_so_are_its_gradients():
-    x, y = tf.constant([1.0, nan, inf, 2.0]), tf.constant([0.0, 0.0, 0.0, 4.0])
-    with tf.GradientTape() as tape:
-        tape.watch([x, y])
-        z = tf.math.divide_no_nan(x, y)
-    assert z.numpy().tolist() == [0, 0, 0, 0.5]
-    dx, dy = tape.gradient(z, [x, y])
-    assert dx.numpy().tolist() == [0, 0, 0, 0.25]
-    assert dy.numpy().tolist() == [0, 0, 0, -0.125]
-
-
 def test_reciprocal_no_nan():
     assert tf.math.reciprocal_no_nan([0.0, 4.0]).numpy().tolist() == [0, 0.25]
     with pytest.raises(tf.errors.InvalidArgumentError, match="int32"):
@@ -116,11 +51,6 @@ def test_xdivy_is_zero_where_its_first_argument_is():
     dx, dy = tape.gradient(z, [x, y])
     assert dx.numpy().tolist() == [0, 0, 0, inf, 0.25]
     assert dy.numpy().tolist() == [0, 0, 0, -inf, -0.125]
-
-
-def test_division_of_complex_numbers():
-    x, y = np.array([1 + 2j]), np.array([3 - 1j])
-    np.testing.assert_allclose((tf.constant(x) / tf.constant(y)).numpy(), x / y)
 
 
 @pytest.mark.parametrize(

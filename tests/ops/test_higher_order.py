@@ -4,18 +4,11 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 X = np.array([[0.3, -0.4], [0.5, 0.8], [-0.9, 0.2]])
 
 
 # ---- map_fn ----------------------------------------------------------------------------------------------
-
-
-def test_map_fn_over_rows():
-    np.testing.assert_array_equal(tf.map_fn(lambda x: x * 2, tf.constant([1, 2, 3])), [2, 4, 6])
-    np.testing.assert_allclose(tf.map_fn(tf.reduce_sum, tf.constant(X)), X.sum(1))
-    np.testing.assert_array_equal(tf.map_fn(lambda x: 3, tf.constant([1.0, 2.0])), np.float32([3, 3]))
 
 
 def test_map_fn_of_structures():
@@ -55,11 +48,6 @@ def test_map_fn_checks():
         tf.map_fn(tf.range, three, infer_shape=False)
 
 
-@pytest.mark.parametrize("order", [1, 2])
-def test_gradient_of_map_fn(order):
-    check_gradient(lambda x, w: tf.map_fn(lambda r: tf.sin(r) * w, x), X, np.array([1.0, 2.0]), order=order)
-
-
 # ---- vectorized_map ----------------------------------------------------------------------------------------
 
 
@@ -92,19 +80,9 @@ def test_gradients_row_by_row():
         return tape.gradient(y, x)
 
     np.testing.assert_allclose(tf.vectorized_map(row_gradient, tf.constant(X)), 3 * X**2)
-    check_gradient(lambda x: tf.vectorized_map(row_gradient, x), X)
 
 
 # ---- scan, foldl, foldr --------------------------------------------------------------------------------------
-
-
-def test_scan():
-    a = tf.constant([1, 2, 3])
-    np.testing.assert_array_equal(tf.scan(lambda s, x: s + x, a), [1, 3, 6])
-    np.testing.assert_array_equal(tf.scan(lambda s, x: s * 2 + x, a, initializer=1), [3, 8, 19])
-    np.testing.assert_array_equal(tf.scan(lambda s, x: s * 2 + x, a, initializer=1, reverse=True), [25, 12, 5])
-    np.testing.assert_array_equal(tf.scan(lambda s, x: s * 10 + x, a, reverse=True), [321, 32, 3])
-    np.testing.assert_array_equal(tf.scan(lambda s, x: s + x, tf.constant([7])), [7])
 
 
 def test_scan_of_structures():
@@ -116,19 +94,6 @@ def test_scan_of_structures():
     sums, products = tf.scan(lambda s, x: (s[0] + x[0], s[1] * x[1]), (tf.constant([1, 2, 3]), tf.constant([1, 2, 3])))
     np.testing.assert_array_equal(sums, [1, 3, 6])
     np.testing.assert_array_equal(products, [1, 2, 6])
-
-
-def test_folds():
-    a = tf.constant([1, 2, 3])
-    assert int(tf.foldl(lambda s, x: s * 10 + x, a)) == 123
-    assert int(tf.foldr(lambda s, x: s * 10 + x, a)) == 321
-    assert int(tf.foldl(lambda s, x: s * 10 + x, a, initializer=5)) == 5123
-    assert int(tf.foldr(lambda s, x: s * 10 + x, a, initializer=tf.constant(5))) == 5321
-    assert int(tf.foldl(lambda s, x: s + x, tf.constant([7]))) == 7
-    assert float(tf.foldl(lambda s, x: s + x, tf.zeros([0]), initializer=1.0)) == 1.0
-    total, last = tf.foldl(lambda s, x: (s[0] + x[0], x[1]), (a, X))
-    assert int(total) == 6
-    np.testing.assert_array_equal(last, X[2])
 
 
 def test_scan_and_folds_check():
@@ -149,17 +114,3 @@ def test_scan_and_folds_check():
     with pytest.raises(ValueError, match="expected"):
         tf.scan(lambda s, x: tf.concat([s, s], 0), three, initializer=tf.ones([1]))
     assert tf.scan(lambda s, x: s, one, initializer=[1.0, 2.0][0]).shape == [0]
-
-
-@pytest.mark.parametrize("order", [1, 2])
-def test_gradients_of_scan_and_folds(order):
-    start, w = np.array([0.1, 0.2]), np.array([1.1, -0.8])
-
-    def trip(w):
-        return lambda s, x: tf.tanh(s * w + x)
-
-    check_gradient(lambda x, s, w: tf.scan(trip(w), x, s), X, start, w, order=order)
-    check_gradient(lambda x, s, w: tf.scan(trip(w), x, s, reverse=True), X, start, w, order=order)
-    check_gradient(lambda x, w: tf.scan(trip(w), x), X, w, order=order)
-    check_gradient(lambda x, s, w: tf.foldl(trip(w), x, s), X, start, w, order=order)
-    check_gradient(lambda x, w: tf.foldr(trip(w), x), X, w, order=order)

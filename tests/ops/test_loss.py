@@ -1,85 +1,15 @@
-"""Losses on logits against closed forms in float64, their gradients, and bad labels."""
+"""Losses on logits at their edges, and bad labels."""
 
 import numpy as np
 import pytest
-from scipy import special
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 RNG = np.random.default_rng(0)
 
 
 def _rows(rows, classes):
     return RNG.normal(size=(rows, classes)) * 3
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
-@pytest.mark.parametrize("label_dtype", ["int32", "int64", "uint8"])
-@pytest.mark.parametrize("shape", [(5, 3), (1, 1), (33, 130), (0, 4), (2, 3, 4)])
-def test_sparse_values(shape, label_dtype, dtype):
-    logits = tf.cast(tf.constant(RNG.normal(size=shape) * 3), dtype)
-    labels = RNG.integers(0, shape[-1], shape[:-1]).astype(label_dtype)
-    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-    assert loss.dtype == dtype
-    assert loss.shape == shape[:-1]
-    wide = np.asarray(logits.numpy(), np.float64)
-    expected = -np.take_along_axis(special.log_softmax(wide, -1), labels[..., None].astype(int), -1)[..., 0]
-    tolerance = {"float64": 1e-12, "float32": 1e-5, "float16": 5e-3, "bfloat16": 5e-2}[dtype]
-    np.testing.assert_allclose(np.asarray(loss.numpy(), np.float64), expected, rtol=tolerance, atol=tolerance)
-
-
-@pytest.mark.parametrize("order", [1, 2])
-def test_sparse_gradient(order):
-    labels = np.array([0, 2, 1, 2])
-    check_gradient(lambda x: tf.nn.sparse_softmax_cross_entropy_with_logits(labels, x), _rows(4, 3), order=order)
-
-
-@pytest.mark.parametrize("order", [1, 2])
-def test_dense_gradient(order):
-    labels = special.softmax(_rows(4, 3), -1)
-    check_gradient(lambda x: tf.nn.softmax_cross_entropy_with_logits(labels, x), _rows(4, 3), order=order)
-    check_gradient(lambda t: tf.nn.softmax_cross_entropy_with_logits(t, _rows(4, 3) * 0 + 0.5), labels)
-
-
-@pytest.mark.parametrize("axis", [0, 1, -1, -2])
-def test_dense_values_along_any_axis(axis):
-    logits, labels = _rows(4, 3), special.softmax(_rows(4, 3), axis)
-    loss = tf.nn.softmax_cross_entropy_with_logits(labels, logits, axis=axis)
-    np.testing.assert_allclose(loss, -(labels * special.log_softmax(logits, axis)).sum(axis), rtol=1e-12)
-
-
-def test_zero_labels_against_infinite_logits_cost_nothing():
-    loss = tf.nn.softmax_cross_entropy_with_logits([[1.0, 0.0]], [[0.0, -np.inf]])
-    assert float(loss[0]) == 0.0 or np.isnan(float(loss[0]))  # TensorFlow: 0 * inf
-
-
-def test_dense_labels_broadcast_and_are_cast():
-    loss = tf.nn.softmax_cross_entropy_with_logits(labels=[[0, 1]], logits=[[1.0, 2.0], [1.0, 2.0]])
-    np.testing.assert_allclose(loss, [0.31326166, 0.31326166], rtol=1e-6)
-    wide = tf.constant([[0.0, 1.0]], tf.float64)
-    assert tf.nn.softmax_cross_entropy_with_logits(labels=wide, logits=[[1.0, 2.0]]).dtype == tf.float32
-
-
-@pytest.mark.parametrize("order", [1, 2])
-def test_sigmoid_values_and_gradient(order):
-    labels = RNG.uniform(size=(3, 4))
-    logits = _rows(3, 4)
-    expected = -labels * special.log_expit(logits) - (1 - labels) * special.log_expit(-logits)
-    np.testing.assert_allclose(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits), expected, rtol=1e-12)
-    check_gradient(lambda x: tf.nn.sigmoid_cross_entropy_with_logits(labels, x), logits, order=order)
-    check_gradient(lambda t: tf.nn.sigmoid_cross_entropy_with_logits(t, logits), labels)
-
-
-def test_sigmoid_is_finite_at_large_logits():
-    loss = tf.nn.sigmoid_cross_entropy_with_logits([0.0, 1.0, 1.0], [1000.0, 1000.0, -1000.0])
-    np.testing.assert_allclose(loss, [1000.0, 0.0, 1000.0])
-
-
-def test_weighted_cross_entropy():
-    labels, logits, q = RNG.uniform(size=5), RNG.normal(size=5), 2.5
-    expected = -q * labels * special.log_expit(logits) - (1 - labels) * special.log_expit(-logits)
-    np.testing.assert_allclose(tf.nn.weighted_cross_entropy_with_logits(labels, logits, q), expected, rtol=1e-12)
 
 
 def test_l2_and_poisson():
@@ -94,6 +24,14 @@ def test_l2_and_poisson():
 def test_labels_out_of_range_are_errors(label):
     with pytest.raises(tf.errors.InvalidArgumentError, match=rf"label value of {label} at row 1.*\[0, 3\)"):
         tf.nn.sparse_softmax_cross_entropy_with_logits([0, label], _rows(2, 3))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+def test_labels_of_any_integers_are_those_of_int32(dtype):
+    logits, labels = _rows(3, 4), np.array([2, 0, 3])
+    expected = tf.nn.sparse_softmax_cross_entropy_with_logits(labels.astype("int32"), logits)
+    found = tf.nn.sparse_softmax_cross_entropy_with_logits(labels.astype(dtype), logits)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_extreme_int64_labels_are_errors():

@@ -1,4 +1,4 @@
-"""Pooling against direct loops over windows, its gradients, and what it refuses."""
+"""Pooling against direct loops over windows, and what it refuses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 MAX = {1: tf.nn.max_pool1d, 2: tf.nn.max_pool2d, 3: tf.nn.max_pool3d}
 AVG = {1: tf.nn.avg_pool1d, 2: tf.nn.avg_pool2d, 3: tf.nn.avg_pool3d}
@@ -76,50 +75,6 @@ def test_pools_reduce_each_window_without_its_padding(rank, data):
         np.testing.assert_allclose(functions[rank](x, kernel, strides, padding).numpy(), expected, rtol=1e-13)
         first = functions[rank](np.moveaxis(x, -1, 1), kernel, strides, padding, data_format=FIRST[rank])
         np.testing.assert_allclose(first.numpy(), np.moveaxis(expected, -1, 1), rtol=1e-13)
-
-
-@pytest.mark.parametrize("rank", [1, 2, 3])
-@settings(max_examples=30, deadline=None)
-@given(data=st.data())
-def test_the_gradient_of_a_maximum_goes_to_where_it_was_found(rank, data):
-    x, kernel, strides, padding = data.draw(cases(rank))
-    source = tf.constant(x)
-    with tf.GradientTape() as tape:
-        tape.watch(source)
-        y = MAX[rank](source, kernel, strides, padding)
-    g = np.random.default_rng(1).standard_normal(y.shape)
-    expected = np.zeros_like(x)
-    for place, cells in windows_of(x, kernel, strides, padding):
-        for image in range(x.shape[0]):
-            for channel in range(x.shape[-1]):
-                best = max(cells, key=lambda at: x[(image, *at, channel)])
-                expected[(image, *best, channel)] += g[(image, *place, channel)]
-    np.testing.assert_allclose(tape.gradient(y, source, g).numpy(), expected, rtol=1e-12, atol=1e-14)
-
-
-POOLS = [
-    ("overlapping", 2, 3, 2, "SAME"),
-    ("side by side", 2, 2, 2, "VALID"),
-    ("with gaps", 2, 1, 2, "SAME"),
-    ("one dimension", 1, 2, 1, "SAME"),
-    ("three dimensions", 3, 2, 1, "VALID"),
-]
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(("rank", "kernel", "strides", "padding"), [c[1:] for c in POOLS], ids=[c[0] for c in POOLS])
-def test_gradients(order, rank, kernel, strides, padding):
-    x = distinct(*(2, 5, 4, 2) if rank == 2 else (2, 5, 2) if rank == 1 else (1, 3, 2, 3, 1))
-    check_gradient(lambda a: MAX[rank](a, kernel, strides, padding) ** 2, x, order=order)
-    check_gradient(lambda a: AVG[rank](a, kernel, strides, padding) ** 2, x, order=order)
-
-
-def test_of_several_maxima_the_first_gets_the_gradient():
-    x = tf.ones((1, 3, 3, 1))
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = tf.nn.max_pool2d(x, 2, 1, "VALID")
-    np.testing.assert_array_equal(tape.gradient(y, x).numpy().reshape(3, 3), [[1, 1, 0], [1, 1, 0], [0, 0, 0]])
 
 
 def test_nan_is_the_maximum_and_infinite_gradients_stay_where_they_are():

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 import fastgrad as tf
+from tests.gradients import value_and_gradient
 
 DRAWS = {
     "uniform": lambda **k: tf.random.uniform([1000], **k),
@@ -133,9 +134,7 @@ def test_dropout_scales_what_it_keeps():
 
 def test_dropout_gradient_is_the_same_mask():
     x = tf.Variable(np.random.default_rng(0).normal(size=(50, 40)))
-    with tf.GradientTape() as tape:
-        y = tf.nn.dropout(x, 0.4)
-    g = tape.gradient(y, x)
+    y, g = value_and_gradient(lambda x: tf.nn.dropout(x, 0.4), x)
     np.testing.assert_allclose(g, np.where(y.numpy() == 0, 0, 1 / 0.6))
 
 
@@ -238,10 +237,8 @@ def test_global_generator():
 
 def test_gradients_flow_to_the_bounds_of_uniform_numbers():
     low, high = tf.constant(1.0), tf.constant(4.0)
-    with tf.GradientTape() as tape:
-        tape.watch([low, high])
-        x = tf.random.uniform([50], low, high)
-    for_low, for_high = tape.gradient(x, [low, high])
+    x, slopes = value_and_gradient(lambda low, high: tf.random.uniform([50], low, high), low, high)
+    for_low, for_high = slopes
     share = (x.numpy() - 1) / 3
     assert float(for_high) == pytest.approx(share.sum(), rel=1e-5)
     assert float(for_low) == pytest.approx((1 - share).sum(), rel=1e-5)

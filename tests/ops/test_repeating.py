@@ -6,21 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 SHAPES = st.lists(st.integers(0, 3), max_size=3).map(tuple)
 
 
 def numbers(shape):
     return np.arange(np.prod(shape, dtype=float)).reshape(shape)
-
-
-@settings(max_examples=60, deadline=None)
-@given(SHAPES, st.data())
-def test_tile_is_numpys(shape, data):
-    x = numbers(shape)
-    multiples = [data.draw(st.integers(0, 3)) for _ in shape]
-    np.testing.assert_array_equal(tf.tile(x, multiples), np.tile(x, multiples))
 
 
 @pytest.mark.parametrize("multiples", [[2], [-1, 1], 2, [1.5, 1], [1, 1, 1]])
@@ -78,29 +69,3 @@ def test_meshgrid_refuses_other_arguments():
         tf.meshgrid([1], [2], sparse=True)
     with pytest.raises(tf.errors.InvalidArgumentError):
         tf.meshgrid([1], [2.0])
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: tf.tile(x, [2, 3]) ** 2,
-        lambda x: tf.repeat(x, 2) ** 2,
-        lambda x: tf.repeat(x, 3, axis=1) ** 2,
-        lambda x: tf.repeat(x, [2, 0, 1], axis=1) ** 2,
-        lambda x: tf.repeat(x, [2, 1], axis=0) ** 2,
-        lambda x: [grid**2 for grid in tf.meshgrid(x[0], x[1])],
-    ],
-)
-def test_gradients(function, order):
-    check_gradient(function, np.random.default_rng(0).normal(size=(2, 3)), order=order, rtol=1e-4)
-
-
-def test_the_gradient_of_repeat_is_dense():
-    x = tf.constant([[1.0], [2.0]])
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = tf.repeat(x, [1, 2], axis=0)
-    gradient = tape.gradient(y, x)
-    assert isinstance(gradient, tf.Tensor)
-    assert gradient.numpy().tolist() == [[1], [2]]

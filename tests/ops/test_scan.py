@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad.operation import TABLE
-from tests.gradients import check_gradient
 
 SCANS = {
     "cumsum": (np.add, 0.0),
@@ -33,29 +32,12 @@ def expected(ufunc, first, x, axis, exclusive, reverse):
     exclusive=st.booleans(),
     reverse=st.booleans(),
 )
-def test_values_and_gradients(name, shape, axis, exclusive, reverse):
+def test_values(name, shape, axis, exclusive, reverse):
     axis = axis % len(shape)
     x = np.random.default_rng(3).uniform(-1, 2, shape)
-
-    def scan(t):
-        return getattr(tf.math, name)(t, axis=axis, exclusive=exclusive, reverse=reverse)
-
+    y = getattr(tf.math, name)(tf.constant(x), axis=axis, exclusive=exclusive, reverse=reverse)
     ufunc, first = SCANS[name]
-    np.testing.assert_allclose(scan(tf.constant(x)).numpy(), expected(ufunc, first, x, axis, exclusive, reverse))
-
-    def finite(t):
-        y = scan(t)
-        return tf.where(tf.math.is_finite(y), y, 0.0)
-
-    check_gradient(finite, x, rtol=1e-5)
-    check_gradient(finite, x, order=2, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("exclusive", [False, True])
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("x", [[0.0, 2.0, 3.0], [2.0, 0.0, 3.0, 0.0, 5.0], [0.0, 0.0]])
-def test_running_products_have_exact_gradients_with_zeros(x, exclusive, reverse):
-    check_gradient(lambda t: tf.math.cumprod(t, exclusive=exclusive, reverse=reverse), np.array(x))
+    np.testing.assert_allclose(y.numpy(), expected(ufunc, first, x, axis, exclusive, reverse))
 
 
 def test_dtypes_are_kept():

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 REDUCTIONS = {
     "sum": lambda rows: rows.sum(0),
@@ -126,34 +125,6 @@ def test_the_gradient_of_a_complex_product_is_conjugate():
         y = tf.math.segment_prod(x, [0, 0, 0])
     whole = np.prod(x.numpy())
     np.testing.assert_allclose(tape.gradient(y, x), np.conj(whole / x.numpy()))
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("kind", REDUCTIONS)
-def test_gradients(kind, order):
-    x = np.random.default_rng(0).normal(size=(5, 2))
-    unsorted = getattr(tf.math, f"unsorted_segment_{kind}")
-    check_gradient(lambda x: unsorted(x, [1, 0, 1, -1, 1], 2) ** 2, x, order=order, rtol=1e-4)
-    if kind in SORTED:
-        segment = getattr(tf.math, f"segment_{kind}")
-        check_gradient(lambda x: segment(x, [0, 0, 2, 2, 2]) ** 2, x, order=order, rtol=1e-4)
-
-
-def test_ties_share_the_gradient():
-    x = tf.constant([3.0, 3.0, 1.0])
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = tf.math.segment_max(x, [0, 0, 0])
-    assert tape.gradient(y, x).numpy().tolist() == [0.5, 0.5, 0]
-
-
-@pytest.mark.parametrize(("values", "expected"), [([2.0, 0.0, 5.0], [0, 10, 0]), ([0.0, 0.0, 5.0], [0, 0, 0])])
-def test_products_with_zeros_have_exact_gradients(values, expected):
-    x = tf.constant(values)
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = tf.math.segment_prod(x, [0, 0, 0])
-    assert tape.gradient(y, x).numpy().tolist() == expected
 
 
 @pytest.mark.parametrize(

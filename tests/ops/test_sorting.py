@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 NAN = float("nan")
 DTYPES = st.sampled_from(["float16", "bfloat16", "float32", "float64", "int8", "int64", "uint8", "uint64"])
@@ -96,19 +95,6 @@ def test_what_has_no_order_is_refused():
             tf.math.top_k(x, k)
     with pytest.raises(tf.errors.InvalidArgumentError, match="index_type"):
         tf.math.top_k(x, 1, index_type=tf.float32)
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda x: tf.sort(x) ** 2 * x,
-        lambda x: tf.sort(x, axis=0, direction="DESCENDING") ** 2 * x,
-        lambda x: tf.math.top_k(x * x, 2).values ** 2,
-    ],
-)
-def test_gradients(function, order):
-    check_gradient(function, np.random.default_rng(0).normal(size=(3, 4)), order=order, rtol=1e-4)
 
 
 # ---- unique ------------------------------------------------------------------------------------------

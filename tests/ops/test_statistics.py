@@ -6,28 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from tests.gradients import check_gradient
 
 X = np.random.default_rng(1).normal(3, 2, (4, 5))
-
-
-@pytest.mark.parametrize("axis", [None, 0, 1, [0, 1]])
-@pytest.mark.parametrize("keepdims", [False, True])
-def test_variance_and_deviation_of_the_population(axis, keepdims):
-    axes = tuple(axis) if isinstance(axis, list) else axis
-    x = tf.constant(X)
-    np.testing.assert_allclose(tf.math.reduce_variance(x, axis, keepdims).numpy(), X.var(axes, keepdims=keepdims))
-    np.testing.assert_allclose(tf.math.reduce_std(x, axis, keepdims).numpy(), X.std(axes, keepdims=keepdims))
-    mean, variance = tf.nn.moments(x, axis, keepdims=keepdims)
-    np.testing.assert_allclose(mean.numpy(), X.mean(axes, keepdims=keepdims))
-    np.testing.assert_allclose(variance.numpy(), X.var(axes, keepdims=keepdims))
-
-
-def test_gradients_to_second_order():
-    for order in (1, 2):
-        check_gradient(lambda x: tf.math.reduce_variance(x, 0), X, order=order, rtol=1e-4)
-        check_gradient(lambda x: tf.math.reduce_std(x, 1), X, order=order, rtol=1e-3, atol=1e-5)
-        check_gradient(lambda x: tf.nn.moments(x, [0]), X, order=order, rtol=1e-4)
 
 
 def test_complex_variances_are_real_and_integer_ones_refused():
@@ -47,16 +27,6 @@ def test_half_width_moments_are_computed_in_single_precision():
     assert (mean.numpy(), variance.numpy()) == (3, 0)
 
 
-def test_weighted_moments():
-    x, w = tf.constant(X), np.array([[1.0], [0.0], [2.0], [1.0]])
-    mean, variance = tf.nn.weighted_moments(x, [0], w)
-    expected = np.average(X, 0, w[:, 0])
-    np.testing.assert_allclose(mean.numpy(), expected)
-    np.testing.assert_allclose(variance.numpy(), np.average((X - expected) ** 2, 0, w[:, 0]))
-    nothing = tf.nn.weighted_moments([1.0, 2.0], [0], [0.0, 0.0], keepdims=True)
-    assert [m.numpy().tolist() for m in nothing] == [[0], [0]]
-
-
 def test_sufficient_statistics_normalize_to_moments():
     x = tf.constant(X)
     for shift in (None, 2.5):
@@ -71,17 +41,6 @@ def test_bincount_is_numpys(values, least, most):
     counts = tf.math.bincount(values, minlength=least, maxlength=most).numpy()
     np.testing.assert_array_equal(counts, np.bincount(np.array(values, int), minlength=least)[:most])
     assert counts.dtype == np.int32
-
-
-def test_bincount_with_weights_and_rows():
-    assert tf.math.bincount([1, 1, 2], weights=[1.0, 2.0, 3.5]).numpy().tolist() == [0, 3, 3.5]
-    rows = [[1, 1], [2, 0]]
-    assert tf.math.bincount(rows).numpy().tolist() == [1, 2, 1]
-    assert tf.math.bincount(rows, axis=-1).numpy().tolist() == [[0, 2, 0], [1, 0, 1]]
-    assert tf.math.bincount(rows, axis=-1, binary_output=True).numpy().tolist() == [[0, 1, 0], [1, 0, 1]]
-    weighted = tf.math.bincount(rows, axis=-1, weights=[[1.0, 2.0], [3.0, 4.0]])
-    assert weighted.numpy().tolist() == [[0, 3, 0], [4, 0, 3]]
-    assert tf.math.bincount([1], dtype=tf.float32).dtype is tf.float32
 
 
 def test_bincount_refuses_bad_arguments():

@@ -51,15 +51,6 @@ def test_empty_arrays():
     assert tf.TensorArray(tf.float32, 0).split(np.zeros((0, 2)), []).size().numpy() == 0
 
 
-def test_rows_come_and_go_together():
-    ta = tf.TensorArray(tf.float32, 3, clear_after_read=False)
-    assert ta.scatter([2, 0], X).stack().numpy().tolist() == [[3, 4, 5], [0, 0, 0], [0, 1, 2]]
-    assert ta.gather([2, 2, 1]).numpy().tolist() == [[0, 1, 2], [0, 1, 2], [0, 0, 0]]
-    assert ta.unstack(X).size().numpy() == 2
-    np.testing.assert_array_equal(ta.concat(), X.reshape(-1))
-    assert tf.TensorArray(tf.float32, 0, dynamic_size=True).unstack(X).size().numpy() == 2
-
-
 def test_elements_may_differ_in_length():
     ta = tf.TensorArray(tf.float32, 2, infer_shape=False).write(0, [1.0, 2.0]).write(1, [3.0])
     assert ta.concat().numpy().tolist() == [1, 2, 3]

@@ -8,17 +8,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.composite import CompositeOperand
-from fastgrad.cuda.devices import available
 
 X = tf.ragged.constant([[1.0, -2.0, 3.0], [], [4.0, 0.5]])
-
-
-@pytest.fixture
-def simulated_gpu(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
-    yield
-    available.forget()
 
 
 def rows(ragged):
@@ -166,7 +157,7 @@ def test_models_are_given_tensors():
     assert np.isfinite(history.history["loss"][0])
 
 
-def test_rows_on_a_gpu_stay_there(simulated_gpu):
+def test_rows_on_a_gpu_stay_there(two_gpus):
     with tf.device("GPU:0"):
         weights = tf.Variable([1.0, 2.0, 3.0])
         with tf.GradientTape() as tape:

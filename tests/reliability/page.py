@@ -28,7 +28,7 @@ PARTS = {
 
 HEAD = """# Reliability
 
-What the suites in `tests/reliability` tried, and what they found. `make test` runs a short form of each part. The target that stands
+What the suites in `tests/reliability` tried, and what they found. `make test-all` runs a short form of each part. The target that stands
 under a heading runs the long form, and writes the figures. `make reliability` makes this page of them.
 """
 

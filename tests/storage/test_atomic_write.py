@@ -94,7 +94,7 @@ def test_the_strays_of_a_killed_writer_are_reused(tmp_path):
 
 
 def test_writers_at_the_same_time(tmp_path):
-    """Each file that is ever seen is whole, whoever wins."""
+    """Each file that a reader sees is whole, for any order of the writers."""
     path = tmp_path / "f"
     barrier = threading.Barrier(4)
 

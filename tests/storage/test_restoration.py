@@ -125,52 +125,33 @@ class TestLater:
     """What is added after ``restore``."""
 
     @pytest.mark.parametrize(
-        "add",
+        ("kind", "add"),
         [
-            lambda items, v: items.append(v),
-            lambda items, v: items.extend([v]),
-            lambda items, v: items.insert(0, v),
-            lambda items, v: items.__iadd__([v]),
-            lambda items, v: items.__setitem__(slice(None), [v]),
+            (list, lambda items, v: items.append(v)),
+            (list, lambda items, v: items.extend([v])),
+            (list, lambda items, v: items.insert(0, v)),
+            (list, lambda items, v: items.__iadd__([v])),
+            (list, lambda items, v: items.__setitem__(slice(None), [v])),
+            (dict, lambda items, v: items.__setitem__("a", v)),
+            (dict, lambda items, v: items.update(a=v)),
+            (dict, lambda items, v: items.setdefault("a", v)),
+            (dict, lambda items, v: items.__ior__({"a": v})),
         ],
-        ids=["append", "extend", "insert", "+=", "[:]="],
+        ids=["append", "extend", "insert", "+=", "[:]=", "[]=", "update", "setdefault", "|="],
     )
     @pytest.mark.parametrize("make", [Checkpoint, tf.Module, keras.layers.Layer], ids=["checkpoint", "module", "layer"])
-    def test_lists(self, tmp_path, make, add):
+    def test_lists_and_dicts(self, tmp_path, make, kind, add):
         holder = make()
-        holder.items = [tf.Variable(1.0)]
+        holder.items = [tf.Variable(1.0)] if kind is list else {"a": tf.Variable(1.0)}
         path = Checkpoint(holder=holder).save(tmp_path / "c")
         again = make()
-        again.items = []
+        again.items = kind()
         status = Checkpoint(holder=again).restore(path)
         v = tf.Variable(0.0)
         add(again.items, v)
         assert float(v) == 1.0
         status.assert_consumed()
-        assert again.items[0] is v
-
-    @pytest.mark.parametrize(
-        "add",
-        [
-            lambda items, v: items.__setitem__("a", v),
-            lambda items, v: items.update(a=v),
-            lambda items, v: items.setdefault("a", v),
-            lambda items, v: items.__ior__({"a": v}),
-        ],
-        ids=["[]=", "update", "setdefault", "|="],
-    )
-    @pytest.mark.parametrize("make", [Checkpoint, tf.Module, keras.layers.Layer], ids=["checkpoint", "module", "layer"])
-    def test_dicts(self, tmp_path, make, add):
-        holder = make()
-        holder.items = {"a": tf.Variable(1.0)}
-        path = Checkpoint(holder=holder).save(tmp_path / "c")
-        again = make()
-        again.items = {}
-        status = Checkpoint(holder=again).restore(path)
-        v = tf.Variable(0.0)
-        add(again.items, v)
-        assert float(v) == 1.0
-        status.assert_consumed()
+        assert again.items[0 if kind is list else "a"] is v
 
     @pytest.mark.parametrize("make", [Checkpoint, tf.Module, keras.layers.Layer], ids=["checkpoint", "module", "layer"])
     def test_attributes_tuples_and_nested_containers(self, tmp_path, make):

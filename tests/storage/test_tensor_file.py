@@ -14,22 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
+from tests.conformance.programs import edges
 
 ENDINGS = [".safetensors", ".npz"]
-DTYPES = [
-    "bool",
-    "int8",
-    "uint8",
-    "int16",
-    "uint16",
-    "int32",
-    "uint32",
-    "int64",
-    "uint64",
-    "float16",
-    "float32",
-    "float64",
-]
+DTYPES = ["bool", *[name for name in edges._DTYPES if name != "bfloat16" and "complex" not in name]]
 
 
 def assert_same(found, expected):
@@ -93,13 +81,10 @@ def test_round_trip_of_anything(tmp_path_factory, array, name, ending):
 
 
 class TestOtherLibraries:
-    def test_safetensors_reads_ours(self, tmp_path):
+    def test_safetensors_reads_ours_and_we_read_theirs(self, tmp_path):
         values = {"a": np.arange(3, dtype=np.int8), "b": np.ones((2, 2)), "c": np.array(5.0, np.float32)}
         save_tensors(tmp_path / "a.safetensors", values, {"k": "v"})
         assert_same(safetensors.numpy.load_file(tmp_path / "a.safetensors"), values)
-
-    def test_we_read_theirs(self, tmp_path):
-        values = {"a": np.arange(3, dtype=np.int8), "b": np.ones((2, 2)), "c": np.array(5.0, np.float32)}
         safetensors.numpy.save_file(values, tmp_path / "a.safetensors", {"k": "v"})
         arrays, texts = load_tensors(tmp_path / "a.safetensors")
         assert_same(arrays, values)
@@ -248,36 +233,26 @@ def test_archives_that_lie(tmp_path, members, message):
         load_tensors(path)
 
 
-def test_shapes_in_npz_are_checked_before_the_values_are_read(tmp_path):
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (3,)})
-    with (
-        zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open("a.npy", "w") as member,
-    ):
-        member.write(header.getvalue())
-        for _ in range(200):
-            member.write(bytes(1_000_000))
-    assert (tmp_path / "bomb.npz").stat().st_size < 1_000_000
-    tracemalloc.start()
-    with pytest.raises(ValueError, match=r"'a\.npy' of shape \(3,\) and dtype float32 does not fit"):
-        load_tensors(tmp_path / "bomb.npz")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 5_000_000
-
-
-def test_the_header_of_a_member_of_npz_is_short(tmp_path):
+@pytest.mark.parametrize(
+    ("header", "megabytes", "message"),
+    [
+        (npy(np.empty(0, np.float32), shape=(3,)), 200, r"'a\.npy' of shape \(3,\) and dtype float32 does not fit"),
+        (b"\x93NUMPY\2\0" + (100_000_000).to_bytes(4, "little"), 100, "has a header of 100000000 bytes"),
+    ],
+    ids=["values", "header"],
+)
+def test_sizes_in_npz_are_checked_before_memory_is_taken(tmp_path, header, megabytes, message):
     """NumPy reads as many bytes as the header announces, and looks at their number then."""
     with (
         zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("a.npy", "w") as member,
     ):
-        member.write(b"\x93NUMPY\2\0" + (100_000_000).to_bytes(4, "little"))
-        for _ in range(100):
+        member.write(header)
+        for _ in range(megabytes):
             member.write(bytes(1_000_000))
+    assert (tmp_path / "bomb.npz").stat().st_size < 1_000_000
     tracemalloc.start()
-    with pytest.raises(ValueError, match="has a header of 100000000 bytes"):
+    with pytest.raises(ValueError, match=message):
         load_tensors(tmp_path / "bomb.npz")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -32,6 +32,10 @@ class Mod(tf.Module):
         self.others = {"a": [tf.Variable(3)]}
 
 
+def managed(folder, **options):
+    return tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), folder, **options)
+
+
 def trained(net, optimizer, steps=3):
     for _ in range(steps):
         with tf.GradientTape() as tape:
@@ -204,7 +208,7 @@ def test_a_damaged_state_file_is_logged_and_ignored(tmp_path, caplog, contents):
     (tmp_path / "checkpoint").write_bytes(contents)
     assert tf.train.get_checkpoint_state(tmp_path) is None
     assert f"{tmp_path / 'checkpoint'}: Checkpoint ignored" in caplog.text
-    manager = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), tmp_path, max_to_keep=1)
+    manager = managed(tmp_path, max_to_keep=1)
     assert tf.train.latest_checkpoint(tmp_path) is None
     assert manager.save() == tf.train.latest_checkpoint(tmp_path)
 
@@ -239,7 +243,7 @@ def test_a_manager_deletes_no_file_outside_of_its_folder(tmp_path, name):
     (folder / "checkpoint").write_text(
         f'model_checkpoint_path: "{listed}"\nall_model_checkpoint_paths: "{listed}"\n', encoding="utf-8"
     )
-    manager = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), folder, max_to_keep=1)
+    manager = managed(folder, max_to_keep=1)
     assert len(manager.checkpoints) == 1
     manager.save()
     manager.save()
@@ -287,7 +291,7 @@ class TestManager:
 
     def test_relative_folders(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        manager = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), "./tf_ckpts", max_to_keep=3)
+        manager = managed("./tf_ckpts", max_to_keep=3)
         assert manager.save() == "./tf_ckpts/ckpt-1"
         assert tf.train.latest_checkpoint("tf_ckpts") == "tf_ckpts/ckpt-1"
 
@@ -304,9 +308,7 @@ class TestManager:
         assert manager.save(check_interval=False) is not None
 
     def test_some_are_kept_for_good(self, tmp_path):
-        manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(v=tf.Variable(1.0)), tmp_path, max_to_keep=1, keep_checkpoint_every_n_hours=0.0
-        )
+        manager = managed(tmp_path, max_to_keep=1, keep_checkpoint_every_n_hours=0.0)
         for _ in range(3):
             manager.save()
         assert len([name for name in os.listdir(tmp_path) if name != "checkpoint"]) == 3
@@ -356,7 +358,7 @@ class TestManager:
 
     def test_the_list_is_written_once_for_each_save(self, tmp_path, monkeypatch):
         """A process that is killed between two writes of it would leave a list without the older checkpoints, which then stay for good."""
-        manager = tf.train.CheckpointManager(tf.train.Checkpoint(v=tf.Variable(1.0)), tmp_path, max_to_keep=3)
+        manager = managed(tmp_path, max_to_keep=3)
         manager.save()
         lists = []
         monkeypatch.setattr(
@@ -368,9 +370,7 @@ class TestManager:
 
     def test_init_fn(self, tmp_path):
         called = []
-        manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(v=tf.Variable(1.0)), tmp_path, max_to_keep=1, init_fn=lambda: called.append(1)
-        )
+        manager = managed(tmp_path, max_to_keep=1, init_fn=lambda: called.append(1))
         assert manager.restore_or_initialize() is None
         assert called == [1]
 

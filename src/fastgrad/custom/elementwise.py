@@ -298,7 +298,7 @@ class Elementwise:
         self._defaults = {
             parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
         }
-        self.operation = _FunctionOperation(python, f"elementwise({python.__name__})")
+        self.operation = _function_operation(python)
 
     def __repr__(self) -> str:
         return f"<fastgrad.elementwise {self.__name__}({', '.join(self._parameters)})>"
@@ -380,8 +380,7 @@ class Elementwise:
         elif functions[0] is None:
             operations = [None] * count
         else:
-            python = python_function(functions[0])
-            operations = [_FunctionOperation(python, f"elementwise({python.__name__})", part) for part in range(count)]
+            operations = [_function_operation(functions[0], part) for part in range(count)]
         self.operation.set_gradient(operations)
         self.gradient_functions = [python_function(function) for function in functions if function is not None]
         return functions[0] if len(functions) == 1 else functions
@@ -436,10 +435,12 @@ class Elementwise:
 
 
 def _operation_of(function: Any) -> ScalarOperation:
-    if isinstance(function, Elementwise):
-        return function.operation
+    return function.operation if isinstance(function, Elementwise) else _function_operation(function)
+
+
+def _function_operation(function: Any, part: int | None = None) -> _FunctionOperation:
     python = python_function(function)
-    return _FunctionOperation(python, f"elementwise({python.__name__})")
+    return _FunctionOperation(python, f"elementwise({python.__name__})", part)
 
 
 def elementwise(function: Any) -> Elementwise:

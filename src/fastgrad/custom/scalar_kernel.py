@@ -66,11 +66,13 @@ def scalar_kernel(
 def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | None:
     """Returns the dtype of a function's result; None if the result is not a number."""
     uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.intrinsics")
+    from numba import types
+
     from fastgrad.kernels.codegen.frontend import frontend
     from fastgrad.kernels.codegen.intrinsics import cpu
 
     numba = frontend(cpu)
-    argument_types = tuple([numba.type_of(dtype.name) if dtype.kind != "b" else _numba_boolean() for dtype in inputs])
+    argument_types = tuple([numba.type_of(dtype.name) if dtype.kind != "b" else types.boolean for dtype in inputs])
     result = numba.scalar_function(function, {}).compiled(argument_types).signature.return_type
     dtype_name = "bool" if str(result) == "boolean" else str(result)
     return np.dtype(dtype_name) if dtype_name in _NUMBERS else None
@@ -79,12 +81,6 @@ def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | 
 _NUMBERS = frozenset(
     ["bool", "float32", "float64", *[f"{u}int{width}" for u in ("", "u") for width in (8, 16, 32, 64)]]
 )
-
-
-def _numba_boolean() -> Any:
-    from numba import types
-
-    return types.boolean
 
 
 def _built(function: FunctionType, inputs: tuple[np.dtype, ...], result: np.dtype, content: str) -> Callable[..., Any]:

@@ -71,7 +71,7 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
                 raise NotFollowedError(
                     f"it returns {len(results)} numbers in one branch and {len(other_results)} in another"
                 )
-            results = [_Choice(conditions[number], a, b) for a, b in zip(results, other_results, strict=True)]
+            results = [Fork(conditions[number], a, b) for a, b in zip(results, other_results, strict=True)]
         return results
 
     try:
@@ -85,22 +85,13 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
     return [_formula_of_tree(branches, inputs, terms) for branches in trees]
 
 
-class _Choice(tuple):
-    """A condition and its two branches."""
-
-    __slots__ = ()
-
-    def __new__(cls, *parts: Any) -> _Choice:
-        return super().__new__(cls, parts)
-
-
 def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> Formula | None:
     values: list[Any] = []
 
     def collect(part: Any) -> None:
-        if isinstance(part, _Choice):
-            collect(part[1])
-            collect(part[2])
+        if isinstance(part, Fork):
+            collect(part.then)
+            collect(part.otherwise)
         else:
             values.append(part)
 
@@ -116,8 +107,8 @@ def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> F
     common_dtype = promoted(*[term_of(value, terms, common_dtype).dtype for value in values])
 
     def tree_of_terms(part: Any) -> Tree:
-        if isinstance(part, _Choice):
-            return Fork(part[0], tree_of_terms(part[1]), tree_of_terms(part[2]))
+        if isinstance(part, Fork):
+            return Fork(part.condition, tree_of_terms(part.then), tree_of_terms(part.otherwise))
         return terms.cast(term_of(part, terms, common_dtype), common_dtype)
 
     return Formula(inputs, tree_of_terms(tree), terms)

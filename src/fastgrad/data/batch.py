@@ -141,23 +141,18 @@ def groups_between_failures(elements: Iterable[Any], sizes: Iterable[int], drop_
 
     A group of size 0 comes before the next element is requested.
     """
-    element_iterator, size_iterator = iter(elements), iter(sizes)
-    group: list[Any] = []
-    size = next(size_iterator)
-    while size == 0:
-        yield []
-        size = next(size_iterator)
-    for element in element_iterator:
-        if type(element) is Failure:
-            group = []
-            yield element
-            continue
-        group.append(element)
-        if len(group) == size:
-            yield group
-            group, size = [], next(size_iterator)
-            while size == 0:
-                yield []
-                size = next(size_iterator)
-    if group and not drop_remainder:
+    element_iterator, end = iter(elements), object()
+    for size in sizes:
+        group: list[Any] = []
+        while len(group) < size:
+            element = next(element_iterator, end)
+            if element is end:
+                if group and not drop_remainder:
+                    yield group
+                return
+            if type(element) is Failure:
+                group = []
+                yield element
+            else:
+                group.append(element)
         yield group

@@ -21,8 +21,6 @@ from fastgrad.tensor_spec import TensorSpec
 if TYPE_CHECKING:
     from fastgrad.data.dataset import Dataset
 
-_LARGEST = int(np.iinfo(np.int64).max)
-
 
 class Sources(Pipeline):
     """The part of ``Dataset`` that creates datasets."""

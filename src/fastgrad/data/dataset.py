@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import nest
+from fastgrad.argument_checks import checked_callable
 from fastgrad.data import cache, combining, ordering, prefetch, transformations
 from fastgrad.data.batching import Batching
 from fastgrad.data.compiling import Traced
@@ -269,10 +270,7 @@ class Dataset(Sources, Batching):
         Raises:
             InvalidArgumentError: ``buffer_size`` is below -1.
         """
-        size = AUTOTUNE if buffer_size is None else integer(buffer_size, "Dataset.prefetch: buffer_size")
-        if size < AUTOTUNE:
-            raise InvalidArgumentError(f"Dataset.prefetch: buffer_size must be >= 0 or tf.data.AUTOTUNE, got {size}.")
-        return Dataset(prefetch.Prefetched(self._node, 2 if size == AUTOTUNE else max(size, 1)))
+        return Dataset(prefetch.Prefetched(self._node, checked_buffer_size("Dataset.prefetch", buffer_size)))
 
     def with_options(self, options: Options, name: str | None = None) -> Dataset:
         """Returns the same elements, with ``options`` set; ``options()`` returns the settings."""
@@ -300,11 +298,7 @@ class Dataset(Sources, Batching):
         Raises:
             TypeError: ``transformation_func`` does not return a dataset.
         """
-        if not callable(transformation_func):
-            raise TypeError(
-                f"Dataset.apply: Argument `transformation_func` must be callable, got {transformation_func!r}."
-            )
-        dataset = transformation_func(self)
+        dataset = checked_callable("Dataset.apply", "transformation_func", transformation_func)(self)
         if not isinstance(dataset, Dataset):
             raise TypeError(f"`transformation_func` must return a `tf.data.Dataset` object. Got {type(dataset)}.")
         return dataset
@@ -406,6 +400,14 @@ def _threads(calls: Any, what: str) -> int:
     if number < 1 and number != AUTOTUNE:
         raise InvalidArgumentError(f"Dataset.{what}: num_parallel_calls must be greater than zero, got {number}.")
     return default_threads() if number == AUTOTUNE else number
+
+
+def checked_buffer_size(name: str, buffer_size: Any) -> int:
+    """Returns the number of elements to make ahead; errors have the function's ``name``."""
+    size = AUTOTUNE if buffer_size is None else integer(buffer_size, f"{name}: buffer_size")
+    if size < AUTOTUNE:
+        raise InvalidArgumentError(f"{name}: buffer_size must be >= 0 or tf.data.AUTOTUNE, got {size}.")
+    return 2 if size == AUTOTUNE else max(size, 1)
 
 
 def checked_dataset(name: str, dataset: Any) -> Dataset:

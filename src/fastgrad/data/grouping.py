@@ -175,9 +175,8 @@ class Unbatched(Stage):
         count = self.source.count()
         if count in (0, INFINITE, UNKNOWN):
             return count
-        spec = self.source.known_spec()
-        row_counts = {_known_row_count(leaf) for leaf in nest.flatten(spec) if leaf is not None} - {None}
-        return count * row_counts.pop() if len(row_counts) == 1 else UNKNOWN  # type: ignore[operator]  # no None is left
+        row_count = _known_row_count(self.source.known_spec())
+        return UNKNOWN if row_count is None else count * row_count
 
     def make_spec(self) -> Any:
         return map_leaves(row_spec, self.source.spec())
@@ -187,7 +186,7 @@ def _rows_of(element: Any) -> list[Any]:
     """Returns the rows of an element as a list of elements."""
     leaves, pack = nest.flatten(element), packer(element)
     columns = [None if leaf is None else rows_of(leaf) for leaf in leaves]
-    counts = {_row_count(column) for column in columns if column is not None}
+    counts = {len(column) if getattr(column, "ndim", 1) else -1 for column in columns if column is not None}
     if len(counts) != 1 or -1 in counts:
         shapes = [leaf.shape for leaf in leaves if leaf is not None]
         raise InvalidArgumentError(
@@ -196,10 +195,6 @@ def _rows_of(element: Any) -> list[Any]:
     return [
         pack([None if column is None else row(column, number) for column in columns]) for number in range(counts.pop())
     ]
-
-
-def _row_count(column: Any) -> int:
-    return -1 if isinstance(column, np.ndarray) and not column.ndim else len(column)
 
 
 class Rebatched(Stage):
@@ -237,8 +232,7 @@ class Rebatched(Stage):
         size = self._sizes[0] if len(set(self._sizes)) == 1 else None
         if size is not None and not self._drop_remainder:
             # All batches are full if the incoming batches have a known number of rows that the size divides.
-            counts = {_known_row_count(leaf) for leaf in nest.flatten(self.source.spec()) if leaf is not None} - {None}
-            row_count = counts.pop() if len(counts) == 1 else None
+            row_count = _known_row_count(self.source.spec())
             size = size if row_count is not None and (not size or not row_count % size) else None
         return map_leaves(lambda leaf: batched_spec(row_spec(leaf), size), self.source.spec())
 
@@ -247,8 +241,10 @@ def _spec_without_rows(leaf: Any) -> Any:
     return TensorSpec([0, *leaf.shape[1:]], leaf.dtype) if isinstance(leaf, TensorSpec) else leaf
 
 
-def _known_row_count(leaf: Any) -> int | None:
-    return leaf.shape[0] if leaf.shape.rank else None
+def _known_row_count(spec: Any) -> int | None:
+    """Returns the number of rows of an element of ``spec``; None if it is unknown or leaves differ."""
+    row_counts = {leaf.shape[0] for leaf in nest.flatten(spec) if leaf is not None and leaf.shape.rank} - {None}
+    return row_counts.pop() if len(row_counts) == 1 else None
 
 
 class Listed(Node):
@@ -332,6 +328,7 @@ class Grouped(Stage):
     """
 
     name = "_GroupByWindowDataset"
+    spec_calls_function = True
 
     def __init__(
         self,
@@ -381,9 +378,6 @@ class Grouped(Stage):
 
     def count(self) -> int:
         return INFINITE if self.source.count() == INFINITE else UNKNOWN
-
-    def known_spec(self) -> Any:
-        return self._spec
 
     def make_spec(self) -> Any:
         return self._node(0, [placeholder(self.source.spec(), 2)]).spec()

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from fastgrad.data.node import UNKNOWN, Failure, Node, Stage
+from fastgrad.data.node import Failure, Node, Stage
 from fastgrad.data.structure import spec_of
 from fastgrad.data.transformations import common_spec
 
@@ -16,6 +16,7 @@ class IgnoringErrors(Stage):
     """The elements that are made without an error."""
 
     name = "_IgnoreErrorsDataset"
+    count = Node.count  # unknown
 
     def __init__(self, source: Node, warns: bool) -> None:
         super().__init__(source)
@@ -29,9 +30,6 @@ class IgnoringErrors(Stage):
                 error = element.error
                 message = f"Dataset.ignore_errors: left out an element: {type(error).__name__}: {error}"
                 warnings.warn(message, stacklevel=2)
-
-    def count(self) -> int:
-        return UNKNOWN
 
     def make_spec(self) -> Any:
         try:

@@ -61,12 +61,14 @@ class Node:
         in_order: whether the items are all rows, in their order.
         sources: the source stages.
         name: TensorFlow's name of the stage, shown in the dataset's repr.
+        spec_calls_function: whether ``make_spec`` calls a user's function.
     """
 
     rows: Any = None
     in_order = False
     sources: Sequence[Node] = ()
     name = "Dataset"
+    spec_calls_function = False
     _spec: Any = None
 
     def chunks(self) -> Iterator[Any]:
@@ -112,7 +114,7 @@ class Node:
 
     def known_spec(self) -> Any:
         """Returns ``spec``, or None if ``spec`` would call a user's function."""
-        if self._spec is None and any(source.known_spec() is None for source in self.sources):
+        if self._spec is None and (self.spec_calls_function or any(one.known_spec() is None for one in self.sources)):
             return None
         return self.spec()
 

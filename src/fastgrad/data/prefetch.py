@@ -8,10 +8,11 @@ never depend on threads.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from queue import Empty, SimpleQueue
 from time import monotonic, perf_counter
 from typing import Any
@@ -81,53 +82,17 @@ def ahead(elements: Iterator[Any], size: int) -> Iterator[Any]:
         if pace.draws:
             yield from elements
             return
-    prefetch_thread = _PrefetchThread(elements, size)
-    try:
-        yield from prefetch_thread.made()
-    finally:
-        prefetch_thread.stop()
-
-
-class _PrefetchThread:
-    """A thread that makes elements until ``size`` are ready."""
-
-    def __init__(self, elements: Iterator[Any], size: int) -> None:
-        self._elements = elements
-        self._room = threading.Semaphore(size)
-        self._ready_elements: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-        self._stopped = False
-        self._process = os.getpid()
-        self._thread = threading.Thread(target=self._make, name="fastgrad-prefetch", daemon=True)
-        self._thread.start()
-
-    def _make(self) -> None:
-        try:
-            while self._room.acquire() and not self._stopped:
-                element = next(self._elements, _END)
-                self._ready_elements.put((element, None))
-                if element is _END:
-                    return
-        except BaseException as error:  # noqa: BLE001 (raised again where elements are taken)
-            self._ready_elements.put((_END, error))
-        finally:
-            close(self._elements)
-
-    def made(self) -> Iterator[Any]:
-        while True:
-            check_process(self._process)
-            element, error = self._ready_elements.get()
-            if error is not None:
-                raise error
-            if element is _END:
-                return
-            self._room.release()
-            yield element
-
-    def stop(self) -> None:
-        if self._process == os.getpid() and threading.current_thread() is not self._thread:
-            self._stopped = True
-            self._room.release()
-            self._thread.join(PATIENCE)
+    with contextlib.closing(
+        _map_by_threads(
+            lambda _: next(elements, _END),
+            itertools.repeat(None),
+            1,
+            size,
+            "fastgrad-prefetch",
+            lambda: close(elements),
+        )
+    ) as made:
+        yield from itertools.takewhile(lambda element: element is not _END, made)
 
 
 def in_parallel(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
@@ -142,67 +107,67 @@ def in_parallel(function: Callable[[Any], Any], elements: Iterator[Any], threads
             break
     else:
         return
-    yield from _map_by_threads(function, elements, threads)
+    yield from _map_by_threads(function, elements, threads, 2 * threads, "fastgrad-map")
 
 
-def _map_by_threads(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
-    workers = _Workers(function, threads)
+def _map_by_threads(
+    function: Callable[[Any], Any],
+    elements: Iterator[Any],
+    threads: int,
+    size: int,
+    name: str,
+    at_end: Callable[[], None] | None = None,
+) -> Generator[Any, None, None]:
+    """Yields ``function`` of each element, in order; ``size`` results are made ahead. Threads call ``at_end`` when they end.
+
+    The threads are daemons: a call that hangs delays neither Ctrl-C nor the end of the process.
+    """
+    process = os.getpid()
+    calls: SimpleQueue[Any] = SimpleQueue()
+    workers = [
+        threading.Thread(target=_work, args=(function, calls, at_end), name=f"{name}_{number}", daemon=True)
+        for number in range(threads)
+    ]
+    for worker in workers:
+        worker.start()
     answers: deque[SimpleQueue[Any]] = deque()
     try:
         for element in elements:
-            answers.append(workers.call(element))
-            if len(answers) > 2 * threads:
-                yield workers.result(answers.popleft())
+            check_process(process)
+            answers.append(SimpleQueue())
+            calls.put((element, answers[-1]))
+            if len(answers) > size:
+                yield _result(answers.popleft(), process)
         while answers:
-            yield workers.result(answers.popleft())
+            yield _result(answers.popleft(), process)
     finally:
-        workers.stop()
+        if process == os.getpid():
+            _stop(workers, calls)
 
 
-class _Workers:
-    """Daemon threads that call a function. A call that hangs delays neither Ctrl-C nor the end of the process."""
-
-    def __init__(self, function: Callable[[Any], Any], threads: int) -> None:
-        self._process = os.getpid()
-        self._calls: SimpleQueue[Any] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=_work, args=(function, self._calls), name=f"fastgrad-map_{number}", daemon=True)
-            for number in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def call(self, element: Any) -> SimpleQueue[Any]:
-        """Queues a call of the function; the returned queue receives its result."""
-        check_process(self._process)
-        answer: SimpleQueue[Any] = SimpleQueue()
-        self._calls.put((element, answer))
-        return answer
-
-    def result(self, answer: SimpleQueue[Any]) -> Any:
-        """Returns the function's result, or raises its exception."""
-        check_process(self._process)
-        result, error = answer.get()
-        if error is not None:
-            raise error
-        return result
-
-    def stop(self) -> None:
-        """Ends the threads. Calls that have not begun are dropped."""
-        if self._process != os.getpid():
-            return
-        with contextlib.suppress(Empty):
-            while True:
-                self._calls.get_nowait()
-        for _ in self._threads:
-            self._calls.put(None)
-        deadline = monotonic() + PATIENCE
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(max(deadline - monotonic(), 0.0))
+def _result(answer: SimpleQueue[Any], process: int) -> Any:
+    """Returns the result of a call, or raises its exception."""
+    check_process(process)
+    result, error = answer.get()
+    if error is not None:
+        raise error
+    return result
 
 
-def _work(function: Callable[[Any], Any], calls: SimpleQueue[Any]) -> None:
+def _stop(workers: list[threading.Thread], calls: SimpleQueue[Any]) -> None:
+    """Ends the threads. Calls that have not begun are dropped."""
+    with contextlib.suppress(Empty):
+        while True:
+            calls.get_nowait()
+    for _ in workers:
+        calls.put(None)
+    deadline = monotonic() + PATIENCE
+    for worker in workers:
+        if worker is not threading.current_thread():
+            worker.join(max(deadline - monotonic(), 0.0))
+
+
+def _work(function: Callable[[Any], Any], calls: SimpleQueue[Any], at_end: Callable[[], None] | None) -> None:
     while (request := calls.get()) is not None:
         element, answer = request
         try:
@@ -210,6 +175,8 @@ def _work(function: Callable[[Any], Any], calls: SimpleQueue[Any]) -> None:
         except BaseException as error:  # noqa: BLE001 (raised again where results are taken)
             answer.put((None, error))
         del request, element, answer  # releases them while the thread waits
+    if at_end is not None:
+        at_end()
 
 
 def check_process(process: int) -> None:

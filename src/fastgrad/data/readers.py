@@ -222,10 +222,11 @@ def make_csv_dataset(
     records = CsvRecords(files, columns, dtypes, defaults, header, options, na_value, compression, width)
 
     def read() -> dict[str, np.ndarray]:
-        blocks = [[_column((), dtype) for dtype in dtypes]]
+        blocks = [[np.array((), dtype.numpy) for dtype in dtypes]]
         values = records.records()
         while block := list(itertools.islice(values, _BLOCK)):
-            blocks.append([_column(one, dtype) for one, dtype in zip(zip(*block, strict=True), dtypes, strict=True)])
+            columns_of_block = zip(zip(*block, strict=True), dtypes, strict=True)
+            blocks.append([np.array(column, dtype.numpy) for column, dtype in columns_of_block])
         columns = zip(*blocks, strict=True)
         return {name: np.concatenate(parts) for name, parts in zip(selected_names, columns, strict=True)}
 
@@ -330,10 +331,6 @@ def _fits(field: str, kind: str, missing: str) -> bool:
     except (ValueError, OverflowError):
         return False
     return bool(np.isfinite(value)) or kind == "float64"
-
-
-def _column(values: Sequence[Any], dtype: DType) -> np.ndarray:
-    return np.array(values, dtype.numpy)
 
 
 def _arrow_column(name: str, column: Any, files: str) -> np.ndarray:

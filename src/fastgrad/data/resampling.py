@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.data.compiling import call
-from fastgrad.data.node import UNKNOWN, Drawing, Failure, Node, Stage, attempted
-from fastgrad.data.transformations import checked_function
+from fastgrad.data.node import Drawing, Failure, Node, Stage, attempted
+from fastgrad.data.transformations import Mapped, checked_function
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.tensor import Tensor, convert_to_tensor
 
@@ -26,6 +26,7 @@ class Resampled(Drawing, Stage):
     """
 
     name = "_MapDataset"
+    count = Node.count  # unknown
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class Resampled(Drawing, Stage):
             counts[class_number] += 1
             probability = (self._keep_probabilities(counts) if probabilities is None else probabilities)[class_number]
             if generator.random() < probability:
-                yield Tensor(np.array(class_number, self._dtype())), element
+                yield Tensor(np.array(class_number, self.spec()[0].dtype.numpy)), element
 
     def _class_number(self, element: Any) -> int:
         number = int(convert_to_tensor(call(self._class_function, element)))
@@ -70,13 +71,5 @@ class Resampled(Drawing, Stage):
         largest_ratio = ratios.max()
         return ratios / largest_ratio if largest_ratio > 0 else ratios
 
-    def _dtype(self) -> Any:
-        return self.spec()[0].dtype.numpy
-
-    def count(self) -> int:
-        return UNKNOWN
-
     def make_spec(self) -> Any:
-        from fastgrad.data.transformations import Mapped
-
         return Mapped(self.source, self._class_function).spec(), self.source.spec()

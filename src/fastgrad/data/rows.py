@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -138,45 +139,21 @@ class ZippedRows(Rows):
         return [array for source in self._sources for array in source.arrays(indices)]
 
 
-class ReadRows(Rows):
-    """The rows of columns that are read at the first use.
+class ReadRows:
+    """The ``Rows`` of columns that are read at the first use of an attribute.
 
     Args:
         read: returns the columns by name.
     """
 
     def __init__(self, read: Callable[[], dict[str, np.ndarray]]) -> None:
-        self._read = read
-        self._found: ArrayRows | None = None
+        self._rows = functools.cache(lambda: _rows_of_columns(read()))
 
-    @property
-    def _rows(self) -> ArrayRows:
-        if self._found is None:
-            columns = self._read()
-            names = sorted(columns)
-            size = len(columns[names[0]]) if names else 0
-            self._found = ArrayRows(dict.fromkeys(columns), [columns[name] for name in names], size)
-        return self._found
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rows(), name)
 
-    @property
-    def count(self) -> int:  # type: ignore[override]  # not known before
-        """The number of rows."""
-        return self._rows.count
 
-    @property
-    def row_bytes(self) -> int:  # type: ignore[override]  # not known before
-        """The memory of a row."""
-        return self._rows.row_bytes
-
-    def pack(self, leaves: list[Any]) -> Any:
-        """Returns a dict by column name."""
-        return self._rows.pack(leaves)
-
-    def spec(self) -> Any:
-        return self._rows.spec()
-
-    def element(self, index: int) -> Any:
-        return self._rows.element(index)
-
-    def arrays(self, indices: Indices) -> list[Any]:
-        return self._rows.arrays(indices)
+def _rows_of_columns(columns: dict[str, np.ndarray]) -> ArrayRows:
+    names = sorted(columns)
+    count = len(columns[names[0]]) if names else 0
+    return ArrayRows(dict.fromkeys(columns), [columns[name] for name in names], count)

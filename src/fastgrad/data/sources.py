@@ -268,9 +268,7 @@ def _checked_types(types: Any) -> Any:
 
 
 def _lists_as_tuples(structure: Any) -> Any:
-    if isinstance(structure, list):
-        return tuple(_lists_as_tuples(item) for item in structure)
-    if type(structure) is tuple:
+    if isinstance(structure, list) or type(structure) is tuple:
         return tuple(_lists_as_tuples(item) for item in structure)
     if isinstance(structure, dict):
         return {key: _lists_as_tuples(item) for key, item in structure.items()}

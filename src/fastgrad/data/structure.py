@@ -51,9 +51,10 @@ def converted(value: Any) -> Any:
     if isinstance(value, Tensor) or value is None or is_dataset(value):
         return value
     if isinstance(value, Mapping):
-        return _mapping_like(value, {key: converted(item) for key, item in value.items()})
+        return nest._rebuilt(value, [converted(item) for item in nest._children(value)])
     if isinstance(value, tuple) and not isinstance(value, TensorShape):
-        return _tuple_like(value, [converted(item) for item in value])
+        items = [converted(item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     return value if isinstance(value, Composite) else convert_to_tensor(value)
 
 
@@ -178,15 +179,3 @@ def placeholder(spec: Any, unknown: int, value: int = 0) -> Any:
         return Tensor(array)
 
     return map_leaves(leaf_placeholder, spec)
-
-
-def _mapping_like(structure: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
-    if type(structure) is dict:
-        return values
-    if hasattr(structure, "default_factory"):
-        return type(structure)(structure.default_factory, values)  # type: ignore[call-arg]  # a defaultdict
-    return type(structure)(values)  # type: ignore[call-arg]  # mappings are built from mappings
-
-
-def _tuple_like(structure: tuple[Any, ...], values: list[Any]) -> Any:
-    return type(structure)(*values) if hasattr(structure, "_fields") else tuple(values)

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastgrad import nest
-from fastgrad.data.dataset import AUTOTUNE, Dataset, checked_dataset
+from fastgrad.data.dataset import Dataset, checked_buffer_size, checked_dataset
 from fastgrad.data.node import Node, Stage, succeeded
 from fastgrad.data.prefetch import ahead
 from fastgrad.data.structure import packer
-from fastgrad.errors import InvalidArgumentError
-from fastgrad.ops.arguments import integer
 from fastgrad.placement import device_named
 from fastgrad.tensor import Tensor
 
@@ -74,10 +72,7 @@ def prefetch_to_device(device: str, buffer_size: Any = None) -> Callable[[Datase
         InvalidArgumentError: ``buffer_size`` is below -1.
     """
     device_named(device, "prefetch_to_device")
-    size = AUTOTUNE if buffer_size is None else integer(buffer_size, "prefetch_to_device: buffer_size")
-    if size < AUTOTUNE:
-        raise InvalidArgumentError(f"prefetch_to_device: buffer_size must be >= 0 or tf.data.AUTOTUNE, got {size}.")
-    return _device_transformation("prefetch_to_device", device, 2 if size == AUTOTUNE else max(size, 1))
+    return _device_transformation("prefetch_to_device", device, checked_buffer_size("prefetch_to_device", buffer_size))
 
 
 def copy_to_device(target_device: str, source_device: str = "/cpu:0") -> Callable[[Dataset], Dataset]:

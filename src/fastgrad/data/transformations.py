@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad.data.compiling import Compiling, Traced, call, traced_call
-from fastgrad.data.node import UNKNOWN, Failure, Node, Stage, attempted
+from fastgrad.data.node import Failure, Node, Stage, attempted
 from fastgrad.data.prefetch import in_parallel
 from fastgrad.data.structure import continued, map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.tensor import Tensor, convert_to_tensor
+from fastgrad.tensor import convert_to_tensor
 from fastgrad.tensor_spec import TensorSpec
 
 REFUSALS_OF_VALUES = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
@@ -42,6 +42,7 @@ class Mapped(Stage):
     """``function`` of each element, compiled or called by ``threads`` threads where that pays."""
 
     name = "_MapDataset"
+    spec_calls_function = True
 
     def __init__(self, source: Node, function: Callable[..., Any], threads: int = 0) -> None:
         super().__init__(source)
@@ -55,22 +56,8 @@ class Mapped(Stage):
         return self._mapped_elements(self.source.elements_after(position))
 
     def _mapped_elements(self, elements: Iterator[Any]) -> Iterator[Any]:
-        function = self._function
-
-        def mapped(element: Any) -> Any:
-            """Does what ``attempted`` does, with fewer calls for a tensor."""
-            if type(element) is Failure:
-                return element
-            try:
-                result = function(element)
-                return result if type(result) is Tensor else result_element(result, "Dataset.map")
-            except Exception as error:  # noqa: BLE001  # of whatever class a user's function raises
-                return Failure(error)
-
+        mapped = attempted(lambda element: result_element(self._function(element), "Dataset.map"))
         return in_parallel(mapped, elements, self._threads) if self._threads else map(mapped, elements)
-
-    def known_spec(self) -> Any:
-        return self._spec
 
     def make_spec(self) -> Any:
         """Returns the spec that fits two results: of zeros and of ones, with two sizes for each unknown dimension."""
@@ -109,6 +96,7 @@ class Filtered(Stage):
     """The elements for which ``predicate`` is true."""
 
     name = "_FilterDataset"
+    count = Node.count  # unknown
 
     def __init__(self, source: Node, predicate: Callable[..., Any]) -> None:
         super().__init__(source)
@@ -125,9 +113,6 @@ class Filtered(Stage):
         """Yields each element with the result of the predicate."""
         evaluate = attempted(lambda element: _predicate_result(self._predicate, element))
         return ((element, evaluate(element)) for element in self.source.elements())
-
-    def count(self) -> int:
-        return UNKNOWN
 
 
 class TakenWhile(Filtered):
@@ -156,6 +141,8 @@ class FlatMapped(Stage):
     """The elements of all datasets that ``function`` gives."""
 
     name = "_FlatMapDataset"
+    spec_calls_function = True
+    count = Node.count  # unknown
 
     def __init__(self, source: Node, function: Callable[..., Any], what: str = "Dataset.flat_map") -> None:
         super().__init__(source)
@@ -173,12 +160,6 @@ class FlatMapped(Stage):
                 yield node
             else:
                 yield from node.elements()
-
-    def count(self) -> int:
-        return UNKNOWN
-
-    def known_spec(self) -> Any:
-        return self._spec
 
     def make_spec(self) -> Any:
         return self.inner(placeholder(self.source.spec(), 1)).spec()
@@ -226,6 +207,7 @@ class Scanned(Stage):
     """The outputs of ``function``, which maps a state and an element to the next state and an output."""
 
     name = "_ScanDataset"
+    spec_calls_function = True
 
     def __init__(self, source: Node, initial_state: Any, function: Callable[..., Any]) -> None:
         super().__init__(source)
@@ -247,9 +229,6 @@ class Scanned(Stage):
             raise TypeError("The scan function must return a pair comprising the new state and the output value.")
         return continued(state, result[0], "Dataset.scan"), result_element(result[1], "Dataset.scan")
 
-    def known_spec(self) -> Any:
-        return self._spec
-
     def make_spec(self) -> Any:
         return spec_of(self._next(self._initial, placeholder(self.source.spec(), 2))[1])
 
@@ -258,6 +237,7 @@ class Unique(Stage):
     """Each distinct element at its first occurrence."""
 
     name = "_UniqueDataset"
+    count = Node.count  # unknown
 
     def elements(self) -> Iterator[Any]:
         spec = self.spec()
@@ -277,6 +257,3 @@ class Unique(Stage):
             if key not in seen:
                 seen.add(key)
                 yield element
-
-    def count(self) -> int:
-        return UNKNOWN

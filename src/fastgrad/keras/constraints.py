@@ -6,27 +6,20 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.argument_checks import checked_number
+from fastgrad.keras.configured import Configured as _Configured
+from fastgrad.keras.naming import to_snake_case as _to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import epsilon
 from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.tensor import Tensor
 
 
-class Constraint:
+class Constraint(_Configured):
     """The base of constraints: subclasses write ``__call__`` and, if they have arguments, ``get_config``."""
 
     def __call__(self, w: Any) -> Any:
         """The nearest allowed value of the weight ``w``."""
         return w
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that ``from_config`` needs."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the constraint from ``config``, the result of ``get_config()``."""
-        return cls(**config)
 
 
 def _norms(w: Tensor, axis: Any) -> Tensor:
@@ -49,6 +42,8 @@ class MaxNorm(Constraint):
         axis: the axes along which the norm is taken; 0 for the incoming weights of a Dense unit.
     """
 
+    _config_names = ("max_value", "axis")
+
     def __init__(self, max_value: float = 2, axis: Any = 0) -> None:
         self.max_value, self.axis = max_value, axis
 
@@ -60,13 +55,11 @@ class MaxNorm(Constraint):
             tf.clip_by_value(norms, 0.0, checked_number("MaxNorm", "max_value", self.max_value)) / (epsilon() + norms)
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """Bound and axis."""
-        return {"max_value": self.max_value, "axis": self.axis}
-
 
 class UnitNorm(Constraint):
     """Sets norms along ``axis`` to 1; ``axis`` is as in ``MaxNorm``."""
+
+    _config_names = ("axis",)
 
     def __init__(self, axis: Any = 0) -> None:
         self.axis = axis
@@ -75,10 +68,6 @@ class UnitNorm(Constraint):
         """``w`` divided by its norms."""
         w = tf.convert_to_tensor(w)
         return w / (epsilon() + _norms(w, self.axis))
-
-    def get_config(self) -> dict[str, Any]:
-        """The axis."""
-        return {"axis": self.axis}
 
 
 class MinMaxNorm(Constraint):
@@ -89,6 +78,8 @@ class MinMaxNorm(Constraint):
         rate: 1 enforces the bounds at once; a rate below 1 moves the norm by that fraction of the distance.
         axis: as in ``MaxNorm``.
     """
+
+    _config_names = ("min_value", "max_value", "rate", "axis")
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Any = 0) -> None:
         self.min_value, self.max_value, self.rate, self.axis = min_value, max_value, rate, axis
@@ -104,23 +95,11 @@ class MinMaxNorm(Constraint):
         )
         return w * ((self.rate * clipped + (1.0 - self.rate) * norms) / (epsilon() + norms))
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {"min_value": self.min_value, "max_value": self.max_value, "rate": self.rate, "axis": self.axis}
-
 
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
 
-ALL: dict[str, Any] = {
-    "MaxNorm": MaxNorm,
-    "max_norm": MaxNorm,
-    "NonNeg": NonNeg,
-    "non_neg": NonNeg,
-    "UnitNorm": UnitNorm,
-    "unit_norm": UnitNorm,
-    "MinMaxNorm": MinMaxNorm,
-    "min_max_norm": MinMaxNorm,
-}
+_CLASSES = (MaxNorm, NonNeg, UnitNorm, MinMaxNorm)
+ALL: dict[str, Any] = {name: kind for kind in _CLASSES for name in (kind.__name__, _to_snake_case(kind.__name__))}
 
 
 def serialize(constraint: Any) -> Any:

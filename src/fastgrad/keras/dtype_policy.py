@@ -9,6 +9,7 @@ import numpy as np
 from fastgrad import dtypes, settings_version
 from fastgrad.dtypes import DType
 from fastgrad.keras import settings
+from fastgrad.keras.configured import Configured
 
 _MIXED_COMPUTE_DTYPES = {"mixed_float16": dtypes.float16, "mixed_bfloat16": dtypes.bfloat16}
 
@@ -19,7 +20,7 @@ class _Default:
     policy: DTypePolicy | None = None
 
 
-class DTypePolicy:
+class DTypePolicy(Configured):
     """The dtypes of a layer's weights and computations.
 
     Args:
@@ -38,6 +39,8 @@ class DTypePolicy:
     quantization_mode = None
     """Weights are never quantized."""
 
+    _config_names = ("name",)
+
     def __init__(self, name: Any = None) -> None:
         if name is None:
             name = _Default.policy.name if _Default.policy else settings.floatx()
@@ -48,15 +51,6 @@ class DTypePolicy:
         self.variable: DType = dtypes.float32 if mixed_dtype else self.compute
         self.compute_dtype, self.variable_dtype = self.compute.name, self.variable.name
         self.name: str = str(name) if mixed_dtype else self.compute_dtype
-
-    def get_config(self) -> dict[str, Any]:
-        """The name."""
-        return {"name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> DTypePolicy:
-        """Makes the policy from ``config``, the result of ``get_config()``."""
-        return cls(**config)
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, DTypePolicy) and self.name == other.name

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.dtypes import int64
+from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
@@ -22,21 +23,12 @@ _TRUNCATED_NORMAL_STDDEV = 0.87962566103423978
 """The standard deviation of a standard normal distribution truncated to [-2, 2]."""
 
 
-class Initializer:
+class Initializer(_Configured):
     """The base of initializers: subclasses write ``__call__`` and, if they have arguments, ``get_config``."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         """A tensor of ``shape`` and ``dtype`` (default ``floatx()``)."""
         raise NotImplementedError("Initializer subclasses must implement the `__call__()` method.")
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that ``from_config`` needs to make the initializer again."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the initializer from ``config``, the result of ``get_config()``."""
-        return cls(**config)
 
     def clone(self) -> Any:
         """A new initializer of the same configuration."""
@@ -97,6 +89,8 @@ class Identity(Initializer):
         gain: the factor.
     """
 
+    _config_names = ("gain",)
+
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
@@ -110,10 +104,6 @@ class Identity(Initializer):
             )
         numpy = standardize_dtype(dtype).numpy
         return constant_tensor((np.eye(*sizes) * self.gain).astype(numpy))
-
-    def get_config(self) -> dict[str, Any]:
-        """The gain."""
-        return {"gain": self.gain}
 
 
 # ---- random ----------------------------------------------------------------------------------------
@@ -148,8 +138,8 @@ class RandomInitializer(Initializer):
         return stateless_uniform(_sizes(shape), self._pair(), low, high, standardize_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
-        """The seed that was given."""
-        return {"seed": self._init_seed}
+        """The constructor arguments by name, with the seed that was given."""
+        return {"seed": self._init_seed, **super().get_config()}
 
 
 class RandomNormal(RandomInitializer):
@@ -160,6 +150,8 @@ class RandomNormal(RandomInitializer):
         seed: as in ``RandomInitializer``.
     """
 
+    _config_names = ("mean", "stddev")
+
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
         self.mean, self.stddev = mean, stddev
@@ -167,10 +159,6 @@ class RandomNormal(RandomInitializer):
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of draws."""
         return self._normal(shape, self.mean, self.stddev, dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Mean, standard deviation and seed."""
-        return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
 
 
 class TruncatedNormal(RandomNormal):
@@ -189,6 +177,8 @@ class RandomUniform(RandomInitializer):
         seed: as in ``RandomInitializer``.
     """
 
+    _config_names = ("minval", "maxval")
+
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
         self.minval, self.maxval = minval, maxval
@@ -196,10 +186,6 @@ class RandomUniform(RandomInitializer):
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of draws."""
         return self._uniform(shape, self.minval, self.maxval, dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Bounds and seed."""
-        return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
 
 
 class VarianceScaling(RandomInitializer):
@@ -216,6 +202,8 @@ class VarianceScaling(RandomInitializer):
     Raises:
         ValueError: an argument is none of the above.
     """
+
+    _config_names: tuple[str, ...] = ("scale", "mode", "distribution", "input_axes", "output_axes")
 
     def __init__(
         self,
@@ -258,11 +246,6 @@ class VarianceScaling(RandomInitializer):
         """A copy of the initializer for weights with these input and output axes."""
         return type(self).from_config({**self.get_config(), "input_axes": input_axes, "output_axes": output_axes})
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        names = ("scale", "mode", "distribution", "input_axes", "output_axes")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 def compute_fans(shape: tuple[int, ...], input_axes: Any = None, output_axes: Any = None) -> tuple[int, int]:
     """Returns (fan_in, fan_out): the numbers of inputs and outputs of one neuron, for a weight of ``shape``."""
@@ -280,13 +263,10 @@ class _NamedScaling(VarianceScaling):
     """A ``VarianceScaling`` with fixed scale, mode and distribution."""
 
     _fixed: tuple[float, str, str]
+    _config_names = ("input_axes", "output_axes")
 
     def __init__(self, seed: int | None = None, input_axes: Any = None, output_axes: Any = None) -> None:
         super().__init__(*self._fixed, seed, input_axes, output_axes)
-
-    def get_config(self) -> dict[str, Any]:
-        """Seed and axes."""
-        return {"seed": self._init_seed, "input_axes": self.input_axes, "output_axes": self.output_axes}
 
 
 class GlorotUniform(_NamedScaling):
@@ -333,6 +313,8 @@ class Orthogonal(RandomInitializer):
         seed: as in ``RandomInitializer``.
     """
 
+    _config_names = ("gain",)
+
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         super().__init__(seed)
         self.gain = gain
@@ -352,10 +334,6 @@ class Orthogonal(RandomInitializer):
         if rows < columns:
             q = q.T
         return Tensor(np.ascontiguousarray(self.gain * q.reshape(sizes), standardize_dtype(dtype).numpy))
-
-    def get_config(self) -> dict[str, Any]:
-        """Gain and seed."""
-        return {**super().get_config(), "gain": self.gain}
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:

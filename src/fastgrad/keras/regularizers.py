@@ -6,13 +6,14 @@ import math
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import epsilon
 from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.tensor import Tensor
 
 
-class Regularizer:
+class Regularizer(_Configured):
     """The base of regularizers: subclasses write ``__call__`` and ``get_config``."""
 
     def __call__(self, x: Any) -> Any:
@@ -21,12 +22,9 @@ class Regularizer:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that ``from_config`` needs."""
-        raise NotImplementedError(f"{self} does not implement get_config()")
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Makes the regularizer from ``config``, the result of ``get_config()``."""
-        return cls(**config)
+        if not self._config_names:
+            raise NotImplementedError(f"{self} does not implement get_config()")
+        return super().get_config()
 
 
 def _as_float(x: Any) -> Tensor:
@@ -44,6 +42,8 @@ class L1L2(Regularizer):
         ValueError: a factor is negative or not finite.
     """
 
+    _config_names = ("l1", "l2")
+
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
         self.l1 = _factor(0.0 if l1 is None else l1, "l1")
         self.l2 = _factor(0.0 if l2 is None else l2, "l2")
@@ -58,13 +58,11 @@ class L1L2(Regularizer):
             penalty += self.l2 * tf.reduce_sum(tf.square(x))
         return penalty
 
-    def get_config(self) -> dict[str, Any]:
-        """Both factors."""
-        return {"l1": self.l1, "l2": self.l2}
-
 
 class L1(Regularizer):
     """``l1 * sum(|x|)``; arguments and errors as in ``L1L2``."""
+
+    _config_names = ("l1",)
 
     def __init__(self, l1: float | None = 0.01) -> None:
         self.l1 = _factor(0.01 if l1 is None else l1, "l1")
@@ -73,13 +71,11 @@ class L1(Regularizer):
         """The penalty of ``x``, a scalar of its dtype."""
         return self.l1 * tf.reduce_sum(tf.abs(_as_float(x)))
 
-    def get_config(self) -> dict[str, Any]:
-        """The factor."""
-        return {"l1": self.l1}
-
 
 class L2(Regularizer):
     """``l2 * sum(x**2)``; arguments and errors as in ``L1L2``."""
+
+    _config_names = ("l2",)
 
     def __init__(self, l2: float | None = 0.01) -> None:
         self.l2 = _factor(0.01 if l2 is None else l2, "l2")
@@ -87,10 +83,6 @@ class L2(Regularizer):
     def __call__(self, x: Any) -> Tensor:
         """The penalty of ``x``, a scalar of its dtype."""
         return self.l2 * tf.reduce_sum(tf.square(_as_float(x)))
-
-    def get_config(self) -> dict[str, Any]:
-        """The factor."""
-        return {"l2": self.l2}
 
 
 class OrthogonalRegularizer(Regularizer):
@@ -100,6 +92,8 @@ class OrthogonalRegularizer(Regularizer):
         factor: finite and not negative.
         mode: ``"rows"`` or ``"columns"``.
     """
+
+    _config_names = ("factor", "mode")
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         self.factor = _factor(factor, "factor")
@@ -118,10 +112,6 @@ class OrthogonalRegularizer(Regularizer):
         size = rows.shape[0]
         off_diagonal = tf.matmul(rows, rows, transpose_b=True) * (1.0 - tf.eye(size, dtype=x.dtype))
         return self.factor * 0.5 * tf.reduce_sum(tf.abs(off_diagonal)) / (size * (size - 1.0) / 2.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Factor and mode."""
-        return {"factor": self.factor, "mode": self.mode}
 
 
 def _factor(value: Any, name: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
@@ -242,6 +242,13 @@ def initialized(initializer: Callable[..., Any], shape: tuple[int, ...], dtype: 
             f"The initializer of '{owner}' was asked for shape {TensorShape(shape)} and gave shape {value.shape}: {initializer}"
         )
     return value
+
+
+def assign_all(variables: Iterable[Any], values: Iterable[Any]) -> None:
+    """Assigns each value to its variable, or none of them if one does not fit."""
+    pairs = [(variable, variable._checked("assign", value)) for variable, value in zip(variables, values, strict=True)]
+    for variable, value in pairs:
+        variable.assign(value)
 
 
 def _common(a: DType, b: DType) -> DType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,22 @@ from fastgrad.composite import CompositeOperand
 from fastgrad.kernels.elementwise import activation as kernels
 from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
 from fastgrad.kernels.runtime.eager_launch import call_at_once
-from fastgrad.operation import FLOATING, REAL, TABLE, Form, Operation, Tensor, elementwise, operation, refuse_dtype
+from fastgrad.operation import (
+    FLOATING,
+    REAL,
+    TABLE,
+    Binary,
+    Form,
+    Operation,
+    Tensor,
+    Unary,
+    elementwise,
+    operation,
+    refuse_dtype,
+)
 from fastgrad.ops.arguments import axis_of
-from fastgrad.ops.kernel_launches import MUCH
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, MUCH, by_kernel_of_floats
 from fastgrad.tensor import convert_beside, convert_to_tensor
-
-_F32, _F64 = np.dtype(np.float32), np.dtype(np.float64)
-_HAS_KERNEL = frozenset([_F32, _F64])
 
 
 def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
@@ -31,7 +41,7 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
 
 
 def _run_relu_gradient(g: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if g.size >= MUCH and g.shape == y.shape and g.dtype in _HAS_KERNEL:
+    if g.size >= MUCH and g.shape == y.shape and g.dtype in KERNEL_FLOATS:
         if (result := as_in_memory(_run_relu_gradient, g, y)) is not None:
             return result
         out = np.empty(g.shape, g.dtype)
@@ -219,22 +229,9 @@ swish = silu
 # ---- gelu ------------------------------------------------------------------------------------------
 
 
-def _unary_kernel_runner(name: str) -> Any:
-    def run(x: np.ndarray) -> np.ndarray:
-        if x.dtype not in _HAS_KERNEL:
-            return through_float32(run, (x,))
-        if x.size >= LARGE and (result := as_in_memory(run, x)) is not None:
-            return result
-        out = np.empty(x.shape, x.dtype)
-        call_at_once(getattr(kernels, name)[x.dtype], (x,), out, units=x.size, unit_cost=kernels.NANOSECONDS)
-        return out
-
-    return run
-
-
-def _gradient_kernel_runner(name: str) -> Any:
+def _run_gradient(name: str) -> Any:
     def run(g: np.ndarray, x: np.ndarray) -> np.ndarray:
-        if x.dtype not in _HAS_KERNEL:
+        if x.dtype not in KERNEL_FLOATS:
             return through_float32(run, (g, x))
         if g.shape != x.shape:  # one gradient for several rows, or one row with several gradients
             g, x = [np.ascontiguousarray(array) for array in np.broadcast_arrays(g, x)]
@@ -274,82 +271,67 @@ def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
     return s * (u1 + 0.5 * (x * (u2 - 2.0 * (t * (u1 * u1)))))
 
 
-_GELU_SLOPE = (
-    "where({0} < -40.0, 0.0, where({0} > 40.0, 1.0, "
-    "0.5 * erfc({0} * -0.7071067811865476) + {0} * exp(-0.5 * {0} * {0}) * 0.3989422804014327))"
-)
-_gelu_erf_gradient: Operation = elementwise(
-    "gelu_gradient",
-    "``g`` times the derivative of gelu at ``x``.",
-    run=_gradient_kernel_runner("gelu_gradient"),
-    code="{0} * " + _GELU_SLOPE.replace("{0}", "{1}"),
-    gradient=(
-        lambda gg, z, g, x: _gelu_erf_gradient(gg, x),
-        lambda gg, z, g, x: gg * g * _gelu_erf_second_derivative(x),
-    ),
-    dtypes=FLOATING,
-    kernel_code="({0} * gelu_slope({1}))",
-    rounds_once=True,
-)
-elementwise(
-    "gelu_slope",
-    "The derivative of gelu at ``x``; what programs keep for the backward pass (compiler/passes/share_activation_gradients.py).",
-    run=lambda x: _gelu_erf_gradient.run(np.ones_like(x), x),
-    code=_GELU_SLOPE,
-    gradient=lambda g, y, x: g * _gelu_erf_second_derivative(x),
-    dtypes=FLOATING,
-    kernel_code="gelu_slope({0})",
-    rounds_once=True,
-)
-_gelu_erf = elementwise(
+def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: Callable[[Tensor], Tensor]) -> Unary:
+    """Declares gelu in one of its forms, its derivative, and the product of a cotangent with the derivative.
+
+    Args:
+        name: the name of the row; its kernels have this name, too.
+        form: the words for it in docstrings.
+        code, slope: the scalar expressions of gelu and of its derivative.
+        second_derivative: the second derivative, in operations.
+    """
+    gradient: Binary = elementwise(
+        f"{name}_gradient",
+        f"``g`` times the derivative of {form} at ``x``.",
+        run=_run_gradient(f"{name}_gradient"),
+        code="{0} * " + slope.replace("{0}", "{1}"),
+        gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
+        dtypes=FLOATING,
+        kernel_code=f"({{0}} * {name}_slope({{1}}))",
+        rounds_once=True,
+    )
+    elementwise(
+        f"{name}_slope",
+        f"The derivative of {form} at ``x``, which programs keep for the backward pass "
+        "(compiler/passes/share_activation_gradients.py).",
+        run=lambda x: gradient.run(np.ones_like(x), x),
+        code=slope,
+        gradient=lambda g, y, x: g * second_derivative(x),
+        dtypes=FLOATING,
+        kernel_code=f"{name}_slope({{0}})",
+        rounds_once=True,
+    )
+    row: Unary = elementwise(
+        name,
+        form,
+        run=by_kernel_of_floats(name, lambda x: through_float32(row.run, (x,)), "activation", kernels.NANOSECONDS),
+        code=code,
+        gradient=lambda g, y, x: gradient(g, x),
+        dtypes=FLOATING,
+        kernel_code=f"{name}_of({{0}})",
+        rounds_once=True,
+    )
+    return row
+
+
+_gelu_erf = _gelu_rows(
     "gelu",
-    "x * Phi(x)",
-    run=_unary_kernel_runner("gelu"),
+    "gelu",
     code="where({0} < -40.0, 0.0, 0.5 * {0} * erfc({0} * -0.7071067811865476))",
-    gradient=lambda g, y, x: _gelu_erf_gradient(g, x),
-    dtypes=FLOATING,
-    kernel_code="gelu_of({0})",
-    rounds_once=True,
+    slope="where({0} < -40.0, 0.0, where({0} > 40.0, 1.0, "
+    "0.5 * erfc({0} * -0.7071067811865476) + {0} * exp(-0.5 * {0} * {0}) * 0.3989422804014327))",
+    second_derivative=_gelu_erf_second_derivative,
 )
-_GELU_TANH_SLOPE = (
-    "where({0} < -40.0, 0.0, where({0} > 40.0, 1.0, "
-    "(1.0 + 1.5957691216057308 * {0} * (1.0 + 0.134145 * {0} * {0}) "
-    "/ (1.0 + exp(1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))) "
-    "/ (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))))"
-)
-_gelu_tanh_gradient: Operation = elementwise(
-    "gelu_tanh_gradient",
-    "``g`` times the derivative of gelu's tanh form at ``x``.",
-    run=_gradient_kernel_runner("gelu_tanh_gradient"),
-    code="{0} * " + _GELU_TANH_SLOPE.replace("{0}", "{1}"),
-    gradient=(
-        lambda gg, z, g, x: _gelu_tanh_gradient(gg, x),
-        lambda gg, z, g, x: gg * g * _gelu_tanh_second_derivative(x),
-    ),
-    dtypes=FLOATING,
-    kernel_code="({0} * gelu_tanh_slope({1}))",
-    rounds_once=True,
-)
-elementwise(
-    "gelu_tanh_slope",
-    "The derivative of gelu's tanh form at ``x``; as ``gelu_slope``.",
-    run=lambda x: _gelu_tanh_gradient.run(np.ones_like(x), x),
-    code=_GELU_TANH_SLOPE,
-    gradient=lambda g, y, x: g * _gelu_tanh_second_derivative(x),
-    dtypes=FLOATING,
-    kernel_code="gelu_tanh_slope({0})",
-    rounds_once=True,
-)
-_gelu_tanh = elementwise(
+_gelu_tanh = _gelu_rows(
     "gelu_tanh",
-    "gelu by tanh",
-    run=_unary_kernel_runner("gelu_tanh"),
+    "gelu's tanh form",
     # x / 2 * (1 + tanh(u)) is x / (1 + exp(-2 u)), without cancellation.
     code="where({0} < -40.0, 0.0, {0} / (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0}))))",
-    gradient=lambda g, y, x: _gelu_tanh_gradient(g, x),
-    dtypes=FLOATING,
-    kernel_code="gelu_tanh_of({0})",
-    rounds_once=True,
+    slope="where({0} < -40.0, 0.0, where({0} > 40.0, 1.0, "
+    "(1.0 + 1.5957691216057308 * {0} * (1.0 + 0.134145 * {0} * {0}) "
+    "/ (1.0 + exp(1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))) "
+    "/ (1.0 + exp(-1.5957691216057308 * ({0} + 0.044715 * {0} * {0} * {0})))))",
+    second_derivative=_gelu_tanh_second_derivative,
 )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgrad.dtypes import OF_NUMPY
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import refuse_mix
+from fastgrad.operation import refuse_dtype, refuse_mix
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 from fastgrad.variable import Variable
 
@@ -117,6 +117,12 @@ def integers(value: Any, what: str) -> tuple[int, ...]:
     return tuple(array.reshape(-1).tolist())
 
 
+def check_dtype(name: str, dtype: np.dtype, allowed: frozenset[np.dtype]) -> None:
+    """Raises InvalidArgumentError, which names the operation, unless ``dtype`` is ``allowed``."""
+    if dtype not in allowed:
+        raise refuse_dtype(name, dtype, allowed)
+
+
 def axis_of(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArgumentError) -> int:
     """Returns ``axis`` counted from the front.
 
@@ -129,3 +135,8 @@ def axis_of(axis: Any, rank: int, name: str, error: type[Exception] = InvalidArg
             f"{name}: Argument `axis` = {number} not in range [{-rank}, {rank}): the tensor has {rank} dimensions."
         )
     return number + rank if number < 0 else number
+
+
+def broadcasts_to(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """True if a tensor of ``shape`` broadcasts to the shape ``whole``."""
+    return len(shape) <= len(whole) and all(m in (1, n) for m, n in zip(reversed(shape), reversed(whole), strict=False))

@@ -27,12 +27,12 @@ from fastgrad.operation import (
     elementwise,
     joint,
     operation,
-    refuse_dtype,
 )
-from fastgrad.ops.arguments import tensors_of
+from fastgrad.ops.arguments import check_dtype, tensors_of
 from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad.result_rules import broadcast_real
 from fastgrad.shape import TensorShape
 from fastgrad.tensor import Tensor, convert_to_tensor
@@ -103,10 +103,6 @@ def _sign(x: np.ndarray) -> np.ndarray:
     return np.where(modulus == 0, x.dtype.type(0), x / modulus)
 
 
-def _abs_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    return multiply(cast(g, x.dtype), sign(x))
-
-
 abs = elementwise(
     "abs",
     """``|x|``, element by element; the gradient at 0 is 0.
@@ -116,11 +112,11 @@ abs = elementwise(
     """,
     run=np.abs,
     code="abs({0})",
-    gradient=_abs_gradient,
+    gradient=lambda g, y, x: multiply(cast(g, x.dtype), sign(x)),
     dtypes=SIGNED | FLOATING | COMPLEX,
     result=broadcast_real,
 )
-sign = elementwise(
+sign: Unary = elementwise(
     "sign",
     """-1, 0 or 1 with the sign of ``x``, element by element; ``x / |x|`` of complex numbers. Gradients of real signs are zeros.""",
     run=_sign,
@@ -186,7 +182,6 @@ _nextafter = elementwise(
     gradient=(lambda g, z, x, y: g, lambda g, z, x, y: zeros_of(y)),
     dtypes=FLOATING,
 )
-_FULL_WIDTH_FLOATS: frozenset[np.dtype] = frozenset([np.dtype("float32"), np.dtype("float64")])
 
 
 def nextafter(x1: Any, x2: Any, name: str | None = None) -> Tensor:
@@ -200,8 +195,7 @@ def nextafter(x1: Any, x2: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: other dtypes, or shapes that do not go together.
     """
     x, y = convert_pair(x1, x2, "nextafter")
-    if x._array.dtype not in _FULL_WIDTH_FLOATS:
-        raise refuse_dtype("nextafter", x._array.dtype, _FULL_WIDTH_FLOATS)
+    check_dtype("nextafter", x._array.dtype, KERNEL_FLOATS)
     return _nextafter(x, y)
 
 
@@ -258,8 +252,7 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
     except CompositeOperand as met:
         return met.call("add_n", inputs)
     first = xs[0]._array
-    if first.dtype not in NUMERIC:
-        raise refuse_dtype("add_n", first.dtype, NUMERIC)
+    check_dtype("add_n", first.dtype, NUMERIC)
     for position, x in enumerate(xs):
         if x._array.shape != first.shape:
             raise InvalidArgumentError(

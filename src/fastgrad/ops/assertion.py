@@ -270,24 +270,24 @@ def _rank_as_int(name: str, rank: Any) -> int:
         raise ValueError(f"{name}: Argument `rank` must be an integer, got {rank!r}.") from None
 
 
+def _check_rank(name: str, value: Any, allows: Callable[[int], bool], allowed: str, message: str | None) -> None:
+    x = convert_to_tensor(value)
+    if not allows(x.ndim):
+        raise ValueError(
+            f"{_prefix(message)}{name}: Tensor must have rank {allowed}. Received rank {x.ndim}, shape {x.shape}"
+        )
+
+
 def assert_rank(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises ValueError unless ``x`` has rank ``rank``. TensorFlow: tf.debugging.assert_rank."""
     rank = _rank_as_int("assert_rank", rank)
-    x = convert_to_tensor(x)
-    if x.ndim != int(rank):
-        raise ValueError(
-            f"{_prefix(message)}assert_rank: Tensor must have rank {int(rank)}. Received rank {x.ndim}, shape {x.shape}"
-        )
+    _check_rank("assert_rank", x, lambda found: found == rank, f"{rank}", message)
 
 
 def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises ValueError unless ``x`` has rank ``rank`` or more. TensorFlow: tf.debugging.assert_rank_at_least."""
     rank = _rank_as_int("assert_rank_at_least", rank)
-    x = convert_to_tensor(x)
-    if x.ndim < int(rank):
-        raise ValueError(
-            f"{_prefix(message)}assert_rank_at_least: Tensor must have rank at least {int(rank)}. Received rank {x.ndim}, shape {x.shape}"
-        )
+    _check_rank("assert_rank_at_least", x, lambda found: found >= rank, f"at least {rank}", message)
 
 
 def assert_rank_in(x: Any, ranks: Iterable[Any], message: str | None = None, name: str | None = None) -> None:

@@ -2,55 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.runtime.eager_launch import run_at_once
-from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.operation import TABLE, Form, Operation, joint, operation
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, call_row
-from fastgrad.ops.kernel_launches import launches_from, planned
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 from fastgrad.ops.softmax import softmax
-from fastgrad.result_rules import ArraySpec, like
+from fastgrad.result_rules import ArraySpec, Rule, like
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor, constant_tensor
 
 WIDEST = 256
 """The largest number of columns of a head that the kernels take."""
 
-_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
+
+def _forward_results(q: np.ndarray, k: np.ndarray, v: np.ndarray, *_: np.ndarray, **__: Any) -> tuple[np.ndarray, ...]:
+    batch, queries, heads, _depth = q.shape
+    shapes = (batch, queries, heads, v.shape[3]), (batch, heads, queries), (batch, heads, queries)
+    return tuple([np.empty(shape, q.dtype) for shape in shapes])
 
 
-def _forward(q: np.ndarray, k: np.ndarray, v: np.ndarray, *more: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
-    from fastgrad.kernels.attention.steps import attention_launches
-
-    batch, queries, heads, _ = q.shape
-    result = np.empty((batch, queries, heads, v.shape[3]), q.dtype)
-    peaks, shares = np.empty((batch, heads, queries), q.dtype), np.empty((batch, heads, queries), q.dtype)
-    return _run(attention_launches, (q, k, v, *more), (result, peaks, shares), attributes)
-
-
-def _attention_result(q: Any, k: Any, v: Any, *more: Any, **attributes: Any) -> tuple[ArraySpec, ...]:
-    batch, queries, heads, _ = q.shape
+def _forward_specs(q: Any, k: Any, v: Any, *more: Any, **attributes: Any) -> tuple[ArraySpec, ...]:
+    batch, queries, heads, _depth = q.shape
     statistics = ArraySpec((batch, heads, queries), q.dtype)  # the peaks and the sums of the scores
     return ArraySpec((batch, queries, heads, v.shape[3]), q.dtype), statistics, statistics
 
 
-def _backward(*arrays: np.ndarray, **attributes: Any) -> tuple[Any, ...]:
-    from fastgrad.kernels.attention.steps import attention_gradient_launches
-
-    gradients = tuple([np.empty(x.shape, x.dtype) for x in arrays[4:7]])
-    return _run(attention_gradient_launches, arrays, gradients, attributes)
-
-
-def _run(launches: Any, inputs: Any, outputs: Any, attributes: dict[str, Any]) -> tuple[Any, ...]:
-    inputs = [np.ascontiguousarray(x) for x in inputs]
-    plan = planned(launches, inputs, outputs, attributes)
-    assert plan is not None
-    run_at_once(plan, inputs, outputs)
-    return tuple(outputs)
+def _backward_results(*arrays: np.ndarray, **_: Any) -> tuple[np.ndarray, ...]:
+    return tuple([np.empty(x.shape, x.dtype) for x in arrays[4:7]])
 
 
 def _forward_rule(needs: Any, g: Any, y: Any, *inputs: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
@@ -101,26 +85,22 @@ def _batched_attention(name: str, rows: int, /, *inputs: Batched, masked: bool, 
     return as_one_batch(name, rows, *inputs, masked=masked, rate=rate, **attributes)
 
 
-_gradient = operation(
-    "attention_gradient",
-    Form.FUSED,
-    run=_backward,
-    gradient=joint(_gradient_rule),
-    dtypes=_HAS_KERNEL,
-    launches=launches_from("attention.steps", "attention_gradient_launches"),
-    batched=_batched_attention,
-    result=like(4, 5, 6),
-)
-_attention = operation(
-    "attention",
-    Form.FUSED,
-    run=_forward,
-    gradient=joint(_forward_rule, zeros=False),
-    dtypes=_HAS_KERNEL,
-    launches=launches_from("attention.steps", "attention_launches"),
-    batched=_batched_attention,
-    result=_attention_result,
-)
+def _row(name: str, gradient: Any, allocated: Callable[..., tuple[np.ndarray, ...]], result: Rule) -> Operation:
+    launches = launches_from("attention.steps", f"{name}_launches")
+    return operation(
+        name,
+        Form.FUSED,
+        run=by_kernels(launches, allocated),
+        gradient=gradient,
+        dtypes=KERNEL_FLOATS,
+        launches=launches,
+        batched=_batched_attention,
+        result=result,
+    )
+
+
+_gradient = _row("attention_gradient", joint(_gradient_rule), _backward_results, like(4, 5, 6))
+_attention = _row("attention", joint(_forward_rule, zeros=False), _forward_results, _forward_specs)
 
 
 def attention(
@@ -158,7 +138,7 @@ def attention(
     """
     mask, words = _checked(query, key, value, mask), _words(query, key, rate, drawn)
     dtype = query._array.dtype
-    if dtype not in _HAS_KERNEL:
+    if dtype not in KERNEL_FLOATS:
         q, k, v = (TABLE["cast"](x, dtype="float32") for x in (query, key, value))
         draw_words = None if words is None else lambda shape: words
         result = attention(q, k, v, mask, scale=scale, causal=causal, rate=rate, drawn=draw_words, blank=blank)

@@ -7,26 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.reduction.batch_moments import batch_moments_launches
-from fastgrad.kernels.runtime.eager_launch import run_at_once
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.batching import Batched, call_row
-from fastgrad.ops.kernel_launches import launches_from, planned
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape, transpose
 from fastgrad.result_rules import ArraySpec
 from fastgrad.tensor import Tensor
 
-_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
-
-
-def _run_batch_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    results = np.empty(x.shape[1:], x.dtype), np.empty(x.shape[1:], x.dtype)
-    x = np.ascontiguousarray(x)
-    launches = planned(batch_moments_launches, [x], results, {})
-    assert launches is not None
-    run_at_once(launches, [x], results)
-    return results
+_launches = launches_from("reduction.batch_moments", "batch_moments_launches")
 
 
 def _gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
@@ -51,10 +40,10 @@ def _rows_as_more_columns(name: str, rows: int, /, x: Batched, **attributes: Any
 _row = operation(
     "batch_moments",
     Form.FUSED,
-    run=_run_batch_moments,
+    run=by_kernels(_launches, lambda x: (np.empty(x.shape[1:], x.dtype), np.empty(x.shape[1:], x.dtype))),
     gradient=joint(_gradient, zeros=False),
-    dtypes=_HAS_KERNEL,
-    launches=launches_from("reduction.batch_moments", "batch_moments_launches"),
+    dtypes=KERNEL_FLOATS,
+    launches=_launches,
     batched=_rows_as_more_columns,
     result=lambda x: (ArraySpec(x.shape[1:], x.dtype),) * 2,
 )

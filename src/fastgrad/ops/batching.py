@@ -137,10 +137,7 @@ def as_one_batch(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -
     merged_inputs = [
         call_row("reshape", x, shape=(rows * x._array.shape[1], *x._array.shape[2:])) for x in inputs_with_rows
     ]
-    result = call_row(name, *merged_inputs, **attributes)
-    outputs = result if type(result) is tuple else (result,)
-    examples = inputs[0].shape[0]
-    return tuple([call_row("reshape", y, shape=(rows, examples, *y._array.shape[1:])) for y in outputs])
+    return _apart(call_row(name, *merged_inputs, **attributes), rows, inputs[0].shape[0])
 
 
 def as_more_examples(name: str, rows: int, /, x: Batched, *others: Batched, **attributes: Any) -> Any:
@@ -151,5 +148,9 @@ def as_more_examples(name: str, rows: int, /, x: Batched, *others: Batched, **at
     result = call_row(
         name, call_row("reshape", x.tensor, shape=(rows * examples, *shape)), *[y.tensor for y in others], **attributes
     )
+    return _apart(result, rows, examples)
+
+
+def _apart(result: Any, rows: int, examples: int) -> tuple[Tensor, ...]:
     outputs = result if type(result) is tuple else (result,)
     return tuple([call_row("reshape", y, shape=(rows, examples, *y._array.shape[1:])) for y in outputs])

@@ -28,14 +28,10 @@ def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
     return x.astype(target)
 
 
-def _cast_gradient(g: Tensor, y: Tensor, x: Tensor, dtype: str) -> Tensor | None:
-    return _row(g, dtype=x.dtype.name) if x.dtype.is_differentiable else None
-
-
-_row = Operation(
+_row: Operation = Operation(
     "cast",
     _cast,
-    _cast_gradient,
+    lambda g, y, x, dtype: _row(g, dtype=x.dtype.name) if x.dtype.is_differentiable else None,
     form=Form.ELEMENTWISE,
     code="cast({0}, '{dtype}')",
     doc="``x`` in another dtype, whose name is the attribute ``dtype``.",

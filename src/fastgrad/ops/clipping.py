@@ -11,22 +11,19 @@ from fastgrad.backward import sum_to_shape
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.kernels.runtime.eager_launch import run_at_once
-from fastgrad.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, operation, refuse_dtype, refuse_mix
-from fastgrad.ops.arguments import tensor_of
+from fastgrad.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, operation, refuse_mix
+from fastgrad.ops.arguments import broadcasts_to, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, is_finite, logical_and, logical_not, masked, not_equal
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import launches_from, planned
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
 from fastgrad.result_rules import ArraySpec, broadcast
 from fastgrad.tensor import Tensor, constant_tensor, convert_beside
-
-_NATIVE: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
@@ -110,12 +107,6 @@ _clip_by_norm_row = operation(
 )
 
 
-def _broadcasts_to(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    """Whether a tensor of ``shape`` broadcasts to ``whole``."""
-    inner = whole[len(whole) - len(shape) :]
-    return len(shape) <= len(whole) and all(a in (1, b) for a, b in zip(shape, inner, strict=True))
-
-
 def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = None) -> Any:
     """Scales ``t`` down to the Euclidean norm ``clip_norm`` where its norm is larger.
 
@@ -135,13 +126,12 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
         return IndexedSlices(clip_by_norm(t.values, clip_norm, axes), t.indices, t.dense_shape)
     t = tensor_of(t)
     array = t._array
-    if array.dtype not in FLOATING:
-        raise refuse_dtype("clip_by_norm", array.dtype, FLOATING)
+    check_dtype("clip_by_norm", array.dtype, FLOATING)
     limit = convert_beside(clip_norm, array.dtype)
     limit = cast(limit, t.dtype)
     if not (isinstance(clip_norm, (int, float)) and clip_norm >= 0):
         limit = maximum(limit, constant_tensor(np.zeros((), array.dtype)))
-    if limit._array.ndim and not _broadcasts_to(limit._array.shape, array.shape):
+    if limit._array.ndim and not broadcasts_to(limit._array.shape, array.shape):
         message = f"clip_by_norm: clip_norm of shape {limit.shape} must broadcast to the shape of t, {t.shape}."
         try:
             np.broadcast_shapes(limit._array.shape, array.shape)
@@ -172,8 +162,7 @@ def _tensors(name: str, t_list: Any) -> list[Any]:
             tensors.append(tensor_of(t))
         if t is not None:
             array = (tensors[-1].values if isinstance(t, IndexedSlices) else tensors[-1])._array
-            if array.dtype not in FLOATING:
-                raise refuse_dtype(name, array.dtype, FLOATING)
+            check_dtype(name, array.dtype, FLOATING)
             first_dtype = array.dtype if first_dtype is None else first_dtype
             if array.dtype != first_dtype:
                 raise refuse_mix(name, first_dtype, array.dtype)
@@ -181,19 +170,6 @@ def _tensors(name: str, t_list: Any) -> list[Any]:
 
 
 _sum_of_squares_launches = launches_from("optimizers.norms", "sum_of_squares_launches")
-
-
-def _sum_of_squares(t: np.ndarray) -> np.ndarray:
-    y, t = np.empty((), t.dtype), np.asarray(t, order="C")
-    plan = planned(_sum_of_squares_launches, (t,), (y,), {})
-    assert plan is not None
-    run_at_once(plan, (t,), (y,))
-    return y
-
-
-def _sum_of_squares_gradient(g: Tensor, y: Tensor, t: Tensor) -> Tensor:
-    gradient: Tensor = multiply(multiply(g, 2.0), t)
-    return gradient
 
 
 def _decomposed_sum_of_squares(parts: Any, t: Any) -> tuple[Any]:
@@ -204,9 +180,9 @@ def _decomposed_sum_of_squares(parts: Any, t: Any) -> tuple[Any]:
 _sum_of_squares_row = operation(
     "sum_of_squares",
     Form.FUSED,
-    run=_sum_of_squares,
-    gradient=(_sum_of_squares_gradient,),
-    dtypes=_NATIVE,
+    run=by_kernels(_sum_of_squares_launches, lambda t: np.empty((), t.dtype)),
+    gradient=lambda g, y, t: multiply(multiply(g, 2.0), t),
+    dtypes=KERNEL_FLOATS,
     launches=_sum_of_squares_launches,
     decomposition=_decomposed_sum_of_squares,  # in programs the squares are part of the loop of the sum
     result=lambda t: ArraySpec((), t.dtype),
@@ -227,7 +203,7 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
     tensors = [
         t.values if isinstance(t, IndexedSlices) else t for t in _tensors("global_norm", t_list) if t is not None
     ]
-    sums = [_sum_of_squares_row(t) if t._array.dtype in _NATIVE else reduce_sum(square(t)) for t in tensors]
+    sums = [_sum_of_squares_row(t) if t._array.dtype in KERNEL_FLOATS else reduce_sum(square(t)) for t in tensors]
     if not sums:
         return constant_tensor(np.zeros((), np.float32))
     total = sums[0] if len(sums) == 1 else reduce_sum(TABLE["stack"](*sums, axis=0))

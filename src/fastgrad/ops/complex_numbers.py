@@ -6,6 +6,7 @@ The gradient of a real loss with respect to a complex number ``a + ib`` is ``dL/
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,14 +64,10 @@ _imag: Unary = Unary(
 )
 
 
-def _angle_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    return negative(realdiv(cast(g, x.dtype), _complex(_imag(x), _real(x))))
-
-
 _angle = Unary(
     "angle",
     np.angle,
-    _angle_gradient,
+    lambda g, y, x: negative(realdiv(cast(g, x.dtype), _complex(_imag(x), _real(x)))),
     form=Form.ELEMENTWISE,
     dtypes=COMPLEX,
     doc="The angle of a complex number, in (-pi, pi].",
@@ -107,11 +104,15 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Any:
     return _complex(x, y)
 
 
-def _numeric(name: str, value: Any) -> Tensor:
-    x = convert_to_tensor(value)
+def _of_parts(function: Callable[..., Any], of_complex: Unary, of_real: Callable[[Tensor], Any], value: Any) -> Any:
+    """Calls ``of_complex`` or ``of_real``, by the dtype of ``value``, for the public function ``function``."""
+    try:
+        x = convert_to_tensor(value)
+    except CompositeOperand as met:
+        return met.mapped(function, value)
     if x._array.dtype not in NUMERIC:
-        raise TypeError(f"{name}: expected a numeric tensor, got dtype {x.dtype!r}.")
-    return x
+        raise TypeError(f"{function.__name__}: expected a numeric tensor, got dtype {x.dtype!r}.")
+    return (of_complex if x._array.dtype in COMPLEX else of_real)(x)
 
 
 def real(input: Any, name: str | None = None) -> Any:
@@ -120,11 +121,7 @@ def real(input: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``input`` does not hold numbers.
     """
-    try:
-        x = _numeric("real", input)
-    except CompositeOperand as met:
-        return met.mapped(real, input)
-    return _real(x) if x._array.dtype in COMPLEX else x
+    return _of_parts(real, _real, lambda x: x, input)
 
 
 def imag(input: Any, name: str | None = None) -> Any:
@@ -133,11 +130,7 @@ def imag(input: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``input`` does not hold numbers.
     """
-    try:
-        x = _numeric("imag", input)
-    except CompositeOperand as met:
-        return met.mapped(imag, input)
-    return _imag(x) if x._array.dtype in COMPLEX else zeros_of(x)
+    return _of_parts(imag, _imag, zeros_of, input)
 
 
 def conj(x: Any, name: str | None = None) -> Any:
@@ -146,11 +139,7 @@ def conj(x: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``x`` does not hold numbers.
     """
-    try:
-        x = _numeric("conj", x)
-    except CompositeOperand as met:
-        return met.mapped(conj, x)
-    return _conj(x) if x._array.dtype in COMPLEX else x
+    return _of_parts(conj, _conj, lambda x: x, x)
 
 
 def angle(input: Any, name: str | None = None) -> Any:
@@ -159,12 +148,10 @@ def angle(input: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``input`` does not hold floating or complex numbers.
     """
-    try:
-        x = _numeric("angle", input)
-    except CompositeOperand as met:
-        return met.mapped(angle, input)
-    if x._array.dtype in COMPLEX:
-        return _angle(x)
+    return _of_parts(angle, _angle, _checked_angle_of_real, input)
+
+
+def _checked_angle_of_real(x: Tensor) -> Tensor:
     if x._array.dtype not in FLOATING:
         raise TypeError(f"angle: expected floating or complex numbers, got dtype {x.dtype!r}; use tf.cast first.")
     return _angle_of_real(x)

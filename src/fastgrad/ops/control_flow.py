@@ -300,14 +300,17 @@ def written_down_loop(cond: Callable[..., Any], body: Callable[..., Any], variab
     count = len(tensors)
     structure = [variables]
 
-    def filled(carried: list[Tensor]) -> tuple[Any, list[TensorArray]]:
-        tensor_arrays = arrays.within(carried[count:])
-        tensor_iterator, array_iterator = iter(carried[:count]), iter(tensor_arrays)
+    def packed(like: Any, tensors: list[Tensor], tensor_arrays: list[TensorArray]) -> Any:
+        tensor_iterator, array_iterator = iter(tensors), iter(tensor_arrays)
         leaves = [
             next(array_iterator) if position in array_positions else next(tensor_iterator)
             for position in range(len(flat_variables))
         ]
-        return nest.pack_sequence_as(variables, leaves), tensor_arrays
+        return nest.pack_sequence_as(like, leaves)
+
+    def filled(carried: list[Tensor]) -> tuple[Any, list[TensorArray]]:
+        tensor_arrays = arrays.within(carried[count:])
+        return packed(variables, carried[:count], tensor_arrays), tensor_arrays
 
     def condition(carried: list[Tensor]) -> Any:
         return cond(*filled(carried)[0])
@@ -330,9 +333,4 @@ def written_down_loop(cond: Callable[..., Any], body: Callable[..., Any], variab
     if loop_result is None:
         return None
     carried, stacked_writes = loop_result
-    array_iterator, tensor_iterator = iter(arrays.write_back(carried[count:], stacked_writes)), iter(carried[:count])
-    leaves = [
-        next(array_iterator) if position in array_positions else next(tensor_iterator)
-        for position in range(len(flat_variables))
-    ]
-    return nest.pack_sequence_as(structure[0], leaves)
+    return packed(structure[0], carried[:count], arrays.write_back(carried[count:], stacked_writes))

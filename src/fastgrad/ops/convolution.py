@@ -8,20 +8,16 @@ Arrays are (batch, *spatial, channels), filters (*kernel, channels per group, ch
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.movement.in_order import in_order
-from fastgrad.kernels.runtime.eager_launch import run_at_once
-from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.operation import FLOATING, Form, Operation, operation, refuse_dtype
-from fastgrad.ops.arguments import tensor_of, tensors_of
+from fastgrad.operation import FLOATING, Form, Operation, operation
+from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
 from fastgrad.ops.batching import as_more_examples
-from fastgrad.ops.kernel_launches import launches_from, planned
+from fastgrad.ops.kernel_launches import by_kernels, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
@@ -39,33 +35,16 @@ from fastgrad.tensor import Tensor
 _CONVOLUTION_DTYPES = FLOATING | {dtypes.int32.numpy}
 
 
-# ---- on arrays -----------------------------------------------------------------------------------------
+# ---- the primitives ------------------------------------------------------------------------------------
 
 _forward, _input_gradient_launches, _filter_gradient_launches = [
     launches_from("convolution.convolution", f"convolution_{name}launches") for name in ("", "input_", "filter_")
 ]
 
 
-def _computed(
-    launches: Callable[..., Launches | None],
-    shape: Sizes,
-    first: np.ndarray,
-    second: np.ndarray,
-    attributes: dict[str, Any],
-) -> np.ndarray:
-    """Runs the kernels that ``launches`` plans, as a program does, and returns an array of ``shape``."""
-    out = np.empty(shape, first.dtype)
-    inputs = in_order(first), in_order(second)
-    plan = planned(launches, inputs, (out,), attributes)
-    assert plan is not None, f"no convolution of {first.dtype} with {first.ndim} dimensions"
-    run_at_once(plan, inputs, (out,))
-    return out
-
-
-def _convolve_arrays(x: np.ndarray, w: np.ndarray, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
+def _allocated(x: np.ndarray, w: np.ndarray, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
     outputs = output_sizes(x.shape[1:-1], w.shape[:-2], strides, padding, dilations, "convolution")
-    window = {"strides": strides, "padding": padding, "dilations": dilations}
-    return _computed(_forward, (x.shape[0], *outputs, w.shape[-1]), x, w, window)
+    return np.empty((x.shape[0], *outputs, w.shape[-1]), x.dtype)
 
 
 def _convolved(x: Any, w: Any, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:
@@ -73,31 +52,14 @@ def _convolved(x: Any, w: Any, strides: Sizes, padding: Padding, dilations: Size
     return ArraySpec((x.shape[0], *outputs, w.shape[-1]), x.dtype)
 
 
-def _backprop_filter(x: np.ndarray, g: np.ndarray, filter_shape: Sizes, **window: Any) -> np.ndarray:
-    return _computed(_filter_gradient_launches, filter_shape, x, g, {"filter_shape": filter_shape, **window})
-
-
-def _backprop_input(g: np.ndarray, w: np.ndarray, input_shape: Sizes, **window: Any) -> np.ndarray:
-    shape = (g.shape[0], *input_shape)
-    return _computed(_input_gradient_launches, shape, g, w, {"input_shape": input_shape, **window})
-
-
-# ---- the primitives ------------------------------------------------------------------------------------
-
-
-def _input_cotangent(g: Tensor, y: Tensor, x: Tensor, w: Tensor, **window: Any) -> Tensor:
-    return backprop_input(g, w, input_shape=x._array.shape[1:], **window)
-
-
-def _filter_cotangent(g: Tensor, y: Tensor, x: Tensor, w: Tensor, **window: Any) -> Tensor:
-    return backprop_filter(x, g, filter_shape=w._array.shape, **window)
-
-
 convolution_row: Operation = operation(
     "convolution",
     Form.CONVOLVE,
-    run=_convolve_arrays,
-    gradient=(_input_cotangent, _filter_cotangent),
+    run=by_kernels(_forward, _allocated),
+    gradient=(
+        lambda g, y, x, w, **window: backprop_input(g, w, input_shape=x._array.shape[1:], **window),
+        lambda g, y, x, w, **window: backprop_filter(x, g, filter_shape=w._array.shape, **window),
+    ),
     dtypes=_CONVOLUTION_DTYPES,
     launches=_forward,
     batched=as_more_examples,
@@ -106,7 +68,9 @@ convolution_row: Operation = operation(
 backprop_input: Operation = operation(
     "convolution_backprop_input",
     Form.CONVOLVE,
-    run=_backprop_input,
+    run=by_kernels(
+        _input_gradient_launches, lambda g, w, input_shape, **window: np.empty((g.shape[0], *input_shape), g.dtype)
+    ),
     gradient=(
         lambda g, y, x, w, input_shape, **window: convolution_row(g, w, **window),
         lambda g, y, x, w, input_shape, **window: backprop_filter(g, x, filter_shape=w._array.shape, **window),
@@ -119,7 +83,7 @@ backprop_input: Operation = operation(
 backprop_filter: Operation = operation(
     "convolution_backprop_filter",
     Form.CONVOLVE,
-    run=_backprop_filter,
+    run=by_kernels(_filter_gradient_launches, lambda x, g, filter_shape, **window: np.empty(filter_shape, x.dtype)),
     gradient=(
         lambda g, y, x, c, filter_shape, **window: backprop_input(c, g, input_shape=x._array.shape[1:], **window),
         lambda g, y, x, c, filter_shape, **window: convolution_row(x, g, **window),
@@ -141,8 +105,7 @@ def operands(
     Raises InvalidArgumentError if their dtypes or ranks do not fit.
     """
     x, w = tensors_of((input, filters), name)
-    if x._array.dtype not in allowed:
-        raise refuse_dtype(name, x._array.dtype, allowed)
+    check_dtype(name, x._array.dtype, allowed)
     shapes_text = f"got input shape {list(x._array.shape)} and filter shape {list(w._array.shape)}"
     if w._array.ndim != rank + 2:
         raise InvalidArgumentError(f"{name}: filter must be {rank + 2}-dimensional, {shapes_text}.")

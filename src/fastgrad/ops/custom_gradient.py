@@ -12,6 +12,7 @@ from fastgrad.argument_checks import checked_callable
 from fastgrad.composite import CompositeOperand
 from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.operation import TABLE, Form, operation
+from fastgrad.ops.arguments import broadcasts_to
 from fastgrad.ops.batching import leading_axes
 from fastgrad.tape import GradientTape, record
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
@@ -159,9 +160,7 @@ def _cotangent(name: str, given: Any, x: Tensor) -> Any:
         actual_shape = c._array.shape
         if actual_shape == shape:
             return c
-        if len(actual_shape) <= len(shape) and all(
-            m in (1, n) for m, n in zip(reversed(actual_shape), reversed(shape), strict=False)
-        ):
+        if broadcasts_to(actual_shape, shape):
             return TABLE["broadcast_to"](c, shape=shape)
     raise ValueError(
         f"custom_gradient function {name} returned a gradient of shape {list(actual_shape)} for an argument of shape {list(shape)}."

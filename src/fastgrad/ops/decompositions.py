@@ -6,6 +6,7 @@ and complex128.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +14,9 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.operation import TABLE, joint
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, negative
-from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater
 from fastgrad.ops.complex_numbers import real
@@ -24,7 +24,7 @@ from fastgrad.ops.contraction import matmul
 from fastgrad.ops.diagonals import adjoint, band_part, diag, diag_part, set_diag
 from fastgrad.ops.division import reciprocal_no_nan
 from fastgrad.ops.joining import concat
-from fastgrad.ops.linear_algebra import BY_LAPACK, LAPACK, check_matrices, check_real_matrices, triangular_solve
+from fastgrad.ops.linear_algebra import call_on_matrices, check_real_matrices, matrix_operation, triangular_solve
 from fastgrad.ops.reduction import reduce_max, reduce_sum
 from fastgrad.ops.shaping import expand_dims
 from fastgrad.result_rules import ArraySpec, real_dtype, same
@@ -112,16 +112,7 @@ def _add_optional(a: Any, b: Any) -> Any:
     return b if a is None else a if b is None else a + b
 
 
-_svd_row = operation(
-    "svd",
-    Form.EXTERN,
-    run=_svd,
-    gradient=joint(_svd_gradient, zeros=False),
-    dtypes=LAPACK,
-    batched=leading_axes,
-    in_python=BY_LAPACK,
-    result=_svd_result,
-)
+_svd_row = matrix_operation("svd", _svd, joint(_svd_gradient, zeros=False), _svd_result)
 
 
 def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name: str | None = None) -> Any:
@@ -140,9 +131,7 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True, name:
     Raises:
         InvalidArgumentError: fewer than two dimensions, or another dtype.
     """
-    x = tensor_of(tensor)
-    check_matrices(x._array, "svd", square=False)
-    factors = _svd_row(x, full_matrices=bool(full_matrices))
+    factors = call_on_matrices(_svd_row, tensor, square=False, full_matrices=bool(full_matrices))
     return factors if compute_uv else factors[0]
 
 
@@ -222,16 +211,7 @@ def _tall_qr_gradient(gq: Any, gr: Any, q: Tensor, r: Tensor) -> Tensor:
     return adjoint(triangular_solve(r, adjoint(right_side), lower=False))
 
 
-_qr_row = operation(
-    "qr",
-    Form.EXTERN,
-    run=_qr,
-    gradient=joint(_qr_gradient, zeros=False),
-    dtypes=LAPACK,
-    batched=leading_axes,
-    in_python=BY_LAPACK,
-    result=_qr_result,
-)
+_qr_row = matrix_operation("qr", _qr, joint(_qr_gradient, zeros=False), _qr_result)
 
 
 def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
@@ -248,9 +228,7 @@ def qr(input: Any, full_matrices: bool = False, name: str | None = None) -> Qr:
     Raises:
         InvalidArgumentError: fewer than two dimensions, or another dtype.
     """
-    x = tensor_of(input)
-    check_matrices(x._array, "qr", square=False)
-    return Qr(*_qr_row(x, full_matrices=bool(full_matrices)))
+    return Qr(*call_on_matrices(_qr_row, input, square=False, full_matrices=bool(full_matrices)))
 
 
 class Lu(NamedTuple):
@@ -294,15 +272,11 @@ def _lu_gradient(needs: Any, g: Any, y: Any, x: Tensor, index_type: str) -> tupl
     return (matmul(permutation, permuted, transpose_a=True),)
 
 
-_lu_row = operation(
+_lu_row = matrix_operation(
     "lu",
-    Form.EXTERN,
-    run=_lu,
-    gradient=joint(_lu_gradient),
-    dtypes=LAPACK,
-    batched=leading_axes,
-    in_python=BY_LAPACK,
-    result=lambda x, index_type: (same(x), ArraySpec(x.shape[:-1], np.dtype(index_type))),
+    _lu,
+    joint(_lu_gradient),
+    lambda x, index_type: (same(x), ArraySpec(x.shape[:-1], np.dtype(index_type))),
 )
 
 
@@ -320,30 +294,24 @@ def lu(input: Any, output_idx_type: Any = dtypes.int32, name: str | None = None)
     Raises:
         InvalidArgumentError: a singular matrix, a matrix that is not square, or another dtype.
     """
-    x = tensor_of(input)
-    check_matrices(x._array, "lu")
-    return Lu(*_lu_row(x, index_type=dtypes.as_dtype(output_idx_type).name))
+    return Lu(*call_on_matrices(_lu_row, input, index_type=dtypes.as_dtype(output_idx_type).name))
 
 
 # ---- eigenvalues -----------------------------------------------------------------------------------------
 
 
 def _eigh(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    _check_finite(x, "eigh")
-    try:
-        values, vectors = np.linalg.eigh(x)
-    except np.linalg.LinAlgError:
-        raise _eigenvalues_error("eigh") from None
+    values, vectors = _eigenpairs("eigh", np.linalg.eigh, x)
     return values.astype(x.dtype), vectors
 
 
-def _check_finite(x: np.ndarray, name: str) -> None:
-    if not np.isfinite(x).all():
-        raise _eigenvalues_error(name)
-
-
-def _eigenvalues_error(name: str) -> InvalidArgumentError:
-    return InvalidArgumentError(
+def _eigenpairs(name: str, decompose: Callable[[np.ndarray], Any], x: np.ndarray) -> Any:
+    try:
+        if np.isfinite(x).all():
+            return decompose(x)
+    except np.linalg.LinAlgError:
+        pass
+    raise InvalidArgumentError(
         f"{name}: Eigen decomposition was not successful. The input might not be valid: is there NaN or inf in it?"
     )
 
@@ -359,15 +327,8 @@ def _eigh_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     return (set_diag(lower, 0.5 * diag_part(lower)),)
 
 
-_eigh_row = operation(
-    "eigh",
-    Form.EXTERN,
-    run=_eigh,
-    gradient=joint(_eigh_gradient, zeros=False),
-    dtypes=LAPACK,
-    batched=leading_axes,
-    in_python=BY_LAPACK,
-    result=lambda x: (ArraySpec(x.shape[:-1], x.dtype), same(x)),
+_eigh_row = matrix_operation(
+    "eigh", _eigh, joint(_eigh_gradient, zeros=False), lambda x: (ArraySpec(x.shape[:-1], x.dtype), same(x))
 )
 
 
@@ -385,9 +346,7 @@ def eigh(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
     Raises:
         InvalidArgumentError: NaN or inf, a matrix that is not square, or another dtype.
     """
-    x = tensor_of(tensor)
-    check_matrices(x._array, "eigh")
-    return _eigh_row(x)
+    return call_on_matrices(_eigh_row, tensor)
 
 
 def eigvalsh(tensor: Any, name: str | None = None) -> Tensor:
@@ -409,9 +368,8 @@ def _eig_result(x: Any) -> tuple[ArraySpec, ArraySpec]:
 
 
 def _eig(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    _check_finite(x, "eig")
     dtype = np.result_type(x.dtype, np.complex64)
-    values, vectors = np.linalg.eig(x)
+    values, vectors = _eigenpairs("eig", np.linalg.eig, x)
     return values.astype(dtype), vectors.astype(dtype)
 
 
@@ -428,16 +386,7 @@ def _eig_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     return (cast(TABLE["solve"](basis, matmul(core, basis), adjoint=False), x.dtype),)
 
 
-_eig_row = operation(
-    "eig",
-    Form.EXTERN,
-    run=_eig,
-    gradient=joint(_eig_gradient, zeros=False),
-    dtypes=LAPACK,
-    batched=leading_axes,
-    in_python=BY_LAPACK,
-    result=_eig_result,
-)
+_eig_row = matrix_operation("eig", _eig, joint(_eig_gradient, zeros=False), _eig_result)
 
 
 def eig(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
@@ -453,9 +402,7 @@ def eig(tensor: Any, name: str | None = None) -> tuple[Tensor, Tensor]:
     Raises:
         InvalidArgumentError: NaN or inf, a matrix that is not square, or another dtype.
     """
-    x = tensor_of(tensor)
-    check_matrices(x._array, "eig")
-    return _eig_row(x)
+    return call_on_matrices(_eig_row, tensor)
 
 
 def eigvals(tensor: Any, name: str | None = None) -> Tensor:

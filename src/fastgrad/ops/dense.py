@@ -11,13 +11,12 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.gemm import dense as kernels
 from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.contraction import matrix_product
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad.result_rules import ArraySpec, require, same
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 FUSED_ACTIVATIONS = frozenset(["linear", "relu", "tanh", "sigmoid"])
 """Activations whose gradient follows from their result, so no other value is kept for it."""
-
-_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def _product_spec(x: Any, kernel: Any) -> ArraySpec:
@@ -83,7 +82,7 @@ _gradient = operation(
     Form.FUSED,
     run=_backward,
     gradient=joint(_backward_rule),
-    dtypes=_HAS_KERNEL,
+    dtypes=KERNEL_FLOATS,
     launches=kernels.dense_gradient_launches,
     decomposition=_decomposed_dense_gradient,
     result=lambda g, y, activation: (same(y), ArraySpec(y.shape[1:], y.dtype)),
@@ -114,7 +113,7 @@ _dense = operation(
     Form.FUSED,
     run=_forward,
     gradient=joint(_forward_rule),
-    dtypes=_HAS_KERNEL,
+    dtypes=KERNEL_FLOATS,
     launches=kernels.dense_launches,
     decomposition=_decomposed_dense,
     result=lambda x, kernel, bias, activation: _product_spec(x, kernel),
@@ -139,7 +138,7 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
         return TABLE["reshape"](dense(flat, kernel, bias, activation), shape=(*shape[:-1], kernel._array.shape[1]))
     if (
         bias is None
-        or x._array.dtype not in _HAS_KERNEL
+        or x._array.dtype not in KERNEL_FLOATS
         or bias._array.shape != kernel._array.shape[1:]  # the kernel below reads as many elements
         or bias._array.dtype != x._array.dtype
     ):

@@ -76,17 +76,6 @@ def _diag(x: np.ndarray, lower: int, upper: int, rows: int, columns: int, align:
     return _write(np.full((*batch, rows, columns), padding, x.dtype), x, lower, upper, align)
 
 
-def _diag_gradient(
-    g: Tensor, y: Tensor, x: Tensor, lower: int, upper: int, rows: int, columns: int, align: str, padding: Any
-) -> Tensor:
-    return diag_part_row(g, lower=lower, upper=upper, align=align, padding=0)
-
-
-def _diag_part_gradient(g: Tensor, y: Tensor, x: Tensor, lower: int, upper: int, align: str, padding: Any) -> Tensor:
-    rows, columns = x._array.shape[-2:]
-    return diag_row(g, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=0)
-
-
 def _diag_part_launches(inputs: Any, outputs: Any, lower: int, upper: int, align: str, padding: Any) -> Launches | None:
     from fastgrad.kernels.movement.boxes import diag_part_launches
 
@@ -118,7 +107,9 @@ diag_part_row: Operation = operation(
     "diag_part",
     Form.INDEX_MAP,
     run=_diag_part,
-    gradient=_diag_part_gradient,
+    gradient=lambda g, y, x, lower, upper, align, padding: diag_row(
+        g, lower=lower, upper=upper, rows=x._array.shape[-2], columns=x._array.shape[-1], align=align, padding=0
+    ),
     launches=_diag_part_launches,
     batched=leading_axes,
     result=_diagonals,
@@ -127,7 +118,9 @@ diag_row: Operation = operation(
     "diag",
     Form.INDEX_MAP,
     run=_diag,
-    gradient=_diag_gradient,
+    gradient=lambda g, y, x, lower, upper, align, **_: diag_part_row(
+        g, lower=lower, upper=upper, align=align, padding=0
+    ),
     launches=_diag_launches,
     batched=leading_axes,
     result=lambda x, lower, upper, rows, columns, **attributes: ArraySpec(

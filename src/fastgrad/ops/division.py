@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -146,98 +147,72 @@ xdivy: Binary = elementwise(
 # ---- whole quotients and remainders --------------------------------------------------------------------
 
 
-def _check_no_zero_divisor(name: str, y: np.ndarray) -> None:
-    if y.dtype.kind in "iu" and not y.all():
-        raise InvalidArgumentError(
-            f"{name}: Integer division by zero; the divisor has a 0 among its {y.dtype.name} numbers."
-        )
+def _of_nonzero(name: str, divide: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a ``run`` that raises InvalidArgumentError for an integer divided by zero, and calls ``divide``."""
+
+    def run(x: np.ndarray, y: np.ndarray) -> Any:
+        if y.dtype.kind in "iu" and not y.all():
+            raise InvalidArgumentError(
+                f"{name}: Integer division by zero; the divisor has a 0 among its {y.dtype.name} numbers."
+            )
+        return divide(x, y)
+
+    return run
 
 
-def _floor_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    _check_no_zero_divisor("floordiv", y)
-    return np.floor_divide(x, y)
+def _whole(name: str, summary: str, divide: Callable[..., Any], code: str, gradient: Any = None, like: str = "") -> Any:
+    """Declares a whole quotient or a remainder, whose kernels and errors have its name, or else the name ``like``."""
+    return elementwise(
+        name,
+        f"""{summary}
+
+    Raises:
+        InvalidArgumentError: an integer is divided by 0.
+    """,
+        run=_of_nonzero(like or name, divide),
+        code=code,
+        gradient=gradient,
+        dtypes=REAL,
+        launches=launches_from("elementwise.elementwise", f"{like or name}_launches"),
+    )
 
 
-def _floordiv(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.floor(np.divide(x, y)) if x.dtype.kind not in "iu" else _floor_divide(x, y)
-
-
-def _floormod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    _check_no_zero_divisor("floormod", y)
-    return np.remainder(x, y)
-
-
-def _truncatediv(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    _check_no_zero_divisor("truncatediv", y)
+def _truncated_quotient(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     correction = (np.remainder(x, y) != 0) & ((x < 0) != (y < 0))
     return np.add(np.floor_divide(x, y), correction.astype(x.dtype))
 
 
-def _truncatemod(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    _check_no_zero_divisor("truncatemod", y)
-    return np.fmod(x, y)
-
-
-floordiv = elementwise(
+floordiv = _whole(
     "floordiv",
-    """``floor(x / y)``, element by element, broadcast; of floats the rounded quotient, so that ``1.0 // 0.1`` is 10. No gradient flows.
-
-    Raises:
-        InvalidArgumentError: an integer is divided by 0.
-    """,
-    run=_floordiv,
-    code="floor({0} / {1})",
-    dtypes=REAL,
-    launches=launches_from("elementwise.elementwise", "floordiv_launches"),
+    "``floor(x / y)``, element by element, broadcast; of floats the rounded quotient, so that ``1.0 // 0.1`` is 10. No gradient flows.",
+    lambda x, y: np.floor_divide(x, y) if x.dtype.kind in "iu" else np.floor(np.divide(x, y)),
+    "floor({0} / {1})",
 )
-floor_divide = elementwise(
+floor_divide = _whole(
     "floor_divide",
-    """``x // y`` as in Python and NumPy, whose functions users write: of floats the exact quotient rounded down, ``1.0 // 0.1`` is 9.
-
-    Raises:
-        InvalidArgumentError: an integer is divided by 0.
-    """,
-    run=_floor_divide,
-    code="{0} // {1}",
-    dtypes=REAL,
-    launches=launches_from("elementwise.elementwise", "floordiv_launches"),
+    "``x // y`` as in Python and NumPy, whose functions users write: of floats the exact quotient rounded down, ``1.0 // 0.1`` is 9.",
+    np.floor_divide,
+    "{0} // {1}",
+    like="floordiv",
 )
-floormod = elementwise(
+floormod = _whole(
     "floormod",
-    """``x % y`` as in Python: the remainder has the sign of ``y``; element by element, broadcast.
-
-    Raises:
-        InvalidArgumentError: an integer is divided by 0.
-    """,
-    run=_floormod,
-    code="{0} % {1}",
-    gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, floordiv(x, y)))),
-    dtypes=REAL,
-    launches=launches_from("elementwise.elementwise", "floormod_launches"),
+    "``x % y`` as in Python: the remainder has the sign of ``y``; element by element, broadcast.",
+    np.remainder,
+    "{0} % {1}",
+    (lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, floordiv(x, y)))),
 )
 mod = floormod
-truncatediv = elementwise(
+truncatediv = _whole(
     "truncatediv",
-    """``x / y`` rounded towards 0, element by element, broadcast. No gradient flows.
-
-    Raises:
-        InvalidArgumentError: an integer is divided by 0.
-    """,
-    run=_truncatediv,
-    code="{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
-    dtypes=REAL,
-    launches=launches_from("elementwise.elementwise", "truncatediv_launches"),
+    "``x / y`` rounded towards 0, element by element, broadcast. No gradient flows.",
+    _truncated_quotient,
+    "{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
 )
-truncatemod = elementwise(
+truncatemod = _whole(
     "truncatemod",
-    """The remainder of ``truncatediv``: it has the sign of ``x``; element by element, broadcast.
-
-    Raises:
-        InvalidArgumentError: an integer is divided by 0.
-    """,
-    run=_truncatemod,
-    code="fmod({0}, {1})",
-    gradient=(lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, truncatediv(x, y)))),
-    dtypes=REAL,
-    launches=launches_from("elementwise.elementwise", "truncatemod_launches"),
+    "The remainder of ``truncatediv``: it has the sign of ``x``; element by element, broadcast.",
+    np.fmod,
+    "fmod({0}, {1})",
+    (lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, truncatediv(x, y)))),
 )

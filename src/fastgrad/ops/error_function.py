@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import FLOATING, Form, Unary, elementwise
+from fastgrad.operation import FLOATING, HALVES, Binary, Form, Operation, Unary, elementwise
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.kernel_launches import by_kernel_of_floats, launches_from
+from fastgrad.ops.kernel_launches import broadcast, by_kernel_of_floats, by_kernels, launches_from, like_first
 from fastgrad.ops.power import square
-
-_HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 
 
 def from_scipy(name: str) -> Callable[..., np.ndarray]:
@@ -25,7 +23,7 @@ def from_scipy(name: str) -> Callable[..., np.ndarray]:
 
         function = getattr(special, name)
         dtype = xs[0].dtype
-        if dtype not in _HALVES:
+        if dtype not in HALVES:
             return function(*xs)
         return np.asarray(function(*[x.astype(np.float32) for x in xs])).astype(dtype)
 
@@ -48,33 +46,68 @@ erfc = elementwise(
     gradient=lambda g, y, x: multiply(g, multiply(exp(negative(square(x))), -2 / math.sqrt(math.pi))),
     dtypes=FLOATING,
 )
-erfinv = Unary(
+
+
+def scipy_row(
+    name: str,
+    doc: str,
+    by_scipy: str | Callable[..., Any],
+    gradient: Any,
+    launches: tuple[Any, ...] | None = None,
+    *,
+    inputs: int = 1,
+    defined: str = "everywhere",
+    dtypes: frozenset[np.dtype] = FLOATING,
+    domain: tuple[float, float] | None = None,
+    code: str | None = None,
+    run: Callable[..., Any] | None = None,
+) -> Any:
+    """Declares an element-wise operation that SciPy's functions compute, in kernels as in NumPy.
+
+    Args:
+        name, doc, gradient, dtypes, domain, code: as for ``Operation``.
+        by_scipy: the name of a SciPy function, or a function of arrays if ``launches`` is given.
+        launches: the name of a function of ``kernels/elementwise/elementwise.py``, with its arguments if it makes launches.
+        inputs: the number of inputs.
+        defined: the numbers at which a function of one number has a value; see ``scipy_launches``.
+        run: as for ``Operation``, for functions that NumPy computes with the same bits; by default the kernels.
+    """
+    found = launches_from("elementwise.elementwise", *(launches or ("scipy_launches", by_scipy, inputs, defined)))
+    by_numpy = from_scipy(by_scipy) if isinstance(by_scipy, str) else by_scipy
+    return (Unary, Binary, Operation)[inputs - 1](
+        name,
+        run or by_kernels(found, like_first if inputs == 1 else broadcast, by_numpy),
+        gradient,
+        form=Form.ELEMENTWISE,
+        code=code,
+        dtypes=dtypes,
+        domain=domain,
+        doc=doc,
+        launches=found,
+    )
+
+
+erfinv = scipy_row(
     "erfinv",
-    from_scipy("erfinv"),
+    "The inverse of ``erf``, element by element: infinite at -1 and 1, NaN beyond.",
+    "erfinv",
     lambda g, y, x: multiply(g, multiply(exp(square(y)), math.sqrt(math.pi) / 2)),
-    form=Form.ELEMENTWISE,
-    dtypes=FLOATING,
+    run=from_scipy("erfinv"),
     domain=(-1.0, 1.0),
-    doc="The inverse of ``erf``, element by element: infinite at -1 and 1, NaN beyond.",
-    launches=launches_from("elementwise.elementwise", "scipy_launches", "erfinv"),
 )
-erfcinv = Unary(
+erfcinv = scipy_row(
     "erfcinv",
-    from_scipy("erfcinv"),
+    "The inverse of ``erfc``, element by element: infinite at 0 and 2, NaN beyond.",
+    "erfcinv",
     lambda g, y, x: multiply(g, multiply(exp(square(y)), -math.sqrt(math.pi) / 2)),
-    form=Form.ELEMENTWISE,
-    dtypes=FLOATING,
+    run=from_scipy("erfcinv"),
     domain=(0.0, 2.0),
-    doc="The inverse of ``erfc``, element by element: infinite at 0 and 2, NaN beyond.",
-    launches=launches_from("elementwise.elementwise", "scipy_launches", "erfcinv"),
 )
-ndtri = Unary(
+ndtri = scipy_row(
     "ndtri",
-    from_scipy("ndtri"),
+    "The quantile of the standard normal distribution, element by element: infinite at 0 and 1, NaN beyond.",
+    "ndtri",
     lambda g, y, x: multiply(g, multiply(exp(multiply(square(y), 0.5)), math.sqrt(2 * math.pi))),
-    form=Form.ELEMENTWISE,
-    dtypes=FLOATING,
+    run=from_scipy("ndtri"),
     domain=(0.0, 1.0),
-    doc="The quantile of the standard normal distribution, element by element: infinite at 0 and 1, NaN beyond.",
-    launches=launches_from("elementwise.elementwise", "scipy_launches", "ndtri"),
 )

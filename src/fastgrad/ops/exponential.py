@@ -2,49 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.elementwise import activation as kernels
-from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
-from fastgrad.kernels.runtime.eager_launch import call_at_once
+from fastgrad.kernels.elementwise.activation import NANOSECONDS
 from fastgrad.operation import FLOATING, INEXACT, Binary, Unary, elementwise
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_launches, launches_from
+from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_kernels, launches_from, like_first
 from fastgrad.ops.power import reciprocal, rsqrt, square
 from fastgrad.tensor import Tensor
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
 
-_log = by_kernel_of_floats("log", np.log)
-exp = elementwise(
+
+def _function(
+    name: str,
+    doc: str,
+    by_numpy: Callable[[np.ndarray], Any],
+    gradient: Callable[[Tensor, Tensor, Tensor], Tensor],
+    domain: tuple[float, float] | None = None,
+) -> Unary:
+    """Declares a function of floats and complex numbers; its kernel and its scalar expression have its name."""
+    run = by_kernel_of_floats(name, by_numpy)
+    code = f"{name}({{0}})"
+    row: Unary = elementwise(name, doc, run=run, code=code, gradient=gradient, dtypes=INEXACT, domain=domain)
+    return row
+
+
+exp = _function(
     "exp",
     "``e**x``, element by element.",
-    run=by_kernel_of_floats("exp", np.exp),
-    code="exp({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(y)),
-    dtypes=INEXACT,
+    np.exp,
+    lambda g, y, x: multiply(g, conjugate(y)),
 )
-expm1 = elementwise(
+expm1 = _function(
     "expm1",
     "``e**x - 1``, element by element, exact near 0.",
-    run=by_kernel_of_floats("expm1", np.expm1),
-    code="expm1({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(exp(x))),
-    dtypes=INEXACT,
+    np.expm1,
+    lambda g, y, x: multiply(g, conjugate(exp(x))),
 )
-log = elementwise(
+log = _function(
     "log",
     "The natural logarithm, element by element: -inf at 0, NaN below. The gradient at 0 is infinite.",
-    run=_log,
-    code="log({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(x))),
-    dtypes=INEXACT,
+    np.log,
+    lambda g, y, x: multiply(g, conjugate(reciprocal(x))),
     domain=(0.0, np.inf),
 )
 
@@ -62,97 +69,85 @@ def _log1p_by_numpy(x: np.ndarray) -> Any:
     return result
 
 
-_log1p = by_kernel_of_floats("log1p", _log1p_by_numpy)
-log1p = elementwise(
+log1p = _function(
     "log1p",
     "``log(1 + x)``, element by element, exact near 0.",
-    run=_log1p,
-    code="log1p({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(add(x, 1)))),
-    dtypes=INEXACT,
+    _log1p_by_numpy,
+    lambda g, y, x: multiply(g, conjugate(reciprocal(add(x, 1)))),
     domain=(-1.0, np.inf),
 )
-xlogy: Binary = elementwise(
+
+
+def _times_logarithm(name: str, doc: str, log_row: Unary, argument: Callable[[Tensor], Tensor]) -> Binary:
+    """Declares ``x`` times ``log_row(y)``, and 0 where ``x`` is 0; the derivative by ``y`` is ``x / argument(y)``."""
+    row: Binary = elementwise(
+        name,
+        doc,
+        run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, log_row.run(y))),
+        code=f"where({{0}} == 0, 0, {{0}} * {log_row.name}({{1}}))",
+        gradient=(
+            lambda g, z, x, y: multiply(g, conjugate(row(cast(not_equal(x, 0), x.dtype), y))),
+            lambda g, z, x, y: multiply(g, conjugate(xdivy(x, argument(y)))),
+        ),
+        dtypes=INEXACT,
+        domain=log_row.domain,
+    )
+    return row
+
+
+xlogy = _times_logarithm(
     "xlogy",
     "``x * log(y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
-    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, _log(y))),
-    code="where({0} == 0, 0, {0} * log({1}))",
-    gradient=(
-        lambda g, z, x, y: multiply(g, conjugate(xlogy(_is_nonzero(x), y))),
-        lambda g, z, x, y: multiply(g, conjugate(xdivy(x, y))),
-    ),
-    dtypes=INEXACT,
-    domain=(0.0, np.inf),
+    log,
+    lambda y: y,
 )
-xlog1py: Binary = elementwise(
+xlog1py = _times_logarithm(
     "xlog1py",
     "``x * log(1 + y)``, and 0 where ``x`` is 0, whatever ``y`` is; element by element, broadcast.",
-    run=lambda x, y: np.where(x == 0, x.dtype.type(0), np.multiply(x, _log1p(y))),
-    code="where({0} == 0, 0, {0} * log1p({1}))",
-    gradient=(
-        lambda g, z, x, y: multiply(g, conjugate(xlog1py(_is_nonzero(x), y))),
-        lambda g, z, x, y: multiply(g, conjugate(xdivy(x, add(y, 1)))),
-    ),
-    dtypes=INEXACT,
-    domain=(-1.0, np.inf),
+    log1p,
+    lambda y: add(y, 1),
 )
-
-
-def _is_nonzero(x: Tensor) -> Tensor:
-    return cast(not_equal(x, 0), x.dtype)
 
 
 # ---- circular functions --------------------------------------------------------------------------------
 
-sin = elementwise(
+sin = _function(
     "sin",
     "The sine of an angle in radians, element by element; NaN at infinity.",
-    run=by_kernel_of_floats("sin", np.sin),
-    code="sin({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(cos(x))),
-    dtypes=INEXACT,
+    np.sin,
+    lambda g, y, x: multiply(g, conjugate(cos(x))),
 )
-cos: Unary = elementwise(
+cos: Unary = _function(
     "cos",
     "The cosine of an angle in radians, element by element; NaN at infinity.",
-    run=by_kernel_of_floats("cos", np.cos),
-    code="cos({0})",
-    gradient=lambda g, y, x: negative(multiply(g, conjugate(sin(x)))),
-    dtypes=INEXACT,
+    np.cos,
+    lambda g, y, x: negative(multiply(g, conjugate(sin(x)))),
 )
-tan = elementwise(
+tan = _function(
     "tan",
     "The tangent of an angle in radians, element by element; NaN at infinity.",
-    run=by_kernel_of_floats("tan", np.tan),
-    code="tan({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(add(square(y), 1))),
-    dtypes=INEXACT,
+    np.tan,
+    lambda g, y, x: multiply(g, conjugate(add(square(y), 1))),
 )
-asin = elementwise(
+asin = _function(
     "asin",
     "The inverse of ``sin``, element by element, in [-pi/2, pi/2]; NaN outside [-1, 1].",
-    run=by_kernel_of_floats("asin", np.arcsin),
-    code="asin({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(rsqrt(subtract(1, square(x))))),
-    dtypes=INEXACT,
+    np.arcsin,
+    lambda g, y, x: multiply(g, conjugate(rsqrt(subtract(1, square(x))))),
     domain=(-1.0, 1.0),
 )
-acos = elementwise(
+acos = _function(
     "acos",
     "The inverse of ``cos``, element by element, in [0, pi]; NaN outside [-1, 1].",
-    run=by_kernel_of_floats("acos", np.arccos),
-    code="acos({0})",
-    gradient=lambda g, y, x: negative(multiply(g, conjugate(rsqrt(subtract(1, square(x)))))),
-    dtypes=INEXACT,
+    np.arccos,
+    lambda g, y, x: negative(multiply(g, conjugate(rsqrt(subtract(1, square(x)))))),
     domain=(-1.0, 1.0),
 )
-atan = elementwise(
+atan = _function(
     "atan",
     "The inverse of ``tan``, element by element, in [-pi/2, pi/2].",
-    run=by_kernel_of_floats("atan", np.arctan),
-    code="atan({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(add(square(x), 1)))),
-    dtypes=INEXACT,
+    np.arctan,
+    lambda g, y, x: multiply(g, conjugate(reciprocal(add(square(x), 1)))),
 )
 _atan2 = elementwise(
     "atan2",
@@ -180,95 +175,65 @@ def atan2(y: Any, x: Any, name: str | None = None) -> Tensor:
 
 # ---- hyperbolic functions ------------------------------------------------------------------------------
 
-sinh = elementwise(
+sinh = _function(
     "sinh",
     "The hyperbolic sine, element by element.",
-    run=by_kernel_of_floats("sinh", np.sinh),
-    code="sinh({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(cosh(x))),
-    dtypes=INEXACT,
+    np.sinh,
+    lambda g, y, x: multiply(g, conjugate(cosh(x))),
 )
-cosh: Unary = elementwise(
+cosh: Unary = _function(
     "cosh",
     "The hyperbolic cosine, element by element.",
-    run=by_kernel_of_floats("cosh", np.cosh),
-    code="cosh({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(sinh(x))),
-    dtypes=INEXACT,
+    np.cosh,
+    lambda g, y, x: multiply(g, conjugate(sinh(x))),
 )
-tanh = elementwise(
+tanh = _function(
     "tanh",
     "The hyperbolic tangent, element by element.",
-    run=by_kernel_of_floats("tanh", np.tanh),
-    code="tanh({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(subtract(1, square(y)))),
-    dtypes=INEXACT,
+    np.tanh,
+    lambda g, y, x: multiply(g, conjugate(subtract(1, square(y)))),
 )
-asinh = elementwise(
+asinh = _function(
     "asinh",
     "The inverse of ``sinh``, element by element.",
-    run=by_kernel_of_floats("asinh", np.arcsinh),
-    code="asinh({0})",
-    gradient=lambda g, y, x: realdiv(g, conjugate(cosh(y))),
-    dtypes=INEXACT,
+    np.arcsinh,
+    lambda g, y, x: realdiv(g, conjugate(cosh(y))),
 )
-acosh = elementwise(
+acosh = _function(
     "acosh",
     "The inverse of ``cosh``, element by element, not negative; NaN below 1.",
-    run=by_kernel_of_floats("acosh", np.arccosh),
-    code="acosh({0})",
-    gradient=lambda g, y, x: realdiv(g, conjugate(sinh(y))),
-    dtypes=INEXACT,
+    np.arccosh,
+    lambda g, y, x: realdiv(g, conjugate(sinh(y))),
     domain=(1.0, np.inf),
 )
-atanh = elementwise(
+atanh = _function(
     "atanh",
     "The inverse of ``tanh``, element by element: infinite at -1 and 1, NaN beyond.",
-    run=by_kernel_of_floats("atanh", np.arctanh),
-    code="atanh({0})",
-    gradient=lambda g, y, x: multiply(g, conjugate(reciprocal(subtract(1, square(x))))),
-    dtypes=INEXACT,
+    np.arctanh,
+    lambda g, y, x: multiply(g, conjugate(reciprocal(subtract(1, square(x))))),
     domain=(-1.0, 1.0),
 )
 
 # ---- the sigmoid family --------------------------------------------------------------------------------
 
 
-_HAVE_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
-
-
-_complex_sigmoid = by_launches(
+_complex_sigmoid = by_kernels(
     launches_from("elementwise.complex_numbers", "launches_of", "sigmoid"),
+    like_first,
     lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
 )
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    if x.dtype in _HAVE_KERNEL:  # the kernel takes a tenth of the time
-        if x.size >= LARGE and (result := as_in_memory(_sigmoid, x)) is not None:
-            return result
-        out = np.empty(x.shape, x.dtype)
-        call_at_once(kernels.sigmoid[x.dtype], (x,), out, units=x.size, unit_cost=kernels.NANOSECONDS)
-        return out
+def _sigmoid_by_numpy(x: np.ndarray) -> Any:
     if x.dtype.itemsize == 2:  # so that no exponential overflows
-        return _sigmoid(x.astype(np.float64)).astype(x.dtype)
+        return sigmoid.run(x.astype(np.float64)).astype(x.dtype)
     return _complex_sigmoid(x)
 
 
-def _softplus(x: np.ndarray) -> np.ndarray:
-    if x.dtype in _HAVE_KERNEL:
-        if x.size >= LARGE and (result := as_in_memory(_softplus, x)) is not None:
-            return result
-        out = np.empty(x.shape, x.dtype)
-        call_at_once(kernels.softplus[x.dtype], (x,), out, units=x.size, unit_cost=kernels.NANOSECONDS)
-        return out
-    return np.add(np.maximum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x)))))
-
-
-sigmoid = elementwise(
+sigmoid: Unary = elementwise(
     "sigmoid",
     "``1 / (1 + exp(-x))``, element by element.",
-    run=_sigmoid,
+    run=by_kernel_of_floats("sigmoid", _sigmoid_by_numpy, "activation", NANOSECONDS),
     code="1 / (1 + exp(-{0}))",
     gradient=lambda g, y, x: multiply(g, conjugate(multiply(y, subtract(1, y)))),
     dtypes=INEXACT,
@@ -290,7 +255,12 @@ log_sigmoid = elementwise(
 _softplus_row = elementwise(
     "softplus",
     "``log(1 + exp(x))``",
-    run=_softplus,
+    run=by_kernel_of_floats(
+        "softplus",
+        lambda x: np.add(np.maximum(x, x.dtype.type(0)), np.log1p(np.exp(np.negative(np.abs(x))))),
+        "activation",
+        NANOSECONDS,
+    ),
     code="maximum({0}, 0) + log1p(exp(-abs({0})))",
     gradient=lambda g, y, x: multiply(g, sigmoid(x)),
     dtypes=FLOATING,

@@ -7,26 +7,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import (
-    FLOATING,
-    Binary,
-    Form,
-    Operation,
-    Unary,
-    elementwise,
-    refuse_dtype,
-    refuse_mix,
-    refuse_shapes,
-)
-from fastgrad.ops.arguments import tensor_of, tensors_of
+from fastgrad.operation import FLOATING, Binary, Form, Unary, refuse_mix, refuse_shapes
+from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
 from fastgrad.ops.arithmetic import add, multiply, negative, subtract
-from fastgrad.ops.error_function import from_scipy
+from fastgrad.ops.error_function import from_scipy, scipy_row
 from fastgrad.ops.exponential import exp, xlog1py, xlogy
-from fastgrad.ops.kernel_launches import by_launches, launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.tensor import Tensor, constant_tensor
-
-_FULL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 _gammaln = from_scipy("gammaln")
 
@@ -35,15 +23,13 @@ def _lgamma(x: np.ndarray) -> np.ndarray:
     return np.where(np.isneginf(x), x.dtype.type(np.inf), _gammaln(x))
 
 
-_lgamma_launches = launches_from("elementwise.elementwise", "lgamma_launches")
-lgamma = elementwise(
+lgamma = scipy_row(
     "lgamma",
     "The logarithm of the gamma function's absolute value, element by element: inf at 0, -1, -2 ...",
-    run=by_launches(_lgamma_launches, _lgamma),
+    _lgamma,
+    lambda g, y, x: multiply(g, digamma(x)),
+    ("lgamma_launches",),
     code="lgamma({0})",
-    gradient=lambda g, y, x: multiply(g, digamma(x)),
-    dtypes=FLOATING,
-    launches=_lgamma_launches,
 )
 _digamma = from_scipy("digamma")
 
@@ -52,16 +38,13 @@ def _digamma_without_poles(x: np.ndarray) -> np.ndarray:
     return np.where((x <= 0) & (x == np.floor(x)), x.dtype.type(np.nan), _digamma(x))
 
 
-_digamma_launches = launches_from("elementwise.elementwise", "digamma_launches")
-digamma: Unary = Unary(
+digamma: Unary = scipy_row(
     "digamma",
-    by_launches(_digamma_launches, _digamma_without_poles),
+    "The derivative of ``lgamma``, element by element: NaN at 0, -1, -2 ...",
+    _digamma_without_poles,
     lambda g, y, x: multiply(g, polygamma(constant_tensor(np.ones((), x._array.dtype)), x)),
-    form=Form.ELEMENTWISE,
-    dtypes=FLOATING,
+    ("digamma_launches",),
     domain=(0.0, np.inf),
-    doc="The derivative of ``lgamma``, element by element: NaN at 0, -1, -2 ...",
-    launches=_digamma_launches,
 )
 _scipy_zeta, _scipy_gamma = from_scipy("zeta"), from_scipy("gamma")
 
@@ -79,16 +62,15 @@ def _polygamma_by_zeta(n: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.where(n == 0, _digamma_without_poles(x), np.where(is_whole, derivatives, n.dtype.type(np.nan)))
 
 
-_polygamma_launches = launches_from("elementwise.elementwise", "polygamma_launches")
-_polygamma: Binary = Binary(
+_polygamma: Binary = scipy_row(
     "polygamma",
-    by_launches(_polygamma_launches, _polygamma_by_zeta),
+    "The derivative of order ``x`` of ``digamma`` at ``y``.",
+    _polygamma_by_zeta,
     (None, lambda g, z, x, y: multiply(g, _polygamma(add(x, 1), y))),
-    form=Form.ELEMENTWISE,
-    dtypes=_FULL,
+    ("polygamma_launches",),
+    inputs=2,
+    dtypes=KERNEL_FLOATS,
     domain=(0.0, np.inf),
-    doc="The derivative of order ``x`` of ``digamma`` at ``y``.",
-    launches=_polygamma_launches,
 )
 
 
@@ -103,16 +85,15 @@ def polygamma(a: Any, x: Any, name: str | None = None) -> Tensor:
     return _polygamma(a, x)
 
 
-_zeta_launches = launches_from("elementwise.elementwise", "zeta_launches")
-_zeta: Binary = Binary(
+_zeta: Binary = scipy_row(
     "zeta",
-    by_launches(_zeta_launches, _hurwitz_zeta),
+    "Hurwitz's zeta function.",
+    _hurwitz_zeta,
     (None, lambda g, z, x, y: multiply(g, multiply(negative(x), _zeta(add(x, 1), y)))),
-    form=Form.ELEMENTWISE,
-    dtypes=_FULL,
+    ("zeta_launches",),
+    inputs=2,
+    dtypes=KERNEL_FLOATS,
     domain=(1.0, np.inf),
-    doc="Hurwitz's zeta function.",
-    launches=_zeta_launches,
 )
 
 
@@ -173,33 +154,27 @@ _igamma_slope = Binary(
     doc="The derivative of ``igamma`` with respect to its first argument.",
     launches=launches_from("elementwise.elementwise", "igamma_slope_launches"),
 )
-_igamma_launches = launches_from("elementwise.elementwise", "scipy_launches", "gammainc", 2)
-_igamma = Binary(
+_igamma = scipy_row(
     "igamma",
-    by_launches(_igamma_launches, from_scipy("gammainc")),
+    "The regularised lower incomplete gamma function.",
+    "gammainc",
     (
         lambda g, z, x, y: multiply(g, _igamma_slope(x, y)),
         lambda g, z, x, y: multiply(g, _gamma_density(x, y)),
     ),
-    form=Form.ELEMENTWISE,
-    dtypes=FLOATING,
+    inputs=2,
     domain=(0.0, np.inf),
-    doc="The regularised lower incomplete gamma function.",
-    launches=_igamma_launches,
 )
-_igammac_launches = launches_from("elementwise.elementwise", "scipy_launches", "gammaincc", 2)
-_igammac = Binary(
+_igammac = scipy_row(
     "igammac",
-    by_launches(_igammac_launches, from_scipy("gammaincc")),
+    "The regularised upper incomplete gamma function.",
+    "gammaincc",
     (
         lambda g, z, x, y: negative(multiply(g, _igamma_slope(x, y))),
         lambda g, z, x, y: negative(multiply(g, _gamma_density(x, y))),
     ),
-    form=Form.ELEMENTWISE,
-    dtypes=FLOATING,
+    inputs=2,
     domain=(0.0, np.inf),
-    doc="The regularised upper incomplete gamma function.",
-    launches=_igammac_launches,
 )
 
 
@@ -234,16 +209,14 @@ def _betainc_gradient(g: Tensor, z: Tensor, a: Tensor, b: Tensor, x: Tensor) -> 
     return multiply(g, density)
 
 
-_betainc_launches = launches_from("elementwise.elementwise", "scipy_launches", "betainc", 3)
-_betainc = Operation(
+_betainc = scipy_row(
     "betainc",
-    by_launches(_betainc_launches, from_scipy("betainc")),
+    "The regularised incomplete beta function of ``a``, ``b`` at ``x``.",
+    "betainc",
     (None, None, _betainc_gradient),
-    form=Form.ELEMENTWISE,
-    dtypes=_FULL,
+    inputs=3,
+    dtypes=KERNEL_FLOATS,
     domain=(0.0, 1.0),
-    doc="The regularised incomplete beta function of ``a``, ``b`` at ``x``.",
-    launches=_betainc_launches,
 )
 
 
@@ -260,8 +233,7 @@ def betainc(a: Any, b: Any, x: Any, name: str | None = None) -> Tensor:
     """
     xs = tensors_of([a, b, x], "betainc")
     dtype = xs[0]._array.dtype
-    if dtype not in _FULL:
-        raise refuse_dtype("betainc", dtype, _FULL)
+    check_dtype("betainc", dtype, KERNEL_FLOATS)
     for other in xs[1:]:
         if other._array.dtype != dtype:
             raise refuse_mix("betainc", dtype, other._array.dtype)

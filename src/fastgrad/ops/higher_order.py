@@ -220,31 +220,30 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
 # ---- scan and folds ----------------------------------------------------------------------------------
 
 
-def _sequences(what: str, fn: Any, elems: Any) -> tuple[list[Tensor], int]:
-    """Returns the tensors of ``elems`` and the number of their rows."""
-    flat = _flat_elements(what, fn, elems)
-    for x in flat:
+def _started(what: str, fn: Any, elems: Any, initializer: Any, reverse: bool) -> tuple[Any, list[Tensor], list[Tensor]]:
+    """Returns the structure of the carried values, their first tensors, and the tensors of the rows to go through.
+
+    Without an initializer the first row of ``elems`` starts.
+    """
+    tensors = _flat_elements(what, fn, elems)
+    for x in tensors:
         if not x._array.ndim:
             raise IndexError(f"{what}: elems must be tensors of rank 1 or more, got a scalar.")
-    count = len(flat[0]._array)
-    for x in flat:
+    count = len(tensors[0]._array)
+    for x in tensors:
         rows = len(x._array)
         if rows < count:
             raise OutOfRangeError(f"{what}: Tried to read from index {rows} but array size is: {rows}")
         if rows > count:
             raise ValueError(f"{what}: the tensors in elems must have the same number of rows, got {count} and {rows}.")
-    return flat, count
-
-
-def _split_first_row(what: str, tensors: list[Tensor], count: int, reverse: bool) -> tuple[list[Tensor], list[Tensor]]:
-    """Returns the row that replaces the initializer, and the other rows."""
+    if initializer is not None:
+        return initializer, [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)], tensors
     if not count:
         raise OutOfRangeError(
             f"{what}: Tried to read from index 0 but array size is: 0 (elems is empty and there is no initializer)."
         )
-    first, other_range = (count - 1, (0, count - 1)) if reverse else (0, (1, count))
-    rows = [x[first] for x in tensors]
-    return rows, [x[other_range[0] : other_range[1]] for x in tensors]
+    first, start, stop = (count - 1, 0, count - 1) if reverse else (0, 1, count)
+    return elems, [x[first] for x in tensors], [x[start:stop] for x in tensors]
 
 
 def scan(
@@ -278,12 +277,7 @@ def scan(
         InvalidArgumentError: ``fn`` returns another dtype.
         OutOfRangeError: no rows and no initializer, or a tensor with too few rows. TensorFlow: tf.scan.
     """
-    tensors, count = _sequences("scan", fn, elems)
-    if initializer is None:
-        structure, (initial_carry, other_rows) = elems, _split_first_row("scan", tensors, count, reverse)
-    else:
-        structure, other_rows = initializer, tensors
-        initial_carry = [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)]
+    structure, initial_carry, other_rows = _started("scan", fn, elems, initializer, reverse)
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         result = fn(_packed(structure, carried), _packed(elems, rows))
@@ -348,12 +342,7 @@ def foldr(
 
 
 def _folded(what: str, fn: Any, elems: Any, initializer: Any, reverse: bool) -> Any:
-    tensors, count = _sequences(what, fn, elems)
-    if initializer is None:
-        structure, (initial_carry, other_rows) = elems, _split_first_row(what, tensors, count, reverse)
-    else:
-        structure, other_rows = initializer, tensors
-        initial_carry = [convert_to_tensor(leaf) for leaf in nest.flatten(initializer)]
+    structure, initial_carry, other_rows = _started(what, fn, elems, initializer, reverse)
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         result = fn(_packed(structure, carried), _packed(elems, rows))

@@ -15,8 +15,8 @@ from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
 from fastgrad.ops.batching import Batched, call_row, rows_in_front, spread_rows
-from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.ops.segments import KERNEL_FLOATS, KERNEL_INDICES, add_rows, take_rows
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
+from fastgrad.ops.segments import KERNEL_INDICES, add_rows, take_rows
 from fastgrad.placement import moved
 from fastgrad.result_rules import ArraySpec, broadcast, require
 from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor
@@ -143,10 +143,6 @@ def _batched_scatter_nd(
 ) -> Any:
     operands = with_row_numbers(ids, rows), spread_rows(updates, rows)
     return call_row(name, *operands, shape=(rows, *shape), **attributes)
-
-
-def _batched_unravel_index(name: str, rows: int, /, ids: Batched, **attributes: Any) -> Any:
-    return rows_in_front(call_row(name, ids.tensor, **attributes), 1)
 
 
 def _gathered(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
@@ -431,18 +427,14 @@ def gather_nd(
 # ---- where and boolean_mask ------------------------------------------------------------------------
 
 
-def _chosen(g: Tensor, condition: Tensor) -> Tensor:
-    return _where(condition, g, constant_tensor(np.zeros((), g._array.dtype)))
+def _zero_like(x: Tensor) -> Tensor:
+    return constant_tensor(np.zeros((), x._array.dtype))
 
 
-def _cotangent_where_false(g: Tensor, condition: Tensor) -> Tensor:
-    return _where(condition, constant_tensor(np.zeros((), g._array.dtype)), g)
-
-
-_where = Operation(
+_where: Operation = Operation(
     "where",
     np.where,
-    (None, lambda g, z, c, x, y: _chosen(g, c), lambda g, z, c, x, y: _cotangent_where_false(g, c)),
+    (None, lambda g, z, c, x, y: _where(c, g, _zero_like(g)), lambda g, z, c, x, y: _where(c, _zero_like(g), g)),
     form=Form.ELEMENTWISE,
     code="where({0}, {1}, {2})",
     dtypes=frozenset([np.dtype(bool)]),
@@ -596,7 +588,7 @@ _unravel_index = operation(
     Form.EXTERN,
     run=_unravel_positions,
     launches=launches_from("movement.numbering", "unravel_index_launches"),
-    batched=_batched_unravel_index,
+    batched=lambda name, rows, ids, **attributes: rows_in_front(call_row(name, ids.tensor, **attributes), 1),
     result=lambda ids, dims: ArraySpec((len(dims), *ids.shape), ids.dtype),
 )
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.runtime.eager_launch import call_at_once
-from fastgrad.operation import ANY, BOOLEAN, HALVES, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
-from fastgrad.ops.arguments import axis_of, tensor_of
+from fastgrad.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation, operation
+from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import subtract
 from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
@@ -26,69 +24,43 @@ LITTLE = 2048
 """The number of elements from which a kernel is faster than NumPy and a test for NaN."""
 
 
-def _position(find: Any, worst: float, x: np.ndarray, axis: int, output_type: str) -> Any:
-    # NumPy returns the position of the first NaN, TensorFlow ignores NaN.
-    if x.dtype.kind in "fV" and np.isnan(x).any():
-        x = np.where(np.isnan(x), x.dtype.type(worst), x)
-    return np.asarray(find(x, axis)).astype(output_type, copy=False)
-
-
-def _position_spec(x: Any, axis: int, output_type: str) -> ArraySpec:
+def _position(x: Any, axis: int, output_type: str) -> ArraySpec:
     require(0 <= axis < len(x.shape) and x.shape[axis] > 0)
-    return ArraySpec(*_result(x, axis, output_type))
+    return ArraySpec(x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type))
 
 
-def _result(x: Any, axis: int, output_type: str) -> tuple[tuple[int, ...], np.dtype]:
-    return x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type)
+def _row(name: str, find: Any, worst: float) -> Operation:
+    """Declares the position of an extreme; NumPy finds it with ``find``, and NaN counts as ``worst``."""
+    launches = launches_from("movement.positions", f"{name}_launches")
 
-
-def _run(name: str, find: Any, worst: float, sign: int) -> Any:
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
-        return _position(find, worst, x, axis, output_type)
+        # NumPy returns the position of the first NaN, TensorFlow ignores NaN.
+        if x.dtype.kind in "fV" and np.isnan(x).any():
+            x = np.where(np.isnan(x), x.dtype.type(worst), x)
+        return np.asarray(find(x, axis)).astype(output_type, copy=False)
 
-    of_halves = by_kernels_if_much(launches_from("movement.positions", f"{name}_launches"), by_numpy, _result)
+    def allocated(x: np.ndarray, axis: int, output_type: str) -> np.ndarray:
+        return np.empty(x.shape[:axis] + x.shape[axis + 1 :], output_type)
 
-    def run(x: np.ndarray, axis: int, output_type: str) -> Any:
-        if x.dtype in HALVES:
-            return of_halves(x, axis=axis, output_type=output_type)
-        out = np.empty(*_result(x, axis, output_type))
-        if x.size < LITTLE or not out.size or x.shape[axis] >= 1 << 31:
-            return by_numpy(x, axis, output_type)
-        from fastgrad.kernels.movement.positions import extreme_positions, position_work
-
-        sizes = x.shape[axis], prod(x.shape[axis + 1 :])
-        units, cost = position_work(x.shape, axis)
-        call_at_once(extreme_positions[x.dtype, out.dtype], (x,), out, *sizes, sign, units=units, unit_cost=cost)
-        return out
-
-    return run
+    return operation(
+        name,
+        Form.REDUCE,
+        run=by_kernels_if_much(launches, allocated, by_numpy, LITTLE),
+        dtypes=REAL | BOOLEAN,
+        launches=launches,
+        batched=axes_after_rows("axis", "axes"),
+        result=_position,
+    )
 
 
-_argmax = operation(
-    "argmax",
-    Form.REDUCE,
-    run=_run("argmax", np.argmax, -np.inf, 1),
-    dtypes=REAL | BOOLEAN,
-    launches=launches_from("movement.positions", "argmax_launches"),
-    batched=axes_after_rows("axis", "axes"),
-    result=_position_spec,
-)
-_argmin = operation(
-    "argmin",
-    Form.REDUCE,
-    run=_run("argmin", np.argmin, np.inf, -1),
-    dtypes=REAL | BOOLEAN,
-    launches=launches_from("movement.positions", "argmin_launches"),
-    batched=axes_after_rows("axis", "axes"),
-    result=_position_spec,
-)
+_argmax = _row("argmax", np.argmax, -np.inf)
+_argmin = _row("argmin", np.argmin, np.inf)
 
 
 def _found(row: Operation, input: Any, axis: Any, output_type: Any, allowed: tuple[str, ...]) -> Tensor:
     x = tensor_of(input)
     array = x._array
-    if array.dtype not in row.dtypes:
-        raise refuse_dtype(row.name, array.dtype, row.dtypes)
+    check_dtype(row.name, array.dtype, row.dtypes)
     if isinstance(axis, (list, tuple)):
         raise TypeError(f"{row.name}: axis must be int or Tensor with integer datatype, got {axis!r}.")
     position_dtype = dtypes.as_dtype(output_type).name

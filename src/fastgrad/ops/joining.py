@@ -22,10 +22,6 @@ from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 # ---- concat and split ------------------------------------------------------------------------------
 
 
-def _concat_gradient(needs: tuple[bool, ...], g: Tensor, y: Tensor, *xs: Tensor, axis: int) -> Any:
-    return _split(g, sizes=tuple([x._array.shape[axis] for x in xs]), axis=axis)
-
-
 def _piece_cotangents(g: Any) -> tuple[Tensor, ...]:
     """The cotangents of the pieces as a tuple; ``g`` is no tuple if there is one piece."""
     return g if type(g) is tuple else (g,)
@@ -60,7 +56,9 @@ _concat: Operation = operation(
     "concat",
     Form.INDEX_MAP,
     run=lambda *xs, axis: np.concatenate(xs, axis),
-    gradient=joint(_concat_gradient),
+    gradient=joint(
+        lambda needs, g, y, *xs, axis: _split(g, sizes=tuple([x._array.shape[axis] for x in xs]), axis=axis)
+    ),
     launches=_concat_launches,
     batched=axes_after_rows("axis", "axes"),
     result=_joined,

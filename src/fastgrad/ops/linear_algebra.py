@@ -33,30 +33,47 @@ from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 LAPACK = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
 """The dtypes that LAPACK supports."""
 
-BY_LAPACK = "LAPACK computes it"
-"""The reason why these operations have no kernels."""
 
-
-def check_matrices(x: np.ndarray, name: str, square: bool = True) -> None:
-    """Raises InvalidArgumentError unless ``x`` holds matrices (square if ``square``) of a dtype of LAPACK."""
-    TABLE[name].check_dtype(x)
+def _check_matrices(row: Operation, x: np.ndarray, square: bool = True) -> None:
+    """Raises InvalidArgumentError unless ``x`` holds matrices (square if ``square``) of a dtype of ``row``."""
+    row.check_dtype(x)
     if x.ndim < 2:
-        raise InvalidArgumentError(f"{name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)}).")
+        raise InvalidArgumentError(
+            f"{row.name}: Input tensor must have rank >= 2, got {x.ndim} (shape {list(x.shape)})."
+        )
     if square and x.shape[-1] != x.shape[-2]:
-        raise InvalidArgumentError(f"{name}: Input matrix must be square, got shape {list(x.shape)}.")
+        raise InvalidArgumentError(f"{row.name}: Input matrix must be square, got shape {list(x.shape)}.")
 
 
-def _matrix_operation(name: str, run: Callable[..., Any], gradient: Any, result: Rule = same) -> Operation:
+def matrix_operation(
+    name: str,
+    run: Callable[..., Any],
+    gradient: Any,
+    result: Rule = same,
+    dtypes: frozenset[np.dtype] = LAPACK,
+) -> Operation:
+    """Declares an operation of matrices that LAPACK computes."""
     return operation(
         name,
         Form.EXTERN,
         run=run,
         gradient=gradient,
-        dtypes=LAPACK,
+        dtypes=dtypes,
         batched=leading_axes,
-        in_python=BY_LAPACK,
+        in_python="LAPACK computes it",
         result=result,
     )
+
+
+def call_on_matrices(row: Operation, value: Any, square: bool = True, **attributes: Any) -> Any:
+    """Calls ``row`` on a tensor of matrices.
+
+    Raises:
+        InvalidArgumentError: the dtype or rank is wrong, or ``square`` and the matrices are not square.
+    """
+    x = tensor_of(value)
+    _check_matrices(row, x._array, square)
+    return row(x, **attributes)
 
 
 # ---- Cholesky ------------------------------------------------------------------------------------------
@@ -84,7 +101,7 @@ def _cholesky_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     return 0.5 * (right + adjoint_of(right))
 
 
-_cholesky_row = _matrix_operation("cholesky", _cholesky, _cholesky_gradient)
+_cholesky_row = matrix_operation("cholesky", _cholesky, _cholesky_gradient)
 
 
 def cholesky(input: Any, name: str | None = None) -> Tensor:
@@ -100,9 +117,7 @@ def cholesky(input: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
-    x = tensor_of(input)
-    check_matrices(x._array, "cholesky")
-    return _cholesky_row(x)
+    return call_on_matrices(_cholesky_row, input)
 
 
 # ---- triangular systems --------------------------------------------------------------------------------
@@ -135,12 +150,16 @@ def _triangle_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool,
     )
 
 
-def _right_side_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
-    return sum_to_shape(_triangular(a, g, lower=lower, adjoint=not adjoint), b._array.shape)
-
-
-_triangular: Operation = _matrix_operation(
-    "triangular_solve", _triangular_solve, (_triangle_cotangent, _right_side_cotangent), _solved
+_triangular: Operation = matrix_operation(
+    "triangular_solve",
+    _triangular_solve,
+    (
+        _triangle_cotangent,
+        lambda g, y, a, b, lower, adjoint: sum_to_shape(
+            _triangular(a, g, lower=lower, adjoint=not adjoint), b._array.shape
+        ),
+    ),
+    _solved,
 )
 
 
@@ -160,7 +179,7 @@ def triangular_solve(
         InvalidArgumentError: shapes do not fit, dtypes differ, or a dtype is unsupported.
     """
     a, b = tensors_of((matrix, rhs), "triangular_solve")
-    check_matrices(a._array, "triangular_solve")
+    _check_matrices(_triangular, a._array)
     _check_right_side(a._array, b._array, "triangular_solve")
     return _triangular(a, b, lower=bool(lower), adjoint=bool(adjoint))
 
@@ -217,11 +236,11 @@ def _system_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, adjoint: bool)
     return negative(matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True))
 
 
-_solve_row: Operation = _matrix_operation(
+_solve_row: Operation = matrix_operation(
     "solve",
     _solve,
     (_system_cotangent, lambda g, y, a, b, adjoint: _solve_row(a, g, adjoint=not adjoint)),
-    result=_solved,
+    _solved,
 )
 
 
@@ -238,7 +257,7 @@ def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None)
         InvalidArgumentError: a matrix is singular, shapes do not fit, dtypes differ, or a dtype is unsupported.
     """
     a, b = tensors_of((matrix, rhs), "solve")
-    check_matrices(a._array, "solve")
+    _check_matrices(_solve_row, a._array)
     _check_right_side(a._array, b._array, "solve", broadcast=False)
     return _solve_row(a, b, adjoint=bool(adjoint))
 
@@ -259,7 +278,7 @@ def _inv_gradient(g: Tensor, y: Tensor, x: Tensor, adjoint: bool) -> Tensor:
     return negative(matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True))
 
 
-_inv_row: Operation = _matrix_operation("inv", _inv, _inv_gradient)
+_inv_row: Operation = matrix_operation("inv", _inv, _inv_gradient)
 
 
 def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
@@ -273,9 +292,7 @@ def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: a matrix is singular or not square, or the dtype is unsupported.
     """
-    x = tensor_of(input)
-    check_matrices(x._array, "inv")
-    return _inv_row(x, adjoint=bool(adjoint))
+    return call_on_matrices(_inv_row, input, adjoint=bool(adjoint))
 
 
 # ---- determinants ------------------------------------------------------------------------------------------
@@ -285,11 +302,11 @@ def _with_matrix_axes(x: Tensor) -> Tensor:
     return reshape(x, (*x._array.shape, 1, 1))
 
 
-_det_row = _matrix_operation(
+_det_row = matrix_operation(
     "det",
     np.linalg.det,
     lambda g, y, x: _with_matrix_axes(g * conjugate(y)) * _inv_row(x, adjoint=True),
-    result=lambda x: ArraySpec(x.shape[:-2], x.dtype),
+    lambda x: ArraySpec(x.shape[:-2], x.dtype),
 )
 
 
@@ -303,9 +320,7 @@ def det(input: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported; also the gradient at a singular matrix.
     """
-    x = tensor_of(input)
-    check_matrices(x._array, "det")
-    return _det_row(x)
+    return call_on_matrices(_det_row, input)
 
 
 class LogMatrixDeterminant(NamedTuple):
@@ -328,7 +343,7 @@ def _slogdet_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     return (_with_matrix_axes(weight) * _inv_row(x, adjoint=True),)
 
 
-_slogdet_row = _matrix_operation(
+_slogdet_row = matrix_operation(
     "slogdet", _slogdet, joint(_slogdet_gradient), lambda x: (ArraySpec(x.shape[:-2], x.dtype),) * 2
 )
 
@@ -347,9 +362,7 @@ def slogdet(input: Any, name: str | None = None) -> LogMatrixDeterminant:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported; also the gradient at a singular matrix.
     """
-    x = tensor_of(input)
-    check_matrices(x._array, "slogdet")
-    return LogMatrixDeterminant(*_slogdet_row(x))
+    return LogMatrixDeterminant(*call_on_matrices(_slogdet_row, input))
 
 
 def logdet(matrix: Any, name: str | None = None) -> Tensor:
@@ -422,7 +435,7 @@ def _pinv_gradient(g: Tensor, y: Tensor, x: Tensor, cutoff: Tensor) -> Tensor:
     return outer - matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True)
 
 
-_pinv_row = _matrix_operation(
+_pinv_row = matrix_operation(
     "pinv",
     _pinv,
     (_pinv_gradient, None),

@@ -23,7 +23,17 @@ class NotInLoop(Exception):
     """The loop uses an array in a form that cannot be recorded."""
 
 
-class _Watched(TensorArray):
+class _InLoop(TensorArray):
+    """A TensorArray without the methods that a recorded loop does not take."""
+
+    def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
+        raise NotInLoop
+
+    def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
+        raise NotInLoop
+
+
+class _Watched(_InLoop):
     """A copy of a TensorArray that counts its writes and notes whether it is read."""
 
     def __init__(self, array: TensorArray) -> None:
@@ -39,14 +49,8 @@ class _Watched(TensorArray):
         self.reads = True
         return super()._written(position)
 
-    def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
-        raise NotInLoop
 
-    def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
-        raise NotInLoop
-
-
-class _TracedArray(TensorArray):
+class _TracedArray(_InLoop):
     """The stand-in for a TensorArray during one recorded iteration.
 
     Args:
@@ -66,12 +70,6 @@ class _TracedArray(TensorArray):
 
     def _length(self) -> int:
         return self._count
-
-    def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
-        raise NotInLoop
-
-    def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
-        raise NotInLoop
 
     def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
         element = self._element("write", value)

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
-from fastgrad.operation import FLOATING, TABLE, Form, elementwise, joint, operation, refuse_dtype
+from fastgrad.operation import FLOATING, TABLE, Form, Joint, Operation, elementwise, joint, operation
+from fastgrad.ops.arguments import check_dtype
 from fastgrad.ops.batching import as_one_batch
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.rows import column, row_sum
 from fastgrad.ops.softmax import softmax_gradient
-from fastgrad.result_rules import ArraySpec, same
+from fastgrad.result_rules import ArraySpec, Rule, same
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
-
-# Half-width logits are widened first, because rounded probabilities make the gradient's p - 1 inaccurate.
-_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype("float32"), np.dtype("float64")])
 
 
 def _check_floating(name: str, x: Tensor) -> None:
-    if x._array.dtype not in FLOATING:
-        raise refuse_dtype(name, x._array.dtype, FLOATING)
+    check_dtype(name, x._array.dtype, FLOATING)
+
+
+def _row(name: str, run: Callable[..., Any], gradient: Joint | None, kernel: str, result: Rule) -> Operation:
+    """Declares an operation on matrices of logits; ``kernel`` is its name among the kernels."""
+    return operation(
+        name,
+        Form.FUSED,
+        run=run,
+        gradient=gradient,
+        dtypes=KERNEL_FLOATS,
+        launches=launches_from("reduction.softmax", f"{kernel}_launches"),
+        batched=None if gradient is None else as_one_batch,
+        result=result,
+    )
 
 
 # ---- labels as class numbers ----------------------------------------------------------------------
@@ -33,6 +45,10 @@ def _check_floating(name: str, x: Tensor) -> None:
 
 def _loss_and_logits(logits: Any, labels: Any) -> tuple[ArraySpec, ArraySpec]:
     return ArraySpec(logits.shape[:1], logits.dtype), same(logits)
+
+
+def _like_probabilities(g: Any, probabilities: Any, labels: Any) -> ArraySpec:
+    return same(probabilities)
 
 
 def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -74,25 +90,19 @@ def _sparse_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabil
     )
 
 
-_sparse_gradient = operation(
+_sparse_gradient = _row(
     "sparse_softmax_cross_entropy_gradient",
-    Form.FUSED,
-    run=_sparse_backward,
-    gradient=joint(_sparse_gradient_rule),
-    dtypes=_HAS_KERNEL,
-    launches=launches_from("reduction.softmax", "sparse_cross_entropy_gradient_launches"),
-    batched=as_one_batch,
-    result=lambda g, probabilities, labels: same(probabilities),
+    _sparse_backward,
+    joint(_sparse_gradient_rule),
+    "sparse_cross_entropy_gradient",
+    _like_probabilities,
 )
-_sparse = operation(
+_sparse = _row(
     "sparse_softmax_cross_entropy",
-    Form.FUSED,
-    run=_sparse_forward,
-    gradient=joint(_sparse_rule, zeros=False),
-    dtypes=_HAS_KERNEL,
-    launches=launches_from("reduction.softmax", "sparse_cross_entropy_launches"),
-    batched=as_one_batch,
-    result=_loss_and_logits,
+    _sparse_forward,
+    joint(_sparse_rule, zeros=False),
+    "sparse_cross_entropy",
+    _loss_and_logits,
 )
 
 
@@ -102,13 +112,12 @@ def _sparse_loss_and_gradient(g: np.ndarray, logits: np.ndarray, labels: np.ndar
 
 
 # Programs use it where the cotangent of the losses is known in the forward pass (compiler/passes/join_losses.py).
-operation(
+_row(
     "sparse_softmax_cross_entropy_and_gradient",
-    Form.FUSED,
-    run=_sparse_loss_and_gradient,
-    dtypes=_HAS_KERNEL,
-    launches=launches_from("reduction.softmax", "sparse_cross_entropy_and_gradient_launches"),
-    result=lambda g, logits, labels: _loss_and_logits(logits, labels),
+    _sparse_loss_and_gradient,
+    None,
+    "sparse_cross_entropy_and_gradient",
+    lambda g, logits, labels: _loss_and_logits(logits, labels),
 )
 
 
@@ -150,7 +159,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
         )
     if t._array.dtype.itemsize < 4 or t._array.dtype.kind == "u":
         t = cast(t, "int64")
-    if x._array.dtype not in _HAS_KERNEL:
+    if x._array.dtype not in KERNEL_FLOATS:  # rounded probabilities make the gradient's p - 1 inaccurate
         return cast(sparse_softmax_cross_entropy_with_logits(t, cast(x, "float32")), x.dtype)
     if x.ndim == 2:
         return _sparse(x, t)[0]
@@ -198,25 +207,15 @@ def _dense_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabili
 
 
 # g * (probabilities - labels), as in TensorFlow; correct if the labels of each row sum to one.
-_dense_gradient = operation(
+_dense_gradient = _row(
     "softmax_cross_entropy_gradient",
-    Form.FUSED,
-    run=_dense_backward,
-    gradient=joint(_dense_gradient_rule),
-    dtypes=_HAS_KERNEL,
-    launches=launches_from("reduction.softmax", "cross_entropy_gradient_launches"),
-    batched=as_one_batch,
-    result=lambda g, probabilities, labels: same(probabilities),
+    _dense_backward,
+    joint(_dense_gradient_rule),
+    "cross_entropy_gradient",
+    _like_probabilities,
 )
-_dense = operation(
-    "softmax_cross_entropy",
-    Form.FUSED,
-    run=_dense_forward,
-    gradient=joint(_dense_rule, zeros=False),
-    dtypes=_HAS_KERNEL,
-    launches=launches_from("reduction.softmax", "cross_entropy_launches"),
-    batched=as_one_batch,
-    result=_loss_and_logits,
+_dense = _row(
+    "softmax_cross_entropy", _dense_forward, joint(_dense_rule, zeros=False), "cross_entropy", _loss_and_logits
 )
 
 
@@ -250,7 +249,7 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
     if axis != rank - 1 and t.ndim == rank:
         order = [*range(axis), *range(axis + 1, rank), axis]
         x, t = (TABLE["transpose"](v, perm=tuple(order)) for v in (x, t))
-    if x._array.dtype not in _HAS_KERNEL:
+    if x._array.dtype not in KERNEL_FLOATS:
         return cast(softmax_cross_entropy_with_logits(cast(t, "float32"), cast(x, "float32")), x.dtype)
     if rank == 2 and t._array.shape == x._array.shape:
         return _dense(x, t)[0]
@@ -279,7 +278,7 @@ def _matrices(what: str, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _sigmoid_cross_entropy(x: np.ndarray, z: np.ndarray) -> np.ndarray:
-    if x.dtype not in _HAS_KERNEL:
+    if x.dtype not in KERNEL_FLOATS:
         return _sigmoid_cross_entropy(x.astype(np.float32), z.astype(np.float32)).astype(x.dtype)
     return np.maximum(x, x.dtype.type(0)) - x * z + np.log1p(np.exp(-np.abs(x)))
 

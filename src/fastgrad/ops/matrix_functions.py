@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad.backward import zeros_of
-from fastgrad.operation import COMPLEX, Form, Operation, operation
-from fastgrad.ops.arguments import tensor_of
-from fastgrad.ops.batching import leading_axes
+from fastgrad.operation import COMPLEX, Operation
 from fastgrad.ops.diagonals import adjoint
 from fastgrad.ops.joining import concat
-from fastgrad.ops.linear_algebra import BY_LAPACK, LAPACK, check_matrices
-from fastgrad.result_rules import same
+from fastgrad.ops.linear_algebra import LAPACK, call_on_matrices, matrix_operation
 from fastgrad.tensor import Tensor
 
 
@@ -32,16 +29,7 @@ def _matrix_function(
         size = x._array.shape[-1]
         return row(blocks)[..., :size, size:]
 
-    row = operation(
-        name,
-        Form.EXTERN,
-        run=run,
-        gradient=gradient,
-        dtypes=dtypes,
-        batched=leading_axes,
-        in_python=BY_LAPACK,
-        result=same,
-    )
+    row = matrix_operation(name, run, gradient, dtypes=dtypes)
     return row
 
 
@@ -85,9 +73,7 @@ def expm(input: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
-    x = tensor_of(input)
-    check_matrices(x._array, "expm")
-    return _expm_row(x)
+    return call_on_matrices(_expm_row, input)
 
 
 def logm(input: Any, name: str | None = None) -> Tensor:
@@ -100,9 +86,7 @@ def logm(input: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
-    x = tensor_of(input)
-    check_matrices(x._array, "logm")
-    return _logm_row(x)
+    return call_on_matrices(_logm_row, input)
 
 
 def sqrtm(input: Any, name: str | None = None) -> Tensor:
@@ -115,6 +99,4 @@ def sqrtm(input: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: matrices are not square, or the dtype is unsupported.
     """
-    x = tensor_of(input)
-    check_matrices(x._array, "sqrtm")
-    return _sqrtm_row(x)
+    return call_on_matrices(_sqrtm_row, input)

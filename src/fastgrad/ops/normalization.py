@@ -11,12 +11,10 @@ from fastgrad.kernels.reduction import normalization as kernels
 from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
 from fastgrad.ops.batching import Batched, NotBatched, as_more_examples, call_row, spread_rows
 from fastgrad.ops.casting import cast
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.rows import column, row_sum
 from fastgrad.result_rules import ArraySpec, like, same
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
-
-_HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def _forward(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> tuple[np.ndarray, ...]:
@@ -111,7 +109,7 @@ _gradient = operation(
     Form.FUSED,
     run=_backward,
     gradient=joint(_gradient_rule),
-    dtypes=_HAS_KERNEL,
+    dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_gradient_launches"),
     batched=_batched_layer_normalization_gradient,
     result=like(1, 2, 2),
@@ -121,7 +119,7 @@ _layer_norm = operation(
     Form.FUSED,
     run=_forward,
     gradient=joint(_forward_rule, zeros=False),
-    dtypes=_HAS_KERNEL,
+    dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_launches"),
     batched=as_more_examples,
     result=lambda x, *inputs, **attributes: (same(x), *(ArraySpec(x.shape[:1], x.dtype),) * 2),
@@ -146,13 +144,13 @@ def layer_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) ->
     gamma, beta = (convert_to_tensor(v, dtype_hint=x.dtype) for v in (gamma, beta))
     shape = x._array.shape
     if not x.dtype.is_floating:
-        raise refuse_dtype("layer_normalization", x._array.dtype, _HAS_KERNEL)
+        raise refuse_dtype("layer_normalization", x._array.dtype, KERNEL_FLOATS)
     if not shape or gamma._array.shape != shape[-1:] or beta._array.shape != shape[-1:]:
         raise InvalidArgumentError(
             f"layer_normalization: gamma and beta must have the shape of x's last axis; x has shape {list(shape)}, "
             f"gamma {list(gamma.shape)}, beta {list(beta.shape)}."
         )
-    if x._array.dtype not in _HAS_KERNEL:
+    if x._array.dtype not in KERNEL_FLOATS:
         half_dtype, cast = x.dtype.name, TABLE["cast"]
         x, gamma, beta = (cast(v, dtype="float32") for v in (x, gamma, beta))
         normalized = layer_normalization(x, gamma, beta, epsilon)

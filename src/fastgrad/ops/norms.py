@@ -5,8 +5,8 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from fastgrad.operation import INEXACT, refuse_dtype
-from fastgrad.ops.arguments import axis_of, tensor_of
+from fastgrad.operation import INEXACT
+from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import conjugate, maximum
 from fastgrad.ops.casting import cast
@@ -44,8 +44,7 @@ def norm(
         InvalidArgumentError: an axis is out of range, or the dtype has no norms.
     """
     x = tensor_of(tensor)
-    if x._array.dtype not in INEXACT:
-        raise refuse_dtype("norm", x._array.dtype, INEXACT)
+    check_dtype("norm", x._array.dtype, INEXACT)
     axes = _norm_axes(axis)
     if isinstance(axes, tuple):
         if ord not in _MATRIX_NORMS:

@@ -11,8 +11,8 @@ from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE, Form, operation, refuse_dtype, refuse_size
-from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.operation import TABLE, Form, operation, refuse_size
+from fastgrad.ops.arguments import check_dtype, integer, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_row
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.result_rules import ArraySpec
@@ -83,8 +83,7 @@ def one_hot(
         return met.call("one_hot", indices, depth, on_value, off_value, axis, dtype)
     if ids._array.dtype.kind == "b":
         ids = TABLE["cast"](ids, dtype="uint8")
-    if ids._array.dtype not in _ONE_HOT_DTYPES:
-        raise refuse_dtype("one_hot (indices)", ids._array.dtype, _ONE_HOT_DTYPES)
+    check_dtype("one_hot (indices)", ids._array.dtype, _ONE_HOT_DTYPES)
     size = integer(depth, "one_hot: depth")
     if size < 0:
         raise InvalidArgumentError(f"one_hot: depth must be non-negative, got: {size}.")

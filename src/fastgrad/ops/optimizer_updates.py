@@ -9,6 +9,7 @@ Numbers (rates, decays, ...) are inputs, float64 scalars: a change of a number n
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.optimizers.norms import blocks_in, squares_launches, sums_of_squares, sums_of_squares_launches
 from fastgrad.kernels.optimizers.optimizers import ends_turn, whole_turns
-from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RULES, units
+from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RESTS_AT_ZERO, RULES, units
 from fastgrad.kernels.runtime.eager_launch import run_at_once
-from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch
-from fastgrad.operation import Form, operation
+from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
+from fastgrad.operation import Form, Operation, operation
 from fastgrad.result_rules import ArraySpec, broadcast_of, like, same
 
 _NATIVE = frozenset(np.dtype(name) for name in FLOATS)
@@ -43,18 +44,20 @@ def _in_dtypes_of(arrays: Any, like: Any) -> tuple[np.ndarray, ...]:
     return tuple([a.astype(old.dtype, copy=False) for a, old in zip(arrays, like, strict=True)])
 
 
+def _run(launches: Callable[..., Launches | None], changed: Callable[..., int]) -> Callable[..., Any]:
+    """Makes a ``run`` that calls the kernels of ``launches`` on copies of the ``changed(**attributes)`` first inputs."""
+
+    def run(*inputs: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
+        outputs = tuple([np.array(x, order="C") for x in inputs[: changed(**attributes)]])
+        plan = launches(inputs, outputs, **attributes)
+        if plan is not None:  # None if there are no elements
+            run_launches(plan, [np.asarray(x, order="C") for x in inputs], outputs)
+        return outputs
+
+    return run
+
+
 # ---- all variables of a dtype ---------------------------------------------------------------------------
-
-
-def _update(*inputs: np.ndarray, rule: str, count: int, scaled: bool = False) -> tuple[np.ndarray, ...]:
-    update_rule = RULES[rule]
-    changed_count, read_count = count * len(update_rule.state), count * (len(update_rule.state) + 1)
-    arrays = _copies(inputs[:read_count])
-    lists = [arrays[i : i + count] for i in range(0, read_count, count)]
-    numbers = [number.item() for number in inputs[read_count:]]
-    kernel = update_rule.scaled_variables if scaled else update_rule.variables
-    kernel[arrays[0].dtype](*lists, 0, units(lists[0]), *numbers)
-    return _in_dtypes_of(arrays[:changed_count], inputs[:changed_count])
 
 
 @through_float32
@@ -78,7 +81,7 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: b
 update = operation(
     "apply_update",
     Form.FUSED,
-    run=_update,
+    run=_run(_update_launches, lambda rule, count, scaled=False: count * len(RULES[rule].state)),
     launches=_update_launches,
     result=lambda *inputs, rule, count, **attributes: like(*range(count * len(RULES[rule].state)))(*inputs),
 )
@@ -91,14 +94,10 @@ Outputs: the new weights, then the new slots: output i replaces input i. Attribu
 """
 
 
-def _update_result(*inputs: np.ndarray, rule: str, result: int) -> np.ndarray:
-    return _update(*inputs, rule=rule, count=1)[result]
-
-
 update_result = operation(
     "apply_update_by_element",
     Form.ELEMENTWISE,
-    run=_update_result,
+    run=lambda *inputs, rule, result: update.run(*inputs, rule=rule, count=1)[result],
     kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result(result), xs),
     result=lambda *inputs, rule, result: same(inputs[result]),
 )
@@ -108,25 +107,11 @@ update_result = operation(
 # ---- Adafactor -------------------------------------------------------------------------------------------
 
 
-def _adafactor_matrix(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-    arrays = _copies(inputs[:5])
-    if arrays[0].size:
-        adafactor_matrix[arrays[0].dtype](*arrays, *_matrix_sizes(arrays[0].shape), *[x.item() for x in inputs[5:]])
-    return _in_dtypes_of(arrays[:4], inputs[:4])
-
-
 def _matrix_sizes(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return math.prod(shape[:-2]), shape[-2], shape[-1]
 
 
-def _adafactor_vector(*inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-    arrays = _copies(inputs[:3])
-    if arrays[0].size:
-        adafactor_vector[arrays[0].dtype](*arrays, arrays[0].size, *[x.item() for x in inputs[3:]])
-    return _in_dtypes_of(arrays[:2], inputs[:2])
-
-
-def _adafactor_launches(kernel: Any, changed: int, sizes: Any) -> Any:
+def _adafactor(name: str, kernel: Any, changed: int, sizes: Any) -> Operation:
     @through_float32
     def launches(inputs: Any, outputs: Any) -> Launches | None:
         p = inputs[0]
@@ -137,25 +122,14 @@ def _adafactor_launches(kernel: Any, changed: int, sizes: Any) -> Any:
         pairs = tuple([(i, i) for i in range(changed)])
         return Launches((Launch(kernel[p.dtype], operands),), in_place=pairs, starts_as=pairs)
 
-    return launches
+    run = _run(launches, lambda: changed)
+    return operation(name, Form.FUSED, run=run, launches=launches, result=like(*range(changed)))
 
 
-adafactor_of_matrix = operation(
-    "apply_adafactor_matrix",
-    Form.FUSED,
-    run=_adafactor_matrix,
-    launches=_adafactor_launches(adafactor_matrix, 4, _matrix_sizes),
-    result=like(0, 1, 2, 3),
-)
+adafactor_of_matrix = _adafactor("apply_adafactor_matrix", adafactor_matrix, 4, _matrix_sizes)
 """Adafactor for one variable of rank 2 or more: inputs p, r, c, v, g and the kernel's numbers; outputs p, r, c, v."""
 
-adafactor_of_vector = operation(
-    "apply_adafactor_vector",
-    Form.FUSED,
-    run=_adafactor_vector,
-    launches=_adafactor_launches(adafactor_vector, 2, lambda shape: (math.prod(shape),)),
-    result=like(0, 1),
-)
+adafactor_of_vector = _adafactor("apply_adafactor_vector", adafactor_vector, 2, lambda shape: (math.prod(shape),))
 """Adafactor for one variable of rank 0 or 1: inputs p, v, g and the kernel's numbers; outputs p, v."""
 
 
@@ -277,9 +251,9 @@ def _update_rows(*inputs: np.ndarray, rule: str, moves: int) -> tuple[np.ndarray
     count = int(number)
     arrays = _copies([*inputs[:state_count], values[:count]])
     # A RESTS_AT_ZERO rule may use the table kernel: its formula does not change rows with zero slots and gradient.
-    kernel = (update_rule.rows if moves == RESTS else update_rule.table)[arrays[0].dtype, ids.dtype]
-    sizes = count, len(arrays[0]), math.prod(arrays[0].shape[1:])
-    kernel(*arrays, np.array(ids[:count]), *sizes, *[x.item() for x in inputs[state_count + 3 :]])
+    update_rule.update_rows(
+        moves, arrays[:-1], arrays[-1], np.array(ids[:count]), [x.item() for x in inputs[state_count + 3 :]]
+    )
     return _in_dtypes_of(arrays[:state_count], inputs[:state_count])
 
 
@@ -325,10 +299,8 @@ def _update_live_rows(*inputs: np.ndarray, rule: str) -> tuple[np.ndarray, ...]:
     live, (values, ids, number) = inputs[state_count].copy(), inputs[state_count + 1 : state_count + 4]
     count = int(number)
     arrays = _copies([*inputs[:state_count], values[:count]])
-    sizes = count, len(arrays[0]), math.prod(arrays[0].shape[1:])
     numbers = [x.item() for x in inputs[state_count + 4 :]]
-    kernel = update_rule.live[arrays[0].dtype, ids.dtype]
-    kernel(*arrays, live.view(np.uint8), live, np.array(ids[:count]), *sizes, *numbers)
+    update_rule.update_rows(RESTS_AT_ZERO, arrays[:-1], arrays[-1], np.array(ids[:count]), numbers, live)
     return *_in_dtypes_of(arrays[:state_count], inputs[:state_count]), live
 
 

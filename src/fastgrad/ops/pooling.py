@@ -16,10 +16,10 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation, refuse_dtype
-from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation
+from fastgrad.ops.arguments import check_dtype, integers, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch
-from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from
+from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from, like_first
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
@@ -32,18 +32,13 @@ from fastgrad.ops.windows import (
     padding_sizes,
     per_dimension,
 )
-from fastgrad.result_rules import ArraySpec
+from fastgrad.result_rules import ArraySpec, Rule
 from fastgrad.tensor import Tensor
 
 _MAX_POOL_DTYPES = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16")}
 
 
 # ---- the primitives --------------------------------------------------------------------------------------
-
-_max_launches, _max_scatter_launches, _avg_launches, _avg_gradient_launches = [
-    launches_from("convolution.pooling", f"{name}_launches")
-    for name in ("max_pool", "max_pool_scatter", "avg_pool", "avg_pool_gradient")
-]
 
 
 def _cells(
@@ -80,17 +75,14 @@ def _cells_with_maximum_masks(
         yield position, windows, cells, is_maximum
 
 
+def _allocated(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
+    outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "pooling")
+    return np.empty((x.shape[0], *outputs, x.shape[-1]), x.dtype)
+
+
 def _pooled(x: Any, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:
     outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "pooling")
     return ArraySpec((x.shape[0], *outputs, x.shape[-1]), x.dtype)
-
-
-def _unpooled(g: Any, input_shape: Sizes, **window: Any) -> ArraySpec:
-    return ArraySpec((g.shape[0], *input_shape), g.dtype)
-
-
-def _scattered(x: Any, y: Any, g: Any, **window: Any) -> ArraySpec:
-    return ArraySpec(x.shape, g.dtype)
 
 
 def _scatter_to_maxima(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.ndarray:
@@ -111,40 +103,46 @@ def _gather(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: Any) -> np.nd
     return out
 
 
-_max_scatter: Operation = operation(
+def _row(name: str, run: Any, gradient: Any, result: Rule, allocated: Any = None, dtypes: Any = FLOATING) -> Operation:
+    """Declares a row; with ``allocated``, its kernels serve ``run`` of large arrays."""
+    launches = launches_from("convolution.pooling", f"{name}_launches")
+    return operation(
+        name,
+        Form.POOL,
+        run=by_kernels_if_much(launches, allocated, run) if allocated else run,
+        gradient=gradient,
+        dtypes=dtypes,
+        launches=launches,
+        batched=as_one_batch,
+        result=result,
+    )
+
+
+_max_scatter = _row(
     "max_pool_scatter",
-    Form.POOL,
-    run=by_kernels_if_much(_max_scatter_launches, _scatter_to_maxima, _scattered),
+    _scatter_to_maxima,
     # The cotangent of x is zeros and not None, as in TensorFlow: the positions of the maxima depend on x.
-    gradient=(
+    (
         lambda g, out, x, y, v, **window: zeros_of(x),
         None,
         lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window),
     ),
-    dtypes=FLOATING,
-    launches=_max_scatter_launches,
-    batched=as_one_batch,
-    result=_scattered,
+    lambda x, y, g, **window: ArraySpec(x.shape, g.dtype),
+    like_first,
 )
-_max_gather: Operation = operation(
+_max_gather: Operation = _row(
     "max_pool_gather",
-    Form.POOL,
-    run=_gather,
-    gradient=(None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
-    dtypes=FLOATING,
-    launches=launches_from("convolution.pooling", "max_pool_gather_launches"),
-    batched=as_one_batch,
-    result=lambda x, y, v, **window: ArraySpec(y.shape, v.dtype),
+    _gather,
+    (None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
+    lambda x, y, v, **window: ArraySpec(y.shape, v.dtype),
 )
-_max_row: Operation = operation(
+_max_row = _row(
     "max_pool",
-    Form.POOL,
-    run=by_kernels_if_much(_max_launches, _max_pool, _pooled),
-    gradient=lambda g, y, x, **window: _max_scatter(x, y, g, **window),
-    dtypes=_MAX_POOL_DTYPES,
-    launches=_max_launches,
-    batched=as_one_batch,
-    result=_pooled,
+    _max_pool,
+    lambda g, y, x, **window: _max_scatter(x, y, g, **window),
+    _pooled,
+    _allocated,
+    _MAX_POOL_DTYPES,
 )
 
 
@@ -181,29 +179,19 @@ def _avg_pool_gradient(
     return out.astype(g.dtype, copy=False)
 
 
-_avg_gradient: Operation = operation(
+_avg_gradient = _row(
     "avg_pool_gradient",
-    Form.POOL,
-    run=by_kernels_if_much(
-        _avg_gradient_launches,
-        _avg_pool_gradient,
-        _unpooled,
-    ),
-    gradient=lambda g, y, x, input_shape, **window: _avg_row(g, **window),
-    dtypes=FLOATING,
-    launches=_avg_gradient_launches,
-    batched=as_one_batch,
-    result=_unpooled,
+    _avg_pool_gradient,
+    lambda g, y, x, input_shape, **window: _avg_row(g, **window),
+    lambda g, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
+    lambda g, input_shape, **window: np.empty((g.shape[0], *input_shape), g.dtype),
 )
-_avg_row: Operation = operation(
+_avg_row: Operation = _row(
     "avg_pool",
-    Form.POOL,
-    run=by_kernels_if_much(_avg_launches, _avg_pool, _pooled),
-    gradient=lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
-    dtypes=FLOATING,
-    launches=_avg_launches,
-    batched=as_one_batch,
-    result=_pooled,
+    _avg_pool,
+    lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
+    _pooled,
+    _allocated,
 )
 
 
@@ -212,8 +200,7 @@ _avg_row: Operation = operation(
 
 def _checked_input(name: str, input: Any, rank: int, allowed: frozenset[np.dtype]) -> Tensor:
     x = tensor_of(input)
-    if x._array.dtype not in allowed:
-        raise refuse_dtype(name, x._array.dtype, allowed)
+    check_dtype(name, x._array.dtype, allowed)
     if x._array.ndim != rank + 2:
         raise InvalidArgumentError(
             f"{name}: input must have {rank + 2} dimensions (batch, {rank} spatial, channels), got shape "

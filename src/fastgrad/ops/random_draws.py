@@ -132,14 +132,10 @@ dropout: Operation = operation(
 """``x / (1 - rate)`` where a uniform draw is at least ``rate``, else 0: ``dropout(x, words, rate=)``."""
 
 
-def _draw_integers(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    return _bits(words, shape).astype(dtypes.as_dtype(dtype).numpy)
-
-
 integers = operation(
     "random_integers",
     Form.RANDOM,
-    run=_draw_integers,
+    run=lambda words, shape, dtype: _bits(words, shape).astype(dtypes.as_dtype(dtype).numpy),
     launches=launches_from("random.draws", "integers_launches"),
     result=_drawn,
 )
@@ -173,14 +169,10 @@ Takes a 64-bit word modulo the width of the range; the bias is below 2**-32 for 
 """
 
 
-def _order(words: np.ndarray, count: int) -> np.ndarray:
-    return np.argsort(_bits(words, (count,)), kind="stable")
-
-
 order = operation(
     "random_order",
     Form.RANDOM,
-    run=_order,
+    run=lambda words, count: np.argsort(_bits(words, (count,)), kind="stable"),
     launches=launches_from("random.draws", "order_launches"),
     result=lambda words, count: ArraySpec((count,), np.dtype(np.intp)),
 )

@@ -12,9 +12,9 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.kernels.codegen.locks import new_lock
-from fastgrad.operation import FLOATING, REAL, TABLE, refuse_dtype, refuse_shapes
+from fastgrad.operation import FLOATING, REAL, TABLE, refuse_shapes
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import broadcasts_to, check_dtype, integer
 from fastgrad.ops.random_draws import mixed, signed
 from fastgrad.placement import on_host
 from fastgrad.recording import recorders, report_effect, state_followed, unheard
@@ -50,6 +50,14 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
     if math.prod(sizes) > _LARGEST:  # checked before the generator's state advances
         raise OutOfMemoryError(f"{what}: a tensor of shape {list(sizes)} does not fit into memory.")
     return sizes
+
+
+def check_ends(what: str, sizes: tuple[int, ...], ends: tuple[int, ...]) -> None:
+    """Raises InvalidArgumentError unless the shape ``sizes`` ends in ``ends``."""
+    if sizes[len(sizes) - len(ends) :] != ends:
+        raise InvalidArgumentError(
+            f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}."
+        )
 
 
 class Generator:
@@ -286,11 +294,7 @@ def _is_number(given: Any, default: float) -> bool:
 
 def _check_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None:
     for bound in bounds:
-        try:
-            fits = np.broadcast_shapes(sizes, bound._array.shape) == sizes
-        except ValueError:
-            fits = False
-        if not fits:
+        if not broadcasts_to(bound._array.shape, sizes):
             raise InvalidArgumentError(
                 f"{what}: minval and maxval of shape {list(bound.shape)} do not broadcast to {list(sizes)}."
             )
@@ -330,13 +334,8 @@ def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dt
     sizes, result_dtype = shape_of(what, shape), dtypes.as_dtype(dtype)
     n, p = (convert_to_tensor(v) for v in (counts, probs))
     for x in (n, p):
-        if x._array.dtype not in REAL:
-            raise refuse_dtype(what, x._array.dtype, REAL)
-    ends = broadcast_shape(what, n, p)
-    if sizes[len(sizes) - len(ends) :] != ends:
-        raise InvalidArgumentError(
-            f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}."
-        )
+        check_dtype(what, x._array.dtype, REAL)
+    check_ends(what, sizes, broadcast_shape(what, n, p))
     draws.check_binomial(what, n._on_host(), p._on_host())
     return draws.binomial(drawn(sizes), n, p, shape=sizes, dtype=result_dtype.name)
 

@@ -14,9 +14,9 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import REAL, TABLE, refuse_dtype
+from fastgrad.operation import REAL, TABLE
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.arguments import integer
+from fastgrad.ops.arguments import broadcasts_to, check_dtype, integer
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.random_generator import broadcast_shape, default_drawn, scaled_from, shape_of, uniform_from
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
@@ -156,12 +156,7 @@ def gamma(
     b = convert_to_tensor(1.0 if beta is None else beta, result_dtype)
     sizes = shape_of("random.gamma", shape) + broadcast_shape("random.gamma", a, b)
     draws.check_gamma(a._on_host(), b._on_host())
-    return gamma_from(default_drawn(seed), sizes, a, b)
-
-
-def gamma_from(drawn: Any, sizes: tuple[int, ...], a: Tensor, b: Tensor) -> Tensor:
-    """Gamma numbers of shape ``sizes``, which ``a`` and ``b`` broadcast to."""
-    return draws.gamma(drawn(sizes), a, b, shape=sizes)
+    return draws.gamma(default_drawn(seed)(sizes), a, b, shape=sizes)
 
 
 def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None) -> Tensor:
@@ -180,8 +175,7 @@ def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None,
 
 def poisson_from(drawn: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dtype: Any) -> Tensor:
     """Poisson numbers of shape ``sizes``, which ``rate`` broadcasts to."""
-    if rate._array.dtype not in REAL:
-        raise refuse_dtype(what, rate._array.dtype, REAL)
+    check_dtype(what, rate._array.dtype, REAL)
     draws.check_poisson(what, rate._on_host())
     return draws.poisson(drawn(sizes), rate, shape=sizes, dtype=dtypes.as_dtype(dtype).name)
 
@@ -248,11 +242,7 @@ def noise_sizes(x: Tensor, noise_shape: Any) -> tuple[int, ...]:
         n if size is None else int(size)
         for size, n in zip(requested_sizes, x._array.shape[-len(requested_sizes) :], strict=False)
     )
-    try:
-        fits = len(sizes) == len(requested_sizes) and np.broadcast_shapes(sizes, x._array.shape) == x._array.shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if len(sizes) != len(requested_sizes) or not broadcasts_to(sizes, x._array.shape):
         raise InvalidArgumentError(
             f"dropout: noise_shape {requested_sizes} must broadcast with x of shape {list(x.shape)}."
         )

@@ -11,8 +11,16 @@ from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import integer
-from fastgrad.ops.random_generator import Algorithm, binomial_from, broadcast_shape, scaled_from, shape_of, uniform_from
-from fastgrad.ops.random_ops import categorical_from, dropout_from, gamma_from, poisson_from, shuffled
+from fastgrad.ops.random_generator import (
+    Algorithm,
+    binomial_from,
+    broadcast_shape,
+    check_ends,
+    scaled_from,
+    shape_of,
+    uniform_from,
+)
+from fastgrad.ops.random_ops import categorical_from, dropout_from, poisson_from, shuffled
 from fastgrad.tensor import Tensor, convert_to_tensor
 
 _ALGORITHMS = (None, "philox", "threefry", "auto_select", 1, 2, 3, Algorithm.PHILOX, Algorithm.AUTO_SELECT)
@@ -111,8 +119,9 @@ def stateless_gamma(
         InvalidArgumentError: ``shape`` does not end with that shape. TensorFlow: tf.random.stateless_gamma.
     """
     a, b = (convert_to_tensor(v, dtypes.as_dtype(dtype)) for v in (alpha, 1.0 if beta is None else beta))
-    sizes = _checked_shape("stateless_gamma", shape, broadcast_shape("stateless_gamma", a, b))
-    return gamma_from(_drawn("stateless_gamma", seed), sizes, a, b)
+    ends, sizes = broadcast_shape("stateless_gamma", a, b), shape_of("stateless_gamma", shape)
+    check_ends("stateless_gamma", sizes, ends)
+    return draws.gamma(_drawn("stateless_gamma", seed)(sizes), a, b, shape=sizes)
 
 
 def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
@@ -121,7 +130,8 @@ def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32
     TensorFlow: tf.random.stateless_poisson.
     """
     rate = convert_to_tensor(lam)
-    sizes = _checked_shape("stateless_poisson", shape, rate._array.shape)
+    sizes = shape_of("stateless_poisson", shape)
+    check_ends("stateless_poisson", sizes, rate._array.shape)
     return poisson_from(_drawn("stateless_poisson", seed), "stateless_poisson", sizes, rate, dtype)
 
 
@@ -183,12 +193,3 @@ def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
     words, number = convert_to_tensor(seed), convert_to_tensor(data)
     _drawn("random.fold_in", words, alg)  # checks the seed and the algorithm
     return draws.integers(draws.seeded(draws.folded(words, number)), shape=(2,), dtype=number.dtype.name)
-
-
-def _checked_shape(what: str, shape: Any, ends: tuple[int, ...]) -> tuple[int, ...]:
-    sizes = shape_of(what, shape)
-    if sizes[len(sizes) - len(ends) :] != ends:
-        raise InvalidArgumentError(
-            f"{what}: Shape passed in must end with broadcasted shape {list(ends)}, got {list(sizes)}."
-        )
-    return sizes

@@ -13,41 +13,45 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.runtime.eager_launch import run_at_once
-from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.operation import TABLE, Form, Operation, joint, operation
+from fastgrad.operation import TABLE, Form, Joint, Operation, joint, operation
 from fastgrad.ops.batching import Batched, NotBatched, Rule, call_row, rows_in_front, spread_rows
 from fastgrad.ops.joining import concat, split, stack
-from fastgrad.ops.kernel_launches import launches_from, planned
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 from fastgrad.result_rules import ArraySpec
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor
 
-HAS_KERNEL: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 Shapes = Callable[..., Sequence[tuple[int, ...]]]
 
 
-def _run(launches: Callable[..., Launches | None], shapes: Shapes) -> Callable[..., tuple[np.ndarray, ...]]:
-    """Makes a ``run`` that calls the kernels of ``launches`` on new output arrays; ``shapes`` gives their shapes."""
+def _row(name: str, gradient: Any, shapes: Shapes, shared: Sequence[int], module: str | None = None) -> Operation:
+    """Declares an operation over time.
+
+    Args:
+        name: the name of the row; its kernels are in the module ``module`` of ``kernels/recurrent``.
+        gradient: the gradient rule.
+        shapes: returns the shapes of the results, from the inputs, arrays or specs.
+        shared: the positions of the inputs that all sequences share.
+    """
+    launches = launches_from(f"recurrent.{module or name.removesuffix('_gradient')}", f"{name}_launches")
+    by_kernel = by_kernels(launches, lambda *xs, **_: tuple([np.empty(size, xs[0].dtype) for size in shapes(*xs)]))
 
     def run(*arrays: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
-        dtype = arrays[0].dtype
-        sizes = shapes(*arrays)
-        if not arrays[0].size:
-            return tuple([np.zeros(size, dtype) for size in sizes])
-        outputs = tuple([np.empty(size, dtype) for size in sizes])
-        arrays = tuple([np.ascontiguousarray(array) for array in arrays])
-        plan = planned(launches, arrays, outputs, attributes)
-        assert plan is not None
-        run_at_once(plan, arrays, outputs)
-        return outputs
+        if arrays[0].size:
+            results: tuple[np.ndarray, ...] = by_kernel(*arrays, **attributes)
+            return results
+        return tuple([np.zeros(size, arrays[0].dtype) for size in shapes(*arrays)])
 
-    return run
-
-
-def _result(shapes: Shapes) -> Callable[..., tuple[ArraySpec, ...]]:
-    """Makes a result rule; ``shapes`` gives the shapes of the outputs."""
-    return lambda x, *inputs, **attributes: tuple([ArraySpec(shape, x.dtype) for shape in shapes(x, *inputs)])
+    return operation(
+        name,
+        Form.FUSED,
+        run=run,
+        gradient=gradient,
+        dtypes=KERNEL_FLOATS,
+        launches=launches,
+        batched=_batched_sequences(*shared),
+        result=lambda *xs, **_: tuple([ArraySpec(size, xs[0].dtype) for size in shapes(*xs)]),
+    )
 
 
 def _differentiated(
@@ -63,9 +67,17 @@ def _differentiated(
     return tuple([next(input_cotangents) if need else None for need in needs])
 
 
+def _rule_of_steps(steps: Callable[..., Any]) -> Joint:
+    """The gradient rule of an operation that computes ``steps``, which are composed of operations."""
+
+    def rule(needs: Any, g: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
+        return _differentiated(lambda *xs: steps(*xs, has=has), inputs, needs, g)
+
+    return joint(rule)
+
+
 def _matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
-    product: Tensor = TABLE["matmul"](a, b, transpose_a=transpose_a, transpose_b=transpose_b)
-    return product
+    return TABLE["matmul"](a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
 def _before(states: Tensor) -> Tensor:
@@ -75,14 +87,12 @@ def _before(states: Tensor) -> Tensor:
 
 def _time_first(x: Tensor) -> Tensor:
     """Returns ``x`` with its first two axes exchanged."""
-    transposed: Tensor = TABLE["transpose"](x, perm=(1, 0, *range(2, x._array.ndim)))
-    return transposed
+    return TABLE["transpose"](x, perm=(1, 0, *range(2, x._array.ndim)))
 
 
 def _rows(x: Tensor) -> Tensor:
     steps, batch, width = x._array.shape
-    matrix: Tensor = TABLE["reshape"](x, shape=(steps * batch, width))
-    return matrix
+    return TABLE["reshape"](x, shape=(steps * batch, width))
 
 
 def _kept(mask: Sequence[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
@@ -91,13 +101,11 @@ def _kept(mask: Sequence[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
         return new
     column = TABLE["reshape"](mask[0][t], shape=(new._array.shape[0], 1))
     keep = TABLE["broadcast_to"](column, shape=new._array.shape)
-    selected: Tensor = TABLE["where"](keep, new, old)
-    return selected
+    return TABLE["where"](keep, new, old)
 
 
 def _column_sum(x: Tensor) -> Tensor:
-    column_sums: Tensor = TABLE["reduce_sum"](_rows(x), axes=(0,), keepdims=False)
-    return column_sums
+    return TABLE["reduce_sum"](_rows(x), axes=(0,), keepdims=False)
 
 
 def _over_time(row: Operation, x: Tensor, kernel: Tensor, given: Sequence[Tensor], mask: Tensor | None) -> Any:
@@ -171,10 +179,6 @@ def _lstm_gradient_steps(
     return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0), dc
 
 
-def _lstm_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
-    return _differentiated(lambda *xs: _lstm_gradient_steps(*xs, has=has), inputs, needs, gg)
-
-
 def _lstm_rule(
     needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, c0: Tensor, *mask: Tensor
 ) -> Any:
@@ -186,15 +190,6 @@ def _lstm_rule(
     by_recurrent = _matmul(_before(y[0]), _rows(dz), transpose_a=True) if needs[1] else None
     by_bias = _column_sum(dz) if needs[2] else None
     return (dz, by_recurrent, by_bias, dh, dc, *[None] * len(mask))
-
-
-def _lstm_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.ndarray, *rest: np.ndarray) -> Any:
-    states = (x.shape[0] + 1, *h0.shape)
-    return states, states, x.shape, h0.shape, h0.shape
-
-
-_lstm_launches = launches_from("recurrent.lstm", "lstm_launches")
-_lstm_gradient_launches = launches_from("recurrent.lstm", "lstm_gradient_launches")
 
 
 def _apart(y: Tensor, rows: int) -> Tensor:
@@ -227,30 +222,18 @@ def _batched_sequences(*shared: int) -> Rule:
     return rule
 
 
-def _lstm_gradient_shapes(gates: Any, cs: Any, *rest: Any) -> Any:
-    return gates.shape, cs.shape[1:], cs.shape[1:]
+def _lstm_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.ndarray, *rest: np.ndarray) -> Any:
+    states = (x.shape[0] + 1, *h0.shape)
+    return states, states, x.shape, h0.shape, h0.shape
 
 
-_lstm_gradient = operation(
+_lstm_gradient = _row(
     "lstm_gradient",
-    Form.FUSED,
-    run=_run(_lstm_gradient_launches, _lstm_gradient_shapes),
-    gradient=joint(_lstm_gradient_rule),
-    dtypes=HAS_KERNEL,
-    launches=_lstm_gradient_launches,
-    batched=_batched_sequences(2),
-    result=_result(_lstm_gradient_shapes),
+    _rule_of_steps(_lstm_gradient_steps),
+    lambda gates, cs, *rest: (gates.shape, cs.shape[1:], cs.shape[1:]),
+    shared=(2,),
 )
-_lstm = operation(
-    "lstm",
-    Form.FUSED,
-    run=_run(_lstm_launches, _lstm_shapes),
-    gradient=joint(_lstm_rule, zeros=False),
-    dtypes=HAS_KERNEL,
-    launches=_lstm_launches,
-    batched=_batched_sequences(1, 2),
-    result=_result(_lstm_shapes),
-)
+_lstm = _row("lstm", joint(_lstm_rule, zeros=False), _lstm_shapes, shared=(1, 2))
 
 
 def lstm(
@@ -319,10 +302,6 @@ def _gru_gradient_steps(
     return stack(by_x[::-1]), stack(by_product[::-1]), _add_step_cotangent(dh, of_hs, 0)
 
 
-def _gru_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
-    return _differentiated(lambda *xs: _gru_gradient_steps(*xs, has=has), inputs, needs, gg)
-
-
 def _gru_rule(needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor) -> Any:
     if g[1] is not None or g[2] is not None:
         return _differentiated(_gru_steps, (x, recurrent, bias, h0, *mask), needs, g)
@@ -338,34 +317,13 @@ def _gru_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.n
     return (x.shape[0] + 1, *h0.shape), (x.shape[0], *h0.shape), x.shape, h0.shape
 
 
-_gru_launches = launches_from("recurrent.gru", "gru_launches")
-_gru_gradient_launches = launches_from("recurrent.gru", "gru_gradient_launches")
-
-
-def _gru_gradient_shapes(gates: Any, inner: Any, hs: Any, *rest: Any) -> Any:
-    return gates.shape, gates.shape, hs.shape[1:]
-
-
-_gru_gradient = operation(
+_gru_gradient = _row(
     "gru_gradient",
-    Form.FUSED,
-    run=_run(_gru_gradient_launches, _gru_gradient_shapes),
-    gradient=joint(_gru_gradient_rule),
-    dtypes=HAS_KERNEL,
-    launches=_gru_gradient_launches,
-    batched=_batched_sequences(3),
-    result=_result(_gru_gradient_shapes),
+    _rule_of_steps(_gru_gradient_steps),
+    lambda gates, inner, hs, *rest: (gates.shape, gates.shape, hs.shape[1:]),
+    shared=(3,),
 )
-_gru = operation(
-    "gru",
-    Form.FUSED,
-    run=_run(_gru_launches, _gru_shapes),
-    gradient=joint(_gru_rule, zeros=False),
-    dtypes=HAS_KERNEL,
-    launches=_gru_launches,
-    batched=_batched_sequences(1, 2),
-    result=_result(_gru_shapes),
-)
+_gru = _row("gru", joint(_gru_rule, zeros=False), _gru_shapes, shared=(1, 2))
 
 
 def gru(
@@ -412,10 +370,6 @@ def _simple_gradient_steps(hs: Tensor, recurrent: Tensor, *given: Tensor, has: t
     return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0)
 
 
-def _simple_gradient_rule(needs: Any, gg: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
-    return _differentiated(lambda *xs: _simple_gradient_steps(*xs, has=has), inputs, needs, gg)
-
-
 def _simple_rule(
     needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor
 ) -> Any:
@@ -427,39 +381,19 @@ def _simple_rule(
     return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
 
 
-_simple_launches = launches_from("recurrent.simple", "simple_rnn_launches")
-_simple_gradient_launches = launches_from("recurrent.simple", "simple_rnn_gradient_launches")
-
-
-def _simple_rnn_gradient_shapes(hs: Any, *rest: Any) -> Any:
-    return (hs.shape[0] - 1, *hs.shape[1:]), hs.shape[1:]
-
-
-_simple_gradient = operation(
+_simple_gradient = _row(
     "simple_rnn_gradient",
-    Form.FUSED,
-    run=_run(_simple_gradient_launches, _simple_rnn_gradient_shapes),
-    gradient=joint(_simple_gradient_rule),
-    dtypes=HAS_KERNEL,
-    launches=_simple_gradient_launches,
-    batched=_batched_sequences(1),
-    result=_result(_simple_rnn_gradient_shapes),
+    _rule_of_steps(_simple_gradient_steps),
+    lambda hs, *rest: ((hs.shape[0] - 1, *hs.shape[1:]), hs.shape[1:]),
+    shared=(1,),
+    module="simple",
 )
-
-
-def _simple_rnn_shapes(x: Any, recurrent: Any, bias: Any, h0: Any, *mask: Any) -> Any:
-    return (x.shape[0] + 1, *h0.shape), h0.shape
-
-
-_simple = operation(
+_simple = _row(
     "simple_rnn",
-    Form.FUSED,
-    run=_run(_simple_launches, _simple_rnn_shapes),
-    gradient=joint(_simple_rule, zeros=False),
-    dtypes=HAS_KERNEL,
-    launches=_simple_launches,
-    batched=_batched_sequences(1, 2),
-    result=_result(_simple_rnn_shapes),
+    joint(_simple_rule, zeros=False),
+    lambda x, recurrent, bias, h0, *mask: ((x.shape[0] + 1, *h0.shape), h0.shape),
+    shared=(1, 2),
+    module="simple",
 )
 
 

@@ -310,18 +310,15 @@ def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 # ---- extremes ------------------------------------------------------------------------------------------
 
 
-def _reduce_max(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    extremes = _extremes_by_kernel(x, axes, keepdims, 1)
-    if extremes is not None:
-        return extremes
-    return _maximum(x, axes, None, None, keepdims, initial=_dtype_limit(x.dtype, -1) if not x.size else np._NoValue)
+def _extremes(ufunc: Any, sign: int) -> Callable[..., Any]:
+    def run(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+        extremes = _extremes_by_kernel(x, axes, keepdims, sign)
+        if extremes is not None:
+            return extremes
+        initial = np._NoValue if x.size else _dtype_limit(x.dtype, -sign)
+        return ufunc(x, axes, None, None, keepdims, initial=initial)
 
-
-def _reduce_min(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
-    extremes = _extremes_by_kernel(x, axes, keepdims, -1)
-    if extremes is not None:
-        return extremes
-    return _minimum(x, axes, None, None, keepdims, initial=_dtype_limit(x.dtype, 1) if not x.size else np._NoValue)
+    return run
 
 
 def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> np.ndarray | None:
@@ -347,20 +344,8 @@ def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], ke
     return multiply(is_extreme, spread(share, shape=shape, axes=axes))
 
 
-_max = Reduction(
-    "reduce_max",
-    _reduce_max,
-    _extreme_gradient,
-    dtypes=REAL,
-    launches="max",
-)
-_min = Reduction(
-    "reduce_min",
-    _reduce_min,
-    _extreme_gradient,
-    dtypes=REAL,
-    launches="min",
-)
+_max = Reduction("reduce_max", _extremes(_maximum, 1), _extreme_gradient, dtypes=REAL, launches="max")
+_min = Reduction("reduce_min", _extremes(_minimum, -1), _extreme_gradient, dtypes=REAL, launches="min")
 
 
 def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -395,16 +380,8 @@ def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 # ---- booleans ------------------------------------------------------------------------------------------
 
-_any = Reduction(
-    "reduce_any",
-    lambda x, axes, keepdims: _or(x, axes, None, None, keepdims),
-    dtypes=BOOLEAN,
-)
-_all = Reduction(
-    "reduce_all",
-    lambda x, axes, keepdims: _and(x, axes, None, None, keepdims),
-    dtypes=BOOLEAN,
-)
+_any = Reduction("reduce_any", lambda x, axes, keepdims: _or(x, axes, None, None, keepdims), dtypes=BOOLEAN)
+_all = Reduction("reduce_all", lambda x, axes, keepdims: _and(x, axes, None, None, keepdims), dtypes=BOOLEAN)
 
 
 def _as_booleans(x: Any) -> Any:
@@ -550,14 +527,10 @@ def _euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any
     return y if y.dtype == x.dtype else y.astype(x.dtype)
 
 
-def _norm_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    return multiply(x, spread(realdiv(g, y), shape=x._array.shape, axes=axes))
-
-
 _norm = Reduction(
     "reduce_euclidean_norm",
     _euclidean_norm,
-    _norm_gradient,
+    lambda g, y, x, axes, keepdims: multiply(x, spread(realdiv(g, y), shape=x._array.shape, axes=axes)),
     dtypes=NUMERIC,
     launches="norm",
 )

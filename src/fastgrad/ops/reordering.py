@@ -11,8 +11,8 @@ from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import one_view
-from fastgrad.operation import Form, Operation, operation, refuse_dtype
-from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.operation import Form, Operation, operation
+from fastgrad.ops.arguments import check_dtype, integers, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_row
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.result_rules import same
@@ -169,8 +169,7 @@ def reverse_sequence(
     sequence, batch = seq_axis % rank, batch % rank
     if sequence == batch:
         raise InvalidArgumentError(f"reverse_sequence: seq_axis and batch_axis are both {batch}.")
-    if array.dtype not in _INDICES:
-        raise refuse_dtype("reverse_sequence (seq_lengths)", array.dtype, _INDICES)
+    check_dtype("reverse_sequence (seq_lengths)", array.dtype, _INDICES)
     shape = x._array.shape
     if array.shape != (shape[batch],):
         raise InvalidArgumentError(

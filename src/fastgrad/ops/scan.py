@@ -7,24 +7,22 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, HALVES, INEXACT, NUMERIC, Form, Operation, operation, refuse_dtype
-from fastgrad.ops.arguments import axis_of, tensor_of
+from fastgrad.operation import FLOATING, HALVES, INEXACT, NUMERIC, Form, Operation, operation
+from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.comparison import masked, not_equal
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.kernel_launches import by_launches, launches_from
+from fastgrad.ops.kernel_launches import by_kernels, launches_from, like_first
 from fastgrad.result_rules import same
 from fastgrad.tensor import Tensor
-
-_HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 
 
 def _accumulated(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse: bool, first: float) -> np.ndarray:
     """``ufunc.accumulate`` along an axis, in float32 for half-width floats; exclusive results start with ``first``."""
     if reverse:
         x = np.flip(x, axis)
-    dtype = np.dtype(np.float32) if x.dtype in _HALVES else x.dtype
+    dtype = np.dtype(np.float32) if x.dtype in HALVES else x.dtype
     y = ufunc.accumulate(x.astype(dtype, copy=False), axis, dtype)
     if exclusive:
         y = _moved(y, axis, first)
@@ -96,8 +94,7 @@ linear_recurrence.__doc__ = (
 
 def _call_scan(row: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) -> Tensor:
     x = tensor_of(x)
-    if x._array.dtype not in row.dtypes:
-        raise refuse_dtype(row.name, x._array.dtype, row.dtypes)
+    check_dtype(row.name, x._array.dtype, row.dtypes)
     if axis is None:
         raise ValueError(f"{row.name}: axis is None; a running total has one axis, an integer.")
     return row(
@@ -112,8 +109,10 @@ _cumsum_launches = launches_from("reduction.scanning", "cumsum_launches")
 _cumsum: Operation = operation(
     "cumsum",
     Form.SCAN,
-    run=by_launches(
-        _cumsum_launches, lambda x, axis, exclusive, reverse: _accumulated(np.add, x, axis, exclusive, reverse, 0)
+    run=by_kernels(
+        _cumsum_launches,
+        like_first,
+        lambda x, axis, exclusive, reverse: _accumulated(np.add, x, axis, exclusive, reverse, 0),
     ),
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
     dtypes=NUMERIC,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.backward import zeros_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import integer, tensor_of, tensors_of
 from fastgrad.ops.batching import Batched, call_row, spread_rows
 from fastgrad.ops.casting import cast
@@ -39,30 +41,22 @@ def _rows(
     return math.prod(shape[:depth]), numbers.reshape(-1), updates.reshape(numbers.size, *shape[depth:])
 
 
-def _written(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
-    count, numbers, rows = _rows("tensor_scatter_nd_update", x.shape, ids, updates, strict)
-    out = np.array(x, order="C")
-    in_range = numbers >= 0
-    # NumPy keeps the last update of a repeated position.
-    out.reshape(count, *rows.shape[1:])[numbers[in_range]] = rows[in_range]
-    return out
+def _run(name: str, change: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> Callable[..., np.ndarray]:
+    """Makes a ``run`` that copies a tensor and calls ``change(rows of the copy, row numbers, updates)``."""
 
-
-def _added(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
-    count, numbers, rows = _rows("tensor_scatter_nd_add", x.shape, ids, updates, strict)
-    out = np.array(x, order="C")
-    add_rows_into(out.reshape(count, *rows.shape[1:]), numbers, rows)
-    return out
-
-
-def _extreme(name: str, ufunc: Any) -> Any:
     def run(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
         count, numbers, rows = _rows(name, x.shape, ids, updates, strict)
         out = np.array(x, order="C")
-        reduce_rows(ufunc, out.reshape(count, *rows.shape[1:]), numbers, rows, into=ufunc)
+        change(out.reshape(count, *rows.shape[1:]), numbers, rows)
         return out
 
     return run
+
+
+def _write(out: np.ndarray, numbers: np.ndarray, rows: np.ndarray) -> None:
+    in_range = numbers >= 0
+    # NumPy keeps the last update of a repeated position.
+    out[numbers[in_range]] = rows[in_range]
 
 
 # ---- rows of the table -----------------------------------------------------------------------------
@@ -99,53 +93,48 @@ def _batched_tensor_scatter(
     return call_row(name, spread_rows(x, rows), with_row_numbers(ids, rows), spread_rows(updates, rows), **attributes)
 
 
-_update: Operation = operation(
-    "tensor_scatter_nd_update",
-    Form.SCATTER,
-    run=_written,
-    gradient=(
+def _row(kind: str, change: Callable[..., Any], gradient: Any, dtypes: frozenset[np.dtype] = ANY) -> Operation:
+    name = f"tensor_scatter_nd_{kind}"
+    return operation(
+        name,
+        Form.SCATTER,
+        run=_run(name, change),
+        gradient=gradient,
+        dtypes=dtypes,
+        launches=launches_from("movement.scattering", f"scatter_{kind}_launches"),
+        batched=_batched_tensor_scatter,
+        result=same,
+    )
+
+
+_update: Operation = _row(
+    "update",
+    _write,
+    (
         lambda g, y, x, ids, updates, strict: _update(g, ids, zeros_of(updates), strict=False),
         None,
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
-    launches=launches_from("movement.scattering", "scatter_update_launches"),
-    batched=_batched_tensor_scatter,
-    result=same,
 )
-_add: Operation = operation(
-    "tensor_scatter_nd_add",
-    Form.SCATTER,
-    run=_added,
-    gradient=(
+_add: Operation = _row(
+    "add",
+    add_rows_into,
+    (
         lambda g, y, x, ids, updates, strict: g,
         None,
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
-    dtypes=NUMERIC,
-    launches=launches_from("movement.scattering", "scatter_add_launches"),
-    batched=_batched_tensor_scatter,
-    result=same,
+    NUMERIC,
 )
-_max = operation(
-    "tensor_scatter_nd_max",
-    Form.SCATTER,
-    run=_extreme("tensor_scatter_nd_max", np.maximum),
-    gradient=(_extreme_tensor_cotangent, None, _extreme_updates_cotangent),
-    dtypes=REAL,
-    launches=launches_from("movement.scattering", "scatter_max_launches"),
-    batched=_batched_tensor_scatter,
-    result=same,
-)
-_min = operation(
-    "tensor_scatter_nd_min",
-    Form.SCATTER,
-    run=_extreme("tensor_scatter_nd_min", np.minimum),
-    gradient=(_extreme_tensor_cotangent, None, _extreme_updates_cotangent),
-    dtypes=REAL,
-    launches=launches_from("movement.scattering", "scatter_min_launches"),
-    batched=_batched_tensor_scatter,
-    result=same,
-)
+_max, _min = [
+    _row(
+        kind,
+        functools.partial(reduce_rows, ufunc, into=ufunc),
+        (_extreme_tensor_cotangent, None, _extreme_updates_cotangent),
+        REAL,
+    )
+    for kind, ufunc in (("max", np.maximum), ("min", np.minimum))
+]
 
 
 # ---- public functions ------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,14 @@ from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
 from fastgrad.ops.batching import Batched, NotBatched, call_row, rows_in_front
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.recording import recorders
 from fastgrad.result_rules import ArraySpec
 from fastgrad.tensor import Tensor, constant_tensor
 
-KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 KERNEL_INDICES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
 
 # ---- on arrays -------------------------------------------------------------------------------------
@@ -148,15 +149,24 @@ gather_segments: Operation = operation(
     batched=_batched_segments,
     result=lambda x, ids: ArraySpec((*ids.shape, *x.shape[1:]), x.dtype),
 )
-_unsorted_segment_sum: Operation = operation(
-    "unsorted_segment_sum",
-    Form.SCATTER,
-    run=_sums,
-    gradient=(lambda g, y, data, ids, num_segments: gather_segments(g, ids), None),
-    dtypes=NUMERIC,
-    launches=launches_from("movement.scattering", "segment_sum_launches"),
-    batched=_batched_segments,
-    result=_segment_spec,
+
+
+def _row(name: str, run: Callable[..., np.ndarray], gradient: Callable[..., Tensor], dtypes: Any) -> Operation:
+    """Declares a reduction of the rows of each id."""
+    return operation(
+        name,
+        Form.SCATTER,
+        run=run,
+        gradient=(gradient, None),
+        dtypes=dtypes,
+        launches=launches_from("movement.scattering", f"{name.removeprefix('unsorted_')}_launches"),
+        batched=_batched_segments,
+        result=_segment_spec,
+    )
+
+
+_unsorted_segment_sum: Operation = _row(
+    "unsorted_segment_sum", _sums, lambda g, y, data, ids, num_segments: gather_segments(g, ids), NUMERIC
 )
 
 
@@ -171,26 +181,13 @@ def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
     # zero, whose own derivative is nonzero. With more zeros, first and second derivatives are 0.
     values = where(is_zero, data, zero)
     other_zero = gather_segments(_unsorted_segment_sum(values, ids, num_segments=num_segments), ids) - values
-    at_zero = gather_segments(where(greater(zeros, _like(zeros, 2)), zero, g * _conjugate(nonzero_products)), ids)
-    at_zero = where(gather_segments(equal(zeros, _like(zeros, 1)), ids), at_zero, at_zero * _conjugate(other_zero))
-    slope = gather_segments(g * _conjugate(y), ids) / _conjugate(where(is_zero, one, data))
+    at_zero = gather_segments(where(greater(zeros, _like(zeros, 2)), zero, g * conjugate(nonzero_products)), ids)
+    at_zero = where(gather_segments(equal(zeros, _like(zeros, 1)), ids), at_zero, at_zero * conjugate(other_zero))
+    slope = gather_segments(g * conjugate(y), ids) / conjugate(where(is_zero, one, data))
     return where(is_zero, at_zero, slope)
 
 
-def _conjugate(x: Tensor) -> Tensor:
-    return TABLE["conj"](x) if x._array.dtype.kind == "c" else x
-
-
-_unsorted_segment_prod = operation(
-    "unsorted_segment_prod",
-    Form.SCATTER,
-    run=_products,
-    gradient=(_product_gradient, None),
-    dtypes=NUMERIC,
-    launches=launches_from("movement.scattering", "segment_prod_launches"),
-    batched=_batched_segments,
-    result=_segment_spec,
-)
+_unsorted_segment_prod = _row("unsorted_segment_prod", _products, _product_gradient, NUMERIC)
 
 
 def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int, empty: float) -> Tensor:
@@ -203,26 +200,10 @@ def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
     return where(is_extreme, gather_segments(share, ids), zero)
 
 
-_unsorted_segment_max = operation(
-    "unsorted_segment_max",
-    Form.SCATTER,
-    run=_extreme("unsorted_segment_max", np.maximum),
-    gradient=(_extreme_gradient, None),
-    dtypes=REAL,
-    launches=launches_from("movement.scattering", "segment_max_launches"),
-    batched=_batched_segments,
-    result=_segment_spec,
-)
-_unsorted_segment_min = operation(
-    "unsorted_segment_min",
-    Form.SCATTER,
-    run=_extreme("unsorted_segment_min", np.minimum),
-    gradient=(_extreme_gradient, None),
-    dtypes=REAL,
-    launches=launches_from("movement.scattering", "segment_min_launches"),
-    batched=_batched_segments,
-    result=_segment_spec,
-)
+_unsorted_segment_max, _unsorted_segment_min = [
+    _row(name, _extreme(name, ufunc), _extreme_gradient, REAL)
+    for name, ufunc in (("unsorted_segment_max", np.maximum), ("unsorted_segment_min", np.minimum))
+]
 
 
 def _like(x: Tensor, value: float) -> Tensor:
@@ -232,19 +213,27 @@ def _like(x: Tensor, value: float) -> Tensor:
 # ---- unsorted ids ----------------------------------------------------------------------------------
 
 
-def _checked_segment_inputs(name: str, data: Any, segment_ids: Any, num_segments: Any) -> tuple[Tensor, Tensor, int]:
-    x, ids = tensor_of(data), tensor_of(segment_ids)
-    count = num_segments if type(num_segments) is int else integer(num_segments, f"{name}: num_segments")
+def _call_unsorted(row: Operation, data: Any, segment_ids: Any, num_segments: Any, limit: str | None = None) -> Any:
+    """Calls ``row``; an id without rows gives ``limit``, "min" or "max" of the dtype, for extremes."""
+    try:
+        x, ids = tensor_of(data), tensor_of(segment_ids)
+        count = num_segments if type(num_segments) is int else integer(num_segments, f"{row.name}: num_segments")
+    except CompositeOperand as met:
+        return met.call(row.name, data, segment_ids, num_segments)
     shape, ids_shape = x._array.shape, ids._array.shape
     if ids._array.dtype not in INTEGER:
-        raise refuse_dtype(f"{name} (segment_ids)", ids._array.dtype, INTEGER)
+        raise refuse_dtype(f"{row.name} (segment_ids)", ids._array.dtype, INTEGER)
     if count < 0:
-        raise InvalidArgumentError(f"{name}: Input num_segments == {count} must not be negative.")
+        raise InvalidArgumentError(f"{row.name}: Input num_segments == {count} must not be negative.")
     if shape[: len(ids_shape)] != ids_shape:
         raise InvalidArgumentError(
-            f"{name}: data.shape = {list(shape)} does not start with segment_ids.shape = {list(ids_shape)}."
+            f"{row.name}: data.shape = {list(shape)} does not start with segment_ids.shape = {list(ids_shape)}."
         )
-    return x, ids, count
+    row.check_dtype(x._array)
+    if limit is None:
+        return row(x, ids, num_segments=count)
+    empty = getattr(x.dtype, limit)
+    return row(x, ids, num_segments=count, empty=empty if isinstance(empty, int) else float(empty))
 
 
 def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
@@ -262,12 +251,7 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: s
     Raises:
         InvalidArgumentError: an id is not below n, or shapes do not fit.
     """
-    try:
-        x, ids, count = _checked_segment_inputs("unsorted_segment_sum", data, segment_ids, num_segments)
-    except CompositeOperand as met:
-        return met.call("unsorted_segment_sum", data, segment_ids, num_segments)
-    _unsorted_segment_sum.check_dtype(x._array)
-    return _unsorted_segment_sum(x, ids, num_segments=count)
+    return _call_unsorted(_unsorted_segment_sum, data, segment_ids, num_segments)
 
 
 def unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
@@ -275,12 +259,7 @@ def unsorted_segment_prod(data: Any, segment_ids: Any, num_segments: Any, name: 
 
     Arguments and errors as in ``unsorted_segment_sum``.
     """
-    try:
-        x, ids, count = _checked_segment_inputs("unsorted_segment_prod", data, segment_ids, num_segments)
-    except CompositeOperand as met:
-        return met.call("unsorted_segment_prod", data, segment_ids, num_segments)
-    _unsorted_segment_prod.check_dtype(x._array)
-    return _unsorted_segment_prod(x, ids, num_segments=count)
+    return _call_unsorted(_unsorted_segment_prod, data, segment_ids, num_segments)
 
 
 def unsorted_segment_max(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
@@ -288,12 +267,7 @@ def unsorted_segment_max(data: Any, segment_ids: Any, num_segments: Any, name: s
 
     Arguments and errors as in ``unsorted_segment_sum``; complex dtypes are errors. Equal extremes share the gradient.
     """
-    try:
-        x, ids, count = _checked_segment_inputs("unsorted_segment_max", data, segment_ids, num_segments)
-    except CompositeOperand as met:
-        return met.call("unsorted_segment_max", data, segment_ids, num_segments)
-    _unsorted_segment_max.check_dtype(x._array)
-    return _unsorted_segment_max(x, ids, num_segments=count, empty=_number(x.dtype.min))
+    return _call_unsorted(_unsorted_segment_max, data, segment_ids, num_segments, limit="min")
 
 
 def unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
@@ -301,16 +275,7 @@ def unsorted_segment_min(data: Any, segment_ids: Any, num_segments: Any, name: s
 
     Arguments and errors as in ``unsorted_segment_sum``; complex dtypes are errors. Equal extremes share the gradient.
     """
-    try:
-        x, ids, count = _checked_segment_inputs("unsorted_segment_min", data, segment_ids, num_segments)
-    except CompositeOperand as met:
-        return met.call("unsorted_segment_min", data, segment_ids, num_segments)
-    _unsorted_segment_min.check_dtype(x._array)
-    return _unsorted_segment_min(x, ids, num_segments=count, empty=_number(x.dtype.max))
-
-
-def _number(limit: Any) -> Any:
-    return limit if isinstance(limit, int) else float(limit)
+    return _call_unsorted(_unsorted_segment_min, data, segment_ids, num_segments, limit="max")
 
 
 def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
@@ -346,6 +311,12 @@ def _count(total: Tensor, segment_ids: Any, num_segments: Any) -> Tensor:
 
 
 # ---- sorted ids ------------------------------------------------------------------------------------
+
+
+def _call_sorted(row: Operation, data: Any, segment_ids: Any, **attributes: Any) -> Tensor:
+    x, ids, count = _sorted(row.name.removeprefix("unsorted_"), data, segment_ids)
+    row.check_dtype(x._array)
+    return row(x, ids, num_segments=count, **attributes)
 
 
 def _sorted(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int]:
@@ -387,30 +358,22 @@ def segment_sum(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     Raises:
         InvalidArgumentError: ids are negative, not sorted, or not one per row.
     """
-    x, ids, count = _sorted("segment_sum", data, segment_ids)
-    _unsorted_segment_sum.check_dtype(x._array)
-    return _unsorted_segment_sum(x, ids, num_segments=count)
+    return _call_sorted(_unsorted_segment_sum, data, segment_ids)
 
 
 def segment_prod(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """The product of the rows of each id; 1 for an id without rows. Arguments and errors as in ``segment_sum``."""
-    x, ids, count = _sorted("segment_prod", data, segment_ids)
-    _unsorted_segment_prod.check_dtype(x._array)
-    return _unsorted_segment_prod(x, ids, num_segments=count)
+    return _call_sorted(_unsorted_segment_prod, data, segment_ids)
 
 
 def segment_max(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """The largest of the rows of each id; 0 for an id without rows. Arguments and errors as in ``segment_sum``."""
-    x, ids, count = _sorted("segment_max", data, segment_ids)
-    _unsorted_segment_max.check_dtype(x._array)
-    return _unsorted_segment_max(x, ids, num_segments=count, empty=0)
+    return _call_sorted(_unsorted_segment_max, data, segment_ids, empty=0)
 
 
 def segment_min(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """The smallest of the rows of each id; 0 for an id without rows. Arguments and errors as in ``segment_sum``."""
-    x, ids, count = _sorted("segment_min", data, segment_ids)
-    _unsorted_segment_min.check_dtype(x._array)
-    return _unsorted_segment_min(x, ids, num_segments=count, empty=0)
+    return _call_sorted(_unsorted_segment_min, data, segment_ids, empty=0)
 
 
 def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:

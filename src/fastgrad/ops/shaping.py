@@ -13,9 +13,9 @@ from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import one_view
-from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation, refuse_dtype
-from fastgrad.ops.arguments import integers, single_integer, tensor_of
-from fastgrad.ops.batching import Batched, aligned, call_row, leading_axes, sizes_after_rows
+from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation
+from fastgrad.ops.arguments import check_dtype, integers, single_integer, tensor_of
+from fastgrad.ops.batching import aligned, call_row, leading_axes, sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.result_rules import ArraySpec, require
 from fastgrad.tensor import Tensor
@@ -191,8 +191,7 @@ def bitcast(input: Any, type: Any, name: str | None = None) -> Any:
     except CompositeOperand as met:
         return met.mapped(lambda values: bitcast(values, target_dtype), input)
     for dtype in (x.dtype, target_dtype):
-        if dtype.numpy not in NUMERIC:
-            raise refuse_dtype("bitcast", dtype, NUMERIC)
+        check_dtype("bitcast", dtype.numpy, NUMERIC)
     ratio = target_dtype.size // x.dtype.size
     if ratio > 1 and x._array.shape[-1:] != (ratio,):
         raise InvalidArgumentError(
@@ -212,21 +211,13 @@ def _inverse(perm: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(inverse)
 
 
-def _batched_broadcast_to(name: str, rows: int, /, x: Batched, shape: tuple[int, ...]) -> Any:
-    return call_row(name, aligned(x, len(shape)), shape=(rows, *shape))
-
-
-def _batched_transpose(name: str, rows: int, /, x: Batched, perm: tuple[int, ...]) -> Any:
-    return call_row(name, x.tensor, perm=(0, *[axis + 1 for axis in perm]))
-
-
 _transpose: Operation = operation(
     "transpose",
     Form.INDEX_MAP,
     run=lambda x, perm: x.transpose(perm),
     gradient=lambda g, y, x, perm: _transpose(g, perm=_inverse(perm)),
     views=lambda layout, given, results, perm: one_view(layouts.transposed(layout, given, perm)),
-    batched=_batched_transpose,
+    batched=lambda name, rows, x, perm: call_row(name, x.tensor, perm=(0, *[axis + 1 for axis in perm])),
 )
 
 
@@ -280,7 +271,7 @@ _broadcast_to = operation(
     run=_broadcast,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
     views=lambda layout, given, results, shape: one_view(layouts.broadcast(layout, given, shape)),
-    batched=_batched_broadcast_to,
+    batched=lambda name, rows, x, shape: call_row(name, aligned(x, len(shape)), shape=(rows, *shape)),
 )
 
 

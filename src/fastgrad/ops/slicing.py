@@ -14,7 +14,7 @@ from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import cleared, one_view, written
 from fastgrad.kernels.runtime.launch import Output
 from fastgrad.operation import TABLE, Form, Operation, operation
-from fastgrad.ops.arguments import integers, tensor_of
+from fastgrad.ops.arguments import broadcasts_to, integers, tensor_of
 from fastgrad.ops.batching import Batched, aligned, call_row, spread_rows
 from fastgrad.recording import control_flow_of, recorders, rehearsing, unheard
 from fastgrad.result_rules import of_shape, same
@@ -43,14 +43,6 @@ def _whole(rows: int) -> tuple[int, int, int]:
     return 0, rows, 1
 
 
-def _batched_slice(name: str, rows: int, /, x: Batched, key: tuple[Any, ...]) -> Any:
-    return call_row(name, x.tensor, key=(_whole(rows), *key))
-
-
-def _batched_slice_gradient(name: str, rows: int, /, g: Batched, key: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
-    return call_row(name, g.tensor, key=(_whole(rows), *key), shape=(rows, *shape))
-
-
 def _batched_slice_assign(name: str, rows: int, /, x: Batched, part: Batched, key: tuple[Any, ...]) -> Any:
     rank = x.rank - sum([isinstance(item, int) for item in key]) + sum([item is None for item in key])
     return call_row(name, spread_rows(x, rows), aligned(part, rank), key=(_whole(rows), *key))
@@ -62,7 +54,7 @@ _strided_slice: Operation = operation(
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
     views=lambda layout, given, results, key: one_view(layouts.sliced(layout, given, key)),
-    batched=_batched_slice,
+    batched=lambda name, rows, x, key: call_row(name, x.tensor, key=(_whole(rows), *key)),
 )
 _strided_slice_gradient: Operation = operation(
     "strided_slice_gradient",  # zeros of a shape with g in the place of the slice
@@ -72,7 +64,7 @@ _strided_slice_gradient: Operation = operation(
     launches=lambda inputs, outputs, key, shape: written(
         outputs[0], [cleared(Output(0), outputs[0])], [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))]
     ),
-    batched=_batched_slice_gradient,
+    batched=lambda name, rows, g, key, shape: call_row(name, g.tensor, key=(_whole(rows), *key), shape=(rows, *shape)),
     result=of_shape,
 )
 
@@ -387,11 +379,7 @@ class VariableSlice(Tensor):
         variable = self._variable
         tensor = variable._checked(what, value)
         array, shape = tensor._array, self._array.shape
-        try:
-            fits = np.broadcast_shapes(array.shape, shape) == shape
-        except ValueError:
-            fits = False
-        if not fits:
+        if not broadcasts_to(array.shape, shape):
             raise InvalidArgumentError(
                 f"strided_slice {what}: Cannot broadcast input shape {list(array.shape)} into final shape {list(shape)} "
                 f"of the slice of variable '{variable.name}'."

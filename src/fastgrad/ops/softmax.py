@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,156 +10,103 @@ import numpy as np
 from fastgrad.composite import CompositeOperand
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
-from fastgrad.kernels.runtime.eager_launch import call_at_once, run_at_once
+from fastgrad.kernels.runtime.eager_launch import call_at_once
 from fastgrad.operation import FLOATING, TABLE, Form, Operation, Tensor, operation
 from fastgrad.ops.activation import through_float32
 from fastgrad.ops.arguments import integer
-from fastgrad.ops.batching import axes_after_rows, leading_axes
-from fastgrad.ops.kernel_launches import launches_from, planned
-from fastgrad.ops.rows import row_sum
+from fastgrad.ops.batching import Rule, axes_after_rows, leading_axes
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from, like_first
 from fastgrad.result_rules import same
 from fastgrad.tensor import convert_to_tensor
 
-_HAS_KERNEL = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
-
-# ---- softmax over the last axis ------------------------------------------------------------------------
+# ---- kernels -------------------------------------------------------------------------------------------
 
 
-def _rows(x: np.ndarray) -> tuple[int, int]:
-    columns = x.shape[-1]
-    return (x.size // columns if columns else 0), columns
+def _over_rows(name: str) -> dict[str, Any]:
+    """The ``run`` and ``launches`` of an operation over the last axis."""
 
-
-def _row_kernel(name: str) -> Any:
     def run(*arrays: np.ndarray) -> np.ndarray:
         first = arrays[0]
-        if first.dtype not in _HAS_KERNEL:
+        if first.dtype not in KERNEL_FLOATS:
             return through_float32(run, arrays)
         out = np.empty(first.shape, first.dtype)
-        rows, columns = _rows(first)
-        cost = kernels.EXPONENTIAL * columns
+        columns = first.shape[-1]
+        rows, cost = first.size // columns if columns else 0, kernels.EXPONENTIAL * columns
         call_at_once(getattr(kernels, name)[first.dtype], arrays, out, columns, units=rows, unit_cost=cost)
         return out
 
-    return run
+    return {"run": run, "launches": launches_from("reduction.softmax", f"{name}_launches")}
 
 
-softmax_gradient: Operation = operation(
-    "softmax_gradient",
-    Form.FUSED,
-    run=_row_kernel("softmax_gradient"),
-    # The result is y times (g minus the sum of g * y).
-    gradient=(
-        lambda gg, z, g, y: softmax_gradient(gg, y),
-        lambda gg, z, g, y: gg * (g - row_sum(g * y, keepdims=True)) - g * row_sum(gg * y, keepdims=True),
-    ),
-    dtypes=FLOATING,
-    launches=launches_from("reduction.softmax", "softmax_gradient_launches"),
-    batched=leading_axes,
-    result=same,
-)
-_softmax = operation(
-    "softmax",
-    Form.FUSED,
-    run=_row_kernel("softmax"),
-    gradient=lambda g, y, x: softmax_gradient(g, y),
-    dtypes=FLOATING,
-    launches=launches_from("reduction.softmax", "softmax_launches"),
-    batched=leading_axes,
-    result=same,
-)
-_log_softmax_gradient = operation(
-    "log_softmax_gradient",
-    Form.FUSED,
-    run=_row_kernel("log_softmax_gradient"),
-    # The result is g minus exp(y) times the sum of g.
-    gradient=(
-        lambda gg, z, g, y: gg - row_sum(gg * TABLE["exp"](y), keepdims=True),
-        lambda gg, z, g, y: TABLE["negative"](gg * TABLE["exp"](y) * row_sum(g, keepdims=True)),
-    ),
-    dtypes=FLOATING,
-    launches=launches_from("reduction.softmax", "log_softmax_gradient_launches"),
-    batched=leading_axes,
-    result=same,
-)
-_log_softmax = operation(
-    "log_softmax",
-    Form.FUSED,
-    run=_row_kernel("log_softmax"),
-    gradient=lambda g, y, x: _log_softmax_gradient(g, y),
-    dtypes=FLOATING,
-    launches=launches_from("reduction.softmax", "log_softmax_launches"),
-    batched=leading_axes,
-    result=same,
-)
-
-
-# ---- along another axis -----------------------------------------------------------------------------------
-
-
-def _across(name: str) -> Any:
-    """The `run` and `launches` of an operation whose kernels reduce over an axis that is not the last."""
+def _across(name: str) -> dict[str, Any]:
+    """The ``run`` and ``launches`` of an operation over an axis that is not the last."""
     launches = launches_from("reduction.softmax_across", f"{name}_launches")
+    by_kernel = by_kernels(launches, like_first)
 
     def run(*arrays: np.ndarray, axis: int) -> np.ndarray:
-        first = arrays[0]
-        if first.dtype not in _HAS_KERNEL:
+        if arrays[0].dtype not in KERNEL_FLOATS:
             return through_float32(run, arrays, axis=axis)
-        out = np.empty(first.shape, first.dtype)
-        plan = planned(launches, arrays, (out,), {"axis": axis}) if out.size else None
-        if plan is not None:
-            run_at_once(plan, [np.ascontiguousarray(array) for array in arrays], (out,))
-        return out
+        return by_kernel(*arrays, axis=axis)
 
     return {"run": run, "launches": launches}
 
 
-def _sum_along(x: Tensor, axis: int) -> Tensor:
-    return TABLE["reduce_sum"](x, axes=(axis,), keepdims=True)
+# ---- rows of the table ---------------------------------------------------------------------------------
 
 
-_softmax_across_gradient: Operation = operation(
-    "softmax_across_gradient",
-    Form.FUSED,
-    gradient=(
-        lambda gg, z, g, y, axis: _softmax_across_gradient(gg, y, axis=axis),
-        lambda gg, z, g, y, axis: gg * (g - _sum_along(g * y, axis)) - g * _sum_along(gg * y, axis),
-    ),
-    dtypes=FLOATING,
-    **_across("softmax_across_gradient"),
-    batched=axes_after_rows("axis", "axes"),
-    result=same,
-)
-_softmax_across = operation(
-    "softmax_across",
-    Form.FUSED,
-    gradient=lambda g, y, x, axis: _softmax_across_gradient(g, y, axis=axis),
-    dtypes=FLOATING,
-    **_across("softmax_across"),
-    batched=axes_after_rows("axis", "axes"),
-    result=same,
-)
-_log_softmax_across_gradient = operation(
-    "log_softmax_across_gradient",
-    Form.FUSED,
-    gradient=(
-        lambda gg, z, g, y, axis: gg - _sum_along(gg * TABLE["exp"](y), axis),
-        lambda gg, z, g, y, axis: TABLE["negative"](gg * TABLE["exp"](y) * _sum_along(g, axis)),
-    ),
-    dtypes=FLOATING,
-    **_across("log_softmax_across_gradient"),
-    batched=axes_after_rows("axis", "axes"),
-    result=same,
-)
-_log_softmax_across = operation(
-    "log_softmax_across",
-    Form.FUSED,
-    gradient=lambda g, y, x, axis: _log_softmax_across_gradient(g, y, axis=axis),
-    dtypes=FLOATING,
-    **_across("log_softmax_across"),
-    batched=axes_after_rows("axis", "axes"),
-    result=same,
-)
+def _sum_along(x: Tensor, axis: int = -1) -> Tensor:
+    return TABLE["reduce_sum"](x, axes=(axis % x.ndim,), keepdims=True)
+
+
+def _declared(suffix: str, kernels_of: Callable[[str], dict[str, Any]], batched: Rule) -> tuple[Operation, ...]:
+    """Declares softmax, log-softmax and their gradients, over the last axis or over that of the attribute ``axis``.
+
+    Args:
+        suffix: part of the names of the rows.
+        kernels_of: returns the ``run`` and ``launches`` of a row, from its name.
+        batched: the batching rule.
+
+    Returns:
+        The rows of softmax, its gradient, and log-softmax.
+    """
+    shared: dict[str, Any] = {"form": Form.FUSED, "dtypes": FLOATING, "batched": batched, "result": same}
+    gradient: Operation = operation(
+        f"softmax{suffix}_gradient",
+        # The result is y times (g minus the sum of g * y).
+        gradient=(
+            lambda gg, z, g, y, **axis: gradient(gg, y, **axis),
+            lambda gg, z, g, y, **axis: gg * (g - _sum_along(g * y, **axis)) - g * _sum_along(gg * y, **axis),
+        ),
+        **shared,
+        **kernels_of(f"softmax{suffix}_gradient"),
+    )
+    row = operation(
+        f"softmax{suffix}",
+        gradient=lambda g, y, x, **axis: gradient(g, y, **axis),
+        **shared,
+        **kernels_of(f"softmax{suffix}"),
+    )
+    log_gradient = operation(
+        f"log_softmax{suffix}_gradient",
+        # The result is g minus exp(y) times the sum of g.
+        gradient=(
+            lambda gg, z, g, y, **axis: gg - _sum_along(gg * TABLE["exp"](y), **axis),
+            lambda gg, z, g, y, **axis: TABLE["negative"](gg * TABLE["exp"](y) * _sum_along(g, **axis)),
+        ),
+        **shared,
+        **kernels_of(f"log_softmax{suffix}_gradient"),
+    )
+    log_row = operation(
+        f"log_softmax{suffix}",
+        gradient=lambda g, y, x, **axis: log_gradient(g, y, **axis),
+        **shared,
+        **kernels_of(f"log_softmax{suffix}"),
+    )
+    return row, gradient, log_row
+
+
+_softmax, softmax_gradient, _log_softmax = _declared("", _over_rows, leading_axes)
+_softmax_across, _, _log_softmax_across = _declared("_across", _across, axes_after_rows("axis", "axes"))
 
 
 # ---- the public functions ---------------------------------------------------------------------------------

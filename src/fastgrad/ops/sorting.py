@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.operation import REAL, Form, Operation, operation, refuse_dtype, refuse_mix
-from fastgrad.ops.arguments import axis_of, integer, tensor_of
+from fastgrad.ops.arguments import axis_of, check_dtype, integer, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, axes_after_rows, call_row, leading_axes
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.result_rules import ArraySpec, require, same
@@ -103,14 +103,14 @@ _sort = operation(
 )
 
 
-def _arguments(row: Any, values: Any, axis: Any, direction: str) -> tuple[Tensor, dict[str, Any]]:
+def _in_order(row: Operation, values: Any, axis: Any, direction: str) -> Tensor:
     if direction not in {"ASCENDING", "DESCENDING"}:
         raise ValueError(
             f"{row.name}: Argument `direction` should be one of ASCENDING, DESCENDING. Received: direction={direction}"
         )
     x = tensor_of(values)
     row.check_dtype(x._array)
-    return x, {"axis": axis_of(axis, x._array.ndim, row.name), "descending": direction == "DESCENDING"}
+    return row(x, axis=axis_of(axis, x._array.ndim, row.name), descending=direction == "DESCENDING")
 
 
 def sort(values: Any, axis: Any = -1, direction: str = "ASCENDING", name: str | None = None) -> Tensor:
@@ -126,8 +126,7 @@ def sort(values: Any, axis: Any = -1, direction: str = "ASCENDING", name: str | 
         InvalidArgumentError: ``values`` is a scalar, its dtype has no order, or ``axis`` is out of range.
         ValueError: ``direction`` is unknown.
     """
-    x, attributes = _arguments(_sort, values, axis, direction)
-    return _sort(x, **attributes)
+    return _in_order(_sort, values, axis, direction)
 
 
 def argsort(
@@ -149,8 +148,7 @@ def argsort(
         InvalidArgumentError: ``values`` is a scalar, its dtype has no order, or ``axis`` is out of range.
         ValueError: ``direction`` is unknown.
     """
-    x, attributes = _arguments(_argsort, values, axis, direction)
-    return _argsort(x, **attributes)
+    return _in_order(_argsort, values, axis, direction)
 
 
 # ---- top_k -----------------------------------------------------------------------------------------
@@ -230,8 +228,7 @@ def top_k(
         )
     index_dtype = dtypes.as_dtype(index_type)
     allowed = _INDICES | {dtypes.int16.numpy}
-    if index_dtype.numpy not in allowed:
-        raise refuse_dtype("top_k (index_type)", index_dtype, allowed)
+    check_dtype("top_k (index_type)", index_dtype.numpy, allowed)
     return TopKV2(*_top_k(x, k=count, index_type=index_dtype.name))
 
 
@@ -253,8 +250,7 @@ def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) ->
         ValueError: ``predictions`` is a tensor of another dtype.
     """
     ids, x = tensor_of(targets), convert_to_tensor(predictions, dtypes.float32)
-    if ids._array.dtype not in _INDICES:
-        raise refuse_dtype("in_top_k (targets)", ids._array.dtype, _INDICES)
+    check_dtype("in_top_k (targets)", ids._array.dtype, _INDICES)
     if x._array.ndim != 2:
         raise InvalidArgumentError(f"in_top_k: predictions must be 2-dimensional, got shape {list(x._array.shape)}.")
     if ids._array.shape != x._array.shape[:1]:
@@ -334,7 +330,7 @@ def _call_unique(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tenso
         raise InvalidArgumentError(f"{name}: unique expects a 1D vector, got shape {list(values._array.shape)}.")
     index_dtype = dtypes.as_dtype(out_idx)
     if index_dtype.numpy not in _INDICES:
-        raise refuse_dtype(f"{name} (out_idx)", index_dtype, _INDICES)
+        raise refuse_dtype(f"{name} (out_idx)", index_dtype.numpy, _INDICES)
     return _unique(values, out_idx=index_dtype.name)
 
 
@@ -430,8 +426,7 @@ def searchsorted(
     x, queries = tensor_of(sorted_sequence), tensor_of(values)
     if x._array.dtype != queries._array.dtype:
         raise refuse_mix("searchsorted", x._array.dtype, queries._array.dtype)
-    if x._array.dtype not in REAL:
-        raise refuse_dtype("searchsorted", x._array.dtype, REAL)
+    check_dtype("searchsorted", x._array.dtype, REAL)
     shape, query_shape = x._array.shape, queries._array.shape
     if not shape or not query_shape or shape[:-1] != query_shape[:-1]:
         raise InvalidArgumentError(
@@ -439,8 +434,7 @@ def searchsorted(
             f"got {list(shape)} and {list(query_shape)}."
         )
     result_dtype = dtypes.as_dtype(out_type)
-    if result_dtype.numpy not in _INDICES:
-        raise refuse_dtype("searchsorted (out_type)", result_dtype, _INDICES)
+    check_dtype("searchsorted (out_type)", result_dtype.numpy, _INDICES)
     return _searchsorted(x, queries, right=side == "right", out_type=result_dtype.name)
 
 
@@ -477,8 +471,7 @@ def invert_permutation(x: Any, name: str | None = None) -> Tensor:
     """
     permutation = tensor_of(x)
     array = permutation._on_host()
-    if array.dtype not in _INDICES:
-        raise refuse_dtype("invert_permutation", array.dtype, _INDICES)
+    check_dtype("invert_permutation", array.dtype, _INDICES)
     if array.ndim != 1:
         raise InvalidArgumentError(f"invert_permutation expects a 1D vector, got shape {list(array.shape)}.")
     return _invert_permutation(permutation)

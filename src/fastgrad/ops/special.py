@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import FLOATING, Form, Unary
+from fastgrad.operation import Unary
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, multiply, negative, sign, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import less_equal, logical_not, masked
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.error_function import from_scipy
+from fastgrad.ops.error_function import from_scipy, scipy_row
 from fastgrad.ops.exponential import cos, exp, log, sin
-from fastgrad.ops.kernel_launches import by_launches, launches_from
 from fastgrad.ops.power import square
 from fastgrad.tensor import Tensor
 
@@ -28,25 +27,15 @@ def _row(
     slope: Callable[[Tensor, Tensor], Tensor],
     low: float = -np.inf,
     defined: str = "everywhere",
-    launches: Any = None,
+    launches: tuple[Any, ...] | None = None,
+    run: Callable[..., Any] | None = None,
 ) -> Any:
-    """Declares a special function as an operation.
+    """Declares ``scipy_row`` for numbers from ``low`` on, whose derivative is ``slope(y, x)``."""
 
-    Args:
-        by_scipy: the name of a SciPy function, or a function of arrays if ``launches`` is given.
-    """
-    if launches is None:
-        launches = launches_from("elementwise.elementwise", "scipy_launches", by_scipy, 1, defined)
-    return Unary(
-        name,
-        by_launches(launches, from_scipy(by_scipy) if isinstance(by_scipy, str) else by_scipy),
-        lambda g, y, x: multiply(g, slope(y, x)),
-        form=Form.ELEMENTWISE,
-        dtypes=FLOATING,
-        domain=(low, np.inf),
-        doc=doc,
-        launches=launches,
-    )
+    def gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        return multiply(g, slope(y, x))
+
+    return scipy_row(name, doc, by_scipy, gradient, launches, defined=defined, domain=(low, np.inf), run=run)
 
 
 def _series(x: Tensor, coefficients: Sequence[float]) -> Tensor:
@@ -197,7 +186,7 @@ dawsn = _row(
     "dawsn",
     "Dawson's integral: ``exp(-x**2)`` times the integral of ``exp(t**2)`` from 0 to ``x``, element by element.",
     lambda y, x: subtract(1.0, multiply(multiply(x, y), 2.0)),
-    launches=launches_from("elementwise.elementwise", "dawsn_launches"),
+    launches=("dawsn_launches",),
 )
 expint = _row(
     "expint",
@@ -205,7 +194,7 @@ expint = _row(
     "The exponential integral: that of ``exp(t) / t`` from -inf to ``x``, element by element, for ``x >= 0``; NaN below.",
     lambda y, x: realdiv(exp(x), x),
     low=0.0,
-    launches=launches_from("elementwise.elementwise", "expint_launches"),
+    launches=("expint_launches",),
 )
 
 
@@ -220,23 +209,21 @@ def _fresnel(which: int) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
-fresnel_cos = Unary(
+fresnel_cos = _row(
     "fresnel_cos",
     _fresnel(1),
-    lambda g, y, x: multiply(g, cos(multiply(square(x), math.pi / 2))),
-    form=Form.ELEMENTWISE,
-    dtypes=FLOATING,
-    doc="Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
-    launches=launches_from("elementwise.elementwise", "fresnel_launches", 1),
+    "Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
+    lambda y, x: cos(multiply(square(x), math.pi / 2)),
+    launches=("fresnel_launches", 1),
+    run=_fresnel(1),
 )
-fresnel_sin = Unary(
+fresnel_sin = _row(
     "fresnel_sin",
     _fresnel(0),
-    lambda g, y, x: multiply(g, sin(multiply(square(x), math.pi / 2))),
-    form=Form.ELEMENTWISE,
-    dtypes=FLOATING,
-    doc="Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
-    launches=launches_from("elementwise.elementwise", "fresnel_launches", 0),
+    "Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
+    lambda y, x: sin(multiply(square(x), math.pi / 2)),
+    launches=("fresnel_launches", 0),
+    run=_fresnel(0),
 )
 spence = _row(
     "spence",
@@ -244,5 +231,5 @@ spence = _row(
     "Spence's function: minus the integral of ``log(t) / (t - 1)`` from 1 to ``x``, element by element; NaN below 0.",
     lambda y, x: _spence_slope(x),
     low=0.0,
-    launches=launches_from("elementwise.elementwise", "spence_launches"),
+    launches=("spence_launches",),
 )

@@ -10,8 +10,8 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.composite import OVERRIDES, Composite, CompositeOperand
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import REAL, Form, operation, refuse_dtype
-from fastgrad.ops.arguments import integer, tensor_of
+from fastgrad.operation import REAL, Form, operation
+from fastgrad.ops.arguments import check_dtype, integer, tensor_of
 from fastgrad.ops.arithmetic import add, minimum, multiply, square_of_modulus, squared_difference, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import is_nan, less
@@ -315,8 +315,7 @@ def histogram_fixed_width_bins(
         InvalidArgumentError: a value is NaN, there are no bins, or the edges are not two in ascending order.
     """
     x = tensor_of(values)
-    if x._array.dtype not in REAL:
-        raise refuse_dtype("histogram_fixed_width", x._array.dtype, REAL)
+    check_dtype("histogram_fixed_width", x._array.dtype, REAL)
     edges = convert_beside(value_range, x._array.dtype)._elements()
     count = integer(nbins, "histogram_fixed_width: nbins")
     if edges.shape != (2,) or not edges[0] < edges[1]:

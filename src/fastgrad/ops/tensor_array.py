@@ -173,7 +173,7 @@ class TensorArray:
         rows_by_position = list(zip(integers(indices, "TensorArray.scatter: indices"), rows, strict=False))
         for position, row in rows_by_position:
             self._check_write_position(position)
-            self._check_shape("scatter", row)
+            self._check_shape("scatter", row.shape)
         for position, row in rows_by_position:
             self._place(position, row)
         return self
@@ -195,10 +195,7 @@ class TensorArray:
         if not count:
             self._replace([])
             return self
-        if not self._element_shape.is_compatible_with(x.shape[1:]):
-            raise ValueError(
-                f"TensorArray.unstack: Incompatible shape for value ({x.shape[1:]}), expected ({self._element_shape})"
-            )
+        self._check_shape("unstack", x.shape[1:])
         self._replace([], x)
         return self
 
@@ -237,7 +234,8 @@ class TensorArray:
             )
         pieces = split(x, sizes) if sizes else []
         for piece in pieces:
-            self._check_shape("split", piece, inferred=False)
+            if not self._infer_shape:
+                self._check_shape("split", piece.shape)
         self._replace(list(pieces))
         return self
 
@@ -253,13 +251,13 @@ class TensorArray:
 
     def _element(self, what: str, value: Any) -> Tensor:
         x = self._tensor(what, value)
-        self._check_shape(what, x)
+        self._check_shape(what, x.shape)
         return x
 
-    def _check_shape(self, what: str, x: Tensor, inferred: bool = True) -> None:
-        if (inferred or not self._infer_shape) and not self._element_shape.is_compatible_with(x.shape):
+    def _check_shape(self, what: str, shape: TensorShape) -> None:
+        if not self._element_shape.is_compatible_with(shape):
             raise ValueError(
-                f"TensorArray.{what}: Incompatible shape for value ({x.shape}), expected ({self._element_shape})"
+                f"TensorArray.{what}: Incompatible shape for value ({shape}), expected ({self._element_shape})"
             )
 
     def _check_write_position(self, position: int) -> None:

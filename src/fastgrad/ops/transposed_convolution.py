@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, refuse_dtype
-from fastgrad.ops.arguments import integers, tensors_of
+from fastgrad.operation import FLOATING
+from fastgrad.ops.arguments import check_dtype, integers, tensors_of
 from fastgrad.ops.convolution import backprop_filter, backprop_input, check_channels, only_strings, operands, window_of
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import Sizes, channels_back, channels_come_first, channels_to_end, output_sizes
@@ -227,8 +227,7 @@ def depthwise_conv2d_backprop_filter(
     what = "depthwise_conv2d_backprop_filter"
     shape = integers(filter_sizes, f"{what}: filter_sizes")
     x, g = tensors_of((input, out_backprop), what)
-    if x._array.dtype not in FLOATING:
-        raise refuse_dtype(what, x._array.dtype, FLOATING)
+    check_dtype(what, x._array.dtype, FLOATING)
     if len(shape) != 4 or x._array.ndim != 4 or g._array.ndim != 4 or min(shape) < 1:
         raise InvalidArgumentError(
             f"{what}: input, filter and out_backprop must have 4 dimensions, got shapes {list(x._array.shape)}, "

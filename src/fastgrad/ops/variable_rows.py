@@ -109,42 +109,67 @@ _changed = operation(
 )
 
 
-# ---- rows ------------------------------------------------------------------------------------------
+# ---- methods ---------------------------------------------------------------------------------------
 
 
-def scatter_add(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Adds the rows of an ``IndexedSlices``."""
-    return _rows(self, "scatter_add", sparse_delta, "add", "add")
+def _of_rows(reduce: str | None, into: str | None) -> Callable[..., Variable]:
+    def scatter(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
+        return _rows(self, scatter.__name__, sparse_delta, reduce, into)
+
+    return scatter
 
 
-def scatter_sub(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Subtracts the rows of an ``IndexedSlices``."""
-    return _rows(self, "scatter_sub", sparse_delta, "add", "subtract")
+def _of_positions(reduce: str | None, into: str | None) -> Callable[..., Variable]:
+    def scatter(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
+        return _change(self, scatter.__name__, "positions", indices, updates, reduce, into)
+
+    return scatter
 
 
-def scatter_mul(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Multiplies rows by those of an ``IndexedSlices``."""
-    return _rows(self, "scatter_mul", sparse_delta, "multiply", "multiply")
+_METHODS_OF_ROWS = (
+    ("scatter_add", "add", "add", "Adds the rows of an ``IndexedSlices``."),
+    ("scatter_sub", "add", "subtract", "Subtracts the rows of an ``IndexedSlices``."),
+    ("scatter_mul", "multiply", "multiply", "Multiplies rows by those of an ``IndexedSlices``."),
+    ("scatter_div", "multiply", "divide", "Divides rows by those of an ``IndexedSlices``."),
+    (
+        "scatter_max",
+        "maximum",
+        "maximum",
+        "Replaces rows by the element-wise maximum with those of an ``IndexedSlices``.",
+    ),
+    (
+        "scatter_min",
+        "minimum",
+        "minimum",
+        "Replaces rows by the element-wise minimum with those of an ``IndexedSlices``.",
+    ),
+    ("scatter_update", None, None, "Replaces rows by those of an ``IndexedSlices``; the last of repeated rows wins."),
+)
+_METHODS_OF_POSITIONS = (
+    ("scatter_nd_add", "add", "add", "Adds ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_add``."),
+    ("scatter_nd_sub", "add", "subtract", "Subtracts ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_sub``."),
+    (
+        "scatter_nd_max",
+        "maximum",
+        "maximum",
+        "Takes the maximum with ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_max``.",
+    ),
+    (
+        "scatter_nd_min",
+        "minimum",
+        "minimum",
+        "Takes the minimum with ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_min``.",
+    ),
+    ("scatter_nd_update", None, None, "Writes ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_update``."),
+)
+"""Of each method: its name, the ufuncs that reduce repeated updates and apply them, and its docstring."""
 
-
-def scatter_div(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Divides rows by those of an ``IndexedSlices``."""
-    return _rows(self, "scatter_div", sparse_delta, "multiply", "divide")
-
-
-def scatter_max(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Replaces rows by the element-wise maximum with those of an ``IndexedSlices``."""
-    return _rows(self, "scatter_max", sparse_delta, "maximum", "maximum")
-
-
-def scatter_min(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Replaces rows by the element-wise minimum with those of an ``IndexedSlices``."""
-    return _rows(self, "scatter_min", sparse_delta, "minimum", "minimum")
-
-
-def scatter_update(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-    """Replaces rows by those of an ``IndexedSlices``; the last of repeated rows wins."""
-    return _rows(self, "scatter_update", sparse_delta, None, None)
+for _make, _methods in ((_of_rows, _METHODS_OF_ROWS), (_of_positions, _METHODS_OF_POSITIONS)):
+    for _name, _reduce, _into, _doc in _methods:
+        _method = _make(_reduce, _into)
+        _method.__name__ = _method.__qualname__ = _name
+        _method.__doc__ = _doc
+        setattr(Variable, _name, _method)
 
 
 def batch_scatter_update(
@@ -152,34 +177,6 @@ def batch_scatter_update(
 ) -> Variable:
     """Replaces slices by those of an ``IndexedSlices``; its indices, shape (batch ..., n), count per batch element."""
     return _change(self, "batch_scatter_update", "batch", sparse_delta.indices, sparse_delta.values, None, None)
-
-
-# ---- positions in several dimensions -----------------------------------------------------------------
-
-
-def scatter_nd_add(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-    """Adds ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_add``."""
-    return _change(self, "scatter_nd_add", "positions", indices, updates, "add", "add")
-
-
-def scatter_nd_sub(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-    """Subtracts ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_sub``."""
-    return _change(self, "scatter_nd_sub", "positions", indices, updates, "add", "subtract")
-
-
-def scatter_nd_max(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-    """Takes the maximum with ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_max``."""
-    return _change(self, "scatter_nd_max", "positions", indices, updates, "maximum", "maximum")
-
-
-def scatter_nd_min(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-    """Takes the minimum with ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_min``."""
-    return _change(self, "scatter_nd_min", "positions", indices, updates, "minimum", "minimum")
-
-
-def scatter_nd_update(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-    """Writes ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_update``."""
-    return _change(self, "scatter_nd_update", "positions", indices, updates, None, None)
 
 
 # ---- reading -----------------------------------------------------------------------------------------
@@ -195,21 +192,6 @@ def _gather_nd(self: Variable, indices: Any, name: str | None = None) -> Tensor:
     return gather_nd(self, indices)
 
 
-for _method in (
-    scatter_add,
-    scatter_sub,
-    scatter_mul,
-    scatter_div,
-    scatter_max,
-    scatter_min,
-    scatter_update,
-    batch_scatter_update,
-    scatter_nd_add,
-    scatter_nd_sub,
-    scatter_nd_max,
-    scatter_nd_min,
-    scatter_nd_update,
-):
-    setattr(Variable, _method.__name__, _method)
-Variable.sparse_read = _sparse_read  # type: ignore[attr-defined]  # operations come after variables
+Variable.batch_scatter_update = batch_scatter_update  # type: ignore[attr-defined]  # operations come after variables
+Variable.sparse_read = _sparse_read  # type: ignore[attr-defined]  # as above
 Variable.gather_nd = _gather_nd  # type: ignore[attr-defined]  # as above

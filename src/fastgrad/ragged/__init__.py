@@ -1,9 +1,5 @@
 """Tensors whose rows have different lengths (``tf.ragged``)."""
 
-from __future__ import annotations
-
-from typing import Any
-
 from fastgrad.ragged import overrides as _overrides  # noqa: F401  # registers ragged implementations of public functions
 from fastgrad.ragged.arranging import boolean_mask as boolean_mask
 from fastgrad.ragged.arranging import stack as stack
@@ -17,7 +13,7 @@ from fastgrad.ragged.ragged_tensor import RaggedTensor as RaggedTensor
 from fastgrad.ragged.spec import RaggedTensorSpec as RaggedTensorSpec
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     from fastgrad.names import missing
 
     raise missing("tf.ragged", name, sorted(globals()))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import joining
 from fastgrad.ops.arguments import integer, integers
@@ -23,15 +24,17 @@ from fastgrad.ops.shaping import reshape
 from fastgrad.ops.shaping import squeeze as squeeze_of_tensor
 from fastgrad.ragged import dense, partition
 from fastgrad.ragged.indexing import rows_at
-from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
-def _as_tensor_or_ragged(value: Any) -> Any:
+def as_tensor_or_ragged(value: Any) -> Any:
+    """Returns ``value`` converted to a tensor, unless it is a ragged tensor."""
     return value if isinstance(value, RaggedTensor) else convert_to_tensor(value)
 
 
-def _checked_axis(axis: Any, rank: int, name: str) -> int:
+def checked_axis(axis: Any, rank: int, name: str) -> int:
+    """Returns ``axis``, counted from the first of ``rank`` dimensions; ValueError if it is out of range."""
     axis_number = integer(axis, f"{name}: axis")
     if not -rank <= axis_number < rank:
         raise ValueError(f"{name}: axis {axis_number} out of range: expected {-rank} <= axis < {rank}.")
@@ -47,13 +50,13 @@ def concat(values: Any, axis: Any) -> Any:
     """
     if isinstance(values, RaggedTensor):
         return values
-    tensors = [_as_tensor_or_ragged(value) for value in values]
+    tensors = [as_tensor_or_ragged(value) for value in values]
     if len(tensors) == 1:
         return tensors[0]
     ranks = {x.shape.rank for x in tensors}
     if len(ranks) > 1:
         raise ValueError(f"concat: ragged tensors of different ranks: {[x.shape for x in tensors]}.")
-    return _concat(tensors, _checked_axis(axis, ranks.pop(), "concat"))
+    return _concat(tensors, checked_axis(axis, ranks.pop(), "concat"))
 
 
 def _concat(xs: list[Any], axis: int) -> Any:
@@ -77,9 +80,7 @@ def _concat(xs: list[Any], axis: int) -> Any:
 def _concat_rows(xs: list[RaggedTensor], uniform: int | None) -> RaggedTensor:
     splits, count = [xs[0].row_splits], 0
     for previous, x in itertools.pairwise(xs):
-        count += (
-            len(previous.values.row_splits) - 1 if isinstance(previous.values, RaggedTensor) else len(previous.values)
-        )
+        count += row_count(previous.values)
         splits.append(x.row_splits[1:] + count)
     return RaggedTensor._of(_concat([x.values for x in xs], 0), joining.concat(splits, 0), uniform)
 
@@ -107,38 +108,40 @@ def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
         ValueError: ``values`` is empty, ranks differ, or ``axis`` is out of range.
         InvalidArgumentError: the numbers of rows differ, on an axis other than 0.
     """
-    tensors = [_as_tensor_or_ragged(value) for value in (values if isinstance(values, (list, tuple)) else [values])]
+    tensors = [as_tensor_or_ragged(value) for value in (values if isinstance(values, (list, tuple)) else [values])]
     if not tensors:
         raise ValueError("stack: values must contain at least one tensor.")
     ranks = {x.shape.rank for x in tensors}
     if len(ranks) > 1:
         raise ValueError(f"stack: tensors of different ranks: {[x.shape for x in tensors]}.")
     rank = ranks.pop()
-    position = _checked_axis(axis, rank + 1, "stack")
+    position = checked_axis(axis, rank + 1, "stack")
     if not rank:
         return joining.stack(tensors)
     return _stack(tensors, position)
 
 
+def of_lengths(values: Any, lengths: list[int], dtype: DType) -> RaggedTensor:
+    """Returns ``values`` cut into rows of ``lengths``; ``dtype`` is that of the row splits."""
+    return RaggedTensor._of(values, partition.splits_of_lengths(constant_tensor(np.array(lengths, dtype.numpy))))
+
+
 def _stack(xs: list[Any], axis: int) -> Any:
     if axis:
-        rows = {len(x.row_splits) - 1 if isinstance(x, RaggedTensor) else len(x) for x in xs}
+        rows = {row_count(x) for x in xs}
         if len(rows) > 1:
             raise InvalidArgumentError(f"stack: tensors of {sorted(rows)} rows can't be stacked on axis {axis}.")
     if axis == 0:
         if all(isinstance(x, Tensor) for x in xs):
-            counts = [len(x) for x in xs]
             levels = 0 if len(xs[0].shape) == 1 else len(xs[0].shape) - 1
             operands = [dense.with_rank(x, levels, partition.INDEX_TYPES[1]) if levels else x for x in xs]
         else:
             dtype = next(x.row_splits.dtype for x in xs if isinstance(x, RaggedTensor))
             levels = max(x.ragged_rank for x in xs if isinstance(x, RaggedTensor))
             operands = [dense.with_rank(x, levels, dtype) for x in xs]
-            counts = [len(x.row_splits) - 1 for x in operands]
-        values = _concat(operands, 0)
+        values, counts = _concat(operands, 0), [row_count(x) for x in operands]
         dtype = values.row_splits.dtype if isinstance(values, RaggedTensor) else partition.INDEX_TYPES[0]
-        lengths = constant_tensor(np.array(counts, dtype.numpy))
-        return RaggedTensor._of(values, partition.splits_of_lengths(lengths))
+        return of_lengths(values, counts, dtype)
     return _concat([expand_dims(x, axis) for x in xs], axis)
 
 
@@ -146,7 +149,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
     """``tf.expand_dims`` of a ragged tensor; inside of all ragged dimensions, the new dimension has no row splits."""
     if isinstance(x, Tensor):
         return expand_dims_of_tensor(x, axis)
-    position = _checked_axis(axis, x.shape.rank + 1, "expand_dims")
+    position = checked_axis(axis, x.shape.rank + 1, "expand_dims")
     if position > 1:
         return x._with(expand_dims(x.values, position - 1))
     count = len(x.row_splits) - 1
@@ -171,7 +174,7 @@ def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
         ValueError: ``mask`` is a scalar, or has a higher rank than ``data``.
         InvalidArgumentError: row splits differ.
     """
-    x, mask_tensor = _as_tensor_or_ragged(data), _as_tensor_or_ragged(mask)
+    x, mask_tensor = as_tensor_or_ragged(data), as_tensor_or_ragged(mask)
     if not mask_tensor.dtype.is_bool:
         raise TypeError(f"boolean_mask: mask must be boolean, got {mask_tensor.dtype.name}.")
     if not mask_tensor.shape.rank:
@@ -243,7 +246,7 @@ def reverse(x: Any, axis: Any) -> Any:
     """
     if isinstance(axis, (int, np.integer)):
         raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
-    axes = {_checked_axis(axis_number, x.shape.rank, "reverse") for axis_number in integers(axis, "reverse: axis")}
+    axes = {checked_axis(axis_number, x.shape.rank, "reverse") for axis_number in integers(axis, "reverse: axis")}
     return _reversed(x, axes)
 
 
@@ -258,7 +261,7 @@ def _reversed(x: Any, axes: set[int]) -> Any:
         ends = gather(x.row_splits[:-1] + x.row_splits[1:] - 1, ids)
         x = x._with(rows_at(x.values, ends - partition.numbers(len(ids), ids.dtype)))
     if 0 in axes:
-        x = rows_at(x, constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy)[::-1].copy()))
+        x = rows_at(x, constant_tensor(np.arange(row_count(x), dtype=x.row_splits.dtype.numpy)[::-1].copy()))
     return x
 
 
@@ -273,7 +276,7 @@ def squeeze(x: Any, axis: Any) -> Any:
         raise ValueError("squeeze: of a ragged tensor the `axis` must be named: its sizes vary.")
     result: Any = x
     for axis_number in sorted(
-        {_checked_axis(item, x.shape.rank, "squeeze") for item in integers(axis, "squeeze: axis")}, reverse=True
+        {checked_axis(item, x.shape.rank, "squeeze") for item in integers(axis, "squeeze: axis")}, reverse=True
     ):
         result = _squeeze_axis(result, axis_number)
     return result
@@ -296,7 +299,7 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
         ValueError: ``axis`` is ragged or out of range.
         InvalidArgumentError: the pieces do not add up to the size of the axis.
     """
-    axis_number = _checked_axis(axis, x.shape.rank, "split")
+    axis_number = checked_axis(axis, x.shape.rank, "split")
     if 0 < axis_number <= x.ragged_rank:
         raise ValueError(
             f"split: axis {axis_number} of shape {x.shape} is ragged; its rows can't be split into equal pieces."
@@ -306,7 +309,7 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
             x._with_flat(piece)
             for piece in joining.split(x.flat_values, num_or_size_splits, axis_number - x.ragged_rank)
         ]
-    rows = constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy))
+    rows = partition.numbers(row_count(x), x.row_splits.dtype)
     return [rows_at(x, piece) for piece in joining.split(rows, num_or_size_splits, 0)]
 
 
@@ -319,7 +322,7 @@ def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]
     """
     if isinstance(partitions, RaggedTensor):
         raise ValueError(f"dynamic_partition: partitions must be a tensor, got {partitions!r}.")
-    rows = constant_tensor(np.arange(len(x.row_splits) - 1, dtype=x.row_splits.dtype.numpy))
+    rows = partition.numbers(row_count(x), x.row_splits.dtype)
     return [rows_at(x, row_numbers) for row_numbers in partitioned(rows, partitions, num_partitions)]
 
 
@@ -337,7 +340,7 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
         InvalidArgumentError: a partition is out of range, or the shapes do not match.
             TensorFlow: tf.ragged.stack_dynamic_partitions.
     """
-    x, ids = _as_tensor_or_ragged(data), _as_tensor_or_ragged(partitions)
+    x, ids = as_tensor_or_ragged(data), as_tensor_or_ragged(partitions)
     if isinstance(ids, RaggedTensor):
         x = dense.with_rank(x, ids.ragged_rank, ids.row_splits.dtype)
         partition.same_splits([x.row_splits, ids.row_splits], "stack_dynamic_partitions")
@@ -346,6 +349,4 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
         partitioned(x, ids, num_partitions) if isinstance(x, Tensor) else dynamic_partition(x, ids, num_partitions)
     )
     index_type = x.row_splits.dtype if isinstance(x, RaggedTensor) else ids.dtype
-    counts = [len(slices) if isinstance(slices, Tensor) else len(slices.row_splits) - 1 for slices in partition_slices]
-    lengths = constant_tensor(np.array(counts, index_type.numpy))
-    return RaggedTensor._of(_concat(partition_slices, 0), partition.splits_of_lengths(lengths))
+    return of_lengths(_concat(partition_slices, 0), [row_count(slices) for slices in partition_slices], index_type)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import contraction, joining
-from fastgrad.ragged import partition
-from fastgrad.ragged.arranging import stack
-from fastgrad.ragged.ragged_tensor import RaggedTensor
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.ragged.arranging import as_tensor_or_ragged, of_lengths, stack
+from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
+from fastgrad.tensor import Tensor
 
 
 def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
@@ -24,8 +21,7 @@ def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
         ValueError: dtypes or ranks differ; transpose and adjoint of the same matrix are both set.
         InvalidArgumentError: batch sizes differ; the rows of a matrix differ in length; matrix sizes do not match.
     """
-    a = a if isinstance(a, RaggedTensor) else convert_to_tensor(a)
-    b = b if isinstance(b, RaggedTensor) else convert_to_tensor(b)
+    a, b = as_tensor_or_ragged(a), as_tensor_or_ragged(b)
     for letter in "ab":
         if options[f"transpose_{letter}"] and options[f"adjoint_{letter}"]:
             raise ValueError(f"matmul: Only one of transpose_{letter} and adjoint_{letter} can be True, got both.")
@@ -44,15 +40,13 @@ def _product(a: Any, b: Any, options: dict[str, Any]) -> Any:
         a, b = _as_ragged_batches(a), _as_ragged_batches(b)
         _check_equal_batches(a.row_lengths().numpy().tolist(), b.row_lengths().numpy().tolist())
         return a._with(_product(a.values, b.values, options))
-    batch_sizes = [len(x.row_splits) - 1 if isinstance(x, RaggedTensor) else len(x) for x in (a, b)]
-    _check_equal_batches(*batch_sizes)
-    products = [contraction.matmul(_matrix(a[n]), _matrix(b[n]), **options) for n in range(batch_sizes[0])]
+    _check_equal_batches(row_count(a), row_count(b))
+    products = [contraction.matmul(_matrix(a[n]), _matrix(b[n]), **options) for n in range(row_count(a))]
     transposes_b = options["transpose_b"] or options["adjoint_b"]
     if not products or (isinstance(b, RaggedTensor) and (b.ragged_rank == 2 or transposes_b)):
         return stack(products) if products else a
-    splits = (a if isinstance(a, RaggedTensor) else b).row_splits
-    lengths = constant_tensor(np.array([len(x) for x in products], splits.dtype.numpy))
-    return RaggedTensor._of(joining.concat(products, 0), partition.splits_of_lengths(lengths))
+    dtype = (a if isinstance(a, RaggedTensor) else b).row_splits.dtype
+    return of_lengths(joining.concat(products, 0), [len(x) for x in products], dtype)
 
 
 def _as_ragged_batches(x: Any) -> RaggedTensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -45,20 +46,13 @@ def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype
         )
     if nested_lengths is not None:
         first = _ragged_by_lengths(x, as_partition(nested_lengths[0], "from_tensor: lengths", dtype))
-        return (
-            first
-            if len(nested_lengths) == 1
-            else first._with(from_tensor(first.values, nested_lengths[1:], None, 1, dtype))
-        )
+        inner_lengths = nested_lengths[1:]
+        return first._with(from_tensor(first.values, inner_lengths, None, 1, dtype)) if inner_lengths else first
     if ragged_rank > 1:
-        outer = x._array.shape[: ragged_rank - 1]
-        inner = reshape(
-            x, [-1 if x._array.size else int(np.prod(x._array.shape[:ragged_rank])), *x.shape[ragged_rank:]]
-        )
-        inner = reshape(x, [int(np.prod(outer)) * x.shape[ragged_rank - 1], *x.shape[ragged_rank:]])
+        inner = reshape(x, [prod(x._array.shape[:ragged_rank]), *x.shape[ragged_rank:]])
         ragged = from_tensor(inner, lengths, padding, 1, dtype)
         for axis in range(ragged_rank - 1, 0, -1):
-            rows = int(np.prod(x._array.shape[:axis]))
+            rows = prod(x._array.shape[:axis])
             ragged = RaggedTensor._of(ragged, partition.uniform_splits(x.shape[axis], rows, dtype), x.shape[axis])
         return ragged
     if lengths is not None:
@@ -167,7 +161,7 @@ def merge_dims(ragged: Any, outer_axis: int, inner_axis: int) -> Any:
         return ragged
     if isinstance(ragged, Tensor):
         sizes = ragged._array.shape
-        return reshape(ragged, [*sizes[:outer], int(np.prod(sizes[outer : inner + 1])), *sizes[inner + 1 :]])
+        return reshape(ragged, [*sizes[:outer], prod(sizes[outer : inner + 1]), *sizes[inner + 1 :]])
     if outer > 0:
         return (
             RaggedTensor._of(merge_dims(ragged.values, outer - 1, inner - 1), ragged.row_splits, ragged._uniform)

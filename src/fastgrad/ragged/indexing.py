@@ -19,7 +19,7 @@ from fastgrad.ops.joining import concat
 from fastgrad.ops.shaping import broadcast_to, reshape
 from fastgrad.ragged import dense, partition
 from fastgrad.ragged.partition import numbers
-from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
@@ -55,7 +55,7 @@ def _rows(x: Any, keys: list[Any]) -> Any:
     first_key, *inner_keys = keys
     if first_key is None:
         inner = _rows(x, inner_keys)
-        count = len(inner.row_splits) - 1 if isinstance(inner, RaggedTensor) else len(inner)
+        count = row_count(inner)
         return RaggedTensor._of(inner, partition.uniform_splits(count, 1, x.row_splits.dtype), count)
     if isinstance(first_key, slice):
         return _within(_sliced_rows(x, first_key), inner_keys)
@@ -218,28 +218,22 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
     if not gather_axis:
         return gathered(params, indices)
     index_type = next(x.row_splits.dtype for x in (params, indices) if isinstance(x, RaggedTensor))
-    x = (
-        dense.with_rank(params, 1, index_type)
-        if isinstance(params, Tensor) or not hasattr(params, "row_splits")
-        else params
-    )
+    x = dense.with_rank(params, 1, index_type)
     rows = len(x.row_splits) - 1
     if not batch:
         if gather_axis > 1:
             return x._with(_along(x.values, indices, gather_axis - 1, 0))
-        ids = indices if isinstance(indices, RaggedTensor) else convert_to_tensor(indices)
-        if isinstance(ids, RaggedTensor):
-            single_row = RaggedTensor._of(
-                ids, constant_tensor(np.array([0, len(ids.row_splits) - 1], index_type.numpy))
-            )
+        if isinstance(indices, RaggedTensor):
+            single_row = RaggedTensor._of(indices, partition.uniform_splits(row_count(indices), 1, index_type))
             return gather_along(x, gathered(single_row, np.zeros(rows, np.int64)), 1, 1)
+        ids = convert_to_tensor(indices)
         return gather_along(x, broadcast_to(ids, [rows, *ids._array.shape]), 1, 1)
     if batch == 1 and gather_axis > 1:  # each batch element's indices apply to all of its rows
         return x._with(_along(x.values, gathered(indices, x.value_rowids()), gather_axis - 1, 1))
     if batch > 1:
-        ids = dense.with_rank(indices, 1, index_type) if not isinstance(indices, RaggedTensor) else indices
-        partition.same_splits([x.row_splits, ids.row_splits], "gather")
-        return x._with(_along(x.values, ids.values, gather_axis - 1, batch - 1))
+        batches = dense.with_rank(indices, 1, index_type)
+        partition.same_splits([x.row_splits, batches.row_splits], "gather")
+        return x._with(_along(x.values, batches.values, gather_axis - 1, batch - 1))
     if isinstance(indices, RaggedTensor):
         indices = dense.with_rank(indices, indices.ragged_rank + indices.flat_values.ndim - 1, index_type)
         flat = indices.merge_dims(0, indices.ragged_rank) if indices.ragged_rank > 1 else indices.values

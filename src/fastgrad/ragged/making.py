@@ -75,19 +75,16 @@ def constant(
         values = [item for row in values for item in row]
     flat = convert_to_tensor(values, dtype)
     if inner_sizes is not None:
-        flat = _reshaped_elements(flat, (len(values), *inner_sizes) if ragged_rank else inner_sizes)
+        shape = (len(values), *inner_sizes) if ragged_rank else inner_sizes
+        if flat._array.size != np.prod(shape):
+            raise TypeError(f"ragged.constant: elements of shape {flat.shape} do not have the inner_shape of {shape}.")
+        flat = reshape(flat, shape)
     elif not flat._array.size and element_depth is None and list_depth > ragged_rank + 1:
         flat = constant_tensor(flat.numpy().reshape(len(values), *[0] * (list_depth - ragged_rank - 1)))
     result: Any = flat
     for splits in reversed(nested_splits):
         result = RaggedTensor._of(result, constant_tensor(splits))
     return result
-
-
-def _reshaped_elements(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    if x._array.size != np.prod(shape):
-        raise TypeError(f"ragged.constant: elements of shape {x.shape} do not have the inner_shape of {shape}.")
-    return reshape(x, shape)
 
 
 MOST_DIMENSIONS = 64

@@ -22,8 +22,6 @@ OVERRIDES["cast"] = dense.cast_values
 OVERRIDES["concat"] = arranging.concat
 OVERRIDES["stack"] = arranging.stack
 OVERRIDES["expand_dims"] = arranging.expand_dims
-
-
 OVERRIDES["gather"] = indexing.gather_along
 OVERRIDES["gather_nd"] = indexing.gather_nd
 OVERRIDES["where"] = indexing.true_positions
@@ -49,30 +47,16 @@ def _one_hot(indices: Any, depth: Any, on_value: Any, off_value: Any, axis: Any,
 OVERRIDES["one_hot"] = _one_hot
 
 
-def _like(name: str, x: Any, dtype: Any) -> Any:
-    return x._with_flat(getattr(creation, name)(x.flat_values, dtype))
-
-
-OVERRIDES["zeros_like"] = functools.partial(_like, "zeros_like")
-OVERRIDES["ones_like"] = functools.partial(_like, "ones_like")
-
-
 def _size(x: Any, dtype: Any) -> Tensor:
     return constant_tensor(np.array(x.flat_values._array.size, dtype))
-
-
-def _rank(x: Any) -> Tensor:
-    return constant_tensor(np.array(x.shape.rank, np.int32))
-
-
-def _add_n(inputs: Any) -> Any:
-    return elementwise.mapped(_sum_of, *inputs)
 
 
 def _sum_of(*inputs: Any) -> Any:
     return arithmetic.add_n(list(inputs))
 
 
-OVERRIDES["add_n"] = _add_n
+OVERRIDES["zeros_like"] = lambda x, dtype: x._with_flat(creation.zeros_like(x.flat_values, dtype))
+OVERRIDES["ones_like"] = lambda x, dtype: x._with_flat(creation.ones_like(x.flat_values, dtype))
+OVERRIDES["add_n"] = lambda inputs: elementwise.mapped(_sum_of, *inputs)
 OVERRIDES["size"] = _size
-OVERRIDES["rank"] = _rank
+OVERRIDES["rank"] = lambda x: constant_tensor(np.array(x.shape.rank, np.int32))

@@ -91,7 +91,7 @@ class RaggedTensor(Composite):
         """Creates a ragged tensor from row starts, int32 or int64, shape (rows,); see ``from_row_splits``."""
         values = _checked_values(values)
         starts = as_partition(row_starts, "row_starts")
-        end = constant_tensor(np.array([_count(values)], starts.dtype.numpy))
+        end = constant_tensor(np.array([row_count(values)], starts.dtype.numpy))
         return cls._checked(values, concat([starts, end], 0), "from_row_starts", validate)
 
     @classmethod
@@ -121,7 +121,7 @@ class RaggedTensor(Composite):
         """
         values = _checked_values(values)
         ids = as_partition(value_rowids, "value_rowids")
-        count = partition.checked_row_numbers(ids, nrows, _count(values))
+        count = partition.checked_row_numbers(ids, nrows, row_count(values))
         return cls._joined(values, partition.splits_of_row_numbers(ids, count))
 
     @classmethod
@@ -151,7 +151,7 @@ class RaggedTensor(Composite):
                 f"from_uniform_row_length: uniform_row_length must have dtype int32 or int64, got {uniform_row_length}."
             )
         length = partition.whole_number(uniform_row_length, "from_uniform_row_length: uniform_row_length")
-        count = _count(values)
+        count = row_count(values)
         if length < 0:
             raise ValueError(f"from_uniform_row_length: uniform_row_length must be >= 0, got {length}.")
         rows = count // length if length else 0
@@ -230,7 +230,7 @@ class RaggedTensor(Composite):
     @classmethod
     def _checked(cls, values: Any, splits: Tensor, what: str, validate: bool) -> RaggedTensor:
         if validate:
-            partition.checked(splits, _count(values), what)
+            partition.checked(splits, row_count(values), what)
         return cls._joined(values, splits)
 
     @classmethod
@@ -328,7 +328,7 @@ class RaggedTensor(Composite):
 
     def value_rowids(self, name: str | None = None) -> Tensor:
         """Returns, for each of ``values``, the number of its row."""
-        return partition.row_numbers(self._row_splits, _count(self._values))
+        return partition.row_numbers(self._row_splits, row_count(self._values))
 
     def nested_row_lengths(self, name: str | None = None) -> tuple[Tensor, ...]:
         """Returns the ``row_lengths`` of all ragged dimensions, outermost first."""
@@ -375,8 +375,10 @@ class RaggedTensor(Composite):
             ValueError: the number of values differs.
         """
         values = _checked_values(new_values)
-        if _count(values) != _count(self._values):
-            raise ValueError(f"with_values: Shapes ({_count(self._values)},) and ({_count(values)},) are incompatible.")
+        if row_count(values) != row_count(self._values):
+            raise ValueError(
+                f"with_values: Shapes ({row_count(self._values)},) and ({row_count(values)},) are incompatible."
+            )
         return self._with(values)
 
     def with_flat_values(self, new_values: Any) -> Any:
@@ -518,7 +520,7 @@ def _checked_values(values: Any) -> Any:
     return converted
 
 
-def _count(values: Any) -> int:
+def row_count(values: Any) -> int:
     """Returns the number of rows of a tensor or ragged tensor."""
     return len(values._row_splits) - 1 if isinstance(values, RaggedTensor) else len(values)
 

@@ -22,8 +22,8 @@ from fastgrad.ops.softmax import softmax as softmax_of_tensor
 from fastgrad.ops.statistics import bincount as bincount_of_tensor
 from fastgrad.ops.statistics import reduce_variance as variance_of_tensor
 from fastgrad.ragged import partition
-from fastgrad.ragged.arranging import expand_dims
-from fastgrad.ragged.ragged_tensor import RaggedTensor
+from fastgrad.ragged.arranging import checked_axis, expand_dims
+from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 Segments = Callable[[Tensor, Tensor, int], Tensor]
@@ -67,11 +67,7 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
             result = expand_dims(result, 0)
         return result
     rank = x.shape.rank
-    axes = list(integers(axis, f"{name}: axis"))
-    for axis_number in axes:
-        if not -rank <= axis_number < rank:
-            raise ValueError(f"{name}: axis {axis_number} out of range: expected {-rank} <= axis < {rank}.")
-    axes = sorted({axis_number % rank for axis_number in axes}, reverse=True)
+    axes = sorted({checked_axis(one, rank, name) for one in integers(axis, f"{name}: axis")}, reverse=True)
     if name == "reduce_mean" and len(axes) > 1:
         ones = x._with_flat(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))
         return reduced("reduce_sum", x, axes, keepdims) / reduced("reduce_sum", ones, axes, keepdims)
@@ -117,13 +113,9 @@ def _segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> Any:
     lengths = data.row_lengths()
     longest = maximum(segments.unsorted_segment_max(lengths, ids, count), 0)
     splits = partition.splits_of_lengths(longest)
-    rows, positions = data.value_rowids(), partition.numbers(_count(data.values), splits.dtype)
+    rows, positions = data.value_rowids(), partition.numbers(row_count(data.values), splits.dtype)
     target = gather(gather(splits, ids) - data.row_splits[:-1], rows) + positions
     return RaggedTensor._of(_segments(reduce, data.values, target, int(splits[-1])), splits)
-
-
-def _count(values: Any) -> int:
-    return len(values.row_splits) - 1 if isinstance(values, RaggedTensor) else len(convert_to_tensor(values))
 
 
 def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> Any:

@@ -48,10 +48,9 @@ def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[s
                 for name, value in values.items():
                     _write_attribute(group, name, value)
             for path, array in arrays.items():
+                dataset = root.create_dataset(path, data=array)
                 if array.dtype == _BFLOAT16:
-                    root.create_dataset(path, data=array).attrs["dtype"] = "bfloat16"
-                else:
-                    root.create_dataset(path, data=array)
+                    dataset.attrs["dtype"] = "bfloat16"
             root.attrs[_CHECKSUM] = json.dumps(
                 {"arrays": _of_arrays(arrays), "texts": _checksum_of_texts(_attributes(root))}
             )

@@ -54,9 +54,7 @@ ENDINGS = (".safetensors", ".npz")
 
 def checked_ending(path: Any) -> str:
     """Returns the ending of ``path``, which selects the format; ValueError if it is not in ``ENDINGS``."""
-    name = os.fspath(path)
-    if isinstance(name, bytes):
-        name = os.fsdecode(name)
+    name = os.fsdecode(path)
     for ending in ENDINGS:
         if name.endswith(ending):
             return ending
@@ -83,10 +81,8 @@ def save_tensors(path: Any, arrays: dict[str, np.ndarray], metadata: dict[str, s
     for name, array in contiguous_arrays.items():
         if array.dtype not in _SAFETENSORS_NAMES and not (ending == ".npz" and array.dtype.kind == "c"):
             raise ValueError(f"Cannot save '{name}': {ending} files hold no values of dtype {array.dtype}.")
-    if ending == ".npz":
-        write_atomically(path, lambda file: _write_npz(file, contiguous_arrays, metadata), overwrite)
-    else:
-        write_atomically(path, lambda file: _write_safetensors(file, contiguous_arrays, metadata), overwrite)
+    write = _write_npz if ending == ".npz" else _write_safetensors
+    write_atomically(path, lambda file: write(file, contiguous_arrays, metadata), overwrite)
 
 
 def load_tensors(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Results of compiled functions: what a replay computes anew, and what is the same each time."""
+"""Results of compiled functions: what a replay computes, and what is constant."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Nodes that nobody needs are dropped; effects stay."""
+"""Dead nodes are dropped; effects stay."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Results of loops and branches that nobody reads are not computed."""
+"""Results of loops and branches that no node reads are not computed."""
 
 import numpy as np
 

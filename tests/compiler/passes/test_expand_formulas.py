@@ -68,4 +68,4 @@ def test_functions_without_a_formula_stay():
         return x
 
     graph = graph_of(loop, (4,))
-    assert expand_formulas(graph) is graph
+    assert expand_formulas(graph).nodes == graph.nodes

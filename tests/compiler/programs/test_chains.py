@@ -7,6 +7,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.compiler.programs import chains, frame
+from fastgrad.compiler.programs.buffers import Extent
 from fastgrad.compiler.programs.chains import Access
 from fastgrad.compiler.programs.program import Program
 from fastgrad.kernels.codegen.isa import host_isa
@@ -89,11 +90,13 @@ def test_a_program_is_not_left_within_a_chain(monkeypatch):
 
 
 def test_arrays_meet_where_another_share_would_touch_what_is_written():
-    rows = Access("arena", 0, 1024, True, 256)
-    assert not rows.meets(Access("arena", 0, 1024, False, 256))  # each share its part
-    assert rows.meets(Access("arena", 0, 1024, False, None))  # all of it
-    assert rows.meets(Access("arena", 512, 1024, False, 256))  # parts lie elsewhere
-    assert rows.meets(Access("arena", 0, 512, True, 128))
-    assert not rows.meets(Access("arena", 1024, 1024, True, None))
-    assert not rows.meets(Access("another", 0, 1024, False, None))
-    assert not Access("arena", 0, 1024, False, 256).meets(Access("arena", 0, 64, False, None))  # nobody writes
+    rows = Access(Extent("arena", 0, 1024), True, 256)
+    assert not rows.meets(Access(Extent("arena", 0, 1024), False, 256))  # each share its part
+    assert rows.meets(Access(Extent("arena", 0, 1024), False, None))  # all of it
+    assert rows.meets(Access(Extent("arena", 512, 1536), False, 256))  # parts lie elsewhere
+    assert rows.meets(Access(Extent("arena", 0, 512), True, 128))
+    assert not rows.meets(Access(Extent("arena", 1024, 2048), True, None))
+    assert not rows.meets(Access(Extent("another", 0, 1024), False, None))
+    assert not Access(Extent("arena", 0, 1024), False, 256).meets(
+        Access(Extent("arena", 0, 64), False, None)
+    )  # both only read

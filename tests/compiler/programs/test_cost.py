@@ -1,4 +1,4 @@
-"""What there is to do in a program, counted once for all who ask."""
+"""The cost of a program, counted once for all callers."""
 
 import numpy as np
 

@@ -72,7 +72,7 @@ def test_products_with_updates_let_go_of_what_they_read(monkeypatch):
     assert found == wanted
     array = ROWS * WIDTH * 4
     assert early.arena_bytes <= late.arena_bytes - 3 * array
-    sums = array // 4  # of blocks of eight rows, for gamma and beta, which nobody else gets the memory of
+    sums = array // 4  # of blocks of eight rows, for gamma and beta; no other value gets their memory
     assert early.arena_bytes <= (LAYERS + 5) * array + LAYERS * sums
 
 

@@ -107,19 +107,6 @@ def unary_inside(tf):
     }
 
 
-def unary_second_order(tf):
-    value = [0.25, 1.5]
-    names = [
-        path
-        for path in SMOOTH
-        if path not in ("tf.negative", "tf.sign", "tf.identity", "tf.abs", "tf.nn.relu6", "tf.nn.softsign")
-    ]
-    return {
-        path: (lambda path=path: second_derivative(tf, _named(tf, path), tf.constant(value, tf.float64)))
-        for path in names
-    }
-
-
 def far_out(tf):
     """Large arguments, where a careless formula overflows."""
 

@@ -1,7 +1,5 @@
 """Gathering, scattering, sorting, searching."""
 
-from ..differentiation import gradients
-
 
 def gathering(tf):
     x = tf.constant([[1, 2, 3], [4, 5, 6]])
@@ -33,12 +31,6 @@ def gathering(tf):
         "embedding_lookup negative": lambda: tf.nn.embedding_lookup(tf.constant([[1.0], [2.0]]), [-1]),
         "embedding_lookup max_norm": lambda: tf.nn.embedding_lookup(tf.constant([[3.0, 4.0]]), [0], max_norm=1.0),
         "take by one_hot": lambda: tf.one_hot([1], 2) @ tf.constant([[1.0], [2.0]]),
-        "gradient of gather_nd": lambda: gradients(
-            tf, lambda v: tf.gather_nd(v, [[0], [0], [1]]), tf.constant([1.0, 2.0])
-        ),
-        "gradient of batch_dims": lambda: gradients(
-            tf, lambda v: tf.gather(v, [[0, 0], [1, 1]], axis=1, batch_dims=1), tf.ones((2, 2))
-        ),
     }
 
 
@@ -58,15 +50,6 @@ def scattering(tf):
         "min": lambda: tf.tensor_scatter_nd_min(x, [[2], [0]], [1.0, 99.0]),
         "update beyond": lambda: tf.tensor_scatter_nd_update(x, [[3]], [1.0]),
         "update misfit": lambda: tf.tensor_scatter_nd_update(x, [[2]], [1.0, 2.0]),
-        "gradient of add": lambda: gradients(
-            tf, lambda t, u: tf.tensor_scatter_nd_add(t, [[0], [0]], u) * [2.0, 3.0, 4.0], x, tf.constant([1.0, 2.0])
-        ),
-        "gradient of update": lambda: gradients(
-            tf, lambda t, u: tf.tensor_scatter_nd_update(t, [[2]], u) * [2.0, 3.0, 4.0], x, tf.constant([1.0])
-        ),
-        "gradient of scatter_nd": lambda: gradients(
-            tf, lambda u: tf.scatter_nd([[1], [1]], u, [3]) * [2.0, 3.0, 4.0], tf.constant([1.0, 2.0])
-        ),
         "dynamic_partition": lambda: tf.dynamic_partition([1, 2, 3], [1, 0, 1], 2),
         "dynamic_stitch": lambda: tf.dynamic_stitch([[0, 2], [1]], [[1, 3], [2]]),
     }
@@ -85,7 +68,6 @@ def sorting(tf):
         "argsort stable": lambda: tf.argsort(x, stable=True),
         "argsort descending": lambda: tf.argsort([3, 1, 2], direction="DESCENDING"),
         "argsort rows": lambda: tf.argsort([[2.0, 1.0], [0.0, 3.0]]),
-        "sort gradient": lambda: gradients(tf, lambda v: tf.sort(v) * [1.0, 2.0, 3.0], tf.constant([3.0, 1.0, 2.0])),
         "top_k": lambda: tf.math.top_k([1.0, 5.0, 3.0], 2),
         "top_k default": lambda: tf.math.top_k([1.0, 5.0, 3.0]),
         "top_k ties": lambda: tf.math.top_k([2.0, 5.0, 5.0, 2.0], 4),
@@ -93,9 +75,6 @@ def sorting(tf):
         "top_k rows": lambda: tf.math.top_k([[1, 2], [4, 3]], 1),
         "top_k too many": lambda: tf.math.top_k([1.0], 2),
         "top_k negative": lambda: tf.math.top_k([1.0], -1),
-        "top_k gradient": lambda: gradients(
-            tf, lambda v: tf.math.top_k(v, 2)[0] * [1.0, 2.0], tf.constant([1.0, 5.0, 3.0])
-        ),
         "in_top_k": lambda: tf.math.in_top_k([1, 0], [[0.1, 0.9], [0.2, 0.8]], 1),
         "nn.in_top_k": lambda: tf.nn.in_top_k([1], [[0.5, 0.5]], 1),
         "searchsorted": lambda: tf.searchsorted([1.0, 3.0, 3.0, 5.0], [3.0, 0.0, 9.0]),

@@ -1,7 +1,5 @@
 """Reshaping, joining, cutting, padding and selecting."""
 
-from ..differentiation import gradients
-
 
 def reshaping(tf):
     x = tf.reshape(tf.range(6), (2, 3))
@@ -34,10 +32,6 @@ def reshaping(tf):
         "broadcast_to": lambda: tf.broadcast_to([1, 2], (2, 2)),
         "broadcast_to misfit": lambda: tf.broadcast_to([1, 2], (2, 3)),
         "broadcast_to fewer dimensions": lambda: tf.broadcast_to([[1, 2]], (2,)),
-        "gradient of transpose": lambda: gradients(
-            tf, lambda v: tf.transpose(v) * [[1.0, 2.0], [3.0, 4.0]], tf.ones((2, 2))
-        ),
-        "gradient of broadcast_to": lambda: gradients(tf, lambda v: tf.broadcast_to(v, (3, 2)), tf.ones((1, 2))),
     }
 
 
@@ -55,9 +49,6 @@ def joining(tf):
         "concat of lists": lambda: tf.concat([[1, 2], [3]], 0),
         "concat of variables": lambda: tf.concat([tf.Variable([1.0]), tf.Variable([2.0])], 0),
         "concat with an empty": lambda: tf.concat([tf.zeros((0, 2), tf.int32), a], 0),
-        "concat gradient": lambda: gradients(
-            tf, lambda u, v: tf.concat([u, v], 0) * [1.0, 2.0, 3.0], tf.ones(1), tf.ones(2)
-        ),
         "stack": lambda: tf.stack([a, b]),
         "stack axis": lambda: tf.stack([[1, 2], [3, 4]], axis=1),
         "stack axis -1": lambda: tf.stack([[1, 2], [3, 4]], axis=-1),
@@ -68,22 +59,18 @@ def joining(tf):
         "unstack axis": lambda: tf.unstack(tf.constant([[1, 2], [3, 4]]), axis=1),
         "unstack wrong num": lambda: tf.unstack(tf.constant([1, 2]), num=3),
         "unstack scalar": lambda: tf.unstack(tf.constant(1)),
-        "unstack gradient": lambda: gradients(tf, lambda v: tf.unstack(v)[1] * 3.0, tf.ones((2, 2))),
         "split": lambda: tf.split(tf.range(6), 3),
         "split sizes": lambda: tf.split(tf.range(6), [1, 5]),
         "split rest": lambda: tf.split(tf.range(6), [1, -1, 2]),
         "split axis": lambda: tf.split(tf.reshape(tf.range(4), (2, 2)), 2, axis=1),
         "split indivisible": lambda: tf.split(tf.range(6), 4),
         "split sizes misfit": lambda: tf.split(tf.range(6), [1, 2]),
-        "split gradient": lambda: gradients(tf, lambda v: tf.split(v, 2)[0] * 2.0, tf.ones(4)),
         "tile": lambda: tf.tile([[1, 2]], [2, 2]),
         "tile zero": lambda: tf.tile([1, 2], [0]),
         "tile misfit": lambda: tf.tile([1, 2], [2, 2]),
-        "tile gradient": lambda: gradients(tf, lambda v: tf.tile(v, [3]), tf.ones(2)),
         "repeat": lambda: tf.repeat([1, 2], 2),
         "repeat counts": lambda: tf.repeat([1, 2, 3], [2, 0, 1]),
         "repeat axis": lambda: tf.repeat([[1, 2], [3, 4]], 2, axis=1),
-        "repeat gradient": lambda: gradients(tf, lambda v: tf.repeat(v, [2, 3]), tf.ones(2)),
     }
 
 
@@ -98,12 +85,6 @@ def cutting(tf):
         "strided_slice reversed": lambda: tf.strided_slice(tf.range(5), [4], [0], [-2]),
         "strided_slice masks": lambda: tf.strided_slice(x, [1, 1], [2, 3], begin_mask=1, end_mask=2),
         "strided_slice shrink": lambda: tf.strided_slice(x, [1, 0], [2, 4], shrink_axis_mask=1),
-        "gradient of a slice": lambda: gradients(tf, lambda v: v[1:3] * [2.0, 3.0], tf.ones(4)),
-        "gradient of a strided slice": lambda: gradients(tf, lambda v: v[::2], tf.ones(5)),
-        "gradient of a reversed slice": lambda: gradients(tf, lambda v: v[::-1] * [1.0, 2.0, 3.0], tf.ones(3)),
-        "gradient of an element": lambda: gradients(tf, lambda v: v[1, 0] ** 2, tf.fill((2, 2), 3.0)),
-        "gradient of newaxis": lambda: gradients(tf, lambda v: v[:, None] * [[1.0, 2.0]], tf.ones(2)),
-        "gradient of tf.slice": lambda: gradients(tf, lambda v: tf.slice(v, [1], [2]), tf.ones(4)),
         "reverse": lambda: tf.reverse(x, [1]),
         "reverse two": lambda: tf.reverse(x, [0, -1]),
         "reverse beyond": lambda: tf.reverse(x, [2]),
@@ -111,9 +92,7 @@ def cutting(tf):
         "roll": lambda: tf.roll(tf.range(5), 2, 0),
         "roll negative": lambda: tf.roll(tf.range(5), -1, 0),
         "roll axes": lambda: tf.roll(x, [1, -1], [0, 1]),
-        "roll gradient": lambda: gradients(tf, lambda v: tf.roll(v, 1, 0) * [1.0, 2.0, 3.0], tf.ones(3)),
         "reverse_sequence": lambda: tf.reverse_sequence(x, [2, 4, 1], seq_axis=1),
-        "reverse gradient": lambda: gradients(tf, lambda v: tf.reverse(v, [0]) * [1.0, 2.0, 3.0], tf.ones(3)),
     }
 
 
@@ -129,13 +108,6 @@ def padding(tf):
         "too much reflection": lambda: tf.pad(x, [[0, 0], [3, 0]], "REFLECT"),
         "misfit": lambda: tf.pad(x, [[1, 1]]),
         "negative": lambda: tf.pad(x, [[0, 0], [-1, 0]]),
-        "gradient": lambda: gradients(tf, lambda v: tf.pad(v, [[1, 2]]) * tf.range(5.0), tf.ones(2)),
-        "gradient reflect": lambda: gradients(
-            tf, lambda v: tf.pad(v, [[2, 0]], "REFLECT") * tf.range(5.0), tf.constant([1.0, 2.0, 3.0])
-        ),
-        "gradient symmetric": lambda: gradients(
-            tf, lambda v: tf.pad(v, [[2, 0]], "SYMMETRIC") * tf.range(5.0), tf.constant([1.0, 2.0, 3.0])
-        ),
     }
 
 

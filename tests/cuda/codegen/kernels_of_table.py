@@ -15,7 +15,7 @@ import fastgrad.cuda.kernels
 import fastgrad.kernels
 from fastgrad import cuda
 from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
-from fastgrad.cuda.kernels import row_updates, updates
+from fastgrad.cuda.kernels import updates
 from fastgrad.cuda.kernels.choice import FAMILIES, launches_on_device, row_launches_on_device
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.codegen.build import Kernel
@@ -71,12 +71,9 @@ def of_scalars() -> Iterator[Found]:
 
 
 def of_updates() -> Iterator[Found]:
-    """Those of all optimizers: of all variables, and of rows of a table."""
+    """Those of all optimizers."""
     for rule, dtype in itertools.product(RULES.values(), ("float32", "float64")):
         yield Found(updates.update_of(rule), {"T": dtype})
-    for way in (row_updates.ROWS, row_updates.TABLE, row_updates.LIVE):
-        for rule, many in [*[(rule, 4) for rule in RULES.values()], (RULES["adam"], 1)]:
-            yield Found(row_updates.rows_update_of(rule, way, many), {"T": "float32", "I": "int64"})
 
 
 def declared() -> Iterator[Found]:

@@ -7,7 +7,7 @@ import pytest
 
 from fastgrad.cuda.codegen.binding import NotForGpus
 from fastgrad.cuda.codegen.kernel import device_kernel, on_device
-from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient, sum_rows
+from fastgrad.cuda.kernels.rows import log_softmax, softmax, softmax_gradient
 from fastgrad.kernels.codegen.body import call_real
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import tanh
@@ -26,7 +26,6 @@ def quads(x, bias, y, first, last):
 
 
 KERNELS = {
-    "sum_rows": sum_rows,
     "softmax": softmax,
     "log_softmax": log_softmax,
     "softmax_gradient": softmax_gradient,

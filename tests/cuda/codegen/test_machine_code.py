@@ -16,19 +16,12 @@ from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, machine_code, ptx_
 
 CAPABILITIES = (80, 90, 100)
 OLDEST = CAPABILITIES[0]
-LOADS_AND_STORES = {
-    *["move_runs", "gather_runs", "drop"],
-    *RULES,
-    *[f"{rule}_of_{way}" for rule in RULES for way in ("rows", "table", "live")],
-}
-LOADS = {"slide", "gather_filters", "slide_lanes", "gather_lanes", *LOADS_AND_STORES}
-STORES = {"clear_runs", "copy_runs", "bits", "uniform", "normal", "truncated_normal", *LOADS_AND_STORES}
+LOADS_AND_STORES = {"drop", *RULES}
+LOADS = {"slide", "gather_filters", *LOADS_AND_STORES}
+STORES = {"bits", "uniform", "normal", "truncated_normal", *LOADS_AND_STORES}
 SHUFFLES = {
-    **dict.fromkeys(["softmax_gradient", "log_softmax_gradient", "row_products", "sum_rows"], 5),
+    **dict.fromkeys(["softmax_gradient", "log_softmax_gradient"], 5),
     **dict.fromkeys(["softmax", "log_softmax", "attention", "layer_norm", "layer_norm_gradient"], 10),
-    **dict.fromkeys(["sparse_cross_entropy", "sparse_cross_entropy_and_gradient", "extreme_of_rows"], 10),
-    "cross_entropy": 15,
-    "squares_of_parts": 5,
 }
 """How many instructions exchange numbers in a warp: five for each of a row's sums and extremes."""
 COMPUTES = re.compile(r"\b(add|mul|fma|div|sqrt|rcp)\.\S*f64")

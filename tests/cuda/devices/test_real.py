@@ -31,7 +31,7 @@ def test_the_driver_by_cuda_core_does_what_drivers_do(file):
 
 
 @pytest.fixture
-def anew(monkeypatch):
+def fresh(monkeypatch):
     monkeypatch.delenv(available.SIMULATED, raising=False)
     available.forget()
     yield
@@ -39,7 +39,7 @@ def anew(monkeypatch):
 
 
 @pytest.mark.parametrize("absent", ["cuda-core", "cuda-bindings", None])
-def test_a_missing_package_is_named_with_what_installs_it(anew, monkeypatch, absent):
+def test_a_missing_package_is_named_with_what_installs_it(fresh, monkeypatch, absent):
     monkeypatch.setitem(sys.modules, "cuda.core", None)  # importing it raises ImportError
     monkeypatch.setattr(finding, "_is_installed", lambda name: name != absent)
     assert tf.config.list_physical_devices("GPU") == []
@@ -50,7 +50,7 @@ def test_a_missing_package_is_named_with_what_installs_it(anew, monkeypatch, abs
 
 
 @pytest.mark.parametrize("absent", COMPILERS)
-def test_a_missing_compiler_is_named(anew, monkeypatch, absent):
+def test_a_missing_compiler_is_named(fresh, monkeypatch, absent):
     monkeypatch.setattr(finding, "cuda_core", lambda: None)
     monkeypatch.setattr(finding, "_is_installed", lambda name: name != absent)
     assert tf.config.list_physical_devices("GPU") == []

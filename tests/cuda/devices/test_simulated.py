@@ -6,9 +6,9 @@ import pytest
 from fastgrad.cuda.codegen.kernel import NO_ANSWER, on_device
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
 from fastgrad.cuda.devices.simulated import ALIGNMENT, SimulatedDriver
-from fastgrad.cuda.kernels.rows import sum_rows
 from fastgrad.cuda.simulation.lock_step import SimulationError
 from fastgrad.kernels.codegen.build import kernel
+from tests.cuda.row_sums import sum_rows
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_copies_ahead_are_there_when_their_event_has_come(driver):
     at, pinned = driver.allocate(X.nbytes), driver.pinned(X.nbytes).view(np.float32).reshape(X.shape)
     pinned[:] = X
     event = driver.copy_ahead(at, pinned, driver.event())
-    assert np.isnan(got(driver, at, X)).all()  # who does not wait finds what was there
+    assert np.isnan(got(driver, at, X)).all()  # without a wait, the old values are there
     driver.wait(event)
     np.testing.assert_array_equal(got(driver, at, X), X)
     event = driver.copy_ahead(at, pinned, event)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgrad.compiler.fusion.epilogues import add_epilogues
 from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.cuda.kernels.choice import launches_on_device
-from fastgrad.cuda.kernels.followed import can_be_followed
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from tests.compiler.fusion.test_reductions import assert_near
 from tests.compiler.test_replay import record
@@ -17,7 +15,7 @@ from tests.compiler.test_replay import record
 
 def nodes_of(program, *arrays):
     """The nodes of a program that compute something, fused as for a GPU."""
-    graph = add_epilogues(fuse(simplified(record(program, *arrays)[0])), can_be_followed)
+    graph = fuse(simplified(record(program, *arrays)[0]))
     return graph, [node for node in graph.nodes if node.kind in (Kind.FUSED, Kind.OPERATION)]
 
 

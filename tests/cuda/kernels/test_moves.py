@@ -1,7 +1,5 @@
 """Elements that are moved on a simulated GPU, from any strides to any strides."""
 
-import re
-
 import numpy as np
 import pytest
 
@@ -11,17 +9,13 @@ from fastgrad.kernels.movement.layout import contiguous, of_shape, sliced, trans
 from fastgrad.kernels.movement.strided import cleared, moved
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
 from fastgrad.kernels.runtime.moving import copy_bytes
-from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_STORE, ptx_of
-from tests.cuda.kernels.test_groups import linked
 
 DTYPES = ("uint8", "uint16", "float32", "float64", "complex128")
 
 
 def ran(launch, inputs, output):
-    """What is left in the output, and the kernel."""
-    launches = on_device_all(Launches((launch,)))
-    assert run_on_simulation(launches, inputs, [output]) is None
-    return launches.launches[0]
+    """Runs a launch of the CPU on the simulated GPU."""
+    assert run_on_simulation(on_device_all(Launches((launch,))), inputs, [output]) is None
 
 
 def numbers(shape, dtype):
@@ -30,12 +24,11 @@ def numbers(shape, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(70, 65), (3, 40, 37), (2, 33, 65)])
-def test_matrices_are_turned_in_tiles(shape, dtype):
+def test_matrices_are_transposed(shape, dtype):
     x, axes = numbers(shape, dtype), [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
     y = np.zeros_like(x.transpose(axes), order="C")
     launch = moved(Input(0), Output(0), x.dtype, transposed(of_shape(shape), shape, axes), contiguous(x.size))
-    given = ran(launch, [x], y)
-    assert given.kernel.kernel.name == ("turn_tiles" if x.itemsize < 16 else "move_runs")
+    ran(launch, [x], y)
     np.testing.assert_array_equal(y, x.transpose(axes))
 
 
@@ -55,8 +48,7 @@ def test_slices_are_copied_and_written(shape, key, dtype):
     part = x[tuple([slice(*one) for one in key])]
     layout = sliced(of_shape(shape), shape, key)
     y = np.zeros(part.shape, dtype)
-    given = ran(moved(Input(0), Output(0), x.dtype, layout, contiguous(part.size)), [x], y)
-    assert (given.kernel.kernel.name == "move_runs") == (shape[-1] % 16 == 0 or dtype == "complex128")
+    ran(moved(Input(0), Output(0), x.dtype, layout, contiguous(part.size)), [x], y)
     np.testing.assert_array_equal(y, part)
     back, wanted = np.zeros(shape, dtype), np.zeros(shape, dtype)
     wanted[tuple([slice(*one) for one in key])] = part
@@ -67,32 +59,9 @@ def test_slices_are_copied_and_written(shape, key, dtype):
 @pytest.mark.parametrize("size", [1, 14, 16, 1000, 1003])
 def test_bytes_are_copied_and_cleared(size):
     x, y = numbers(size, np.uint8), np.zeros(size, np.uint8)
-    given = ran(Launch(copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)), [x], y)
+    ran(Launch(copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)), [x], y)
     np.testing.assert_array_equal(y, x)
-    if size % 4 == 0:
-        assert re.search(WIDE_STORE, ptx_of(given.kernel.kernel, given.kernel.dtypes, 80))
     for dtype in DTYPES:
         y = np.ones(size, dtype)
-        given = ran(cleared(Output(0), y), [], y)
+        ran(cleared(Output(0), y), [], y)
         assert not y.any()
-        if y.nbytes % 4 == 0:
-            assert re.search(WIDE_STORE, ptx_of(given.kernel.kernel, given.kernel.dtypes, 80))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_runs_are_one_access_of_128_bits(dtype):
-    x, y = numbers((4, 64), dtype), np.zeros((4, 32), dtype)
-    layout = sliced(of_shape(x.shape), x.shape, [(0, 4, 1), (0, 32, 1)])
-    given = ran(moved(Input(0), Output(0), x.dtype, layout, contiguous(y.size)), [x], y)
-    text = ptx_of(given.kernel.kernel, given.kernel.dtypes, 80)
-    assert re.search(WIDE_LOAD, text)
-    assert re.search(WIDE_STORE, text)
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-def test_machine_code(dtype):
-    x, y = numbers((70, 64), dtype), np.zeros((64, 70), dtype)
-    across = transposed(of_shape(x.shape), x.shape, (1, 0))
-    part = sliced(of_shape(x.shape), x.shape, [(0, 8, 1), (0, 32, 1)])
-    launches = [moved(Input(0), Output(0), x.dtype, layout, contiguous(layout.total)) for layout in (across, part)]
-    linked([ran(launch, [x], y) for launch in (*launches, cleared(Output(0), y))])

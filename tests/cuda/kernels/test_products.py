@@ -10,6 +10,7 @@ from fastgrad.cuda.kernels import products
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.kernels.products import LARGE, MIDDLE, SMALL, Layout, product_kernel
 from fastgrad.cuda.simulation.lock_step import run_on_simulation, simulate
+from fastgrad.kernels.gemm import form
 from fastgrad.operation import TABLE
 from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE, machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
@@ -95,8 +96,17 @@ def test_long_sums_are_cut_into_parts(monkeypatch):
 def test_a_row_with_a_large_matrix(transpose_b):
     a, b = numbers(1, 530), numbers(*((70, 530) if transpose_b else (530, 70)))
     found, wanted, launches = multiplied(a, b, transpose_b=transpose_b)
-    assert launches.launches[0].kernel.kernel.name.startswith("row_times")
+    assert [launch.kernel.kernel.name for launch in launches.launches] == ["product", "add_parts"]
     assert_near(found, wanted, F32, 530)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_few_rows_with_a_transposed_matrix(monkeypatch, dtype):
+    monkeypatch.setattr(form, "_are_worth_turning", lambda *_: True)
+    a, b = numbers(16, 41, dtype=dtype), numbers(70, 41, dtype=dtype)
+    found, wanted, launches = multiplied(a, b, transpose_b=True)
+    assert len(launches.launches) == 2
+    assert_near(found, wanted, dtype, 41)
 
 
 def test_nan_and_infinity_stay_in_their_rows():

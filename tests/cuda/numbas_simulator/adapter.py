@@ -17,7 +17,7 @@ from numba import cuda  # while a kernel runs, Numba puts here what threads see
 from fastgrad.cuda.codegen import body
 from fastgrad.cuda.codegen.library import OF_GPU
 from fastgrad.kernels.codegen import body as of_all
-from fastgrad.kernels.codegen.body import ByDtype, is_scalar_function
+from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, is_scalar_function
 from fastgrad.kernels.codegen.compile import type_names
 from fastgrad.kernels.codegen.signature import SHARE
 
@@ -72,6 +72,8 @@ def plain(function, types):
         value = OF_GPU.get(value, value) if callable(value) else value
         if isinstance(value, of_all.Special):
             scope[name] = SPECIALS[value]
+        elif isinstance(value, DtypeConstant):
+            scope[name] = value.values[np.dtype(dict(types)["T"]).name]
         elif isinstance(value, ByDtype):
             scope[name] = _ByDtype(value, types)
         elif is_scalar_function(value) and value.__code__ is not function.__code__:
@@ -114,11 +116,6 @@ def _shuffle_xor(x, lanes):
     return _exchanged(x, cuda.threadIdx.x ^ lanes)
 
 
-def _shuffle_down(x, lanes):
-    me = cuda.threadIdx.x
-    return _exchanged(x, me + lanes if me % body.WARP + lanes < body.WARP else me)
-
-
 def _fused_multiply_add(a, b, c):
     """a * b + c, rounded once."""
     if not type(a) is type(b) is type(c) is np.float32:
@@ -151,7 +148,6 @@ SPECIALS = {
     body.synchronize: _synchronize,
     body.shared_array: _shared_array,
     body.shuffle_xor: _shuffle_xor,
-    body.shuffle_down: _shuffle_down,
     body.load_aligned: lambda x, i: x[i],
     body.store_aligned: _store_aligned,
     of_all.local_array: lambda kind, length: np.zeros(length, kind),

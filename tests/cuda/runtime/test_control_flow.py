@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.cuda.devices import available
 
-
-@pytest.fixture(autouse=True)
-def gpu(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
-    yield
-    available.forget()
+pytestmark = pytest.mark.usefixtures("simulated_gpu")
 
 
 def on_both(function, *arguments, calls=3):

@@ -7,18 +7,10 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.cuda.devices import available
 
+pytestmark = pytest.mark.usefixtures("simulated_gpu")
 X = np.random.default_rng(0).normal(size=(96, 20)).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, 5, 96)
-
-
-@pytest.fixture(autouse=True)
-def gpu(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
-    yield
-    available.forget()
 
 
 def fitted(device):

@@ -7,19 +7,11 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.cuda.devices import available
 
+pytestmark = pytest.mark.usefixtures("simulated_gpu")
 layers = keras.layers
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(3, 5, 4, 6)).astype(np.float32), RANDOM.normal(size=(3, 3)).astype(np.float32)
-
-
-@pytest.fixture(autouse=True)
-def gpu(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
-    yield
-    available.forget()
 
 
 class Block(keras.Model):

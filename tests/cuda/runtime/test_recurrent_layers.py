@@ -7,19 +7,11 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from fastgrad.cuda.devices import available
 
+pytestmark = pytest.mark.usefixtures("simulated_gpu")
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(5, 4, 3)).astype(np.float32), RANDOM.normal(size=(5, 2)).astype(np.float32)
 SEEN = np.arange(4) < np.array([4, 2, 3, 1, 4])[:, None]
-
-
-@pytest.fixture(autouse=True)
-def gpu(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
-    yield
-    available.forget()
 
 
 def trained(device, kind, options, compiled, mask):

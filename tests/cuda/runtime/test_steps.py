@@ -9,16 +9,9 @@ import fastgrad as tf
 from fastgrad import keras
 from fastgrad.cuda.devices import available
 
+pytestmark = pytest.mark.usefixtures("simulated_gpu")
 XS = np.random.default_rng(0).normal(size=(4, 32, 20)).astype(np.float32)
 YS = np.random.default_rng(1).integers(0, 5, (4, 32))
-
-
-@pytest.fixture(autouse=True)
-def gpu(monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
-    yield
-    available.forget()
 
 
 class Perceptron:

@@ -10,8 +10,8 @@ from fastgrad.cuda.codegen.kernel import NO_ANSWER, on_device
 from fastgrad.cuda.devices import available, finding, real
 from fastgrad.cuda.devices.blas import Blas
 from fastgrad.cuda.devices.driver import OutOfDeviceMemory
-from fastgrad.cuda.kernels.rows import sum_rows
 from fastgrad.kernels.codegen.build import kernel
+from tests.cuda.row_sums import sum_rows
 from tests.cuda.stand_in import cublas_lt
 from tests.cuda.stand_in import driver as stand_in
 

@@ -1,4 +1,4 @@
-"""BatchNormalization against its formula in NumPy: training, inference, frozen, masks; gradients by finite differences."""
+"""BatchNormalization against its formula in NumPy: inference, frozen, masks, numbers far from zero."""
 
 import numpy as np
 import pytest
@@ -12,15 +12,6 @@ X = np.random.default_rng(0).normal(size=(6, 3, 4)) * 2 + 3
 
 def normalised(x, mean, variance, epsilon=1e-3):
     return (x - mean) / np.sqrt(variance + epsilon)
-
-
-def test_in_training_each_channel_of_the_batch_gets_mean_zero_and_variance_one():
-    layer = layers.BatchNormalization(dtype="float64")
-    y = layer(X, training=True)
-    mean, variance = X.mean((0, 1)), X.var((0, 1))
-    np.testing.assert_allclose(y, normalised(X, mean, variance), rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(layer.moving_mean, 0.01 * mean, rtol=1e-10)
-    np.testing.assert_allclose(layer.moving_variance, 0.99 + 0.01 * variance, rtol=1e-10)
 
 
 def test_else_the_moving_statistics_are_used_and_stay():
@@ -41,16 +32,6 @@ def test_else_the_moving_statistics_are_used_and_stay():
     assert not np.allclose(layer(X, training=True), wanted)
 
 
-def test_weights_and_their_order():
-    layer = layers.BatchNormalization(name="norm")
-    layer.build((None, 5))
-    assert [w.path for w in layer.weights] == [f"norm/{n}" for n in ("gamma", "beta", "moving_mean", "moving_variance")]
-    assert [w.name for w in layer.trainable_weights] == ["gamma", "beta"]
-    bare = layers.BatchNormalization(center=False, scale=False)
-    bare.build((None, 5))
-    assert [w.name for w in bare.weights] == ["moving_mean", "moving_variance"]
-
-
 def test_channels_that_are_first_but_last_in_memory():
     x = np.random.default_rng(2).normal(size=(2, 5, 3, 4)) * 2 + 100
 
@@ -64,15 +45,6 @@ def test_channels_that_are_first_but_last_in_memory():
     check_gradient(lambda x: tf.reduce_sum(normed(x) * weights), x)
 
 
-@pytest.mark.parametrize("axis", [0, 1, -1])
-def test_any_axis(axis):
-    layer = layers.BatchNormalization(axis, momentum=0.5, epsilon=0.1, dtype="float64")
-    others = tuple(a for a in range(3) if a != axis % 3)
-    mean, variance = X.mean(others, keepdims=True), X.var(others, keepdims=True)
-    np.testing.assert_allclose(layer(X, training=True), normalised(X, mean, variance, 0.1), rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(layer.moving_mean, 0.5 * mean.reshape(-1), rtol=1e-10)
-
-
 def test_what_a_mask_leaves_out_does_not_count():
     mask = np.random.default_rng(2).random((6, 3)) < 0.6
     layer = layers.BatchNormalization(dtype="float64")
@@ -83,20 +55,6 @@ def test_what_a_mask_leaves_out_does_not_count():
     np.testing.assert_allclose(y[mask], normalised(seen, seen.mean(0), seen.var(0)), rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="one dimension less"):
         layer(X, training=True, mask=tf.constant(mask[:, 0]))
-
-
-@pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("shape", [(7, 3), (3, 2, 2, 4)])
-def test_gradients(shape, order):
-    r = np.random.default_rng(3)
-    layer = layers.BatchNormalization(dtype="float64")
-    layer.build(shape)
-
-    def function(x, gamma, beta):
-        layer.gamma._read, layer.beta._read = (lambda: gamma), (lambda: beta)
-        return layer(x, training=True)
-
-    check_gradient(function, r.normal(size=shape), r.normal(size=shape[-1]), r.normal(size=shape[-1]), order=order)
 
 
 def test_moments_far_from_zero_keep_their_digits():
@@ -114,13 +72,6 @@ def test_half_precision_is_computed_in_float32():
     assert y.dtype == tf.float16
     wide = x.astype("f8")
     np.testing.assert_allclose(y, normalised(wide, wide.mean((0, 1)), wide.var((0, 1))), atol=2e-3)
-
-
-def test_configuration():
-    layer = layers.BatchNormalization(1, 0.9, 0.01, scale=False, beta_initializer="ones", beta_regularizer="l2")
-    again = layers.deserialize(layers.serialize(layer))
-    assert again.get_config() == layer.get_config()
-    assert (again.axis, again.momentum, again.epsilon, again.scale) == (1, 0.9, 0.01, False)
 
 
 def test_what_is_refused():

@@ -10,21 +10,6 @@ Dropout = keras.layers.Dropout
 ONES = tf.ones((100, 50))
 
 
-@pytest.mark.parametrize("arguments", [{}, {"training": False}, {"training": None}], ids=str)
-def test_does_nothing_outside_training(arguments):
-    assert Dropout(0.5)(ONES, **arguments) is ONES
-
-
-def test_zeroes_and_scales_in_training():
-    out = Dropout(0.25)(ONES, training=True).numpy()
-    assert set(np.unique(out)) == {np.float32(0), np.float32(1 / 0.75)}
-    assert (out == 0).mean() == pytest.approx(0.25, abs=0.03)
-
-
-def test_rate_zero_keeps_all():
-    assert Dropout(0.0)(ONES, training=True) is ONES
-
-
 def test_gradient_passes_where_the_element_lives():
     layer = Dropout(0.5)
     x = tf.ones((10, 10))
@@ -61,10 +46,3 @@ def test_rates_are_between_zero_and_one(rate):
 def test_noise_shapes_are_shapes(shape):
     with pytest.raises(ValueError, match="noise_shape"):
         Dropout(0.5, noise_shape=shape)
-
-
-def test_config_and_shape():
-    layer = Dropout(0.3, noise_shape=(None, 1), seed=2)
-    assert Dropout.from_config(layer.get_config()).get_config() == layer.get_config()
-    assert layer.compute_output_shape((None, 3)) == (None, 3)
-    assert layer.weights == []

@@ -25,18 +25,6 @@ def test_rows_by_number(dtype, shape):
     np.testing.assert_array_equal(out, layer.embeddings.numpy()[numbers.astype(int)])
 
 
-def test_gradient_is_the_rows_that_were_used():
-    layer = table()
-    with tf.GradientTape() as tape:
-        y = tf.reduce_sum(layer(tf.constant([1, 3, 1])) * [[1.0], [2.0], [3.0]])
-    gradient = tape.gradient(y, layer.embeddings)
-    assert isinstance(gradient, tf.IndexedSlices)
-    np.testing.assert_array_equal(gradient.indices, [1, 3, 1])
-    expected = np.zeros((5, 3))
-    expected[1], expected[3] = 4.0, 2.0
-    np.testing.assert_array_equal(tf.convert_to_tensor(gradient), expected)
-
-
 @pytest.mark.parametrize("number", [5, -1, 2**31 - 1])
 def test_numbers_outside_the_table(number):
     with pytest.raises(tf.errors.InvalidArgumentError, match=rf"indices\[1\] = {number} is not in \[0, "):
@@ -68,9 +56,3 @@ def test_mask():
 def test_before_build():
     with pytest.raises(AttributeError, match="build the layer"):
         _ = Embedding(2, 2).embeddings
-
-
-def test_config_and_shape():
-    layer = Embedding(4, 2, embeddings_initializer="zeros", mask_zero=True)
-    assert Embedding.from_config(layer.get_config()).get_config() == layer.get_config()
-    assert layer.compute_output_shape((None, 7)) == (None, 7, 2)

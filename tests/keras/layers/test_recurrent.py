@@ -1,6 +1,7 @@
-"""Recurrent layers against their formulas in NumPy in float64, gradients against finite differences.
+"""Recurrent layers against their formulas in NumPy in float64.
 
-What Keras gives for the same weights is in tests/conformance/programs/recurrent.py.
+What Keras gives for the same weights is in tests/conformance/programs/recurrent.py, gradients are in
+tests/reliability/gradients/cases/layers.py.
 """
 
 import math
@@ -10,7 +11,6 @@ import pytest
 
 import fastgrad as tf
 from fastgrad import keras
-from tests.gradients import check_gradient
 
 layers = keras.layers
 KINDS = ("LSTM", "GRU", "SimpleRNN")
@@ -96,44 +96,6 @@ def test_masked_steps_change_nothing(kind, units):
             np.testing.assert_allclose(mine, theirs, rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("options", [{}, {"mask": True}, {"go_backwards": True, "mask": True}])
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradients_equal_central_differences(kind, options):
-    options = dict(options)
-    mask = tf.constant([[True, False, True], [False, True, True]]) if options.pop("mask", False) else None
-    layer, weights = weighted(
-        getattr(layers, kind)(3, return_sequences=True, return_state=True, dtype="float64", **options), 2
-    )
-    states = [RNG.normal(size=(2, 3)) for _ in range(2 if kind == "LSTM" else 1)]
-
-    def outputs(x, kernel, recurrent, bias, *states):
-        for weight, value in zip(layer.weights, (kernel, recurrent, bias), strict=True):
-            weight.assign(value)
-        return called(x, *states)
-
-    def called(x, *states):
-        return layer(x, mask=mask, initial_state=list(states))
-
-    x = RNG.normal(size=(2, 3, 2))
-    check_gradient(called, x, *states, rtol=1e-5)
-    check_gradient(called, x, *states, order=2, rtol=1e-4, atol=1e-6)
-    for place, weight in enumerate(weights):
-        with tf.GradientTape() as tape:
-            y = tf.add_n(
-                [tf.reduce_sum(one * one) for one in outputs(tf.constant(x), *weights, *map(tf.constant, states))]
-            )
-        found = tape.gradient(y, layer.weights[place]).numpy()
-        for index in ((0, 0), (1, 2)) if weight.ndim == 2 else ((1,),):
-            sums = []
-            for change in (1e-6, -1e-6):
-                moved = [w.copy() for w in weights]
-                moved[place][index] += change
-                sums.append(
-                    sum(np.sum(one.numpy() ** 2) for one in outputs(tf.constant(x), *moved, *map(tf.constant, states)))
-                )
-            np.testing.assert_allclose(found[index], (sums[0] - sums[1]) / 2e-6, rtol=1e-5, atol=1e-7)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_empty_batches_have_empty_results_and_zero_gradients(kind):
     layer, _ = weighted(getattr(layers, kind)(3, return_sequences=True), 2)
@@ -195,32 +157,6 @@ def test_states_are_kept_from_batch_to_batch():
     assert len(layer.weights) == 3
     with pytest.raises(ValueError, match="Expected batch size: 2"):
         layer(x[:1])
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        layers.LSTM(3, go_backwards=True, unit_forget_bias=False, seed=4, kernel_regularizer="l2"),
-        layers.GRU(3, reset_after=False, return_sequences=True, activation="relu"),
-        layers.SimpleRNN(3, use_bias=False, dropout=0.25, recurrent_dropout=0.5),
-        layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)], return_state=True),
-        layers.Bidirectional(layers.LSTM(2), merge_mode="sum"),
-        layers.TimeDistributed(layers.Dense(2)),
-        layers.Masking(mask_value=2.0),
-    ],
-    ids=lambda layer: type(layer).__name__,
-)
-def test_a_layer_is_made_again_from_its_configuration(layer):
-    config = keras.layers.serialize(layer)
-    again = keras.layers.deserialize(config)
-    assert type(again) is type(layer)
-    assert keras.layers.serialize(again) == config
-    x = RNG.normal(size=(2, 3, 4)).astype(np.float32)
-    for one in (layer, again):
-        one(x)
-    again.set_weights(layer.get_weights())
-    for mine, theirs in zip(tf.nest.flatten(again(x)), tf.nest.flatten(layer(x)), strict=True):
-        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_masks_go_along_with_tensors():

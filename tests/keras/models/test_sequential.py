@@ -18,24 +18,7 @@ class Halving(layers.Layer):
         return inputs[:, ::2]
 
 
-def test_layers_run_one_after_the_other():
-    model = keras.Sequential([layers.Dense(3, kernel_initializer="ones"), layers.Activation("tanh")])
-    x = np.random.default_rng(0).normal(size=(4, 2))
-    np.testing.assert_allclose(model(x), np.tanh(np.repeat(x.sum(1, keepdims=True), 3, 1)), rtol=1e-5, atol=1e-6)
-
-
 class TestBuilding:
-    def test_by_the_first_call(self):
-        model = keras.Sequential([layers.Dense(2), layers.Dense(1)], name="m")
-        assert (model.built, model.weights) == (False, [])
-        model(tf.ones((4, 3)))
-        assert model.built
-        assert [w.path for w in model.weights] == [
-            f"m/{layer.name}/{name}" for layer in model.layers for name in ("kernel", "bias")
-        ]
-        assert (model.input_shape, model.output_shape) == ((4, 3), (4, 1))
-        assert model(tf.ones((9, 3))).shape == (9, 1)
-
     @pytest.mark.parametrize(
         "first",
         [
@@ -109,15 +92,6 @@ class TestGrowing:
         with pytest.raises(IndexError):
             keras.Sequential().pop()
 
-    @pytest.mark.parametrize("item", [3, tf.nn.relu, [layers.Dense(1)]], ids=["int", "function", "list"])
-    def test_only_layers_can_be_added(self, item):
-        with pytest.raises(ValueError, match=r"Only instances of `keras.Layer`"):
-            keras.Sequential([item])
-
-    def test_names_are_unique(self):
-        with pytest.raises(ValueError, match="unique names"):
-            keras.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")])
-
     def test_one_input(self):
         with pytest.raises(ValueError, match="different Input layer"):
             keras.Sequential([keras.Input((3,)), keras.Input((4,))])
@@ -141,13 +115,6 @@ class TestGrowing:
 
 
 class TestCalling:
-    def test_training_reaches_the_layers(self):
-        model = keras.Sequential([layers.Dropout(0.5), layers.Flatten()])
-        x = tf.ones((10, 10))
-        np.testing.assert_array_equal(model(x), x)
-        np.testing.assert_array_equal(model(x, training=False), x)
-        assert (model(x, training=True).numpy() == 0).any()
-
     def test_a_missing_or_extra_last_dimension_of_one_is_forgiven(self):
         model = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
         np.testing.assert_array_equal(model(np.array([1.0, 2.0])), [[1.0], [2.0]])
@@ -155,20 +122,6 @@ class TestCalling:
         np.testing.assert_array_equal(model(np.ones((3, 2, 1))), [[2.0]] * 3)
         with pytest.raises(ValueError, match=r"Expected shape \(None, 2\)"):
             model(np.ones((3, 2, 5)))
-
-    def test_other_sizes_are_refused(self):
-        model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
-        with pytest.raises(ValueError, match="axis -1"):
-            model(np.ones((3, 3)))
-
-    def test_gradients_of_frozen_layers(self):
-        model = keras.Sequential([layers.Dense(2), layers.Dense(1)])
-        model(tf.ones((1, 2)))
-        model.layers[0].trainable = False
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(model(tf.ones((1, 2))))
-        assert len(tape.watched_variables()) == 2
-        assert len(tape.gradient(loss, model.trainable_variables)) == 2
 
     def test_shapes_before_they_are_known(self):
         with pytest.raises(AttributeError, match="input shape"):

@@ -8,8 +8,6 @@ import pytest
 
 import fastgrad as tf
 
-from .reference import CASES
-
 
 def built(kind="Adam", **options):
     variables = [tf.Variable(np.ones((2, 3), np.float32), name="w"), tf.Variable([1.0, 2.0], name="b")]
@@ -48,12 +46,6 @@ def test_the_step_counter_is_an_int64_variable():
     assert int(optimizer.iterations) == 8
 
 
-def test_default_rates():
-    rates = {name: float(getattr(tf.optimizers, name)().learning_rate) for name in CASES}
-    assert rates.pop("SGD") == pytest.approx(0.01)
-    assert set(rates.values()) == {float(np.float32(0.001))}
-
-
 def test_the_rate_is_a_live_variable():
     variable = tf.Variable([0.0])
     optimizer = tf.optimizers.SGD(0.5, name="sgd")
@@ -74,21 +66,6 @@ def test_the_rate_is_a_live_variable():
     assert optimizer.learning_rate * 2 == 0.25
 
 
-def test_a_schedule_sees_the_step_before_the_increment():
-    variable = tf.Variable([0.0])
-    optimizer = tf.optimizers.SGD(tf.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.25]))
-    seen = []
-    for _ in range(4):
-        seen.append(float(optimizer.learning_rate))
-        before = float(variable[0])
-        optimizer.apply_gradients([(tf.constant([1.0]), variable)])
-        assert before - float(variable[0]) == seen[-1]
-    assert seen == [0.5, 0.5, 0.25, 0.25]
-    assert [v.name for v in optimizer.variables] == ["iteration"]
-    with pytest.raises(TypeError, match="not settable"):
-        optimizer.learning_rate = 0.5
-
-
 def test_rates_of_functions_and_replaced_rates():
     rates = iter([0.5, 0.25])
     variable = tf.Variable([0.0])
@@ -102,18 +79,6 @@ def test_rates_of_functions_and_replaced_rates():
     replaced.learning_rate = tf.optimizers.schedules.ExponentialDecay(1.0, 1, 0.5)
     assert [v.name for v in replaced.variables] == ["iteration"]
     assert float(replaced.learning_rate) == 1.0
-
-
-def test_a_schedule_of_ones_own():
-    class Halves(tf.optimizers.schedules.LearningRateSchedule):
-        def __call__(self, step):
-            return tf.cast(step + 1, tf.float32) / 2.0
-
-    variable = tf.Variable([0.0])
-    optimizer = tf.optimizers.SGD(Halves())
-    for _ in range(2):
-        optimizer.apply_gradients([(tf.constant([1.0]), variable)])
-    assert variable.numpy() == [-1.5]
 
 
 def test_hyperparameters_are_read_at_every_step():

@@ -12,7 +12,6 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.compiler.passes import decompose_updates
-from fastgrad.cuda.devices import available
 from fastgrad.keras.optimizers import RuleOptimizer, from_rule, update_rule
 from fastgrad.kernels.optimizers.update_rule import RULES
 
@@ -298,15 +297,12 @@ def test_pickles():
 
 
 @pytest.mark.parametrize("name", ["Lion", "Momentum"])
-def test_a_gpu_gives_what_the_built_in_optimizer_gives_there(name, monkeypatch):
-    monkeypatch.setenv(available.SIMULATED, "1")
-    available.forget()
+def test_a_gpu_gives_what_the_built_in_optimizer_gives_there(name, simulated_gpu):
     found = []
     with tf.device("GPU:0"):
         for make in PAIRS[name]:
             training = Training(make(RATE))
             found.append(training.train(tf.function(training), steps=3))
-    available.forget()
     assert_same(*found)
 
 

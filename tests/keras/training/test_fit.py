@@ -285,7 +285,7 @@ def test_a_generator_that_ends_early_is_told():
 @pytest.mark.parametrize("watched", [True, False])
 @pytest.mark.parametrize("kind", ["training", "evaluating", "predicting"])
 def test_each_loop_ends_when_it_is_told(kind, watched):
-    """It is told so by ``stop_training``, ``stop_evaluating`` and ``stop_predicting``; the next one begins anew."""
+    """``stop_training``, ``stop_evaluating`` and ``stop_predicting`` end a run; the next run starts without them."""
     model = make_model(run_eagerly=True)
     flag = f"stop_{kind}"
     steps = []

@@ -1,10 +1,5 @@
 """Checked builds name what a kernel accessed that is not there (`FASTGRAD_CHECK_BOUNDS=1`)."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from numpy import int64
@@ -25,21 +20,12 @@ from fastgrad.kernels.codegen.bounds import NO_BOUND, OutOfBoundsError, OverlapE
 from fastgrad.kernels.codegen.build import for_arrays, kernel, step_address
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, run_launches
-
-ROOT = pathlib.Path(__file__).parents[3]
+from tests.kernels.process import run_python
 
 
 @pytest.mark.skipif(checks_bounds(), reason="they are run as they are")
 def test_the_facts_below_in_a_process_that_checks():
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__],
-        env={**os.environ, "FASTGRAD_CHECK_BOUNDS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    run = run_python("-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, FASTGRAD_CHECK_BOUNDS="1")
     assert run.returncode == 0, run.stdout
     assert " passed" in run.stdout
 
@@ -47,27 +33,13 @@ def test_the_facts_below_in_a_process_that_checks():
 @pytest.mark.skipif(checks_bounds(), reason="this process checks")
 def test_builds_that_do_not_check_have_keys_of_their_own():
     code = "from fastgrad.kernels.codegen.store import platform_key; print(platform_key())"
-    keys = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "FASTGRAD_CHECK_BOUNDS": value, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for value in ("0", "1")
-    }
-    assert len(keys) == 2
+    keys = {run_python("-c", code, FASTGRAD_CHECK_BOUNDS=value).stdout for value in ("0", "1")}
+    assert len(keys - {""}) == 2
 
 
 def test_another_value_is_refused():
-    run = subprocess.run(
-        [sys.executable, "-c", "from fastgrad.kernels.codegen.bounds import checks_bounds; checks_bounds()"],
-        env={**os.environ, "FASTGRAD_CHECK_BOUNDS": "yes", "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    code = "from fastgrad.kernels.codegen.bounds import checks_bounds; checks_bounds()"
+    run = run_python("-c", code, FASTGRAD_CHECK_BOUNDS="yes")
     assert "FASTGRAD_CHECK_BOUNDS is 'yes'; it may be 0 or 1" in run.stderr
 
 

@@ -3,7 +3,6 @@ import gc
 import math
 import os
 import re
-import subprocess
 import sys
 import threading
 import weakref
@@ -17,6 +16,7 @@ from fastgrad.kernels.codegen.body import Special, fingerprint, from_bits, local
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import for_arrays, full_name, inspect_llvm, kernel, step_address
 from fastgrad.kernels.codegen.signature import parse_signature
+from tests.kernels.process import run_python
 
 FLOATS = ("float32", "float64")
 F4, F8, I4, I8 = (np.dtype(name) for name in ("float32", "float64", "int32", "int64"))
@@ -48,17 +48,6 @@ def first_zero(x, n):
         if x[i] == 0:
             return i
     return -1
-
-
-def _run(code, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize("dtype", [F4, F8])
@@ -501,13 +490,13 @@ if pid == 0:
     os._exit(0 if 1.08 < out[0] < 1.09 else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
-    result = _run(code)
+    result = run_python("-c", code)
     assert result.stdout == "0\n", result.stderr
 
 
 def test_importing_kernels_loads_neither_compiler():
     code = "import sys, fastgrad.kernels.gemm.dense; print([m for m in ('numba', 'llvmlite', 'scipy') if m in sys.modules])"
-    assert _run(code).stdout == "[]\n"
+    assert run_python("-c", code).stdout == "[]\n"
 
 
 def test_a_warm_process_never_imports_numba():
@@ -518,8 +507,8 @@ x, out = np.ones(3), np.empty(3)
 activation.gelu[x.dtype](x, out, 0, 3)
 print('numba' in sys.modules, 0.84 < out[0] < 0.85)
 """
-    assert _run(code).returncode == 0
-    assert _run(code).stdout == "False True\n"
+    assert run_python("-c", code).returncode == 0
+    assert run_python("-c", code).stdout == "False True\n"
 
 
 def _terminal(monkeypatch):

@@ -419,7 +419,7 @@ def test_what_killed_writers_left_is_removed_after_a_day(folder):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_installed_entries_are_no_pipe(tmp_path, monkeypatch):
-    """SQLite would wait for somebody who writes to it."""
+    """SQLite would wait for a process that writes to it."""
     monkeypatch.setattr(cache, "INSTALLED", str(tmp_path))
     os.mkfifo(tmp_path / "level.db")
     assert cache.load_installed("level", "key") is None

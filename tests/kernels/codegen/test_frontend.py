@@ -1,9 +1,6 @@
 """Bodies mean what they mean to Numba: kernels are compared with `numba.njit` of the same function, whose pipeline is the full one."""
 
 import math
-import os
-import subprocess
-import sys
 
 import llvmlite.binding as llvm
 import numba
@@ -26,6 +23,7 @@ from fastgrad.kernels.codegen.build import Kernel, kernel
 from fastgrad.kernels.codegen.frontend import CompileError
 from fastgrad.kernels.codegen.intrinsics import cpu
 from fastgrad.kernels.codegen.signature import parse_signature
+from tests.kernels.process import run_python
 
 HALF = 0.5
 ROOM = 8
@@ -391,14 +389,7 @@ print(sorted(compiled))
 
 
 def _output(folder, name, number):
-    run = subprocess.run(
-        [sys.executable, "-c", FIRST + BODIES.format(name=name, number=number)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "FASTGRAD_CACHE_DIR": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    run = run_python("-c", FIRST + BODIES.format(name=name, number=number), FASTGRAD_CACHE_DIR=str(folder))
     assert run.returncode == 0, run.stderr
     *values, names = run.stdout.splitlines()
     return values, names

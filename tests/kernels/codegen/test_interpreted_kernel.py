@@ -1,9 +1,6 @@
 """Kernels as plain Python: the numbers of Numba, bounds, tracebacks and debuggers."""
 
 import math
-import os
-import subprocess
-import sys
 import traceback
 
 import numpy as np
@@ -22,6 +19,7 @@ from fastgrad.kernels.codegen.body import (
 from fastgrad.kernels.codegen.build import kernel, step_address
 from fastgrad.kernels.codegen.interpreted_kernel import python_function
 from fastgrad.kernels.math.vector_math import exp
+from tests.kernels.process import run_python
 
 F4, F8 = np.dtype(np.float32), np.dtype(np.float64)
 NUMBERS = ("int8", "uint8", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
@@ -253,15 +251,8 @@ step(x)
 
 
 def test_a_debugger_stops_in_the_kernel_of_a_compiled_step():
-    run = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "NUMBA_DISABLE_JIT": "1"},
-        input="break functions()[group]\ncontinue\np x0\nnext\nquit\n",
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    commands = "break functions()[group]\ncontinue\np x0\nnext\nquit\n"
+    run = run_python("-c", PROGRAM, stdin=commands, NUMBA_DISABLE_JIT="1")
     assert "x0: array([0.5 , 0.25], dtype=float32)" in run.stdout, run.stdout + run.stderr
 
 

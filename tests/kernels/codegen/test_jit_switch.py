@@ -1,13 +1,11 @@
 """`NUMBA_DISABLE_JIT` is read as Numba reads it, and nothing of Numba or LLVM is imported under it."""
 
-import os
-import subprocess
-import sys
 import warnings
 
 import pytest
 
 from fastgrad.kernels.codegen.jit_switch import VARIABLE, jit_is_disabled
+from tests.kernels.process import run_python
 
 TRAINING = """
 import sys
@@ -28,14 +26,9 @@ print([name for name in sys.modules if name.partition(".")[0] in ("numba", "llvm
 
 
 def run(code, **variables):
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=100,
-    ).stdout.strip()
+    finished = run_python("-c", code, **variables)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout.strip()
 
 
 @pytest.fixture

@@ -1,10 +1,6 @@
 """The kernels of convolutions against their definition in float64: any sizes, strides, dilations, paddings, groups and shares."""
 
 import hashlib
-import os
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,6 +12,7 @@ from fastgrad.kernels.convolution.convolution import (
     convolution_launches,
 )
 from fastgrad.kernels.runtime.launch import run_launches
+from tests.kernels.process import run_python
 
 BOUNDS = {"float32": 2e-5, "float64": 1e-12, "int32": 0}
 
@@ -175,17 +172,7 @@ def hash_of_results():
 def test_bits_do_not_depend_on_the_vectors(lanes):
     if int(lanes) * 4 > host_isa().vector_bytes:
         lanes = str(host_isa().vector_bytes // 4)
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from tests.kernels.convolution.test_convolution import hash_of_results as h; print(h())",
-        ],
-        env={**os.environ, "FASTGRAD_LANES": lanes},
-        cwd=pathlib.Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=True,
-    )
+    code = "from tests.kernels.convolution.test_convolution import hash_of_results as h; print(h())"
+    run = run_python("-c", code, FASTGRAD_LANES=lanes)
+    assert run.returncode == 0, run.stderr
     assert run.stdout.split()[-1] == hash_of_results()

@@ -5,9 +5,6 @@ import ctypes
 import hashlib
 import itertools
 import mmap
-import os
-import pathlib
-import subprocess
 import sys
 
 import numpy as np
@@ -26,6 +23,7 @@ from fastgrad.kernels.gemm.steps import NO_STEPS, matmul_launches, product_launc
 from fastgrad.kernels.reduction.normalization import layer_norm
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
 from fastgrad.kernels.runtime.thread_pool import team
+from tests.kernels.process import run_python
 
 BOTH = [np.dtype("float32"), np.dtype("float64")]
 SHAPES = [
@@ -100,7 +98,7 @@ def test_products_of_a_vector_with_a_large_matrix(shape, dtype):
         assert multiplied(x, y, transpose_a, transpose_b, 3).tobytes() == c.tobytes()
     bias = np.linspace(-1, 1, c.shape[1], dtype=dtype)
     product = multiplied(a, b)
-    following = Launch(dense.bias_relu[c.dtype], (Output(0), Input(2), c.shape[1]), c.size)
+    following = Launch(dense.BIAS["relu"][c.dtype], (Output(0), Input(2), c.shape[1]), c.size)
     run_launches(product_launches([a, b], following=following), [a, b, bias], [c], 2)
     np.testing.assert_array_equal(c, np.maximum(product + bias, 0))
 
@@ -201,15 +199,8 @@ def at_the_end_of_memory():
 @pytest.mark.parametrize("dtype", BOTH)
 def test_nothing_beside_the_matrices_is_touched(dtype, at_the_end_of_memory):
     for m, k, n in [
-        (1, 1, 1),
-        (3, 5, 7),
-        (9, 17, 33),
-        (33, 65, 17),
-        (6, 3, 130),
-        (21, 2, 65),
-        (1, 700, 27),
-        (27, 700, 1),
-    ]:
+        (1, 1, 1), (3, 5, 7), (9, 17, 33), (33, 65, 17), (6, 3, 130), (21, 2, 65), (1, 700, 27), (27, 700, 1),
+    ]:  # fmt: skip
         a, b = matrices(m, k, n, dtype)
         for transpose_a, transpose_b, at_start in itertools.product((False, True), repeat=3):
             x = at_the_end_of_memory(a.T if transpose_a else a, at_start)
@@ -260,7 +251,7 @@ def test_what_follows_is_done_on_every_element_once(shape, transpose_b):
     y = np.ascontiguousarray(b.T) if transpose_b else b
     bias = np.linspace(-3, 3, shape[2], dtype=np.float32)
     product = multiplied(a, b)
-    following = Launch(dense.bias_linear[product.dtype], (Output(0), Input(2), shape[2]), product.size)
+    following = Launch(dense.BIAS["linear"][product.dtype], (Output(0), Input(2), shape[2]), product.size)
     for shares in (1, 2, 7):
         c = np.full_like(product, 7)
         launches = product_launches([a, y], False, transpose_b, following)
@@ -298,7 +289,7 @@ def test_large_products_with_a_transposed_matrix_read_a_copy_of_its_rows(shape, 
     assert form_of(a.itemsize, x.shape, b.shape, True, False).copied or host_isa().vector_bytes < 4 * a.itemsize
     wanted = multiplied(a, b)
     assert not form_of(a.itemsize, a.shape, b.shape, False, False).copied
-    following = Launch(dense.bias_linear[wanted.dtype], (Output(0), Input(2), n), wanted.size)
+    following = Launch(dense.BIAS["linear"][wanted.dtype], (Output(0), Input(2), n), wanted.size)
     for shares in (1, 3):
         assert multiplied(x, b, True, False, shares).tobytes() == wanted.tobytes()
         c = np.empty_like(wanted)
@@ -319,31 +310,27 @@ def test_products_of_few_rows_with_a_transposed_matrix_are_turned(shape, dtype):
     for shares in (1, 2, 3, 8):
         assert multiplied(a, x, False, True, shares).tobytes() == wanted.tobytes()
     bias = np.linspace(-1, 1, n, dtype=dtype)
-    following = Launch(dense.bias_linear[wanted.dtype], (Output(0), Input(2), n), wanted.size)
+    following = Launch(dense.BIAS["linear"][wanted.dtype], (Output(0), Input(2), n), wanted.size)
     c = np.empty_like(wanted)
     run_launches(product_launches([a, x], False, True, following), [a, x, bias], [c])
     np.testing.assert_array_equal(c, wanted + bias)
 
 
+WITH_PROLOGUES = [
+    ((5, 7, 3), False), ((200, 33, 10), False), ((1000, 33, 10), False), ((130, 64, 200), False), ((300, 40, 17), True),
+    ((900, 700, 9), False), ((600, 800, 9), False),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", BOTH)
-@pytest.mark.parametrize(
-    ("shape", "transpose_b"),
-    [
-        ((5, 7, 3), False),
-        ((200, 33, 10), False),
-        ((130, 64, 200), False),
-        ((300, 40, 17), True),
-        ((900, 700, 9), False),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("shape", "transpose_b"), WITH_PROLOGUES, ids=str)
 def test_what_makes_rows_of_a_is_done_just_before_they_are_read(shape, transpose_b, dtype):
     m, k, n = shape
     a, b = matrices(m, k, n, dtype)
     y = np.ascontiguousarray(b.T) if transpose_b else b
     bias = np.linspace(-1, 1, k, dtype=dtype)
     wanted = multiplied(a + bias, b)
-    preceding = Launch(dense.bias_linear[a.dtype], (Input(0), Input(2), k), a.size)
+    preceding = Launch(dense.BIAS["linear"][a.dtype], (Input(0), Input(2), k), a.size)
     assert takes_prologue([a, y], False, transpose_b)
     (product,) = product_launches([a, y], False, transpose_b).launches
     found = Launches((prepared(product, preceding, m),))
@@ -374,17 +361,7 @@ def test_a_kernel_over_rows_follows_with_its_numbers(rows):
 
 @pytest.mark.skipif(checks_bounds(), reason="checked kernels leave rows in memory, where accesses can be checked")
 @pytest.mark.parametrize("dtype", BOTH)
-@pytest.mark.parametrize(
-    ("shape", "transpose_b"),
-    [
-        ((5, 7, 3), False),
-        ((1000, 33, 10), False),
-        ((130, 64, 200), False),
-        ((300, 40, 17), True),
-        ((600, 800, 9), False),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("shape", "transpose_b"), WITH_PROLOGUES, ids=str)
 def test_rows_that_nobody_else_reads_are_made_in_the_kernels_own_memory(shape, transpose_b, dtype):
     m, k, n = shape
     a, b = matrices(m, k, n, dtype)
@@ -407,15 +384,11 @@ def test_rows_that_nobody_else_reads_are_made_in_the_kernels_own_memory(shape, t
 @pytest.mark.parametrize(
     ("a_shape", "b_shape", "transposed"),
     [
-        ((40, 8), (40, 8), True),
-        ((1, 300), (300, 200), False),
-        ((30, 40), (40, 1), False),
-        ((1, 30, 40), (7, 40, 9), False),
-        ((400, 1100), (1100, 1100), False),
-        ((32, 784), (784, 64), False),
+        ((40, 8), (40, 8), True), ((1, 300), (300, 200), False), ((30, 40), (40, 1), False),
+        ((1, 30, 40), (7, 40, 9), False), ((400, 1100), (1100, 1100), False), ((32, 784), (784, 64), False),
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_products_of_which_units_share_rows_of_a_take_nothing_before(a_shape, b_shape, transposed, dtype):
     a, b = np.zeros(a_shape, dtype), np.zeros(b_shape, dtype)
     assert not takes_prologue([a, b], transposed)
@@ -435,15 +408,8 @@ def test_a_call_does_its_own_units_alone():
 def test_eager_products_at_the_sizes_where_ways_part():
     r = np.random.default_rng(3)
     for m, k, n in [
-        (63, 65, 8),
-        (64, 64, 8),
-        (128, 128, 129),
-        (1, 100, 81),
-        (1, 100, 82),
-        (4, 5000, 1),
-        (0, 3, 4),
-        (3, 0, 4),
-    ]:
+        (63, 65, 8), (64, 64, 8), (128, 128, 129), (1, 100, 81), (1, 100, 82), (4, 5000, 1), (0, 3, 4), (3, 0, 4),
+    ]:  # fmt: skip
         a, b = r.normal(size=(m, k)), r.normal(size=(k, n))
         for x, y, flags in ((a, b, (False, False)), (a.T.copy(), b, (True, False)), (a, b.T.copy(), (False, True))):
             c = tf.matmul(tf.constant(x), tf.constant(y), *flags)
@@ -502,24 +468,21 @@ def digest():
     return found.hexdigest()
 
 
+def digest_elsewhere(module, **environment):
+    """The digest of a module in a process with other variables."""
+    run = run_python("-c", f"from {module} import digest; print(digest())", **environment)
+    assert run.stderr == ""
+    return run.stdout.strip()
+
+
 @pytest.mark.parametrize("lanes", [4, 8, 16])
 def test_bits_are_those_of_every_width_of_vectors(lanes):
     if 4 * lanes == host_isa().vector_bytes:
         return
-    run = subprocess.run(
-        [sys.executable, "-c", "from tests.kernels.gemm.test_gemm import digest; print(digest())"],
-        env={**os.environ, "FASTGRAD_LANES": str(lanes)},
-        cwd=pathlib.Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert (run.stdout.strip(), run.stderr) == (digest(), "")
+    assert digest_elsewhere(__name__, FASTGRAD_LANES=str(lanes)) == digest()
 
 
 def test_another_number_of_lanes_is_refused():
     code = "from fastgrad.kernels.codegen.isa import host_isa; host_isa()"
-    environment = {**os.environ, "FASTGRAD_LANES": "5"}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    run = run_python("-c", code, FASTGRAD_LANES="5")
     assert "FASTGRAD_LANES is '5'; it may be 4, 8 or 16" in run.stderr

@@ -3,10 +3,6 @@ nothing read or written beside the matrices."""
 
 import hashlib
 import itertools
-import os
-import pathlib
-import subprocess
-import sys
 
 import ml_dtypes
 import numpy as np
@@ -20,7 +16,7 @@ from fastgrad.kernels.gemm.gemm import TERMS
 from fastgrad.kernels.gemm.steps import product_launches, wide_product_launches
 from fastgrad.kernels.runtime.launch import run_launches
 from fastgrad.kernels.runtime.thread_pool import team
-from tests.kernels.gemm.test_gemm import laid_out
+from tests.kernels.gemm.test_gemm import digest_elsewhere, laid_out
 
 SHAPES = [
     (2, 1, 2), (2, 2, 2), (3, 5, 7), (8, 16, 16), (33, 65, 17), (5, 7, 129), (49, 1, 63), (300, 40, 20), (3, 2309, 5),
@@ -172,13 +168,4 @@ def digest():
 def test_bits_are_those_of_every_machine(lanes, pairs):
     if 4 * lanes == host_isa().vector_bytes and pairs == "1":
         return
-    run = subprocess.run(
-        [sys.executable, "-c", "from tests.kernels.gemm.test_pairs import digest; print(digest())"],
-        env={**os.environ, "FASTGRAD_LANES": str(lanes), "FASTGRAD_BFLOAT16": pairs},
-        cwd=pathlib.Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert (run.stdout.strip(), run.stderr) == (digest(), "")
+    assert digest_elsewhere(__name__, FASTGRAD_LANES=str(lanes), FASTGRAD_BFLOAT16=pairs) == digest()

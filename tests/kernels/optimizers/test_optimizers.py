@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastgrad.kernels.optimizers import norms, optimizers
-from fastgrad.kernels.optimizers.update_rule import units
+from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, units
 
 F4, F8 = np.dtype("float32"), np.dtype("float64")
 RATE, DECAY = 0.1, 0.004
@@ -172,8 +172,7 @@ def test_rows_get_the_same_update_and_the_rest_none(name):
     exact[ids] = step(table[ids], rows, gradient[ids], *hyper)
     for h, new in zip(exact_held, rows, strict=True):
         h[ids] = new
-    function = getattr(optimizers, name).rows[F8, ids.dtype]
-    assert function(table, *held, gradient[ids], ids, 3, 9, 5, *hyper) == -1
+    getattr(optimizers, name).update_rows(RESTS, [table, *held], gradient[ids], ids, hyper)
     np.testing.assert_allclose(table, exact, rtol=1e-12)
     for h, e in zip(held, exact_held, strict=True):
         np.testing.assert_allclose(h, e, rtol=1e-12)
@@ -190,19 +189,10 @@ def test_a_sparse_gradient_on_a_table_gives_the_dense_ones_result(name):
     gradient[np.setdiff1d(np.arange(9), ids)] = 0
     rule = getattr(optimizers, name)
     rule.variables[F8]([dense], *([h] for h in dense_held), [gradient], 0, 1, *hyper)
-    assert rule.table[F8, ids.dtype](table, *held, values, ids, 3, 9, 5, *hyper) == -1
+    rule.update_rows(MOVES, [table, *held], values, ids, hyper)
     np.testing.assert_array_equal(table, dense)
     for h, d in zip(held, dense_held, strict=True):
         np.testing.assert_array_equal(h, d)
-
-
-@pytest.mark.parametrize("kind", ["rows", "table"])
-@pytest.mark.parametrize(("ids", "bad"), [([0, 1, 1], 2), ([2, 1, 0], 1), ([-1, 0, 1], 0), ([0, 1, 9], 2)])
-def test_ids_that_repeat_or_lie_outside_are_reported(kind, ids, bad):
-    table = np.zeros((9, 2))
-    function = getattr(optimizers.sgd, kind)[F8, np.dtype(np.int64)]
-    assert function(table, np.ones((3, 2)), np.array(ids), 3, 9, 2, RATE, DECAY) == bad
-    assert not table.any()
 
 
 @pytest.mark.parametrize("cuts", [[0, 5], [0, 1, 2, 3, 4, 5], [0, 2, 2, 5]])

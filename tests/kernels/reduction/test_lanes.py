@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 
+from fastgrad.kernels.codegen.body import specialized
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.codegen.compile import compile_kernel
 from fastgrad.kernels.codegen.signature import KernelSource
@@ -13,27 +14,25 @@ from fastgrad.kernels.reduction.lanes import lanes_greatest, lanes_least, lanes_
 TYPES = ("uint8", "int32", "float32", "float64")
 
 
-@kernel("lanes: inout[T], out: out[T], count: int", T=TYPES)
-def sums(lanes, out, count):
-    out[0] = lanes_sum(lanes, count)
+def _combined(lanes, out, count):
+    out[0] = combine(lanes, count)
 
 
-@kernel("lanes: inout[T], out: out[T], count: int", T=TYPES)
-def products(lanes, out, count):
-    out[0] = lanes_product(lanes, count)
+combine = lanes_sum  # each kernel is compiled with its own
 
 
-@kernel("lanes: inout[T], out: out[T], count: int", T=TYPES)
-def greatest(lanes, out, count):
-    out[0] = lanes_greatest(lanes, count)
+def of_lanes(function):
+    """A kernel that calls a function of lanes."""
+    body = specialized(_combined, function.__name__, combine=function)
+    return kernel("lanes: inout[T], out: out[T], count: int", T=TYPES)(body)
 
 
-@kernel("lanes: inout[T], out: out[T], count: int", T=TYPES)
-def least(lanes, out, count):
-    out[0] = lanes_least(lanes, count)
-
-
-COMBINE = [(sums, np.add), (products, np.multiply), (greatest, np.maximum), (least, np.minimum)]
+COMBINE = [
+    (of_lanes(lanes_sum), np.add),
+    (of_lanes(lanes_product), np.multiply),
+    (of_lanes(lanes_greatest), np.maximum),
+    (of_lanes(lanes_least), np.minimum),
+]
 
 
 @pytest.mark.parametrize("count", [16, 32, 256])

@@ -67,19 +67,12 @@ def test_steps_run_in_order_and_the_driver_can_go_on():
 @pytest.mark.parametrize(
     "other",
     [
-        np.ones((3, 2)),
-        np.ones((2, 3, 1)),
-        np.ones(6),
-        np.ones((2, 3), np.float32),
-        np.ones((2, 3), ">f8"),
-        np.asfortranarray(np.ones((2, 3))),
-        np.ones((2, 6))[:, ::2],
-        np.ma.ones((2, 3)),
-        [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]],
-        None,
+        np.ones((3, 2)), np.ones((2, 3, 1)), np.ones(6), np.ones((2, 3), np.float32), np.ones((2, 3), ">f8"),
+        np.asfortranarray(np.ones((2, 3))), np.ones((2, 6))[:, ::2], np.ma.ones((2, 3)),
+        [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], None,
     ],
     ids=repr,
-)
+)  # fmt: skip
 def test_only_arrays_that_fit_are_bound(other):
     x, y = np.ones((2, 3)), np.zeros((2, 3))
     program = Program([(add_to[x.dtype], [0, address(y)], 6, 1)], wanted=x)

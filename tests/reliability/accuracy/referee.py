@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from tests.conformance.record import run_tensorflow
 from tests.reliability.accuracy.functions import COMPLEX, ROWS, Row
 
-ROOT = Path(__file__).parents[3]
 SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
 
 
@@ -22,24 +20,11 @@ def row_of(table: str, name: str) -> Row:
 
 
 def results(python: Path, arguments: dict[str, tuple[np.ndarray, ...]]) -> dict[str, np.ndarray]:
-    """TensorFlow's results: `arguments` has for each key, `table/name/dtype/part`, the arrays of a call.
-
-    Raises:
-        RuntimeError: the process failed; its last lines are in the message.
-    """
+    """TensorFlow's results: `arguments` has for each key, `table/name/dtype/part`, the arrays of a call."""
     with tempfile.TemporaryDirectory() as folder:
         questions, answers = Path(folder, "in.npz"), Path(folder, "out.npz")
         np.savez(questions, **{f"{key}/{i}": x for key, xs in arguments.items() for i, x in enumerate(xs)})
-        finished = subprocess.run(
-            [python, "-m", "tests.reliability.accuracy.referee", questions, answers],
-            cwd=ROOT,
-            env=os.environ | SETTINGS,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if finished.returncode:
-            raise RuntimeError(f"asking TensorFlow with {python} failed:\n{finished.stderr[-3000:]}")
+        run_tensorflow(python, "tests.reliability.accuracy.referee", questions, answers, settings=SETTINGS)
         with np.load(answers) as file:
             return dict(file)
 

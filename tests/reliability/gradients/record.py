@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.record import REFEREE_SETTINGS, ROOT, referee_python
+from tests.conformance.record import referee_python, run_tensorflow
 
 EXPECTED = Path(__file__).parent / "expected"
 
@@ -24,23 +22,10 @@ def recorded(module: str) -> dict[str, Any]:
 
 
 def asked_now(python: Path, modules: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """What TensorFlow answers today, in a process of its own.
-
-    Raises:
-        RuntimeError: the process failed; its last lines are in the message.
-    """
+    """What TensorFlow answers today, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "answers.json")
-        finished = subprocess.run(
-            [python, "-m", "tests.reliability.gradients.answers", "tensorflow", file, *modules],
-            cwd=ROOT,
-            env=os.environ | REFEREE_SETTINGS,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if finished.returncode:
-            raise RuntimeError(f"asking TensorFlow with {python} failed:\n{finished.stderr[-3000:]}")
+        run_tensorflow(python, "tests.reliability.gradients.answers", "tensorflow", file, *modules)
         answers = json.loads(file.read_text(encoding="utf-8"))
     for answer in (answer for cases in answers.values() for case in cases.values() for answer in case.values()):
         if isinstance(answer, dict):

@@ -203,7 +203,7 @@ TARS: dict[str, tuple[Callable[[], bytes], Any]] = {
     "a pax header of negative size": (lambda: raw_header(NEGATIVE, b"x") + bytes(1024), REFUSED),
     "a pax header whose length is 0": (lambda: raw_header(b"00000000020\0", b"x") + b"0 path=a\n".ljust(512, b"\0") + raw_header(b"0\0", b"0"), ANY),
     "a pax header with a size of -1": (lambda: raw_header(b"00000000021\0", b"x") + b"16 size=-1048576\n".ljust(512, b"\0") + raw_header(b"0\0", b"0") + bytes(1024), ANY),
-    "bits that make a file everybody's": (lambda: tarred(({"name": "a", "mode": 0o6777}, b"x")), ANY),
+    "bits that give a file to all users": (lambda: tarred(({"name": "a", "mode": 0o6777}, b"x")), ANY),
     "ten thousand files of one name": (lambda: tarred(*[({"name": "a"}, b"")] * 10_000), ANY),
 }  # fmt: skip
 

@@ -30,7 +30,7 @@ OF_THE_HOST = {"function", "psi", "gamma", "gammaln"}
 """Parameters that are addresses of functions of SciPy."""
 
 
-FAR = {"float32": circular.FAR32, "float64": circular.FAR64}
+FAR = circular.FAR.values
 """Beyond these numbers sines and tangents are the C library's."""
 
 

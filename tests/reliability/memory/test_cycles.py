@@ -85,7 +85,7 @@ def custom_gradient_step():
 
 
 def abandoned_tape_step():
-    """A tape whose gradient nobody asks for, and one that an error leaves."""
+    """A tape without a call of `gradient`, and a tape that an error leaves."""
     v = tf.Variable(X)
 
     def step():

@@ -19,7 +19,7 @@ from fastgrad.compiler.control_flow.structured import leads, spread_out, wanted
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.recording.record import Recording, apart
-from fastgrad.operation import TABLE, Joint
+from fastgrad.operation import TABLE
 from fastgrad.tensor import Tensor
 
 
@@ -105,11 +105,6 @@ class _Keeping(Branches):
 
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
         """Returns None: the residuals are among the results already."""
-
-    @property
-    def gradient(self) -> Joint:
-        """The rule for tapes."""
-        return Joint(self._cotangents, zeros=False)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         results = y if type(y) is tuple else (y,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -79,14 +80,8 @@ class Branches(Structured):
         """Returns the same branches with fewer results, for programs that only run forward."""
         reduced = self._reduced.get(kept)
         if reduced is None:
-            graphs = [branch.graph for branch in self.branches]
-            results = [[y for y, keep in zip(graph.results, kept, strict=True) if keep] for graph in graphs]
-            reduced_graphs = [
-                Graph(graph.nodes, kept_results) for graph, kept_results in zip(graphs, results, strict=True)
-            ]
-            reduced = self._reduced[kept] = Branches(
-                [GraphOperation(graph, "branch") for graph in reduced_graphs], self.name
-            )
+            graphs = [Graph(branch.graph.nodes, compress(branch.graph.results, kept)) for branch in self.branches]
+            reduced = self._reduced[kept] = Branches([GraphOperation(graph, "branch") for graph in graphs], self.name)
         return reduced
 
     def leading(self, needs: Flags, have: Flags) -> Flags:

@@ -65,8 +65,7 @@ class _InnerRecording(Recording):
 
     def _value(self, tensor: Tensor) -> Value:
         if id(tensor) not in self._values and id(tensor) not in self._made_here and self._is_outside(tensor):
-            node = self._node(Kind.ARGUMENT, self._argument_count + len(self.outside), outputs=(tensor,))
-            self._bind(tensor, node.outputs[0])
+            self._node(Kind.ARGUMENT, self._argument_count + len(self.outside), outputs=(tensor,))
             self.outside.append(tensor)
         return super()._value(tensor)
 

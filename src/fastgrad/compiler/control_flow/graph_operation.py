@@ -27,7 +27,7 @@ from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
 from fastgrad.compiler.recording.record import Recording, TraceError, apart
 from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import Form, Joint, Operation
+from fastgrad.operation import Form, Operation
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor, constant_tensor
 
@@ -106,11 +106,6 @@ class GraphOperation(OfGraphs):
         """Returns a variant with the residuals after the results."""
         return _variant(self, flags, inputs)
 
-    @property
-    def gradient(self) -> Joint:
-        """The rule for tapes."""
-        return Joint(self._cotangents, zeros=False)
-
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         results = y if type(y) is tuple else (y,)
         cotangents = g if type(g) is tuple else (g,)
@@ -153,23 +148,6 @@ class GraphOperation(OfGraphs):
             keep(self._pullbacks, key, gradient)
         return gradient
 
-    def pulled_back(self, needs: Flags, have: Flags, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        """Returns the cotangents of inputs, for arrays.
-
-        Args:
-            needs, have: as of ``pullback``.
-            arrays: inputs, results and cotangents.
-        """
-        gradient = self._pullbacks.get((needs, have, True))
-        if gradient is None:
-            gradient = self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True)
-        try:
-            return gradient.on_arrays(arrays)
-        except GuardError:
-            return self.pullback(needs, have, [Tensor(array) for array in arrays], dense=True, rebuild=True).on_arrays(
-                arrays
-            )
-
 
 class Pullback(NamedTuple):
     """The gradient of a graph.
@@ -196,11 +174,6 @@ class Pullback(NamedTuple):
             else IndexedSlices(next(cotangents), next(cotangents), form)
             for form in self.forms
         ]
-
-    def on_arrays(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray | None]:
-        """Returns for each input its cotangent, an array or None, if none is made of rows."""
-        cotangents = iter(() if self.operation is None else self.operation.run(*[arrays[i] for i in self.used]))
-        return [None if form is None else next(cotangents) for form in self.forms]
 
 
 # ---- running a graph's nodes on tensors ------------------------------------------------------------------
@@ -251,7 +224,8 @@ def _own(tensor: Tensor) -> Tensor:
     return Tensor(tensor._on_host())
 
 
-def _arguments(graph: Graph, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
+def arguments_of(graph: Graph, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
+    """Returns the tensors of a graph's arguments, by the ids of their values."""
     return {id(node.outputs[0]): tensors[node.payload] for node in graph.nodes if node.kind is Kind.ARGUMENT}
 
 
@@ -276,7 +250,7 @@ def _variant(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) 
         arguments = [_own(x) for x in inputs]
         with Recording(arguments) as recorder, GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([x for x, flag in zip(arguments, flags, strict=True) if flag])
-            tensors_by_value = _arguments(operation.graph, arguments)
+            tensors_by_value = arguments_of(operation.graph, arguments)
             _run_with_guards(operation.graph, tensors_by_value)
         results = [tensors_by_value[id(value)] for value in operation.graph.results]
         listener = _Listener()
@@ -304,9 +278,9 @@ def _run_with_guards(graph: Graph, known: dict[int, Tensor]) -> None:
             start = position + 1
             kind, expected = node.payload
             scalar = known[id(node.inputs[0])]
-            actual = bool(scalar) if kind == "bool" else int(scalar)
-            if actual != expected:
-                raise GuardError(node, actual)
+            outcome = bool(scalar) if kind == "bool" else int(scalar)  # recorded as a guard again
+            if outcome != expected:
+                raise GuardError(node, outcome)
     run_nodes(Graph(graph.nodes[start:], ()), known)
 
 
@@ -356,7 +330,7 @@ def made_pullback(
         arguments = [_own(x) for x in tensors]
         inputs, cotangents = arguments[:count], arguments[count + len(given) :]
         with Recording(arguments) as recorder:
-            tensors_by_value = _arguments(graph, inputs)
+            tensors_by_value = arguments_of(graph, inputs)
             for value, tensor in zip(given, arguments[count:], strict=False):
                 tensors_by_value.setdefault(id(value), tensor)
             sources = [x for x, need in zip(inputs, needs, strict=True) if need]
@@ -382,17 +356,23 @@ def made_pullback(
         backward = drop_dead(recorder.graph(results))
     if not results:
         return Pullback(None, (), tuple(forms))
-    read = {id(value) for node in backward.nodes for value in node.inputs} | {id(value) for value in backward.results}
-    used: list[int] = []
-    nodes: list[Node] = []
-    for node in backward.nodes:
+    backward, used = without_unread_arguments(backward)
+    return Pullback(GraphOperation(backward, f"{operation.name}_gradient"), tuple(used), tuple(forms))
+
+
+def without_unread_arguments(graph: Graph, first: int = 0) -> tuple[Graph, list[int]]:
+    """Returns the graph without unread arguments, from number ``first`` on, and the numbers of those that stay."""
+    read = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
+    arguments = [node for node in graph.nodes if node.kind is Kind.ARGUMENT]
+    stay = sorted([n.payload for n in arguments if n.payload >= first and id(n.outputs[0]) in read])
+    numbers = {number: position for position, number in enumerate([*range(first), *stay])}
+    nodes = []
+    for node in graph.nodes:
         if node.kind is not Kind.ARGUMENT:
             nodes.append(node)
-        elif id(node.outputs[0]) in read:
-            nodes.append(Node(Kind.ARGUMENT, len(used), outputs=node.outputs))
-            used.append(node.payload)
-    name = f"{operation.name}_gradient"
-    return Pullback(GraphOperation(Graph(nodes, backward.results), name), tuple(used), tuple(forms))
+        elif node.payload in numbers:
+            nodes.append(Node(Kind.ARGUMENT, numbers[node.payload], outputs=node.outputs))
+    return Graph(nodes, graph.results), stay
 
 
 # ---- graphs with state ----------------------------------------------------------------------------------------

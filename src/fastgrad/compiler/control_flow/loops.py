@@ -85,6 +85,12 @@ class Loop(Structured):
         condition = {} if self.condition is None else {"condition": self.condition.graph}
         return {**condition, "trip": self.body.graph}
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of the loop besides its graphs."""
+        names = ("carried", "rows", "trips", "limited", "reverse", "name", "most", "origin", "counts", "counted")
+        return {name: getattr(self, name) for name in names}
+
     def parts(self, inputs: Any) -> tuple[list[Any], list[Any], list[Any], Any]:
         """Returns the inputs as carried values, rows, captured values, and the number of iterations if there is one."""
         listed = list(inputs)
@@ -194,20 +200,8 @@ class Loop(Structured):
             graph = self.body.graph
             results = [value for value, keep in zip(graph.results, kept, strict=False) if keep]
             body = GraphOperation(Graph(graph.nodes, results), self.body.name)
-            reduced = self._reduced[kept] = Loop(
-                body,
-                self.condition,
-                carried=self.carried,
-                rows=self.rows,
-                trips=self.trips,
-                limited=self.limited,
-                reverse=self.reverse,
-                name=self.name,
-                most=self.most if len(results) > self.carried else None,
-                origin=self.origin,
-                counts=self.counts,
-                counted=self.counted,
-            )
+            options = self.options | {"most": self.most if len(results) > self.carried else None}
+            reduced = self._reduced[kept] = Loop(body, self.condition, **options)
         return reduced
 
     # ---- dependencies --------------------------------------------------------------------------------

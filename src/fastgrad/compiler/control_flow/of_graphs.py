@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.made_operation import MadeOperation, watched
+from fastgrad.operation import Joint
 from fastgrad.recording import recorders
 from fastgrad.tensor import Tensor
 
@@ -42,6 +43,15 @@ class OfGraphs(MadeOperation):
         """The number of results."""
         raise NotImplementedError
 
+    @property
+    def gradient(self) -> Joint:
+        """The rule for tapes."""
+        return Joint(self._cotangents, zeros=False)
+
+    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+        """Returns the cotangents of the inputs in ``needs``, None for the others."""
+        raise NotImplementedError
+
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> OfGraphs | None:
         """Returns a variant with the residuals after the results; None if the residuals are not known before the run.
 
@@ -49,7 +59,7 @@ class OfGraphs(MadeOperation):
             flags: for each input whether gradients with respect to it are wanted.
             inputs: any that the operation takes.
         """
-        raise NotImplementedError
+        return None
 
     def forward(self, flags: Flags, inputs: Sequence[Tensor]) -> Any:
         """Returns the operation to run under tapes that watch these inputs: a cached ``keeping``, or the operation."""

@@ -13,15 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.graph_operation import GraphOperation, Pullback, made_pullback, run_nodes
+from fastgrad.compiler.control_flow.graph_operation import (
+    GraphOperation,
+    Pullback,
+    arguments_of,
+    made_pullback,
+    run_nodes,
+    without_unread_arguments,
+)
 from fastgrad.compiler.control_flow.loops import Loop, trips_of
 from fastgrad.compiler.control_flow.of_graphs import Flags
 from fastgrad.compiler.control_flow.structured import spread_out, wanted
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.graph.graph import Graph, Kind, Value
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.record import Recording, apart
-from fastgrad.operation import TABLE, Joint
+from fastgrad.operation import TABLE
 from fastgrad.tensor import Tensor, constant_tensor
 
 
@@ -98,31 +105,14 @@ class _Keeping(Loop):
     """
 
     def __init__(self, loop: Loop, body: GraphOperation, before: list[int], most: int | None) -> None:
-        super().__init__(
-            body,
-            loop.condition,
-            carried=loop.carried,
-            rows=loop.rows,
-            trips=loop.trips,
-            limited=loop.limited,
-            reverse=loop.reverse,
-            name=loop.name,
-            most=most,
-            origin=loop.origin or loop,
-            counts=loop.condition is not None,
-            counted=loop.counted,
-        )
+        changes = {"most": most, "origin": loop.origin or loop, "counts": loop.condition is not None}
+        super().__init__(body, loop.condition, **loop.options | changes)
         self._made_of = loop  # keeps it alive, so that equal loops are the same object (equal_graphs.py)
         self._before = {j: loop.gives + position for position, j in enumerate(before)}
         self._backwards: dict[tuple[Flags, Flags], _BackwardLoop] = {}
 
     def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
         """Returns None: the residuals are among the results already."""
-
-    @property
-    def gradient(self) -> Joint:
-        """The rule for tapes."""
-        return Joint(self._cotangents, zeros=False)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         g, y = (g, y) if type(y) is tuple else ((g,), (y,))
@@ -156,7 +146,7 @@ class _BackwardLoop:
             body = drop_dead(self._body(pullback, inputs, y, g))
         carried_count = len(self._carried) + len(self._captured)
         rows = loop.rows + (loop.gives - carried) + len(self._given)
-        body, self._read = _without_unread_arguments(body, carried_count)
+        body, self._read = without_unread_arguments(body, carried_count)
         self.operation = Loop(
             GraphOperation(body, f"{loop.body.name}_gradient"),
             None,
@@ -252,21 +242,6 @@ class _BackwardLoop:
         return recorder.graph(outputs)
 
 
-def _without_unread_arguments(graph: Graph, first: int) -> tuple[Graph, list[int]]:
-    """Returns the graph without unread arguments, from number ``first`` on, and the numbers of those that stay."""
-    read = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
-    arguments = [node for node in graph.nodes if node.kind is Kind.ARGUMENT]
-    stay = sorted([n.payload for n in arguments if n.payload >= first and id(n.outputs[0]) in read])
-    numbers = {number: position for position, number in enumerate([*range(first), *stay])}
-    nodes = []
-    for node in graph.nodes:
-        if node.kind is not Kind.ARGUMENT:
-            nodes.append(node)
-        elif node.payload in numbers:
-            nodes.append(Node(Kind.ARGUMENT, numbers[node.payload], outputs=node.outputs))
-    return Graph(nodes, graph.results), stay
-
-
 class _ArgumentPositions:
     """Numbers of the arguments of a backward iteration."""
 
@@ -304,10 +279,7 @@ def ran(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
     if pullback.operation is None:
         return [None] * len(pullback.forms)
     graph = pullback.operation.graph
-    tensors_by_value: dict[int, Tensor] = {}
-    for node in graph.nodes:
-        if node.kind is Kind.ARGUMENT:
-            tensors_by_value[id(node.outputs[0])] = tensors[pullback.used[node.payload]]
+    tensors_by_value = arguments_of(graph, [tensors[i] for i in pullback.used])
     run_nodes(graph, tensors_by_value)
     values: list[Value] = list(graph.results)
     return [None if form is None else tensors_by_value[id(values.pop(0))] for form in pullback.forms]

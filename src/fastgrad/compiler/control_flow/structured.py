@@ -7,7 +7,6 @@ runs it under a tape at each of its own runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.recording.made_operation import is_differentiable
 from fastgrad.compiler.recording.record import apart
 from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import TABLE, Joint
+from fastgrad.operation import TABLE
 from fastgrad.tape import GradientTape
 from fastgrad.tensor import Tensor
 
@@ -28,11 +27,6 @@ class Structured(OfGraphs):
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the results, computed by operations that tapes can record."""
         raise NotImplementedError
-
-    @property
-    def gradient(self) -> Joint:
-        """The rule for tapes."""
-        return Joint(self._cotangents, zeros=False)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         needs, have, result_cotangents = wanted(needs, g, inputs)
@@ -79,9 +73,6 @@ class ByTape(Structured):
     def result_count(self) -> int:
         """The number of results."""
         return sum(self._needs)
-
-    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
-        """Returns None: its gradient is computed again each time."""
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the cotangents."""

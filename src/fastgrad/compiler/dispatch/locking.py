@@ -42,37 +42,37 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_reset_gate)
 
 
-# Not context managers: Ctrl-C may come before the first line of an `__exit__` that is written in Python.
-
-
 def recorded(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a recording under the lock; or ``NOT_MINE``."""
-    acquired = None
-    try:
-        acquired = turns.lock.acquire(timeout=_PATIENCE)
-        if not acquired:
-            return NOT_MINE
+
+    def record() -> Any:
         gate[0] += 1
-        with writing.lock:
-            pass  # waits for the end of running replays
-        return work()
-    finally:
-        if acquired:
+        try:
+            with writing.lock:
+                pass  # waits for the end of running replays
+            return work()
+        finally:
             gate[0] -= 1
-            turns.lock.release()
-        elif acquired is None:
-            give_back(turns.lock)
+
+    return _locked(record)
 
 
 def replayed(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a replay under the lock; or ``NOT_MINE``."""
+
+    def replay() -> Any:
+        with writing.lock:
+            return work()
+
+    return _locked(replay)
+
+
+# Not a context manager: Ctrl-C may come before the first line of an `__exit__` that is written in Python.
+def _locked(work: Callable[[], Any]) -> Any:
     acquired = None
     try:
         acquired = turns.lock.acquire(timeout=_PATIENCE)
-        if not acquired:
-            return NOT_MINE
-        with writing.lock:
-            return work()
+        return work() if acquired else NOT_MINE
     finally:
         if acquired:
             turns.lock.release()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.fusion.emit_reduction import reduction_launches
-from fastgrad.compiler.fusion.fused import Fused, Source
+from fastgrad.compiler.fusion.fused import Fused
 from fastgrad.compiler.fusion.phases import Schedule
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.passes.rewriting import row_name
@@ -70,9 +70,7 @@ def sums_columns(fused: Any, place: int, product: Node) -> bool:
     if unit is None or (fused.count_of("r") > _block(unit) and fused.count < LEAST_OF_BLOCKS):
         return False
     shape = product.outputs[0].shape
-    sources = [source for source in fused.inputs if source.array == place]
-    natural = tuple([prod(fused.sizes[dim + 1 :]) for dim in range(len(fused.sizes))])
-    if sources != [Source(place, 0, natural, product.outputs[0].dtype, False)]:
+    if not fused.reads_in_order(place):
         return False
     if fused.count != prod(shape) or fused.count_of("k") != shape[-1]:
         return False

@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from fastgrad.compiler.fusion.emit_reduction import reduction_launches
-from fastgrad.compiler.fusion.fused import Fused, Source
+from fastgrad.compiler.fusion.fused import Fused, Source, natural_strides
 from fastgrad.compiler.fusion.kernel_writer import Writer
 from fastgrad.compiler.fusion.stages import BLOCK, Elements
 from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
@@ -141,6 +141,5 @@ def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
 def _is_natural(fused: Fused, source: Source) -> bool:
     """True if elements are read in their order, each for the result of the same number."""
     sizes = [size for size, role in zip(fused.sizes, fused.roles, strict=True) if role == "k" or not source.kept]
-    expected = [prod(sizes[dim + 1 :]) for dim in range(len(sizes))]
-    dimensions = zip(sizes, source.strides, expected, strict=True)
+    dimensions = zip(sizes, source.strides, natural_strides(sizes), strict=True)
     return source.offset == 0 and all(size == 1 or stride == natural for size, stride, natural in dimensions)

@@ -9,6 +9,7 @@ shape alone. If reduced values are operands of element-wise steps, there are sev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import NamedTuple
 
@@ -52,6 +53,16 @@ def reduction_launches(fused: Fused, part: int | None = None) -> _ReductionLaunc
     emitter = _AlongRows(fused, part) if fused.roles[-1] == "r" else _AcrossRows(fused, part)
     launches = emitter.launches()
     return _ReductionLaunches(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.separate)
+
+
+def combine_of(step: Step) -> str:
+    """Returns the combination of a reduction: "sum", "product", "greatest" or "least"."""
+    return REDUCTIONS[step.row.name].combine
+
+
+def lane_of(step: Step) -> str:
+    """Returns the dtype of a reduction's lanes."""
+    return lane_type(step.inputs[0])
 
 
 class Emitter:
@@ -166,6 +177,12 @@ class Emitter:
 
     def _earlier(self, position: int, steps: list[int]) -> None:
         """Writes the loads of reduced values of earlier phases that steps read."""
+
+    def _fill(self, phase: Phase, array: str = "lanes", dtype_of: Callable[[Step], str] = lane_of) -> None:
+        """Writes the neutral element to the lanes, or to another array, of a phase's reductions."""
+        for number in phase.reductions:
+            step = self.step(number)
+            self.writer.line(f"fill({array}{number}, used, {neutral(combine_of(step), dtype_of(step))})")
 
     # ---- totals ----------------------------------------------------------------------------------------------------
 
@@ -318,11 +335,6 @@ class _AlongRows(Emitter):
             head = f"for lane in range(least({LANES}, end - start))"
             self._elements(phase, head, "j = start + lane", "lanes{0}[lane]")
 
-    def _fill(self, phase: Phase) -> None:
-        for number in phase.reductions:
-            step = self.step(number)
-            self.writer.line(f"fill(lanes{number}, used, {neutral(combine_of(step), lane_of(step))})")
-
     def _write_lane_totals(self, phase: Phase) -> None:
         for number in phase.reductions:
             combine = combine_of(self.step(number))
@@ -373,13 +385,9 @@ class _AcrossRows(Emitter):
     def _phase(self, position: int, phase: Phase, start: str, stop: str) -> None:
         writer = self.writer
         n = writer.size(self.dims[-1])
-        for number in phase.reductions:
-            step = self.step(number)
-            writer.line(f"fill(totals{number}, used, {neutral(combine_of(step), self.total(step))})")
+        self._fill(phase, "totals", self.total)
         with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
-            for number in phase.reductions:
-                step = self.step(number)
-                writer.line(f"fill(lanes{number}, used, {neutral(combine_of(step), lane_of(step))})")
+            self._fill(phase)
             with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
                 writer.decode("q", self.reduced)
                 self._outer_loads(phase)
@@ -414,16 +422,6 @@ class _AcrossRows(Emitter):
             if i >= self.first and self.step(i).kept:
                 test = " != 0" if self.step(i).output == BOOL else ""
                 self.writer.line(f"v{i} = values{i}[lane]{test}")
-
-
-def combine_of(step: Step) -> str:
-    """Returns the combination of a reduction: "sum", "product", "greatest" or "least"."""
-    return REDUCTIONS[step.row.name].combine
-
-
-def lane_of(step: Step) -> str:
-    """Returns the dtype of a reduction's lanes."""
-    return lane_type(step.inputs[0])
 
 
 def _inside(start: str, stop: str, n: str) -> tuple[str, str]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from fastgrad.compiler.fusion.column_sums import block_kernels, sums_columns
 from fastgrad.compiler.fusion.emit import in_place_pairs, map_launch
-from fastgrad.compiler.fusion.fused import Fused
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
-from fastgrad.compiler.graph.interpret import interpret
+from fastgrad.compiler.fusion.fused import Fused, Payload, graph_of
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, uses_of
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.convolution.convolution import convolution_followed
 from fastgrad.kernels.gemm.epilogue import in_turn
@@ -26,14 +23,13 @@ MapOf = Callable[[Fused], tuple[Launch, set[tuple[int, int]]]]
 
 
 @dataclass(frozen=True)
-class Product:
+class Product(Payload):
     """The payload of a FUSED node whose group begins with a product or convolution. Inputs: a, b, the group's others.
 
     Attributes:
         fused: the group.
         place: the number of the group's input that is the product.
         node: the product.
-        graph: the whole computation as a graph, with the node's inputs as its arguments.
     """
 
     fused: Fused
@@ -53,11 +49,7 @@ class Product:
 
     def moved(self, number: int) -> int:
         """Returns the number of the node's input for this number of the group's."""
-        return _moved(number, self.place)
-
-    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the node's results, computed step by step: the reference for its kernels."""
-        return tuple(interpret(self.graph, arrays))
+        return number + 2 - (number > self.place)
 
 
 Join = Callable[[Node, Node, int], Node | None]
@@ -70,9 +62,9 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, joi
     Args:
         graph: fused; it is not changed.
         takes: whether a product can be followed; by default, on a CPU.
-        join: joins the two nodes; by default, to a `Product`.
+        join: joins the two nodes; by default, on a CPU, to a `Product`.
     """
-    takes, join = takes or can_begin, join or joined_with_map
+    takes, join = takes or can_begin, join or joined_with_sums
     uses = uses_of(graph)
     products: dict[int, Node] = {}  # products with a single reader, until the reader comes
     merged_ids: set[int] = set()
@@ -124,14 +116,7 @@ def _can_follow(fused: Any, place: int, product: Node) -> bool:
         return False
     if fused.count != prod(product.outputs[0].shape):
         return False  # only the first of its rows
-    sources = [source for source in fused.inputs if source.array == place]
-    if len(sources) != 1:
-        return False
-    strides, step = [], 1
-    for size in reversed(fused.sizes):
-        strides.append(step)
-        step *= size
-    return sources[0].offset == 0 and sources[0].strides == tuple(reversed(strides))
+    return fused.reads_in_order(place)
 
 
 def joined_with_map(product: Node, node: Node, place: int) -> Node | None:
@@ -148,22 +133,9 @@ def joined_with_sums(product: Node, node: Node, place: int) -> Node | None:
 def _joined(product: Node, node: Node, place: int) -> Node:
     fused = node.payload
     inputs = (*product.inputs, *[value for i, value in enumerate(node.inputs) if i != place])
-    nodes = []
-    for inner_node in fused.graph.nodes:
-        if inner_node.kind is not Kind.ARGUMENT:
-            nodes.append(inner_node)
-        elif inner_node.payload == place:
-            a, b = [Value(value.shape, value.dtype, value.number) for value in product.inputs]
-            nodes += [Node(Kind.ARGUMENT, 0, (), (a,)), Node(Kind.ARGUMENT, 1, (), (b,))]
-            nodes.append(replace(product, inputs=(a, b), outputs=inner_node.outputs))
-        else:
-            nodes.append(replace(inner_node, payload=_moved(inner_node.payload, place)))
-    return Node(Kind.FUSED, Product(fused, place, product, Graph(nodes, fused.graph.results)), inputs, node.outputs)
-
-
-def _moved(number: int, place: int) -> int:
-    """Returns the number of the joined node's input for this number of the group's."""
-    return number + 2 - (number > place)
+    steps = [inner_node for inner_node in fused.graph.nodes if inner_node.kind is not Kind.ARGUMENT]
+    graph = graph_of([product, *steps], inputs, fused.graph.results)
+    return Node(Kind.FUSED, Product(fused, place, product, graph), inputs, node.outputs)
 
 
 def launches_of_product(
@@ -230,7 +202,7 @@ def launches_of_product(
         launch.on(tuple([o if isinstance(o, Launch) else product_operand(o) for o in launch.operands]))
         for launch in product_form.launches
     ]
-    launches += following_launches if apart else ()
+    launches += [following] if apart else []
     size = prod(node.outputs[0].shape)
     assert fused.count == size, "the kernel of a product writes all of it"
     scratch = [(payload.graph.results[0].dtype, size)] if then is not None else []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.graph.graph import Graph
+from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.operation import Operation
 
@@ -52,8 +53,33 @@ class Step(NamedTuple):
     reduces: bool
 
 
+class Payload:
+    """The payload of a FUSED node.
+
+    Attributes:
+        graph: the whole computation as a graph, with the node's inputs as its arguments.
+    """
+
+    graph: Graph
+
+    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Returns the node's results, computed step by step: the reference for its kernels."""
+        return tuple(interpret(self.graph, arrays))
+
+
+def natural_strides(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Returns the strides of a C-contiguous array, in elements."""
+    return tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
+
+
+def graph_of(nodes: Iterable[Node], inputs: Sequence[Value], results: Iterable[Value]) -> Graph:
+    """Returns a graph of nodes with ``inputs`` as its arguments, in their order."""
+    positions = {value: position for position, value in enumerate(inputs)}
+    return Graph([*[Node(Kind.ARGUMENT, i, (), (value,)) for value, i in positions.items()], *nodes], results)
+
+
 @dataclass(frozen=True, eq=False)
-class Fused:
+class Fused(Payload):
     """The payload of a FUSED node.
 
     Attributes:
@@ -63,7 +89,6 @@ class Fused:
         steps: in order; none for a copy of the only input.
         outputs: numbers of the steps whose results are the node's, counted as in ``Step.operands``.
         number: the dtype of the functions that are computed in one dtype; float32 where there are none.
-        graph: the same computation as a graph, with the node's inputs as its arguments.
     """
 
     sizes: tuple[int, ...]
@@ -84,10 +109,16 @@ class Fused:
         """The number of elements of the loop."""
         return prod(self.sizes)
 
+    @property
+    def natural(self) -> tuple[int, ...]:
+        """The strides of an array with one element for each element of the loop, in order."""
+        return natural_strides(self.sizes)
+
+    def reads_in_order(self, array: int) -> bool:
+        """True if one read of an input is the only one, and takes the element of the same number for each of the loop."""
+        sources = [source for source in self.inputs if source.array == array]
+        return [(source.offset, source.strides) for source in sources] == [(0, self.natural)]
+
     def count_of(self, role: str) -> int:
         """Returns the number of elements of the dimensions of a role."""
         return prod([size for size, dim_role in zip(self.sizes, self.roles, strict=True) if dim_role == role])
-
-    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the node's results, computed step by step: the reference for its kernels."""
-        return tuple(interpret(self.graph, arrays))

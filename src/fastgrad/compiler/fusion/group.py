@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.fusion.combining import REDUCTIONS, drops_ones
-from fastgrad.compiler.fusion.fused import Fused, Source, Step
+from fastgrad.compiler.fusion.fused import Fused, Source, Step, graph_of
 from fastgrad.compiler.fusion.scalar_code import DTYPES, translated
 from fastgrad.compiler.fusion.views import View
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.movement.layout import (
     Cuts,
@@ -400,7 +400,6 @@ class Group:
             )
             for value, (layout, kept) in zip(self._values, self._layouts, strict=True)
         )
-        arguments = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(values)]
         payload = Fused(
             sizes,
             roles,
@@ -408,7 +407,7 @@ class Group:
             steps,
             tuple(numbers),
             self._number or np.dtype(np.float32),
-            Graph([*arguments, *self._nodes], outputs),
+            graph_of(self._nodes, values, outputs),
         )
         return [Node(Kind.FUSED, payload, tuple(values), tuple(outputs)), *reshapes]
 

@@ -20,7 +20,7 @@ from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.scalar_casts import element_type, loaded, stored
 from fastgrad.compiler.fusion.scalar_code import NAMES, translated
 from fastgrad.kernels.codegen.body import digest, local_array
-from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.kernels.codegen.signature import SHARE, parse_signature
 from fastgrad.kernels.math.vector_math import greatest, least
@@ -174,11 +174,6 @@ class Writer:
             return self.size(below)
         return self.number(f"stride_{what}_{dim}", stride)
 
-    def natural(self) -> tuple[int, ...]:
-        """Returns the strides of an array with one element for each element of the loop."""
-        sizes = self.fused.sizes
-        return tuple([prod(sizes[dim + 1 :]) for dim in range(len(sizes))])
-
     # ---- values ----------------------------------------------------------------------------------------------
 
     def load(self, numbers: Sequence[int], dims: Sequence[int], inner: str) -> None:
@@ -241,8 +236,6 @@ class Writer:
 
 MOST_BUILT = 1024
 """The number of kernels in the cache. A kernel that leaves the cache lives as long as the programs that use it."""
-
-NO_NAMES: Mapping[str, Any] = {}
 
 _built: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
 _built_lock = new_lock()

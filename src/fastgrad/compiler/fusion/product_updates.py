@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
-import numpy as np
-
-from fastgrad.compiler.fusion.emit import map_launch
-from fastgrad.compiler.fusion.epilogues import MapOf, Product, launches_of_product
+from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
+from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
-from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.decompose_updates import with_updates_apart
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.gemm.steps import product_launches
@@ -22,7 +19,7 @@ LARGE = 1 << 13
 
 
 @dataclass(frozen=True)
-class UpdatedProduct:
+class UpdatedProduct(Payload):
     """The payload of a FUSED node that multiplies matrices and updates a variable by the product.
 
     The node's inputs are those of the product, the variable's weights and slots, and the rule's numbers. Its results are the new
@@ -31,7 +28,6 @@ class UpdatedProduct:
     Attributes:
         product: the node of the product, perhaps with a map that follows it.
         rule: the name of the update's rule.
-        graph: the whole computation as a graph, with the node's inputs as its arguments.
         again: pairs (state, input): a result, and an input of the product that is the result's old value, as in weight decay.
     """
 
@@ -44,10 +40,6 @@ class UpdatedProduct:
     def name(self) -> str:
         """The names of its operations."""
         return f"{self.product.payload.name}+apply_update"
-
-    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the node's results, computed step by step: the reference for its kernels."""
-        return tuple(interpret(self.graph, arrays))
 
 
 def add_product_updates(graph: Graph) -> Graph:
@@ -94,42 +86,17 @@ def _is_large(node: Node) -> bool:
 
 
 def _joined(product: Node, update: Node) -> Node:
-    state_count, input_count = len(RULES[update.attributes["rule"]].state), len(product.inputs)
+    state_count = len(RULES[update.attributes["rule"]].state)
     state, numbers = update.inputs[:state_count], update.inputs[state_count + 1 :]
     inputs = (*product.inputs, *state, *numbers)
-    arguments = [Value(value.shape, value.dtype, value.number) for value in inputs]
-    (gradient,) = product.outputs
-    nodes = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(arguments)]
-    nodes.append(replace(product, inputs=tuple(arguments[:input_count])))
-    nodes.append(
-        replace(
-            update,
-            inputs=(
-                *arguments[input_count : input_count + state_count],
-                gradient,
-                *arguments[input_count + state_count :],
-            ),
-        )
-    )
-    rereads = tuple(
-        [
-            (i, k)
-            for i, state_value in enumerate(state)
-            for k, value in enumerate(product.inputs)
-            if value is state_value
-        ]
-    )
-    payload = UpdatedProduct(product, update.attributes["rule"], Graph(nodes, update.outputs), rereads)
+    rereads = [(i, k) for i, old in enumerate(state) for k, value in enumerate(product.inputs) if value is old]
+    graph = graph_of([product, update], inputs, update.outputs)
+    payload = UpdatedProduct(product, update.attributes["rule"], graph, tuple(rereads))
     return Node(Kind.FUSED, payload, inputs, update.outputs)
 
 
-def launches_of_updated(payload: UpdatedProduct, map_of: MapOf = map_launch, apart: bool = False) -> Launches:
-    """Returns the launches of a product with its update.
-
-    Args:
-        payload: both of them.
-        map_of, apart: as for ``launches_of_product``.
-    """
+def launches_of_updated(payload: UpdatedProduct) -> Launches:
+    """Returns the launches of a product with its update."""
     rule, product = RULES[payload.rule], payload.product
     (gradient,) = product.outputs
     size, state_count, input_count = prod(gradient.shape), len(rule.state), len(product.inputs)
@@ -141,19 +108,18 @@ def launches_of_updated(payload: UpdatedProduct, map_of: MapOf = map_launch, apa
         return Launch(rule.elements[gradient.dtype], operands, size, rule.nanoseconds)
 
     if isinstance(product.payload, Product):
-        product_form = launches_of_product(product.payload, map_of, apart, update)
+        product_form = launches_of_product(product.payload, then=update)
         beside = product.payload.beside
         in_place = (*pairs, *[(i, k) for i, k in payload.again if k in beside])
         return Launches(product_form.launches, product_form.scratch, in_place, starts_as=pairs)
 
-    def found_with(following: Launch) -> Launches:
-        return product_launches(product.inputs, **product.attributes, following=None if apart else following)
+    def followed_by(following: Launch) -> Launches:
+        return product_launches(product.inputs, **product.attributes, following=following)
 
-    place = Scratch(len(found_with(update(Scratch(0))).scratch))  # after the product's own
-    product_form = found_with(update(place))
+    place = Scratch(len(followed_by(update(Scratch(0))).scratch))  # after the product's own
+    product_form = followed_by(update(place))
     launches = [
         launch.on(tuple([place if type(operand) is Output else operand for operand in launch.operands]))
         for launch in product_form.launches
     ]
-    launches += [update(place)] if apart else []
     return Launches(tuple(launches), (*product_form.scratch, (gradient.dtype, size)), in_place=pairs, starts_as=pairs)

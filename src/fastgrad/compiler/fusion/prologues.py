@@ -6,13 +6,13 @@ A prologue is a map, a normalization of rows, or a gather of rows from a table. 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from fastgrad.compiler.fusion.epilogues import Product, can_begin
+from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
-from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS
@@ -25,7 +25,7 @@ LaunchesOf = Callable[[Node], Launches | None]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Prepared(Payload):
     """The payload of a FUSED node that makes a matrix and multiplies it.
 
     The node's inputs are those of both, each once. Its results are the product's; the first node's results come before them if
@@ -36,7 +36,6 @@ class Prepared:
         place: the number of its result that is the matrix.
         kept: whether other nodes read it; if not, it is no result of the node, and need not be in memory.
         product: the node that multiplies it, whose first input is the matrix, perhaps under another shape.
-        graph: the whole computation as a graph, with the node's inputs as its arguments.
     """
 
     before: Node
@@ -49,10 +48,6 @@ class Prepared:
     def name(self) -> str:
         """The names of its operations."""
         return f"{self.before.payload.name}+{self.product.payload.name}"
-
-    def run(self, *arrays: Any) -> tuple[Any, ...]:
-        """Returns the node's results, computed step by step: the reference for its kernels."""
-        return tuple(interpret(self.graph, arrays))
 
 
 def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
@@ -114,13 +109,9 @@ def _joined(
     ):
         return None
     inputs = tuple(dict.fromkeys((*before.inputs, *other_inputs)))
-    arguments = {id(value): Value(value.shape, value.dtype, value.number) for value in inputs}
-    nodes = [Node(Kind.ARGUMENT, i, (), (arguments[id(value)],)) for i, value in enumerate(inputs)]
-    nodes.append(replace(before, inputs=tuple([arguments[id(value)] for value in before.inputs])))
-    nodes += reshapes
-    nodes.append(replace(product, inputs=(matrix, *[arguments[id(value)] for value in other_inputs])))
     outputs = (*before.outputs, *product.outputs) if kept else product.outputs
-    return Node(Kind.FUSED, Prepared(before, place, kept, product, Graph(nodes, outputs)), inputs, outputs)
+    graph = graph_of([before, *reshapes, product], inputs, outputs)
+    return Node(Kind.FUSED, Prepared(before, place, kept, product, graph), inputs, outputs)
 
 
 def _launch_of_rows(

@@ -114,7 +114,7 @@ class Elements:
         return [*loops, self.steps[start:]]
 
     def _place(self) -> str:
-        return self.writer.place("y", range(len(self._fused.sizes)), self.writer.natural(), 0, "j")
+        return self.writer.place("y", range(len(self._fused.sizes)), self._fused.natural, 0, "j")
 
     def _loads(self, needed: set[int], memory: dict[int, Operand | None]) -> None:
         """Writes the loads of inputs, and of values of earlier stages."""

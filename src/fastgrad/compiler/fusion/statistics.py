@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import dataclass
 
 import numpy as np
 
-from fastgrad.compiler.fusion.emit import map_launch
-from fastgrad.compiler.fusion.epilogues import MapOf, Product, launches_of_product
+from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
+from fastgrad.compiler.fusion.fused import Payload, graph_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.convolution.block_moments import with_moments
 from fastgrad.kernels.convolution.convolution import convolution_followed
-from fastgrad.kernels.reduction.batch_moments import FLOATS, batch_moments_launches
-from fastgrad.kernels.runtime.launch import Input, Launches, Operand, Output, Scratch
+from fastgrad.kernels.reduction.batch_moments import FLOATS
+from fastgrad.kernels.runtime.launch import Launches, Output, Scratch
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measured(Payload):
     """The payload of a FUSED node that convolves and computes the moments of one of the results.
 
     The node's inputs are the convolution's. Its results are the convolution's, then mean and variance.
@@ -27,7 +25,6 @@ class Measured:
     Attributes:
         convolution: the node of the convolution, perhaps with a map that follows it.
         place: the number of the result that is measured.
-        graph: the whole computation as a graph, with the node's inputs as its arguments.
     """
 
     convolution: Node
@@ -38,10 +35,6 @@ class Measured:
     def name(self) -> str:
         """The names of its operations."""
         return f"{self.convolution.payload.name}+batch_moments"
-
-    def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the node's results, computed step by step: the reference for its kernels."""
-        return tuple(interpret(self.graph, arrays))
 
 
 def add_statistics(graph: Graph) -> Graph:
@@ -95,49 +88,22 @@ def _has_convolution_layout(convolution: Node, value: Value) -> bool:
 
 
 def _joined(convolution: Node, place: int, reshape: Node | None, moments: Node) -> Node:
-    arguments = [Value(value.shape, value.dtype, value.number) for value in convolution.inputs]
-    nodes = [Node(Kind.ARGUMENT, i, (), (value,)) for i, value in enumerate(arguments)]
-    nodes.append(replace(convolution, inputs=tuple(arguments)))
-    nodes += [moments] if reshape is None else [reshape, moments]
+    nodes = [convolution, moments] if reshape is None else [convolution, reshape, moments]
     outputs = (*convolution.outputs, *moments.outputs)
-    payload = Measured(convolution, place, Graph(nodes, outputs))
+    payload = Measured(convolution, place, graph_of(nodes, convolution.inputs, outputs))
     return Node(Kind.FUSED, payload, convolution.inputs, outputs)
 
 
-def launches_of_measured(payload: Measured, map_of: MapOf = map_launch, apart: bool = False) -> Launches:
-    """Returns the launches of a convolution with its moments.
-
-    Args:
-        payload: both of them.
-        map_of, apart: as for ``launches_of_product``.
-    """
+def launches_of_measured(payload: Measured) -> Launches:
+    """Returns the launches of a convolution with its moments."""
     node = payload.convolution
     if isinstance(node.payload, Product):
-        form = launches_of_product(node.payload, map_of, apart)
+        form = launches_of_product(node.payload)
     else:
         plain_launches = convolution_followed(node.inputs, node.outputs, None, **node.attributes)
         assert plain_launches is not None
         form = plain_launches
     value, results = node.outputs[payload.place], (Output(len(node.outputs)), Output(len(node.outputs) + 1))
     columns, scratch = value.shape[-1], Scratch(len(form.scratch))
-    if apart:
-        return _launches_with_moments_after(form, payload.place, value, results)
     launches, size = with_moments(form.launches[0], Output(payload.place), value.dtype, columns, scratch, results)
     return Launches(launches, (*form.scratch, (np.dtype(np.float64), size)), form.in_place)
-
-
-def _launches_with_moments_after(found: Launches, place: int, value: Value, results: tuple[Output, Output]) -> Launches:
-    """Returns the launches with the kernels of ``batch_moments`` after them, which read the stored result."""
-    rows = Value((prod(value.shape[:-1]), value.shape[-1]), value.dtype, value.number)
-    moments = batch_moments_launches([rows], ())
-    assert moments is not None
-
-    def placed_operand(operand: Operand) -> Operand:
-        if isinstance(operand, Scratch):
-            return Scratch(operand.number + len(found.scratch))
-        if isinstance(operand, Output):
-            return results[operand.number]
-        return Output(place) if isinstance(operand, Input) else operand
-
-    moment_launches = [launch.on(tuple(map(placed_operand, launch.operands))) for launch in moments.launches]  # type: ignore[arg-type]
-    return Launches((*found.launches, *moment_launches), (*found.scratch, *moments.scratch), found.in_place)

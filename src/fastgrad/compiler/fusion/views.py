@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.fusion.fused import Fused, Source
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.fusion.fused import Fused, Source, graph_of
+from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.movement.layout import Layout, contiguous, strides_at
 from fastgrad.kernels.movement.strided import moved
@@ -65,7 +65,6 @@ def copied(value: Value, view: View) -> Node:
     """Returns the node that copies a view's elements to an array."""
     sizes = tuple([size for size, _ in view.layout.dims]) or (1,)
     source = Source(0, view.layout.offset, strides_at(view.layout, sizes), value.dtype, False)
-    argument = Node(Kind.ARGUMENT, 0, (), (view.base,))
-    graph = Graph([argument, *view.nodes], [value])
+    graph = graph_of(view.nodes, (view.base,), (value,))
     payload = Fused(sizes, "k" * len(sizes), (source,), (), (0,), np.dtype(np.float32), graph)
     return Node(Kind.FUSED, payload, (view.base,), (value,))

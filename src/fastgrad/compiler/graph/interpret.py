@@ -27,6 +27,22 @@ class GuardError(Exception):
         self.found = found
 
 
+def outcome_of(guard: Node, array: np.ndarray) -> bool | int:
+    """Returns the value that a guard checks, as a bool or an int."""
+    scalar = array.reshape(())
+    return bool(scalar) if guard.payload[0] == "bool" else int(scalar)
+
+
+def run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
+    """Returns the results of one operation on arrays."""
+    token = errors_set(QUIET)
+    try:
+        results = node.payload.run(*arrays, **node.attributes)
+    finally:
+        errors_reset(token)
+    return results if type(results) is tuple else (results,)
+
+
 def interpret(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Runs a graph on arrays.
 
@@ -69,11 +85,9 @@ def _run(graph: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
             case Kind.ASSIGN:
                 node.payload.assign(values[id(node.inputs[0])].copy())
             case Kind.GUARD:
-                kind, expected = node.payload
-                scalar = values[id(node.inputs[0])].reshape(())
-                got = bool(scalar) if kind == "bool" else int(scalar)
-                if got != expected:
-                    raise GuardError(node, got)
+                outcome = outcome_of(node, values[id(node.inputs[0])])
+                if outcome != node.payload[1]:
+                    raise GuardError(node, outcome)
         outputs = result if type(result) is tuple else (result,)
         for value, array in zip(node.outputs, outputs, strict=False):
             values[id(value)] = array if type(array) is np.ndarray else np.asarray(array)

@@ -6,12 +6,12 @@ input. Results change by rounding at most: a sum may be added up in another orde
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.passes.rewriting import Replacement, rewritten
 from fastgrad.operation import TABLE
 
 
@@ -67,17 +67,14 @@ def decompose(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    stands_for: dict[int, Value] = {}
     draws: dict[Any, Value] = {}
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
+
+    def decomposed(node: Node) -> Node | Replacement:
         rule = getattr(node.payload, "decomposition", None) if node.kind is Kind.OPERATION else None
-        parts = Parts(node.outputs[0].number, draws) if rule is not None else None
-        replacements = None if rule is None else rule(parts, *inputs, **node.attributes)
-        if parts is None or replacements is None:
-            nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
-            continue
-        nodes += parts.nodes
-        stands_for.update({id(old): new for old, new in zip(node.outputs, replacements, strict=True)})
-    return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
+        if rule is None:
+            return node
+        parts = Parts(node.outputs[0].number, draws)
+        values = rule(parts, *node.inputs, **node.attributes)
+        return node if values is None else Replacement(parts.nodes, values)
+
+    return rewritten(graph, decomposed)

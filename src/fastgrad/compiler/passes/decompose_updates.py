@@ -25,8 +25,6 @@ def decompose_updates(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    if not any(row_name(node) == "apply_update" for node in graph.nodes):
-        return graph
     uses = uses_of(graph)
     by_element = {
         id(value)

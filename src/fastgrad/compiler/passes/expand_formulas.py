@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.passes.rewriting import Replacement, rewritten
 from fastgrad.operation import TABLE
 
 
@@ -17,26 +18,21 @@ def expand_formulas(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    if not any(_formula_of(node.payload, node.inputs) for node in graph.nodes if node.kind is Kind.OPERATION):
-        return graph
-    stands_for: dict[int, Value] = {}
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
-        formula = _formula_of(node.payload, inputs) if node.kind is Kind.OPERATION else None
+
+    def expanded(node: Node) -> Node | Replacement:
+        formula = _formula_of(node.payload, node.inputs) if node.kind is Kind.OPERATION else None
         if formula is None:
-            nodes.append(
-                node if inputs == node.inputs else Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
-            )
-            continue
+            return node
+        nodes: list[Node] = []
         (output,) = node.outputs
-        result = _expanded(formula, inputs, output.number, nodes)
+        result = _expanded(formula, node.inputs, output.number, nodes)
         if result.shape != output.shape:
             value = Value(output.shape, output.dtype, output.number)
             nodes.append(Node(Kind.OPERATION, TABLE["broadcast_to"], (result,), (value,), {"shape": output.shape}))
             result = value
-        stands_for[id(output)] = result
-    return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
+        return Replacement(nodes, (result,))
+
+    return rewritten(graph, expanded)
 
 
 def _formula_of(row: Any, inputs: Sequence[Value]) -> Any:

@@ -5,14 +5,23 @@ The old graph and its nodes are not changed; both graphs share the nodes that ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.operation import row_named
 
-Rule = Callable[[Node], Node | tuple[Value, ...]]
-"""Maps a node, whose inputs are rewritten already, to a node with the same outputs, or to values of earlier nodes that
-replace its outputs."""
+
+class Replacement(NamedTuple):
+    """New nodes in place of a node, and the values that replace its outputs."""
+
+    nodes: Sequence[Node]
+    values: Sequence[Value]
+
+
+Rule = Callable[[Node], Node | tuple[Value, ...] | Replacement]
+"""Maps a node, whose inputs are rewritten already, to a node with the same outputs, to values of earlier nodes that
+replace its outputs, or to a ``Replacement``."""
 
 
 def rewritten(graph: Graph, rule: Rule) -> Graph:
@@ -23,11 +32,10 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
         rule: see ``Rule``.
     """
     stands_for: dict[int, Value] = {}
-    nodes = []
+    nodes: list[Node] = []
     for node in graph.nodes:
         if stands_for and not stands_for.keys().isdisjoint(map(id, node.inputs)):
-            inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
-            node = Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
+            node = with_inputs(node, stands_for)
         replacement = rule(node)
         if replacement is node:
             nodes.append(node)
@@ -36,10 +44,18 @@ def rewritten(graph: Graph, rule: Rule) -> Graph:
             assert replacement.outputs is node.outputs, f"{node}: a rule gave it other outputs"
             nodes.append(replacement)
             continue
-        for old, new in zip(node.outputs, replacement, strict=True):
+        new_nodes, values = replacement if isinstance(replacement, Replacement) else ((), replacement)
+        nodes += new_nodes
+        for old, new in zip(node.outputs, values, strict=True):
             assert is_like(old, new), f"{node}: {new}: {new.type_text} can't stand for {old}"
             stands_for[id(old)] = new
     return Graph(nodes, [stands_for.get(id(value), value) for value in graph.results])
+
+
+def with_inputs(node: Node, stands_for: Mapping[int, Value]) -> Node:
+    """Returns a node with values of ``stands_for`` in place of inputs, which are given by their ids."""
+    inputs = tuple([stands_for.get(id(value), value) for value in node.inputs])
+    return Node(node.kind, node.payload, inputs, node.outputs, node.attributes)
 
 
 def is_like(x: Value, y: Value) -> bool:

@@ -26,8 +26,6 @@ def scale_in_updates(graph: Graph) -> Graph:
     Args:
         graph: the graph; it is not changed.
     """
-    if not any(row_name(node) == "apply_update" for node in graph.nodes):
-        return graph
     uses, makers = uses_of(graph), {id(value): node for node in graph.nodes for value in node.outputs}
     nodes = [_scaling(node, makers, uses) if row_name(node) == "apply_update" else node for node in graph.nodes]
     changed = any(new is not old for new, old in zip(nodes, graph.nodes, strict=True))

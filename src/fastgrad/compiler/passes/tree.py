@@ -9,11 +9,12 @@ it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.merge_common import plain_key
+from fastgrad.compiler.passes.rewriting import with_inputs
 from fastgrad.compiler.passes.stage_state import stage_state
 
 
@@ -91,21 +92,13 @@ def optimized_tree(root: Part, optimize: Callable[[Graph], Graph]) -> Part:
         ]
         optimized = optimize(Graph([*leading_nodes, *part.graph.nodes], exports))
         constants.update({id(node.outputs[0]): node for node in optimized.nodes if node.kind is Kind.CONSTANT})
-        nodes = [
-            replace(node, inputs=tuple([stands_for.get(id(v), v) for v in node.inputs]))
-            for node in optimized.nodes
-            if node.kind is not Kind.GIVEN
-        ]
+        nodes = [with_inputs(node, stands_for) for node in optimized.nodes if node.kind is not Kind.GIVEN]
         results = [stands_for.get(id(value), value) for value in optimized.results]
         if part.guard is None:
             return Part(Graph(nodes, results), leaf=part.leaf)
         below = stands_for | {id(old): new for old, new in zip(exports, results, strict=True)}
-        guard = replace(part.guard, inputs=tuple([below.get(id(v), v) for v in part.guard.inputs]))
-        return Part(
-            Graph(nodes, results),
-            guard,
-            {answer: optimized_part(successor, below) for answer, successor in part.ways.items()},
-        )
+        ways = {answer: optimized_part(successor, below) for answer, successor in part.ways.items()}
+        return Part(Graph(nodes, results), with_inputs(part.guard, below), ways)
 
     return optimized_part(root, {})
 
@@ -178,14 +171,10 @@ def _have_equal_attributes(ours: dict[str, Any], theirs: dict[str, Any]) -> bool
 
 def _chain_with_values(part: Part, same: dict[int, Value]) -> Part:
     """Returns a chain of parts with the values of ``same`` as inputs."""
-
-    def node_of(node: Node) -> Node:
-        return replace(node, inputs=tuple([same.get(id(v), v) for v in node.inputs]))
-
     for link in part.parts():
         results = [same.get(id(value), value) for value in link.graph.results]
-        link.graph = Graph(map(node_of, link.graph.nodes), results)
-        link.guard = node_of(link.guard) if link.guard is not None else None
+        link.graph = Graph([with_inputs(node, same) for node in link.graph.nodes], results)
+        link.guard = with_inputs(link.guard, same) if link.guard is not None else None
     return part
 
 

@@ -8,35 +8,16 @@ is written.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from fastgrad.compiler.graph.graph import Node, Value, size_of
-from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, Place
+from fastgrad.compiler.programs.buffers import Action, Extent, InArena, Place, extent_of, operands_of
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.build import for_arrays, signature_of, source_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature
 from fastgrad.kernels.runtime.launch import EntryOf, Launch, Launches
-
-
-class Extent(NamedTuple):
-    """The bytes of an array.
-
-    Attributes:
-        home: the memory that contains the array; different homes do not overlap.
-        start, end: its first byte there, and the byte after its last.
-    """
-
-    home: Hashable
-    start: int
-    end: int
-
-    def overlaps(self, other: Extent) -> bool:
-        """True if the two extents have a byte in common."""
-        return self.home == other.home and self.start < other.end and other.start < self.end
 
 
 class Compiler(NamedTuple):
@@ -145,31 +126,14 @@ def _aliased_parameters(action: Action, launch: Launch, compiler: Compiler) -> t
 
 def _arrays_of(action: Action, launch: Launch, compiler: Compiler) -> list[_Array]:
     """Returns the arrays of a kernel that have elements."""
-    operand_iterator = iter(launch.operands)
     arrays = []
-    for number, parameter in enumerate(compiler.signature_of(launch.kernel).parameters):
-        if not parameter.passed or parameter.is_share:
-            continue
-        operand: Any = next(operand_iterator)
+    for number, parameter, operand in operands_of(launch, compiler.signature_of(launch.kernel)):
         listed = parameter.kind in LIST_KINDS
         for array_operand in operand if listed else [operand] if parameter.kind in ARRAY_KINDS else ():
-            extent = extent_of(action, array_operand)
+            extent = action.extent_of(array_operand)
             if extent.start < extent.end:
                 arrays.append(_Array(None if listed else number, parameter.name, parameter.written, extent))
     return arrays
-
-
-def extent_of(action: Action, operand: Any) -> Extent:
-    """Returns the bytes of the array of an operand."""
-    place, count, dtype = action.array_of(operand)
-    size = count * dtype.itemsize
-    if isinstance(place, InArena):
-        return Extent("arena", place.offset, place.offset + size)
-    if isinstance(place, InMemory):
-        array: Any = place.array  # a NumPy array, or an array of a GPU
-        start = int(array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.address)
-        return Extent("memory", start, start + size)
-    return Extent(place, 0, size)
 
 
 def check_apart(node: Node, form: Launches | None, inputs: Sequence[Place], outputs: Sequence[Place]) -> None:
@@ -185,22 +149,18 @@ def check_apart(node: Node, form: Launches | None, inputs: Sequence[Place], outp
     Raises:
         InternalError: the plan is wrong.
     """
-    results = _arena_ranges(outputs, node.outputs)
-    for (_, _, end), (_, start, _) in pairwise(sorted(results, key=lambda one: one[1])):
-        if start < end:
+    results = _extents_in_arena(outputs, node.outputs)
+    for (_, extent), (_, next_extent) in pairwise(sorted(results, key=lambda result: result[1].start)):
+        if extent.overlaps(next_extent):
             raise InternalError(f"{node}: two of its results would lie in the same memory.")
     allowed = () if form is None else form.in_place
-    for input_number, input_start, input_end in _arena_ranges(inputs, node.inputs):
-        for number, start, end in results:
-            if (
-                start < input_end
-                and input_start < end
-                and ((number, input_number) not in allowed or (start, end) != (input_start, input_end))
-            ):
+    for input_number, old in _extents_in_arena(inputs, node.inputs):
+        for number, new in results:
+            if new.overlaps(old) and ((number, input_number) not in allowed or new != old):
                 raise InternalError(f"{node}: its result {number} would lie in the memory of its input {input_number}.")
 
 
-def _arena_ranges(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, int, int]]:
-    """Returns for each value in the arena its number, its first byte, and the byte after its last."""
+def _extents_in_arena(places: Sequence[Place], values: Sequence[Value]) -> list[tuple[int, Extent]]:
+    """Returns for each value in the arena that has elements its number and its extent."""
     pairs = enumerate(zip(places, values, strict=True))
-    return [(i, p.offset, p.offset + size_of(v)) for i, (p, v) in pairs if isinstance(p, InArena) and size_of(v)]
+    return [(i, extent_of(p, size_of(v))) for i, (p, v) in pairs if isinstance(p, InArena) and size_of(v)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Node, Value
-from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
+from fastgrad.kernels.codegen.signature import Parameter, Signature
+from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,41 @@ class InPython:
 
 
 Place = InObject | InArena | InMemory | InPython
+
+
+class Extent(NamedTuple):
+    """The bytes of an array.
+
+    Attributes:
+        home: the memory that contains the array; different homes do not overlap.
+        start, end: its first byte there, and the byte after its last.
+    """
+
+    home: Hashable
+    start: int
+    end: int
+
+    def overlaps(self, other: Extent) -> bool:
+        """True if the two extents have a byte in common."""
+        return self.home == other.home and self.start < other.end and other.start < self.end
+
+
+def extent_of(place: Place, size: int) -> Extent:
+    """Returns the extent of an array of ``size`` bytes at a place."""
+    if isinstance(place, InArena):
+        return Extent("arena", place.offset, place.offset + size)
+    if isinstance(place, InMemory):
+        array: Any = place.array  # a NumPy array, or an array of a GPU
+        start = int(array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.address)
+        return Extent("memory", start, start + size)
+    return Extent(place, 0, size)
+
+
+def operands_of(launch: Launch, signature: Signature) -> Iterator[tuple[int, Parameter, Any]]:
+    """Yields each parameter of a kernel for which a launch has an operand: its number, the parameter, the operand."""
+    passed = [(i, p) for i, p in enumerate(signature.parameters) if p.passed and not p.is_share]
+    for (number, parameter), operand in zip(passed, launch.operands, strict=True):
+        yield number, parameter, operand
 
 
 @dataclass(slots=True)
@@ -77,6 +114,11 @@ class Action:
             case Constant(array):
                 return InMemory(array), array.size, array.dtype
         raise AssertionError(f"{self.node}: {operand!r} is no array")
+
+    def extent_of(self, operand: Any) -> Extent:
+        """Returns the extent of the array of a launch's operand."""
+        place, count, dtype = self.array_of(operand)
+        return extent_of(place, count * dtype.itemsize)
 
 
 @dataclass(slots=True)

@@ -10,10 +10,10 @@ one core.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from fastgrad.compiler.programs.buffers import Action, InArena, InObject
+from fastgrad.compiler.programs.buffers import Action, Extent, operands_of
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS
 from fastgrad.kernels.runtime.launch import EntryOf, Input, Launch
@@ -21,33 +21,25 @@ from fastgrad.kernels.runtime.launch import EntryOf, Input, Launch
 LONGEST = 5_000_000.0
 """Nanoseconds of the longest chain: a long program returns to Python between steps to handle signals."""
 
-READ = "in"
-
 
 class Access(NamedTuple):
     """The access of a step to an array.
 
     Attributes:
-        home: the memory that contains the array; different homes do not overlap, except homes that are only read.
-        start, size: its bytes there.
+        extent: its bytes.
         written: whether the step may write to it.
         elements: the number of its elements if each share only touches its own part, else None.
     """
 
-    home: Hashable
-    start: int
-    size: int
+    extent: Extent
     written: bool
     elements: int | None
 
     def meets(self, other: Access) -> bool:
         """True if different shares may touch the same bytes, and one of them writes."""
-        if not (self.written or other.written) or self.home != other.home:
+        if not (self.written or other.written) or not self.extent.overlaps(other.extent):
             return False
-        if self.start >= other.start + other.size or other.start >= self.start + self.size:
-            return False
-        same = self.start == other.start and self.size == other.size
-        return not (same and self.elements is not None and other.elements is not None)
+        return self.extent != other.extent or self.elements is None or other.elements is None
 
 
 def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int, int]]:
@@ -61,9 +53,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         the units of each.
     """
     start, shares, time = 0, 0, 0.0
-    chain_accesses: dict[
-        Hashable, Access
-    ] = {}  # by array: the accesses of the chain and of the steps that wait for its end
+    chain_accesses: dict[Extent, Access] = {}  # those of the chain and of the steps that wait for its end
     for number, (action, launch) in enumerate(steps):
         accesses = accesses_of(action, launch)
         if accesses is not None and launch.waits and chain_accesses:
@@ -91,12 +81,11 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         yield start, len(steps) - start, shares
 
 
-def _add(known: dict[Hashable, Access], found: Sequence[Access]) -> None:
+def _add(known: dict[Extent, Access], found: Sequence[Access]) -> None:
     """Merges new accesses into the known ones."""
     for new in found:
-        key = new.home, new.start, new.size
-        old = known.get(key, new)
-        known[key] = new._replace(
+        old = known.get(new.extent, new)
+        known[new.extent] = new._replace(
             written=old.written or new.written, elements=None if old.elements is None else new.elements
         )
 
@@ -107,8 +96,7 @@ def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
     if signature.returns_status or not (launch.parts or launch.waits):
         return None
     accesses: list[Access] = []
-    parameters = [p for p in signature.parameters if not p.is_share]
-    for position, (parameter, operand) in enumerate(zip(parameters, launch.operands, strict=True)):
+    for position, (_, parameter, operand) in enumerate(operands_of(launch, signature)):
         if parameter.kind in LIST_KINDS:
             return None
         if isinstance(operand, Launch):
@@ -117,24 +105,14 @@ def accesses_of(action: Action, launch: Launch) -> list[Access] | None:
                 return None
             accesses += inner_accesses
         elif parameter.kind in ARRAY_KINDS or isinstance(operand, Input):
-            written = parameter.kind != READ and parameter.kind in ARRAY_KINDS
-            access = _access(action, operand, written, launch.parts.get(position))
-            if access is not None:
-                accesses.append(access)
-            if written and (access is None or (access.elements is None and not launch.waits)):
+            extent, elements = action.extent_of(operand), launch.parts.get(position)
+            own_elements = elements if elements == action.array_of(operand)[1] else None
+            # No chain may write a variable or constant, as its other readers are unknown.
+            in_memory = extent.home == "memory"
+            if not in_memory:
+                accesses.append(Access(extent, parameter.written, own_elements))
+            if parameter.written and (in_memory or (own_elements is None and not launch.waits)):
                 return None
         elif not isinstance(operand, (int, float, EntryOf)):
             return None
     return accesses
-
-
-def _access(action: Action, operand: Any, written: bool, elements: int | None) -> Access | None:
-    """Returns an access; None for a variable or constant: no chain may write it, as its other readers are unknown."""
-    place, count, dtype = action.array_of(operand)
-    own_elements = elements if elements == count else None
-    size = count * dtype.itemsize
-    if isinstance(place, InArena):
-        return Access("arena", place.offset, size, written, own_elements)
-    if isinstance(place, InObject):
-        return Access(place, 0, size, written, own_elements)
-    return None

@@ -6,18 +6,18 @@ A frame serves one run at a time. A program that several threads run at once has
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Value, size_of
 from fastgrad.compiler.programs.arena import ALIGNMENT
-from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, Place, Plan, leading
+from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, Place, Plan, leading, operands_of
 from fastgrad.compiler.programs.chains import chains_of
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import signature_of, step_address
-from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, checked_words
+from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Signature, checked_words
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.launch import EntryOf, Inner, Input, Launch, check_size
 
@@ -96,35 +96,29 @@ class Frame:
 
     def _write(self, action: Action, launch: Launch) -> int:
         """Writes the frame's 64-bit words for a step; returns the position of the first one."""
-        parameters = [p for p in signature_of(launch.kernel).parameters if not p.is_share]
-        operand_iterator = iter(launch.operands)
+        signature = signature_of(launch.kernel)
+        parameters = [p for p in signature.parameters if not p.is_share]
+        operands = {parameter.name: operand for _, parameter, operand in operands_of(launch, signature)}
+        listed = next((operands[p.name] for p in parameters if p.kind in LIST_KINDS and operands[p.name]), ())
         at = len(self._words)
         self._words += [0] * len(parameters)
-        if checks_bounds():
-            self._write_sizes(action, launch, at)
-        listed: tuple[Any, ...] = ()
         kernel: Any = launch.kernel
         dtypes = {parameter.name: dtype for parameter, dtype in kernel.__self__.parameters}
+        if checks_bounds():
+            self._write_sizes(action, signature, operands, listed, dtypes, at)
         for position, parameter in enumerate(parameters, at):
+            operand: Any = operands.get(parameter.name)
             if parameter.kind == "count":
                 self._words[position] = len(listed)
-                continue
-            if parameter.kind == "sizes":
-                self._inner.append((position, len(self._words)))
-                self._words += [action.array_of(array_operand)[1] for array_operand in listed]
-                continue
-            operand = next(operand_iterator)
-            if parameter.kind in ARRAY_KINDS:
+            elif parameter.kind == "sizes":
+                self._table(position, [action.array_of(array_operand)[1] for array_operand in listed])
+            elif parameter.kind in ARRAY_KINDS:
                 check_size(launch.kernel, dtypes[parameter.name], action.array_of(operand)[2])
                 self._address(position, action, operand)
             elif parameter.kind in LIST_KINDS:
-                assert isinstance(operand, tuple)
-                listed = listed or operand
-                self._inner.append((position, len(self._words)))
-                start = len(self._words)
-                self._words += [0] * len(operand)
-                for number, array_operand in enumerate(operand):
-                    self._address(start + number, action, array_operand)
+                start = self._table(position, [0] * len(operand))
+                for number, array_operand in enumerate(operand, start):
+                    self._address(number, action, array_operand)
             elif isinstance(operand, Launch):
                 self._inner.append((position, self._write(action, operand)))
             elif isinstance(operand, Inner):
@@ -144,6 +138,13 @@ class Frame:
                 self._floats.append(float(operand))
         return at
 
+    def _table(self, at: int, words: Sequence[int]) -> int:
+        """Adds words to the frame, and sets a word to their address; returns the position of the first one."""
+        start = len(self._words)
+        self._inner.append((at, start))
+        self._words += words
+        return start
+
     def _address(self, at: int, action: Action, operand: Any) -> None:
         """Sets a word of the frame to the address of an array; the addresses of the caller's arrays are set at each call."""
         place, _, _ = action.array_of(operand)
@@ -156,31 +157,32 @@ class Frame:
             assert isinstance(place, InObject), f"{action.node}: an object has no address"
             self._object_positions.setdefault(place.number, []).append(at)
 
-    def _write_sizes(self, action: Action, launch: Launch, at: int) -> None:
+    def _write_sizes(
+        self,
+        action: Action,
+        signature: Signature,
+        operands: Mapping[str, Any],
+        listed: Sequence[Any],
+        dtypes: Mapping[str, np.dtype],
+        at: int,
+    ) -> None:
         """Writes the sizes that checked builds read, as words after the parameters' words; see ``signature.checked_words``."""
-        positions = checked_words(signature_of(launch.kernel))
+        positions = checked_words(signature)
         self._words += [0] * sum(len(words) for words in positions.values())
-        operands = iter(launch.operands)
-        listed: tuple[Any, ...] = ()
-        kernel: Any = launch.kernel
-        dtypes = {parameter.name: dtype for parameter, dtype in kernel.__self__.parameters}
-        for parameter in signature_of(launch.kernel).parameters:
+
+        def count(operand: Any) -> int:
+            extent = action.extent_of(operand)
+            return (extent.end - extent.start) // dtypes[parameter.name].itemsize
+
+        for parameter in signature.parameters:
             if parameter.kind == "sizes":
                 self._words[at + positions[parameter.name][0]] = len(listed)
-            if not parameter.passed or parameter.is_share:
-                continue
-            operand: Any = next(operands)
-            if parameter.name not in positions:
-                continue
-            itemsize = dtypes[parameter.name].itemsize
-            if parameter.kind in ARRAY_KINDS:
-                self._words[at + positions[parameter.name][0]] = _byte_count(action, operand) // itemsize
-            else:
-                listed = listed or operand
-                table, count = positions[parameter.name]
-                self._inner.append((at + table, len(self._words)))
-                self._words[at + count] = len(operand)
-                self._words += [_byte_count(action, array_operand) // itemsize for array_operand in operand]
+            elif parameter.kind in ARRAY_KINDS:
+                self._words[at + positions[parameter.name][0]] = count(operands[parameter.name])
+            elif parameter.kind in LIST_KINDS:
+                table, length = positions[parameter.name]
+                self._words[at + length] = len(operands[parameter.name])
+                self._table(at + table, list(map(count, operands[parameter.name])))
 
     # ---- assembly ----------------------------------------------------------------------------------------
 
@@ -256,11 +258,6 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     shares = _power_of_two(target_shares)
     grain = GRAIN if launch.units >= GRAIN * shares else 1  # no cache line is written by two threads
     return shares, grain
-
-
-def _byte_count(action: Action, operand: Any) -> int:
-    _, size, dtype = action.array_of(operand)
-    return size * dtype.itemsize
 
 
 def _power_of_two(most: float) -> int:

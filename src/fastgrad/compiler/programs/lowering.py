@@ -69,9 +69,14 @@ def copies(value: Value) -> Launches:
     return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
 
 
-def may_stop(found: Launches) -> bool:
-    """True if a kernel may answer that the program must stop."""
-    return any(_may_stop(launch.kernel) for launch in found.launches)
+COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
+
+
+def is_exit(node: Node, form: Launches | None) -> bool:
+    """True if the program may end at a node, whose kernels are ``form``."""
+    if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
+        return True
+    return node.kind in COMPUTES and (form is None or any(_may_stop(launch.kernel) for launch in form.launches))
 
 
 def stops_first(found: Launches) -> bool:

@@ -6,10 +6,10 @@ at the end, and so do the products that compute gradients. Until then the operan
 
 from __future__ import annotations
 
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, size_of
+from fastgrad.compiler.graph.graph import Graph, Kind, size_of
 from fastgrad.compiler.passes.rematerialize import LEAST, Memory
 from fastgrad.compiler.passes.rewriting import is_pure
-from fastgrad.compiler.programs.lowering import launches_of, may_stop
+from fastgrad.compiler.programs.lowering import COMPUTES, is_exit, launches_of
 
 
 def freed_early(graph: Graph) -> Graph:
@@ -31,7 +31,8 @@ def freed_early(graph: Graph) -> Graph:
     for value in graph.results:
         uses.setdefault(id(value), []).append(len(graph.nodes))
     assigned = {id(node.inputs[0]): node.payload for node in graph.nodes if node.kind is Kind.ASSIGN}
-    stops = next((i for i in reversed(range(len(graph.nodes))) if _may_stop(graph.nodes[i])), -1)
+    exits = (i for i in reversed(range(len(graph.nodes))) if is_exit(graph.nodes[i], launches_of(graph.nodes[i])))
+    stops = next(exits, -1)
     position_of = list(range(len(graph.nodes)))  # for each node: the old position after which it comes, or its own
     for i, node in enumerate(graph.nodes):
         if node.kind in {Kind.READ, Kind.CONSTANT}:
@@ -39,7 +40,9 @@ def freed_early(graph: Graph) -> Graph:
         if i <= stops or not (node.kind is Kind.FUSED or is_pure(node)):
             continue
         freed = [
-            v for v in dict.fromkeys(node.inputs) if uses[id(v)][-1] == i and _is_computed(graph.nodes[makers[id(v)]])
+            value
+            for value in dict.fromkeys(node.inputs)
+            if uses[id(value)][-1] == i and graph.nodes[makers[id(value)]].kind in COMPUTES
         ]
         arena_results = [value for value in node.outputs if id(value) not in assigned]
         if sum(map(size_of, freed)) < sum(map(size_of, arena_results)):
@@ -53,16 +56,3 @@ def freed_early(graph: Graph) -> Graph:
         position_of[i] = max(predecessors)
     order = sorted(range(len(graph.nodes)), key=lambda i: (position_of[i], i))
     return Graph([graph.nodes[i] for i in order], graph.results)
-
-
-def _is_computed(node: Node) -> bool:
-    return node.kind in {Kind.FUSED, Kind.OPERATION}
-
-
-def _may_stop(node: Node) -> bool:
-    if node.kind is Kind.GUARD or node.has_effect:
-        return node.kind is not Kind.ASSIGN
-    if node.kind not in {Kind.FUSED, Kind.OPERATION}:
-        return False
-    form = launches_of(node)
-    return form is None or may_stop(form)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fastgrad.compiler.fusion import epilogues, prologues
+from fastgrad.compiler.fusion import prologues
+from fastgrad.compiler.fusion.epilogues import add_epilogues
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.fusion.product_updates import add_product_updates
 from fastgrad.compiler.fusion.statistics import add_statistics
@@ -30,11 +31,6 @@ from fastgrad.compiler.programs.lowering import launches_of
 from fastgrad.compiler.programs.order import freed_early
 
 Pass = Callable[[Graph], Graph]
-
-
-def add_epilogues(graph: Graph) -> Graph:
-    """Adds epilogues as in `fusion/epilogues.py`, with sums of columns, which a CPU does block by block."""
-    return epilogues.add_epilogues(graph, join=epilogues.joined_with_sums)
 
 
 def add_prologues(graph: Graph) -> Graph:

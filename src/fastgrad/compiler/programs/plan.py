@@ -18,17 +18,16 @@ from fastgrad.compiler.programs.aliasing import ON_HOST, Compiler, check_apart, 
 from fastgrad.compiler.programs.arena import Arena
 from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, InPython, Place, Plan, Stretch
 from fastgrad.compiler.programs.lowering import (
+    COMPUTES,
     choice,
     copies,
     halt,
+    is_exit,
     launches_of,
     launches_of_fused,
-    may_stop,
     stops_first,
 )
 from fastgrad.kernels.runtime.launch import Constant, Launches
-
-COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
 
 KEPT = 1 << 15
 """Bytes up to which the scratch memory of an operation with a step that may wait is not reused."""
@@ -100,13 +99,13 @@ class _Line:
             end = len(self.nodes) - 1
             self.spans.append((start, end))
             for value in part.guard.inputs if part.guard is not None else part.graph.results:
-                self._note_use(value, end)
+                self.note_use(value, end)
 
     def _add(self, node: Node) -> None:
         form = launches_of(node, self._fused) if node.kind in {*COMPUTES, Kind.GUARD} else None
         position = len(self.nodes)
         for value in node.inputs:
-            self._note_use(value, position)
+            self.note_use(value, position)
         for value in node.outputs:
             self.root[id(value)] = value
             self.made.setdefault(id(value), position)
@@ -115,12 +114,9 @@ class _Line:
         self.nodes.append(node)
         self.forms.append(form)
 
-    def _note_use(self, value: Value, position: int) -> None:
+    def note_use(self, value: Value, position: int) -> None:
+        """Notes that a value is needed at a position."""
         self.uses.setdefault(id(self.root[id(value)]), []).append(position)
-
-    def late(self, value: Value, position: int) -> None:
-        """Notes that a value is also needed at the end of a part."""
-        self._note_use(value, position)
 
     def maker(self, root: Value) -> Node:
         """Returns the node that makes a root."""
@@ -132,15 +128,6 @@ class _Line:
         """Returns the last position that reads a root; the position of its node if there is no reader."""
         uses = self.uses.get(id(root))
         return max(uses) if uses else self.made[id(root)]
-
-    def may_leave(self, position: int) -> bool:
-        """True if the program has an exit at this node."""
-        node, form = self.nodes[position], self.forms[position]
-        if node is None:
-            return False
-        if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
-            return True
-        return node.kind in COMPUTES and (form is None or may_stop(form))
 
 
 class _InPlacePairs:
@@ -182,9 +169,8 @@ class _Planner:
         self.ending: dict[int, list[tuple[int, int]]] = {}  # by position: ranges to be freed after it
         self.stretch = self.plan.stretches[0]
         # For each part: the position of its last exit.
-        self.leaves = [
-            max((i for i in range(start, end) if self.line.may_leave(i)), default=-1) for start, end in self.line.spans
-        ]
+        exits = [i for i, node in self._nodes() if is_exit(node, self.line.forms[i])]
+        self.leaves = [max((i for i in exits if start <= i < end), default=-1) for start, end in self.line.spans]
 
     def planned(self) -> Plan:
         line = self.line
@@ -207,7 +193,7 @@ class _Planner:
         for number, (_, end) in enumerate(line.spans):
             for node in self.assignments[number]:
                 self._place_assigned(number, node)
-                line.late(node.inputs[0], end)
+                line.note_use(node.inputs[0], end)
         for number, (start, end) in enumerate(line.spans):
             self.stretch = self.plan.stretches[number]
             self._copy_out(number, start)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import linecache
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from time import perf_counter
 from typing import Any
@@ -13,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
+from fastgrad.compiler.graph.interpret import run_node
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.compiler.programs.buffers import Action, Plan
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
-from fastgrad.compiler.programs.replay_writer import run_node
 from fastgrad.kernels.optimizers.update_rule import RESTS
 from fastgrad.kernels.runtime import driver
 from fastgrad.operation import Form
@@ -226,27 +227,25 @@ def _rows_of(action: Action, steps: range, frame: Frame, timed: bool) -> Iterato
 
 def _time_of_step(step: int, frame: Frame) -> float:
     go_on = driver.go_on[()]
-    times = []
-    for stop in (step, step + 1):  # the first time is the cost of the call itself
-        best = float("inf")
-        for _ in range(RUNS):
-            start = perf_counter()
-            go_on(frame.words, step, stop)
-            best = min(best, perf_counter() - start)
-        times.append(best)
-    return max(times[1] - times[0], 0.0) * 1e6
+    call, whole = [_shortest_time(partial(go_on, frame.words, step, stop)) for stop in (step, step + 1)]
+    return max(whole - call, 0.0)
 
 
 def _time_of_node(node: Node, arrays: list[np.ndarray]) -> float:
-    best = float("inf")
+    try:
+        return _shortest_time(lambda: run_node(node, arrays))
+    except Exception:  # noqa: BLE001 - the operation may refuse an array of ones; its time is then unknown
+        return 0.0
+
+
+def _shortest_time(work: Callable[[], Any]) -> float:
+    """Returns the shortest time of several runs, in microseconds."""
+    times = []
     for _ in range(RUNS):
         start = perf_counter()
-        try:
-            run_node(node, arrays)
-        except Exception:  # noqa: BLE001 - the operation may refuse an array of ones; its time is then unknown
-            return 0.0
-        best = min(best, perf_counter() - start)
-    return best * 1e6
+        work()
+        times.append(perf_counter() - start)
+    return min(times) * 1e6
 
 
 _CHANGED_ROWS = {"add_rows": 0, "apply_update_to_rows": 0, "apply_update_to_live_rows": 1}

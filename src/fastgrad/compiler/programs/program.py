@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind
+from fastgrad.compiler.graph.interpret import run_node
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
 from fastgrad.compiler.programs.buffers import InObject, leading
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.plan import plan
-from fastgrad.compiler.programs.replay_writer import Writer, drivers_of, left, run_node
+from fastgrad.compiler.programs.replay_writer import Writer, drivers_of, left
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.looping import OUTGROWN

@@ -9,17 +9,16 @@ from __future__ import annotations
 import itertools
 import linecache
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
-from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
 from fastgrad.compiler.programs.buffers import Action, InMemory, InObject, InPython, Place, Plan, Stretch, leading
 from fastgrad.compiler.programs.cost import HELD, SHARED, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
 from fastgrad.operation import as_array
@@ -41,23 +40,7 @@ def drivers_of(plan: Plan) -> tuple[Any, Any]:
 def left(node: Node, array: np.ndarray | None) -> GuardError:
     """Returns the error of a guard whose outcome is in no recorded trace."""
     assert array is not None
-    return GuardError(node, look(node, array))
-
-
-def look(node: Node, array: np.ndarray) -> bool | int:
-    """Returns the value that a guard checks, as a bool or an int."""
-    scalar = array.reshape(())
-    return bool(scalar) if node.payload[0] == "bool" else int(scalar)
-
-
-def run_node(node: Node, arrays: Sequence[Any]) -> tuple[Any, ...]:
-    """Returns the results of a node without kernels."""
-    token = errors_set(QUIET)
-    try:
-        results = node.payload.run(*arrays, **node.attributes)
-    finally:
-        errors_reset(token)
-    return results if type(results) is tuple else (results,)
+    return GuardError(node, outcome_of(node, array))
 
 
 class Writer:
@@ -80,7 +63,7 @@ class Writer:
             "leading": leading,
             "run_node": run_node,
             "left": left,
-            "look": look,
+            "outcome_of": outcome_of,
             "as_array": as_array,
             "stopped": program.stopped,
             "begin": begin,
@@ -228,7 +211,7 @@ class Writer:
     def _choose(self, number: int, stretch: Stretch, action: Action) -> None:
         self.scope[f"guard{number}"], self.scope[f"ways{number}"] = action.node, stretch.ways
         array = self._array(action.inputs[0], action.node.inputs[0])
-        self._lines.append(f"part = ways{number}.get(look(guard{number}, {array}))")
+        self._lines.append(f"part = ways{number}.get(outcome_of(guard{number}, {array}))")
         self._lines.append(f"if part is None: raise left(guard{number}, {array})")
         self._lines.append("continue")
 
@@ -237,7 +220,7 @@ class Writer:
         self.scope[f"node{position}"] = node
         inputs = [self._array(p, v) for p, v in zip(action.inputs, node.inputs, strict=True)]
         if node.kind is Kind.GUARD:
-            self._lines.append(f"if look(node{position}, {inputs[0]}) != {node.payload[1]!r}:")
+            self._lines.append(f"if outcome_of(node{position}, {inputs[0]}) != {node.payload[1]!r}:")
             self._lines.append(f"    raise left(node{position}, {inputs[0]})")
             return
         if node.kind is Kind.ASSIGN:

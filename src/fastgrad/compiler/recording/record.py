@@ -83,7 +83,7 @@ class Recording(recording.Recorder):
         self.saved = Saved()
         self.numbers: list[tuple[tuple[str, int] | None, int]] = []
         for position, tensor in enumerate(arguments):
-            self._bind(tensor, self._node(Kind.ARGUMENT, position, outputs=(tensor,)).outputs[0])
+            self._node(Kind.ARGUMENT, position, outputs=(tensor,))
             self._kept.append(tensor)
 
     def graph(self, results: Sequence[Tensor]) -> Graph:
@@ -143,8 +143,7 @@ class Recording(recording.Recorder):
         self._lines[id(node)] = users_line()
         if not operation.checks and self._fixed.issuperset(map(id, values)):
             self._fixed.update([id(value) for value in node.outputs])
-        for tensor, value in zip(outputs, node.outputs, strict=True):
-            self._bind(tensor, value)
+        for tensor in outputs:
             self.device = self.device or device_of(tensor._array)
 
     def _record_own_gradient(self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
@@ -155,9 +154,7 @@ class Recording(recording.Recorder):
             return
         own_operation, read = gradient
         values = tuple([self._value(x) for x in (*outputs, *inputs, *read)])
-        node = self._node(Kind.OPERATION, own_operation, values, outputs)
-        for tensor, value in zip(outputs, node.outputs, strict=True):
-            self._bind(tensor, value)
+        self._node(Kind.OPERATION, own_operation, values, outputs)
 
     def on_constant(self, tensor: Tensor) -> None:
         """Announces a constant; it becomes a node at its first use."""
@@ -168,7 +165,7 @@ class Recording(recording.Recorder):
     def on_read(self, variable: Variable, tensor: Tensor) -> None:
         """Records a variable's value as a node at the first read after a change."""
         if id(tensor) not in self._values:
-            self._bind(tensor, self._node(Kind.READ, variable, outputs=(tensor,)).outputs[0])
+            self._node(Kind.READ, variable, outputs=(tensor,))
             self._kept.append(tensor)
 
     def on_create(self, variable: Variable) -> None:
@@ -217,8 +214,6 @@ class Recording(recording.Recorder):
             return
         node = self._node(Kind.OPERATION, call, values, outputs)
         self._lines[id(node)] = users_line()
-        for tensor, value in zip(outputs, node.outputs, strict=True):
-            self._bind(tensor, value)
 
     def on_value(self, tensor: Tensor, kind: str) -> None:
         """Records control flow by a value as a guard; reading numbers into Python can't be replayed.
@@ -301,10 +296,13 @@ class Recording(recording.Recorder):
         outputs: Sequence[Tensor] = (),
         attributes: dict[str, Any] | None = None,
     ) -> Node:
+        """Adds a node whose results are the values of these tensors."""
         self._refuse_unexplained_changes()
         values = []
         for tensor in outputs:
-            values.append(Value(tensor._array.shape, tensor._array.dtype, self._count))
+            value = Value(tensor._array.shape, tensor._array.dtype, self._count)
+            values.append(value)
+            self._bind(tensor, value)
             self._count += 1
         node = Node(kind, payload, inputs, tuple(values), attributes or {})
         self._nodes.append(node)
@@ -355,7 +353,6 @@ class Recording(recording.Recorder):
             if tensor._owner is not None or not array.flags.c_contiguous:
                 array = np.array(array, order="C")
             value = self._node(Kind.CONSTANT, array, outputs=(tensor,)).outputs[0]
-            self._bind(tensor, value)
             self._fixed.add(id(value))
             if id(tensor) not in self._announced:
                 self.captured.append(tensor)

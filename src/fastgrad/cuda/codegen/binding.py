@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.codegen.body import ByDtype, Special, is_scalar_function
+from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special, is_scalar_function
 
 
 class NotForGpus(RuntimeError):
@@ -21,12 +21,12 @@ def rebound(function: FunctionType, types: Mapping[str, Any], substitute: Callab
     Args:
         function: a body, or a function that it calls.
         types: the value of each name of a type: of type variables, and of NumPy's types by dtype name.
-        substitute: returns the replacement of a special, of a scalar function or of a choice of scalar functions by dtype.
+        substitute: returns the replacement of a special, of a scalar function, or of a choice of scalar functions or numbers by dtype.
     """
     scope = {name: value for name, value in function.__globals__.items() if name.startswith("__")}
     for name in function.__code__.co_names:
         value = function.__globals__.get(name)
-        if isinstance(value, (Special, ByDtype)) or is_scalar_function(value):
+        if isinstance(value, (Special, ByDtype, DtypeConstant)) or is_scalar_function(value):
             value = substitute(value)
         elif isinstance(value, type) and issubclass(value, np.generic):
             value = types[np.dtype(value).name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastgrad.kernels.codegen.body import Special
 
 WARP = 32
-"""The number of threads in a warp; the `shuffle_` functions exchange numbers in a warp."""
+"""The number of threads in a warp; `shuffle_xor` exchanges numbers in a warp."""
 
 thread = Special("thread")
 """`thread()`: the number of this thread in its block."""
@@ -34,9 +34,6 @@ shuffle_xor = Special("shuffle_xor")
 
 `x` is a float or a signed integer of 32 or 64 bits.
 """
-
-shuffle_down = Special("shuffle_down")
-"""`shuffle_down(x, n)`: the `x` of the thread n places further in the warp; this thread's own if there is none."""
 
 load_aligned = Special("load_aligned")
 """`load_aligned(x, i)`: x[i], at a multiple of 128 bits, which the compiler can't see if x is shared memory.

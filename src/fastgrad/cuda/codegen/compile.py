@@ -16,7 +16,7 @@ from fastgrad.cuda.codegen.binding import NotForGpus, bits_of, rebound
 from fastgrad.cuda.codegen.entry import entry_of, entry_source
 from fastgrad.cuda.codegen.kernel import DeviceKernel
 from fastgrad.cuda.codegen.library import OF_GPU
-from fastgrad.kernels.codegen.body import ByDtype, Special, digest, fingerprint
+from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special, digest, fingerprint
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS, Parameter
 
 COMPILERS = (
@@ -116,6 +116,8 @@ def _substitute(value: Any, variables: tuple[tuple[str, str], ...]) -> Any:
     from fastgrad.cuda.codegen.numba_cuda import ChosenFunction
 
     value = OF_GPU.get(value, value)
+    if isinstance(value, DtypeConstant):
+        return value.values[dict(variables)["T"]]
     if isinstance(value, ByDtype):
         return ChosenFunction({name: _substitute(choice, variables) for name, choice in value.choices.items()})
     if not isinstance(value, Special):

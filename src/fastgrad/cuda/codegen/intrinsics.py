@@ -227,10 +227,6 @@ def shuffle_xor(x: Any, lanes: Any) -> Any:
     return cuda.shfl_xor_sync(_WARP_MASK, x, lanes)
 
 
-def shuffle_down(x: Any, lanes: Any) -> Any:
-    return cuda.shfl_down_sync(_WARP_MASK, x, lanes)
-
-
 SPECIALS: dict[body.Special, Any] = {
     entry.arrays_are_aligned: arrays_are_aligned,
     entry.arrays_are_distinct: arrays_are_distinct,
@@ -251,7 +247,6 @@ SPECIALS: dict[body.Special, Any] = {
     of_gpus.blocks: blocks,
     of_gpus.load_aligned: load_aligned,
     of_gpus.shared_array: shared_array,
-    of_gpus.shuffle_down: shuffle_down,
     of_gpus.shuffle_xor: shuffle_xor,
     of_gpus.store_aligned: store_aligned,
     of_gpus.synchronize: synchronize,

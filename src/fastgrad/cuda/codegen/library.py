@@ -26,8 +26,7 @@ from fastgrad.kernels.codegen.body import (
     scale_by_power_of_two,
 )
 from fastgrad.kernels.math.circular import (
-    QUARTER_REST32,
-    QUARTER_REST64,
+    QUARTER_REST,
     sine_of_quarters,
     tangent_of_quarters,
 )
@@ -119,16 +118,10 @@ def _whole_parts64(x):
 _whole_parts = by_dtype(float32=_whole_parts32, float64=_whole_parts64)
 
 
-def _quarter_rest32(x):
+@scalar_function
+def _quarter_rest(x):
     """Returns x times the rounding error of pi / 2."""
-    return x * T(2 * QUARTER_REST32)
-
-
-def _quarter_rest64(x):
-    return x * T(2 * QUARTER_REST64)
-
-
-_quarter_rest = by_dtype(float32=_quarter_rest32, float64=_quarter_rest64)
+    return x * T(2 * QUARTER_REST)
 
 
 @scalar_function

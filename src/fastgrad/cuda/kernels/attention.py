@@ -13,15 +13,15 @@ from typing import Any
 
 from numpy import int64, uint64
 
-from fastgrad.cuda.codegen.body import shared_array, synchronize, thread, threads
-from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel
-from fastgrad.cuda.kernels.batch_matmul import block_sum, warp_greatest, warp_sum
-from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
+from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
+from fastgrad.cuda.codegen.kernel import device_kernel
+from fastgrad.cuda.kernels.block_reductions import warp_greatest, warp_sum
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, add_wide_stretch, eighth
 from fastgrad.kernels.attention import forward as on_cpu
 from fastgrad.kernels.attention import gradient as gradient_on_cpu
-from fastgrad.kernels.attention.tiles import far
+from fastgrad.kernels.attention.tiles import FAR
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import exp, greatest, least, nan_greatest
 from fastgrad.kernels.random.random import block_words
@@ -213,7 +213,7 @@ def attention(
                 if lane >= count:
                     score = T(-math.inf)
                 elif r < sizes[ROWS] and is_hidden(sizes[TOP] + r, left + lane, mask, sizes[MASK_AT], sizes):
-                    score = far(T(0))
+                    score = T(FAR)
                 peak = nan_greatest(warp_greatest(score), highest[before + r])
                 factor = T(1) if peak == highest[before + r] else exp(highest[before + r] - peak)
                 weight = exp(score - (peak if peak > T(-math.inf) else T(0)))
@@ -249,7 +249,7 @@ def attention(
         at = (sizes[END] + 31) // 32 * 32 & 32
         for r in range(row, sizes[ROWS], 4):
             peak = highest[at + r]
-            share = T(0) if blank != 0 and peak == far(T(0)) else T(1) / totals[at + r]
+            share = T(0) if blank != 0 and peak == T(FAR) else T(1) / totals[at + r]
             s = eighth(r // 4, s0, s1, s2, s3, s4, s5, s6, s7) * share
             t = eighth(r // 4, t0, t1, t2, t3, t4, t5, t6, t7) * share
             put_row(out, sizes[G_AT] + r * sizes[G_ROW], sizes[COLUMN] + lane, sizes[WIDTH], s, t)
@@ -257,21 +257,6 @@ def attention(
                 peaks[sizes[WEIGHTS] + r] = peak
                 shares[sizes[WEIGHTS] + r] = share
         synchronize()
-
-
-@device_kernel("g: in[T], y: in[T], out: out[T], queries: int, heads: int, width: int, first: int, last: int", T=FLOATS)
-def row_products(g, y, out, queries, heads, width, first, last):
-    """Sums of g * y over the last axis of (batch, queries, heads, width), as (batch, heads, queries)."""
-    parts = shared_array(T, 32)
-    for row in range(first, last):
-        total = T(0)
-        for column in range(thread(), width, threads()):
-            total += g[row * width + column] * y[row * width + column]
-        total = block_sum(total, parts)
-        place = row // heads
-        batch = place // queries
-        if thread() == 0:
-            out[(batch * heads + row - place * heads) * queries + place - batch * queries] = total
 
 
 @device_kernel(
@@ -406,7 +391,7 @@ def attention_gradient(
                         x = T(0)
                         if r < rows and lane < count:
                             hidden = is_hidden(top + r, left + lane, mask, mask_at, sizes)
-                            score = far(T(0)) if hidden else near[at]
+                            score = T(FAR) if hidden else near[at]
                             weight = exp(score - peaks[weights + r]) * shares[weights + r]
                             if wanted == 2:
                                 x = weight * factor
@@ -453,8 +438,7 @@ def _attention(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> lis
     arrays, numbers = operands[:8], operands[8:]
     queries, _, _, _, _, width, *_ = numbers
     places = launch.units // -(-queries // on_cpu.QUERIES)
-    kernel: Any = OnDevice(attention, dtypes)
-    return [Launch(kernel, (*arrays, *_sizes(numbers)), _tiles(places, queries, width))]
+    return [device_launch(attention, dtypes, (*arrays, *_sizes(numbers)), _tiles(places, queries, width))]
 
 
 def _gradient(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
@@ -466,7 +450,6 @@ def _gradient(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list
         gradient_on_cpu.FOR_KEYS: -(-keys // on_cpu.KEYS),
     }
     places = launch.units // blocks.get(wanted, 1)
-    kernel: Any = OnDevice(attention_gradient, dtypes)
     launches = []
     for whose, units in (
         (QUERIES, _tiles(places * shared, queries, depth)),
@@ -474,13 +457,13 @@ def _gradient(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list
         (VALUES, _tiles(places, keys, width)),
     ):
         if wanted & (gradient_on_cpu.FOR_QUERIES if whose == QUERIES else gradient_on_cpu.FOR_KEYS):
-            launches.append(Launch(kernel, (*arrays, outputs[whose], *_sizes(numbers), whose), units))
+            given = (*arrays, outputs[whose], *_sizes(numbers), whose)
+            launches.append(device_launch(attention_gradient, dtypes, given, units))
     return launches
 
 
 INSTEAD: dict[Any, Instead] = {
     on_cpu.attention.function: _attention,
     gradient_on_cpu.attention_gradient.function: _gradient,
-    gradient_on_cpu.row_products.function: rows_of(row_products, 5),
 }
 """The table of `choice`."""

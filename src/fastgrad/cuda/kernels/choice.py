@@ -11,64 +11,43 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastgrad.compiler.fusion.emit import launches_of_group
-from fastgrad.compiler.fusion.epilogues import Product, launches_of_product
-from fastgrad.compiler.fusion.product_updates import UpdatedProduct, launches_of_updated
-from fastgrad.compiler.fusion.statistics import Measured, launches_of_measured
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.programs.aliasing import Compiler
 from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.plan import Elsewhere
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, of_native
+from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, of_native, on_device
 from fastgrad.cuda.kernels import (
-    along,
     attention,
-    distinct,
-    few_channels,
     gathering,
-    losses,
-    moving,
     norms,
-    ordering,
-    pooling,
-    positions,
     products,
     random,
     recurrent,
     rows,
-    scans,
     updates,
     windows,
 )
-from fastgrad.cuda.kernels.followed import followed_launches
-from fastgrad.cuda.kernels.groups import map_launches, map_on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
+from fastgrad.cuda.kernels.groups import map_launches
+from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel, with_same_operands
 from fastgrad.cuda.kernels.library import LibraryProduct
 from fastgrad.cuda.kernels.reductions import reduction_on_device
 from fastgrad.kernels.codegen.body import call_pair, call_real, call_step
 from fastgrad.kernels.codegen.build import source_of
 from fastgrad.kernels.codegen.signature import Signature
+from fastgrad.kernels.movement import strided
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 from fastgrad.operation import Operation
 
 FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     rows.INSTEAD,
-    losses.INSTEAD,
     norms.INSTEAD,
-    positions.INSTEAD,
     products.INSTEAD,
-    updates.INSTEAD,
     windows.INSTEAD,
-    few_channels.INSTEAD,
-    pooling.INSTEAD,
     random.INSTEAD,
-    moving.INSTEAD,
     gathering.INSTEAD,
-    distinct.INSTEAD,
-    along.INSTEAD,
-    ordering.INSTEAD,
-    scans.INSTEAD,
     attention.INSTEAD,
     recurrent.INSTEAD,
+    {strided.transpose_tiles.function: with_same_operands(on_device(strided.move_tiles))},
 )
 """The replacements of each file of `cuda.kernels`, by the body of the CPU kernel."""
 
@@ -87,12 +66,6 @@ def _of_fused(found: Any) -> Launches:
     """Returns the launches of a FUSED node. Some kernels may still be a CPU's, to be replaced."""
     if isinstance(found, LibraryProduct):
         return found.launches
-    if isinstance(found, UpdatedProduct):
-        return launches_of_updated(found, map_on_device, apart=True)
-    if isinstance(found, Measured):
-        return launches_of_measured(found, map_on_device, apart=True)
-    if isinstance(found, Product):
-        return followed_launches(found) or launches_of_product(found, map_on_device, apart=True)
     if not found.steps:
         return launches_of_group(found)
     return reduction_on_device(found) if "r" in found.roles else map_launches(found)

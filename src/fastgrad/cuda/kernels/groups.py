@@ -17,19 +17,19 @@ from fastgrad.compiler.fusion.kernel_writer import Writer, function_of
 from fastgrad.compiler.fusion.stages import Elements
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
 from fastgrad.cuda.codegen.kernel import THREADS, DeviceKernel, OnDevice
-from fastgrad.cuda.kernels import batch_matmul
+from fastgrad.cuda.kernels.block_reductions import REDUCTIONS
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.runtime.launch import Launch, Launches, Operand, Output
 
 ACCESS = 16
 """The bytes of the widest access."""
 
-_SHARED = (*[f"{whose}_{how}" for whose in ("block", "lines") for how in ("sum", "product", "greatest", "least")],)
 _NAMES: dict[str, Any] = {
     "thread": thread,
     "threads": threads,
     "shared_array": shared_array,
-    **{name: getattr(batch_matmul, name) for name in _SHARED},
+    **{f"block_{name}": reduction.block for name, reduction in REDUCTIONS.items()},
+    **{f"lines_{name}": reduction.lines for name, reduction in REDUCTIONS.items()},
 }
 
 
@@ -75,7 +75,7 @@ class DeviceWriter(Writer):
 
     def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
         """Returns the place of an element, in a form that shows multiples of the width."""
-        whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.natural() and not offset
+        whole = len(dims) == len(self.fused.sizes) and tuple(strides) == self.fused.natural and not offset
         if whole and self.linear is not None:
             return self.linear
         return super().place(what, dims, strides, offset, inner)
@@ -93,17 +93,9 @@ def _kernel(parameters: str, source: str, number: str, together: bool) -> Device
     return DeviceKernel(function, parse_signature(parameters), {"T": (number,)}, together=together)
 
 
-def map_on_device(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
-    """Returns the launch of a group without a reduction, and the pairs that it may not do in place.
-
-    Its units are runs of neighbouring elements.
-    """
-    return written_map(DeviceWriter(fused)), set()
-
-
-def written_map(writer: DeviceWriter) -> Launch:
-    """Returns the launch of a writer's group."""
-    fused = writer.fused
+def map_launches(fused: Fused) -> Launches:
+    """Returns the launches of a group without a reduction. Its units are runs of neighbouring elements."""
+    writer = DeviceWriter(fused)
     dims = range(len(fused.sizes))
     width = writer.widened(whole=len(dims) > 1)
     same, outer, inner = writer.split_by_level(kept=False)
@@ -129,9 +121,5 @@ def written_map(writer: DeviceWriter) -> Launch:
             writer.load(outer, dims, "0")
             writer.linear = f"unit * {width} + i"
             elements.write(f"for i in range({width})", f"j = left * {width} + i")
-    return writer.launch(-(-prod(fused.sizes) // width))
-
-
-def map_launches(fused: Fused) -> Launches:
-    """Returns the launches of a group without a reduction."""
-    return Launches((map_on_device(fused)[0],), in_place=in_place_pairs(fused))
+    launch = writer.launch(-(-prod(fused.sizes) // width))
+    return Launches((launch,), in_place=in_place_pairs(fused))

@@ -48,9 +48,19 @@ Instead = Callable[[Launch, Mapping[str, str], Memory], Sequence[Launch]]
 """Replaces a launch of a CPU kernel with these dtypes by launches whose kernels are `OnDevice`."""
 
 
+def device_launch(kernel: DeviceKernel, dtypes: Mapping[str, str], operands: Sequence[Any], units: int) -> Launch:
+    """Returns a launch of a GPU kernel."""
+    return Launch(OnDevice(kernel, dtypes), tuple(operands), units)  # type: ignore[arg-type]
+
+
 def with_kernel(launch: Launch, kernel: OnDevice) -> Launch:
     """Returns the launch with another kernel."""
     return Launch(kernel, launch.operands, launch.units)  # type: ignore[arg-type]
+
+
+def with_same_operands(kernel: DeviceKernel) -> Instead:
+    """Returns the replacement by a kernel with the operands and units of the CPU's."""
+    return lambda launch, dtypes, memory: [with_kernel(launch, OnDevice(kernel, dtypes))]
 
 
 def threads_for(elements: int) -> int:

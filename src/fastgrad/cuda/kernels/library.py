@@ -19,13 +19,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import settings_version
-from fastgrad.compiler.fusion.epilogues import add_epilogues, joined_with_map
+from fastgrad.compiler.fusion.epilogues import add_epilogues
 from fastgrad.compiler.fusion.fused import Fused, Source
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.cuda.codegen.kernel import OnDevice
 from fastgrad.cuda.devices.blas import AUX_ELEMENTS, Blas, LibraryKernel, ProductSpec
-from fastgrad.cuda.kernels.followed import can_be_followed
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch
 from fastgrad.operation import HALVES
 
@@ -105,7 +104,7 @@ class _Products:
         self._instead: dict[int, Node] = {}  # nodes replaced by nodes with a second result
 
     def of(self, graph: Graph) -> Graph:
-        found = add_epilogues(graph, lambda node: self._does(node) or can_be_followed(node), self._joined)
+        found = add_epilogues(graph, self._does, self._joined)
         nodes = [self._instead.get(id(node), node) for node in found.nodes]
         sums = self._sums_beside(nodes)
         taken = {id(one) for pair in sums.values() for one in pair[1:]}
@@ -118,8 +117,6 @@ class _Products:
 
     def _joined(self, product: Node, node: Node, place: int) -> Node | None:
         """Joins a product and the group after it to one node; None if they stay separate launches."""
-        if not self._does(product):
-            return joined_with_map(product, node, place) if can_be_followed(product) else None
         match = _matched(product, node.payload, place)
         if match is None:
             return None

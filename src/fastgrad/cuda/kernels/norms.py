@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
-from fastgrad.cuda.kernels.batch_matmul import block_sum, lines_sum
-from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
+from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.kernels.block_reductions import block_sum, lines_sum
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch, rows_of
 from fastgrad.cuda.kernels.rows import FLOATS
 from fastgrad.kernels.codegen.body import fused_multiply_add
 from fastgrad.kernels.codegen.build import kernel
@@ -143,17 +143,12 @@ def whole_moments(moments, mean, variance, rows, columns, part, first, last):
         variance[c] = squares / T(rows)
 
 
-def _on(kernel: Any, dtypes: Mapping[str, str], operands: tuple[Any, ...], units: int) -> Launch:
-    found: Any = OnDevice(kernel, dtypes)
-    return Launch(found, operands, units)
-
-
 def _sums(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
     """Returns the replacement of `layer_norm_parameter_sums`."""
     operands: Any = launch.operands
     *arrays, rows, columns = operands
     part = normalization.SUM_ROWS
-    return [_on(parameter_sums, dtypes, (*arrays, rows, columns, part), -(-rows // part) * -(-columns // 32))]
+    return [device_launch(parameter_sums, dtypes, (*arrays, rows, columns, part), -(-rows // part) * -(-columns // 32))]
 
 
 def _parameters(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
@@ -164,8 +159,8 @@ def _parameters(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> li
     sums = memory.more(dtypes["T"], 2 * blocks * columns)
     units = blocks * -(-columns // 32)
     return [
-        _on(parameter_sums, dtypes, (g, x, mean, inverse, sums, rows, columns, ROWS), units),
-        _on(_add_sums, dtypes, (sums, dgamma, dbeta, blocks, columns), columns),
+        device_launch(parameter_sums, dtypes, (g, x, mean, inverse, sums, rows, columns, ROWS), units),
+        device_launch(_add_sums, dtypes, (sums, dgamma, dbeta, blocks, columns), columns),
     ]
 
 
@@ -175,7 +170,7 @@ def _parts(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[La
     x, _, rows, columns, _ = operands
     blocks = -(-rows // ROWS)
     moments = memory.kept("moments", dtypes["T"], 2 * blocks * columns)
-    return [_on(part_moments, dtypes, (x, moments, rows, columns, ROWS), blocks * -(-columns // 32))]
+    return [device_launch(part_moments, dtypes, (x, moments, rows, columns, ROWS), blocks * -(-columns // 32))]
 
 
 def _whole(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
@@ -183,7 +178,7 @@ def _whole(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[La
     operands: Any = launch.operands
     _, mean, variance, rows, columns, _ = operands
     moments = memory.kept("moments", dtypes["T"], 2 * -(-rows // ROWS) * columns)
-    return [_on(_whole_moments, dtypes, (moments, mean, variance, rows, columns, ROWS), columns)]
+    return [device_launch(_whole_moments, dtypes, (moments, mean, variance, rows, columns, ROWS), columns)]
 
 
 _add_sums = on_device(normalization.add_parameter_sums)

@@ -12,23 +12,24 @@ from __future__ import annotations
 
 import functools
 import linecache
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.cuda.codegen.body import load_aligned, shared_array, store_aligned, synchronize, thread, threads
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel, on_device
-from fastgrad.cuda.kernels.batch_matmul import block_sum, lines_sum
-from fastgrad.cuda.kernels.instead import Instead, Memory, threads_for
+from fastgrad.cuda.codegen.body import load_aligned, shared_array, store_aligned, synchronize, thread
+from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
 from fastgrad.kernels.codegen.body import digest, fused_multiply_add
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.codegen.signature import SHARE, parse_signature
-from fastgrad.kernels.elementwise.half import widen_bfloat16
-from fastgrad.kernels.gemm import gemm, gemv, pairs
+from fastgrad.kernels.elementwise.half import WIDEN
+from fastgrad.kernels.gemm import gemm, gemv, pairs, transpose
 from fastgrad.kernels.gemm.form import NOT_OWN
 from fastgrad.kernels.math.vector_math import least
+from fastgrad.kernels.movement.layout import contiguous, of_shape, transposed
+from fastgrad.kernels.movement.strided import moved
 from fastgrad.kernels.runtime.launch import Launch, Operand
 
 FLOATS = ("float32", "float64")
@@ -84,7 +85,7 @@ NUMBERS = ("m", "n", "k", "a_line", "b_line", "a_batch", "b_batch", "part", "cut
 _SIGNATURE = f"a: in[T], b: in[T], c: out[T], {': int, '.join((*NUMBERS, *SHARE))}: int"
 
 
-def _fetch(name: str, tile: Tile, by_term: bool, whole: bool, number: str) -> Iterator[str]:
+def _fetch(name: str, tile: Tile, by_term: bool, whole: bool) -> Iterator[str]:
     """Yields lines that fetch four elements of the stretch of A or B at `term`; `whole`: lines are fours."""
     size, limit, corner = (tile.rows, "m", "top") if name == "a" else (tile.columns, "n", "left")
     fours = (tile.depth if by_term else size) // 4
@@ -95,7 +96,7 @@ def _fetch(name: str, tile: Tile, by_term: bool, whole: bool, number: str) -> It
         yield f"{name}_x, {name}_y = term + {name}_in, {corner} + {name}_four"
     end, there = ("depth", f"{name}_x < {limit}") if by_term else (limit, f"{name}_x < depth")
     yield f"{name}_place = {_known(f'z * {name}_batch + {name}_x * {name}_line + {name}_y', whole)}"
-    yield "; ".join(f"{name}{i} = {number}(0)" for i in range(4))
+    yield "; ".join(f"{name}{i} = T(0)" for i in range(4))
     yield f"if {there} and {name}_y + 4 <= {end}:"
     yield from (f"    {name}{i} = {name}[{name}_place + {i}]" for i in range(4))
     yield f"elif {there}:"
@@ -143,58 +144,28 @@ def _near(name: str, number: int, which: str, place: int) -> str:
     return f"{name}{number} = {read}"
 
 
-class Following(Protocol):
-    """Generated code that processes each element of a product instead of the store.
-
-    Attributes:
-        of_all: lines at the beginning.
-        of_row: lines for row number `line` of elements.
-    """
-
-    of_all: list[str]
-    of_row: list[str]
-
-    def of_elements(self, numbers: Iterable[int], sums: Sequence[str]) -> list[str]:
-        """Returns lines for elements from `place` on, whose columns begin at `column`.
-
-        Args:
-            numbers: the offsets of the elements.
-            sums: the name of the value of the element at each offset.
-        """
-
-
-def product_lines(tile: Tile, layout: Layout, after: Following | None = None, number: str = "T") -> str:
-    """Returns the lines of `product`.
-
-    Args:
-        tile, layout: the tile and layout of the product.
-        after: processes its elements; None: they are stored in `c`.
-        number: the type variable of A and B.
-    """
+def product_lines(tile: Tile, layout: Layout) -> str:
+    """Returns the lines of `product`."""
     lines: list[str] = []
 
     def write(depth: int, *texts: str) -> None:
         lines.extend("    " * depth + text for text in texts)
 
-    fetch = [
-        *_fetch("a", tile, layout.a_by_term, layout.a, number),
-        *_fetch("b", tile, layout.b_by_term, layout.b, number),
-    ]
+    fetch = [*_fetch("a", tile, layout.a_by_term, layout.a), *_fetch("b", tile, layout.b_by_term, layout.b)]
 
     def keep(half: str) -> list[str]:
         return [*_keep("a", tile, layout.a_by_term, half), *_keep("b", tile, layout.b_by_term, half)]
 
     side = range(tile.side)
-    write(1, *(after.of_all if after else ()))
     for name in "ab":
-        write(1, f"near_{name} = shared_array({number}, {2 * tile.depth * _gap(tile, name)})")
+        write(1, f"near_{name} = shared_array(T, {2 * tile.depth * _gap(tile, name)})")
     write(1, "t = thread()", f"down, across = t // {tile.columns // tile.side}, t % {tile.columns // tile.side}")
     write(1, f"bands, panels = (m + {tile.rows - 1}) // {tile.rows}, (n + {tile.columns - 1}) // {tile.columns}")
     write(1, "for unit in range(first, last):")
     write(2, "z = unit // (bands * panels)", "band = (unit - z * bands * panels) // panels")
     write(2, f"top, left = band * {tile.rows}, (unit - (z * bands + band) * panels) * {tile.columns}")
     write(2, "depth = least(part, k - z * cut)", f"stretches = (depth + {tile.depth - 1}) // {tile.depth}")
-    write(2, *("; ".join(f"c{i}_{j} = {number}(0)" for j in side) for i in side))
+    write(2, *("; ".join(f"c{i}_{j} = T(0)" for j in side) for i in side))
     write(2, "term = 0", *fetch, *keep("0"), "synchronize()")
     write(2, "for stretch in range(stretches):")
     write(3, f"term = (stretch + 1) * {tile.depth}", *fetch)
@@ -207,26 +178,21 @@ def product_lines(tile: Tile, layout: Layout, after: Following | None = None, nu
     write(3, *keep("(stretch + 1) % 2"), "synchronize()")
     for i in side:
         write(2, f"row = top + down * 4 + {_place(i, tile.rows)}", "if row < m:", "    line = z * m + row")
-        write(3, *(after.of_row if after else ()))
         for j in range(0, tile.side, 4):
             write(
                 3,
                 f"column = left + across * 4 + {_place(j, tile.columns)}",
                 f"place = {_known('line * n + column', layout.c)}",
             )
-            sums = [f"c{i}_{j + e}" for e in range(4)]
+            stores = [f"c[place + {e}] = c{i}_{j + e}" for e in range(4)]
             if layout.c:
                 write(3, "if column < n:")
-                write(4, *(after.of_elements(range(4), sums) if after else _stores(range(4), sums)))
+                write(4, *stores)
                 continue
             for e in range(4):
                 write(3, f"if column + {e} < n:")
-                write(4, *(after.of_elements([e], sums) if after else _stores([e], sums)))
+                write(4, stores[e])
     return "\n".join(lines) + "\n"
-
-
-def _stores(numbers: Iterable[int], sums: Sequence[str]) -> list[str]:
-    return [f"c[place + {e}] = {sums[e]}" for e in numbers]
 
 
 NAMES: dict[str, Any] = {
@@ -284,34 +250,6 @@ def add_parts(x, y, parts, size, first, last):
         y[i] = total
 
 
-@device_kernel("a: in[T], b: in[T], c: out[T], n: int, k: int, b_k: int, first: int, last: int", T=FLOATS)
-def row_times_rows(a, b, c, n, k, b_k, first, last):
-    """The product of a row with a matrix of contiguous rows. Units are as many columns as a warp has threads."""
-    parts = shared_array(T, 256)
-    for unit in range(first, last):
-        column = unit * 32 + thread() % 32
-        total = T(0)
-        for q in range(thread() // 32, k, threads() // 32):
-            if column < n:
-                total = fused_multiply_add(a[q], b[q * b_k + column], total)
-        total = lines_sum(total, parts)
-        if thread() < 32 and column < n:
-            c[column] = total
-
-
-@device_kernel("a: in[T], b: in[T], c: out[T], k: int, b_column: int, first: int, last: int", T=FLOATS)
-def row_times_columns(a, b, c, k, b_column, first, last):
-    """The product of a row with a matrix of contiguous columns. Units are columns."""
-    parts = shared_array(T, 32)
-    for column in range(first, last):
-        total = T(0)
-        for q in range(thread(), k, threads()):
-            total = fused_multiply_add(a[q], b[column * b_column + q], total)
-        total = block_sum(total, parts)
-        if thread() == 0:
-            c[column] = total
-
-
 class Cut(NamedTuple):
     """The distribution of a product to blocks.
 
@@ -367,21 +305,38 @@ def _product(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[
     panels = -(-n // (host_isa().panel_bytes // np.dtype(dtype).itemsize))
     blocks = launch.units // (-(-panels // together) * -(-m // unit))  # matrices of a batch, or separate parts
     found = cut(dtype, 1 if apart else blocks, m, n, k, operands[6:12], blocks if apart else None)
-    sums: Operand = c if apart or found.parts == 1 else memory.more(dtype, found.parts * m * n)
-    product: Any = OnDevice(product_kernel(found.tile, found.layout), dtypes)
-    launches = [Launch(product, (a, b, sums, *found.numbers), found.units)]
-    return [*launches, *([] if sums is c else [_sum(sums, c, found.parts, m * n, dtypes)]), *_following(launch)]
+    size = 0 if apart else m * n
+    return [*_tiles(dtypes, memory, (a, b, c), found, size), *_following(launch)]
 
 
-def _sum(x: Any, y: Any, parts: int, size: int, dtypes: Mapping[str, str]) -> Launch:
-    kernel: Any = OnDevice(_add_parts, dtypes)
-    return Launch(kernel, (x, y, parts, size), size)
+def _tiles(
+    dtypes: Mapping[str, str], memory: Memory, arrays: tuple[Operand, Operand, Operand], found: Cut, size: int
+) -> list[Launch]:
+    """Returns the launches of a product.
+
+    Args:
+        dtypes: the dtype of the elements.
+        memory: the scratch memory to add to.
+        arrays: A, B and C.
+        found: the distribution of the product to blocks.
+        size: the elements of C, whose parts are added; 0 if C has all parts.
+    """
+    a, b, c = arrays
+    product = product_kernel(found.tile, found.layout)
+    if found.parts == 1 or not size:
+        return [device_launch(product, dtypes, (a, b, c, *found.numbers), found.units)]
+    sums = memory.more(dtypes["T"], found.parts * size)
+    return [
+        device_launch(product, dtypes, (a, b, sums, *found.numbers), found.units),
+        device_launch(_add_parts, dtypes, (sums, c, found.parts, size), size),
+    ]
 
 
 def _sum_of_chains(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
     """Returns the replacement of `add_chains`."""
-    x, y, chains, size, *_ = launch.operands
-    return [_sum(x, y, chains, size, dtypes), *_following(launch)]  # type: ignore[arg-type]
+    operands: Any = launch.operands
+    x, y, chains, size, *_ = operands
+    return [device_launch(_add_parts, dtypes, (x, y, chains, size), size), *_following(launch)]
 
 
 def _product_of_pairs(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
@@ -399,18 +354,28 @@ def _product_of_pairs(launch: Launch, dtypes: Mapping[str, str], memory: Memory)
 
 def widened(memory: Memory, *given: tuple[Operand, int]) -> list[Launch]:
     """Returns launches that copy bfloat16 arrays to float32 arrays, their second operands."""
-    return [Launch(widen_bfloat16[()], (x, memory.more(np.float32, size)), size) for x, size in given]
+    return [Launch(WIDEN["bfloat16"][()], (x, memory.more(np.float32, size)), size) for x, size in given]
 
 
 def _row(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    """Returns the replacement of `gemv`."""
+    """Returns the replacement of `gemv`: the product of a matrix of one row."""
     operands: Any = launch.operands
     a, b, c, n, k, b_k, b_column, *_ = operands
-    if b_column == 1:
-        found: Any = OnDevice(row_times_rows, dtypes)
-        return [Launch(found, (a, b, c, n, k, b_k), -(-n // 32)), *_following(launch)]
-    found = OnDevice(row_times_columns.with_threads(threads_for(k)), dtypes)
-    return [Launch(found, (a, b, c, k, b_column), n), *_following(launch)]
+    return [
+        *_tiles(dtypes, memory, (a, b, c), cut(dtypes["T"], 1, 1, n, k, (k, 1, b_k, b_column, 0, 0)), n),
+        *_following(launch),
+    ]
+
+
+def _turned(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    """Returns the replacement of `turn`: a copy from transposed places."""
+    operands: Any = launch.operands
+    x, y, rows, columns = operands
+    source = transposed(of_shape((columns, rows)), (columns, rows), (1, 0))
+    assert source is not None
+    copy = moved(x, y, np.dtype(dtypes["T"]), source, contiguous(rows * columns))
+    assert copy is not None
+    return [copy]
 
 
 def _following(launch: Launch) -> list[Launch]:
@@ -425,5 +390,6 @@ INSTEAD: dict[Any, Instead] = {
     gemm.add_chains.function: _sum_of_chains,
     gemv.gemv.function: _row,
     pairs.gemm_pairs.function: _product_of_pairs,
+    transpose.turn.function: _turned,
 }
 """The table of `choice`."""

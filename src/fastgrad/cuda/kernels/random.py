@@ -9,8 +9,8 @@ from typing import Any
 
 from numpy import uint64
 
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory
+from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
 from fastgrad.kernels.codegen.build import Kernel, kernel
 from fastgrad.kernels.random import random as on_cpu
 from fastgrad.kernels.random.random import FLOATS, block_words, elements, elements_per_block, store
@@ -62,8 +62,7 @@ def _fill_instead(device: DeviceKernel) -> Instead:
     def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
         size: Any = launch.operands[1]
         each = 2 if dtypes["T"].endswith("64") else 4
-        given: Any = OnDevice(device, dtypes)
-        return [Launch(given, launch.operands, -(-size // each))]
+        return [device_launch(device, dtypes, launch.operands, -(-size // each))]
 
     return instead
 
@@ -71,9 +70,8 @@ def _fill_instead(device: DeviceKernel) -> Instead:
 def _drop_instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
     operands: Any = launch.operands
     x, out, size, rate, words = operands
-    given: Any = OnDevice(_drop, dtypes)
     numbers = size, 1.0 / (1.0 - rate), math.ceil(rate * 4294967296.0)
-    return [Launch(given, (x, out, *numbers, words), -(-size // 4))]
+    return [device_launch(_drop, dtypes, (x, out, *numbers, words), -(-size // 4))]
 
 
 _drop = on_device(drop)

@@ -1,8 +1,6 @@
-"""Recurrent layers over time: a launch for each time step, with blocks of 8 units by 32 sequences and all gates.
+"""Recurrent layers over time: a launch for each time step, with a thread for each unit of a sequence.
 
-The product of a step reads the whole previous state, so all blocks must be complete: a launch waits for that. Blocks that kept some
-sequences for all time would need no other launch. But each would read the whole recurrent kernel in each step, and there would be
-only as many blocks as sequences.
+The products of a step read the whole previous state, so all units must be complete: a launch waits for that.
 
 A backward step begins with the product of the later step, which gives the cotangents of its states. It ends with the cotangents
 of its gates. The cotangents of the weights are products over all time steps.
@@ -14,14 +12,13 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.codegen.body import shared_array, thread
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel, on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory
+from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
 from fastgrad.cuda.kernels.rows import FLOATS
-from fastgrad.cuda.kernels.state_products import ROWS, THREADS, UNITS, state_product
-from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.body import fused_multiply_add, scalar_function
 from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.math.vector_math import least, sigmoid, tanh
+from fastgrad.kernels.codegen.signature import parse_signature
+from fastgrad.kernels.math.vector_math import sigmoid, tanh
 from fastgrad.kernels.recurrent import products
 from fastgrad.kernels.recurrent.gru import gru, gru_gradient
 from fastgrad.kernels.recurrent.lstm import lstm, lstm_gradient
@@ -31,15 +28,13 @@ from fastgrad.kernels.runtime.launch import Launch
 # Constants and functions of a cell; each kernel has its own.
 GATES = 1  # products with the recurrent kernel for a unit of the state
 CARRIES = 0  # whether there is a second state
-COLUMNS = 8  # of a tile of the forward product
 
 
 @scalar_function
-def step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
-    """Computes a unit of a sequence in a time step: from projected inputs and products to the next state.
+def step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
+    """Computes unit j of a sequence in a time step: from projected inputs and products to the next state.
 
-    `at` is the index of its first gate in `x` and `gates`, `place` its index in `near`. `j` is its number. `now` and `after` are the
-    indices of its state and of its next state in `hs`.
+    `p0` to `p3` are the products of the state with the recurrent kernel, of as many gates as the cell has. `at` is the index of its first gate in `x` and `gates`. `now` and `after` are the indices of its state and of its next state in `hs`.
     """
 
 
@@ -52,22 +47,11 @@ def step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, units):
 
 
 @scalar_function
-def product(zero, a, a_at, a_line, rows, b, b_at, b_line, b_gate, gates, units, depth, near, far):
-    """The function of `state_product`."""
-
-
-@scalar_function
-def sum_of_two(near, place):
-    """Returns the product of a row and one of 32 columns."""
-    return near[place] + near[place + 1024]
-
-
-@scalar_function
-def sum_of_eight(near, place):
-    """Returns the product of a row and one of 8 columns."""
-    total = near[place] + near[place + 256]
-    for part in range(512, 2048, 256):
-        total += near[place + part]
+def state_product(hs, state, recurrent, column, units, width):
+    """Returns the product of the state at `state` with a column of the recurrent kernel."""
+    total = T(0)
+    for k in range(units):
+        total = fused_multiply_add(hs[state + k], recurrent[k * width + column], total)
     return total
 
 
@@ -78,26 +62,21 @@ def _forwards(
 
     If `masked` and the mask is 0, the states do not change. Each element is read before it is written, so `gates` may be `x`.
     """
-    near, far = shared_array(T, 2304), shared_array(T, 2304)
-    size, width, tiles = batch * units, GATES * units, (units + 7) // 8
-    for unit in range(first, last):
-        band = unit // tiles
-        top, left = band * 32, (unit - band * tiles) * 8
-        rows, count = least(32, batch - top), least(8, units - left)
-        start = t * batch + top
-        product(T(0), hs, start * units, units, rows, recurrent, left, width, units, GATES, count, units, near, far)
-        u = thread() % 8
-        for r in range(thread() // 8, rows, 16):
-            if u < count:
-                row, j = start + r, left + u
-                stays = masked != 0 and mask[row] == 0
-                now = row * units + j
-                after = now + size
-                step(x, near, r * COLUMNS + u, bias, hs, kept, gates, row * width + j, j, now, after, units, stays)
-                if t == steps - 1:
-                    h[(top + r) * units + j] = hs[after]
-                    if CARRIES != 0:
-                        c[(top + r) * units + j] = kept[after]
+    width = GATES * units
+    for line in range(first, last):
+        row, j = t * batch + line // units, line % units
+        now = row * units + j
+        after = now + batch * units
+        stays = masked != 0 and mask[row] == 0
+        p0 = state_product(hs, row * units, recurrent, j, units, width)
+        p1 = state_product(hs, row * units, recurrent, units + j, units, width) if GATES > 1 else T(0)
+        p2 = state_product(hs, row * units, recurrent, 2 * units + j, units, width) if GATES > 2 else T(0)
+        p3 = state_product(hs, row * units, recurrent, 3 * units + j, units, width) if GATES > 3 else T(0)
+        step(x, p0, p1, p2, p3, bias, hs, kept, gates, row * width + j, j, now, after, units, stays)
+        if t == steps - 1:
+            h[line] = hs[after]
+            if CARRIES != 0:
+                c[line] = kept[after]
 
 
 def _backwards(
@@ -108,55 +87,33 @@ def _backwards(
 
     After the first time step, for `t` = -1, it completes the cotangents of the first states. `dp` may be `gates`.
     """
-    near, far = shared_array(T, 2304), shared_array(T, 768)
-    size, width, tiles = batch * units, GATES * units, (units + 7) // 8
-    for unit in range(first, last):
-        band = unit // tiles
-        top, left = band * 32, (unit - band * tiles) * 8
-        rows, count = least(32, batch - top), least(8, units - left)
-        start = t * batch + top
+    width = GATES * units
+    for line in range(first, last):
+        row, j = t * batch + line // units, line % units
+        now = row * units + j
+        d = T(0)
         if t < steps - 1:
-            product(
-                T(0),
-                dp,
-                (start + batch) * width,
-                width,
-                rows,
-                recurrent,
-                left * width,
-                width,
-                0,
-                1,
-                count,
-                width,
-                near,
-                far,
-            )
-        u = thread() % 8
-        for r in range(thread() // 8, rows, 16):
-            if u < count:
-                row, line = start + r, (top + r) * units + left + u
-                now = row * units + left + u
-                d = T(0)
-                if t < steps - 1:
-                    d = dh[line] + sum_of_eight(near, r * 8 + u)
-                else:
-                    if with_h != 0:
-                        d = gh[line]
-                    if CARRIES != 0:
-                        dc[line] = gc[line] if with_c != 0 else T(0)
-                if with_hs != 0:
-                    d += ghs[now + size]
-                at = row * width + left + u
-                if t < 0:
-                    dh[line] = d
-                elif masked != 0 and mask[row] == 0:
-                    for q in range(GATES):
-                        dp[at + q * units] = T(0)
-                        dx[at + q * units] = T(0)
-                    dh[line] = d
-                else:
-                    step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, now + size, units)
+            later = (row + batch) * width
+            for k in range(width):
+                d = fused_multiply_add(dp[later + k], recurrent[j * width + k], d)
+            d += dh[line]
+        else:
+            if with_h != 0:
+                d = gh[line]
+            if CARRIES != 0:
+                dc[line] = gc[line] if with_c != 0 else T(0)
+        if with_hs != 0:
+            d += ghs[now + batch * units]
+        at = row * width + j
+        if t < 0:
+            dh[line] = d
+        elif masked != 0 and mask[row] == 0:
+            for q in range(GATES):
+                dp[at + q * units] = T(0)
+                dx[at + q * units] = T(0)
+            dh[line] = d
+        else:
+            step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, now + batch * units, units)
 
 
 _FORWARDS = (
@@ -184,12 +141,12 @@ def first_state(given, states, end, steps, first, last):
 
 
 @scalar_function
-def lstm_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
+def lstm_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
     """Gates i, f, g, o; see `kernels.recurrent.lstm` for formulas."""
-    i = sigmoid((x[at] + sum_of_two(near, place)) + bias[j])
-    f = sigmoid((x[at + units] + sum_of_two(near, place + 8)) + bias[units + j])
-    g = tanh((x[at + 2 * units] + sum_of_two(near, place + 16)) + bias[2 * units + j])
-    o = sigmoid((x[at + 3 * units] + sum_of_two(near, place + 24)) + bias[3 * units + j])
+    i = sigmoid((x[at] + p0) + bias[j])
+    f = sigmoid((x[at + units] + p1) + bias[units + j])
+    g = tanh((x[at + 2 * units] + p2) + bias[2 * units + j])
+    o = sigmoid((x[at + 3 * units] + p3) + bias[3 * units + j])
     gates[at], gates[at + units], gates[at + 2 * units], gates[at + 3 * units] = i, f, g, o
     if stays:
         kept[after] = kept[now]
@@ -215,11 +172,11 @@ def lstm_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, uni
 
 
 @scalar_function
-def gru_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
+def gru_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
     """Gates z, r, and the candidate; see `kernels.recurrent.gru` for formulas. `kept` is the candidate's product."""
-    inner = sum_of_two(near, place + 16) + bias[5 * units + j]
-    z = sigmoid((x[at] + sum_of_two(near, place)) + (bias[j] + bias[3 * units + j]))
-    r = sigmoid((x[at + units] + sum_of_two(near, place + 8)) + (bias[units + j] + bias[4 * units + j]))
+    inner = p2 + bias[5 * units + j]
+    z = sigmoid((x[at] + p0) + (bias[j] + bias[3 * units + j]))
+    r = sigmoid((x[at + units] + p1) + (bias[units + j] + bias[4 * units + j]))
     c = tanh((x[at + 2 * units] + r * inner) + bias[2 * units + j])
     kept[now] = inner
     gates[at], gates[at + units], gates[at + 2 * units] = z, r, c
@@ -239,9 +196,9 @@ def gru_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, unit
 
 
 @scalar_function
-def simple_step(x, near, place, bias, hs, kept, gates, at, j, now, after, units, stays):
+def simple_step(x, p0, p1, p2, p3, bias, hs, kept, gates, at, j, now, after, units, stays):
     """The formula is in `kernels.recurrent.simple`."""
-    hs[after] = hs[now] if stays else tanh((x[at] + sum_of_eight(near, place)) + bias[j])
+    hs[after] = hs[now] if stays else tanh((x[at] + p0) + bias[j])
 
 
 @scalar_function
@@ -258,7 +215,7 @@ def simple_step_back(gates, kept, hs, dx, dp, dh, dc, d, at, line, now, after, u
 def _kernel(name: str, walk: Any, signature: str, **own: Any) -> DeviceKernel:
     function: Any = types.FunctionType(walk.__code__, {**globals(), **own}, name)
     function.__doc__ = walk.__doc__
-    return device_kernel(signature, threads=THREADS, exact=True, T=FLOATS)(function)
+    return DeviceKernel(function, parse_signature(signature), {"T": FLOATS})
 
 
 def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool = False) -> tuple[Instead, Instead]:
@@ -266,14 +223,9 @@ def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool =
 
     The arguments are as in `kernels.recurrent.walk.over_time`.
     """
-    columns = UNITS if gates == 1 else 4 * UNITS
     own = {"GATES": gates, "CARRIES": int(carries)}
-    forwards = _kernel(
-        f"{name}_step", _forwards, _FORWARDS, **own, COLUMNS=columns, step=step, product=state_product(columns, False)
-    )
-    backwards = _kernel(
-        f"{name}_step_back", _backwards, _BACKWARDS, **own, step_back=step_back, product=state_product(UNITS, True)
-    )
+    forwards = _kernel(f"{name}_step", _forwards, _FORWARDS, **own, step=step)
+    backwards = _kernel(f"{name}_step_back", _backwards, _BACKWARDS, **own, step_back=step_back)
 
     def steps_of(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
         operands: Any = launch.operands
@@ -282,12 +234,10 @@ def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool =
         memory.leave(work)
         states = ((h0, hs, h), (c0, kept, c))[: 2 if carries else 1]
         arrays = x, recurrent, bias, mask, hs, kept, gates, h, c
+        given = batch, steps, units, masked
         return [
-            *[_on(_first_state, dtypes, (*state, steps), batch * units) for state in states],
-            *[
-                _on(forwards, dtypes, (*arrays, batch, steps, units, masked, t), _tiles(batch, units))
-                for t in range(steps)
-            ],
+            *[device_launch(_first_state, dtypes, (*state, steps), batch * units) for state in states],
+            *[device_launch(forwards, dtypes, (*arrays, *given, t), batch * units) for t in range(steps)],
         ]
 
     def steps_back_of(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
@@ -295,18 +245,9 @@ def _over_time(name: str, step: Any, step_back: Any, gates: int, carries: bool =
         gates, kept, hs, packed, *rest = operands
         arrays = gates, kept, hs, memory.source(packed), *rest
         batch, steps, units, *_ = rest[8:]
-        return [_on(backwards, dtypes, (*arrays, t), _tiles(batch, units)) for t in range(steps - 1, -2, -1)]
+        return [device_launch(backwards, dtypes, (*arrays, t), batch * units) for t in range(steps - 1, -2, -1)]
 
     return steps_of, steps_back_of
-
-
-def _on(kernel: Any, dtypes: Mapping[str, str], operands: tuple[Any, ...], units: int) -> Launch:
-    found: Any = OnDevice(kernel, dtypes)
-    return Launch(found, operands, units)
-
-
-def _tiles(batch: int, units: int) -> int:
-    return -(-batch // ROWS) * -(-units // UNITS)
 
 
 def _unpacked(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:

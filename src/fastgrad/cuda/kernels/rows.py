@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from fastgrad.cuda.codegen.body import shared_array, thread, threads
-from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
-from fastgrad.cuda.kernels.batch_matmul import block_greatest, block_sum
-from fastgrad.cuda.kernels.instead import Instead, Memory, rows_of
+from fastgrad.cuda.codegen.kernel import device_kernel
+from fastgrad.cuda.kernels.block_reductions import block_greatest, block_sum
+from fastgrad.cuda.kernels.instead import Instead, rows_of
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.math.vector_math import exp, log, nan_greatest
 from fastgrad.kernels.reduction import softmax as on_cpu
-from fastgrad.kernels.reduction import softmax_across as across
-from fastgrad.kernels.runtime.launch import Launch
 
 FLOATS = ("float32", "float64")
 
@@ -25,19 +22,6 @@ def greatest_of_row(x, at, columns, parts):
     for column in range(thread(), columns, threads()):
         greatest = nan_greatest(greatest, x[at + column])
     return block_greatest(greatest, parts)
-
-
-@device_kernel("x: in[T], sums: out[T], columns: int, first: int, last: int", T=FLOATS)
-def sum_rows(x, sums, columns, first, last):
-    """The sum of each row. Needs columns >= 1."""
-    parts = shared_array(T, 32)
-    for row in range(first, last):
-        total = T(0)
-        for column in range(thread(), columns, threads()):
-            total += x[row * columns + column]
-        total = block_sum(total, parts)
-        if thread() == 0:
-            sums[row] = total
 
 
 @device_kernel("x: in[T], y: out[T], columns: int, first: int, last: int", T=FLOATS)
@@ -100,25 +84,7 @@ def log_softmax_gradient(g, y, dx, columns, first, last):
             dx[at + column] = g[at + column] - exp(y[at + column]) * total
 
 
-def columns_of(kernel: Any, arrays: int) -> Instead:
-    """Returns the replacement of a CPU kernel over tiles of columns; neighbouring threads take neighbouring columns."""
-    of_threads = on_device(kernel)
-
-    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-        operands: Any = launch.operands
-        terms, inner, tile = operands[arrays:]
-        outer = launch.units // -(-inner // tile)
-        found: Any = OnDevice(of_threads, dtypes)
-        return [Launch(found, (*operands[:arrays], terms, inner, 1), outer * inner)]
-
-    return instead
-
-
 INSTEAD: dict[Any, Instead] = {
-    across.softmax_across.function: columns_of(across.softmax_across, 2),
-    across.softmax_across_gradient.function: columns_of(across.softmax_across_gradient, 3),
-    across.log_softmax_across.function: columns_of(across.log_softmax_across, 2),
-    across.log_softmax_across_gradient.function: columns_of(across.log_softmax_across_gradient, 3),
     on_cpu.softmax.function: rows_of(softmax, 2),
     on_cpu.softmax_gradient.function: rows_of(softmax_gradient, 3),
     on_cpu.log_softmax.function: rows_of(log_softmax, 2),

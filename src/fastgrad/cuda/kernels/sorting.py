@@ -6,14 +6,14 @@ neighbouring elements, and the order is reproducible.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy import int64
 
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
-from fastgrad.cuda.codegen.kernel import OnDevice, device_kernel, on_device
-from fastgrad.cuda.kernels.instead import Memory
+from fastgrad.cuda.codegen.kernel import device_kernel, on_device
+from fastgrad.cuda.kernels.instead import Memory, device_launch
 from fastgrad.kernels.codegen.body import scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.math.vector_math import least
@@ -23,31 +23,16 @@ from fastgrad.kernels.runtime.launch import Launch, Operand
 STRETCH = 256
 
 
-@scalar_function
-def sort_stretch(mine, key, keys, order, to, begin, size):
-    """Writes the sorted keys of the first `size` threads of a block, and their places, counted from `begin`."""
-    if thread() < size:
-        mine[thread()] = key
-    synchronize()
-    if thread() < size:
-        rank = 0
-        for i in range(size):
-            rank += 1 if mine[i] < key or (mine[i] == key and i < thread()) else 0
-        keys[to + rank] = key
-        order[to + rank] = begin + thread()
-    synchronize()
-
-
 @device_kernel(
-    "ids: in[I], keys: out[int64], order: out[int64], count: int, lowest: int, limit: int, first: int, last: int -> int",
+    "ids: in[I], keys: out[int64], order: out[int64], count: int, limit: int, first: int, last: int -> int",
     threads=256,
     exact=True,
     I=INDICES,
 )
-def sort_stretches(ids, keys, order, count, lowest, limit, first, last):
+def sort_stretches(ids, keys, order, count, limit, first, last):
     """Sorts stretches of lines of `count` ids, and writes the place of each id in its line.
 
-    Answers the place of an id below `lowest`, or from `limit` on; such ids are sorted, too.
+    Answers the place of an id from `limit` on; such ids are sorted, too.
     """
     mine = shared_array(int64, 256)
     stretches = (count + 255) // 256
@@ -59,29 +44,18 @@ def sort_stretches(ids, keys, order, count, lowest, limit, first, last):
         at, key = line * count + begin, int64(0)
         if thread() < size:
             key = int64(ids[at + thread()])
-            if (key < lowest or key >= limit) and bad < 0:
+            if key >= limit and bad < 0:
                 bad = begin + thread()
-        sort_stretch(mine, key, keys, order, at, begin, size)
+            mine[thread()] = key
+        synchronize()
+        if thread() < size:
+            rank = 0
+            for i in range(size):
+                rank += 1 if mine[i] < key or (mine[i] == key and i < thread()) else 0
+            keys[at + rank] = key
+            order[at + rank] = begin + thread()
+        synchronize()
     return bad
-
-
-@device_kernel(
-    "ids: in[I], keys: out[int64], order: out[int64], count: int, first: int, last: int",
-    threads=256,
-    exact=True,
-    I=INDICES,
-)
-def sort_any_stretches(ids, keys, order, count, first, last):
-    """Sorts stretches as `sort_stretches` does, without a check of the ids."""
-    mine = shared_array(int64, 256)
-    stretches = (count + 255) // 256
-    for unit in range(first, last):
-        line = unit // stretches
-        begin = (unit - line * stretches) * 256
-        size = least(256, count - begin)
-        at = line * count + begin
-        key = int64(ids[at + least(thread(), size - 1)])
-        sort_stretch(mine, key, keys, order, at, begin, size)
 
 
 @scalar_function
@@ -143,39 +117,23 @@ class Sorted(NamedTuple):
 _merge = on_device(merge_stretches)
 
 
-def sorted_ids(
-    ids: Operand,
-    dtype: str,
-    lines: int,
-    count: int,
-    memory: Memory,
-    lowest: int = 0,
-    limit: int = np.iinfo(int64).max,
-    order: Operand | None = None,
-    checked: bool = True,
-) -> Sorted:
+def sorted_ids(ids: Operand, dtype: str, lines: int, count: int, limit: int, memory: Memory) -> Sorted:
     """Returns launches that sort the ids of each line stably.
 
     Args:
         ids: ids of this dtype, (lines, count).
         lines, count: at least 1 each.
+        limit: ids from `limit` on are sorted, too, but stop the program.
         memory: the scratch memory to add to.
-        lowest, limit: ids below `lowest`, or from `limit` on, are sorted, too, but stop the program.
-        order: memory for the places, int64.
-        checked: whether such ids stop the program.
     """
     passes = max(0, (-(-count // STRETCH) - 1).bit_length())
-    here = memory.more(np.int64, lines * count), order or memory.more(np.int64, lines * count)
+    here = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
     there = here
     if passes:
         there = memory.more(np.int64, lines * count), memory.more(np.int64, lines * count)
-    if passes % 2:  # so that the last pass ends here
-        here, there = there, here
-    sort: Any = OnDevice(sort_stretches if checked else sort_any_stretches, {"I": dtype})
-    given = (count, lowest, limit) if checked else (count,)
-    launches = [Launch(sort, (ids, *here, *given), lines * -(-count // STRETCH))]
+    stretches = lines * -(-count // STRETCH)
+    launches = [device_launch(sort_stretches, {"I": dtype}, (ids, *here, count, limit), stretches)]
     for number in range(passes):
-        merge: Any = OnDevice(_merge, {})
-        launches.append(Launch(merge, (*here, *there, count, STRETCH << number), lines * count))
+        launches.append(device_launch(_merge, {}, (*here, *there, count, STRETCH << number), lines * count))
         here, there = there, here
     return Sorted(launches, *here)

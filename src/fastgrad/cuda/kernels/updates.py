@@ -1,4 +1,4 @@
-"""Updates of all variables of a model in one launch, and the norms of all gradients in two.
+"""Updates of all variables of a model in one launch.
 
 A block updates as many neighbouring elements as a CPU unit has, counted through all variables. Its threads update four at a time,
 one access of 128 bits for each of weights, slots and gradients.
@@ -8,24 +8,17 @@ from __future__ import annotations
 
 import functools
 import linecache
-from collections.abc import Mapping
 from typing import Any
 
-from fastgrad.cuda.codegen.body import load_aligned, shared_array, store_aligned, thread, threads
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel
-from fastgrad.cuda.kernels.batch_matmul import block_sum
-from fastgrad.cuda.kernels.instead import Instead, Memory, with_kernel
-from fastgrad.cuda.kernels.row_updates import WAYS, rows_instead
+from fastgrad.cuda.codegen.body import load_aligned, store_aligned, thread, threads
+from fastgrad.cuda.codegen.kernel import DeviceKernel
+from fastgrad.cuda.kernels.instead import Instead, with_same_operands
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.math.vector_math import greatest, least
-from fastgrad.kernels.optimizers.norms import blocks_of_several, sums_of_squares, totals_of_several
 from fastgrad.kernels.optimizers.update_rule import MADE, UNIT, UpdateRule
-from fastgrad.kernels.runtime.launch import Launch
 
 FLOATS = ("float32", "float64")
-PARTS = 32
-"""The number of blocks that share the squares of one array."""
 
 _NAMES: dict[str, Any] = {
     "greatest": greatest,
@@ -85,67 +78,7 @@ def update_of(rule: UpdateRule) -> DeviceKernel:
     return DeviceKernel(function, signature, {"T": FLOATS}, together=True, noalias=False)
 
 
-@device_kernel("g: ins[T], count: count, sizes: sizes, squares: out[T], parts: int, first: int, last: int", T=FLOATS)
-def squares_of_parts(g, count, sizes, squares, parts, first, last):
-    """The sum of squares of each of `parts` parts of each array."""
-    shared = shared_array(T, 32)
-    for unit in range(first, last):
-        k = unit // parts
-        x, size = g[k], sizes[k]
-        part = (size + parts - 1) // parts
-        begin = (unit - k * parts) * part
-        total = T(0)
-        for i in range(begin + thread(), least(begin + part, size), threads()):
-            total += x[i] * x[i]
-        total = block_sum(total, shared)
-        if thread() == 0:
-            squares[unit] = total
-
-
-@device_kernel("squares: in[T], out: out[float64], parts: int, first: int, last: int", T=FLOATS)
-def add_squares(squares, out, parts, first, last):
-    """The sums of `parts` neighbours. Units are sums."""
-    shared = shared_array(T, 32)
-    for unit in range(first, last):
-        total = T(0)
-        for i in range(thread(), parts, threads()):
-            total += squares[unit * parts + i]
-        total = block_sum(total, shared)
-        if thread() == 0:
-            out[unit] = total
-
-
 def instead_of_update(function: Any) -> Instead | None:
-    """Returns the replacement of an update rule's kernel, by its function; None for other kernels."""
+    """Returns the replacement of an update rule's kernel for all variables; None for other functions."""
     rule, template = MADE.get(function, (None, ""))
-    if rule is None:
-        return None
-    if template in WAYS:
-        return rows_instead(rule, WAYS[template])
-    return _update(rule) if template == "variables" else None
-
-
-def _update(rule: UpdateRule) -> Instead:
-    def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-        return [with_kernel(launch, OnDevice(update_of(rule), dtypes))]
-
-    return instead
-
-
-def _squares(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
-    arrays: Any = launch.operands[0]
-    count, found = len(arrays), memory.more(dtypes["T"], PARTS * len(arrays))
-    first: Any = OnDevice(squares_of_parts, dtypes)
-    second: Any = OnDevice(add_squares.with_threads(32), dtypes)
-    return [
-        Launch(first, (arrays, found, PARTS), PARTS * count),
-        Launch(second, (found, launch.operands[-1], PARTS), count),
-    ]
-
-
-INSTEAD: dict[Any, Instead] = {
-    sums_of_squares.function: _squares,
-    blocks_of_several.function: lambda launch, dtypes, memory: [],  # the totals read the arrays themselves
-    totals_of_several.function: _squares,
-}
-"""The table of `choice`."""
+    return with_same_operands(update_of(rule)) if rule is not None and template == "variables" else None

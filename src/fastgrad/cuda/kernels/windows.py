@@ -2,26 +2,25 @@
 
 The tables are the CPU's (`kernels.convolution.patches`), except that a term, or a row of a filter gradient, is a place in a window,
 not in a patch: nothing is copied, and elements outside the input are 0. Stretches of 32 terms go through shared memory. A thread has
-eight rows of a column in registers. Sums are chains of fused multiply-adds in the order of the terms. For depthwise filters a
-thread computes one element of the result.
+eight rows of a column in registers. Sums are chains of fused multiply-adds in the order of the terms. Each channel of a depthwise
+convolution is a group.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy import int64
 
 from fastgrad.cuda.codegen.body import shared_array, synchronize, thread
-from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, device_kernel, on_device
-from fastgrad.cuda.kernels.instead import Instead, Memory
-from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, eighth, multiply_add
+from fastgrad.cuda.codegen.kernel import device_kernel
+from fastgrad.cuda.kernels.instead import Instead, Memory, device_launch
+from fastgrad.cuda.kernels.tiles import SIDE, add_stretch, eighth
 from fastgrad.kernels.codegen.body import scalar_function
-from fastgrad.kernels.codegen.build import kernel
-from fastgrad.kernels.convolution import patches
+from fastgrad.kernels.convolution import few_channels, patches
 from fastgrad.kernels.convolution.patches import (
     CHUNK_SIZE,
     CHUNKS,
@@ -169,58 +168,6 @@ def gather_filters(source, given, target, places, rows, counts, many, first, las
                 target[at + rows[5 * r + 4]] = eighth(i, s0, s1, s2, s3, s4, s5, s6, s7)
 
 
-@kernel(
-    "source: in[T], filters: in[T], target: out[T], places: in[int64], terms: in[int64], phase: int, depth: int, "
-    "first: int, last: int",
-    noalias=True,
-    T=SUMS,
-)
-def slide_lanes(source, filters, target, places, terms, phase, depth, first, last):
-    """target = the windows of source times filters, for depthwise filters. A unit is an element."""
-    columns = places[COLUMNS]
-    for unit in range(first, last):
-        number = unit // columns
-        column = unit - number * columns
-        image, a, b, c = place_of(number, places, phase + PLACES)
-        at_a, at_b, at_c = (
-            a * places[MOVE] + places[START],
-            b * places[MOVE + 1] + places[START + 1],
-            c * places[MOVE + 2] + places[START + 2],
-        )
-        total = T(0)
-        for term in range(0, 5 * depth, 5):
-            x, y, z = at_a + terms[term], at_b + terms[term + 1], at_c + terms[term + 2]
-            read = element(source, places, image, x, y, z, column)
-            total = multiply_add(read, filters[terms[term + 4] + column], total)
-        target[home_of(places, image, a, b, c) + places[phase + TARGET_AT] + column] = total
-
-
-@kernel(
-    "source: in[T], given: in[T], target: out[T], places: in[int64], rows: in[int64], counts: in[int64], many: int, "
-    "first: int, last: int",
-    noalias=True,
-    T=SUMS,
-)
-def gather_lanes(source, given, target, places, rows, counts, many, first, last):
-    """The gradient of depthwise filters, in chunks. A unit is an element."""
-    count = places[IMAGES] * counts[0] * counts[1] * counts[2]
-    columns = places[COLUMNS]
-    for unit in range(first, last):
-        cell = unit // columns
-        column = unit - cell * columns
-        chunk = cell // many
-        row = 5 * (cell - chunk * many)
-        total = T(0)
-        for number in range(count * chunk // places[CHUNKS], count * (chunk + 1) // places[CHUNKS]):
-            image, a, b, c = place_of(number, counts, 0)
-            x = a * places[MOVE] + places[START] + rows[row]
-            y = b * places[MOVE + 1] + places[START + 1] + rows[row + 1]
-            z = c * places[MOVE + 2] + places[START + 2] + rows[row + 2]
-            read = element(source, places, image, x, y, z, column)
-            total = multiply_add(read, given[home_of(places, image, a, b, c) + column], total)
-        target[chunk * places[CHUNK_SIZE] + rows[row + 4] + column] = total
-
-
 # ---- replacements of CPU kernels -------------------------------------------------------------------------
 
 
@@ -236,48 +183,84 @@ def _in_windows(words: np.ndarray, begin: int, count: int, item: int) -> Constan
     return Constant(np.stack([a, b, c, channel, pairs[:, 1]], -1).reshape(-1))
 
 
-def _slide_instead(device: DeviceKernel) -> Instead:
+def _with_groups(words: np.ndarray, groups: int, columns: int) -> np.ndarray:
+    """Returns a table with other groups, whose channels and filters are neighbours."""
+    words = words.copy()
+    words[[GROUPS, SOURCE_GROUP, FILTER_GROUP, TARGET_GROUP, COLUMNS]] = groups, 1, 1, 1, columns
+    return words
+
+
+def _depthwise(words: np.ndarray) -> np.ndarray:
+    """Returns the table of a depthwise convolution, whose columns are groups here."""
+    return _with_groups(words, int(words[COLUMNS]), 1)
+
+
+def _slide_launch(arrays: tuple[Any, ...], words: np.ndarray, terms: Any, phase: int, dtypes: Any) -> Launch:
+    """Returns the launch for a phase of a table, whose terms are words for `slide`."""
+    places = int(words[IMAGES] * words[phase + PLACES : phase + PLACES + 3].prod())
+    tiles = -(-places // SIDE) * int(words[GROUPS]) * -(-int(words[COLUMNS]) // SIDE)
+    return device_launch(slide, dtypes, (*arrays, Constant(words), terms, phase, len(terms.array) // 5), tiles)
+
+
+def _slide_instead(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Instead:
     def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
         operands: Any = launch.operands
-        source, filters, target, table, _, following = operands
-        words = table.array
-        launches: list[Launch] = []
-        for number in range(words[patches.PHASES]):
-            phase = patches.HEADER + number * patches.PHASE
+        *arrays, table, _, _ = operands
+        words = regrouped(table.array)
+        launches = []
+        for phase in _phases(words[patches.PHASES]):
             depth, terms_at = int(words[phase + patches.DEPTH]), int(words[phase + patches.TERMS_AT])
             terms = _in_windows(words, terms_at, depth, int(words[patches.ITEM_BYTES]))
-            places = int(words[IMAGES] * words[phase + PLACES : phase + PLACES + 3].prod())
-            columns = int(words[COLUMNS])
-            tiles = -(-places // SIDE) * int(words[GROUPS]) * -(-columns // SIDE)
-            units = tiles if device.together else places * columns
-            given: Any = OnDevice(device, dtypes)
-            launches.append(Launch(given, (source, filters, target, table, terms, phase, depth), units))
-        return [*launches, *([following] if isinstance(following, Launch) else [])]
+            launches.append(_slide_launch(arrays, words, terms, phase, dtypes))
+        return launches
 
     return instead
 
 
-def _gather_instead(device: DeviceKernel) -> Instead:
+def _slide_few(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
+    """Returns the replacement of `slide_few`, whose filters have `WIDTH` numbers for each channel of the source."""
+    operands: Any = launch.operands
+    *arrays, table = operands
+    width, channels = int(table.array[few_channels.WIDTH]), np.arange(table.array[SOURCE_CHANNELS])
+    words = _with_groups(table.array, 1, int(table.array[few_channels.COLUMNS]))
+    launches = []
+    for phase in _phases(table.array[few_channels.PHASES]):
+        begin, cells = int(words[phase + few_channels.CELLS_AT]), int(words[phase + few_channels.CELL_COUNT])
+        inside, row = np.divmod(words[begin : begin + cells, None], width)
+        place = np.unravel_index(inside, tuple(words[patches.EXTENT : patches.EXTENT + 3]))
+        columns = np.broadcast_arrays(*place, channels, row + channels * width)
+        terms = Constant(np.stack(columns, -1).reshape(-1).astype(np.int64))
+        launches.append(_slide_launch(arrays, words, terms, phase, dtypes))
+    return launches
+
+
+def _phases(count: int) -> range:
+    """Returns the places of phases in a table."""
+    return range(patches.HEADER, patches.HEADER + count * patches.PHASE, patches.PHASE)
+
+
+def _gather_instead(regrouped: Callable[[np.ndarray], np.ndarray] = np.array) -> Instead:
     def instead(launch: Launch, dtypes: Mapping[str, str], memory: Memory) -> list[Launch]:
         operands: Any = launch.operands
         source, given, target, table = operands
-        words = table.array
+        words = regrouped(table.array)
         many, columns = int(words[patches.ROWS]), int(words[COLUMNS])
         rows = _in_windows(words, patches.GRADIENT_HEADER, many, np.dtype(dtypes["T"]).itemsize)
         lines = [words[TARGET_IMAGE], *words[TARGET : TARGET + 3]]
         counts = Constant(np.array([outer // max(1, inner) for outer, inner in itertools.pairwise(lines)]))
         tiles = int(words[CHUNKS] * words[GROUPS]) * -(-many // SIDE) * -(-columns // SIDE)
-        units = tiles if device.together else int(words[CHUNKS]) * many * columns
-        on: Any = OnDevice(device, dtypes)
-        return [Launch(on, (source, given, target, table, rows, counts, many), units)]
+        return [
+            device_launch(gather_filters, dtypes, (source, given, target, Constant(words), rows, counts, many), tiles)
+        ]
 
     return instead
 
 
 INSTEAD: dict[Any, Instead] = {
-    patches.slide.function: _slide_instead(slide),
-    patches.slide_lanes.function: _slide_instead(on_device(slide_lanes)),
-    patches.gather_filters.function: _gather_instead(gather_filters),
-    patches.gather_lanes.function: _gather_instead(on_device(gather_lanes)),
+    patches.slide.function: _slide_instead(),
+    patches.slide_lanes.function: _slide_instead(_depthwise),
+    few_channels.slide_few.function: _slide_few,
+    patches.gather_filters.function: _gather_instead(),
+    patches.gather_lanes.function: _gather_instead(_depthwise),
 }
 """The table of `choice`."""

@@ -18,19 +18,18 @@ import numpy as np
 
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.structured import Structured
-from fastgrad.compiler.fusion.epilogues import add_epilogues
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.graph.graph import Graph, Kind, Value, size_of
+from fastgrad.compiler.graph.interpret import outcome_of, run_node
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
 from fastgrad.compiler.programs.arena import Arena
 from fastgrad.compiler.programs.buffers import Action, InPython, Place
 from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
 from fastgrad.compiler.programs.plan import plan
-from fastgrad.compiler.programs.replay_writer import left, look, run_node
+from fastgrad.compiler.programs.replay_writer import left
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
 from fastgrad.cuda.kernels.choice import ON_DEVICE
-from fastgrad.cuda.kernels.followed import can_be_followed
 from fastgrad.cuda.kernels.library import with_library
 from fastgrad.cuda.runtime.frame import Call, DeviceFrame, first_answer
 from fastgrad.cuda.runtime.structured import run_graph, run_structured
@@ -229,28 +228,15 @@ class DeviceProgram:
         driver.replay(self._graphs[key])
 
 
-def _add_epilogues(graph: Graph) -> Graph:
-    return add_epilogues(graph, can_be_followed)
-
-
-def _fuse_without_slopes(graph: Graph) -> Graph:
-    return fuse_to_fit(graph, slopes=False)
-
-
-ON_DEVICE_ALONE: tuple[Pass, ...] = (*SIMPLIFY, *DECOMPOSE, fuse_to_fit, _add_epilogues)
-"""The passes from a recording to a plannable graph for a GPU with fastgrad's own products."""
-
-
 def _passes(blas: Blas | None) -> tuple[Pass, ...]:
     """Returns the passes from a recording to a plannable graph for a GPU."""
     if blas is None:
-        return ON_DEVICE_ALONE
+        return (*SIMPLIFY, *DECOMPOSE, fuse_to_fit)
 
-    def add_library(graph: Graph) -> Graph:
-        return with_library(graph, blas)
+    def fuse_with_library(graph: Graph) -> Graph:
+        return with_library(fuse_to_fit(graph, slopes=False), blas)  # which needs gelu's argument for its gradient
 
-    # The library needs gelu's argument for its gradient.
-    return (*SIMPLIFY, *DECOMPOSE, _fuse_without_slopes, add_library)
+    return (*SIMPLIFY, *DECOMPOSE, fuse_with_library)
 
 
 class _ProgramRun:
@@ -287,7 +273,7 @@ class _ProgramRun:
                 return number
             guard = stretch.actions[-1]
             array = self.array(guard.inputs[0], guard.node.inputs[0])
-            successor = stretch.ways.get(look(guard.node, array))
+            successor = stretch.ways.get(outcome_of(guard.node, array))
             if successor is None:
                 raise left(guard.node, array)
             number = successor
@@ -319,7 +305,7 @@ class _ProgramRun:
         node = action.node
         if node.kind is Kind.GUARD:
             array = self.array(action.inputs[0], node.inputs[0])
-            if look(node, array) != node.payload[1]:
+            if outcome_of(node, array) != node.payload[1]:
                 raise left(node, array)
         elif node.kind is Kind.ASSIGN:
             node.payload._array[...] = self.array(action.inputs[0], node.inputs[0])

@@ -28,7 +28,7 @@ SIMULATED = "fastgrad_simulated"
 
 ASKED = (
     *(body.thread, body.threads, body.block, body.blocks),
-    *(body.shared_array, body.synchronize, body.shuffle_xor, body.shuffle_down),
+    *(body.shared_array, body.synchronize, body.shuffle_xor),
 )
 
 STATE = "fastgrad_fibers"

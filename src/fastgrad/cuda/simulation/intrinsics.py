@@ -91,20 +91,17 @@ def _synchronize() -> Any:
     return types.none(), lower
 
 
-def _shuffle(special: body.Special) -> Any:
-    def definition(x: Any, lanes: Any) -> Any:
-        if x not in (types.float32, types.float64, types.int32, types.int64):
-            return None
+def _shuffle_xor(x: Any, lanes: Any) -> Any:
+    if x not in (types.float32, types.float64, types.int32, types.int64):
+        return None
 
-        def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            bits = ir.IntType(x.bitwidth)
-            given = builder.zext(builder.bitcast(args[0], bits), _WORD)
-            answer = _answer(builder, special, given, context.cast(builder, args[1], lanes, types.int64))
-            return builder.bitcast(builder.trunc(answer, bits), args[0].type)
+    def lower(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        bits = ir.IntType(x.bitwidth)
+        given = builder.zext(builder.bitcast(args[0], bits), _WORD)
+        answer = _answer(builder, of_gpus.shuffle_xor, given, context.cast(builder, args[1], lanes, types.int64))
+        return builder.bitcast(builder.trunc(answer, bits), args[0].type)
 
-        return x(x, lanes), lower
-
-    return define(special, definition)
+    return x(x, lanes), lower
 
 
 def _shared_array(element: Any, length: Any) -> Any:
@@ -163,13 +160,13 @@ MEANINGS: dict[Any, Any] = {
     body.pointer: define(body.pointer, intrinsics._pointer),
     **OF_GPU,
     **{special: _number(special) for special in (of_gpus.thread, of_gpus.threads, of_gpus.block, of_gpus.blocks)},
-    **{special: _shuffle(special) for special in (of_gpus.shuffle_xor, of_gpus.shuffle_down)},
     entry.arrays_are_aligned: _nothing,
     entry.arrays_are_distinct: _nothing,
     entry.keep_least: define(entry.keep_least, _keep_least),
     entry.unit_of_work: _same,
     of_gpus.load_aligned: _load,
     of_gpus.shared_array: define(of_gpus.shared_array, _shared_array, literal=True),
+    of_gpus.shuffle_xor: define(of_gpus.shuffle_xor, _shuffle_xor),
     of_gpus.store_aligned: _store,
     of_gpus.synchronize: define(of_gpus.synchronize, _synchronize),
 }

@@ -30,7 +30,7 @@ from fastgrad.kernels.codegen.signature import LIST_KINDS, Parameter, Signature
 from fastgrad.kernels.codegen.wrapper import RAISED, names_ir
 from fastgrad.kernels.runtime.launch import Constant, Input, Launches, Output, Scratch
 
-_SYNCHRONIZE, _SHUFFLE_XOR = (ASKED.index(special) for special in (body.synchronize, body.shuffle_xor))
+_SYNCHRONIZE = ASKED.index(body.synchronize)
 _NUMBERS = frozenset({"float", "int", "count"})
 _alone = threading.Lock()  # a process has the memory of one block, and one compiler of its kernels
 
@@ -223,7 +223,7 @@ class _Block:
             if kind == _SYNCHRONIZE:
                 races.barrier()
             else:
-                _answer_shuffles(rows, kind)
+                _answer_shuffles(rows)
 
     def _behaviour_error(self, rows: np.ndarray) -> str | None:
         """Returns the error of the threads' behaviour, or None."""
@@ -249,11 +249,11 @@ def _name(row: np.ndarray) -> str:
     return ASKED[row[fibers.KIND]].name
 
 
-def _answer_shuffles(rows: np.ndarray, kind: int) -> None:
+def _answer_shuffles(rows: np.ndarray) -> None:
     """Answers each thread with the number of another thread of its warp; with its own if there is none."""
     threads = np.arange(len(rows))
     lanes = threads % body.WARP
-    others = lanes ^ rows[:, fibers.LANES] if kind == _SHUFFLE_XOR else lanes + rows[:, fibers.LANES]
+    others = lanes ^ rows[:, fibers.LANES]
     is_present = (others >= 0) & (others < body.WARP)
     rows[:, fibers.ANSWER] = rows[np.where(is_present, threads - lanes + others, threads), fibers.BITS]
 

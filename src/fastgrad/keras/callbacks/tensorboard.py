@@ -75,7 +75,7 @@ class TensorBoard(Callback):
         files = self._writers[kind]._files()
         for name, value in values.items():
             if np.ndim(value) == 0:
-                files.add_scalar(name, float(value), step)
+                files.add("scalar", step, name, float(value))
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Resets the step counter."""
@@ -116,7 +116,7 @@ class TensorBoard(Callback):
             for layer in self.model.layers:
                 for weight in layer.weights:
                     values = np.asarray(weight.numpy(), np.float64)
-                    self._writers["train"]._files().add_histogram(f"{weight.path}/histogram", values, epoch, bins=30)
+                    self._writers["train"]._files().add("histogram", epoch, f"{weight.path}/histogram", values, 30)
         for writer in self._writers.values():
             writer.flush()
 

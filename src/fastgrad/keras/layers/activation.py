@@ -5,26 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.keras import activations, constraints, initializers, regularizers
+from fastgrad.keras import activations, regularizers
 from fastgrad.keras.layers.input_spec import InputSpec
-from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.layers.same_shape import SameShape
+from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.tensor import Tensor
 
 
-class _Elementwise(Layer):
+class _Elementwise(SameShape):
     """A layer without weights whose output has the shape of its input."""
-
-    _leaf = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
         self._build_at_init()
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
 
 
 class Activation(_Elementwise):
@@ -35,7 +29,7 @@ class Activation(_Elementwise):
         **kwargs: as in ``Layer``.
     """
 
-    _leaf = True
+    _config_names = ("activation",)
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -44,10 +38,6 @@ class Activation(_Elementwise):
     def call(self, inputs: Any) -> Any:
         """``activation(inputs)``."""
         return self.activation(inputs)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
 
 class ReLU(_Elementwise):
@@ -61,7 +51,7 @@ class ReLU(_Elementwise):
         ValueError: an argument is negative.
     """
 
-    _leaf = True
+    _config_names = ("max_value", "negative_slope", "threshold")
 
     def __init__(
         self, max_value: float | None = None, negative_slope: Any = 0.0, threshold: Any = 0.0, **kwargs: Any
@@ -80,11 +70,6 @@ class ReLU(_Elementwise):
         """The activation of ``inputs``."""
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        names = ("max_value", "negative_slope", "threshold")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 class LeakyReLU(_Elementwise):
     """``inputs`` where positive, ``negative_slope * inputs`` elsewhere.
@@ -97,7 +82,7 @@ class LeakyReLU(_Elementwise):
         ValueError: the slope is negative.
     """
 
-    _leaf = True
+    _config_names = ("negative_slope",)
 
     def __init__(self, negative_slope: Any = 0.3, **kwargs: Any) -> None:
         negative_slope = kwargs.pop("alpha", negative_slope)
@@ -113,10 +98,6 @@ class LeakyReLU(_Elementwise):
         """The activation of ``inputs``."""
         return tf.nn.leaky_relu(inputs, self.negative_slope)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "negative_slope": self.negative_slope}
-
 
 class ELU(_Elementwise):
     """``inputs`` where positive, ``alpha * (exp(inputs) - 1)`` elsewhere.
@@ -126,7 +107,7 @@ class ELU(_Elementwise):
         **kwargs: as in ``Layer``.
     """
 
-    _leaf = True
+    _config_names = ("alpha",)
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -135,10 +116,6 @@ class ELU(_Elementwise):
     def call(self, inputs: Any) -> Tensor:
         """The activation of ``inputs``."""
         return activations.elu(inputs, self.alpha)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "alpha": self.alpha}
 
 
 class Softmax(_Elementwise):
@@ -149,7 +126,7 @@ class Softmax(_Elementwise):
         **kwargs: as in ``Layer``.
     """
 
-    _leaf = True
+    _config_names = ("axis",)
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -187,12 +164,8 @@ class Softmax(_Elementwise):
             )
         return mask if mask.dtype == "bool" else mask > tf.cast(0.5, mask.dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "axis": self.axis}
 
-
-class PReLU(Layer):
+class PReLU(SameShape):
     """``inputs`` where positive, ``alpha * inputs`` elsewhere, with trained ``alpha`` (He et al. 2015).
 
     Args:
@@ -203,7 +176,7 @@ class PReLU(Layer):
     Weight: ``alpha``, of the input's shape without the batch.
     """
 
-    _leaf = True
+    _config_names = (*weight_arguments("alpha"), "shared_axes")
 
     def __init__(
         self,
@@ -215,9 +188,7 @@ class PReLU(Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
+        set_weight_arguments(self, locals(), "alpha")
         if shared_axes is not None:
             shared_axes = list(shared_axes) if isinstance(shared_axes, (list, tuple)) else [shared_axes]
         self.shared_axes = shared_axes
@@ -235,27 +206,12 @@ class PReLU(Layer):
                 f"PReLU '{self.name}': sizes that `alpha` has are unknown in input_shape={tuple(input_shape)}; name them in "
                 f"shared_axes (now {self.shared_axes})."
             )
-        self.alpha = self.add_weight(
-            shape=[alpha_sizes.get(axis, 1) for axis in range(1, len(input_shape))],
-            initializer=self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-            name="alpha",
-        )
+        self.alpha = add_weight_of(self, "alpha", [alpha_sizes.get(axis, 1) for axis in range(1, len(input_shape))])
         self.input_spec = InputSpec(ndim=len(input_shape), axes=alpha_sizes if shared else {})
 
     def call(self, inputs: Any) -> Tensor:
         """The activation of ``inputs``."""
         return tf.nn.relu(inputs) - self.alpha._read() * tf.nn.relu(-inputs)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        names = ("alpha_initializer", "alpha_regularizer", "alpha_constraint", "shared_axes")
-        return {**super().get_config(), **{name: serialize_keras_object(getattr(self, name)) for name in names}}
 
 
 class ActivityRegularization(_Elementwise):
@@ -265,6 +221,8 @@ class ActivityRegularization(_Elementwise):
         l1, l2: the factors.
         **kwargs: as in ``Layer``.
     """
+
+    _leaf = False
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
         super().__init__(activity_regularizer=regularizers.L1L2(l1, l2), **kwargs)

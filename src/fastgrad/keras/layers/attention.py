@@ -40,6 +40,8 @@ class Attention(Layer):
         ValueError: ``score_mode`` is unknown, or the input of a call is not such a list.
     """
 
+    _config_names: tuple[str, ...] = ("use_scale", "score_mode", "dropout", "seed")
+
     def __init__(
         self,
         use_scale: bool = False,
@@ -56,7 +58,6 @@ class Attention(Layer):
             )
         self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
         self._generator = None if seed is None else Generator.from_seed(seed)
-        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights of the scores."""
@@ -81,7 +82,7 @@ class Attention(Layer):
     ) -> Any:
         """Returns the results; with ``return_attention_scores``, also the weights, (batch, ..., queries, keys)."""
         self._check_inputs(inputs)
-        query_mask, value_mask = self._checked_masks(inputs, mask)
+        query_mask, value_mask = self._checked_masks(mask)
         query, value = inputs[:2]
         key = inputs[2] if len(inputs) > 2 else value
         rate = self.dropout if training else 0.0
@@ -152,7 +153,7 @@ class Attention(Layer):
                 f"Received length: {len(inputs)}."
             )
 
-    def _checked_masks(self, inputs: Any, mask: Any) -> tuple[Any, Any]:
+    def _checked_masks(self, mask: Any) -> tuple[Any, Any]:
         if mask is None:
             return None, None
         name = type(self).__name__
@@ -167,18 +168,11 @@ class Attention(Layer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the queries."""
-        return self._checked_masks(inputs, mask)[0]
+        return self._checked_masks(mask)[0]
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The query's shape with the last size of the value's."""
         return (*input_shape[0][:-1], input_shape[1][-1])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {
-            **super().get_config(),
-            **{name: getattr(self, name) for name in ("use_scale", "score_mode", "dropout", "seed")},
-        }
 
 
 class AdditiveAttention(Attention):
@@ -189,6 +183,8 @@ class AdditiveAttention(Attention):
         dropout, seed: as in ``Attention``.
         **kwargs: as in ``Layer``.
     """
+
+    _config_names = ("use_scale", "dropout", "seed")
 
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
@@ -206,9 +202,3 @@ class AdditiveAttention(Attention):
     def _scores(self, query: Tensor, key: Tensor, scaled: bool) -> Tensor:
         activated_sums = tanh(expand_dims(query, -2) + expand_dims(key, -3))
         return reduce_sum(activated_sums if self.scale is None else activated_sums * self.scale._read(), axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        config = super().get_config()
-        del config["score_mode"]
-        return config

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.keras import constraints, initializers, regularizers
+from fastgrad.keras import initializers
 from fastgrad.keras.layers.input_spec import InputSpec
-from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.layers.same_shape import SameShape
+from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments
 from fastgrad.keras.settings import epsilon
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.activation import relu
@@ -34,7 +34,7 @@ def _checked_float(argument: str, number: Any) -> float:
         raise ValueError(f"BatchNormalization: `{argument}` must be a number, got {number!r}.") from None
 
 
-class BatchNormalization(Layer):
+class BatchNormalization(SameShape):
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` for each channel (Ioffe and Szegedy, 2015).
 
     In training, mean and population variance are those of the batch, and update the moving statistics:
@@ -64,7 +64,12 @@ class BatchNormalization(Layer):
         ValueError: ``renorm_clipping`` has other keys, ``rmax`` is below ``rmin``, or ``dmax`` is negative.
     """
 
-    _leaf = True
+    _config_names = (
+        *("axis", "momentum", "epsilon", "center", "scale", "synchronized"),
+        *("renorm", "renorm_clipping", "renorm_momentum"),
+        *("beta_initializer", "gamma_initializer", "moving_mean_initializer", "moving_variance_initializer"),
+        *("beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint"),
+    )
 
     def __init__(
         self,
@@ -98,14 +103,9 @@ class BatchNormalization(Layer):
         self.epsilon = _checked_float("epsilon", epsilon)
         self.center, self.scale, self.synchronized = center, scale, synchronized
         self.renorm, self.renorm_clipping, self.renorm_momentum = renorm, renorm_clipping, renorm_momentum
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
+        set_weight_arguments(self, locals(), "beta", "gamma")
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer: Any = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
         self.supports_masking = True
         self.gamma: Weight | None = None
         self.beta: Weight | None = None
@@ -123,17 +123,10 @@ class BatchNormalization(Layer):
                 f"BatchNormalization '{self.name}': the size of axis {self.axis} must be known to build the layer, got "
                 f"input_shape={tuple(input_shape)}."
             )
-        for name, enabled in (("gamma", self.scale), ("beta", self.center)):
-            if enabled:
-                weight = self.add_weight(
-                    shape=(size,),
-                    initializer=getattr(self, f"{name}_initializer"),
-                    regularizer=getattr(self, f"{name}_regularizer"),
-                    constraint=getattr(self, f"{name}_constraint"),
-                    autocast=False,
-                    name=name,
-                )
-                setattr(self, name, weight)
+        if self.scale:
+            self.gamma = add_weight_of(self, "gamma", (size,), autocast=False)
+        if self.center:
+            self.beta = add_weight_of(self, "beta", (size,), autocast=False)
         self.moving_mean, self.moving_variance = [
             self.add_weight(
                 shape=(size,),
@@ -213,22 +206,6 @@ class BatchNormalization(Layer):
         mean = reduce_sum(where(visible, x, zero), axes, keepdims=True) / count
         deviation = where(visible, x - mean, zero)
         return reshape(mean, (-1,)), reshape(reduce_sum(deviation * deviation, axes, keepdims=True) / count, (-1,))
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        plain_names = ["axis", "momentum", "epsilon", "center", "scale", "synchronized"]
-        plain_names += ["renorm", "renorm_clipping", "renorm_momentum"]
-        weights = [f"{name}_initializer" for name in ("beta", "gamma", "moving_mean", "moving_variance")]
-        weights += [f"{name}_{kind}" for kind in ("regularizer", "constraint") for name in ("beta", "gamma")]
-        return {
-            **super().get_config(),
-            **{name: getattr(self, name) for name in plain_names},
-            **{name: serialize_keras_object(getattr(self, name)) for name in weights},
-        }
 
 
 def _follow(moving: Weight, new: Tensor, momentum: float) -> None:

@@ -61,15 +61,10 @@ class _Borders(Layer):
             )
         return joined_shape(input_shape[0], output_sizes, channels, self.data_format)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        config = {**super().get_config(), self._argument: getattr(self, self._argument)}
-        return config if type(self) is Cropping1D else {**config, "data_format": self.data_format}
-
 
 class _ZeroPadding(_Borders):
-    _leaf = True
     _argument = "padding"
+    _config_names = ("padding", "data_format")
 
     def call(self, inputs: Tensor) -> Tensor:
         """Pads ``inputs`` with zeros."""
@@ -77,9 +72,9 @@ class _ZeroPadding(_Borders):
 
 
 class _Cropping(_Borders):
-    _leaf = True
     _argument = "cropping"
     _sign = -1
+    _config_names: tuple[str, ...] = ("cropping", "data_format")
 
     def call(self, inputs: Tensor) -> Tensor:
         """Crops ``inputs``."""
@@ -138,6 +133,7 @@ class Cropping1D(_Cropping):
     """
 
     rank = 1
+    _config_names = ("cropping",)
 
     def __init__(self, cropping: Any = (1, 1), **kwargs: Any) -> None:
         super().__init__(cropping, "channels_last", **kwargs)

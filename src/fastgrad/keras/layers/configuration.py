@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from fastgrad import nest
-from fastgrad.keras import dtype_policy, regularizers
+from fastgrad.keras import activations, dtype_policy, regularizers
 from fastgrad.keras.saving.objects import serialize_keras_object
 
 
@@ -18,6 +18,7 @@ class Configurable:
     _trainable: bool
     _policy: Any
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
+    _config_names: tuple[str, ...] = ()  # the constructor arguments that are attributes, without those of ``Layer``
 
     def get_config(self) -> dict[str, Any]:
         """The configuration from which ``from_config`` makes the layer again, without its weights.
@@ -39,13 +40,17 @@ class Configurable:
         }
         if self.activity_regularizer is not None:
             base_config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        if kind.get_config is not Configurable.get_config or _same_arguments_as_base(kind):
-            return base_config
+        if self._config_names or kind.get_config is not Configurable.get_config or _same_arguments_as_base(kind):
+            return {**base_config, **self._config_of(self._config_names)}
         plain_arguments = self._plain_arguments()
         return {
             **{name: value for name, value in base_config.items() if _accepts_argument(kind, name)},
             **plain_arguments,
         }
+
+    def _config_of(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """The attributes ``names``; activations, initializers, regularizers and constraints as plain values."""
+        return {name: _serialized_argument(name, getattr(self, name)) for name in names}
 
     def _graph_config(self) -> dict[str, Any] | None:
         """The whole configuration of an object that its arguments do not describe; None for other objects."""
@@ -95,6 +100,12 @@ class Configurable:
                 f"Error when deserializing class '{cls.__name__}' using config={_shortened(config)}.\n\n"
                 f"Exception encountered: {_shortened(error)}"
             ) from error
+
+
+def _serialized_argument(name: str, value: Any) -> Any:
+    if name.endswith("activation"):
+        return activations.serialize(value)
+    return serialize_keras_object(value) if name.endswith(("_initializer", "_regularizer", "_constraint")) else value
 
 
 def _shortened(value: Any) -> str:

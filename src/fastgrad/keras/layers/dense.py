@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras import activations, constraints, initializers, regularizers
+from fastgrad.keras import activations
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
 from fastgrad.ops.dense import dense
@@ -43,6 +43,7 @@ class Dense(Layer):
     """
 
     _leaf = True
+    _config_names = ("units", "activation", "use_bias", *weight_arguments("kernel", "bias"))
 
     def __init__(
         self,
@@ -66,12 +67,7 @@ class Dense(Layer):
         self.units = units
         self.activation: Any = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        set_weight_arguments(self, locals(), "kernel", "bias")
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
 
@@ -82,22 +78,8 @@ class Dense(Layer):
                 f"Dense '{self.name}': the last dimension of the inputs must be known to build the layer, "
                 f"got input_shape={tuple(input_shape)}."
             )
-        self._kernel = self.add_weight(
-            shape=(input_shape[-1], self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
-        self.bias: Weight | None = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                shape=(self.units,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-                name="bias",
-            )
+        self._kernel = add_weight_of(self, "kernel", (input_shape[-1], self.units))
+        self.bias: Weight | None = add_weight_of(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
 
     @property
@@ -118,23 +100,3 @@ class Dense(Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """``(*input_shape[:-1], units)``."""
         return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            **{
-                name: serialize_keras_object(getattr(self, name))
-                for name in (
-                    "kernel_initializer",
-                    "bias_initializer",
-                    "kernel_regularizer",
-                    "bias_regularizer",
-                    "kernel_constraint",
-                    "bias_constraint",
-                )
-            },
-        }

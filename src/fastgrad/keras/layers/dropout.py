@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras.layers.input_spec import InputSpec
-from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.window_arguments import joined_shape
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.random_generator import Generator, default_drawn
@@ -15,7 +15,7 @@ from fastgrad.ops.random_ops import dropout, dropout_from
 from fastgrad.tensor import Tensor
 
 
-class Dropout(Layer):
+class Dropout(SameShape):
     """In training, zeroes each element with probability ``rate`` and scales the others by ``1 / (1 - rate)``.
 
     Called with ``training=False``, or without ``training``, it returns its input.
@@ -30,7 +30,7 @@ class Dropout(Layer):
         ValueError: ``rate`` is outside [0, 1], or ``noise_shape`` is not a shape.
     """
 
-    _leaf = True
+    _config_names: tuple[str, ...] = ("rate", "seed", "noise_shape")
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -61,21 +61,13 @@ class Dropout(Layer):
             return dropout(inputs, self.rate, self.noise_shape)
         return dropout_from(self._generator._drawn, inputs, self.rate, self.noise_shape)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape}
-
 
 class _SpatialDropout(Dropout):
     """Dropout of whole channels: keeps or zeroes all positions of a channel together."""
 
-    _leaf = True
     rank = 0
     data_format = "channels_last"
+    _config_names: tuple[str, ...] = ("rate", "seed", "name", "dtype")
 
     def __init__(self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
@@ -90,7 +82,7 @@ class _SpatialDropout(Dropout):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
-        return {"rate": self.rate, "seed": self.seed, "name": self.name, "dtype": self.dtype}
+        return self._config_of(self._config_names)
 
 
 class SpatialDropout1D(_SpatialDropout):
@@ -105,6 +97,8 @@ class SpatialDropout1D(_SpatialDropout):
 
 
 class _ImageDropout(_SpatialDropout):
+    _config_names = (*_SpatialDropout._config_names, "data_format")
+
     def __init__(
         self,
         rate: float,
@@ -115,10 +109,6 @@ class _ImageDropout(_SpatialDropout):
     ) -> None:
         super().__init__(rate, seed, name, dtype)
         self.data_format = standardize_data_format(data_format)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "data_format": self.data_format}
 
 
 class SpatialDropout2D(_ImageDropout):

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from fastgrad.keras import activations, constraints, initializers, regularizers
+from fastgrad.keras import activations, initializers
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
 from fastgrad.ops.einsum import einsum
 from fastgrad.tensor import Tensor
 
 _EQUATION_PATTERN = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
-_WEIGHTS = tuple(
-    f"{weight}_{what}" for what in ("initializer", "regularizer", "constraint") for weight in ("kernel", "bias")
-)
 
 
 class _Plan(NamedTuple):
@@ -114,6 +111,7 @@ class EinsumDense(Layer):
     """
 
     _leaf = True
+    kernel_initializer: Any
 
     def __init__(
         self,
@@ -133,12 +131,7 @@ class EinsumDense(Layer):
         self.equation, self.bias_axes = equation, bias_axes
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.activation: Any = activations.get(activation)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        set_weight_arguments(self, locals(), "kernel", "bias")
 
     def _plan(self, input_shape: Any) -> _Plan:
         return _plan(self.equation, self.bias_axes, input_shape, self.partial_output_shape)
@@ -157,22 +150,8 @@ class EinsumDense(Layer):
             initializer.output_axes,
         ):
             initializer = initializer.along(plan.input_axes, plan.output_axes)
-        self._kernel = self.add_weight(
-            shape=plan.kernel,
-            initializer=initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-            name="kernel",
-        )
-        self.bias: Weight | None = None
-        if plan.bias is not None:
-            self.bias = self.add_weight(
-                shape=plan.bias,
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-                name="bias",
-            )
+        self._kernel = add_weight_of(self, "kernel", plan.kernel, initializer=initializer)
+        self.bias: Weight | None = None if plan.bias is None else add_weight_of(self, "bias", plan.bias)
         self.input_spec = InputSpec(ndim=len(input_shape))
 
     @property
@@ -198,8 +177,5 @@ class EinsumDense(Layer):
         return {
             **super().get_config(),
             "output_shape": self.partial_output_shape,
-            "equation": self.equation,
-            "activation": activations.serialize(self.activation),
-            "bias_axes": self.bias_axes,
-            **{name: serialize_keras_object(getattr(self, name)) for name in _WEIGHTS},
+            **self._config_of(("equation", "activation", "bias_axes", *weight_arguments("kernel", "bias"))),
         }

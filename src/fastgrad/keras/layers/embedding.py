@@ -6,9 +6,9 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.composite import Composite
-from fastgrad.keras import constraints, initializers, masks, regularizers
+from fastgrad.keras import masks
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.weight import Weight
 
 
@@ -31,6 +31,7 @@ class Embedding(Layer):
     """
 
     _leaf = True
+    _config_names = ("input_dim", "output_dim", *weight_arguments("embeddings"), "mask_zero")
 
     def __init__(
         self,
@@ -51,9 +52,7 @@ class Embedding(Layer):
         kwargs.pop("input_length", None)  # Keras 2's argument; the inputs have the length
         super().__init__(**kwargs)
         self.input_dim, self.output_dim = input_dim, output_dim
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        set_weight_arguments(self, locals(), "embeddings")
         self.mask_zero = self.supports_masking = bool(mask_zero)
         masks.use.begun |= self.mask_zero
         self.autocast = False
@@ -64,13 +63,7 @@ class Embedding(Layer):
     def build(self, input_shape: Any = None) -> None:
         """Makes the table, which does not depend on the inputs."""
         if "_embeddings" not in self.__dict__:
-            self._embeddings = self.add_weight(
-                shape=(self.input_dim, self.output_dim),
-                initializer=self.embeddings_initializer,
-                regularizer=self.embeddings_regularizer,
-                constraint=self.embeddings_constraint,
-                name="embeddings",
-            )
+            self._embeddings = add_weight_of(self, "embeddings", (self.input_dim, self.output_dim))
 
     @property
     def embeddings(self) -> Weight:
@@ -94,15 +87,3 @@ class Embedding(Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """``(*input_shape, output_dim)``."""
         return (*input_shape, self.output_dim)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {
-            **super().get_config(),
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "embeddings_initializer": serialize_keras_object(self.embeddings_initializer),
-            "embeddings_regularizer": serialize_keras_object(self.embeddings_regularizer),
-            "embeddings_constraint": serialize_keras_object(self.embeddings_constraint),
-            "mask_zero": self.mask_zero,
-        }

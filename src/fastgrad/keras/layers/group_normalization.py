@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras import constraints, initializers, regularizers
 from fastgrad.keras.axes import axis_from_front
 from fastgrad.keras.layers.input_spec import InputSpec
-from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.saving.objects import serialize_keras_object
-from fastgrad.keras.weight import Weight
+from fastgrad.keras.layers.same_shape import SameShape
+from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.ops.casting import cast, wide_float
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.power import rsqrt, square
@@ -18,7 +16,7 @@ from fastgrad.ops.shaping import reshape
 from fastgrad.tensor import Tensor
 
 
-class GroupNormalization(Layer):
+class GroupNormalization(SameShape):
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` over groups of channels of each sample (Wu and He 2018).
 
     Args:
@@ -37,7 +35,7 @@ class GroupNormalization(Layer):
         ValueError: ``groups`` is neither positive nor -1, or does not divide the number of channels.
     """
 
-    _leaf = True
+    _config_names = ("groups", "axis", "epsilon", "center", "scale", *weight_arguments("beta", "gamma"))
 
     def __init__(
         self,
@@ -63,12 +61,7 @@ class GroupNormalization(Layer):
         self.supports_masking = True
         self.autocast = False
         self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        set_weight_arguments(self, locals(), "beta", "gamma")
 
     def build(self, input_shape: Any) -> None:
         """Makes ``gamma`` and ``beta``; the number of channels must be known."""
@@ -89,14 +82,8 @@ class GroupNormalization(Layer):
                 f"Number of groups ({self.groups}) must be a multiple of the number of channels ({channels})."
             )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
-        self.gamma = self._add_channel_weight("gamma", channels) if self.scale else None
-        self.beta = self._add_channel_weight("beta", channels) if self.center else None
-
-    def _add_channel_weight(self, name: str, channels: int) -> Weight:
-        option_names = ("initializer", "regularizer", "constraint")
-        return self.add_weight(
-            shape=(channels,), name=name, **{option: getattr(self, f"{name}_{option}") for option in option_names}
-        )
+        self.gamma = add_weight_of(self, "gamma", (channels,)) if self.scale else None
+        self.beta = add_weight_of(self, "beta", (channels,)) if self.center else None
 
     def call(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``."""
@@ -117,20 +104,3 @@ class GroupNormalization(Layer):
         if self.beta is not None:
             outputs = outputs + reshape(cast(self.beta._read(), x.dtype), sizes)
         return outputs if outputs.dtype is self._layer_dtype else cast(outputs, self._layer_dtype)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        option_names = ("initializer", "regularizer", "constraint")
-        return {
-            **super().get_config(),
-            **{name: getattr(self, name) for name in ("groups", "axis", "epsilon", "center", "scale")},
-            **{
-                f"{name}_{option}": serialize_keras_object(getattr(self, f"{name}_{option}"))
-                for option in option_names
-                for name in ("beta", "gamma")
-            },
-        }

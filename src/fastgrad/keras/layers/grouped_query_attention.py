@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.head_projection import WEIGHTS
-from fastgrad.keras.layers.multi_head_attention import HeadsAttention, check_positive
+from fastgrad.keras.layers.multi_head_attention import SHARED_ARGUMENTS, HeadsAttention, check_positive
 
 
 class GroupedQueryAttention(HeadsAttention):
@@ -30,6 +29,7 @@ class GroupedQueryAttention(HeadsAttention):
 
     _output_sizes = None
     _axes = (1,)
+    _config_names = ("head_dim", "num_query_heads", "num_key_value_heads", *SHARED_ARGUMENTS)
 
     def __init__(
         self,
@@ -59,18 +59,11 @@ class GroupedQueryAttention(HeadsAttention):
             check_positive(name, number)
         if num_query_heads % num_key_value_heads:
             raise ValueError("`num_query_heads` must be divisible by `num_key_value_heads`.")
-        arguments = locals()
-        options = {name: arguments[name] for name in WEIGHTS}
         super().__init__(
-            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, options),
+            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals()),
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
         self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
         self._heads, self._groups = num_query_heads, num_key_value_heads
         self._depth = self._width = head_dim
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        names = ("head_dim", "num_query_heads", "num_key_value_heads")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}, **self._shared_config()}

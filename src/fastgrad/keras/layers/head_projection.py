@@ -5,16 +5,15 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from fastgrad.keras import constraints, initializers, regularizers
+from fastgrad.keras import initializers
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.weight_arguments import weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.dense import dense
 from fastgrad.ops.shaping import reshape
 from fastgrad.tensor import Tensor
 
-WEIGHTS = tuple(
-    f"{weight}_{what}" for what in ("initializer", "regularizer", "constraint") for weight in ("kernel", "bias")
-)
+WEIGHTS = weight_arguments("kernel", "bias")
 
 
 class HeadProjection(Layer):
@@ -77,12 +76,3 @@ def _cloned_initializer(identifier: Any) -> Any:
     """A clone of an initializer, so that projections with the same options begin with different values."""
     initializer = initializers.get(identifier)
     return initializer.clone() if isinstance(initializer, initializers.Initializer) else initializer
-
-
-def weight_options(layer: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Returns the options of all projections of a layer, and sets them as attributes of the layer."""
-    modules = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
-    options = {name: modules[name.rpartition("_")[2]].get(given[name]) for name in WEIGHTS}
-    for name, value in options.items():
-        setattr(layer, name, value)
-    return options

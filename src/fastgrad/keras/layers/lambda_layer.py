@@ -134,6 +134,8 @@ class Operator(Layer):
         **kwargs: as in ``Layer``.
     """
 
+    _config_names = ("operation",)
+
     def __init__(self, operation: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.operation = operation
@@ -148,10 +150,6 @@ class Operator(Layer):
         """The operator's result."""
         output: Tensor = _FUNCTIONS[self.operation](*operands)
         return output
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "operation": self.operation}
 
 
 def _operator(name: str, turned: bool = False) -> Callable[..., Any]:

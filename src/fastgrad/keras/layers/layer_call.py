@@ -65,7 +65,8 @@ added_losses = AddedLosses()
 class Caller:
     """The part of ``Layer`` that runs calls."""
 
-    # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``calls``.
+    # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``calls``. Only fastgrad's own classes
+    # inherit it.
     _leaf = False
 
     name: str
@@ -75,6 +76,11 @@ class Caller:
     supports_masking: bool
     call: Callable[..., Any]
     compute_mask: Callable[..., Any]
+    add_loss: Callable[[Any], None]
+    _clear_losses: Callable[[], None]
+    _check_super_called: Callable[[], None]
+    _build_for: Callable[[tuple[Any, ...], dict[str, Any]], None]
+    _finish_build: Callable[[], None]
     _layer_dtype: DType
     _seen_shapes: set[tuple[int, ...]]  # shapes of single tensors, of ``_seen_dtype``, that passed all checks
     _seen_dtype: np.dtype | None
@@ -86,7 +92,7 @@ class Caller:
         super().__init_subclass__(**options)
         if "call" in cls.__dict__:
             cls._signature = Signature(cls.call)
-            if "_leaf" not in cls.__dict__:
+            if "_leaf" not in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
                 cls._leaf = False
         if "compute_mask" in cls.__dict__ and not cls.__module__.startswith("fastgrad."):
             masks.use.begun = True  # a user's layer may make a mask
@@ -142,9 +148,6 @@ class Caller:
             stack.pop()
             now.training = outer_training
 
-    def _clear_losses(self) -> None:
-        raise NotImplementedError
-
     def _call_with_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a call whose inputs may have masks: passes the masks to ``call`` and attaches masks to the outputs."""
         self._check_super_called()
@@ -195,7 +198,10 @@ class Caller:
         kwargs = {name: self._converted(value) for name, value in kwargs.items()}
         for value in nest.flatten(converted) if converted else ():
             if value is not None and type(value) is not Tensor and not isinstance(value, (Tensor, Composite)):
-                raise _argument_error(self, value)
+                raise ValueError(
+                    "Only input tensors may be passed as positional arguments. The following argument value should be passed as "
+                    f"a keyword argument: {value} (of type {type(value)}). Lists of numbers become a tensor with tf.constant(...)."
+                )
         first_input = converted[0] if converted else next(iter(kwargs.values()), None)
         if self._input_spec is not None:
             check_inputs(self._input_spec, first_input, self.name)
@@ -252,23 +258,3 @@ class Caller:
             if isinstance(output, Tensor):
                 loss = self.activity_regularizer(output)
                 self.add_loss(loss / float(len(output)) if output.ndim and len(output) else loss)
-
-    def add_loss(self, loss: Any) -> None:
-        """Adds scalar tensors to ``losses``; see ``Layer``."""
-        raise NotImplementedError
-
-    def _check_super_called(self) -> None:
-        raise NotImplementedError
-
-    def _build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        raise NotImplementedError
-
-    def _finish_build(self) -> None:
-        raise NotImplementedError
-
-
-def _argument_error(layer: Any, value: Any) -> Exception:
-    return ValueError(
-        "Only input tensors may be passed as positional arguments. The following argument value should be passed as a "
-        f"keyword argument: {value} (of type {type(value)}). Lists of numbers become a tensor with tf.constant(...)."
-    )

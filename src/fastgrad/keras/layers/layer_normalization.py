@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.keras import constraints, initializers, regularizers
-from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.layers.same_shape import SameShape
+from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast, wide_float
 from fastgrad.ops.normalization import layer_normalization
@@ -21,7 +20,7 @@ from fastgrad.ops.statistics import moments
 from fastgrad.tensor import Tensor, constant_tensor
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(SameShape):
     """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` over some axes (Ba, Kiros and Hinton, 2016).
 
     Args:
@@ -41,7 +40,7 @@ class LayerNormalization(Layer):
         IndexError: there is no such axis. (At the first call.)
     """
 
-    _leaf = True
+    _config_names = ("axis", "epsilon", "center", "scale", "rms_scaling", *weight_arguments("beta", "gamma"))
 
     def __init__(
         self,
@@ -71,12 +70,7 @@ class LayerNormalization(Layer):
         self.axis = axes if isinstance(axis, (list, tuple)) else axis  # ``build`` makes it a list, as in Keras
         self.epsilon = epsilon
         self.center, self.scale, self.rms_scaling = center, scale, rms_scaling
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        set_weight_arguments(self, locals(), "beta", "gamma")
         self.supports_masking = True
         self.autocast = False
 
@@ -96,23 +90,9 @@ class LayerNormalization(Layer):
         self.gamma: Weight | None = None
         self.beta: Weight | None = None
         if self.scale or self.rms_scaling:
-            self.gamma = self.add_weight(
-                shape=shape,
-                initializer=self.gamma_initializer,
-                regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-                autocast=False,
-                name="gamma",
-            )
+            self.gamma = add_weight_of(self, "gamma", shape, autocast=False)
         if self.center and not self.rms_scaling:
-            self.beta = self.add_weight(
-                shape=shape,
-                initializer=self.beta_initializer,
-                regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-                autocast=False,
-                name="beta",
-            )
+            self.beta = add_weight_of(self, "beta", shape, autocast=False)
 
     def _order(self, rank: int) -> list[int]:
         """The axes of inputs of ``rank``: the other axes, then the weights' axes, both in ascending order."""
@@ -150,29 +130,3 @@ class LayerNormalization(Layer):
         if value.dtype is not like.dtype:
             value = cast(value, like.dtype)
         return value if value._array.ndim == 1 else reshape(value, [size])
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "rms_scaling": self.rms_scaling,
-            **{
-                name: serialize_keras_object(getattr(self, name))
-                for name in (
-                    "beta_initializer",
-                    "gamma_initializer",
-                    "beta_regularizer",
-                    "gamma_regularizer",
-                    "beta_constraint",
-                    "gamma_constraint",
-                )
-            },
-        }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.masks import give_mask, use
 from fastgrad.tensor import Tensor
 
 
-class Masking(Layer):
+class Masking(SameShape):
     """Masks the time steps whose features all equal ``mask_value``, and sets these features to 0.
 
     Args:
@@ -20,7 +20,7 @@ class Masking(Layer):
     Inputs and outputs have shape (batch, time, ..., features).
     """
 
-    _leaf = True
+    _config_names = ("mask_value",)
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -40,11 +40,3 @@ class Masking(Layer):
         outputs = tf.where(tf.expand_dims(mask, -1), inputs, tf.zeros_like(inputs))
         give_mask(outputs, mask)
         return outputs
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "mask_value": self.mask_value}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
@@ -33,11 +34,7 @@ class Merge(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Checks the input shapes."""
-        if (
-            not isinstance(input_shape, (list, tuple))
-            or not input_shape
-            or not isinstance(input_shape[0], (tuple, list))
-        ):
+        if not _is_list_of_shapes(input_shape):
             raise ValueError(
                 f"A merge layer should be called on a list of inputs. Received: input_shape={input_shape} (not a list of shapes)"
             )
@@ -89,6 +86,10 @@ class Merge(Layer):
         if not input_masks or any(mask is None for mask in input_masks):
             return None
         return reduce(tf.logical_or, [tf.cast(mask, tf.bool) for mask in input_masks])
+
+
+def _is_list_of_shapes(shapes: Any) -> bool:
+    return isinstance(shapes, (list, tuple)) and bool(shapes) and isinstance(shapes[0], (tuple, list))
 
 
 def checked_masks(inputs: Any, given: Any) -> list[Any]:
@@ -210,19 +211,15 @@ class Concatenate(Layer):
     """
 
     _leaf = True
+    _config_names = ("axis",)
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
-        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         """Checks the input shapes."""
-        if (
-            not isinstance(input_shape, (list, tuple))
-            or not input_shape
-            or not isinstance(input_shape[0], (tuple, list))
-        ):
+        if not _is_list_of_shapes(input_shape):
             raise ValueError(
                 f"A `Concatenate` layer should be called on a list of at least 1 input. Received: input_shape={input_shape}"
             )
@@ -282,10 +279,6 @@ class Concatenate(Layer):
                 full_masks.append(tf.broadcast_to(mask, shape))
         return tf.reduce_any(tf.concat(full_masks, self.axis), -1)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "axis": self.axis}
-
 
 class Dot(Layer):
     """The dot products of two inputs along one axis of each, sample by sample.
@@ -301,6 +294,7 @@ class Dot(Layer):
     """
 
     _leaf = True
+    _config_names = ("axes", "normalize")
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -315,7 +309,6 @@ class Dot(Layer):
                 )
             axes = tuple(axes)
         self.axes, self.normalize = axes, normalize
-        self.supports_masking = True
 
     def _pair(self, shapes: Any) -> tuple[int, int]:
         """The axis of each input, counted from the front."""
@@ -334,11 +327,7 @@ class Dot(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Checks the input shapes."""
-        if (
-            not isinstance(input_shape, (list, tuple))
-            or len(input_shape) != 2
-            or not isinstance(input_shape[0], (tuple, list))
-        ):
+        if not _is_list_of_shapes(input_shape) or len(input_shape) != 2:
             raise ValueError(
                 f"A `Dot` layer should be called on a list of 2 inputs. Received: input_shape={input_shape}"
             )
@@ -378,39 +367,18 @@ class Dot(Layer):
         """Returns None: the output has no mask."""
         return None
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
+
+def _as_function(kind: type[Merge]) -> Callable[..., Any]:
+    def merged(inputs: Any, **kwargs: Any) -> Any:
+        return kind(**kwargs)(inputs)
+
+    merged.__name__ = merged.__qualname__ = kind.__name__.lower()
+    merged.__doc__ = f"``{kind.__name__}(**kwargs)(inputs)``."
+    return merged
 
 
-def add(inputs: Any, **kwargs: Any) -> Any:
-    """``Add(**kwargs)(inputs)``."""
-    return Add(**kwargs)(inputs)
-
-
-def subtract(inputs: Any, **kwargs: Any) -> Any:
-    """``Subtract(**kwargs)(inputs)``."""
-    return Subtract(**kwargs)(inputs)
-
-
-def multiply(inputs: Any, **kwargs: Any) -> Any:
-    """``Multiply(**kwargs)(inputs)``."""
-    return Multiply(**kwargs)(inputs)
-
-
-def average(inputs: Any, **kwargs: Any) -> Any:
-    """``Average(**kwargs)(inputs)``."""
-    return Average(**kwargs)(inputs)
-
-
-def maximum(inputs: Any, **kwargs: Any) -> Any:
-    """``Maximum(**kwargs)(inputs)``."""
-    return Maximum(**kwargs)(inputs)
-
-
-def minimum(inputs: Any, **kwargs: Any) -> Any:
-    """``Minimum(**kwargs)(inputs)``."""
-    return Minimum(**kwargs)(inputs)
+add, subtract, multiply = map(_as_function, (Add, Subtract, Multiply))
+average, maximum, minimum = map(_as_function, (Average, Maximum, Minimum))
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:

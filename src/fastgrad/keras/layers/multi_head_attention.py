@@ -7,16 +7,20 @@ from math import prod
 from typing import Any
 
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.keras import regularizers
 from fastgrad.keras.layers import attention_masks
-from fastgrad.keras.layers.head_projection import WEIGHTS, HeadProjection, weight_options
+from fastgrad.keras.layers.head_projection import WEIGHTS, HeadProjection
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.layers.weight_arguments import set_weight_arguments
 from fastgrad.ops.attention import attention, attention_and_weights
 from fastgrad.ops.exponential import sigmoid
 from fastgrad.ops.random_generator import Generator, default_drawn
 from fastgrad.ops.shaping import broadcast_to, reshape, transpose
 from fastgrad.tensor import Tensor
+
+SHARED_ARGUMENTS = (
+    *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHTS),
+    *("activity_regularizer", "seed"),
+)
 
 
 class HeadsAttention(Layer):
@@ -50,7 +54,8 @@ class HeadsAttention(Layer):
             raise ValueError(f"`sliding_window` must be a positive integer. Received: sliding_window={sliding_window}")
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
         self.sliding_window = sliding_window
-        self._options = weight_options(self, options)
+        set_weight_arguments(self, options, "kernel", "bias")
+        self._options = {name: getattr(self, name) for name in WEIGHTS}
         self._generator = None if seed is None else Generator.from_seed(seed)
         self.supports_masking = True
 
@@ -181,14 +186,6 @@ class HeadsAttention(Layer):
         self._checked_shapes(query_shape, value_shape, key_shape)
         return (*query_shape[:-1], *(self._output_sizes or query_shape[-1:]))
 
-    def _shared_config(self) -> dict[str, Any]:
-        return {
-            **{name: getattr(self, name) for name in ("use_bias", "use_gate", "sliding_window", "dropout")},
-            **{name: serialize_keras_object(getattr(self, name)) for name in WEIGHTS},
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "seed": self.seed,
-        }
-
 
 class MultiHeadAttention(HeadsAttention):
     """``softmax(Q K^T / sqrt(key_dim)) V`` in several heads, projected back (Vaswani et al. 2017).
@@ -246,10 +243,8 @@ class MultiHeadAttention(HeadsAttention):
             raise ValueError(
                 f"`attention_axes` must be an int, list, or tuple. Received: attention_axes={attention_axes}"
             )
-        arguments = locals()
-        options = {name: arguments[name] for name in WEIGHTS}
         super().__init__(
-            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, options),
+            *(dropout, use_bias, sliding_window, flash_attention, use_gate, seed, locals()),
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
@@ -274,10 +269,10 @@ class MultiHeadAttention(HeadsAttention):
         """The constructor arguments by name."""
         return {
             **super().get_config(),
-            **{name: getattr(self, name) for name in ("num_heads", "key_dim", "value_dim")},
+            **self._config_of(("num_heads", "key_dim", "value_dim")),
             "output_shape": self._output_sizes,
             "attention_axes": self._axes,
-            **self._shared_config(),
+            **self._config_of(SHARED_ARGUMENTS),
         }
 
 

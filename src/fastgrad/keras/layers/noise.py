@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.ops import random_draws
 from fastgrad.ops.random_generator import Generator, default_drawn, scaled_from, uniform_from
 from fastgrad.ops.random_ops import noise_sizes
@@ -15,11 +15,11 @@ from fastgrad.tensor import Tensor
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
 
 
-class _Noise(Layer):
+class _Noise(SameShape):
     """The base of layers that add noise in training and return their input otherwise; the amount is in [0, 1]."""
 
-    _leaf = True
     _argument = "rate"
+    _config_names: tuple[str, ...] = ("rate", "seed")
 
     def __init__(self, amount: float, seed: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -52,14 +52,6 @@ class _Noise(Layer):
             drawn, random_draws.normal, type(self).__name__, inputs._array.shape, mean, stddev, inputs.dtype
         )
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), self._argument: self._amount, "seed": self.seed}
-
 
 class GaussianNoise(_Noise):
     """In training, adds normal noise of mean 0.
@@ -74,6 +66,7 @@ class GaussianNoise(_Noise):
     """
 
     _argument = "stddev"
+    _config_names = ("stddev", "seed")
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(stddev, seed, **kwargs)
@@ -116,6 +109,8 @@ class AlphaDropout(_Noise):
         ValueError: ``rate`` is outside [0, 1].
     """
 
+    _config_names = ("rate", "seed", "noise_shape")
+
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(rate, seed, **kwargs)
         self.noise_shape = noise_shape
@@ -128,7 +123,3 @@ class AlphaDropout(_Noise):
         low, rate = -_ALPHA * _SCALE, self._amount
         scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5
         return scale * (inputs * keep_mask + low * (1 - keep_mask)) - scale * low * rate
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "noise_shape": self.noise_shape}

@@ -42,6 +42,7 @@ class _Pooling(Layer):
     _leaf = True
     rank = 0
     _pool: Callable[..., Tensor]
+    _config_names = ("pool_size", "padding", "strides", "data_format")
 
     def __init__(
         self,
@@ -74,11 +75,6 @@ class _Pooling(Layer):
         no_dilation = (1,) * self.rank
         counts = window_counts(sizes, self.pool_size, self.strides, self.padding, no_dilation, self.name)
         return joined_shape(input_shape[0], counts, channels, self.data_format)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        names = ("pool_size", "padding", "strides", "data_format")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 class _MaxPooling(_Pooling):
@@ -154,6 +150,7 @@ class _GlobalPooling(Layer):
     _leaf = True
     rank = 0
     _reduce: Callable[..., Tensor]
+    _config_names = ("data_format", "keepdims")
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -176,10 +173,6 @@ class _GlobalPooling(Layer):
         if not self.keepdims:
             return (input_shape[0], channels)
         return joined_shape(input_shape[0], (1,) * self.rank, channels, self.data_format)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
 
 
 def _as_floats(x: Tensor) -> Tensor:
@@ -206,10 +199,6 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
     """The mean of all steps or, with a mask, of the steps where the mask is True."""
 
     rank = 1
-
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
-        super().__init__(data_format, keepdims, **kwargs)
-        self.supports_masking = True
 
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
         """Pools ``inputs``."""

@@ -10,19 +10,18 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.keras import settings
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
 
-class Rescaling(Layer):
+class Rescaling(SameShape):
     """``inputs * scale + offset``, computed in the layer's dtype, also for integers.
 
     Args:
         scale, offset: numbers, or one for each channel.
         **kwargs: as in ``Layer``.
     """
-
-    _leaf = True
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -36,10 +35,6 @@ class Rescaling(Layer):
         if scale.ndim and settings.image_data_format() == "channels_first":
             scale = tf.reshape(scale, (*scale.shape, *(1,) * (3 - scale.ndim)))
         return tf.cast(inputs, self.compute_dtype) * scale + offset
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
@@ -55,7 +50,7 @@ class Rescaling(Layer):
         return cls(**{**config, **{name: deserialize_keras_object(config[name]) for name in ("scale", "offset")}})
 
 
-class Normalization(Layer):
+class Normalization(SameShape):
     """``(inputs - mean) / sqrt(variance)``, with a given mean and variance of each feature, or those from ``adapt``.
 
     Args:
@@ -69,8 +64,6 @@ class Normalization(Layer):
     Raises:
         ValueError: only one of mean and variance is given, a shape does not fit, or an axis is missing or of unknown size.
     """
-
-    _leaf = True
 
     def __init__(
         self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
@@ -172,10 +165,6 @@ class Normalization(Layer):
         deviation = tf.maximum(tf.sqrt(self.variance), settings.epsilon())
         return mean + x * deviation if self.invert else (x - mean) / deviation
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
-
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
         values = {"mean": np.array(self.input_mean).tolist(), "variance": np.array(self.input_variance).tolist()}
@@ -219,6 +208,7 @@ class CategoryEncoding(Layer):
     """
 
     _leaf = True
+    _config_names = ("num_tokens", "output_mode")
 
     def __init__(
         self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
@@ -273,7 +263,3 @@ class CategoryEncoding(Layer):
         if self.output_mode == "one_hot" and (len(shape) == 1 or shape[-1:] != (1,)):
             return (*shape, self.num_tokens)
         return (*shape[:-1], self.num_tokens)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}

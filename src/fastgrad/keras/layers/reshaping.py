@@ -41,6 +41,7 @@ class Flatten(Layer):
     """
 
     _leaf = True
+    _config_names = ("data_format",)
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -60,10 +61,6 @@ class Flatten(Layer):
         feature_sizes = input_shape[1:]
         return (input_shape[0], None if None in feature_sizes else math.prod(feature_sizes))
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "data_format": self.data_format}
-
 
 class Reshape(Layer):
     """Reshapes all dimensions but the first.
@@ -78,6 +75,7 @@ class Reshape(Layer):
     """
 
     _leaf = True
+    _config_names = ("target_shape",)
 
     def __init__(self, target_shape: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -112,10 +110,6 @@ class Reshape(Layer):
         """``(batch, *target_shape)``."""
         return (input_shape[0], *self._resolved(tuple(input_shape[1:])))
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "target_shape": self.target_shape}
-
 
 class Permute(Layer):
     """Transposes all dimensions but the first.
@@ -129,6 +123,7 @@ class Permute(Layer):
     """
 
     _leaf = True
+    _config_names = ("dims",)
 
     def __init__(self, dims: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -149,10 +144,6 @@ class Permute(Layer):
         """The sizes in the new order."""
         return (input_shape[0], *[input_shape[dim] for dim in self.dims])
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "dims": self.dims}
-
 
 class RepeatVector(Layer):
     """Repeats each row ``n`` times: (batch, features) becomes (batch, n, features).
@@ -166,6 +157,7 @@ class RepeatVector(Layer):
     """
 
     _leaf = True
+    _config_names = ("n",)
 
     def __init__(self, n: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -185,7 +177,3 @@ class RepeatVector(Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """``(batch, n, features)``."""
         return (input_shape[0], self.n, input_shape[1])
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "n": self.n}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.ops.casting import cast, wide_float
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.tensor import Tensor
 
 
-class RMSNormalization(Layer):
+class RMSNormalization(SameShape):
     """``scale * x / sqrt(mean(x^2) + epsilon)`` over some axes (Zhang and Sennrich 2019).
 
     Args:
@@ -23,7 +23,7 @@ class RMSNormalization(Layer):
     computed in float32.
     """
 
-    _leaf = True
+    _config_names = ("axis", "epsilon")
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -49,11 +49,3 @@ class RMSNormalization(Layer):
         squares = reduce_mean(square(x), axis=self.axis, keepdims=True)
         outputs = x * rsqrt(squares + self.epsilon) * cast(self.scale._read(), x.dtype)
         return outputs if outputs.dtype is inputs.dtype else cast(outputs, inputs.dtype)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.ops.arithmetic import maximum
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.tensor import Tensor
 
 
-class UnitNormalization(Layer):
+class UnitNormalization(SameShape):
     """``x / sqrt(sum(x^2))`` over some axes; a root below 1e-12 is replaced by 1e-12.
 
     Args:
@@ -22,7 +22,7 @@ class UnitNormalization(Layer):
         TypeError: ``axis`` is neither an int nor a list of ints.
     """
 
-    _leaf = True
+    _config_names = ("axis",)
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -38,11 +38,3 @@ class UnitNormalization(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Normalises ``inputs``."""
         return inputs * rsqrt(maximum(reduce_sum(square(inputs), axis=self.axis, keepdims=True), 1e-24))
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape of the input."""
-        return tuple(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "axis": self.axis}

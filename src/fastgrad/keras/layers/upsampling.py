@@ -24,6 +24,7 @@ class _UpSampling(Layer):
     rank = 0
     data_format = "channels_last"
     size: Any
+    _config_names: tuple[str, ...] = ("size",)
 
     def __init__(self, size: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -54,10 +55,6 @@ class _UpSampling(Layer):
         sizes, channels = split_shape(input_shape, self.data_format)
         output_sizes = [None if size is None else size * times for size, times in zip(sizes, self._times, strict=True)]
         return joined_shape(input_shape[0], output_sizes, channels, self.data_format)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "size": self.size}
 
 
 class UpSampling1D(_UpSampling):
@@ -95,6 +92,7 @@ class UpSampling2D(_UpSampling):
     """
 
     rank = 2
+    _config_names = ("size", "data_format", "interpolation")
 
     def __init__(
         self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
@@ -116,10 +114,6 @@ class UpSampling2D(_UpSampling):
             return repeat(x, times, axis)
         return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "data_format": self.data_format, "interpolation": self.interpolation}
-
 
 class UpSampling3D(_UpSampling):
     """Enlarges volumes (batch, depth, height, width, channels) ``size`` times along each dimension.
@@ -131,11 +125,8 @@ class UpSampling3D(_UpSampling):
     """
 
     rank = 3
+    _config_names = ("size", "data_format")
 
     def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(size, **kwargs)
         self.data_format = standardize_data_format(data_format)
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor arguments by name."""
-        return {**super().get_config(), "data_format": self.data_format}

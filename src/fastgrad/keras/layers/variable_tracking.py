@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad import settings_version
 from fastgrad.keras.structure import PLAIN, Owner, changed, changes
-from fastgrad.keras.weight import Weight
+from fastgrad.keras.weight import Weight, assign_all
 from fastgrad.storage.object_graph import by_name, is_saved, items_within
 from fastgrad.tensor import as_tensor_or_none
 from fastgrad.variable import Variable
@@ -229,9 +229,7 @@ class WeightOwner(Owner):
                 f"Layer '{self.name}' expected {len(variables)} variables, but received {len(store.keys())} variables during loading. "
                 f"Expected: {[variable.name for variable in variables]}.{unbuilt}"
             )
-        values = [variable._checked("assign", store[str(position)]) for position, variable in enumerate(variables)]
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
+        assign_all(variables, [store[str(position)] for position in range(len(variables))])
 
     # ---- names in files --------------------------------------------------------------------------
 

@@ -264,8 +264,7 @@ class BinaryCrossentropy(NamedLoss):
         name: str | None = "binary_crossentropy",
         dtype: Any = None,
     ) -> None:
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(binary_crossentropy, reduction, name, dtype, **options)
+        super().__init__(binary_crossentropy, locals())
 
 
 class BinaryFocalCrossentropy(NamedLoss):
@@ -285,18 +284,7 @@ class BinaryFocalCrossentropy(NamedLoss):
         name: str | None = "binary_focal_crossentropy",
         dtype: Any = None,
     ) -> None:
-        super().__init__(
-            binary_focal_crossentropy,
-            reduction,
-            name,
-            dtype,
-            apply_class_balancing=apply_class_balancing,
-            alpha=alpha,
-            gamma=gamma,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-            axis=axis,
-        )
+        super().__init__(binary_focal_crossentropy, locals())
 
 
 class CategoricalCrossentropy(NamedLoss):
@@ -313,8 +301,7 @@ class CategoricalCrossentropy(NamedLoss):
         name: str | None = "categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(categorical_crossentropy, reduction, name, dtype, **options)
+        super().__init__(categorical_crossentropy, locals())
 
 
 class CategoricalFocalCrossentropy(NamedLoss):
@@ -333,17 +320,7 @@ class CategoricalFocalCrossentropy(NamedLoss):
         name: str | None = "categorical_focal_crossentropy",
         dtype: Any = None,
     ) -> None:
-        super().__init__(
-            categorical_focal_crossentropy,
-            reduction,
-            name,
-            dtype,
-            alpha=alpha,
-            gamma=gamma,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-            axis=axis,
-        )
+        super().__init__(categorical_focal_crossentropy, locals())
 
 
 class SparseCategoricalCrossentropy(NamedLoss):
@@ -361,8 +338,7 @@ class SparseCategoricalCrossentropy(NamedLoss):
         name: str | None = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
-        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
-        super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, **options)
+        super().__init__(sparse_categorical_crossentropy, locals())
 
 
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Tensor:
@@ -393,4 +369,4 @@ class CategoricalGeneralizedCrossEntropy(NamedLoss):
     ) -> None:
         if not 0 < q < 1:
             raise ValueError(f"q must be in the interval (0, 1), got q={q}.")
-        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)
+        super().__init__(categorical_generalized_cross_entropy, locals())

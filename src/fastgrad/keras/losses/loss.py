@@ -10,12 +10,14 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.dtypes import DType
 from fastgrad.keras import dtype_policy, settings
+from fastgrad.keras.configured import Configured
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.tensor import Tensor, as_tensor_or_none
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_weight", None)
+_NO_OPTIONS = frozenset(["self", "reduction", "name", "dtype", "__class__"])
 
 
 def as_tensor(value: Any, dtype: DType | None) -> Tensor:
@@ -58,7 +60,7 @@ class Reduction:
     SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
 
 
-class Loss:
+class Loss(Configured):
     """The base of losses: subclasses define ``call(y_true, y_pred)``, which returns one loss per sample.
 
     Args:
@@ -131,11 +133,6 @@ class Loss:
     def get_config(self) -> dict[str, Any]:
         """Returns the name and the reduction."""
         return {"name": self.name, "reduction": self.reduction}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Returns a loss made from ``config``, the result of ``get_config``."""
-        return cls(**config)
 
 
 def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: str | None) -> Tensor:
@@ -216,8 +213,10 @@ class NamedLoss(LossFunctionWrapper):
 
     _options: tuple[str, ...] = ()
 
-    def __init__(self, fn: Callable[..., Any], *settings: Any, **options: Any) -> None:
-        super().__init__(fn, *settings, **options)
+    def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
+        """The loss of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
+        options = {name: given[name] for name in given if name not in _NO_OPTIONS}
+        super().__init__(fn, given["reduction"], given["name"], given["dtype"], **options)
         for name in self._options:
             setattr(self, name, options[name])
 

@@ -103,7 +103,7 @@ class Circle(NamedLoss):
         name: str | None = "circle",
         dtype: Any = None,
     ) -> None:
-        super().__init__(circle, reduction, name, dtype, gamma=gamma, margin=margin, remove_diagonal=remove_diagonal)
+        super().__init__(circle, locals())
 
 
 class Hinge(NamedLoss):
@@ -112,7 +112,7 @@ class Hinge(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "hinge", dtype: Any = None
     ) -> None:
-        super().__init__(hinge, reduction, name, dtype)
+        super().__init__(hinge, locals())
 
 
 class SquaredHinge(NamedLoss):
@@ -121,7 +121,7 @@ class SquaredHinge(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "squared_hinge", dtype: Any = None
     ) -> None:
-        super().__init__(squared_hinge, reduction, name, dtype)
+        super().__init__(squared_hinge, locals())
 
 
 class CategoricalHinge(NamedLoss):
@@ -130,4 +130,4 @@ class CategoricalHinge(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "categorical_hinge", dtype: Any = None
     ) -> None:
-        super().__init__(categorical_hinge, reduction, name, dtype)
+        super().__init__(categorical_hinge, locals())

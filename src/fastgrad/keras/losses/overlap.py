@@ -54,7 +54,7 @@ class Dice(NamedLoss):
         axis: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(dice, reduction, name, dtype, axis=axis)
+        super().__init__(dice, locals())
 
 
 class Tversky(NamedLoss):
@@ -71,4 +71,4 @@ class Tversky(NamedLoss):
         axis: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
+        super().__init__(tversky, locals())

@@ -91,7 +91,7 @@ class MeanSquaredError(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_squared_error", dtype: Any = None
     ) -> None:
-        super().__init__(mean_squared_error, reduction, name, dtype)
+        super().__init__(mean_squared_error, locals())
 
 
 class MeanAbsoluteError(NamedLoss):
@@ -100,7 +100,7 @@ class MeanAbsoluteError(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "mean_absolute_error", dtype: Any = None
     ) -> None:
-        super().__init__(mean_absolute_error, reduction, name, dtype)
+        super().__init__(mean_absolute_error, locals())
 
 
 class MeanAbsolutePercentageError(NamedLoss):
@@ -112,7 +112,7 @@ class MeanAbsolutePercentageError(NamedLoss):
         name: str | None = "mean_absolute_percentage_error",
         dtype: Any = None,
     ) -> None:
-        super().__init__(mean_absolute_percentage_error, reduction, name, dtype)
+        super().__init__(mean_absolute_percentage_error, locals())
 
 
 class MeanSquaredLogarithmicError(NamedLoss):
@@ -124,7 +124,7 @@ class MeanSquaredLogarithmicError(NamedLoss):
         name: str | None = "mean_squared_logarithmic_error",
         dtype: Any = None,
     ) -> None:
-        super().__init__(mean_squared_logarithmic_error, reduction, name, dtype)
+        super().__init__(mean_squared_logarithmic_error, locals())
 
 
 class CosineSimilarity(NamedLoss):
@@ -137,7 +137,7 @@ class CosineSimilarity(NamedLoss):
         name: str | None = "cosine_similarity",
         dtype: Any = None,
     ) -> None:
-        super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)
+        super().__init__(cosine_similarity, locals())
 
 
 class Huber(NamedLoss):
@@ -152,7 +152,7 @@ class Huber(NamedLoss):
         name: str | None = "huber_loss",
         dtype: Any = None,
     ) -> None:
-        super().__init__(huber, reduction, name, dtype, delta=delta)
+        super().__init__(huber, locals())
 
 
 class LogCosh(NamedLoss):
@@ -161,7 +161,7 @@ class LogCosh(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "log_cosh", dtype: Any = None
     ) -> None:
-        super().__init__(log_cosh, reduction, name, dtype)
+        super().__init__(log_cosh, locals())
 
 
 class KLDivergence(NamedLoss):
@@ -170,7 +170,7 @@ class KLDivergence(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "kl_divergence", dtype: Any = None
     ) -> None:
-        super().__init__(kl_divergence, reduction, name, dtype)
+        super().__init__(kl_divergence, locals())
 
 
 class Poisson(NamedLoss):
@@ -179,4 +179,4 @@ class Poisson(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "poisson", dtype: Any = None
     ) -> None:
-        super().__init__(poisson, reduction, name, dtype)
+        super().__init__(poisson, locals())

@@ -80,4 +80,4 @@ class CTC(NamedLoss):
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = "ctc", dtype: Any = None
     ) -> None:
-        super().__init__(ctc, reduction, name, dtype)
+        super().__init__(ctc, locals())

@@ -86,7 +86,7 @@ class Accuracy(NamedMetric):
     _direction = "up"
 
     def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
-        super().__init__(accuracy, name, dtype)
+        super().__init__(accuracy, locals())
 
 
 class BinaryAccuracy(NamedMetric):
@@ -96,7 +96,7 @@ class BinaryAccuracy(NamedMetric):
     _options = ("threshold",)
 
     def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
-        super().__init__(binary_accuracy, name, dtype, threshold=threshold)
+        super().__init__(binary_accuracy, locals())
 
 
 class CategoricalAccuracy(NamedMetric):
@@ -105,7 +105,7 @@ class CategoricalAccuracy(NamedMetric):
     _direction = "up"
 
     def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(categorical_accuracy, name, dtype)
+        super().__init__(categorical_accuracy, locals())
 
 
 class SparseCategoricalAccuracy(NamedMetric):
@@ -114,7 +114,7 @@ class SparseCategoricalAccuracy(NamedMetric):
     _direction = "up"
 
     def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(sparse_categorical_accuracy, name, dtype)
+        super().__init__(sparse_categorical_accuracy, locals())
 
 
 class TopKCategoricalAccuracy(NamedMetric):
@@ -124,7 +124,7 @@ class TopKCategoricalAccuracy(NamedMetric):
     _options = ("k",)
 
     def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
+        super().__init__(top_k_categorical_accuracy, locals())
 
 
 class SparseTopKCategoricalAccuracy(NamedMetric):
@@ -140,4 +140,4 @@ class SparseTopKCategoricalAccuracy(NamedMetric):
         dtype: Any = None,
         from_sorted_ids: bool = False,
     ) -> None:
-        super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids)
+        super().__init__(sparse_top_k_categorical_accuracy, locals())

@@ -41,7 +41,7 @@ class PearsonCorrelation(NamedMetric):
     _options = ("axis",)
 
     def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: Any = -1) -> None:
-        super().__init__(pearson_correlation, name, dtype, axis=axis)
+        super().__init__(pearson_correlation, locals())
 
 
 class ConcordanceCorrelation(NamedMetric):
@@ -51,7 +51,7 @@ class ConcordanceCorrelation(NamedMetric):
     _options = ("axis",)
 
     def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: Any = -1) -> None:
-        super().__init__(concordance_correlation, name, dtype, axis=axis)
+        super().__init__(concordance_correlation, locals())
 
 
 class R2Score(Metric):
@@ -70,6 +70,7 @@ class R2Score(Metric):
     """
 
     _direction = "up"
+    _config_names = ("class_aggregation", "num_regressors")
     sum: Any
     squared_sum: Any
     total_mse: Any
@@ -134,8 +135,3 @@ class R2Score(Metric):
         degrees_of_freedom = self.num_samples.value - 1.0 - self.num_regressors
         adjusted_scores = 1.0 - (1.0 - scores) * (self.num_samples.value - 1.0) / degrees_of_freedom
         return tf.where(degrees_of_freedom > 0.0, adjusted_scores, scores)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        own_config = {"class_aggregation": self.class_aggregation, "num_regressors": self.num_regressors}
-        return {**super().get_config(), **own_config}

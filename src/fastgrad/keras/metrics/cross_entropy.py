@@ -20,8 +20,7 @@ class BinaryCrossentropy(NamedMetric):
         from_logits: bool = False,
         label_smoothing: float = 0,
     ) -> None:
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing}
-        super().__init__(cross_entropy.binary_crossentropy, name, dtype, **options)
+        super().__init__(cross_entropy.binary_crossentropy, locals())
 
 
 class CategoricalCrossentropy(NamedMetric):
@@ -37,8 +36,7 @@ class CategoricalCrossentropy(NamedMetric):
         label_smoothing: float = 0,
         axis: int = -1,
     ) -> None:
-        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(cross_entropy.categorical_crossentropy, name, dtype, **options)
+        super().__init__(cross_entropy.categorical_crossentropy, locals())
 
 
 class SparseCategoricalCrossentropy(NamedMetric):
@@ -54,40 +52,39 @@ class SparseCategoricalCrossentropy(NamedMetric):
         ignore_class: int | None = None,
         axis: int = -1,
     ) -> None:
-        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
-        super().__init__(cross_entropy.sparse_categorical_crossentropy, name, dtype, **options)
+        super().__init__(cross_entropy.sparse_categorical_crossentropy, locals())
 
 
 class KLDivergence(NamedMetric):
     """The mean of ``kl_divergence``."""
 
     def __init__(self, name: str | None = "kl_divergence", dtype: Any = None) -> None:
-        super().__init__(regression.kl_divergence, name, dtype)
+        super().__init__(regression.kl_divergence, locals())
 
 
 class Poisson(NamedMetric):
     """The mean of ``keras.losses.poisson``."""
 
     def __init__(self, name: str | None = "poisson", dtype: Any = None) -> None:
-        super().__init__(regression.poisson, name, dtype)
+        super().__init__(regression.poisson, locals())
 
 
 class Hinge(NamedMetric):
     """The mean of ``keras.losses.hinge``."""
 
     def __init__(self, name: str | None = "hinge", dtype: Any = None) -> None:
-        super().__init__(margins.hinge, name, dtype)
+        super().__init__(margins.hinge, locals())
 
 
 class SquaredHinge(NamedMetric):
     """The mean of ``keras.losses.squared_hinge``."""
 
     def __init__(self, name: str | None = "squared_hinge", dtype: Any = None) -> None:
-        super().__init__(margins.squared_hinge, name, dtype)
+        super().__init__(margins.squared_hinge, locals())
 
 
 class CategoricalHinge(NamedMetric):
     """The mean of ``keras.losses.categorical_hinge``."""
 
     def __init__(self, name: str | None = "categorical_hinge", dtype: Any = None) -> None:
-        super().__init__(margins.categorical_hinge, name, dtype)
+        super().__init__(margins.categorical_hinge, locals())

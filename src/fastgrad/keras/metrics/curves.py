@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,7 @@ class _BestUnderConstraint(_AllFourCounts):
 
     _direction = "up"
     _argument = ""  # the argument name of the given number
+    _ratios: tuple[Callable[..., Tensor], ...]  # the best one is the result, the other is constrained
 
     def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
         checked_number(type(self).__name__, self._argument, value)
@@ -212,13 +214,10 @@ class _BestUnderConstraint(_AllFourCounts):
         setattr(self, self._argument, value)
         self._make_counts()
 
-    def _best_at_constraint(self, wanted: Tensor, constrained: Tensor) -> Tensor:
-        return tf.reduce_max(tf.where(constrained >= self.value, wanted, 0.0))
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        own_config = {"class_id": self.class_id, "num_thresholds": self.num_thresholds, self._argument: self.value}
-        return {**super().get_config(), **own_config}
+    def result(self) -> Tensor:
+        """Returns the best value, 0 if the other ratio is too small everywhere."""
+        best, constrained = [ratio(self) for ratio in self._ratios]
+        return tf.reduce_max(tf.where(constrained >= self.value, best, 0.0))
 
 
 class SensitivityAtSpecificity(_BestUnderConstraint):
@@ -235,6 +234,8 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
     """
 
     _argument = "specificity"
+    _config_names = ("class_id", "num_thresholds", _argument)
+    _ratios = _AllFourCounts._recall, _AllFourCounts._specificity
 
     def __init__(
         self,
@@ -246,15 +247,13 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
     ) -> None:
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
-    def result(self) -> Tensor:
-        """Returns the recall."""
-        return self._best_at_constraint(self._recall(), self._specificity())
-
 
 class SpecificityAtSensitivity(_BestUnderConstraint):
     """The greatest specificity where recall is at least ``sensitivity``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "sensitivity"
+    _config_names = ("class_id", "num_thresholds", _argument)
+    _ratios = _AllFourCounts._specificity, _AllFourCounts._recall
 
     def __init__(
         self,
@@ -266,15 +265,13 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
     ) -> None:
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
-    def result(self) -> Tensor:
-        """Returns the specificity."""
-        return self._best_at_constraint(self._specificity(), self._recall())
-
 
 class PrecisionAtRecall(_BestUnderConstraint):
     """The greatest precision where recall is at least ``recall``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "recall"
+    _config_names = ("class_id", "num_thresholds", _argument)
+    _ratios = _AllFourCounts._precision, _AllFourCounts._recall
 
     def __init__(
         self,
@@ -286,15 +283,13 @@ class PrecisionAtRecall(_BestUnderConstraint):
     ) -> None:
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
-    def result(self) -> Tensor:
-        """Returns the precision."""
-        return self._best_at_constraint(self._precision(), self._recall())
-
 
 class RecallAtPrecision(_BestUnderConstraint):
     """The greatest recall where precision is at least ``precision``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "precision"
+    _config_names = ("class_id", "num_thresholds", _argument)
+    _ratios = _AllFourCounts._recall, _AllFourCounts._precision
 
     def __init__(
         self,
@@ -305,7 +300,3 @@ class RecallAtPrecision(_BestUnderConstraint):
         dtype: Any = None,
     ) -> None:
         super().__init__(precision, num_thresholds, class_id, name, dtype)
-
-    def result(self) -> Tensor:
-        """Returns the recall."""
-        return self._best_at_constraint(self._recall(), self._precision())

@@ -29,6 +29,7 @@ class FBetaScore(Metric):
     """
 
     _direction = "up"
+    _config_names: tuple[str, ...] = ("average", "beta", "threshold")
     true_positives: Any
     false_positives: Any
     false_negatives: Any
@@ -99,14 +100,11 @@ class FBetaScore(Metric):
             return tf.reduce_sum(score * (weights / (tf.reduce_sum(weights) + small)))
         return score if self.average is None else tf.reduce_mean(score)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        own_config = {"average": self.average, "beta": self.beta, "threshold": self.threshold}
-        return {**super().get_config(), **own_config}
-
 
 class F1Score(FBetaScore):
     """``2 * precision * recall / (precision + recall)``; arguments as in ``FBetaScore``, with ``beta`` 1."""
+
+    _config_names = ("average", "threshold")
 
     def __init__(
         self,
@@ -116,7 +114,3 @@ class F1Score(FBetaScore):
         dtype: Any = None,
     ) -> None:
         super().__init__(average, 1.0, threshold, name, dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {name: value for name, value in super().get_config().items() if name != "beta"}

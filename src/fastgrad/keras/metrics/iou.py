@@ -35,6 +35,9 @@ class IoU(Metric):
     """
 
     _direction = "up"
+    _config_names: tuple[str, ...] = (
+        *("num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis"),
+    )
 
     def __init__(
         self,
@@ -112,14 +115,6 @@ class IoU(Metric):
         ratios = tf.where(is_present, intersection / (union + epsilon()), 0.0)
         return tf.reduce_sum(ratios) / (tf.reduce_sum(tf.cast(is_present, tf.float32)) + epsilon())
 
-    _arguments: tuple[str, ...] = (
-        *("num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis"),
-    )
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {**super().get_config(), **{name: getattr(self, name) for name in self._arguments}}
-
 
 class BinaryIoU(IoU):
     """``IoU`` of two classes; a prediction is the second class if it is at least ``threshold``.
@@ -130,7 +125,7 @@ class BinaryIoU(IoU):
         name, dtype: as in ``IoU``.
     """
 
-    _arguments = ("target_class_ids", "threshold")
+    _config_names = ("target_class_ids", "threshold")
 
     def __init__(
         self,
@@ -152,7 +147,7 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """``IoU`` of all classes; arguments as in ``IoU``."""
 
-    _arguments: tuple[str, ...] = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
+    _config_names: tuple[str, ...] = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
 
     def __init__(
         self,
@@ -179,7 +174,7 @@ class MeanIoU(IoU):
 class OneHotIoU(IoU):
     """``IoU`` of one-hot labels; arguments as in ``IoU``."""
 
-    _arguments = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
+    _config_names = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
 
     def __init__(
         self,
@@ -197,7 +192,7 @@ class OneHotIoU(IoU):
 class OneHotMeanIoU(MeanIoU):
     """``MeanIoU`` of one-hot labels; arguments as in ``MeanIoU``."""
 
-    _arguments = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
+    _config_names = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
 
     def __init__(
         self,

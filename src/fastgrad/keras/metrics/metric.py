@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.keras import dtype_policy, initializers, naming, settings
+from fastgrad.keras.configured import Configured
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.structure import Owner, changed
 from fastgrad.keras.weight import Weight
@@ -16,7 +17,7 @@ from fastgrad.tensor import constant_tensor
 from fastgrad.variable import Variable
 
 
-class Metric(Owner):
+class Metric(Configured, Owner):
     """The base of metrics: subclasses make variables in ``__init__`` and define ``update_state`` and ``result``.
 
     Args:
@@ -149,13 +150,8 @@ class Metric(Owner):
         return Variable.value(result) if isinstance(result, Variable) else result
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the name and the dtype."""
-        return {"name": self.name, "dtype": self.dtype}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Returns a metric made from ``config``, the result of ``get_config``."""
-        return cls(**config)
+        """Returns the constructor arguments; of a user's class the name and the dtype."""
+        return {"name": self.name, "dtype": self.dtype, **super().get_config()}
 
     def _saved_variables(self) -> dict[str, Variable]:
         """Returns the metric's own variables by their names in files."""

@@ -144,10 +144,11 @@ class NamedMetric(MeanMetricWrapper):
     _direction = "down"
     _options: tuple[str, ...] = ()
 
-    def __init__(self, fn: Callable[..., Any], *settings: Any, **options: Any) -> None:
-        super().__init__(fn, *settings, **options)
+    def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
+        """The mean of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
+        super().__init__(fn, given["name"], given["dtype"], **{name: given[name] for name in self._options})
         for name in self._options:
-            setattr(self, name, options[name])
+            setattr(self, name, given[name])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""

@@ -16,35 +16,35 @@ class MeanSquaredError(NamedMetric):
     """The mean of ``mean_squared_error``; in this module, arguments are those of ``Metric``."""
 
     def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_squared_error, name, dtype)
+        super().__init__(losses.mean_squared_error, locals())
 
 
 class MeanAbsoluteError(NamedMetric):
     """The mean of ``mean_absolute_error``."""
 
     def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_absolute_error, name, dtype)
+        super().__init__(losses.mean_absolute_error, locals())
 
 
 class MeanAbsolutePercentageError(NamedMetric):
     """The mean of ``mean_absolute_percentage_error``."""
 
     def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_absolute_percentage_error, name, dtype)
+        super().__init__(losses.mean_absolute_percentage_error, locals())
 
 
 class MeanSquaredLogarithmicError(NamedMetric):
     """The mean of ``mean_squared_logarithmic_error``."""
 
     def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_squared_logarithmic_error, name, dtype)
+        super().__init__(losses.mean_squared_logarithmic_error, locals())
 
 
 class LogCoshError(NamedMetric):
     """The mean of ``log_cosh``."""
 
     def __init__(self, name: str | None = "logcosh", dtype: Any = None) -> None:
-        super().__init__(losses.log_cosh, name, dtype)
+        super().__init__(losses.log_cosh, locals())
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:
@@ -58,7 +58,7 @@ class CosineSimilarity(NamedMetric):
     _direction = "up"
 
     def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
-        super().__init__(cosine_similarity, name, dtype, axis=axis)
+        super().__init__(cosine_similarity, locals())
 
 
 class RootMeanSquaredError(Mean):

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 
@@ -31,6 +32,7 @@ class Adadelta(RuleOptimizer):
 
     rule = rules.adadelta
     slot_names = MappingProxyType({"accumulated_g": "accumulated_grad", "accumulated_step": "accumulated_delta_var"})
+    _config_names = (*RuleOptimizer._config_names, "rho", "epsilon")
 
     def __init__(
         self,
@@ -49,27 +51,6 @@ class Adadelta(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(**options_of(locals()))
         self.rho = checked_number(rho, "Adadelta: rho", low=0.0, high=1.0)
         self.epsilon = checked_number(epsilon, "Adadelta: epsilon", low=0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {
-            **super().get_config(),
-            "rho": self.rho,
-            "epsilon": self.epsilon,
-        }

@@ -12,6 +12,7 @@ from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import least
 from fastgrad.keras.optimizers.gradients import Rows, scaled
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
+from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.plan import Plan, is_half
 from fastgrad.keras.optimizers.step import assign_all
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
@@ -43,6 +44,15 @@ class Adafactor(KernelOptimizer):
         ValueError: a number is out of its range.
     """
 
+    _config_names = (
+        *KernelOptimizer._config_names,
+        "beta_2_decay",
+        "epsilon_1",
+        "epsilon_2",
+        "clip_threshold",
+        "relative_step",
+    )
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -63,20 +73,7 @@ class Adafactor(KernelOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(**options_of(locals()))
         if not (math.isfinite(beta_2_decay) and beta_2_decay <= 0):
             raise ValueError(f"Adafactor: beta_2_decay must be a finite number, at most 0. Received: {beta_2_decay}")
         self.beta_2_decay = beta_2_decay
@@ -146,17 +143,6 @@ class Adafactor(KernelOptimizer):
         variable = state[0][0]
         zero_gradient = constant_tensor(np.zeros(variable._array.shape, variable._array.dtype))
         self._change(state, [add_rows(zero_gradient, *rows)], numbers)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {
-            **super().get_config(),
-            "beta_2_decay": self.beta_2_decay,
-            "epsilon_1": self.epsilon_1,
-            "epsilon_2": self.epsilon_2,
-            "clip_threshold": self.clip_threshold,
-            "relative_step": self.relative_step,
-        }
 
 
 def _update_variable(arrays: Sequence[np.ndarray], numbers: tuple[float, ...], amount: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS
@@ -27,6 +28,7 @@ class Adagrad(RuleOptimizer):
     """
 
     rule = rules.adagrad
+    _config_names = (*RuleOptimizer._config_names, "initial_accumulator_value", "epsilon")
 
     def __init__(
         self,
@@ -45,20 +47,7 @@ class Adagrad(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(**options_of(locals()))
         argument_name = "Adagrad: initial_accumulator_value"
         self.initial_accumulator_value = checked_number(initial_accumulator_value, argument_name, low=0.0)
         self.epsilon = checked_number(epsilon, "Adagrad: epsilon", low=0.0)
@@ -70,11 +59,3 @@ class Adagrad(RuleOptimizer):
     def initial_value(self, slot: str) -> Any:
         """Returns the initial value of the sums of squares."""
         return self.initial_accumulator_value
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {
-            **super().get_config(),
-            "initial_accumulator_value": self.initial_accumulator_value,
-            "epsilon": self.epsilon,
-        }

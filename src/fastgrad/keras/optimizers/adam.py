@@ -8,6 +8,7 @@ from typing import Any
 
 from fastgrad.keras.optimizers.followed import root
 from fastgrad.keras.optimizers.moments import MomentOptimizer
+from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers import optimizers as rules
@@ -37,6 +38,7 @@ class Adam(MomentOptimizer, RuleOptimizer):
     """
 
     slot_names = MappingProxyType({"m": "momentum", "v": "velocity", "greatest_v": "velocity_hat"})
+    _config_names = (*MomentOptimizer._config_names, "amsgrad")
 
     def __init__(
         self,
@@ -57,23 +59,7 @@ class Adam(MomentOptimizer, RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, **options_of(locals()))
         self.amsgrad = amsgrad
 
     @property
@@ -89,10 +75,6 @@ class Adam(MomentOptimizer, RuleOptimizer):
         """Returns the values of the rule's hyper-parameters; see ``RuleOptimizer``."""
         step_size = learning_rate * root(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
         return step_size, self.beta_1, self.beta_2, self.epsilon
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {**super().get_config(), "amsgrad": self.amsgrad}
 
 
 class AdamW(Adam):
@@ -128,23 +110,6 @@ class AdamW(Adam):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            amsgrad=amsgrad,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, amsgrad=amsgrad, **options_of(locals()))
         if weight_decay is None:
             raise ValueError("Argument `weight_decay` must be a float. Received: weight_decay=None")

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import quotient
+from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 
@@ -36,6 +37,15 @@ class Ftrl(RuleOptimizer):
     """
 
     rule = rules.ftrl
+    _config_names = (
+        *RuleOptimizer._config_names,
+        "learning_rate_power",
+        "initial_accumulator_value",
+        "l1_regularization_strength",
+        "l2_regularization_strength",
+        "l2_shrinkage_regularization_strength",
+        "beta",
+    )
 
     def __init__(
         self,
@@ -58,20 +68,7 @@ class Ftrl(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(**options_of(locals()))
         if not (math.isfinite(learning_rate_power) and learning_rate_power <= 0.0):
             raise ValueError(
                 f"`learning_rate_power` needs to be negative or zero. Received: learning_rate_power={learning_rate_power}."
@@ -100,15 +97,3 @@ class Ftrl(RuleOptimizer):
         l2 = self.l2_regularization_strength + quotient(self.beta, 2.0 * learning_rate)
         shrinkage = self.l2_shrinkage_regularization_strength
         return learning_rate, -self.learning_rate_power, self.l1_regularization_strength, l2, shrinkage
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {
-            **super().get_config(),
-            "learning_rate_power": self.learning_rate_power,
-            "initial_accumulator_value": self.initial_accumulator_value,
-            "l1_regularization_strength": self.l1_regularization_strength,
-            "l2_regularization_strength": self.l2_regularization_strength,
-            "l2_shrinkage_regularization_strength": self.l2_shrinkage_regularization_strength,
-            "beta": self.beta,
-        }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -249,10 +248,7 @@ class KernelOptimizer(Optimizer):
         if is_half(variable._array.dtype):
             self._update_rows_in_float32(arrays, rows, numbers, moves, live)
             return
-        kernel = (rule.table, rule.rows, rule.live)[moves][variable._array.dtype, rows.ids.dtype]
-        sizes = len(rows.ids), len(variable._array), math.prod(variable._array.shape[1:])
-        flags = () if live is None else (live.view(np.uint8), live)
-        kernel(*arrays, rows.values, *flags, rows.ids, *sizes, *numbers, 0.0)
+        rule.update_rows(moves, arrays, rows.values, rows.ids, (*numbers, 0.0), live)
 
     def _writable_state(self, position: int) -> tuple[Variable, list[OptimizerVariable], np.ndarray | None]:
         """Prepares a variable for writing; returns it, its slots, and flags of live rows if rows may rest."""

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 
@@ -30,6 +31,7 @@ class Lion(RuleOptimizer):
 
     rule = rules.lion
     slot_names = MappingProxyType({"m": "momentum"})
+    _config_names = (*RuleOptimizer._config_names, "beta_1", "beta_2")
 
     def __init__(
         self,
@@ -48,20 +50,7 @@ class Lion(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(**options_of(locals()))
         if not 0 < beta_1 <= 1:
             raise ValueError(
                 f"Argument `beta_1` must be in the (0, 1] range. Otherwise, the optimizer degenerates to SignSGD. "
@@ -69,11 +58,3 @@ class Lion(RuleOptimizer):
             )
         self.beta_1 = beta_1
         self.beta_2 = checked_number(beta_2, "Lion: beta_2", low=0.0, high=1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-        }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import Optimizer
+from fastgrad.keras.optimizers.optimizer import Optimizer, options_of
 
 
 class MomentOptimizer(Optimizer):
@@ -22,6 +22,8 @@ class MomentOptimizer(Optimizer):
     Raises:
         ValueError: a number is out of its range.
     """
+
+    _config_names: tuple[str, ...] = (*Optimizer._config_names, "beta_1", "beta_2", "epsilon")
 
     def __init__(
         self,
@@ -41,25 +43,8 @@ class MomentOptimizer(Optimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(**options_of(locals()))
         class_name = type(self).__name__
         self.beta_1 = checked_number(beta_1, f"{class_name}: beta_1", low=0.0, high=1.0, below_high=True)
         self.beta_2 = checked_number(beta_2, f"{class_name}: beta_2", low=0.0, high=1.0, below_high=True)
         self.epsilon = checked_number(epsilon, f"{class_name}: epsilon", low=0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

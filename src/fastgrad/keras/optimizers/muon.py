@@ -8,12 +8,9 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.optimizer import Optimizer
+from fastgrad.keras.optimizers.optimizer import Optimizer, options_of
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
-
-_OWN = ("muon_a", "muon_b", "muon_c", "adam_lr_ratio", "momentum", "ns_steps", "nesterov", "rms_rate", "exclude_layers")
-_ADAM_OPTIONS = ("adam_beta_1", "adam_beta_2", "adam_weight_decay", "epsilon", "exclude_embeddings")
 
 
 class Muon(Optimizer):
@@ -44,6 +41,22 @@ class Muon(Optimizer):
         ValueError: a number is out of its range.
     """
 
+    _config_names = (
+        *Optimizer._config_names,
+        *("adam_beta_1", "adam_beta_2", "adam_weight_decay", "epsilon", "exclude_embeddings"),
+        *(
+            "muon_a",
+            "muon_b",
+            "muon_c",
+            "adam_lr_ratio",
+            "momentum",
+            "ns_steps",
+            "nesterov",
+            "rms_rate",
+            "exclude_layers",
+        ),
+    )
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -73,20 +86,7 @@ class Muon(Optimizer):
         rms_rate: float | None = 0.2,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(**options_of(locals()))
         self.adam_beta_1 = checked_number(adam_beta_1, "Muon: adam_beta_1", low=0.0, high=1.0, below_high=True)
         self.adam_beta_2 = checked_number(adam_beta_2, "Muon: adam_beta_2", low=0.0, high=1.0, below_high=True)
         self.epsilon = checked_number(epsilon, "Muon: epsilon", low=0.0)
@@ -153,7 +153,3 @@ class Muon(Optimizer):
 
     def _use_weight_decay(self, variable: Variable) -> bool:
         return super()._use_weight_decay(variable) and not self._uses_adam(variable)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {**super().get_config(), **{name: getattr(self, name) for name in (*_ADAM_OPTIONS, *_OWN)}}

@@ -60,6 +60,11 @@ class Optimizer(OptimizerState):
         ValueError: a number is not finite, negative or out of its range; two kinds of clipping; unknown arguments.
     """
 
+    _config_names: tuple[str, ...] = (
+        *("weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum"),
+        *("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"),
+    )
+
     def __init__(
         self,
         learning_rate: Any,
@@ -428,22 +433,10 @@ class Optimizer(OptimizerState):
         else:
             sparse(variable._writable(), rows.ids, rows.values)
 
-    # ---- as configurations ---------------------------------------------------------------------------
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {
-            **super().get_config(),
-            "weight_decay": self.weight_decay,
-            "clipnorm": self.clipnorm,
-            "global_clipnorm": self.global_clipnorm,
-            "clipvalue": self.clipvalue,
-            "use_ema": self.use_ema,
-            "ema_momentum": self.ema_momentum,
-            "ema_overwrite_frequency": self.ema_overwrite_frequency,
-            "loss_scale_factor": self.loss_scale_factor,
-            "gradient_accumulation_steps": self.gradient_accumulation_steps,
-        }
+def options_of(given: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of ``Optimizer`` among the local variables of a subclass's ``__init__``."""
+    return {name: given[name] for name in ("learning_rate", "name", *Optimizer._config_names)} | given["kwargs"]
 
 
 def _short_description(value: Any) -> str:

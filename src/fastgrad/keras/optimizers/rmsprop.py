@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
+from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers import optimizers as rules
@@ -44,6 +45,7 @@ class RMSprop(RuleOptimizer):
     """
 
     slot_names = MappingProxyType({"v": "velocity", "m": "momentum", "average": "average_gradient"})
+    _config_names = (*RuleOptimizer._config_names, "rho", "momentum", "epsilon", "centered")
 
     def __init__(
         self,
@@ -64,20 +66,7 @@ class RMSprop(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(**options_of(locals()))
         self.rho = checked_number(rho, "RMSprop: rho", low=0.0, high=1.0)
         self.momentum = checked_number(momentum, "RMSprop: momentum", low=0.0, high=1.0)
         self.epsilon = checked_number(epsilon, "RMSprop: epsilon", low=0.0)
@@ -92,13 +81,3 @@ class RMSprop(RuleOptimizer):
         # Saved files list the slots kind by kind.
         self._built_rule = _RULES["momentum" in names, "average_gradient" in names]
         return [slots for name in names for slots in super(RMSprop, self)._made_slots(variables, [name])]
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {
-            **super().get_config(),
-            "rho": self.rho,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "centered": self.centered,
-        }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
+from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import UpdateRule
@@ -27,6 +28,7 @@ class SGD(RuleOptimizer):
     """
 
     slot_names = MappingProxyType({"m": "momentum", "a": "momentum"})
+    _config_names = (*RuleOptimizer._config_names, "momentum", "nesterov")
 
     def __init__(
         self,
@@ -45,20 +47,7 @@ class SGD(RuleOptimizer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            clipnorm=clipnorm,
-            clipvalue=clipvalue,
-            global_clipnorm=global_clipnorm,
-            use_ema=use_ema,
-            ema_momentum=ema_momentum,
-            ema_overwrite_frequency=ema_overwrite_frequency,
-            loss_scale_factor=loss_scale_factor,
-            gradient_accumulation_steps=gradient_accumulation_steps,
-            name=name,
-            **kwargs,
-        )
+        super().__init__(**options_of(locals()))
         if not isinstance(momentum, float) or not 0 <= momentum <= 1:
             raise ValueError(f"`momentum` must be a float between [0, 1]. Received: momentum={momentum!r}")
         self.momentum = momentum
@@ -79,7 +68,3 @@ class SGD(RuleOptimizer):
     def momentums(self) -> list[Any]:
         """The momentum slots, one for each variable; empty without momentum."""
         return [*self._slots[0]] if self._slots else []
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments, without the state."""
-        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}

@@ -17,6 +17,7 @@ from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningR
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
+from fastgrad.keras.weight import assign_all
 from fastgrad.ops.optimizer_updates import whole_turns_of
 from fastgrad.placement import moved
 from fastgrad.recording import state_followed
@@ -37,6 +38,7 @@ class OptimizerState(Followed):
     """
 
     gradient_accumulation_steps: int | None
+    _config_names: tuple[str, ...] = ()  # the constructor arguments that are attributes, without those of this class
     _aside = frozenset({"_building", "_plan", "_plans", "_positions", "_variables"})
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -219,9 +221,7 @@ class OptimizerState(Followed):
                 stacklevel=2,
             )
             return
-        values = [variable._checked("assign", store[str(i)]) for i, variable in enumerate(self.variables)]
-        for variable, value in zip(self.variables, values, strict=True):
-            variable.assign(value)
+        assign_all(self.variables, [store[str(position)] for position in range(len(self.variables))])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -233,6 +233,7 @@ class OptimizerState(Followed):
         return {
             "name": self.name,
             "learning_rate": float(rate) if isinstance(rate, Variable) else serialize_keras_object(rate),
+            **{name: getattr(self, name) for name in self._config_names},
         }
 
     @classmethod

@@ -133,9 +133,6 @@ def from_rule(
     def initial_value(self: Any, slot: str) -> Any:
         return (initial_values or {}).get(slot, "zeros")
 
-    def get_config(self: Any) -> dict[str, Any]:
-        return {**RuleOptimizer.get_config(self), **{number: getattr(self, number) for number in numbers}}
-
     return type(
         title,
         (RuleOptimizer,),
@@ -146,7 +143,7 @@ def from_rule(
             "rule": rule,
             "slot_names": names_by_slot,
             "initial_value": initial_value,
-            "get_config": get_config,
+            "_config_names": (*RuleOptimizer._config_names, *numbers),
         },
     )
 

@@ -40,7 +40,7 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
     if value is None:
         return [None] * len(names)
     if not is_flat(y_pred):
-        return _by_nested_output(value, y_pred, names, what)
+        return _by_nested_output(value, names, what)
     if isinstance(value, dict):
         unknown = [name for name in value if name not in names]
         if unknown:
@@ -69,7 +69,7 @@ def by_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[
     return [value] * len(names)
 
 
-def _by_nested_output(value: Any, y_pred: Any, names: Sequence[str], what: str) -> list[Any]:
+def _by_nested_output(value: Any, names: Sequence[str], what: str) -> list[Any]:
     """Returns the items of ``value`` for outputs that are nested lists, tuples or dicts."""
     if not nest.is_nested(value):
         return [value] * len(names)

@@ -16,8 +16,6 @@ def cache_folder() -> str:
     """Returns Keras's folder: ``KERAS_HOME``, else ``~/.keras``, or without a home ``.keras`` among temporary files."""
     home_folder = os.path.expanduser("~")
     if not os.access(home_folder, os.W_OK):
-        import tempfile
-
         home_folder = tempfile.gettempdir()
     return os.environ.get("KERAS_HOME") or os.path.join(home_folder, ".keras")
 

@@ -69,20 +69,7 @@ def image_dataset_from_directory(
         ImportError: Pillow is not installed.
     """
     pillow_image()
-    request = FilesRequest(
-        directory,
-        labels,
-        label_mode,
-        class_names,
-        batch_size,
-        shuffle,
-        seed,
-        validation_split,
-        subset,
-        follow_links,
-        format,
-        verbose,
-    )
+    request = FilesRequest.of(locals())
     check_request(request, "image")
     if color_mode not in _MODES:
         raise ValueError(

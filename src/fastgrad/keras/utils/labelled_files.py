@@ -28,6 +28,11 @@ class FilesRequest(NamedTuple):
     format: str
     verbose: bool
 
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> FilesRequest:
+        """Returns the request in the local variables of a function that has these arguments."""
+        return cls(**{name: given[name] for name in cls._fields})
+
 
 def check_request(request: FilesRequest, what: str) -> None:
     """Raises ValueError for arguments that are never valid; ``what`` is the kind of the files."""

@@ -7,10 +7,10 @@ import math
 
 from fastgrad.kernels.attention.tiles import (
     CHUNK,
+    FAR,
     KEYS,
     QUERIES,
     clear_tile,
-    far,
     hide,
     keep,
     multiply_tile,
@@ -69,32 +69,9 @@ def weigh(scores, rows, count, peaks, totals, factors):
     T=FLOATS,
 )
 def attention(
-    q,
-    k,
-    v,
-    mask,
-    words,
-    out,
-    peaks,
-    shares,
-    queries,
-    keys,
-    heads,
-    shared,
-    depth,
-    width,
-    scale,
-    causal,
-    masked,
-    mask_batch,
-    mask_head,
-    mask_row,
-    mask_key,
-    rate,
-    blank,
-    first,
-    last,
-):
+    q, k, v, mask, words, out, peaks, shares, queries, keys, heads, shared, depth, width, scale, causal, masked,
+    mask_batch, mask_head, mask_row, mask_key, rate, blank, first, last,
+):  # fmt: skip
     """Computes the results of queries, and for each its greatest score and the inverse of the sum of its weights.
 
     Args:
@@ -135,22 +112,9 @@ def attention(
         for left in range(0, end, KEYS):
             count = least(KEYS, end - left)
             multiply_tile(
-                k,
-                key_at + left * key_row,
-                key_row,
-                1,
-                turned,
-                0,
-                QUERIES,
-                scores,
-                0,
-                QUERIES,
-                0,
-                depth,
-                count,
-                rows,
+                k, key_at + left * key_row, key_row, 1, turned, 0, QUERIES, scores, 0, QUERIES, 0, depth, count, rows,
                 room,
-            )
+            )  # fmt: skip
             mask_at = batch * mask_batch + head * mask_head
             hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key)
             moved = weigh(scores, rows, count, highest, totals, factors)
@@ -159,24 +123,11 @@ def attention(
             if rate > 0:
                 keep(scores, words, place * queries + top, (keys + 3) // 4, left, rows, count, rate)
             multiply_tile(
-                scores,
-                0,
-                1,
-                QUERIES,
-                v,
-                value_at + left * value_row,
-                value_row,
-                found,
-                0,
-                found_row,
-                left,
-                count,
-                rows,
-                width,
-                room,
-            )
+                scores, 0, 1, QUERIES, v, value_at + left * value_row, value_row, found, 0, found_row, left, count,
+                rows, width, room,
+            )  # fmt: skip
         for i in range(rows):
-            factors[i] = T(0) if blank != 0 and highest[i] == far(T(0)) else T(1) / totals[i]
+            factors[i] = T(0) if blank != 0 and highest[i] == T(FAR) else T(1) / totals[i]
             peaks[place * queries + top + i] = highest[i]
             shares[place * queries + top + i] = factors[i]
         scale_rows(found, found_row, rows, width, factors)

@@ -5,10 +5,10 @@ from numpy import float64
 from fastgrad.kernels.attention.forward import FLOATS, SIZES
 from fastgrad.kernels.attention.tiles import (
     CHUNK,
+    FAR,
     KEYS,
     QUERIES,
     clear_tile,
-    far,
     hide,
     keep,
     multiply_tile,
@@ -44,7 +44,7 @@ def row_products(g, y, out, queries, heads, width, first, last):
 @scalar_function
 def weights_and_slopes(scores, slopes, kept, rows, count, peaks, shares, deltas, scale):
     """Replaces scores by weights, and `slopes`, dP, by the cotangents of scores, which are 0 for hidden keys."""
-    hidden = far(T(0))
+    hidden = T(FAR)
     wide = padded(rows)
     for key in range(count):
         for left in range(0, wide, CHUNK):
@@ -64,37 +64,9 @@ def weights_and_slopes(scores, slopes, kept, rows, count, peaks, shares, deltas,
     T=FLOATS,
 )
 def attention_gradient(
-    g,
-    q,
-    k,
-    v,
-    mask,
-    words,
-    peaks,
-    shares,
-    deltas,
-    dq,
-    dk,
-    dv,
-    queries,
-    keys,
-    heads,
-    shared,
-    depth,
-    width,
-    scale,
-    causal,
-    masked,
-    mask_batch,
-    mask_head,
-    mask_row,
-    mask_key,
-    rate,
-    blank,
-    wanted,
-    first,
-    last,
-):
+    g, q, k, v, mask, words, peaks, shares, deltas, dq, dk, dv, queries, keys, heads, shared, depth, width, scale,
+    causal, masked, mask_batch, mask_head, mask_row, mask_key, rate, blank, wanted, first, last,
+):  # fmt: skip
     """Computes the cotangents of q, k and v from the result's, g; other arguments as of `forward.attention`.
 
     With weights P, dP = g V^T and delta = the sum of P dP over the keys, which equals the sum of g times the result:
@@ -165,58 +137,19 @@ def attention_gradient(
                     weights_and_slopes(scores, slopes, kept, rows, count, highest, share, delta, T(scale))
                     if for_keys:
                         multiply_tile(
-                            scores,
-                            0,
-                            QUERIES,
-                            1,
-                            g,
-                            g_at,
-                            result_row,
-                            for_v,
-                            0,
-                            padded(width),
-                            begun,
-                            rows,
-                            count,
-                            width,
-                            room,
-                        )
+                            scores, 0, QUERIES, 1, g, g_at, result_row, for_v, 0, padded(width), begun, rows, count,
+                            width, room,
+                        )  # fmt: skip
                         multiply_tile(
-                            slopes,
-                            0,
-                            QUERIES,
-                            1,
-                            q,
-                            q_at,
-                            query_row,
-                            for_k,
-                            0,
-                            padded(depth),
-                            begun,
-                            rows,
-                            count,
-                            depth,
-                            room,
-                        )
+                            slopes, 0, QUERIES, 1, q, q_at, query_row, for_k, 0, padded(depth), begun, rows, count,
+                            depth, room,
+                        )  # fmt: skip
                         begun = 1
                     if for_queries:
                         multiply_tile(
-                            slopes,
-                            0,
-                            1,
-                            QUERIES,
-                            k,
-                            key_at,
-                            key_row,
-                            dq,
-                            q_at,
-                            query_row,
-                            left,
-                            count,
-                            rows,
-                            depth,
+                            slopes, 0, 1, QUERIES, k, key_at, key_row, dq, q_at, query_row, left, count, rows, depth,
                             room,
-                        )
+                        )  # fmt: skip
             if for_keys:
                 if begun == 0:
                     for i in range(count * padded(depth)):

@@ -9,7 +9,7 @@ import math
 from numpy import uint64
 
 from fastgrad.kernels.codegen.body import (
-    by_dtype,
+    constant_by_dtype,
     masked_loads,
     multiply_rows,
     pack_panel,
@@ -25,15 +25,7 @@ KEYS = 64
 CHUNK = 16  # queries that are processed at a time
 
 
-def _far32(zero):
-    return T(-2.3819763e38)
-
-
-def _far64(zero):
-    return T(-1.2584853904500516e308)
-
-
-far = by_dtype(float32=_far32, float64=_far64)
+FAR = constant_by_dtype(float32=-2.3819763e38, float64=-1.2584853904500516e308)
 """The score of a key that a query must not see: 0.7 of the least finite number, as in Keras."""
 
 
@@ -81,8 +73,8 @@ def turn(x, at, row, depth, rows, scale, turned):
 
 @scalar_function
 def hide(scores, top, left, rows, count, causal, masked, mask, mask_at, mask_row, mask_key):
-    """Sets scores of hidden keys to `far`: keys after the query, and keys for which the mask is False."""
-    hidden = far(T(0))
+    """Sets scores of hidden keys to `FAR`: keys after the query, and keys for which the mask is False."""
+    hidden = T(FAR)
     if causal != 0 and left + count - 1 > top:
         for key in range(count):
             behind = left + key - top

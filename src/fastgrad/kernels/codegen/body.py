@@ -3,11 +3,13 @@
 A body may use numbers, `range`, `math`, the type variables of its kernel, NumPy's scalar types as casts (`from numpy
 import int32`), functions declared with `scalar_function`, choices made with `by_dtype`, and the names here:
 `local_array`, `float_bits`, `from_bits`, `fused_multiply_add`, `round_down` and its kin, `library_sin` and its kin.
+Also constants that depend on T (`constant_by_dtype`) and polynomials (`polynomial`).
 """
 
 from __future__ import annotations
 
 import types
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,19 @@ def scalar_function(function: Any) -> Any:
     """Lets kernels call a function of scalars and pointers; it is compiled into each kernel that calls it."""
     _scalar_functions.add(function.__code__)
     return function
+
+
+def specialized(template: Any, name: str, summary: str | None = None, **values: Any) -> Any:
+    """Returns a copy of a function for bodies, in which names that the template leaves open have values.
+
+    Args:
+        template: the function.
+        name, summary: of the copy.
+        values: the values of some of the template's globals, such as a scalar function that it calls.
+    """
+    copy = types.FunctionType(template.__code__.replace(co_name=name), {**template.__globals__, **values}, name)
+    copy.__qualname__, copy.__doc__ = name, summary
+    return copy
 
 
 def is_scalar_function(value: object) -> bool:
@@ -197,6 +212,56 @@ def by_dtype(**choices: Any) -> ByDtype:
     return ByDtype({np.dtype(name).name: scalar_function(function) for name, function in choices.items()})
 
 
+class Polynomial(ByDtype):
+    """A polynomial by its argument's dtype; its functions are made when a kernel with them is compiled.
+
+    Args:
+        coefficients: for each dtype, those of the highest power first.
+    """
+
+    def __init__(self, coefficients: dict[str, Sequence[float]]) -> None:
+        self.coefficients = coefficients
+        self._choices: dict[str, Any] = {}
+
+    @property
+    def choices(self) -> dict[str, Any]:  # type: ignore[override]  # not made before its first use
+        """The function for each dtype."""
+        for name in self.coefficients.keys() - self._choices.keys():
+            self._choices[name] = scalar_function(_horner(name, self.coefficients[name]))
+        return self._choices
+
+
+def polynomial(**coefficients: Sequence[float]) -> Polynomial:
+    """Returns a polynomial computed with fused multiply-adds, as in `polynomial(float32=[0.5, 1.0, 1.0])`.
+
+    Args:
+        coefficients: for each dtype of the argument, those of the highest power first.
+    """
+    return Polynomial(coefficients)
+
+
+def _horner(dtype: str, coefficients: Sequence[float]) -> Any:
+    """Returns the function of a polynomial, by Horner's method."""
+    first, *others = [f"{dtype}({coefficient!r})" for coefficient in coefficients]
+    steps = [f"    y = fused_multiply_add(y, x, {coefficient})" for coefficient in others]
+    source = "\n".join(["def polynomial(x):", f"    y = {first}", *steps, "    return y\n"])
+    scope: dict[str, Any] = {"__name__": __name__, "fused_multiply_add": fused_multiply_add, dtype: getattr(np, dtype)}
+    exec(compile(source, f"<fastgrad polynomial of {dtype}>", "exec"), scope)  # noqa: S102 - our own text
+    return scope["polynomial"]
+
+
+class DtypeConstant:
+    """A number that depends on the type variable T of the kernel; see `constant_by_dtype`."""
+
+    def __init__(self, values: dict[str, float]) -> None:
+        self.values = values
+
+
+def constant_by_dtype(**values: float) -> DtypeConstant:
+    """Returns a number by the dtype of T, as in `constant_by_dtype(float32=1e5, float64=1e8)`; bodies use `T(NAME)`."""
+    return DtypeConstant(values)
+
+
 def digest(content: bytes) -> str:
     """Returns the SHA-256 of bytes in hexadecimal."""
     import hashlib  # saves 3 ms when the package is imported
@@ -227,7 +292,7 @@ def fingerprint(function: types.FunctionType) -> str:
                 parts.append(f"{name} = {_constant_text(name, value)}")
                 if is_scalar_function(value):
                     visit(value)
-                elif isinstance(value, ByDtype):
+                elif isinstance(value, ByDtype) and not isinstance(value, Polynomial):
                     for choice in value.choices.values():
                         visit(choice)
 
@@ -252,6 +317,10 @@ def _constant_text(name: str, value: Any) -> str:
         return f"module {value.__name__}"
     if is_scalar_function(value):
         return f"function {value.__qualname__}"
+    if isinstance(value, Polynomial):
+        return f"polynomial {value.coefficients}"
+    if isinstance(value, DtypeConstant):
+        return f"one of {value.values}"
     if isinstance(value, ByDtype):
         return f"one of {[(dtype, choice.__qualname__) for dtype, choice in value.choices.items()]}"
     if isinstance(value, Special):

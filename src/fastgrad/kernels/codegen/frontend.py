@@ -19,7 +19,7 @@ from numba.core.typing import make_concrete_template
 from numba.core.typing import signature as typing_signature
 
 from fastgrad.kernels.codegen import cache, store
-from fastgrad.kernels.codegen.body import ByDtype, Special, digest, fingerprint, is_scalar_function
+from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special, digest, fingerprint, is_scalar_function
 from fastgrad.kernels.codegen.numba_target import SYMBOL, KernelPipeline, ScalarTyping, registered_target
 
 types: Any = numba_types  # Numba adds names to this module when it is imported
@@ -128,6 +128,8 @@ class Frontend:
         """Returns the value of a body's global for Numba's compilation."""
         if isinstance(value, type) and issubclass(value, np.generic):
             return self.type_of(np.dtype(value).name)
+        if isinstance(value, DtypeConstant):
+            return value.values[variables["T"]]
         given = self.machine.intrinsics.get(value, value) if value.__hash__ is not None else value
         if isinstance(given, Special):
             raise CompileError(f"{given.name} has no meaning on {self.machine.name}")
@@ -285,8 +287,13 @@ ms."""
 
 @functools.cache
 def names_used(function: Any) -> frozenset[str]:
-    """Returns the names of globals that a scalar function, or a function that it calls, reads."""
-    return frozenset().union(*[called.__code__.co_names for called in _called(function)])
+    """Returns the names of globals that a scalar function, or a function that it calls, reads; T if a constant does."""
+    names: set[str] = set()
+    for called in _called(function):
+        names.update(called.__code__.co_names)
+        if any(isinstance(called.__globals__.get(name), DtypeConstant) for name in called.__code__.co_names):
+            names.add("T")
+    return frozenset(names)
 
 
 def bytecode_size(function: Any) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import operator
 import time
 import weakref
 from collections.abc import Callable
@@ -123,16 +124,6 @@ def wait() -> None:
 _atomic = new_lock()
 
 
-def atomic_load(words: Any, i: Any) -> Any:
-    """Returns the word i."""
-    return words[i]
-
-
-def atomic_store(words: Any, i: Any, value: Any) -> None:
-    """Sets the word i."""
-    words[i] = value
-
-
 def atomic_add(words: Any, i: Any, value: Any) -> Any:
     """Adds to the word i; returns its old value."""
     with _atomic:
@@ -210,18 +201,22 @@ def _put(c: Any, place: int, total: Any, accumulate: Any) -> None:
     c[place] = c[place] + total if accumulate != 0 else total
 
 
-def multiply_rows(
+def _multiply_rows(
     a: Any, a_at: Any, a_row: Any, a_k: Any, b: Any, b_at: Any, b_k: Any, c: Any, c_at: Any, c_row: Any,
-    accumulate: Any, depth: Any, rows: Any, columns: Any,
+    accumulate: Any, depth: Any, rows: Any, columns: Any, *, term: Callable[..., Any],
 ) -> None:  # fmt: skip
-    """c = a b, or c += a b."""
+    """c = a b, or c += a b; `term` adds the product of an element of a and one of b to a sum."""
     a_at, a_row, a_k, b_at, b_k, c_at, c_row = map(int, (a_at, a_row, a_k, b_at, b_k, c_at, c_row))
     for row in range(rows):
         for column in range(columns):
             total = c.kind(0)
             for k in range(depth):
-                total = _multiply_add(a[a_at + row * a_row + k * a_k], b[b_at + k * b_k + column], total)
+                total = term(a, a_at + row * a_row + k * a_k, b, b_at + k * b_k + column, total)
             _put(c, c_at + row * c_row + column, total, accumulate)
+
+
+def _add_product(a: Any, i: int, b: Any, j: int, total: Any) -> Any:
+    return _multiply_add(a[i], b[j], total)
 
 
 def multiply_windows(
@@ -259,19 +254,9 @@ def _halves(array: Any, place: int) -> tuple[Any, Any]:
     return from_bits(Integer(first << 16, "int32")), from_bits(Integer(second << 16, "int32"))
 
 
-def multiply_pairs(
-    a: Any, a_at: Any, a_row: Any, a_k: Any, b: Any, b_at: Any, b_k: Any, c: Any, c_at: Any, c_row: Any,
-    accumulate: Any, depth: Any, rows: Any, columns: Any,
-) -> None:  # fmt: skip
-    """c = a b, or c += a b, of pairs of bfloat16 numbers."""
-    a_at, a_row, a_k, b_at, b_k, c_at, c_row = map(int, (a_at, a_row, a_k, b_at, b_k, c_at, c_row))
-    for row in range(rows):
-        for column in range(columns):
-            total = np.float32(0)
-            for k in range(depth):
-                x, y = _halves(a, a_at + row * a_row + k * a_k), _halves(b, b_at + k * b_k + column)
-                total = fused_multiply_add(x[0], y[0], fused_multiply_add(x[1], y[1], total))
-            _put(c, c_at + row * c_row + column, total, accumulate)
+def _add_products_of_pair(a: Any, i: int, b: Any, j: int, total: Any) -> Any:
+    x, y = _halves(a, i), _halves(b, j)
+    return fused_multiply_add(x[0], y[0], fused_multiply_add(x[1], y[1], total))
 
 
 def _filled_up(columns: Any, element: Any) -> int:
@@ -313,9 +298,9 @@ def transpose_rows(x: Any, x_at: Any, x_row: Any, y: Any, y_at: Any, y_row: Any,
 MEANINGS: dict[body.Special, Callable[..., Any]] = {
     body.address_of: address_of,
     body.atomic_add: atomic_add,
-    body.atomic_load: atomic_load,
+    body.atomic_load: operator.getitem,
     body.atomic_min: atomic_min,
-    body.atomic_store: atomic_store,
+    body.atomic_store: operator.setitem,
     body.call_pair: call_pair,
     body.call_real: call_real,
     body.call_step: STEPS.call,
@@ -326,8 +311,8 @@ MEANINGS: dict[body.Special, Callable[..., Any]] = {
     body.local_array: local_array,
     body.masked_loads: masked_loads,
     body.multiply_lanes: multiply_lanes,
-    body.multiply_pairs: multiply_pairs,
-    body.multiply_rows: multiply_rows,
+    body.multiply_pairs: functools.partial(_multiply_rows, term=_add_products_of_pair),
+    body.multiply_rows: functools.partial(_multiply_rows, term=_add_product),
     body.multiply_windows: multiply_windows,
     body.pack_pairs: pack_pairs,
     body.pack_panel: pack_panel,

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.codegen.body import ByDtype, Special
+from fastgrad.kernels.codegen.body import ByDtype, DtypeConstant, Special
 from fastgrad.kernels.codegen.interpreted import MEANINGS, STEPS
 from fastgrad.kernels.codegen.interpreted_numbers import MATH, NUMBER_TYPES, Integer, NumberType, number_type, typed
 from fastgrad.kernels.codegen.interpreted_pointers import AddressPointer, PointerTable, pointer_at, pointer_to
@@ -149,6 +149,8 @@ def _meaning(value: Any, types_of_names: Mapping[str, NumberType], copies: dict[
     """Returns the replacement of a body's global."""
     if isinstance(value, Special):
         return MEANINGS.get(value, value)
+    if isinstance(value, DtypeConstant):
+        return typed(value.values[types_of_names["T"].name])
     if isinstance(value, ByDtype):
         choices = {name: _copy(choice, types_of_names, copies) for name, choice in value.choices.items()}
         return lambda *args: choices[_dtype_name(args[0])](*args)

@@ -129,29 +129,54 @@ class Tiles:
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         a, a_row, a_k, b, b_k, c, c_row, accumulate, depth, rows, columns = function.args
         mask = self._first_lanes(builder, builder.sub(columns, WORD((width - 1) * self.lanes)))
-        state = []  # of the loop over rows: the number left, and the addresses
-        for value in (rows, a, c):
+
+        def tile(height: int, a_here: ir.Value, c_here: ir.Value) -> list[ir.Value]:
+            sums = self._tile(builder, (height, width), (a_here, a_row, a_k, b, b_k), depth, mask)
+            self._put(builder, sums, c_here, c_row, accumulate, mask)
+            return [
+                builder.gep(here, [builder.mul(row, WORD(height))]) for here, row in ((a_here, a_row), (c_here, c_row))
+            ]
+
+        self._by_height(builder, width, rows, [a, c], tile)
+        return function
+
+    def _by_height(
+        self,
+        builder: ir.IRBuilder,
+        width: int,
+        rows: ir.Value,
+        places: list[ir.Value],
+        tile: Callable[..., list[ir.Value]],
+    ) -> None:
+        """Emits the loops over the rows of C, one for each height of a tile, and the function's end.
+
+        Args:
+            builder: at the end of the function's entry.
+            width: vectors of a tile.
+            rows: the number of rows.
+            places: values that depend on the first row of a tile.
+            tile: emits a tile for its height and its places; returns those of the next tile.
+        """
+        state = []  # the number of rows that are left, and the places
+        for value in (rows, *places):
             slot = builder.alloca(value.type)
             builder.store(value, slot)
             state.append(slot)
         most_left = None
         for height in self.machine.heights[width - 1]:
-            test, body, after = (function.append_basic_block(n) for n in ("test", "tile", "after"))
+            test, body, after = (builder.append_basic_block(n) for n in ("test", "tile", "after"))
             builder.branch(test)
             builder.position_at_end(test)
-            left, a_here, c_here = [builder.load(slot) for slot in state]
+            left, *here = [builder.load(slot) for slot in state]
             builder.cbranch(builder.icmp_signed(">=", left, WORD(height)), body, after)
             builder.position_at_end(body)
-            sums = self._tile(builder, (height, width), (a_here, a_row, a_k, b, b_k), depth, mask)
-            self._put(builder, sums, c_here, c_row, accumulate, mask)
-            builder.store(builder.sub(left, WORD(height)), state[0])
-            builder.store(builder.gep(a_here, [builder.mul(a_row, WORD(height))]), state[1])
-            builder.store(builder.gep(c_here, [builder.mul(c_row, WORD(height))]), state[2])
+            following = tile(height, *here)
+            for slot, value in zip(state, [builder.sub(left, WORD(height)), *following], strict=True):
+                builder.store(value, slot)
             builder.branch(after if most_left is not None and most_left < 2 * height else test)
             builder.position_at_end(after)
             most_left = height - 1
         builder.ret_void()
-        return function
 
     def _tile(
         self,
@@ -166,25 +191,34 @@ class Tiles:
         height, width = shape
         masks = [None] * (width - 1) + [mask if self.machine.masks else None]  # else B has been padded
         rows = [builder.gep(a, [builder.mul(a_row, WORD(r))]) for r in range(height)]
+        zeros = [ir.Constant(self.vector, None)] * (height * width)
+
+        def term(a_at: ir.Value, b_at: ir.Value, *sums: ir.Value) -> list[ir.Value]:
+            panel = [self._load(builder, b_at, self._across(v), masks[v]) for v in range(width)]
+            following = [builder.add(a_at, a_k), builder.gep(b_at, [b_k])]
+            for r, row in enumerate(rows):
+                x = self._splat(builder, builder.load(self._at(builder, row, a_at, self.element), align=self.alignment))
+                pairs = zip(panel, sums[r * width : (r + 1) * width], strict=True)
+                following += [self._multiply_add(builder, x, y, so_far) for y, so_far in pairs]
+            return following
+
+        _, _, *sums = self._over_terms(builder, depth, [WORD(0), b, *zeros], term)
+        return [sums[at : at + width] for at in range(0, height * width, width)]
+
+    def _over_terms(
+        self, builder: ir.IRBuilder, depth: ir.Value, values: list[ir.Value], term: Callable[..., list[ir.Value]]
+    ) -> list[ir.Value]:
+        """Emits the loop over the terms, at least one: `term` emits new values from old ones; returns the last ones."""
         before, loop, done = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("done")
         builder.branch(loop)
         builder.position_at_end(loop)
-        left, a_at, b_at = builder.phi(WORD), builder.phi(WORD), builder.phi(b.type)
-        sums = [[builder.phi(self.vector) for _ in range(width)] for _ in range(height)]
-        panel = [self._load(builder, b_at, self._across(v), masks[v]) for v in range(width)]
-        following = []
-        for row, row_sums in zip(rows, sums, strict=True):
-            x = self._splat(builder, builder.load(self._at(builder, row, a_at, self.element), align=self.alignment))
-            pairs = zip(panel, row_sums, strict=True)
-            following.append([self._multiply_add(builder, x, y, so_far) for y, so_far in pairs])
-        next_left = builder.sub(left, WORD(1))
-        later = [next_left, builder.add(a_at, a_k), builder.gep(b_at, [b_k]), *chain.from_iterable(following)]
-        zeros = [ir.Constant(self.vector, None)] * (height * width)
-        phis = [left, a_at, b_at, *chain.from_iterable(sums)]
-        for phi, first, second in zip(phis, [depth, WORD(0), b, *zeros], later, strict=True):
+        phis = [builder.phi(value.type) for value in (depth, *values)]
+        following = term(*phis[1:])
+        left = builder.sub(phis[0], WORD(1))
+        for phi, first, second in zip(phis, [depth, *values], [left, *following], strict=True):
             phi.add_incoming(first, before)
             phi.add_incoming(second, loop)
-        builder.cbranch(builder.icmp_signed(">", next_left, WORD(0)), loop, done)
+        builder.cbranch(builder.icmp_signed(">", left, WORD(0)), loop, done)
         builder.position_at_end(done)
         return following
 

@@ -16,6 +16,7 @@ from a row of 64-bit words and checks nothing; see `step_ir`.
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -31,29 +32,6 @@ from fastgrad.kernels.codegen.signature import (
 
 NDARRAY_TYPE = "fastgrad_ndarray_type"
 RAISED = "fastgrad_kernel_may_raise"
-
-PYTHON_SYMBOLS = frozenset(
-    [
-        "PyErr_Clear",
-        "PyErr_NoMemory",
-        "PyErr_Occurred",
-        "PyEval_RestoreThread",
-        "PyEval_SaveThread",
-        "PyFloat_AsDouble",
-        "PyList_Type",
-        "PyLong_AsLongLong",
-        "PyLong_FromLongLong",
-        "PyMem_RawFree",
-        "PyMem_RawMalloc",
-        "PyObject_Call",
-        "PyTuple_New",
-        "PyTuple_SetItem",
-        "PyTuple_Type",
-        "Py_DecRef",
-        "Py_IncRef",
-        "_Py_NoneStruct",
-    ]
-)
 
 HEAD = object.__basicsize__
 TYPE_AT = HEAD - 8
@@ -118,6 +96,9 @@ define internal ptr @array_data(ptr %array) alwaysinline {{
   ret ptr %data
 }}
 """
+
+PYTHON_SYMBOLS = frozenset(re.findall(r"@(_?Py\w+)", _DECLARATIONS))
+"""Python's functions and objects that code of kernels needs."""
 
 _LIST_FUNCTIONS = f"""
 define internal ptr @sequence_items(ptr %sequence) alwaysinline {{

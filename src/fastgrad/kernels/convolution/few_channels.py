@@ -11,17 +11,15 @@ from __future__ import annotations
 from fastgrad.kernels.codegen.body import local_array, multiply_windows, panel_columns
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.convolution.patches import (
-    BLOCK,
-    BLOCK_IMAGES,
-    BLOCKS,
-    IMAGES,
     SUMS,
     TARGET,
     TARGET_IMAGE,
     TERMS,
     copy_patch,
+    place_of_block,
+    places_at,
 )
-from fastgrad.kernels.math.vector_math import greatest, least
+from fastgrad.kernels.math.vector_math import least
 
 MOST = 4  # most output channels
 CELLS = 4  # least cells of a window, and least terms of a place
@@ -55,15 +53,10 @@ def slide_few(source, filters, target, places, first, last):
     products = local_array(T, 16384)
     panel = panel_columns(T)
     width, count = places[WIDTH], places[COLUMNS]
-    in_a, in_b, in_c = places[BLOCKS], places[BLOCKS + 1], places[BLOCKS + 2]
     chains = (places[DEPTH] + TERMS - 1) // TERMS
     length = (places[DEPTH] + chains - 1) // chains
     for unit in range(first, last):
-        c = unit % in_c * places[BLOCK + 2]
-        b = unit // in_c % in_b * places[BLOCK + 1]
-        a = unit // (in_c * in_b) % in_a * places[BLOCK]
-        image = unit // (in_c * in_b * in_a) * places[BLOCK_IMAGES]
-        images = least(places[BLOCK_IMAGES], places[IMAGES] - image)
+        image, images, a, b, c = place_of_block(places, unit)
         copy_patch(source, patch, places, image, images, a, b, c)
         for column in range(0, width, panel):
             for chain in range(chains):
@@ -76,10 +69,7 @@ def slide_few(source, filters, target, places, first, last):
         home = image * places[TARGET_IMAGE] + a * places[TARGET] + b * places[TARGET + 1] + c * places[TARGET + 2]
         for number in range(places[PHASES]):
             phase = HEADER + number * PHASE
-            rows = greatest(least(places[BLOCK], places[phase + PLACES] - a), 0)
-            rows *= greatest(least(places[BLOCK + 1], places[phase + PLACES + 1] - b), 0)
-            rows *= greatest(least(places[BLOCK + 2], places[phase + PLACES + 2] - c), 0)
-            rows *= images
+            rows = images * places_at(places, phase + PLACES, a, b, c)
             rows_at, cells_at, cells = places[phase + ROWS_AT], places[phase + CELLS_AT], places[phase + CELL_COUNT]
             for r in range(rows):
                 at = places[rows_at + 2 * r]

@@ -8,7 +8,6 @@ follow from shapes alone.
 
 from __future__ import annotations
 
-import types
 from typing import Any
 
 from fastgrad.kernels.codegen.body import (
@@ -18,6 +17,7 @@ from fastgrad.kernels.codegen.body import (
     multiply_windows,
     panel_columns,
     scalar_function,
+    specialized,
 )
 from fastgrad.kernels.codegen.build import Kernel, kernel
 from fastgrad.kernels.math.vector_math import greatest, least
@@ -74,6 +74,25 @@ def copy_patch(source, patch, places, image, images, a, b, c):
 
 
 @scalar_function
+def place_of_block(places, number):
+    """Returns the first image of the block with this number, its number of images, and its first place."""
+    in_a, in_b, in_c = places[BLOCKS], places[BLOCKS + 1], places[BLOCKS + 2]
+    c = number % in_c * places[BLOCK + 2]
+    b = number // in_c % in_b * places[BLOCK + 1]
+    a = number // (in_c * in_b) % in_a * places[BLOCK]
+    image = number // (in_c * in_b * in_a) * places[BLOCK_IMAGES]
+    return image, least(places[BLOCK_IMAGES], places[IMAGES] - image), a, b, c
+
+
+@scalar_function
+def places_at(places, at, a, b, c):
+    """Returns the number of places of a block that begins at (a, b, c), in a phase whose sizes begin at the word `at`."""
+    rows = greatest(least(places[BLOCK], places[at] - a), 0)
+    rows *= greatest(least(places[BLOCK + 1], places[at + 1] - b), 0)
+    return rows * greatest(least(places[BLOCK + 2], places[at + 2] - c), 0)
+
+
+@scalar_function
 def source_at(places, image, a, b, c):
     """Returns the offset in the source at which the windows of the block at (image, a, b, c) begin."""
     x = image * places[SOURCE] + a * places[MOVE] + places[START]
@@ -92,13 +111,8 @@ def _slide(source, filters, target, places, step, words, first, last):
     """
     patch = local_array(T, 32768)
     panel = panel_columns(T)
-    in_a, in_b, in_c = places[BLOCKS], places[BLOCKS + 1], places[BLOCKS + 2]
     for unit in range(first, last):
-        c = unit % in_c * places[BLOCK + 2]
-        b = unit // in_c % in_b * places[BLOCK + 1]
-        a = unit // (in_c * in_b) % in_a * places[BLOCK]
-        image = unit // (in_c * in_b * in_a) * places[BLOCK_IMAGES]
-        images = least(places[BLOCK_IMAGES], places[IMAGES] - image)
+        image, images, a, b, c = place_of_block(places, unit)
         x, x_at = source, source_at(places, image, a, b, c)
         if places[COPIED] != 0:
             copy_patch(source, patch, places, image, images, a, b, c)
@@ -107,10 +121,7 @@ def _slide(source, filters, target, places, step, words, first, last):
         rows = 0
         for number in range(places[PHASES]):
             phase = HEADER + number * PHASE
-            rows = greatest(least(places[BLOCK], places[phase + PLACES] - a), 0)
-            rows *= greatest(least(places[BLOCK + 1], places[phase + PLACES + 1] - b), 0)
-            rows *= greatest(least(places[BLOCK + 2], places[phase + PLACES + 2] - c), 0)
-            rows *= images
+            rows = images * places_at(places, phase + PLACES, a, b, c)
             depth, rows_at, terms_at = places[phase + DEPTH], places[phase + ROWS_AT], places[phase + TERMS_AT]
             to = home + places[phase + TARGET_AT]
             if depth == 0:
@@ -144,8 +155,8 @@ def _gather(source, given, target, places, first, last):
     """
     patch = local_array(T, 32768)
     panel = panel_columns(T)
-    in_a, in_b, in_c = places[BLOCKS], places[BLOCKS + 1], places[BLOCKS + 2]
-    blocks = (places[IMAGES] + places[BLOCK_IMAGES] - 1) // places[BLOCK_IMAGES] * in_a * in_b * in_c
+    blocks = (places[IMAGES] + places[BLOCK_IMAGES] - 1) // places[BLOCK_IMAGES]
+    blocks *= places[BLOCKS] * places[BLOCKS + 1] * places[BLOCKS + 2]
     terms_at = GRADIENT_HEADER + 2 * places[ROWS]
     if blocks == 0:  # an empty sum
         for i in range(places[CHUNK_SIZE]):
@@ -158,11 +169,7 @@ def _gather(source, given, target, places, first, last):
         rows_at = GRADIENT_HEADER + 2 * row
         first_block = blocks * chunk // places[CHUNKS]
         for block in range(first_block, blocks * (chunk + 1) // places[CHUNKS]):
-            c = block % in_c * places[BLOCK + 2]
-            b = block // in_c % in_b * places[BLOCK + 1]
-            a = block // (in_c * in_b) % in_a * places[BLOCK]
-            image = block // (in_c * in_b * in_a) * places[BLOCK_IMAGES]
-            images = least(places[BLOCK_IMAGES], places[IMAGES] - image)
+            image, images, a, b, c = place_of_block(places, block)
             x, x_at = source, source_at(places, image, a, b, c)
             if places[COPIED] != 0:
                 copy_patch(source, patch, places, image, images, a, b, c)
@@ -199,9 +206,7 @@ def add_chunks(parts, total, count, size, first, last):
 
 def _made(function: Any, name: str, signature: str, by_lane: bool) -> Kernel:
     names = {"multiply": multiply_lanes if by_lane else multiply_windows, "SOURCE_PANEL": int(by_lane)}
-    copy = types.FunctionType(function.__code__, {**function.__globals__, **names}, name)
-    copy.__doc__ = function.__doc__
-    return kernel(signature, T=SUMS)(copy)
+    return kernel(signature, T=SUMS)(specialized(function, name, function.__doc__, **names))
 
 
 _SLIDE = (

@@ -5,11 +5,10 @@ Arrays are (batch, depth, height, width, channels); with fewer spatial dimension
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.body import local_array, scalar_function, specialized
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel, kernel
 from fastgrad.kernels.math.vector_math import greatest
 
@@ -151,9 +150,8 @@ def walking(
         same: see `build.kernel`.
         variables: the dtypes of the type variables.
     """
-    cells = types.FunctionType(walk_cells.__code__, {**globals(), **visits}, f"{name}_cells")
-    function = types.FunctionType(_walk.__code__, {**globals(), "walk_cells": scalar_function(cells)}, name)
-    function.__doc__ = summary
+    cells = scalar_function(specialized(walk_cells, f"{name}_cells", **visits))
+    function = specialized(_walk, name, summary, walk_cells=cells)
     signature = f"{arrays}, channels: int, lines: int, cleared: int, lowest: float, {WINDOW}, first: int, last: int"
     options: dict[str, Any] = {"noalias": True, "same": same, **variables}
     made: Kernel = kernel(signature, **options)(function)

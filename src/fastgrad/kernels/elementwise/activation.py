@@ -6,12 +6,12 @@ argument.
 
 import math
 
-from fastgrad.kernels.codegen.body import by_dtype, fused_multiply_add, scalar_function, scale_by_power_of_two
+from fastgrad.kernels.codegen.body import constant_by_dtype, fused_multiply_add, scalar_function, scale_by_power_of_two
 from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.map_kernel import map_kernel
+from fastgrad.kernels.math import vector_math
 from fastgrad.kernels.math.error_function import normal_tail_parts
-from fastgrad.kernels.math.vector_math import exponential_parts, quotient_times_exponential
-from fastgrad.kernels.math.vector_math import sigmoid as sigmoid_of
-from fastgrad.kernels.math.vector_math import softplus as softplus_of
+from fastgrad.kernels.math.vector_math import at_most, exponential_parts, quotient_times_exponential
 
 FLOATS = ("float32", "float64")
 NANOSECONDS = 1.0  # about, for an element
@@ -19,6 +19,13 @@ NANOSECONDS = 1.0  # about, for an element
 ROOT_8_OVER_PI = 1.5957691216057307  # 2 sqrt(2 / pi)
 CUBIC = 0.044715
 ROOT_HALF_OVER_PI = 0.3989422804014327  # 1 / sqrt(2 pi)
+# 2 sqrt(2 / pi) and 0.044715 times that, each in two parts, the first of which has few bits.
+LINEAR = constant_by_dtype(float32=1.59576416015625, float64=1.59576912160628126)
+LINEAR_LOW = constant_by_dtype(float32=4.96144948071175978e-6, float64=-5.50548268697243722e-13)
+CUBE = constant_by_dtype(float32=0.071354813873767852783, float64=0.071354816272600249394)
+CUBE_LOW = constant_by_dtype(float32=2.39883239599313563e-9, float64=-6.17514991815531545e-19)
+# Beyond it a / (1 + e^u) is 0, with the u of `_tanh_parts`.
+TANH_END = constant_by_dtype(float32=11.0, float64=22.0)
 
 
 @scalar_function
@@ -76,40 +83,15 @@ def gelu_slope(x):
     return fused_multiply_add(math.copysign(a, x), T(ROOT_HALF_OVER_PI) * bell, tail if x < 0 else T(1) - tail)
 
 
-def _tanh_end32(a):
-    """Limits a; beyond the end a / (1 + e^u) is 0, with the u of `_tanh_parts`."""
-    return T(11) if a > T(11) else a
-
-
-def _tanh_end64(a):
-    return T(22) if a > T(22) else a
-
-
-_tanh_end = by_dtype(float32=_tanh_end32, float64=_tanh_end64)
-
-
-def _tanh_factors32(a):
-    """Returns 2 sqrt(2/pi) and 0.044715 times that, each in two parts, the first of which has few bits."""
-    return T(1.59576416015625), T(4.96144948071175978e-6), T(0.071354813873767852783), T(2.39883239599313563e-9)
-
-
-def _tanh_factors64(a):
-    return T(1.59576912160628126), T(-5.50548268697243722e-13), T(0.071354816272600249394), T(-6.17514991815531545e-19)
-
-
-_tanh_factors = by_dtype(float32=_tanh_factors32, float64=_tanh_factors64)
-
-
 @scalar_function
 def _tanh_parts(x):
     """Returns a = min(|x|, end), k and p of exp(-u), and u's error: u = 2 sqrt(2/pi) (a + 0.044715 a^3)."""
-    a = _tanh_end(math.fabs(x))
-    linear, linear_low, cubic, cubic_low = _tanh_factors(a)
+    a = at_most(math.fabs(x), T(TANH_END))
     square = a * a
     square_low = fused_multiply_add(a, a, -square)
-    v = fused_multiply_add(cubic, square, linear)
-    v_low = fused_multiply_add(cubic_low, square, fused_multiply_add(cubic, square_low, linear_low))
-    v_low += fused_multiply_add(cubic, square, linear - v)
+    v = fused_multiply_add(T(CUBE), square, T(LINEAR))
+    v_low = fused_multiply_add(T(CUBE_LOW), square, fused_multiply_add(T(CUBE), square_low, T(LINEAR_LOW)))
+    v_low += fused_multiply_add(T(CUBE), square, T(LINEAR) - v)
     u = a * v
     k, p = exponential_parts(-u)
     return a, k, p, -fused_multiply_add(a, v_low, fused_multiply_add(a, v, -u))
@@ -143,25 +125,10 @@ def relu_gradient(g, y, out, first, last):
         out[i] = relu_slope_of_result(g[i], y[i])
 
 
-@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
-def sigmoid(x, out, first, last):
-    """TensorFlow: tf.sigmoid."""
-    for i in range(first, last):
-        out[i] = sigmoid_of(x[i])
-
-
-@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
-def softplus(x, out, first, last):
-    """TensorFlow: tf.math.softplus."""
-    for i in range(first, last):
-        out[i] = softplus_of(x[i])
-
-
-@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
-def gelu(x, out, first, last):
-    """TensorFlow: tf.nn.gelu(x, approximate=False)."""
-    for i in range(first, last):
-        out[i] = gelu_of(x[i])
+sigmoid = map_kernel("sigmoid", vector_math.sigmoid, "TensorFlow: tf.sigmoid.", T=FLOATS)
+softplus = map_kernel("softplus", vector_math.softplus, "TensorFlow: tf.math.softplus.", T=FLOATS)
+gelu = map_kernel("gelu", gelu_of, "TensorFlow: tf.nn.gelu(x, approximate=False).", T=FLOATS)
+gelu_tanh = map_kernel("gelu_tanh", gelu_tanh_of, "TensorFlow: tf.nn.gelu(x, approximate=True).", T=FLOATS)
 
 
 @kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)
@@ -169,13 +136,6 @@ def gelu_gradient(g, x, out, first, last):
     """Computes the cotangent of gelu's argument x, from its result's, g."""
     for i in range(first, last):
         out[i] = g[i] * gelu_slope(x[i])
-
-
-@kernel("x: in[T], out: out[T], first: int, last: int", T=FLOATS)
-def gelu_tanh(x, out, first, last):
-    """TensorFlow: tf.nn.gelu(x, approximate=True)."""
-    for i in range(first, last):
-        out[i] = gelu_tanh_of(x[i])
 
 
 @kernel("g: in[T], x: in[T], out: out[T], first: int, last: int", T=FLOATS)

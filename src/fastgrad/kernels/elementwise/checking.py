@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy import float64
 
-from fastgrad.kernels.codegen.body import by_dtype, float_bits, scalar_function
+from fastgrad.kernels.codegen.body import constant_by_dtype, float_bits, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.layout import broadcast, contiguous
@@ -33,15 +33,8 @@ RELATIONS = {
 """The number in `compare` of the relation of each check."""
 
 
-def _exponent32(x):
-    return float_bits(x) & 0x7F800000 == 0x7F800000
-
-
-def _exponent64(x):
-    return float_bits(x) & 0x7FF0000000000000 == 0x7FF0000000000000
-
-
-_not_finite = by_dtype(float32=_exponent32, float64=_exponent64)
+EXPONENT = constant_by_dtype(float32=0x7F800000, float64=0x7FF0000000000000)
+"""The bits of the exponent; all are set in numbers that are not finite."""
 
 
 @kernel("x: in[T], y: out[T], first: int, last: int -> int", T=FLOATS, in_place={"y": ("x",)})
@@ -50,7 +43,7 @@ def finite(x, y, first, last):
     bad = 0
     for i in range(first, last):
         value = x[i]
-        bad |= 1 if _not_finite(value) else 0
+        bad |= 1 if float_bits(value) & EXPONENT == EXPONENT else 0
         y[i] = value
     return -1 if bad == 0 else 0
 
@@ -133,9 +126,7 @@ def assert_launches(
             places.append(Input(number))
             continue
         layout = broadcast(contiguous(prod(a.shape)), a.shape, shape)
-        wide = (
-            None if layout is None else moved(Input(number), Scratch(len(scratch)), a.dtype, layout, contiguous(size))
-        )
+        wide = moved(Input(number), Scratch(len(scratch)), a.dtype, layout, contiguous(size))
         if wide is None:
             return None
         places.append(Scratch(len(scratch)))

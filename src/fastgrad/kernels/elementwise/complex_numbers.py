@@ -18,54 +18,21 @@ from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.math.circular import atan2, cos, sin
 from fastgrad.kernels.math.hyperbolic import asinh, cosh, sinh
 from fastgrad.kernels.math.vector_math import exp, expm1, log, log1p
+from fastgrad.kernels.reduction.general import real_parts
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
 
 FLOATS = ("float32", "float64")
 WIDE = np.dtype(np.float64)
 """The dtype T of computations in kernels; elements in memory are of type E."""
 UNARY = [
-    "negative",
-    "sign",
-    "square",
-    "sqrt",
-    "rsqrt",
-    "reciprocal",
-    "exp",
-    "expm1",
-    "log",
-    "log1p",
-    "sigmoid",
-    "conj",
-    "sin",
-    "cos",
-    "tan",
-    "asin",
-    "acos",
-    "atan",
-    "sinh",
-    "cosh",
-    "tanh",
-    "asinh",
-    "acosh",
-    "atanh",
-]
+    "negative", "sign", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "sigmoid", "conj",
+    "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+]  # fmt: skip
 REAL = ["abs", "real", "imag", "angle"]
 BINARY = [
-    "add",
-    "subtract",
-    "multiply",
-    "divide",
-    "multiply_no_nan",
-    "divide_no_nan",
-    "xdivy",
-    "squared_difference",
-    "sqrt_gradient",
-    "xlogy",
-    "xlog1py",
-    "pow",
-    "rsqrt_gradient",
-    "reciprocal_gradient",
-]
+    "add", "subtract", "multiply", "divide", "multiply_no_nan", "divide_no_nan", "xdivy", "squared_difference",
+    "sqrt_gradient", "xlogy", "xlog1py", "pow", "rsqrt_gradient", "reciprocal_gradient",
+]  # fmt: skip
 
 
 @scalar_function
@@ -444,13 +411,9 @@ def complex_launches(
 
 def _cast(x: Spec, y: Spec) -> Launches | None:
     size = prod(x.shape)
-    (given, x_parts), (wanted, y_parts) = _parts(x.dtype), _parts(y.dtype)
+    (given, x_parts), (wanted, y_parts) = real_parts(x.dtype), real_parts(y.dtype)
     if wanted.name == "bool":
         return Launches((Launch(is_there[given], (Input(0), Output(0)), size),))
     if given not in convert.variables["T"] or wanted not in convert.variables["U"]:
         return None
     return Launches((Launch(convert[given, wanted], (Input(0), Output(0), x_parts, y_parts), size),))
-
-
-def _parts(dtype: np.dtype) -> tuple[np.dtype, int]:
-    return (np.dtype(f"float{dtype.itemsize * 4}"), 2) if dtype.kind == "c" else (dtype, 1)

@@ -57,7 +57,7 @@ class Operands:
                 continue
             place = Scratch(len(self.scratch))
             layout = broadcast(contiguous(count), x.shape, shape)
-            spread = None if layout is None else moved(Input(number), place, x.dtype, layout, contiguous(self.size))
+            spread = moved(Input(number), place, x.dtype, layout, contiguous(self.size))
             if spread is None:
                 self.known = False
                 return
@@ -350,51 +350,25 @@ def fresnel_launches(which: int) -> Callable[..., Launches | None]:
     return launches
 
 
-@through_float32
-def _with_functions(
-    inputs: Sequence[Spec], outputs: Sequence[Spec], kernel: Any, functions: tuple[str, ...]
-) -> Launches | None:
-    addresses, found = [_real(name, 1) for name in functions], Operands(inputs, outputs[0].shape)
-    if None in addresses or not found.known or inputs[0].dtype.name not in FLOATS:
-        return None
-    return found.then(kernel[inputs[0].dtype, np.dtype(np.float64)], *addresses)
+def _with_functions(kernel: Any, *functions: str) -> Callable[..., Launches | None]:
+    """Returns the ``launches`` of a kernel that computes in float64, and calls functions of SciPy."""
+
+    @through_float32
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        addresses, found = [_real(name, 1) for name in functions], Operands(inputs, outputs[0].shape)
+        if None in addresses or not found.known or inputs[0].dtype.name not in FLOATS:
+            return None
+        return found.then(kernel[inputs[0].dtype, np.dtype(np.float64)], *addresses)
+
+    return launches
 
 
-def digamma_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """``tf.math.digamma``."""
-    return _with_functions(inputs, outputs, kernel=digamma, functions=("psi",))
-
-
-def dawsn_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """``tf.math.special.dawsn``."""
-    return _with_functions(inputs, outputs, kernel=dawsn, functions=("dawsn",))
-
-
-def expint_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """``tf.math.special.expint``."""
-    return _with_functions(inputs, outputs, kernel=expint, functions=("expi",))
-
-
-def spence_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """``tf.math.special.spence``."""
-    return _with_functions(inputs, outputs, kernel=spence, functions=())
-
-
-def lgamma_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """``tf.math.lgamma``."""
-    return _with_functions(inputs, outputs, kernel=log_gamma, functions=("gammaln",))
-
-
-def zeta_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """``tf.math.zeta``."""
-    return _with_functions(inputs, outputs, kernel=zeta, functions=())
-
-
-def polygamma_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """``tf.math.polygamma``."""
-    return _with_functions(inputs, outputs, kernel=polygamma, functions=("psi", "gamma"))
-
-
-def igamma_slope_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """The derivative of ``tf.math.igamma`` with respect to its first argument."""
-    return _with_functions(inputs, outputs, kernel=igamma_slope, functions=("psi", "gammaln"))
+digamma_launches = _with_functions(digamma, "psi")
+dawsn_launches = _with_functions(dawsn, "dawsn")
+expint_launches = _with_functions(expint, "expi")
+spence_launches = _with_functions(spence)
+lgamma_launches = _with_functions(log_gamma, "gammaln")
+zeta_launches = _with_functions(zeta)
+polygamma_launches = _with_functions(polygamma, "psi", "gamma")
+igamma_slope_launches = _with_functions(igamma_slope, "psi", "gammaln")
+"""The derivative of ``tf.math.igamma`` with respect to its first argument."""

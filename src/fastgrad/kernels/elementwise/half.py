@@ -16,7 +16,7 @@ import numpy as np
 from numpy import float32, int32, int64
 
 from fastgrad.kernels.codegen.body import float_bits, from_bits, scalar_function
-from fastgrad.kernels.codegen.build import kernel
+from fastgrad.kernels.elementwise.map_kernel import map_kernel
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
 
 
@@ -76,34 +76,14 @@ def to_float16(x):
     return int32(found | (int32(float_bits(near) >> 16) & 0x8000))
 
 
-@kernel("x: in[uint16], y: out[float32], first: int, last: int")
-def widen_float16(x, y, first, last):
-    """y = x."""
-    for i in range(first, last):
-        y[i] = of_float16(x[i])
-
-
-@kernel("x: in[uint16], y: out[float32], first: int, last: int")
-def widen_bfloat16(x, y, first, last):
-    """y = x."""
-    for i in range(first, last):
-        y[i] = of_bfloat16(x[i])
-
-
-@kernel("x: in[float32], y: out[uint16], first: int, last: int")
-def narrow_float16(x, y, first, last):
-    """y = x."""
-    for i in range(first, last):
-        y[i] = to_float16(x[i])
-
-
-@kernel("x: in[float32], y: out[uint16], first: int, last: int")
-def narrow_bfloat16(x, y, first, last):
-    """y = x."""
-    for i in range(first, last):
-        y[i] = to_bfloat16(x[i])
-
-
+WIDEN = {
+    "float16": map_kernel("widen_float16", of_float16, "out = x.", "uint16", "float32"),
+    "bfloat16": map_kernel("widen_bfloat16", of_bfloat16, "out = x.", "uint16", "float32"),
+}
+NARROW = {
+    "float16": map_kernel("narrow_float16", to_float16, "out = x.", "float32", "uint16"),
+    "bfloat16": map_kernel("narrow_bfloat16", to_bfloat16, "out = x.", "float32", "uint16"),
+}
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
@@ -111,15 +91,13 @@ def cast_bfloat16(x: np.ndarray) -> np.ndarray:
     """Casts a contiguous float32 array to bfloat16, or back, with the bits of `astype` in a fifth of the time."""
     if x.dtype == BFLOAT16:
         y = np.empty(x.shape, np.float32)
-        widen_bfloat16[()](x.view(np.uint16), y, 0, x.size)
+        WIDEN["bfloat16"][()](x.view(np.uint16), y, 0, x.size)
     else:
         y = np.empty(x.shape, BFLOAT16)
-        narrow_bfloat16[()](x, y.view(np.uint16), 0, x.size)
+        NARROW["bfloat16"][()](x, y.view(np.uint16), 0, x.size)
     return y
 
 
-WIDEN = {"float16": widen_float16, "bfloat16": widen_bfloat16}
-NARROW = {"float16": narrow_float16, "bfloat16": narrow_bfloat16}
 HALVES = frozenset(WIDEN)
 
 

@@ -1,16 +1,14 @@
 """The epilogue of a dense layer's product: bias and activation in place; and their gradients in one pass.
 
-`bias_relu[dtype](z, bias, columns, 0, z.size)` replaces the product z, of shape (rows, columns), by relu(z + bias); its
-last two arguments are the range of z's elements to do. `relu_gradient_bias[dtype](g, y, dz, db, rows, columns)`
+`BIAS["relu"][dtype](z, bias, columns, 0, z.size)` replaces the product z, of shape (rows, columns), by relu(z + bias); its
+last two arguments are the range of z's elements to do. `GRADIENT_BIAS["relu"][dtype](g, y, dz, db, rows, columns)`
 computes, from the cotangent g of the result y, the cotangents dz of the product and db of the bias (the column sums of
 dz). There are such kernels for linear, tanh and sigmoid, too.
 """
 
-import types
 from collections.abc import Sequence
-from typing import Any
 
-from fastgrad.kernels.codegen.body import local_array
+from fastgrad.kernels.codegen.body import local_array, specialized
 from fastgrad.kernels.codegen.build import Kernel, kernel
 from fastgrad.kernels.elementwise.activation import (
     linear_of,
@@ -30,11 +28,6 @@ FLOATS = ("float32", "float64")
 # The functions that the two bodies below call; each kernel is compiled with its own.
 activation = linear_of
 slope_of_result = linear_slope_of_result
-
-
-def _specialised(function: Any, name: str, **names: object) -> types.FunctionType:
-    """Returns a copy of a function with another name and some other globals."""
-    return types.FunctionType(function.__code__, {**function.__globals__, **names}, name)
 
 
 def _bias_activation(z, bias, columns, first, last):
@@ -67,32 +60,24 @@ def _gradient_bias(g, y, dz, db, rows, columns):
 
 
 def _bias_kernel(name: str, activation: object) -> Kernel:
-    function = _specialised(_bias_activation, f"bias_{name}", activation=activation)
+    function = specialized(_bias_activation, f"bias_{name}", activation=activation)
     return kernel("z: inout[T], bias: in[T], columns: int, first: int, last: int", T=FLOATS)(function)
 
 
 def _gradient_kernel(name: str, slope: object) -> Kernel:
-    function = _specialised(_gradient_bias, f"{name}_gradient_bias", slope_of_result=slope)
+    function = specialized(_gradient_bias, f"{name}_gradient_bias", slope_of_result=slope)
     signature = "g: in[T], y: in[T], dz: out[T], db: out[T], rows: int, columns: int"
     return kernel(signature, in_place={"dz": ("g",)}, T=FLOATS)(function)
 
 
-bias_linear = _bias_kernel("linear", linear_of)
-bias_relu = _bias_kernel("relu", relu_of)
-bias_tanh = _bias_kernel("tanh", tanh)
-bias_sigmoid = _bias_kernel("sigmoid", sigmoid)
-linear_gradient_bias = _gradient_kernel("linear", linear_slope_of_result)
-relu_gradient_bias = _gradient_kernel("relu", relu_slope_of_result)
-tanh_gradient_bias = _gradient_kernel("tanh", tanh_slope_of_result)
-sigmoid_gradient_bias = _gradient_kernel("sigmoid", sigmoid_slope_of_result)
-
-BIAS = {"linear": bias_linear, "relu": bias_relu, "tanh": bias_tanh, "sigmoid": bias_sigmoid}
-GRADIENT_BIAS = {
-    "linear": linear_gradient_bias,
-    "relu": relu_gradient_bias,
-    "tanh": tanh_gradient_bias,
-    "sigmoid": sigmoid_gradient_bias,
+_ACTIVATIONS = {
+    "linear": (linear_of, linear_slope_of_result),
+    "relu": (relu_of, relu_slope_of_result),
+    "tanh": (tanh, tanh_slope_of_result),
+    "sigmoid": (sigmoid, sigmoid_slope_of_result),
 }
+BIAS = {name: _bias_kernel(name, function) for name, (function, _) in _ACTIVATIONS.items()}
+GRADIENT_BIAS = {name: _gradient_kernel(name, slope) for name, (_, slope) in _ACTIVATIONS.items()}
 """The kernels by the name of the activation."""
 
 

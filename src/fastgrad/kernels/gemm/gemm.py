@@ -48,35 +48,10 @@ def chains_of(k):
     T=("float32", "float64"),
 )
 def gemm(
-    a,
-    b,
-    c,
-    m,
-    n,
-    k,
-    a_row,
-    a_k,
-    b_k,
-    b_column,
-    a_batch,
-    b_batch,
-    unit,
-    together,
-    most,
-    apart,
-    copied,
-    own_place,
-    own_words,
-    own_bytes,
-    prologue,
-    prologue_words,
-    prologue_units,
-    epilogue,
-    epilogue_words,
-    epilogue_units,
-    first,
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, apart, copied, own_place,
+    own_words, own_bytes, prologue, prologue_words, prologue_units, epilogue, epilogue_words, epilogue_units, first,
     last,
-):
+):  # fmt: skip
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
     Args:
@@ -159,21 +134,9 @@ def gemm(
                     here, here_at, here_k = packed, 0, stride
                 at_c, more = (matrix * m + row) * n + column, chain - begin_chain
                 multiply_rows(
-                    there,
-                    there_at,
-                    there_row,
-                    there_k,
-                    here,
-                    here_at,
-                    here_k,
-                    c,
-                    at_c,
-                    n,
-                    more,
-                    depth,
-                    end - row,
+                    there, there_at, there_row, there_k, here, here_at, here_k, c, at_c, n, more, depth, end - row,
                     columns,
-                )
+                )  # fmt: skip
         if epilogue != 0:
             call_step(epilogue, epilogue_words, top * epilogue_units, bottom * epilogue_units)
 

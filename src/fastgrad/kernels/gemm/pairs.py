@@ -55,30 +55,9 @@ def widen(x, at, step, target, start, count):
     "epilogue: int, epilogue_words: int, epilogue_units: int, first: int, last: int"
 )
 def gemm_pairs(
-    a,
-    b,
-    c,
-    m,
-    n,
-    k,
-    a_row,
-    a_k,
-    b_k,
-    b_column,
-    a_batch,
-    b_batch,
-    unit,
-    together,
-    most,
-    prologue,
-    prologue_words,
-    prologue_units,
-    epilogue,
-    epilogue_words,
-    epilogue_units,
-    first,
-    last,
-):
+    a, b, c, m, n, k, a_row, a_k, b_k, b_column, a_batch, b_batch, unit, together, most, prologue, prologue_words,
+    prologue_units, epilogue, epilogue_words, epilogue_units, first, last,
+):  # fmt: skip
     """C = A B for a batch of matrices of shape (m, k) and (k, n); C is contiguous, of shape (batches, m, n).
 
     Args:

@@ -6,151 +6,92 @@ vector.
 
 import math
 
-from numpy import int32, int64
+from numpy import int64
 
 from fastgrad.kernels.codegen.body import (
-    by_dtype,
+    constant_by_dtype,
     float_bits,
     from_bits,
     fused_multiply_add,
     library_cos,
     library_sin,
     library_tan,
+    polynomial,
     scalar_function,
 )
-from fastgrad.kernels.math.vector_math import ROUND32, ROUND64
+from fastgrad.kernels.math.vector_math import ROUND
 
 # pi in three parts: subtracting multiples of the first is exact (Cody and Waite 1980; here with fused arithmetic).
 # No part is negative, so that -0 stays -0.
-PI32, PI_REST32, PI_LAST32 = 3.141592502593994, 1.5099578831723193e-07, 1.078060505991553e-14
-PI64, PI_REST64, PI_LAST64 = 3.141592653589793, 1.224646799147353e-16, 2.1657133478438278e-32
+PI = constant_by_dtype(float32=3.141592502593994, float64=3.141592653589793)
+PI_REST = constant_by_dtype(float32=1.5099578831723193e-07, float64=1.224646799147353e-16)
+PI_LAST = constant_by_dtype(float32=1.078060505991553e-14, float64=2.1657133478438278e-32)
 # The rounding error of pi / 4.
-QUARTER_REST32, QUARTER_REST64 = -2.1855695000931213e-08, 3.061616997868383e-17
+QUARTER_REST = constant_by_dtype(float32=-2.1855695000931213e-08, float64=3.061616997868383e-17)
 # The range reduction is accurate up to these angles.
-FAR32, FAR64 = 1e5, 1e8
+FAR = constant_by_dtype(float32=1e5, float64=1e8)
+SIGN_BIT = constant_by_dtype(float32=31, float64=63)
 
 
-def _less_half_turns32(x, n):
+@scalar_function
+def _less_half_turns(x, n):
     """Returns x - n pi."""
-    r = fused_multiply_add(n, T(-PI_REST32), fused_multiply_add(n, T(-PI32), x))
-    return fused_multiply_add(n, T(-PI_LAST32), r)
+    r = fused_multiply_add(n, T(-PI_REST), fused_multiply_add(n, T(-PI), x))
+    return fused_multiply_add(n, T(-PI_LAST), r)
 
 
-def _less_half_turns64(x, n):
-    r = fused_multiply_add(n, T(-PI_REST64), fused_multiply_add(n, T(-PI64), x))
-    return fused_multiply_add(n, T(-PI_LAST64), r)
-
-
-_less_half_turns = by_dtype(float32=_less_half_turns32, float64=_less_half_turns64)
-
-
-def _half_turn_parts32(x, n):
+@scalar_function
+def _half_turn_parts(x, n):
     """Returns x - n pi, and its rounding error."""
-    high = fused_multiply_add(n, T(-PI32), x)
-    less = n * T(PI_REST32)
+    high = fused_multiply_add(n, T(-PI), x)
+    less = n * T(PI_REST)
     r = high - less
-    rest = ((high - r) - less) - fused_multiply_add(n, T(PI_REST32), -less)
-    return r, fused_multiply_add(n, T(-PI_LAST32), rest)
+    rest = ((high - r) - less) - fused_multiply_add(n, T(PI_REST), -less)
+    return r, fused_multiply_add(n, T(-PI_LAST), rest)
 
 
-def _half_turn_parts64(x, n):
-    high = fused_multiply_add(n, T(-PI64), x)
-    less = n * T(PI_REST64)
-    r = high - less
-    rest = ((high - r) - less) - fused_multiply_add(n, T(PI_REST64), -less)
-    return r, fused_multiply_add(n, T(-PI_LAST64), rest)
-
-
-_half_turn_parts = by_dtype(float32=_half_turn_parts32, float64=_half_turn_parts64)
-
-
-def _nearest_whole32(x):
+@scalar_function
+def _nearest_whole(x):
     """Returns the whole number nearest to a small number, as a float, and as bits with the same lowest bit."""
-    shifted = x + T(ROUND32)
-    return shifted - T(ROUND32), float_bits(shifted)
+    shifted = x + T(ROUND)
+    return shifted - T(ROUND), float_bits(shifted)
 
 
-def _nearest_whole64(x):
-    shifted = x + T(ROUND64)
-    return shifted - T(ROUND64), float_bits(shifted)
+@scalar_function
+def _negative_if_odd(y, bits):
+    """Returns y, or -y if the lowest bit is set."""
+    return from_bits(T_bits(float_bits(y) ^ T_bits(bits << SIGN_BIT)))
 
 
-_nearest_whole = by_dtype(float32=_nearest_whole32, float64=_nearest_whole64)
+@scalar_function
+def _far(x):
+    """True if the range reduction is not accurate for x."""
+    return math.fabs(x) > T(FAR)
 
 
-def _negative_if_odd32(y, bits):
-    return from_bits(int32(float_bits(y) ^ int32(bits << 31)))
+_sine_series = polynomial(
+    float32=[2.605783720355248e-06, -0.00019809666264336556, 0.00833306834101677, -0.16666659712791443],
+    float64=[
+        2.721347161405628e-15, -7.643013448326981e-13, 1.605894081473766e-10, -2.5052106901566833e-08,
+        2.7557319211548734e-06, -0.00019841269841212422, 0.008333333333333207, -0.16666666666666666,
+    ],
+)  # fmt: skip
+"""(sin(r) / r - 1) / z for z = r^2, |r| <= pi/2."""
 
 
-def _negative_if_odd64(y, bits):
-    return from_bits(float_bits(y) ^ (bits << 63))
-
-
-_negative_if_odd = by_dtype(float32=_negative_if_odd32, float64=_negative_if_odd64)
-
-
-def _far32(x):
-    return math.fabs(x) > T(FAR32)
-
-
-def _far64(x):
-    return math.fabs(x) > T(FAR64)
-
-
-_far = by_dtype(float32=_far32, float64=_far64)
-
-
-def _sine_series32(z):
-    """Returns (sin(r) / r - 1) / z for z = r^2, |r| <= pi/2."""
-    q = T(2.605783720355248e-06)
-    q = fused_multiply_add(q, z, T(-0.00019809666264336556))
-    q = fused_multiply_add(q, z, T(0.00833306834101677))
-    return fused_multiply_add(q, z, T(-0.16666659712791443))
-
-
-def _sine_series64(z):
-    q = T(2.721347161405628e-15)
-    q = fused_multiply_add(q, z, T(-7.643013448326981e-13))
-    q = fused_multiply_add(q, z, T(1.605894081473766e-10))
-    q = fused_multiply_add(q, z, T(-2.5052106901566833e-08))
-    q = fused_multiply_add(q, z, T(2.7557319211548734e-06))
-    q = fused_multiply_add(q, z, T(-0.00019841269841212422))
-    q = fused_multiply_add(q, z, T(0.008333333333333207))
-    return fused_multiply_add(q, z, T(-0.16666666666666666))
-
-
-_sine_series = by_dtype(float32=_sine_series32, float64=_sine_series64)
-
-
-def _tangent_series32(z):
-    """Returns (tan(r) / r - 1) / z for z = r^2, |r| <= pi/4."""
-    q = T(0.004381704129563709)
-    q = fused_multiply_add(q, z, T(7.880586652248181e-05))
-    q = fused_multiply_add(q, z, T(0.010844053727787099))
-    q = fused_multiply_add(q, z, T(0.02127909675120509))
-    q = fused_multiply_add(q, z, T(0.054060497502952345))
-    q = fused_multiply_add(q, z, T(0.1333265836615921))
-    return fused_multiply_add(q, z, T(0.3333334989498268))
-
-
-def _tangent_series64(z):
-    q = T(2.0898428717585553e-05)
-    q = fused_multiply_add(q, z, T(-4.502229628377383e-05))
-    q = fused_multiply_add(q, z, T(8.972136535793903e-05))
-    q = fused_multiply_add(q, z, T(-2.6677855268240197e-05))
-    q = fused_multiply_add(q, z, T(0.00013673172288369948))
-    q = fused_multiply_add(q, z, T(0.0002222801063612023))
-    q = fused_multiply_add(q, z, T(0.0005950984187911073))
-    q = fused_multiply_add(q, z, T(0.001454749995874578))
-    q = fused_multiply_add(q, z, T(0.0035922903862955257))
-    q = fused_multiply_add(q, z, T(0.008863219019728863))
-    q = fused_multiply_add(q, z, T(0.021869489619239558))
-    q = fused_multiply_add(q, z, T(0.053968253926241494))
-    q = fused_multiply_add(q, z, T(0.13333333333415512))
-    return fused_multiply_add(q, z, T(0.3333333333333277))
-
-
-_tangent_series = by_dtype(float32=_tangent_series32, float64=_tangent_series64)
+_tangent_series = polynomial(
+    float32=[
+        0.004381704129563709, 7.880586652248181e-05, 0.010844053727787099, 0.02127909675120509, 0.054060497502952345,
+        0.1333265836615921, 0.3333334989498268,
+    ],
+    float64=[
+        2.0898428717585553e-05, -4.502229628377383e-05, 8.972136535793903e-05, -2.6677855268240197e-05,
+        0.00013673172288369948, 0.0002222801063612023, 0.0005950984187911073, 0.001454749995874578,
+        0.0035922903862955257, 0.008863219019728863, 0.021869489619239558, 0.053968253926241494, 0.13333333333415512,
+        0.3333333333333277,
+    ],
+)  # fmt: skip
+"""(tan(r) / r - 1) / z for z = r^2, |r| <= pi/4."""
 
 
 @scalar_function
@@ -202,18 +143,11 @@ def tangent_of_quarters(r, rest, quarters):
     return (T(-1) if odd else t) / (t if odd else T(1))
 
 
-def _quarter32(r, rest):
+@scalar_function
+def _quarter(r, rest):
     """Returns pi / 2 - |r + rest|."""
     rest = -rest if r < 0 else rest
-    return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_REST32) - rest)
-
-
-def _quarter64(r, rest):
-    rest = -rest if r < 0 else rest
-    return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_REST64) - rest)
-
-
-_quarter = by_dtype(float32=_quarter32, float64=_quarter64)
+    return (T(math.pi / 2) - math.fabs(r)) + (T(2 * QUARTER_REST) - rest)
 
 
 @scalar_function
@@ -226,42 +160,21 @@ def sine_of_quarters(r, rest, quarters):
 # ---- inverses ----------------------------------------------------------------------------------------------
 
 
-def _arctangent_series32(z):
-    """Returns (atan(t) / t - 1) / z for z = t^2, |t| <= sqrt(2) - 1."""
-    q = T(-0.060898557305336)
-    q = fused_multiply_add(q, z, T(0.1059911847114563))
-    q = fused_multiply_add(q, z, T(-0.14244388043880463))
-    q = fused_multiply_add(q, z, T(0.19998528063297272))
-    return fused_multiply_add(q, z, T(-0.33333316445350647))
+_arctangent_series = polynomial(
+    float32=[-0.060898557305336, 0.1059911847114563, -0.14244388043880463, 0.19998528063297272, -0.33333316445350647],
+    float64=[
+        -0.01788802094987937, 0.038046344969227014, -0.050385573451189505, 0.05847715835115006, -0.06663079010896629,
+        0.07692057889143866, -0.09090897618729403, 0.11111110778274326, -0.14285714280083864, 0.1999999999995235,
+        -0.3333333333333319,
+    ],
+)  # fmt: skip
+"""(atan(t) / t - 1) / z for z = t^2, |t| <= sqrt(2) - 1."""
 
 
-def _arctangent_series64(z):
-    q = T(-0.01788802094987937)
-    q = fused_multiply_add(q, z, T(0.038046344969227014))
-    q = fused_multiply_add(q, z, T(-0.050385573451189505))
-    q = fused_multiply_add(q, z, T(0.05847715835115006))
-    q = fused_multiply_add(q, z, T(-0.06663079010896629))
-    q = fused_multiply_add(q, z, T(0.07692057889143866))
-    q = fused_multiply_add(q, z, T(-0.09090897618729403))
-    q = fused_multiply_add(q, z, T(0.11111110778274326))
-    q = fused_multiply_add(q, z, T(-0.14285714280083864))
-    q = fused_multiply_add(q, z, T(0.1999999999995235))
-    return fused_multiply_add(q, z, T(-0.3333333333333319))
-
-
-_arctangent_series = by_dtype(float32=_arctangent_series32, float64=_arctangent_series64)
-
-
-def _eighths32(n):
+@scalar_function
+def _eighths(n):
     """Returns the low part of n pi / 4."""
-    return n * T(QUARTER_REST32)
-
-
-def _eighths64(n):
-    return n * T(QUARTER_REST64)
-
-
-_eighths = by_dtype(float32=_eighths32, float64=_eighths64)
+    return n * T(QUARTER_REST)
 
 
 @scalar_function
@@ -299,31 +212,17 @@ def atan2(y, x):
     return math.copysign(angle if a == a and b == b else a + b, y)  # noqa: PLR0124 - false of NaN
 
 
-def _arcsine_series32(z):
-    """Returns (asin(r) / r - 1) / z for z = r^2, |r| <= 1/2."""
-    q = T(0.04216166213154793)
-    q = fused_multiply_add(q, z, T(0.024183280766010284))
-    q = fused_multiply_add(q, z, T(0.04546935111284256))
-    q = fused_multiply_add(q, z, T(0.07495308667421341))
-    return fused_multiply_add(q, z, T(0.16666752099990845))
-
-
-def _arcsine_series64(z):
-    q = T(0.03192971525385576)
-    q = fused_multiply_add(q, z, T(-0.01624916934412474))
-    q = fused_multiply_add(q, z, T(0.019543798339010814))
-    q = fused_multiply_add(q, z, T(0.006522427241706077))
-    q = fused_multiply_add(q, z, T(0.012170464449160761))
-    q = fused_multiply_add(q, z, T(0.013885049291472997))
-    q = fused_multiply_add(q, z, T(0.01735972313759578))
-    q = fused_multiply_add(q, z, T(0.022371756863256556))
-    q = fused_multiply_add(q, z, T(0.03038195918525284))
-    q = fused_multiply_add(q, z, T(0.0446428568271807))
-    q = fused_multiply_add(q, z, T(0.07500000000338398))
-    return fused_multiply_add(q, z, T(0.16666666666665403))
-
-
-_arcsine_series = by_dtype(float32=_arcsine_series32, float64=_arcsine_series64)
+_arcsine_series = polynomial(
+    float32=[
+        0.04216166213154793, 0.024183280766010284, 0.04546935111284256, 0.07495308667421341, 0.16666752099990845,
+    ],
+    float64=[
+        0.03192971525385576, -0.01624916934412474, 0.019543798339010814, 0.006522427241706077, 0.012170464449160761,
+        0.013885049291472997, 0.01735972313759578, 0.022371756863256556, 0.03038195918525284, 0.0446428568271807,
+        0.07500000000338398, 0.16666666666665403,
+    ],
+)  # fmt: skip
+"""(asin(r) / r - 1) / z for z = r^2, |r| <= 1/2."""
 
 
 @scalar_function
@@ -358,49 +257,29 @@ def acos(x):
 # ---- parts of turns ----------------------------------------------------------------------------------------
 
 
-def _turn_sine32(z):
-    """Returns sin(2 pi r) / r for z = r^2, |r| <= 1/8."""
-    q = T(4.14698894090422825361e01)
-    q = fused_multiply_add(q, z, T(-7.66977741175948257990e01))
-    q = fused_multiply_add(q, z, T(8.16052038070741817960e01))
-    q = fused_multiply_add(q, z, T(-4.13417021505546205019e01))
-    return fused_multiply_add(q, z, T(6.28318530715100011762e00))
-
-
-def _turn_sine64(z):
-    q = T(-6.95574115588800596097e-01)
-    q = fused_multiply_add(q, z, T(3.81896408183130149855e00))
-    q = fused_multiply_add(q, z, T(-1.50946242078536372339e01))
-    q = fused_multiply_add(q, z, T(4.20586937796020379453e01))
-    q = fused_multiply_add(q, z, T(-7.67058597523876189786e01))
-    q = fused_multiply_add(q, z, T(8.16052492760743049538e01))
-    q = fused_multiply_add(q, z, T(-4.13417022403997610619e01))
-    return fused_multiply_add(q, z, T(6.28318530717958647703e00))
-
-
-def _turn_cosine32(z):
-    """Returns cos(2 pi r) for z = r^2, |r| <= 1/8."""
-    q = T(5.92027958566780468409e01)
-    q = fused_multiply_add(q, z, T(-8.54422979651466740977e01))
-    q = fused_multiply_add(q, z, T(6.49393107445256703228e01))
-    q = fused_multiply_add(q, z, T(-1.97392086330358756119e01))
-    return fused_multiply_add(q, z, T(1))
-
-
-def _turn_cosine64(z):
-    q = T(1.53076206593744285425e00)
-    q = fused_multiply_add(q, z, T(-1.78793788822890575385e00))
-    q = fused_multiply_add(q, z, T(7.90527791321005958393e00))
-    q = fused_multiply_add(q, z, T(-2.64262779275219405542e01))
-    q = fused_multiply_add(q, z, T(6.02446415098018915983e01))
-    q = fused_multiply_add(q, z, T(-8.54568172071437191853e01))
-    q = fused_multiply_add(q, z, T(6.49393940226688062348e01))
-    q = fused_multiply_add(q, z, T(-1.97392088021787170046e01))
-    return fused_multiply_add(q, z, T(1))
-
-
-_turn_sine = by_dtype(float32=_turn_sine32, float64=_turn_sine64)
-_turn_cosine = by_dtype(float32=_turn_cosine32, float64=_turn_cosine64)
+_turn_sine = polynomial(
+    float32=[
+        4.14698894090422825361e01, -7.66977741175948257990e01, 8.16052038070741817960e01, -4.13417021505546205019e01,
+        6.28318530715100011762e00,
+    ],
+    float64=[
+        -6.95574115588800596097e-01, 3.81896408183130149855e00, -1.50946242078536372339e01, 4.20586937796020379453e01,
+        -7.67058597523876189786e01, 8.16052492760743049538e01, -4.13417022403997610619e01, 6.28318530717958647703e00,
+    ],
+)  # fmt: skip
+"""sin(2 pi r) / r for z = r^2, |r| <= 1/8."""
+_turn_cosine = polynomial(
+    float32=[
+        5.92027958566780468409e01, -8.54422979651466740977e01, 6.49393107445256703228e01, -1.97392086330358756119e01,
+        1,
+    ],
+    float64=[
+        1.53076206593744285425e00, -1.78793788822890575385e00, 7.90527791321005958393e00, -2.64262779275219405542e01,
+        6.02446415098018915983e01, -8.54568172071437191853e01, 6.49393940226688062348e01, -1.97392088021787170046e01,
+        1,
+    ],
+)  # fmt: skip
+"""cos(2 pi r) for z = r^2, |r| <= 1/8."""
 
 
 @scalar_function

@@ -2,31 +2,20 @@
 
 import math
 
-from fastgrad.kernels.codegen.body import by_dtype, fused_multiply_add, scalar_function
+from fastgrad.kernels.codegen.body import fused_multiply_add, polynomial, scalar_function
 from fastgrad.kernels.math.vector_math import half_exp, log1p
 
 LN2 = 0.6931471805599453
 
 
-def _sinh_series32(z):
-    """Returns (sinh(r) / r - 1) / z for z = r^2, |r| <= 1."""
-    q = T(2.784269781841431e-06)
-    q = fused_multiply_add(q, z, T(0.00019842608890030533))
-    q = fused_multiply_add(q, z, T(0.008333311416208744))
-    return fused_multiply_add(q, z, T(0.1666666716337204))
-
-
-def _sinh_series64(z):
-    q = T(7.775578990697086e-13)
-    q = fused_multiply_add(q, z, T(1.6056690163601404e-10))
-    q = fused_multiply_add(q, z, T(2.5052130644211113e-08))
-    q = fused_multiply_add(q, z, T(2.7557319108631516e-06))
-    q = fused_multiply_add(q, z, T(0.00019841269841588976))
-    q = fused_multiply_add(q, z, T(0.008333333333332915))
-    return fused_multiply_add(q, z, T(0.16666666666666669))
-
-
-_sinh_series = by_dtype(float32=_sinh_series32, float64=_sinh_series64)
+_sinh_series = polynomial(
+    float32=[2.784269781841431e-06, 0.00019842608890030533, 0.008333311416208744, 0.1666666716337204],
+    float64=[
+        7.775578990697086e-13, 1.6056690163601404e-10, 2.5052130644211113e-08, 2.7557319108631516e-06,
+        0.00019841269841588976, 0.008333333333332915, 0.16666666666666669,
+    ],
+)  # fmt: skip
+"""(sinh(r) / r - 1) / z for z = r^2, |r| <= 1."""
 
 
 @scalar_function

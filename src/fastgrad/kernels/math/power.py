@@ -6,14 +6,37 @@ from numpy import float32, float64, int32
 
 from fastgrad.kernels.codegen.body import (
     by_dtype,
+    constant_by_dtype,
     float_bits,
     from_bits,
     fused_multiply_add,
+    polynomial,
     round_to_zero,
     scalar_function,
     scale_by_power_of_two,
 )
-from fastgrad.kernels.math.vector_math import LOG2_E, ROUND32, ROUND64, logarithm, logarithm_parts
+from fastgrad.kernels.math.vector_math import LOG2_E, ROUND, ROUND64, logarithm, logarithm_parts
+
+THIRD_REST = constant_by_dtype(float32=-9.934107481068821e-09, float64=1.850371707708594e-17)
+"""The rounding error of 1/3."""
+
+TWICE_LOG2_E_REST = constant_by_dtype(float32=3.851925968879664e-08, float64=4.0710547481862066e-17)
+"""The rounding error of 2 log2(e)."""
+
+FAR = constant_by_dtype(float32=200.0, float64=1100.0)
+"""A power of 2 with this exponent is infinite; with its opposite, it is 0."""
+
+EXP2_END = constant_by_dtype(float32=130.0, float64=1025.0)
+EXP2_START = constant_by_dtype(float32=-160.0, float64=-1100.0)
+
+_log2_series = polynomial(
+    float64=[
+        0.05381324997828638, -0.09860052375751109, 0.0998962925113709, -0.09925241823307246, 0.11014688790309003,
+        -0.12498229434026241, 0.1429018033508322, -0.16666856951911158, 0.19999911035241585, -0.2499999705890284,
+        0.33333333895549433, -0.5,
+    ],
+)  # fmt: skip
+"""(log(1 + f) / f - 1) / f."""
 
 
 @scalar_function
@@ -22,72 +45,39 @@ def _log2(a):
     bits = float_bits(float64(a))
     e = (bits - float_bits(float64(0.70710678118654752))) >> 52
     f = from_bits(bits - (e << 52)) - float64(1)
-    q = float64(0.05381324997828638)
-    q = fused_multiply_add(q, f, float64(-0.09860052375751109))
-    q = fused_multiply_add(q, f, float64(0.0998962925113709))
-    q = fused_multiply_add(q, f, float64(-0.09925241823307246))
-    q = fused_multiply_add(q, f, float64(0.11014688790309003))
-    q = fused_multiply_add(q, f, float64(-0.12498229434026241))
-    q = fused_multiply_add(q, f, float64(0.1429018033508322))
-    q = fused_multiply_add(q, f, float64(-0.16666856951911158))
-    q = fused_multiply_add(q, f, float64(0.19999911035241585))
-    q = fused_multiply_add(q, f, float64(-0.2499999705890284))
-    q = fused_multiply_add(q, f, float64(0.33333333895549433))
-    q = fused_multiply_add(q, f, float64(-0.5))
-    y = fused_multiply_add(fused_multiply_add(f * f, q, f), float64(LOG2_E), float64(e))
+    y = fused_multiply_add(fused_multiply_add(f * f, _log2_series(f), f), float64(LOG2_E), float64(e))
     y = y if a < float32(math.inf) else float64(a)
     return y if a != 0 else float64(-math.inf)
 
 
-def _power_series32(r):
-    """Returns 2^r for |r| <= 1/2."""
-    q = float32(0.00015458461712114513)
-    q = fused_multiply_add(q, r, float32(0.0013391770189628005))
-    q = fused_multiply_add(q, r, float32(0.009618072770535946))
-    q = fused_multiply_add(q, r, float32(0.05550358071923256))
-    q = fused_multiply_add(q, r, float32(0.24022650718688965))
-    q = fused_multiply_add(q, r, float32(0.6931471824645996))
-    return fused_multiply_add(q, r, float32(1))
+_power_series = polynomial(
+    float32=[
+        0.00015458461712114513, 0.0013391770189628005, 0.009618072770535946, 0.05550358071923256, 0.24022650718688965,
+        0.6931471824645996, 1,
+    ],
+    float64=[
+        4.461314020261794e-10, 7.073674272638425e-09, 1.0178014819442327e-07, 1.3215436122837548e-06,
+        1.5252733964548005e-05, 0.00015403530454850258, 0.0013333558146239471, 0.009618129107596601,
+        0.055504108664822666, 0.24022650695910122, 0.6931471805599453, 1.0,
+    ],
+)  # fmt: skip
+"""2^r for |r| <= 1/2."""
 
 
-def _power_series64(r):
-    q = float64(4.461314020261794e-10)
-    q = fused_multiply_add(q, r, float64(7.073674272638425e-09))
-    q = fused_multiply_add(q, r, float64(1.0178014819442327e-07))
-    q = fused_multiply_add(q, r, float64(1.3215436122837548e-06))
-    q = fused_multiply_add(q, r, float64(1.5252733964548005e-05))
-    q = fused_multiply_add(q, r, float64(0.00015403530454850258))
-    q = fused_multiply_add(q, r, float64(0.0013333558146239471))
-    q = fused_multiply_add(q, r, float64(0.009618129107596601))
-    q = fused_multiply_add(q, r, float64(0.055504108664822666))
-    q = fused_multiply_add(q, r, float64(0.24022650695910122))
-    q = fused_multiply_add(q, r, float64(0.6931471805599453))
-    return fused_multiply_add(q, r, float64(1.0))
+@scalar_function
+def _nearest(t):
+    """Returns the nearest whole number, as a float and as an integer."""
+    shifted = t + T(ROUND)
+    return shifted - T(ROUND), T_bits(float_bits(shifted) - float_bits(T(ROUND)))
 
 
-_power_series = by_dtype(float32=_power_series32, float64=_power_series64)
-
-
-def _exp2_32(x):
-    x = T(130) if x > T(130) else x
-    x = T(-160) if x < T(-160) else x
-    shifted = x + T(ROUND32)
-    return scale_by_power_of_two(
-        _power_series(x - (shifted - T(ROUND32))), int32(float_bits(shifted) - float_bits(T(ROUND32)))
-    )
-
-
-def _exp2_64(x):
-    x = T(1025) if x > T(1025) else x
-    x = T(-1100) if x < T(-1100) else x
-    shifted = x + T(ROUND64)
-    return scale_by_power_of_two(
-        _power_series(x - (shifted - T(ROUND64))), float_bits(shifted) - float_bits(T(ROUND64))
-    )
-
-
-exp2 = by_dtype(float32=_exp2_32, float64=_exp2_64)
-"""`exp2(x)`: 2^x."""
+@scalar_function
+def exp2(x):
+    """Returns 2^x."""
+    x = T(EXP2_END) if x > T(EXP2_END) else x
+    x = T(EXP2_START) if x < T(EXP2_START) else x
+    whole, k = _nearest(x)
+    return scale_by_power_of_two(_power_series(x - whole), k)
 
 
 @scalar_function
@@ -128,51 +118,14 @@ def _with_sign(size, x, y):
     return -size if whole and odd and math.copysign(T(1), x) < 0 and y == y else size  # noqa: PLR0124
 
 
-def _inner_series32(z):
-    """Returns 1/5 + z/7 + z^2/9 ... for 0 <= z <= 0.03."""
-    q = float32(1 / 13)
-    q = fused_multiply_add(q, z, float32(1 / 11))
-    q = fused_multiply_add(q, z, float32(1 / 9))
-    q = fused_multiply_add(q, z, float32(1 / 7))
-    return fused_multiply_add(q, z, float32(1 / 5))
-
-
-def _inner_series64(z):
-    q = float64(0.06001067163696724)
-    q = fused_multiply_add(q, z, float64(0.05836568951455214))
-    q = fused_multiply_add(q, z, float64(0.06668203184708452))
-    q = fused_multiply_add(q, z, float64(0.07692277182715128))
-    q = fused_multiply_add(q, z, float64(0.09090909455268438))
-    q = fused_multiply_add(q, z, float64(0.11111111108586355))
-    q = fused_multiply_add(q, z, float64(0.142857142857234))
-    return fused_multiply_add(q, z, float64(0.19999999999999987))
-
-
-_inner_series = by_dtype(float32=_inner_series32, float64=_inner_series64)
-
-
-def _third_rest32(x):
-    return float32(-9.934107481068821e-09)
-
-
-def _third_rest64(x):
-    return float64(1.850371707708594e-17)
-
-
-_third_rest = by_dtype(float32=_third_rest32, float64=_third_rest64)
-"""The rounding error of 1/3."""
-
-
-def _twice_log2_e_rest32(x):
-    return float32(3.851925968879664e-08)
-
-
-def _twice_log2_e_rest64(x):
-    return float64(4.0710547481862066e-17)
-
-
-_twice_log2_e_rest = by_dtype(float32=_twice_log2_e_rest32, float64=_twice_log2_e_rest64)
-"""The rounding error of 2 log2(e)."""
+_inner_series = polynomial(
+    float32=[1 / 13, 1 / 11, 1 / 9, 1 / 7, 1 / 5],
+    float64=[
+        0.06001067163696724, 0.05836568951455214, 0.06668203184708452, 0.07692277182715128, 0.09090909455268438,
+        0.11111111108586355, 0.142857142857234, 0.19999999999999987,
+    ],
+)  # fmt: skip
+"""1/5 + z/7 + z^2/9 ... for 0 <= z <= 0.03."""
 
 
 @scalar_function
@@ -193,7 +146,7 @@ def _log2_parts(a):
     # atanh(s) = s (1 + z p) with p = 1/3 + z q
     less = z * q
     p = T(0.3333333333333333) + less
-    p_low = (less - (p - T(0.3333333333333333))) + _third_rest(z)
+    p_low = (less - (p - T(0.3333333333333333))) + T(THIRD_REST)
     w = z * p
     w_low = fused_multiply_add(z, p, -w) + (z * p_low + z_low * p)
     v = T(1) + w
@@ -202,44 +155,17 @@ def _log2_parts(a):
     g_low = fused_multiply_add(s, v, -g) + (s * v_low + s_low * v)
     high = g * T(2.8853900817779268)
     low = fused_multiply_add(g, T(2.8853900817779268), -high) + (
-        g * _twice_log2_e_rest(z) + g_low * T(2.8853900817779268)
+        g * T(TWICE_LOG2_E_REST) + g_low * T(2.8853900817779268)
     )
     total = e + high
     return total, (high - (total - e)) + low
 
 
-def _nearest32(t):
-    shifted = t + float32(ROUND32)
-    return shifted - float32(ROUND32), int32(float_bits(shifted) - float_bits(float32(ROUND32)))
-
-
-def _nearest64(t):
-    shifted = t + float64(ROUND64)
-    return shifted - float64(ROUND64), float_bits(shifted) - float_bits(float64(ROUND64))
-
-
-_nearest = by_dtype(float32=_nearest32, float64=_nearest64)
-"""Returns the nearest whole number, as a float and as an integer."""
-
-
-def _far32(x):
-    return float32(200)
-
-
-def _far64(x):
-    return float64(1100)
-
-
-_far = by_dtype(float32=_far32, float64=_far64)
-"""A power of 2 with this exponent is infinite; with its opposite, it is 0."""
-
-
 @scalar_function
 def _exp2_of_sum(t, low):
     """Returns 2^(t + low), low far smaller than t."""
-    far = _far(t)
-    inside = math.fabs(t) < far
-    t = t if inside or t != t else math.copysign(far, t)  # noqa: PLR0124 - true of NaN
+    inside = math.fabs(t) < T(FAR)
+    t = t if inside or t != t else math.copysign(T(FAR), t)  # noqa: PLR0124 - true of NaN
     whole, k = _nearest(t)
     return scale_by_power_of_two(_power_series((t - whole) + (low if inside else T(0))), k)
 

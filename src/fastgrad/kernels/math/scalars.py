@@ -2,10 +2,10 @@
 
 import math
 
-from numpy import float32, float64, int32, int64
+from numpy import float32, float64, int32
 
 from fastgrad.kernels.codegen.body import (
-    by_dtype,
+    constant_by_dtype,
     float_bits,
     from_bits,
     fused_multiply_add,
@@ -49,16 +49,8 @@ def sign_of(x):
 # ---- quotients -------------------------------------------------------------------------------------------
 
 
-def _whole_quotients32(q):
-    """True if the whole parts of quotients of this size are exact, or wrong by at most one."""
-    return math.fabs(q) < T(4194304.0)
-
-
-def _whole_quotients64(q):
-    return math.fabs(q) < T(2251799813685248.0)
-
-
-_whole_quotients = by_dtype(float32=_whole_quotients32, float64=_whole_quotients64)
+WHOLE_QUOTIENTS = constant_by_dtype(float32=4194304.0, float64=2251799813685248.0)
+"""The whole parts of smaller quotients are exact, or wrong by at most one."""
 
 
 @scalar_function
@@ -68,7 +60,7 @@ def remainder_toward_zero(a, b):
     r = fused_multiply_add(-round_to_zero(q), b, a)
     # A quotient just below a whole number may have been rounded to it.
     r = math.copysign(r + math.copysign(b, a) if r != 0 and (r < 0) != (a < 0) else r, a)
-    if not (_whole_quotients(q) and math.fabs(b) < T(math.inf)):
+    if not (math.fabs(q) < T(WHOLE_QUOTIENTS) and math.fabs(b) < T(math.inf)):
         r = library_fmod(a, b)
     return r
 
@@ -95,21 +87,12 @@ def floor_quotient(a, b):
 # ---- the next number ---------------------------------------------------------------------------------------
 
 
-def _after32(x, y):
+@scalar_function
+def _after(x, y):
     bits = float_bits(x)
     away = (y > x) == (x > 0)
-    beside = from_bits(int32(bits + 1 if away else bits - 1))
-    return math.copysign(from_bits(int32(1)), y) if x == 0 else beside
-
-
-def _after64(x, y):
-    bits = float_bits(x)
-    away = (y > x) == (x > 0)
-    beside = from_bits(bits + 1 if away else bits - 1)
-    return math.copysign(from_bits(int64(1)), y) if x == 0 else beside
-
-
-_after = by_dtype(float32=_after32, float64=_after64)
+    beside = from_bits(T_bits(bits + 1 if away else bits - 1))
+    return math.copysign(from_bits(T_bits(1)), y) if x == 0 else beside
 
 
 @scalar_function

@@ -8,26 +8,32 @@ logarithms; see `circular`, `hyperbolic`, `power` and `error_function` for other
 
 import math
 
-from numpy import int32, int64
-
 from fastgrad.kernels.codegen.body import (
     by_dtype,
+    constant_by_dtype,
     float_bits,
     from_bits,
     fused_multiply_add,
+    polynomial,
     scalar_function,
     scale_by_power_of_two,
 )
 
 # Adding and subtracting 1.5 * 2^(mantissa bits) rounds to an integer, which is in the low bits of the sum.
-ROUND32 = 12582912.0
 ROUND64 = 6755399441055744.0
+ROUND = constant_by_dtype(float32=12582912.0, float64=ROUND64)
 LOG2_E = 1.4426950408889634
 # log(2) in two parts; the first has few bits, so that its products with small integers are exact.
-LN2_HIGH32 = 0.693359375
-LN2_LOW32 = -2.12194440054690582770e-4
-LN2_HIGH64 = 0.69314718036912381649
-LN2_LOW64 = 1.90821492927058770002e-10
+LN2_HIGH = constant_by_dtype(float32=0.693359375, float64=0.69314718036912381649)
+LN2_LOW = constant_by_dtype(float32=-2.12194440054690582770e-4, float64=1.90821492927058770002e-10)
+MANTISSA_BITS = constant_by_dtype(float32=23, float64=52)
+EXPONENT_BIAS = constant_by_dtype(float32=127, float64=1023)
+SMALLEST_NORMAL = constant_by_dtype(float32=1.1754943508222875e-38, float64=2.2250738585072014e-308)
+# The arguments beyond which e^x and e^x / 2 are infinite, and below which e^x rounds to 0 and e^x - 1 to -1.
+EXP_END = constant_by_dtype(float32=89.0, float64=710.0)
+HALF_EXP_END = constant_by_dtype(float32=90.0, float64=711.0)
+EXP_START = constant_by_dtype(float32=-104.0, float64=-746.0)
+EXPM1_START = constant_by_dtype(float32=-18.0, float64=-40.0)
 
 
 @scalar_function
@@ -40,6 +46,12 @@ def least(a, b):
 def greatest(a, b):
     """Returns the greater of two numbers; b if one is NaN."""
     return a if a > b else b
+
+
+@scalar_function
+def at_most(x, end):
+    """Returns the smaller of a number and its limit; keeps NaN."""
+    return end if x > end else x
 
 
 @scalar_function
@@ -63,172 +75,70 @@ def positive_part(x):
 # ---- exponentials ------------------------------------------------------------------------------------------
 
 
-def _reduced32(x):
+@scalar_function
+def _reduced(x):
     """Returns k and r with x = k log(2) + r, |r| <= log(2)/2."""
-    shifted = fused_multiply_add(x, T(LOG2_E), T(ROUND32))
-    n = shifted - T(ROUND32)
-    r = fused_multiply_add(n, T(-LN2_LOW32), fused_multiply_add(n, T(-LN2_HIGH32), x))
-    return int32(float_bits(shifted) - float_bits(T(ROUND32))), r
+    shifted = fused_multiply_add(x, T(LOG2_E), T(ROUND))
+    n = shifted - T(ROUND)
+    r = fused_multiply_add(n, T(-LN2_LOW), fused_multiply_add(n, T(-LN2_HIGH), x))
+    return T_bits(float_bits(shifted) - float_bits(T(ROUND))), r
 
 
-def _reduced64(x):
-    shifted = fused_multiply_add(x, T(LOG2_E), T(ROUND64))
-    n = shifted - T(ROUND64)
-    r = fused_multiply_add(n, T(-LN2_LOW64), fused_multiply_add(n, T(-LN2_HIGH64), x))
-    return float_bits(shifted) - float_bits(T(ROUND64)), r
+_exponential_series = polynomial(
+    float32=[0.0013936213217675686, 0.008369308896362782, 0.04166645184159279, 0.16666515171527863, 0.5, 1.0, 1.0],
+    float64=[
+        2.5115531264836502e-08, 2.762610085402736e-07, 2.755722447665438e-06, 2.480150649038301e-05,
+        0.00019841269906959857, 0.001388888892844764, 0.008333333333312893, 0.041666666666600134, 0.16666666666666688,
+        0.5, 1.0, 1.0,
+    ],
+)  # fmt: skip
+"""exp(r) for |r| <= log(2)/2."""
 
 
-_reduced = by_dtype(float32=_reduced32, float64=_reduced64)
+_less_one_series = polynomial(
+    float32=[0.0013934132875874639, 0.00836691539734602, 0.04166647419333458, 0.16666540503501892, 0.5],
+    float64=[
+        2.5112885307224598e-08, 2.7622953188597716e-07, 2.7557233480002182e-06, 2.48015147256815e-05,
+        0.00019841269896154402, 0.0013888888921622798, 0.008333333333318163, 0.04166666666661771, 0.1666666666666668,
+        0.5,
+    ],
+)  # fmt: skip
+"""(exp(r) - 1 - r) / r^2 for |r| <= log(2)/2."""
 
 
-def _exponential_series32(r):
-    """Returns exp(r) for |r| <= log(2)/2."""
-    q = T(0.0013936213217675686)
-    q = fused_multiply_add(q, r, T(0.008369308896362782))
-    q = fused_multiply_add(q, r, T(0.04166645184159279))
-    q = fused_multiply_add(q, r, T(0.16666515171527863))
-    q = fused_multiply_add(q, r, T(0.5))
-    q = fused_multiply_add(q, r, T(1.0))
-    return fused_multiply_add(q, r, T(1.0))
-
-
-def _exponential_series64(r):
-    q = T(2.5115531264836502e-08)
-    q = fused_multiply_add(q, r, T(2.762610085402736e-07))
-    q = fused_multiply_add(q, r, T(2.755722447665438e-06))
-    q = fused_multiply_add(q, r, T(2.480150649038301e-05))
-    q = fused_multiply_add(q, r, T(0.00019841269906959857))
-    q = fused_multiply_add(q, r, T(0.001388888892844764))
-    q = fused_multiply_add(q, r, T(0.008333333333312893))
-    q = fused_multiply_add(q, r, T(0.041666666666600134))
-    q = fused_multiply_add(q, r, T(0.16666666666666688))
-    q = fused_multiply_add(q, r, T(0.5))
-    q = fused_multiply_add(q, r, T(1.0))
-    return fused_multiply_add(q, r, T(1.0))
-
-
-_exponential_series = by_dtype(float32=_exponential_series32, float64=_exponential_series64)
-
-
-def _less_one_series32(r):
-    """Returns (exp(r) - 1 - r) / r^2 for |r| <= log(2)/2."""
-    q = T(0.0013934132875874639)
-    q = fused_multiply_add(q, r, T(0.00836691539734602))
-    q = fused_multiply_add(q, r, T(0.04166647419333458))
-    q = fused_multiply_add(q, r, T(0.16666540503501892))
-    return fused_multiply_add(q, r, T(0.5))
-
-
-def _less_one_series64(r):
-    q = T(2.5112885307224598e-08)
-    q = fused_multiply_add(q, r, T(2.7622953188597716e-07))
-    q = fused_multiply_add(q, r, T(2.7557233480002182e-06))
-    q = fused_multiply_add(q, r, T(2.48015147256815e-05))
-    q = fused_multiply_add(q, r, T(0.00019841269896154402))
-    q = fused_multiply_add(q, r, T(0.0013888888921622798))
-    q = fused_multiply_add(q, r, T(0.008333333333318163))
-    q = fused_multiply_add(q, r, T(0.04166666666661771))
-    q = fused_multiply_add(q, r, T(0.1666666666666668))
-    return fused_multiply_add(q, r, T(0.5))
-
-
-_less_one_series = by_dtype(float32=_less_one_series32, float64=_less_one_series64)
-
-
-def _exponential_range32(x):
-    """Limits x to the range's end, beyond which the exponential is infinite; keeps NaN."""
-    return T(89.0) if x > T(89.0) else x
-
-
-def _exponential_range64(x):
-    return T(710.0) if x > T(710.0) else x
-
-
-_exponential_range = by_dtype(float32=_exponential_range32, float64=_exponential_range64)
-
-
-def _vanishes32(x):
-    """True if e^x rounds to 0."""
-    return x < T(-104.0)
-
-
-def _vanishes64(x):
-    return x < T(-746.0)
-
-
-_vanishes = by_dtype(float32=_vanishes32, float64=_vanishes64)
-
-
-def _half_range32(x):
-    return T(90.0) if x > T(90.0) else x
-
-
-def _half_range64(x):
-    return T(711.0) if x > T(711.0) else x
-
-
-_half_range = by_dtype(float32=_half_range32, float64=_half_range64)
-
-
-def _power_of_two32(k):
-    """Returns 2^k for k in [-126, 127]."""
-    return from_bits(int32((k + 127) << 23))
-
-
-def _power_of_two64(k):
-    return from_bits((k + 1023) << 52)
-
-
-_power_of_two = by_dtype(int32=_power_of_two32, int64=_power_of_two64)
+@scalar_function
+def _power_of_two(k):
+    """Returns 2^k for k in [-126, 127], [-1022, 1023] in float64."""
+    return from_bits(T_bits((k + EXPONENT_BIAS) << MANTISSA_BITS))
 
 
 @scalar_function
 def exp(x):
     """Returns e^x. A result of 0 is not computed by scaling: on some processors, an underflow costs 200 cycles."""
-    nothing = _vanishes(x)
-    k, r = _reduced(T(0) if nothing else _exponential_range(x))
+    nothing = x < T(EXP_START)
+    k, r = _reduced(T(0) if nothing else at_most(x, T(EXP_END)))
     return T(0) if nothing else scale_by_power_of_two(_exponential_series(r), k)
 
 
 @scalar_function
 def half_exp(x):
     """Returns e^x / 2 for x >= 0, which is finite for slightly larger x than e^x."""
-    k, r = _reduced(_half_range(x))
+    k, r = _reduced(at_most(x, T(HALF_EXP_END)))
     return scale_by_power_of_two(_exponential_series(r), T_bits(k - 1))
 
 
-def _less_one_range32(x):
-    """Limits x to the range below which e^x - 1 is -1, and above which it is infinite."""
-    x = T(89.0) if x > T(89.0) else x
-    return T(-18.0) if x < T(-18.0) else x
-
-
-def _less_one_range64(x):
-    x = T(710.0) if x > T(710.0) else x
-    return T(-40.0) if x < T(-40.0) else x
-
-
-_less_one_range = by_dtype(float32=_less_one_range32, float64=_less_one_range64)
-
-
-def _rest32(x, k, r):
+@scalar_function
+def _rest(x, k, r):
     """Returns the rounding error of r = x - k log(2)."""
     n = T(k)
-    return fused_multiply_add(n, T(-LN2_LOW32), fused_multiply_add(n, T(-LN2_HIGH32), x) - r)
-
-
-def _rest64(x, k, r):
-    n = T(k)
-    return fused_multiply_add(n, T(-LN2_LOW64), fused_multiply_add(n, T(-LN2_HIGH64), x) - r)
-
-
-_rest = by_dtype(float32=_rest32, float64=_rest64)
+    return fused_multiply_add(n, T(-LN2_LOW), fused_multiply_add(n, T(-LN2_HIGH), x) - r)
 
 
 @scalar_function
 def expm1(x):
     """Returns e^x - 1, accurate near zero. It computes half of that, since 2^k may be out of range."""
-    a = _less_one_range(x)
+    a = at_most(x, T(EXP_END))
+    a = T(EXPM1_START) if a < T(EXPM1_START) else a
     k, r = _reduced(a)
     half = _power_of_two(T_bits(k - 1))
     less = fused_multiply_add(r * r, _less_one_series(r), _rest(a, k, r)) + r
@@ -252,42 +162,23 @@ def quotient_times_exponential(n, n_low, d, d_low, inverse, k, p, low):
     return scale_by_power_of_two(y + fused_multiply_add(y, p, fused_multiply_add(rest, p, rest)), k)
 
 
-def _hyperbolic_tangent_parts32(a):
+@scalar_function
+def _hyperbolic_tangent_parts(a):
     """Returns k, r: a = k log(2)/2 + r, -0.09 <= r <= 0.26, such that k is 0 below 1/4 and at most 1 below 1/2."""
-    shifted = fused_multiply_add(a, T(2 * LOG2_E), T(-0.25)) + T(ROUND32)
-    n = shifted - T(ROUND32)
-    r = fused_multiply_add(n, T(-0.5 * LN2_LOW32), fused_multiply_add(n, T(-0.5 * LN2_HIGH32), a))
-    return int32(float_bits(shifted) - float_bits(T(ROUND32))), r
+    shifted = fused_multiply_add(a, T(2 * LOG2_E), T(-0.25)) + T(ROUND)
+    n = shifted - T(ROUND)
+    r = fused_multiply_add(n, T(-0.5 * LN2_LOW), fused_multiply_add(n, T(-0.5 * LN2_HIGH), a))
+    return T_bits(float_bits(shifted) - float_bits(T(ROUND))), r
 
 
-def _hyperbolic_tangent_parts64(a):
-    shifted = fused_multiply_add(a, T(2 * LOG2_E), T(-0.25)) + T(ROUND64)
-    n = shifted - T(ROUND64)
-    r = fused_multiply_add(n, T(-0.5 * LN2_LOW64), fused_multiply_add(n, T(-0.5 * LN2_HIGH64), a))
-    return float_bits(shifted) - float_bits(T(ROUND64)), r
-
-
-_hyperbolic_tangent_parts = by_dtype(float32=_hyperbolic_tangent_parts32, float64=_hyperbolic_tangent_parts64)
-
-
-def _hyperbolic_tangent_series32(z):
-    """Returns (tanh(r) / r - 1) / z for z = r^2, |r| <= 0.26."""
-    q = T(-0.05122021145112673)
-    q = fused_multiply_add(q, z, T(0.13322649884004706))
-    return fused_multiply_add(q, z, T(-0.3333321447878805))
-
-
-def _hyperbolic_tangent_series64(z):
-    q = T(-0.0013070358321422065)
-    q = fused_multiply_add(q, z, T(0.003576271713596763))
-    q = fused_multiply_add(q, z, T(-0.008862350255184887))
-    q = fused_multiply_add(q, z, T(0.021869461253787716))
-    q = fused_multiply_add(q, z, T(-0.05396825351757815))
-    q = fused_multiply_add(q, z, T(0.13333333332979902))
-    return fused_multiply_add(q, z, T(-0.33333333333332393))
-
-
-_hyperbolic_tangent_series = by_dtype(float32=_hyperbolic_tangent_series32, float64=_hyperbolic_tangent_series64)
+_hyperbolic_tangent_series = polynomial(
+    float32=[-0.05122021145112673, 0.13322649884004706, -0.3333321447878805],
+    float64=[
+        -0.0013070358321422065, 0.003576271713596763, -0.008862350255184887, 0.021869461253787716,
+        -0.05396825351757815, 0.13333333332979902, -0.33333333333332393,
+    ],
+)  # fmt: skip
+"""(tanh(r) / r - 1) / z for z = r^2, |r| <= 0.26."""
 
 
 @scalar_function
@@ -298,7 +189,7 @@ def tanh(x):
     tanh(x) is computed as such a quotient.
     """
     a = math.fabs(x)
-    k, r = _hyperbolic_tangent_parts(T(22) if a > T(22) else a)
+    k, r = _hyperbolic_tangent_parts(at_most(a, T(22)))
     z = r * r
     q = fused_multiply_add(r * z, _hyperbolic_tangent_series(z), r)
     scale = _power_of_two(k)
@@ -321,53 +212,41 @@ def sigmoid(x):
 # ---- logarithms --------------------------------------------------------------------------------------------
 
 
-def _logarithm_parts32(x):
+@scalar_function
+def logarithm_parts(x):
     """Returns e, as a float, and m with x = 2^e m, sqrt(1/2) <= m < sqrt(2), for a positive x."""
-    tiny = x < T(1.1754943508222875e-38)
-    bits = float_bits(x * T(8388608.0) if tiny else x)
-    e = int32(bits - float_bits(T(0.70710678118654752))) >> 23
-    return T(e) - (T(23) if tiny else T(0)), from_bits(int32(bits - (e << 23)))
+    tiny = x < T(SMALLEST_NORMAL)
+    bits = float_bits(x * T(1 << MANTISSA_BITS) if tiny else x)
+    e = T_bits(bits - float_bits(T(0.70710678118654752))) >> MANTISSA_BITS
+    return T(e) - (T(MANTISSA_BITS) if tiny else T(0)), from_bits(T_bits(bits - (e << MANTISSA_BITS)))
 
 
-def _logarithm_parts64(x):
-    tiny = x < T(2.2250738585072014e-308)
-    bits = float_bits(x * T(4503599627370496.0) if tiny else x)
-    e = (bits - float_bits(T(0.70710678118654752))) >> 52
-    return T(e) - (T(52) if tiny else T(0)), from_bits(bits - (e << 52))
-
-
-logarithm_parts = by_dtype(float32=_logarithm_parts32, float64=_logarithm_parts64)
-"""`logarithm_parts(x)`: e and m with x = 2^e m, for a positive x."""
+_logarithm_series = polynomial(
+    float32=[
+        -0.07631809264421463, 0.12761105597019196, -0.1316070407629013, 0.14201730489730835, -0.1662331223487854,
+        0.20001237094402313, -0.250008225440979, 0.3333333134651184, -0.5,
+    ],
+    float64=[
+        0.1479764179143506, 0.15313887392318629, 0.1818357048343441, 0.22222198458520606, 0.2857142874347465,
+        0.3999999999940988, 0.6666666666666735,
+    ],
+)  # fmt: skip
+"""(log(1 + f) / f - 1) / f of f for float32; (log(1 + f) / s - 2) / s^2 of s^2, s = f / (2 + f), for float64."""
 
 
 def _logarithm32(e, f):
     """Returns e log(2) + log(1 + f)."""
-    q = T(-0.07631809264421463)
-    q = fused_multiply_add(q, f, T(0.12761105597019196))
-    q = fused_multiply_add(q, f, T(-0.1316070407629013))
-    q = fused_multiply_add(q, f, T(0.14201730489730835))
-    q = fused_multiply_add(q, f, T(-0.1662331223487854))
-    q = fused_multiply_add(q, f, T(0.20001237094402313))
-    q = fused_multiply_add(q, f, T(-0.250008225440979))
-    q = fused_multiply_add(q, f, T(0.3333333134651184))
-    q = fused_multiply_add(q, f, T(-0.5))
-    return fused_multiply_add(e, T(LN2_HIGH32), fused_multiply_add(f * f, q, e * T(LN2_LOW32)) + f)
+    q = _logarithm_series(f)
+    return fused_multiply_add(e, T(LN2_HIGH), fused_multiply_add(f * f, q, e * T(LN2_LOW)) + f)
 
 
 def _logarithm64(e, f):
     """Returns e log(2) + log(1 + f), by a series in s^2 with s = f / (2 + f)."""
     s = f / (T(2) + f)
     z = s * s
-    q = T(0.1479764179143506)
-    q = fused_multiply_add(q, z, T(0.15313887392318629))
-    q = fused_multiply_add(q, z, T(0.1818357048343441))
-    q = fused_multiply_add(q, z, T(0.22222198458520606))
-    q = fused_multiply_add(q, z, T(0.2857142874347465))
-    q = fused_multiply_add(q, z, T(0.3999999999940988))
-    q = fused_multiply_add(q, z, T(0.6666666666666735))
     half = T(0.5) * f * f
-    y = fused_multiply_add(s, fused_multiply_add(z, q, half), e * T(LN2_LOW64))
-    return fused_multiply_add(e, T(LN2_HIGH64), f - (half - y))
+    y = fused_multiply_add(s, fused_multiply_add(z, _logarithm_series(z), half), e * T(LN2_LOW))
+    return fused_multiply_add(e, T(LN2_HIGH), f - (half - y))
 
 
 logarithm = by_dtype(float32=_logarithm32, float64=_logarithm64)
@@ -383,20 +262,12 @@ def log(x):
     return y if x > 0 else (T(-math.inf) if x == 0 else T(math.nan))
 
 
-def _grown_parts32(u):
+@scalar_function
+def _grown_parts(u):
     """Returns e, m and 2^-e with u = 2^e m as in `logarithm_parts`, for u that is not subnormal."""
     bits = float_bits(u)
-    e = int32(bits - float_bits(T(0.70710678118654752))) >> 23
-    return T(e), from_bits(int32(bits - (e << 23))), _power_of_two32(int32(-e if e < 64 else -64))
-
-
-def _grown_parts64(u):
-    bits = float_bits(u)
-    e = (bits - float_bits(T(0.70710678118654752))) >> 52
-    return T(e), from_bits(bits - (e << 52)), _power_of_two64(-e if e < 64 else int64(-64))
-
-
-_grown_parts = by_dtype(float32=_grown_parts32, float64=_grown_parts64)
+    e = T_bits(bits - float_bits(T(0.70710678118654752))) >> MANTISSA_BITS
+    return T(e), from_bits(T_bits(bits - (e << MANTISSA_BITS))), _power_of_two(T_bits(-e if e < 64 else -64))
 
 
 @scalar_function
@@ -415,19 +286,18 @@ def log1p(x):
     return y if x > T(-1) else (T(-math.inf) if x == T(-1) else T(math.nan))
 
 
+_fraction_series = polynomial(
+    float32=[
+        0.00287388375, -0.0175122428, 0.0499311811, -0.0920296326, 0.130713283, -0.163785089, 0.199593562,
+        -0.249970241, 0.333332476, -0.499999996,
+    ],
+)  # fmt: skip
+"""(log(1 + z) / z - 1) / z for 0 <= z <= 1."""
+
+
 def _log1p_of_fraction32(z):
     """Returns log(1 + z) for 0 <= z <= 1."""
-    q = T(0.00287388375)
-    q = fused_multiply_add(q, z, T(-0.0175122428))
-    q = fused_multiply_add(q, z, T(0.0499311811))
-    q = fused_multiply_add(q, z, T(-0.0920296326))
-    q = fused_multiply_add(q, z, T(0.130713283))
-    q = fused_multiply_add(q, z, T(-0.163785089))
-    q = fused_multiply_add(q, z, T(0.199593562))
-    q = fused_multiply_add(q, z, T(-0.249970241))
-    q = fused_multiply_add(q, z, T(0.333332476))
-    q = fused_multiply_add(q, z, T(-0.499999996))
-    return fused_multiply_add(z * z, q, z)
+    return fused_multiply_add(z * z, _fraction_series(z), z)
 
 
 log1p_of_fraction = by_dtype(float32=_log1p_of_fraction32, float64=_log_of_grown)

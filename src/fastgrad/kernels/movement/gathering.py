@@ -223,19 +223,9 @@ def gather_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int, 
     middle, count = prod(x.shape[batch_dims:axis]), prod(ids.shape[batch_dims:])
     width = prod(x.shape[axis + 1 :]) * words
     return only(
-        gather_blocks[unit, ids.dtype],
-        Input(0),
-        Input(1),
-        Output(0),
-        x.shape[axis],
-        count,
-        width,
-        middle,
-        0,
-        units=prod(x.shape[:axis]) * count,
-        unit_cost=3.0 + 0.15 * width,
-        parts={2: prod(outputs[0].shape) * words},
-    )
+        gather_blocks[unit, ids.dtype], Input(0), Input(1), Output(0), x.shape[axis], count, width, middle, 0,
+        units=prod(x.shape[:axis]) * count, unit_cost=3.0 + 0.15 * width, parts={2: prod(outputs[0].shape) * words},
+    )  # fmt: skip
 
 
 def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
@@ -246,18 +236,9 @@ def gather_segments_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     unit, words = units_of(x.dtype)
     count = prod(ids.shape)
     return only(
-        gather_blocks[unit, ids.dtype],
-        Input(0),
-        Input(1),
-        Output(0),
-        x.shape[0],
-        count,
-        prod(x.shape[1:]) * words,
-        1,
-        1,
-        units=count,
-        unit_cost=3.0 + 0.15 * prod(x.shape[1:]) * words,
-    )
+        gather_blocks[unit, ids.dtype], Input(0), Input(1), Output(0), x.shape[0], count, prod(x.shape[1:]) * words,
+        1, 1, units=count, unit_cost=3.0 + 0.15 * prod(x.shape[1:]) * words,
+    )  # fmt: skip
 
 
 def numbered(ids: Spec, place: Any, shape: tuple[int, ...], strict: bool = False) -> Launch | None:

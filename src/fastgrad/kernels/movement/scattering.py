@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf, prod
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy import int64
 from fastgrad.kernels.codegen.body import by_dtype, scalar_function
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import Array, through_float32
-from fastgrad.kernels.math.vector_math import least, nan_greatest
+from fastgrad.kernels.math.vector_math import least, nan_greatest, nan_least
 from fastgrad.kernels.movement.gathering import INDICES, UNITS, numbered, units_of
 from fastgrad.kernels.movement.layout import Layout, contiguous
 from fastgrad.kernels.movement.strided import moved
@@ -23,12 +24,6 @@ NUMBERS = ("float32", "float64", "bool", *INTEGERS)
 SET, ADD, MULTIPLY, MAXIMUM, MINIMUM, SUBTRACT, DIVIDE = range(7)
 KEEP, ZEROS, ONES = range(3)
 TILE = 64
-
-
-@scalar_function
-def nan_least(a, b):
-    """Returns the smaller of two numbers, NaN if one is NaN."""
-    return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @scalar_function
@@ -239,18 +234,24 @@ def _segments(data: Spec, ids: Spec, num_segments: int, mode: int, start: int) -
     return None if one is None else Launches((one,))
 
 
+def _segment_launches(mode: int, start: int) -> Callable[..., Launches | None]:
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
+        return _segments(inputs[0], inputs[1], num_segments, mode, start)
+
+    return launches
+
+
+segment_sum_launches = through_float32(_segment_launches(ADD, ZEROS))
+"""``tf.math.unsorted_segment_sum`` of data and ids."""
+
+segment_prod_launches = _segment_launches(MULTIPLY, ONES)
+"""``tf.math.unsorted_segment_prod`` of data and ids."""
+
+
 @through_float32
-def segment_sum_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
-    """``tf.math.unsorted_segment_sum`` of data and ids."""
-    return _segments(inputs[0], inputs[1], num_segments, ADD, ZEROS)
-
-
-def segment_prod_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int) -> Launches | None:
-    """``tf.math.unsorted_segment_prod`` of data and ids."""
-    return _segments(inputs[0], inputs[1], num_segments, MULTIPLY, ONES)
-
-
-def _extreme_segments(inputs: Sequence[Spec], num_segments: int, empty: float, mode: int) -> Launches | None:
+def _extreme_segments(
+    inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int, empty: float, mode: int
+) -> Launches | None:
     data, ids = inputs
     found = _segments(data, ids, num_segments, mode, KEEP)
     if found is None or data.dtype.kind not in "fiu":
@@ -274,20 +275,11 @@ def _as_int64(number: int) -> int:
     return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
-@through_float32
-def segment_max_launches(
-    inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int, empty: float
-) -> Launches | None:
-    """``tf.math.unsorted_segment_max`` of data and ids; ``empty`` for ids without rows."""
-    return _extreme_segments(inputs, num_segments, empty, MAXIMUM)
+segment_max_launches = partial(_extreme_segments, mode=MAXIMUM)
+"""``tf.math.unsorted_segment_max`` of data and ids; ``empty`` for ids without rows."""
 
-
-@through_float32
-def segment_min_launches(
-    inputs: Sequence[Spec], outputs: Sequence[Spec], num_segments: int, empty: float
-) -> Launches | None:
-    """``tf.math.unsorted_segment_min`` of data and ids; ``empty`` for ids without rows."""
-    return _extreme_segments(inputs, num_segments, empty, MINIMUM)
+segment_min_launches = partial(_extreme_segments, mode=MINIMUM)
+"""``tf.math.unsorted_segment_min`` of data and ids; ``empty`` for ids without rows."""
 
 
 def _at_positions(
@@ -317,32 +309,19 @@ def scatter_nd_launches(
     return _at_positions((ids, Input(0)), (updates, Input(1)), shape, ADD, ZEROS, strict)
 
 
-def _into_tensor(inputs: Sequence[Spec], mode: int, strict: bool) -> Launches | None:
-    x, ids, updates = inputs
-    return _at_positions((ids, Input(1)), (updates, Input(2)), x.shape, mode, KEEP, strict)
+def _into_tensor(mode: int) -> Callable[..., Launches | None]:
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
+        x, ids, updates = inputs
+        return _at_positions((ids, Input(1)), (updates, Input(2)), x.shape, mode, KEEP, strict)
+
+    return launches
 
 
-def scatter_update_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
-    """``tf.tensor_scatter_nd_update`` of a tensor, positions and updates."""
-    return _into_tensor(inputs, SET, strict)
-
-
-@through_float32
-def scatter_add_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
-    """``tf.tensor_scatter_nd_add``."""
-    return _into_tensor(inputs, ADD, strict)
-
-
-@through_float32
-def scatter_max_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
-    """``tf.tensor_scatter_nd_max``."""
-    return _into_tensor(inputs, MAXIMUM, strict)
-
-
-@through_float32
-def scatter_min_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], strict: bool) -> Launches | None:
-    """``tf.tensor_scatter_nd_min``."""
-    return _into_tensor(inputs, MINIMUM, strict)
+# ``tf.tensor_scatter_nd_update``, ``..._add``, ``..._max`` and ``..._min`` of a tensor, positions and updates.
+scatter_update_launches = _into_tensor(SET)
+scatter_add_launches = through_float32(_into_tensor(ADD))
+scatter_max_launches = through_float32(_into_tensor(MAXIMUM))
+scatter_min_launches = through_float32(_into_tensor(MINIMUM))
 
 
 _CHANGES = {

@@ -13,7 +13,7 @@ from fastgrad.kernels.codegen.body import local_array
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.ordering import REAL, order_lines
-from fastgrad.kernels.reduction.general import COMPLEX, NUMBERS, count_rows
+from fastgrad.kernels.reduction.general import COMPLEX, NUMBERS, count_rows, real_parts
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch, Spec
 
 MOST_AXES = 8
@@ -86,17 +86,13 @@ def distinct(x, order, group, number, y, places, counts, size, count):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
-def _parts(dtype: np.dtype) -> tuple[np.dtype, int]:
-    return (np.dtype(f"float{dtype.itemsize * 4}"), 2) if dtype.kind == "c" else (dtype, 1)
-
-
 @through_float32
 def positions_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
     """``tf.where`` of one argument."""
     (x,) = inputs
     if x.dtype.name not in (*NUMBERS, "bool", *COMPLEX) or len(x.shape) > MOST_AXES:
         return None
-    dtype, parts = _parts(x.dtype)
+    dtype, parts = real_parts(x.dtype)
     numbers = prod(x.shape), parts, outputs[0].shape[0], len(x.shape)
     sizes = (*x.shape, *[1] * (MOST_AXES - len(x.shape)))
     return Launches((Launch(positions[dtype], (Input(0), Output(0), *numbers, *sizes)),))
@@ -108,7 +104,7 @@ def positions_count_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) ->
     (x,) = inputs
     if x.dtype.name not in (*NUMBERS, "bool", *COMPLEX):
         return None
-    dtype, parts = _parts(x.dtype)
+    dtype, parts = real_parts(x.dtype)
     return Launches((Launch(count_rows[dtype], (Input(0), Output(0), prod(x.shape), parts)),))
 
 

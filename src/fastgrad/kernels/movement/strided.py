@@ -22,6 +22,10 @@ VECTORS = ("uint32", "uint64")
 SIDE = 8  # least rows and columns for which transposing vectors pays
 RANK = 6
 TILE = 16
+_MATRICES = (
+    "x: in[T], y: out[T], batch: int, rows: int, columns: int, x_from: int, xb: int, xr: int, xc: int, y_from: int, yb: int, "
+    "yr: int, yc: int, first: int, last: int"
+)
 
 
 @kernel(
@@ -65,12 +69,7 @@ def move(x, y, n0, n1, n2, n3, n4, n5, x_from, x0, x1, x2, x3, x4, x5, y_from, y
                         k0 += 1
 
 
-@kernel(
-    "x: in[T], y: out[T], batch: int, rows: int, columns: int, x_from: int, xb: int, xr: int, xc: int, y_from: int, yb: int, "
-    "yr: int, yc: int, first: int, last: int",
-    noalias=True,
-    T=WIDTHS,
-)
+@kernel(_MATRICES, noalias=True, T=WIDTHS)
 def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
     """y = x over transposed matrices, in tiles, so that each cache line is fetched once; units are bands of rows."""
     bands = (rows + 15) // 16
@@ -86,12 +85,7 @@ def move_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, y
                     y[b + j * yc] = x[a + j * xc]
 
 
-@kernel(
-    "x: in[T], y: out[T], batch: int, rows: int, columns: int, x_from: int, xb: int, xr: int, xc: int, y_from: int, yb: int, "
-    "yr: int, yc: int, first: int, last: int",
-    noalias=True,
-    T=VECTORS,
-)
+@kernel(_MATRICES, noalias=True, T=VECTORS)
 def transpose_tiles(x, y, batch, rows, columns, x_from, xb, xr, xc, y_from, yb, yr, yc, first, last):
     """`move_tiles` for matrices whose columns are contiguous in x, and whose rows are contiguous in y."""
     bands = (rows + 15) // 16
@@ -109,17 +103,19 @@ def clear(y, first, last):
         y[i] = T(0)
 
 
-def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout, target: Layout) -> Launch | None:
+def moved(x: Operand, y: Operand, dtype: np.dtype, source: Layout | None, target: Layout | None) -> Launch | None:
     """Returns the launch that reads elements by one layout and writes them by another.
 
     Args:
         x, y: the arrays.
         dtype: of both.
-        source, target: layouts of equally many elements; no two elements of ``target`` are the same.
+        source, target: layouts of equally many elements, or None; no two elements of ``target`` are the same.
 
     Returns:
-        The launch; None if these kernels do not support it.
+        The launch; None if these kernels do not support it, or a layout is None.
     """
+    if source is None or target is None:
+        return None
     dims = _together(source, target)
     if dims is None or dtype.kind == "O":
         return None
@@ -228,8 +224,6 @@ def written(
     """
     found = list(before)
     for i, (x, place) in enumerate(parts):
-        if place is None:
-            return None
-        if prod(x.shape):
+        if prod(x.shape) or place is None:
             found.append(moved(Input(i), Output(0), result.dtype, contiguous(prod(x.shape)), place))
     return together(found)

@@ -13,20 +13,18 @@ last) of `units(arrays)`; results do not depend on how the work is cut.
 
 `rule.elements` updates elements of one variable; it can follow the kernel that computes the variable's gradient.
 
-`rule.rows` updates some rows of a table: `adam.rows[dtype, index_dtype](parameter, m, v, values, ids, rows, limit,
-width, *numbers)`. The ids must increase and lie in [0, limit), as after `embedding.group_ids`. The kernel returns -1,
-or the position of the first bad id; then it has changed nothing.
+`rule.summed_rows` updates some rows of a table: `adam.summed_rows[dtype, index_dtype](parameter, m, v, values, ids,
+number, limit, width, first, last, *numbers)`. The first number[0] ids increase and lie in [0, limit), as after
+`embedding.group_ids`. The kernel does the ids [first, last).
 
-`rule.table`, with the same arguments, updates the whole table of `limit` rows. It equals `variables` with a dense
+`rule.summed_table`, without `limit`, updates the rows [first, last) of the table. It equals `variables` with a dense
 gradient that has `values` in the rows `ids` and zeros in all other rows, but it does not make that gradient.
 
-`rule.live` is `rule.table` for rules that do not change a row whose gradient and slots are zero. It takes two more
-arguments after `values`: `live`, a byte a row, and `words`, the same memory as 64-bit words. It skips rows without a
-gradient whose byte is 0, eight at a time where possible. It sets the byte of each row with a gradient to 1.
+`rule.summed_live` is `rule.summed_table` for rules that do not change a row whose gradient and slots are zero. It takes
+one more argument after `values`: `live`, a byte a row, as 64-bit words. It skips rows without a gradient whose byte is
+0, and sets the byte of each row with a gradient to 1. It does the rows of the words [first, last) of `live`.
 
-`rule.summed_rows`, `rule.summed_table` and `rule.summed_live` are the variants for programs, which know the number of
-rows only at run time: an array of one int64. `summed_rows` does the ids [first, last), `summed_table` the rows [first,
-last), `summed_live` the rows of the words [first, last) of `live`.
+`rule.update_rows` calls the kernel for a rule, for all rows.
 """
 
 from __future__ import annotations
@@ -34,16 +32,17 @@ from __future__ import annotations
 import functools
 import linecache
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 from numpy import uint64
 
-from fastgrad.kernels.codegen.body import AHEAD, LINE, by_dtype, digest, prefetch, scalar_function
+from fastgrad.kernels.codegen.body import AHEAD, LINE, digest, prefetch, scalar_function
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.locks import free_properties_at_fork
 from fastgrad.kernels.codegen.signature import parse_signature
-from fastgrad.kernels.math.vector_math import greatest, least
+from fastgrad.kernels.math.vector_math import SMALLEST_NORMAL, greatest, least
 
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
@@ -62,7 +61,7 @@ MADE: dict[Any, tuple[UpdateRule, str]] = {}
 """The rule of each kernel's function, and the name of its template."""
 
 _PREFIX = "one_minus_"
-_SPARSE = "ids: in[I], rows: int, limit: int, width: int"
+_ROWS = "ids: in[I], number: in[int64], "
 _CUT = "first: int, last: int"
 
 _STEP = """
@@ -97,20 +96,6 @@ def {name}(p, {slots}g, first, last, {given}):
     for i in range(first, last):
         {row} = step({row}, g[i], {hyper})
 """,
-    "rows": """
-def {name}(p, {slots}g, ids, rows, limit, width, {given}):
-    bad = first_disorder(ids, rows, limit)
-    if bad >= 0:
-        return bad
-    {constants}
-    for k in range(rows):
-        ahead = ids[least(k + {AHEAD}, rows - 1)] * width
-        for j in range(0, width, {LINE}):
-            {prefetches}
-        r = ids[k]
-        {move}
-    return -1
-""",
     "summed_rows": """
 def {name}(p, {slots}g, ids, number, limit, width, first, last, {given}):
     {constants}
@@ -122,21 +107,6 @@ def {name}(p, {slots}g, ids, number, limit, width, first, last, {given}):
                 {prefetches}
             r = ids[k]
             {move}
-""",
-    "table": """
-def {name}(p, {slots}g, ids, rows, limit, width, {given}):
-    bad = first_disorder(ids, rows, limit)
-    if bad >= 0:
-        return bad
-    {constants}
-    k = 0
-    for r in range(limit):
-        if k < rows and ids[k] == r:
-            {move}
-            k += 1
-        else:
-            {rest}
-    return -1
 """,
     "summed_table": """
 def {name}(p, {slots}g, ids, number, width, first, last, {given}):
@@ -152,28 +122,6 @@ def {name}(p, {slots}g, ids, number, width, first, last, {given}):
         else:
             {rest}
 """,
-    "live": """
-def {name}(p, {slots}g, live, words, ids, rows, limit, width, {given}):
-    bad = first_disorder(ids, rows, limit)
-    if bad >= 0:
-        return bad
-    {constants}
-    r = 0
-    for k in range(rows + 1):
-        stop = ids[k] if k < rows else limit
-        while r < stop:
-            if r % 8 == 0 and r + 8 <= stop and words[r // 8] == 0:
-                r += 8
-            else:
-                if live[r] != 0:
-                    {rest}
-                r += 1
-        if k < rows:
-            live[r] = 1
-            {move}
-            r += 1
-    return -1
-""",
     "summed_live": """
 def {name}(p, {slots}g, live, ids, number, limit, width, first, last, {given}):
     {constants}
@@ -181,32 +129,23 @@ def {name}(p, {slots}g, live, ids, number, limit, width, first, last, {given}):
     k = 0
     while k < rows and ids[k] < 8 * first:
         k += 1
-    for w in range(first, last):
-        word = live[w]
-        stop = least(8 * w + 8, limit)
-        if word != 0 or (k < rows and ids[k] < stop):
-            for r in range(8 * w, stop):
-                at = uint64(8 * (r - 8 * w))
-                if k < rows and ids[k] == r:
-                    word |= uint64(1) << at
-                    {move}
-                    k += 1
-                elif (word >> at) & uint64(255) != 0:
+    r, end = 8 * first, least(8 * last, limit)
+    while r < end:
+        stop = least(ids[k], end) if k < rows else end
+        while r < stop:
+            if r & 7 == 0 and r + 8 <= stop and live[r >> 3] == 0:
+                r += 8
+            else:
+                if (live[r >> 3] >> uint64(8 * (r & 7))) & uint64(255) != 0:
                     {rest}
-            live[w] = word
+                r += 1
+        if r < end:
+            live[r >> 3] |= uint64(1) << uint64(8 * (r & 7))
+            {move}
+            k += 1
+            r += 1
 """,
 }
-
-
-@scalar_function
-def first_disorder(ids, rows, limit):
-    """Returns the position of the first id that is outside [0, limit) or not greater than the id before it, else -1."""
-    last = -1
-    for k in range(rows):
-        if ids[k] <= last or ids[k] >= limit:
-            return k
-        last = ids[k]
-    return -1
 
 
 @scalar_function
@@ -215,22 +154,17 @@ def decayed(p, decay):
     return p - p * decay if decay != 0 else p
 
 
-def _settled32(x):
-    """Returns 0 for a subnormal number, else x: a mean that decays towards 0 would stay a few bits above it."""
-    return T(0) if math.fabs(x) < T(1.1754943508222875e-38) else x
+@scalar_function
+def settled(x):
+    """Returns 0 for a subnormal number, else x: a mean that decays towards 0 would stay a few bits above it.
 
+    Products with subnormal numbers take some processors 100 times as long; TensorFlow flushes them, too.
+    """
+    return T(0) if math.fabs(x) < T(SMALLEST_NORMAL) else x
 
-def _settled64(x):
-    return T(0) if math.fabs(x) < T(2.2250738585072014e-308) else x
-
-
-settled = by_dtype(float32=_settled32, float64=_settled64)
-"""Flushes a slot to 0 if it is subnormal. Products with subnormal numbers take some processors 100 times as long;
-TensorFlow flushes them, too."""
 
 _NAMES: dict[str, Any] = {
     "decayed": decayed,
-    "first_disorder": first_disorder,
     "greatest": greatest,
     "least": least,
     "prefetch": prefetch,
@@ -357,38 +291,43 @@ class UpdateRule:
         return self._kernel("elements", "inout", "in", _CUT, noalias=True)
 
     @functools.cached_property
-    def rows(self) -> Kernel:
-        """The update of some rows of a table."""
-        return self._kernel("rows", "inout", "in", _SPARSE, " -> int", noalias=True, I=INDICES)
-
-    @functools.cached_property
-    def table(self) -> Kernel:
-        """The update of a whole table for a gradient that is zero in most rows."""
-        return self._kernel("table", "inout", "in", _SPARSE, " -> int", I=INDICES)
-
-    @functools.cached_property
-    def live(self) -> Kernel:
-        """The update of the rows of a table that are live or have a gradient."""
-        rest = "live: inout[uint8], words: in[uint64], " + _SPARSE
-        return self._kernel("live", "inout", "in", rest, " -> int", I=INDICES)
-
-    @functools.cached_property
     def summed_rows(self) -> Kernel:
-        """The update of some rows of a table, in programs."""
-        rest = "ids: in[I], number: in[int64], limit: int, width: int, " + _CUT
-        return self._kernel("summed_rows", "inout", "in", rest, noalias=True, I=INDICES)
+        """The update of some rows of a table."""
+        return self._kernel(
+            "summed_rows", "inout", "in", f"{_ROWS}limit: int, width: int, {_CUT}", noalias=True, I=INDICES
+        )
 
     @functools.cached_property
     def summed_table(self) -> Kernel:
-        """The update of a whole table for a gradient that is zero in most rows, in programs."""
-        rest = "ids: in[I], number: in[int64], width: int, " + _CUT
-        return self._kernel("summed_table", "inout", "in", rest, I=INDICES)
+        """The update of a whole table for a gradient that is zero in most rows."""
+        return self._kernel("summed_table", "inout", "in", f"{_ROWS}width: int, {_CUT}", I=INDICES)
 
     @functools.cached_property
     def summed_live(self) -> Kernel:
-        """The update of the rows of a table that are live or have a gradient, in programs."""
-        rest = "live: inout[uint64], ids: in[I], number: in[int64], limit: int, width: int, " + _CUT
+        """The update of the rows of a table that are live or have a gradient."""
+        rest = f"live: inout[uint64], {_ROWS}limit: int, width: int, {_CUT}"
         return self._kernel("summed_live", "inout", "in", rest, I=INDICES)
+
+    def update_rows(
+        self, moves: int, arrays: Sequence[Any], values: Any, ids: Any, numbers: Sequence[float], live: Any = None
+    ) -> None:
+        """Updates a table for a gradient that is zero except in some rows.
+
+        Args:
+            moves: the effect of a zero gradient on a row.
+            arrays: the table and its slots.
+            values, ids: the rows of the gradient, and their increasing numbers.
+            numbers: the kernels' numbers.
+            live: the flags of live rows; None if all rows may change.
+        """
+        limit, width, dtypes = len(arrays[0]), math.prod(arrays[0].shape[1:]), (arrays[0].dtype, ids.dtype)
+        rows = ids, np.array(len(ids))
+        if moves == RESTS:
+            self.summed_rows[dtypes](*arrays, values, *rows, limit, width, 0, len(ids), *numbers)
+        elif live is None:
+            self.summed_table[dtypes](*arrays, values, *rows, width, 0, limit, *numbers)
+        else:
+            self.summed_live[dtypes](*arrays, values, live, *rows, limit, width, 0, len(live), *numbers)
 
     def _kernel(
         self,
@@ -396,7 +335,6 @@ class UpdateRule:
         arrays: str,
         gradient: str,
         rest: str,
-        result: str = "",
         scaled: bool = False,
         noalias: bool = False,
         **indices: tuple[str, ...],
@@ -407,7 +345,7 @@ class UpdateRule:
             MADE[function] = self, template
         parameters = [f"{name}: {arrays}[T]" for name in self.state] + [f"g: {gradient}[T]", rest]
         parameters += [f"{number}: float" for number in self._given(scaled)]
-        return RuleKernel(self, function, ", ".join(parameters) + result, noalias, {"T": FLOATS, **indices})
+        return RuleKernel(self, function, ", ".join(parameters), noalias, {"T": FLOATS, **indices})
 
     def _given(self, scaled: bool) -> tuple[str, ...]:
         return ("factor", *self.given) if scaled else self.given

@@ -22,12 +22,11 @@ last) of `units(size)`.
 """
 
 import math
-import types
 from typing import Any
 
 from numpy import int32, int64, uint32, uint64
 
-from fastgrad.kernels.codegen.body import by_dtype, scalar_function
+from fastgrad.kernels.codegen.body import by_dtype, scalar_function, specialized
 from fastgrad.kernels.codegen.build import Kernel, kernel
 from fastgrad.kernels.math.circular import cosine_and_sine_of_turns
 from fastgrad.kernels.math.vector_math import least, log
@@ -235,8 +234,7 @@ def _fill(out, size, words, first, last):
 
 def filling(name: str, summary: str, of_block: Any, dtypes: tuple[str, ...]) -> Kernel:
     """Returns a kernel that fills an array with a draw; `of_block` computes a block's elements from its words."""
-    function = types.FunctionType(_fill.__code__, {**globals(), "elements": of_block}, name)
-    function.__doc__ = summary
+    function = specialized(_fill, name, summary, elements=of_block)
     return kernel("out: out[T], size: int, words: in[int64], first: int, last: int", T=dtypes)(function)
 
 

@@ -55,21 +55,9 @@ def multiply_packed(a, a_at, a_row, packed, c, c_at, accumulate, rows, k, n):
             depth = least(TERMS, k - term)
             more = accumulate + term
             multiply_rows(
-                a,
-                a_at + term,
-                a_row,
-                1,
-                packed,
-                column * k + term * stride,
-                stride,
-                c,
-                c_at + column,
-                n,
-                more,
-                depth,
-                rows,
-                columns,
-            )
+                a, a_at + term, a_row, 1, packed, column * k + term * stride, stride, c, c_at + column, n, more,
+                depth, rows, columns,
+            )  # fmt: skip
 
 
 def packed_size(dtype: np.dtype, k: int, n: int) -> int:

@@ -8,11 +8,10 @@ function of numbers each.
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.body import local_array, scalar_function, specialized
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel, kernel
 from fastgrad.kernels.math.vector_math import least
 from fastgrad.kernels.recurrent.products import FLOATS, multiply_packed, pack_launch, packed_size
@@ -166,8 +165,7 @@ def over_time(
         (_forwards, _FORWARDS, name, {"gates": ("x",), **states}, same),
         (_backwards, _BACKWARDS, f"{name}_gradient", {"dp": ("gates",)}, same_back),
     ):
-        function = types.FunctionType(walk.__code__, {**globals(), **own}, title)
-        function.__doc__ = walk.__doc__
+        function = specialized(walk, title, walk.__doc__, **own)
         made.append(kernel(signature, noalias=True, in_place=in_place, same=one_array, T=FLOATS)(function))
     return made[0], made[1]
 

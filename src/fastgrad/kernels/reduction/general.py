@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy import float64, int64
 
-from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.body import local_array
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
-from fastgrad.kernels.math.vector_math import greatest, least, log, nan_greatest
+from fastgrad.kernels.math.vector_math import greatest, least, log, nan_greatest, nan_least
 from fastgrad.kernels.movement.boxes import filled
 from fastgrad.kernels.movement.layout import broadcast, contiguous, transposed
 from fastgrad.kernels.movement.strided import moved
@@ -31,12 +31,6 @@ SIGNED = ("int8", "int16", "int32", "int64")
 INTEGERS = (*SIGNED, "uint8", "uint16", "uint32", "uint64")
 NUMBERS = (*FLOATS, *INTEGERS)
 RUN = 64
-
-
-@scalar_function
-def nan_smallest(a, b):
-    """Returns the smaller of two numbers, NaN if one is NaN."""
-    return a if a < b or a != a else b  # noqa: PLR0124 - true of NaN
 
 
 @kernel("x: in[T], out: out[T], columns: int, parts: int, divisor: int, first: int, last: int", T=NUMBERS)
@@ -92,7 +86,7 @@ def extremes_of_rows(x, out, columns, sign, finite, first, last):
     for r in range(first, last):
         best = x[r * columns]
         for c in range(r * columns + 1, (r + 1) * columns):
-            best = nan_greatest(best, x[c]) if sign > 0 else nan_smallest(best, x[c])
+            best = nan_greatest(best, x[c]) if sign > 0 else nan_least(best, x[c])
         out[r] = T(0) if finite != 0 and best - best != 0 else best
 
 
@@ -171,6 +165,11 @@ def clip_rows(x, norms, limit, out, columns, first, last):
 # ---- launches of the operations ------------------------------------------------------------------------
 
 
+def real_parts(dtype: np.dtype) -> tuple[np.dtype, int]:
+    """Returns the dtype of real numbers, and how many of them make an element of this dtype."""
+    return (np.dtype(f"float{dtype.itemsize * 4}"), 2) if dtype.kind == "c" else (dtype, 1)
+
+
 class _Rows:
     """An input as (rows, columns), with the reduced axes as columns, and the launches that move it there."""
 
@@ -186,17 +185,11 @@ class _Rows:
         size = self.rows * self.columns
         if size and [*kept, *axes] != list(range(len(x.shape))):
             layout = transposed(contiguous(size), x.shape, [*kept, *axes])
-            first = None if layout is None else moved(Input(0), Scratch(0), x.dtype, layout, contiguous(size))
+            first = moved(Input(0), Scratch(0), x.dtype, layout, contiguous(size))
             if first is None:
                 self.known = False
                 return
             self.before, self.place, self.scratch = [first], Scratch(0), [(x.dtype, size)]
-
-    def parts(self) -> tuple[np.dtype, int]:
-        """Returns the dtype of real numbers, and how many of them make an element."""
-        if self.dtype.kind == "c":
-            return np.dtype(f"float{self.dtype.itemsize * 4}"), 2
-        return self.dtype, 1
 
     def then(self, kernel: Any, *numbers: Any) -> Launches:
         """Returns the launches followed by that of a kernel over the rows."""
@@ -219,19 +212,19 @@ def _reduction(choose: Choice, dtypes: Sequence[str]) -> Callable[..., Launches 
 
 
 def _sum(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = x.parts()
+    dtype, parts = real_parts(x.dtype)
     return x.then(sum_rows[dtype], parts, 0)
 
 
 def _mean(x: _Rows, y: Spec) -> Launches | None:
-    dtype, parts = x.parts()
+    dtype, parts = real_parts(x.dtype)
     if dtype.kind == "f":
         return x.then(sum_rows[dtype], parts, x.columns) if x.columns else None
     return x.then(whole_means[dtype]) if x.columns and dtype != np.uint64 else None
 
 
 def _product(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = x.parts()
+    dtype, parts = real_parts(x.dtype)
     return x.then((multiply_complex_rows if parts == 2 else multiply_rows)[dtype])
 
 
@@ -249,7 +242,7 @@ def _extreme(sign: int, finite: bool) -> Choice:
 
 
 def _count(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = x.parts()
+    dtype, parts = real_parts(x.dtype)
     return x.then(count_rows[dtype], parts)
 
 
@@ -261,7 +254,7 @@ def _logsumexp(x: _Rows, y: Spec) -> Launches | None:
 
 
 def _norm(x: _Rows, y: Spec) -> Launches:
-    dtype, parts = x.parts()
+    dtype, parts = real_parts(x.dtype)
     return x.then(norms_of_rows[dtype], parts) if dtype.kind == "f" else x.then(whole_norms_of_rows[dtype])
 
 
@@ -294,8 +287,6 @@ def clip_by_norm_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axes:
     kept = [1 if axis in axes else length for axis, length in enumerate(t.shape)]
     repeated = broadcast(contiguous(rows.rows), kept, t.shape)
     wide = broadcast(contiguous(prod(limit.shape)), limit.shape, t.shape)
-    if repeated is None or wide is None:
-        return None
     over = [
         moved(norms, spread, t.dtype, repeated, contiguous(size)),
         moved(Input(1), limits, t.dtype, wide, contiguous(size)),

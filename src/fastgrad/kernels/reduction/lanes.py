@@ -7,7 +7,7 @@ shuffles of that for lanes of bytes. (The number of results is written so that L
 unroll their loop.)
 """
 
-from fastgrad.kernels.codegen.body import scalar_function
+from fastgrad.kernels.codegen.body import scalar_function, specialized
 from fastgrad.kernels.math.vector_math import least, nan_greatest, nan_least
 
 LANES = 256
@@ -32,48 +32,35 @@ def fill(lanes, count, neutral):
 
 
 @scalar_function
-def lanes_sum(lanes, count):
-    """Returns the sum of the first `count` lanes, a multiple of 16; overwrites lanes."""
-    for k in range(16, count, 16):
-        for i in range(16):
-            lanes[i] += lanes[k + i]
-    total = lanes[0]
-    for i in range(1, least(16, count)):
-        total += lanes[i]
-    return total
+def plus(a, b):
+    """Returns the sum of two numbers."""
+    return a + b
 
 
 @scalar_function
-def lanes_product(lanes, count):
-    """Returns the product of the first `count` lanes, a multiple of 16; overwrites lanes."""
+def times(a, b):
+    """Returns the product of two numbers."""
+    return a * b
+
+
+def _combined(lanes, count):
     for k in range(16, count, 16):
         for i in range(16):
-            lanes[i] *= lanes[k + i]
+            lanes[i] = combine(lanes[i], lanes[k + i])
     total = lanes[0]
     for i in range(1, least(16, count)):
-        total *= lanes[i]
+        total = combine(total, lanes[i])
     return total
 
 
-@scalar_function
-def lanes_greatest(lanes, count):
-    """Returns the greatest of the first `count` lanes, a multiple of 16, NaN if any is NaN; overwrites lanes."""
-    for k in range(16, count, 16):
-        for i in range(16):
-            lanes[i] = nan_greatest(lanes[i], lanes[k + i])
-    total = lanes[0]
-    for i in range(1, least(16, count)):
-        total = nan_greatest(total, lanes[i])
-    return total
-
-
-@scalar_function
-def lanes_least(lanes, count):
-    """Returns the least of the first `count` lanes, a multiple of 16, NaN if any is NaN; overwrites lanes."""
-    for k in range(16, count, 16):
-        for i in range(16):
-            lanes[i] = nan_least(lanes[i], lanes[k + i])
-    total = lanes[0]
-    for i in range(1, least(16, count)):
-        total = nan_least(total, lanes[i])
-    return total
+combine = plus  # each function is compiled with its own
+_OF_LANES = "of the first `count` lanes, a multiple of 16"
+lanes_sum, lanes_product, lanes_greatest, lanes_least = [
+    scalar_function(specialized(_combined, name, f"Returns the {what}; overwrites lanes.", combine=function))
+    for name, what, function in (
+        ("lanes_sum", f"sum {_OF_LANES}", plus),
+        ("lanes_product", f"product {_OF_LANES}", times),
+        ("lanes_greatest", f"greatest {_OF_LANES}, NaN if any is NaN", nan_greatest),
+        ("lanes_least", f"least {_OF_LANES}, NaN if any is NaN", nan_least),
+    )
+]

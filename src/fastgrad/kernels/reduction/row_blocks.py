@@ -7,7 +7,7 @@ transposed and added up together, at 2 ns a row. The order of additions depends 
 
 from numpy import float64
 
-from fastgrad.kernels.codegen.body import fused_multiply_add, local_array, pack_panel, scalar_function
+from fastgrad.kernels.codegen.body import fused_multiply_add, local_array, pack_panel, scalar_function, specialized
 from fastgrad.kernels.math.vector_math import greatest, least
 
 PARTS = 16  # of a row; also the rows whose parts are combined together
@@ -84,32 +84,19 @@ def sums_of(x, top, rows, columns, parts, across, totals):
 
 
 @scalar_function
-def distance_sums_of(x, centres, top, rows, columns, parts, across, totals):
-    """Sets `totals` to the sums of x - centres[k] over row k, for the rows from `top` on."""
-    part = local_array(T, 16)
-    whole = columns // PARTS * PARTS
-    clear(totals)
-    for left in range(0, columns, SEGMENT):
-        right = least(whole, left + SEGMENT)
-        for k in range(rows):
-            at = (top + k) * columns
-            centre = centres[k]
-            for i in range(PARTS):
-                part[i] = T(0)
-            for c in range(left, right, PARTS):
-                for i in range(PARTS):
-                    part[i] += x[at + c + i] - centre
-            if left + SEGMENT >= columns:
-                for i in range(columns - whole):
-                    part[i] += x[at + whole + i] - centre
-            for i in range(PARTS):
-                parts[PARTS * k + i] = part[i]
-        add_parts(parts, rows, across, totals)
+def plus_distance(total, x, centre):
+    """Returns total + (x - centre)."""
+    return total + (x - centre)
 
 
 @scalar_function
-def square_sums_of(x, centres, top, rows, columns, parts, across, totals):
-    """Sets `totals` to the sums of (x - centres[k])^2 over row k, for the rows from `top` on."""
+def plus_square(total, x, centre):
+    """Returns total + (x - centre)^2, the square not rounded."""
+    distance = x - centre
+    return fused_multiply_add(distance, distance, total)
+
+
+def _sums_of_terms(x, centres, top, rows, columns, parts, across, totals):
     part = local_array(T, 16)
     whole = columns // PARTS * PARTS
     clear(totals)
@@ -122,15 +109,21 @@ def square_sums_of(x, centres, top, rows, columns, parts, across, totals):
                 part[i] = T(0)
             for c in range(left, right, PARTS):
                 for i in range(PARTS):
-                    d = x[at + c + i] - centre
-                    part[i] = fused_multiply_add(d, d, part[i])
+                    part[i] = plus_term(part[i], x[at + c + i], centre)
             if left + SEGMENT >= columns:
                 for i in range(columns - whole):
-                    d = x[at + whole + i] - centre
-                    part[i] = fused_multiply_add(d, d, part[i])
+                    part[i] = plus_term(part[i], x[at + whole + i], centre)
             for i in range(PARTS):
                 parts[PARTS * k + i] = part[i]
         add_parts(parts, rows, across, totals)
+
+
+plus_term = plus_distance  # each function is compiled with its own
+distance_sums_of = scalar_function(specialized(_sums_of_terms, "distance_sums_of", plus_term=plus_distance))
+"""Sets `totals` to the sums of x - centres[k] over row k, for the rows from `top` on."""
+
+square_sums_of = scalar_function(specialized(_sums_of_terms, "square_sums_of", plus_term=plus_square))
+"""Sets `totals` to the sums of (x - centres[k])^2 over row k, for the rows from `top` on."""
 
 
 @scalar_function

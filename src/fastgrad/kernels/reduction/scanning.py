@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.kernels.codegen.body import local_array, scalar_function
+from fastgrad.kernels.codegen.body import local_array, scalar_function, specialized
 from fastgrad.kernels.codegen.build import kernel
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.math.vector_math import exp, log1p
@@ -18,6 +18,8 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 FLOATS = ("float32", "float64")
 COLUMNS = 64  # columns that are summed side by side
+_RUNNING = "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int"
+_IN_PLACE = {"y": ("x",)}
 
 
 @scalar_function
@@ -28,11 +30,7 @@ def lost(total, value, larger):
     return error if math.fabs(larger) < math.inf else T(0)
 
 
-@kernel(
-    "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
-    T=FLOATS,
-    in_place={"y": ("x",)},
-)
+@kernel(_RUNNING, T=FLOATS, in_place=_IN_PLACE)
 def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
     """`running_sum` with compensation, so that the error does not grow with the size (Ogita, Rump and Oishi 2005)."""
     totals = local_array(T, 64)
@@ -69,11 +67,7 @@ def running_sum_of_floats(x, y, size, inner, exclusive, reverse, first, last):
                     rests[i] = rest
 
 
-@kernel(
-    "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
-    T=INTEGERS,
-    in_place={"y": ("x",)},
-)
+@kernel(_RUNNING, T=INTEGERS, in_place=_IN_PLACE)
 def running_sum(x, y, size, inner, exclusive, reverse, first, last):
     """Sums the elements up to each element, without it if `exclusive`, from the end if `reverse`."""
     step = -inner if reverse != 0 else inner
@@ -101,28 +95,10 @@ def running_sum(x, y, size, inner, exclusive, reverse, first, last):
                 at += step
 
 
-@kernel(
-    "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
-    T=(*FLOATS, *INTEGERS),
-    in_place={"y": ("x",)},
-)
-def running_product(x, y, size, inner, exclusive, reverse, first, last):
-    """Multiplies the elements up to each element, without it if `exclusive`, from the end if `reverse`."""
-    step = -inner if reverse != 0 else inner
-    for outer in range(first, last):
-        start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
-        for i in range(inner):
-            total = T(1)
-            at = start + i
-            for _ in range(size):
-                value = x[at]
-                if exclusive != 0:
-                    y[at] = total
-                    total = T(total * value)
-                else:
-                    total = T(total * value)
-                    y[at] = total
-                at += step
+@scalar_function
+def times(a, b):
+    """Returns the product of two numbers."""
+    return a * b
 
 
 @scalar_function
@@ -136,27 +112,34 @@ def log_add_exp(a, b):
     return b + log1p(exp(less))
 
 
-@kernel(
-    "x: in[T], y: out[T], size: int, inner: int, exclusive: int, reverse: int, first: int, last: int",
-    T=FLOATS,
-    in_place={"y": ("x",)},
-)
-def running_logsumexp(x, y, size, inner, exclusive, reverse, first, last):
-    """Computes log(sum(exp(x))) up to each element, without it if `exclusive`, from the end if `reverse`."""
+def _run(x, y, size, inner, exclusive, reverse, first, last):
     step = -inner if reverse != 0 else inner
     for outer in range(first, last):
         start = (outer * size + (size - 1 if reverse != 0 else 0)) * inner
         for i in range(inner):
-            total = T(-math.inf)
+            total = T(NEUTRAL)
             at = start + i
             for k in range(size):
                 value = x[at]
                 if exclusive != 0:
                     y[at] = total
-                total = value if k == 0 else log_add_exp(total, value)
+                total = value if k == 0 else T(join(total, value))
                 if exclusive == 0:
                     y[at] = total
                 at += step
+
+
+# Each kernel is compiled with its own values.
+join, NEUTRAL = times, 1
+_UP_TO_EACH = "up to each element, without it if `exclusive`, from the end if `reverse`."
+running_product = kernel(_RUNNING, T=(*FLOATS, *INTEGERS), in_place=_IN_PLACE)(
+    specialized(_run, "running_product", f"Multiplies the elements {_UP_TO_EACH}")
+)
+running_logsumexp = kernel(_RUNNING, T=FLOATS, in_place=_IN_PLACE)(
+    specialized(
+        _run, "running_logsumexp", f"Computes log(sum(exp(x))) {_UP_TO_EACH}", join=log_add_exp, NEUTRAL=-math.inf
+    )
+)
 
 
 @kernel(

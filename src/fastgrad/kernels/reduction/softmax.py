@@ -32,6 +32,7 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
 FLOATS = ("float32", "float64")
 INDICES = ("int32", "int64")
 EXPONENTIAL = 0.6  # nanoseconds an element
+_GRADIENT = "g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int"
 
 
 @scalar_function
@@ -106,12 +107,7 @@ def softmax(x, out, columns, first, last):
                 out[at + c] *= share
 
 
-@kernel(
-    "g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int",
-    noalias=True,
-    T=FLOATS,
-    in_place={"out": ("g", "y")},
-)
+@kernel(_GRADIENT, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
 def softmax_gradient(g, y, out, columns, first, last):
     """y * (g - sum(g * y)) for the result y."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
@@ -147,12 +143,7 @@ def log_softmax(x, out, columns, first, last):
                 out[at + c] = (x[at + c] - peak) - shift
 
 
-@kernel(
-    "g: in[T], y: in[T], out: out[T], columns: int, first: int, last: int",
-    noalias=True,
-    T=FLOATS,
-    in_place={"out": ("g", "y")},
-)
+@kernel(_GRADIENT, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
 def log_softmax_gradient(g, y, out, columns, first, last):
     """g - exp(y) * sum(g) for the result y."""
     parts, across, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 16)
@@ -327,41 +318,29 @@ log_softmax_launches = _over_rows(log_softmax)
 log_softmax_gradient_launches = _over_rows(log_softmax_gradient)
 
 
-def _cross_entropy(kernel: Any, inputs: Sequence[Spec]) -> Launches:
-    rows, columns = inputs[0].shape
-    arrays = Input(0), Input(1), Output(0), Output(1)
-    return only(kernel, *arrays, columns, units=rows, unit_cost=EXPONENTIAL * columns)
+def _cross_entropy(kernel: Any, matrix: int, cost: float) -> Callable[..., Launches | None]:
+    """Returns the ``launches`` of a kernel whose input of number `matrix` is (rows, columns), and whose last is labels."""
+
+    def launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        rows, columns = inputs[matrix].shape
+        arrays = [*map(Input, range(len(inputs))), *map(Output, range(len(outputs)))]
+        dtypes = (inputs[0].dtype, inputs[-1].dtype)[: len(kernel.variables)]
+        return only(kernel[dtypes], *arrays, columns, units=rows, unit_cost=cost * columns)
+
+    return launches
 
 
-def _cross_entropy_gradient(kernel: Any, inputs: Sequence[Spec]) -> Launches:
-    rows, columns = inputs[1].shape
-    arrays = Input(0), Input(1), Input(2), Output(0)
-    return only(kernel, *arrays, columns, units=rows, unit_cost=0.3 * columns)
+sparse_cross_entropy_launches = _cross_entropy(sparse_cross_entropy, 0, EXPONENTIAL)
+"""Maps logits and labels to losses and probabilities."""
 
+sparse_cross_entropy_gradient_launches = _cross_entropy(sparse_cross_entropy_gradient, 1, 0.3)
+"""Maps the losses' cotangent, probabilities and labels to the logits' cotangent."""
 
-def sparse_cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Maps logits and labels to losses and probabilities."""
-    return _cross_entropy(sparse_cross_entropy[inputs[0].dtype, inputs[1].dtype], inputs)
+sparse_cross_entropy_and_gradient_launches = _cross_entropy(sparse_cross_entropy_and_gradient, 1, EXPONENTIAL)
+"""Maps the losses' cotangent, logits and labels to losses and the logits' cotangent."""
 
+cross_entropy_launches = _cross_entropy(cross_entropy, 0, EXPONENTIAL)
+"""Maps logits and distributions to losses and probabilities."""
 
-def sparse_cross_entropy_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Maps the losses' cotangent, probabilities and labels to the logits' cotangent."""
-    return _cross_entropy_gradient(sparse_cross_entropy_gradient[inputs[0].dtype, inputs[2].dtype], inputs)
-
-
-def sparse_cross_entropy_and_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Maps the losses' cotangent, logits and labels to losses and the logits' cotangent."""
-    rows, columns = inputs[1].shape
-    arrays = [*map(Input, range(3)), Output(0), Output(1)]
-    kernel = sparse_cross_entropy_and_gradient[inputs[1].dtype, inputs[2].dtype]
-    return only(kernel, *arrays, columns, units=rows, unit_cost=EXPONENTIAL * columns)
-
-
-def cross_entropy_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Maps logits and distributions to losses and probabilities."""
-    return _cross_entropy(cross_entropy[inputs[0].dtype], inputs)
-
-
-def cross_entropy_gradient_launches(inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-    """Maps the losses' cotangent, probabilities and distributions to the logits' cotangent."""
-    return _cross_entropy_gradient(cross_entropy_gradient[inputs[0].dtype], inputs)
+cross_entropy_gradient_launches = _cross_entropy(cross_entropy_gradient, 1, 0.3)
+"""Maps the losses' cotangent, probabilities and distributions to the logits' cotangent."""

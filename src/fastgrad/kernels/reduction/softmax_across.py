@@ -27,6 +27,16 @@ from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec, only
 
 FLOATS = ("float32", "float64")
 TILE = 256
+_FORWARD = "x: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int"
+_GRADIENT = "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int"
+
+
+@scalar_function
+def tile_at(unit, terms, inner, tile):
+    """Returns where the tile of a unit begins, and its columns."""
+    tiles = (inner + tile - 1) // tile
+    left = unit % tiles * tile
+    return unit // tiles * terms * inner + left, least(tile, inner - left)
 
 
 @scalar_function
@@ -75,20 +85,12 @@ def sums_across(g, y, weighted, at, terms, inner, used, lanes, totals):
         lanes[i] = T(totals[i])
 
 
-@kernel(
-    "x: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int",
-    noalias=True,
-    T=FLOATS,
-    in_place={"out": ("x",)},
-)
+@kernel(_FORWARD, noalias=True, T=FLOATS, in_place={"out": ("x",)})
 def softmax_across(x, out, terms, inner, tile, first, last):
     """exp(x) / sum(exp(x)) (TensorFlow: tf.nn.softmax)."""
     peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
-    tiles = (inner + tile - 1) // tile
     for unit in range(first, last):
-        left = unit % tiles * tile
-        used = least(tile, inner - left)
-        at = unit // tiles * terms * inner + left
+        at, used = tile_at(unit, terms, inner, tile)
         peaks_across(x, at, terms, inner, used, peaks)
         exponentials_across(x, out, True, at, terms, inner, used, peaks, lanes, totals)
         for i in range(used):
@@ -98,15 +100,12 @@ def softmax_across(x, out, terms, inner, tile, first, last):
                 out[at + q * inner + i] *= peaks[i]
 
 
-@kernel("x: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int", noalias=True, T=FLOATS)
+@kernel(_FORWARD, noalias=True, T=FLOATS)
 def log_softmax_across(x, out, terms, inner, tile, first, last):
     """x - log(sum(exp(x))) (TensorFlow: tf.nn.log_softmax)."""
     peaks, lanes, totals = local_array(T, 256), local_array(T, 256), local_array(float64, 256)
-    tiles = (inner + tile - 1) // tile
     for unit in range(first, last):
-        left = unit % tiles * tile
-        used = least(tile, inner - left)
-        at = unit // tiles * terms * inner + left
+        at, used = tile_at(unit, terms, inner, tile)
         peaks_across(x, at, terms, inner, used, peaks)
         exponentials_across(x, out, False, at, terms, inner, used, peaks, lanes, totals)
         for i in range(used):
@@ -116,40 +115,24 @@ def log_softmax_across(x, out, terms, inner, tile, first, last):
                 out[at + q * inner + i] = (x[at + q * inner + i] - peaks[i]) - lanes[i]
 
 
-@kernel(
-    "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int",
-    noalias=True,
-    T=FLOATS,
-    in_place={"out": ("g", "y")},
-)
+@kernel(_GRADIENT, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
 def softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
     """y * (g - sum(g * y)) for the result y."""
     lanes, totals = local_array(T, 256), local_array(float64, 256)
-    tiles = (inner + tile - 1) // tile
     for unit in range(first, last):
-        left = unit % tiles * tile
-        used = least(tile, inner - left)
-        at = unit // tiles * terms * inner + left
+        at, used = tile_at(unit, terms, inner, tile)
         sums_across(g, y, True, at, terms, inner, used, lanes, totals)
         for q in range(terms):
             for i in range(used):
                 out[at + q * inner + i] = y[at + q * inner + i] * (g[at + q * inner + i] - lanes[i])
 
 
-@kernel(
-    "g: in[T], y: in[T], out: out[T], terms: int, inner: int, tile: int, first: int, last: int",
-    noalias=True,
-    T=FLOATS,
-    in_place={"out": ("g", "y")},
-)
+@kernel(_GRADIENT, noalias=True, T=FLOATS, in_place={"out": ("g", "y")})
 def log_softmax_across_gradient(g, y, out, terms, inner, tile, first, last):
     """g - exp(y) * sum(g) for the result y."""
     lanes, totals = local_array(T, 256), local_array(float64, 256)
-    tiles = (inner + tile - 1) // tile
     for unit in range(first, last):
-        left = unit % tiles * tile
-        used = least(tile, inner - left)
-        at = unit // tiles * terms * inner + left
+        at, used = tile_at(unit, terms, inner, tile)
         sums_across(g, y, False, at, terms, inner, used, lanes, totals)
         for q in range(terms):
             for i in range(used):

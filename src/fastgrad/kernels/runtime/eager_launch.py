@@ -27,6 +27,7 @@ from fastgrad.kernels.runtime.launch import (
     check_size,
     run_launches,
     sizes_behind,
+    value_of,
 )
 from fastgrad.kernels.runtime.thread_pool import begin_shared, team
 
@@ -193,24 +194,14 @@ def _words(
 ) -> np.ndarray:
     found: list[Any] = []
     for operand in launch.operands:
-        match operand:
-            case Input(number):
-                found.append(inputs[number])
-            case Output(number):
-                found.append(outputs[number])
-            case Scratch(number):
-                found.append(scratch[number])
-            case Constant(array):
-                found.append(array)
-            case int():
-                found.append(operand)
-            case float():
-                numbers.append(np.array(operand))  # a step reads the number from memory
-                found.append(numbers[-1])
-            case _:
-                raise TypeError(
-                    f"run_at_once: {launch.kernel.__name__} has an operand that is no array or number: {operand!r}"
-                )
+        if not isinstance(operand, _PLAIN):
+            raise TypeError(
+                f"run_at_once: {launch.kernel.__name__} has an operand that is no array or number: {operand!r}"
+            )
+        found.append(value_of(operand, inputs, outputs, scratch))
+        if isinstance(operand, float):
+            found[-1] = np.array(operand)  # a step reads the number from memory
+            numbers.append(found[-1])
     for dtype, array in arrays_among(launch.kernel, found):
         check_size(launch.kernel, dtype, array.dtype)
     behind = sizes_behind(launch.kernel, found) if checks_bounds() else []

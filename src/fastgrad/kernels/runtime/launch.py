@@ -182,7 +182,6 @@ def run_launches(
 
     Returns:
         None, or the answer of the kernel that stopped the run: a number >= 0.
-        None, or what the kernel answered that stopped it: a number >= 0.
     """
     scratch = [np.empty(size, dtype) for dtype, size in found.scratch]
     for output, source in found.starts_as:
@@ -204,7 +203,7 @@ def run_launches(
             if kind is Input:
                 operand = inputs[operand.number]
             elif kind is not int:
-                operand = _value(operand, inputs, outputs, scratch)
+                operand = value_of(operand, inputs, outputs, scratch)
             if floating and type(operand) is np.ndarray:
                 operand = operand.item()
             arguments.append(operand if kind is int else _read_as(operand, dtype, kernel))
@@ -219,7 +218,7 @@ def run_launches(
     return None
 
 
-def _value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], scratch: list[Any]) -> Any:
+def value_of(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], scratch: list[Any]) -> Any:
     """Returns the value of an operand; memory that must outlive the call is appended to ``scratch``.
 
     This is a module function on purpose: a recursive closure would be a reference cycle, which would keep the arrays
@@ -237,9 +236,9 @@ def _value(operand: Any, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndar
         case EntryOf(kernel):
             return step_address(kernel)
         case tuple():
-            return tuple([_value(one, inputs, outputs, scratch) for one in operand])
+            return tuple([value_of(one, inputs, outputs, scratch) for one in operand])
         case Launch():
-            inner = [_value(one, inputs, outputs, scratch) for one in operand.operands]
+            inner = [value_of(one, inputs, outputs, scratch) for one in operand.operands]
             # A step reads a float from the address in its word.
             inner = [np.array(one) if type(one) is float else one for one in inner]
             scratch += inner

@@ -154,26 +154,9 @@ def run_rows(body, stop, inputs, outputs, buffers, layout, carried, count, trips
     "clock: int, cost: int, table: inout[int64], now: inout[int64] -> int"
 )
 def run_while(
-    body,
-    stop,
-    test,
-    test_stop,
-    inputs,
-    outputs,
-    buffers,
-    layout,
-    test_layout,
-    carried,
-    count,
-    limit,
-    most,
-    answer,
-    counted,
-    clock,
-    cost,
-    table,
-    now,
-):
+    body, stop, test, test_stop, inputs, outputs, buffers, layout, test_layout, carried, count, limit, most, answer,
+    counted, clock, cost, table, now,
+):  # fmt: skip
     """Runs a program while another program, `test`, gives a true byte, at most `limit[0]` times.
 
     `answer` is the number of the buffers for that byte. `counted` is the number of the result for the number of trips,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras import activations, constraints, initializers, regularizers
+from fastgrad.keras import activations
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
+from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.layers.window_arguments import numbers, padding_name
-from fastgrad.keras.saving.objects import serialize_keras_object
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
@@ -24,7 +24,6 @@ class ConvolutionLayer(Layer):
         weight_names: of its filters; each has an initializer, a regularizer and a constraint.
     """
 
-    _leaf = True
     rank = 0
     weight_names: tuple[str, ...] = ("kernel",)
 
@@ -45,10 +44,7 @@ class ConvolutionLayer(Layer):
         self.data_format = standardize_data_format(settings["data_format"])
         self.activation: Any = activations.get(settings["activation"])
         self.use_bias = settings["use_bias"]
-        for name in (*self.weight_names, "bias"):
-            setattr(self, f"{name}_initializer", initializers.get(settings[f"{name}_initializer"]))
-            setattr(self, f"{name}_regularizer", regularizers.get(settings[f"{name}_regularizer"]))
-            setattr(self, f"{name}_constraint", constraints.get(settings[f"{name}_constraint"]))
+        set_weight_arguments(self, settings, *self.weight_names, "bias")
         self.input_spec = InputSpec(min_ndim=rank + 2)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
@@ -68,17 +64,8 @@ class ConvolutionLayer(Layer):
         self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={axis: channels})
         return int(channels)
 
-    def _filters(self, name: str, shape: tuple[int, ...], weight: str | None = None) -> Weight:
-        return self.add_weight(
-            shape=shape,
-            initializer=getattr(self, f"{name}_initializer"),
-            regularizer=getattr(self, f"{name}_regularizer"),
-            constraint=getattr(self, f"{name}_constraint"),
-            name=weight or name,
-        )
-
     def _make_bias(self, channels: int) -> None:
-        self.bias: Weight | None = self._filters("bias", (channels,)) if self.use_bias else None
+        self.bias: Weight | None = add_weight_of(self, "bias", (channels,)) if self.use_bias else None
 
     def _cast(self, inputs: Tensor) -> Tensor:
         return inputs if inputs._array.dtype == self._layer_dtype.numpy else cast(inputs, self._layer_dtype)
@@ -92,20 +79,14 @@ class ConvolutionLayer(Layer):
             y = y + bias
         return y if self.activation is None else self.activation(y)
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments."""
-        weights = [
-            f"{name}_{kind}"
-            for kind in ("initializer", "regularizer", "constraint")
-            for name in (*self.weight_names, "bias")
-        ]
-        plain_names = ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "use_bias")
-        return {
-            **super().get_config(),
-            **{name: getattr(self, name) for name in plain_names},
-            "activation": activations.serialize(self.activation),
-            **{name: serialize_keras_object(getattr(self, name)) for name in (*weights, "activity_regularizer")},
-        }
+
+def config_names(*weights: str) -> tuple[str, ...]:
+    """The constructor arguments of all convolution layers, for layers with ``weights`` and a bias."""
+    return (
+        *("kernel_size", "strides", "padding", "data_format", "dilation_rate", "use_bias", "activation"),
+        *weight_arguments(*weights, "bias"),
+        "activity_regularizer",
+    )
 
 
 def checked_filters(filters: Any) -> int:

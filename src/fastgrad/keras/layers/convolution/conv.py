@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, config_names
+from fastgrad.keras.layers.weight_arguments import add_weight_of
 from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution_in_groups
@@ -36,6 +37,8 @@ class _Convolution(ConvolutionLayer):
     Raises:
         ValueError: arguments that are no such numbers or names, or do not go together.
     """
+
+    _config_names = (*config_names("kernel"), "filters", "groups")
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class _Convolution(ConvolutionLayer):
                 f"groups={self.groups}, but the input has {channels} channels (full input shape is {tuple(input_shape)})."
             )
         self.compute_output_shape(input_shape)
-        self._kernel = self._filters("kernel", (*self.kernel_size, channels // self.groups, self.filters))
+        self._kernel = add_weight_of(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
         self._make_bias(self.filters)
 
     @property
@@ -104,10 +107,6 @@ class _Convolution(ConvolutionLayer):
         sizes, _ = split_shape(input_shape, self.data_format)
         counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
         return joined_shape(input_shape[0], counts, self.filters, self.data_format)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments."""
-        return {**super().get_config(), "filters": self.filters, "groups": self.groups}
 
 
 class Conv1D(_Convolution):

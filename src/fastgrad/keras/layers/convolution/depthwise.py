@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, config_names
+from fastgrad.keras.layers.weight_arguments import add_weight_of
 from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution
@@ -54,6 +55,7 @@ class _DepthwiseConvolution(_PerChannelConvolution):
 
     weight_names = ("depthwise",)
     kernel: Weight
+    _config_names = (*config_names("depthwise"), "depth_multiplier")
 
     def __init__(
         self,
@@ -81,7 +83,8 @@ class _DepthwiseConvolution(_PerChannelConvolution):
         """Makes kernel and bias; the channels of ``input_shape`` must be known."""
         channels = self._channels_of(input_shape)
         self.compute_output_shape(input_shape)
-        self.kernel = self._filters("depthwise", (*self.kernel_size, channels, self.depth_multiplier), "kernel")
+        kernel_shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.kernel = add_weight_of(self, "depthwise", kernel_shape, name="kernel")
         self._make_bias(channels * self.depth_multiplier)
 
     def call(self, inputs: Tensor) -> Any:
@@ -94,10 +97,6 @@ class _DepthwiseConvolution(_PerChannelConvolution):
         return self._output_shape_with_channels(
             input_shape, None if channels is None else channels * self.depth_multiplier
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments."""
-        return {**super().get_config(), "depth_multiplier": self.depth_multiplier}
 
 
 class _SeparableConvolution(_PerChannelConvolution):
@@ -122,6 +121,7 @@ class _SeparableConvolution(_PerChannelConvolution):
     weight_names = ("depthwise", "pointwise")
     depthwise_kernel: Weight
     pointwise_kernel: Weight
+    _config_names = (*config_names("depthwise", "pointwise"), "filters", "depth_multiplier")
 
     def __init__(
         self,
@@ -154,11 +154,10 @@ class _SeparableConvolution(_PerChannelConvolution):
         """Makes the weights; the channels of ``input_shape`` must be known."""
         channels, multiplier = self._channels_of(input_shape), self.depth_multiplier
         self.compute_output_shape(input_shape)
-        self.depthwise_kernel = self._filters(
-            "depthwise", (*self.kernel_size, channels, multiplier), "depthwise_kernel"
-        )
+        depthwise_shape = (*self.kernel_size, channels, multiplier)
+        self.depthwise_kernel = add_weight_of(self, "depthwise", depthwise_shape, name="depthwise_kernel")
         pointwise_shape = (*(1,) * self.rank, channels * multiplier, self.filters)
-        self.pointwise_kernel = self._filters("pointwise", pointwise_shape, "pointwise_kernel")
+        self.pointwise_kernel = add_weight_of(self, "pointwise", pointwise_shape, name="pointwise_kernel")
         self._make_bias(self.filters)
 
     def call(self, inputs: Tensor) -> Any:
@@ -170,10 +169,6 @@ class _SeparableConvolution(_PerChannelConvolution):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError where windows are larger than the input."""
         return self._output_shape_with_channels(input_shape, self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments."""
-        return {**super().get_config(), "filters": self.filters, "depth_multiplier": self.depth_multiplier}
 
 
 class DepthwiseConv1D(_DepthwiseConvolution):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters
+from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, config_names
+from fastgrad.keras.layers.weight_arguments import add_weight_of
 from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape, tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.transposed_convolution import conv_transpose
@@ -32,6 +33,7 @@ class _TransposedConvolution(ConvolutionLayer):
     """
 
     kernel: Weight
+    _config_names = (*config_names("kernel"), "filters", "output_padding")
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class _TransposedConvolution(ConvolutionLayer):
     def build(self, input_shape: Any) -> None:
         """Makes kernel and bias; the channels of ``input_shape`` must be known."""
         channels = self._channels_of(input_shape)
-        self.kernel = self._filters("kernel", (*self.kernel_size, self.filters, channels))
+        self.kernel = add_weight_of(self, "kernel", (*self.kernel_size, self.filters, channels))
         self._make_bias(self.filters)
 
     def call(self, inputs: Tensor) -> Any:
@@ -97,10 +99,6 @@ class _TransposedConvolution(ConvolutionLayer):
                 trimmed = 0 if self.padding == "valid" else 2 * (span // 2)
                 output_sizes.append((size - 1) * stride + span - trimmed + extra_size)
         return joined_shape(input_shape[0], output_sizes, self.filters, self.data_format)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments."""
-        return {**super().get_config(), "filters": self.filters, "output_padding": self.output_padding}
 
 
 class Conv1DTranspose(_TransposedConvolution):

@@ -61,7 +61,6 @@ class Bidirectional(Layer):
         self.stateful = self.forward_layer.stateful
         self.return_sequences = self.forward_layer.return_sequences
         self.return_state = self.forward_layer.return_state
-        self.supports_masking = True
         self.input_spec = layer.input_spec
 
     def _check_directions(self) -> None:

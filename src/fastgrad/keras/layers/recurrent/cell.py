@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.keras import activations, constraints, initializers, regularizers
+from fastgrad.keras import activations
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.saving.objects import serialize_keras_object
+from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
 from fastgrad.tensor import Tensor
 
-ROLES = ("kernel", "recurrent", "bias")
-SETTINGS = tuple(f"{role}_{what}" for what in ("initializer", "regularizer", "constraint") for role in ROLES)
+SETTINGS = weight_arguments("kernel", "recurrent", "bias")
 """The names of arguments about the weights."""
 
 
@@ -36,6 +35,11 @@ class RecurrentCell(Layer):
     """
 
     gates = 1
+    bias_initializer: Any
+    _config_names: tuple[str, ...] = (
+        *("units", "activation", "use_bias", *SETTINGS),
+        *("dropout", "recurrent_dropout", "seed"),
+    )
     _dropout_mask: Any
     _recurrent_dropout_mask: Any
 
@@ -59,9 +63,7 @@ class RecurrentCell(Layer):
         self.units = self.output_size = units
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        for name in SETTINGS:
-            module = {"i": initializers, "r": regularizers, "c": constraints}[name.partition("_")[2][0]]
-            setattr(self, name, module.get(weights[name]))
+        set_weight_arguments(self, weights, "kernel", "recurrent", "bias")
         self.dropout = min(1.0, max(0.0, dropout))
         self.recurrent_dropout = min(1.0, max(0.0, recurrent_dropout))
         self.implementation = 1 if self.recurrent_dropout else implementation
@@ -83,26 +85,17 @@ class RecurrentCell(Layer):
                 f"got input_shape={tuple(input_shape)}."
             )
         width = self.gates * self.units
-        self.kernel = self._weight("kernel", (input_shape[-1], width), "kernel")
-        self.recurrent_kernel = self._weight("recurrent", (self.units, width), "recurrent_kernel")
+        self.kernel = add_weight_of(self, "kernel", (input_shape[-1], width))
+        self.recurrent_kernel = add_weight_of(self, "recurrent", (self.units, width), name="recurrent_kernel")
         self.bias: Weight | None = None
         if self.use_bias:
-            self.bias = self._weight("bias", self._bias_shape(), "bias")
+            self.bias = add_weight_of(self, "bias", self._bias_shape(), initializer=self._bias_initializer())
 
     def _bias_shape(self) -> tuple[int, ...]:
         return (self.gates * self.units,)
 
-    def _weight(self, role: str, shape: tuple[int, ...], name: str) -> Weight:
-        return self.add_weight(
-            shape=shape,
-            initializer=self._initializer(role),
-            regularizer=getattr(self, f"{role}_regularizer"),
-            constraint=getattr(self, f"{role}_constraint"),
-            name=name,
-        )
-
-    def _initializer(self, role: str) -> Any:
-        return getattr(self, f"{role}_initializer")
+    def _bias_initializer(self) -> Any:
+        return self.bias_initializer
 
     def get_initial_state(self, batch_size: Any = None) -> list[Tensor]:
         """The state before the first time step: zeros of shape (batch_size, size)."""
@@ -182,26 +175,3 @@ class RecurrentCell(Layer):
         return tf.concat(
             [tf.matmul(x * f, gate_kernel) for f, gate_kernel in zip(factors, gate_kernels, strict=True)], -1
         )
-
-    # ---- configuration -------------------------------------------------------------------------------
-
-    def _cell_config(self) -> dict[str, Any]:
-        """The arguments that the layer around the cell has, too."""
-        return {
-            "units": self.units,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            **{name: serialize_keras_object(getattr(self, name)) for name in SETTINGS},
-            "dropout": self.dropout,
-            "recurrent_dropout": self.recurrent_dropout,
-            "seed": self.seed,
-        }
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments."""
-        return {**super().get_config(), **self._cell_config()}
-
-
-def settings_of(given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments about the weights among local variables of an ``__init__``."""
-    return {name: given[name] for name in SETTINGS}

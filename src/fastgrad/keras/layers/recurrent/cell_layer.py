@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.keras import regularizers
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.keras.layers.recurrent.cell import SETTINGS, RecurrentCell
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.rnn import RNN, where_counted
-from fastgrad.ops.recurrent import HAS_KERNEL
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad.tensor import Tensor
 
 CELL_OPTIONS = ("dtype", "trainable")
@@ -60,7 +59,7 @@ class CellLayer(RNN):
         factors = cell.get_dropout_mask(sequences[:, 0]) if training and cell.dropout else None
         if (
             not cell._has_kernel()
-            or self._layer_dtype.numpy not in HAS_KERNEL
+            or self._layer_dtype.numpy not in KERNEL_FLOATS
             or (training and cell.recurrent_dropout)
             or isinstance(factors, list)
             or (mask is not None and mask.ndim != 2)
@@ -87,9 +86,8 @@ class CellLayer(RNN):
         """The arguments."""
         return {
             **Layer.get_config(self),
-            **self._loop_config(),
-            **self.cell._cell_config(),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            **self.cell._config_of(self.cell._config_names),
+            **self._config_of(("activity_regularizer",)),
         }
 
 
@@ -97,7 +95,8 @@ def _cell_attribute(name: str) -> property:
     return property(lambda layer: getattr(layer.cell, name), doc=f"The cell's ``{name}``.")
 
 
-def show(kind: type[CellLayer], *names: str) -> None:
-    """Makes attributes of the cell attributes of a class of layers."""
-    for name in ("units", "activation", "use_bias", *SETTINGS, "dropout", "recurrent_dropout", *names):
-        setattr(kind, name, _cell_attribute(name))
+def show(kind: type[CellLayer], cell: type[RecurrentCell]) -> None:
+    """Makes the arguments of the cell, except its seed, attributes of a class of layers."""
+    for name in cell._config_names:
+        if name != "seed":
+            setattr(kind, name, _cell_attribute(name))

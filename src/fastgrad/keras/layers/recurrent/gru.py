@@ -6,7 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras import activations
-from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
 from fastgrad.ops.recurrent import gru
 from fastgrad.tensor import Tensor
@@ -39,6 +39,7 @@ class GRUCell(RecurrentCell):
     """
 
     gates = 3
+    _config_names = (*RecurrentCell._config_names, "recurrent_activation", "reset_after")
 
     def __init__(
         self,
@@ -61,8 +62,7 @@ class GRUCell(RecurrentCell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        weights = settings_of(locals())
-        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
+        super().__init__(units, activation, use_bias, locals(), dropout, recurrent_dropout, seed, **kwargs)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
 
@@ -107,13 +107,6 @@ class GRUCell(RecurrentCell):
     ) -> tuple[Tensor | None, list[Tensor]]:
         outputs, h = gru(sequences, *self._weights_over_time(), states[0], mask, every)
         return outputs, [h]
-
-    def _cell_config(self) -> dict[str, Any]:
-        return {
-            **super()._cell_config(),
-            "recurrent_activation": activations.serialize(self.recurrent_activation),
-            "reset_after": self.reset_after,
-        }
 
 
 class GRU(CellLayer):
@@ -171,4 +164,4 @@ class GRU(CellLayer):
         super().__init__(GRUCell, "gru_cell", locals())
 
 
-show(GRU, "recurrent_activation", "reset_after")
+show(GRU, GRUCell)

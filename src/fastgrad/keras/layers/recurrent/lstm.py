@@ -6,7 +6,7 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad.keras import activations
-from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
 from fastgrad.ops.recurrent import lstm
 from fastgrad.tensor import Tensor
@@ -37,6 +37,7 @@ class LSTMCell(RecurrentCell):
     """
 
     gates = 4
+    _config_names = (*RecurrentCell._config_names, "recurrent_activation", "unit_forget_bias")
 
     def __init__(
         self,
@@ -59,8 +60,7 @@ class LSTMCell(RecurrentCell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        weights = settings_of(locals())
-        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
+        super().__init__(units, activation, use_bias, locals(), dropout, recurrent_dropout, seed, **kwargs)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
@@ -69,11 +69,10 @@ class LSTMCell(RecurrentCell):
         """The sizes of the states h and c."""
         return [self.units, self.units]
 
-    def _initializer(self, role: str) -> Any:
-        initializer = super()._initializer(role)
-        if role != "bias" or not self.unit_forget_bias:
+    def _bias_initializer(self) -> Any:
+        initializer, units = self.bias_initializer, self.units
+        if not self.unit_forget_bias:
             return initializer
-        units = self.units
 
         def with_ones(shape: Any, dtype: Any = None) -> Tensor:
             gate_biases = [
@@ -106,13 +105,6 @@ class LSTMCell(RecurrentCell):
     ) -> tuple[Tensor | None, list[Tensor]]:
         outputs, h, c = lstm(sequences, *self._weights_over_time(), states[0], states[1], mask, every)
         return outputs, [h, c]
-
-    def _cell_config(self) -> dict[str, Any]:
-        return {
-            **super()._cell_config(),
-            "recurrent_activation": activations.serialize(self.recurrent_activation),
-            "unit_forget_bias": self.unit_forget_bias,
-        }
 
 
 class LSTM(CellLayer):
@@ -170,4 +162,4 @@ class LSTM(CellLayer):
         super().__init__(LSTMCell, "lstm_cell", locals())
 
 
-show(LSTM, "recurrent_activation", "unit_forget_bias")
+show(LSTM, LSTMCell)

@@ -37,6 +37,7 @@ class RNN(Layer):
     """
 
     states: list[Any] | None
+    _config_names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
 
     def __init__(
         self,
@@ -71,7 +72,6 @@ class RNN(Layer):
         self.go_backwards = go_backwards
         self.stateful = stateful
         self.unroll = unroll
-        self.supports_masking = True
         self.state_size = [size] if isinstance(size, int) else list(size)
         self.single_state = isinstance(size, int)
         self.__dict__["states"] = None  # variables that are no weights
@@ -265,11 +265,7 @@ class RNN(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
-        return {**super().get_config(), **self._loop_config(), "cell": serialize_keras_object(self.cell)}
-
-    def _loop_config(self) -> dict[str, Any]:
-        names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
-        return {name: getattr(self, name) for name in names}
+        return {**super().get_config(), "cell": serialize_keras_object(self.cell)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras import activations
-from fastgrad.keras.layers.recurrent.cell import RecurrentCell, settings_of
+from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
 from fastgrad.ops.recurrent import simple_rnn
 from fastgrad.tensor import Tensor
@@ -49,8 +49,7 @@ class SimpleRNNCell(RecurrentCell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        weights = settings_of(locals())
-        super().__init__(units, activation, use_bias, weights, dropout, recurrent_dropout, seed, **kwargs)
+        super().__init__(units, activation, use_bias, locals(), dropout, recurrent_dropout, seed, **kwargs)
 
     def call(self, sequence: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
         """The new state, as the output and as the states."""
@@ -121,4 +120,4 @@ class SimpleRNN(CellLayer):
         super().__init__(SimpleRNNCell, "simple_rnn_cell", locals())
 
 
-show(SimpleRNN)
+show(SimpleRNN, SimpleRNNCell)

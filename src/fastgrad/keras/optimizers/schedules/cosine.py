@@ -28,6 +28,8 @@ class CosineDecay(Formula):
         ValueError: ``decay_steps`` is not positive, or a rate is not finite or negative.
     """
 
+    _config_names = ("initial_learning_rate", "decay_steps", "alpha", "name", "warmup_target", "warmup_steps")
+
     def __init__(
         self,
         initial_learning_rate: float,
@@ -57,17 +59,6 @@ class CosineDecay(Formula):
     def _decayed(self, start: Any, step: Any) -> Any:
         fraction = least(step, self.decay_steps) / self.decay_steps
         return start * ((1.0 - self.alpha) * 0.5 * (1.0 + cos(math.pi * fraction)) + self.alpha)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "alpha": self.alpha,
-            "name": self.name,
-            "warmup_target": self.warmup_target,
-            "warmup_steps": self.warmup_steps,
-        }
 
 
 class CosineDecayRestarts(Formula):

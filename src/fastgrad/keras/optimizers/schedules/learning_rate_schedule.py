@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
 from fastgrad.keras.optimizers.followed import Followed, ceil, floor, greatest, least, live
 from fastgrad.operation import TABLE
@@ -16,7 +17,7 @@ from fastgrad.ops.indexing import gather
 from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
-class LearningRateSchedule(Followed):
+class LearningRateSchedule(Followed, Configured):
     """The base of schedules: a subclass defines ``__call__(step)`` and ``get_config()``.
 
     An optimizer calls the schedule before the update, with its step counter.
@@ -30,14 +31,11 @@ class LearningRateSchedule(Followed):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        raise NotImplementedError(
-            f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable."
-        )
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Returns a schedule made from ``config``, the result of ``get_config``."""
-        return cls(**config)
+        if not self._config_names:
+            raise NotImplementedError(
+                f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable."
+            )
+        return super().get_config()
 
 
 class Formula(LearningRateSchedule):
@@ -81,6 +79,8 @@ class ExponentialDecay(Formula):
         ValueError: ``decay_steps`` is not positive, or the rate is not finite or negative.
     """
 
+    _config_names = ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name")
+
     def __init__(
         self,
         initial_learning_rate: float,
@@ -99,16 +99,6 @@ class ExponentialDecay(Formula):
         p = step / self.decay_steps
         return self.initial_learning_rate * self.decay_rate ** (floor(p) if self.staircase else p)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "decay_rate": self.decay_rate,
-            "staircase": self.staircase,
-            "name": self.name,
-        }
-
 
 class InverseTimeDecay(Formula):
     """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
@@ -123,6 +113,8 @@ class InverseTimeDecay(Formula):
     Raises:
         ValueError: ``decay_steps`` is not positive, or the rate is not finite or negative.
     """
+
+    _config_names = ExponentialDecay._config_names
 
     def __init__(
         self,
@@ -142,8 +134,6 @@ class InverseTimeDecay(Formula):
         p = step / self.decay_steps
         return self.initial_learning_rate / (1.0 + self.decay_rate * (floor(p) if self.staircase else p))
 
-    get_config = ExponentialDecay.get_config
-
 
 class PiecewiseConstantDecay(Formula):
     """``values[i]``, where i is the number of boundaries below the step.
@@ -157,6 +147,8 @@ class PiecewiseConstantDecay(Formula):
         ValueError: the lengths do not match, or a rate is not finite or negative.
         TypeError: ``boundaries`` or ``values`` is not a list.
     """
+
+    _config_names = ("boundaries", "values", "name")
 
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
         for argument, numbers in (("boundaries", boundaries), ("values", values)):
@@ -182,10 +174,6 @@ class PiecewiseConstantDecay(Formula):
         position = TABLE["reduce_sum"](is_past_boundary, axes=(step.ndim,), keepdims=False)
         return gather(constant_tensor(values), position)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {"boundaries": self.boundaries, "values": self.values, "name": self.name}
-
 
 class PolynomialDecay(Formula):
     """``(initial - end) * (1 - step / decay_steps) ** power + end``, where ``step`` stops at ``decay_steps``.
@@ -201,6 +189,8 @@ class PolynomialDecay(Formula):
     Raises:
         ValueError: ``decay_steps`` is not positive, or a rate is not finite or negative.
     """
+
+    _config_names = ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name")
 
     def __init__(
         self,
@@ -225,14 +215,3 @@ class PolynomialDecay(Formula):
             p = least(step, self.decay_steps) / self.decay_steps
         height = self.initial_learning_rate - self.end_learning_rate
         return height * (1.0 - p) ** self.power + self.end_learning_rate
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor arguments."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "end_learning_rate": self.end_learning_rate,
-            "power": self.power,
-            "cycle": self.cycle,
-            "name": self.name,
-        }

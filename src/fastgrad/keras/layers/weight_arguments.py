@@ -1,0 +1,32 @@
+"""The arguments about a layer's weights, such as ``kernel_initializer``, ``kernel_regularizer`` and ``kernel_constraint``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastgrad.keras import constraints, initializers, regularizers
+
+if TYPE_CHECKING:
+    from fastgrad.keras.layers.layer import Layer
+    from fastgrad.keras.weight import Weight
+
+_MODULES: dict[str, Any] = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
+
+
+def weight_arguments(*weights: str) -> tuple[str, ...]:
+    """The names of the arguments about ``weights``: all initializers, then all regularizers, then all constraints."""
+    return tuple(f"{weight}_{kind}" for kind in _MODULES for weight in weights)
+
+
+def set_weight_arguments(layer: Layer, given: dict[str, Any], *weights: str) -> None:
+    """Sets the attributes ``weight_arguments(*weights)`` of ``layer`` to the objects of the identifiers in ``given``."""
+    for kind, module in _MODULES.items():
+        for weight in weights:
+            name = f"{weight}_{kind}"
+            setattr(layer, name, module.get(given[name]))
+
+
+def add_weight_of(layer: Layer, weight: str, shape: Any, **options: Any) -> Weight:
+    """Makes a weight by the layer's arguments about ``weight``, which is also its name unless ``options`` has another."""
+    arguments = {kind: getattr(layer, f"{weight}_{kind}") for kind in _MODULES}
+    return layer.add_weight(shape=shape, **{"name": weight, **arguments, **options})

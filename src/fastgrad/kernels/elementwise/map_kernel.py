@@ -1,0 +1,35 @@
+"""Kernels that apply a scalar function to each element of an array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgrad.kernels.codegen.body import scalar_function, specialized
+from fastgrad.kernels.codegen.build import Kernel
+from fastgrad.kernels.codegen.signature import parse_signature
+
+
+@scalar_function
+def function(x):
+    """Stands for the function; each kernel is compiled with its own."""
+
+
+def _map(x, out, first, last):
+    for i in range(first, last):
+        out[i] = function(x[i])
+
+
+def map_kernel(
+    name: str, of_element: Any, summary: str, x: str = "T", out: str = "T", **variables: tuple[str, ...]
+) -> Kernel:
+    """Returns the kernel of a scalar function; units are elements.
+
+    Args:
+        name, summary: of the kernel.
+        of_element: the function.
+        x, out: the type variables or dtypes of the argument and the result.
+        variables: the dtypes of the type variables.
+    """
+    body = specialized(_map, name, summary, function=of_element)
+    signature = parse_signature(f"x: in[{x}], out: out[{out}], first: int, last: int")
+    return Kernel(body, signature, variables, release_gil=False, noalias=False)

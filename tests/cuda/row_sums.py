@@ -1,0 +1,17 @@
+"""A kernel whose threads work together, for the tests of devices."""
+
+from fastgrad.cuda.codegen.body import shared_array, thread, threads
+from fastgrad.cuda.codegen.kernel import device_kernel
+from fastgrad.cuda.kernels.block_reductions import block_sum
+
+
+@device_kernel("x: in[T], sums: out[T], columns: int, first: int, last: int", T=("float32", "float64"))
+def sum_rows(x, sums, columns, first, last):
+    parts = shared_array(T, 32)
+    for row in range(first, last):
+        total = T(0)
+        for column in range(thread(), columns, threads()):
+            total += x[row * columns + column]
+        total = block_sum(total, parts)
+        if thread() == 0:
+            sums[row] = total
