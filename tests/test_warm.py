@@ -17,7 +17,7 @@ from fastgrad.kernels.reduction.softmax import softmax_gradient
 
 pytestmark = pytest.mark.skipif(checks_bounds(), reason="code that is compiled ahead is not checked")
 
-MODULES = ("fastgrad.kernels.elementwise.activation", "fastgrad.kernels.reduction.row_blocks")
+MODULES = ("fastgrad.kernels.elementwise.map_kernel", "fastgrad.kernels.reduction.row_blocks")
 
 SHIP = """
 import sys
