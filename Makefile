@@ -39,15 +39,15 @@ demo: ## train on the handwritten digits and draw the learning curve
 # Benchmarks, and sweeps that take long: `make test` leaves them, and GPUs, to `make test-all`.
 REST = tests/benchmarks $(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
 OTHER_TARGETS = tests/cuda tests/reliability/random_programs
-# Side by side tests have one thread each; those of threads come once more, with all of them.
-THREADED_TESTS = tests/kernels/runtime tests/test_threads_and_fork.py
+# Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
+IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/test_deferral.py
 # A line for each twentieth of the tests, and one for each failure.
 BRIEFLY = -q --no-header -rfE -p tests.progress
 
 test: ## run the tests that each change needs, in some minutes; ARGS=tests/… runs others
 	@$(ENVIRONMENT) test
 	@$(PYTHON_HERE) -m pytest $(SIDE_BY_SIDE) $(BRIEFLY) $(if $(findstring tests/,$(ARGS)),,$(patsubst %,--ignore=%,$(REST) $(OTHER_TARGETS))) $(ARGS)
-	@$(if $(findstring tests/,$(ARGS)),:,$(PYTHON_HERE) -m pytest $(BRIEFLY) $(THREADED_TESTS))
+	@$(if $(findstring tests/,$(ARGS)),:,$(PYTHON_HERE) -m pytest $(BRIEFLY) $(IN_ONE_PROCESS))
 
 ALL_TESTS = test test-rest test-random-programs test-numba test-checked test-cuda test-lanes
 
