@@ -191,12 +191,15 @@ def _children(structure: Any) -> list[Any]:
 def _rebuilt(structure: Any, children: list[Any]) -> Any:
     if isinstance(structure, Mapping):
         values = dict(zip(sorted(structure), children, strict=True))
-        rebuilt = {key: values[key] for key in structure}
-        if type(structure) is dict:
-            return rebuilt
-        if hasattr(structure, "default_factory"):
-            return type(structure)(structure.default_factory, rebuilt)  # type: ignore[call-arg]  # a defaultdict
-        return type(structure)(rebuilt)  # type: ignore[call-arg]  # mappings are built from mappings
+        return _mapping_like(structure, {key: values[key] for key in structure})
     if hasattr(structure, "_fields"):
         return type(structure)(*children)
     return type(structure)(children)
+
+
+def _mapping_like(structure: Mapping[Any, Any], values: dict[Any, Any]) -> Any:
+    if type(structure) is dict:
+        return values
+    if hasattr(structure, "default_factory"):
+        return type(structure)(structure.default_factory, values)  # type: ignore[call-arg]  # a defaultdict
+    return type(structure)(values)  # type: ignore[call-arg]  # mappings are built from mappings

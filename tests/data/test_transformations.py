@@ -196,3 +196,18 @@ def test_iterators():
     with pytest.raises(StopIteration):
         next(iterator)
     assert isinstance(iterator, tf.data.Iterator)
+
+
+@pytest.mark.parametrize("key", [3, None])
+def test_keys_without_an_order(key):
+    data = Dataset.range(2)
+    (element,) = data.map(lambda i: {"b": 1, key: 2}).take(1)
+    assert [(name, int(value)) for name, value in element.items()] == [("b", 1), (key, 2)]
+    (element,) = data.scan(0, lambda state, i: (state, {"b": i, key: 2})).take(1)
+    assert [(name, int(value)) for name, value in element.items()] == [("b", 0), (key, 2)]
+
+
+def test_values_of_dicts_become_tensors_in_their_own_order():
+    for first, second in ((object, set), (set, object)):
+        with pytest.raises((TypeError, ValueError), match=first.__name__):
+            values(Dataset.range(1).map(lambda i, made=(first, second): {"b": made[0](), "a": made[1]()}))

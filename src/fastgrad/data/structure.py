@@ -51,7 +51,7 @@ def converted(value: Any) -> Any:
     if isinstance(value, Tensor) or value is None or is_dataset(value):
         return value
     if isinstance(value, Mapping):
-        return nest._rebuilt(value, [converted(item) for item in nest._children(value)])
+        return nest._mapping_like(value, {key: converted(item) for key, item in value.items()})
     if isinstance(value, tuple) and not isinstance(value, TensorShape):
         items = [converted(item) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
