@@ -1,8 +1,10 @@
 """Files: what tests/conformance/programs/datasets.py does not ask of TensorFlow."""
 
+import copy
 import gzip
 import importlib.util
 import os
+import pickle
 import threading
 import tracemalloc
 import zlib
@@ -12,6 +14,8 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.data import files as data_files
+from fastgrad.data.readers import CsvRecords
+from fastgrad.data.rows import ReadRows
 
 Dataset = tf.data.Dataset
 
@@ -269,3 +273,31 @@ def test_damaged_parquet_files_name_the_file(tmp_path):
     importlib.import_module("pyarrow.parquet").write_table(arrow.table({"t": [1.0, None]}), path)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"1 empty fields\. \(.*a\.parquet\)"):
         len(tf.data.experimental.ParquetDataset(str(path)))
+
+
+def test_copies_of_csv_datasets_read_the_file_when_they_are_used(numbers, monkeypatch):
+    reads = []
+    records = CsvRecords.records
+    monkeypatch.setattr(CsvRecords, "records", lambda self: reads.append(self) or records(self))
+    dataset = tf.data.experimental.make_csv_dataset(numbers, 4, num_epochs=1, shuffle=False)
+    duplicate = copy.deepcopy(dataset)
+    assert not reads
+    assert next(iter(duplicate))["x"].numpy().tolist() == [0, 1, 2, 3]
+    assert reads
+
+
+def columns_of_two_rows():
+    return {"b": np.array([1, 2]), "a": np.array([3, 4])}
+
+
+def test_rows_that_are_read_later_pickle():
+    again = pickle.loads(pickle.dumps(ReadRows(columns_of_two_rows)))
+    assert again.count == 2
+    assert again.element(1)["b"] == 2
+
+
+def test_rows_that_are_read_later_have_no_private_names():
+    rows = ReadRows(lambda: pytest.fail("the file was read"))
+    for name in ("__deepcopy__", "__getstate_of__", "_rows_of"):
+        assert not hasattr(rows, name)
+    assert not hasattr(ReadRows.__new__(ReadRows), "_rows")

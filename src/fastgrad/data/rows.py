@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -147,10 +146,15 @@ class ReadRows:
     """
 
     def __init__(self, read: Callable[[], dict[str, np.ndarray]]) -> None:
-        self._rows = functools.cache(lambda: _rows_of_columns(read()))
+        self._read = read
+        self._rows: ArrayRows | None = None
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._rows(), name)
+        if name.startswith("_"):  # `copy` and `pickle` ask for such names, even before `__init__`
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        if self._rows is None:
+            self._rows = _rows_of_columns(self._read())
+        return getattr(self._rows, name)
 
 
 def _rows_of_columns(columns: dict[str, np.ndarray]) -> ArrayRows:
