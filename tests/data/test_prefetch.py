@@ -1,5 +1,6 @@
 """Threads: what `prefetch` and parallel `map` make ahead, and what is left of them."""
 
+import contextlib
 import gc
 import os
 import threading
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.data.prefetch import ahead
 
 Dataset = tf.data.Dataset
 SCALAR = tf.TensorSpec((), tf.int32)
@@ -213,3 +215,67 @@ def test_a_call_that_hangs_keeps_nothing_waiting():
     hung.set()
     for thread in threads:
         thread.join(60)
+
+
+class Counted:
+    """An iterator, no generator: slow elements, then ``error``, however often it is asked."""
+
+    def __init__(self, count, error):
+        self.count, self.error, self.calls = count, error, 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.calls += 1
+        time.sleep(SLOW)
+        if self.calls > self.count:
+            raise self.error
+        return self.calls
+
+
+@pytest.mark.parametrize("error", [StopIteration, KeyError, SystemExit])
+def test_prefetch_asks_no_more_after_the_end_or_an_error(error):
+    source = Counted(20, error)
+    made = []
+    with contextlib.suppress(error):
+        made.extend(ahead(source, 4))
+        assert error is StopIteration
+    time.sleep(10 * SLOW)
+    assert source.calls == 21
+
+
+def test_an_error_does_not_wait_for_calls_after_it():
+    calls = []
+
+    def function(x):
+        calls.append(x)
+        time.sleep(SLOW if len(calls) < 22 else 0.5)
+        if len(calls) == 21:
+            raise SystemExit
+        return x.numpy()
+
+    with pytest.raises(SystemExit):
+        list(Dataset.range(60).map(function).prefetch(4))
+    assert len(calls) == 21
+
+
+def test_other_parallel_calls_go_on_after_an_error():
+    gate, calls = threading.Event(), []
+
+    def function(x):
+        calls.append(int(x))
+        if x == 20:
+            raise KeyError("twenty")
+        if x == 19:
+            gate.wait(5)
+        if x == 21:
+            gate.set()
+        return slow_map(x)
+
+    iterator = iter(Dataset.range(40).map(function, num_parallel_calls=2))
+    assert [int(next(iterator)) for _ in range(20)] == list(range(0, 40, 2))
+    with pytest.raises(KeyError, match="twenty"):
+        next(iterator)
+    assert gate.is_set()
+    assert 21 in calls

@@ -118,7 +118,9 @@ def _map_by_threads(
     name: str,
     at_end: Callable[[], None] | None = None,
 ) -> Generator[Any, None, None]:
-    """Yields ``function`` of each element, in order; ``size`` results are made ahead. Threads call ``at_end`` when they end.
+    """Yields ``function`` of each element, in order; ``size`` results are made ahead.
+
+    Threads call ``at_end`` when they end; if it is given, they also end after an error or ``_END``.
 
     The threads are daemons: a call that hangs delays neither Ctrl-C nor the end of the process.
     """
@@ -168,11 +170,16 @@ def _stop(workers: list[threading.Thread], calls: SimpleQueue[Any]) -> None:
 
 
 def _work(function: Callable[[Any], Any], calls: SimpleQueue[Any], at_end: Callable[[], None] | None) -> None:
-    while (request := calls.get()) is not None:
+    is_over = False
+    while not is_over and (request := calls.get()) is not None:
         element, answer = request
         try:
-            answer.put((function(element), None))
+            result = function(element)
+            is_over = result is _END
+            answer.put((result, None))
+            del result
         except BaseException as error:  # noqa: BLE001 (raised again where results are taken)
+            is_over = at_end is not None
             answer.put((None, error))
         del request, element, answer  # releases them while the thread waits
     if at_end is not None:
