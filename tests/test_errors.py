@@ -56,3 +56,18 @@ def test_errors_pickle():
     again = pickle.loads(pickle.dumps(tf.errors.InvalidArgumentError(None, None, "bad")))
     assert type(again) is tf.errors.InvalidArgumentError
     assert again.message == "bad"
+
+
+def test_classes_may_be_mixed_with_classes_that_take_options():
+    class Mixed:
+        def __init_subclass__(cls, foo=0, **options):
+            super().__init_subclass__(**options)
+            cls.foo = foo
+
+    error = type("E", (tf.errors.NotFoundError, Mixed), {}, foo=3)
+    assert (error.foo, error.error_code) == (3, 5)
+
+
+def test_classes_of_errors_take_no_options():
+    with pytest.raises(TypeError, match="__init_subclass__"):
+        type("E", (tf.errors.NotFoundError,), {}, code=3)

@@ -28,11 +28,6 @@ class OpError(Exception):
 
     error_code = UNKNOWN
 
-    def __init_subclass__(cls, code: int | None = None) -> None:
-        super().__init_subclass__()
-        if code is not None:
-            cls.error_code = code
-
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.node_def, self.op = arguments[:2] if len(arguments) >= 3 else (None, None)
@@ -42,72 +37,104 @@ class OpError(Exception):
         return self.message
 
 
-class CancelledError(OpError, code=CANCELLED):
+class CancelledError(OpError):
     """The work was cancelled before it was done."""
 
+    error_code = CANCELLED
 
-class UnknownError(OpError, code=UNKNOWN):
+
+class UnknownError(OpError):
     """An error without a more specific class."""
 
+    error_code = UNKNOWN
 
-class InvalidArgumentError(OpError, code=INVALID_ARGUMENT):
+
+class InvalidArgumentError(OpError):
     """An operation got an invalid shape, dtype, axis or value."""
 
+    error_code = INVALID_ARGUMENT
 
-class DeadlineExceededError(OpError, code=DEADLINE_EXCEEDED):
+
+class DeadlineExceededError(OpError):
     """The work exceeded its time limit."""
 
+    error_code = DEADLINE_EXCEEDED
 
-class NotFoundError(OpError, code=NOT_FOUND):
+
+class NotFoundError(OpError):
     """A requested file or named object does not exist."""
 
+    error_code = NOT_FOUND
 
-class AlreadyExistsError(OpError, code=ALREADY_EXISTS):
+
+class AlreadyExistsError(OpError):
     """The object to create already exists."""
 
+    error_code = ALREADY_EXISTS
 
-class PermissionDeniedError(OpError, code=PERMISSION_DENIED):
+
+class PermissionDeniedError(OpError):
     """The caller lacks the permission for the request."""
 
+    error_code = PERMISSION_DENIED
 
-class ResourceExhaustedError(OpError, code=RESOURCE_EXHAUSTED):
+
+class ResourceExhaustedError(OpError):
     """Memory, disk or another resource has run out."""
+
+    error_code = RESOURCE_EXHAUSTED
 
 
 class OutOfMemoryError(ResourceExhaustedError, MemoryError):
     """A result does not fit into memory; also a ``MemoryError``."""
 
 
-class FailedPreconditionError(OpError, code=FAILED_PRECONDITION):
+class FailedPreconditionError(OpError):
     """The state of the program does not allow the operation."""
 
+    error_code = FAILED_PRECONDITION
 
-class AbortedError(OpError, code=ABORTED):
+
+class AbortedError(OpError):
     """The work was aborted in favour of other work."""
 
+    error_code = ABORTED
 
-class OutOfRangeError(OpError, code=OUT_OF_RANGE):
+
+class OutOfRangeError(OpError):
     """A position is beyond the end, for example of a dataset."""
 
+    error_code = OUT_OF_RANGE
 
-class UnimplementedError(OpError, code=UNIMPLEMENTED):
+
+class UnimplementedError(OpError):
     """fastgrad lacks a feature of TensorFlow; the message names the nearest alternative."""
 
+    error_code = UNIMPLEMENTED
 
-class InternalError(OpError, code=INTERNAL):
+
+class InternalError(OpError):
     """An internal error of fastgrad: please report it."""
 
+    error_code = INTERNAL
 
-class UnavailableError(OpError, code=UNAVAILABLE):
+
+class UnavailableError(OpError):
     """A required service is not reachable now."""
 
+    error_code = UNAVAILABLE
 
-class DataLossError(OpError, code=DATA_LOSS):
+
+class DataLossError(OpError):
     """Stored data is damaged."""
 
+    error_code = DATA_LOSS
 
-class UnauthenticatedError(OpError, code=UNAUTHENTICATED):
+
+class UnauthenticatedError(OpError):
     """The caller is not authenticated."""
+
+    error_code = UNAUTHENTICATED
 
 
 class TraceError(UnimplementedError):
