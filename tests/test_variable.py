@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import inspect
 import pickle
 
 import numpy as np
@@ -180,3 +181,12 @@ def test_a_variable_synchronized_on_read_is_not_trainable_by_default():
     assert not tf.Variable(1.0, synchronization=on_read).trainable
     assert tf.Variable(1.0, synchronization=on_read, trainable=True).trainable
     assert tf.Variable(1.0, synchronization=tf.VariableSynchronization.ON_WRITE).trainable
+
+
+@pytest.mark.parametrize("name", ["__iadd__", "__isub__", "__imul__", "__itruediv__", "__ipow__"])
+def test_operators_in_place_show_their_names(name):
+    method = getattr(tf.Variable, name)
+    assert (method.__name__, method.__qualname__) == (name, f"Variable.{name}")
+    assert list(inspect.signature(method).parameters) == ["self", "other"]
+    with pytest.raises(RuntimeError, match=r"with `tf\.Variable`s is not supported"):
+        getattr(tf.Variable(1.0), name)(2.0)

@@ -81,15 +81,16 @@ def _check_mode(argument: str, mode: Any) -> None:
         raise ValueError(f"tf.Variable: Invalid variable {argument} mode: {argument}={mode!r}.")
 
 
-def _refused_in_place(operator: str, method: str) -> Callable[[Any, Any], Any]:
-    """Returns the special method of ``operator``, such as ``+=``: an error that names ``method``."""
+def _refused_in_place(name: str, operator: str, method: str) -> Callable[[Any, Any], Any]:
+    """Returns the special method ``name`` of ``operator``, such as ``+=``: an error that names ``method``."""
 
-    def refuse(variable: Any, value: Any) -> Any:
+    def refuse(self: Any, other: Any) -> Any:
         raise RuntimeError(
             f"`variable {operator} value` with `tf.Variable`s is not supported. Use `variable.{method}(value)` to modify the "
             f"variable in place, or `out = variable {operator[:-1]} value` to get a new tensor."
         )
 
+    refuse.__name__, refuse.__qualname__ = name, f"Variable.{name}"
     return refuse
 
 
@@ -403,11 +404,11 @@ class Variable(Operand):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_array": moved(self._array, None), "_snapshot": None, "_views": []}
 
-    __iadd__ = _refused_in_place("+=", "assign_add")
-    __isub__ = _refused_in_place("-=", "assign_sub")
-    __imul__ = _refused_in_place("*=", "assign")
-    __itruediv__ = _refused_in_place("/=", "assign")
-    __ipow__ = _refused_in_place("**=", "assign")
+    __iadd__ = _refused_in_place("__iadd__", "+=", "assign_add")
+    __isub__ = _refused_in_place("__isub__", "-=", "assign_sub")
+    __imul__ = _refused_in_place("__imul__", "*=", "assign")
+    __itruediv__ = _refused_in_place("__itruediv__", "/=", "assign")
+    __ipow__ = _refused_in_place("__ipow__", "**=", "assign")
 
 
 def write(memory: Any, array: Any) -> None:
