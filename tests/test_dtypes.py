@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad import dtypes
 from tests.conformance.programs import edges
 
 NAMES = [*edges._DTYPES, "bool", "string"]
@@ -79,3 +80,8 @@ def test_copies_and_pickles_are_the_type_itself():
         dtype = getattr(tf, name)
         assert pickle.loads(pickle.dumps(dtype)) is dtype
         assert copy.deepcopy(dtype) is dtype
+
+
+def test_the_types_are_a_tuple():
+    assert type(dtypes.ALL) is tuple
+    assert len(dtypes.ALL) == len(set(dtypes.ALL)) == 16

@@ -134,15 +134,13 @@ class DType:
         return as_dtype, (self.name,)
 
 
-ALL: list[DType] = []
-"""Every DType."""
-
+_declared_dtypes: list[DType] = []
 _TENSORFLOW_ENUM: dict[str, int] = {}
 
 
 def _declared(name: str, numpy_type: Any, tensorflow_enum: int) -> DType:
     dtype = DType(name, numpy_type)
-    ALL.append(dtype)
+    _declared_dtypes.append(dtype)
     _TENSORFLOW_ENUM[name] = tensorflow_enum
     return dtype
 
@@ -163,6 +161,9 @@ bool = _declared("bool", np.bool_, 10)
 complex64 = _declared("complex64", np.complex64, 8)
 complex128 = _declared("complex128", np.complex128, 18)
 string = _declared("string", object, 7)
+
+ALL = tuple(_declared_dtypes)
+"""Every DType."""
 
 OF_NUMPY = {dtype.numpy: dtype for dtype in ALL}
 """The DType of each NumPy dtype; a fast lookup for arrays of tensors."""
