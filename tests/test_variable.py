@@ -190,3 +190,9 @@ def test_operators_in_place_show_their_names(name):
     assert list(inspect.signature(method).parameters) == ["self", "other"]
     with pytest.raises(RuntimeError, match=r"with `tf\.Variable`s is not supported"):
         getattr(tf.Variable(1.0), name)(2.0)
+
+
+@pytest.mark.parametrize("name", [name for name in dir(tf.Variable) if name.startswith("scatter")])
+def test_methods_that_change_rows_are_pickled(name):
+    method = getattr(tf.Variable, name)
+    assert pickle.loads(pickle.dumps(method)) is method

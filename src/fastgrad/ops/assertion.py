@@ -270,24 +270,27 @@ def _rank_as_int(name: str, rank: Any) -> int:
         raise ValueError(f"{name}: Argument `rank` must be an integer, got {rank!r}.") from None
 
 
-def _check_rank(name: str, value: Any, allows: Callable[[int], bool], allowed: str, message: str | None) -> None:
-    x = convert_to_tensor(value)
-    if not allows(x.ndim):
-        raise ValueError(
-            f"{_prefix(message)}{name}: Tensor must have rank {allowed}. Received rank {x.ndim}, shape {x.shape}"
-        )
+def _refuse_rank(name: str, x: Tensor, allowed: Any, message: str | None) -> ValueError:
+    """Returns the error for a tensor whose rank is not ``allowed``."""
+    return ValueError(
+        f"{_prefix(message)}{name}: Tensor must have rank {allowed}. Received rank {x.ndim}, shape {x.shape}"
+    )
 
 
 def assert_rank(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises ValueError unless ``x`` has rank ``rank``. TensorFlow: tf.debugging.assert_rank."""
     rank = _rank_as_int("assert_rank", rank)
-    _check_rank("assert_rank", x, lambda found: found == rank, f"{rank}", message)
+    x = convert_to_tensor(x)
+    if x.ndim != rank:
+        raise _refuse_rank("assert_rank", x, rank, message)
 
 
 def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises ValueError unless ``x`` has rank ``rank`` or more. TensorFlow: tf.debugging.assert_rank_at_least."""
     rank = _rank_as_int("assert_rank_at_least", rank)
-    _check_rank("assert_rank_at_least", x, lambda found: found >= rank, f"at least {rank}", message)
+    x = convert_to_tensor(x)
+    if x.ndim < rank:
+        raise _refuse_rank("assert_rank_at_least", x, f"at least {rank}", message)
 
 
 def assert_rank_in(x: Any, ranks: Iterable[Any], message: str | None = None, name: str | None = None) -> None:
@@ -295,9 +298,7 @@ def assert_rank_in(x: Any, ranks: Iterable[Any], message: str | None = None, nam
     x = convert_to_tensor(x)
     allowed = [_rank_as_int("assert_rank_in", rank) for rank in ranks]
     if x.ndim not in allowed:
-        raise ValueError(
-            f"{_prefix(message)}assert_rank_in: Tensor must have rank in {allowed}. Received rank {x.ndim}, shape {x.shape}"
-        )
+        raise _refuse_rank("assert_rank_in", x, f"in {allowed}", message)
 
 
 def assert_scalar(tensor: Any, message: str | None = None, name: str | None = None) -> Tensor:

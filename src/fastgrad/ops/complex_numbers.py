@@ -104,15 +104,22 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Any:
     return _complex(x, y)
 
 
-def _of_parts(function: Callable[..., Any], of_complex: Unary, of_real: Callable[[Tensor], Any], value: Any) -> Any:
-    """Calls ``of_complex`` or ``of_real``, by the dtype of ``value``, for the public function ``function``."""
+def _of_parts(
+    function: Callable[..., Any], of_complex: Unary, of_real: Callable[[Tensor], Any] | None, value: Any
+) -> Any:
+    """Calls ``of_complex`` or ``of_real``, by the dtype of ``value``, for the public function ``function``.
+
+    Without ``of_real``, returns real numbers as they are.
+    """
     try:
-        x = convert_to_tensor(value)
+        x = value if type(value) is Tensor else convert_to_tensor(value)
     except CompositeOperand as met:
         return met.mapped(function, value)
     if x._array.dtype not in NUMERIC:
         raise TypeError(f"{function.__name__}: expected a numeric tensor, got dtype {x.dtype!r}.")
-    return (of_complex if x._array.dtype in COMPLEX else of_real)(x)
+    if x._array.dtype in COMPLEX:
+        return of_complex(x)
+    return x if of_real is None else of_real(x)
 
 
 def real(input: Any, name: str | None = None) -> Any:
@@ -121,7 +128,7 @@ def real(input: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``input`` does not hold numbers.
     """
-    return _of_parts(real, _real, lambda x: x, input)
+    return _of_parts(real, _real, None, input)
 
 
 def imag(input: Any, name: str | None = None) -> Any:
@@ -139,7 +146,7 @@ def conj(x: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``x`` does not hold numbers.
     """
-    return _of_parts(conj, _conj, lambda x: x, x)
+    return _of_parts(conj, _conj, None, x)
 
 
 def angle(input: Any, name: str | None = None) -> Any:

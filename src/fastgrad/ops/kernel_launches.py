@@ -140,8 +140,10 @@ def by_kernels(
         if plan is not None:
             run_at_once(plan, inputs, outputs)
             return results
-        # Without a function of NumPy, only results without elements have no launches.
-        return results if by_numpy is None else by_numpy(*arrays, **attributes)
+        if by_numpy is not None:
+            return by_numpy(*arrays, **attributes)
+        assert not any(map(_size, outputs)), f"no kernels for {[(x.dtype.name, x.shape) for x in arrays]}"
+        return results
 
     return run
 

@@ -167,7 +167,7 @@ _METHODS_OF_POSITIONS = (
 for _make, _methods in ((_of_rows, _METHODS_OF_ROWS), (_of_positions, _METHODS_OF_POSITIONS)):
     for _name, _reduce, _into, _doc in _methods:
         _method = _make(_reduce, _into)
-        _method.__name__ = _method.__qualname__ = _name
+        _method.__name__, _method.__qualname__, _method.__module__ = _name, f"Variable.{_name}", Variable.__module__
         _method.__doc__ = _doc
         setattr(Variable, _name, _method)
 

@@ -248,8 +248,8 @@ def forks_while_a_thread_holds_a_lock() -> None:
         (compiler_lock, lambda: bool(load.inspect_llvm(np.float32))),
         (llvm.ffi.lib._lock, lambda: load.later(np.dtype(np.float32)).loaded() is not None),
     ]
-    if hasattr(type(rule).rows, "lock"):  # Python before 3.12
-        cases.append((type(rule).rows.lock, lambda: rule.rows is not None))
+    if hasattr(type(rule).summed_rows, "lock"):  # Python before 3.12
+        cases.append((type(rule).summed_rows.lock, lambda: rule.summed_rows is not None))
     for lock, child in cases:
         has_it = threading.Event()
 
