@@ -76,3 +76,24 @@ def test_a_refused_batch_counts_nothing():
     with pytest.raises(INVALID):
         metric.update_state(Y, P[:, :2])
     assert float(metric.result()) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [
+        (metrics.SensitivityAtSpecificity, "specificity"),
+        (metrics.SpecificityAtSensitivity, "sensitivity"),
+        (metrics.PrecisionAtRecall, "recall"),
+        (metrics.RecallAtPrecision, "precision"),
+    ],
+)
+def test_configurations_have_the_assigned_constraint(kind, argument):
+    metric = kind(0.5, name="m")
+    metric.value = 0.7
+    assert metric.get_config() == {
+        "name": "m",
+        "dtype": "float32",
+        "class_id": None,
+        "num_thresholds": 200,
+        argument: 0.7,
+    }

@@ -178,3 +178,11 @@ def test_a_metric_in_half_precision_adds_tensors_to_its_variables():
 
     total = Total()
     assert float(total([1.0, 2.0])) == 3.0
+
+
+def test_the_axis_of_cosines_counts():
+    cosine = metrics.CosineSimilarity(axis=0)
+    cosine.update_state([[1.0, 0.0], [1.0, 3.0]], [[1.0, 2.0], [5.0, 1.0]])
+    expected = (6 / np.sqrt(2 * 26) + 3 / np.sqrt(9 * 5)) / 2
+    assert float(cosine.result()) == pytest.approx(expected, rel=1e-6)
+    assert "axis" not in cosine.get_config()

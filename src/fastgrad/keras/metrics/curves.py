@@ -219,6 +219,11 @@ class _BestUnderConstraint(_AllFourCounts):
         best, constrained = [ratio(self) for ratio in self._ratios]
         return tf.reduce_max(tf.where(constrained >= self.value, best, 0.0))
 
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments."""
+        own_config = {"class_id": self.class_id, "num_thresholds": self.num_thresholds, self._argument: self.value}
+        return {**super().get_config(), **own_config}
+
 
 class SensitivityAtSpecificity(_BestUnderConstraint):
     """The greatest recall over thresholds where the fraction of recognised negatives is at least ``specificity``.
@@ -234,7 +239,6 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
     """
 
     _argument = "specificity"
-    _config_names = ("class_id", "num_thresholds", _argument)
     _ratios = _AllFourCounts._recall, _AllFourCounts._specificity
 
     def __init__(
@@ -252,7 +256,6 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
     """The greatest specificity where recall is at least ``sensitivity``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "sensitivity"
-    _config_names = ("class_id", "num_thresholds", _argument)
     _ratios = _AllFourCounts._specificity, _AllFourCounts._recall
 
     def __init__(
@@ -270,7 +273,6 @@ class PrecisionAtRecall(_BestUnderConstraint):
     """The greatest precision where recall is at least ``recall``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "recall"
-    _config_names = ("class_id", "num_thresholds", _argument)
     _ratios = _AllFourCounts._precision, _AllFourCounts._recall
 
     def __init__(
@@ -288,7 +290,6 @@ class RecallAtPrecision(_BestUnderConstraint):
     """The greatest recall where precision is at least ``precision``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "precision"
-    _config_names = ("class_id", "num_thresholds", _argument)
     _ratios = _AllFourCounts._recall, _AllFourCounts._precision
 
     def __init__(

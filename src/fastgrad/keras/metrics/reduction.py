@@ -17,6 +17,8 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 from fastgrad.recording import paused
 from fastgrad.tensor import Tensor, constant_tensor
 
+_NO_OPTIONS = frozenset(["self", "name", "dtype", "__class__"])
+
 
 def samplewise(
     values: Any, sample_weight: Any, reduce: Callable[..., Tensor], dtype: DType
@@ -146,9 +148,10 @@ class NamedMetric(MeanMetricWrapper):
 
     def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
         """The mean of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        super().__init__(fn, given["name"], given["dtype"], **{name: given[name] for name in self._options})
+        options = {name: value for name, value in given.items() if name not in _NO_OPTIONS}
+        super().__init__(fn, given["name"], given["dtype"], **options)
         for name in self._options:
-            setattr(self, name, given[name])
+            setattr(self, name, options[name])
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
