@@ -6,15 +6,40 @@ from typing import Any
 
 
 class Configured:
-    """An object that ``from_config`` makes again from the result of ``get_config``."""
+    """An object that ``from_config`` makes again from the result of ``get_config``.
 
-    _config_names: tuple[str, ...] = ()  # the constructor arguments that are attributes
+    A built-in class with arguments either defines ``get_config``, or lists in ``_config_names`` those of its own arguments
+    that are attributes: its ``get_config`` then adds them to its base's.
+    """
+
+    _config_names: tuple[str, ...]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = cls.__dict__
+        if "_config_names" in own and "get_config" not in own and cls.__module__.startswith("fastgrad."):
+            add_get_config(cls, cls._config_names)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
-        return {name: getattr(self, name) for name in self._config_names}
+        return {}
+
+    def _config_of(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """The attributes ``names``."""
+        return {name: getattr(self, name) for name in names}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Makes the object from ``config``, the result of ``get_config()``, without its state."""
         return cls(**config)
+
+
+def add_get_config(cls: Any, names: tuple[str, ...]) -> None:
+    """Gives ``cls`` a ``get_config`` that adds its attributes ``names`` to its base's."""
+
+    def get_config(self: Any) -> dict[str, Any]:
+        """The constructor arguments by name."""
+        return {**super(cls, self).get_config(), **self._config_of(names)}
+
+    get_config.__module__, get_config.__qualname__ = cls.__module__, f"{cls.__qualname__}.get_config"
+    cls.get_config = get_config

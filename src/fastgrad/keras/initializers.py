@@ -203,7 +203,7 @@ class VarianceScaling(RandomInitializer):
         ValueError: an argument is none of the above.
     """
 
-    _config_names: tuple[str, ...] = ("scale", "mode", "distribution", "input_axes", "output_axes")
+    _config_names = ("scale", "mode", "distribution", "input_axes", "output_axes")
 
     def __init__(
         self,
@@ -263,10 +263,13 @@ class _NamedScaling(VarianceScaling):
     """A ``VarianceScaling`` with fixed scale, mode and distribution."""
 
     _fixed: tuple[float, str, str]
-    _config_names = ("input_axes", "output_axes")
 
     def __init__(self, seed: int | None = None, input_axes: Any = None, output_axes: Any = None) -> None:
         super().__init__(*self._fixed, seed, input_axes, output_axes)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments by name."""
+        return {"seed": self._init_seed, "input_axes": self.input_axes, "output_axes": self.output_axes}
 
 
 class GlorotUniform(_NamedScaling):

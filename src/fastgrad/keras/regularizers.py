@@ -22,9 +22,15 @@ class Regularizer(_Configured):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that ``from_config`` needs."""
-        if not self._config_names:
-            raise NotImplementedError(f"{self} does not implement get_config()")
-        return super().get_config()
+        raise NotImplementedError(f"{self} does not implement get_config()")
+
+
+class _Penalty(Regularizer):
+    """The base of the built-in regularizers."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments by name."""
+        return {}
 
 
 def _as_float(x: Any) -> Tensor:
@@ -32,7 +38,7 @@ def _as_float(x: Any) -> Tensor:
     return x if x.dtype.is_floating or x.dtype.is_complex else tf.cast(x, tf.float32)
 
 
-class L1L2(Regularizer):
+class L1L2(_Penalty):
     """``l1 * sum(|x|) + l2 * sum(x**2)``.
 
     Args:
@@ -59,7 +65,7 @@ class L1L2(Regularizer):
         return penalty
 
 
-class L1(Regularizer):
+class L1(_Penalty):
     """``l1 * sum(|x|)``; arguments and errors as in ``L1L2``."""
 
     _config_names = ("l1",)
@@ -72,7 +78,7 @@ class L1(Regularizer):
         return self.l1 * tf.reduce_sum(tf.abs(_as_float(x)))
 
 
-class L2(Regularizer):
+class L2(_Penalty):
     """``l2 * sum(x**2)``; arguments and errors as in ``L1L2``."""
 
     _config_names = ("l2",)
@@ -85,7 +91,7 @@ class L2(Regularizer):
         return self.l2 * tf.reduce_sum(tf.square(_as_float(x)))
 
 
-class OrthogonalRegularizer(Regularizer):
+class OrthogonalRegularizer(_Penalty):
     """The mean absolute cosine between different rows (or columns) of a matrix, times ``factor``.
 
     Args:

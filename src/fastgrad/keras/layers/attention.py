@@ -40,7 +40,7 @@ class Attention(Layer):
         ValueError: ``score_mode`` is unknown, or the input of a call is not such a list.
     """
 
-    _config_names: tuple[str, ...] = ("use_scale", "score_mode", "dropout", "seed")
+    _config_names = ("use_scale", "score_mode", "dropout", "seed")
 
     def __init__(
         self,
@@ -184,10 +184,12 @@ class AdditiveAttention(Attention):
         **kwargs: as in ``Layer``.
     """
 
-    _config_names = ("use_scale", "dropout", "seed")
-
     def __init__(self, use_scale: bool = True, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments by name."""
+        return {name: value for name, value in super().get_config().items() if name != "score_mode"}
 
     def build(self, input_shape: Any) -> None:
         """Makes the weight of the scores."""

@@ -74,7 +74,7 @@ class _ZeroPadding(_Borders):
 class _Cropping(_Borders):
     _argument = "cropping"
     _sign = -1
-    _config_names: tuple[str, ...] = ("cropping", "data_format")
+    _config_names = ("cropping", "data_format")
 
     def call(self, inputs: Tensor) -> Tensor:
         """Crops ``inputs``."""
@@ -133,10 +133,13 @@ class Cropping1D(_Cropping):
     """
 
     rank = 1
-    _config_names = ("cropping",)
 
     def __init__(self, cropping: Any = (1, 1), **kwargs: Any) -> None:
         super().__init__(cropping, "channels_last", **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments by name."""
+        return {name: value for name, value in super().get_config().items() if name != "data_format"}
 
 
 class Cropping2D(_Cropping):

@@ -7,10 +7,11 @@ from typing import Any
 
 from fastgrad import nest
 from fastgrad.keras import activations, dtype_policy, regularizers
+from fastgrad.keras.configured import Configured
 from fastgrad.keras.saving.objects import serialize_keras_object
 
 
-class Configurable:
+class Configurable(Configured):
     """The part of ``Layer`` that makes a configuration from a layer, and a layer from a configuration."""
 
     name: str
@@ -18,7 +19,6 @@ class Configurable:
     _trainable: bool
     _policy: Any
     _arguments: tuple[tuple[Any, ...], dict[str, Any]]
-    _config_names: tuple[str, ...] = ()  # the constructor arguments that are attributes, without those of ``Layer``
 
     def get_config(self) -> dict[str, Any]:
         """The configuration from which ``from_config`` makes the layer again, without its weights.
@@ -40,8 +40,8 @@ class Configurable:
         }
         if self.activity_regularizer is not None:
             base_config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        if self._config_names or kind.get_config is not Configurable.get_config or _same_arguments_as_base(kind):
-            return {**base_config, **self._config_of(self._config_names)}
+        if kind.get_config is not Configurable.get_config or _same_arguments_as_base(kind):
+            return base_config
         plain_arguments = self._plain_arguments()
         return {
             **{name: value for name, value in base_config.items() if _accepts_argument(kind, name)},

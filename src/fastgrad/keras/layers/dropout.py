@@ -67,7 +67,6 @@ class _SpatialDropout(Dropout):
 
     rank = 0
     data_format = "channels_last"
-    _config_names: tuple[str, ...] = ("rate", "seed", "name", "dtype")
 
     def __init__(self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
@@ -82,7 +81,7 @@ class _SpatialDropout(Dropout):
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name."""
-        return self._config_of(self._config_names)
+        return self._config_of(("rate", "seed", "name", "dtype"))
 
 
 class SpatialDropout1D(_SpatialDropout):
@@ -97,7 +96,7 @@ class SpatialDropout1D(_SpatialDropout):
 
 
 class _ImageDropout(_SpatialDropout):
-    _config_names = (*_SpatialDropout._config_names, "data_format")
+    _config_names = ("data_format",)
 
     def __init__(
         self,

@@ -19,7 +19,6 @@ class _Noise(SameShape):
     """The base of layers that add noise in training and return their input otherwise; the amount is in [0, 1]."""
 
     _argument = "rate"
-    _config_names: tuple[str, ...] = ("rate", "seed")
 
     def __init__(self, amount: float, seed: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -33,6 +32,10 @@ class _Noise(SameShape):
         self._generator = None if seed is None else Generator.from_seed(seed)
         self.supports_masking = True
         self._build_at_init()
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor arguments by name."""
+        return {**super().get_config(), self._argument: self._amount, "seed": self.seed}
 
     @property
     def _amount(self) -> float:
@@ -66,7 +69,6 @@ class GaussianNoise(_Noise):
     """
 
     _argument = "stddev"
-    _config_names = ("stddev", "seed")
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(stddev, seed, **kwargs)
@@ -109,7 +111,7 @@ class AlphaDropout(_Noise):
         ValueError: ``rate`` is outside [0, 1].
     """
 
-    _config_names = ("rate", "seed", "noise_shape")
+    _config_names = ("noise_shape",)
 
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(rate, seed, **kwargs)

@@ -92,7 +92,7 @@ class UpSampling2D(_UpSampling):
     """
 
     rank = 2
-    _config_names = ("size", "data_format", "interpolation")
+    _config_names = ("data_format", "interpolation")
 
     def __init__(
         self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
@@ -125,7 +125,7 @@ class UpSampling3D(_UpSampling):
     """
 
     rank = 3
-    _config_names = ("size", "data_format")
+    _config_names = ("data_format",)
 
     def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(size, **kwargs)

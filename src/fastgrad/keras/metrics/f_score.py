@@ -29,7 +29,7 @@ class FBetaScore(Metric):
     """
 
     _direction = "up"
-    _config_names: tuple[str, ...] = ("average", "beta", "threshold")
+    _config_names = ("average", "beta", "threshold")
     true_positives: Any
     false_positives: Any
     false_negatives: Any
@@ -104,8 +104,6 @@ class FBetaScore(Metric):
 class F1Score(FBetaScore):
     """``2 * precision * recall / (precision + recall)``; arguments as in ``FBetaScore``, with ``beta`` 1."""
 
-    _config_names = ("average", "threshold")
-
     def __init__(
         self,
         average: str | None = None,
@@ -114,3 +112,7 @@ class F1Score(FBetaScore):
         dtype: Any = None,
     ) -> None:
         super().__init__(average, 1.0, threshold, name, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments."""
+        return {name: value for name, value in super().get_config().items() if name != "beta"}

@@ -35,7 +35,7 @@ class IoU(Metric):
     """
 
     _direction = "up"
-    _config_names: tuple[str, ...] = (
+    _arguments: tuple[str, ...] = (
         *("num_classes", "target_class_ids", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis"),
     )
 
@@ -70,6 +70,10 @@ class IoU(Metric):
         self.total_cm = self.add_variable(
             (num_classes, num_classes), "zeros", self._dtype, name="total_confusion_matrix"
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments."""
+        return {**super().get_config(), **self._config_of(self._arguments)}
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the counts."""
@@ -125,7 +129,7 @@ class BinaryIoU(IoU):
         name, dtype: as in ``IoU``.
     """
 
-    _config_names = ("target_class_ids", "threshold")
+    _arguments = ("target_class_ids", "threshold")
 
     def __init__(
         self,
@@ -147,7 +151,7 @@ class BinaryIoU(IoU):
 class MeanIoU(IoU):
     """``IoU`` of all classes; arguments as in ``IoU``."""
 
-    _config_names: tuple[str, ...] = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
+    _arguments: tuple[str, ...] = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
 
     def __init__(
         self,
@@ -174,7 +178,7 @@ class MeanIoU(IoU):
 class OneHotIoU(IoU):
     """``IoU`` of one-hot labels; arguments as in ``IoU``."""
 
-    _config_names = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
+    _arguments = ("num_classes", "target_class_ids", "ignore_class", "sparse_y_pred", "axis")
 
     def __init__(
         self,
@@ -192,7 +196,7 @@ class OneHotIoU(IoU):
 class OneHotMeanIoU(MeanIoU):
     """``MeanIoU`` of one-hot labels; arguments as in ``MeanIoU``."""
 
-    _config_names = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
+    _arguments = ("num_classes", "ignore_class", "sparse_y_pred", "axis")
 
     def __init__(
         self,

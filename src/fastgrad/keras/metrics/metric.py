@@ -151,7 +151,7 @@ class Metric(Configured, Owner):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments; of a user's class the name and the dtype."""
-        return {"name": self.name, "dtype": self.dtype, **super().get_config()}
+        return {"name": self.name, "dtype": self.dtype}
 
     def _saved_variables(self) -> dict[str, Variable]:
         """Returns the metric's own variables by their names in files."""

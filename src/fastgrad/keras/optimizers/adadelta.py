@@ -32,7 +32,7 @@ class Adadelta(RuleOptimizer):
 
     rule = rules.adadelta
     slot_names = MappingProxyType({"accumulated_g": "accumulated_grad", "accumulated_step": "accumulated_delta_var"})
-    _config_names = (*RuleOptimizer._config_names, "rho", "epsilon")
+    _config_names = ("rho", "epsilon")
 
     def __init__(
         self,

@@ -45,7 +45,6 @@ class Adafactor(KernelOptimizer):
     """
 
     _config_names = (
-        *KernelOptimizer._config_names,
         "beta_2_decay",
         "epsilon_1",
         "epsilon_2",

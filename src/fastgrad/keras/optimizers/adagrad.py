@@ -28,7 +28,7 @@ class Adagrad(RuleOptimizer):
     """
 
     rule = rules.adagrad
-    _config_names = (*RuleOptimizer._config_names, "initial_accumulator_value", "epsilon")
+    _config_names = ("initial_accumulator_value", "epsilon")
 
     def __init__(
         self,

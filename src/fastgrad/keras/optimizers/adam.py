@@ -38,7 +38,7 @@ class Adam(MomentOptimizer, RuleOptimizer):
     """
 
     slot_names = MappingProxyType({"m": "momentum", "v": "velocity", "greatest_v": "velocity_hat"})
-    _config_names = (*MomentOptimizer._config_names, "amsgrad")
+    _config_names = ("amsgrad",)
 
     def __init__(
         self,

@@ -38,7 +38,6 @@ class Ftrl(RuleOptimizer):
 
     rule = rules.ftrl
     _config_names = (
-        *RuleOptimizer._config_names,
         "learning_rate_power",
         "initial_accumulator_value",
         "l1_regularization_strength",

@@ -31,7 +31,7 @@ class Lion(RuleOptimizer):
 
     rule = rules.lion
     slot_names = MappingProxyType({"m": "momentum"})
-    _config_names = (*RuleOptimizer._config_names, "beta_1", "beta_2")
+    _config_names = ("beta_1", "beta_2")
 
     def __init__(
         self,

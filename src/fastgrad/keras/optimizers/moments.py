@@ -23,7 +23,7 @@ class MomentOptimizer(Optimizer):
         ValueError: a number is out of its range.
     """
 
-    _config_names: tuple[str, ...] = (*Optimizer._config_names, "beta_1", "beta_2", "epsilon")
+    _config_names: tuple[str, ...] = ("beta_1", "beta_2", "epsilon")
 
     def __init__(
         self,

@@ -42,7 +42,6 @@ class Muon(Optimizer):
     """
 
     _config_names = (
-        *Optimizer._config_names,
         *("adam_beta_1", "adam_beta_2", "adam_weight_decay", "epsilon", "exclude_embeddings"),
         *(
             "muon_a",

@@ -45,7 +45,7 @@ class RMSprop(RuleOptimizer):
     """
 
     slot_names = MappingProxyType({"v": "velocity", "m": "momentum", "average": "average_gradient"})
-    _config_names = (*RuleOptimizer._config_names, "rho", "momentum", "epsilon", "centered")
+    _config_names = ("rho", "momentum", "epsilon", "centered")
 
     def __init__(
         self,

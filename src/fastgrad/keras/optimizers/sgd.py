@@ -28,7 +28,7 @@ class SGD(RuleOptimizer):
     """
 
     slot_names = MappingProxyType({"m": "momentum", "a": "momentum"})
-    _config_names = (*RuleOptimizer._config_names, "momentum", "nesterov")
+    _config_names = ("momentum", "nesterov")
 
     def __init__(
         self,

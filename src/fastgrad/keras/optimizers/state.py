@@ -11,6 +11,7 @@ import numpy as np
 
 from fastgrad.cache_alignment import aligned_array, aligned_copy
 from fastgrad.keras import initializers, naming
+from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
 from fastgrad.keras.optimizers.followed import Followed
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
@@ -26,7 +27,7 @@ from fastgrad.tensor import convert_to_tensor
 from fastgrad.variable import Variable
 
 
-class OptimizerState(Followed):
+class OptimizerState(Followed, Configured):
     """The variables of an optimizer.
 
     Args:
@@ -38,7 +39,6 @@ class OptimizerState(Followed):
     """
 
     gradient_accumulation_steps: int | None
-    _config_names: tuple[str, ...] = ()  # the constructor arguments that are attributes, without those of this class
     _aside = frozenset({"_building", "_plan", "_plans", "_positions", "_variables"})
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -233,7 +233,6 @@ class OptimizerState(Followed):
         return {
             "name": self.name,
             "learning_rate": float(rate) if isinstance(rate, Variable) else serialize_keras_object(rate),
-            **{name: getattr(self, name) for name in self._config_names},
         }
 
     @classmethod

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.keras.configured import add_get_config
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.optimizer import Optimizer
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
@@ -133,7 +134,7 @@ def from_rule(
     def initial_value(self: Any, slot: str) -> Any:
         return (initial_values or {}).get(slot, "zeros")
 
-    return type(
+    optimizer_class = type(
         title,
         (RuleOptimizer,),
         {
@@ -143,9 +144,10 @@ def from_rule(
             "rule": rule,
             "slot_names": names_by_slot,
             "initial_value": initial_value,
-            "_config_names": (*RuleOptimizer._config_names, *numbers),
         },
     )
+    add_get_config(optimizer_class, tuple(numbers))
+    return optimizer_class
 
 
 # ---- checks at declaration ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import fastgrad as tf
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.rnn import RNN, where_counted
+from fastgrad.keras.layers.recurrent.rnn import LOOP_ARGUMENTS, RNN, where_counted
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 from fastgrad.tensor import Tensor
 
@@ -86,9 +86,15 @@ class CellLayer(RNN):
         """The arguments."""
         return {
             **Layer.get_config(self),
-            **self.cell._config_of(self.cell._config_names),
+            **self._config_of(LOOP_ARGUMENTS),
+            **self.cell._config_of(_names_of(type(self.cell))),
             **self._config_of(("activity_regularizer",)),
         }
+
+
+def _names_of(cell: type[RecurrentCell]) -> tuple[str, ...]:
+    """The names of the cell's arguments, without those of ``Layer``; some come twice."""
+    return *RecurrentCell._config_names, *cell._config_names
 
 
 def _cell_attribute(name: str) -> property:
@@ -97,6 +103,6 @@ def _cell_attribute(name: str) -> property:
 
 def show(kind: type[CellLayer], cell: type[RecurrentCell]) -> None:
     """Makes the arguments of the cell, except its seed, attributes of a class of layers."""
-    for name in cell._config_names:
+    for name in _names_of(cell):
         if name != "seed":
             setattr(kind, name, _cell_attribute(name))

@@ -39,7 +39,7 @@ class GRUCell(RecurrentCell):
     """
 
     gates = 3
-    _config_names = (*RecurrentCell._config_names, "recurrent_activation", "reset_after")
+    _config_names = ("recurrent_activation", "reset_after")
 
     def __init__(
         self,

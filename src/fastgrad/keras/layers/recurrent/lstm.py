@@ -37,7 +37,7 @@ class LSTMCell(RecurrentCell):
     """
 
     gates = 4
-    _config_names = (*RecurrentCell._config_names, "recurrent_activation", "unit_forget_bias")
+    _config_names = ("recurrent_activation", "unit_forget_bias")
 
     def __init__(
         self,

@@ -14,6 +14,8 @@ from fastgrad.ops.higher_order import each_row
 from fastgrad.tensor import Tensor
 from fastgrad.variable import Variable
 
+LOOP_ARGUMENTS = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
+
 
 class RNN(Layer):
     """Runs a cell over the time steps of a sequence.
@@ -37,7 +39,6 @@ class RNN(Layer):
     """
 
     states: list[Any] | None
-    _config_names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
 
     def __init__(
         self,
@@ -265,7 +266,7 @@ class RNN(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
-        return {**super().get_config(), "cell": serialize_keras_object(self.cell)}
+        return {**super().get_config(), **self._config_of(LOOP_ARGUMENTS), "cell": serialize_keras_object(self.cell)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:

@@ -31,11 +31,9 @@ class LearningRateSchedule(Followed, Configured):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        if not self._config_names:
-            raise NotImplementedError(
-                f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable."
-            )
-        return super().get_config()
+        raise NotImplementedError(
+            f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable."
+        )
 
 
 class Formula(LearningRateSchedule):
@@ -52,6 +50,10 @@ class Formula(LearningRateSchedule):
             return rate
         with np.errstate(all="ignore"):
             return Tensor(np.asarray(self._rate(steps._on_host().astype(np.float64)), np.float32))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor arguments."""
+        return {}
 
     def _rate(self, step: Any) -> Any:
         """Returns the float64 rate at ``step``: an array, or in recorded programs (``self`` is ``Live``) a tensor."""
