@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -264,6 +267,18 @@ def forks_while_a_thread_holds_a_lock() -> None:
         in_child(child, 20.0)
         thread.join()
     print(len(cases))
+
+
+def fork_while_a_thread_imports(folder: str) -> None:
+    """Forks while another thread imports a module; the child imports it, too."""
+    Path(folder, "slow_module.py").write_text("import time\ntime.sleep(0.5)\nvalue = 3\n")
+    sys.path.insert(0, folder)
+    thread = threading.Thread(target=importlib.import_module, args=("slow_module",))
+    thread.start()
+    time.sleep(0.1)
+    in_child(lambda: importlib.import_module("slow_module").value == 3, 20.0)
+    thread.join()
+    print(1)
 
 
 def compile_step() -> None:

@@ -50,3 +50,11 @@ def test_forks_while_another_thread_frees_kernels(full, figure):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forks_while_another_thread_holds_a_lock(figure):
     figure("forks while a library's lock is held", int(victims.run("concurrency", "forks_while_a_thread_holds_a_lock")))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_another_thread_imports(tmp_path, figure):
+    """Kernels are imported at their first use; an import that another thread had begun never ended in the child."""
+    figure(
+        "forks while a thread imports", int(victims.run("concurrency", "fork_while_a_thread_imports", str(tmp_path)))
+    )
