@@ -122,7 +122,7 @@ class Adafactor(KernelOptimizer):
             for arrays in members:
                 _update_variable(arrays, numbers, amount if group.decays else 0.0)
 
-    def _update_rows(self, position: int, rows: Rows, rate: float, amount: float) -> None:
+    def _update_rows(self, position: int, rows: Rows, rate: float, amount: float, count: Any = None) -> None:
         dense = np.zeros_like(self._trainable_variables[position]._array)
         dense[rows.ids] = rows.values
         plan = self._plan_of((position,))

@@ -110,12 +110,16 @@ class KernelOptimizer(Optimizer):
         if all(variable.constraint is None for variable in variables):
             self._plan = plan
         plan.release()
+        # This allocates memory, so it runs before the first write.
+        row_counts = []
         for i in sparse_indices:
-            self._writable_state(positions[i])  # allocates memory, so it runs before the first write
+            self._writable_state(positions[i])
+            sparse: Any = gradients[i]
+            row_counts.append(np.array(len(sparse.ids)))
         self._run(plan, [gradients[i] for i in dense_indices], rate, step, factor)
-        for i in sparse_indices:
+        for i, count in zip(sparse_indices, row_counts, strict=True):
             rows: Any = gradients[i]
-            self._update_rows(positions[i], rows, rate, (self.weight_decay or 0.0) * rate)
+            self._update_rows(positions[i], rows, rate, (self.weight_decay or 0.0) * rate, count)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable, without decay and clipping; subclasses may extend it."""
@@ -237,7 +241,7 @@ class KernelOptimizer(Optimizer):
 
     # ---- some rows of a variable ------------------------------------------------------------------
 
-    def _update_rows(self, position: int, rows: Rows, rate: float, amount: float) -> None:
+    def _update_rows(self, position: int, rows: Rows, rate: float, amount: float, count: Any = None) -> None:
         """Updates a variable as the dense gradient with these rows does, decay included."""
         variable, slots, live = self._writable_state(position)
         if amount and self._use_weight_decay(variable):
@@ -248,7 +252,7 @@ class KernelOptimizer(Optimizer):
         if is_half(variable._array.dtype):
             self._update_rows_in_float32(arrays, rows, numbers, moves, live)
             return
-        rule.update_rows(moves, arrays, rows.values, rows.ids, (*numbers, 0.0), live)
+        rule.update_rows(moves, arrays, rows.values, rows.ids, (*numbers, 0.0), live, count)
 
     def _writable_state(self, position: int) -> tuple[Variable, list[OptimizerVariable], np.ndarray | None]:
         """Prepares a variable for writing; returns it, its slots, and flags of live rows if rows may rest."""

@@ -309,19 +309,28 @@ class UpdateRule:
         return self._kernel("summed_live", "inout", "in", rest, I=INDICES)
 
     def update_rows(
-        self, moves: int, arrays: Sequence[Any], values: Any, ids: Any, numbers: Sequence[float], live: Any = None
+        self,
+        moves: int,
+        arrays: Sequence[Any],
+        values: Any,
+        ids: Any,
+        numbers: Sequence[float],
+        live: Any = None,
+        count: Any = None,
     ) -> None:
         """Updates a table for a gradient that is zero except in some rows.
 
         Args:
             moves: the effect of a zero gradient on a row.
             arrays: the table and its slots.
-            values, ids: the rows of the gradient, and their increasing numbers.
+            values, ids: the rows of the gradient, and their numbers: increasing, and below the number of rows of the
+                table. The kernels do not check that.
             numbers: the kernels' numbers.
             live: the flags of live rows; None if all rows may change.
+            count: an array of the number of ids; with it, the call allocates no memory.
         """
         limit, width, dtypes = len(arrays[0]), math.prod(arrays[0].shape[1:]), (arrays[0].dtype, ids.dtype)
-        rows = ids, np.array(len(ids))
+        rows = ids, np.array(len(ids)) if count is None else count
         if moves == RESTS:
             self.summed_rows[dtypes](*arrays, values, *rows, limit, width, 0, len(ids), *numbers)
         elif live is None:
