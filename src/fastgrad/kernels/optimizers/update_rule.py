@@ -129,21 +129,23 @@ def {name}(p, {slots}g, live, ids, number, limit, width, first, last, {given}):
     k = 0
     while k < rows and ids[k] < 8 * first:
         k += 1
-    r, end = 8 * first, least(8 * last, limit)
-    while r < end:
-        stop = least(ids[k], end) if k < rows else end
-        while r < stop:
-            if r & 7 == 0 and r + 8 <= stop and live[r >> 3] == 0:
-                r += 8
-            else:
-                if (live[r >> 3] >> uint64(8 * (r & 7))) & uint64(255) != 0:
+    w = first
+    while w < last:
+        stop = least(ids[k] >> 3, last) if k < rows else last
+        while w < stop and live[w] == 0:
+            w += 1
+        if w < last:
+            word = live[w]
+            for r in range(8 * w, least(8 * w + 8, limit)):
+                at = uint64(8 * (r - 8 * w))
+                if k < rows and ids[k] == r:
+                    word |= uint64(1) << at
+                    {move}
+                    k += 1
+                elif (word >> at) & uint64(255) != 0:
                     {rest}
-                r += 1
-        if r < end:
-            live[r >> 3] |= uint64(1) << uint64(8 * (r & 7))
-            {move}
-            k += 1
-            r += 1
+            live[w] = word
+            w += 1
 """,
 }
 
