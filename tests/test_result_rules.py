@@ -7,9 +7,9 @@ import fastgrad as tf
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, validate
 from fastgrad.operation import TABLE, Operation
-from fastgrad.recording import Recorder, start, stop
+from fastgrad.recording import Recorder
 from fastgrad.result_rules import ArraySpec, fits, specs_of, stand_in
-from tests.ops.samples import SAMPLES
+from tests.ops.samples import SAMPLES, recorded
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -37,17 +37,8 @@ def test_each_row_has_a_rule():
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_rules_hold_in_samples_and_their_gradients(name):
-    sample = SAMPLES[name]
-    tensors = [tf.constant(array, tf.float64) for array in sample.arrays]
     rules = _Rules()
-    start(rules)
-    try:
-        with tf.GradientTape() as tape:
-            tape.watch(tensors)
-            results = tf.nest.flatten(sample.function(*tensors))
-        tape.gradient(results, tensors)
-    finally:
-        stop(rules)
+    recorded(rules, SAMPLES[name], derivative=True)
     assert rules.count > 0
     assert rules.wrong == []
 

@@ -12,7 +12,6 @@ import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,11 @@ from fastgrad.cache_alignment import aligned_copy
 from fastgrad.placement import placement
 from fastgrad.recording import Recorder, recorders
 from fastgrad.result_rules import ArraySpec, specs_of, stand_in
+from fastgrad.shape import ArrayLike
 from fastgrad.tensor import Tensor
 
 
-class DeferredArray:
+class DeferredArray(ArrayLike):
     """An array that is computed at the first use of its elements.
 
     It has what tensors use of a GPU's array (see ``cuda/devices/memory.py``): code that reads elements calls ``on_host``.
@@ -39,29 +39,6 @@ class DeferredArray:
 
     def __init__(self, call: _Call, number: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self._call, self._number, self.shape, self.dtype = call, number, shape, dtype
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return prod(self.shape)
-
-    @property
-    def itemsize(self) -> int:
-        """The bytes of an element."""
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all elements."""
-        return self.size * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __getitem__(self, key: Any) -> Any:
         return self.on_host()[key]
@@ -215,7 +192,7 @@ class _Deferral(Recorder):
 
 
 class _LateTensor(Tensor):
-    """A tensor that a deferral left behind: it becomes a ``Tensor`` with its elements at the first use of its array."""
+    """A tensor of a deferred array after the end of the context. The first use of its array makes it a ``Tensor``."""
 
     __slots__ = ()
 

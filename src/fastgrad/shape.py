@@ -1,10 +1,42 @@
-"""``TensorShape``: the dimensions of a tensor, a tuple of ints (None for an unknown dimension)."""
+"""``TensorShape``: the dimensions of a tensor, a tuple of ints (None for an unknown dimension). Sizes that follow from shapes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
 from typing import Any
+
+
+class ArrayLike:
+    """The sizes of an array that is not NumPy's, from its ``shape`` and ``dtype``, as a NumPy array has them."""
+
+    __slots__ = ()
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return prod(self.shape)
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an element."""
+        return int(self.dtype.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return self.size * self.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
 
 
 class TensorShape(tuple):  # noqa: SLOT001  # an unknown rank is an attribute

@@ -17,6 +17,7 @@ from fastgrad.operation import TABLE
 from fastgrad.ops import recurrent  # noqa: F401  # whose rows are in the table once it is imported
 from fastgrad.ops.attention import attention
 from fastgrad.ops.random_stateless import stateless_dropout
+from fastgrad.recording import Recorder, start, stop
 from tests.gradients import gradient_of
 
 _rng = np.random.default_rng(7)
@@ -229,3 +230,17 @@ SAMPLES: dict[str, Sample] = {
     "take_along_axis": of(lambda x: TABLE["take_along_axis"](x, tf.constant([[1], [0]]), axis=1) ** 2, normal(2, 3)),
     "top_k": of(lambda x: tf.math.top_k(x, 2)[0] ** 2, distinct(2, 4)),
 }
+
+
+def recorded(recorder: Recorder, sample: Sample, derivative: bool) -> None:
+    """Shows a recorder the operations of a sample at float64 and, if asked, those of its derivative."""
+    tensors = [tf.constant(array, tf.float64) for array in sample.arrays]
+    start(recorder)
+    try:
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            results = tf.nest.flatten(sample.function(*tensors))
+        if derivative:
+            tape.gradient(results, tensors)
+    finally:
+        stop(recorder)

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 import fastgrad as tf
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.operation import TABLE, Binary, Form, Unary
-from fastgrad.recording import Recorder, start, stop
+from fastgrad.recording import Recorder
 from tests.gradients import check_gradient
-from tests.ops.samples import SAMPLES, Sample
+from tests.ops.samples import SAMPLES, Sample, recorded
 
 SCALARS = [name for name, row in TABLE.items() if row.code is not None and name != "cast"]
 DIFFERENTIABLE = [name for name, row in TABLE.items() if row.gradient is not None]
@@ -167,17 +167,8 @@ def _reached(name: str) -> frozenset[str]:
     """The rows that a sample's derivatives up to its order lead through."""
     sample = _sample(name)
     assert sample is not None
-    tensors = [tf.constant(array, tf.float64) for array in sample.arrays]
     names = _Names()
-    start(names)
-    try:
-        with tf.GradientTape() as tape:
-            tape.watch(tensors)
-            results = tf.nest.flatten(sample.function(*tensors))
-        if sample.order == 2:
-            tape.gradient(results, tensors)
-    finally:
-        stop(names)
+    recorded(names, sample, derivative=sample.order == 2)
     return frozenset(names.seen)
 
 

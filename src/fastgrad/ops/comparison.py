@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from fastgrad.operation import ANY, BOOLEAN, FLOATING, NUMERIC, REAL, Form, Operation, elementwise
 from fastgrad.result_rules import broadcast_of
 
-equal = elementwise(
+_predicate = partial(elementwise, result=broadcast_of(bool))
+
+equal = _predicate(
     "equal",
     """``x == y``, element by element, broadcast; never true for NaN.
 
@@ -17,47 +21,41 @@ equal = elementwise(
     run=np.equal,
     code="{0} == {1}",
     dtypes=ANY,
-    result=broadcast_of(bool),
 )
-not_equal = elementwise(
+not_equal = _predicate(
     "not_equal",
     "``x != y``, element by element, broadcast.",
     run=np.not_equal,
     code="{0} != {1}",
     dtypes=ANY,
-    result=broadcast_of(bool),
 )
-less = elementwise(
+less = _predicate(
     "less",
     "``x < y``, element by element, broadcast.",
     run=np.less,
     code="{0} < {1}",
     dtypes=REAL,
-    result=broadcast_of(bool),
 )
-less_equal = elementwise(
+less_equal = _predicate(
     "less_equal",
     "``x <= y``, element by element, broadcast.",
     run=np.less_equal,
     code="{0} <= {1}",
     dtypes=REAL,
-    result=broadcast_of(bool),
 )
-greater = elementwise(
+greater = _predicate(
     "greater",
     "``x > y``, element by element, broadcast.",
     run=np.greater,
     code="{0} > {1}",
     dtypes=REAL,
-    result=broadcast_of(bool),
 )
-greater_equal = elementwise(
+greater_equal = _predicate(
     "greater_equal",
     "``x >= y``, element by element, broadcast.",
     run=np.greater_equal,
     code="{0} >= {1}",
     dtypes=REAL,
-    result=broadcast_of(bool),
 )
 
 logical_and = elementwise(
@@ -89,24 +87,20 @@ logical_not = elementwise(
     dtypes=BOOLEAN,
 )
 
-is_nan = elementwise(
-    "is_nan", "Whether an element is NaN.", run=np.isnan, code="isnan({0})", dtypes=FLOATING, result=broadcast_of(bool)
-)
-is_inf = elementwise(
+is_nan = _predicate("is_nan", "Whether an element is NaN.", run=np.isnan, code="isnan({0})", dtypes=FLOATING)
+is_inf = _predicate(
     "is_inf",
     "Whether an element is positive or negative infinity.",
     run=np.isinf,
     code="isinf({0})",
     dtypes=FLOATING,
-    result=broadcast_of(bool),
 )
-is_finite = elementwise(
+is_finite = _predicate(
     "is_finite",
     "Whether an element is neither infinite nor NaN.",
     run=np.isfinite,
     code="isfinite({0})",
     dtypes=FLOATING,
-    result=broadcast_of(bool),
 )
 
 masked: Operation = Operation(

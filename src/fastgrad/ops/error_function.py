@@ -72,18 +72,20 @@ def scipy_row(
         defined: the numbers at which a function of one number has a value; see ``scipy_launches``.
         run: as for ``Operation``, for functions that NumPy computes with the same bits; by default the kernels.
     """
-    found = launches_from("elementwise.elementwise", *(launches or ("scipy_launches", by_scipy, inputs, defined)))
+    row_launches = launches_from(
+        "elementwise.elementwise", *(launches or ("scipy_launches", by_scipy, inputs, defined))
+    )
     by_numpy = from_scipy(by_scipy) if isinstance(by_scipy, str) else by_scipy
     return (Unary, Binary, Operation)[inputs - 1](
         name,
-        run or by_kernels(found, like_first if inputs == 1 else broadcast, by_numpy),
+        run or by_kernels(row_launches, like_first if inputs == 1 else broadcast, by_numpy),
         gradient,
         form=Form.ELEMENTWISE,
         code=code,
         dtypes=dtypes,
         domain=domain,
         doc=doc,
-        launches=found,
+        launches=row_launches,
     )
 
 

@@ -361,7 +361,7 @@ def made_pullback(
 
 
 def without_unread_arguments(graph: Graph, first: int = 0) -> tuple[Graph, list[int]]:
-    """Returns the graph without unread arguments, from number ``first`` on, and the numbers of those that stay."""
+    """Removes unread arguments with numbers from ``first`` on; returns the graph and the numbers of the other arguments."""
     read = {id(value) for node in graph.nodes for value in node.inputs} | {id(value) for value in graph.results}
     arguments = [node for node in graph.nodes if node.kind is Kind.ARGUMENT]
     stay = sorted([n.payload for n in arguments if n.payload >= first and id(n.outputs[0]) in read])

@@ -57,7 +57,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
     for number, (action, launch) in enumerate(steps):
         accesses = accesses_of(action, launch)
         if accesses is not None and launch.waits and chain_accesses:
-            _add(chain_accesses, accesses)
+            _merge(chain_accesses, accesses)
             continue
         most_shares = launch.units & -launch.units
         goes_on = accesses is not None and not launch.waits and most_shares > 1
@@ -68,7 +68,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
             and time < LONGEST
             and not any(a.meets(b) for a, b in itertools.product(chain_accesses.values(), accesses or ()))
         ):
-            _add(chain_accesses, accesses or ())
+            _merge(chain_accesses, accesses or ())
             shares = min(shares, most_shares)
             continue
         if number - start > 1:
@@ -76,14 +76,14 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         chain_accesses = {}
         start, shares = (number, most_shares) if goes_on else (number + 1, 0)
         time = launch.units * launch.unit_cost
-        _add(chain_accesses, accesses or () if goes_on else ())
+        _merge(chain_accesses, accesses or () if goes_on else ())
     if len(steps) - start > 1:
         yield start, len(steps) - start, shares
 
 
-def _add(known: dict[Extent, Access], found: Sequence[Access]) -> None:
-    """Merges new accesses into the known ones."""
-    for new in found:
+def _merge(known: dict[Extent, Access], accesses: Sequence[Access]) -> None:
+    """Merges accesses into the known ones."""
+    for new in accesses:
         old = known.get(new.extent, new)
         known[new.extent] = new._replace(
             written=old.written or new.written, elements=None if old.elements is None else new.elements

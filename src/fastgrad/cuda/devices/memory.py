@@ -20,6 +20,7 @@ import numpy as np
 
 from fastgrad.cuda.devices.driver import Driver, OutOfDeviceMemory
 from fastgrad.errors import ResourceExhaustedError
+from fastgrad.shape import ArrayLike
 
 _SMALLEST_STEP = 512
 DLPACK_CPU, DLPACK_CUDA = 1, 2
@@ -144,7 +145,7 @@ class Device:
         return copy
 
 
-class DeviceArray:
+class DeviceArray(ArrayLike):
     """A C-contiguous array in a GPU's memory. `on_host` is the explicit copy to the host.
 
     Attributes:
@@ -161,29 +162,6 @@ class DeviceArray:
         if dtype.hasobject:
             raise TypeError(f"arrays of {dtype} can be on the host only")
         self.device, self.address, self.shape, self.dtype, self.base = device, address, shape, dtype, base
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return math.prod(self.shape)
-
-    @property
-    def itemsize(self) -> int:
-        """The bytes of an element."""
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all elements."""
-        return self.size * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __repr__(self) -> str:
         return f"<DeviceArray {self.shape} {self.dtype} on GPU:{self.device.number}>"

@@ -1,6 +1,6 @@
 """Reductions in a warp and in a block, always in the same order, so that results are reproducible.
 
-There are sums, products, greatest and least numbers; of numbers of which one is NaN the last two are NaN.
+The reductions are sums, products, maxima and minima. A maximum or a minimum of numbers with a NaN is NaN.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _imp
 import functools
 import importlib._bootstrap
 import os
@@ -67,13 +66,10 @@ def _renewed(lock: Any) -> Any:
 def _before_fork() -> None:
     libraries = [_renewed(lock) for lock in map(_lock_of, _LIBRARIES) if lock is not None]
     _acquired[:] = [lock for lock in (*_held_at_fork, *libraries) if lock.acquire(timeout=_PATIENCE)]
-    # An import that another thread has begun would never end in the child. The lock of all imports keeps others from beginning.
+    # An import that another thread has begun would never end in the child.
     end = time.monotonic() + _PATIENCE
-    _imp.acquire_lock()
     while _another_thread_imports() and time.monotonic() < end:
-        _imp.release_lock()
         time.sleep(0.001)
-        _imp.acquire_lock()
 
 
 def _another_thread_imports() -> bool:
@@ -89,13 +85,11 @@ def _lock_of(path: str) -> Any:
 
 
 def _after_fork_in_parent() -> None:
-    _imp.release_lock()
     while _acquired:
         _acquired.pop().release()
 
 
 def _after_fork_in_child() -> None:
-    _imp.release_lock()
     _acquired.clear()
     for lock in list(_locks):
         lock._at_fork_reinit()  # as Python's own modules do
