@@ -40,7 +40,7 @@ demo: ## train on the handwritten digits and draw the learning curve
 REST = tests/benchmarks $(patsubst %,tests/reliability/%,accuracy bad_input boundaries faults hostile_files machines memory)
 OTHER_TARGETS = tests/cuda tests/reliability/random_programs
 # Side by side tests have one thread each; those of threads come once more, with all of them. Deferrals need a process without GPUs.
-IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/test_deferral.py
+IN_ONE_PROCESS = tests/kernels/runtime tests/test_threads_and_fork.py tests/core/test_deferral.py
 # A line for each twentieth of the tests, and one for each failure.
 BRIEFLY = -q --no-header -rfE -p tests.progress
 

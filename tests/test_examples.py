@@ -11,7 +11,7 @@ import pytest
 
 import fastgrad as tf
 from fastgrad.compiler.function import Function
-from fastgrad.placement import placement
+from fastgrad.core.placement import placement
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.append(str(EXAMPLES))  # where Python looks when it runs one of them: two share a file

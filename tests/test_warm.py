@@ -9,7 +9,6 @@ import pytest
 from fastgrad import warm
 from fastgrad.kernels.codegen import build, cache
 from fastgrad.kernels.codegen.bounds import checks_bounds
-from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.isa import LEVELS, host_levels
 from fastgrad.kernels.codegen.native import target
 from fastgrad.kernels.movement.numbering import cross

@@ -74,7 +74,7 @@ def table_of(names: list[tuple[str, str]]) -> str:
     Raises:
         ValueError: a name is neither there nor refused.
     """
-    refused = runpy.run_path(str(SOURCE / "names.py"))["REFUSED"]  # needs none of fastgrad's dependencies
+    refused = runpy.run_path(str(SOURCE / "core" / "names.py"))["REFUSED"]  # needs none of fastgrad's dependencies
     rows, homes = [], {namespace: declared_in(namespace) for namespace in dict.fromkeys(n for n, _ in names)}
     order = list(homes)
     for namespace, name in sorted(set(names), key=lambda full: (order.index(full[0]), full[1].lower(), full[1])):
@@ -86,7 +86,7 @@ def table_of(names: list[tuple[str, str]]) -> str:
         elif namespace.startswith("tf.keras"):
             rows.append(f"| `{namespace}.{name}` | missing | |\n")
         else:
-            raise ValueError(f"{namespace}.{name} is neither in its namespace nor in fastgrad.names.REFUSED")
+            raise ValueError(f"{namespace}.{name} is neither in its namespace nor in fastgrad.core.names.REFUSED")
     return HEAD + "".join(rows)
 
 

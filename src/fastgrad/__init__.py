@@ -8,6 +8,35 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
+from fastgrad.core.eager import AggregationMethod as AggregationMethod
+from fastgrad.core.eager import VariableAggregation as VariableAggregation
+from fastgrad.core.eager import VariableSynchronization as VariableSynchronization
+from fastgrad.core.eager import control_dependencies as control_dependencies
+from fastgrad.core.eager import enable_eager_execution as enable_eager_execution
+from fastgrad.core.eager import executing_eagerly as executing_eagerly
+from fastgrad.core.eager import get_logger as get_logger
+from fastgrad.core.eager import get_static_value as get_static_value
+from fastgrad.core.eager import group as group
+from fastgrad.core.eager import init_scope as init_scope
+from fastgrad.core.eager import inside_function as inside_function
+from fastgrad.core.eager import is_symbolic_tensor as is_symbolic_tensor
+from fastgrad.core.eager import no_op as no_op
+from fastgrad.core.eager import tuple as tuple  # TensorFlow's name
+from fastgrad.core.indexed_slices import IndexedSlices as IndexedSlices
+from fastgrad.core.interpreter import refuse_free_threading as _refuse_free_threading
+from fastgrad.core.malloc_tuning import keep_freed_memory as _keep_freed_memory
+from fastgrad.core.placement import device as device
+from fastgrad.core.printing import print as print  # TensorFlow's name
+from fastgrad.core.scopes import get_current_name_scope as get_current_name_scope
+from fastgrad.core.scopes import name_scope as name_scope
+from fastgrad.core.shape import TensorShape as TensorShape
+from fastgrad.core.tape import GradientTape as GradientTape
+from fastgrad.core.tape import UnconnectedGradients as UnconnectedGradients
+from fastgrad.core.tensor import Tensor as Tensor
+from fastgrad.core.tensor import convert_to_tensor as convert_to_tensor
+from fastgrad.core.tensor import is_tensor as is_tensor
+from fastgrad.core.tensor_spec import TensorSpec as TensorSpec
+from fastgrad.core.variable import Variable as Variable
 from fastgrad.dtypes import DType as DType
 from fastgrad.dtypes import as_dtype as as_dtype
 from fastgrad.dtypes import bfloat16 as bfloat16
@@ -28,24 +57,7 @@ from fastgrad.dtypes import uint8 as uint8
 from fastgrad.dtypes import uint16 as uint16
 from fastgrad.dtypes import uint32 as uint32
 from fastgrad.dtypes import uint64 as uint64
-from fastgrad.eager import AggregationMethod as AggregationMethod
-from fastgrad.eager import VariableAggregation as VariableAggregation
-from fastgrad.eager import VariableSynchronization as VariableSynchronization
-from fastgrad.eager import control_dependencies as control_dependencies
-from fastgrad.eager import enable_eager_execution as enable_eager_execution
-from fastgrad.eager import executing_eagerly as executing_eagerly
-from fastgrad.eager import get_logger as get_logger
-from fastgrad.eager import get_static_value as get_static_value
-from fastgrad.eager import group as group
-from fastgrad.eager import init_scope as init_scope
-from fastgrad.eager import inside_function as inside_function
-from fastgrad.eager import is_symbolic_tensor as is_symbolic_tensor
-from fastgrad.eager import no_op as no_op
-from fastgrad.eager import tuple as tuple  # TensorFlow's name
-from fastgrad.indexed_slices import IndexedSlices as IndexedSlices
-from fastgrad.interpreter import refuse_free_threading as _refuse_free_threading
 from fastgrad.kernels.codegen.gc_pause import importing as _importing
-from fastgrad.malloc_tuning import keep_freed_memory as _keep_freed_memory
 from fastgrad.ops import operators as _operators  # noqa: F401  # sets Python's operators of tensors and variables
 from fastgrad.ops import variable_rows as _variable_rows  # noqa: F401  # sets scatter_add and similar methods of variables
 from fastgrad.ops.arithmetic import abs as abs
@@ -199,18 +211,6 @@ from fastgrad.ops.sorting import unique_with_counts as unique_with_counts
 from fastgrad.ops.statistics import histogram_fixed_width as histogram_fixed_width
 from fastgrad.ops.statistics import histogram_fixed_width_bins as histogram_fixed_width_bins
 from fastgrad.ops.tensor_array import TensorArray as TensorArray
-from fastgrad.placement import device as device
-from fastgrad.printing import print as print  # TensorFlow's name
-from fastgrad.scopes import get_current_name_scope as get_current_name_scope
-from fastgrad.scopes import name_scope as name_scope
-from fastgrad.shape import TensorShape as TensorShape
-from fastgrad.tape import GradientTape as GradientTape
-from fastgrad.tape import UnconnectedGradients as UnconnectedGradients
-from fastgrad.tensor import Tensor as Tensor
-from fastgrad.tensor import convert_to_tensor as convert_to_tensor
-from fastgrad.tensor import is_tensor as is_tensor
-from fastgrad.tensor_spec import TensorSpec as TensorSpec
-from fastgrad.variable import Variable as Variable
 from fastgrad.version import VERSION as _VERSION
 
 __version__ = _VERSION
@@ -269,7 +269,7 @@ def __getattr__(name: str) -> _Any:
         with _importing():
             value = globals()[name] = getattr(_importlib.import_module("fastgrad." + _LATER[name]), name)
         return value
-    from fastgrad.names import missing
+    from fastgrad.core.names import missing
 
     raise missing("tf", name, __dir__())
 

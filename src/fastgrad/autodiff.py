@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest, recording
-from fastgrad.backward import cotangents_of_inputs, dense_gradient, zeros_of
-from fastgrad.operation import TABLE
-from fastgrad.tape import GradientTape as GradientTape
-from fastgrad.tape import UnconnectedGradients, wants_zeros
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad.variable import Variable
+from fastgrad.core import nest, recording
+from fastgrad.core.backward import cotangents_of_inputs, dense_gradient, zeros_of
+from fastgrad.core.operation import TABLE
+from fastgrad.core.tape import GradientTape as GradientTape
+from fastgrad.core.tape import UnconnectedGradients, wants_zeros
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.core.variable import Variable
 
 
 class ForwardAccumulator(recording.Recorder):

@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 from numpy import bool_ as _bool_
 
-from fastgrad import settings_version as _mutation
-from fastgrad.argument_checks import checked_integer as _checked_integer
 from fastgrad.compiler.dispatch.eagerly import enable_op_determinism as _enable_op_determinism
 from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly as functions_run_eagerly
 from fastgrad.compiler.dispatch.eagerly import run_functions_eagerly as run_functions_eagerly
+from fastgrad.core import settings_version as _mutation
+from fastgrad.core.argument_checks import checked_integer as _checked_integer
+from fastgrad.core.placement import device_named as _device_named
+from fastgrad.core.placement import get_default_device as get_default_device
+from fastgrad.core.placement import set_default_device as set_default_device
+from fastgrad.core.settings_version import TENSOR_FLOAT_32 as _TF32
 from fastgrad.kernels.codegen.build import set_compile_messages as set_compile_messages
 from fastgrad.kernels.runtime.processors import default_threads as _default_threads
 from fastgrad.kernels.runtime.thread_pool import team as _team
-from fastgrad.placement import device_named as _device_named
-from fastgrad.placement import get_default_device as get_default_device
-from fastgrad.placement import set_default_device as set_default_device
-from fastgrad.settings_version import TENSOR_FLOAT_32 as _TF32
 
 
 class PhysicalDevice(NamedTuple):

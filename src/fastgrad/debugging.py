@@ -8,8 +8,11 @@ import numpy as np
 
 from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly as _functions_run_eagerly
 from fastgrad.compiler.dispatch.eagerly import run_functions_eagerly as _run_functions_eagerly
+from fastgrad.core.operation import FLOATING as _FLOATING
+from fastgrad.core.recording import Recorder as _Recorder
+from fastgrad.core.recording import start as _start
+from fastgrad.core.recording import stop as _stop
 from fastgrad.errors import InvalidArgumentError as _InvalidArgumentError
-from fastgrad.operation import FLOATING as _FLOATING
 from fastgrad.ops.assertion import Assert as Assert
 from fastgrad.ops.assertion import assert_all_finite as assert_all_finite
 from fastgrad.ops.assertion import assert_equal as assert_equal
@@ -35,9 +38,6 @@ from fastgrad.ops.assertion import assert_type as assert_type
 from fastgrad.ops.assertion import caller as _caller
 from fastgrad.ops.assertion import check_numerics as check_numerics
 from fastgrad.ops.assertion import is_numeric_tensor as is_numeric_tensor
-from fastgrad.recording import Recorder as _Recorder
-from fastgrad.recording import start as _start
-from fastgrad.recording import stop as _stop
 
 
 class _NumericsCheck(_Recorder):

@@ -46,6 +46,6 @@ from fastgrad.ops.norms import normalize as normalize
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.names import missing
+    from fastgrad.core.names import missing
 
     raise missing("tf.linalg", name, globals())

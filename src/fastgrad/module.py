@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from fastgrad.scopes import current_name_scope, name_scope
+from fastgrad.core.scopes import current_name_scope, name_scope
+from fastgrad.core.variable import Variable
 from fastgrad.storage.object_graph import by_name, items_within, saves_in_checkpoints
 from fastgrad.storage.restoration import Deferring
-from fastgrad.variable import Variable
 
 
 class Module(Deferring):

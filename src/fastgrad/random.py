@@ -26,6 +26,6 @@ from fastgrad.ops.random_stateless import stateless_uniform as stateless_uniform
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.names import missing
+    from fastgrad.core.names import missing
 
     raise missing("tf.random", name, globals())

@@ -14,13 +14,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fastgrad.argument_checks import checked_integer as _checked_integer
-from fastgrad.argument_checks import checked_path as _checked_path
+from fastgrad.core.argument_checks import checked_integer as _checked_integer
+from fastgrad.core.argument_checks import checked_path as _checked_path
+from fastgrad.core.tensor import Tensor as _Tensor
+from fastgrad.core.tensor import convert_to_tensor as _convert_to_tensor
+from fastgrad.core.variable import Variable as _Variable
 from fastgrad.dtypes import string as _string
 from fastgrad.ops.python_function import numpy_function as _numpy_function
-from fastgrad.tensor import Tensor as _Tensor
-from fastgrad.tensor import convert_to_tensor as _convert_to_tensor
-from fastgrad.variable import Variable as _Variable
 
 
 class _Defaults(threading.local):
@@ -344,6 +344,6 @@ class experimental:  # noqa: N801  # a namespace of TensorFlow's
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.names import missing
+    from fastgrad.core.names import missing
 
     raise missing("tf.summary", name, globals())

@@ -15,7 +15,7 @@ import pytest
 
 import fastgrad as fg
 from fastgrad import dtypes
-from fastgrad.operation import HALVES
+from fastgrad.core.operation import HALVES
 from tests.gradients import check_gradient
 
 

@@ -22,9 +22,9 @@ import numpy as np
 import fastgrad as tf
 import fastgrad.kernels
 from fastgrad.compiler.programs.lowering import launches_of_row
+from fastgrad.core.operation import TABLE
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.operation import TABLE
 
 USED: set[tuple[int, tuple[str, ...]]] = set()
 """The identity and the dtypes of kernels that were asked for."""

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastgrad as tf
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
 from fastgrad.ops.attention import attention
 from fastgrad.ops.normalization import layer_normalization
 from tests.kernels.properties import SIZE

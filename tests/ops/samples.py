@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
+from fastgrad.core.recording import Recorder, start, stop
 from fastgrad.ops import recurrent  # noqa: F401  # whose rows are in the table once it is imported
 from fastgrad.ops.attention import attention
 from fastgrad.ops.random_stateless import stateless_dropout
-from fastgrad.recording import Recorder, start, stop
 from tests.gradients import gradient_of
 
 _rng = np.random.default_rng(7)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad import recording
+from fastgrad.core import recording
 from fastgrad.ops.dense import dense
 
 RNG = np.random.default_rng(0)

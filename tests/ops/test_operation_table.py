@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import fastgrad as tf
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
-from fastgrad.operation import TABLE, Binary, Form, Unary
-from fastgrad.recording import Recorder
+from fastgrad.core.operation import TABLE, Binary, Form, Unary
+from fastgrad.core.recording import Recorder
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES, Sample, recorded
 

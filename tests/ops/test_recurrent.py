@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
 from fastgrad.ops import recurrent
 from tests.gradients import gradient_of
 

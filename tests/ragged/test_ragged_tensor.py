@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
 
 X = tf.ragged.constant([[1.0, -2.0, 3.0], [], [4.0, 0.5]])
 

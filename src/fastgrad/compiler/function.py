@@ -9,7 +9,6 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any, ClassVar, NamedTuple
 
-from fastgrad import nest
 from fastgrad.compiler.dispatch import locking
 from fastgrad.compiler.dispatch.cache import KEYS, Cache, Version
 from fastgrad.compiler.dispatch.captures import MISS, Captures
@@ -27,11 +26,12 @@ from fastgrad.compiler.dispatch.verify import verified
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.state import Saved
-from fastgrad.deferral import contexts, defers, interrupted
+from fastgrad.core import nest
+from fastgrad.core.deferral import contexts, defers, interrupted
+from fastgrad.core.recording import EndOfElements, control_flow_of, recorders
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import OutOfRangeError, TraceError
 from fastgrad.kernels.codegen.build import inspect_asm, inspect_llvm
-from fastgrad.recording import EndOfElements, control_flow_of, recorders
-from fastgrad.tensor import Tensor
 
 _NOT_SEARCHED, _RETRY = object(), object()
 

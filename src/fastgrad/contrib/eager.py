@@ -6,14 +6,14 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fastgrad import nest
-from fastgrad.argument_checks import checked_callable
-from fastgrad.eager import enable_eager_execution as enable_eager_execution
-from fastgrad.eager import executing_eagerly as executing_eagerly
+from fastgrad.core import nest
+from fastgrad.core.argument_checks import checked_callable
+from fastgrad.core.eager import enable_eager_execution as enable_eager_execution
+from fastgrad.core.eager import executing_eagerly as executing_eagerly
+from fastgrad.core.tape import GradientTape as GradientTape
+from fastgrad.core.tensor import convert_to_tensor
+from fastgrad.core.variable import Variable as Variable
 from fastgrad.ops.custom_gradient import custom_gradient as custom_gradient
-from fastgrad.tape import GradientTape as GradientTape
-from fastgrad.tensor import convert_to_tensor
-from fastgrad.variable import Variable as Variable
 
 
 def Iterator(dataset: Any) -> Any:

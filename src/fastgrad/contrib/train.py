@@ -13,7 +13,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.argument_checks import checked_number
+from fastgrad.core.argument_checks import checked_number
+from fastgrad.core.recording import state_followed
+from fastgrad.core.tape import GradientTape
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.adagrad import Adagrad
 from fastgrad.keras.optimizers.adam import Adam
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
@@ -21,11 +25,7 @@ from fastgrad.keras.optimizers.rmsprop import RMSprop
 from fastgrad.keras.optimizers.sgd import SGD
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import RESTS, UpdateRule
-from fastgrad.recording import state_followed
 from fastgrad.storage.restoration import settle
-from fastgrad.tape import GradientTape
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
 
 
 class Optimizer:

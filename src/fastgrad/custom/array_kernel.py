@@ -12,8 +12,22 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes as all_dtypes
-from fastgrad.backward import sum_to_shape
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.backward import sum_to_shape
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import (
+    BOOLEAN,
+    CUSTOM,
+    FLOATING,
+    HALVES,
+    NUMERIC,
+    TABLE,
+    Form,
+    Joint,
+    Operation,
+    refuse_dtype,
+)
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
 from fastgrad.custom.core_signature import CoreSignature
 from fastgrad.custom.formula import promoted
@@ -21,10 +35,7 @@ from fastgrad.custom.functions import Used, python_function, unique_name, used_b
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches, Spec
-from fastgrad.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, Joint, Operation, refuse_dtype
 from fastgrad.ops.batching import Batched
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
-from fastgrad.variable import Variable
 
 Dtypes = tuple[np.dtype, ...]
 FLOAT32: np.dtype = np.dtype(np.float32)

@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation, refuse_dtype
+from fastgrad.core.recording import recorders
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted
 from fastgrad.custom.functions import Used, python_function, unique_name, used_by
 from fastgrad.custom.scalar_step import ScalarStep
@@ -19,10 +23,6 @@ from fastgrad.custom.tracer import traced
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation, refuse_dtype
-from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
-from fastgrad.variable import Variable
 
 _PLAIN = frozenset([FLOAT32, FLOAT64])
 

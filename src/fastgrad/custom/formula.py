@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad import recording
-from fastgrad.backward import walk_backward
+from fastgrad.core import recording
+from fastgrad.core.backward import walk_backward
+from fastgrad.core.operation import FLOATING, TABLE, Form, Operation
+from fastgrad.core.placement import on_host
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InternalError
-from fastgrad.operation import FLOATING, TABLE, Form, Operation
-from fastgrad.placement import on_host
-from fastgrad.tensor import Tensor
 
 BOOL: np.dtype = np.dtype(bool)
 FLOAT32: np.dtype = np.dtype(np.float32)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.fusion.scalar_code import NAMES, constant, translated
+from fastgrad.core.operation import BOOLEAN
 from fastgrad.custom.formula import Formula, Term, in_order
 from fastgrad.custom.symbols import NotFollowedError
 from fastgrad.custom.tracer import traced
 from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
-from fastgrad.operation import BOOLEAN
 
 FLOATS = ("float32", "float64")
 

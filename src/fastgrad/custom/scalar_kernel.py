@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.fusion.scalar_casts import element_type, loaded, stored
+from fastgrad.core.operation import FLOATING
 from fastgrad.custom.formula import promoted
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest, fingerprint
@@ -22,7 +23,6 @@ from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.codegen.uninterrupted import uninterrupted
 from fastgrad.kernels.codegen.user_function import kernel_function
-from fastgrad.operation import FLOATING
 
 _REFUSED = b"none"
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operation import FLOATING, INTEGER
 from fastgrad.custom.formula import BOOL, FLOAT64, Term, Terms, promoted
-from fastgrad.operation import FLOATING, INTEGER
 
 _PYTHON_NUMBERS = (bool, int, float)
 INT64: np.dtype = np.dtype(np.int64)

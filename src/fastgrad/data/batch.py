@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.composite import Composite
+from fastgrad.core import nest
+from fastgrad.core.composite import Composite
+from fastgrad.core.tensor import Tensor, tensor_of_data
 from fastgrad.data.node import Chunk, Failure
 from fastgrad.data.ragged_rows import batched, ragged_stack
 from fastgrad.data.rows import Indices
 from fastgrad.data.structure import packer
 from fastgrad.errors import DataLossError, InvalidArgumentError
-from fastgrad.tensor import Tensor, tensor_of_data
 
 
 def stacked(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:

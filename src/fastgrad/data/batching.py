@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastgrad import nest
+from fastgrad.core import nest
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data import grouping
 from fastgrad.data.compiling import call
 from fastgrad.data.pipeline import Pipeline
@@ -16,9 +19,6 @@ from fastgrad.data.structure import packer
 from fastgrad.dtypes import as_dtype
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from fastgrad.data.dataset import Dataset

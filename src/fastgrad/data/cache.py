@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
+from fastgrad.core import nest
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.node import UNKNOWN, Chunk, Failure, Node, Stage, succeeded
 from fastgrad.data.ordering import Reordered
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import as_dtype
 from fastgrad.errors import DataLossError, NotFoundError
-from fastgrad.shape import TensorShape
 from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.storage.json_text import parse_json
-from fastgrad.tensor import Tensor
-from fastgrad.tensor_spec import TensorSpec
 
 GROUP = 1024  # elements in a file
 INDEX = "index.json"

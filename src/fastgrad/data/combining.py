@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
+from fastgrad.core import nest
+from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Drawing, Failure, Node, succeeded
 from fastgrad.data.rows import ZippedRows
 from fastgrad.data.structure import map_leaves
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.tensor import convert_to_tensor
 
 
 class Zipped(Node):

@@ -14,16 +14,16 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from fastgrad import nest
 from fastgrad.compiler.dispatch.captures import MISS
 from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly, ops_are_deterministic
 from fastgrad.compiler.function import Function
 from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.core import nest
+from fastgrad.core.recording import unrecorded
+from fastgrad.core.tensor import Tensor
 from fastgrad.data.replay import Replay
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops.random_generator import default_states, restore_default_states
-from fastgrad.recording import unrecorded
-from fastgrad.tensor import Tensor
 
 AFTER = 32  # calls before compilation is tried
 SLOW = 100e-6  # seconds; slower calls are tried at once

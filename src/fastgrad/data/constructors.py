@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data import cache, combining, files, sources
 from fastgrad.data.node import Node
 from fastgrad.data.pipeline import Pipeline
 from fastgrad.data.structure import converted, is_dataset, packer
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.tensor_spec import TensorSpec
 
 if TYPE_CHECKING:
     from fastgrad.data.dataset import Dataset

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.argument_checks import checked_callable
+from fastgrad.core import nest
+from fastgrad.core.argument_checks import checked_callable
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.data import cache, combining, ordering, prefetch, transformations
 from fastgrad.data.batching import Batching
 from fastgrad.data.compiling import Traced
@@ -24,7 +25,6 @@ from fastgrad.data.structure import DatasetSpec, continued, converted, numpy_ele
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.processors import default_threads
 from fastgrad.ops.arguments import integer
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 AUTOTUNE = -1
 INFINITE_CARDINALITY = INFINITE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.data.dataset import AUTOTUNE as AUTOTUNE
 from fastgrad.data.dataset import INFINITE_CARDINALITY as INFINITE_CARDINALITY
 from fastgrad.data.dataset import UNKNOWN_CARDINALITY as UNKNOWN_CARDINALITY
@@ -21,7 +22,6 @@ from fastgrad.data.readers import ParquetDataset as ParquetDataset
 from fastgrad.data.readers import make_csv_dataset as make_csv_dataset
 from fastgrad.data.to_device import copy_to_device as copy_to_device
 from fastgrad.data.to_device import prefetch_to_device as prefetch_to_device
-from fastgrad.tensor import Tensor
 
 
 def cardinality(dataset: Dataset) -> Tensor:

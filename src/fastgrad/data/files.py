@@ -11,13 +11,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.node import Node, attempted, succeeded
 from fastgrad.dtypes import DType
 from fastgrad.errors import DataLossError, InvalidArgumentError, NotFoundError
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.decompression import decompressed
-from fastgrad.tensor import Tensor
-from fastgrad.tensor_spec import TensorSpec
 
 LONGEST_LINE = 16 << 20
 """The limit on a line of a compressed file, a pipe or a device, whose lines may never end.

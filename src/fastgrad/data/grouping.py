@@ -10,8 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.composite import CompositeSpec
+from fastgrad.core import nest
+from fastgrad.core.composite import CompositeSpec
+from fastgrad.core.recording import unrecorded
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.batch import element_groups, groups_between_failures, padded, ragged_rows, row_groups, stacked
 from fastgrad.data.compiling import Traced, traced_call
 from fastgrad.data.node import INFINITE, UNKNOWN, Chunk, Failure, Node, Stage, attempted
@@ -20,10 +24,6 @@ from fastgrad.data.structure import DatasetSpec, batched_spec, map_leaves, packe
 from fastgrad.data.transformations import checked_function, node_of
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.recording import unrecorded
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor
-from fastgrad.tensor_spec import TensorSpec
 
 GATHERED = 131072  # bytes of batches of rows that are gathered at once, so that they stay in the L2 cache
 

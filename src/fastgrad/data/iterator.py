@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastgrad.core.recording import EndOfElements, recorders
 from fastgrad.data.node import succeeded
 from fastgrad.errors import OutOfRangeError
-from fastgrad.recording import EndOfElements, recorders
 
 if TYPE_CHECKING:
     from fastgrad.data.dataset import Dataset

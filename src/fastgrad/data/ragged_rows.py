@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.composite import Composite
+from fastgrad.core.composite import Composite
+from fastgrad.core.tensor import tensor_of_data
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.tensor import tensor_of_data
 
 
 class RaggedColumn:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.constructors import texts
 from fastgrad.data.dataset import Dataset
 from fastgrad.data.files import CsvRecords, TextLines, check_compression, fields_of, matching, parser_of
@@ -21,8 +23,6 @@ from fastgrad.dtypes import DType, as_dtype, string
 from fastgrad.errors import DataLossError, InvalidArgumentError
 from fastgrad.ops.arguments import integer
 from fastgrad.storage.damaged_file import parsing
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.tensor_spec import TensorSpec
 
 
 class TextLineDataset(Dataset):

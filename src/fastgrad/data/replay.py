@@ -18,13 +18,13 @@ from fastgrad.compiler.dispatch.traces import Way
 from fastgrad.compiler.graph.graph import Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.host_call import HostCall
+from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.placement import device_of, through_host
+from fastgrad.core.recording import unrecorded
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 from fastgrad.data.structure import packer
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.ops.random_generator import default_states
-from fastgrad.placement import device_of, through_host
-from fastgrad.recording import unrecorded
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
 
 
 class Replay:

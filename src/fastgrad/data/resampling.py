@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.data.compiling import call
 from fastgrad.data.node import Drawing, Failure, Node, Stage, attempted
 from fastgrad.data.transformations import Mapped, checked_function
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 
 class Resampled(Drawing, Stage):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.ragged_rows import RaggedColumn, row, tensor_of_rows
 from fastgrad.data.structure import packer
 from fastgrad.dtypes import DType
-from fastgrad.tensor import Tensor
-from fastgrad.tensor_spec import TensorSpec
 
 Indices = Any
 """Row numbers: a ``range`` of step 1 if they are consecutive, else an int64 array."""

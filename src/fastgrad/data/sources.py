@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.composite import Composite, CompositeSpec
+from fastgrad.core import nest
+from fastgrad.core.composite import Composite, CompositeSpec
+from fastgrad.core.recording import unrecorded
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.node import INFINITE, Chunk, Drawing, Failure, Node
 from fastgrad.data.prefetch import close
 from fastgrad.data.ragged_rows import RaggedColumn
@@ -17,10 +21,6 @@ from fastgrad.data.rows import ArrayRows, RangeRows
 from fastgrad.data.structure import map_leaves, spec_of
 from fastgrad.dtypes import DType, as_dtype
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.recording import unrecorded
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.tensor_spec import TensorSpec
 
 
 class RowSource(Node):

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.composite import Composite, CompositeSpec
+from fastgrad.core import nest
+from fastgrad.core.composite import Composite, CompositeSpec
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.tensor_spec import TensorSpec
 
 
 class DatasetSpec:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fastgrad import nest
+from fastgrad.core import nest
+from fastgrad.core.placement import device_named
+from fastgrad.core.tensor import Tensor
 from fastgrad.data.dataset import Dataset, checked_buffer_size, checked_dataset
 from fastgrad.data.node import Node, Stage, succeeded
 from fastgrad.data.prefetch import ahead
 from fastgrad.data.structure import packer
-from fastgrad.placement import device_named
-from fastgrad.tensor import Tensor
 
 
 class OnDevice(Stage):

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import convert_to_tensor
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.data.compiling import Compiling, Traced, call, traced_call
 from fastgrad.data.node import Failure, Node, Stage, attempted
 from fastgrad.data.prefetch import in_parallel
 from fastgrad.data.structure import continued, map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.tensor import convert_to_tensor
-from fastgrad.tensor_spec import TensorSpec
 
 REFUSALS_OF_VALUES = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
 """The errors of functions that reject some numbers and may accept others."""

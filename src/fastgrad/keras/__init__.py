@@ -57,7 +57,7 @@ def __getattr__(name: str) -> _Any:
         with _importing():
             value = globals()[name] = getattr(_importlib.import_module("fastgrad.keras." + home), other_name or name)
         return value
-    from fastgrad.names import missing
+    from fastgrad.core.names import missing
 
     raise missing("tf.keras", name, __dir__())
 

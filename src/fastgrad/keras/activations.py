@@ -7,11 +7,11 @@ from types import FunctionType
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.axes import axis_from_front as _axis_from_front
 from fastgrad.keras.saving.objects import deserialize_keras_object, is_function, resolved, serialize_keras_object
 from fastgrad.keras.settings import floatx
-from fastgrad.names import refusal_of as _refusal_of
-from fastgrad.tensor import Tensor
 
 
 def linear(x: Any) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.argument_checks import checked_number
+from fastgrad.core.argument_checks import checked_number
+from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.naming import to_snake_case as _to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import epsilon
-from fastgrad.names import refusal_of as _refusal_of
-from fastgrad.tensor import Tensor
 
 
 class Constraint(_Configured):

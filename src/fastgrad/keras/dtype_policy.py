@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import dtypes, settings_version
+from fastgrad import dtypes
+from fastgrad.core import settings_version
 from fastgrad.dtypes import DType
 from fastgrad.keras import settings
 from fastgrad.keras.configured import Configured

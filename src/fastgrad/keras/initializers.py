@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.dtypes import int64
 from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
-from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.ops.random_ops import uniform
 from fastgrad.ops.random_stateless import stateless_normal, stateless_truncated_normal, stateless_uniform
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor
 
 _TRUNCATED_NORMAL_STDDEV = 0.87962566103423978
 """The standard deviation of a standard normal distribution truncated to [-2, 2]."""

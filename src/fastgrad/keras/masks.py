@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad import nest
-from fastgrad.tensor import Tensor
+from fastgrad.core import nest
+from fastgrad.core.tensor import Tensor
 
 
 class _MaskUse:

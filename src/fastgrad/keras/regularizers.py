@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
 from fastgrad.keras.settings import epsilon
-from fastgrad.names import refusal_of as _refusal_of
-from fastgrad.tensor import Tensor
 
 
 class Regularizer(_Configured):

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.ops.contraction import matmul
 from fastgrad.ops.shaping import reshape
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _cubic_kernel(x: np.ndarray, a: float, b: float) -> np.ndarray:

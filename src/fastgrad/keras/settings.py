@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad import dtypes, settings_version
+from fastgrad import dtypes
+from fastgrad.core import settings_version
 from fastgrad.dtypes import DType
 
 _FLOATS = ("bfloat16", "float16", "float32", "float64")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import ref
 
-from fastgrad import settings_version
+from fastgrad.core import settings_version
 from fastgrad.storage.restoration import settle
 
 changes = [0]

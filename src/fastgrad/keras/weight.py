@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import TABLE
+from fastgrad.core.placement import moved
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.dtypes import OF_NUMPY, DType, bfloat16, float16, float32
 from fastgrad.keras import naming, settings, structure
-from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
-from fastgrad.placement import moved
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
-from fastgrad.variable import Variable
 
 
 class _Overwriting:

@@ -1,6 +1,6 @@
 """What can be computed: one file a family, each operation declared once.
 
-Importing this package imports every family, so that the operation table (``fastgrad.operation.TABLE``) is
+Importing this package imports every family, so that the operation table (``fastgrad.core.operation.TABLE``) is
 whole whenever an operation is looked up by name.
 """
 

@@ -7,12 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.backward import zeros_of
-from fastgrad.composite import CompositeOperand
-from fastgrad.kernels.elementwise import activation as kernels
-from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
-from fastgrad.kernels.runtime.eager_launch import call_at_once
-from fastgrad.operation import (
+from fastgrad.core.backward import zeros_of
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import (
     FLOATING,
     REAL,
     TABLE,
@@ -25,9 +22,12 @@ from fastgrad.operation import (
     operation,
     refuse_dtype,
 )
+from fastgrad.core.tensor import convert_beside, convert_to_tensor
+from fastgrad.kernels.elementwise import activation as kernels
+from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
+from fastgrad.kernels.runtime.eager_launch import call_at_once
 from fastgrad.ops.arguments import axis_of
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, MUCH, by_kernel_of_floats
-from fastgrad.tensor import convert_beside, convert_to_tensor
 
 
 def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:

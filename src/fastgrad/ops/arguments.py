@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import refuse_dtype, refuse_mix
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
+from fastgrad.core.variable import Variable
 from fastgrad.dtypes import OF_NUMPY
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import refuse_dtype, refuse_mix
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
-from fastgrad.variable import Variable
 
 
 def tensor_of(value: Any) -> Tensor:

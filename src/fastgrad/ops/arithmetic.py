@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.backward import zeros_of
-from fastgrad.composite import CompositeOperand
-from fastgrad.errors import InvalidArgumentError
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import (
+from fastgrad.core.backward import zeros_of
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import (
     COMPLEX,
     FLOATING,
     INEXACT,
@@ -28,14 +27,15 @@ from fastgrad.operation import (
     joint,
     operation,
 )
+from fastgrad.core.result_rules import broadcast_real
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensors_of
 from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, less_equal, logical_not, masked
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
-from fastgrad.result_rules import broadcast_real
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 add = elementwise(
     "add",

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.core.result_rules import same, scalar_of
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 from fastgrad.dtypes import string
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.result_rules import same, scalar_of
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
 # ---- values --------------------------------------------------------------------------------------
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import TABLE, Form, Operation, joint, operation
+from fastgrad.core.result_rules import ArraySpec, Rule, like
+from fastgrad.core.tape import GradientTape
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE, Form, Operation, joint, operation
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, call_row
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 from fastgrad.ops.softmax import softmax
-from fastgrad.result_rules import ArraySpec, Rule, like
-from fastgrad.tape import GradientTape
-from fastgrad.tensor import Tensor, constant_tensor
 
 WIDEST = 256
 """The largest number of columns of a head that the kernels take."""

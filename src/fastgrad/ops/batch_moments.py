@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import TABLE, Form, joint, operation
+from fastgrad.core.operation import TABLE, Form, joint, operation
+from fastgrad.core.result_rules import ArraySpec
+from fastgrad.core.tensor import Tensor
 from fastgrad.ops.batching import Batched, call_row
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape, transpose
-from fastgrad.result_rules import ArraySpec
-from fastgrad.tensor import Tensor
 
 _launches = launches_from("reduction.batch_moments", "batch_moments_launches")
 

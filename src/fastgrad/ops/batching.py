@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fastgrad.operation import Form, Operation, row_named
-from fastgrad.tensor import Tensor
+from fastgrad.core.operation import Form, Operation, row_named
+from fastgrad.core.tensor import Tensor
 
 
 class Batched(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import INTEGER, Binary, Form, elementwise
+from fastgrad.core.operation import INTEGER, Binary, Form, elementwise
 
 bitwise_and = elementwise(
     "bitwise_and",

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import TABLE
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.padding import pad
-from fastgrad.tensor import Tensor
 
 
 def _channels_last_image(name: str, input: Any, block_size: int, data_format: str) -> Tensor:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import HALVES, TABLE, Form, Operation
+from fastgrad.core.result_rules import ArraySpec
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import UnimplementedError
-from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.elementwise.half import cast_bfloat16
-from fastgrad.operation import HALVES, TABLE, Form, Operation
-from fastgrad.result_rules import ArraySpec
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 _KERNEL_MIN_SIZE = 4096  # elements from which on a kernel is faster
 _BFLOAT16_AND_FLOAT32 = {dtypes.bfloat16.numpy, dtypes.float32.numpy}

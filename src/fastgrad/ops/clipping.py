@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.backward import sum_to_shape
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.backward import sum_to_shape
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, operation, refuse_mix
+from fastgrad.core.result_rules import ArraySpec, broadcast
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, operation, refuse_mix
 from fastgrad.ops.arguments import broadcasts_to, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import add, maximum, minimum, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows
@@ -22,8 +24,6 @@ from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_fro
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
-from fastgrad.result_rules import ArraySpec, broadcast
-from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:

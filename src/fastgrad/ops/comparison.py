@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from fastgrad.operation import ANY, BOOLEAN, FLOATING, NUMERIC, REAL, Form, Operation, elementwise
-from fastgrad.result_rules import broadcast_of
+from fastgrad.core.operation import ANY, BOOLEAN, FLOATING, NUMERIC, REAL, Form, Operation, elementwise
+from fastgrad.core.result_rules import broadcast_of
 
 _predicate = partial(elementwise, result=broadcast_of(bool))
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.backward import zeros_of
-from fastgrad.composite import CompositeOperand
-from fastgrad.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, convert_pair, elementwise
+from fastgrad.core.backward import zeros_of
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import COMPLEX, FLOATING, NUMERIC, Binary, Form, Unary, convert_pair, elementwise
+from fastgrad.core.result_rules import ArraySpec, broadcast, broadcast_real
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
-from fastgrad.result_rules import ArraySpec, broadcast, broadcast_real
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 _REAL_DTYPES: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 _COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}

@@ -8,17 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.backward import sum_to_shape
-from fastgrad.composite import CompositeOperand
-from fastgrad.deferral import contexts, defers
-from fastgrad.errors import InvalidArgumentError
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.elementwise.half import BFLOAT16, cast_bfloat16
-from fastgrad.kernels.gemm.eager import batch_product as product_of_batches
-from fastgrad.kernels.gemm.eager import product as product_of_matrices
-from fastgrad.kernels.gemm.eager import product_of_pairs
-from fastgrad.kernels.gemm.form import has_pairs
-from fastgrad.operation import (
+from fastgrad.core.backward import sum_to_shape
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.deferral import contexts, defers
+from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.operation import (
     COMPLEX,
     FLOATING,
     HALVES,
@@ -29,13 +23,19 @@ from fastgrad.operation import (
     operation,
     refuse_mix,
 )
+from fastgrad.core.recording import recorders
+from fastgrad.core.result_rules import ArraySpec, require
+from fastgrad.core.tensor import Tensor
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.elementwise.half import BFLOAT16, cast_bfloat16
+from fastgrad.kernels.gemm.eager import batch_product as product_of_batches
+from fastgrad.kernels.gemm.eager import product as product_of_matrices
+from fastgrad.kernels.gemm.eager import product_of_pairs
+from fastgrad.kernels.gemm.form import has_pairs
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.batching import Batched, aligned, call_row
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.recording import recorders
-from fastgrad.result_rules import ArraySpec, require
-from fastgrad.tensor import Tensor
 
 MATRICES = FLOATING | COMPLEX | {dtypes.int32.numpy, dtypes.int64.numpy}
 """The dtypes that matrix products take."""

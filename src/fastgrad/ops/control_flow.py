@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any
 
-from fastgrad import nest
+from fastgrad.core import nest
+from fastgrad.core.operation import TABLE
+from fastgrad.core.recording import control_flow_of
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.assertion import Assert
 from fastgrad.ops.loop_arrays import loop_arrays
 from fastgrad.ops.tensor_array import TensorArray
-from fastgrad.recording import control_flow_of
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
-from fastgrad.variable import Variable
 
 # ---- branches --------------------------------------------------------------------------------------
 

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operation import FLOATING, Form, Operation, operation
+from fastgrad.core.result_rules import ArraySpec
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, Form, Operation, operation
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
 from fastgrad.ops.batching import as_more_examples
 from fastgrad.ops.kernel_launches import by_kernels, launches_from
@@ -29,8 +31,6 @@ from fastgrad.ops.windows import (
     padding_sizes,
     per_dimension,
 )
-from fastgrad.result_rules import ArraySpec
-from fastgrad.tensor import Tensor
 
 _CONVOLUTION_DTYPES = FLOATING | {dtypes.int32.numpy}
 

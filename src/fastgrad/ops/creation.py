@@ -9,19 +9,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad import tensor as tensors
-from fastgrad.array_conversion import array_of
-from fastgrad.composite import CompositeOperand
-from fastgrad.dtypes import DType
-from fastgrad.errors import InvalidArgumentError
-from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.operation import ANY, TABLE, Form, Operation, refuse_dtype, refuse_shapes, refuse_size
-from fastgrad.ops.arguments import axis_of, integer, integers, single_integer, tensor_of
-from fastgrad.ops.batching import broadcasting
-from fastgrad.placement import device_named, device_of, moved, name_of, placement
-from fastgrad.recording import recorders
-from fastgrad.result_rules import same
-from fastgrad.tensor import (
+from fastgrad.core import tensor as tensors
+from fastgrad.core.array_conversion import array_of
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import ANY, TABLE, Form, Operation, refuse_dtype, refuse_shapes, refuse_size
+from fastgrad.core.placement import device_named, device_of, moved, name_of, placement
+from fastgrad.core.recording import recorders
+from fastgrad.core.result_rules import same
+from fastgrad.core.tensor import (
     Tensor,
     as_tensor_or_none,
     constant_beside,
@@ -30,6 +25,11 @@ from fastgrad.tensor import (
     from_python,
     holds_tensor,
 )
+from fastgrad.dtypes import DType
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.runtime.launch import Launches
+from fastgrad.ops.arguments import axis_of, integer, integers, single_integer, tensor_of
+from fastgrad.ops.batching import broadcasting
 
 _LARGEST = 2**63 - 1
 

@@ -7,16 +7,16 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad import nest, recording
-from fastgrad.argument_checks import checked_callable
-from fastgrad.composite import CompositeOperand
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import TABLE, Form, operation
+from fastgrad.core import nest, recording
+from fastgrad.core.argument_checks import checked_callable
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import TABLE, Form, operation
+from fastgrad.core.tape import GradientTape, record
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.ops.arguments import broadcasts_to
 from fastgrad.ops.batching import leading_axes
-from fastgrad.tape import GradientTape, record
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
-from fastgrad.variable import Variable
 
 _stop_gradient = operation(
     "stop_gradient",

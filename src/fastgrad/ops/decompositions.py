@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.backward import zeros_of
+from fastgrad.core.backward import zeros_of
+from fastgrad.core.operation import TABLE, joint
+from fastgrad.core.result_rules import ArraySpec, real_dtype, same
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.operation import TABLE, joint
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, negative
 from fastgrad.ops.casting import cast
@@ -27,8 +29,6 @@ from fastgrad.ops.joining import concat
 from fastgrad.ops.linear_algebra import call_on_matrices, check_real_matrices, matrix_operation, triangular_solve
 from fastgrad.ops.reduction import reduce_max, reduce_sum
 from fastgrad.ops.shaping import expand_dims
-from fastgrad.result_rules import ArraySpec, real_dtype, same
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _columns(x: Tensor) -> Tensor:

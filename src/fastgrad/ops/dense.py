@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.backward import zeros_of
+from fastgrad.core.backward import zeros_of
+from fastgrad.core.operation import TABLE, Form, joint, operation
+from fastgrad.core.result_rules import ArraySpec, require, same
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.gemm import dense as kernels
-from fastgrad.operation import TABLE, Form, joint, operation
 from fastgrad.ops.contraction import matrix_product
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
-from fastgrad.result_rules import ArraySpec, require, same
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 FUSED_ACTIVATIONS = frozenset(["linear", "relu", "tanh", "sigmoid"])
 """Activations whose gradient follows from their result, so no other value is kept for it."""

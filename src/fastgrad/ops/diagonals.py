@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.backward import zeros_of
+from fastgrad.core.backward import zeros_of
+from fastgrad.core.operation import Form, Operation, operation
+from fastgrad.core.result_rules import ArraySpec, same
+from fastgrad.core.tensor import Tensor, convert_beside
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import integer, integers, tensor_of, tensors_of
 from fastgrad.ops.batching import leading_axes
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape, transpose
-from fastgrad.result_rules import ArraySpec, same
-from fastgrad.tensor import Tensor, convert_beside
 
 ALIGNMENTS = ("LEFT_RIGHT", "RIGHT_LEFT", "LEFT_LEFT", "RIGHT_RIGHT")
 

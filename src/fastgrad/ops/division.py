@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import INEXACT, REAL, Binary, convert_pair, elementwise
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import INEXACT, REAL, Binary, convert_pair, elementwise
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.power import square
-from fastgrad.tensor import Tensor, constant_tensor
 
 _QUOTIENT_DTYPES: dict[np.dtype, str] = {
     **{np.dtype(name): "float32" for name in ("int8", "int16", "uint8", "uint16")},

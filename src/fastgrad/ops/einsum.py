@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad.core.operation import TABLE, Operation
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE, Operation
 from fastgrad.ops.arguments import tensors_of
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.contraction import product
 from fastgrad.ops.diagonals import diag_part_row
-from fastgrad.tensor import Tensor
 
 Labels = tuple[Any, ...]
 Sizes = tuple[int, ...]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import FLOATING, HALVES, Binary, Form, Operation, Unary, elementwise
+from fastgrad.core.operation import FLOATING, HALVES, Binary, Form, Operation, Unary, elementwise
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import broadcast, by_kernel_of_floats, by_kernels, launches_from, like_first

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import FLOATING, INEXACT, Binary, Unary, elementwise
+from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.elementwise.activation import NANOSECONDS
-from fastgrad.operation import FLOATING, INEXACT, Binary, Unary, elementwise
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
@@ -16,7 +17,6 @@ from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
 from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_kernels, launches_from, like_first
 from fastgrad.ops.power import reciprocal, rsqrt, square
-from fastgrad.tensor import Tensor
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
 

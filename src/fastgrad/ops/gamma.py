@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import FLOATING, Binary, Form, Unary, refuse_mix, refuse_shapes
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, Binary, Form, Unary, refuse_mix, refuse_shapes
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
 from fastgrad.ops.arithmetic import add, multiply, negative, subtract
 from fastgrad.ops.error_function import from_scipy, scipy_row
 from fastgrad.ops.exponential import exp, xlog1py, xlogy
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.reduction import reduce_sum
-from fastgrad.tensor import Tensor, constant_tensor
 
 _gammaln = from_scipy("gammaln")
 

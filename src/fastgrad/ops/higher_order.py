@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import dtypes, nest
+from fastgrad import dtypes
+from fastgrad.core import nest
+from fastgrad.core.operation import TABLE
+from fastgrad.core.recording import control_flow_of, unheard
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor, from_python
+from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError
-from fastgrad.operation import TABLE
 from fastgrad.ops.joining import stack, unstack
-from fastgrad.recording import control_flow_of, unheard
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor, from_python
-from fastgrad.tensor_spec import TensorSpec
 
 Trip = Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]]
 """One iteration: takes carried tensors and a row of each tensor; returns new carried tensors and rows of results."""

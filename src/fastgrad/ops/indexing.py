@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import Composite, CompositeOperand
+from fastgrad.core.composite import Composite, CompositeOperand
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
+from fastgrad.core.placement import moved
+from fastgrad.core.result_rules import ArraySpec, broadcast, require
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.kernels.movement import embedding as kernels
-from fastgrad.operation import TABLE, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
 from fastgrad.ops.batching import Batched, call_row, rows_in_front, spread_rows
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.segments import KERNEL_INDICES, add_rows, take_rows
-from fastgrad.placement import moved
-from fastgrad.result_rules import ArraySpec, broadcast, require
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor
 
 _INDICES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
 _UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.dtypes import as_dtype, float32
 from fastgrad.ops.random_ops import normal, uniform
 from fastgrad.ops.random_stateless import stateless_normal, stateless_uniform
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 
 
 class _Initializer:

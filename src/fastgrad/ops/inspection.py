@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation, operation
+from fastgrad.core.result_rules import ArraySpec, reduced, require
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import ANY, BOOLEAN, NUMERIC, REAL, TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import subtract
 from fastgrad.ops.batching import axes_after_rows
@@ -17,8 +19,6 @@ from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from
 from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, reduction_axes
-from fastgrad.result_rules import ArraySpec, reduced, require
-from fastgrad.tensor import Tensor, constant_tensor
 
 LITTLE = 2048
 """The number of elements from which a kernel is faster than NumPy and a test for NaN."""

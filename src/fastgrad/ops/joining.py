@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import Form, Operation, joint, operation
+from fastgrad.core.result_rules import ArraySpec, require
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import written
 from fastgrad.kernels.runtime.launch import Launches, Spec
-from fastgrad.operation import Form, Operation, joint, operation
 from fastgrad.ops.arguments import axis_of, integers, single_integer, tensor_of, tensors_of
 from fastgrad.ops.batching import axes_after_rows
-from fastgrad.result_rules import ArraySpec, require
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
 # ---- concat and split ------------------------------------------------------------------------------
 

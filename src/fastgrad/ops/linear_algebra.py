@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.backward import sum_to_shape
+from fastgrad.core.backward import sum_to_shape
+from fastgrad.core.operation import REAL, TABLE, Form, Operation, joint, operation
+from fastgrad.core.result_rules import ArraySpec, Rule, same
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside
 from fastgrad.errors import FailedPreconditionError, InvalidArgumentError
-from fastgrad.operation import REAL, TABLE, Form, Operation, joint, operation
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.arithmetic import conjugate, negative
 from fastgrad.ops.batching import leading_axes
@@ -27,8 +29,6 @@ from fastgrad.ops.exponential import log
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import reshape
-from fastgrad.result_rules import ArraySpec, Rule, same
-from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 LAPACK = frozenset(np.dtype(name) for name in ("float32", "float64", "complex64", "complex128"))
 """The dtypes that LAPACK supports."""

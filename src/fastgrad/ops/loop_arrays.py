@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.operation import TABLE
+from fastgrad.core import nest
+from fastgrad.core.operation import TABLE
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.ops.tensor_array import TensorArray
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 class NotInLoop(Exception):

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import FLOATING, TABLE, Form, Joint, Operation, elementwise, joint, operation
+from fastgrad.core.result_rules import ArraySpec, Rule, same
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
-from fastgrad.operation import FLOATING, TABLE, Form, Joint, Operation, elementwise, joint, operation
 from fastgrad.ops.arguments import check_dtype
 from fastgrad.ops.batching import as_one_batch
 from fastgrad.ops.casting import cast
@@ -18,8 +20,6 @@ from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.rows import column, row_sum
 from fastgrad.ops.softmax import softmax_gradient
-from fastgrad.result_rules import ArraySpec, Rule, same
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 def _check_floating(name: str, x: Tensor) -> None:

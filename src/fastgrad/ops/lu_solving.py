@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import tensor_of, tensors_of
 from fastgrad.ops.contraction import matmul
@@ -15,7 +16,6 @@ from fastgrad.ops.indexing import gather
 from fastgrad.ops.linear_algebra import triangular_solve
 from fastgrad.ops.shaping import broadcast_to
 from fastgrad.ops.sorting import argsort
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _checked(name: str, lower_upper: Tensor, perm: Any) -> Tensor:

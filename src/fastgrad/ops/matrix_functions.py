@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.backward import zeros_of
-from fastgrad.operation import COMPLEX, Operation
+from fastgrad.core.backward import zeros_of
+from fastgrad.core.operation import COMPLEX, Operation
+from fastgrad.core.tensor import Tensor
 from fastgrad.ops.diagonals import adjoint
 from fastgrad.ops.joining import concat
 from fastgrad.ops.linear_algebra import LAPACK, call_on_matrices, matrix_operation
-from fastgrad.tensor import Tensor
 
 
 def _matrix_function(

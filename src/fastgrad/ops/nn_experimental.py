@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad.argument_checks import checked_callable
+from fastgrad.core.argument_checks import checked_callable
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.comparison import greater_equal
 from fastgrad.ops.indexing import where
 from fastgrad.ops.random_ops import checked_dropout, noise_sizes
 from fastgrad.ops.random_stateless import stateless_dropout as stateless_dropout
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 
 def general_dropout(
@@ -40,6 +40,6 @@ def general_dropout(
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.names import missing
+    from fastgrad.core.names import missing
 
     raise missing("tf.nn.experimental", name, globals())

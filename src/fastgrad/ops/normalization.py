@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import TABLE, Form, joint, operation, refuse_dtype
+from fastgrad.core.result_rules import ArraySpec, like, same
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import normalization as kernels
-from fastgrad.operation import TABLE, Form, joint, operation, refuse_dtype
 from fastgrad.ops.batching import Batched, NotBatched, as_more_examples, call_row, spread_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.rows import column, row_sum
-from fastgrad.result_rules import ArraySpec, like, same
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 def _forward(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> tuple[np.ndarray, ...]:

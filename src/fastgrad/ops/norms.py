@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from fastgrad.operation import INEXACT
+from fastgrad.core.operation import INEXACT
+from fastgrad.core.tensor import Tensor
 from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import conjugate, maximum
@@ -16,7 +17,6 @@ from fastgrad.ops.power import pow as power
 from fastgrad.ops.power import rsqrt, sqrt, square
 from fastgrad.ops.reduction import reduce_euclidean_norm, reduce_max, reduce_sum
 from fastgrad.ops.shaping import reshape, squeeze, transpose
-from fastgrad.tensor import Tensor
 
 _MATRIX_NORMS = ("euclidean", "fro", 1, 2, float("inf"))
 

@@ -8,15 +8,22 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import TABLE, Form, operation, refuse_size
+from fastgrad.core.result_rules import ArraySpec
+from fastgrad.core.tensor import (
+    Tensor,
+    as_tensor_or_none,
+    constant_tensor,
+    convert_beside,
+    convert_to_tensor,
+    from_python,
+)
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE, Form, operation, refuse_size
 from fastgrad.ops.arguments import check_dtype, integer, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axis_after_rows, call_row
 from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.result_rules import ArraySpec
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside, convert_to_tensor, from_python
 
 _ONE_HOT_DTYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import convert_pair
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import convert_pair
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, multiply, negative, subtract
 from fastgrad.ops.bitwise import bitwise_and, bitwise_or, bitwise_xor, invert
@@ -31,8 +33,6 @@ from fastgrad.ops.comparison import (
 from fastgrad.ops.contraction import matmul
 from fastgrad.ops.division import divide, floordiv, floormod
 from fastgrad.ops.power import pow as power
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
 
 
 def _binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import Form, Operation, operation
+from fastgrad.core.result_rules import ArraySpec, broadcast_of, like, same
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.elementwise.half import through_float32
 from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_groups
@@ -23,8 +25,6 @@ from fastgrad.kernels.optimizers.optimizers import ends_turn, whole_turns
 from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RESTS_AT_ZERO, RULES, units
 from fastgrad.kernels.runtime.eager_launch import run_at_once
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
-from fastgrad.operation import Form, Operation, operation
-from fastgrad.result_rules import ArraySpec, broadcast_of, like, same
 
 _NATIVE = frozenset(np.dtype(name) for name in FLOATS)
 _NATIVE_INDICES = frozenset(np.dtype(name) for name in INDICES)

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.core.result_rules import ArraySpec, nonnegative
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import moved, written
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Spec
-from fastgrad.operation import TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.batching import sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.result_rules import ArraySpec, nonnegative
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 
 Paddings = tuple[tuple[int, int], ...]
 """The numbers of elements added before and after, for each dimension."""

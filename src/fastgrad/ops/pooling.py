@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.backward import zeros_of
+from fastgrad.core.backward import zeros_of
+from fastgrad.core.operation import FLOATING, HALVES, Form, Operation, operation
+from fastgrad.core.result_rules import ArraySpec, Rule
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
-from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation
 from fastgrad.ops.arguments import check_dtype, integers, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch
 from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from, like_first
@@ -32,8 +34,6 @@ from fastgrad.ops.windows import (
     padding_sizes,
     per_dimension,
 )
-from fastgrad.result_rules import ArraySpec, Rule
-from fastgrad.tensor import Tensor
 
 _MAX_POOL_DTYPES = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16")}
 

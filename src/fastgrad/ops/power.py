@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastgrad.core.operation import (
+    COMPLEX,
+    FLOATING,
+    INEXACT,
+    NUMERIC,
+    SIGNED,
+    TABLE,
+    Binary,
+    Operation,
+    Unary,
+    elementwise,
+)
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import COMPLEX, FLOATING, INEXACT, NUMERIC, SIGNED, TABLE, Binary, Operation, Unary, elementwise
 from fastgrad.ops.arithmetic import conjugate, multiply, negative, subtract
 from fastgrad.ops.comparison import greater, not_equal
 from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:

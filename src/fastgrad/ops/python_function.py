@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import dtypes, nest
-from fastgrad.backward import dense_gradient
+from fastgrad import dtypes
+from fastgrad.core import nest
+from fastgrad.core.backward import dense_gradient
+from fastgrad.core.placement import through_host
+from fastgrad.core.recording import recorders, rehearsing, unheard
+from fastgrad.core.tape import GradientTape, record
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, TraceError
-from fastgrad.placement import through_host
-from fastgrad.recording import recorders, rehearsing, unheard
-from fastgrad.tape import GradientTape, record
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 
 def py_function(

@@ -15,12 +15,12 @@ import ml_dtypes
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operation import FLOATING, HALVES, Form, Operation, operation
+from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.random import random as kernels
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
-from fastgrad.operation import FLOATING, HALVES, Form, Operation, operation
 from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.result_rules import ArraySpec, same
 
 _F32 = np.dtype(np.float32)
 _U32 = np.dtype(np.uint32)

@@ -11,6 +11,6 @@ from fastgrad.ops.random_stateless import stateless_shuffle as stateless_shuffle
 
 
 def __getattr__(name: str) -> object:
-    from fastgrad.names import missing
+    from fastgrad.core.names import missing
 
     raise missing("tf.random.experimental", name, globals())

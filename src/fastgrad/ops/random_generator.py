@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operation import FLOATING, REAL, TABLE, refuse_shapes
+from fastgrad.core.placement import on_host
+from fastgrad.core.recording import recorders, report_effect, state_followed, unheard
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.kernels.codegen.locks import new_lock
-from fastgrad.operation import FLOATING, REAL, TABLE, refuse_shapes
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import broadcasts_to, check_dtype, integer
 from fastgrad.ops.random_draws import mixed, signed
-from fastgrad.placement import on_host
-from fastgrad.recording import recorders, report_effect, state_followed, unheard
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad.variable import Variable
 
 
 class Algorithm(enum.Enum):

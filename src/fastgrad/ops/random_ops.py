@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import REAL, TABLE
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import REAL, TABLE
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import broadcasts_to, check_dtype, integer
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.random_generator import broadcast_shape, default_drawn, scaled_from, shape_of, uniform_from
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 def uniform(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.recording import unheard
 from fastgrad.ops.random_generator import Generator, _default
-from fastgrad.recording import unheard
 
 
 def default_random_state() -> dict[str, Any]:

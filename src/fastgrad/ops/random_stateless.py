@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad import dtypes
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import integer
@@ -21,7 +22,6 @@ from fastgrad.ops.random_generator import (
     uniform_from,
 )
 from fastgrad.ops.random_ops import categorical_from, dropout_from, poisson_from, shuffled
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 _ALGORITHMS = (None, "philox", "threefry", "auto_select", 1, 2, 3, Algorithm.PHILOX, Algorithm.AUTO_SELECT)
 

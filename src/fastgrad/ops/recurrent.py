@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import TABLE, Form, Joint, Operation, joint, operation
+from fastgrad.core.operation import TABLE, Form, Joint, Operation, joint, operation
+from fastgrad.core.result_rules import ArraySpec
+from fastgrad.core.tape import GradientTape
+from fastgrad.core.tensor import Tensor
 from fastgrad.ops.batching import Batched, NotBatched, Rule, call_row, rows_in_front, spread_rows
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
-from fastgrad.result_rules import ArraySpec
-from fastgrad.tape import GradientTape
-from fastgrad.tensor import Tensor
 
 Shapes = Callable[..., Sequence[tuple[int, ...]]]
 

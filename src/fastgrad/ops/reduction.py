@@ -8,14 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.composite import CompositeOperand
-from fastgrad.deferral import contexts, defers
-from fastgrad.dtypes import bool as boolean
-from fastgrad.errors import InvalidArgumentError
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.kernels.movement.layout import Layout, broadcast
-from fastgrad.kernels.movement.strided import one_view
-from fastgrad.operation import (
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.deferral import contexts, defers
+from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.operation import (
     BOOLEAN,
     FLOATING,
     HALVES,
@@ -28,6 +24,13 @@ from fastgrad.operation import (
     operation,
     refuse_dtype,
 )
+from fastgrad.core.recording import recorders
+from fastgrad.core.result_rules import reduced, reduced_shape
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.dtypes import bool as boolean
+from fastgrad.errors import InvalidArgumentError
+from fastgrad.kernels.movement.layout import Layout, broadcast
+from fastgrad.kernels.movement.strided import one_view
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.arithmetic import conjugate, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows, sizes_after_rows
@@ -37,9 +40,6 @@ from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.summation import KERNEL_FLOATS, LARGE, reduced_by, sum_over
-from fastgrad.recording import recorders
-from fastgrad.result_rules import reduced, reduced_shape
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 # NumPy's type stubs accept only a literal keepdims.
 _add: Any = np.add.reduce

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import Form, Operation, operation
+from fastgrad.core.result_rules import same
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import one_view
-from fastgrad.operation import Form, Operation, operation
 from fastgrad.ops.arguments import check_dtype, integers, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_row
 from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.result_rules import same
-from fastgrad.tensor import Tensor
 
 _INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 

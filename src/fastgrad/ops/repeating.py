@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import TABLE, Form, operation, refuse_mix, refuse_size
+from fastgrad.core.result_rules import ArraySpec
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import one_view
-from fastgrad.operation import TABLE, Form, operation, refuse_mix, refuse_size
 from fastgrad.ops.arguments import integers, tensor_of
 from fastgrad.ops.batching import sizes_after_rows
-from fastgrad.result_rules import ArraySpec
-from fastgrad.tensor import Tensor, constant_tensor
 
 # ---- tile ------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgrad.operation import FLOATING, SIGNED, elementwise
+from fastgrad.core.operation import FLOATING, SIGNED, elementwise
 
 floor = elementwise(
     "floor",

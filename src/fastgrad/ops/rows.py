@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fastgrad.operation import TABLE
-from fastgrad.tensor import Tensor
+from fastgrad.core.operation import TABLE
+from fastgrad.core.tensor import Tensor
 
 
 def row_sum(x: Tensor, keepdims: bool = False) -> Tensor:

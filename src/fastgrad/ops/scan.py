@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import FLOATING, HALVES, INEXACT, NUMERIC, Form, Operation, operation
+from fastgrad.core.result_rules import same
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING, HALVES, INEXACT, NUMERIC, Form, Operation, operation
 from fastgrad.ops.arguments import axis_of, check_dtype, tensor_of
 from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.comparison import masked, not_equal
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import by_kernels, launches_from, like_first
-from fastgrad.result_rules import same
-from fastgrad.tensor import Tensor
 
 
 def _accumulated(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse: bool, first: float) -> np.ndarray:

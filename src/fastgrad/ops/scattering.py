@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.backward import zeros_of
+from fastgrad.core.backward import zeros_of
+from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.core.result_rules import same
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_mix
 from fastgrad.ops.arguments import integer, tensor_of, tensors_of
 from fastgrad.ops.batching import Batched, call_row, spread_rows
 from fastgrad.ops.casting import cast
@@ -26,8 +28,6 @@ from fastgrad.ops.indexing import (
 )
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.segments import add_rows_into, reduce_rows
-from fastgrad.result_rules import same
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside
 
 # ---- on arrays -------------------------------------------------------------------------------------
 

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.composite import OVERRIDES, Composite, CompositeOperand
+from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
+from fastgrad.core.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
+from fastgrad.core.recording import recorders
+from fastgrad.core.result_rules import ArraySpec
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
-from fastgrad.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_dtype
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
 from fastgrad.ops.batching import Batched, NotBatched, call_row, rows_in_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
-from fastgrad.recording import recorders
-from fastgrad.result_rules import ArraySpec
-from fastgrad.tensor import Tensor, constant_tensor
 
 KERNEL_INDICES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import refuse_dtype
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import refuse_dtype
 from fastgrad.ops.arguments import integers, tensor_of
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 
 _SHAPE_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 

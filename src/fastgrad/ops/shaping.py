@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.backward import sum_to_shape
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.backward import sum_to_shape
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import NUMERIC, TABLE, Form, Operation, operation
+from fastgrad.core.result_rules import ArraySpec, require
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import one_view
-from fastgrad.operation import NUMERIC, TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import check_dtype, integers, single_integer, tensor_of
 from fastgrad.ops.batching import aligned, call_row, leading_axes, sizes_after_rows
 from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.result_rules import ArraySpec, require
-from fastgrad.tensor import Tensor
 
 # ---- reshape ---------------------------------------------------------------------------------------
 

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operation import TABLE, Form, Operation, operation
+from fastgrad.core.recording import control_flow_of, recorders, rehearsing, unheard
+from fastgrad.core.result_rules import of_shape, same
+from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.core.variable import Variable, writing
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import cleared, one_view, written
 from fastgrad.kernels.runtime.launch import Output
-from fastgrad.operation import TABLE, Form, Operation, operation
 from fastgrad.ops.arguments import broadcasts_to, integers, tensor_of
 from fastgrad.ops.batching import Batched, aligned, call_row, spread_rows
-from fastgrad.recording import control_flow_of, recorders, rehearsing, unheard
-from fastgrad.result_rules import of_shape, same
-from fastgrad.tensor import Tensor, constant_tensor
-from fastgrad.variable import Variable, writing
 
 Key = tuple[Any, ...]
 """A normalised slice, one item per dimension. An int takes one position and removes the dimension.

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import FLOATING, TABLE, Form, Operation, Tensor, operation
+from fastgrad.core.result_rules import same
+from fastgrad.core.tensor import convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
 from fastgrad.kernels.runtime.eager_launch import call_at_once
-from fastgrad.operation import FLOATING, TABLE, Form, Operation, Tensor, operation
 from fastgrad.ops.activation import through_float32
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.batching import Rule, axes_after_rows, leading_axes
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from, like_first
-from fastgrad.result_rules import same
-from fastgrad.tensor import convert_to_tensor
 
 # ---- kernels -------------------------------------------------------------------------------------------
 

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operation import REAL, Form, Operation, operation, refuse_dtype, refuse_mix
+from fastgrad.core.result_rules import ArraySpec, require, same
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import REAL, Form, Operation, operation, refuse_dtype, refuse_mix
 from fastgrad.ops.arguments import axis_of, check_dtype, integer, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, axes_after_rows, call_row, leading_axes
 from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.result_rules import ArraySpec, require, same
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 _INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 

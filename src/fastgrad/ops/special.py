@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import Unary
+from fastgrad.core.operation import Unary
+from fastgrad.core.tensor import Tensor
 from fastgrad.ops.arithmetic import abs as absolute
 from fastgrad.ops.arithmetic import add, multiply, negative, sign, subtract
 from fastgrad.ops.casting import cast
@@ -17,7 +18,6 @@ from fastgrad.ops.division import realdiv
 from fastgrad.ops.error_function import from_scipy, scipy_row
 from fastgrad.ops.exponential import cos, exp, log, sin
 from fastgrad.ops.power import square
-from fastgrad.tensor import Tensor
 
 
 def _row(

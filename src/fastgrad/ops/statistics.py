@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import OVERRIDES, Composite, CompositeOperand
+from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
+from fastgrad.core.operation import REAL, Form, operation
+from fastgrad.core.result_rules import ArraySpec
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import REAL, Form, operation
 from fastgrad.ops.arguments import check_dtype, integer, tensor_of
 from fastgrad.ops.arithmetic import add, minimum, multiply, square_of_modulus, squared_difference, subtract
 from fastgrad.ops.casting import cast
@@ -21,8 +23,6 @@ from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.power import reciprocal, sqrt, square
 from fastgrad.ops.reduction import reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum
 from fastgrad.ops.shaping import reshape
-from fastgrad.result_rules import ArraySpec
-from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
 _HALVES = (dtypes.float16, dtypes.bfloat16)
 

@@ -7,13 +7,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operation import TABLE
+from fastgrad.core.recording import control_flow_of, rehearsal
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError, OutOfRangeError, TraceError
-from fastgrad.operation import TABLE
 from fastgrad.ops.arguments import integer, integers
 from fastgrad.ops.joining import concat, split, stack, unstack
-from fastgrad.recording import control_flow_of, rehearsal
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 
 
 class TensorArray:

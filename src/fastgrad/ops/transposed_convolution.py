@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.operation import FLOATING
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import FLOATING
 from fastgrad.ops.arguments import check_dtype, integers, tensors_of
 from fastgrad.ops.convolution import backprop_filter, backprop_input, check_channels, only_strings, operands, window_of
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import Sizes, channels_back, channels_come_first, channels_to_end, output_sizes
-from fastgrad.tensor import Tensor
 
 
 def _transposed(

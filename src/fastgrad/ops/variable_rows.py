@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import Form, operation
+from fastgrad.core.result_rules import same
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.variable import Variable, writing
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import Form, operation
 from fastgrad.ops.arguments import tensor_of
 from fastgrad.ops.indexing import check_index_dtype, check_indices, check_positions, gather, gather_nd, row_numbers
 from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.scattering import check_updates
 from fastgrad.ops.segments import reduce_rows
-from fastgrad.result_rules import same
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.variable import Variable, writing
 
 
 def _rows(variable: Variable, what: str, sparse_delta: Any, reduce: Any, into: Any) -> Variable:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.ops.arguments import integers
 from fastgrad.ops.shaping import reshape, transpose
-from fastgrad.tensor import Tensor
 
 Sizes = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import joining
@@ -25,7 +26,6 @@ from fastgrad.ops.shaping import squeeze as squeeze_of_tensor
 from fastgrad.ragged import dense, partition
 from fastgrad.ragged.indexing import rows_at
 from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 def as_tensor_or_ragged(value: Any) -> Any:

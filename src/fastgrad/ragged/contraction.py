@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import contraction, joining
 from fastgrad.ragged.arranging import as_tensor_or_ragged, of_lengths, stack
 from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
-from fastgrad.tensor import Tensor
 
 
 def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.arithmetic import maximum, minimum
@@ -20,8 +22,6 @@ from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 from fastgrad.ragged import partition
 from fastgrad.ragged.partition import as_partition, numbers
 from fastgrad.ragged.ragged_tensor import RaggedTensor
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 
 # ---- from tensors ------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.indexing import gather
 from fastgrad.ops.shaping import broadcast_to, reshape
@@ -15,7 +16,6 @@ from fastgrad.ragged import dense
 from fastgrad.ragged.indexing import rows_at
 from fastgrad.ragged.partition import same_splits
 from fastgrad.ragged.ragged_tensor import RaggedTensor
-from fastgrad.tensor import Tensor, constant_tensor, convert_beside
 
 
 def mapped(function: Callable[..., Any], *operands: Any) -> Any:

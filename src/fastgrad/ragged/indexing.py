@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.arithmetic import maximum, minimum
@@ -20,7 +21,6 @@ from fastgrad.ops.shaping import broadcast_to, reshape
 from fastgrad.ragged import dense, partition
 from fastgrad.ragged.partition import numbers
 from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 def getitem(ragged: Any, key: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.array_conversion import short
+from fastgrad.core.array_conversion import short
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer, integers
 from fastgrad.ops.arithmetic import maximum
@@ -19,7 +20,6 @@ from fastgrad.ops.rounding import ceil
 from fastgrad.ops.shaping import broadcast_to, reshape
 from fastgrad.ragged import partition
 from fastgrad.ragged.ragged_tensor import RaggedTensor
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 def constant(

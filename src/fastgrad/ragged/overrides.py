@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.composite import OVERRIDES
+from fastgrad.core.composite import OVERRIDES
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.ops import arithmetic, creation
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.one_hot import one_hot
 from fastgrad.ragged import arranging, contraction, dense, elementwise, indexing, reductions
-from fastgrad.tensor import Tensor, constant_tensor
 
 OVERRIDES["element-wise"] = elementwise.mapped
 for _name in ("sum", "prod", "max", "min", "mean", "any", "all", "logsumexp"):

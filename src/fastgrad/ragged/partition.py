@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.assertion import assert_equal, assert_less_equal, assert_non_negative
@@ -19,7 +20,6 @@ from fastgrad.ops.joining import concat
 from fastgrad.ops.scan import cumsum
 from fastgrad.ops.segments import unsorted_segment_sum
 from fastgrad.ops.sorting import searchsorted
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 INDEX_TYPES = (dtypes.int32, dtypes.int64)
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import dtypes, tensor
-from fastgrad.composite import Composite, CompositeOperand, CompositeSpec
+from fastgrad import dtypes
+from fastgrad.core import tensor
+from fastgrad.core.composite import Composite, CompositeOperand, CompositeSpec
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer
@@ -18,8 +21,6 @@ from fastgrad.ops.joining import concat
 from fastgrad.ops.reduction import reduce_max
 from fastgrad.ragged import partition
 from fastgrad.ragged.partition import as_partition
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 class RaggedTensor(Composite):

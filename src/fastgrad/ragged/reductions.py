@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import reduction, segments
 from fastgrad.ops.arguments import integer, integers
@@ -24,7 +25,6 @@ from fastgrad.ops.statistics import reduce_variance as variance_of_tensor
 from fastgrad.ragged import partition
 from fastgrad.ragged.arranging import checked_axis, expand_dims
 from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 Segments = Callable[[Tensor, Tensor, int], Tensor]
 """A segment reduction of ``(data, ids, count)``: reduces rows of ``data`` with equal ids to ``count`` rows."""

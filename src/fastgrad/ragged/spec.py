@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import CompositeSpec
+from fastgrad.core.composite import CompositeSpec
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, convert_to_tensor, tensor_of_data
+from fastgrad.core.tensor_spec import common_shape
 from fastgrad.dtypes import DType
 from fastgrad.ragged.ragged_tensor import RaggedTensor
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, convert_to_tensor, tensor_of_data
-from fastgrad.tensor_spec import common_shape
 
 
 class RaggedTensorSpec(CompositeSpec):

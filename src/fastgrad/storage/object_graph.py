@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.shape import TensorShape
-from fastgrad.variable import Variable
+from fastgrad.core import nest
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.variable import Variable
 
 
 def is_saved(obj: Any) -> bool:

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.object_graph import Node, edges, misfits, tree_of
-from fastgrad.variable import Variable
 
 _logger = logging.getLogger("fastgrad")
 _order_counter = itertools.count(1)

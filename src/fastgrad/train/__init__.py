@@ -31,7 +31,7 @@ _OPTIMIZERS = frozenset(
 def __getattr__(name: str) -> _Any:
     if name in _OPTIMIZERS:
         return getattr(_importlib.import_module("fastgrad.contrib.train"), name)
-    from fastgrad.names import missing
+    from fastgrad.core.names import missing
 
     raise missing("tf.train", name, __dir__())
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.argument_checks import checked_path
+from fastgrad.core.argument_checks import checked_path
+from fastgrad.core.placement import moved
+from fastgrad.core.variable import Variable
 from fastgrad.errors import NotFoundError
-from fastgrad.placement import moved
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.object_graph import by_name, edges, is_saved, items_within, nodes_of, object_graph
 from fastgrad.storage.restoration import Restoration, settle, watched
 from fastgrad.storage.tensor_file import ENDINGS, load_tensors, save_tensors
-from fastgrad.variable import Variable
 
 _GRAPH = "fastgrad.objects"
 _UNSAVED_ATTRIBUTES = frozenset(["_deferred", "_root", "_save_counter"])

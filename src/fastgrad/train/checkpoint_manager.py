@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad.argument_checks import checked_path
+from fastgrad.core.argument_checks import checked_path
 from fastgrad.train.checkpoint import Checkpoint, file_of
 from fastgrad.train.checkpoint_state import get_checkpoint_state, update_checkpoint_state
 

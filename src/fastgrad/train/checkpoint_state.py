@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.argument_checks import checked_path
+from fastgrad.core.argument_checks import checked_path
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.tensor_file import load_tensors
 from fastgrad.train.checkpoint import file_of

@@ -7,7 +7,7 @@ from fastgrad.compiler.graph.graph import Kind, validate
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.recording.record import Recording
-from fastgrad.recording import unheard
+from fastgrad.core.recording import unheard
 
 A, W = np.array([0.3, 0.4]), np.array([1.2, -0.7])
 X = np.array([[0.3, -0.4], [0.5, 0.8], [-0.9, 0.2]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
 from fastgrad.ops.attention import attention
 from fastgrad.ops.batching import rule_of
 from tests.compiler.test_replay import with_gradient

@@ -12,7 +12,7 @@ from fastgrad.compiler.control_flow.of_graphs import MOST_FORWARDS
 from fastgrad.compiler.graph.graph import validate
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording, TraceError
-from fastgrad.recording import unheard
+from fastgrad.core.recording import unheard
 from tests.gradients import check_gradient
 from tests.ops.samples import SAMPLES
 

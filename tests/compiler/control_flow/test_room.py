@@ -7,7 +7,7 @@ import fastgrad as tf
 from fastgrad.compiler.control_flow import branch_gradient, scan_gradient
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.recording.record import Recording
-from fastgrad.recording import unheard
+from fastgrad.core.recording import unheard
 from tests.gradients import check_gradient
 
 A = np.array([0.3, 0.7])

@@ -7,7 +7,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.dispatch import locking
 from fastgrad.compiler.dispatch.captures import MISS
-from fastgrad.variable import writing
+from fastgrad.core.variable import writing
 
 
 class Interrupted:

@@ -12,8 +12,8 @@ from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.fusion.scalar_code import translated
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.graph.interpret import interpret
+from fastgrad.core.operation import TABLE, Form
 from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.operation import TABLE, Form
 from tests.compiler.test_replay import record
 
 AWKWARD = [

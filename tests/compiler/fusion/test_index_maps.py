@@ -13,8 +13,8 @@ from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.programs.program import Program
+from fastgrad.core.operation import TABLE
 from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.operation import TABLE
 from tests.compiler.test_replay import record
 
 DTYPES = ["bool", "int8", "int16", "float32", "int64", "complex64", "complex128"]

@@ -10,8 +10,8 @@ from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.fusion.scalar_code import DTYPES, translated
 from fastgrad.compiler.graph.graph import Kind
+from fastgrad.core.operation import HALVES, TABLE, Form
 from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.operation import HALVES, TABLE, Form
 from tests.compiler.fusion.test_emit import AWKWARD
 from tests.compiler.test_replay import record
 

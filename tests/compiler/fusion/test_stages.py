@@ -9,8 +9,8 @@ import fastgrad as tf
 from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.fuse import fuse
 from fastgrad.compiler.graph.graph import Kind
+from fastgrad.core.operation import TABLE
 from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.operation import TABLE
 from tests.compiler.test_replay import record
 from tests.kernels.in_place import written_over
 

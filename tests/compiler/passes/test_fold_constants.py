@@ -8,7 +8,7 @@ import fastgrad as tf
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.passes.fold_constants import LIMIT, fold_constants
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
 from tests.compiler.passes.programs import assert_does_the_same, names, operations, record
 
 X = np.array([1.0, -2.0], np.float32)

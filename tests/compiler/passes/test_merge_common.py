@@ -6,7 +6,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.passes.merge_common import merge_common, plain_key
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
 from tests.compiler.passes.programs import assert_does_the_same, names, operations, record
 
 X = np.array([1.0, -2.0], np.float32)

@@ -8,7 +8,7 @@ import fastgrad as tf
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.passes.exact_casts import holds
 from fastgrad.compiler.passes.simplify_algebra import RULES, simplify_algebra
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
 from tests.compiler.passes.programs import assert_does_the_same, operations, record
 
 SPECIAL = np.array([0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan, -np.nan, 1e-45, 3e38], np.float32)

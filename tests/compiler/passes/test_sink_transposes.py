@@ -13,7 +13,7 @@ from fastgrad.compiler.passes.merge_common import merge_common
 from fastgrad.compiler.passes.sink_transposes import _before, _perm_of_parts, sink_transposes
 from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.compiler.programs.program import Program
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
 from tests.compiler.passes.programs import operations, record
 
 FIRST = (0, 3, 1, 2)

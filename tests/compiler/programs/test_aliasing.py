@@ -6,11 +6,11 @@ import pytest
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.programs.aliasing import ON_HOST, check_apart, for_places
 from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, InPython
+from fastgrad.core.operation import TABLE
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.body import call_step
 from fastgrad.kernels.codegen.build import kernel, source_of
 from fastgrad.kernels.runtime.launch import EntryOf, Input, Launch, Launches, Output
-from fastgrad.operation import TABLE
 
 NODE = Node(
     Kind.OPERATION,

@@ -14,13 +14,13 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.program import Program
+from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.operation import TABLE, Form
+from fastgrad.core.recording import Recorder, start, stop
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.elementwise.complex_numbers import BINARY, UNARY
 from fastgrad.kernels.elementwise.complex_numbers import REAL as PARTS
 from fastgrad.kernels.runtime.launch import run_launches
-from fastgrad.operation import TABLE, Form
-from fastgrad.recording import Recorder, start, stop
 from tests.compiler.test_replay import record, with_gradient
 from tests.kernels.in_place import written_over
 from tests.ops.samples import SAMPLES

@@ -13,9 +13,9 @@ from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.graph.interpret import GuardError, interpret
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.program import Program
+from fastgrad.core.operation import TABLE
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.codegen.bounds import checks_bounds
-from fastgrad.operation import TABLE
 from tests.compiler.passes.programs import bits, names, state_kept
 from tests.compiler.test_replay import record, step_and_state, with_gradient
 from tests.ops.samples import SAMPLES

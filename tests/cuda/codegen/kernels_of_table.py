@@ -14,13 +14,13 @@ import numpy as np
 import fastgrad.cuda.kernels
 import fastgrad.kernels
 from fastgrad import cuda
+from fastgrad.core.operation import TABLE
 from fastgrad.cuda.codegen.kernel import DeviceKernel, on_device
 from fastgrad.cuda.kernels import updates
 from fastgrad.cuda.kernels.choice import FAMILIES, launches_on_device, row_launches_on_device
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.optimizers.update_rule import RULES
-from fastgrad.operation import TABLE
 from tests.compiler.programs import test_native_rows as rows
 from tests.compiler.test_replay import with_gradient
 from tests.cuda.kernels.groups import nodes_of

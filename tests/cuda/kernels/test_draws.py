@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
+from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.operation import TABLE
 from tests.cuda.codegen.linking import WIDE_STORE, ptx_of
 
 WORDS = np.array([-3, 5, 77], np.int64)  # the low word of the counter overflows

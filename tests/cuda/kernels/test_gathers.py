@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from fastgrad.compiler.programs.lowering import launches_of_row
+from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.kernels.instead import Memory
 from fastgrad.cuda.kernels.sorting import sorted_ids
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.runtime.launch import Input, Launches, Output, Scratch, run_launches
-from fastgrad.operation import TABLE
 from tests.cuda.kernels.test_groups import linked
 
 random = np.random.default_rng(0)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels import products
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.kernels.products import LARGE, MIDDLE, SMALL, Layout, product_kernel
 from fastgrad.cuda.simulation.lock_step import run_on_simulation, simulate
 from fastgrad.kernels.gemm import form
-from fastgrad.operation import TABLE
 from tests.cuda.codegen.linking import WIDE_LOAD, WIDE_SHARED_LOAD, WIDE_STORE, machine_code, ptx_of
 from tests.cuda.kernels.groups import assert_the_same_on_device
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import ON_DEVICE, row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.operation import TABLE
 from tests.kernels.in_place import written_over
 
 GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}

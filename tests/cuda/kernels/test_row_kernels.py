@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels import norms, rows
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.kernels.updates import update_of
@@ -12,7 +13,6 @@ from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.optimizers.norms import LITTLE
 from fastgrad.kernels.optimizers.update_rule import RULES
 from fastgrad.kernels.reduction import normalization
-from fastgrad.operation import TABLE
 from tests.cuda.codegen.linking import WIDE_LOAD, machine_code, ptx_of
 
 F32 = np.float32

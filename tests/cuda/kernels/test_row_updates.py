@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
 from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS, RULES
-from fastgrad.operation import TABLE
 
 LIMIT = 21
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation import lock_step
-from fastgrad.operation import TABLE
 from tests.cuda.kernels.groups import assert_the_same_on_device
 from tests.cuda.numbas_simulator import adapter
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation import lock_step
-from fastgrad.operation import TABLE
 from tests.compiler.programs import test_native_rows as rows
 from tests.cuda.numbas_simulator import adapter
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.core.operation import TABLE, Operation
+from fastgrad.core.tensor import Tensor
 from fastgrad.cuda.devices import available
 from fastgrad.cuda.runtime import program
-from fastgrad.operation import TABLE, Operation
-from fastgrad.tensor import Tensor
 from tests.compiler.programs import test_native_rows as rows
 
 CASES = {case.name: case for case in (*rows.CLOSE, *rows.EXACT)}

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fastgrad.core.operation import TABLE
 from fastgrad.cuda.kernels.choice import row_launches_on_device
 from fastgrad.cuda.simulation.lock_step import run_on_simulation
-from fastgrad.operation import TABLE
 from tests.compiler.programs import test_native_rows as rows
 
 CASES = {case.name: case for case in (*rows.CLOSE, *rows.EXACT)}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.core.variable import writing
 from fastgrad.kernels.codegen.locks import new_lock, new_rlock
-from fastgrad.variable import writing
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

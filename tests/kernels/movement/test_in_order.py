@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.core.operation import TABLE
 from fastgrad.kernels.movement.in_order import in_order, memory_order
-from fastgrad.operation import TABLE
 
 FIRST = (0, 3, 1, 2)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastgrad.operation import TABLE, Form
+from fastgrad.core.operation import TABLE, Form
 from tests.reliability.accuracy.functions import COMPLEX as COMPLEX_ROWS
 from tests.reliability.accuracy.functions import NAMED, OF_GRADIENTS, ROWS, WITHOUT_ROUNDING
 from tests.reliability.accuracy.points import COMPLEX, HALVES

@@ -49,7 +49,7 @@ TEXTS = st.one_of(
     st.lists(st.floats(width=32), max_size=4).map(str),
 )
 HELPERS = {"file", "folder", "written", "compiled", "built", "list", "next", "iter", "Dataset.range"}
-"""Functions of `names.py` and of Python, whose arguments stay; so do those of `Dataset.range`, which can count for years."""
+"""Functions of `core/names.py` and of Python, whose arguments stay; so do those of `Dataset.range`, which can count for years."""
 # Classes with which Python, not the library, refuses something: a check of arguments was left out.
 UNDOCUMENTED = (
     ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, KeyError, NameError, RecursionError, StopIteration, SystemError, UnicodeError,

@@ -21,11 +21,11 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.compiler.programs import frame
 from fastgrad.compiler.programs.lowering import launches_of_row
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.operation import TABLE, Form, Operation
+from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.runtime import eager_launch, launch
 from fastgrad.kernels.runtime.launch import Launches, run_launches
-from fastgrad.operation import TABLE, Form, Operation
-from fastgrad.tensor import Tensor
 from tests.kernels.in_place import written_over
 from tests.kernels.properties import Property, results_of, widened
 from tests.reliability.boundaries.sampling import DECOMPOSITIONS

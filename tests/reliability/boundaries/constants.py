@@ -22,9 +22,9 @@ from fastgrad.compiler.fusion.epilogues import launches_of_product
 from fastgrad.compiler.fusion.product_updates import launches_of_updated
 from fastgrad.compiler.fusion.prologues import launches_of_prepared
 from fastgrad.compiler.fusion.statistics import launches_of_measured
+from fastgrad.core.operation import TABLE, Operation
 from fastgrad.kernels.codegen.build import Kernel
 from fastgrad.kernels.codegen.isa import host_isa
-from fastgrad.operation import TABLE, Operation
 from fastgrad.ops.attention import attention
 
 ROOMS = ("fastgrad.kernels.", "fastgrad.ops.", "fastgrad.compiler.fusion.")

@@ -7,10 +7,10 @@ import math
 
 import pytest
 
+from fastgrad.core.operation import TABLE
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.gemm.eager import LARGEST
 from fastgrad.kernels.gemm.form import LARGE
-from fastgrad.operation import TABLE
 from tests.kernels.properties import dtype_of
 from tests.reliability.boundaries.cases import LAYOUTS, VIEWS
 from tests.reliability.boundaries.constants import NO_SIZES, all_constants, blocks_of, declared, modules, reached

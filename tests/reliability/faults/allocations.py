@@ -16,9 +16,9 @@ from numpy._core import _multiarray_umath
 
 import fastgrad as tf
 from fastgrad.compiler.dispatch import locking
+from fastgrad.core.recording import recorders
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import Team
-from fastgrad.recording import recorders
 
 keras = tf.keras
 SET_HANDLER, GET_HANDLER = 304, 305

@@ -13,10 +13,10 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.compiler.dispatch import locking
+from fastgrad.core.recording import recorders
+from fastgrad.core.variable import writing
 from fastgrad.kernels.codegen import cache
 from fastgrad.kernels.runtime.thread_pool import team
-from fastgrad.recording import recorders
-from fastgrad.variable import writing
 from tests.reliability.faults.allocations import Training, batch, in_thread
 from tests.reliability.faults.concurrency import Counter
 

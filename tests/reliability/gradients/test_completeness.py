@@ -11,9 +11,9 @@ from unittest import mock
 
 import fastgrad as tf
 from fastgrad import keras, linalg, math, nn
-from fastgrad.operation import TABLE, Joint, Operation
+from fastgrad.core.operation import TABLE, Joint, Operation
+from fastgrad.core.recording import Recorder, start, stop
 from fastgrad.ops import recurrent  # noqa: F401  # whose rows are in the table once it is imported
-from fastgrad.recording import Recorder, start, stop
 
 from .case import all_cases
 from .derivatives import MODES, prepared, questions

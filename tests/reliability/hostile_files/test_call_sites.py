@@ -46,7 +46,7 @@ READERS = {
     "kernels/codegen/store.py": (2, OWN),
     "kernels/runtime/processors.py": (4, SYSTEM),
     "kernels/runtime/spreading.py": (1, SYSTEM),
-    "printing.py": (1, OWN),
+    "core/printing.py": (1, OWN),
     "storage/archive_extraction.py": (6, "tar.gz"),
     "storage/atomic_write.py": (5, OWN),
     "storage/damaged_file.py": (2, "safetensors"),

@@ -112,7 +112,7 @@ def recorded(names: list[str]) -> tuple[list[Call], int]:
 def rows(names: list[str]) -> Iterator[tuple[str, Any, list[np.ndarray], list[np.ndarray]]]:
     """The launches of the rows of the tests of properties, with arrays."""
     from fastgrad.compiler.programs.lowering import launches_of_row
-    from fastgrad.operation import TABLE
+    from fastgrad.core.operation import TABLE
     from tests.kernels.every_property import PROPERTIES
     from tests.kernels.properties import results_of
 

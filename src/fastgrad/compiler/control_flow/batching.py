@@ -16,9 +16,9 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.host_call import HostCall
+from fastgrad.core.recording import control_flow_of
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.ops.batching import Batched, NotBatched, rule_of, spread_rows
-from fastgrad.recording import control_flow_of
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 class _NoRecorder:

@@ -19,8 +19,8 @@ from fastgrad.compiler.control_flow.structured import leads, spread_out, wanted
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.recording.record import Recording, apart
-from fastgrad.operation import TABLE
-from fastgrad.tensor import Tensor
+from fastgrad.core.operation import TABLE
+from fastgrad.core.tensor import Tensor
 
 
 def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:

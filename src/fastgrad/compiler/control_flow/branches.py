@@ -13,8 +13,8 @@ from fastgrad.compiler.control_flow.native_branches import launches_of_branches
 from fastgrad.compiler.control_flow.of_graphs import Flags
 from fastgrad.compiler.control_flow.structured import Structured, leads
 from fastgrad.compiler.graph.graph import Graph
+from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.tensor import Tensor
 
 
 class Branches(Structured):

@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.backward import dense_gradient
 from fastgrad.compiler.control_flow.branches import Branches
 from fastgrad.compiler.control_flow.equal_graphs import shared
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
@@ -28,12 +26,14 @@ from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.made_operation import is_differentiable
 from fastgrad.compiler.recording.record import Recording, apart
 from fastgrad.compiler.recording.state import Saved
+from fastgrad.core import nest
+from fastgrad.core.backward import dense_gradient
+from fastgrad.core.operation import TABLE
+from fastgrad.core.recording import recorders
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.errors import TraceError
-from fastgrad.operation import TABLE
 from fastgrad.ops.random_draws import advanced
-from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.variable import Variable
 
 
 class _InnerRecording(Recording):

@@ -15,8 +15,8 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
 from fastgrad.compiler.recording.record import TraceError
-from fastgrad.operation import Form
-from fastgrad.variable import Variable
+from fastgrad.core.operation import Form
+from fastgrad.core.variable import Variable
 
 
 class State(NamedTuple):

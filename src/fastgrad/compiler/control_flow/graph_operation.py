@@ -15,8 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad import recording
-from fastgrad.backward import Entry, walk_backward
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
 from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs, keep, rooms_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
@@ -26,10 +24,12 @@ from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.compiler.programs.program import Program
 from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
 from fastgrad.compiler.recording.record import Recording, TraceError, apart
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import Form, Operation
-from fastgrad.tape import GradientTape
-from fastgrad.tensor import Tensor, constant_tensor
+from fastgrad.core import recording
+from fastgrad.core.backward import Entry, walk_backward
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import Form, Operation
+from fastgrad.core.tape import GradientTape
+from fastgrad.core.tensor import Tensor, constant_tensor
 
 _RECOMPUTED = frozenset(
     {"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum", "where"}

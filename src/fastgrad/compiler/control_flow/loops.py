@@ -18,10 +18,10 @@ from fastgrad.compiler.control_flow.of_graphs import Flags
 from fastgrad.compiler.control_flow.structured import Structured, leads
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.core.operation import TABLE
+from fastgrad.core.placement import moved
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.operation import TABLE
-from fastgrad.placement import moved
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 class Loop(Structured):

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.made_operation import MadeOperation, watched
-from fastgrad.operation import Joint
-from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor
+from fastgrad.core.operation import Joint
+from fastgrad.core.recording import recorders
+from fastgrad.core.tensor import Tensor
 
 Flags = tuple[bool, ...]
 Ran = TypeVar("Ran")

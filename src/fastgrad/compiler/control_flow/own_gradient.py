@@ -9,8 +9,8 @@ import numpy as np
 
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
-from fastgrad.operation import Form, Joint
-from fastgrad.tensor import Tensor
+from fastgrad.core.operation import Form, Joint
+from fastgrad.core.tensor import Tensor
 
 
 class OwnGradient(MadeOperation):

@@ -28,8 +28,8 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Value
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.record import Recording, apart
-from fastgrad.operation import TABLE
-from fastgrad.tensor import Tensor, constant_tensor
+from fastgrad.core.operation import TABLE
+from fastgrad.core.tensor import Tensor, constant_tensor
 
 
 def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:

@@ -15,10 +15,10 @@ from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.recording.made_operation import is_differentiable
 from fastgrad.compiler.recording.record import apart
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import TABLE
-from fastgrad.tape import GradientTape
-from fastgrad.tensor import Tensor
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import TABLE
+from fastgrad.core.tape import GradientTape
+from fastgrad.core.tensor import Tensor
 
 
 class Structured(OfGraphs):

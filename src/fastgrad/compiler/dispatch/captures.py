@@ -18,12 +18,12 @@ from weakref import ref
 
 import numpy as np
 
-from fastgrad import settings_version
-from fastgrad.array_conversion import short
 from fastgrad.compiler.dispatch.bytecode import Path, paths_of
 from fastgrad.compiler.dispatch.identity import reference
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
+from fastgrad.core import settings_version
+from fastgrad.core.array_conversion import short
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 
 _VALUE_TYPES = (bool, int, float, complex, str, bytes, type(None))
 _LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])

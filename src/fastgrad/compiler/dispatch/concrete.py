@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.tensor import Tensor
-from fastgrad.tensor_spec import TensorSpec
-from fastgrad.variable import Variable
+from fastgrad.core import nest
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.tensor_spec import TensorSpec
+from fastgrad.core.variable import Variable
 
 
 class ConcreteFunction:

@@ -29,8 +29,8 @@ from fastgrad.compiler.dispatch.function_source import (
     unset,
 )
 from fastgrad.compiler.dispatch.signature import NoKey
-from fastgrad.recording import recorders
-from fastgrad.tensor import constant_tensor
+from fastgrad.core.recording import recorders
+from fastgrad.core.tensor import constant_tensor
 
 _MOST_NESTED = 3
 

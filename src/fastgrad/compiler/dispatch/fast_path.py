@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
 from fastgrad.compiler.dispatch import locking
 from fastgrad.compiler.dispatch.captures import MISS, Captures, differs
 from fastgrad.compiler.dispatch.identity import reference
@@ -25,12 +24,13 @@ from fastgrad.compiler.dispatch.signature import Call
 from fastgrad.compiler.dispatch.traces import Tree
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.programs.program import Unfit
-from fastgrad.composite import Composite
+from fastgrad.core import nest
+from fastgrad.core.composite import Composite
+from fastgrad.core.placement import placement
+from fastgrad.core.recording import recorders
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import sharing, writing
 from fastgrad.kernels.codegen.locks import give_back
-from fastgrad.placement import placement
-from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor
-from fastgrad.variable import sharing, writing
 
 _numbers = itertools.count()
 _MOST_LEAVES = 1000

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad.core.variable import writing
 from fastgrad.kernels.codegen.locks import give_back, new_rlock
-from fastgrad.variable import writing
 
 gate = [0]
 """Not 0 while a thread records, or while functions run eagerly: then no call may take the fast path."""

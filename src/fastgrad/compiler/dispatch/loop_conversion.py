@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
 from fastgrad.compiler.dispatch.function_source import (
     CHANGEABLE,
     PREFIX,
@@ -39,13 +38,14 @@ from fastgrad.compiler.dispatch.function_source import (
     new_objects,
     unset,
 )
-from fastgrad.operation import TABLE
+from fastgrad.core import nest
+from fastgrad.core.operation import TABLE
+from fastgrad.core.recording import control_flow_of
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.ops.control_flow import cond, written_down_loop
 from fastgrad.ops.creation import range as tensor_range
 from fastgrad.ops.creation import range_operands
 from fastgrad.ops.tensor_array import TensorArray
-from fastgrad.recording import control_flow_of
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 _NUMBERS = (bool, int, float, np.generic, np.ndarray, Tensor)
 _MOST_NESTED = 3

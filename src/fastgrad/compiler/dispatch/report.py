@@ -10,8 +10,8 @@ from fastgrad.compiler.dispatch.cache import Version
 from fastgrad.compiler.dispatch.traces import Tree
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.programs.profiling import report_of, text_of
+from fastgrad.core.operation import in_python_because
 from fastgrad.kernels.codegen.build import full_name
-from fastgrad.operation import in_python_because
 
 _NOTHING_RECORDED = "Nothing is recorded yet: call the function first."
 

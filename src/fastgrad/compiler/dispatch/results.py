@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.array_conversion import short
 from fastgrad.compiler.dispatch.identity import reference
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.scalar import Scalar
-from fastgrad.composite import Composite
+from fastgrad.core import nest
+from fastgrad.core.array_conversion import short
+from fastgrad.core.composite import Composite
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.dtypes import int32
-from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.ops.tensor_array import TensorArray
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
-from fastgrad.variable import Variable
 
 COMPUTED, ARGUMENT, SAME, CONSTANT = range(4)
 """The source of a leaf of the result: the program, the caller, or a value that is the same each time (a constant is a tensor)."""

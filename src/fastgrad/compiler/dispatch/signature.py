@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.array_conversion import array_of, short
 from fastgrad.compiler.dispatch.identity import Identity
 from fastgrad.compiler.recording.scalar import Scalar
-from fastgrad.composite import Composite
+from fastgrad.core import nest
+from fastgrad.core.array_conversion import array_of, short
+from fastgrad.core.composite import Composite
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import TABLE
+from fastgrad.core.placement import device_of, placement
+from fastgrad.core.recording import recorders
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.core.tensor_spec import TensorSpec
+from fastgrad.core.variable import Variable
 from fastgrad.dtypes import DType
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import TABLE
-from fastgrad.placement import device_of, placement
-from fastgrad.recording import recorders
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad.tensor_spec import TensorSpec
-from fastgrad.variable import Variable
 
 _BY_VALUE = frozenset([bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset])
 

@@ -18,10 +18,10 @@ from fastgrad.compiler.passes.tree import Apart
 from fastgrad.compiler.programs.program import Program, Unfit
 from fastgrad.compiler.recording.made_operation import watched
 from fastgrad.compiler.recording.record import Recording
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import sharing
 from fastgrad.kernels.codegen.gc_pause import collecting_later
 from fastgrad.kernels.codegen.locks import new_rlock
-from fastgrad.tensor import Tensor
-from fastgrad.variable import sharing
 
 MOST = 128
 """The most traces of one key. When there are more, the older half is dropped, and recorded again if it is needed."""

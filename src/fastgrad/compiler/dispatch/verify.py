@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
 from fastgrad.compiler.dispatch.traces import Way
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.recording.state import Saved
+from fastgrad.core import nest
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 from fastgrad.errors import InternalError
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
 
 
 def verified(name: str, ways: Iterable[Way], eager: Callable[[], Any], replay: Callable[[], Any]) -> Any:

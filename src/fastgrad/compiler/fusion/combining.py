@@ -9,7 +9,7 @@ import numpy as np
 from fastgrad.compiler.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, WHOLE, body_type
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.passes.rewriting import row_name
-from fastgrad.operation import HALVES
+from fastgrad.core.operation import HALVES
 
 _SINGLE_AND_DOUBLE: frozenset[np.dtype] = frozenset({FLOAT32, FLOAT64})
 _FLOATS: frozenset[np.dtype] = frozenset({*_SINGLE_AND_DOUBLE, *HALVES})

@@ -19,8 +19,8 @@ from fastgrad.compiler.fusion.views import View, can_be_copied, copied, keeps_or
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.core.operation import Form
 from fastgrad.kernels.movement.layout import Layout, contiguous
-from fastgrad.operation import Form
 
 MOST_OPEN = 2
 """The most groups with the same number of elements that may be open at a time."""

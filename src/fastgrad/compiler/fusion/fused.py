@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import interpret
-from fastgrad.operation import Operation
+from fastgrad.core.operation import Operation
 
 
 class Source(NamedTuple):

@@ -22,6 +22,7 @@ from fastgrad.compiler.fusion.scalar_code import DTYPES, translated
 from fastgrad.compiler.fusion.views import View
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.core.operation import TABLE, Form
 from fastgrad.kernels.movement.layout import (
     Cuts,
     Layout,
@@ -34,7 +35,6 @@ from fastgrad.kernels.movement.layout import (
     strides_at,
 )
 from fastgrad.kernels.reduction.lanes import LANES
-from fastgrad.operation import TABLE, Form
 
 MOST_STEPS = 64
 MOST_INPUTS = 24

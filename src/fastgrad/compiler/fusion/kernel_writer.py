@@ -19,6 +19,7 @@ from fastgrad.compiler.fusion.combining import REDUCTIONS, of_one
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.scalar_casts import element_type, loaded, stored
 from fastgrad.compiler.fusion.scalar_code import NAMES, translated
+from fastgrad.core.operation import Form
 from fastgrad.kernels.codegen.body import digest, local_array
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
 from fastgrad.kernels.codegen.locks import new_lock
@@ -26,7 +27,6 @@ from fastgrad.kernels.codegen.signature import SHARE, parse_signature
 from fastgrad.kernels.math.vector_math import greatest, least
 from fastgrad.kernels.reduction import lanes
 from fastgrad.kernels.runtime.launch import Input, Launch, Operand, Output, Scratch
-from fastgrad.operation import Form
 
 _NAMES: dict[str, Any] = {
     "local_array": local_array,

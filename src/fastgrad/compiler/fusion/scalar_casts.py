@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.operation import HALVES
+from fastgrad.core.operation import HALVES
 
 BOOL: np.dtype = np.dtype(bool)
 FLOAT32: np.dtype = np.dtype(np.float32)

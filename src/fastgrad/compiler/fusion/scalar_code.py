@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, WHOLE, body_type, cast
+from fastgrad.core.operation import HALVES, TABLE
 from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad.kernels.elementwise import half
 from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_tanh_of, gelu_tanh_slope
 from fastgrad.kernels.math import circular, error_function, hyperbolic, scalars, vector_math
 from fastgrad.kernels.math.power import power
-from fastgrad.operation import HALVES, TABLE
 
 DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | WHOLE
 """The dtypes of the values that kernels of element-wise operations read and write."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.result_rules import ArraySpec, fits, specs_of
+from fastgrad.core.result_rules import ArraySpec, fits, specs_of
 
 
 class Kind(enum.Enum):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.placement import device_of, through_host
+from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.placement import device_of, through_host
 
 
 class GuardError(Exception):

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import Replacement, rewritten
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
 
 
 class Parts:

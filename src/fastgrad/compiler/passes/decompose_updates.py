@@ -11,8 +11,8 @@ from math import prod
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.core.operation import Form
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
-from fastgrad.operation import Form
 from fastgrad.ops.optimizer_updates import update_result
 
 LARGE = 1 << 20

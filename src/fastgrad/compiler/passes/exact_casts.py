@@ -5,7 +5,7 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 
-from fastgrad.operation import COMPLEX, FLOATING, INTEGER
+from fastgrad.core.operation import COMPLEX, FLOATING, INTEGER
 
 
 def holds(wide: np.dtype, narrow: np.dtype) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.rewriting import is_pure, row_name
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
 
 _JOINT_ROWS = {"sparse_softmax_cross_entropy": "sparse_softmax_cross_entropy_and_gradient"}
 # Rows of logits and labels whose second result the gradient's row reads, and the rows that compute both.

@@ -21,7 +21,7 @@ from fastgrad.compiler.passes.decompose import Parts
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.passes.rewriting import is_pure, row_name
 from fastgrad.compiler.passes.structure import structure_of
-from fastgrad.operation import Form
+from fastgrad.core.operation import Form
 
 LEAST = 16 << 20
 """The least peak in bytes for this pass: reading from the caches is faster than recomputing."""

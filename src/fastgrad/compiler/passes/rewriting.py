@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.operation import row_named
+from fastgrad.core.operation import row_named
 
 
 class Replacement(NamedTuple):

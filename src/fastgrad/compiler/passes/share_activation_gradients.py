@@ -12,7 +12,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
 
 _SLOPES = {"gelu": "gelu_slope", "gelu_tanh": "gelu_tanh_slope"}
 _SLOPES_OF_GRADIENTS = {"gelu_gradient": "gelu_slope", "gelu_tanh_gradient": "gelu_tanh_slope"}

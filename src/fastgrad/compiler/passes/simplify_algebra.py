@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.exact_casts import holds
 from fastgrad.compiler.passes.rewriting import is_like, rewritten, row_name
-from fastgrad.operation import BOOLEAN, INTEGER, NUMERIC, REAL, TABLE
+from fastgrad.core.operation import BOOLEAN, INTEGER, NUMERIC, REAL, TABLE
 
 
 class Facts:

@@ -20,7 +20,7 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.passes.rewriting import is_pure, row_name
-from fastgrad.operation import TABLE, Form
+from fastgrad.core.operation import TABLE, Form
 
 Perm = tuple[int, ...]
 Shape = tuple[int, ...]

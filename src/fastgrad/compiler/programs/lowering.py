@@ -13,10 +13,10 @@ from fastgrad.compiler.fusion.product_updates import UpdatedProduct, launches_of
 from fastgrad.compiler.fusion.prologues import Prepared, launches_of_prepared
 from fastgrad.compiler.fusion.statistics import Measured, launches_of_measured
 from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
+from fastgrad.core.operation import Form, Operation
 from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.runtime import moving
 from fastgrad.kernels.runtime.launch import Constant, Input, Launch, Launches, Output, Scratch, Spec
-from fastgrad.operation import Form, Operation
 
 NOTHING = Launches(())
 

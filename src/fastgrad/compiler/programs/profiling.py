@@ -18,10 +18,10 @@ from fastgrad.compiler.graph.interpret import run_node
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.compiler.programs.buffers import Action, Plan
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
+from fastgrad.core.operation import Form
+from fastgrad.core.variable import writing
 from fastgrad.kernels.optimizers.update_rule import RESTS
 from fastgrad.kernels.runtime import driver
-from fastgrad.operation import Form
-from fastgrad.variable import writing
 
 _END = "halt"
 """The name of the kernel at the end of a trace."""

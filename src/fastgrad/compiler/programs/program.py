@@ -20,10 +20,10 @@ from fastgrad.compiler.programs.frame import Frame
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.plan import plan
 from fastgrad.compiler.programs.replay_writer import Writer, drivers_of, left
+from fastgrad.core.variable import sharing
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.looping import OUTGROWN
-from fastgrad.variable import sharing
 
 
 class Program:

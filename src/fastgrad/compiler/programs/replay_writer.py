@@ -19,9 +19,9 @@ from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
 from fastgrad.compiler.programs.buffers import Action, InMemory, InObject, InPython, Place, Plan, Stretch, leading
 from fastgrad.compiler.programs.cost import HELD, SHARED, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
+from fastgrad.core.operation import as_array
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
-from fastgrad.operation import as_array
 
 _numbers = itertools.count(1)
 # Numbers the programs; the file name of a generated text contains the number.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.recording.made_operation import MadeOperation
-from fastgrad.recording import unheard
+from fastgrad.core.recording import unheard
 
 
 class HostCall(MadeOperation):

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.operation import ANY, Form, Operation
-from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor
+from fastgrad.core.operation import ANY, Form, Operation
+from fastgrad.core.recording import recorders
+from fastgrad.core.tensor import Tensor
 
 
 class MadeOperation(Operation):

@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad import recording
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.compiler.recording.location import of_package, text, users_line
 from fastgrad.compiler.recording.state import Saved
+from fastgrad.core import recording
+from fastgrad.core.operation import TABLE
+from fastgrad.core.placement import device_of, placement
+from fastgrad.core.tensor import Tensor, scalars
+from fastgrad.core.variable import Variable
 from fastgrad.errors import TraceError as TraceError
 from fastgrad.kernels.codegen.locks import new_lock
-from fastgrad.operation import TABLE
-from fastgrad.placement import device_of, placement
-from fastgrad.tensor import Tensor, scalars
-from fastgrad.variable import Variable
 
 _MOST_GUARDED_ELEMENTS = 64
 """Arrays with up to this number of elements become guards when the library itself reads their values."""
@@ -475,4 +475,4 @@ def _package_reads_value() -> bool:
     return frame is not None and of_package(frame)
 
 
-_READING_MODULES = frozenset([__name__, "fastgrad.tensor", "fastgrad.variable"])
+_READING_MODULES = frozenset([__name__, "fastgrad.core.tensor", "fastgrad.core.variable"])

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.array_conversion import array_of
+from fastgrad.core.array_conversion import array_of
+from fastgrad.core.operation import TABLE
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType, float32
-from fastgrad.operation import TABLE
-from fastgrad.tensor import Tensor, constant_tensor
 
 _BY_VALUE = (int, float, complex, np.ndarray, np.generic)
 

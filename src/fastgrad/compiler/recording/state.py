@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from fastgrad.recording import unheard
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable, write, writing
+from fastgrad.core.recording import unheard
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable, write, writing
 
 
 class Saved:

@@ -18,9 +18,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from fastgrad.core.shape import ArrayLike
 from fastgrad.cuda.devices.driver import Driver, OutOfDeviceMemory
 from fastgrad.errors import ResourceExhaustedError
-from fastgrad.shape import ArrayLike
 
 _SMALLEST_STEP = 512
 DLPACK_CPU, DLPACK_CUDA = 1, 2

@@ -15,6 +15,7 @@ from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.programs.aliasing import Compiler
 from fastgrad.compiler.programs.lowering import launches_of, launches_of_row
 from fastgrad.compiler.programs.plan import Elsewhere
+from fastgrad.core.operation import Operation
 from fastgrad.cuda.codegen.kernel import DeviceKernel, OnDevice, of_native, on_device
 from fastgrad.cuda.kernels import (
     attention,
@@ -36,7 +37,6 @@ from fastgrad.kernels.codegen.build import source_of
 from fastgrad.kernels.codegen.signature import Signature
 from fastgrad.kernels.movement import strided
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, Spec
-from fastgrad.operation import Operation
 
 FAMILIES: tuple[Mapping[Any, Instead], ...] = (
     rows.INSTEAD,

@@ -18,15 +18,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad import settings_version
 from fastgrad.compiler.fusion.epilogues import add_epilogues
 from fastgrad.compiler.fusion.fused import Fused, Source
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
+from fastgrad.core import settings_version
+from fastgrad.core.operation import HALVES
 from fastgrad.cuda.codegen.kernel import OnDevice
 from fastgrad.cuda.devices.blas import AUX_ELEMENTS, Blas, LibraryKernel, ProductSpec
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Operand, Output, Scratch
-from fastgrad.operation import HALVES
 
 _ACTIVATIONS = {"relu": "RELU", "gelu_tanh": "GELU"}
 _GRADIENTS = {"relu_gradient": "DRELU", "gelu_tanh_gradient": "DGELU"}

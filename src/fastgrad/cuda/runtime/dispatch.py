@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.function import forget_entries
-from fastgrad.composite import CompositeOperand
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operation import Binary, Operation, Unary, convert_pair, refuse_mix, refuse_shapes
+from fastgrad.core.placement import is_free, moved, placement, together
+from fastgrad.core.recording import recorders, unheard
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.cuda.runtime.eager import run_on
-from fastgrad.operation import Binary, Operation, Unary, convert_pair, refuse_mix, refuse_shapes
 from fastgrad.ops.contraction import product
 from fastgrad.ops.reduction import Reduction
-from fastgrad.placement import is_free, moved, placement, together
-from fastgrad.recording import recorders, unheard
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.variable import Variable
 
 _on_host = Operation.__call__
 

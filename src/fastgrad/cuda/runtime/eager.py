@@ -11,19 +11,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad import settings_version
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.structured import Structured
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.merge_common import plain_key
 from fastgrad.compiler.recording.made_operation import MadeOperation
+from fastgrad.core import settings_version
+from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.operation import Operation, as_array
+from fastgrad.core.placement import moved
+from fastgrad.core.recording import control_flow_of
 from fastgrad.cuda.devices.memory import Device
 from fastgrad.cuda.runtime.program import DeviceProgram
 from fastgrad.cuda.runtime.structured import run_graph, run_structured
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.operation import Operation, as_array
-from fastgrad.placement import moved
-from fastgrad.recording import control_flow_of
 
 MOST = 4096
 """The number of programs of one operation that a device keeps, by last use."""

@@ -27,6 +27,8 @@ from fastgrad.compiler.programs.buffers import Action, InPython, Place
 from fastgrad.compiler.programs.pipeline import DECOMPOSE, SIMPLIFY, Pass, transformed
 from fastgrad.compiler.programs.plan import plan
 from fastgrad.compiler.programs.replay_writer import left
+from fastgrad.core.operation import in_python_because
+from fastgrad.core.variable import sharing
 from fastgrad.cuda.devices.blas import Blas, LibraryKernel
 from fastgrad.cuda.devices.memory import Device, DeviceArray
 from fastgrad.cuda.kernels.choice import ON_DEVICE
@@ -34,8 +36,6 @@ from fastgrad.cuda.kernels.library import with_library
 from fastgrad.cuda.runtime.frame import Call, DeviceFrame, first_answer
 from fastgrad.cuda.runtime.structured import run_graph, run_structured
 from fastgrad.errors import InternalError, InvalidArgumentError
-from fastgrad.operation import in_python_because
-from fastgrad.variable import sharing
 
 
 class Stopped(Exception):

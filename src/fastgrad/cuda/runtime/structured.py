@@ -11,8 +11,8 @@ from fastgrad.compiler.control_flow.branches import Branches
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.loops import Loop
 from fastgrad.compiler.control_flow.structured import Structured
+from fastgrad.core.placement import moved
 from fastgrad.cuda.devices.memory import Device
-from fastgrad.placement import moved
 
 
 def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) -> list[Any]:

@@ -1,5 +1,6 @@
 """``keras.callbacks``."""
 
+from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.keras.callbacks.averages import SwapEMAWeights as SwapEMAWeights
 from fastgrad.keras.callbacks.backup import BackupAndRestore as BackupAndRestore
 from fastgrad.keras.callbacks.callback import Callback as Callback
@@ -13,7 +14,6 @@ from fastgrad.keras.callbacks.recording import CSVLogger as CSVLogger
 from fastgrad.keras.callbacks.recording import LambdaCallback as LambdaCallback
 from fastgrad.keras.callbacks.recording import LearningRateScheduler as LearningRateScheduler
 from fastgrad.keras.callbacks.recording import TerminateOnNaN as TerminateOnNaN
-from fastgrad.names import refusal_of as _refusal_of
 
 __getattr__ = _refusal_of("tf.keras.callbacks", globals())
 from fastgrad.keras.callbacks.tensorboard import TensorBoard as TensorBoard

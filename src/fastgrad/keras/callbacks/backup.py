@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.argument_checks import checked_path
+from fastgrad.core.argument_checks import checked_path
 from fastgrad.keras.callbacks.callback import Callback, Logs
 
 

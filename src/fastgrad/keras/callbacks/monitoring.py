@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.argument_checks import checked_integer
+from fastgrad.core.argument_checks import checked_integer
 from fastgrad.keras import losses
 from fastgrad.keras.callbacks.callback import Callback, Logs
 from fastgrad.keras.saving.model_files import check_path

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.argument_checks import checked_callable, checked_path
+from fastgrad.core.argument_checks import checked_callable, checked_path
 from fastgrad.keras.callbacks.callback import Callback, Logs
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.argument_checks import checked_path
+from fastgrad.core.argument_checks import checked_path
 from fastgrad.errors import UnimplementedError
 from fastgrad.keras.callbacks.callback import Callback, Logs
 from fastgrad.summary import SummaryWriter, create_file_writer

@@ -1,5 +1,6 @@
 """``keras.datasets``: example data, downloaded at the first use and kept in ``~/.keras/datasets``."""
 
+from fastgrad.core.names import missing as _missing
 from fastgrad.keras.datasets import boston_housing as boston_housing
 from fastgrad.keras.datasets import california_housing as california_housing
 from fastgrad.keras.datasets import cifar10 as cifar10
@@ -8,7 +9,6 @@ from fastgrad.keras.datasets import fashion_mnist as fashion_mnist
 from fastgrad.keras.datasets import imdb as imdb
 from fastgrad.keras.datasets import mnist as mnist
 from fastgrad.keras.datasets import reuters as reuters
-from fastgrad.names import missing as _missing
 
 _NAMES = ("boston_housing", "california_housing", "cifar10", "cifar100", "fashion_mnist", "imdb", "mnist", "reuters")
 

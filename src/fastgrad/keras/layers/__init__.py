@@ -2,6 +2,7 @@
 
 from typing import Any as _Any
 
+from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.keras.layers.activation import ELU as ELU
 from fastgrad.keras.layers.activation import Activation as Activation
 from fastgrad.keras.layers.activation import ActivityRegularization as ActivityRegularization
@@ -124,7 +125,6 @@ from fastgrad.keras.layers.upsampling import UpSampling3D as UpSampling3D
 from fastgrad.keras.layers.wrapper import Wrapper as Wrapper
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
-from fastgrad.names import refusal_of as _refusal_of
 
 GroupQueryAttention = GroupedQueryAttention
 

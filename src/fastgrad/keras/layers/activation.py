@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations, regularizers
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
-from fastgrad.tensor import Tensor
 
 
 class _Elementwise(SameShape):

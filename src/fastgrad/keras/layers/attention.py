@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.ops.attention import attention
 from fastgrad.ops.casting import cast
@@ -18,7 +19,6 @@ from fastgrad.ops.random_ops import dropout_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import expand_dims, reshape
 from fastgrad.ops.softmax import softmax
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 class Attention(Layer):

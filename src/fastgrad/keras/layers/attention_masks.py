@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.shaping import expand_dims
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 def combined(

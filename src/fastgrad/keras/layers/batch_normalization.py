@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import initializers
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
@@ -23,7 +24,6 @@ from fastgrad.ops.indexing import where
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 def _checked_float(argument: str, number: Any) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.padding import pad
-from fastgrad.tensor import Tensor
 
 
 def _pairs(value: Any, rank: int, name: str) -> tuple[tuple[int, int], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from fastgrad import nest
+from fastgrad.core import nest
 from fastgrad.keras import activations, dtype_policy, regularizers
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.saving.objects import serialize_keras_object

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
@@ -11,7 +12,6 @@ from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arg
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
 from fastgrad.ops.dense import dense
-from fastgrad.tensor import Tensor
 
 _FUSED_ACTIVATIONS = {
     activations.linear: "linear",

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.window_arguments import joined_shape
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.random_generator import Generator, default_drawn
 from fastgrad.ops.random_ops import dropout, dropout_from
-from fastgrad.tensor import Tensor
 
 
 class Dropout(SameShape):

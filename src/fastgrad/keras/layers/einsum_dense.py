@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations, initializers
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
@@ -12,7 +13,6 @@ from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arg
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
 from fastgrad.ops.einsum import einsum
-from fastgrad.tensor import Tensor
 
 _EQUATION_PATTERN = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.composite import Composite
+from fastgrad.core.composite import Composite
 from fastgrad.keras import masks
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments

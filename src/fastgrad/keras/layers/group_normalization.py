@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.axes import axis_from_front
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
@@ -13,7 +14,6 @@ from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape
-from fastgrad.tensor import Tensor
 
 
 class GroupNormalization(SameShape):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import initializers
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.dense import dense
 from fastgrad.ops.shaping import reshape
-from fastgrad.tensor import Tensor
 
 WEIGHTS = weight_arguments("kernel", "bias")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from fastgrad.core.shape import TensorShape
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, Node
-from fastgrad.shape import TensorShape
 
 
 class InputLayer(Layer):

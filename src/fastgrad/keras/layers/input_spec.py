@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad import dtypes, nest
+from fastgrad import dtypes
+from fastgrad.core import nest
 from fastgrad.keras.settings import standardize_dtype
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, keras_tensors, symbolic_call
 from fastgrad.keras.saving.objects import (
@@ -17,7 +18,6 @@ from fastgrad.keras.saving.objects import (
     serialize_keras_object,
 )
 from fastgrad.keras.saving.registration import SafeModeScope, in_safe_mode
-from fastgrad.tensor import Tensor
 
 
 class Lambda(Layer):

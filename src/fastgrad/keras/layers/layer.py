@@ -7,8 +7,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from fastgrad import deferral, nest, recording, settings_version
-from fastgrad.composite import Composite, CompositeOperand
+from fastgrad.core import deferral, nest, recording, settings_version
+from fastgrad.core.composite import Composite, CompositeOperand
+from fastgrad.core.names import near
+from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.configuration import Configurable
 from fastgrad.keras.layers.layer_call import Caller, added_losses
@@ -16,9 +18,7 @@ from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_o
 from fastgrad.keras.layers.symbolic import OfFirstCall, output_spec, state_unchanged
 from fastgrad.keras.layers.variable_tracking import WeightOwner
 from fastgrad.keras.weight import CastWeight, Weight
-from fastgrad.names import near
 from fastgrad.storage.restoration import settle
-from fastgrad.tensor import Tensor, as_tensor_or_none
 
 
 class Layer(Caller, Configurable, WeightOwner):

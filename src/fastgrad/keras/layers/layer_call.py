@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
-from fastgrad.composite import Composite
+from fastgrad.core import nest
+from fastgrad.core.composite import Composite
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.keras import masks
 from fastgrad.keras.layers.input_spec import check_inputs
 from fastgrad.keras.layers.symbolic import keep_new_state, keras_tensors, symbolic_call
 from fastgrad.keras.naming import calls
 from fastgrad.ops.casting import cast
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
 _MAX_SEEN_SHAPES = 64
 

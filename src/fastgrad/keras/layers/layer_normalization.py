@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
@@ -17,7 +18,6 @@ from fastgrad.ops.normalization import layer_normalization
 from fastgrad.ops.power import rsqrt
 from fastgrad.ops.shaping import reshape, transpose
 from fastgrad.ops.statistics import moments
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 class LayerNormalization(SameShape):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.masks import give_mask, use
-from fastgrad.tensor import Tensor
 
 
 class Masking(SameShape):

@@ -7,10 +7,10 @@ from functools import reduce
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import masks
 from fastgrad.keras.axes import axis_from_front
 from fastgrad.keras.layers.layer import Layer
-from fastgrad.tensor import Tensor
 
 
 class Merge(Layer):

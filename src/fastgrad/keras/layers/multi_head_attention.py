@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras.layers import attention_masks
 from fastgrad.keras.layers.head_projection import WEIGHTS, HeadProjection
@@ -15,7 +16,6 @@ from fastgrad.ops.attention import attention, attention_and_weights
 from fastgrad.ops.exponential import sigmoid
 from fastgrad.ops.random_generator import Generator, default_drawn
 from fastgrad.ops.shaping import broadcast_to, reshape, transpose
-from fastgrad.tensor import Tensor
 
 SHARED_ARGUMENTS = (
     *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHTS),

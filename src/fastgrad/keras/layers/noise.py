@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.ops import random_draws
 from fastgrad.ops.random_generator import Generator, default_drawn, scaled_from, uniform_from
 from fastgrad.ops.random_ops import noise_sizes
-from fastgrad.tensor import Tensor
 
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
 

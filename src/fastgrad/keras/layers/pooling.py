@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.window_arguments import (
@@ -20,7 +21,6 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.pooling import avg_pool, max_pool
 from fastgrad.ops.reduction import reduce_max, reduce_mean, reduce_sum
 from fastgrad.ops.shaping import reshape
-from fastgrad.tensor import Tensor
 
 
 class _Pooling(Layer):

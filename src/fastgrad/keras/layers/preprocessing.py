@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.keras import settings
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 
 
 class Rescaling(SameShape):

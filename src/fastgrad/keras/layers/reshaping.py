@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.operation import TABLE
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.settings import standardize_data_format
-from fastgrad.operation import TABLE
-from fastgrad.tensor import Tensor
 
 
 class Identity(Layer):

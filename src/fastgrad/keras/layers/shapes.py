@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import deferral, nest
-from fastgrad.tensor import constant_tensor
+from fastgrad.core import deferral, nest
+from fastgrad.core.tensor import constant_tensor
 
 
 def is_shape(value: Any) -> bool:

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from fastgrad import deferral, nest, recording
 from fastgrad.compiler.recording.state import Saved
+from fastgrad.core import deferral, nest, recording
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import naming, settings
 from fastgrad.keras.layers.input_spec import check_inputs
 from fastgrad.keras.layers.shapes import common, has_unknown, is_shape, map_shapes
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 class _RestoredVariables(threading.local):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.wrapper import Wrapper
 from fastgrad.ops.higher_order import each_row
-from fastgrad.tensor import Tensor
 
 
 class TimeDistributed(Wrapper):

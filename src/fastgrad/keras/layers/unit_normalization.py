@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.ops.arithmetic import maximum
 from fastgrad.ops.power import rsqrt, square
 from fastgrad.ops.reduction import reduce_sum
-from fastgrad.tensor import Tensor
 
 
 class UnitNormalization(SameShape):

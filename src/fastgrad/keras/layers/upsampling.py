@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape
@@ -12,7 +13,6 @@ from fastgrad.keras.settings import standardize_data_format
 from fastgrad.ops.casting import cast, saturate_cast, wide_float
 from fastgrad.ops.repeating import repeat
 from fastgrad.ops.rounding import round
-from fastgrad.tensor import Tensor
 
 _INTERPOLATIONS = ("bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import settings_version
+from fastgrad.core import settings_version
+from fastgrad.core.tensor import as_tensor_or_none
+from fastgrad.core.variable import Variable
 from fastgrad.keras.structure import PLAIN, Owner, changed, changes
 from fastgrad.keras.weight import Weight, assign_all
 from fastgrad.storage.object_graph import by_name, is_saved, items_within
-from fastgrad.tensor import as_tensor_or_none
-from fastgrad.variable import Variable
 
 _UNOWNED_ATTRIBUTES = frozenset(["_arguments", "_build_shapes", "_input_shape_arg"])
 """Attributes whose lists and dicts the layer neither owns nor replaces."""

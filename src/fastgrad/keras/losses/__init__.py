@@ -2,6 +2,7 @@
 
 from typing import Any as _Any
 
+from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.keras.losses import regression as _regression
 from fastgrad.keras.losses.cross_entropy import BinaryCrossentropy as BinaryCrossentropy
 from fastgrad.keras.losses.cross_entropy import BinaryFocalCrossentropy as BinaryFocalCrossentropy
@@ -48,7 +49,6 @@ from fastgrad.keras.losses.temporal import ctc as ctc
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import resolved as _resolved
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
-from fastgrad.names import refusal_of as _refusal_of
 
 mse = MSE = _regression.mean_squared_error
 mae = MAE = _regression.mean_absolute_error

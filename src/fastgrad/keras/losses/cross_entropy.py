@@ -6,11 +6,11 @@ import warnings
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.argument_checks import checked_number
+from fastgrad.core.argument_checks import checked_number
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import NamedLoss, as_tensor
 from fastgrad.keras.masks import give_mask
 from fastgrad.keras.settings import epsilon
-from fastgrad.tensor import Tensor
 
 
 def _logits_of(name: str, activation: str, y_pred: Tensor, from_logits: bool) -> tuple[Tensor, bool]:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.dtypes import DType
 from fastgrad.keras import dtype_policy, settings
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.tensor import Tensor, as_tensor_or_none
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_weight", None)
 _NO_OPTIONS = frozenset(["self", "reduction", "name", "dtype", "__class__"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import NamedLoss, as_tensor, labels_and_predictions
 from fastgrad.keras.masks import give_mask
-from fastgrad.tensor import Tensor
 
 
 def _hinge_margins(y_true: Any, y_pred: Any) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import NamedLoss, labels_and_predictions
 from fastgrad.keras.settings import epsilon
-from fastgrad.tensor import Tensor
 
 
 def _check_factor(name: str, factor: Any) -> None:

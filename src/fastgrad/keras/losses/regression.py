@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import NamedLoss, labels_and_predictions
 from fastgrad.keras.settings import epsilon
-from fastgrad.tensor import Tensor
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Tensor:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import NamedLoss, as_tensor
 from fastgrad.ops.higher_order import each_row
-from fastgrad.tensor import Tensor
 
 _NEVER = -1e30  # the logarithm of probability 0; an infinite value has no gradient
 

@@ -2,6 +2,7 @@
 
 from typing import Any as _Any
 
+from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.keras.losses import KLD as KLD
 from fastgrad.keras.losses import MAE as MAE
 from fastgrad.keras.losses import MAPE as MAPE
@@ -81,7 +82,6 @@ from fastgrad.keras.naming import to_snake_case as _to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object as _deserialize
 from fastgrad.keras.saving.objects import resolved as _resolved
 from fastgrad.keras.saving.objects import serialize_keras_object as _serialize
-from fastgrad.names import refusal_of as _refusal_of
 
 _CLASSES = [value for value in list(globals().values()) if isinstance(value, type) and issubclass(value, Metric)]
 ALL: dict[str, _Any] = {

@@ -6,10 +6,10 @@ from typing import Any
 
 import fastgrad as tf
 from fastgrad import dtypes
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import as_tensor, same_rank
 from fastgrad.keras.metrics.reduction import NamedMetric
-from fastgrad.tensor import Tensor
 
 
 def _matches_as_numbers(matches: Tensor) -> Tensor:

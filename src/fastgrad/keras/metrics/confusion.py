@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.argument_checks import checked_number
+from fastgrad.core.argument_checks import checked_number
+from fastgrad.core.recording import paused
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import as_tensor, same_rank
 from fastgrad.keras.metrics.metric import Metric
-from fastgrad.recording import paused
-from fastgrad.tensor import Tensor
 
 _LOWEST_PREDICTION = -1e10  # below every prediction; the value of predictions outside the top k
 ALL_FOUR = ("true_positives", "false_positives", "true_negatives", "false_negatives")

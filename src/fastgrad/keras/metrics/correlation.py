@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.recording import paused
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import as_tensor, labels_and_predictions, same_rank
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.metrics.reduction import NamedMetric
 from fastgrad.keras.settings import epsilon
-from fastgrad.recording import paused
-from fastgrad.tensor import Tensor
 
 
 def _centred_values(y_true: Any, y_pred: Any, axis: Any) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.argument_checks import checked_integer, checked_number
+from fastgrad.core.argument_checks import checked_integer, checked_number
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.confusion import ALL_FOUR, ConfusionMetric, are_even, evenly_spaced
-from fastgrad.tensor import Tensor
 
 _CURVES = {"ROC", "PR", "PRGAIN"}
 _METHODS = {"interpolation", "majoring", "minoring"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.recording import paused
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.settings import epsilon
-from fastgrad.recording import paused
-from fastgrad.tensor import Tensor
 
 
 class FBetaScore(Metric):

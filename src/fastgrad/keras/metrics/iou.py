@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.core.recording import paused
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.settings import epsilon
-from fastgrad.recording import paused
-from fastgrad.tensor import Tensor
 
 
 class IoU(Metric):

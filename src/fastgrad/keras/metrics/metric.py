@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import constant_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras import dtype_policy, initializers, naming, settings
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.structure import Owner, changed
 from fastgrad.keras.weight import Weight
-from fastgrad.tensor import constant_tensor
-from fastgrad.variable import Variable
 
 
 class Metric(Configured, Owner):

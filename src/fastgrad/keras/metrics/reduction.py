@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.argument_checks import checked_callable
+from fastgrad.core.argument_checks import checked_callable
+from fastgrad.core.recording import paused
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType
 from fastgrad.keras.losses.loss import as_tensor, masked_weight, same_rank
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.recording import paused
-from fastgrad.tensor import Tensor, constant_tensor
 
 _NO_OPTIONS = frozenset(["self", "name", "dtype", "__class__"])
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.recording import paused
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses import regression as losses
 from fastgrad.keras.losses.loss import as_tensor, same_rank
 from fastgrad.keras.metrics.reduction import Mean, NamedMetric
-from fastgrad.recording import paused
-from fastgrad.tensor import Tensor
 
 
 class MeanSquaredError(NamedMetric):

@@ -1,5 +1,6 @@
 """``keras.models``."""
 
+from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.keras.models.cloning import clone_model as clone_model
 from fastgrad.keras.models.functional import Functional as Functional
 from fastgrad.keras.models.model import Model as Model
@@ -7,6 +8,5 @@ from fastgrad.keras.models.sequential import Sequential as Sequential
 from fastgrad.keras.saving.model_files import load_model as load_model
 from fastgrad.keras.saving.model_files import model_from_json as model_from_json
 from fastgrad.keras.saving.model_files import save_model as save_model
-from fastgrad.names import refusal_of as _refusal_of
 
 __getattr__ = _refusal_of("tf.keras.models", globals())

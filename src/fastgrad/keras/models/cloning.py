@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad import nest
+from fastgrad.core import nest
 from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.layers.symbolic import KerasTensor, mapped
 from fastgrad.keras.models.functional import Functional

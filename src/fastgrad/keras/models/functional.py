@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import fastgrad as tf
-from fastgrad import nest
+from fastgrad.core import nest
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings, structure
 from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.layers.symbolic import KerasTensor, Node, mapped
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.tensor import Tensor
 
 
 class CallGraph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastgrad import nest
+from fastgrad.core import nest
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.masks import give_mask
 from fastgrad.keras.saving import model_files

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fastgrad.argument_checks import checked_path
+from fastgrad.core.argument_checks import checked_path
 from fastgrad.keras.callbacks.progress import in_notebook
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.models.sequential import Sequential

@@ -8,7 +8,9 @@ from typing import Any
 from weakref import ref
 
 import fastgrad as tf
-from fastgrad import nest
+from fastgrad.core import nest
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import naming, structure
 from fastgrad.keras.layers.input_layer import InputLayer
 from fastgrad.keras.layers.layer import Layer
@@ -18,8 +20,6 @@ from fastgrad.keras.masks import give_mask
 from fastgrad.keras.models.model import Model, shapes_of
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor
 
 
 class Sequential(Model):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.names import near as _near
+from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.keras.optimizers import schedules as schedules
 from fastgrad.keras.optimizers.adadelta import Adadelta as Adadelta
 from fastgrad.keras.optimizers.adafactor import Adafactor as Adafactor
@@ -24,8 +26,6 @@ from fastgrad.keras.optimizers.sgd import SGD as SGD
 from fastgrad.keras.optimizers.update_rules import from_rule as from_rule
 from fastgrad.keras.optimizers.update_rules import update_rule as update_rule
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.names import near as _near
-from fastgrad.names import refusal_of as _refusal_of
 
 _BY_NAME: dict[str, Any] = {
     kind.__name__.lower(): kind

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import least
 from fastgrad.keras.optimizers.gradients import Rows, scaled
@@ -18,8 +20,6 @@ from fastgrad.keras.optimizers.step import assign_all
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.optimizers.update_rule import MOVES
 from fastgrad.ops.optimizer_updates import adafactor_of_matrix, adafactor_of_vector, add_rows
-from fastgrad.tensor import Tensor, constant_tensor
-from fastgrad.variable import Variable
 
 
 class Adafactor(KernelOptimizer):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.followed import root
 from fastgrad.keras.optimizers.moments import MomentOptimizer
 from fastgrad.keras.optimizers.optimizer import options_of
@@ -13,7 +14,6 @@ from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import UpdateRule
-from fastgrad.variable import Variable
 
 
 class Adam(MomentOptimizer, RuleOptimizer):

@@ -6,7 +6,7 @@ import math
 from numbers import Real
 from typing import Any
 
-from fastgrad.tensor import as_tensor_or_none
+from fastgrad.core.tensor import as_tensor_or_none
 
 
 def checked_rate(value: Any, what: str) -> float:

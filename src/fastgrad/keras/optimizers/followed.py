@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.operation import TABLE
+from fastgrad.core.operation import TABLE
+from fastgrad.core.placement import moved
+from fastgrad.core.recording import state_followed, unheard
+from fastgrad.core.tensor import Tensor, constant_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.ops.casting import cast
-from fastgrad.placement import moved
-from fastgrad.recording import state_followed, unheard
-from fastgrad.tensor import Tensor, constant_tensor
-from fastgrad.variable import Variable
 
 _OWN = frozenset({"_followed", "_changes"})
 _PLAIN = (bool, int, float, str)

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.placement import moved
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.indexed_slices import IndexedSlices
 from fastgrad.ops.optimizer_updates import squares, summed_rows
-from fastgrad.placement import moved
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.variable import Variable
 
 
 class Rows(NamedTuple):

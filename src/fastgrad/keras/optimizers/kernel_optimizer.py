@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.placement import beside, moved
+from fastgrad.core.recording import recorders, state_followed, unheard
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.followed import scalar
 from fastgrad.keras.optimizers.gradients import Gradient, Rows, global_factor, read_gradient, scaled
 from fastgrad.keras.optimizers.optimizer import Optimizer, decay
@@ -15,10 +19,6 @@ from fastgrad.keras.optimizers.step import Step, SummedRows, assign_all, by_key
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers.update_rule import MOVES, RESTS_AT_ZERO, UpdateRule, units
 from fastgrad.ops.optimizer_updates import update, update_live_rows, update_rows
-from fastgrad.placement import beside, moved
-from fastgrad.recording import recorders, state_followed, unheard
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
 
 _ALL = np.uint64(0x0101010101010101)
 """The flags of eight rows, all set: every row may change."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.moments import MomentOptimizer
-from fastgrad.variable import Variable
 
 
 class Lamb(MomentOptimizer):

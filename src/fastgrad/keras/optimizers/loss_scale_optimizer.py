@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import TABLE
+from fastgrad.core.recording import paused, state_followed
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.followed import live
 from fastgrad.keras.optimizers.optimizer import Optimizer
 from fastgrad.keras.optimizers.step import build_unheard, overwrites
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
-from fastgrad.recording import paused, state_followed
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.variable import Variable
 
 _INNER_OPTIONS = {
     "weight_decay": None,

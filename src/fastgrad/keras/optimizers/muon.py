@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.optimizer import Optimizer, options_of
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
 
 
 class Muon(Optimizer):

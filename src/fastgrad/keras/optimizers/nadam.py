@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.followed import scaled_variable, value_of
 from fastgrad.keras.optimizers.moments import MomentOptimizer
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
-from fastgrad.variable import Variable
 
 
 class Nadam(MomentOptimizer, RuleOptimizer):

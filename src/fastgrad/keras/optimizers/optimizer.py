@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.placement import device_of, placement
+from fastgrad.core.recording import following_state, recorders, state_followed
+from fastgrad.core.tensor import Tensor, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number, checked_option
 from fastgrad.keras.optimizers.followed import live
 from fastgrad.keras.optimizers.gradients import (
@@ -30,10 +34,6 @@ from fastgrad.kernels.optimizers.optimizers import decay_weights, moving_average
 from fastgrad.kernels.optimizers.update_rule import units
 from fastgrad.ops.casting import cast
 from fastgrad.ops.scattering import tensor_scatter_nd_add, tensor_scatter_nd_sub, tensor_scatter_nd_update
-from fastgrad.placement import device_of, placement
-from fastgrad.recording import following_state, recorders, state_followed
-from fastgrad.tensor import Tensor, convert_to_tensor
-from fastgrad.variable import Variable
 
 
 class Optimizer(OptimizerState):

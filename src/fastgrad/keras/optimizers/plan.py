@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.recording import recorders
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.variable import OptimizerVariable, Reads
 from fastgrad.kernels.optimizers.update_rule import units
 from fastgrad.ops.optimizer_updates import is_half
-from fastgrad.recording import recorders
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
 
 
 class Group:

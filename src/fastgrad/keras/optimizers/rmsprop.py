@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
 from fastgrad.keras.optimizers.optimizer import options_of
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import UpdateRule
-from fastgrad.variable import Variable
 
 # The keys: whether there is momentum, and whether the rule is centered.
 _RULES = {

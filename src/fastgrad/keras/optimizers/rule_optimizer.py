@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.kernel_optimizer import KernelOptimizer
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.kernels.optimizers.update_rule import UpdateRule
-from fastgrad.variable import Variable
 
 
 class RuleOptimizer(KernelOptimizer):

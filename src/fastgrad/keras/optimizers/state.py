@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cache_alignment import aligned_array, aligned_copy
+from fastgrad.core.cache_alignment import aligned_array, aligned_copy
+from fastgrad.core.placement import moved
+from fastgrad.core.recording import state_followed
+from fastgrad.core.tensor import convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras import initializers, naming
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
@@ -20,11 +24,7 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.keras.weight import assign_all
 from fastgrad.ops.optimizer_updates import whole_turns_of
-from fastgrad.placement import moved
-from fastgrad.recording import state_followed
 from fastgrad.storage.restoration import settle
-from fastgrad.tensor import convert_to_tensor
-from fastgrad.variable import Variable
 
 
 class OptimizerState(Followed, Configured):

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.indexed_slices import IndexedSlices
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import TABLE
+from fastgrad.core.placement import beside
+from fastgrad.core.recording import paused, recorders, report_effect, unheard
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.followed import live, scalar
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
-from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
 from fastgrad.ops.optimizer_updates import add_rows, ends_turn_of, is_half, sum_rows, sums_of, update
-from fastgrad.placement import beside
-from fastgrad.recording import paused, recorders, report_effect, unheard
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad.variable import Variable
 
 
 class SummedRows(NamedTuple):

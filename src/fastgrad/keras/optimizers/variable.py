@@ -6,11 +6,11 @@ import itertools
 
 import numpy as np
 
+from fastgrad.core.placement import placed, placement
+from fastgrad.core.recording import unheard
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable, write
 from fastgrad.keras.weight import Weight
-from fastgrad.placement import placed, placement
-from fastgrad.recording import unheard
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable, write
 
 _ticks = itertools.count()
 _ALL = 0x0101010101010101

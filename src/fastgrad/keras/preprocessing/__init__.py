@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.keras.preprocessing import image as image
 from fastgrad.keras.preprocessing import sequence as sequence
 from fastgrad.keras.utils.image_dataset import image_dataset_from_directory as image_dataset_from_directory
 from fastgrad.keras.utils.text_dataset import text_dataset_from_directory as text_dataset_from_directory
 from fastgrad.keras.utils.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array
-from fastgrad.names import refusal_of as _refusal_of
 
 __getattr__ = _refusal_of("tf.keras.preprocessing", globals())

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.keras import resizing
 from fastgrad.keras.settings import standardize_data_format
@@ -13,9 +15,7 @@ from fastgrad.keras.utils.images import array_to_img as array_to_img
 from fastgrad.keras.utils.images import img_to_array as img_to_array
 from fastgrad.keras.utils.images import load_img as load_img
 from fastgrad.keras.utils.images import save_img as save_img
-from fastgrad.names import refusal_of as _refusal_of
 from fastgrad.ops.casting import cast
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 _METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5")
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from fastgrad.core.variable import Variable
 from fastgrad.keras.naming import to_snake_case
-from fastgrad.variable import Variable
 
 
 class Contents(NamedTuple):

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgrad.core.placement import moved
+from fastgrad.core.variable import Variable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.placement import moved
 from fastgrad.storage.atomic_write import write_atomically
 from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.storage.hdf5_file import h5py_module, read_attributes, read_hdf5, write_hdf5
 from fastgrad.storage.json_text import parse_json
-from fastgrad.variable import Variable
 
 OPTIMIZER = "optimizer_weights/"
 _WEIGHTS = "model_weights"

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.argument_checks import checked_path
+from fastgrad.core.argument_checks import checked_path
+from fastgrad.core.placement import moved
+from fastgrad.core.variable import Variable
 from fastgrad.dtypes import as_dtype
 from fastgrad.keras.saving import keras_archive, legacy_h5
 from fastgrad.keras.saving.keras_names import Contents, keras_variables
@@ -19,14 +21,12 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 from fastgrad.keras.saving.registration import CustomObjectScope, SafeModeScope, in_safe_mode
 from fastgrad.keras.saving.sharing import Sharing
 from fastgrad.keras.weight import MemoryLimit, memory_limit
-from fastgrad.placement import moved
 from fastgrad.storage import tensor_file
 from fastgrad.storage.damaged_file import parsing, reason
 from fastgrad.storage.hdf5_file import h5py_module
 from fastgrad.storage.json_text import parse_json
 from fastgrad.storage.object_graph import misfits, named_variables
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
-from fastgrad.variable import Variable
 
 _CONFIG_KEY = "fastgrad.model"
 _OPTIMIZER_PREFIX = "optimizer/"

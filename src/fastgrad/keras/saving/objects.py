@@ -17,7 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
+from fastgrad.core import nest
+from fastgrad.core.names import near
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 from fastgrad.dtypes import DType
 from fastgrad.keras.saving.registration import (
     CustomObjectScope,
@@ -28,11 +32,7 @@ from fastgrad.keras.saving.registration import (
     in_safe_mode,
 )
 from fastgrad.keras.saving.sharing import made_once, note_written
-from fastgrad.names import near
-from fastgrad.shape import TensorShape
 from fastgrad.storage.damaged_file import reason
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
 
 _PACKAGE = "fastgrad.keras"
 _ROOMS = (

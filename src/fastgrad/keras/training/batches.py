@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest
+from fastgrad.core import nest
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, tensor_of_data
 from fastgrad.data.dataset import Dataset
 from fastgrad.dtypes import as_dtype
 from fastgrad.keras import settings
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_to_tensor, tensor_of_data
 
 
 class PyDataset:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras import losses
 from fastgrad.keras.layers.shapes import is_shape
@@ -17,7 +18,6 @@ from fastgrad.keras.losses.loss import Loss, LossFunctionWrapper
 from fastgrad.keras.metrics.reduction import Mean
 from fastgrad.keras.naming import to_snake_case
 from fastgrad.keras.training.outputs import by_output, is_flat, names_of
-from fastgrad.tensor import Tensor
 
 
 def is_binary_or_sparse(y_true: Any, y_pred: Any) -> tuple[bool, bool]:

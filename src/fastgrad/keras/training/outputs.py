@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastgrad import nest
+from fastgrad.core import nest
 
 
 def is_flat(y_pred: Any) -> bool:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad import nest
-from fastgrad.argument_checks import checked_integer
+from fastgrad.core import nest
+from fastgrad.core.argument_checks import checked_integer
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.callbacks.backup import BackupAndRestore
 from fastgrad.keras.callbacks.callback import Callback, CallbackList
 from fastgrad.keras.callbacks.history import History
@@ -29,7 +30,6 @@ from fastgrad.keras.training.compile_loss import check_classes
 from fastgrad.keras.training.compile_metrics import CompileMetrics
 from fastgrad.keras.training.compiled import Compiled, Logs
 from fastgrad.keras.training.fitting import Fitting
-from fastgrad.tensor import Tensor
 
 
 class Trainer(Compiled):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
+from fastgrad.core.tensor import as_tensor_or_none
 from fastgrad.keras.axes import axis_from_front as _axis_from_front
 from fastgrad.keras.settings import standardize_dtype as _standardize_dtype
-from fastgrad.tensor import as_tensor_or_none
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.tensor import as_tensor_or_none
 from fastgrad.keras.settings import standardize_data_format, standardize_dtype
 from fastgrad.storage.damaged_file import open_regular, parsing
-from fastgrad.tensor import as_tensor_or_none
 
 _MODES = {"grayscale": ("L", "I;16", "I"), "rgb": ("RGB",), "rgba": ("RGBA",)}  # other modes are converted to the first
 _MOST_PIXELS = 8 * 1032  # per byte: deflate's greatest ratio, for pixels of one bit

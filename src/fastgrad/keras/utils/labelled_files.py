@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.argument_checks import checked_path
+from fastgrad.core.argument_checks import checked_path
 
 
 class FilesRequest(NamedTuple):

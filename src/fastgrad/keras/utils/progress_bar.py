@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.argument_checks import checked_integer, checked_number
+from fastgrad.core.argument_checks import checked_integer, checked_number
 from fastgrad.keras.callbacks.progress import is_shown, line, new_bar
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad import nest
+from fastgrad.core import nest
 from fastgrad.keras.training.batches import PyDataset
 
 

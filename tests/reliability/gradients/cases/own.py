@@ -20,7 +20,7 @@ def row(name: str, **attributes: Any) -> Callable[..., Any]:
 
     def function(tf: Any, *xs: Any) -> Any:
         refuse_tensorflow(tf)
-        return importlib.import_module("fastgrad.operation").TABLE[name](*xs, **attributes)
+        return importlib.import_module("fastgrad.core.operation").TABLE[name](*xs, **attributes)
 
     return function
 

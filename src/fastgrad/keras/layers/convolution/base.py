@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
@@ -13,7 +14,6 @@ from fastgrad.keras.settings import standardize_data_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
 from fastgrad.ops.shaping import reshape
-from fastgrad.tensor import Tensor
 
 
 class ConvolutionLayer(Layer):

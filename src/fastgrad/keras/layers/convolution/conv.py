@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, config_names
 from fastgrad.keras.layers.weight_arguments import add_weight_of
 from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution_in_groups
 from fastgrad.ops.padding import pad
-from fastgrad.tensor import Tensor
 
 
 class _Convolution(ConvolutionLayer):

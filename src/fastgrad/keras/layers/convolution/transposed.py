@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, config_names
 from fastgrad.keras.layers.weight_arguments import add_weight_of
 from fastgrad.keras.layers.window_arguments import joined_shape, numbers, split_shape, tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.transposed_convolution import conv_transpose
-from fastgrad.tensor import Tensor
 
 
 class _TransposedConvolution(ConvolutionLayer):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.tensor import Tensor
 
 _MERGE_MODES = ("sum", "mul", "ave", "concat", None)
 

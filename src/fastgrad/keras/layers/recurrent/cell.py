@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
-from fastgrad.tensor import Tensor
 
 SETTINGS = weight_arguments("kernel", "recurrent", "bias")
 """The names of arguments about the weights."""

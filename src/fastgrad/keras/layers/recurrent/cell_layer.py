@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.rnn import LOOP_ARGUMENTS, RNN, where_counted
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
-from fastgrad.tensor import Tensor
 
 CELL_OPTIONS = ("dtype", "trainable")
 """Arguments of ``Layer`` that the cell is given, too."""

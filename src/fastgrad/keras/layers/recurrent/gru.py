@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
 from fastgrad.ops.recurrent import gru
-from fastgrad.tensor import Tensor
 
 
 class GRUCell(RecurrentCell):

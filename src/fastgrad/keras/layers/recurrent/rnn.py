@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad import nest
+from fastgrad.core import nest
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.stacked_cells import StackedRNNCells
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 from fastgrad.ops.higher_order import each_row
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
 
 LOOP_ARGUMENTS = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
 from fastgrad.ops.recurrent import simple_rnn
-from fastgrad.tensor import Tensor
 
 
 class SimpleRNNCell(RecurrentCell):

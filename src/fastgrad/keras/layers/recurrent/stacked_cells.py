@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad import nest
+from fastgrad.core import nest
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 

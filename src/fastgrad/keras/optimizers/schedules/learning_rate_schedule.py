@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.operation import TABLE
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
 from fastgrad.keras.optimizers.followed import Followed, ceil, floor, greatest, least, live
-from fastgrad.operation import TABLE
 from fastgrad.ops.casting import cast
 from fastgrad.ops.indexing import gather
-from fastgrad.tensor import Tensor, constant_tensor, convert_to_tensor
 
 
 class LearningRateSchedule(Followed, Configured):

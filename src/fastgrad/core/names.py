@@ -86,7 +86,7 @@ REFUSED: dict[str, dict[str, str]] = {
         "ragged_fill_empty_rows": _RAGGED,
         "ragged_fill_empty_rows_grad": _RAGGED,
         "random_index_shuffle": "tf.random.shuffle(tf.range(n))",
-        "raw_ops": "the public functions: fastgrad.operation.TABLE is ours",
+        "raw_ops": "the public functions: fastgrad.core.operation.TABLE is ours",
         "register_tensor_conversion_function": "a method __array__ on the class",
         "required_space_to_batch_paddings": "tf.nn.convolution(..., dilations=)",
         "resource": "tf.Variable",

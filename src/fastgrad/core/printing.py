@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import dtypes, nest
-from fastgrad.argument_checks import checked_integer
-from fastgrad.recording import recorders, rehearsing
-from fastgrad.tensor import Tensor, as_tensor_or_none
+from fastgrad import dtypes
+from fastgrad.core import nest
+from fastgrad.core.argument_checks import checked_integer
+from fastgrad.core.recording import recorders, rehearsing
+from fastgrad.core.tensor import Tensor, as_tensor_or_none
 
 
 def print(*inputs: Any, **kwargs: Any) -> None:  # TensorFlow's name

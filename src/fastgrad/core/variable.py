@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad import tensor as tensors
-from fastgrad.cache_alignment import aligned_copy, is_aligned
+from fastgrad.core import tensor as tensors
+from fastgrad.core.cache_alignment import aligned_copy, is_aligned
+from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.placement import moved, placed, placement
+from fastgrad.core.recording import recorders
+from fastgrad.core.scopes import current_name_scope
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Operand, Reference, Tensor, convert_to_tensor, elements_text
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.codegen.locks import new_rlock_held_at_fork
-from fastgrad.placement import moved, placed, placement
-from fastgrad.recording import recorders
-from fastgrad.scopes import current_name_scope
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Operand, Reference, Tensor, convert_to_tensor, elements_text
 
 _serials = itertools.count()
 

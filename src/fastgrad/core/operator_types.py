@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastgrad.tensor import Tensor
+    from fastgrad.core.tensor import Tensor
 
     class Operators:
         """Python's operators and slicing; all return tensors."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
+from fastgrad.core.placement import together
 from fastgrad.cuda.devices import available, finding
-from fastgrad.placement import together
 
 CPU = "/job:localhost/replica:0/task:0/device:CPU:0"
 GPU = "/job:localhost/replica:0/task:0/device:GPU:0"

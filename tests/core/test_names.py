@@ -6,7 +6,7 @@ import re
 import pytest
 
 import fastgrad as tf
-from fastgrad.names import REFUSED
+from fastgrad.core.names import REFUSED
 from tools import names_table
 
 PAGE = names_table.PAGE.read_text(encoding="utf-8")

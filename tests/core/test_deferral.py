@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import fastgrad as tf
-from fastgrad import deferral
-from fastgrad.deferral import DeferredArray
+from fastgrad.core import deferral
+from fastgrad.core.deferral import DeferredArray
+from fastgrad.core.placement import placement
+from fastgrad.core.recording import paused
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.keras import Input, Model, layers
-from fastgrad.placement import placement
-from fastgrad.recording import paused
-from fastgrad.tensor import Tensor, constant_tensor
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from fastgrad.recording import recorders
-from fastgrad.tensor import as_tensor_or_none
+from fastgrad.core.recording import recorders
+from fastgrad.core.tensor import as_tensor_or_none
 
 
 class AggregationMethod:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import TABLE, Form, Joint
+from fastgrad.core.tensor import Tensor, constant_beside, convert_to_tensor
+from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import TABLE, Form, Joint
-from fastgrad.tensor import Tensor, constant_beside, convert_to_tensor
-from fastgrad.variable import Variable
 
 Entry = tuple[Any, tuple[Tensor, ...], tuple[Tensor, ...], dict[str, Any]]
 """operation, inputs, outputs, attributes."""

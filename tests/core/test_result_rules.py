@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-import fastgrad as tf
 from fastgrad import linalg, nn, random  # noqa: F401  # whose rows are in the table once they are imported
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, validate
-from fastgrad.operation import TABLE, Operation
-from fastgrad.recording import Recorder
-from fastgrad.result_rules import ArraySpec, fits, specs_of, stand_in
+from fastgrad.core.operation import TABLE, Operation
+from fastgrad.core.recording import Recorder
+from fastgrad.core.result_rules import ArraySpec, fits, specs_of, stand_in
 from tests.ops.samples import SAMPLES, recorded
 
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)

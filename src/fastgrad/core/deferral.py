@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.cache_alignment import aligned_copy
-from fastgrad.placement import placement
-from fastgrad.recording import Recorder, recorders
-from fastgrad.result_rules import ArraySpec, specs_of, stand_in
-from fastgrad.shape import ArrayLike
-from fastgrad.tensor import Tensor
+from fastgrad.core.cache_alignment import aligned_copy
+from fastgrad.core.placement import placement
+from fastgrad.core.recording import Recorder, recorders
+from fastgrad.core.result_rules import ArraySpec, specs_of, stand_in
+from fastgrad.core.shape import ArrayLike
+from fastgrad.core.tensor import Tensor
 
 
 class DeferredArray(ArrayLike):

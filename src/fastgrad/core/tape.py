@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad import nest, recording
-from fastgrad.backward import Entry, dense_gradient, walk_backward, zeros_of
-from fastgrad.composite import Composite, CompositeOperand
-from fastgrad.indexed_slices import IndexedSlices
-from fastgrad.operation import TABLE, Form, Joint, Operation
-from fastgrad.tensor import Tensor, as_tensor_or_none, constant_tensor
-from fastgrad.variable import Variable
+from fastgrad.core import nest, recording
+from fastgrad.core.backward import Entry, dense_gradient, walk_backward, zeros_of
+from fastgrad.core.composite import Composite, CompositeOperand
+from fastgrad.core.indexed_slices import IndexedSlices
+from fastgrad.core.operation import TABLE, Form, Joint, Operation
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
+from fastgrad.core.variable import Variable
 
 
 class UnconnectedGradients:

@@ -30,16 +30,16 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.composite import CompositeOperand
-from fastgrad.deferral import DeferredArray, contexts, defers, result_of
+from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.deferral import DeferredArray, contexts, defers, result_of
+from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.recording import recorders
+from fastgrad.core.result_rules import Rule, broadcast, view_of
+from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
+from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
-from fastgrad.floating_errors import QUIET, errors_reset, errors_set
 from fastgrad.kernels.movement.strided import Views, launches_of_views
 from fastgrad.kernels.runtime.launch import Launches
-from fastgrad.recording import recorders
-from fastgrad.result_rules import Rule, broadcast, view_of
-from fastgrad.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor, scalars
-from fastgrad.variable import Variable
 
 ndarray = np.ndarray
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
+from fastgrad.core.floating_errors import OVERFLOW_RAISES, QUIET, errors_reset, errors_set
+from fastgrad.core.shape import TensorShape
 from fastgrad.dtypes import DType
-from fastgrad.floating_errors import OVERFLOW_RAISES, QUIET, errors_reset, errors_set
-from fastgrad.shape import TensorShape
 
 _INT64 = range(-(2**63), 2**63)
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.array_conversion import array_of
+from fastgrad.core.array_conversion import array_of
+from fastgrad.core.operator_types import Operators
+from fastgrad.core.placement import device_of, moved, name_of, placed, placement
+from fastgrad.core.recording import recorders
+from fastgrad.core.shape import TensorShape
 from fastgrad.dtypes import DType
-from fastgrad.operator_types import Operators
-from fastgrad.placement import device_of, moved, name_of, placed, placement
-from fastgrad.recording import recorders
-from fastgrad.shape import TensorShape
 
 
 class Operand(Operators):

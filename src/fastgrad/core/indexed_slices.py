@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad import tensor as tensors
+from fastgrad.core import tensor as tensors
+from fastgrad.core.operation import TABLE
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.dtypes import DType
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.operation import TABLE
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor, convert_to_tensor
 
 
 class IndexedSlices:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastgrad import dtypes
+from fastgrad.core.shape import TensorShape
+from fastgrad.core.tensor import Tensor
+from fastgrad.core.variable import Variable
 from fastgrad.dtypes import DType
-from fastgrad.shape import TensorShape
-from fastgrad.tensor import Tensor
-from fastgrad.variable import Variable
 
 
 class TensorSpec:

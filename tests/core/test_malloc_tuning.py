@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from fastgrad import malloc_tuning
+from fastgrad.core import malloc_tuning
 
 PROGRAM = """
 import resource
