@@ -58,7 +58,7 @@ def broadcast_of(dtype: Any) -> Rule:
 
 
 def broadcast_real(*inputs: Any, **attributes: Any) -> ArraySpec:
-    """The broadcast shape; the real dtype of a complex input."""
+    """The rule of real results: the broadcast shape; the real dtype of a complex input."""
     shape, dtype = broadcast(*inputs)
     return ArraySpec(shape, real_dtype(dtype))
 
@@ -69,7 +69,7 @@ def real_dtype(dtype: np.dtype) -> np.dtype:
 
 
 def same(x: Any, *inputs: Any, **attributes: Any) -> ArraySpec:
-    """The shape and dtype of the first input."""
+    """The rule of a result with the shape and dtype of the first input."""
     return ArraySpec(x.shape, x.dtype)
 
 
@@ -91,7 +91,7 @@ def reduced(x: Any, axes: tuple[int, ...], keepdims: bool = True) -> ArraySpec:
 
 
 def of_shape(x: Any, *inputs: Any, shape: tuple[int, ...], **attributes: Any) -> ArraySpec:
-    """The attribute ``shape``, and the dtype of the first input."""
+    """The rule of a result with the shape of the attribute ``shape`` and the dtype of the first input."""
     return ArraySpec(shape, x.dtype)
 
 
