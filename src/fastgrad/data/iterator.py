@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastgrad.core.recording import EndOfElements, recorders
-from fastgrad.data.node import succeeded
+from fastgrad.data.node import value_or_raise
 from fastgrad.errors import OutOfRangeError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Iterator:
         except StopIteration:
             raise OutOfRangeError("End of sequence") from None
         self._position += 1
-        return succeeded(element)
+        return value_or_raise(element)
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns the position of the iteration, for a checkpoint.
@@ -94,4 +94,4 @@ class Iterator:
         except StopIteration:
             raise EndOfElements from None
         self._position += 1
-        return succeeded(element)
+        return value_or_raise(element)

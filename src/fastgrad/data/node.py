@@ -28,7 +28,7 @@ class Failure:
         self.error = error
 
 
-def attempted(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def catching_failures(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Returns ``function`` with ``Failure`` for its exceptions. A ``Failure`` element passes through."""
 
     def attempt(element: Any) -> Any:
@@ -42,7 +42,7 @@ def attempted(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return attempt
 
 
-def succeeded(element: Any) -> Any:
+def value_or_raise(element: Any) -> Any:
     """Returns ``element``, or raises the exception of a ``Failure``."""
     if type(element) is Failure:
         raise element.error
@@ -143,7 +143,7 @@ class Stage(Node):
         return self.source.spec()
 
 
-class Drawing(Node):
+class RandomStage(Node):
     """The part of a stage that draws random numbers, different ones in each iteration.
 
     Args:
@@ -155,7 +155,7 @@ class Drawing(Node):
         self._key, self._redraws = key, redraws
         self._iteration = 0
 
-    def next_draws(self) -> Callable[[int], np.random.Generator]:
+    def next_generators(self) -> Callable[[int], np.random.Generator]:
         """Returns a function from a number to a random generator, for the iteration that begins now."""
         key, low, high = self._key
         key_words, iteration = np.array([key, low], np.uint64), self._iteration

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.data.node import INFINITE, UNKNOWN, Drawing, Failure, Node, Stage
+from fastgrad.data.node import INFINITE, UNKNOWN, Failure, Node, RandomStage, Stage
 from fastgrad.data.shuffle import shuffled
 
 
-class Reordered(Stage):
+class ItemStage(Stage):
     """The base of these stages: items of the source pass unchanged."""
 
     def __init__(self, source: Node) -> None:
@@ -26,7 +26,7 @@ class Reordered(Stage):
         return map(self.rows.element, itertools.islice(numbers, position, None))
 
 
-class Shuffled(Drawing, Reordered):
+class Shuffled(RandomStage, ItemStage):
     """The items in random order.
 
     Args:
@@ -39,16 +39,16 @@ class Shuffled(Drawing, Reordered):
     name = "_ShuffleDataset"
 
     def __init__(self, source: Node, buffer_size: int, key: tuple[int, ...], reshuffle: bool) -> None:
-        Reordered.__init__(self, source)
-        Drawing.__init__(self, key, reshuffle)
+        ItemStage.__init__(self, source)
+        RandomStage.__init__(self, key, reshuffle)
         self._buffer_size = buffer_size
 
     def chunks(self) -> Iterator[Any]:
-        draws = self.next_draws()
+        draws = self.next_generators()
         return shuffled(self.source.chunks(), self._buffer_size, draws)
 
 
-class Repeated(Reordered):
+class Repeated(ItemStage):
     """The source repeated ``times`` times; infinite if ``times`` is negative."""
 
     name = "_RepeatDataset"
@@ -77,7 +77,7 @@ class Repeated(Reordered):
         return count if count < 0 else count * self._times
 
 
-class Taken(Reordered):
+class Taken(ItemStage):
     """The first items; all of them if ``number`` is negative."""
 
     name = "_TakeDataset"
@@ -110,7 +110,7 @@ class Taken(Reordered):
         return self._number if count == INFINITE else min(count, self._number)
 
 
-class Skipped(Reordered):
+class Skipped(ItemStage):
     """All but the first items; none if ``number`` is negative. As in TensorFlow, a failure restarts the count."""
 
     name = "_SkipDataset"
@@ -139,7 +139,7 @@ class Skipped(Reordered):
         return count if count < 0 else max(count - self._number, 0)
 
 
-class Sharded(Reordered):
+class Sharded(ItemStage):
     """Every ``shards``-th item from number ``index`` on."""
 
     name = "_ShardDataset"

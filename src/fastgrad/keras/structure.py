@@ -12,7 +12,7 @@ from typing import Any
 from weakref import ref
 
 from fastgrad.core import settings_version
-from fastgrad.storage.restoration import settle
+from fastgrad.storage.restoration import restore_deferred_values
 
 changes = [0]
 """The number of changes to owned or trained objects; a cache is valid while the number is the same."""
@@ -42,7 +42,7 @@ class Owner:
 
     def _placed(self) -> None:
         """Restores checkpoint values for objects that were just added to this object or its lists and dicts."""
-        settle(self)
+        restore_deferred_values(self)
 
     def _own_nested(self, value: Any) -> Any:
         """Owns all objects in ``value`` and returns it, with lists and dicts as ``OwnedList`` and ``OwnedDict``."""

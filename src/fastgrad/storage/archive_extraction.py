@@ -16,7 +16,7 @@ from fastgrad.storage.zip_archive import MOST_COMPRESSION, open_zip
 
 _BLOCK = 4096  # a disk block: the minimum disk space of a member
 _LONGEST_READ = 1 << 20  # tarfile reads a long name in one call, with the length that the header declares
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_COMPRESSION_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
 def unpack(path: str, folder: str) -> None:
@@ -34,15 +34,15 @@ def unpack(path: str, folder: str) -> None:
         limit = MOST_COMPRESSION * os.fstat(file.fileno()).st_size + (1 << 20)
         compression = compression_of(file)
         if compression is None and zipfile.is_zipfile(file):
-            with open_zip(file, path, "zip archive", _METHODS) as archive:
-                for member in _counted(archive.infolist(), lambda member: member.file_size, limit):
+            with open_zip(file, path, "zip archive", _COMPRESSION_METHODS) as archive:
+                for member in _members_within_size_limit(archive.infolist(), lambda member: member.file_size, limit):
                     _check_member(member.filename, True)
                     archive.extract(member, folder)
             return
         file.seek(0)
         stream = file if compression is None else decompressed(file, compression)
         for tar in opened_tar(stream):
-            for member in _counted(tar, lambda member: member.size, limit):
+            for member in _members_within_size_limit(tar, lambda member: member.size, limit):
                 tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps all members that it has read
                 _check_member(member.name, member.isfile() or member.isdir())
                 tar.extract(member, folder)
@@ -70,7 +70,7 @@ def _name_conflicts_as_value_errors() -> Iterator[None]:
         ) from error
 
 
-def _counted(members: Any, size_of: Any, limit: int) -> Iterator[Any]:
+def _members_within_size_limit(members: Any, size_of: Any, limit: int) -> Iterator[Any]:
     """Yields ``members``; ValueError as soon as their declared disk space exceeds ``limit`` bytes."""
     disk_space = 0
     for member in members:

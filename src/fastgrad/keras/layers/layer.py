@@ -18,7 +18,7 @@ from fastgrad.keras.layers.shapes import common, has_unknown, shapes_of, zeros_o
 from fastgrad.keras.layers.symbolic import OfFirstCall, output_spec, state_unchanged
 from fastgrad.keras.layers.variable_tracking import WeightOwner
 from fastgrad.keras.weight import CastWeight, Weight
-from fastgrad.storage.restoration import settle
+from fastgrad.storage.restoration import restore_deferred_values
 
 
 class Layer(Caller, Configurable, WeightOwner):
@@ -166,7 +166,7 @@ class Layer(Caller, Configurable, WeightOwner):
         self.built = True
         if self._layer_path is None:
             self._layer_path = naming.current_path(self)
-        settle(self)
+        restore_deferred_values(self)
         self._lock_state()
 
     def _lock_state(self) -> None:

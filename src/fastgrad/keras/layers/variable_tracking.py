@@ -12,7 +12,7 @@ from fastgrad.core.tensor import as_tensor_or_none
 from fastgrad.core.variable import Variable
 from fastgrad.keras.structure import PLAIN, Owner, changed, changes
 from fastgrad.keras.weight import Weight, assign_all
-from fastgrad.storage.object_graph import by_name, is_saved, items_within
+from fastgrad.storage.object_graph import dict_of_unique_names, is_saved, nested_items
 
 _UNOWNED_ATTRIBUTES = frozenset(["_arguments", "_build_shapes", "_input_shape_arg"])
 """Attributes whose lists and dicts the layer neither owns nor replaces."""
@@ -259,12 +259,14 @@ class WeightOwner(Owner):
 
     def _saved_in_checkpoints(self) -> dict[str, Any]:
         """The objects in checkpoints but not in weight files: random generators, optimizers, modules, iterators."""
-        return by_name((name.lstrip("_"), value) for name, value in self._within_attributes(_is_saved_non_weight))
+        return dict_of_unique_names(
+            (name.lstrip("_"), value) for name, value in self._within_attributes(_is_saved_non_weight)
+        )
 
     def _within_attributes(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
             if name not in _TRACKING_ATTRIBUTES:
-                yield from items_within(name, value, selected)
+                yield from nested_items(name, value, selected)
 
 
 def _is_saved_non_weight(value: Any) -> bool:

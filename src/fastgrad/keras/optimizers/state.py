@@ -24,7 +24,7 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.keras.weight import assign_all
 from fastgrad.ops.optimizer_updates import whole_turns_of
-from fastgrad.storage.restoration import settle
+from fastgrad.storage.restoration import restore_deferred_values
 
 
 class OptimizerState(Followed, Configured):
@@ -255,6 +255,6 @@ def _with_slot_restoring(build: Callable[..., None]) -> Callable[..., None]:
         finally:
             self._building = not outermost
         if outermost:
-            settle(self)
+            restore_deferred_values(self)
 
     return taking

@@ -25,7 +25,7 @@ from fastgrad.storage import tensor_file
 from fastgrad.storage.damaged_file import parsing, reason
 from fastgrad.storage.hdf5_file import h5py_module
 from fastgrad.storage.json_text import parse_json
-from fastgrad.storage.object_graph import misfits, named_variables
+from fastgrad.storage.object_graph import mismatch_messages, named_variables
 from fastgrad.storage.tensor_file import load_tensors, save_tensors
 
 _CONFIG_KEY = "fastgrad.model"
@@ -193,10 +193,12 @@ def _assign_named(
     state = {name: values.pop(name) for name in names if name in values}
     optimizer_variables = {name: variables.pop(name) for name in names if name in variables}
     missing_names, unknown_names = sorted(variables.keys() - values.keys()), sorted(values.keys() - variables.keys())
-    mismatches = misfits(variables, values)
+    mismatches = mismatch_messages(variables, values)
     if skip_mismatch:
         fitting_values = {
-            name: value for name, value in values.items() if name in variables and not misfits(variables, {name: value})
+            name: value
+            for name, value in values.items()
+            if name in variables and not mismatch_messages(variables, {name: value})
         }
         skipped_names = sorted((variables.keys() | values.keys()) - fitting_values.keys())
         if skipped_names:
@@ -217,7 +219,7 @@ def _assign_named(
         )
     for name, value in values.items():
         variables[name].assign(value)
-    if state.keys() == optimizer_variables.keys() and not misfits(optimizer_variables, state):
+    if state.keys() == optimizer_variables.keys() and not mismatch_messages(optimizer_variables, state):
         for name, value in state.items():
             optimizer_variables[name].assign(value)
     elif state and optimizer_variables:
