@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor
 from fastgrad.dtypes import int64
 from fastgrad.keras.configured import Configured as _Configured
 from fastgrad.keras.naming import to_snake_case
-from fastgrad.keras.saving.objects import deserialize_keras_object, resolved, serialize_keras_object
+from fastgrad.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad.keras.settings import standardize_dtype
 from fastgrad.ops.random_ops import uniform
 from fastgrad.ops.random_stateless import stateless_normal, stateless_truncated_normal, stateless_uniform
@@ -43,7 +43,7 @@ class Zeros(Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of zeros."""
-        return constant_tensor(np.zeros(_sizes(shape), standardize_dtype(dtype).numpy))
+        return constant_tensor(np.zeros(_shape_as_tuple(shape), standardize_dtype(dtype).numpy))
 
 
 class Ones(Initializer):
@@ -51,7 +51,7 @@ class Ones(Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of ones."""
-        return constant_tensor(np.ones(_sizes(shape), standardize_dtype(dtype).numpy))
+        return constant_tensor(np.ones(_shape_as_tuple(shape), standardize_dtype(dtype).numpy))
 
 
 class Constant(Initializer):
@@ -70,7 +70,9 @@ class Constant(Initializer):
         array = np.asarray(self.value if value is None else value._on_host())
         if array.dtype.kind in "OSU":
             raise ValueError(f"Constant: Argument `value` must be a number or an array of numbers, got {self.value!r}.")
-        return constant_tensor(np.array(np.broadcast_to(array.astype(standardize_dtype(dtype).numpy), _sizes(shape))))
+        return constant_tensor(
+            np.array(np.broadcast_to(array.astype(standardize_dtype(dtype).numpy), _shape_as_tuple(shape)))
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The value."""
@@ -96,7 +98,7 @@ class Identity(Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A matrix; ValueError if ``shape`` is not of rank 2."""
-        sizes = _sizes(shape)
+        sizes = _shape_as_tuple(shape)
         if len(sizes) != 2:
             raise ValueError(
                 "Identity matrix initializer can only be used for 2D matrices. "
@@ -122,20 +124,22 @@ class RandomInitializer(Initializer):
         self._init_seed = seed
         self.seed = seed
 
-    def _pair(self) -> np.ndarray:
+    def _seed_pair(self) -> np.ndarray:
         """The two numbers that seed the stateless generators."""
         if self.seed is None:
             self.seed = int(uniform([], maxval=2**31 - 1, dtype=int64))
         return np.array([self.seed, 0], np.int64)
 
     def _normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> Tensor:
-        return stateless_normal(_sizes(shape), self._pair(), mean, stddev, standardize_dtype(dtype))
+        return stateless_normal(_shape_as_tuple(shape), self._seed_pair(), mean, stddev, standardize_dtype(dtype))
 
     def _truncated_normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> Tensor:
-        return stateless_truncated_normal(_sizes(shape), self._pair(), mean, stddev, standardize_dtype(dtype))
+        return stateless_truncated_normal(
+            _shape_as_tuple(shape), self._seed_pair(), mean, stddev, standardize_dtype(dtype)
+        )
 
     def _uniform(self, shape: Any, low: float, high: float, dtype: Any) -> Tensor:
-        return stateless_uniform(_sizes(shape), self._pair(), low, high, standardize_dtype(dtype))
+        return stateless_uniform(_shape_as_tuple(shape), self._seed_pair(), low, high, standardize_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name, with the seed that was given."""
@@ -232,7 +236,7 @@ class VarianceScaling(RandomInitializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of draws."""
-        fan_in, fan_out = compute_fans(_sizes(shape), self.input_axes, self.output_axes)
+        fan_in, fan_out = compute_fans(_shape_as_tuple(shape), self.input_axes, self.output_axes)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}
         variance = self.scale / max(1.0, fans[self.mode])
         if self.distribution == "truncated_normal":
@@ -324,7 +328,7 @@ class Orthogonal(RandomInitializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor whose rows (all but the last axis) or columns are orthonormal; ValueError below rank 2."""
-        sizes = _sizes(shape)
+        sizes = _shape_as_tuple(shape)
         if len(sizes) < 2:
             raise ValueError(
                 "The tensor to initialize must be at least two-dimensional. "
@@ -339,7 +343,7 @@ class Orthogonal(RandomInitializer):
         return Tensor(np.ascontiguousarray(self.gain * q.reshape(sizes), standardize_dtype(dtype).numpy))
 
 
-def _sizes(shape: Any) -> tuple[int, ...]:
+def _shape_as_tuple(shape: Any) -> tuple[int, ...]:
     if isinstance(shape, (int, np.integer)):
         return (int(shape),)
     tensor = as_tensor_or_none(shape)
@@ -408,17 +412,17 @@ def get(identifier: Any) -> Callable[..., Any] | None:
         return None
     tensor = as_tensor_or_none(identifier)
     if tensor is not None:
-        return _ValueOf(tensor._on_host())
+        return _ArrayInitializer(tensor._on_host())
     if isinstance(identifier, (np.ndarray, np.generic)):
-        return _ValueOf(np.array(identifier))
-    return resolved(identifier, ALL, "initializer")
+        return _ArrayInitializer(np.array(identifier))
+    return resolve_identifier(identifier, ALL, "initializer")
 
 
-class _ValueOf(Constant):
+class _ArrayInitializer(Constant):
     """An array as an initializer; ValueError for another shape."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        if _sizes(shape) != self.value.shape:
+        if _shape_as_tuple(shape) != self.value.shape:
             raise ValueError(
                 f"Expected `shape` to be {self.value.shape} for direct tensor as initializer. Received shape={shape}"
             )

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastgrad.kernels.codegen.locks import new_lock
 
-_uses: defaultdict[str, int] = defaultdict(int)
+_use_counts: defaultdict[str, int] = defaultdict(int)
 _lock = new_lock()
 
 
@@ -24,22 +24,22 @@ def auto_name(prefix: str) -> str:
     """Returns a new name at each call in the process: ``dense``, then ``dense_1``, ``dense_2`` and so on."""
     name = to_snake_case(prefix)
     with _lock:
-        count = _uses[name]
-        _uses[name] += 1
+        count = _use_counts[name]
+        _use_counts[name] += 1
     return f"{name}_{count}" if count else name
 
 
 def get_uid(prefix: str = "") -> int:
     """The number of uses of ``prefix`` so far, including this call."""
     with _lock:
-        _uses[prefix] += 1
-        return _uses[prefix]
+        _use_counts[prefix] += 1
+        return _use_counts[prefix]
 
 
 def reset_uids() -> None:
     """Resets all counts: the next ``Dense`` is named ``dense`` again."""
     with _lock:
-        _uses.clear()
+        _use_counts.clear()
 
 
 def checked_name(name: Any) -> str:
@@ -52,7 +52,7 @@ def checked_name(name: Any) -> str:
     return name
 
 
-class _Running:
+class _RunningLayers:
     """The state of a thread: the layers whose ``call`` or ``build`` is running, and the training mode."""
 
     __slots__ = ("stack", "training")
@@ -62,12 +62,12 @@ class _Running:
         self.training: bool | None = None  # the mode that inner layers inherit
 
 
-class _Calls(threading.local):
+class _ThreadCalls(threading.local):
     def __init__(self) -> None:
-        self.now = _Running()
+        self.now = _RunningLayers()
 
 
-calls = _Calls()
+calls = _ThreadCalls()
 """``calls.now.stack``: the thread's running layers; ``calls.now.training``: the mode that inner layers inherit."""
 
 

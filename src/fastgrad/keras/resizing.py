@@ -39,7 +39,7 @@ METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "ga
 
 
 @lru_cache(maxsize=64)
-def weights(size: int, wanted: int, method: str) -> np.ndarray:
+def resampling_weights(size: int, wanted: int, method: str) -> np.ndarray:
     """The weights of ``size`` pixels of a line in ``wanted`` pixels of the result: float32 of shape (wanted, size).
 
     Args:
@@ -69,5 +69,5 @@ def resized_axis(x: Tensor, wanted: int, axis: int, method: str) -> Tensor:
     shape = x._array.shape
     size = shape[axis]
     outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
-    factors = constant_tensor(weights(size, wanted, method).astype(x._array.dtype))
+    factors = constant_tensor(resampling_weights(size, wanted, method).astype(x._array.dtype))
     return reshape(matmul(factors, reshape(x, (outer, size, inner))), (*shape[:axis], wanted, *shape[axis + 1 :]))

@@ -84,13 +84,13 @@ class BackupAndRestore(Callback):
         """Saves after every ``save_freq`` batches."""
         self._batches += 1
         if isinstance(self.save_freq, int) and self._batches % self.save_freq == 0:
-            self._save(self.fitting.epoch, batch + 1)
+            self._save_state(self.fitting.epoch, batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Saves after each epoch."""
-        self._save(epoch + 1, 0)
+        self._save_state(epoch + 1, 0)
 
-    def _save(self, epoch: int, batch: int) -> None:
+    def _save_state(self, epoch: int, batch: int) -> None:
         self.fitting.epoch, self.fitting.batch = epoch, batch
         self._checkpoint.write(self._path)
 

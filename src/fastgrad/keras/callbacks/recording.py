@@ -162,7 +162,7 @@ class CSVLogger(Callback):
             if self._with_header:
                 self._writer.writeheader()
         row = {key: logs.get(key, "NA") for key in self.keys}
-        self._writer.writerow({"epoch": epoch, **{key: _text(value) for key, value in row.items()}})
+        self._writer.writerow({"epoch": epoch, **{key: _csv_text(value) for key, value in row.items()}})
         self._file.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
@@ -171,7 +171,7 @@ class CSVLogger(Callback):
         self._writer = None
 
 
-def _text(value: Any) -> Any:
+def _csv_text(value: Any) -> Any:
     if isinstance(value, str) or not isinstance(value, Iterable):
         return value
     return '"[' + ", ".join(map(str, value)) + ']"'

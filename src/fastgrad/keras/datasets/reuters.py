@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from fastgrad.keras.datasets.reading import Split, arrays_of, shuffled_rows
-from fastgrad.keras.datasets.word_numbers import as_objects, limited, moved, no_longer_than, word_index
+from fastgrad.keras.datasets.word_numbers import (
+    drop_long_texts,
+    limit_vocabulary,
+    object_array,
+    shift_word_numbers,
+    word_index,
+)
 
 _TOPICS = (
     "cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton carcass crude nat-gas "
@@ -31,11 +37,11 @@ def load_data(
     """
     arrays = arrays_of(path, "reuters.npz", "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916")
     x, labels = shuffled_rows(seed, arrays["x"], arrays["y"])
-    texts, labels = no_longer_than(maxlen, moved(x, start_char, index_from), labels)
-    texts = limited(texts, num_words, skip_top, oov_char)
+    texts, labels = drop_long_texts(maxlen, shift_word_numbers(x, start_char, index_from), labels)
+    texts = limit_vocabulary(texts, num_words, skip_top, oov_char)
     train_count = int(len(texts) * (1 - test_split))
-    return (as_objects(texts[:train_count]), labels[:train_count]), (
-        as_objects(texts[train_count:]),
+    return (object_array(texts[:train_count]), labels[:train_count]), (
+        object_array(texts[train_count:]),
         labels[train_count:],
     )
 

@@ -291,7 +291,7 @@ class Layer(Caller, Configurable, WeightOwner):
             weight._trainable = False
         self._own(weight, trainable)
         if not weight.auto_named:
-            self._placed()
+            self._restore_placed()
         return weight
 
     def add_variable(self, shape: Any, initializer: Any, **options: Any) -> Weight:

@@ -168,7 +168,7 @@ class Multiply(Merge):
     """The product of the inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        if not masks.use.begun:
+        if not masks.mask_use.begun:
             return reduce(tf.multiply, inputs)
         input_masks = _broadcast_masks(inputs)
         pairs = zip(inputs, input_masks, strict=True)
@@ -189,14 +189,14 @@ class Maximum(Merge):
     """The greatest of the inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return _extreme(tf.maximum, inputs) if masks.use.begun else reduce(tf.maximum, inputs)
+        return _extreme(tf.maximum, inputs) if masks.mask_use.begun else reduce(tf.maximum, inputs)
 
 
 class Minimum(Merge):
     """The least of the inputs, element by element."""
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return _extreme(tf.minimum, inputs) if masks.use.begun else reduce(tf.minimum, inputs)
+        return _extreme(tf.minimum, inputs) if masks.mask_use.begun else reduce(tf.minimum, inputs)
 
 
 class Concatenate(Layer):

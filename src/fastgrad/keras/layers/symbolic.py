@@ -174,7 +174,7 @@ class OfFirstCall:
         if layer is None:
             return self
         if "_inbound_nodes" not in layer.__dict__ and (stack := layer.__dict__.get("_stack")) and stack():
-            stack()._connect()
+            stack()._build_by_symbolic_calls()
         nodes = layer.__dict__.get("_inbound_nodes")
         if not nodes:
             raise AttributeError(

@@ -10,7 +10,7 @@ import numpy as np
 from fastgrad.core import settings_version
 from fastgrad.core.tensor import as_tensor_or_none
 from fastgrad.core.variable import Variable
-from fastgrad.keras.structure import PLAIN, Owner, changed, changes
+from fastgrad.keras.structure import PLAIN_TYPES, Owner, count_ownership_change, ownership_change_count
 from fastgrad.keras.weight import Weight, assign_all
 from fastgrad.storage.object_graph import dict_of_unique_names, is_saved, nested_items
 
@@ -51,24 +51,24 @@ class WeightOwner(Owner):
                 f"must be created in the `__init__()` method or in the `build()` method. Layer: '{self.name}'."
             )
         store.append(value)
-        changed()
+        count_ownership_change()
 
     def _disown(self, value: Any) -> None:
         for store in (self._sublayers, self._trainable_own, self._other_own, self._submetrics):
             store[:] = [item for item in store if item is not value]
-        changed()
+        count_ownership_change()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if type(value) in PLAIN or name in _UNOWNED_ATTRIBUTES:
+        if type(value) in PLAIN_TYPES or name in _UNOWNED_ATTRIBUTES:
             object.__setattr__(self, name, value)
             settings_version.changed()
         else:
             Owner.__setattr__(self, name, value)
-            self._placed()
+            self._restore_placed()
 
-    def _placed(self) -> None:
+    def _restore_placed(self) -> None:
         if not self._building:  # ``_finish_build`` does it once, after ``build``
-            Owner._placed(self)
+            Owner._restore_placed(self)
 
     @property
     def trainable(self) -> bool:
@@ -83,18 +83,18 @@ class WeightOwner(Owner):
             variable._trainable = value
         for layer in self._sublayers:
             layer.trainable = value
-        changed()
+        count_ownership_change()
 
     @property
     def weights(self) -> list[Any]:
         """All weights: the layer's own, trainable weights first, then its sublayers' in the order of assignment."""
         cached = self._cached_lists.get("all")
-        if cached is None or cached[0] != changes[0]:
+        if cached is None or cached[0] != ownership_change_count[0]:
             weights_by_id: dict[int, Any] = {id(v): v for v in (*self._trainable_own, *self._other_own)}
             for layer in self._sublayers:
                 for variable in layer.weights:
                     weights_by_id.setdefault(id(variable), variable)
-            self._cached_lists["all"] = cached = (changes[0], list(weights_by_id.values()))
+            self._cached_lists["all"] = cached = (ownership_change_count[0], list(weights_by_id.values()))
         return list(cached[1])
 
     @property
@@ -106,9 +106,9 @@ class WeightOwner(Owner):
     def trainable_variables(self) -> list[Any]:
         """The weights that are trained."""
         cached = self._cached_lists.get("trained")
-        if cached is None or cached[0] != changes[0]:
+        if cached is None or cached[0] != ownership_change_count[0]:
             trained_weights = [v for v in self.weights if v.trainable] if self._trainable else []
-            self._cached_lists["trained"] = cached = (changes[0], trained_weights)
+            self._cached_lists["trained"] = cached = (ownership_change_count[0], trained_weights)
         return list(cached[1])
 
     @property
@@ -145,7 +145,7 @@ class WeightOwner(Owner):
         for layer in self._flatten_layers():
             is_library_layer = type(layer).__module__.startswith("fastgrad.")
             plain_attributes = (
-                {k: v for k, v in vars(layer).items() if type(v) in PLAIN and not k.startswith("_")}
+                {k: v for k, v in vars(layer).items() if type(v) in PLAIN_TYPES and not k.startswith("_")}
                 if is_library_layer
                 else {}
             )

@@ -8,7 +8,7 @@ import fastgrad as tf
 from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
-from fastgrad.keras.losses.loss import as_tensor, same_rank
+from fastgrad.keras.losses.loss import align_ranks, as_tensor
 from fastgrad.keras.metrics.reduction import NamedMetric
 
 
@@ -19,13 +19,13 @@ def _matches_as_numbers(matches: Tensor) -> Tensor:
 def accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """Returns 1 where ``y_true`` and ``y_pred`` are equal, 0 elsewhere."""
     predictions = as_tensor(y_pred, None)
-    labels, predictions = same_rank(as_tensor(y_true, predictions.dtype), predictions)
+    labels, predictions = align_ranks(as_tensor(y_true, predictions.dtype), predictions)
     return _matches_as_numbers(tf.equal(labels, predictions))
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     """Returns 1 where ``y_pred > threshold`` equals ``y_true`` (0 or 1), 0 elsewhere."""
-    labels, predictions = same_rank(as_tensor(y_true, None), as_tensor(y_pred, None))
+    labels, predictions = align_ranks(as_tensor(y_true, None), as_tensor(y_pred, None))
     if not predictions.dtype.is_floating:
         predictions = tf.cast(predictions, settings.default_dtype())
     return _matches_as_numbers(tf.equal(labels, tf.cast(predictions > threshold, labels.dtype)))

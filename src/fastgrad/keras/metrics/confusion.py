@@ -13,7 +13,7 @@ from fastgrad.core.recording import paused
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.keras import settings
-from fastgrad.keras.losses.loss import as_tensor, same_rank
+from fastgrad.keras.losses.loss import align_ranks, as_tensor
 from fastgrad.keras.metrics.metric import Metric
 
 _LOWEST_PREDICTION = -1e10  # below every prediction; the value of predictions outside the top k
@@ -97,12 +97,12 @@ class ConfusionMetric(Metric):
             InvalidArgumentError: the shapes differ; then nothing is counted.
         """
         with paused():
-            batch_counts = self._counts(y_true, y_pred, sample_weight)
+            batch_counts = self._batch_counts(y_true, y_pred, sample_weight)
         for name in self._counted:
             getattr(self, name).assign_add(batch_counts[name])
 
-    def _counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
-        predictions, labels = same_rank(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
+    def _batch_counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
+        predictions, labels = align_ranks(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
         if predictions.shape != labels.shape:
             raise InvalidArgumentError(
                 f"Metric '{self.name}': shapes of labels and predictions differ: {list(labels.shape)} vs. "
@@ -111,7 +111,7 @@ class ConfusionMetric(Metric):
         weights = None
         if sample_weight is not None:
             weights = tf.expand_dims(as_tensor(sample_weight, self._dtype), -1)
-            _, weights = same_rank(labels, weights) if labels.ndim > 1 else (labels, tf.reshape(weights, [-1]))
+            _, weights = align_ranks(labels, weights) if labels.ndim > 1 else (labels, tf.reshape(weights, [-1]))
         if self.top_k is not None:
             top_k_classes = tf.math.top_k(predictions, self.top_k).indices
             is_top_k = tf.reduce_sum(tf.one_hot(top_k_classes, predictions.shape[-1], dtype=self._dtype), -2)

@@ -7,7 +7,7 @@ from typing import Any
 import fastgrad as tf
 from fastgrad.core.recording import paused
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras.losses.loss import as_tensor, labels_and_predictions, same_rank
+from fastgrad.keras.losses.loss import align_ranks, as_tensor, labels_and_predictions
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.metrics.reduction import NamedMetric
 from fastgrad.keras.settings import epsilon
@@ -101,7 +101,7 @@ class R2Score(Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the sums."""
         with paused():
-            y, p = same_rank(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
+            y, p = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             if y.ndim != 2 or p.ndim != 2:
                 raise ValueError(
                     "R2Score expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "

@@ -15,7 +15,7 @@ from fastgrad.keras.losses.loss import as_tensor
 from fastgrad.keras.metrics.confusion import ALL_FOUR, ConfusionMetric, are_even, evenly_spaced
 
 _CURVES = {"ROC", "PR", "PRGAIN"}
-_METHODS = {"interpolation", "majoring", "minoring"}
+_SUMMATION_METHODS = {"interpolation", "majoring", "minoring"}
 
 
 class _AllFourCounts(ConfusionMetric):
@@ -75,7 +75,7 @@ class AUC(_AllFourCounts):
     ) -> None:
         for argument_name, value, known_values, argument in (
             ("curve", str(curve).upper(), _CURVES, curve),
-            ("summation method", str(summation_method).lower(), _METHODS, summation_method),
+            ("summation method", str(summation_method).lower(), _SUMMATION_METHODS, summation_method),
         ):
             if value not in known_values:
                 raise ValueError(
@@ -124,7 +124,7 @@ class AUC(_AllFourCounts):
         areas = (
             self._interpolated_areas()
             if (self.curve, self.summation_method) == ("PR", "interpolation")
-            else self._summed()
+            else self._areas_between_thresholds()
         )
         total = tf.reduce_sum(areas, 0)
         if not self.multi_label:
@@ -134,7 +134,7 @@ class AUC(_AllFourCounts):
         weights = as_tensor(self.label_weights, self._dtype)
         return tf.math.divide_no_nan(tf.reduce_sum(total * weights), tf.reduce_sum(weights))
 
-    def _summed(self) -> Tensor:
+    def _areas_between_thresholds(self) -> Tensor:
         """Returns widths times heights between neighbouring thresholds."""
         if self.curve == "ROC":
             negatives = self.false_positives.value + self.true_negatives.value

@@ -13,7 +13,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras import dtype_policy, initializers, naming, settings
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.naming import auto_name
-from fastgrad.keras.structure import Owner, changed
+from fastgrad.keras.structure import Owner, count_ownership_change
 from fastgrad.keras.weight import Weight
 
 
@@ -46,12 +46,12 @@ class Metric(Configured, Owner):
         store = self._submetrics if isinstance(value, Metric) else self._own_variables
         if isinstance(value, (Metric, Variable)) and not any(value is other for other in store):
             store.append(value)
-            changed()
+            count_ownership_change()
 
     def _disown(self, value: Any) -> None:
         for store in (self._submetrics, self._own_variables):
             store[:] = [item for item in store if item is not value]
-        changed()
+        count_ownership_change()
 
     @property
     def dtype(self) -> str:
@@ -78,7 +78,7 @@ class Metric(Configured, Owner):
         with naming.name_scope(self.name.replace("/", ">")):
             variable = Weight(start, shape, dtype, trainable=False, name=name)
         self._own(variable)
-        self._placed()
+        self._restore_placed()
         return variable
 
     def add_weight(

@@ -12,12 +12,12 @@ from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.recording import paused
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType
-from fastgrad.keras.losses.loss import as_tensor, masked_weight, same_rank
+from fastgrad.keras.losses.loss import align_ranks, as_tensor, masked_weight
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
-_NO_OPTIONS = frozenset(["self", "name", "dtype", "__class__"])
+_NOT_OPTIONS = frozenset(["self", "name", "dtype", "__class__"])
 
 
 def samplewise(
@@ -38,7 +38,7 @@ def samplewise(
         weights = as_tensor(sample_weight, dtype)
         if mask is not None:
             weights = masked_weight(weights, mask, dtype, "sum")
-        values, weights = same_rank(values, weights)
+        values, weights = align_ranks(values, weights)
         rank = weights.ndim
         if values.ndim > rank:
             values = reduce(values, list(range(rank, values.ndim)))
@@ -148,7 +148,7 @@ class NamedMetric(MeanMetricWrapper):
 
     def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
         """The mean of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        options = {name: value for name, value in given.items() if name not in _NO_OPTIONS}
+        options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
         super().__init__(fn, given["name"], given["dtype"], **options)
         for name in self._options:
             setattr(self, name, options[name])

@@ -8,7 +8,7 @@ import fastgrad as tf
 from fastgrad.core.recording import paused
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses import regression as losses
-from fastgrad.keras.losses.loss import as_tensor, same_rank
+from fastgrad.keras.losses.loss import align_ranks, as_tensor
 from fastgrad.keras.metrics.reduction import Mean, NamedMetric
 
 
@@ -72,7 +72,7 @@ class RootMeanSquaredError(Mean):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Adds a batch of labels and predictions."""
         with paused():
-            labels, predictions = same_rank(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
+            labels, predictions = align_ranks(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             errors = tf.math.squared_difference(labels, predictions)
         super().update_state(errors, sample_weight)
 

@@ -70,9 +70,9 @@ class Model(Trainer, Layer):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         """Makes this model the functional model of these tensors."""
-        from fastgrad.keras.models.functional import graph_of
+        from fastgrad.keras.models.functional import make_call_graph
 
-        graph = graph_of(inputs, outputs, self)
+        graph = make_call_graph(inputs, outputs, self)
         self.__dict__["_graph"] = graph
         self.supports_masking = True
         self._build_shapes = {"input_shape": nest.map_structure(lambda x: x.shape, inputs)}
@@ -89,10 +89,10 @@ class Model(Trainer, Layer):
         if graph is None:
             raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
         if mask is None:
-            return graph.run_on(self, inputs)
-        from fastgrad.keras.models.functional import inputs_of
+            return graph.run_on_user_inputs(self, inputs)
+        from fastgrad.keras.models.functional import model_input_values
 
-        values = inputs_of(self, graph, inputs)
+        values = model_input_values(self, graph, inputs)
         for value, input_mask in zip(values, nest.flatten(mask), strict=False):
             if input_mask is not None:
                 give_mask(value, input_mask)

@@ -29,7 +29,7 @@ from fastgrad.keras.optimizers.gradients import (
 from fastgrad.keras.optimizers.plan import Plan, is_half, release
 from fastgrad.keras.optimizers.state import OptimizerState
 from fastgrad.keras.optimizers.step import Step, SummedRows, apply_as_operations, overwrites, overwritten
-from fastgrad.keras.weight import overwriting
+from fastgrad.keras.weight import overwrite_use
 from fastgrad.kernels.optimizers.optimizers import decay_weights, moving_average
 from fastgrad.kernels.optimizers.update_rule import units
 from fastgrad.ops.casting import cast
@@ -179,7 +179,7 @@ class Optimizer(OptimizerState):
         if len(grads) == 0:
             return
         variables = self._targets(grads, trainable_variables)
-        if overwriting.begun and any(map(overwrites, variables)):
+        if overwrite_use.begun and any(map(overwrites, variables)):
             grads, variables = overwritten(self, grads, variables)
             if not grads:
                 return

@@ -20,7 +20,7 @@ OPTIMIZER = "optimizer_weights/"
 _WEIGHTS = "model_weights"
 _TOP_LEVEL_GROUP = "top_level_model_weights"
 _FORMAT = "3.15.1"  # the Keras version of this format
-_ROOMS = (
+_CLASS_NAMESPACES = (
     "layers",
     "optimizers",
     "optimizers.schedules",
@@ -30,10 +30,10 @@ _ROOMS = (
     "regularizers",
     "constraints",
 )
-_WITHOUT_EFFECT = frozenset({"batch_input_shape", "implementation", "time_major", "ragged"})
+_IGNORED_SETTINGS = frozenset({"batch_input_shape", "implementation", "time_major", "ragged"})
 
 
-class Saved(NamedTuple):
+class LegacyModelContents(NamedTuple):
     """The contents of a file: two configurations or None, the names of weights in order, and all values."""
 
     config: dict[str, Any] | None
@@ -65,7 +65,7 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
     attributes: dict[str, dict[str, Any]] = {"": root_attributes}
     attributes[_WEIGHTS] = {"layer_names": layers, "backend": root_attributes["backend"], "keras_version": _FORMAT}
     arrays: dict[str, np.ndarray] = {}
-    for group, variables in _groups(model):
+    for group, variables in _variables_by_group(model):
         names = [variable.path for variable in variables]
         if len(set(names)) < len(names):
             names = [f"{name}_{index}" for index, name in enumerate(names)]
@@ -77,7 +77,7 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
     write_atomically(path, lambda file: write_hdf5(file, arrays, attributes), overwrite)
 
 
-def _groups(model: Any) -> list[tuple[str, list[Any]]]:
+def _variables_by_group(model: Any) -> list[tuple[str, list[Any]]]:
     """Returns the variables by the groups of the file."""
     groups = [
         (f"{_WEIGHTS}/{layer.name}", [*layer.trainable_weights, *layer.non_trainable_weights]) for layer in model.layers
@@ -87,7 +87,7 @@ def _groups(model: Any) -> list[tuple[str, list[Any]]]:
     return groups if optimizer is None or not optimizer.built else [*groups, (OPTIMIZER[:-1], optimizer.variables)]
 
 
-def read(path: Any) -> Saved:
+def read(path: Any) -> LegacyModelContents:
     """Returns the contents of a file of a model, or of weights alone.
 
     Raises:
@@ -104,16 +104,19 @@ def read(path: Any) -> Saved:
         return _decoded_file(attributes, values)
 
 
-def _decoded_file(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray]) -> Saved:
+def _decoded_file(attributes: dict[str, dict[str, Any]], values: dict[str, np.ndarray]) -> LegacyModelContents:
     root = _WEIGHTS if _WEIGHTS in attributes else ""
     prefix = f"{root}/" if root else ""
-    layers = [*_listed(attributes.get(root, {}), "layer_names"), _TOP_LEVEL_GROUP]
+    layers = [*_text_list_attribute(attributes.get(root, {}), "layer_names"), _TOP_LEVEL_GROUP]
     groups = [f"{prefix}{layer}" for layer in layers]
-    names = [[f"{group}/{name}" for name in _listed(attributes.get(group, {}), "weight_names")] for group in groups]
-    optimizer_names = _listed(attributes.get(OPTIMIZER[:-1], {}), "weight_names")
+    names = [
+        [f"{group}/{name}" for name in _text_list_attribute(attributes.get(group, {}), "weight_names")]
+        for group in groups
+    ]
+    optimizer_names = _text_list_attribute(attributes.get(OPTIMIZER[:-1], {}), "weight_names")
     texts = [attributes[""].get(name) for name in ("model_config", "training_config")]
     config, training = (None if text is None else parse_json(text) for text in texts)
-    return Saved(
+    return LegacyModelContents(
         config,
         training,
         [layer_names for layer_names in names if layer_names],
@@ -122,7 +125,7 @@ def _decoded_file(attributes: dict[str, dict[str, Any]], values: dict[str, np.nd
     )
 
 
-def _listed(attributes: dict[str, Any], name: str) -> list[str]:
+def _text_list_attribute(attributes: dict[str, Any], name: str) -> list[str]:
     """Returns a list of texts, stored whole or in numbered parts."""
     if name in attributes:
         return list(attributes[name])
@@ -132,9 +135,9 @@ def _listed(attributes: dict[str, Any], name: str) -> list[str]:
     return [text for number in part_numbers for text in attributes[f"{name}{number}"]]
 
 
-def paired_variables(model: Any, saved: Saved) -> dict[str, Variable]:
+def paired_variables(model: Any, saved: LegacyModelContents) -> dict[str, Variable]:
     """Returns variables by their names in the file; pairs layers with weights by position if the counts match."""
-    groups = [(group, variables) for group, variables in _groups(model) if variables]
+    groups = [(group, variables) for group, variables in _variables_by_group(model) if variables]
     optimizer = groups.pop()[1] if groups and groups[-1][0] == OPTIMIZER[:-1] else []
     variables_by_name = dict(zip(saved.optimizer_names, optimizer, strict=False))
     counts_match = [len(variables) for _, variables in groups] == [len(names) for names in saved.names]
@@ -144,7 +147,7 @@ def paired_variables(model: Any, saved: Saved) -> dict[str, Variable]:
     return variables_by_name
 
 
-def model_of(saved: Saved, compile: bool) -> Any:
+def model_of_contents(saved: LegacyModelContents, compile: bool) -> Any:
     """Returns the model of a file, with new weights.
 
     Raises:
@@ -176,19 +179,19 @@ def _upgraded_config(value: Any) -> Any:
             inner["batch_shape"] = inner["batch_input_shape"]
         if isinstance(inner.get("axis"), list) and len(inner["axis"]) == 1:
             inner["axis"] = inner["axis"][0]
-        if any(isinstance(node, list) for layer in value["config"].get("layers", ()) for node in _nodes(layer)):
+        if any(isinstance(node, list) for layer in value["config"].get("layers", ()) for node in _keras3_calls(layer)):
             for name in ("input_layers", "output_layers"):  # Keras 2 wrote a list also for a single tensor
                 inner[name] = inner[name][0] if len(inner[name]) == 1 else inner[name]
-        upgraded["config"] = {name: item for name, item in inner.items() if name not in _WITHOUT_EFFECT}
+        upgraded["config"] = {name: item for name, item in inner.items() if name not in _IGNORED_SETTINGS}
         upgraded.setdefault("module", _module_of(upgraded["class_name"]))
     if "inbound_nodes" in value:
         upgraded["inbound_nodes"] = [
-            _call(node) if isinstance(node, list) else _upgraded_config(node) for node in value["inbound_nodes"]
+            _keras3_call(node) if isinstance(node, list) else _upgraded_config(node) for node in value["inbound_nodes"]
         ]
     return upgraded
 
 
-def _nodes(layer: Any) -> list[Any]:
+def _keras3_calls(layer: Any) -> list[Any]:
     return layer.get("inbound_nodes", []) if isinstance(layer, dict) else []
 
 
@@ -200,7 +203,7 @@ def _module_of(name: str) -> str | None:
         return "keras.src.models.functional"
     if name in ("Sequential", "Model", "DTypePolicy"):
         return "keras"
-    for module_name in _ROOMS:
+    for module_name in _CLASS_NAMESPACES:
         namespace: Any = keras
         for name_part in module_name.split("."):
             namespace = getattr(namespace, name_part)
@@ -209,7 +212,7 @@ def _module_of(name: str) -> str | None:
     return None
 
 
-def _call(node: list[Any]) -> dict[str, Any]:
+def _keras3_call(node: list[Any]) -> dict[str, Any]:
     """Converts a Keras 2 call, a list of (layer, call, output, options), to the form of Keras 3."""
     tensors = [
         {

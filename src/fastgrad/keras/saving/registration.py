@@ -11,12 +11,12 @@ _registered_objects: dict[str, Any] = {}
 _names: dict[Any, str] = {}
 
 
-class _Scopes(threading.local):
+class _ThreadScopes(threading.local):
     objects: dict[str, Any] = {}  # noqa: RUF012  # replaced, never changed
     safe_mode: bool | None = None
 
 
-_scopes = _Scopes()
+_scopes = _ThreadScopes()
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:

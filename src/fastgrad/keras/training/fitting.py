@@ -51,7 +51,7 @@ class Fitting:
         losses, metrics = state["_compile_loss"], state["_compile_metrics"]
         unbuilt = [component for component in (losses, metrics) if component is not None and not component.built]
         if unbuilt or not model.built:
-            x, y, _ = self._parts["train"].example()
+            x, y, _ = self._parts["train"].example_batch()
             saved_variables = Saved(model.variables)
             outputs = model(x, training=False)
             saved_variables.restore()

@@ -68,14 +68,14 @@ def get_file(
     path = os.path.join(folder, f"{name}_archive" if is_archive and not (fname and dot) else name)
     if hash_algorithm == "auto":
         hash_algorithm = "sha256" if file_hash is not None and len(file_hash) == 64 else "md5"
-    if force_download or not _is_right(path, file_hash, hash_algorithm):
+    if force_download or not _has_checksum(path, file_hash, hash_algorithm):
         _download(origin, path, file_hash, hash_algorithm)
     if is_archive:
         _unpack(path, unpacked)
     return unpacked if is_archive else path
 
 
-def _is_right(path: str, wanted: str | None, algorithm: str) -> bool:
+def _has_checksum(path: str, wanted: str | None, algorithm: str) -> bool:
     if not os.path.isfile(path):
         return False
     if wanted is None:
