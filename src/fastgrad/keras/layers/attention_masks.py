@@ -12,7 +12,7 @@ from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.shaping import expand_dims
 
 
-def combined(
+def combined_mask(
     query_mask: Any, value_mask: Any, key_mask: Any, attention_mask: Any, window: int | None, lengths: tuple[int, int]
 ) -> Tensor | None:
     """The mask of keys that queries see, which broadcasts with (batch, queries, keys); None if queries see all keys.
@@ -26,12 +26,12 @@ def combined(
     visible = None if attention_mask is None else cast(attention_mask, "bool")
     for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):
         if mask is not None:
-            visible = _both(visible, expand_dims(cast(mask, "bool"), axis))
+            visible = _and_masks(visible, expand_dims(cast(mask, "bool"), axis))
     if window is not None:
         in_window = np.abs(np.subtract.outer(np.arange(lengths[0]), np.arange(lengths[1]))) < window
-        visible = _both(visible, constant_tensor(in_window))
+        visible = _and_masks(visible, constant_tensor(in_window))
     return visible
 
 
-def _both(one: Tensor | None, other: Tensor) -> Tensor:
+def _and_masks(one: Tensor | None, other: Tensor) -> Tensor:
     return other if one is None else logical_and(one, other)

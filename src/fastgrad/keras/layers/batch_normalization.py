@@ -161,8 +161,8 @@ class BatchNormalization(SameShape):
             if self.renorm:
                 gamma, beta = self._renormalized(mean, variance, gamma, beta)
             else:
-                _follow(self.moving_mean, mean, self.momentum)
-                _follow(self.moving_variance, variance, self.momentum)
+                _update_moving_moment(self.moving_mean, mean, self.momentum)
+                _update_moving_moment(self.moving_variance, variance, self.momentum)
         else:
             mean, variance = cast(self.moving_mean._read(), x.dtype), cast(self.moving_variance._read(), x.dtype)
         y = normalized(x, mean, variance, gamma, beta, self.epsilon, axis)
@@ -183,10 +183,10 @@ class BatchNormalization(SameShape):
         if clipping.get("dmax") is not None:
             shift = clip_by_value(shift, -clipping["dmax"], clipping["dmax"])
         ratio, shift = stop_gradient(ratio), stop_gradient(shift)
-        _follow(self.renorm_mean, mean, self.renorm_momentum)
-        _follow(self.renorm_stddev, stddev, self.renorm_momentum)
-        _follow(self.moving_mean, mean, self.momentum)
-        _follow(self.moving_stddev, stddev, self.momentum)
+        _update_moving_moment(self.renorm_mean, mean, self.renorm_momentum)
+        _update_moving_moment(self.renorm_stddev, stddev, self.renorm_momentum)
+        _update_moving_moment(self.moving_mean, mean, self.momentum)
+        _update_moving_moment(self.moving_stddev, stddev, self.momentum)
         self.moving_variance.assign(relu(square(self.moving_stddev._read()) - self.epsilon))
         if gamma is not None:
             ratio, shift = ratio * gamma, shift * gamma
@@ -208,7 +208,7 @@ class BatchNormalization(SameShape):
         return reshape(mean, (-1,)), reshape(reduce_sum(deviation * deviation, axes, keepdims=True) / count, (-1,))
 
 
-def _follow(moving: Weight, new: Tensor, momentum: float) -> None:
+def _update_moving_moment(moving: Weight, new: Tensor, momentum: float) -> None:
     moving.assign(moving * momentum + cast(new, moving.dtype) * (1.0 - momentum))
 
 

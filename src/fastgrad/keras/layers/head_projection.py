@@ -13,7 +13,7 @@ from fastgrad.keras.weight import Weight
 from fastgrad.ops.dense import dense
 from fastgrad.ops.shaping import reshape
 
-WEIGHTS = weight_arguments("kernel", "bias")
+WEIGHT_ARGUMENTS = weight_arguments("kernel", "bias")
 
 
 class HeadProjection(Layer):

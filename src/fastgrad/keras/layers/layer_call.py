@@ -153,7 +153,7 @@ class Caller:
         self._check_super_called()
         if keras_tensors((args, kwargs)):
             return symbolic_call(self, args, kwargs)
-        args = tuple([self._converted(value) if masks.mask_of(value) is None else value for value in args])
+        args = tuple([self._converted_inputs(value) if masks.mask_of(value) is None else value for value in args])
         names = [name for name in self._signature.whole.parameters if name not in ("mask", "training")]
         named_inputs = {**dict(zip(names, args, strict=False)), **kwargs}
         first_input = next((named_inputs[name] for name in names if name in named_inputs), None)
@@ -194,8 +194,8 @@ class Caller:
         self._check_super_called()
         if keras_tensors((args, kwargs)):
             return symbolic_call(self, args, kwargs)
-        converted = tuple([self._converted(value) for value in args])
-        kwargs = {name: self._converted(value) for name, value in kwargs.items()}
+        converted = tuple([self._converted_inputs(value) for value in args])
+        kwargs = {name: self._converted_inputs(value) for name, value in kwargs.items()}
         for value in nest.flatten(converted) if converted else ():
             if value is not None and type(value) is not Tensor and not isinstance(value, (Tensor, Composite)):
                 raise ValueError(
@@ -222,17 +222,17 @@ class Caller:
             self._seen_shapes.add(first_input._array.shape)
         return outputs
 
-    def _converted(self, value: Any) -> Any:
+    def _converted_inputs(self, value: Any) -> Any:
         """Converts arrays in ``value`` to tensors and casts floats to the layer's dtype; keeps other values."""
         if type(value) is Tensor:
             return self._autocast(value)
         if value is None or isinstance(value, (bool, int, float, str, Composite)):
             return value
         if isinstance(value, np.ndarray):
-            dtype = self._layer_dtype if self._casts(value.dtype) else None
+            dtype = self._layer_dtype if self._needs_cast(value.dtype) else None
             return convert_to_tensor(value, dtype)
         if nest.is_nested(value):
-            flat = [self._converted(item) for item in nest.flatten(value)]
+            flat = [self._converted_inputs(item) for item in nest.flatten(value)]
             return nest.pack_sequence_as(value, flat)
         tensor = as_tensor_or_none(value)
         if tensor is not None:
@@ -241,7 +241,7 @@ class Caller:
             return self._autocast(convert_to_tensor(np.asarray(value)))
         return value
 
-    def _casts(self, dtype: np.dtype) -> bool:
+    def _needs_cast(self, dtype: np.dtype) -> bool:
         # NumPy's kind of ml_dtypes' types is "V", so the name tells whether a dtype is a float.
         return (
             self.autocast
@@ -251,7 +251,7 @@ class Caller:
         )
 
     def _autocast(self, tensor: Tensor) -> Tensor:
-        return cast(tensor, self._layer_dtype) if self._casts(tensor._array.dtype) else tensor
+        return cast(tensor, self._layer_dtype) if self._needs_cast(tensor._array.dtype) else tensor
 
     def _add_activity_losses(self, outputs: Any) -> None:
         for output in nest.flatten(outputs):

@@ -9,7 +9,7 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.keras.layers import attention_masks
-from fastgrad.keras.layers.head_projection import WEIGHTS, HeadProjection
+from fastgrad.keras.layers.head_projection import WEIGHT_ARGUMENTS, HeadProjection
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import set_weight_arguments
 from fastgrad.ops.attention import attention, attention_and_weights
@@ -18,7 +18,7 @@ from fastgrad.ops.random_generator import Generator, default_drawn
 from fastgrad.ops.shaping import broadcast_to, reshape, transpose
 
 SHARED_ARGUMENTS = (
-    *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHTS),
+    *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHT_ARGUMENTS),
     *("activity_regularizer", "seed"),
 )
 
@@ -55,7 +55,7 @@ class HeadsAttention(Layer):
         self.dropout, self.use_bias, self.use_gate, self.seed = dropout, use_bias, use_gate, seed
         self.sliding_window = sliding_window
         set_weight_arguments(self, options, "kernel", "bias")
-        self._options = {name: getattr(self, name) for name in WEIGHTS}
+        self._options = {name: getattr(self, name) for name in WEIGHT_ARGUMENTS}
         self._generator = None if seed is None else Generator.from_seed(seed)
         self.supports_masking = True
 
@@ -151,11 +151,11 @@ class HeadsAttention(Layer):
         self._checked_shapes(query._array.shape, value._array.shape, key._array.shape)
         rank = query.ndim
         axes = tuple([axis % rank for axis in self._axes or ()])
-        q = _together(self._query_dense(query), axes)
-        k = _together(self._key_dense(key), axes)
-        v = _together(self._value_dense(value), axes)
+        q = _merge_axes(self._query_dense(query), axes)
+        k = _merge_axes(self._key_dense(key), axes)
+        v = _merge_axes(self._value_dense(value), axes)
         lengths = q._array.shape[1], k._array.shape[1]
-        visible = attention_masks.combined(
+        visible = attention_masks.combined_mask(
             query_mask, value_mask, key_mask, attention_mask, self.sliding_window, lengths
         )
         outer_sizes = [n for axis, n in enumerate(query._array.shape[:-1]) if axis not in axes]
@@ -173,7 +173,7 @@ class HeadsAttention(Layer):
             weights = reshape(weights, (*outer_sizes, self._heads, *inner_sizes[0], *inner_sizes[1]))
         else:
             results = attention(q, k, v, visible, **options)
-        results = _apart(results, axes, [*outer_sizes, *inner_sizes[0]])
+        results = _unmerge_axes(results, axes, [*outer_sizes, *inner_sizes[0]])
         if self._gate_dense is not None:
             results = results * sigmoid(self._gate_dense(query))
         results = self._output_dense(results)
@@ -284,7 +284,7 @@ def check_positive(name: str, number: Any) -> None:
         )
 
 
-def _together(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+def _merge_axes(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Reshapes (..., heads, size) to (batch, length, heads, size): ``axes`` form the length, other axes the batch."""
     shape = x._array.shape
     batch_axes = [axis for axis in range(len(shape) - 2) if axis not in axes]
@@ -297,8 +297,8 @@ def _together(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     return reshape(x, (*sizes, *shape[-2:]))
 
 
-def _apart(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
-    """Inverts ``_together``; ``sizes`` are the sizes of the other axes, then of ``axes``."""
+def _unmerge_axes(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
+    """Inverts ``_merge_axes``; ``sizes`` are the sizes of the other axes, then of ``axes``."""
     rank = len(sizes)
     batch_axes = [axis for axis in range(rank) if axis not in axes]
     if rank > 2:

@@ -10,8 +10,8 @@ from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.window_arguments import (
     joined_shape,
-    numbers,
     padding_name,
+    spatial_integers,
     split_shape,
     tensor_format,
     window_counts,
@@ -54,8 +54,8 @@ class _Pooling(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        self.pool_size = numbers(pool_size, self.rank, "pool_size")
-        self.strides = self.pool_size if strides is None else numbers(strides, self.rank, "strides")
+        self.pool_size = spatial_integers(pool_size, self.rank, "pool_size")
+        self.strides = self.pool_size if strides is None else spatial_integers(strides, self.rank, "strides")
         self.padding = padding_name(padding)
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)

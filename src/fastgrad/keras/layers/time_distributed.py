@@ -60,7 +60,7 @@ class TimeDistributed(Wrapper):
 
         def trip(carried: list[Tensor], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
             mask_option = {"mask": row[1]} if len(row) > 1 else {}
-            return [], [self.layer._run((self.layer._converted(row[0]),), {**mask_option, **options})]
+            return [], [self.layer._run((self.layer._converted_inputs(row[0]),), {**mask_option, **options})]
 
         outputs = each_row(trip, [], rows)[1][0]
         if outputs.dtype.is_floating and self._layer_dtype.is_floating:

@@ -250,7 +250,7 @@ class WeightOwner(Owner):
         children: dict[str, Any] = {}
         for name, value in self.__dict__.items():
             if name not in _TRACKING_ATTRIBUTES:
-                _collect(name.lstrip("_"), value, children)
+                _collect_layers(name.lstrip("_"), value, children)
         child_ids = {id(layer) for layer in children.values()}
         for position, layer in enumerate(self._sublayers):
             if id(layer) not in child_ids:
@@ -289,12 +289,12 @@ _TRACKING_ATTRIBUTES = frozenset(
 )
 
 
-def _collect(name: str, value: Any, found: dict[str, Any]) -> None:
+def _collect_layers(name: str, value: Any, found: dict[str, Any]) -> None:
     if isinstance(value, WeightOwner):
         found[name] = value
     elif isinstance(value, dict):
         for key, item in value.items():
-            _collect(f"{name}/{key}", item, found)
+            _collect_layers(f"{name}/{key}", item, found)
     elif isinstance(value, (list, tuple)):
         for position, item in enumerate(value):
-            _collect(f"{name}/{position}", item, found)
+            _collect_layers(f"{name}/{position}", item, found)

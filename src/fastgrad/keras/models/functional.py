@@ -12,7 +12,7 @@ from fastgrad.core import nest
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings, structure
 from fastgrad.keras.layers.input_layer import InputLayer
-from fastgrad.keras.layers.symbolic import KerasTensor, Node, mapped
+from fastgrad.keras.layers.symbolic import KerasTensor, Node, map_keras_tensors
 from fastgrad.keras.models.model import Model
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
@@ -119,7 +119,7 @@ class CallGraph:
             if argument:
                 values_by_id[output] = layer(values_by_id[argument])
                 continue
-            args, kwargs = mapped(node.arguments, lambda tensor: values_by_id[id(tensor)])
+            args, kwargs = map_keras_tensors(node.arguments, lambda tensor: values_by_id[id(tensor)])
             results = layer(*args, **kwargs)
             for tensor, result in zip(nest.flatten(node.outputs), nest.flatten(results), strict=True):
                 values_by_id[id(tensor)] = result
@@ -345,7 +345,7 @@ def _with_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
     }
 
     def with_new_inputs(structure: Any) -> Any:
-        return mapped(structure, lambda tensor: tensors_by_id[id(tensor)])
+        return map_keras_tensors(structure, lambda tensor: tensors_by_id[id(tensor)])
 
     for node in CallGraph(inputs, outputs).nodes:
         results = nest.map_structure(lambda tensor: KerasTensor(tensor.shape, tensor.dtype), node.outputs)

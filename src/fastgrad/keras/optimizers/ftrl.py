@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from fastgrad.keras.optimizers.arguments import checked_number
-from fastgrad.keras.optimizers.followed import quotient
 from fastgrad.keras.optimizers.optimizer import options_of
+from fastgrad.keras.optimizers.recorded_attributes import quotient
 from fastgrad.keras.optimizers.rule_optimizer import RuleOptimizer
 from fastgrad.kernels.optimizers import optimizers as rules
 

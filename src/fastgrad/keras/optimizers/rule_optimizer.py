@@ -55,9 +55,9 @@ class RuleOptimizer(KernelOptimizer):
         rule = self._checked_rule()
         names = [self.slot_names.get(slot, slot) for slot in rule.slots]
         super().build(variables)
-        self._slots = self._made_slots(variables, names)
+        self._slots = self._new_slots(variables, names)
 
-    def _made_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
+    def _new_slots(self, variables: Sequence[Variable], names: list[str]) -> list[list[OptimizerVariable]]:
         """Returns the slots of all variables for each name; makes them variable by variable."""
         first = [self.initial_value(name) for name in names]
         return [*self.add_optimizer_variables(variables, names, first)]

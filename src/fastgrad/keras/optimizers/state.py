@@ -17,7 +17,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.keras import initializers, naming
 from fastgrad.keras.configured import Configured
 from fastgrad.keras.optimizers.arguments import checked_rate
-from fastgrad.keras.optimizers.followed import Followed
+from fastgrad.keras.optimizers.recorded_attributes import RecordedAttributes
 from fastgrad.keras.optimizers.schedules.learning_rate_schedule import LearningRateSchedule
 from fastgrad.keras.optimizers.variable import OptimizerVariable
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -27,7 +27,7 @@ from fastgrad.ops.optimizer_updates import whole_turns_of
 from fastgrad.storage.restoration import restore_deferred_values
 
 
-class OptimizerState(Followed, Configured):
+class OptimizerState(RecordedAttributes, Configured):
     """The variables of an optimizer.
 
     Args:

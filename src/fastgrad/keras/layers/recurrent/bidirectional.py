@@ -46,8 +46,8 @@ class Bidirectional(Layer):
                 '{"sum", "mul", "ave", "concat", None}'
             )
         super().__init__(**kwargs)
-        self.forward_layer = _copied(layer, "forward_")
-        copied = _copied(layer, "backward_", go_backwards=True) if backward_layer is None else backward_layer
+        self.forward_layer = _renamed_copy(layer, "forward_")
+        copied = _renamed_copy(layer, "backward_", go_backwards=True) if backward_layer is None else backward_layer
         self.backward_layer: Any = copied
         self._check_directions()
         directions: tuple[Any, ...] = (self.forward_layer, self.backward_layer)
@@ -145,7 +145,7 @@ class Bidirectional(Layer):
             z = tf.reverse(z, [1])
         if self.merge_mode is None:
             return (y, z, *states)
-        merged_output = _merged(self.merge_mode, y, z)
+        merged_output = _merge_outputs(self.merge_mode, y, z)
         return (merged_output, *states) if self.return_state else merged_output
 
     def get_config(self) -> dict[str, Any]:
@@ -167,14 +167,14 @@ class Bidirectional(Layer):
         return cls(**config)
 
 
-def _copied(layer: Layer, prefix: str, **changes: Any) -> Any:
+def _renamed_copy(layer: Layer, prefix: str, **changes: Any) -> Any:
     """A new layer of a layer's configuration, its name with ``prefix``."""
     config = serialize_keras_object(layer)
     config["config"].update(name=prefix + layer.name.removeprefix(prefix), **changes)
     return deserialize_keras_object(config)
 
 
-def _merged(mode: str, y: Tensor, z: Tensor) -> Tensor:
+def _merge_outputs(mode: str, y: Tensor, z: Tensor) -> Tensor:
     match mode:
         case "concat":
             return tf.concat([y, z], -1)

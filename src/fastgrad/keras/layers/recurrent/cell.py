@@ -13,7 +13,7 @@ from fastgrad.keras.weight import Weight
 from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
 
-SETTINGS = weight_arguments("kernel", "recurrent", "bias")
+WEIGHT_ARGUMENTS = weight_arguments("kernel", "recurrent", "bias")
 """The names of arguments about the weights."""
 
 
@@ -24,7 +24,7 @@ class RecurrentCell(Layer):
         units: the size of the state.
         activation: of the candidate state.
         use_bias: whether there is a bias.
-        weights: for each name in ``SETTINGS`` what the weights' initializers, regularizers and constraints are.
+        weights: for each name in ``WEIGHT_ARGUMENTS`` what the weights' initializers, regularizers and constraints are.
         dropout, recurrent_dropout: the fraction of inputs and of the state that is dropped in training, the same at all times.
         seed: of the draws.
         implementation: 1: each gate has its own draws; 2: all have the same. Recurrent dropout makes it 1.
@@ -37,7 +37,7 @@ class RecurrentCell(Layer):
     gates = 1
     bias_initializer: Any
     _config_names: tuple[str, ...] = (
-        *("units", "activation", "use_bias", *SETTINGS),
+        *("units", "activation", "use_bias", *WEIGHT_ARGUMENTS),
         *("dropout", "recurrent_dropout", "seed"),
     )
     _dropout_mask: Any
@@ -106,13 +106,13 @@ class RecurrentCell(Layer):
         """Whether there is an operation that does all time steps, of cells with these activations."""
         raise NotImplementedError
 
-    def _over_time(
+    def _run_all_steps(
         self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
     ) -> tuple[Tensor | None, list[Tensor]]:
         """The first state at all times if ``every``, and the last states."""
         raise NotImplementedError
 
-    def _weights_over_time(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _kernel_weights(self) -> tuple[Tensor, Tensor, Tensor]:
         """Kernel, recurrent kernel and bias, which is zeros if there is none."""
         bias = tf.zeros(self._bias_shape(), self._layer_dtype) if self.bias is None else self.bias._read()
         return self.kernel._read(), self.recurrent_kernel._read(), bias
@@ -124,7 +124,7 @@ class RecurrentCell(Layer):
 
     # ---- dropout -------------------------------------------------------------------------------------
 
-    def _drawn(self, like: Tensor, rate: float) -> Any:
+    def _dropout_factors(self, like: Tensor, rate: float) -> Any:
         """Factors of dropout: a tensor, or one for each gate."""
         ones = tf.ones_like(like)
         count = self.gates if self.implementation == 1 and self.gates > 1 else 1
@@ -137,13 +137,13 @@ class RecurrentCell(Layer):
     def get_dropout_mask(self, step_input: Tensor) -> Any:
         """The factors of the inputs (one tensor, or one a gate), drawn at the first call; None without dropout."""
         if self._dropout_mask is None and self.dropout > 0:
-            self.__dict__["_dropout_mask"] = self._drawn(step_input, self.dropout)
+            self.__dict__["_dropout_mask"] = self._dropout_factors(step_input, self.dropout)
         return self._dropout_mask
 
     def get_recurrent_dropout_mask(self, step_input: Tensor) -> Any:
         """The factors of the state, drawn at the first call; None without recurrent dropout."""
         if self._recurrent_dropout_mask is None and self.recurrent_dropout > 0:
-            self.__dict__["_recurrent_dropout_mask"] = self._drawn(step_input, self.recurrent_dropout)
+            self.__dict__["_recurrent_dropout_mask"] = self._dropout_factors(step_input, self.recurrent_dropout)
         return self._recurrent_dropout_mask
 
     def reset_dropout_mask(self) -> None:
@@ -154,7 +154,7 @@ class RecurrentCell(Layer):
         """Lets the next sequence have new factors."""
         self.__dict__["_recurrent_dropout_mask"] = None
 
-    def _factors(self, inputs: Tensor, state: Tensor, training: Any) -> tuple[Any, Any]:
+    def _step_dropout_factors(self, inputs: Tensor, state: Tensor, training: Any) -> tuple[Any, Any]:
         """The dropout factors of inputs and of the state; None where nothing is dropped."""
         if not training:
             return None, None
@@ -164,7 +164,7 @@ class RecurrentCell(Layer):
             self.get_recurrent_dropout_mask(state) if drops_state else None,
         )
 
-    def _product(self, x: Tensor, kernel: Any, factors: Any) -> Tensor:
+    def _gate_products(self, x: Tensor, kernel: Any, factors: Any) -> Tensor:
         """``x @ kernel``, its columns divided among the gates, each of which has its factors of ``x``."""
         x = x if x.dtype.is_floating else tf.cast(x, self._layer_dtype)
         if factors is None:

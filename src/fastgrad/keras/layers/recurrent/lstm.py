@@ -8,7 +8,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, expose_cell_arguments
 from fastgrad.ops.recurrent import lstm
 
 
@@ -87,8 +87,10 @@ class LSTMCell(RecurrentCell):
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, list[Tensor]]:
         """The new h, and the new states [h, c]."""
         h, c = states
-        factors, state_factors = self._factors(inputs, h, training)
-        z = self._product(inputs, self.kernel, factors) + self._product(h, self.recurrent_kernel, state_factors)
+        factors, state_factors = self._step_dropout_factors(inputs, h, training)
+        z = self._gate_products(inputs, self.kernel, factors) + self._gate_products(
+            h, self.recurrent_kernel, state_factors
+        )
         if self.bias is not None:
             z = z + self.bias
         i, f, g, o = tf.split(z, 4, axis=1)
@@ -100,10 +102,10 @@ class LSTMCell(RecurrentCell):
     def _has_kernel(self) -> bool:
         return self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
 
-    def _over_time(
+    def _run_all_steps(
         self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
     ) -> tuple[Tensor | None, list[Tensor]]:
-        outputs, h, c = lstm(sequences, *self._weights_over_time(), states[0], states[1], mask, every)
+        outputs, h, c = lstm(sequences, *self._kernel_weights(), states[0], states[1], mask, every)
         return outputs, [h, c]
 
 
@@ -162,4 +164,4 @@ class LSTM(CellLayer):
         super().__init__(LSTMCell, "lstm_cell", locals())
 
 
-show(LSTM, LSTMCell)
+expose_cell_arguments(LSTM, LSTMCell)

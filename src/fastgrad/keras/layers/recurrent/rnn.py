@@ -162,9 +162,9 @@ class RNN(Layer):
                     f"{tuple(mask.shape)}."
                 )
         if training:
-            self._draw(self.cell, sequences, states)
+            self._draw_dropout(self.cell, sequences, states)
         last_output, outputs, states = self.inner_loop(sequences, states, mask, training)
-        self._forget(self.cell)
+        self._reset_dropout(self.cell)
         # The cell may compute in another dtype than the layer.
         last_output, states = tf.cast(last_output, self._layer_dtype), nest.map_structure(self._as_state_tensor, states)
         if self.stateful:
@@ -210,11 +210,13 @@ class RNN(Layer):
             output, new_states = call_cell(row[0], nest.pack_sequence_as(initial_state, carried[1:]), **options)
             states = nest.flatten(new_states)
             if mask is not None:
-                states = [where_counted(row[1], x, old_state) for x, old_state in zip(states, carried[1:], strict=True)]
+                states = [
+                    where_unmasked(row[1], x, old_state) for x, old_state in zip(states, carried[1:], strict=True)
+                ]
                 previous_output = (
                     tf.zeros_like(output) if self.zero_output_for_mask or carried[0] is None else carried[0]
                 )
-                output = where_counted(row[1], output, previous_output)
+                output = where_unmasked(row[1], output, previous_output)
             return [output, *states], [output] if self.return_sequences else []
 
         carried: list[Any] = [None, *nest.flatten(initial_state)]
@@ -239,12 +241,12 @@ class RNN(Layer):
         all_outputs = _time_first(stacked[0]) if stacked else None
         return carried[0], all_outputs, list(nest.pack_sequence_as(initial_state, carried[1:]))
 
-    def _draw(self, cell: Any, sequences: Tensor, states: list[Any]) -> None:
+    def _draw_dropout(self, cell: Any, sequences: Tensor, states: list[Any]) -> None:
         """Draws the cells' dropout before the loop, so that each time step has the same."""
         if isinstance(cell, StackedRNNCells):
             inputs = sequences
             for inner_cell, state in zip(cell.cells, states, strict=True):
-                self._draw(inner_cell, inputs, list(state) if nest.is_nested(state) else [state])
+                self._draw_dropout(inner_cell, inputs, list(state) if nest.is_nested(state) else [state])
                 first_state = nest.flatten(state)[0]
                 size = getattr(inner_cell, "output_size", None) or first_state.shape[-1]
                 inputs = tf.zeros((first_state.shape[0], 1, size), self._layer_dtype)
@@ -254,10 +256,10 @@ class RNN(Layer):
             if cell.recurrent_dropout:
                 cell.get_recurrent_dropout_mask(states[0])
 
-    def _forget(self, cell: Any) -> None:
+    def _reset_dropout(self, cell: Any) -> None:
         if isinstance(cell, StackedRNNCells):
             for inner_cell in cell.cells:
-                self._forget(inner_cell)
+                self._reset_dropout(inner_cell)
         elif isinstance(cell, RecurrentCell):
             cell.reset_dropout_mask()
             cell.reset_recurrent_dropout_mask()
@@ -282,6 +284,6 @@ def _time_first(x: Tensor) -> Tensor:
     return tf.transpose(x, [1, 0, *range(2, x.ndim)])
 
 
-def where_counted(mask: Tensor, x: Tensor, otherwise: Tensor) -> Tensor:
+def where_unmasked(mask: Tensor, x: Tensor, otherwise: Tensor) -> Tensor:
     """``x`` where the mask, of the first axes, is True, else ``otherwise``."""
     return tf.where(tf.reshape(mask, [*mask.shape, *[1] * (x.ndim - mask.ndim)]), x, otherwise)

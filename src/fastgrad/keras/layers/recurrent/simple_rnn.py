@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
-from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, show
+from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, expose_cell_arguments
 from fastgrad.ops.recurrent import simple_rnn
 
 
@@ -54,20 +54,20 @@ class SimpleRNNCell(RecurrentCell):
     def call(self, sequence: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
         """The new state, as the output and as the states."""
         h = states[0] if isinstance(states, (list, tuple)) else states
-        factors, state_factors = self._factors(sequence, h, training)
-        x = self._product(sequence, self.kernel, factors)
+        factors, state_factors = self._step_dropout_factors(sequence, h, training)
+        x = self._gate_products(sequence, self.kernel, factors)
         if self.bias is not None:
             x = x + self.bias
-        h = self.activation(x + self._product(h, self.recurrent_kernel, state_factors))
+        h = self.activation(x + self._gate_products(h, self.recurrent_kernel, state_factors))
         return h, [h] if isinstance(states, (list, tuple)) else h
 
     def _has_kernel(self) -> bool:
         return self.activation is activations.tanh
 
-    def _over_time(
+    def _run_all_steps(
         self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
     ) -> tuple[Tensor | None, list[Tensor]]:
-        outputs, h = simple_rnn(sequences, *self._weights_over_time(), states[0], mask, every)
+        outputs, h = simple_rnn(sequences, *self._kernel_weights(), states[0], mask, every)
         return outputs, [h]
 
 
@@ -120,4 +120,4 @@ class SimpleRNN(CellLayer):
         super().__init__(SimpleRNNCell, "simple_rnn_cell", locals())
 
 
-show(SimpleRNN, SimpleRNNCell)
+expose_cell_arguments(SimpleRNN, SimpleRNNCell)
