@@ -50,7 +50,7 @@ def gradients_function(f: Callable[..., Any], params: Iterable[int | str] | None
 def value_and_gradients_function(
     f: Callable[..., Any], params: Iterable[int | str] | None = None
 ) -> Callable[..., tuple[Any, list[Any]]]:
-    """Like ``gradients_function``, with pairs of value and gradients; TypeError if ``f`` is not callable."""
+    """Returns a function that computes the value of ``f`` and its gradients by arguments; TypeError without a callable."""
     checked_callable("value_and_gradients_function", "f", f)
 
     def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
@@ -91,7 +91,7 @@ def implicit_gradients(f: Callable[..., Any]) -> Callable[..., list[tuple[Any, V
 
 
 def implicit_value_and_gradients(f: Callable[..., Any]) -> Callable[..., tuple[Any, list[tuple[Any, Variable]]]]:
-    """Like ``implicit_gradients``, but also returns the value, first; TypeError if ``f`` is not callable."""
+    """Returns a function that computes the value of ``f`` and its gradients by variables; TypeError without a callable."""
     checked_callable("implicit_value_and_gradients", "f", f)
 
     def value_and_gradients(*args: Any, **kwargs: Any) -> tuple[Any, list[tuple[Any, Variable]]]:

@@ -37,7 +37,7 @@ def stack_elements(elements: list[Any], ragged: Sequence[Any] = ()) -> Any:
 
 
 def stack_as_ragged(elements: list[Any], ragged: Sequence[Any], splits_dtype: Any) -> Any:
-    """Returns ``elements`` as the rows of one element; ``ragged`` is as in ``stack_elements``."""
+    """Returns one element whose tensors, ragged where ``ragged`` has lengths, have the tensors of ``elements`` as rows."""
     leaves = zip(*[nest.flatten(element) for element in elements], strict=True)
     return packer(elements[0])(
         [
@@ -75,7 +75,7 @@ def _stack_leaf(column: Sequence[Any], uniform: Sequence[int | None] | None = No
 
 
 def pad_and_stack(column: Sequence[Tensor], sizes: Sequence[int | None], value: np.ndarray) -> Tensor:
-    """Returns tensors of different sizes as the rows of one tensor, padded with ``value``.
+    """Stacks tensors of different sizes to one tensor; shorter rows are padded with ``value``.
 
     Args:
         column: the tensors, of one rank.
@@ -137,7 +137,7 @@ def element_groups(elements: Iterable[Any], sizes: Iterable[int], drop_remainder
 
 
 def groups_between_failures(elements: Iterable[Any], sizes: Iterable[int], drop_remainder: bool) -> Iterator[Any]:
-    """Yields groups as ``element_groups`` does, but a ``Failure`` ends its group.
+    """Yields elements in groups of the ``sizes``. A ``Failure`` ends its group.
 
     That group is left out; the next group begins after the ``Failure``.
 

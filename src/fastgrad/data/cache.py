@@ -95,7 +95,7 @@ class FileCached(Stage):
 
 
 class SavedElements(Node):
-    """The elements that ``save_while_iterating`` or ``save_elements`` wrote to a folder.
+    """The elements of a saved dataset, read from its folder.
 
     Raises:
         NotFoundError: there is no saved dataset.
@@ -164,7 +164,7 @@ def save_elements(elements: Iterator[Any], spec: Any, folder: str) -> None:
 
 
 def save_while_iterating(elements: Iterable[Any], spec: Any, folder: str, count: int = UNKNOWN) -> Iterator[Any]:
-    """Yields the elements and saves them as a dataset, unless one exists by then.
+    """Yields ``elements`` and writes them to ``folder`` as a saved dataset, unless the folder has a saved dataset by then.
 
     The saved dataset is complete before the last of ``count`` elements, or at the end.
     """
@@ -184,7 +184,7 @@ def save_while_iterating(elements: Iterable[Any], spec: Any, folder: str, count:
 
 
 class _ElementWriter:
-    """Writes elements to its own files, and an index that names them. Several writers may write to one folder.
+    """Writes elements to files, and an index that names the files. Several writers may write to one folder.
 
     Args:
         folder: the folder; created if it does not exist.

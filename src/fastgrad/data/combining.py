@@ -56,7 +56,7 @@ class Zipped(Node):
 
 
 class Concatenated(Node):
-    """The elements of one dataset, then those of another.
+    """The elements of one dataset, then the elements of another dataset.
 
     Raises:
         TypeError: the elements differ in structure or dtype.
@@ -80,7 +80,7 @@ class Concatenated(Node):
 
 
 class DirectedInterleaved(Node):
-    """The next element of the dataset that the next number selects.
+    """Elements of several datasets in the order of a sequence of dataset numbers.
 
     Args:
         sources: the datasets.
@@ -96,7 +96,7 @@ class DirectedInterleaved(Node):
         self._spec = common_spec("Dataset.choose_from_datasets", sources)
 
     def source_numbers(self) -> Iterator[int]:
-        """Yields the number of the next dataset."""
+        """Yields for each element the number of the dataset to take it from."""
         assert self._choices is not None
         return (int(value_or_raise(choice)) for choice in self._choices.elements())
 
@@ -130,7 +130,7 @@ class DirectedInterleaved(Node):
 
 
 class RandomlyInterleaved(RandomStage, DirectedInterleaved):
-    """Elements of datasets that are drawn at random with given probabilities."""
+    """Elements of several datasets in a random order, with a given probability of each dataset."""
 
     def __init__(
         self, sources: list[Node], stop_on_empty: bool, weights: np.ndarray | Node, key: tuple[int, ...], redraws: bool

@@ -85,7 +85,7 @@ class TracedFunction:
         return self._call_replay(arguments) if result is MISS else result
 
     def _call_replay(self, arguments: tuple[Any, ...]) -> Any:
-        """Calls the replay for the form of the arguments. The next call tries this replay first."""
+        """Calls the replay for the shapes and dtypes of the arguments. The next call tries this replay first."""
         leaves = nest.flatten(arguments)
         self._is_nested = self._is_nested or any(
             leaf is not argument for leaf, argument in zip(leaves, arguments, strict=False)
@@ -155,7 +155,7 @@ _SIGNATURE = inspect.Signature([inspect.Parameter("arguments", inspect.Parameter
 
 
 class SelfCompilingFunction:
-    """A function of elements that is compiled where that pays.
+    """A function of elements that replays its recording, and changes to a compiled program if that is faster.
 
     Args:
         function: the function that a user passed to ``map``.
@@ -188,7 +188,7 @@ class SelfCompilingFunction:
             self._trial_lock.release()
 
     def call_as_python(self, element: Any) -> Any:
-        """Calls the function without recording, for elements that are not the dataset's."""
+        """Calls the function as Python, without recording, for sample elements that are not of the dataset."""
         return call_with_element(self._traced.function, element)
 
     def _is_trial_due(self, element: Any) -> bool:
@@ -209,7 +209,7 @@ class SelfCompilingFunction:
         return result
 
     def _try_program(self, element: Any) -> Any:
-        """Runs the replay and the program, and compares them."""
+        """Runs the replay and the compiled program on ``element``, compares results and times, and returns the result."""
         if self._trial_count == UNTIMED_TRIAL_CALLS:
             self._python = self._program = float("inf")  # from now on both run under the same conditions
         states_before = default_states()
@@ -250,7 +250,7 @@ def _leaves(element: Any) -> Any:
 
 
 def _signature_of_leaves(leaves: Any) -> Any:
-    """Returns the form of leaves: elements of one form may share a program."""
+    """Returns the shapes and dtypes of leaves: elements with equal shapes and dtypes may share a program."""
     return tuple([(leaf._array.shape, leaf._array.dtype) if type(leaf) is Tensor else None for leaf in leaves])
 
 

@@ -166,7 +166,7 @@ class Sources(Pipeline):
         stop_on_empty_dataset: bool = False,
         rerandomize_each_iteration: bool | None = None,
     ) -> Dataset:
-        """Returns elements of several datasets; each comes from a dataset drawn at random.
+        """Returns the elements of several datasets in random order: each element is from a dataset drawn at random.
 
         Args:
             datasets: a list of datasets.
@@ -207,7 +207,7 @@ class Sources(Pipeline):
 
     @staticmethod
     def choose_from_datasets(datasets: Any, choice_dataset: Dataset, stop_on_empty_dataset: bool = True) -> Dataset:
-        """Returns elements of several datasets; each comes from the dataset whose number ``choice_dataset`` gives.
+        """Returns the elements of several datasets in the order of the dataset numbers in ``choice_dataset``.
 
         Args:
             datasets: a list of datasets.
@@ -232,7 +232,7 @@ class Sources(Pipeline):
 
 
 def text_list(value: Any) -> list[str]:
-    """Converts a text or path, or several in a list or tensor, to a list of texts."""
+    """Converts a string or path, or a list or tensor of strings and paths, to a list of strings."""
     if isinstance(value, (str, bytes, os.PathLike)):
         return [os.fsdecode(value)]
     if isinstance(value, (list, tuple)):
@@ -247,7 +247,7 @@ def _nodes_of_datasets(datasets: Any) -> list[Node]:
 
 
 def _converted_components(tensors: Any) -> Any:
-    """Converts tensors as ``to_element`` does, but does not copy arrays mapped from files: tensors share them."""
+    """Converts components to tensors; a tensor shares the memory of an array that is mapped from a file."""
     if isinstance(tensors, np.memmap) and tensors.dtype.isnative:
         dtypes.as_dtype(tensors.dtype)
         return Tensor(tensors.view(np.ndarray))
@@ -276,7 +276,7 @@ def _collect_dataset_nodes(structure: Any, leaves: list[Node]) -> None:
 
 
 def random_order_key(given: Any) -> tuple[int, ...]:
-    """Returns the key of a stage's random orders, three numbers: of the global seed and ``given``, or the next draw."""
+    """Returns three numbers that seed a stage's random orders: the global seed and ``given``, or the next random draw."""
     from fastgrad.ops.random_generator import default_drawn, default_key
 
     seed = None if given is None else integer(given, "Dataset: seed")

@@ -27,7 +27,7 @@ A file of more than a sixteenth of this size has 16 times its size as the limit.
 
 
 def matching_file_names(patterns: Sequence[str]) -> list[str]:
-    """Returns the names of the files that match, sorted.
+    """Returns the sorted names of the files that match one of ``patterns``.
 
     Raises:
         InvalidArgumentError: no file matches.
@@ -195,7 +195,7 @@ def csv_records(name: str, compression: str, options: dict[str, Any], header: bo
 
 
 def field_parser(dtype: DType) -> Any:
-    """Returns a function that converts a field to a value of a dtype; it raises ValueError if it can't."""
+    """Returns a function from a text field to a value of ``dtype``; the function raises ValueError for other texts."""
     if dtype.name == "string":
         return _utf8_bytes
     return dtype.numpy.type
@@ -206,7 +206,7 @@ def _utf8_bytes(field: str) -> bytes:
 
 
 def text_tensor(value: bytes) -> Tensor:
-    """Returns a scalar string."""
+    """Returns a scalar string tensor of ``value``."""
     array = np.empty((), object)
     array[()] = value
     return Tensor(array)

@@ -124,7 +124,7 @@ class RaggedBatched(Batched):
 
 
 def _uniform_row_lengths(leaf: Any) -> list[int | None]:
-    """Returns the size, or None if unknown, of each dimension of a batch that splits cut. The last unknown one is cut.
+    """Returns the length, None if unknown, of each ragged dimension of a batch: up to the last unknown dimension of ``leaf``.
 
     Raises:
         ValueError: the rank is not known.
@@ -261,7 +261,7 @@ def _known_row_count(spec: Any) -> int | None:
 
 
 class ElementList(Node):
-    """Existing elements: a window or a group.
+    """A list of elements as a stage: one window or one group.
 
     Args:
         elements: the elements, a list.
@@ -331,7 +331,7 @@ class Windowed(Stage):
 
 
 class Grouped(Stage):
-    """The elements of the datasets that ``reduce`` makes from groups of elements with the same key.
+    """The elements of the datasets that ``reduce`` returns for groups of elements with the same key.
 
     Args:
         key: maps an element to an int64 scalar.

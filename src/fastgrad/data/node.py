@@ -29,7 +29,7 @@ class Failure:
 
 
 def catching_failures(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Returns ``function`` with ``Failure`` for its exceptions. A ``Failure`` element passes through."""
+    """Wraps ``function`` to return a ``Failure`` instead of raising, and to pass on a ``Failure`` argument."""
 
     def attempt(element: Any) -> Any:
         if type(element) is Failure:
@@ -50,7 +50,7 @@ def value_or_raise(element: Any) -> Any:
 
 
 class Node:
-    """A stage: its elements, their number and their spec. A subclass defines ``chunks`` or ``elements``.
+    """A stage of a dataset's pipeline: elements, their count and their spec. A subclass defines ``chunks`` or ``elements``.
 
     Items travel in chunks, sequences of any length. Without ``rows`` the items are elements. With ``rows`` they are row numbers, in a
     ``range`` or an int64 array, so that a whole batch of rows is gathered at once. A ``Failure`` may replace a chunk or an
@@ -90,7 +90,7 @@ class Node:
         return itertools.islice(self.elements(), position, None)
 
     def is_filling(self) -> bool:
-        """True if this iteration fills a cache in memory, which is complete when its last item is asked for."""
+        """True if this iteration fills a cache in memory; the cache is complete when the last item is requested."""
         return any(source.is_filling() for source in self.sources)
 
     def random_state(self) -> list[tuple[int, ...]]:
@@ -124,7 +124,7 @@ class Node:
 
 
 class Stage(Node):
-    """A stage that reads another one.
+    """A stage that reads one other stage.
 
     Args:
         source: the stage to read. Its number of elements and its spec are also this stage's, unless overridden.
@@ -144,7 +144,7 @@ class Stage(Node):
 
 
 class RandomStage(Node):
-    """The part of a stage that draws random numbers, different ones in each iteration.
+    """The base of stages that draw random numbers, which differ from iteration to iteration.
 
     Args:
         key: three non-negative integers.
@@ -168,11 +168,11 @@ class RandomStage(Node):
         return generator
 
     def random_state(self) -> list[tuple[int, ...]]:
-        """Returns the stage's state, then those of its sources."""
+        """Returns the random state of this stage, then the random states of its sources."""
         return [(*self._key, self._iteration), *super().random_state()]
 
     def restore_random_state(self, states: Iterator[tuple[int, ...]]) -> None:
-        """Restores the stage's state, then those of its sources."""
+        """Restores the random state of this stage, then the random states of its sources."""
         *key, self._iteration = next(states)
         self._key = tuple(key)
         super().restore_random_state(states)

@@ -38,7 +38,7 @@ class ExternalStatePolicy(enum.Enum):
 
 
 class Settings:
-    """The base of named settings. Each has one type, and is None until it is set.
+    """The base of groups of named settings; a setting has one type, and is None until a value is set.
 
     Raises:
         AttributeError: TensorFlow has no setting of this name.
@@ -186,7 +186,7 @@ _DEPRECATED_OPTION_NAMES = {"experimental_deterministic": "deterministic", "expe
 
 
 class WithOptions(ItemStage):
-    """The same items, with settings."""
+    """The items of the source, with settings attached to the pipeline."""
 
     name = "_OptionsDataset"
 

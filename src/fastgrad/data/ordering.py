@@ -13,7 +13,7 @@ from fastgrad.data.shuffle import shuffled
 
 
 class ItemStage(Stage):
-    """The base of these stages: items of the source pass unchanged."""
+    """The base of stages that select or reorder items of the source, without reading an item."""
 
     def __init__(self, source: Node) -> None:
         super().__init__(source)
@@ -27,7 +27,7 @@ class ItemStage(Stage):
 
 
 class Shuffled(RandomStage, ItemStage):
-    """The items in random order.
+    """The items of the source in random order.
 
     Args:
         source: the source stage.
@@ -78,7 +78,7 @@ class Repeated(ItemStage):
 
 
 class Taken(ItemStage):
-    """The first items; all of them if ``number`` is negative."""
+    """The first ``number`` items of the source; all items if ``number`` is negative."""
 
     name = "_TakeDataset"
 
@@ -111,7 +111,7 @@ class Taken(ItemStage):
 
 
 class Skipped(ItemStage):
-    """All but the first items; none if ``number`` is negative. As in TensorFlow, a failure restarts the count."""
+    """The items after the first ``number``; none if ``number`` is negative. As in TensorFlow, a failure restarts the count."""
 
     name = "_SkipDataset"
 

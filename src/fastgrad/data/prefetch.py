@@ -28,7 +28,7 @@ _END_OF_ELEMENTS = object()
 
 
 class SlownessDetector:
-    """Decides whether elements are worth a thread, by the last elements that the calling thread made.
+    """Measures how long elements take, to decide whether a thread should make the next elements.
 
     Attributes:
         is_slow: the last ``SLOW_ELEMENTS_BEFORE_THREADS`` elements were slow, and nothing was drawn.
@@ -40,7 +40,7 @@ class SlownessDetector:
         self._slow_count = 0
 
     def next(self, make: Callable[..., Any], *arguments: Any) -> Any:
-        """``make(*arguments)``, timed."""
+        """Returns ``make(*arguments)``, and counts the call as slow or fast."""
         states = default_states() if self._slow_count else None  # fast elements never get a thread
         start_time = perf_counter()
         result = make(*arguments)
@@ -52,7 +52,7 @@ class SlownessDetector:
 
 
 class Prefetched(ItemStage):
-    """The same items; a thread makes up to ``size`` of them ahead. Row numbers pass unchanged."""
+    """The items of the source; a thread makes up to ``size`` elements ahead. Row numbers pass unchanged."""
 
     name = "_PrefetchDataset"
 
@@ -72,7 +72,7 @@ class Prefetched(ItemStage):
 
 
 def prefetch_if_slow(elements: Iterator[Any], size: int) -> Iterator[Any]:
-    """Yields the same elements; once they prove slow, a thread keeps ``size`` of them ready."""
+    """Yields ``elements``; after several slow elements a thread keeps ``size`` elements ready."""
     pace = SlownessDetector()
     while not pace.is_slow:
         element = pace.next(next, elements, _END_OF_ELEMENTS)
@@ -96,7 +96,7 @@ def prefetch_if_slow(elements: Iterator[Any], size: int) -> Iterator[Any]:
 
 
 def map_in_parallel(function: Callable[[Any], Any], elements: Iterator[Any], threads: int) -> Iterator[Any]:
-    """Yields ``function`` of each element, in order. Threads call it once it proves slow."""
+    """Yields ``function`` of each element, in order; after several slow calls threads call ``function``."""
     pace = SlownessDetector()
     for element in elements:
         yield pace.next(function, element)
@@ -157,7 +157,7 @@ def _call_result(answer: SimpleQueue[Any], process: int) -> Any:
 
 
 def _stop_workers(workers: list[threading.Thread], calls: SimpleQueue[Any]) -> None:
-    """Ends the threads. Calls that have not begun are dropped."""
+    """Ends the worker threads. Calls that have not begun are dropped."""
     with contextlib.suppress(Empty):
         while True:
             calls.get_nowait()
@@ -195,7 +195,7 @@ def check_process(process: int) -> None:
 
 
 def close_iterator(elements: Iterator[Any]) -> None:
-    """Ends an abandoned iteration."""
+    """Closes the iterator ``elements``, if it can be closed, after an abandoned iteration."""
     close_iterator = getattr(elements, "close", None)
     if close_iterator is not None:
         close_iterator()

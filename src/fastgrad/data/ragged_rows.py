@@ -26,7 +26,7 @@ class RaggedColumn:
 
     @classmethod
     def of(cls, ragged: Composite) -> RaggedColumn:
-        """Makes the column of a ragged tensor. It copies a variable's memory, which may change while rows are used."""
+        """Returns the column of a ragged tensor; copies a variable's memory, which may change while rows are used."""
         uniform: Any
         uniform, tensors = ragged._apart()
         values, *splits = [
@@ -71,7 +71,7 @@ class RaggedColumn:
         return RaggedColumn(self.values, self.splits[1:], self.uniform[1:])[start:stop].tensor()
 
     def take(self, rows: np.ndarray) -> RaggedColumn:
-        """Returns the rows with these numbers."""
+        """Returns the rows with the numbers ``rows``."""
         splits = []
         for level in self.splits:
             starts, lengths = level[rows], level[rows + 1] - level[rows]
@@ -130,7 +130,7 @@ def _splits_of_lengths(counts: Sequence[int], dtype: np.dtype) -> np.ndarray:
 
 
 def _with_split_levels(rows: Any, levels: int) -> RaggedColumn:
-    """Returns rows with ``levels`` levels of splits."""
+    """Returns ``rows`` as a ``RaggedColumn`` with ``levels`` levels of splits."""
     if isinstance(rows, RaggedColumn):
         inner = _with_split_levels(rows.values, levels - len(rows.splits))
         return RaggedColumn(inner.values, [*rows.splits, *inner.splits], [*rows.uniform, *inner.uniform])
@@ -143,7 +143,7 @@ def _with_split_levels(rows: Any, levels: int) -> RaggedColumn:
 
 
 def stack_ragged_tensors(column: Sequence[Composite], uniform: Sequence[int | None] | None) -> Any:
-    """Returns ragged tensors as one with one more dimension; ``uniform`` is as in ``ragged_stack``, by default empty.
+    """Stacks ragged tensors to one ragged tensor along a new first dimension; ``uniform``: see ``ragged_stack``.
 
     Raises:
         InvalidArgumentError: the tensors have different numbers of rows.

@@ -28,7 +28,7 @@ from fastgrad.ops.random_generator import default_states
 
 
 class Replay:
-    """The recorded operations of a function, one by one: the bits of eager operations, without a compiler.
+    """A replay of a function's recorded operations, one by one, with the bits of eager operations.
 
     Args:
         way: the recording.
@@ -82,7 +82,7 @@ class Replay:
     def _generate_functions(
         self, lines: list[str], given: list[str], arrays: Sequence[Any], scope: dict[str, Any]
     ) -> None:
-        """Generates the two functions, of arrays and of tensors."""
+        """Generates two Python functions of the recorded operations: ``compute`` of arrays, and ``fast`` of tensors."""
         count = len(arrays)
         parameters = "".join(f"a{number}, " for number in range(count))
         text = [f"def compute({parameters}):", "    token = errors_set(QUIET)", "    try:"]
@@ -137,7 +137,7 @@ class Replay:
 
 
 def _operation_lines(call: str, outputs: list[str]) -> list[str]:
-    """Returns the lines that assign an operation's results as arrays."""
+    """Returns lines of Python that call an operation and assign its results as arrays."""
     if len(outputs) == 1:
         return [
             f"{outputs[0]} = {call}",

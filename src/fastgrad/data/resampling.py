@@ -15,7 +15,7 @@ from fastgrad.errors import InvalidArgumentError
 
 
 class Resampled(RandomStage, Stage):
-    """Pairs of class and element. Each element is kept with a probability that gives classes the wanted frequencies.
+    """Pairs of class and element; elements are dropped at random so that classes have the target frequencies.
 
     Args:
         source: the source stage.

@@ -48,7 +48,7 @@ def shuffled(chunks: Iterable[Any], buffer_size: int, draws: Callable[[int], np.
 
 
 def _random_positions(generator: np.random.Generator, size: int) -> Iterator[int]:
-    """Yields random numbers below ``size``, the same numbers as one draw of many gives."""
+    """Yields random numbers below ``size``; blocks of draws give the same numbers as single draws."""
     while True:
         yield from (generator.random(256) * size).astype(np.int64).tolist()
 
@@ -61,7 +61,7 @@ def _append_items(held: Any, items: Any) -> Any:
 
 
 def _exchange_items(held: Any, items: Any, places: np.ndarray) -> np.ndarray:
-    """Does all exchanges at once: each gives the item that was last put at its buffer position, at first the buffer's own."""
+    """Exchanges ``items`` with the buffer items at ``places``, in order, by array operations; returns the items taken out."""
     order = np.argsort(places, kind="stable")
     sorted_places = places[order]
     out = held[places]

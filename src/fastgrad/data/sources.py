@@ -43,7 +43,7 @@ class RowSource(Node):
 
 
 def rows_of_tensors(tensors: Any) -> RowSource:
-    """Returns the rows of an element's tensors.
+    """Returns the stage whose elements are the rows of ``tensors``.
 
     Raises:
         ValueError: there is no tensor, a tensor is a scalar, or first dimensions differ.
@@ -67,7 +67,7 @@ def rows_of_tensors(tensors: Any) -> RowSource:
 
 
 def range_node(start: int, stop: int, step: int, dtype: DType) -> RowSource:
-    """Returns the numbers of a Python range."""
+    """Returns the stage of the numbers of a Python range, in ``dtype``."""
     return RowSource(RangeRows(start, step, len(range(start, stop, step)), dtype), "_RangeDataset")
 
 

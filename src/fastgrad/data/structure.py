@@ -28,7 +28,7 @@ class DatasetSpec:
         self.shape = TensorShape(dataset_shape)
 
     def most_specific_common_supertype(self, others: Any) -> DatasetSpec | None:
-        """Returns the spec that all of them fit, or None."""
+        """Returns the spec that this spec and ``others`` fit, or None."""
         return self if all(self == other for other in others) else None
 
     def __eq__(self, other: object) -> bool:
@@ -47,7 +47,7 @@ def is_dataset(value: Any) -> bool:
 
 
 def to_element(value: Any) -> Any:
-    """Converts every leaf of ``value`` to a tensor, as ``tf.convert_to_tensor`` does, lists included. None stays."""
+    """Converts every leaf of ``value`` to a tensor; a list is one leaf. None stays."""
     if isinstance(value, Tensor) or value is None or is_dataset(value):
         return value
     if isinstance(value, Mapping):
@@ -59,7 +59,7 @@ def to_element(value: Any) -> Any:
 
 
 def result_element(value: Any, what: str) -> Any:
-    """Converts the result of a user's function to an element as ``to_element`` does, but a list at the top is a tuple.
+    """Converts the result of a user's function to an element; a list at the top becomes a tuple.
 
     Raises:
         TypeError: the function returned None.
@@ -77,7 +77,7 @@ def result_element(value: Any, what: str) -> Any:
 
 
 def checked_next_state(state: Any, value: Any, what: str) -> Any:
-    """Converts the result of a user's function to the state that follows ``state``.
+    """Converts the result of a user's function to the next state, and checks that it has the form of ``state``.
 
     Raises:
         InvalidArgumentError: the result has another structure.

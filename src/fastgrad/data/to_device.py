@@ -15,7 +15,7 @@ from fastgrad.data.structure import packer
 
 
 class OnDevice(Stage):
-    """The same elements; ``size`` of them are made and copied ahead.
+    """The elements of the source, copied to a device; ``size`` elements are made and copied ahead.
 
     Args:
         source: the source stage.

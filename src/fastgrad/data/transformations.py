@@ -31,7 +31,7 @@ def checked_function(function: Any, what: str) -> Callable[..., Any]:
 
 
 def node_of(dataset: Any, what: str) -> Node:
-    """Returns the last stage of ``dataset``, the result of the user's function ``what``; TypeError if it is none."""
+    """Returns the last stage of ``dataset``; TypeError, naming the user's function ``what``, if it is not a dataset."""
     node = getattr(dataset, "_node", None)
     if not isinstance(node, Node):
         raise TypeError(f"Invalid `{what}`. `{what}` must return a `Dataset` object. Got {type(dataset)!r}.")
@@ -39,7 +39,7 @@ def node_of(dataset: Any, what: str) -> Node:
 
 
 class Mapped(Stage):
-    """``function`` of each element, compiled or called by ``threads`` threads where that pays."""
+    """The results of ``function`` for each element; ``function`` is compiled, or called by threads, where that is faster."""
 
     name = "_MapDataset"
     spec_calls_function = True
@@ -60,7 +60,7 @@ class Mapped(Stage):
         return map_in_parallel(mapped, elements, self._threads) if self._threads else map(mapped, elements)
 
     def make_spec(self) -> Any:
-        """Returns the spec that fits two results: of zeros and of ones, with two sizes for each unknown dimension."""
+        """Returns the spec of results, from results for zeros and for ones, with two sizes for each unknown dimension."""
         spec = self.source.spec()
         try:
             samples = [self._accepted_sample(spec, 2, (0, 1, 2)), self._accepted_sample(spec, 3, (1, 2, 0))]
@@ -110,7 +110,7 @@ class Filtered(Stage):
                 yield element
 
     def _with_predicate_results(self) -> Iterator[tuple[Any, bool | Failure]]:
-        """Yields each element with the result of the predicate."""
+        """Yields pairs of an element and the predicate's result for it."""
         evaluate = catching_failures(lambda element: _predicate_result(self._predicate, element))
         return ((element, evaluate(element)) for element in self.source.elements())
 
@@ -149,7 +149,7 @@ class FlatMapped(Stage):
         self._function = checked_function(function, what)
 
     def dataset_node_of(self, element: Any) -> Node:
-        """Returns the dataset of an element."""
+        """Returns the last stage of the dataset that ``function`` returns for ``element``."""
         return node_of(call_with_element(self._function, element), "map_func")
 
     def elements(self) -> Iterator[Any]:
@@ -166,7 +166,7 @@ class FlatMapped(Stage):
 
 
 class Interleaved(FlatMapped):
-    """Elements of the datasets of ``function``: ``block`` of each in turn, ``cycle`` datasets open at a time."""
+    """Elements of the datasets that ``function`` returns: ``block`` elements in turn from each of ``cycle`` open datasets."""
 
     name = "_InterleaveDataset"
 

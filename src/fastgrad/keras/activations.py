@@ -96,7 +96,7 @@ def log_sigmoid(x: Any) -> Tensor:
 
 
 def _apply_to_floats(function: Callable[[Any], Tensor], x: Any) -> Tensor:
-    """Applies ``function`` to ``x``; casts integers, which ``function`` refuses, to ``floatx()``."""
+    """Returns ``function(x)``, where integers, which ``function`` does not take, are first cast to ``floatx()``."""
     try:
         return function(x)
     except tf.errors.InvalidArgumentError:

@@ -25,7 +25,7 @@ class Configured:
         return {}
 
     def _config_of(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """The attributes ``names``."""
+        """Returns the attributes ``names`` by name."""
         return {name: getattr(self, name) for name in names}
 
     @classmethod
@@ -35,7 +35,7 @@ class Configured:
 
 
 def add_get_config(cls: Any, names: tuple[str, ...]) -> None:
-    """Gives ``cls`` a ``get_config`` that adds its attributes ``names`` to its base's."""
+    """Defines ``cls.get_config``, which adds the attributes ``names`` to the base class's configuration."""
 
     def get_config(self: Any) -> dict[str, Any]:
         """The constructor arguments by name."""

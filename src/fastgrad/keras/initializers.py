@@ -125,7 +125,7 @@ class RandomInitializer(Initializer):
         self.seed = seed
 
     def _seed_pair(self) -> np.ndarray:
-        """The two numbers that seed the stateless generators."""
+        """Returns the pair of numbers that seeds the stateless generators."""
         if self.seed is None:
             self.seed = int(uniform([], maxval=2**31 - 1, dtype=int64))
         return np.array([self.seed, 0], np.int64)
@@ -161,7 +161,7 @@ class RandomNormal(RandomInitializer):
         self.mean, self.stddev = mean, stddev
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of draws."""
+        """A tensor of random numbers."""
         return self._normal(shape, self.mean, self.stddev, dtype)
 
 
@@ -169,7 +169,7 @@ class TruncatedNormal(RandomNormal):
     """Normal numbers, redrawn if beyond two standard deviations; arguments as in ``RandomNormal``."""
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of draws."""
+        """A tensor of random numbers."""
         return self._truncated_normal(shape, self.mean, self.stddev, dtype)
 
 
@@ -188,7 +188,7 @@ class RandomUniform(RandomInitializer):
         self.minval, self.maxval = minval, maxval
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of draws."""
+        """A tensor of random numbers."""
         return self._uniform(shape, self.minval, self.maxval, dtype)
 
 
@@ -235,7 +235,7 @@ class VarianceScaling(RandomInitializer):
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A tensor of draws."""
+        """A tensor of random numbers."""
         fan_in, fan_out = compute_fans(_shape_as_tuple(shape), self.input_axes, self.output_axes)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}
         variance = self.scale / max(1.0, fans[self.mode])

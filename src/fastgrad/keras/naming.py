@@ -53,7 +53,7 @@ def checked_name(name: Any) -> str:
 
 
 class _RunningLayers:
-    """The state of a thread: the layers whose ``call`` or ``build`` is running, and the training mode."""
+    """The running layers of a thread, whose ``call`` or ``build`` is active, and the training mode."""
 
     __slots__ = ("stack", "training")
 

@@ -20,7 +20,7 @@ def floatx() -> str:
 
 
 def default_dtype() -> DType:
-    """``floatx()`` as a DType."""
+    """Returns the default float dtype, ``floatx()``, as a DType."""
     return _values["floatx"]
 
 

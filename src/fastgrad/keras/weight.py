@@ -40,7 +40,7 @@ class MemoryLimit:
         self._bytes_left = 8 * stored + (16 << 20)
 
     def take(self, count: int, owner: str) -> None:
-        """Takes ``count`` bytes for a weight from the limit; ValueError naming ``owner`` if too few are left."""
+        """Subtracts ``count`` bytes from the limit for a weight; ValueError naming ``owner`` if too few bytes are left."""
         self._bytes_left -= count
         if self._bytes_left < 0:
             raise ValueError(
@@ -252,7 +252,7 @@ def assign_all(variables: Iterable[Any], values: Iterable[Any]) -> None:
 
 
 def _common_dtype(a: DType, b: DType) -> DType:
-    """The common dtype of both: a float before an integer, an integer before a boolean; of two floats, the wider."""
+    """The common dtype of ``a`` and ``b``: float before integer, integer before boolean, the wider of two floats."""
     for kind in ("is_floating", "is_integer"):
         if getattr(a, kind) != getattr(b, kind) and not (a.is_complex or b.is_complex):
             return a if getattr(a, kind) else b

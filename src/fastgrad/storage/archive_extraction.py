@@ -71,7 +71,7 @@ def _name_conflicts_as_value_errors() -> Iterator[None]:
 
 
 def _members_within_size_limit(members: Any, size_of: Any, limit: int) -> Iterator[Any]:
-    """Yields ``members``; ValueError as soon as their declared disk space exceeds ``limit`` bytes."""
+    """Yields ``members``; raises ValueError as soon as their declared disk space exceeds ``limit`` bytes."""
     disk_space = 0
     for member in members:
         if size_of(member) < 0:

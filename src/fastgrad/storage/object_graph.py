@@ -75,7 +75,7 @@ def own_children(obj: Any) -> dict[str, Any]:
 
 
 def saved_children(obj: Any) -> dict[str, Any]:
-    """Returns the children of ``obj`` that checkpoints save, by the name of their edge in the object graph."""
+    """Returns the children of ``obj`` that checkpoints save, by their names in the object graph."""
     children: dict[str, Any] = {}
     checkpoint_children = obj._saved_in_checkpoints() if hasattr(obj, "_saved_in_checkpoints") else {}
     for named_children in (own_variables(obj), own_children(obj), checkpoint_children):
@@ -88,7 +88,7 @@ def saved_children(obj: Any) -> dict[str, Any]:
 
 
 def named_variables(root: Any) -> dict[str, Variable]:
-    """Returns all variables reachable from ``root``, each once, by the first path to it."""
+    """Returns all variables reachable from ``root`` by path; a variable with several paths has the first one."""
     variables: dict[str, Variable] = {}
     seen_ids: set[int] = set()
 
@@ -128,7 +128,7 @@ class ObjectGraph(NamedTuple):
 
 
 def object_graph(root: Any, more: dict[str, Any]) -> ObjectGraph:
-    """Returns the graph of all objects reachable from ``root``; ``more`` are extra children of the root, by name."""
+    """Returns the object graph of ``root``: all reachable objects; ``more`` are extra children of the root, by name."""
     graph = ObjectGraph([], [root], [""])
     node_numbers = {id(root): 0}
     for obj, name in zip(graph.objects, graph.names, strict=True):  # the loop extends both lists

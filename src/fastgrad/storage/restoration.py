@@ -96,7 +96,7 @@ class Restoration:
         return bool(self._values) and len(done) < len(self._nodes[node].children)
 
     def _matching_children(self, obj: Any, node: int) -> list[tuple[Any, int, str]]:
-        """Returns the children of ``obj`` that the file has, with their node numbers and edge names."""
+        """Returns the children of ``obj`` for which the file has a node: child, node number and edge name."""
         children = self._nodes[node].children
         named_children = [
             (child, name if self._has_graph else name.replace(".S", "/"), name)
@@ -222,7 +222,7 @@ def restore_deferred_values(obj: Any) -> None:
 
 
 class DeferredRestorationOwner:
-    """The base class of objects that restore later attributes, and later items of lists and dicts among these."""
+    """The base of objects that restore checkpoint values to attributes, and items of lists and dicts, added later."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self.__dict__.get("_deferred"):
@@ -261,7 +261,7 @@ class _Watched:
         return builtin_type, (builtin_type(self._origin),)
 
     def _update_copy(self) -> Any:
-        """Updates the copy and wraps new lists and dicts in views; returns the owner."""
+        """Updates the inherited copy after a change, and wraps new lists and dicts in views; returns the owner."""
         owner = None if self._owner is None else self._owner()
         if owner is not None:
             for key in range(len(self._origin)) if isinstance(self, list) else list(self._origin):

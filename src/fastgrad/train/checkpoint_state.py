@@ -105,7 +105,7 @@ def _parsed_field_value(text: str) -> Any:
 
 
 def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -> str | None:
-    """Returns the newest checkpoint of a folder, None without one; arguments as in ``get_checkpoint_state``."""
+    """Returns the newest checkpoint of a folder, None if there is none; arguments: see ``get_checkpoint_state``."""
     state = get_checkpoint_state(checkpoint_dir, latest_filename)
     if state is None or not os.path.exists(checkpoint_path(state.model_checkpoint_path)):
         return None

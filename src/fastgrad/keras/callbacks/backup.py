@@ -104,5 +104,5 @@ class BackupAndRestore(Callback):
                 os.rmdir(self.backup_dir)
 
     def kept_state(self) -> dict[str, Any]:
-        """Returns the number of batches."""
+        """Returns the number of batches seen, which a backup stores."""
         return {"_batches": self._batches}

@@ -40,11 +40,11 @@ class Callback:
         self._model = model
 
     def kept_state(self) -> dict[str, Any]:
-        """Returns the values of ``keeps``."""
+        """Returns the values of the attributes named in ``keeps``, which a backup stores."""
         return {name: getattr(self, name) for name in self.keeps}
 
     def take_state(self, state: dict[str, Any]) -> None:
-        """Restores the result of ``kept_state``; ValueError if its attributes or kinds of values differ."""
+        """Restores a result of ``kept_state``; ValueError if attribute names or kinds of values differ."""
         own_state = self.kept_state()
         if state.keys() != own_state.keys():
             raise ValueError(f"{type(self).__name__} keeps {sorted(own_state)}, the backup has {sorted(state)}.")
@@ -84,10 +84,10 @@ class Callback:
         """Runs after an epoch and validation; ``logs`` has loss and metrics, those of validation with ``val_``."""
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Runs as ``on_train_batch_begin`` does; an older name."""
+        """Runs before a batch; an older name of ``on_train_batch_begin``."""
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Runs as ``on_train_batch_end`` does; an older name."""
+        """Runs after a batch; an older name of ``on_train_batch_end``."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Runs before a batch, counted from 0 in each epoch."""
@@ -114,7 +114,7 @@ _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_
 
 
 class CallbackList:
-    """A list of callbacks with the hooks of one.
+    """A list of callbacks that has the hooks of a single callback.
 
     Args:
         callbacks: a callback or several.

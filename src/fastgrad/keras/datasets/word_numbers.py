@@ -13,7 +13,7 @@ from fastgrad.storage.json_text import parse_json
 
 
 def shift_word_numbers(texts: Any, start_char: int | None, index_from: int) -> list[list[int]]:
-    """Adds ``index_from`` to the word numbers, and puts ``start_char`` first in each text."""
+    """Returns texts with ``index_from`` added to each word number, and ``start_char`` in front."""
     first = [] if start_char is None else [start_char]
     return [first + [word_number + (index_from or 0) for word_number in text] for text in texts]
 

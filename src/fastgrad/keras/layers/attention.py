@@ -101,7 +101,7 @@ class Attention(Layer):
     def _attend_by_kernel(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Any, causal: bool, rate: float
     ) -> Tensor:
-        """Runs the attention kernel with one head; ranks below 3 and empty operands use ``_attend_by_operations``."""
+        """Returns the results of the attention kernel with one head; of operations for ranks below 3 and empty operands."""
         if self.scale is not None:
             query = query * self.scale._read()
         if query.ndim < 3 or 0 in (*query._array.shape, *value._array.shape):

@@ -15,7 +15,7 @@ from fastgrad.ops.shaping import expand_dims
 def combined_mask(
     query_mask: Any, value_mask: Any, key_mask: Any, attention_mask: Any, window: int | None, lengths: tuple[int, int]
 ) -> Tensor | None:
-    """The mask of keys that queries see, which broadcasts with (batch, queries, keys); None if queries see all keys.
+    """The mask of visible keys by query, which broadcasts with (batch, queries, keys); None if all keys are visible.
 
     Args:
         query_mask, value_mask, key_mask: masks of steps, (batch, length), or None.

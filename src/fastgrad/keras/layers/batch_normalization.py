@@ -193,7 +193,7 @@ class BatchNormalization(SameShape):
         return ratio, shift if beta is None else shift + beta
 
     def _masked_moments(self, x: Tensor, mask: Any, axis: int) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the elements where ``mask`` is True; ``mask`` lacks the last axis of ``x``."""
+        """The mean and variance of ``x`` at the True positions of ``mask``, which lacks the last axis of ``x``."""
         if len(mask.shape) != x.ndim - 1:
             raise ValueError(
                 "The mask provided should be one dimension less than the inputs. Received: "

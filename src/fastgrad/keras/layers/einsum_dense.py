@@ -18,7 +18,7 @@ _EQUATION_PATTERN = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\
 
 
 class _KernelPlan(NamedTuple):
-    """The shapes and axes that an equation gives for an input's shape.
+    """The shapes of kernel, bias and output, from an equation and an input's shape.
 
     Attributes:
         kernel, bias, output: shapes; ``bias`` is None without a bias.

@@ -299,7 +299,7 @@ class Layer(Caller, Configurable, WeightOwner):
         return weight
 
     def add_variable(self, shape: Any, initializer: Any, **options: Any) -> Weight:
-        """Another name of ``add_weight``."""
+        """Makes a weight of the layer; another name of ``add_weight``."""
         return self.add_weight(shape, initializer, **options)
 
     # ---- dtype, inputs, losses -----------------------------------------------------------------
@@ -418,7 +418,7 @@ _ATTRIBUTES_NOT_COPIED = frozenset(["_inbound_nodes", "_stack", "_step_functions
 
 
 def _with_build_bookkeeping(build: Callable[..., None]) -> Callable[..., None]:
-    """Wraps a subclass's ``build``: adds the layer's name to its weights' paths, and marks the layer as built."""
+    """Wraps a subclass's ``build``: weights' paths get the layer's name, and the layer is marked as built."""
 
     @wraps(build)
     def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:

@@ -129,7 +129,7 @@ class Caller:
         return self._call_with_checks(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Runs ``call`` with the resolved ``training``, and with this layer on the stack of running layers."""
+        """Runs ``call`` with the resolved ``training`` argument, and with this layer on the stack of running layers."""
         now = calls.now
         stack, outer_training = now.stack, now.training
         if self._losses_seen != added_losses.count and not stack:

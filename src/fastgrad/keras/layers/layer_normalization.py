@@ -95,7 +95,7 @@ class LayerNormalization(SameShape):
             self.beta = add_weight_of(self, "beta", shape, autocast=False)
 
     def _axis_order(self, rank: int) -> list[int]:
-        """The axes of inputs of ``rank``: the other axes, then the weights' axes, both in ascending order."""
+        """The axes of inputs of ``rank``: those that are not normalized, then the normalized axes, both ascending."""
         axes = sorted(axis % rank for axis in self.axis)
         if len(set(axes)) < len(axes):
             raise InvalidArgumentError(f"LayerNormalization '{self.name}': axes {self.axis} contain an axis twice.")
@@ -126,7 +126,7 @@ class LayerNormalization(SameShape):
         return x * rsqrt(variance + self.epsilon) * gamma
 
     def _weight_vector(self, weight: Weight | None, fill: Any, size: int, like: Tensor) -> Tensor:
-        """The weight as a vector in ``like``'s dtype; without a weight, the vector of ``fill``, which has no effect."""
+        """The weight as a vector in the dtype of ``like``; for None a vector of ``fill``, which has no effect."""
         if weight is None:
             return constant_tensor(fill(size, like._array.dtype))
         value = weight._read()

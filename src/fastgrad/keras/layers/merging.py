@@ -311,7 +311,7 @@ class Dot(Layer):
         self.axes, self.normalize = axes, normalize
 
     def _contracted_axes(self, shapes: Any) -> tuple[int, int]:
-        """The axis of each input, counted from the front."""
+        """The contracted axis of each of the two inputs, counted from the front."""
         axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         name = f"Dot '{self.name}'"
         if any(len(shape) < 2 for shape in shapes):

@@ -298,7 +298,7 @@ def _merge_axes(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def _unmerge_axes(x: Tensor, axes: tuple[int, ...], sizes: list[int]) -> Tensor:
-    """Inverts ``_merge_axes``; ``sizes`` are the sizes of the other axes, then of ``axes``."""
+    """Reshapes the result of ``_merge_axes`` back; ``sizes``: of the axes not in ``axes``, then of ``axes``."""
     rank = len(sizes)
     batch_axes = [axis for axis in range(rank) if axis not in axes]
     if rank > 2:

@@ -20,7 +20,7 @@ from fastgrad.keras.layers.shapes import common_shapes, has_unknown, is_shape, m
 
 
 class _ThreadRestoredVariables(threading.local):
-    """The values of variables before each active run on zeros, by thread."""
+    """The values of layers' variables before each active run on zeros; one object per thread."""
 
     def __init__(self) -> None:
         self.runs: list[Saved] = []
@@ -89,7 +89,7 @@ class Node:
 
     @classmethod
     def restore(cls, operation: Any, arguments: tuple[tuple[Any, ...], dict[str, Any]], outputs: Any) -> None:
-        """Recreates the node in a copy of a model, unless another model in the copy has already done so."""
+        """Recreates a node in a copy of a model, unless another model in the same copy has already recreated the node."""
         if nest.flatten(outputs)[0]._keras_history is None:
             cls(operation, arguments, outputs)
 

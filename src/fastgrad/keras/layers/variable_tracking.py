@@ -87,7 +87,7 @@ class WeightOwner(Owner):
 
     @property
     def weights(self) -> list[Any]:
-        """All weights: the layer's own, trainable weights first, then its sublayers' in the order of assignment."""
+        """All weights: the layer's own weights, trainable ones first, then the weights of sublayers."""
         cached = self._cached_lists.get("all")
         if cached is None or cached[0] != ownership_change_count[0]:
             weights_by_id: dict[int, Any] = {id(v): v for v in (*self._trainable_own, *self._other_own)}

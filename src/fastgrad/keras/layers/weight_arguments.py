@@ -14,7 +14,7 @@ _MODULES: dict[str, Any] = {"initializer": initializers, "regularizer": regulari
 
 
 def weight_arguments(*weights: str) -> tuple[str, ...]:
-    """The names of the arguments about ``weights``: all initializers, then all regularizers, then all constraints."""
+    """The argument names of ``weights``: all initializers, then all regularizers, then all constraints."""
     return tuple(f"{weight}_{kind}" for kind in _MODULES for weight in weights)
 
 
@@ -27,6 +27,6 @@ def set_weight_arguments(layer: Layer, given: dict[str, Any], *weights: str) -> 
 
 
 def add_weight_of(layer: Layer, weight: str, shape: Any, **options: Any) -> Weight:
-    """Makes a weight by the layer's arguments about ``weight``, which is also its name unless ``options`` has another."""
+    """Makes a weight with the layer's initializer, regularizer and constraint for the name ``weight``."""
     arguments = {kind: getattr(layer, f"{weight}_{kind}") for kind in _MODULES}
     return layer.add_weight(shape=shape, **{"name": weight, **arguments, **options})

@@ -136,7 +136,7 @@ class Loss(Configured):
 
 
 def masked_weight(weight: Tensor | None, mask: Tensor, dtype: DType, reduction: str | None) -> Tensor:
-    """Returns weights (default ones), zero where ``mask`` is False; scaled for means to count only the others."""
+    """Returns ``weight`` or ones, zero where ``mask`` is False, scaled so that a mean ignores masked elements."""
     mask_weight = tf.cast(mask, dtype)
     if reduction in ("mean", "sum_over_batch_size"):
         mask_weight *= tf.math.divide_no_nan(tf.cast(tf.size(mask), dtype), tf.reduce_sum(mask_weight))
@@ -214,7 +214,7 @@ class NamedLoss(LossFunctionWrapper):
     _options: tuple[str, ...] = ()
 
     def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
-        """The loss of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
+        """Makes the loss of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
         options = {name: given[name] for name in given if name not in _NOT_OPTIONS}
         super().__init__(fn, given["reduction"], given["name"], given["dtype"], **options)
         for name in self._options:

@@ -141,7 +141,7 @@ class CosineSimilarity(NamedLoss):
 
 
 class Huber(NamedLoss):
-    """``huber``, reduced; ``delta`` as there."""
+    """``huber``, reduced; ``delta``: see ``huber``."""
 
     _options = ("delta",)  # Keras omits it: a saved model is loaded with delta 1
 

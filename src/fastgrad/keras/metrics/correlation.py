@@ -35,7 +35,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: Any = -1) -> Tensor:
 
 
 class PearsonCorrelation(NamedMetric):
-    """The mean of ``pearson_correlation``; ``axis`` as there, other arguments as in ``Metric``."""
+    """The mean of ``pearson_correlation`` over samples; for ``axis`` see the function, for others ``Metric``."""
 
     _direction = "up"
     _options = ("axis",)
@@ -45,7 +45,7 @@ class PearsonCorrelation(NamedMetric):
 
 
 class ConcordanceCorrelation(NamedMetric):
-    """The mean of ``concordance_correlation``; ``axis`` as there, other arguments as in ``Metric``."""
+    """The mean of ``concordance_correlation`` over samples; for ``axis`` see the function, for others ``Metric``."""
 
     _direction = "up"
     _options = ("axis",)

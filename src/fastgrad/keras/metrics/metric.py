@@ -84,7 +84,7 @@ class Metric(Configured, Owner):
     def add_weight(
         self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Weight:
-        """Returns ``add_variable``, a scalar by default."""
+        """Returns a new variable of the metric, by default a scalar; see ``add_variable``."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
     def reset_state(self) -> None:

@@ -147,7 +147,7 @@ class NamedMetric(MeanMetricWrapper):
     _options: tuple[str, ...] = ()
 
     def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
-        """The mean of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
+        """Makes the metric of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
         options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
         super().__init__(fn, given["name"], given["dtype"], **options)
         for name in self._options:

@@ -44,7 +44,7 @@ def _clone(
     recursive: bool,
     clones: dict[int, Any],
 ) -> Any:
-    """Returns a clone of a model; ``clones`` maps ids of layers to new layers, for layers that several models share."""
+    """Returns a clone of a model; ``clones`` maps ids of layers to new layers, so that shared layers are cloned once."""
     clone_layer = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
 
     def clone(layer: Any) -> Any:

@@ -142,7 +142,7 @@ class CallGraph:
 
 
 def _call_record(node: Node) -> tuple[Any, int, int, Node]:
-    """Returns a call's layer, the ids of its only argument and result (0 if there are several), and the node."""
+    """Returns a node as a tuple: layer, id of the only argument, id of the only result (0 for several), node."""
     args, kwargs = node.arguments
     if len(args) == 1 and not kwargs and type(args[0]) is type(node.outputs) is KerasTensor:
         return node.operation, id(args[0]), id(node.outputs), node

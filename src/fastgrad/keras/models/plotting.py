@@ -169,7 +169,7 @@ def _arrows(model: Any) -> Iterator[tuple[Any, int, Any, int]]:
 
 
 def _inner_layer_at_end(layer: Any, place: int, which: str) -> Any:
-    """Returns the inner layer at the end of an arrow to or from a model."""
+    """Returns the layer inside of a model that an arrow to or from the model belongs to."""
     while _is_drawn_inside(layer):
         if isinstance(layer, Sequential):
             layer, place = layer.layers[0 if which == "inputs" else -1], 0

@@ -145,7 +145,7 @@ def global_clip_factor(gradients: list[Gradient], limit: float) -> float:
 
 
 def _sums_of_squares(gradients: list[Gradient]) -> np.ndarray:
-    """The sum of squares of each gradient, in float64."""
+    """Returns the sum of squares of each gradient, in float64."""
     arrays: list[Any] = [g.values if type(g) is RowGradient else g for g in gradients]
     sums = np.empty(len(arrays))
     for dtype in {a.dtype for a in arrays}:

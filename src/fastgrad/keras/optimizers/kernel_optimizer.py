@@ -60,11 +60,11 @@ class KernelOptimizer(Optimizer):
 
     @property
     def _zero_gradient(self) -> int:
-        """The effect of a zero gradient on a row."""
+        """The code of the effect that a zero gradient has on a row: ``MOVES``, ``RESTS`` or ``RESTS_AT_ZERO``."""
         return self.rule.zero_gradient
 
     def _begin_step(self, step: Any) -> None:
-        """Updates state of no variable before each step; takes floats or tensors, as ``hyperparameters`` does."""
+        """Updates state that belongs to no single variable, before each step; ``step`` is a float or a tensor."""
 
     def _apply_fast(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
         plan = self._plan
@@ -82,7 +82,7 @@ class KernelOptimizer(Optimizer):
         return True
 
     def _is_plain(self) -> bool:
-        """True if no option needs more than the kernel."""
+        """True if no option is set that the update kernel does not compute."""
         return not (
             self.clipnorm
             or self.clipvalue
@@ -250,7 +250,7 @@ class KernelOptimizer(Optimizer):
     # ---- some rows of a variable ------------------------------------------------------------------
 
     def _update_rows(self, position: int, rows: RowGradient, rate: float, amount: float, count: Any = None) -> None:
-        """Updates a variable as the dense gradient with these rows does, decay included."""
+        """Updates a variable by a gradient of some rows, with decay; the result is that of the dense gradient."""
         variable, slots, live = self._writable_state(position)
         if amount and self._use_weight_decay(variable):
             decay_variables([variable], amount)

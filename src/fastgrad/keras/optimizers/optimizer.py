@@ -198,7 +198,7 @@ class Optimizer(OptimizerState):
             self._apply_checked(grads, variables)
 
     def _apply_fast(self, grads: Sequence[Any], variables: Sequence[Variable]) -> bool:
-        """Runs the fast path of an update without this class's options; only returns False if there is none."""
+        """Updates by a fast path without clipping, averages and accumulation; returns False if it does not apply."""
         return False
 
     def _checked_variables(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> Sequence[Variable]:
@@ -341,7 +341,7 @@ class Optimizer(OptimizerState):
                 slot._array.fill(0)
 
     def _update_averages(self) -> None:
-        """Moves the averages towards the weights; the first step copies the weights."""
+        """Updates the moving averages of the weights; the first step copies the weights."""
         count = self._update_count()
         momentum = self.ema_momentum if count else 0.0
         make_writable(self._averages)
@@ -441,7 +441,7 @@ class Optimizer(OptimizerState):
 
 
 def options_of(given: dict[str, Any]) -> dict[str, Any]:
-    """Returns the arguments of ``Optimizer`` among the local variables of a subclass's ``__init__``."""
+    """Returns those local variables of a subclass's ``__init__`` that are arguments of ``Optimizer``."""
     return {name: given[name] for name in ("learning_rate", "name", *Optimizer._config_names)} | given["kwargs"]
 
 

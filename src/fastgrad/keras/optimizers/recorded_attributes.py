@@ -60,7 +60,7 @@ class RecordedAttributes:
         return {name: value for name, value in self.__dict__.items() if name not in _MIRROR_ATTRIBUTES}
 
     def _changed(self) -> None:
-        """Makes programs that depend on this object be recorded again."""
+        """Invalidates the programs that depend on this object, so that they are recorded again."""
         if "_changes" in self.__dict__:
             with unheard():
                 self._changes.assign_add(1)
@@ -77,7 +77,7 @@ class RecordedAttributes:
 
 
 class LiveProxy:
-    """A proxy of an object in its formulas during a recording: its numbers are tensors."""
+    """A proxy of an object for formulas in a recording: numeric attributes read as tensors."""
 
     __slots__ = ("_owner",)
 
@@ -115,7 +115,7 @@ def _is_number(value: Any) -> bool:
 
 
 def scalar(x: Any) -> Tensor:
-    """Returns a number of a formula as a float64 tensor."""
+    """Converts a number, variable or tensor of a formula to a float64 tensor."""
     if isinstance(x, Variable):
         x = x._read()
     return cast(x, dtypes.float64) if isinstance(x, Tensor) else constant_tensor(np.array(float(x)))
@@ -145,7 +145,7 @@ where = _float_or_tensor_function("where", np.where)
 
 
 def scale_variable(variable: Variable, factor: Any) -> None:
-    """Multiplies a variable by a number of a formula, in its own dtype."""
+    """Multiplies a variable in place by a float or a tensor, in the variable's dtype."""
     if isinstance(factor, Tensor):
         variable.assign(TABLE["multiply"](variable._read(), cast(factor, variable.dtype)))
     else:

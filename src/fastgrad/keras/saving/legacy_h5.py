@@ -126,7 +126,7 @@ def _decoded_file(attributes: dict[str, dict[str, Any]], values: dict[str, np.nd
 
 
 def _text_list_attribute(attributes: dict[str, Any], name: str) -> list[str]:
-    """Returns a list of texts, stored whole or in numbered parts."""
+    """Returns the attribute ``name``, a list of texts that is stored whole or in numbered parts."""
     if name in attributes:
         return list(attributes[name])
     part_numbers = sorted(

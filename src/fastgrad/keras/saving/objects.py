@@ -372,7 +372,7 @@ def _shapes_as_tuples(value: Any) -> Any:
 
 
 def resolve_identifier(identifier: Any, known: dict[str, Any], what: str) -> Any:
-    """Returns the callable of ``identifier``: itself, an instance of a class, or the object of a name or configuration.
+    """Returns the callable of an identifier: a callable, a class to instantiate, a name or a configuration.
 
     Args:
         identifier: as in ``keras.initializers.get`` and similar functions.

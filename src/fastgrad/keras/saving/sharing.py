@@ -33,7 +33,7 @@ class Sharing:
         config[_NUMBER_KEY], _ = self._numbers.setdefault(id(layer), (len(self._numbers), layer))
 
     def keep_shared_numbers(self, config: Any) -> Any:
-        """Returns a whole configuration with only the numbers of layers that occur more than once."""
+        """Returns a configuration in which only layers that occur more than once have numbers."""
         counts: Counter[int] = Counter()
 
         def count(value: Any) -> None:
@@ -80,13 +80,13 @@ _active_sharing: ContextVar[Sharing | None] = ContextVar("sharing", default=None
 
 
 def number_serialized_layer(obj: Any, config: dict[str, Any]) -> None:
-    """Tells the active ``Sharing`` that a layer was written."""
+    """Adds the layer's number to ``config`` if a ``Sharing`` is active and ``obj`` is a layer."""
     sharing = _active_sharing.get()
     if sharing is not None and hasattr(obj, "_trainable_own"):
         sharing.add_layer_number(obj, config)
 
 
 def make_layer_once(config: dict[str, Any], make: Callable[[], Any]) -> Any:
-    """Returns ``make()``, or the earlier object of the same number."""
+    """Returns ``make()``, or the layer made earlier for the same number in the active ``Sharing``."""
     sharing = _active_sharing.get()
     return make() if sharing is None else sharing.layer_of_config(config, make)

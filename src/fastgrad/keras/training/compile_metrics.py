@@ -57,7 +57,7 @@ def _items_by_output(y_pred: Any, given: Any, what: str) -> list[Any]:
 
 
 class CompileMetrics:
-    """All metrics of all outputs as one metric, so a user's ``train_step`` can update it before the metrics are made.
+    """All metrics of all outputs as one metric, which a user's ``train_step`` can update before the metrics are made.
 
     Args:
         metrics: a list of metrics, functions and names; for several outputs a list or dict of lists.

@@ -30,7 +30,7 @@ class FilesRequest(NamedTuple):
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> FilesRequest:
-        """Returns the request in the local variables of a function that has these arguments."""
+        """Returns the request made from ``given``, the local variables of a function that has these arguments."""
         return cls(**{name: given[name] for name in cls._fields})
 
 

@@ -28,7 +28,7 @@ class ConvolutionLayer(Layer):
     weight_names: tuple[str, ...] = ("kernel",)
 
     def __init__(self, settings: dict[str, Any], given: dict[str, Any], causal: bool = False) -> None:
-        """The layer.
+        """Sets the attributes that all convolution layers have.
 
         Args:
             settings: the layer's arguments by name, of which it takes those that all of these layers have, and their weights'.
@@ -81,7 +81,7 @@ class ConvolutionLayer(Layer):
 
 
 def convolution_config_names(*weights: str) -> tuple[str, ...]:
-    """The constructor arguments of all convolution layers, for layers with ``weights`` and a bias."""
+    """The names of the constructor arguments that all convolution layers with ``weights`` and a bias have."""
     return (
         *("kernel_size", "strides", "padding", "data_format", "dilation_rate", "use_bias", "activation"),
         *weight_arguments(*weights, "bias"),

@@ -14,11 +14,11 @@ from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
 
 WEIGHT_ARGUMENTS = weight_arguments("kernel", "recurrent", "bias")
-"""The names of arguments about the weights."""
+"""The names of the arguments for initializers, regularizers and constraints of the weights."""
 
 
 class RecurrentCell(Layer):
-    """A cell with ``kernel`` (features, gates units), ``recurrent_kernel`` (units, gates units) and ``bias``.
+    """The base of cells with ``kernel`` (features, gates units), ``recurrent_kernel`` (units, gates units) and ``bias``.
 
     Args:
         units: the size of the state.
@@ -74,7 +74,7 @@ class RecurrentCell(Layer):
 
     @property
     def state_size(self) -> Any:
-        """The size of the state, or a list of those of several."""
+        """The size of the state, or a list of the sizes of several states."""
         return self.units
 
     def build(self, input_shape: Any) -> None:
@@ -103,17 +103,17 @@ class RecurrentCell(Layer):
         return [tf.zeros((batch_size, size), self._layer_dtype) for size in sizes]
 
     def _has_kernel(self) -> bool:
-        """Whether there is an operation that does all time steps, of cells with these activations."""
+        """True if one operation can compute all time steps of a cell with these activations."""
         raise NotImplementedError
 
     def _run_all_steps(
         self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
     ) -> tuple[Tensor | None, list[Tensor]]:
-        """The first state at all times if ``every``, and the last states."""
+        """Runs all time steps by one operation; returns the first state at each step if ``every``, and the last states."""
         raise NotImplementedError
 
     def _kernel_weights(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Kernel, recurrent kernel and bias, which is zeros if there is none."""
+        """The values of kernel, recurrent kernel and bias; zeros without a bias."""
         bias = tf.zeros(self._bias_shape(), self._layer_dtype) if self.bias is None else self.bias._read()
         return self.kernel._read(), self.recurrent_kernel._read(), bias
 
@@ -125,7 +125,7 @@ class RecurrentCell(Layer):
     # ---- dropout -------------------------------------------------------------------------------------
 
     def _dropout_factors(self, like: Tensor, rate: float) -> Any:
-        """Factors of dropout: a tensor, or one for each gate."""
+        """Draws the factors of dropout: one tensor for all gates, or a list with a tensor for each gate."""
         ones = tf.ones_like(like)
         count = self.gates if self.implementation == 1 and self.gates > 1 else 1
         factors = [
@@ -147,15 +147,15 @@ class RecurrentCell(Layer):
         return self._recurrent_dropout_mask
 
     def reset_dropout_mask(self) -> None:
-        """Lets the next sequence have new factors."""
+        """Discards the drawn dropout factors, so that the next sequence gets new factors."""
         self.__dict__["_dropout_mask"] = None
 
     def reset_recurrent_dropout_mask(self) -> None:
-        """Lets the next sequence have new factors."""
+        """Discards the drawn dropout factors, so that the next sequence gets new factors."""
         self.__dict__["_recurrent_dropout_mask"] = None
 
     def _step_dropout_factors(self, inputs: Tensor, state: Tensor, training: Any) -> tuple[Any, Any]:
-        """The dropout factors of inputs and of the state; None where nothing is dropped."""
+        """The dropout factors of the inputs and of the state; None for no dropout."""
         if not training:
             return None, None
         drops, drops_state = 0.0 < self.dropout < 1.0, 0.0 < self.recurrent_dropout < 1.0
@@ -165,7 +165,7 @@ class RecurrentCell(Layer):
         )
 
     def _gate_products(self, x: Tensor, kernel: Any, factors: Any) -> Tensor:
-        """``x @ kernel``, its columns divided among the gates, each of which has its factors of ``x``."""
+        """``(x * factors) @ kernel``; with a list of factors, each gate's columns of ``kernel`` have their own factors."""
         x = x if x.dtype.is_floating else tf.cast(x, self._layer_dtype)
         if factors is None:
             return tf.matmul(x, kernel)

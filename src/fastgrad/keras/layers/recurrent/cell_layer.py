@@ -1,4 +1,4 @@
-"""``CellLayer``: an ``RNN`` that makes its own cell and shows the cell's arguments as its own."""
+"""``CellLayer``: an ``RNN`` that makes its cell from its own arguments."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fastgrad.keras.layers.recurrent.rnn import LOOP_ARGUMENTS, RNN, where_unmas
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
 CELL_OPTIONS = ("dtype", "trainable")
-"""Arguments of ``Layer`` that the cell is given, too."""
+"""Arguments of ``Layer`` that are passed on to the cell."""
 
 
 class CellLayer(RNN):
-    """The base of LSTM, GRU and SimpleRNN.
+    """The base of the layers LSTM, GRU and SimpleRNN, which make their cell from their own arguments.
 
     Args:
         kind: the class of its cell.
@@ -52,7 +52,7 @@ class CellLayer(RNN):
     def inner_loop(
         self, sequences: Tensor, initial_state: list[Any], mask: Tensor | None, training: bool = False
     ) -> tuple[Tensor, Tensor | None, list[Any]]:
-        """The last output, all outputs, and the last states: by one operation over time, if there is one for the cell."""
+        """Returns the last output, all outputs and the last states; computed by one operation if the cell has one."""
         cell: RecurrentCell = self.cell
         if not sequences.dtype.is_floating:
             sequences = tf.cast(sequences, cell._layer_dtype)
@@ -93,7 +93,7 @@ class CellLayer(RNN):
 
 
 def _cell_argument_names(cell: type[RecurrentCell]) -> tuple[str, ...]:
-    """The names of the cell's arguments, without those of ``Layer``; some come twice."""
+    """The names of the cell's own constructor arguments, without the arguments of ``Layer``; may have duplicates."""
     return *RecurrentCell._config_names, *cell._config_names
 
 
@@ -102,7 +102,7 @@ def _cell_attribute(name: str) -> property:
 
 
 def expose_cell_arguments(kind: type[CellLayer], cell: type[RecurrentCell]) -> None:
-    """Makes the arguments of the cell, except its seed, attributes of a class of layers."""
+    """Adds a read-only property to the layer class ``kind`` for each argument of its cell class, except the seed."""
     for name in _cell_argument_names(cell):
         if name != "seed":
             setattr(kind, name, _cell_attribute(name))

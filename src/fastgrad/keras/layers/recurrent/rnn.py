@@ -1,4 +1,4 @@
-"""``RNN``: a cell called at each time step, with the state of the one before."""
+"""``RNN``: a layer that calls a cell at each time step with the state of the previous step."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class RNN(Layer):
         return (output, *states)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the inputs, if there is an output for each time step; states have none."""
+        """The mask of the inputs if the layer returns sequences, else None; None for each returned state."""
         mask = nest.flatten(previous_mask)[0] if self.return_sequences else None
         return [mask, *[None] * len(self.state_size)] if self.return_state else mask
 
@@ -119,19 +119,19 @@ class RNN(Layer):
             self._expected_batch_size = sequences_shape[0]
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
-        """The states before the first time step: the cell's, or zeros."""
+        """The states before the first time step: from the cell's ``get_initial_state``, or zeros."""
         if getattr(self.cell, "get_initial_state", None):
             cell_states = self.cell.get_initial_state(batch_size=batch_size)
             return list(cell_states) if nest.is_nested(cell_states) else [cell_states]
         return [tf.zeros((batch_size, size), self._layer_dtype) for size in self.state_size]
 
     def reset_state(self) -> None:
-        """Makes the states that are kept zeros."""
+        """Sets the stored states of a stateful layer to zeros."""
         for state in nest.flatten(self.states) if self.states is not None else ():
             state.assign(tf.zeros_like(state))
 
     def reset_states(self) -> None:
-        """Another name of ``reset_state``."""
+        """Sets the stored states to zeros; another name of ``reset_state``."""
         self.reset_state()
 
     # ---- computing -----------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ class RNN(Layer):
     def inner_loop(
         self, sequences: Tensor, initial_state: list[Any], mask: Tensor | None, training: bool = False
     ) -> tuple[Tensor, Tensor | None, list[Any]]:
-        """The last output, all outputs (None if they are not asked for), and the last states."""
+        """Runs the cell over all time steps; returns the last output, all outputs or None, and the last states."""
         cell, options = self.cell, {}
         if isinstance(cell, Layer) and cell._signature.takes_training:
             options["training"] = training
@@ -242,7 +242,7 @@ class RNN(Layer):
         return carried[0], all_outputs, list(nest.pack_sequence_as(initial_state, carried[1:]))
 
     def _draw_dropout(self, cell: Any, sequences: Tensor, states: list[Any]) -> None:
-        """Draws the cells' dropout before the loop, so that each time step has the same."""
+        """Draws the dropout factors of the cells before the loop, so that all time steps use the same factors."""
         if isinstance(cell, StackedRNNCells):
             inputs = sequences
             for inner_cell, state in zip(cell.cells, states, strict=True):
@@ -272,7 +272,7 @@ class RNN(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-        """The layer of which ``config`` is the ``get_config()``, with new weights."""
+        """Makes the layer from ``config``, the result of ``get_config()``, with new weights."""
         config = dict(config)
         if "cell" in config:  # not of layers that make their own
             config["cell"] = deserialize_keras_object(config["cell"], custom_objects)
@@ -285,5 +285,5 @@ def _time_first(x: Tensor) -> Tensor:
 
 
 def where_unmasked(mask: Tensor, x: Tensor, otherwise: Tensor) -> Tensor:
-    """``x`` where the mask, of the first axes, is True, else ``otherwise``."""
+    """``x`` where ``mask``, whose axes are the first axes of ``x``, is True; ``otherwise`` elsewhere."""
     return tf.where(tf.reshape(mask, [*mask.shape, *[1] * (x.ndim - mask.ndim)]), x, otherwise)

@@ -72,7 +72,7 @@ class SimpleRNNCell(RecurrentCell):
 
 
 class SimpleRNN(CellLayer):
-    """A layer that gets its own output back; see ``SimpleRNNCell``.
+    """A fully connected recurrent layer, whose output is its state; see ``SimpleRNNCell``.
 
     Args:
         units: the size of the state and of the outputs.
