@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
 
@@ -43,3 +44,14 @@ def add_get_config(cls: Any, names: tuple[str, ...]) -> None:
 
     get_config.__module__, get_config.__qualname__ = cls.__module__, f"{cls.__qualname__}.get_config"
     cls.get_config = get_config
+
+
+def init_with_name(cls: type, base: type, name: str) -> Any:
+    """Returns ``base.__init__`` as the method of the subclass ``cls``, with ``name`` as the default of its argument ``name``."""
+    init = vars(base)["__init__"]
+    parameters = init.__code__.co_varnames[1 : init.__code__.co_argcount]
+    defaults = tuple(name if key == "name" else old for key, old in zip(parameters, init.__defaults__, strict=True))
+    copy = FunctionType(init.__code__, init.__globals__, "__init__", defaults, init.__closure__)
+    copy.__module__, copy.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
+    copy.__annotations__ = init.__annotations__
+    return copy

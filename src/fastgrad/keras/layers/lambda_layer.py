@@ -11,12 +11,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.symbolic import KerasTensor, keras_tensors, symbolic_call
-from fastgrad.keras.saving.objects import (
-    deserialize_keras_object,
-    is_lambda,
-    lambda_parts,
-    serialize_keras_object,
-)
+from fastgrad.keras.saving.objects import deserialize_keras_object, is_lambda, lambda_parts, serialize_keras_object
 from fastgrad.keras.saving.registration import SafeModeScope, in_safe_mode
 
 

@@ -11,7 +11,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.dtypes import DType
 from fastgrad.keras import dtype_policy, settings
-from fastgrad.keras.configured import Configured
+from fastgrad.keras.configured import Configured, init_with_name
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
@@ -223,3 +223,23 @@ class NamedLoss(LossFunctionWrapper):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
         return {**Loss.get_config(self), **{name: self._fn_kwargs[name] for name in self._options}}
+
+
+class FunctionLoss(NamedLoss):
+    """The base of the losses whose function has no options: ``class Poisson(FunctionLoss, function=poisson)``.
+
+    The class keyword ``name`` is the default name of the losses, unless it is the name of the function.
+    """
+
+    _function: Callable[..., Any]
+
+    def __init_subclass__(cls, function: Callable[..., Any] | None = None, name: str = "", **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if function is not None:
+            cls._function = staticmethod(function)
+            cls.__init__ = init_with_name(cls, FunctionLoss, name or function.__name__)  # type: ignore[method-assign]
+
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(self._function, locals())

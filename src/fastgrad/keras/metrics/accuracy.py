@@ -9,7 +9,7 @@ from fastgrad import dtypes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import align_ranks, as_tensor
-from fastgrad.keras.metrics.reduction import NamedMetric
+from fastgrad.keras.metrics.reduction import FunctionMetric, NamedMetric
 
 
 def _matches_as_numbers(matches: Tensor) -> Tensor:
@@ -80,13 +80,10 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     return tf.reshape(_matches_as_numbers(matches), shape)
 
 
-class Accuracy(NamedMetric):
+class Accuracy(FunctionMetric, function=accuracy):
     """The mean of ``accuracy``; arguments of ``Metric`` and of the function, also below."""
 
     _direction = "up"
-
-    def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
-        super().__init__(accuracy, locals())
 
 
 class BinaryAccuracy(NamedMetric):
@@ -99,22 +96,16 @@ class BinaryAccuracy(NamedMetric):
         super().__init__(binary_accuracy, locals())
 
 
-class CategoricalAccuracy(NamedMetric):
+class CategoricalAccuracy(FunctionMetric, function=categorical_accuracy):
     """The mean of ``categorical_accuracy``."""
 
     _direction = "up"
 
-    def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(categorical_accuracy, locals())
 
-
-class SparseCategoricalAccuracy(NamedMetric):
+class SparseCategoricalAccuracy(FunctionMetric, function=sparse_categorical_accuracy):
     """The mean of ``sparse_categorical_accuracy``."""
 
     _direction = "up"
-
-    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(sparse_categorical_accuracy, locals())
 
 
 class TopKCategoricalAccuracy(NamedMetric):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.keras.losses import cross_entropy, margins, regression
-from fastgrad.keras.metrics.reduction import NamedMetric
+from fastgrad.keras.metrics.reduction import FunctionMetric, NamedMetric
 
 
 class BinaryCrossentropy(NamedMetric):
@@ -55,36 +55,21 @@ class SparseCategoricalCrossentropy(NamedMetric):
         super().__init__(cross_entropy.sparse_categorical_crossentropy, locals())
 
 
-class KLDivergence(NamedMetric):
+class KLDivergence(FunctionMetric, function=regression.kl_divergence):
     """The mean of ``kl_divergence``."""
 
-    def __init__(self, name: str | None = "kl_divergence", dtype: Any = None) -> None:
-        super().__init__(regression.kl_divergence, locals())
 
-
-class Poisson(NamedMetric):
+class Poisson(FunctionMetric, function=regression.poisson):
     """The mean of ``keras.losses.poisson``."""
 
-    def __init__(self, name: str | None = "poisson", dtype: Any = None) -> None:
-        super().__init__(regression.poisson, locals())
 
-
-class Hinge(NamedMetric):
+class Hinge(FunctionMetric, function=margins.hinge):
     """The mean of ``keras.losses.hinge``."""
 
-    def __init__(self, name: str | None = "hinge", dtype: Any = None) -> None:
-        super().__init__(margins.hinge, locals())
 
-
-class SquaredHinge(NamedMetric):
+class SquaredHinge(FunctionMetric, function=margins.squared_hinge):
     """The mean of ``keras.losses.squared_hinge``."""
 
-    def __init__(self, name: str | None = "squared_hinge", dtype: Any = None) -> None:
-        super().__init__(margins.squared_hinge, locals())
 
-
-class CategoricalHinge(NamedMetric):
+class CategoricalHinge(FunctionMetric, function=margins.categorical_hinge):
     """The mean of ``keras.losses.categorical_hinge``."""
-
-    def __init__(self, name: str | None = "categorical_hinge", dtype: Any = None) -> None:
-        super().__init__(margins.categorical_hinge, locals())

@@ -163,17 +163,12 @@ class AUC(_AllFourCounts):
         """Returns areas of a precision-recall curve with interpolated true positives (Davis, Goadrich)."""
         hits = self.true_positives.value
         predictions_above = hits + self.false_positives.value
-        step, predicted_step = (
-            hits[:-1] - hits[1:],
-            predictions_above[:-1] - predictions_above[1:],
-        )
+        step, predicted_step = (hits[:-1] - hits[1:], predictions_above[:-1] - predictions_above[1:])
         slope = tf.math.divide_no_nan(step, tf.maximum(predicted_step, 0.0))
         intercept = hits[1:] - slope * predictions_above[1:]
         both_positive = tf.logical_and(predictions_above[:-1] > 0.0, predictions_above[1:] > 0.0)
         ratio = tf.where(
-            both_positive,
-            tf.math.divide_no_nan(predictions_above[:-1], tf.maximum(predictions_above[1:], 0.0)),
-            1.0,
+            both_positive, tf.math.divide_no_nan(predictions_above[:-1], tf.maximum(predictions_above[1:], 0.0)), 1.0
         )
         positives = tf.maximum(hits[1:] + self.false_negatives.value[1:], 0.0)
         return tf.math.divide_no_nan(slope * (step + intercept * tf.math.log(ratio)), positives)

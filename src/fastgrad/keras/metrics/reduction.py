@@ -12,6 +12,7 @@ from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.recording import paused
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType
+from fastgrad.keras.configured import init_with_name
 from fastgrad.keras.losses.loss import align_ranks, as_tensor, masked_weight
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.metrics.metric import Metric
@@ -156,3 +157,21 @@ class NamedMetric(MeanMetricWrapper):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
         return {**Metric.get_config(self), **{name: self._fn_kwargs[name] for name in self._options}}
+
+
+class FunctionMetric(NamedMetric):
+    """The base of the means of functions without options: ``class Poisson(FunctionMetric, function=poisson)``.
+
+    The class keyword ``name`` is the default name of the metrics, unless it is the name of the function.
+    """
+
+    _function: Callable[..., Any]
+
+    def __init_subclass__(cls, function: Callable[..., Any] | None = None, name: str = "", **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if function is not None:
+            cls._function = staticmethod(function)
+            cls.__init__ = init_with_name(cls, FunctionMetric, name or function.__name__)  # type: ignore[method-assign]
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(self._function, locals())

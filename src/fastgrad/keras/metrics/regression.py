@@ -9,42 +9,27 @@ from fastgrad.core.recording import paused
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses import regression as losses
 from fastgrad.keras.losses.loss import align_ranks, as_tensor
-from fastgrad.keras.metrics.reduction import Mean, NamedMetric
+from fastgrad.keras.metrics.reduction import FunctionMetric, Mean, NamedMetric
 
 
-class MeanSquaredError(NamedMetric):
+class MeanSquaredError(FunctionMetric, function=losses.mean_squared_error):
     """The mean of ``mean_squared_error``; in this module, arguments are those of ``Metric``."""
 
-    def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_squared_error, locals())
 
-
-class MeanAbsoluteError(NamedMetric):
+class MeanAbsoluteError(FunctionMetric, function=losses.mean_absolute_error):
     """The mean of ``mean_absolute_error``."""
 
-    def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_absolute_error, locals())
 
-
-class MeanAbsolutePercentageError(NamedMetric):
+class MeanAbsolutePercentageError(FunctionMetric, function=losses.mean_absolute_percentage_error):
     """The mean of ``mean_absolute_percentage_error``."""
 
-    def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_absolute_percentage_error, locals())
 
-
-class MeanSquaredLogarithmicError(NamedMetric):
+class MeanSquaredLogarithmicError(FunctionMetric, function=losses.mean_squared_logarithmic_error):
     """The mean of ``mean_squared_logarithmic_error``."""
 
-    def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_squared_logarithmic_error, locals())
 
-
-class LogCoshError(NamedMetric):
+class LogCoshError(FunctionMetric, function=losses.log_cosh, name="logcosh"):
     """The mean of ``log_cosh``."""
-
-    def __init__(self, name: str | None = "logcosh", dtype: Any = None) -> None:
-        super().__init__(losses.log_cosh, locals())
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Tensor:

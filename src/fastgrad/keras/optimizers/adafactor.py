@@ -44,13 +44,7 @@ class Adafactor(KernelOptimizer):
         ValueError: a number is out of its range.
     """
 
-    _config_names = (
-        "beta_2_decay",
-        "epsilon_1",
-        "epsilon_2",
-        "clip_threshold",
-        "relative_step",
-    )
+    _config_names = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")
 
     def __init__(
         self,
