@@ -130,16 +130,9 @@ class RandomInitializer(Initializer):
             self.seed = int(uniform([], maxval=2**31 - 1, dtype=int64))
         return np.array([self.seed, 0], np.int64)
 
-    def _normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> Tensor:
-        return stateless_normal(_shape_as_tuple(shape), self._seed_pair(), mean, stddev, standardize_dtype(dtype))
-
-    def _truncated_normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> Tensor:
-        return stateless_truncated_normal(
-            _shape_as_tuple(shape), self._seed_pair(), mean, stddev, standardize_dtype(dtype)
-        )
-
-    def _uniform(self, shape: Any, low: float, high: float, dtype: Any) -> Tensor:
-        return stateless_uniform(_shape_as_tuple(shape), self._seed_pair(), low, high, standardize_dtype(dtype))
+    def _draw(self, draw: Callable[..., Tensor], shape: Any, first: float, second: float, dtype: Any) -> Tensor:
+        """Draws by ``stateless_normal`` (mean and standard deviation) or ``stateless_uniform`` (bounds)."""
+        return draw(_shape_as_tuple(shape), self._seed_pair(), first, second, standardize_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor arguments by name, with the seed that was given."""
@@ -162,7 +155,7 @@ class RandomNormal(RandomInitializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of random numbers."""
-        return self._normal(shape, self.mean, self.stddev, dtype)
+        return self._draw(stateless_normal, shape, self.mean, self.stddev, dtype)
 
 
 class TruncatedNormal(RandomNormal):
@@ -170,7 +163,7 @@ class TruncatedNormal(RandomNormal):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of random numbers."""
-        return self._truncated_normal(shape, self.mean, self.stddev, dtype)
+        return self._draw(stateless_truncated_normal, shape, self.mean, self.stddev, dtype)
 
 
 class RandomUniform(RandomInitializer):
@@ -189,7 +182,7 @@ class RandomUniform(RandomInitializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
         """A tensor of random numbers."""
-        return self._uniform(shape, self.minval, self.maxval, dtype)
+        return self._draw(stateless_uniform, shape, self.minval, self.maxval, dtype)
 
 
 class VarianceScaling(RandomInitializer):
@@ -240,11 +233,13 @@ class VarianceScaling(RandomInitializer):
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}
         variance = self.scale / max(1.0, fans[self.mode])
         if self.distribution == "truncated_normal":
-            return self._truncated_normal(shape, 0.0, math.sqrt(variance) / _TRUNCATED_NORMAL_STDDEV, dtype)
+            return self._draw(
+                stateless_truncated_normal, shape, 0.0, math.sqrt(variance) / _TRUNCATED_NORMAL_STDDEV, dtype
+            )
         if self.distribution == "untruncated_normal":
-            return self._normal(shape, 0.0, math.sqrt(variance), dtype)
+            return self._draw(stateless_normal, shape, 0.0, math.sqrt(variance), dtype)
         limit = math.sqrt(3.0 * variance)
-        return self._uniform(shape, -limit, limit, dtype)
+        return self._draw(stateless_uniform, shape, -limit, limit, dtype)
 
     def along(self, input_axes: tuple[int, ...], output_axes: tuple[int, ...]) -> VarianceScaling:
         """A copy of the initializer for weights with these input and output axes."""
@@ -335,7 +330,7 @@ class Orthogonal(RandomInitializer):
                 f"Received: shape={shape} of rank {len(sizes)}."
             )
         rows, columns = math.prod(sizes[:-1]), sizes[-1]
-        normal = self._normal((max(rows, columns), min(rows, columns)), 0.0, 1.0, "float64")
+        normal = self._draw(stateless_normal, (max(rows, columns), min(rows, columns)), 0.0, 1.0, "float64")
         q, r = np.linalg.qr(normal._on_host())
         q *= np.sign(np.diagonal(r))
         if rows < columns:

@@ -61,10 +61,4 @@ class SwapEMAWeights(Callback):
         """Restores the weights."""
         self._swap_weights(averages_in=False)
 
-    def on_predict_begin(self, logs: Logs | None = None) -> None:
-        """Installs the averages."""
-        self._swap_weights(averages_in=True)
-
-    def on_predict_end(self, logs: Logs | None = None) -> None:
-        """Restores the weights."""
-        self._swap_weights(averages_in=False)
+    on_predict_begin, on_predict_end = on_test_begin, on_test_end

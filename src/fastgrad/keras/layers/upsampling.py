@@ -23,6 +23,7 @@ class _UpSampling(Layer):
     _leaf = True
     rank = 0
     data_format = "channels_last"
+    interpolation = "nearest"
     size: Any
     _config_names: tuple[str, ...] = ("size",)
 
@@ -36,19 +37,17 @@ class _UpSampling(Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Enlarges ``inputs``; interpolated integers are rounded once."""
         first_axis = 2 if self.data_format == "channels_first" else 1
-        x = wide_float(inputs) if self._interpolates else inputs
+        x = inputs if self.interpolation == "nearest" else wide_float(inputs)
         for axis, times in enumerate(self._times, first_axis):
             x = self._enlarge_axis(x, times, axis)
         if x.dtype is inputs.dtype:
             return x
         return cast(x, inputs.dtype) if inputs.dtype.is_floating else saturate_cast(round(x), inputs.dtype)
 
-    @property
-    def _interpolates(self) -> bool:
-        return False
-
     def _enlarge_axis(self, x: Tensor, times: int, axis: int) -> Tensor:
-        return repeat(x, times, axis)
+        if self.interpolation == "nearest":
+            return repeat(x, times, axis)
+        return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output."""
@@ -104,15 +103,6 @@ class UpSampling2D(_UpSampling):
             raise ValueError(
                 f"`interpolation` argument should be one of {_INTERPOLATIONS}. Received: interpolation={interpolation}"
             )
-
-    @property
-    def _interpolates(self) -> bool:
-        return self.interpolation != "nearest"
-
-    def _enlarge_axis(self, x: Tensor, times: int, axis: int) -> Tensor:
-        if self.interpolation == "nearest":
-            return repeat(x, times, axis)
-        return resized_axis(x, x._array.shape[axis] * times, axis, self.interpolation)
 
 
 class UpSampling3D(_UpSampling):

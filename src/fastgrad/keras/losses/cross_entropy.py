@@ -257,8 +257,6 @@ def binary_focal_crossentropy(
 class BinaryCrossentropy(NamedLoss):
     """``binary_crossentropy``, reduced; in this module, arguments are those of the function and of ``Loss``."""
 
-    _options = ("from_logits", "label_smoothing", "axis")
-
     def __init__(
         self,
         from_logits: bool = False,
@@ -273,8 +271,6 @@ class BinaryCrossentropy(NamedLoss):
 
 class BinaryFocalCrossentropy(NamedLoss):
     """``binary_focal_crossentropy``, reduced."""
-
-    _options = ("apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -294,8 +290,6 @@ class BinaryFocalCrossentropy(NamedLoss):
 class CategoricalCrossentropy(NamedLoss):
     """``categorical_crossentropy``, reduced."""
 
-    _options = ("from_logits", "label_smoothing", "axis")
-
     def __init__(
         self,
         from_logits: bool = False,
@@ -310,8 +304,6 @@ class CategoricalCrossentropy(NamedLoss):
 
 class CategoricalFocalCrossentropy(NamedLoss):
     """``categorical_focal_crossentropy``, reduced."""
-
-    _options = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -330,7 +322,7 @@ class CategoricalFocalCrossentropy(NamedLoss):
 class SparseCategoricalCrossentropy(NamedLoss):
     """``sparse_categorical_crossentropy``, reduced; ignored labels are not counted in the mean."""
 
-    _options = ("from_logits", "ignore_class")
+    _omitted = ("axis",)
     _keeps_integer_labels = True
 
     def __init__(
@@ -361,7 +353,6 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
 class CategoricalGeneralizedCrossEntropy(NamedLoss):
     """``categorical_generalized_cross_entropy``, reduced; other arguments as ``Loss``; ValueError unless 0 < q < 1."""
 
-    _options = ("q",)
     _keeps_integer_labels = True
 
     def __init__(

@@ -209,20 +209,24 @@ class NamedLoss(LossFunctionWrapper):
     """The base of the built-in losses: their configuration has their own arguments, not the function.
 
     The arguments are also attributes.
+
+    Attributes:
+        _omitted: the options of the function that are neither attributes nor in the configuration.
     """
 
-    _options: tuple[str, ...] = ()
+    _omitted: tuple[str, ...] = ()
+    _shown_options: dict[str, Any]
 
     def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
         """Makes the loss of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
         options = {name: given[name] for name in given if name not in _NOT_OPTIONS}
         super().__init__(fn, given["reduction"], given["name"], given["dtype"], **options)
-        for name in self._options:
-            setattr(self, name, options[name])
+        shown_options = {name: value for name, value in options.items() if name not in self._omitted}
+        self.__dict__.update(shown_options, _shown_options=shown_options)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        return {**Loss.get_config(self), **{name: self._fn_kwargs[name] for name in self._options}}
+        return {**Loss.get_config(self), **self._shown_options}
 
 
 class FunctionLoss(NamedLoss):

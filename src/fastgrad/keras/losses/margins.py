@@ -91,7 +91,6 @@ def circle(
 class Circle(NamedLoss):
     """``circle``, reduced over the samples that have a loss; other arguments as in ``Loss``."""
 
-    _options = ("gamma", "margin", "remove_diagonal")
     _keeps_integer_labels = True
 
     def __init__(

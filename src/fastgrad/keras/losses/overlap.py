@@ -45,8 +45,6 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Tensor:
 class Dice(NamedLoss):
     """``dice``, reduced; ``axis``: see ``dice``, other arguments: see ``Loss``."""
 
-    _options = ("axis",)
-
     def __init__(
         self,
         reduction: str | None = "sum_over_batch_size",
@@ -59,8 +57,6 @@ class Dice(NamedLoss):
 
 class Tversky(NamedLoss):
     """``tversky``, reduced; ``alpha``, ``beta``, ``axis``: see ``tversky``, other arguments: see ``Loss``."""
-
-    _options = ("alpha", "beta", "axis")
 
     def __init__(
         self,

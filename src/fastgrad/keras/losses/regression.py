@@ -104,6 +104,8 @@ class MeanSquaredLogarithmicError(FunctionLoss, function=mean_squared_logarithmi
 class CosineSimilarity(NamedLoss):
     """``cosine_similarity`` along ``axis``, reduced."""
 
+    _omitted = ("axis",)
+
     def __init__(
         self,
         axis: int = -1,
@@ -117,7 +119,7 @@ class CosineSimilarity(NamedLoss):
 class Huber(NamedLoss):
     """``huber``, reduced; ``delta``: see ``huber``."""
 
-    _options = ("delta",)  # Keras omits it: a saved model is loaded with delta 1
+    # Keras omits `delta` from the configuration: it loads a saved model with delta 1.
 
     def __init__(
         self,

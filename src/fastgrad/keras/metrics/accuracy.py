@@ -90,7 +90,6 @@ class BinaryAccuracy(NamedMetric):
     """The mean of ``binary_accuracy``."""
 
     _direction = "up"
-    _options = ("threshold",)
 
     def __init__(self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
         super().__init__(binary_accuracy, locals())
@@ -112,7 +111,6 @@ class TopKCategoricalAccuracy(NamedMetric):
     """The mean of ``top_k_categorical_accuracy``."""
 
     _direction = "up"
-    _options = ("k",)
 
     def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None) -> None:
         super().__init__(top_k_categorical_accuracy, locals())
@@ -122,7 +120,6 @@ class SparseTopKCategoricalAccuracy(NamedMetric):
     """The mean of ``sparse_top_k_categorical_accuracy``."""
 
     _direction = "up"
-    _options = ("k", "from_sorted_ids")
 
     def __init__(
         self,

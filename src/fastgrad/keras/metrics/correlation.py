@@ -38,7 +38,6 @@ class PearsonCorrelation(NamedMetric):
     """The mean of ``pearson_correlation`` over samples; for ``axis`` see the function, for others ``Metric``."""
 
     _direction = "up"
-    _options = ("axis",)
 
     def __init__(self, name: str | None = "pearson_correlation", dtype: Any = None, axis: Any = -1) -> None:
         super().__init__(pearson_correlation, locals())
@@ -48,7 +47,6 @@ class ConcordanceCorrelation(NamedMetric):
     """The mean of ``concordance_correlation`` over samples; for ``axis`` see the function, for others ``Metric``."""
 
     _direction = "up"
-    _options = ("axis",)
 
     def __init__(self, name: str | None = "concordance_correlation", dtype: Any = None, axis: Any = -1) -> None:
         super().__init__(concordance_correlation, locals())

@@ -11,8 +11,6 @@ from fastgrad.keras.metrics.reduction import FunctionMetric, NamedMetric
 class BinaryCrossentropy(NamedMetric):
     """The mean of ``keras.losses.binary_crossentropy``; arguments of the loss and of ``Metric``, also below."""
 
-    _options = ("from_logits", "label_smoothing")
-
     def __init__(
         self,
         name: str | None = "binary_crossentropy",
@@ -25,8 +23,6 @@ class BinaryCrossentropy(NamedMetric):
 
 class CategoricalCrossentropy(NamedMetric):
     """The mean of ``keras.losses.categorical_crossentropy``."""
-
-    _options = ("from_logits", "label_smoothing", "axis")
 
     def __init__(
         self,
@@ -41,8 +37,6 @@ class CategoricalCrossentropy(NamedMetric):
 
 class SparseCategoricalCrossentropy(NamedMetric):
     """The mean of ``keras.losses.sparse_categorical_crossentropy``."""
-
-    _options = ("from_logits", "ignore_class", "axis")
 
     def __init__(
         self,

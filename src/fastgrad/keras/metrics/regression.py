@@ -41,6 +41,7 @@ class CosineSimilarity(NamedMetric):
     """The mean cosine between labels and predictions along ``axis``."""
 
     _direction = "up"
+    _omitted = ("axis",)
 
     def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
         super().__init__(cosine_similarity, locals())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -442,14 +443,7 @@ def _batch_tensors(*parts: Any) -> tuple[Any, Any, Any]:
 
 
 def _batch_groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    group: list[Any] = []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
-        yield group
+    return iter(lambda: list(itertools.islice(batches, size)), [])
 
 
 def _is_validation_due(epoch: int, frequency: Any) -> bool:

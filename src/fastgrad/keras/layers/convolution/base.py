@@ -9,7 +9,14 @@ from fastgrad.keras import activations
 from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import add_weight_of, set_weight_arguments, weight_arguments
-from fastgrad.keras.layers.window_arguments import padding_name, spatial_integers
+from fastgrad.keras.layers.window_arguments import (
+    Shape,
+    joined_shape,
+    padding_name,
+    spatial_integers,
+    split_shape,
+    window_counts,
+)
 from fastgrad.keras.settings import standardize_data_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.casting import cast
@@ -69,6 +76,12 @@ class ConvolutionLayer(Layer):
 
     def _cast_to_layer_dtype(self, inputs: Tensor) -> Tensor:
         return inputs if inputs._array.dtype == self._layer_dtype.numpy else cast(inputs, self._layer_dtype)
+
+    def _window_output_shape(self, input_shape: Any, channels: int | None) -> Shape:
+        """The shape of the output with ``channels``; ValueError where windows are larger than the input."""
+        sizes, _ = split_shape(input_shape, self.data_format)
+        counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
+        return joined_shape(input_shape[0], counts, channels, self.data_format)
 
     def _with_bias_and_activation(self, y: Tensor) -> Any:
         """``activation(y + bias)``."""

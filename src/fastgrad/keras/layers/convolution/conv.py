@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
 from fastgrad.keras.layers.weight_arguments import add_weight_of
-from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
+from fastgrad.keras.layers.window_arguments import tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution_in_groups
 from fastgrad.ops.padding import pad
@@ -104,9 +104,7 @@ class _Convolution(ConvolutionLayer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError where windows are larger than the input."""
-        sizes, _ = split_shape(input_shape, self.data_format)
-        counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
-        return joined_shape(input_shape[0], counts, self.filters, self.data_format)
+        return self._window_output_shape(input_shape, self.filters)
 
 
 class Conv1D(_Convolution):

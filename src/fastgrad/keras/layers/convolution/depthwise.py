@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.convolution.base import ConvolutionLayer, checked_filters, convolution_config_names
 from fastgrad.keras.layers.weight_arguments import add_weight_of
-from fastgrad.keras.layers.window_arguments import joined_shape, split_shape, tensor_format, window_counts
+from fastgrad.keras.layers.window_arguments import split_shape, tensor_format
 from fastgrad.keras.weight import Weight
 from fastgrad.ops.convolution import convolution
 from fastgrad.ops.shaping import reshape
@@ -32,11 +32,6 @@ class _PerChannelConvolution(ConvolutionLayer):
         return convolution(
             self._cast_to_layer_dtype(inputs), kernel, self.strides, self.padding.upper(), format, self.dilation_rate
         )
-
-    def _output_shape_with_channels(self, input_shape: Any, channels: int | None) -> tuple[int | None, ...]:
-        sizes, _ = split_shape(input_shape, self.data_format)
-        counts = window_counts(sizes, self.kernel_size, self.strides, self.padding, self.dilation_rate, self.name)
-        return joined_shape(input_shape[0], counts, channels, self.data_format)
 
 
 class _DepthwiseConvolution(_PerChannelConvolution):
@@ -96,9 +91,7 @@ class _DepthwiseConvolution(_PerChannelConvolution):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError where windows are larger than the input."""
         _, channels = split_shape(input_shape, self.data_format)
-        return self._output_shape_with_channels(
-            input_shape, None if channels is None else channels * self.depth_multiplier
-        )
+        return self._window_output_shape(input_shape, None if channels is None else channels * self.depth_multiplier)
 
 
 class _SeparableConvolution(_PerChannelConvolution):
@@ -170,7 +163,7 @@ class _SeparableConvolution(_PerChannelConvolution):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output; ValueError where windows are larger than the input."""
-        return self._output_shape_with_channels(input_shape, self.filters)
+        return self._window_output_shape(input_shape, self.filters)
 
 
 class DepthwiseConv1D(_DepthwiseConvolution):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import fastgrad as tf
@@ -30,11 +31,15 @@ class RecurrentCell(Layer):
         implementation: 1: each gate has its own draws; 2: all have the same. Recurrent dropout makes it 1.
         **kwargs: as in ``Layer``.
 
+    Attributes:
+        _all_steps: the operation that computes all time steps from sequences, weights, states and mask.
+
     Raises:
         ValueError: ``units`` is not positive.
     """
 
     gates = 1
+    _all_steps: Callable[..., Any]
     bias_initializer: Any
     _config_names: tuple[str, ...] = (
         *("units", "activation", "use_bias", *WEIGHT_ARGUMENTS),
@@ -103,19 +108,18 @@ class RecurrentCell(Layer):
         return [tf.zeros((batch_size, size), self._layer_dtype) for size in sizes]
 
     def _has_kernel(self) -> bool:
-        """True if one operation can compute all time steps of a cell with these activations."""
-        raise NotImplementedError
+        """True if ``_all_steps`` can compute all time steps of a cell with these activations."""
+        gate = getattr(self, "recurrent_activation", activations.sigmoid)  # SimpleRNN has no gates
+        return self.activation is activations.tanh and gate is activations.sigmoid
 
     def _run_all_steps(
         self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
     ) -> tuple[Tensor | None, list[Tensor]]:
         """Runs all time steps by one operation; returns the first state at each step if ``every``, and the last states."""
-        raise NotImplementedError
-
-    def _kernel_weights(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The values of kernel, recurrent kernel and bias; zeros without a bias."""
         bias = tf.zeros(self._bias_shape(), self._layer_dtype) if self.bias is None else self.bias._read()
-        return self.kernel._read(), self.recurrent_kernel._read(), bias
+        weights = self.kernel._read(), self.recurrent_kernel._read(), bias
+        outputs, *last_states = type(self)._all_steps(sequences, *weights, *states, mask, every)
+        return outputs, last_states
 
     def compute_output_shape(self, input_shape: Any, states_shape: Any = None) -> Any:
         """The shapes of the output and of the states."""

@@ -39,6 +39,7 @@ class GRUCell(RecurrentCell):
     """
 
     gates = 3
+    _all_steps = gru
     _config_names = ("recurrent_activation", "reset_after")
 
     def __init__(
@@ -96,17 +97,7 @@ class GRUCell(RecurrentCell):
         return h, [h] if isinstance(states, (list, tuple)) else h
 
     def _has_kernel(self) -> bool:
-        return (
-            self.activation is activations.tanh
-            and self.recurrent_activation is activations.sigmoid
-            and self.reset_after
-        )
-
-    def _run_all_steps(
-        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
-    ) -> tuple[Tensor | None, list[Tensor]]:
-        outputs, h = gru(sequences, *self._kernel_weights(), states[0], mask, every)
-        return outputs, [h]
+        return self.reset_after and super()._has_kernel()
 
 
 class GRU(CellLayer):

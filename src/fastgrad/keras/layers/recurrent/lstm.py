@@ -37,6 +37,7 @@ class LSTMCell(RecurrentCell):
     """
 
     gates = 4
+    _all_steps = lstm
     _config_names = ("recurrent_activation", "unit_forget_bias")
 
     def __init__(
@@ -98,15 +99,6 @@ class LSTMCell(RecurrentCell):
         c = gate(f) * c + gate(i) * self.activation(g)
         h = gate(o) * self.activation(c)
         return h, [h, c]
-
-    def _has_kernel(self) -> bool:
-        return self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
-
-    def _run_all_steps(
-        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
-    ) -> tuple[Tensor | None, list[Tensor]]:
-        outputs, h, c = lstm(sequences, *self._kernel_weights(), states[0], states[1], mask, every)
-        return outputs, [h, c]
 
 
 class LSTM(CellLayer):

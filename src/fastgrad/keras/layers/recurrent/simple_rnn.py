@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.core.tensor import Tensor
-from fastgrad.keras import activations
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.cell_layer import CellLayer, expose_cell_arguments
 from fastgrad.ops.recurrent import simple_rnn
@@ -29,6 +28,8 @@ class SimpleRNNCell(RecurrentCell):
     Raises:
         ValueError: ``units`` is not positive.
     """
+
+    _all_steps = simple_rnn
 
     def __init__(
         self,
@@ -60,15 +61,6 @@ class SimpleRNNCell(RecurrentCell):
             x = x + self.bias
         h = self.activation(x + self._gate_products(h, self.recurrent_kernel, state_factors))
         return h, [h] if isinstance(states, (list, tuple)) else h
-
-    def _has_kernel(self) -> bool:
-        return self.activation is activations.tanh
-
-    def _run_all_steps(
-        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, every: bool
-    ) -> tuple[Tensor | None, list[Tensor]]:
-        outputs, h = simple_rnn(sequences, *self._kernel_weights(), states[0], mask, every)
-        return outputs, [h]
 
 
 class SimpleRNN(CellLayer):
