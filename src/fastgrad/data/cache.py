@@ -152,19 +152,18 @@ def save_elements(elements: Iterator[Any], spec: Any, folder: str) -> None:
         earlier_dataset = SavedElements(folder)
     except (NotFoundError, DataLossError):  # the files of a damaged index stay
         earlier_dataset = None
-    writer = _ElementWriter(folder, spec)
-    try:
-        for element in elements:
-            writer.add(value_or_raise(element))
-        writer.finish()
-    finally:
-        writer.close()
+    for _ in save_while_iterating(map(value_or_raise, elements), spec, folder, overwrite=True):
+        pass
     if earlier_dataset is not None:
         earlier_dataset.delete_files()
 
 
-def save_while_iterating(elements: Iterable[Any], spec: Any, folder: str, count: int = UNKNOWN) -> Iterator[Any]:
-    """Yields ``elements`` and writes them to ``folder`` as a saved dataset, unless the folder has a saved dataset by then.
+def save_while_iterating(
+    elements: Iterable[Any], spec: Any, folder: str, count: int = UNKNOWN, overwrite: bool = False
+) -> Iterator[Any]:
+    """Yields ``elements`` and writes them to ``folder`` as a saved dataset.
+
+    Without ``overwrite``, a saved dataset that the folder has by then stays.
 
     The saved dataset is complete before the last of ``count`` elements, or at the end.
     """
@@ -175,10 +174,10 @@ def save_while_iterating(elements: Iterable[Any], spec: Any, folder: str, count:
                 writer.add(element)
                 missing_elements -= 1
                 if missing_elements == 0:
-                    writer.finish(overwrite=False)
+                    writer.finish(overwrite)
             yield element
         if missing_elements:
-            writer.finish(overwrite=False)
+            writer.finish(overwrite)
     finally:
         writer.close()
 
@@ -214,7 +213,7 @@ class _ElementWriter:
         self._group = []
         save_tensors(_elements_path(self._folder, self._name, len(self._sizes) - 1), arrays, {})
 
-    def finish(self, overwrite: bool = True) -> None:
+    def finish(self, overwrite: bool) -> None:
         """Writes the index. Without ``overwrite`` an existing index stays."""
         from fastgrad.storage.atomic_write import write_atomically
 

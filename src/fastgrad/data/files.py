@@ -177,7 +177,7 @@ class CsvRecords(Node):
 def csv_records(name: str, compression: str, options: dict[str, Any], header: bool) -> Iterator[list[str]]:
     """Yields the fields of each record of a CSV file. Bytes that are not UTF-8 become surrogates.
 
-    `parser_of` converts the surrogates back to bytes.
+    `field_parser` converts the surrogates back to bytes.
 
     Raises:
         NotFoundError: there is no such file.

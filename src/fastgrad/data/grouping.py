@@ -35,14 +35,27 @@ from fastgrad.errors import InvalidArgumentError
 BYTES_GATHERED_AT_ONCE = 131072  # bytes of batches of rows that are gathered at once, so that they stay in the L2 cache
 
 
-class Batched(Stage):
-    """Groups of ``size`` elements, stacked."""
-
-    name = "_BatchDataset"
+class _GroupsOfSize(Stage):
+    """The base of stages that combine groups of ``size`` elements."""
 
     def __init__(self, source: Node, size: int, drop_remainder: bool) -> None:
         super().__init__(source)
         self._size, self._drop_remainder = size, drop_remainder
+
+    def _groups(self) -> Iterator[Any]:
+        return element_groups(self.source.elements(), itertools.repeat(self._size), self._drop_remainder)
+
+    def count(self) -> int:
+        count = self.source.count()
+        if count < 0:
+            return count
+        return count // self._size if self._drop_remainder else -(-count // self._size)
+
+
+class Batched(_GroupsOfSize):
+    """Groups of ``size`` elements, stacked."""
+
+    name = "_BatchDataset"
 
     def elements(self) -> Iterator[Any]:
         return self.elements_after(0)
@@ -64,15 +77,6 @@ class Batched(Stage):
         )
         return itertools.islice(batches, position % batches_at_once, None) if position else batches
 
-    def _groups(self) -> Iterator[Any]:
-        return element_groups(self.source.elements(), itertools.repeat(self._size), self._drop_remainder)
-
-    def count(self) -> int:
-        count = self.source.count()
-        if count < 0:
-            return count
-        return count // self._size if self._drop_remainder else -(-count // self._size)
-
     def make_spec(self) -> Any:
         size = self._size if self._drop_remainder else None
         return map_leaves(lambda leaf: batched_spec(leaf, size), self.source.spec())
@@ -88,7 +92,7 @@ def _ragged_leaves(spec: Any) -> tuple[Any, ...]:
     return uniform_lengths if any(uniform_lengths) else ()
 
 
-class RaggedBatched(Batched):
+class RaggedBatched(_GroupsOfSize):
     """Groups of ``size`` elements; tensors of unknown sizes become ragged tensors.
 
     Args:
@@ -106,9 +110,6 @@ class RaggedBatched(Batched):
         return map(
             catching_failures(lambda group: stack_as_ragged(group, ragged, self._splits_dtype.numpy)), self._groups()
         )
-
-    def elements_after(self, position: int) -> Iterator[Any]:
-        return Stage.elements_after(self, position)
 
     def make_spec(self) -> Any:
         size = self._size if self._drop_remainder else None
@@ -140,7 +141,7 @@ def _uniform_row_lengths(leaf: Any) -> list[int | None]:
     return list(leaf.shape[:levels])
 
 
-class PaddedBatched(Batched):
+class PaddedBatched(_GroupsOfSize):
     """Groups of ``size`` elements, padded to one shape and stacked.
 
     Args:
@@ -165,9 +166,6 @@ class PaddedBatched(Batched):
         return packer(group[0])(
             [pad_and_stack(*leaf_arguments) for leaf_arguments in zip(columns, self._shapes, self._values, strict=True)]
         )
-
-    def elements_after(self, position: int) -> Iterator[Any]:
-        return Stage.elements_after(self, position)
 
     def make_spec(self) -> Any:
         rows = self._size if self._drop_remainder else None

@@ -347,22 +347,9 @@ def _shape_as_tuple(shape: Any) -> tuple[int, ...]:
 
 # ---- names -----------------------------------------------------------------------------------------
 
-_CLASSES = (
-    Zeros,
-    Ones,
-    Constant,
-    Identity,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
-    VarianceScaling,
-    GlorotUniform,
-    GlorotNormal,
-    HeUniform,
-    HeNormal,
-    LecunUniform,
-    LecunNormal,
-    Orthogonal,
+_CLASSES: tuple[type[Initializer], ...] = (
+    *(Zeros, Ones, Constant, Identity, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling),
+    *(GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal, Orthogonal),
 )
 ALL: dict[str, Any] = {
     **{kind.__name__: kind for kind in _CLASSES},

@@ -28,6 +28,7 @@ class BackupAndRestore(Callback):
         ValueError: no folder, or another frequency.
     """
 
+    keeps = ("_batches",)
     comes_last = True
 
     def __init__(
@@ -102,7 +103,3 @@ class BackupAndRestore(Callback):
                 os.unlink(self._path)
             with contextlib.suppress(OSError):  # the folder may hold other files
                 os.rmdir(self.backup_dir)
-
-    def kept_state(self) -> dict[str, Any]:
-        """Returns the number of batches seen, which a backup stores."""
-        return {"_batches": self._batches}

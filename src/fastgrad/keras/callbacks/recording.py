@@ -38,17 +38,9 @@ class LambdaCallback(Callback):
         on_train_batch_end: _Callable[..., Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        functions_by_hook = {name: value for name, value in locals().items() if name.startswith("on_")}
         super().__init__()
-        functions_by_hook = {
-            "on_epoch_begin": on_epoch_begin,
-            "on_epoch_end": on_epoch_end,
-            "on_train_begin": on_train_begin,
-            "on_train_end": on_train_end,
-            "on_train_batch_begin": on_train_batch_begin,
-            "on_train_batch_end": on_train_batch_end,
-            **kwargs,
-        }
-        for name, function in functions_by_hook.items():
+        for name, function in {**functions_by_hook, **kwargs}.items():
             if function is not None:
                 self.__dict__[name] = checked_callable("LambdaCallback", name, function)
 

@@ -52,11 +52,8 @@ class TensorBoard(Callback):
                 "TensorBoard: profiles and embeddings are not written; use 0. "
                 f"Received: profile_batch={profile_batch!r}, embeddings_freq={embeddings_freq!r}."
             )
-        self.log_dir, self.histogram_freq, self.write_graph = (
-            checked_path("TensorBoard", "log_dir", log_dir),
-            histogram_freq,
-            write_graph,
-        )
+        self.log_dir = checked_path("TensorBoard", "log_dir", log_dir)
+        self.histogram_freq, self.write_graph = histogram_freq, write_graph
         self.write_images, self.write_steps_per_second = write_images, write_steps_per_second
         self.update_freq: str | int = 1 if update_freq == "batch" else update_freq
         self._steps = 0

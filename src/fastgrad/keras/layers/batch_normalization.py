@@ -127,25 +127,15 @@ class BatchNormalization(SameShape):
             self.gamma = add_weight_of(self, "gamma", (size,), autocast=False)
         if self.center:
             self.beta = add_weight_of(self, "beta", (size,), autocast=False)
-        self.moving_mean, self.moving_variance = [
-            self.add_weight(
-                shape=(size,),
-                initializer=getattr(self, f"{name}_initializer"),
-                trainable=False,
-                autocast=False,
-                name=name,
-            )
-            for name in ("moving_mean", "moving_variance")
-        ]
+        options: dict[str, Any] = {"shape": (size,), "trainable": False, "autocast": False}
+        self.moving_mean = self.add_weight(initializer=self.moving_mean_initializer, name="moving_mean", **options)
+        self.moving_variance = self.add_weight(
+            initializer=self.moving_variance_initializer, name="moving_variance", **options
+        )
         if self.renorm:
-            self.moving_stddev, self.renorm_mean, self.renorm_stddev = [
-                self.add_weight(shape=(size,), initializer=initializer, trainable=False, autocast=False, name=name)
-                for name, initializer in (
-                    ("moving_stddev", self._initial_stddev),
-                    ("renorm_mean", self.moving_mean_initializer),
-                    ("renorm_stddev", self._initial_stddev),
-                )
-            ]
+            self.moving_stddev = self.add_weight(initializer=self._initial_stddev, name="moving_stddev", **options)
+            self.renorm_mean = self.add_weight(initializer=self.moving_mean_initializer, name="renorm_mean", **options)
+            self.renorm_stddev = self.add_weight(initializer=self._initial_stddev, name="renorm_stddev", **options)
         self.input_spec = InputSpec(ndim=rank, axes={self.axis: size})
 
     def _initial_stddev(self, shape: Any, dtype: Any = None) -> Tensor:

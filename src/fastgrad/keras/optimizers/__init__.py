@@ -30,20 +30,8 @@ from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_ke
 _BY_NAME: dict[str, Any] = {
     kind.__name__.lower(): kind
     for kind in (
-        Adadelta,
-        Adafactor,
-        Adagrad,
-        Adam,
-        AdamW,
-        Adamax,
-        Ftrl,
-        Lamb,
-        Lion,
-        LossScaleOptimizer,
-        Muon,
-        Nadam,
-        RMSprop,
-        SGD,
+        *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl),
+        *(Lamb, Lion, LossScaleOptimizer, Muon, Nadam, RMSprop, SGD),
     )
 }
 

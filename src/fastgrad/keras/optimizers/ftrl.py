@@ -38,12 +38,8 @@ class Ftrl(RuleOptimizer):
 
     rule = rules.ftrl
     _config_names = (
-        "learning_rate_power",
-        "initial_accumulator_value",
-        "l1_regularization_strength",
-        "l2_regularization_strength",
-        "l2_shrinkage_regularization_strength",
-        "beta",
+        *("learning_rate_power", "initial_accumulator_value", "l1_regularization_strength"),
+        *("l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta"),
     )
 
     def __init__(

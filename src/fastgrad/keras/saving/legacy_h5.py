@@ -21,14 +21,8 @@ _WEIGHTS = "model_weights"
 _TOP_LEVEL_GROUP = "top_level_model_weights"
 _FORMAT = "3.15.1"  # the Keras version of this format
 _CLASS_NAMESPACES = (
-    "layers",
-    "optimizers",
-    "optimizers.schedules",
-    "losses",
-    "metrics",
-    "initializers",
-    "regularizers",
-    "constraints",
+    *("layers", "optimizers", "optimizers.schedules", "losses", "metrics"),
+    *("initializers", "regularizers", "constraints"),
 )
 _IGNORED_SETTINGS = frozenset({"batch_input_shape", "implementation", "time_major", "ragged"})
 

@@ -36,17 +36,8 @@ from fastgrad.storage.damaged_file import reason
 
 _PACKAGE = "fastgrad.keras"
 _CLASS_NAMESPACES = (
-    "activations",
-    "callbacks",
-    "constraints",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "optimizers",
-    "optimizers.schedules",
-    "regularizers",
+    *("activations", "callbacks", "constraints", "initializers", "layers", "losses"),
+    *("metrics", "models", "optimizers", "optimizers.schedules", "regularizers"),
 )
 
 
