@@ -9,6 +9,7 @@ import fastgrad as tf
 from fastgrad.core.names import refusal_of as _refusal_of
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.configured import Configured as _Configured
+from fastgrad.keras.naming import to_snake_case as _to_snake_case
 from fastgrad.keras.saving.objects import deserialize_keras_object, resolve_identifier, serialize_keras_object
 from fastgrad.keras.settings import epsilon
 
@@ -128,17 +129,9 @@ def _checked_factor(value: Any, name: str) -> float:
 
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
-ALL: dict[str, Any] = {
-    "L1": L1,
-    "l1": L1,
-    "L2": L2,
-    "l2": L2,
-    "L1L2": L1L2,
-    "l1_l2": L1L2,
-    "l1l2": L1L2,
-    "OrthogonalRegularizer": OrthogonalRegularizer,
-    "orthogonal_regularizer": OrthogonalRegularizer,
-}
+_CLASSES = (L1, L2, L1L2, OrthogonalRegularizer)
+ALL: dict[str, Any] = {name: kind for kind in _CLASSES for name in (kind.__name__, _to_snake_case(kind.__name__))}
+ALL["l1_l2"] = L1L2
 
 
 def serialize(regularizer: Any) -> Any:

@@ -90,10 +90,8 @@ class WeightOwner(Owner):
         """All weights: the layer's own weights, trainable ones first, then the weights of sublayers."""
         cached = self._cached_lists.get("all")
         if cached is None or cached[0] != ownership_change_count[0]:
-            weights_by_id: dict[int, Any] = {id(v): v for v in (*self._trainable_own, *self._other_own)}
-            for layer in self._sublayers:
-                for variable in layer.weights:
-                    weights_by_id.setdefault(id(variable), variable)
+            sublayer_weights = [variable for layer in self._sublayers for variable in layer.weights]
+            weights_by_id = {id(v): v for v in (*self._trainable_own, *self._other_own, *sublayer_weights)}
             self._cached_lists["all"] = cached = (ownership_change_count[0], list(weights_by_id.values()))
         return list(cached[1])
 
@@ -143,12 +141,8 @@ class WeightOwner(Owner):
         """
         settings: list[Any] = []
         for layer in self._flatten_layers():
-            is_library_layer = type(layer).__module__.startswith("fastgrad.")
-            plain_attributes = (
-                {k: v for k, v in vars(layer).items() if type(v) in PLAIN_TYPES and not k.startswith("_")}
-                if is_library_layer
-                else {}
-            )
+            attributes = vars(layer) if type(layer).__module__.startswith("fastgrad.") else {}
+            plain_attributes = {k: v for k, v in attributes.items() if type(v) in PLAIN_TYPES and k[0] != "_"}
             settings.append((id(layer), layer._trainable, layer._layer_dtype.name, plain_attributes))
         settings.append([(id(w), w.trainable, getattr(w, "overwrite_with_gradient", False)) for w in self.weights])
         return settings
@@ -159,11 +153,8 @@ class WeightOwner(Owner):
 
     def _flatten_layers(self) -> list[Any]:
         """The layer and all its nested sublayers, outermost first."""
-        layers_by_id: dict[int, Any] = {id(self): self}
-        for layer in self._sublayers:
-            for sublayer in layer._flatten_layers():
-                layers_by_id.setdefault(id(sublayer), sublayer)
-        return list(layers_by_id.values())
+        nested_layers = [sublayer for layer in self._sublayers for sublayer in layer._flatten_layers()]
+        return list({id(layer): layer for layer in (self, *nested_layers)}.values())
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the values of ``weights``, as arrays."""

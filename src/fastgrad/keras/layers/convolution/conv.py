@@ -123,9 +123,3 @@ class Conv3D(_Convolution):
     """Convolution of volumes, (batch, depth, height, width, channels); the arguments are those of ``_Convolution``."""
 
     rank = 3
-
-
-# Keras's other names.
-Convolution1D = Conv1D
-Convolution2D = Conv2D
-Convolution3D = Conv3D

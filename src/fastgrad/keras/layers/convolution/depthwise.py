@@ -188,8 +188,3 @@ class SeparableConv2D(_SeparableConvolution):
     """Convolution of each channel of images, (batch, height, width, channels) on its own, then a mix of the channels; the arguments are those of ``_SeparableConvolution``."""
 
     rank = 2
-
-
-# Keras's other names.
-SeparableConvolution1D = SeparableConv1D
-SeparableConvolution2D = SeparableConv2D

@@ -131,9 +131,3 @@ class Conv3DTranspose(_TransposedConvolution):
     ) -> None:
         # Keras has these two the other way round here.
         super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, *others, **kwargs)
-
-
-# Keras's other names.
-Convolution1DTranspose = Conv1DTranspose
-Convolution2DTranspose = Conv2DTranspose
-Convolution3DTranspose = Conv3DTranspose
