@@ -118,9 +118,9 @@ class SavedElements(Node):
     def elements(self) -> Iterator[Any]:
         pack = packer(self._form)
         for number in range(len(self._sizes)):
-            yield from self._group(number, pack)
+            yield from self._elements_of_file(number, pack)
 
-    def _group(self, number: int, pack: Any) -> Iterator[Any]:
+    def _elements_of_file(self, number: int, pack: Any) -> Iterator[Any]:
         from fastgrad.storage.tensor_file import load_tensors
 
         size, leaves = self._sizes[number], nest.flatten(self._form)
@@ -194,30 +194,30 @@ class _ElementWriter:
         self._folder, self._form = folder, _spec_as_json(spec)
         self._name = secrets.token_hex(8)
         self._sizes: list[int] = []
-        self._group: list[Any] = []
+        self._elements_of_file: list[Any] = []
         self._is_finished = False
         os.makedirs(folder, exist_ok=True)
 
     def add(self, element: Any) -> None:
-        self._group.append(element)
-        if len(self._group) == ELEMENTS_PER_FILE:
+        self._elements_of_file.append(element)
+        if len(self._elements_of_file) == ELEMENTS_PER_FILE:
             self._write_group()
 
     def _write_group(self) -> None:
         from fastgrad.storage.tensor_file import save_tensors
 
         arrays: dict[str, np.ndarray] = {}
-        for leaf, column in enumerate(zip(*[nest.flatten(element) for element in self._group], strict=True)):
+        for leaf, column in enumerate(zip(*[nest.flatten(element) for element in self._elements_of_file], strict=True)):
             arrays |= _arrays_of_leaf(str(leaf), column)
-        self._sizes.append(len(self._group))
-        self._group = []
+        self._sizes.append(len(self._elements_of_file))
+        self._elements_of_file = []
         save_tensors(_elements_path(self._folder, self._name, len(self._sizes) - 1), arrays, {})
 
     def finish(self, overwrite: bool) -> None:
         """Writes the index. Without ``overwrite`` an existing index stays."""
         from fastgrad.storage.atomic_write import write_atomically
 
-        if self._group:
+        if self._elements_of_file:
             self._write_group()
         index = {"files": self._sizes, "spec": self._form, "writer": self._name}
         text = json.dumps({**index, "checksum": _index_checksum(index)})

@@ -19,7 +19,7 @@ from fastgrad.errors import DataLossError, InvalidArgumentError, NotFoundError
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.decompression import decompressed
 
-LONGEST_LINE = 16 << 20
+MAX_LINE_BYTES = 16 << 20
 """The limit on a line of a compressed file, a pipe or a device, whose lines may never end.
 
 A file of more than a sixteenth of this size has 16 times its size as the limit.
@@ -67,7 +67,7 @@ def _lines(file: Any, name: str, compression: str) -> Iterator[Any]:
     if not compression and os.path.isfile(name):
         yield from file
         return
-    limit = max(LONGEST_LINE, 16 * os.path.getsize(name))
+    limit = max(MAX_LINE_BYTES, 16 * os.path.getsize(name))
     while line := file.readline(limit):
         if len(line) == limit:
             raise ValueError(f"it has a line of more than {limit} bytes")
@@ -130,15 +130,15 @@ class CsvRecords(Node):
         self._header, self._options, self._missing, self._compression = header, options, missing, compression
 
     def elements(self) -> Iterator[Any]:
-        return map(catching_failures(self._element), self._named_records())
+        return map(catching_failures(self._element_of_record), self._named_records())
 
-    def _element(self, record: tuple[str, list[str]]) -> tuple[Tensor, ...]:
-        values = self._values(record)
+    def _element_of_record(self, record: tuple[str, list[str]]) -> tuple[Tensor, ...]:
+        values = self._values_of_record(record)
         return tuple([text_tensor(value) if type(value) is bytes else Tensor(np.array(value)) for value in values])
 
     def records(self) -> Iterator[list[Any]]:
         """Yields the values of each record."""
-        return map(self._values, self._named_records())
+        return map(self._values_of_record, self._named_records())
 
     def _named_records(self) -> Iterator[tuple[str, list[str]]]:
         """Yields the name of the file and the fields of each record."""
@@ -146,7 +146,7 @@ class CsvRecords(Node):
             for fields in csv_records(name, self._compression, self._options, self._header):
                 yield name, fields
 
-    def _values(self, record: tuple[str, list[str]]) -> list[Any]:
+    def _values_of_record(self, record: tuple[str, list[str]]) -> list[Any]:
         name, fields = record
         if self._width is not None and len(fields) != self._width:
             raise InvalidArgumentError(f"Expect {self._width} fields but have {len(fields)} in record. ({name})")

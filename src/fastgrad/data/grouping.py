@@ -304,13 +304,15 @@ class Windowed(Stage):
             if not buffer or (len(buffer) < window_span and self._drop_remainder):
                 return
             window = list(itertools.islice(buffer, 0, None, self._stride))
-            yield next((element for element in window if type(element) is Failure), None) or self._dataset(window)
+            yield next((element for element in window if type(element) is Failure), None) or self._datasets_of_window(
+                window
+            )
             for _ in range(min(self._shift, len(buffer))):
                 buffer.popleft()
             if self._shift > window_span:
                 next(itertools.islice(source_elements, self._shift - window_span, self._shift - window_span), None)
 
-    def _dataset(self, items: list[Any]) -> Any:
+    def _datasets_of_window(self, items: list[Any]) -> Any:
         spec = self.source.spec()
         columns = zip(*[nest.flatten(item) for item in items], strict=True)
         leaves = zip(columns, nest.flatten(spec), strict=True)

@@ -27,9 +27,9 @@ class Iterator:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self._begin(0)
+        self._begin_at(0)
 
-    def _begin(self, position: int) -> None:
+    def _begin_at(self, position: int) -> None:
         node = self._dataset._node
         self._position = position
         self._random = node.random_state()
@@ -81,7 +81,7 @@ class Iterator:
                 f"{len(node.random_state())} do. Make the dataset as it was made then."
             )
         node.restore_random_state(tuple(row) for row in random_states.tolist())
-        self._begin(int(state["position"]))
+        self._begin_at(int(state["position"]))
 
     def __iter__(self) -> Iterator:
         return self

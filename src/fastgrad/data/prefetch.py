@@ -196,6 +196,6 @@ def check_process(process: int) -> None:
 
 def close_iterator(elements: Iterator[Any]) -> None:
     """Closes the iterator ``elements``, if it can be closed, after an abandoned iteration."""
-    close_iterator = getattr(elements, "close", None)
-    if close_iterator is not None:
-        close_iterator()
+    close = getattr(elements, "close", None)
+    if close is not None:
+        close()

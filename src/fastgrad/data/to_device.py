@@ -92,5 +92,5 @@ def copy_to_device(target_device: str, source_device: str = "/cpu:0") -> Callabl
     return _device_transformation("copy_to_device", target_device, 0)
 
 
-def _device_transformation(name: str, device: str, prefetch_if_slow: int) -> Callable[[Dataset], Dataset]:
-    return lambda dataset: Dataset(OnDevice(checked_dataset(name, dataset)._node, device, prefetch_if_slow))
+def _device_transformation(name: str, device: str, buffer_size: int) -> Callable[[Dataset], Dataset]:
+    return lambda dataset: Dataset(OnDevice(checked_dataset(name, dataset)._node, device, buffer_size))

@@ -17,7 +17,7 @@ from fastgrad.data.prefetch import map_in_parallel
 from fastgrad.data.structure import checked_next_state, map_leaves, placeholder, result_element, spec_of
 from fastgrad.errors import InvalidArgumentError
 
-REFUSALS_OF_VALUES = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
+VALUE_REFUSAL_ERRORS = (ArithmeticError, LookupError, ValueError, InvalidArgumentError)
 """The errors of functions that reject some numbers and may accept others."""
 
 
@@ -64,10 +64,10 @@ class Mapped(Stage):
         spec = self.source.spec()
         try:
             samples = [self._accepted_sample(spec, 2, (0, 1, 2)), self._accepted_sample(spec, 3, (1, 2, 0))]
-        except (AttributeError, TypeError, *REFUSALS_OF_VALUES):
+        except (AttributeError, TypeError, *VALUE_REFUSAL_ERRORS):
             # The function rejects these values: real elements tell all but the dimensions that vary.
             elements = (element for element in self.source.elements() if type(element) is not Failure)
-            samples = [self._sample(element) for element in itertools.islice(elements, 2)]
+            samples = [self._sample_spec(element) for element in itertools.islice(elements, 2)]
             if not samples:
                 raise
         return common_spec(samples)
@@ -76,12 +76,12 @@ class Mapped(Stage):
         """Returns the spec of the result for the first value that the function accepts."""
         for value in values[:-1]:
             try:
-                return self._sample(placeholder(spec, unknown, value))
-            except REFUSALS_OF_VALUES:
+                return self._sample_spec(placeholder(spec, unknown, value))
+            except VALUE_REFUSAL_ERRORS:
                 continue
-        return self._sample(placeholder(spec, unknown, values[-1]))
+        return self._sample_spec(placeholder(spec, unknown, values[-1]))
 
-    def _sample(self, element: Any) -> Any:
+    def _sample_spec(self, element: Any) -> Any:
         return spec_of(result_element(self._function.call_as_python(element), "Dataset.map"))
 
 

@@ -221,12 +221,12 @@ class CastWeight(Weight):
     @property
     def dtype(self) -> DType:
         """The dtype in which the weight is read."""
-        stack = naming.calls.now.stack
+        stack = naming.running_calls.now.stack
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return super().dtype if reader is None or not reader.is_floating else reader
 
     def _cast_for_reader(self, tensor: Tensor) -> Tensor:
-        stack = naming.calls.now.stack  # repeats ``dtype`` without its call, because every read runs this
+        stack = naming.running_calls.now.stack  # repeats ``dtype`` without its call, because every read runs this
         reader = getattr(stack[-1], "_layer_dtype", None) if stack else None
         return tensor if reader is None or not reader.is_floating else cast(tensor, reader)
 

@@ -50,9 +50,9 @@ class _InflatedStream(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, window: int) -> None:
         self._file, self._window = file, window
-        self._begin()
+        self._start_over()
 
-    def _begin(self) -> None:
+    def _start_over(self) -> None:
         self._decompressor: Any = zlib.decompressobj(self._window)
         self._rest, self._place = b"", 0
 
@@ -72,7 +72,7 @@ class _InflatedStream(io.RawIOBase):
         target = offset + (self._place if whence == io.SEEK_CUR else 0)
         if target < self._place:
             self._file.seek(0)
-            self._begin()
+            self._start_over()
         while self._place < target and self.read(min(_READ_BYTES, target - self._place)):
             pass
         return self._place

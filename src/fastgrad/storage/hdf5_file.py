@@ -16,7 +16,7 @@ import numpy as np
 
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.json_text import parse_json
-from fastgrad.storage.zip_archive import MOST_COMPRESSION
+from fastgrad.storage.zip_archive import MAX_COMPRESSION_RATIO
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _MAX_ATTRIBUTE_BYTES = 64512
@@ -52,7 +52,7 @@ def write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], attributes: dict[s
                 if array.dtype == _BFLOAT16:
                     dataset.attrs["dtype"] = "bfloat16"
             root.attrs[_CHECKSUM] = json.dumps(
-                {"arrays": _arrays_checksum(arrays), "texts": _attributes_checksum(_attributes(root))}
+                {"arrays": _arrays_checksum(arrays), "texts": _attributes_checksum(_attributes_of_groups(root))}
             )
     except Exception:
         if target.error is not None:
@@ -138,12 +138,12 @@ def read_attributes(file: BinaryIO, source: str) -> dict[str, dict[str, Any]]:
         ValueError: the file is damaged.
     """
     with parsing(source, "HDF5 file of a model"), h5py_module().File(file, "r") as root:
-        attributes = _attributes(root)
+        attributes = _attributes_of_groups(root)
         _verify_checksum(root, "texts", _attributes_checksum(attributes))
     return attributes
 
 
-def _attributes(root: Any) -> dict[str, dict[str, Any]]:
+def _attributes_of_groups(root: Any) -> dict[str, dict[str, Any]]:
     groups, _ = _groups_and_datasets(root)
     attributes_by_path = {}
     size = root.file.id.get_filesize()
@@ -250,7 +250,7 @@ def _stored_byte_count(dataset: Any, path: str) -> int:
     if dataset.shape is None or dataset.is_virtual or dataset.external:
         raise ValueError(f"the values of {path!r} are not in this file")
     stored_bytes = dataset.id.get_storage_size()
-    if dataset.nbytes > MOST_COMPRESSION * stored_bytes:
+    if dataset.nbytes > MAX_COMPRESSION_RATIO * stored_bytes:
         raise ValueError(f"{path!r} announces {dataset.nbytes} bytes, {stored_bytes} are there")
     return stored_bytes
 

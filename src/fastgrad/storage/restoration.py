@@ -282,7 +282,7 @@ class WatchedDict(_Watched, dict):
     """A dict that notifies its owner of changes."""
 
 
-_CHANGES = frozenset(
+_CHANGING_METHODS = frozenset(
     ["append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update", "setdefault", "popitem"]
 ).union(["__setitem__", "__delitem__", "__iadd__", "__imul__", "__ior__"])
 _INHERITED_METHODS = frozenset(
@@ -306,4 +306,4 @@ def _forwarding_method(method: Any, changes: bool) -> Any:
 
 for _kind, _base in ((WatchedList, list), (WatchedDict, dict)):
     for _name in vars(_base).keys() - _INHERITED_METHODS:
-        setattr(_kind, _name, _forwarding_method(vars(_base)[_name], _name in _CHANGES))
+        setattr(_kind, _name, _forwarding_method(vars(_base)[_name], _name in _CHANGING_METHODS))

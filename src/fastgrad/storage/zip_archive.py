@@ -10,10 +10,10 @@ from typing import Any
 from fastgrad.storage.damaged_file import parsing
 from fastgrad.storage.json_text import check_names
 
-MOST_COMPRESSION = 1100
+MAX_COMPRESSION_RATIO = 1100
 """The maximum compression ratio. Deflate reaches 1032; a higher ratio means overlapping members or false sizes."""
 
-LONGEST_TEXT = 1 << 20
+MAX_TEXT_BYTES = 1 << 20
 """The maximum length of a JSON member in a shorter archive: Python objects take 30 times the memory of the text."""
 
 _MEMBER_ALLOWANCE_BYTES = 4096
@@ -48,7 +48,7 @@ def open_zip(
         if not members and _file_size(archive.fp) > 22 + len(archive.comment):
             raise ValueError("it shows no members, and is longer than an archive without any")
         announced_bytes, archive_bytes = sum(member.file_size for member in members), _file_size(archive.fp)
-        if announced_bytes > MOST_COMPRESSION * archive_bytes:
+        if announced_bytes > MAX_COMPRESSION_RATIO * archive_bytes:
             raise ValueError(f"its members announce {announced_bytes} bytes, it has {archive_bytes}")
         yield archive
 
@@ -73,7 +73,7 @@ def _file_size(file: Any) -> int:
 def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) -> bytes:
     """Returns the bytes of a text member, with limits on its compression ratio and on its length.
 
-    The length limit is that of the archive or ``LONGEST_TEXT``, if that is more.
+    The length limit is that of the archive or ``MAX_TEXT_BYTES``, if that is more.
 
     Raises:
         ValueError: the member declares more bytes than a limit allows.
@@ -86,7 +86,7 @@ def read_text(archive: zipfile.ZipFile, name: str, most_compression: int = 100) 
 
 
 def check_text(archive: zipfile.ZipFile, name: str) -> None:
-    """Raises ValueError if a member is longer than both the archive and ``LONGEST_TEXT``."""
-    size, limit = archive.getinfo(name).file_size, max(LONGEST_TEXT, _file_size(archive.fp))
+    """Raises ValueError if a member is longer than both the archive and ``MAX_TEXT_BYTES``."""
+    size, limit = archive.getinfo(name).file_size, max(MAX_TEXT_BYTES, _file_size(archive.fp))
     if size > limit:
         raise ValueError(f"{name} announces a text of {size} bytes, and the most here is {limit}")

@@ -26,7 +26,7 @@ from fastgrad.storage.object_graph import (
 from fastgrad.storage.restoration import Restoration, restore_deferred_values, watched_containers
 from fastgrad.storage.tensor_file import ENDINGS, load_tensors, save_tensors
 
-_GRAPH = "fastgrad.objects"
+_OBJECT_GRAPH_KEY = "fastgrad.objects"
 _UNSAVED_ATTRIBUTES = frozenset(["_deferred", "_root", "_save_counter"])
 
 
@@ -115,7 +115,7 @@ class Checkpoint:
                 for part, value in obj.state().items():
                     node.values[part] = f"{name}/{part}"
                     values[node.values[part]] = value
-        return values, {_GRAPH: json.dumps(graph.nodes, separators=(",", ":"))}
+        return values, {_OBJECT_GRAPH_KEY: json.dumps(graph.nodes, separators=(",", ":"))}
 
     def write(self, file_prefix: Any, options: Any = None) -> str:
         """Writes all variables.
@@ -183,7 +183,7 @@ class Checkpoint:
             )
         values, metadata = load_tensors(path)
         with parsing(path, "checkpoint"):
-            nodes = parsed_nodes(parse_json(metadata[_GRAPH])) if _GRAPH in metadata else None
+            nodes = parsed_nodes(parse_json(metadata[_OBJECT_GRAPH_KEY])) if _OBJECT_GRAPH_KEY in metadata else None
         restoration = Restoration(values, nodes, path)
         restoration.bind(*self._roots())
         return LoadStatus(self, restoration)
@@ -227,14 +227,14 @@ class LoadStatus:
         self._checkpoint = checkpoint
         self._restoration = restoration
 
-    def _checked(self) -> Restoration:
+    def _restoration_or_error(self) -> Restoration:
         if self._restoration is None:
             raise AssertionError("No checkpoint specified (save_path=None); nothing is being restored.")
         return self._restoration
 
     def assert_consumed(self) -> LoadStatus:
         """Raises AssertionError if a value of the file or an existing variable is not matched yet."""
-        unmatched_values = sorted(self._checked().unmatched)
+        unmatched_values = sorted(self._restoration_or_error().unmatched)
         if unmatched_values:
             raise AssertionError(
                 f"Unresolved values in the checkpoint, which no variable of the program has: {unmatched_values}"
@@ -243,7 +243,7 @@ class LoadStatus:
 
     def assert_existing_objects_matched(self) -> LoadStatus:
         """Raises AssertionError if an existing variable has no value in the file."""
-        restoration = self._checked()
+        restoration = self._restoration_or_error()
         graph = object_graph(*self._checkpoint._roots())
         unmatched = sorted(
             name
@@ -259,7 +259,7 @@ class LoadStatus:
 
     def assert_nontrivial_match(self) -> LoadStatus:
         """Raises AssertionError if the program has objects to restore and none of them is in the file."""
-        restoration = self._checked()
+        restoration = self._restoration_or_error()
         matched_names = restoration.names - restoration.unmatched
         target, extra_children = self._checkpoint._roots()
         if not matched_names - {"save_counter"} and {**saved_children(target), **extra_children}.keys() - {

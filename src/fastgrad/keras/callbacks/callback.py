@@ -110,7 +110,7 @@ class Callback:
         """Runs after a batch of ``predict``; ``logs["outputs"]`` holds its results."""
 
 
-_ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+_OLDER_HOOK_NAMES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 
 
 class CallbackList:
@@ -154,7 +154,7 @@ def _is_builtin_callback(callback: Any) -> bool:
 
 
 def _overrides(callback: Any, name: str) -> bool:
-    alias = _ALIASES.get(name)
+    alias = _OLDER_HOOK_NAMES.get(name)
     if alias is not None and _overrides(callback, alias):
         return True
     method = getattr(type(callback), name, None)

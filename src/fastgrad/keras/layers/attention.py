@@ -65,11 +65,11 @@ class Attention(Layer):
         self.scale: Any = None
         self.concat_score_weight: Any = None
         if self.use_scale:
-            self.scale = self._weight("scale", "ones", ())
+            self.scale = self._add_score_weight("scale", "ones", ())
         if self.score_mode == "concat":
-            self.concat_score_weight = self._weight("concat_score_weight", "ones", ())
+            self.concat_score_weight = self._add_score_weight("concat_score_weight", "ones", ())
 
-    def _weight(self, name: str, initializer: str, shape: tuple[int, ...]) -> Any:
+    def _add_score_weight(self, name: str, initializer: str, shape: tuple[int, ...]) -> Any:
         return self.add_weight(shape=shape, initializer=initializer, name=name)
 
     def call(
@@ -198,7 +198,7 @@ class AdditiveAttention(Attention):
         self._check_inputs(input_shape)
         self.scale: Any = None
         if self.use_scale:
-            self.scale = self._weight("scale", "glorot_uniform", (input_shape[0][-1],))
+            self.scale = self._add_score_weight("scale", "glorot_uniform", (input_shape[0][-1],))
 
     def _scores_are_products(self) -> bool:
         return False

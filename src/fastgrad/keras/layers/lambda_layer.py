@@ -96,7 +96,7 @@ def _function_config(value: Any) -> Any:
     return serialize_keras_object(value)
 
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+_OPERATOR_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
@@ -143,11 +143,11 @@ class Operator(Layer):
 
     def call(self, *operands: Any) -> Tensor:
         """The operator's result."""
-        output: Tensor = _FUNCTIONS[self.operation](*operands)
+        output: Tensor = _OPERATOR_FUNCTIONS[self.operation](*operands)
         return output
 
 
-def _operator(name: str, turned: bool = False) -> Callable[..., Any]:
+def _operator_method(name: str, turned: bool = False) -> Callable[..., Any]:
     def method(self: KerasTensor, *other: Any) -> Any:
         operands = (*other, self) if turned else (self, *other)
         return Operator(name)(*operands)
@@ -155,7 +155,7 @@ def _operator(name: str, turned: bool = False) -> Callable[..., Any]:
     return method
 
 
-_METHODS = {
+_BINARY_OPERATOR_METHODS = {
     "add": "add",
     "sub": "subtract",
     "mul": "multiply",
@@ -168,9 +168,9 @@ _METHODS = {
     "or": "logical_or",
     "xor": "logical_xor",
 }
-for _method, _name in _METHODS.items():
-    setattr(KerasTensor, f"__{_method}__", _operator(_name))
-    setattr(KerasTensor, f"__r{_method}__", _operator(_name, turned=True))
+for _method, _name in _BINARY_OPERATOR_METHODS.items():
+    setattr(KerasTensor, f"__{_method}__", _operator_method(_name))
+    setattr(KerasTensor, f"__r{_method}__", _operator_method(_name, turned=True))
 for _method, _name in {
     "neg": "negative",
     "abs": "absolute",
@@ -181,4 +181,4 @@ for _method, _name in {
     "ge": "greater_equal",
     "getitem": "get_item",
 }.items():
-    setattr(KerasTensor, f"__{_method}__", _operator(_name))
+    setattr(KerasTensor, f"__{_method}__", _operator_method(_name))

@@ -20,7 +20,7 @@ from fastgrad.dtypes import DType
 from fastgrad.keras import masks
 from fastgrad.keras.layers.input_spec import check_inputs
 from fastgrad.keras.layers.symbolic import keep_new_state, keras_tensors, symbolic_call
-from fastgrad.keras.naming import calls
+from fastgrad.keras.naming import running_calls
 from fastgrad.ops.casting import cast
 
 _MAX_SEEN_SHAPES = 64
@@ -65,7 +65,7 @@ added_losses = AddedLosses()
 class Caller:
     """The part of ``Layer`` that runs calls."""
 
-    # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``calls``. Only fastgrad's own classes
+    # A leaf's ``call`` calls no other layer and adds no loss, so it needs no entry in ``running_calls``. Only fastgrad's own classes
     # inherit it.
     _leaf = False
 
@@ -121,16 +121,16 @@ class Caller:
                     if not kwargs:
                         if not self._leaf:
                             return self._run(args, kwargs)
-                        if not self._signature.takes_training or calls.now.training is None:
+                        if not self._signature.takes_training or running_calls.now.training is None:
                             return self.call(x)
-                        return self.call(x, training=calls.now.training)
+                        return self.call(x, training=running_calls.now.training)
                     if len(kwargs) == 1 and "training" in kwargs:
                         return self._run(args, kwargs)
         return self._call_with_checks(args, kwargs)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs ``call`` with the resolved ``training`` argument, and with this layer on the stack of running layers."""
-        now = calls.now
+        now = running_calls.now
         stack, outer_training = now.stack, now.training
         if self._losses_seen != added_losses.count and not stack:
             self._clear_losses()

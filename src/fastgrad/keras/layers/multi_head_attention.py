@@ -17,7 +17,7 @@ from fastgrad.ops.exponential import sigmoid
 from fastgrad.ops.random_generator import Generator, default_drawn
 from fastgrad.ops.shaping import broadcast_to, reshape, transpose
 
-SHARED_ARGUMENTS = (
+ATTENTION_ARGUMENTS = (
     *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHT_ARGUMENTS),
     *("activity_regularizer", "seed"),
 )
@@ -272,7 +272,7 @@ class MultiHeadAttention(HeadsAttention):
             **self._config_of(("num_heads", "key_dim", "value_dim")),
             "output_shape": self._output_sizes,
             "attention_axes": self._axes,
-            **self._config_of(SHARED_ARGUMENTS),
+            **self._config_of(ATTENTION_ARGUMENTS),
         }
 
 

@@ -12,7 +12,7 @@ from fastgrad.ops import random_draws
 from fastgrad.ops.random_generator import Generator, default_drawn, scaled_from, uniform_from
 from fastgrad.ops.random_ops import noise_sizes
 
-_ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
 
 
 class _Noise(SameShape):
@@ -122,6 +122,6 @@ class AlphaDropout(_Noise):
         keep_mask = tf.cast(
             uniform_from(drawn, "AlphaDropout", sizes, 0.0, 1.0, tf.float32) >= self._amount, inputs.dtype
         )
-        low, rate = -_ALPHA * _SCALE, self._amount
+        low, rate = -_SELU_ALPHA * _SELU_SCALE, self._amount
         scale = ((1 - rate) * (1 + rate * low**2)) ** -0.5
         return scale * (inputs * keep_mask + low * (1 - keep_mask)) - scale * low * rate

@@ -159,13 +159,13 @@ class _GlobalPooling(Layer):
         self.input_spec = InputSpec(ndim=self.rank + 2)
         self._build_at_init()
 
-    def _axes(self) -> list[int]:
+    def _spatial_axes(self) -> list[int]:
         first_axis = 2 if self.data_format == "channels_first" else 1
         return list(range(first_axis, first_axis + self.rank))
 
     def call(self, inputs: Tensor) -> Tensor:
         """Pools ``inputs``."""
-        return type(self)._reduce(inputs, self._axes(), self.keepdims)
+        return type(self)._reduce(inputs, self._spatial_axes(), self.keepdims)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """The shape of the output."""
@@ -205,7 +205,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         if mask is None:
             return super().call(inputs)
         inputs = _as_floats(inputs)
-        (axis,) = self._axes()
+        (axis,) = self._spatial_axes()
         shape = (-1, 1, inputs._array.shape[2]) if axis == 2 else (-1, inputs._array.shape[1], 1)
         visible = reshape(cast(mask, inputs.dtype), shape)
         return reduce_sum(inputs * visible, axis, self.keepdims) / reduce_sum(visible, axis, self.keepdims)

@@ -26,24 +26,24 @@ class _ThreadRestoredVariables(threading.local):
         self.runs: list[Saved] = []
 
 
-_restored = _ThreadRestoredVariables()
+_restored_variables = _ThreadRestoredVariables()
 
 
 @contextlib.contextmanager
 def state_unchanged(layer: Any) -> Iterator[None]:
     """Restores a layer's variables at exit, because ``call`` on zeros may update counts or averages."""
     saved = Saved(layer.variables)
-    _restored.runs.append(saved)
+    _restored_variables.runs.append(saved)
     try:
         yield
     finally:
-        _restored.runs.pop()
+        _restored_variables.runs.pop()
         saved.restore()
 
 
 def keep_new_state(layer: Any) -> None:
     """Adds the variables of a layer built in a run on zeros to the variables that the run restores."""
-    for saved in _restored.runs:
+    for saved in _restored_variables.runs:
         for variable in layer.variables:
             saved.keep(variable)
 

@@ -227,7 +227,7 @@ class WeightOwner(Owner):
     def _saved_variables(self) -> dict[str, Variable]:
         """The layer's own variables by name in files: a weight's given name, the attribute path, or the position."""
         attributes = {
-            id(value): name for name, value in self._within_attributes(lambda value: isinstance(value, Variable))
+            id(value): name for name, value in self._nested_attribute_items(lambda value: isinstance(value, Variable))
         }
         variables: dict[str, Variable] = {}
         for position, variable in enumerate((*self._trainable_own, *self._other_own)):
@@ -251,10 +251,10 @@ class WeightOwner(Owner):
     def _saved_in_checkpoints(self) -> dict[str, Any]:
         """The objects in checkpoints but not in weight files: random generators, optimizers, modules, iterators."""
         return dict_of_unique_names(
-            (name.lstrip("_"), value) for name, value in self._within_attributes(_is_saved_non_weight)
+            (name.lstrip("_"), value) for name, value in self._nested_attribute_items(_is_saved_non_weight)
         )
 
-    def _within_attributes(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
+    def _nested_attribute_items(self, selected: Callable[[Any], bool]) -> Iterator[tuple[str, Any]]:
         for name, value in self.__dict__.items():
             if name not in _TRACKING_ATTRIBUTES:
                 yield from nested_items(name, value, selected)

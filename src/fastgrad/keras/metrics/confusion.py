@@ -17,7 +17,7 @@ from fastgrad.keras.losses.loss import align_ranks, as_tensor
 from fastgrad.keras.metrics.metric import Metric
 
 _LOWEST_PREDICTION = -1e10  # below every prediction; the value of predictions outside the top k
-ALL_FOUR = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+ALL_COUNT_NAMES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
 def checked_thresholds(thresholds: Any, default: float) -> list[float]:
@@ -34,13 +34,15 @@ def checked_thresholds(thresholds: Any, default: float) -> list[float]:
     return threshold_list
 
 
-_MOST_THRESHOLDS = 1 << 28
+_MAX_THRESHOLD_COUNT = 1 << 28
 
 
 def evenly_spaced(count: int) -> list[float]:
     """Returns ``count`` thresholds from 0 to 1; ResourceExhaustedError for more than 2**28."""
-    if count > _MOST_THRESHOLDS:
-        raise OutOfMemoryError(f"num_thresholds={count} is more than {_MOST_THRESHOLDS}, and does not fit into memory.")
+    if count > _MAX_THRESHOLD_COUNT:
+        raise OutOfMemoryError(
+            f"num_thresholds={count} is more than {_MAX_THRESHOLD_COUNT}, and does not fit into memory."
+        )
     return [position / (count - 1) for position in range(count)]
 
 
@@ -80,7 +82,7 @@ class ConfusionMetric(Metric):
         self.class_id, self.top_k = class_id, top_k
         self._even, self._own_weights = even, label_weights
 
-    def _make_counts(self, labels: int | None = None) -> None:
+    def _make_count_variables(self, labels: int | None = None) -> None:
         shape = (len(self.thresholds),) if labels is None else (len(self.thresholds), labels)
         for name in self._counted:
             setattr(self, name, self.add_variable(shape, "zeros", self._dtype, name=name))
@@ -229,7 +231,7 @@ class _CountRatio(ConfusionMetric):
         threshold_list = checked_thresholds(thresholds, 0.5 if top_k is None else _LOWEST_PREDICTION)
         super().__init__(threshold_list, name, dtype, class_id=class_id, top_k=top_k, even=are_even(threshold_list))
         self.init_thresholds = thresholds
-        self._make_counts()
+        self._make_count_variables()
 
     def result(self) -> Tensor:
         """Returns the ratio at each threshold, a scalar for one threshold; 0 if both counts are 0."""

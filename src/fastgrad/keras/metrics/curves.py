@@ -12,7 +12,7 @@ from fastgrad.core.argument_checks import checked_integer, checked_number
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import as_tensor
-from fastgrad.keras.metrics.confusion import ALL_FOUR, ConfusionMetric, are_even, evenly_spaced
+from fastgrad.keras.metrics.confusion import ALL_COUNT_NAMES, ConfusionMetric, are_even, evenly_spaced
 
 _CURVES = {"ROC", "PR", "PRGAIN"}
 _SUMMATION_METHODS = {"interpolation", "majoring", "minoring"}
@@ -21,7 +21,7 @@ _SUMMATION_METHODS = {"interpolation", "majoring", "minoring"}
 class _AllFourCounts(ConfusionMetric):
     """All four counts and their ratios."""
 
-    _counted = ALL_FOUR
+    _counted = ALL_COUNT_NAMES
     true_positives: Any
     true_negatives: Any
     false_positives: Any
@@ -102,7 +102,7 @@ class AUC(_AllFourCounts):
         self.multi_label, self.num_labels, self.label_weights = multi_label, num_labels, label_weights
         self._from_logits, self._given = from_logits, thresholds is not None
         if not multi_label or num_labels:
-            self._make_counts(num_labels)
+            self._make_count_variables(num_labels)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the counts; see ``ConfusionMetric``."""
@@ -114,7 +114,7 @@ class AUC(_AllFourCounts):
                     f"Full shape received for `y_pred`: {predictions.shape}"
                 )
             if not self._own_variables:
-                self._make_counts(predictions.shape[-1])
+                self._make_count_variables(predictions.shape[-1])
         super().update_state(y_true, tf.sigmoid(predictions) if self._from_logits else predictions, sample_weight)
 
     def result(self) -> Tensor:
@@ -207,7 +207,7 @@ class _BestUnderConstraint(_AllFourCounts):
         super().__init__(thresholds, name, dtype, class_id=class_id, even=num_thresholds > 1)
         self.value, self.num_thresholds = value, num_thresholds
         setattr(self, self._argument, value)
-        self._make_counts()
+        self._make_count_variables()
 
     def result(self) -> Tensor:
         """Returns the best value, 0 if the other ratio is too small everywhere."""

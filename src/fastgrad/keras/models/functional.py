@@ -403,28 +403,28 @@ def _check_structure(model: Model, graph: CallGraph, inputs: Any) -> None:
         warnings.warn(text, stacklevel=2)
 
 
-def _fit_to_input(model: Model, value: Any, wanted: KerasTensor) -> Any:
+def _fit_to_input(model: Model, value: Any, input_tensor: KerasTensor) -> Any:
     if value is None:
-        layer = _node_of(wanted).operation
+        layer = _node_of(input_tensor).operation
         if not getattr(layer, "optional", True):
             raise ValueError(f"{model.name}: the input '{layer.name}' is not optional, but None was passed.")
         return None
     if not isinstance(value, Tensor):
         return value
-    dtype = settings.standardize_dtype(wanted.dtype)
+    dtype = settings.standardize_dtype(input_tensor.dtype)
     if value._array.dtype != dtype.numpy:
         value = tf.cast(value, dtype)
     shape = tuple(value._array.shape)
-    if len(shape) == len(wanted.shape) - 1 and wanted.shape[-1] == 1:
+    if len(shape) == len(input_tensor.shape) - 1 and input_tensor.shape[-1] == 1:
         value = tf.expand_dims(value, -1)
-    elif len(shape) == len(wanted.shape) + 1 and shape[-1] == 1:
+    elif len(shape) == len(input_tensor.shape) + 1 and shape[-1] == 1:
         value = tf.squeeze(value, -1)
     shape = tuple(value._array.shape)
-    if len(shape) != len(wanted.shape) or any(
-        w not in (None, s) for w, s in zip(wanted.shape[1:], shape[1:], strict=True)
+    if len(shape) != len(input_tensor.shape) or any(
+        w not in (None, s) for w, s in zip(input_tensor.shape[1:], shape[1:], strict=True)
     ):
         raise ValueError(
-            f"Invalid input shape for input {wanted.name} of '{model.name}'. Expected shape {wanted.shape}, but input has "
+            f"Invalid input shape for input {input_tensor.name} of '{model.name}'. Expected shape {input_tensor.shape}, but input has "
             f"incompatible shape {shape}"
         )
     return value

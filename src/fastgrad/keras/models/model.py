@@ -109,7 +109,7 @@ class Model(Trainer, Layer):
             return nest.map_structure(lambda x: x.shape, graph.outputs)
         return super().compute_output_shape(input_shape)
 
-    def _known_graph(self, what: str) -> Any:
+    def _graph_or_error(self, what: str) -> Any:
         if self._graph is None:
             raise AttributeError(f"Model '{self.name}' has no `{what}`: it is no functional model.")
         return self._graph
@@ -117,12 +117,12 @@ class Model(Trainer, Layer):
     @property
     def inputs(self) -> list[Any]:
         """The input KerasTensors of a functional model."""
-        return list(self._known_graph("inputs").flat_inputs)
+        return list(self._graph_or_error("inputs").flat_inputs)
 
     @property
     def outputs(self) -> list[Any]:
         """The output KerasTensors of a functional model."""
-        return list(self._known_graph("outputs").flat_outputs)
+        return list(self._graph_or_error("outputs").flat_outputs)
 
     @property
     def input(self) -> Any:

@@ -238,9 +238,9 @@ class Optimizer(OptimizerState):
     def _apply_checked(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
         """Updates with any options. Everything that can fail runs before the first write."""
         with np.errstate(all="ignore"):
-            self._apply_pairs(self._read(grads, variables), grads, variables)
+            self._apply_checked_pairs(self._read(grads, variables), grads, variables)
 
-    def _apply_pairs(
+    def _apply_checked_pairs(
         self, found: list[tuple[Variable, Gradient]], grads: Sequence[Any], variables: Sequence[Variable]
     ) -> None:
         self._warn_of_missing(grads, variables)

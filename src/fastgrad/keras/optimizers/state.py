@@ -248,7 +248,7 @@ def _with_slot_restoring(build: Callable[..., None]) -> Callable[..., None]:
     """Wraps ``build`` so that new slots then get the values that a checkpoint has for them."""
 
     @wraps(build)
-    def taking(self: OptimizerState, *args: Any, **kwargs: Any) -> None:
+    def build_and_restore(self: OptimizerState, *args: Any, **kwargs: Any) -> None:
         outermost, self._building = not self._building, True
         try:
             build(self, *args, **kwargs)
@@ -257,4 +257,4 @@ def _with_slot_restoring(build: Callable[..., None]) -> Callable[..., None]:
         if outermost:
             restore_deferred_values(self)
 
-    return taking
+    return build_and_restore

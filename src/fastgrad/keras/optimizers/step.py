@@ -198,7 +198,9 @@ class Step:
             factor = _clip_factor(TABLE["sqrt"](_total_of_squares(gradients)), self.live.global_clipnorm, finite=True)
             return [scaled_gradient(g, factor) for g in gradients]
         if optimizer.clipvalue:
-            return [_replaced_values(g, _clipped_by_value(_gradient_values(g), self.live.clipvalue)) for g in gradients]
+            return [
+                _with_gradient_values(g, _clipped_by_value(_gradient_values(g), self.live.clipvalue)) for g in gradients
+            ]
         return gradients
 
     def _accumulate(self, variables: list[Variable], gradients: list[Gradient], updates: bool) -> None:
@@ -260,14 +262,14 @@ def positions_by_key(keys: Sequence[Any]) -> dict[Any, list[int]]:
 def scaled_gradient(gradient: Gradient, factor: Any) -> Gradient:
     """Returns ``gradient * factor``, where ``factor`` is a float64 scalar."""
     values = _gradient_values(gradient)
-    return _replaced_values(gradient, values * cast(factor, values.dtype))
+    return _with_gradient_values(gradient, values * cast(factor, values.dtype))
 
 
 def _gradient_values(gradient: Gradient) -> Tensor:
     return gradient if isinstance(gradient, Tensor) else gradient.sums
 
 
-def _replaced_values(gradient: Gradient, values: Tensor) -> Gradient:
+def _with_gradient_values(gradient: Gradient, values: Tensor) -> Gradient:
     return values if isinstance(gradient, Tensor) else gradient._replace(sums=values)
 
 

@@ -16,10 +16,10 @@ from fastgrad.storage.damaged_file import open_regular, parsing
 from fastgrad.storage.hdf5_file import h5py_module, read_attributes, read_hdf5, write_hdf5
 from fastgrad.storage.json_text import parse_json
 
-OPTIMIZER = "optimizer_weights/"
+OPTIMIZER_PREFIX = "optimizer_weights/"
 _WEIGHTS = "model_weights"
 _TOP_LEVEL_GROUP = "top_level_model_weights"
-_FORMAT = "3.15.1"  # the Keras version of this format
+_KERAS_VERSION = "3.15.1"  # the Keras version of this format
 _CLASS_NAMESPACES = (
     *("layers", "optimizers", "optimizers.schedules", "losses", "metrics"),
     *("initializers", "regularizers", "constraints"),
@@ -47,7 +47,7 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
     """
     h5py_module()
     model_config = serialize_keras_object(model)
-    root_attributes = {"backend": "tensorflow", "keras_version": _FORMAT}
+    root_attributes = {"backend": "tensorflow", "keras_version": _KERAS_VERSION}
     root_attributes["model_config"] = json.dumps(
         {name: model_config[name] for name in ("module", "class_name", "config", "registered_name")}
     )
@@ -57,7 +57,11 @@ def write(model: Any, path: Any, overwrite: bool) -> None:
         root_attributes["training_config"] = json.dumps(compile_config)
     layers = [layer.name for layer in model.layers]
     attributes: dict[str, dict[str, Any]] = {"": root_attributes}
-    attributes[_WEIGHTS] = {"layer_names": layers, "backend": root_attributes["backend"], "keras_version": _FORMAT}
+    attributes[_WEIGHTS] = {
+        "layer_names": layers,
+        "backend": root_attributes["backend"],
+        "keras_version": _KERAS_VERSION,
+    }
     arrays: dict[str, np.ndarray] = {}
     for group, variables in _variables_by_group(model):
         names = [variable.path for variable in variables]
@@ -78,7 +82,9 @@ def _variables_by_group(model: Any) -> list[tuple[str, list[Any]]]:
     ]
     groups.append((f"{_WEIGHTS}/{_TOP_LEVEL_GROUP}", [*model._trainable_own, *model._other_own]))
     optimizer = model.__dict__.get("optimizer")
-    return groups if optimizer is None or not optimizer.built else [*groups, (OPTIMIZER[:-1], optimizer.variables)]
+    return (
+        groups if optimizer is None or not optimizer.built else [*groups, (OPTIMIZER_PREFIX[:-1], optimizer.variables)]
+    )
 
 
 def read(path: Any) -> LegacyModelContents:
@@ -107,14 +113,14 @@ def _decoded_file(attributes: dict[str, dict[str, Any]], values: dict[str, np.nd
         [f"{group}/{name}" for name in _text_list_attribute(attributes.get(group, {}), "weight_names")]
         for group in groups
     ]
-    optimizer_names = _text_list_attribute(attributes.get(OPTIMIZER[:-1], {}), "weight_names")
+    optimizer_names = _text_list_attribute(attributes.get(OPTIMIZER_PREFIX[:-1], {}), "weight_names")
     texts = [attributes[""].get(name) for name in ("model_config", "training_config")]
     config, training = (None if text is None else parse_json(text) for text in texts)
     return LegacyModelContents(
         config,
         training,
         [layer_names for layer_names in names if layer_names],
-        [OPTIMIZER + name for name in optimizer_names],
+        [OPTIMIZER_PREFIX + name for name in optimizer_names],
         values,
     )
 
@@ -132,7 +138,7 @@ def _text_list_attribute(attributes: dict[str, Any], name: str) -> list[str]:
 def paired_variables(model: Any, saved: LegacyModelContents) -> dict[str, Variable]:
     """Returns variables by their names in the file; pairs layers with weights by position if the counts match."""
     groups = [(group, variables) for group, variables in _variables_by_group(model) if variables]
-    optimizer = groups.pop()[1] if groups and groups[-1][0] == OPTIMIZER[:-1] else []
+    optimizer = groups.pop()[1] if groups and groups[-1][0] == OPTIMIZER_PREFIX[:-1] else []
     variables_by_name = dict(zip(saved.optimizer_names, optimizer, strict=False))
     counts_match = [len(variables) for _, variables in groups] == [len(names) for names in saved.names]
     for position, (group, variables) in enumerate(groups):
@@ -173,7 +179,7 @@ def _upgraded_config(value: Any) -> Any:
             inner["batch_shape"] = inner["batch_input_shape"]
         if isinstance(inner.get("axis"), list) and len(inner["axis"]) == 1:
             inner["axis"] = inner["axis"][0]
-        if any(isinstance(node, list) for layer in value["config"].get("layers", ()) for node in _keras3_calls(layer)):
+        if any(isinstance(node, list) for layer in value["config"].get("layers", ()) for node in _inbound_nodes(layer)):
             for name in ("input_layers", "output_layers"):  # Keras 2 wrote a list also for a single tensor
                 inner[name] = inner[name][0] if len(inner[name]) == 1 else inner[name]
         upgraded["config"] = {name: item for name, item in inner.items() if name not in _IGNORED_SETTINGS}
@@ -185,7 +191,7 @@ def _upgraded_config(value: Any) -> Any:
     return upgraded
 
 
-def _keras3_calls(layer: Any) -> list[Any]:
+def _inbound_nodes(layer: Any) -> list[Any]:
     return layer.get("inbound_nodes", []) if isinstance(layer, dict) else []
 
 

@@ -151,10 +151,10 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False) -> None
 
 
 def _assign_legacy(model: Any, saved: legacy_h5.LegacyModelContents, skip_mismatch: bool, source: str) -> None:
-    _check_built(model, saved.values, (legacy_h5.OPTIMIZER,))
+    _check_built(model, saved.values, (legacy_h5.OPTIMIZER_PREFIX,))
     variables = legacy_h5.paired_variables(model, saved)
     values = {name: _cast_to_variable(value, variables.get(name)) for name, value in saved.values.items()}
-    _assign_named(model, variables, values, (legacy_h5.OPTIMIZER,), skip_mismatch, source)
+    _assign_named(model, variables, values, (legacy_h5.OPTIMIZER_PREFIX,), skip_mismatch, source)
 
 
 def _check_built(model: Any, values: dict[str, np.ndarray], optimizers: tuple[str, ...]) -> None:

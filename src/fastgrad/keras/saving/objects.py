@@ -210,13 +210,13 @@ def deserialize_keras_object(
             ) from error
 
 
-_REPR = reprlib.Repr()
-_REPR.maxdict, _REPR.maxlist, _REPR.maxstring, _REPR.maxother = 20, 20, 100, 100
+_SHORT_REPR = reprlib.Repr()
+_SHORT_REPR.maxdict, _SHORT_REPR.maxlist, _SHORT_REPR.maxstring, _SHORT_REPR.maxother = 20, 20, 100, 100
 
 
 def _shortened(config: Any) -> str:
     """Returns the start of the text of a configuration, for an error; the rest is not made."""
-    return _REPR.repr(config)[:500]
+    return _SHORT_REPR.repr(config)[:500]
 
 
 def _deserialized(config: Any, module_objects: dict[str, Any] | None) -> Any:

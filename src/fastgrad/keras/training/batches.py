@@ -217,10 +217,10 @@ def split_validation_data(x: Any, y: Any, sample_weight: Any, fraction: float) -
             "`validation_split` argument."
         )
 
-    def cut(which: slice) -> tuple[Any, ...]:
+    def rows_in(which: slice) -> tuple[Any, ...]:
         return nest.map_structure(lambda array: None if array is None else array[which], tuple(arrays))
 
-    return cut(slice(0, split_row)), cut(slice(split_row, size))
+    return rows_in(slice(0, split_row)), rows_in(slice(split_row, size))
 
 
 class Batches:
@@ -318,7 +318,7 @@ class Batches:
 
     def _converted_batches(self, items: Iterator[Any]) -> Iterator[Any]:
         if not self._is_arrays:
-            return map(self._batch, items)
+            return map(self._converted_batch, items)
         nested = self._nested
         if nested is None:
             return items
@@ -355,11 +355,11 @@ class Batches:
         if isinstance(self._source, Dataset):
             return next(self._converted_batches(iter([nest.map_structure(_zeros_of_spec, self._source.element_spec)])))
         if self._py_dataset is not None:
-            return self._batch(self._py_dataset[0])
+            return self._converted_batch(self._py_dataset[0])
         first = self._source.peek() if isinstance(self._source, _GeneratorBatches) else next(iter(self._source), None)
         if first is None:
             raise ValueError("fit: the data has no batch.")
-        return self._batch(first)
+        return self._converted_batch(first)
 
     def state(self, within: bool) -> dict[str, np.ndarray]:
         """Returns the position in the data: the number of batches so far, and the random state of shuffles.
@@ -382,7 +382,7 @@ class Batches:
         elif isinstance(self._source, Dataset):
             self._source._node.restore_random_state(tuple(row) for row in np.asarray(state["random"]).tolist())
 
-    def _batch(self, data: Any) -> tuple[Any, Any, Any]:
+    def _converted_batch(self, data: Any) -> tuple[Any, Any, Any]:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         if self._class_weight is not None:
             sample_weight = self._weights(nest.map_structure(as_array, y), sample_weight)

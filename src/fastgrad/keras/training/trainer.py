@@ -113,7 +113,7 @@ class Trainer(Compiled):
             compiled.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
-    def _forward(self, x: Any, training: bool) -> Any:
+    def _call_model(self, x: Any, training: bool) -> Any:
         model: Any = self
         return model(x, training=training)
 
@@ -133,7 +133,7 @@ class Trainer(Compiled):
                 f"{type(self).__name__}.fit: the model was compiled with optimizer=None: it can't be trained."
             )
         with tf.GradientTape() as tape:
-            y_pred = self._forward(x, True)
+            y_pred = self._call_model(x, True)
             loss = self._call_compute_loss(x, y, y_pred, sample_weight, True)
             scaled_loss = optimizer.scale_loss(loss)
         variables = self.trainable_variables
@@ -147,14 +147,14 @@ class Trainer(Compiled):
     def test_step(self, data: Any) -> Logs:
         """Runs one step of ``evaluate``; subclasses may override it."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        y_pred = self._forward(x, False)
+        y_pred = self._call_model(x, False)
         loss = self._call_compute_loss(x, y, y_pred, sample_weight, False)
         self.__dict__["_loss_tracker"].update_state(loss, sample_weight=_sample_count(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
         """Runs one step of ``predict``; subclasses may override it."""
-        return self._forward(unpack_x_y_sample_weight(data)[0], False)
+        return self._call_model(unpack_x_y_sample_weight(data)[0], False)
 
     def make_train_function(self, force: bool = False) -> Callable[..., Any]:
         """Returns the training step that ``fit`` runs, compiled unless ``run_eagerly``."""
@@ -173,10 +173,10 @@ class Trainer(Compiled):
         if force or kind not in functions:
             step = getattr(self, f"{kind}_step")
 
-            def one_step(x: Any, y: Any, sample_weight: Any) -> Any:
+            def run_step(x: Any, y: Any, sample_weight: Any) -> Any:
                 return step(pack_x_y_sample_weight(x, y, sample_weight))
 
-            functions[kind] = one_step if self.run_eagerly else tf.function(one_step)
+            functions[kind] = run_step if self.run_eagerly else tf.function(run_step)
         step_function: Callable[..., Any] = functions[kind]
         return step_function
 

@@ -137,7 +137,7 @@ def _dataset_of_files(
     dtype: tf.DType,
     names: list[str] | None,
 ) -> Any:
-    def loaded(number: Any) -> Any:
+    def load_file(number: Any) -> Any:
         return tf.numpy_function(lambda place: load(paths[int(place)]), [number], dtype)
 
     numbers = np.arange(len(paths))
@@ -145,9 +145,9 @@ def _dataset_of_files(
     if shuffled:
         batches = batches.shuffle(8 * request.batch_size if request.batch_size else 1024, seed)
     if values is None:
-        batches = batches.map(loaded, tf.data.AUTOTUNE)
+        batches = batches.map(load_file, tf.data.AUTOTUNE)
     else:
-        batches = batches.map(lambda number, label: (loaded(number), label), tf.data.AUTOTUNE)
+        batches = batches.map(lambda number, label: (load_file(number), label), tf.data.AUTOTUNE)
     batches = batches.batch(request.batch_size) if request.batch_size is not None else batches
     batches = batches.prefetch(tf.data.AUTOTUNE)
     batches.class_names, batches.file_paths = names, paths  # attributes as in Keras

@@ -12,7 +12,7 @@ from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.rnn import LOOP_ARGUMENTS, RNN, where_unmasked
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
-CELL_OPTIONS = ("dtype", "trainable")
+SHARED_LAYER_OPTIONS = ("dtype", "trainable")
 """Arguments of ``Layer`` that are passed on to the cell."""
 
 
@@ -33,7 +33,7 @@ class CellLayer(RNN):
 
     def __init__(self, kind: type[RecurrentCell], name: str, given: dict[str, Any]) -> None:
         options = {key: given[key] for key in given if key not in ("self", "__class__", "kwargs")} | given["kwargs"]
-        cell_options = {key: options[key] for key in CELL_OPTIONS if key in options}
+        cell_options = {key: options[key] for key in SHARED_LAYER_OPTIONS if key in options}
         code = kind.__init__.__code__
         for key in (*code.co_varnames[1 : code.co_argcount], "implementation"):
             if key in options:

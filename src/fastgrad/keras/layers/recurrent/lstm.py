@@ -75,7 +75,7 @@ class LSTMCell(RecurrentCell):
         if not self.unit_forget_bias:
             return initializer
 
-        def with_ones(shape: Any, dtype: Any = None) -> Tensor:
+        def bias_with_forget_gate_ones(shape: Any, dtype: Any = None) -> Tensor:
             gate_biases = [
                 initializer((units,), dtype=dtype),
                 tf.ones((units,), dtype),
@@ -83,7 +83,7 @@ class LSTMCell(RecurrentCell):
             ]
             return tf.concat(gate_biases, 0)
 
-        return with_ones
+        return bias_with_forget_gate_ones
 
     def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, list[Tensor]]:
         """The new h, and the new states [h, c]."""

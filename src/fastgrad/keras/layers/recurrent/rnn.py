@@ -206,7 +206,7 @@ class RNN(Layer):
             rows = [tf.reverse(x, [0]) for x in rows]
         call_cell = cell if callable(cell) else cell.call
 
-        def trip(carried: list[Any], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        def run_step(carried: list[Any], row: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
             output, new_states = call_cell(row[0], nest.pack_sequence_as(initial_state, carried[1:]), **options)
             states = nest.flatten(new_states)
             if mask is not None:
@@ -225,15 +225,15 @@ class RNN(Layer):
             carried[0] = tf.zeros((sequences._array.shape[0], cell.units), self._layer_dtype)
         elif not self.unroll:
             # What the loop carries has the shapes and dtypes that the first step of a cell of any kind gives.
-            carried, step_outputs = trip(carried, [x[0] for x in rows])
+            carried, step_outputs = run_step(carried, [x[0] for x in rows])
             results, rows = [step_outputs], [x[1:] for x in rows]
         if self.unroll:
             for row in zip(*[tf.unstack(x) for x in rows], strict=True):
-                carried, step_outputs = trip(carried, list(row))
+                carried, step_outputs = run_step(carried, list(row))
                 results.append(step_outputs)
         stacked = [tf.stack(column) for column in zip(*results, strict=True)]
         if not self.unroll and rows[0]._array.shape[0]:
-            carried, loop_outputs = each_row(trip, carried, rows)
+            carried, loop_outputs = each_row(run_step, carried, rows)
             stacked = [
                 tf.concat([*x, y], 0)
                 for x, y in zip([[x] for x in stacked] or [[]] * len(loop_outputs), loop_outputs, strict=True)
