@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
+
+_NOT_OPTIONS = frozenset(["self", "reduction", "name", "dtype", "__class__"])
 
 
 class Configured:
@@ -46,7 +49,36 @@ def add_get_config(cls: Any, names: tuple[str, ...]) -> None:
     cls.get_config = get_config
 
 
-def init_with_name(cls: type, base: type, name: str) -> Any:
+class OfFunction:
+    """The part of built-in losses and metrics that keeps the options of a function.
+
+    The options are attributes and in the configuration. A class whose function has no options may name the function by class
+    keywords: ``class Poisson(FunctionLoss, function=poisson)``; the keyword ``name`` is the default name of its objects,
+    unless it is the name of the function.
+
+    Attributes:
+        _omitted: the options that are neither attributes nor in the configuration.
+    """
+
+    _omitted: tuple[str, ...] = ()
+    _shown_options: dict[str, Any]
+    _function: Callable[..., Any]
+
+    def __init_subclass__(cls, function: Callable[..., Any] | None = None, name: str = "", **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if function is not None:
+            cls._function = staticmethod(function)
+            cls.__init__ = _init_with_name(cls, cls.__mro__[1], name or function.__name__)  # type: ignore[method-assign]
+
+    def _keep_options(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Returns the options of the function among ``given``, the local variables of a subclass's ``__init__``."""
+        options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
+        shown_options = {name: value for name, value in options.items() if name not in self._omitted}
+        self.__dict__.update(shown_options, _shown_options=shown_options)
+        return options
+
+
+def _init_with_name(cls: type, base: type, name: str) -> Any:
     """Returns ``base.__init__`` as the method of the subclass ``cls``, with ``name`` as the default of its argument ``name``."""
     init = vars(base)["__init__"]
     parameters = init.__code__.co_varnames[1 : init.__code__.co_argcount]

@@ -6,16 +6,19 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
-from fastgrad.core.tensor import Tensor
+import numpy as np
+
+from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
-from fastgrad.keras.layers import attention_masks
 from fastgrad.keras.layers.head_projection import WEIGHT_ARGUMENTS, HeadProjection
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import set_weight_arguments
 from fastgrad.ops.attention import attention, attention_and_weights
+from fastgrad.ops.casting import cast
+from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.exponential import sigmoid
 from fastgrad.ops.random_generator import Generator, default_drawn
-from fastgrad.ops.shaping import broadcast_to, reshape, transpose
+from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape, transpose
 
 ATTENTION_ARGUMENTS = (
     *("use_bias", "use_gate", "sliding_window", "dropout", *WEIGHT_ARGUMENTS),
@@ -155,9 +158,7 @@ class HeadsAttention(Layer):
         k = _merge_axes(self._key_dense(key), axes)
         v = _merge_axes(self._value_dense(value), axes)
         lengths = q._array.shape[1], k._array.shape[1]
-        visible = attention_masks.combined_mask(
-            query_mask, value_mask, key_mask, attention_mask, self.sliding_window, lengths
-        )
+        visible = _combined_mask(query_mask, value_mask, key_mask, attention_mask, self.sliding_window, lengths)
         outer_sizes = [n for axis, n in enumerate(query._array.shape[:-1]) if axis not in axes]
         inner_sizes = [[x._array.shape[axis] for axis in axes] for x in (query, key)]
         if visible is not None:
@@ -321,3 +322,28 @@ def _mask_per_head(mask: Tensor, outer: list[int], heads: int, inner: list[list[
         return mask
     mask = broadcast_to(mask, full_shape)
     return reshape(mask, (prod(outer), heads, prod(inner[0]), prod(inner[1])))
+
+
+def _combined_mask(
+    query_mask: Any, value_mask: Any, key_mask: Any, attention_mask: Any, window: int | None, lengths: tuple[int, int]
+) -> Tensor | None:
+    """The mask of visible keys by query, which broadcasts with (batch, queries, keys); None if all keys are visible.
+
+    Args:
+        query_mask, value_mask, key_mask: masks of steps, (batch, length), or None.
+        attention_mask: the user's mask, or None.
+        window: the bound of the distance to a key: fewer steps than this number; None for no bound.
+        lengths: the numbers of queries and keys.
+    """
+    visible = None if attention_mask is None else cast(attention_mask, "bool")
+    for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):
+        if mask is not None:
+            visible = _and_masks(visible, expand_dims(cast(mask, "bool"), axis))
+    if window is not None:
+        in_window = np.abs(np.subtract.outer(np.arange(lengths[0]), np.arange(lengths[1]))) < window
+        visible = _and_masks(visible, constant_tensor(in_window))
+    return visible
+
+
+def _and_masks(one: Tensor | None, other: Tensor) -> Tensor:
+    return other if one is None else logical_and(one, other)

@@ -11,13 +11,12 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.dtypes import DType
 from fastgrad.keras import dtype_policy, settings
-from fastgrad.keras.configured import Configured, init_with_name
+from fastgrad.keras.configured import Configured, OfFunction
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.naming import auto_name
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
 
 _REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean", "mean_with_sample_weight", None)
-_NOT_OPTIONS = frozenset(["self", "reduction", "name", "dtype", "__class__"])
 
 
 def as_tensor(value: Any, dtype: DType | None) -> Tensor:
@@ -205,24 +204,15 @@ class LossFunctionWrapper(Loss):
         return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
 
 
-class NamedLoss(LossFunctionWrapper):
+class NamedLoss(OfFunction, LossFunctionWrapper):
     """The base of the built-in losses: their configuration has their own arguments, not the function.
 
     The arguments are also attributes.
-
-    Attributes:
-        _omitted: the options of the function that are neither attributes nor in the configuration.
     """
-
-    _omitted: tuple[str, ...] = ()
-    _shown_options: dict[str, Any]
 
     def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
         """Makes the loss of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        options = {name: given[name] for name in given if name not in _NOT_OPTIONS}
-        super().__init__(fn, given["reduction"], given["name"], given["dtype"], **options)
-        shown_options = {name: value for name, value in options.items() if name not in self._omitted}
-        self.__dict__.update(shown_options, _shown_options=shown_options)
+        super().__init__(fn, given["reduction"], given["name"], given["dtype"], **self._keep_options(given))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
@@ -230,18 +220,7 @@ class NamedLoss(LossFunctionWrapper):
 
 
 class FunctionLoss(NamedLoss):
-    """The base of the losses whose function has no options: ``class Poisson(FunctionLoss, function=poisson)``.
-
-    The class keyword ``name`` is the default name of the losses, unless it is the name of the function.
-    """
-
-    _function: Callable[..., Any]
-
-    def __init_subclass__(cls, function: Callable[..., Any] | None = None, name: str = "", **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if function is not None:
-            cls._function = staticmethod(function)
-            cls.__init__ = init_with_name(cls, FunctionLoss, name or function.__name__)  # type: ignore[method-assign]
+    """The base of the built-in losses whose function has no options, which is a class keyword."""
 
     def __init__(
         self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None

@@ -19,6 +19,11 @@ from fastgrad.keras.metrics.metric import Metric
 _LOWEST_PREDICTION = -1e10  # below every prediction; the value of predictions outside the top k
 ALL_COUNT_NAMES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
+# Ratios are named by their counts: the first divided by the sum of both.
+RECALL = ("true_positives", "false_negatives")
+PRECISION = ("true_positives", "false_positives")
+SPECIFICITY = ("true_negatives", "false_positives")
+
 
 def checked_thresholds(thresholds: Any, default: float) -> list[float]:
     """Returns the thresholds as a list, ``default`` for None; ValueError outside [0, 1], TypeError for other types."""
@@ -102,6 +107,11 @@ class ConfusionMetric(Metric):
             batch_counts = self._batch_counts(y_true, y_pred, sample_weight)
         for name in self._counted:
             getattr(self, name).assign_add(batch_counts[name])
+
+    def _ratio(self, counted: str, other: str) -> Tensor:
+        """Returns one count divided by the sum of this and another count, at each threshold; 0 if both are 0."""
+        count = getattr(self, counted).value
+        return tf.math.divide_no_nan(count, count + getattr(self, other).value)
 
     def _batch_counts(self, y_true: Any, y_pred: Any, sample_weight: Any) -> dict[str, Tensor]:
         predictions, labels = align_ranks(as_tensor(y_pred, self._dtype), as_tensor(y_true, self._dtype))
@@ -235,8 +245,7 @@ class _CountRatio(ConfusionMetric):
 
     def result(self) -> Tensor:
         """Returns the ratio at each threshold, a scalar for one threshold; 0 if both counts are 0."""
-        true_positives, other_count = [getattr(self, name).value for name in self._counted]
-        ratio = tf.math.divide_no_nan(true_positives, true_positives + other_count)
+        ratio = self._ratio(*self._counted)
         return ratio[0] if len(self.thresholds) == 1 else ratio
 
     def get_config(self) -> dict[str, Any]:
@@ -258,10 +267,10 @@ class Precision(_CountRatio):
         ValueError: a threshold is outside [0, 1].
     """
 
-    _counted = ("true_positives", "false_positives")
+    _counted = PRECISION
 
 
 class Recall(_CountRatio):
     """The fraction of the positives that are predicted to be positive; arguments as in ``Precision``."""
 
-    _counted = ("true_positives", "false_negatives")
+    _counted = RECALL

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,32 +11,28 @@ from fastgrad.core.argument_checks import checked_integer, checked_number
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras import settings
 from fastgrad.keras.losses.loss import as_tensor
-from fastgrad.keras.metrics.confusion import ALL_COUNT_NAMES, ConfusionMetric, are_even, evenly_spaced
+from fastgrad.keras.metrics.confusion import (
+    ALL_COUNT_NAMES,
+    PRECISION,
+    RECALL,
+    SPECIFICITY,
+    ConfusionMetric,
+    are_even,
+    evenly_spaced,
+)
 
 _CURVES = {"ROC", "PR", "PRGAIN"}
 _SUMMATION_METHODS = {"interpolation", "majoring", "minoring"}
 
 
 class _AllFourCounts(ConfusionMetric):
-    """All four counts and their ratios."""
+    """The base of metrics that keep all four counts."""
 
     _counted = ALL_COUNT_NAMES
     true_positives: Any
     true_negatives: Any
     false_positives: Any
     false_negatives: Any
-
-    def _recall(self) -> Tensor:
-        hits = self.true_positives.value
-        return tf.math.divide_no_nan(hits, hits + self.false_negatives.value)
-
-    def _precision(self) -> Tensor:
-        hits = self.true_positives.value
-        return tf.math.divide_no_nan(hits, hits + self.false_positives.value)
-
-    def _specificity(self) -> Tensor:
-        correct_rejections = self.true_negatives.value
-        return tf.math.divide_no_nan(correct_rejections, correct_rejections + self.false_positives.value)
 
 
 class AUC(_AllFourCounts):
@@ -138,9 +133,9 @@ class AUC(_AllFourCounts):
         """Returns widths times heights between neighbouring thresholds."""
         if self.curve == "ROC":
             negatives = self.false_positives.value + self.true_negatives.value
-            x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._recall()
+            x, y = tf.math.divide_no_nan(self.false_positives.value, negatives), self._ratio(*RECALL)
         elif self.curve == "PR":
-            x, y = self._recall(), self._precision()
+            x, y = self._ratio(*RECALL), self._ratio(*PRECISION)
         else:
             x, y = self._precision_recall_gains()
         if self.summation_method == "interpolation":
@@ -190,7 +185,7 @@ class _BestUnderConstraint(_AllFourCounts):
 
     _direction = "up"
     _argument = ""  # the argument name of the given number
-    _ratios: tuple[Callable[..., Tensor], ...]  # the best one is the result, the other is constrained
+    _ratios: tuple[tuple[str, str], ...]  # the best one is the result, the other is constrained
 
     def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
         checked_number(type(self).__name__, self._argument, value)
@@ -211,7 +206,7 @@ class _BestUnderConstraint(_AllFourCounts):
 
     def result(self) -> Tensor:
         """Returns the best value, 0 if the other ratio is too small everywhere."""
-        best, constrained = [ratio(self) for ratio in self._ratios]
+        best, constrained = [self._ratio(*counts) for counts in self._ratios]
         return tf.reduce_max(tf.where(constrained >= self.value, best, 0.0))
 
     def get_config(self) -> dict[str, Any]:
@@ -234,7 +229,7 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
     """
 
     _argument = "specificity"
-    _ratios = _AllFourCounts._recall, _AllFourCounts._specificity
+    _ratios = RECALL, SPECIFICITY
 
     def __init__(
         self,
@@ -251,7 +246,7 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
     """The greatest specificity where recall is at least ``sensitivity``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "sensitivity"
-    _ratios = _AllFourCounts._specificity, _AllFourCounts._recall
+    _ratios = SPECIFICITY, RECALL
 
     def __init__(
         self,
@@ -268,7 +263,7 @@ class PrecisionAtRecall(_BestUnderConstraint):
     """The greatest precision where recall is at least ``recall``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "recall"
-    _ratios = _AllFourCounts._precision, _AllFourCounts._recall
+    _ratios = PRECISION, RECALL
 
     def __init__(
         self,
@@ -285,7 +280,7 @@ class RecallAtPrecision(_BestUnderConstraint):
     """The greatest recall where precision is at least ``precision``; arguments as ``SensitivityAtSpecificity``."""
 
     _argument = "precision"
-    _ratios = _AllFourCounts._recall, _AllFourCounts._precision
+    _ratios = RECALL, PRECISION
 
     def __init__(
         self,

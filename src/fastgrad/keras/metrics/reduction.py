@@ -12,13 +12,11 @@ from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.recording import paused
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType
-from fastgrad.keras.configured import init_with_name
+from fastgrad.keras.configured import OfFunction
 from fastgrad.keras.losses.loss import align_ranks, as_tensor, masked_weight
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-
-_NOT_OPTIONS = frozenset(["self", "name", "dtype", "__class__"])
 
 
 def samplewise(
@@ -138,25 +136,17 @@ class MeanMetricWrapper(Mean):
         return cls(**deserialize_keras_object(config) if "fn" in config else config)
 
 
-class NamedMetric(MeanMetricWrapper):
+class NamedMetric(OfFunction, MeanMetricWrapper):
     """The base of the built-in means: their configuration has their own arguments, not the function.
 
     The arguments are also attributes.
-
-    Attributes:
-        _omitted: the options of the function that are neither attributes nor in the configuration.
     """
 
     _direction = "down"
-    _omitted: tuple[str, ...] = ()
-    _shown_options: dict[str, Any]
 
     def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
         """Makes the metric of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
-        super().__init__(fn, given["name"], given["dtype"], **options)
-        shown_options = {name: value for name, value in options.items() if name not in self._omitted}
-        self.__dict__.update(shown_options, _shown_options=shown_options)
+        super().__init__(fn, given["name"], given["dtype"], **self._keep_options(given))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
@@ -164,18 +154,7 @@ class NamedMetric(MeanMetricWrapper):
 
 
 class FunctionMetric(NamedMetric):
-    """The base of the means of functions without options: ``class Poisson(FunctionMetric, function=poisson)``.
-
-    The class keyword ``name`` is the default name of the metrics, unless it is the name of the function.
-    """
-
-    _function: Callable[..., Any]
-
-    def __init_subclass__(cls, function: Callable[..., Any] | None = None, name: str = "", **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if function is not None:
-            cls._function = staticmethod(function)
-            cls.__init__ = init_with_name(cls, FunctionMetric, name or function.__name__)  # type: ignore[method-assign]
+    """The base of the built-in means whose function has no options, which is a class keyword."""
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(self._function, locals())
