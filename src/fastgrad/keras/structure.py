@@ -137,13 +137,11 @@ class OwnedList(_ReportingContainer, list):
 
     def append(self, value: Any) -> None:
         """Appends and owns ``value``."""
-        super().append(self._owned(value))
-        self._restore_placed()
+        self[len(self) :] = [value]
 
     def extend(self, values: Iterable[Any]) -> None:
         """Appends and owns each of ``values``."""
-        super().extend([self._owned(value) for value in values])
-        self._restore_placed()
+        self[len(self) :] = values
 
     def __iadd__(self, values: Iterable[Any]) -> Any:  # type: ignore[misc]
         self.extend(values)

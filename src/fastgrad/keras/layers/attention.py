@@ -65,12 +65,9 @@ class Attention(Layer):
         self.scale: Any = None
         self.concat_score_weight: Any = None
         if self.use_scale:
-            self.scale = self._add_score_weight("scale", "ones", ())
+            self.scale = self.add_weight((), "ones", name="scale")
         if self.score_mode == "concat":
-            self.concat_score_weight = self._add_score_weight("concat_score_weight", "ones", ())
-
-    def _add_score_weight(self, name: str, initializer: str, shape: tuple[int, ...]) -> Any:
-        return self.add_weight(shape=shape, initializer=initializer, name=name)
+            self.concat_score_weight = self.add_weight((), "ones", name="concat_score_weight")
 
     def call(
         self,
@@ -198,7 +195,7 @@ class AdditiveAttention(Attention):
         self._check_inputs(input_shape)
         self.scale: Any = None
         if self.use_scale:
-            self.scale = self._add_score_weight("scale", "glorot_uniform", (input_shape[0][-1],))
+            self.scale = self.add_weight((input_shape[0][-1],), "glorot_uniform", name="scale")
 
     def _scores_are_products(self) -> bool:
         return False

@@ -118,20 +118,6 @@ def _broadcast_masks(inputs: list[Tensor]) -> list[Tensor | None]:
     ]
 
 
-def _masked_extreme(function: Any, inputs: list[Tensor]) -> Tensor:
-    """Reduces ``inputs`` from the left with ``function``; of a pair, an element that its mask hides does not count."""
-    output, *other_inputs = inputs
-    visible, *other_masks = _broadcast_masks(inputs)
-    for x, mask in zip(other_inputs, other_masks, strict=True):
-        if mask is not None:
-            x = tf.where(mask, x, output)
-        if visible is not None:
-            output = tf.where(visible, output, x)
-        visible = None if visible is None or mask is None else tf.logical_or(visible, mask)
-        output = function(output, x)
-    return output
-
-
 def _with_rank(x: Tensor, rank: int) -> Tensor:
     shape = tuple(x.shape)
     if len(shape) == rank or not shape:
@@ -185,18 +171,37 @@ class Average(Merge):
         return reduce(tf.add, inputs) / len(inputs)
 
 
-class Maximum(Merge):
+class _Extreme(Merge):
+    """The base of layers that reduce their inputs with ``_function``; masked elements do not count."""
+
+    _function: Callable[..., Tensor]
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        function = type(self)._function
+        if not masks.mask_use.begun:
+            return reduce(function, inputs)
+        output, *other_inputs = inputs
+        visible, *other_masks = _broadcast_masks(inputs)
+        for x, mask in zip(other_inputs, other_masks, strict=True):
+            if mask is not None:
+                x = tf.where(mask, x, output)
+            if visible is not None:
+                output = tf.where(visible, output, x)
+            visible = None if visible is None or mask is None else tf.logical_or(visible, mask)
+            output = function(output, x)
+        return output
+
+
+class Maximum(_Extreme):
     """The greatest of the inputs, element by element."""
 
-    def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return _masked_extreme(tf.maximum, inputs) if masks.mask_use.begun else reduce(tf.maximum, inputs)
+    _function = tf.maximum
 
 
-class Minimum(Merge):
+class Minimum(_Extreme):
     """The least of the inputs, element by element."""
 
-    def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return _masked_extreme(tf.minimum, inputs) if masks.mask_use.begun else reduce(tf.minimum, inputs)
+    _function = tf.minimum
 
 
 class Concatenate(Layer):
