@@ -172,15 +172,8 @@ def new_bar(total: int | None, title: str, unit: str, seconds: float = 0.1) -> A
     from tqdm.auto import tqdm
 
     line_format = "{desc} {n_fmt}/{total_fmt} |{bar}| {remaining} left, {rate_noinv_fmt}{postfix}" if total else None
-    return tqdm(
-        total=total,
-        desc=title,
-        unit=" " + unit,
-        leave=False,
-        mininterval=seconds,
-        bar_format=line_format,
-        **_terminal_width(),
-    )
+    width, unit = _terminal_width(), f" {unit}"
+    return tqdm(total=total, desc=title, unit=unit, leave=False, mininterval=seconds, bar_format=line_format, **width)
 
 
 def _terminal_width() -> dict[str, Any]:
