@@ -114,7 +114,9 @@ class Node:
 
     def known_spec(self) -> Any:
         """Returns ``spec``, or None if ``spec`` would call a user's function."""
-        if self._spec is None and (self.spec_calls_function or any(one.known_spec() is None for one in self.sources)):
+        if self._spec is None and (
+            self.spec_calls_function or any(source.known_spec() is None for source in self.sources)
+        ):
             return None
         return self.spec()
 

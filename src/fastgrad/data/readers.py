@@ -208,7 +208,7 @@ def make_csv_dataset(
         raise ValueError(f"Cannot have duplicate column names. ({names[0]})")
     columns = list(range(len(column_names)))
     if select_columns is not None:
-        columns = sorted(_column_number(one, column_names) for one in select_columns)
+        columns = sorted(_column_number(column, column_names) for column in select_columns)
     selected_names = [column_names[column] for column in columns]
     if label_name is not None and label_name not in selected_names:
         raise ValueError(f"`label_name` provided must be one of the columns: {selected_names}. Received: {label_name}.")

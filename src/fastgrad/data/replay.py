@@ -130,7 +130,7 @@ class Replay:
             GuardError: the values select another path. Nothing has changed then.
         """
         if any(map(device_of, arrays)):
-            results = through_host(lambda found: self._compute(*found), arrays)
+            results = through_host(lambda host_arrays: self._compute(*host_arrays), arrays)
         else:
             results = self._compute(*arrays)
         return self._results.packed(results, leaves)
@@ -143,11 +143,11 @@ def _operation_lines(call: str, outputs: list[str]) -> list[str]:
             f"{outputs[0]} = {call}",
             f"if type({outputs[0]}) is not ndarray: {outputs[0]} = as_array({outputs[0]})",
         ]
-    return [f"found = {call}", *[f"{name} = asarray(found[{index}])" for index, name in enumerate(outputs)]]
+    return [f"results = {call}", *[f"{name} = asarray(results[{index}])" for index, name in enumerate(outputs)]]
 
 
-def _result_array(found: Any) -> np.ndarray:
-    return np.asarray(found[0] if type(found) is tuple else found)
+def _result_array(result: Any) -> np.ndarray:
+    return np.asarray(result[0] if type(result) is tuple else result)
 
 
 def _leaf_expression(kind: int, place: int) -> str:

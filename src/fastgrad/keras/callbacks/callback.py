@@ -126,19 +126,23 @@ class CallbackList:
 
     def __init__(self, callbacks: Any = None, model: Any = None, **params: Any) -> None:
         callback_list = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
-        self.callbacks: list[Callback] = sorted(callback_list, key=lambda one: getattr(one, "comes_last", False))
+        self.callbacks: list[Callback] = sorted(
+            callback_list, key=lambda callback: getattr(callback, "comes_last", False)
+        )
         for callback in self.callbacks:
             if not hasattr(callback, "set_model"):
                 raise AttributeError(f"CallbackList: {callback!r} is no callback: it has no method `set_model`.")
             callback.set_model(model)
             callback.set_params(params)
         batch_callbacks = [
-            one for one in self.callbacks if getattr(one, "follows_batches", True) or not _is_builtin_callback(one)
+            callback
+            for callback in self.callbacks
+            if getattr(callback, "follows_batches", True) or not _is_builtin_callback(callback)
         ]
         self.watches = frozenset(
             name
             for name in vars(Callback)
-            if "_batch_" in name and any(_overrides(one, name) for one in batch_callbacks)
+            if "_batch_" in name and any(_overrides(callback, name) for callback in batch_callbacks)
         )
 
     def call(self, hook: str, *args: Any) -> None:

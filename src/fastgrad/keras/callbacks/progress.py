@@ -53,7 +53,7 @@ class ProgbarLogger(Callback):
             if logs and now - self._shown > 0.1:
                 self._shown = now
                 loss_first = dict(
-                    sorted(logs.items(), key=lambda one: one[0] != "loss")
+                    sorted(logs.items(), key=lambda item: item[0] != "loss")
                 )  # the loss comes first: narrow terminals cut the rest
                 self._bar.set_postfix_str(self._logs_text(loss_first), refresh=False)
 

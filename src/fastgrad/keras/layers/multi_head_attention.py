@@ -345,5 +345,5 @@ def _combined_mask(
     return visible
 
 
-def _and_masks(one: Tensor | None, other: Tensor) -> Tensor:
-    return other if one is None else logical_and(one, other)
+def _and_masks(mask: Tensor | None, other_mask: Tensor) -> Tensor:
+    return other_mask if mask is None else logical_and(mask, other_mask)

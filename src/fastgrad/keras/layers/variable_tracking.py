@@ -280,12 +280,12 @@ _TRACKING_ATTRIBUTES = frozenset(
 )
 
 
-def _collect_layers(name: str, value: Any, found: dict[str, Any]) -> None:
+def _collect_layers(name: str, value: Any, layers: dict[str, Any]) -> None:
     if isinstance(value, WeightOwner):
-        found[name] = value
+        layers[name] = value
     elif isinstance(value, dict):
         for key, item in value.items():
-            _collect_layers(f"{name}/{key}", item, found)
+            _collect_layers(f"{name}/{key}", item, layers)
     elif isinstance(value, (list, tuple)):
         for position, item in enumerate(value):
-            _collect_layers(f"{name}/{position}", item, found)
+            _collect_layers(f"{name}/{position}", item, layers)

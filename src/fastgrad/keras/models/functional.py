@@ -201,8 +201,8 @@ class Functional(Model):
                     args, kwargs = node.arguments
                     calls.append(
                         {
-                            "args": _serialized_call_argument(args, tensor_config),
-                            "kwargs": _serialized_call_argument(kwargs, tensor_config),
+                            "args": _serialize_argument(args, tensor_config),
+                            "kwargs": _serialize_argument(kwargs, tensor_config),
                         }
                     )
             layers.append({**serialize_keras_object(layer), "name": layer.name, "inbound_nodes": calls})
@@ -269,48 +269,48 @@ def _is_history(value: Any) -> bool:
     )
 
 
-def _map_tensor_histories(value: Any, found: Any) -> Any:
+def _map_tensor_histories(value: Any, tensor_at: Any) -> Any:
     if _is_history(value):
-        return found(value)
+        return tensor_at(value)
     if isinstance(value, dict):
-        return {key: _map_tensor_histories(item, found) for key, item in value.items()}
-    items = [_map_tensor_histories(item, found) for item in value]
+        return {key: _map_tensor_histories(item, tensor_at) for key, item in value.items()}
+    items = [_map_tensor_histories(item, tensor_at) for item in value]
     return tuple(items) if isinstance(value, tuple) else items
 
 
-def _serialized_call_argument(value: Any, written: Any) -> Any:
+def _serialize_argument(value: Any, tensor_config: Any) -> Any:
     if isinstance(value, KerasTensor):
-        return written(value)
+        return tensor_config(value)
     if isinstance(value, (list, tuple)):
-        return [_serialized_call_argument(item, written) for item in value]
+        return [_serialize_argument(item, tensor_config) for item in value]
     if isinstance(value, dict):
-        return {key: _serialized_call_argument(item, written) for key, item in value.items()}
+        return {key: _serialize_argument(item, tensor_config) for key, item in value.items()}
     if isinstance(value, slice):
         return {"class_name": "__slice__", "config": {"bounds": [value.start, value.stop, value.step]}}
     return serialize_keras_object(value)
 
 
-def _call_arguments(call: Any, found: Any) -> tuple[Any, Any]:
+def _call_arguments(call: Any, tensor_at: Any) -> tuple[Any, Any]:
     """Reads the arguments of a call; Keras 2 wrote a ``[layer, call, output, keyword arguments]`` for each input."""
     if isinstance(call, dict):
-        return _deserialized_call_argument(call["args"], found), _deserialized_call_argument(call["kwargs"], found)
-    tensors = [found(item[:3]) for item in call]
-    return [tensors if len(tensors) > 1 else tensors[0]], _deserialized_call_argument(
-        call[-1][3] if len(call[-1]) > 3 else {}, found
+        return _deserialize_argument(call["args"], tensor_at), _deserialize_argument(call["kwargs"], tensor_at)
+    tensors = [tensor_at(item[:3]) for item in call]
+    return [tensors if len(tensors) > 1 else tensors[0]], _deserialize_argument(
+        call[-1][3] if len(call[-1]) > 3 else {}, tensor_at
     )
 
 
-def _deserialized_call_argument(value: Any, found: Any) -> Any:
+def _deserialize_argument(value: Any, tensor_at: Any) -> Any:
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
-            return found(value["config"]["keras_history"])
+            return tensor_at(value["config"]["keras_history"])
         if value.get("class_name") == "__slice__":
             return slice(*value["config"]["bounds"])
         if "class_name" in value and "config" in value:
             return deserialize_keras_object(value)
-        return {key: _deserialized_call_argument(item, found) for key, item in value.items()}
+        return {key: _deserialize_argument(item, tensor_at) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_deserialized_call_argument(item, found) for item in value]
+        return [_deserialize_argument(item, tensor_at) for item in value]
     return value
 
 

@@ -241,13 +241,13 @@ class Optimizer(OptimizerState):
             self._apply_checked_pairs(self._read(grads, variables), grads, variables)
 
     def _apply_checked_pairs(
-        self, found: list[tuple[Variable, Gradient]], grads: Sequence[Any], variables: Sequence[Variable]
+        self, pairs: list[tuple[Variable, Gradient]], grads: Sequence[Any], variables: Sequence[Variable]
     ) -> None:
         self._warn_of_missing(grads, variables)
         rate = self._rate()
         if not self.built:
             self._build_or_undo(list(variables))
-        targets, gradients = [v for v, _ in found], [g for _, g in found]
+        targets, gradients = [v for v, _ in pairs], [g for _, g in pairs]
         if self.loss_scale_factor is not None:
             gradients = [scaled_gradient(g, 1.0 / self.loss_scale_factor) for g in gradients]
         make_writable((self._iterations,))

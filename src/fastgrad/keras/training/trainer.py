@@ -408,7 +408,7 @@ class Trainer(Compiled):
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch as NumPy arrays."""
         outputs = self.make_predict_function()(*_batch_tensors(x, None, None))
-        return nest.map_structure(lambda one: one.numpy(), outputs)
+        return nest.map_structure(lambda output: output.numpy(), outputs)
 
     def _ordered_log_values(self, logs: Logs) -> Any:
         """Returns the values in the order of ``metrics``, then others by name; a single value without a list."""
