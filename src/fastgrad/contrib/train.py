@@ -25,7 +25,7 @@ from fastgrad.keras.optimizers.rmsprop import RMSprop
 from fastgrad.keras.optimizers.sgd import SGD
 from fastgrad.kernels.optimizers import optimizers as rules
 from fastgrad.kernels.optimizers.update_rule import RESTS, UpdateRule
-from fastgrad.storage.restoration import settle
+from fastgrad.storage.restoration import restore_deferred_values
 
 
 class Optimizer:
@@ -109,7 +109,7 @@ class Optimizer:
                     workers[worker_index]._read(*zip(*worker_pairs, strict=True))
         if len(self._workers) in pairs_by_worker and "_deferred" in self.__dict__:
             self._next_worker.build([variable for _, variable in pairs_by_worker[len(self._workers)]])
-            settle(self)
+            restore_deferred_values(self)
         for worker_index, worker_pairs in pairs_by_worker.items():
             worker = workers[worker_index]
             if state_is_followed() or worker._iterations._array != self._steps._array:

@@ -12,12 +12,11 @@ from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType
-from fastgrad.keras.losses.loss import as_tensor, masked_weight, same_rank
+from fastgrad.keras.configured import OfFunction
+from fastgrad.keras.losses.loss import align_ranks, as_tensor, masked_weight
 from fastgrad.keras.masks import mask_of, mask_of_losses
 from fastgrad.keras.metrics.metric import Metric
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-
-_NO_OPTIONS = frozenset(["self", "name", "dtype", "__class__"])
 
 
 def samplewise(
@@ -38,7 +37,7 @@ def samplewise(
         weights = as_tensor(sample_weight, dtype)
         if mask is not None:
             weights = masked_weight(weights, mask, dtype, "sum")
-        values, weights = same_rank(values, weights)
+        values, weights = align_ranks(values, weights)
         rank = weights.ndim
         if values.ndim > rank:
             values = reduce(values, list(range(rank, values.ndim)))
@@ -137,22 +136,25 @@ class MeanMetricWrapper(Mean):
         return cls(**deserialize_keras_object(config) if "fn" in config else config)
 
 
-class NamedMetric(MeanMetricWrapper):
+class NamedMetric(OfFunction, MeanMetricWrapper):
     """The base of the built-in means: their configuration has their own arguments, not the function.
 
     The arguments are also attributes.
     """
 
     _direction = "down"
-    _options: tuple[str, ...] = ()
 
     def __init__(self, fn: Callable[..., Any], given: dict[str, Any]) -> None:
-        """The mean of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
-        options = {name: value for name, value in given.items() if name not in _NO_OPTIONS}
-        super().__init__(fn, given["name"], given["dtype"], **options)
-        for name in self._options:
-            setattr(self, name, options[name])
+        """Makes the metric of ``fn``; ``given`` holds the local variables of a subclass's ``__init__``."""
+        super().__init__(fn, given["name"], given["dtype"], **self._keep_options(given))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor arguments."""
-        return {**Metric.get_config(self), **{name: self._fn_kwargs[name] for name in self._options}}
+        return {**Metric.get_config(self), **self._shown_options}
+
+
+class FunctionMetric(NamedMetric):
+    """The base of the built-in means whose function has no options, which is a class keyword."""
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(self._function, locals())
