@@ -31,7 +31,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
 from fastgrad.custom.core_signature import CoreSignature
 from fastgrad.custom.formula import promoted
-from fastgrad.custom.functions import Used, python_function, unique_name, used_by
+from fastgrad.custom.functions import OutsideValue, python_function, transitive_outside_values, unique_name
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches, Spec
@@ -68,7 +68,7 @@ class ArrayOperation(Operation):
         self._result_dtypes = result_dtypes
         self._given: ArrayOperation | None = None
         self._steps: dict[Dtypes, ArrayStep] = {}
-        self._used: list[Used] = []
+        self._used: list[OutsideValue] = []
         self._lock = new_rlock()
         CUSTOM[self.name] = self
 
@@ -88,7 +88,7 @@ class ArrayOperation(Operation):
                 self._steps.clear()
             step = self._steps.get(inputs)
             if step is None:
-                self._used = used_by(python_function(self._function))
+                self._used = transitive_outside_values(python_function(self._function))
                 dtypes = (*inputs, *self._result_dtypes(inputs))
                 step = self._steps[inputs] = ArrayStep(self.__name__, self._function, self.signature, dtypes)
         return step
@@ -146,7 +146,7 @@ class ArrayOperation(Operation):
                     tensor, shape=(rows, *[1] * (len(batch) - len(own_batch)), *own_batch, *core_shape)
                 )
             if x.has_rows or prod(own_batch) != 1:
-                tensor = _spread(tensor, (rows, *batch, *core_shape))
+                tensor = _broadcast_to(tensor, (rows, *batch, *core_shape))
             tensors.append(tensor)
         return Operation.__call__(self, *tensors)
 
@@ -154,7 +154,7 @@ class ArrayOperation(Operation):
         raise TypeError(f"cannot copy or pickle {self.name}: it is a part of a kernel.")
 
 
-def _spread(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+def _broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return x if x._array.shape == shape else TABLE["broadcast_to"](x, shape=shape)
 
 
@@ -184,7 +184,7 @@ class Kernel:
         names = [*inspect.signature(python).parameters][: len(self._core.inputs)]
         self.__signature__ = inspect.Signature([inspect.Parameter(name, parameter_kind) for name in names])
         self.signature = signature
-        self._dtypes = _declared(self._core, dtype)
+        self._dtypes = _declared_dtypes(self._core, dtype)
         compiled = python if hasattr(function, "gufunc_builder") else function
         self.operation = ArrayOperation(f"kernel({python.__name__})", compiled, self._core, self._result_dtypes)
 
@@ -298,7 +298,7 @@ class Kernel:
                 f"{', '.join([str(list(shape)) for shape in batches])} before these dimensions do not broadcast."
             ) from None
         return [
-            x if prod(own_batch) == 1 else _spread(x, (*batch, *x._array.shape[len(own_batch) :]))
+            x if prod(own_batch) == 1 else _broadcast_to(x, (*batch, *x._array.shape[len(own_batch) :]))
             for x, own_batch in zip(tensors, batches, strict=True)
         ]
 
@@ -307,7 +307,7 @@ def _dims_text(dims: Sequence[str | int]) -> str:
     return f"({','.join(map(str, dims))})"
 
 
-def _declared(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
+def _declared_dtypes(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
     """Returns the declared dtype of each result; None if it follows from the inputs."""
     count = len(signature.results)
     declared = [*dtype] if isinstance(dtype, (list, tuple)) else [dtype] * count

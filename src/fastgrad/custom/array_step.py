@@ -14,15 +14,15 @@ from fastgrad.custom.native_step import (
     compiled_step,
     dispatcher_of,
     in_python,
+    inferred_type,
     needs_gil,
     numba_type,
     run_natively,
-    typed_as,
 )
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
-from fastgrad.ops.kernel_launches import planned
+from fastgrad.ops.kernel_launches import cached_launches
 
 
 class ArrayStep:
@@ -52,7 +52,7 @@ class ArrayStep:
         else:
             self._function = dispatcher_of(function)
             argument_types = self._types()
-            typed_as(name, self._function, argument_types)
+            inferred_type(name, self._function, argument_types)
             self.needs_gil = needs_gil(self._function, argument_types)
         self._step = compiled_step(name, self._parameters(), self._lines(), self._names())
 
@@ -132,7 +132,7 @@ class ArrayStep:
         results = tuple([np.empty(shape, dtype) for shape, dtype in zip(shapes, self._results, strict=True)])
         if not any(y.size for y in results):
             return results
-        launches = planned(self.launches, arrays, results, {})
+        launches = cached_launches(self.launches, arrays, results, {})
         assert launches is not None
         failed_item = run_natively(launches, arrays, results, self.needs_gil)
         if failed_item is not None:

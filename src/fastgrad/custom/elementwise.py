@@ -16,7 +16,7 @@ from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_beside, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted
-from fastgrad.custom.functions import Used, python_function, unique_name, used_by
+from fastgrad.custom.functions import OutsideValue, python_function, transitive_outside_values, unique_name
 from fastgrad.custom.scalar_step import ScalarStep
 from fastgrad.custom.symbols import NotFollowedError, Symbol, terms_of, trace_of
 from fastgrad.custom.tracer import traced
@@ -24,9 +24,9 @@ from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches
 
-_PLAIN = frozenset([FLOAT32, FLOAT64])
+_KERNEL_FLOATS = frozenset([FLOAT32, FLOAT64])
 
-MOST_PROGRAMS = 64
+MAX_PROGRAMS = 64
 """The number of programs that an operation keeps for eager calls, one for each set of shapes and dtypes."""
 
 Dtypes = tuple[np.dtype, ...]
@@ -76,7 +76,7 @@ class ScalarOperation(Operation):
             if is_recorded:
                 return formula.run(*arrays)
             with self._lock:
-                if len(self._programs) >= MOST_PROGRAMS:
+                if len(self._programs) >= MAX_PROGRAMS:
                     del self._programs[next(iter(self._programs))]
                 program = self._programs[key] = self._program(arrays, formula.dtype)
         return program.replay(arrays)[1][0]
@@ -106,7 +106,7 @@ class ScalarOperation(Operation):
         if self._given is None:
             return Operation.__call__(self.derivative(position), g, *inputs)
         operation = self._given[position]
-        if operation is None or operation.is_nothing(
+        if operation is None or operation.gives_none(
             (g._array.dtype, y._array.dtype, *[x._array.dtype for x in inputs])
         ):
             return None
@@ -117,7 +117,7 @@ class ScalarOperation(Operation):
         """Sets operations of (cotangent, result, *inputs) as the gradient; None for an input without gradient."""
         self._given = given
 
-    def is_nothing(self, dtypes: Dtypes) -> bool:
+    def gives_none(self, dtypes: Dtypes) -> bool:
         """True if the operation gives None, which means no gradient, for inputs of ``dtypes``."""
         return False
 
@@ -128,7 +128,7 @@ class ScalarOperation(Operation):
             operation = self._derivatives.setdefault(position, _DerivativeOperation(self, position))
         return operation
 
-    def refusal(self, dtypes: Dtypes) -> Exception:
+    def underivable_error(self, dtypes: Dtypes) -> Exception:
         """Returns the error for a gradient that can't be derived."""
         return UnimplementedError(f"{self.name}: its gradient can't be derived.")
 
@@ -150,7 +150,7 @@ class _DerivativeOperation(ScalarOperation):
         if formula is None:
             primal_formula = self._of.formula(dtypes[1:])
             if primal_formula is None:
-                raise self._of.refusal(dtypes[1:])
+                raise self._of.underivable_error(dtypes[1:])
             formula = self._formulas[dtypes] = primal_formula.derivative(self._position)
         return formula
 
@@ -172,7 +172,7 @@ class _FunctionOperation(ScalarOperation):
         self.py_func = function
         self._part = part
         self._refusal_reasons: dict[Dtypes, str] = {}
-        self._used: list[Used] = []
+        self._used: list[OutsideValue] = []
         self._compiled: dict[Dtypes, ScalarStep] = {}
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
@@ -186,7 +186,7 @@ class _FunctionOperation(ScalarOperation):
         except KeyError:
             pass
         with self._lock:
-            self._used = used_by(self.py_func)
+            self._used = transitive_outside_values(self.py_func)
             self._formulas[dtypes] = formula = self._traced(dtypes)
         return formula
 
@@ -213,11 +213,11 @@ class _FunctionOperation(ScalarOperation):
             raise InvalidArgumentError(f"{self.name}: the function returned None, and should return a number.")
         return result
 
-    def is_nothing(self, dtypes: Dtypes) -> bool:
+    def gives_none(self, dtypes: Dtypes) -> bool:
         """True if the function returns None as its result at the index ``part``."""
         return self._part is not None and self.formula(dtypes) is None and dtypes not in self._refusal_reasons
 
-    def refusal(self, dtypes: Dtypes) -> Exception:
+    def underivable_error(self, dtypes: Dtypes) -> Exception:
         """Returns the error for a gradient that can't be derived."""
         return UnimplementedError(
             f"{self.name}: its gradient can't be derived, as a trace can't follow the function. {self._refusal_reasons.get(dtypes)}. "
@@ -323,7 +323,7 @@ class Elementwise:
         """
         if kwargs or len(args) != len(self._parameters):
             args = self._bound(args, kwargs)
-        elif len(args) == 1 and type(args[0]) is Tensor and args[0]._array.dtype in _PLAIN:
+        elif len(args) == 1 and type(args[0]) is Tensor and args[0]._array.dtype in _KERNEL_FLOATS:
             return Operation.__call__(self.operation, args[0])
         if any(type(x) is Symbol for x in args):
             return self._on_symbols(args)

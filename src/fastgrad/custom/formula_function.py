@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad.compiler.fusion.scalar_code import NAMES, constant, translated
 from fastgrad.core.operation import BOOLEAN
-from fastgrad.custom.formula import Formula, Term, in_order
+from fastgrad.custom.formula import Formula, Term, in_postorder
 from fastgrad.custom.symbols import NotFollowedError
 from fastgrad.custom.tracer import traced
 from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
@@ -44,20 +44,21 @@ def formula_function(name: str, formulas: Mapping[str, Sequence[Formula]]) -> By
     """
     try:
         functions_by_dtype = {
-            dtype: _written(name, dtype_formulas, np.dtype(dtype)) for dtype, dtype_formulas in formulas.items()
+            dtype: _generate_function(name, dtype_formulas, np.dtype(dtype))
+            for dtype, dtype_formulas in formulas.items()
         }
     except NotFollowedError:
         return None
     return by_dtype(**functions_by_dtype)
 
 
-def _written(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.FunctionType:
+def _generate_function(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.FunctionType:
     """Generates the function that computes formulas of numbers of one dtype."""
     results = [formula.result for formula in formulas]
     expressions: dict[int, str] = {}
     lines: list[str] = []
-    for term in in_order(*results):
-        expressions[id(term)] = _text(term, [expressions[id(operand)] for operand in term.operands], dtype)
+    for term in in_postorder(*results):
+        expressions[id(term)] = _expression_text(term, [expressions[id(operand)] for operand in term.operands], dtype)
         if term.row is not None:
             lines.append(f"    v{len(lines)} = {expressions[id(term)]}")
             expressions[id(term)] = f"v{len(lines) - 1}"
@@ -72,7 +73,7 @@ def _written(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.F
     return generated_function
 
 
-def _text(term: Term, operands: list[str], dtype: np.dtype) -> str:
+def _expression_text(term: Term, operands: list[str], dtype: np.dtype) -> str:
     """Returns the Python expression of a term of a formula."""
     if isinstance(term.value, int):
         return f"x{term.value}"

@@ -53,7 +53,7 @@ def outside_values(function: types.FunctionType) -> dict[str, Any]:
     return values
 
 
-class Used(NamedTuple):
+class OutsideValue(NamedTuple):
     """A value that a function uses from outside.
 
     Attributes:
@@ -73,7 +73,7 @@ class Used(NamedTuple):
         return self.place.cell_contents is not self.value
 
 
-def used_by(function: types.FunctionType, known: set[int] | None = None) -> list[Used]:
+def transitive_outside_values(function: types.FunctionType, known: set[int] | None = None) -> list[OutsideValue]:
     """Returns the outside values that a function and its callees use, without modules, types and built-in functions."""
     known = set() if known is None else known
     if id(function) in known:
@@ -85,8 +85,8 @@ def used_by(function: types.FunctionType, known: set[int] | None = None) -> list
     for name, value in values.items():
         if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, type, np.ufunc)):
             continue
-        used_values.append(Used(cells.get(name, function.__globals__), name, value))
+        used_values.append(OutsideValue(cells.get(name, function.__globals__), name, value))
         callee = getattr(value, "py_func", value)
         if isinstance(callee, types.FunctionType) and not (callee.__module__ or "").startswith("numpy"):
-            used_values += used_by(callee, known)
+            used_values += transitive_outside_values(callee, known)
     return used_values

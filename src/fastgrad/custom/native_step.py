@@ -222,7 +222,7 @@ def _is_unknown_to_numba(value: Any) -> bool:
     return hasattr(value, "operation") and hasattr(value, "__wrapped__")  # of ``elementwise``
 
 
-def typed_as(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
+def inferred_type(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
     """Returns the type that Numba infers for a function's result from arguments of the Numba types ``types``.
 
     Raises:
@@ -233,7 +233,7 @@ def typed_as(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
         try:
             dispatcher.compile(tuple(types))
         except numba.core.errors.NumbaError as error:
-            raise refused(name, types, error, dispatcher.py_func) from error
+            raise compile_error(name, types, error, dispatcher.py_func) from error
         return dispatcher.overloads[tuple(types)].signature.return_type
 
 
@@ -255,7 +255,7 @@ _ENTRY_PREFIXES = ("cfunc.", "cpython.")
 # Numba generates these entries for callers in C and Python; other compiled functions do not call them.
 
 
-def refused(name: str, types: Sequence[Any], error: Exception, function: FunctionType) -> TypeError:
+def compile_error(name: str, types: Sequence[Any], error: Exception, function: FunctionType) -> TypeError:
     """Returns the error for a function that Numba can't compile."""
     line = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
     return TypeError(f"{name}: Numba can't compile the function at {line} for ({', '.join(map(str, types))}).\n{error}")
@@ -292,7 +292,7 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
         try:
             compiled = numba.cfunc("int64(CPointer(int64), int64, int64)", nopython=True)(scope["step"])
         except numba.core.errors.NumbaError as error:
-            raise refused(name, [parameters], error, scope["step"]) from error
+            raise compile_error(name, [parameters], error, scope["step"]) from error
     return NativeStep(name, parameters, compiled)
 
 

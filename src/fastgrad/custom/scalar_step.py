@@ -15,17 +15,17 @@ from fastgrad.custom.native_step import (
     compiled_step,
     dispatcher_of,
     in_python,
+    inferred_type,
     needs_gil,
     numba_type,
     run_natively,
-    typed_as,
 )
 from fastgrad.custom.scalar_kernel import result_dtype, scalar_kernel
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.runtime.launch import Launches, Spec
-from fastgrad.ops.kernel_launches import planned
+from fastgrad.ops.kernel_launches import cached_launches
 
 NANOSECONDS = 10.0
 """The approximate time for an element: such a function has loops or many branches."""
@@ -62,7 +62,7 @@ class ScalarStep:
         self._dispatcher = dispatcher_of(function, error_model="numpy")
         self._called = in_python(function) if jit_is_disabled() else self._dispatcher
         argument_types = [numba_type(dtype) for dtype in inputs]
-        result = typed_as(name, self._dispatcher, argument_types)
+        result = inferred_type(name, self._dispatcher, argument_types)
         self.needs_gil = needs_gil(self._dispatcher, argument_types)
         if part is not None and hasattr(result, "types"):
             result = result.types[part]
@@ -113,7 +113,7 @@ class ScalarStep:
         y = np.empty(shape, self.dtype)
         if not y.size:
             return y
-        launches = planned(self._launches_of, arrays, [y], {})
+        launches = cached_launches(self._launches_of, arrays, [y], {})
         assert launches is not None
         failed_element = run_natively(launches, arrays, [y], self.needs_gil)
         if failed_element is not None:

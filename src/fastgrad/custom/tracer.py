@@ -27,9 +27,9 @@ from fastgrad.custom.symbols import (
     trace_of,
 )
 
-MOST_LEAVES = 16
+MAX_PATHS = 16
 """The limit on paths through a function's branches. A loop that depends on values exceeds it."""
-MOST_TERMS = 512
+MAX_TERMS = 512
 """The limit on terms of a function's formulas. Numba compiles longer functions."""
 
 
@@ -51,9 +51,9 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
     def run_path(turns: tuple[bool, ...]) -> tuple[list[Any], dict[Term, bool]]:
         nonlocal leaves
         leaves += 1
-        if leaves > MOST_LEAVES:
-            raise NotFollowedError(f"there are more than {MOST_LEAVES} paths through its branches")
-        trace = Trace(terms, turns, MOST_LEAVES)
+        if leaves > MAX_PATHS:
+            raise NotFollowedError(f"there are more than {MAX_PATHS} paths through its branches")
+        trace = Trace(terms, turns, MAX_PATHS)
         value = symbolic_function(*[Symbol(term, trace) for term in arguments])
         results = list(value) if isinstance(value, tuple) else [value]
         for value in results:
@@ -80,8 +80,8 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
         raise NotFollowedError(f"{_user_line(error, function)}: {error}") from error
     except NotFollowedError as error:
         raise NotFollowedError(f"{_user_line(error, function)}: {error}") from None
-    if len(terms) > MOST_TERMS:
-        raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MOST_TERMS}")
+    if len(terms) > MAX_TERMS:
+        raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MAX_TERMS}")
     return [_formula_of_tree(branches, inputs, terms) for branches in trees]
 
 

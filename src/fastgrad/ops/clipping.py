@@ -150,7 +150,7 @@ def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Ten
 # ---- by the norm of all --------------------------------------------------------------------------------
 
 
-def _tensors(name: str, t_list: Any) -> list[Any]:
+def _checked_tensors(name: str, t_list: Any) -> list[Any]:
     if not isinstance(t_list, Sequence) or isinstance(t_list, str):
         raise TypeError(f"{name}: `t_list` should be a sequence of tensors. Received {type(t_list)}.")
     tensors: list[Any] = []
@@ -201,7 +201,9 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: not floating, or different dtypes.
     """
     tensors = [
-        t.values if isinstance(t, IndexedSlices) else t for t in _tensors("global_norm", t_list) if t is not None
+        t.values if isinstance(t, IndexedSlices) else t
+        for t in _checked_tensors("global_norm", t_list)
+        if t is not None
     ]
     sums = [_sum_of_squares_row(t) if t._array.dtype in KERNEL_FLOATS else reduce_sum(square(t)) for t in tensors]
     if not sums:
@@ -229,7 +231,7 @@ def clip_by_global_norm(
         ValueError: ``clip_norm`` is None.
         InvalidArgumentError: not floating, or different dtypes.
     """
-    tensors = _tensors("clip_by_global_norm", t_list)
+    tensors = _checked_tensors("clip_by_global_norm", t_list)
     if clip_norm is None:
         raise ValueError("clip_by_global_norm: clip_norm is None; it must be a number.")
     if isinstance(clip_norm, (str, bytes)):

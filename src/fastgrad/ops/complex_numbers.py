@@ -25,7 +25,7 @@ _REAL_DTYPES: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np
 _COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 
 
-def _joined(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _run_complex(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     z = np.empty(np.broadcast_shapes(x.shape, y.shape), _COMPLEX_OF_REAL[x.dtype])
     z.real = x
     z.imag = y
@@ -34,7 +34,7 @@ def _joined(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 _complex = Binary(
     "complex",
-    _joined,
+    _run_complex,
     (lambda g, z, x, y: _real(g), lambda g, z, x, y: _imag(g)),
     form=Form.ELEMENTWISE,
     dtypes=_REAL_DTYPES,
@@ -104,7 +104,7 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Any:
     return _complex(x, y)
 
 
-def _of_parts(
+def _call_by_dtype(
     function: Callable[..., Any], of_complex: Unary, of_real: Callable[[Tensor], Any] | None, value: Any
 ) -> Any:
     """Calls ``of_complex`` or ``of_real``, by the dtype of ``value``, for the public function ``function``.
@@ -128,7 +128,7 @@ def real(input: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``input`` does not hold numbers.
     """
-    return _of_parts(real, _real, None, input)
+    return _call_by_dtype(real, _real, None, input)
 
 
 def imag(input: Any, name: str | None = None) -> Any:
@@ -137,7 +137,7 @@ def imag(input: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``input`` does not hold numbers.
     """
-    return _of_parts(imag, _imag, zeros_of, input)
+    return _call_by_dtype(imag, _imag, zeros_of, input)
 
 
 def conj(x: Any, name: str | None = None) -> Any:
@@ -146,7 +146,7 @@ def conj(x: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``x`` does not hold numbers.
     """
-    return _of_parts(conj, _conj, None, x)
+    return _call_by_dtype(conj, _conj, None, x)
 
 
 def angle(input: Any, name: str | None = None) -> Any:
@@ -155,7 +155,7 @@ def angle(input: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``input`` does not hold floating or complex numbers.
     """
-    return _of_parts(angle, _angle, _checked_angle_of_real, input)
+    return _call_by_dtype(angle, _angle, _checked_angle_of_real, input)
 
 
 def _checked_angle_of_real(x: Tensor) -> Tensor:

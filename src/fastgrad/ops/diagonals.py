@@ -55,13 +55,13 @@ def _diag_part(x: np.ndarray, lower: int, upper: int, align: str, padding: Any) 
     return out
 
 
-def _diagonals(x: Any, lower: int, upper: int, **attributes: Any) -> ArraySpec:
+def _diag_part_result(x: Any, lower: int, upper: int, **attributes: Any) -> ArraySpec:
     *batch, rows, columns = x.shape
     count = () if lower == upper else (upper - lower + 1,)
     return ArraySpec((*batch, *count, longest_diagonal(rows, columns, lower, upper)), x.dtype)
 
 
-def _write(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align: str) -> np.ndarray:
+def _write_diagonals(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align: str) -> np.ndarray:
     rows, columns = out.shape[-2:]
     if lower == upper:
         diagonal = diagonal[..., None, :]
@@ -73,7 +73,7 @@ def _write(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align:
 
 def _diag(x: np.ndarray, lower: int, upper: int, rows: int, columns: int, align: str, padding: Any) -> np.ndarray:
     batch = x.shape[:-1] if lower == upper else x.shape[:-2]
-    return _write(np.full((*batch, rows, columns), padding, x.dtype), x, lower, upper, align)
+    return _write_diagonals(np.full((*batch, rows, columns), padding, x.dtype), x, lower, upper, align)
 
 
 def _diag_part_launches(inputs: Any, outputs: Any, lower: int, upper: int, align: str, padding: Any) -> Launches | None:
@@ -112,7 +112,7 @@ diag_part_row: Operation = operation(
     ),
     launches=_diag_part_launches,
     batched=leading_axes,
-    result=_diagonals,
+    result=_diag_part_result,
 )
 diag_row: Operation = operation(
     "diag",
@@ -130,7 +130,7 @@ diag_row: Operation = operation(
 set_diag_row: Operation = operation(
     "set_diag",
     Form.INDEX_MAP,
-    run=lambda x, d, lower, upper, align: _write(x.copy(), d, lower, upper, align),
+    run=lambda x, d, lower, upper, align: _write_diagonals(x.copy(), d, lower, upper, align),
     gradient=(
         lambda g, y, x, d, lower, upper, align: set_diag_row(g, zeros_of(d), lower=lower, upper=upper, align=align),
         lambda g, y, x, d, lower, upper, align: diag_part_row(g, lower=lower, upper=upper, align=align, padding=0),
@@ -167,7 +167,7 @@ band_row: Operation = operation(
 # ---- diagonals ---------------------------------------------------------------------------------------
 
 
-def _range(k: Any, name: str) -> tuple[int, int]:
+def _diagonal_range(k: Any, name: str) -> tuple[int, int]:
     numbers = integers(k, f"{name}: k")
     if len(numbers) not in (1, 2):
         raise InvalidArgumentError(f"{name}: k must be one or two integers (lowest, highest), got {list(numbers)}.")
@@ -199,7 +199,7 @@ def _check_diagonals_inside(x: np.ndarray, lower: int, upper: int, name: str) ->
             )
 
 
-def _number(padding_value: Any, x: Tensor, name: str) -> Any:
+def _padding_number(padding_value: Any, x: Tensor, name: str) -> Any:
     padding = convert_beside(padding_value, x._array.dtype)._array
     if padding.ndim or (padding.dtype != x._array.dtype and x._array.dtype.kind != "b"):
         raise InvalidArgumentError(f"{name}: padding_value must be one {x.dtype.name}, got {padding_value!r}.")
@@ -230,7 +230,7 @@ def diag(
         InvalidArgumentError: a scalar, or sizes that do not fit the diagonals.
     """
     x = tensor_of(diagonal)
-    lower, upper = _range(k, "diag")
+    lower, upper = _diagonal_range(k, "diag")
     _check_align(align, "diag")
     shape = x._array.shape
     count = upper - lower + 1
@@ -250,7 +250,7 @@ def diag(
             f"{rows} x {columns} for diagonals {lower} to {upper} of shape {list(shape)}, which need {least_rows} rows or "
             f"{least_columns} columns, and no fewer of the other."
         )
-    padding = _number(padding_value, x, "diag")
+    padding = _padding_number(padding_value, x, "diag")
     return diag_row(x, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=padding)
 
 
@@ -274,10 +274,10 @@ def diag_part(
     """
     x = tensor_of(input)
     _check_matrix_rank(x._array, "diag_part")
-    lower, upper = _range(k, "diag_part")
+    lower, upper = _diagonal_range(k, "diag_part")
     _check_align(align, "diag_part")
     _check_diagonals_inside(x._array, lower, upper, "diag_part")
-    padding = _number(padding_value, x, "diag_part")
+    padding = _padding_number(padding_value, x, "diag_part")
     return diag_part_row(x, lower=lower, upper=upper, align=align, padding=padding)
 
 
@@ -296,7 +296,7 @@ def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 
     """
     x, d = tensors_of((input, diagonal), "set_diag")
     _check_matrix_rank(x._array, "set_diag")
-    lower, upper = _range(k, "set_diag")
+    lower, upper = _diagonal_range(k, "set_diag")
     _check_align(align, "set_diag")
     _check_diagonals_inside(x._array, lower, upper, "set_diag")
     shape = x._array.shape

@@ -17,18 +17,18 @@ from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, con
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
-from fastgrad.ops.batching import Batched, call_row, rows_in_front, spread_rows
+from fastgrad.ops.batching import Batched, broadcast_rows, call_row, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.segments import KERNEL_INDICES, add_rows, take_rows
 
-_INDICES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
+_INDEX_DTYPES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
 _UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
 
 
 def check_index_dtype(name: str, ids: np.ndarray) -> None:
     """Raises InvalidArgumentError unless the dtype of ``ids`` is int16, int32 or int64."""
-    if ids.dtype not in _INDICES:
-        raise refuse_dtype(f"{name} (indices)", ids.dtype, _INDICES)
+    if ids.dtype not in _INDEX_DTYPES:
+        raise refuse_dtype(f"{name} (indices)", ids.dtype, _INDEX_DTYPES)
 
 
 def check_indices(name: str, ids: np.ndarray, size: int) -> None:
@@ -45,7 +45,7 @@ def check_indices(name: str, ids: np.ndarray, size: int) -> None:
 # ---- gather ----------------------------------------------------------------------------------------
 
 
-def _gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.ndarray:
+def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.ndarray:
     if not axis and not batch_dims and x.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDICES:
         size, *row = x.shape
         x, ids = np.ascontiguousarray(x), np.ascontiguousarray(ids).reshape(ids.shape)
@@ -74,10 +74,10 @@ def _batch_positions(batch: tuple[int, ...], rank: int) -> list[np.ndarray]:
     ]
 
 
-def _gather_gradient_run(
+def _run_gather_gradient(
     g: np.ndarray, ids: np.ndarray, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> np.ndarray:
-    """Zeros of ``shape`` with ``g`` added at the positions that ``_gather`` reads."""
+    """Zeros of ``shape`` with ``g`` added at the positions that ``_run_gather`` reads."""
     batch, size = shape[:batch_dims], shape[axis]
     middle, last = shape[batch_dims:axis], shape[axis + 1 :]
     # g has dimensions (batch, middle, ids, last); the rows to add need (batch, ids, middle, last).
@@ -93,7 +93,7 @@ def _gather_gradient_run(
     return np.moveaxis(out.reshape(*batch, size, *middle, *last), batch_dims, axis)
 
 
-def _gather_rule(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, axis: int, batch_dims: int) -> Any:
+def _gather_cotangent(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, axis: int, batch_dims: int) -> Any:
     shape = x._array.shape
     if axis or batch_dims:
         return _gather_gradient(g, ids, shape=shape, axis=axis, batch_dims=batch_dims)
@@ -110,7 +110,7 @@ def _indexed_slices_cotangent(g: Tensor, ids: Tensor, shape: tuple[int, ...]) ->
 
 def with_row_numbers(ids: Batched, rows: int) -> Tensor:
     """Positions in a tensor with a leading axis of rows: puts the row number before each position in ``ids``."""
-    array = spread_rows(ids, rows)
+    array = broadcast_rows(ids, rows)
     shape = (*array._array.shape[:-1], 1)
     numbers = np.arange(rows, dtype=array._array.dtype).reshape(rows, *[1] * (len(shape) - 1))
     row_number_column = call_row("broadcast_to", constant_tensor(numbers), shape=shape)
@@ -121,14 +121,14 @@ def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int
     if not batch_dims and not ids.has_rows:
         return call_row(name, x.tensor, ids.tensor, axis=axis + 1, batch_dims=0)
     if not batch_dims and not x.has_rows:
-        return rows_in_front(call_row(name, x.tensor, ids.tensor, axis=axis, batch_dims=0), axis)
-    return call_row(name, spread_rows(x, rows), spread_rows(ids, rows), axis=axis + 1, batch_dims=batch_dims + 1)
+        return move_rows_to_front(call_row(name, x.tensor, ids.tensor, axis=axis, batch_dims=0), axis)
+    return call_row(name, broadcast_rows(x, rows), broadcast_rows(ids, rows), axis=axis + 1, batch_dims=batch_dims + 1)
 
 
 def _batched_gather_gradient(
     name: str, rows: int, /, g: Batched, ids: Batched, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> Any:
-    operands = spread_rows(g, rows), spread_rows(ids, rows)
+    operands = broadcast_rows(g, rows), broadcast_rows(ids, rows)
     return call_row(name, *operands, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
 
 
@@ -141,11 +141,11 @@ def _batched_gather_nd(name: str, rows: int, /, x: Batched, ids: Batched, **attr
 def _batched_scatter_nd(
     name: str, rows: int, /, ids: Batched, updates: Batched, shape: tuple[int, ...], **attributes: Any
 ) -> Any:
-    operands = with_row_numbers(ids, rows), spread_rows(updates, rows)
+    operands = with_row_numbers(ids, rows), broadcast_rows(updates, rows)
     return call_row(name, *operands, shape=(rows, *shape), **attributes)
 
 
-def _gathered(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
+def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
     require(0 <= batch_dims <= axis < len(x.shape) and x.shape[:batch_dims] == ids.shape[:batch_dims])
     return ArraySpec((*x.shape[:axis], *ids.shape[batch_dims:], *x.shape[axis + 1 :]), x.dtype)
 
@@ -153,16 +153,16 @@ def _gathered(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
 _gather_row: Operation = operation(
     "gather",
     Form.GATHER,
-    run=_gather,
-    gradient=(_gather_rule, None),
+    run=_run_gather,
+    gradient=(_gather_cotangent, None),
     launches=launches_from("movement.gathering", "gather_launches"),
     batched=_batched_gather,
-    result=_gathered,
+    result=_gather_result,
 )
 _gather_gradient: Operation = operation(
     "gather_gradient",
     Form.SCATTER,
-    run=_gather_gradient_run,
+    run=_run_gather_gradient,
     gradient=(
         lambda gg, y, g, ids, shape, axis, batch_dims: _gather_row(gg, ids, axis=axis, batch_dims=batch_dims),
         None,
@@ -210,7 +210,9 @@ def gather(
     if not rank:
         raise InvalidArgumentError("gather: params must be at least 1 dimensional, got a scalar.")
     axis = 0 if axis is None and not batch_dims else axis_of(batch_dims if axis is None else axis, rank, "gather")
-    batch_dims = _batch_rank("gather", integer(batch_dims, "gather: batch_dims"), ids, rank) if batch_dims else 0
+    batch_dims = (
+        _checked_batch_dims("gather", integer(batch_dims, "gather: batch_dims"), ids, rank) if batch_dims else 0
+    )
     if axis < batch_dims:
         raise InvalidArgumentError(f"gather: batch_dims ({batch_dims}) must be less than or equal to axis ({axis}).")
     if batch_dims and ids._array.shape[:batch_dims] != shape[:batch_dims]:
@@ -222,7 +224,7 @@ def gather(
     return _gather_row(x, ids, axis=axis, batch_dims=batch_dims)
 
 
-def _batch_rank(name: str, batch_dims: int, ids: Tensor, rank: int) -> int:
+def _checked_batch_dims(name: str, batch_dims: int, ids: Tensor, rank: int) -> int:
     ids_rank = ids._array.ndim
     number = batch_dims + ids_rank if batch_dims < 0 else batch_dims
     if not 0 <= number <= ids_rank or number >= rank:
@@ -297,16 +299,16 @@ def checked_row_numbers(name: str, ids: np.ndarray, shape: tuple[int, ...], stri
     return numbers
 
 
-def _gather_nd_run(x: np.ndarray, ids: np.ndarray, strict: bool) -> np.ndarray:
+def _run_gather_nd(x: np.ndarray, ids: np.ndarray, strict: bool) -> np.ndarray:
     depth = ids.shape[-1]
     numbers = checked_row_numbers("gather_nd", ids, x.shape, strict)
     return take_rows(x.reshape(int(np.prod(x.shape[:depth])), *x.shape[depth:]), numbers)
 
 
-_gather_nd: Operation = operation(
+_gather_nd_row: Operation = operation(
     "gather_nd",
     Form.GATHER,
-    run=_gather_nd_run,
+    run=_run_gather_nd,
     gradient=(lambda g, y, x, ids, strict: _gather_nd_gradient(g, x, ids), None),
     launches=launches_from("movement.gathering", "gather_nd_launches"),
     batched=_batched_gather_nd,
@@ -316,7 +318,7 @@ _gather_nd: Operation = operation(
 
 def gather_nd_or_zeros(x: Tensor, ids: Tensor) -> Tensor:
     """The slices of ``x`` at positions ``ids``; zeros for positions outside."""
-    return _gather_nd(x, ids, strict=False)
+    return _gather_nd_row(x, ids, strict=False)
 
 
 def _gather_nd_gradient(g: Tensor, x: Tensor, ids: Tensor) -> Any:
@@ -325,7 +327,7 @@ def _gather_nd_gradient(g: Tensor, x: Tensor, ids: Tensor) -> Any:
     return scatter_nd_row(ids, g, shape=x._array.shape, strict=False)
 
 
-def _scatter_nd_run(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
+def _run_scatter_nd(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
     depth = ids.shape[-1]
     numbers = checked_row_numbers("scatter_nd", ids, shape, strict)
     rows = updates.reshape(numbers.size, *shape[depth:])
@@ -335,7 +337,7 @@ def _scatter_nd_run(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...]
 scatter_nd_row: Operation = operation(
     "scatter_nd",
     Form.SCATTER,
-    run=_scatter_nd_run,
+    run=_run_scatter_nd,
     gradient=(None, lambda g, y, ids, updates, shape, strict: gather_nd_or_zeros(g, ids)),
     launches=launches_from("movement.scattering", "scatter_nd_launches"),
     batched=_batched_scatter_nd,
@@ -421,7 +423,7 @@ def gather_nd(
         raise InvalidArgumentError(
             f"gather_nd: Requested more than 0 entries, but params is empty. Params shape: {list(x._array.shape)}."
         )
-    return _gather_nd(x, ids, strict=strict)
+    return _gather_nd_row(x, ids, strict=strict)
 
 
 # ---- where and boolean_mask ------------------------------------------------------------------------
@@ -431,10 +433,14 @@ def _zero_like(x: Tensor) -> Tensor:
     return constant_tensor(np.zeros((), x._array.dtype))
 
 
-_where: Operation = Operation(
+_where_row: Operation = Operation(
     "where",
     np.where,
-    (None, lambda g, z, c, x, y: _where(c, g, _zero_like(g)), lambda g, z, c, x, y: _where(c, _zero_like(g), g)),
+    (
+        None,
+        lambda g, z, c, x, y: _where_row(c, g, _zero_like(g)),
+        lambda g, z, c, x, y: _where_row(c, _zero_like(g), g),
+    ),
     form=Form.ELEMENTWISE,
     code="where({0}, {1}, {2})",
     dtypes=frozenset([np.dtype(bool)]),
@@ -495,7 +501,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     if a._array.dtype != b._array.dtype:
         raise refuse_mix("where", a._array.dtype, b._array.dtype)
     try:
-        return _where(mask, a, b)
+        return _where_row(mask, a, b)
     except ValueError:
         shapes = f"condition {list(mask._array.shape)}, x {list(a._array.shape)}, and y {list(b._array.shape)}"
         raise InvalidArgumentError(f"where: {shapes} must be broadcastable to one shape.") from None
@@ -578,17 +584,17 @@ def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str
 # ---- unravel_index ---------------------------------------------------------------------------------
 
 
-def _unravel_positions(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+def _run_unravel_index(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
     check_indices("unravel_index", ids, math.prod(dims))
     return np.array(np.unravel_index(ids, dims), ids.dtype)
 
 
-_unravel_index = operation(
+_unravel_index_row = operation(
     "unravel_index",
     Form.EXTERN,
-    run=_unravel_positions,
+    run=_run_unravel_index,
     launches=launches_from("movement.numbering", "unravel_index_launches"),
-    batched=lambda name, rows, ids, **attributes: rows_in_front(call_row(name, ids.tensor, **attributes), 1),
+    batched=lambda name, rows, ids, **attributes: move_rows_to_front(call_row(name, ids.tensor, **attributes), 1),
     result=lambda ids, dims: ArraySpec((len(dims), *ids.shape), ids.dtype),
 )
 
@@ -616,4 +622,4 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
         )
     if min(shape, default=1) < 1:
         raise InvalidArgumentError(f"unravel_index: dims must be positive, got {list(shape)}.")
-    return _unravel_index(ids, dims=shape)
+    return _unravel_index_row(ids, dims=shape)

@@ -13,9 +13,9 @@ from fastgrad.kernels.movement.in_order import LARGE, as_in_memory, in_order
 from fastgrad.kernels.runtime.eager_launch import SHARED_FROM, call_at_once, run_at_once
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
-MUCH = 1 << 15
+KERNEL_MIN_SIZE = 1 << 15
 """The size of the largest array, in elements, from which a kernel is faster than a few passes of NumPy."""
-TRANSCENDENTAL = 0.5
+TRANSCENDENTAL_NANOSECONDS = 0.5
 """The approximate cost of one exponential, sine and so on, in nanoseconds."""
 KERNEL_FLOATS: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 """The floats that kernels take without widening."""
@@ -40,12 +40,12 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
     return launches
 
 
-_plans: dict[tuple[Any, ...], Any] = {}
+_cached_launches: dict[tuple[Any, ...], Any] = {}
 _MAX_CACHED_PLANS = 4096
-_spec, _size = attrgetter("dtype", "shape"), attrgetter("size")
+_dtype_and_shape, _size = attrgetter("dtype", "shape"), attrgetter("size")
 
 
-def planned(
+def cached_launches(
     launches: Callable[..., Launches | None],
     inputs: Sequence[Any],
     outputs: Sequence[Any],
@@ -59,13 +59,13 @@ def planned(
         outputs: its second; their shapes and dtypes follow from the inputs and attributes.
         attributes: its other arguments, hashable.
     """
-    key = (launches, *map(_spec, inputs), *attributes.items())
-    plan: Launches | None = _plans.get(key, NotImplemented)
+    key = (launches, *map(_dtype_and_shape, inputs), *attributes.items())
+    plan: Launches | None = _cached_launches.get(key, NotImplemented)
     if plan is NotImplemented:  # None is a valid cached result
         plan = launches(inputs, outputs, **attributes)
-        if len(_plans) >= _MAX_CACHED_PLANS:
-            _plans.clear()
-        _plans[key] = plan
+        if len(_cached_launches) >= _MAX_CACHED_PLANS:
+            _cached_launches.clear()
+        _cached_launches[key] = plan
     return plan
 
 
@@ -73,7 +73,7 @@ def by_kernel_of_floats(
     name: str,
     by_numpy: Callable[[np.ndarray], Any],
     module: str = "transcendental",
-    cost: float = TRANSCENDENTAL,
+    cost: float = TRANSCENDENTAL_NANOSECONDS,
 ) -> Callable[[np.ndarray], Any]:
     """Makes a ``run`` of one array that calls a kernel for float32 and float64.
 
@@ -136,7 +136,7 @@ def by_kernels(
             if not x.flags.c_contiguous:
                 inputs = [in_order(array) for array in arrays]
                 break
-        plan = planned(launches, inputs, outputs, attributes)
+        plan = cached_launches(launches, inputs, outputs, attributes)
         if plan is not None:
             run_at_once(plan, inputs, outputs)
             return results
@@ -158,11 +158,11 @@ def broadcast(*arrays: np.ndarray, **_: Any) -> np.ndarray:
     return np.empty(np.broadcast_shapes(*[x.shape for x in arrays]), arrays[0].dtype)
 
 
-def by_kernels_if_much(
+def by_kernels_if_large(
     launches: Callable[..., Launches | None],
     allocated: Callable[..., np.ndarray],
     by_numpy: Callable[..., np.ndarray],
-    least: int = MUCH,
+    least: int = KERNEL_MIN_SIZE,
 ) -> Callable[..., np.ndarray]:
     """Makes a ``run`` as ``by_kernels`` for arrays of ``least`` elements or more, else NumPy's; both give the same bits."""
     by_kernel = by_kernels(launches, allocated, by_numpy)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad.core.recording import unheard
-from fastgrad.ops.random_generator import Generator, _default
+from fastgrad.ops.random_generator import Generator, _default_generators
 
 
 def default_random_state() -> dict[str, Any]:
     """The global seed and the states of all default generators, as values that JSON can hold."""
-    with _default.lock:
+    with _default_generators.lock:
         return {
-            "seed": _default.seed,
+            "seed": _default_generators.seed,
             "generators": [
-                [operation_seed, _words(generator)] for operation_seed, generator in _default.generators.items()
+                [operation_seed, _state_words(generator)]
+                for operation_seed, generator in _default_generators.generators.items()
             ],
-            "named": _default.named and _words(_default.named),
-            "chosen": _default.chosen and _words(_default.chosen),
+            "named": _default_generators.named and _state_words(_default_generators.named),
+            "chosen": _default_generators.chosen and _state_words(_default_generators.chosen),
         }
 
 
@@ -33,26 +34,26 @@ def check_default_random_state(state: Any) -> None:
 
 def restore_default_random_state(state: dict[str, Any]) -> None:
     """Restores a state from ``default_random_state``; the generators that programs draw from stay the same objects."""
-    with _default.lock, unheard():
-        _default.seed = state["seed"]
+    with _default_generators.lock, unheard():
+        _default_generators.seed = state["seed"]
         words_by_seed = dict(state["generators"])
-        for operation_seed, generator in _default.generators.items():
+        for operation_seed, generator in _default_generators.generators.items():
             generator.reset(
                 words_by_seed.pop(operation_seed)
                 if operation_seed in words_by_seed
-                else _default._state(operation_seed)
+                else _default_generators._state(operation_seed)
             )
-        _default.generators.update(
+        _default_generators.generators.update(
             {operation_seed: Generator(state=words) for operation_seed, words in words_by_seed.items()}
         )
         if state["named"] is not None:
-            if _default.named is None:
-                _default.named = Generator(state=state["named"])
-            _default.named.reset(state["named"])
-        if state["chosen"] is not None and _default.chosen is not None:
-            _default.chosen.reset(state["chosen"])
+            if _default_generators.named is None:
+                _default_generators.named = Generator(state=state["named"])
+            _default_generators.named.reset(state["named"])
+        if state["chosen"] is not None and _default_generators.chosen is not None:
+            _default_generators.chosen.reset(state["chosen"])
 
 
-def _words(generator: Generator) -> list[int]:
+def _state_words(generator: Generator) -> list[int]:
     words: list[int] = generator.state._array.tolist()
     return words

@@ -200,7 +200,7 @@ def normalize_moments(
 # ---- histograms ----------------------------------------------------------------------------------------
 
 
-def _bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, binary: bool) -> np.ndarray:
+def _run_bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, binary: bool) -> np.ndarray:
     result_dtype = dtypes.as_dtype(dtype).numpy
     rows = ids.reshape(prod(ids.shape[:-1]), ids.shape[-1])
     # Each row counts in its own bins: with 5 bins, row 2 uses bins 10 to 14.
@@ -219,7 +219,7 @@ def _bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, bina
 _bincount_row = operation(
     "bincount",
     Form.SCATTER,
-    run=_bincount,
+    run=_run_bincount,
     launches=launches_from("movement.scattering", "bincount_launches"),
     result=lambda ids, *weights, size, dtype, binary: ArraySpec((*ids.shape[:-1], size), dtypes.as_dtype(dtype).numpy),
 )
@@ -284,16 +284,16 @@ def bincount(
     return _bincount_row(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
 
 
-def _bin_numbers(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
+def _run_histogram_bins(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
     wide_dtype = x.dtype if x.dtype.kind in "fV" else np.dtype(np.float64)
     scaled = np.divide(np.subtract(x.astype(wide_dtype), wide_dtype.type(low)), wide_dtype.type(high - low))
     return np.clip(np.floor(scaled * nbins), 0, nbins - 1).astype(dtype)
 
 
-_bins_row = operation(
+_histogram_bins_row = operation(
     "histogram_fixed_width_bins",
     Form.EXTERN,
-    run=_bin_numbers,
+    run=_run_histogram_bins,
     launches=launches_from("movement.numbering", "histogram_bins_launches"),
     result=lambda x, low, high, nbins, dtype: ArraySpec(x.shape, np.dtype(dtype)),
 )
@@ -326,7 +326,9 @@ def histogram_fixed_width_bins(
         raise InvalidArgumentError(f"histogram_fixed_width: nbins should be a positive number, but got '{count}'")
     if x.dtype.is_floating and reduce_any(is_nan(x)):
         raise InvalidArgumentError("histogram_fixed_width: values must not contain NaN")
-    return _bins_row(x, low=float(edges[0]), high=float(edges[1]), nbins=count, dtype=dtypes.as_dtype(dtype).name)
+    return _histogram_bins_row(
+        x, low=float(edges[0]), high=float(edges[1]), nbins=count, dtype=dtypes.as_dtype(dtype).name
+    )
 
 
 def histogram_fixed_width(

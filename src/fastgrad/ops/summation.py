@@ -21,8 +21,8 @@ from fastgrad.kernels.runtime.launch import Launches
 _HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 _FLOAT32 = np.dtype(np.float32)
 _add_reduce: Any = np.add.reduce
-_ROWS = 16  # rows of a group, added in sequence
-_WIDTH = 256  # row length that amortises the start of NumPy's inner loop
+_GROUP_ROWS = 16  # rows of a group, added in sequence
+_MIN_LOOP_LENGTH = 256  # row length that amortises the start of NumPy's inner loop
 LARGE = 8192  # number of elements from which kernels are faster
 KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
@@ -129,12 +129,12 @@ def _sum_by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.nd
 def _sum_rows(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Sums ``x``, shape (batch, rows, columns), over its rows."""
     batch, rows, columns = x.shape
-    while rows > 4 * _ROWS:
-        # A group has _ROWS rows; each joins several rows of x, up to about _WIDTH elements.
-        joined_rows = max(1, min(_WIDTH // max(columns, 1), rows // _ROWS))
-        groups = rows // (_ROWS * joined_rows)
-        grouped_rows = groups * _ROWS * joined_rows
-        grouped = x[:, :grouped_rows].reshape(batch * groups, _ROWS, joined_rows * columns)
+    while rows > 4 * _GROUP_ROWS:
+        # A group has _GROUP_ROWS rows; each joins several rows of x, up to about _MIN_LOOP_LENGTH elements.
+        joined_rows = max(1, min(_MIN_LOOP_LENGTH // max(columns, 1), rows // _GROUP_ROWS))
+        groups = rows // (_GROUP_ROWS * joined_rows)
+        grouped_rows = groups * _GROUP_ROWS * joined_rows
+        grouped = x[:, :grouped_rows].reshape(batch * groups, _GROUP_ROWS, joined_rows * columns)
         sums = _add_reduce(grouped, 1, dtype).reshape(batch, groups * joined_rows, columns)
         x = (
             sums

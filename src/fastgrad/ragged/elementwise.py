@@ -18,7 +18,7 @@ from fastgrad.ragged.partition import same_splits
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 
 
-def mapped(function: Callable[..., Any], *operands: Any) -> Any:
+def map_elementwise(function: Callable[..., Any], *operands: Any) -> Any:
     """Applies an element-wise ``function`` to ``operands``, at least one of which is ragged.
 
     Dense operands broadcast: along a ragged dimension they have size 1, or the length that all rows share.
@@ -28,16 +28,18 @@ def mapped(function: Callable[..., Any], *operands: Any) -> Any:
     """
     name = getattr(function, "__name__", "map_flat_values")
     rows = max(len(x.row_splits) for x in operands if isinstance(x, RaggedTensor)) - 1
-    operands = tuple([_repeated(x, rows) if isinstance(x, RaggedTensor) else x for x in operands])
+    operands = tuple([_broadcast_rows(x, rows) if isinstance(x, RaggedTensor) else x for x in operands])
     ragged = [x for x in operands if isinstance(x, RaggedTensor)]
     first = ragged[0]
     _check_equal_splits(ragged, name)
-    flat_operands = [x.flat_values if isinstance(x, RaggedTensor) else _beside(first, x, name) for x in operands]
+    flat_operands = [
+        x.flat_values if isinstance(x, RaggedTensor) else _broadcast_to_flat_values(first, x, name) for x in operands
+    ]
     result = function(*flat_operands)
     return first._with_flat(result)
 
 
-def _repeated(x: RaggedTensor, rows: int) -> RaggedTensor:
+def _broadcast_rows(x: RaggedTensor, rows: int) -> RaggedTensor:
     """Broadcasts a ragged tensor of one row to ``rows`` rows."""
     if len(x.row_splits) != 2 or rows == 1:
         return x
@@ -54,7 +56,7 @@ def _check_equal_splits(ragged: list[RaggedTensor], name: str) -> None:
         same_splits(list(level), name)
 
 
-def _beside(ragged: RaggedTensor, other: Any, name: str) -> Any:
+def _broadcast_to_flat_values(ragged: RaggedTensor, other: Any, name: str) -> Any:
     """Broadcasts a dense operand ``other`` to the flat values of ``ragged``."""
     if other is None or isinstance(other, (bool, int, float, complex, str, bytes)):
         return other
@@ -66,10 +68,10 @@ def _beside(ragged: RaggedTensor, other: Any, name: str) -> Any:
     if x.ndim > rank:
         raise InvalidArgumentError(f"{name}: Incompatible shapes: {ragged.shape} vs. {x.shape}.")
     x = reshape(x, [1] * (rank - x.ndim) + list(x._array.shape))
-    return _spread(ragged, x, name)
+    return _gather_for_flat_values(ragged, x, name)
 
 
-def _spread(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
+def _gather_for_flat_values(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
     """Returns, for each flat value of ``ragged``, the element of ``x`` at its position; axis 0 of ``x`` is the row."""
     rows, (outer, row_length, *inner_shape) = len(ragged.row_splits) - 1, x._array.shape
     if outer not in (1, rows):
@@ -85,7 +87,7 @@ def _spread(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
         same_splits([ragged.row_splits, ragged_x.row_splits], name)
         values = ragged_x.values
     inner_values = ragged.values
-    return _spread(inner_values, values, name) if isinstance(inner_values, RaggedTensor) else values
+    return _gather_for_flat_values(inner_values, values, name) if isinstance(inner_values, RaggedTensor) else values
 
 
 def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -133,10 +135,10 @@ def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 def _binary(symbol: str, function: Callable[..., Any]) -> None:
     def forward(x: Any, y: Any) -> Any:
-        return mapped(function, x, y)
+        return map_elementwise(function, x, y)
 
     def backward(x: Any, y: Any) -> Any:
-        return mapped(function, y, x)
+        return map_elementwise(function, y, x)
 
     setattr(RaggedTensor, f"__{symbol}__", forward)
     setattr(RaggedTensor, f"__r{symbol}__", backward)
@@ -144,14 +146,14 @@ def _binary(symbol: str, function: Callable[..., Any]) -> None:
 
 def _comparison(symbol: str, function: Callable[..., Any]) -> None:
     def compare(x: Any, y: Any) -> Any:
-        return symbol == "ne" if y is None else mapped(function, x, y)
+        return symbol == "ne" if y is None else map_elementwise(function, x, y)
 
     setattr(RaggedTensor, f"__{symbol}__", compare)
 
 
 def _unary(symbol: str, function: Callable[..., Any]) -> None:
     def changed(x: Any) -> Any:
-        return mapped(function, x)
+        return map_elementwise(function, x)
 
     setattr(RaggedTensor, f"__{symbol}__", changed)
 

@@ -151,13 +151,13 @@ class RaggedTensor(Composite):
             raise ValueError(
                 f"from_uniform_row_length: uniform_row_length must have dtype int32 or int64, got {uniform_row_length}."
             )
-        length = partition.whole_number(uniform_row_length, "from_uniform_row_length: uniform_row_length")
+        length = partition.checked_count(uniform_row_length, "from_uniform_row_length: uniform_row_length")
         count = row_count(values)
         if length < 0:
             raise ValueError(f"from_uniform_row_length: uniform_row_length must be >= 0, got {length}.")
         rows = count // length if length else 0
         if nrows is not None:
-            rows = partition.whole_number(nrows, "from_uniform_row_length: nrows")
+            rows = partition.checked_count(nrows, "from_uniform_row_length: nrows")
         if rows * length != count:
             raise ValueError(
                 f"from_uniform_row_length: uniform_row_length={length} times nrows={rows} must equal nvals={count}"
@@ -170,14 +170,14 @@ class RaggedTensor(Composite):
         cls, flat_values: Any, nested_row_splits: Any, name: str | None = None, validate: bool = True
     ) -> Any:
         """Creates several ragged dimensions from a list of ``row_splits``, outermost first; see ``from_row_splits``."""
-        return _nested(cls.from_row_splits, flat_values, nested_row_splits, "nested_row_splits", validate)
+        return _from_nested(cls.from_row_splits, flat_values, nested_row_splits, "nested_row_splits", validate)
 
     @classmethod
     def from_nested_row_lengths(
         cls, flat_values: Any, nested_row_lengths: Any, name: str | None = None, validate: bool = True
     ) -> Any:
         """Creates several ragged dimensions from ``row_lengths`` lists, outermost first; see ``from_row_lengths``."""
-        return _nested(cls.from_row_lengths, flat_values, nested_row_lengths, "nested_row_lengths", validate)
+        return _from_nested(cls.from_row_lengths, flat_values, nested_row_lengths, "nested_row_lengths", validate)
 
     @classmethod
     def from_nested_value_rowids(
@@ -463,7 +463,7 @@ class RaggedTensor(Composite):
         raise TypeError("RaggedTensor is unhashable.")
 
     def __repr__(self) -> str:
-        return f"<tf.RaggedTensor {_text(self.numpy())}>"
+        return f"<tf.RaggedTensor {_array_text(self.numpy())}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _of_parts, self._apart()
@@ -526,7 +526,7 @@ def row_count(values: Any) -> int:
     return len(values._row_splits) - 1 if isinstance(values, RaggedTensor) else len(values)
 
 
-def _nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, validate: bool) -> Any:
+def _from_nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, validate: bool) -> Any:
     if isinstance(nested, Tensor) or not isinstance(nested, (list, tuple)):
         raise TypeError(f"{what} must be a list of tensors, got {nested!r}.")
     values = flat_values
@@ -535,15 +535,15 @@ def _nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, 
     return values
 
 
-def _text(item: Any) -> str:
+def _array_text(item: Any) -> str:
     """Returns the text of an element or of an array; commas separate elements."""
     if not isinstance(item, np.ndarray):
         return str(item)
-    return np.array2string(item, separator=", ", formatter={"all": _text}) if item.size else repr(item.tolist())
+    return np.array2string(item, separator=", ", formatter={"all": _array_text}) if item.size else repr(item.tolist())
 
 
-def _refused(ragged: RaggedTensor) -> Tensor:
+def _refuse_conversion(ragged: RaggedTensor) -> Tensor:
     raise CompositeOperand(ragged)
 
 
-tensor.converters.append((RaggedTensor, _refused))
+tensor.converters.append((RaggedTensor, _refuse_conversion))

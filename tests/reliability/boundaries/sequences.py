@@ -10,7 +10,7 @@ import scipy.special
 
 import fastgrad as tf
 from fastgrad.ops import recurrent
-from fastgrad.ops.attention import WIDEST, attention_in_parts
+from fastgrad.ops.attention import WIDEST, unfused_attention
 from tests.kernels.properties import Property, normal, results_of
 from tests.kernels.random.test_draws import words
 from tests.kernels.test_properties import over_time
@@ -47,7 +47,7 @@ def in_parts(
 ) -> Any:
     mask = tf.constant(more[0]) if masked else None
     drawn = tf.constant(more[-1]) if rate else None
-    return attention_in_parts(*map(tf.constant, (q, k, v)), mask, drawn, scale, causal, rate, blank)[0].numpy()
+    return unfused_attention(*map(tf.constant, (q, k, v)), mask, drawn, scale, causal, rate, blank)[0].numpy()
 
 
 def make_attention_gradient(rate: bool) -> Callable[..., Made]:
@@ -69,7 +69,7 @@ def gradient_in_parts(
     sources = [tf.constant(x) for x in (q, k, v)]
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        target = attention_in_parts(*sources, mask, drawn, **attributes)[0]
+        target = unfused_attention(*sources, mask, drawn, **attributes)[0]
     return tuple([x.numpy() for x in tape.gradient(target, sources, tf.constant(g))])
 
 

@@ -9,7 +9,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.ops import random_draws
-from fastgrad.ops.random_generator import Generator, default_drawn, scaled_from, uniform_from
+from fastgrad.ops.random_generator import Generator, default_draw_words, normal_from, uniform_from
 from fastgrad.ops.random_ops import noise_sizes
 
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
@@ -45,13 +45,13 @@ class _Noise(SameShape):
         """``inputs``, with noise if ``training``."""
         if not training or not self._amount:
             return inputs
-        return self._noisy(inputs, default_drawn(None) if self._generator is None else self._generator._drawn)
+        return self._noisy(inputs, default_draw_words(None) if self._generator is None else self._generator._draw_words)
 
     def _noisy(self, inputs: Tensor, drawn: Any) -> Tensor:
         raise NotImplementedError
 
     def _normal(self, inputs: Tensor, drawn: Any, mean: float, stddev: float) -> Tensor:
-        return scaled_from(
+        return normal_from(
             drawn, random_draws.normal, type(self).__name__, inputs._array.shape, mean, stddev, inputs.dtype
         )
 
