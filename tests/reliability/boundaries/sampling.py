@@ -19,7 +19,7 @@ import numpy as np
 
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.gemm.form import LARGE
-from fastgrad.ops.attention import WIDEST
+from fastgrad.ops.attention import MAX_HEAD_WIDTH
 from tests.kernels.properties import Property, dtype_of
 from tests.reliability.boundaries.constants import blocks_of
 from tests.reliability.boundaries.properties import ALL
@@ -30,7 +30,7 @@ LARGEST = (1 << 19) + 1
 """The largest size that is tried; larger constants are tried as products of sizes."""
 AMOUNT = 1 << 12
 """Constants from here on are also tried as products of sizes: they count elements, bytes or multiplications."""
-KERNEL_MIN_SIZE = 1 << 17
+MUCH = 1 << 17
 """Constants from here on are tried with fewer products of sizes, as these cases take most of the time."""
 RECURRENT = (8, 800, 800)
 LAPACK = (8, 24, 69)
@@ -41,7 +41,7 @@ DECOMPOSITIONS = (
 """Rows that LAPACK computes."""
 LARGEST_OF: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(["lstm", "gru", "simple_rnn", "lstm_gradient", "gru_gradient", "simple_rnn_gradient"], RECURRENT),
-    **dict.fromkeys(["attention", "attention_gradient"], (1100, 1100, WIDEST, WIDEST)),
+    **dict.fromkeys(["attention", "attention_gradient"], (1100, 1100, MAX_HEAD_WIDTH, MAX_HEAD_WIDTH)),
     "unique": (1100, 1100),
     **dict.fromkeys(DECOMPOSITIONS, LAPACK),
 }
@@ -115,7 +115,7 @@ def borders_of(name: str) -> dict[Border, frozenset[tuple[int, str]]]:
 def amounts_of(name: str) -> dict[Amount, frozenset[tuple[int, str]]]:
     """Products of sizes of a row, each with the pairs (index of a property, dtype) that can be tried there.
 
-    Products are those of each pair of sizes and of all sizes (from `KERNEL_MIN_SIZE` on of one pair and of all), at constants of at least `AMOUNT` and
+    Products are those of each pair of sizes and of all sizes (from `MUCH` on of one pair and of all), at constants of at least `AMOUNT` and
     at those above the largest size.
     """
     pairs: dict[Amount, set[tuple[int, str]]] = {}
@@ -123,7 +123,7 @@ def amounts_of(name: str) -> dict[Amount, frozenset[tuple[int, str]]]:
     for (count, blocks), which in pairs_by_blocks(name).items():
         groups = [*itertools.combinations(range(count), 2), tuple(range(count))]
         for places, block, step in itertools.product(dict.fromkeys(groups), blocks, STEPS):
-            if block >= KERNEL_MIN_SIZE and places not in groups[-2:]:
+            if block >= MUCH and places not in groups[-2:]:
                 continue
             caps = [largest_of(name, place) for place in places]
             large = block >= AMOUNT or block + 1 > min(caps)

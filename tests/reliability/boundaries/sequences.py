@@ -10,7 +10,7 @@ import scipy.special
 
 import fastgrad as tf
 from fastgrad.ops import recurrent
-from fastgrad.ops.attention import WIDEST, unfused_attention
+from fastgrad.ops.attention import MAX_HEAD_WIDTH, unfused_attention
 from tests.kernels.properties import Property, normal, results_of
 from tests.kernels.random.test_draws import words
 from tests.kernels.test_properties import over_time
@@ -27,7 +27,7 @@ def make_attention(rate: bool) -> Callable[..., Made]:
     def make(r: np.random.Generator, dtype: str, queries: int, keys: int, depth: int, width: int) -> Made:
         groups, batch = int(r.integers(1, 4)), int(r.integers(1, 3))
         heads, keys, queries = groups * int(r.integers(1, 3)), max(keys, 1), max(queries, 1)
-        depth, width = min(max(depth, 1), WIDEST), min(max(width, 1), WIDEST)
+        depth, width = min(max(depth, 1), MAX_HEAD_WIDTH), min(max(width, 1), MAX_HEAD_WIDTH)
         shapes = (batch, queries, heads, depth), (batch, keys, groups, depth), (batch, keys, groups, width)
         arrays = [normal(r, dtype, *shape) for shape in shapes]
         masked = bool(r.integers(0, 2))
