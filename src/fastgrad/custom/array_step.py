@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.custom.core_signature import CoreSignature
 from fastgrad.custom.functions import python_function
 from fastgrad.custom.native_step import (
@@ -132,7 +133,9 @@ class ArrayStep:
         results = tuple([np.empty(shape, dtype) for shape, dtype in zip(shapes, self._results, strict=True)])
         if not any(y.size for y in results):
             return results
-        launches = cached_launches(self.launches, arrays, results, {})
+        launches, _ = cached_launches(
+            self.launches, lambda *_: tuple(map(ArraySpec, shapes, self._results)), arrays, {}
+        )
         assert launches is not None
         failed_item = run_natively(launches, arrays, results, self.needs_gil)
         if failed_item is not None:

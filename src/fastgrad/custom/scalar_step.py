@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.custom.native_step import (
     compiled_step,
     dispatcher_of,
@@ -113,7 +114,7 @@ class ScalarStep:
         y = np.empty(shape, self.dtype)
         if not y.size:
             return y
-        launches = cached_launches(self._launches_of, arrays, [y], {})
+        launches, _ = cached_launches(self._launches_of, lambda *_: ArraySpec(shape, self.dtype), arrays, {})
         assert launches is not None
         failed_element = run_natively(launches, arrays, [y], self.needs_gil)
         if failed_element is not None:

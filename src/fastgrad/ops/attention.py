@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import TABLE, Form, Operation, joint, operation
+from fastgrad.core.operation import TABLE, Form, Operation, joint
 from fastgrad.core.result_rules import ArraySpec, Rule, like
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.batching import Batched, NotBatched, call_row, rows_as_examples
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.softmax import softmax
 
 MAX_HEAD_WIDTH = 256
 """The largest number of columns of a head that the kernels take."""
 
 
-def _forward_results(q: np.ndarray, k: np.ndarray, v: np.ndarray, *_: np.ndarray, **__: Any) -> tuple[np.ndarray, ...]:
-    batch, queries, heads, _depth = q.shape
-    shapes = (batch, queries, heads, v.shape[3]), (batch, heads, queries), (batch, heads, queries)
-    return tuple([np.empty(shape, q.dtype) for shape in shapes])
-
-
 def _attention_result(q: Any, k: Any, v: Any, *more: Any, **attributes: Any) -> tuple[ArraySpec, ...]:
     batch, queries, heads, _depth = q.shape
     statistics = ArraySpec((batch, heads, queries), q.dtype)  # the peaks and the sums of the scores
     return ArraySpec((batch, queries, heads, v.shape[3]), q.dtype), statistics, statistics
-
-
-def _backward_results(*arrays: np.ndarray, **_: Any) -> tuple[np.ndarray, ...]:
-    return tuple([np.empty(x.shape, x.dtype) for x in arrays[4:7]])
 
 
 def _attention_gradient_rule(
@@ -87,14 +76,11 @@ def _batched_attention(name: str, rows: int, /, *inputs: Batched, masked: bool, 
     return rows_as_examples(name, rows, *inputs, masked=masked, rate=rate, **attributes)
 
 
-def _attention_row(
-    name: str, gradient: Any, allocated: Callable[..., tuple[np.ndarray, ...]], result: Rule
-) -> Operation:
+def _attention_row(name: str, gradient: Any, result: Rule) -> Operation:
     launches = launches_from("attention.steps", f"{name}_launches")
-    return operation(
+    return kernel_operation(
         name,
         Form.FUSED,
-        run=by_kernels(launches, allocated),
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches,
@@ -103,12 +89,8 @@ def _attention_row(
     )
 
 
-_attention_gradient = _attention_row(
-    "attention_gradient", joint(_second_gradient_rule), _backward_results, like(4, 5, 6)
-)
-_attention = _attention_row(
-    "attention", joint(_attention_gradient_rule, zeros=False), _forward_results, _attention_result
-)
+_attention_gradient = _attention_row("attention_gradient", joint(_second_gradient_rule), like(4, 5, 6))
+_attention = _attention_row("attention", joint(_attention_gradient_rule, zeros=False), _attention_result)
 
 
 def attention(

@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from fastgrad.core.operation import TABLE, Form, joint, operation
+from fastgrad.core.operation import TABLE, Form, joint
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.ops.batching import Batched, call_row
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape, transpose
-
-_launches = launches_from("reduction.batch_moments", "batch_moments_launches")
 
 
 def _batch_moments_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
@@ -37,13 +33,12 @@ def _rows_as_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> 
     return tuple([call_row("reshape", y, shape=(rows, width)) for y in call_row(name, columns, **attributes)])
 
 
-_batch_moments_row = operation(
+_batch_moments_row = kernel_operation(
     "batch_moments",
     Form.FUSED,
-    run=by_kernels(_launches, lambda x: (np.empty(x.shape[1:], x.dtype), np.empty(x.shape[1:], x.dtype))),
     gradient=joint(_batch_moments_gradient, zeros=False),
     dtypes=KERNEL_FLOATS,
-    launches=_launches,
+    launches=launches_from("reduction.batch_moments", "batch_moments_launches"),
     batched=_rows_as_columns,
     result=lambda x: (ArraySpec(x.shape[1:], x.dtype),) * 2,
 )

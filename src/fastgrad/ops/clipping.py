@@ -20,7 +20,7 @@ from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, is_finite, logical_and, logical_not, masked, not_equal
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
@@ -169,21 +169,17 @@ def _checked_tensors(name: str, t_list: Any) -> list[Any]:
     return tensors
 
 
-_sum_of_squares_launches = launches_from("optimizers.norms", "sum_of_squares_launches")
-
-
 def _decomposed_sum_of_squares(parts: Any, t: Any) -> tuple[Any]:
     square = parts.of("square", t, shape=t.shape)
     return (parts.of("reduce_sum", square, shape=(), axes=tuple(range(len(t.shape))), keepdims=False),)
 
 
-_sum_of_squares_row = operation(
+_sum_of_squares_row = kernel_operation(
     "sum_of_squares",
     Form.FUSED,
-    run=by_kernels(_sum_of_squares_launches, lambda t: np.empty((), t.dtype)),
     gradient=lambda g, y, t: multiply(multiply(g, 2.0), t),
     dtypes=KERNEL_FLOATS,
-    launches=_sum_of_squares_launches,
+    launches=launches_from("optimizers.norms", "sum_of_squares_launches"),
     decomposition=_decomposed_sum_of_squares,  # in programs the squares are part of the loop of the sum
     result=lambda t: ArraySpec((), t.dtype),
 )

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOATING, Form, Operation, operation
+from fastgrad.core.operation import FLOATING, Form, Operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
 from fastgrad.ops.batching import rows_as_examples_of_first
-from fastgrad.ops.kernel_launches import by_kernels, launches_from
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
@@ -37,59 +37,45 @@ _CONVOLUTION_DTYPES = FLOATING | {dtypes.int32.numpy}
 
 # ---- the primitives ------------------------------------------------------------------------------------
 
-_convolution_launches, _input_gradient_launches, _filter_gradient_launches = [
-    launches_from("convolution.convolution", f"convolution_{name}launches") for name in ("", "input_", "filter_")
-]
-
-
-def _allocated(x: np.ndarray, w: np.ndarray, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
-    outputs = output_sizes(x.shape[1:-1], w.shape[:-2], strides, padding, dilations, "convolution")
-    return np.empty((x.shape[0], *outputs, w.shape[-1]), x.dtype)
-
 
 def _convolution_result(x: Any, w: Any, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:
     outputs = output_sizes(x.shape[1:-1], w.shape[:-2], strides, padding, dilations, "convolution")
     return ArraySpec((x.shape[0], *outputs, w.shape[-1]), x.dtype)
 
 
-convolution_row: Operation = operation(
+convolution_row: Operation = kernel_operation(
     "convolution",
     Form.CONVOLVE,
-    run=by_kernels(_convolution_launches, _allocated),
     gradient=(
         lambda g, y, x, w, **window: backprop_input(g, w, input_shape=x._array.shape[1:], **window),
         lambda g, y, x, w, **window: backprop_filter(x, g, filter_shape=w._array.shape, **window),
     ),
     dtypes=_CONVOLUTION_DTYPES,
-    launches=_convolution_launches,
+    launches=launches_from("convolution.convolution", "convolution_launches"),
     batched=rows_as_examples_of_first,
     result=_convolution_result,
 )
-backprop_input: Operation = operation(
+backprop_input: Operation = kernel_operation(
     "convolution_backprop_input",
     Form.CONVOLVE,
-    run=by_kernels(
-        _input_gradient_launches, lambda g, w, input_shape, **window: np.empty((g.shape[0], *input_shape), g.dtype)
-    ),
     gradient=(
         lambda g, y, x, w, input_shape, **window: convolution_row(g, w, **window),
         lambda g, y, x, w, input_shape, **window: backprop_filter(g, x, filter_shape=w._array.shape, **window),
     ),
     dtypes=_CONVOLUTION_DTYPES,
-    launches=_input_gradient_launches,
+    launches=launches_from("convolution.convolution", "convolution_input_launches"),
     batched=rows_as_examples_of_first,
     result=lambda g, w, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
 )
-backprop_filter: Operation = operation(
+backprop_filter: Operation = kernel_operation(
     "convolution_backprop_filter",
     Form.CONVOLVE,
-    run=by_kernels(_filter_gradient_launches, lambda x, g, filter_shape, **window: np.empty(filter_shape, x.dtype)),
     gradient=(
         lambda g, y, x, c, filter_shape, **window: backprop_input(c, g, input_shape=x._array.shape[1:], **window),
         lambda g, y, x, c, filter_shape, **window: convolution_row(x, g, **window),
     ),
     dtypes=_CONVOLUTION_DTYPES,
-    launches=_filter_gradient_launches,
+    launches=launches_from("convolution.convolution", "convolution_filter_launches"),
     result=lambda x, g, filter_shape, **window: ArraySpec(filter_shape, x.dtype),
 )
 

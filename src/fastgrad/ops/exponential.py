@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.operation import FLOATING, INEXACT, Binary, Unary, elementwise
+from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.elementwise.activation import NANOSECONDS
 from fastgrad.ops.arithmetic import abs as absolute
@@ -15,7 +16,7 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_kernels, launches_from, like_first
+from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_kernels, launches_from
 from fastgrad.ops.power import reciprocal, rsqrt, square
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
@@ -219,7 +220,7 @@ atanh = _transcendental_row(
 
 _complex_sigmoid = by_kernels(
     launches_from("elementwise.complex_numbers", "launches_of", "sigmoid"),
-    like_first,
+    same,
     lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
 )
 

@@ -17,7 +17,7 @@ from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import by_kernels_if_large, launches_from
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, reduction_axes
 
 KERNEL_MIN_SIZE = 2048
@@ -31,7 +31,6 @@ def _argmax_result(x: Any, axis: int, output_type: str) -> ArraySpec:
 
 def _argmax_row(name: str, find: Any, worst: float) -> Operation:
     """Declares the position of an extreme; NumPy finds it with ``find``, and NaN counts as ``worst``."""
-    launches = launches_from("movement.positions", f"{name}_launches")
 
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
         # NumPy returns the position of the first NaN, TensorFlow ignores NaN.
@@ -39,15 +38,13 @@ def _argmax_row(name: str, find: Any, worst: float) -> Operation:
             x = np.where(np.isnan(x), x.dtype.type(worst), x)
         return np.asarray(find(x, axis)).astype(output_type, copy=False)
 
-    def allocated(x: np.ndarray, axis: int, output_type: str) -> np.ndarray:
-        return np.empty(x.shape[:axis] + x.shape[axis + 1 :], output_type)
-
-    return operation(
+    return kernel_operation(
         name,
         Form.REDUCE,
-        run=by_kernels_if_large(launches, allocated, by_numpy, KERNEL_MIN_SIZE),
+        by_numpy=by_numpy,
+        least=KERNEL_MIN_SIZE,
         dtypes=REAL | BOOLEAN,
-        launches=launches,
+        launches=launches_from("movement.positions", f"{name}_launches"),
         batched=axes_after_rows("axis", "axes"),
         result=_argmax_result,
     )

@@ -21,7 +21,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.ops.arguments import check_dtype, integers, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, rows_as_examples
-from fastgrad.ops.kernel_launches import by_kernels_if_large, launches_from, like_first
+from fastgrad.ops.kernel_launches import KERNEL_MIN_SIZE, kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
@@ -75,11 +75,6 @@ def _cells_with_maximum_masks(
         yield position, windows, cells, is_maximum
 
 
-def _allocated(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
-    outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "pooling")
-    return np.empty((x.shape[0], *outputs, x.shape[-1]), x.dtype)
-
-
 def _pool_result(x: Any, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:
     outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "pooling")
     return ArraySpec((x.shape[0], *outputs, x.shape[-1]), x.dtype)
@@ -103,18 +98,16 @@ def _gather_from_maxima(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: A
     return out
 
 
-def _pooling_row(
-    name: str, run: Any, gradient: Any, result: Rule, allocated: Any = None, dtypes: Any = FLOATING
-) -> Operation:
-    """Declares a row; with ``allocated``, its kernels serve ``run`` of large arrays."""
-    launches = launches_from("convolution.pooling", f"{name}_launches")
-    return operation(
+def _pooling_row(name: str, by_numpy: Any, gradient: Any, result: Rule, dtypes: Any = FLOATING) -> Operation:
+    """Declares an operation that NumPy computes for small arrays, and kernels for large ones."""
+    return kernel_operation(
         name,
         Form.POOL,
-        run=by_kernels_if_large(launches, allocated, run) if allocated else run,
+        by_numpy=by_numpy,
+        least=KERNEL_MIN_SIZE,
         gradient=gradient,
         dtypes=dtypes,
-        launches=launches,
+        launches=launches_from("convolution.pooling", f"{name}_launches"),
         batched=rows_as_examples,
         result=result,
     )
@@ -130,7 +123,6 @@ _max_scatter = _pooling_row(
         lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window),
     ),
     lambda x, y, g, **window: ArraySpec(x.shape, g.dtype),
-    like_first,
 )
 _max_gather: Operation = _pooling_row(
     "max_pool_gather",
@@ -143,7 +135,6 @@ _max_row = _pooling_row(
     _run_max_pool,
     lambda g, y, x, **window: _max_scatter(x, y, g, **window),
     _pool_result,
-    _allocated,
     _MAX_POOL_DTYPES,
 )
 
@@ -186,14 +177,12 @@ _avg_gradient = _pooling_row(
     _run_avg_pool_gradient,
     lambda g, y, x, input_shape, **window: _avg_row(g, **window),
     lambda g, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
-    lambda g, input_shape, **window: np.empty((g.shape[0], *input_shape), g.dtype),
 )
 _avg_row: Operation = _pooling_row(
     "avg_pool",
     _run_avg_pool,
     lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
     _pool_result,
-    _allocated,
 )
 
 

@@ -36,7 +36,11 @@ def _recurrent_row(
         shared: the positions of the inputs that all sequences share.
     """
     launches = launches_from(f"recurrent.{module or name.removesuffix('_gradient')}", f"{name}_launches")
-    by_kernel = by_kernels(launches, lambda *xs, **_: tuple([np.empty(size, xs[0].dtype) for size in shapes(*xs)]))
+
+    def result(*xs: Any, **_: Any) -> tuple[ArraySpec, ...]:
+        return tuple([ArraySpec(size, xs[0].dtype) for size in shapes(*xs)])
+
+    by_kernel = by_kernels(launches, result)
 
     def run(*arrays: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
         if arrays[0].size:
@@ -52,7 +56,7 @@ def _recurrent_row(
         dtypes=KERNEL_FLOATS,
         launches=launches,
         batched=_batched_sequences(*shared),
-        result=lambda *xs, **_: tuple([ArraySpec(size, xs[0].dtype) for size in shapes(*xs)]),
+        result=result,
     )
 
 

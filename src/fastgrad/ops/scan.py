@@ -15,7 +15,7 @@ from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.comparison import masked, not_equal
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.kernel_launches import by_kernels, launches_from, like_first
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 
 def _accumulate(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse: bool, first: float) -> np.ndarray:
@@ -105,18 +105,13 @@ def _call_scan(row: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) 
     )
 
 
-_cumsum_launches = launches_from("reduction.scanning", "cumsum_launches")
-_cumsum: Operation = operation(
+_cumsum: Operation = kernel_operation(
     "cumsum",
     Form.SCAN,
-    run=by_kernels(
-        _cumsum_launches,
-        like_first,
-        lambda x, axis, exclusive, reverse: _accumulate(np.add, x, axis, exclusive, reverse, 0),
-    ),
+    by_numpy=lambda x, axis, exclusive, reverse: _accumulate(np.add, x, axis, exclusive, reverse, 0),
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
     dtypes=NUMERIC,
-    launches=_cumsum_launches,
+    launches=launches_from("reduction.scanning", "cumsum_launches"),
     batched=axes_after_rows("axis", "axes"),
     result=same,
 )

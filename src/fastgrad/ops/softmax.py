@@ -17,7 +17,7 @@ from fastgrad.kernels.runtime.eager_launch import call_at_once
 from fastgrad.ops.activation import through_float32
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.batching import Rule, axes_after_rows, leading_axes
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from, like_first
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 
 # ---- kernels -------------------------------------------------------------------------------------------
 
@@ -41,7 +41,7 @@ def _kernels_over_rows(name: str) -> dict[str, Any]:
 def _kernels_across(name: str) -> dict[str, Any]:
     """The ``run`` and ``launches`` of an operation over an axis that is not the last."""
     launches = launches_from("reduction.softmax_across", f"{name}_launches")
-    by_kernel = by_kernels(launches, like_first)
+    by_kernel = by_kernels(launches, same)
 
     def run(*arrays: np.ndarray, axis: int) -> np.ndarray:
         if arrays[0].dtype not in KERNEL_FLOATS:
