@@ -159,29 +159,3 @@ def restore_channels(y: Tensor, batch: Sizes, rank: int, channels_first: bool) -
     if channels_first:
         y = transpose(y, (0, rank + 1, *range(1, rank + 1)))
     return y if len(batch) == 1 else reshape(y, (*batch, *y._array.shape[1:]))
-
-
-# ---- windows and their cells ---------------------------------------------------------------------------
-
-
-def window_and_cell_slices(
-    position: Sizes, sizes: Sizes, outputs: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices of the windows whose cell ``position`` is inside the input, and slices of these cells in the input."""
-    windows, cells = [slice(None)], [slice(None)]
-    for at, size, count, stride, pair, dilation in zip(
-        position, sizes, outputs, strides, padding, dilations, strict=True
-    ):
-        offset = at * dilation - pair[0]
-        first_window = max(0, -(offset // stride))
-        end_window = max(first_window, min(count, (size - 1 - offset) // stride + 1))
-        start = first_window * stride + offset
-        windows.append(slice(first_window, end_window))
-        cells.append(
-            slice(
-                start,
-                start + (end_window - first_window - 1) * stride + 1 if end_window > first_window else start,
-                stride,
-            )
-        )
-    return tuple(windows), tuple(cells)
