@@ -188,7 +188,7 @@ def _run_categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: st
     weights = np.exp(wide - wide.max(axis=1, keepdims=True)) if classes else wide
     cumulative = np.cumsum(weights, axis=1)
     for row in range(rows):
-        out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1], side="right")
+        out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1:], side="right")
     return np.minimum(out, classes - 1)
 
 

@@ -16,7 +16,7 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import axis_of, check_dtype, integer, tensor_of
 from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_row, leading_axes, rows_as_examples
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 _INDEX_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
@@ -167,26 +167,9 @@ def _top_k_result(x: Any, k: int, index_type: str) -> tuple[ArraySpec, ArraySpec
     return ArraySpec(shape, x.dtype), ArraySpec(shape, np.dtype(index_type))
 
 
-def _run_top_k(x: np.ndarray, k: int, index_type: str) -> tuple[np.ndarray, np.ndarray]:
-    keys = _order_reversing_keys(_widened(x))
-    ids = None
-    if 0 < k <= x.shape[-1] // 8 and x.shape[-1] > 256:
-        candidates = np.argpartition(keys, k - 1, -1)[..., :k]
-        bound = np.take_along_axis(keys, candidates[..., k - 1 :], -1)
-        # If other elements equal the k-th (or it is NaN), the partition may have chosen one that is not the first.
-        if (np.count_nonzero(keys <= bound, -1) == k).all():
-            candidates.sort(-1)
-            order = np.argsort(np.take_along_axis(keys, candidates, -1), -1, kind="stable")
-            ids = np.take_along_axis(candidates, order, -1)
-    if ids is None:
-        ids = np.argsort(keys, -1, kind="stable")[..., :k]
-    return np.take_along_axis(x, ids, -1), ids.astype(index_type)
-
-
-_top_k_row = operation(
+_top_k_row = kernel_operation(
     "top_k",
     Form.SORT,
-    run=_run_top_k,
     gradient=lambda g, y, x, k, index_type: _put_along_axis(
         g[0], y[1], axis=x._array.ndim - 1, size=x._array.shape[-1]
     ),
@@ -261,18 +244,9 @@ def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) ->
     return _in_top_k_row(ids, x, k=integer(k, "in_top_k: k"))
 
 
-def _run_in_top_k(ids: np.ndarray, x: np.ndarray, k: int) -> np.ndarray:
-    in_range = (ids >= 0) & (ids < x.shape[1])
-    target_scores = (
-        np.take_along_axis(x, np.where(in_range, ids, 0)[:, None], 1) if x.shape[1] else np.zeros((len(x), 1))
-    )
-    return in_range & np.isfinite(x).all(1) & ((x > target_scores).sum(1) < k)
-
-
-_in_top_k_row = operation(
+_in_top_k_row = kernel_operation(
     "in_top_k",
     Form.EXTERN,
-    run=_run_in_top_k,
     launches=launches_from("movement.ordering", "in_top_k_launches"),
     batched=rows_as_examples,
     result=lambda ids, x, k: ArraySpec(ids.shape, np.dtype(bool)),
