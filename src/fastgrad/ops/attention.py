@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from fastgrad.core.operation import TABLE, Form, Operation, joint
@@ -181,7 +182,7 @@ def unfused_attention(
         visible = mask if visible is None else TABLE["logical_and"](mask, visible)
     if visible is not None:
         dtype = scores._array.dtype
-        lowest_score = constant_tensor(np.array(-0.7 * float(_finfo(dtype).max), dtype))
+        lowest_score = constant_tensor(np.array(-0.7 * float(ml_dtypes.finfo(dtype).max), dtype))
         scores = TABLE["where"](visible, scores, lowest_score)
     weights = softmax(scores) if scores._array.size else scores
     if blank and visible is not None:
@@ -189,14 +190,6 @@ def unfused_attention(
     weights_after_dropout = weights if words is None else weights * _dropout_factors(weights, words, rate)
     result = TABLE["matmul"](weights_after_dropout, v, transpose_a=False, transpose_b=False)
     return TABLE["transpose"](result, perm=(0, 2, 1, 3)), weights
-
-
-def _finfo(dtype: np.dtype) -> Any:
-    if dtype.kind == "V" or dtype.name == "bfloat16":
-        import ml_dtypes  # np.finfo does not take bfloat16
-
-        return ml_dtypes.finfo(dtype)
-    return np.finfo(dtype)
 
 
 def _repeated_heads(x: Tensor, times: int) -> Tensor:

@@ -20,8 +20,8 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
-_REAL_DTYPES: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 _COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 
 
@@ -37,7 +37,7 @@ _complex = Binary(
     _run_complex,
     (lambda g, z, x, y: _real(g), lambda g, z, x, y: _imag(g)),
     form=Form.ELEMENTWISE,
-    dtypes=_REAL_DTYPES,
+    dtypes=KERNEL_FLOATS,
     doc="``x + iy``.",
     result=lambda x, y: ArraySpec(broadcast(x, y).shape, np.dtype(_COMPLEX_OF_REAL[x.dtype])),
 )
@@ -96,7 +96,7 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Any:
         x, y = convert_pair(real, imag)
     except CompositeOperand as met:
         return met.mapped(complex, real, imag)
-    if x._array.dtype not in _REAL_DTYPES or x._array.dtype != y._array.dtype:
+    if x._array.dtype not in KERNEL_FLOATS or x._array.dtype != y._array.dtype:
         raise TypeError(
             f"complex: The `real` and `imag` components have incorrect types: {x.dtype.name} {y.dtype.name}. "
             f"They must be consistent, and one of [tf.float32, tf.float64]"

@@ -56,14 +56,9 @@ def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> n
     if not batch_dims:
         return x.take(ids, axis)
     batch = x.shape[:batch_dims]
-    ids_rank, middle = ids.ndim - batch_dims, axis - batch_dims
     key = (*_batch_positions(batch, ids.ndim), ids)
     rows = np.moveaxis(x, axis, batch_dims)[key]
-    batch_axes = tuple(range(batch_dims))
-    middle_axes = tuple(range(batch_dims + ids_rank, batch_dims + ids_rank + middle))
-    ids_axes = tuple(range(batch_dims, batch_dims + ids_rank))
-    last_axes = tuple(range(batch_dims + ids_rank + middle, rows.ndim))
-    return rows.transpose((*batch_axes, *middle_axes, *ids_axes, *last_axes))
+    return np.moveaxis(rows, range(batch_dims, ids.ndim), range(axis, axis + ids.ndim - batch_dims))
 
 
 def _batch_positions(batch: tuple[int, ...], rank: int) -> list[np.ndarray]:
@@ -81,9 +76,8 @@ def _run_gather_gradient(
     batch, size = shape[:batch_dims], shape[axis]
     middle, last = shape[batch_dims:axis], shape[axis + 1 :]
     # g has dimensions (batch, middle, ids, last); the rows to add need (batch, ids, middle, last).
-    ids_axes = tuple(range(axis, axis + ids.ndim - batch_dims))
-    other_axes = tuple(range(batch_dims, axis)) + tuple(range(axis + len(ids_axes), g.ndim))
-    rows = g.transpose((*range(batch_dims), *ids_axes, *other_axes)).reshape(ids.size, *middle, *last)
+    rows = np.moveaxis(g, range(axis, axis + ids.ndim - batch_dims), range(batch_dims, ids.ndim))
+    rows = rows.reshape(ids.size, *middle, *last)
     numbers = ids.astype(np.int64)
     if batch_dims:
         outer = np.arange(int(np.prod(batch))).reshape(batch + (1,) * (ids.ndim - batch_dims))

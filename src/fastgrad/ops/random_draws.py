@@ -20,7 +20,7 @@ from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.random import random as kernels
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 _F32 = np.dtype(np.float32)
 _U32 = np.dtype(np.uint32)
@@ -148,18 +148,9 @@ def check_range(what: str, low: np.ndarray, high: np.ndarray) -> None:
         raise InvalidArgumentError(f"{what}: Need minval < maxval, got {low} >= {high}.")
 
 
-def _run_integers_between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if elements(shape):
-        check_range("random.uniform", low, high)
-    low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
-    width = high.astype(np.uint64) - low.astype(np.uint64)
-    return np.asarray((low.astype(np.uint64) + _run_bits(words, shape) % width).astype(low.dtype))
-
-
-integers_between = operation(
+integers_between = kernel_operation(
     "random_integers_between",
     Form.RANDOM,
-    run=_run_integers_between,
     launches=launches_from("random.draws", "between_launches"),
     result=lambda words, low, high, shape: ArraySpec(shape, low.dtype),
 )
@@ -318,15 +309,9 @@ advance_generator = operation(
 """The state of a generator after a draw of ``count`` elements: ``advance_generator(state, count=)``."""
 
 
-def _run_seed_words(seed: np.ndarray) -> np.ndarray:
-    first, second = (int(word) for word in seed)
-    return np.array([0, hash_of_words(second, first, 1), hash_of_words(first, second)], np.int64)
-
-
-seed_words = operation(
+seed_words = kernel_operation(
     "seed_words",
     Form.EXTERN,
-    run=_run_seed_words,
     launches=launches_from("random.draws", "seed_words_launches"),
     result=lambda seed: ArraySpec((3,), np.dtype(np.int64)),
 )

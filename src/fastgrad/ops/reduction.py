@@ -38,8 +38,9 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.ops.summation import KERNEL_FLOATS, LARGE, reduced_by, sum_over
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
+from fastgrad.ops.shaping import broadcast_or_copy
+from fastgrad.ops.summation import LARGE, reduced_by, sum_over
 
 # NumPy's type stubs accept only a literal keepdims.
 _add: Any = np.add.reduce
@@ -153,11 +154,7 @@ def _elements_per_result(whole: np.ndarray, reduced: Any) -> int:
 def _run_spread(g: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
     if g.ndim != len(shape):
         g = g.reshape([1 if axis in axes else size for axis, size in enumerate(shape)])
-    if prod(shape) > 4096:
-        return np.broadcast_to(g, shape)
-    out = np.empty(shape, g.dtype)  # a small copy is faster to make and to read than a view
-    out[...] = g
-    return out
+    return broadcast_or_copy(g, shape)
 
 
 def _spread_views(

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
-from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, joint, operation, refuse_mix
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_beside
 from fastgrad.errors import InvalidArgumentError
@@ -64,29 +64,20 @@ def _write_rows(out: np.ndarray, numbers: np.ndarray, rows: np.ndarray) -> None:
 # ---- rows of the table -----------------------------------------------------------------------------
 
 
-def _extreme_shares(
-    g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The cotangent divided by the number of elements that equal the extreme, and the masks of these elements."""
+def _extreme_gradient(
+    needs: Any, g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool
+) -> tuple[Tensor | None, None, Tensor | None]:
+    """The cotangents of ``x`` and ``updates``: the elements that equal an extreme share its cotangent evenly."""
     equal, where = TABLE["equal"], TABLE["where"]
     zero, one = (constant_tensor(np.asarray(number, x._array.dtype)) for number in (0, 1))
     tensor_mask, updates_mask = equal(x, y), equal(updates, gather_nd_or_zeros(y, ids))
     count = _add(where(tensor_mask, one, zeros_of(x)), ids, where(updates_mask, one, zeros_of(updates)), strict=False)
-    return g / where(equal(count, zero), one, count), tensor_mask, updates_mask
-
-
-def _extreme_tensor_cotangent(
-    g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False
-) -> Tensor:
-    share, tensor_mask, _ = _extreme_shares(g, y, x, ids, updates)
-    return TABLE["where"](tensor_mask, share, zeros_of(x))
-
-
-def _extreme_updates_cotangent(
-    g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False
-) -> Tensor:
-    share, _, updates_mask = _extreme_shares(g, y, x, ids, updates)
-    return TABLE["where"](updates_mask, gather_nd_or_zeros(share, ids), zeros_of(updates))
+    share = g / where(equal(count, zero), one, count)
+    return (
+        where(tensor_mask, share, zeros_of(x)) if needs[0] else None,
+        None,
+        where(updates_mask, gather_nd_or_zeros(share, ids), zeros_of(updates)) if needs[2] else None,
+    )
 
 
 def _batched_scatter(name: str, rows: int, /, x: Batched, ids: Batched, updates: Batched, **attributes: Any) -> Any:
@@ -132,7 +123,7 @@ _max, _min = [
     _scatter_row(
         kind,
         functools.partial(reduce_rows, ufunc, into=ufunc),
-        (_extreme_tensor_cotangent, None, _extreme_updates_cotangent),
+        joint(_extreme_gradient),
         REAL,
     )
     for kind, ufunc in (("max", np.maximum), ("min", np.minimum))

@@ -256,7 +256,8 @@ def transpose(a: Any, perm: Any = None, conjugate: bool = False, name: str | Non
 # ---- broadcasting ----------------------------------------------------------------------------------
 
 
-def _run_broadcast(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def broadcast_or_copy(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns ``x`` broadcast to ``shape``: a view, or a copy if that is small."""
     # A small copy is faster to make and to read than a view.
     if math.prod(shape) > 4096:
         return np.broadcast_to(x, shape)
@@ -268,7 +269,7 @@ def _run_broadcast(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 _broadcast_to_row = operation(
     "broadcast_to",
     Form.INDEX_MAP,
-    run=_run_broadcast,
+    run=broadcast_or_copy,
     gradient=lambda g, y, x, shape: sum_to_shape(g, x._array.shape),
     views=lambda layout, given, results, shape: one_view(layouts.broadcast(layout, given, shape)),
     batched=lambda name, rows, x, shape: call_row(name, align_rows(x, len(shape)), shape=(rows, *shape)),

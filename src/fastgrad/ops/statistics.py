@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
-from fastgrad.core.operation import REAL, Form, operation
+from fastgrad.core.operation import HALVES, REAL, Form, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_beside, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -23,9 +23,6 @@ from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.power import reciprocal, sqrt, square
 from fastgrad.ops.reduction import reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum
 from fastgrad.ops.shaping import reshape
-
-_HALVES = (dtypes.float16, dtypes.bfloat16)
-
 
 # ---- variances -----------------------------------------------------------------------------------------
 
@@ -101,7 +98,7 @@ def moments(
         InvalidArgumentError: an axis is out of range.
     """
     x = tensor_of(x)
-    y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
+    y = cast(x, dtypes.float32) if x._array.dtype in HALVES else x
     mean = reduce_mean(y, axes, True)
     variance = _corrected_variance(
         reduce_mean(squared_difference(y, mean), axes, keepdims),
@@ -131,9 +128,9 @@ def weighted_moments(
         InvalidArgumentError: a dtype is unsupported, shapes do not broadcast, or an axis is out of range.
     """
     x = tensor_of(x)
-    y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
+    y = cast(x, dtypes.float32) if x._array.dtype in HALVES else x
     weights = convert_beside(frequency_weights, x._array.dtype)
-    if weights.dtype in _HALVES:
+    if weights._array.dtype in HALVES:
         weights = cast(weights, dtypes.float32)
     weighted = multiply(weights, y)
     total = reduce_sum(

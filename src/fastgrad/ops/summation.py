@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import HALVES
 from fastgrad.kernels.movement.in_order import memory_order
 from fastgrad.kernels.runtime.eager_launch import call_at_once, run_at_once
 from fastgrad.kernels.runtime.launch import Launches
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
-_HALVES = frozenset(np.dtype(name) for name in ("float16", "bfloat16"))
 _FLOAT32 = np.dtype(np.float32)
 _add_reduce: Any = np.add.reduce
 _GROUP_ROWS = 16  # rows of a group, added in sequence
 _MIN_LOOP_LENGTH = 256  # row length that amortises the start of NumPy's inner loop
 LARGE = 8192  # number of elements from which kernels are faster
-KERNEL_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int = 1) -> np.ndarray:
@@ -100,7 +100,7 @@ def reduced_by(
 
 def _sum_by_numpy(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
     dtype = x.dtype
-    if dtype in _HALVES:
+    if dtype in HALVES:
         dtype = _FLOAT32
     if x.size <= 2048 or dtype.kind in "iu" or not axes or (len(axes) == x.ndim and x.flags.c_contiguous):
         return _add_reduce(x, axes, dtype, None, keepdims)
