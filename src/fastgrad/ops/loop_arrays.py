@@ -8,6 +8,7 @@ that is read and written is a loop-carried tensor; each write copies it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -134,24 +135,11 @@ class LoopArrays:
                 raise NotRecordableError
             self._shapes.append(tuple(copy.element_shape))
         self._writes = [copy.writes for copy in watched]
-        self._reads = [copy.reads for copy in watched]
+        self._write_only_flags = [copy.writes > 0 and not copy.reads for copy in watched]
+        self._carried = [number for number, copy in enumerate(watched) if copy.writes and copy.reads]
         self._stacked_arrays = [self._whole(number) for number in range(len(arrays))]
-        self.least = max(
-            [
-                array._length()
-                for array, is_write_only in zip(arrays, self._write_only_flags, strict=True)
-                if is_write_only
-            ],
-            default=0,
-        )
-
-    @property
-    def _write_only_flags(self) -> list[bool]:
-        return [bool(writes) and not reads for writes, reads in zip(self._writes, self._reads, strict=True)]
-
-    @property
-    def _carried(self) -> list[int]:
-        return [number for number, reads in enumerate(self._reads) if reads and self._writes[number]]
+        write_only_arrays = itertools.compress(arrays, self._write_only_flags)
+        self.least = max([array._length() for array in write_only_arrays], default=0)
 
     def _whole(self, number: int) -> Tensor:
         array, shape = self._arrays[number], self._shapes[number]

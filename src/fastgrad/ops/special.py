@@ -22,20 +22,24 @@ from fastgrad.ops.power import square
 
 def _special_row(
     name: str,
-    by_scipy: str | Callable[[np.ndarray], Any],
     doc: str,
     slope: Callable[[Tensor, Tensor], Tensor],
     low: float = -np.inf,
+    by_scipy: Callable[[np.ndarray], Any] | None = None,
     defined: str = "everywhere",
     launches: tuple[Any, ...] | None = None,
     run: Callable[..., Any] | None = None,
 ) -> Any:
-    """Declares ``scipy_row`` for numbers from ``low`` on, whose derivative is ``slope(y, x)``."""
+    """Declares a ``scipy_row`` for numbers from ``low`` on, whose derivative is ``slope(y, x)``.
+
+    Without ``by_scipy``, SciPy's function has the name of the row, without "bessel_".
+    """
 
     def gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
         return multiply(g, slope(y, x))
 
-    return scipy_row(name, doc, by_scipy, gradient, launches, defined=defined, domain=(low, np.inf), run=run)
+    function = by_scipy or name.removeprefix("bessel_")
+    return scipy_row(name, doc, function, gradient, launches, defined=defined, domain=(low, np.inf), run=run)
 
 
 def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
@@ -102,73 +106,62 @@ def _spence_slope(x: Tensor) -> Tensor:
 
 bessel_i0 = _special_row(
     "bessel_i0",
-    "i0",
     "The modified Bessel function of the first kind of order 0, element by element.",
     lambda y, x: bessel_i1(x),
 )
 bessel_i0e = _special_row(
     "bessel_i0e",
-    "i0e",
     "``exp(-|x|) * bessel_i0(x)``, element by element.",
     lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)),
 )
 bessel_i1: Unary = _special_row(
     "bessel_i1",
-    "i1",
     "The modified Bessel function of the first kind of order 1, element by element.",
     lambda y, x: subtract(bessel_i0(x), _quotient_i1(x)),
 )
 bessel_i1e: Unary = _special_row(
     "bessel_i1e",
-    "i1e",
     "``exp(-|x|) * bessel_i1(x)``, element by element.",
     lambda y, x: subtract(bessel_i0e(x), add(_quotient_i1e(x), multiply(y, sign(x)))),
 )
 bessel_j0 = _special_row(
     "bessel_j0",
-    "j0",
     "The Bessel function of the first kind of order 0, element by element.",
     lambda y, x: negative(bessel_j1(x)),
     defined="if finite",
 )
 bessel_j1: Unary = _special_row(
     "bessel_j1",
-    "j1",
     "The Bessel function of the first kind of order 1, element by element.",
     lambda y, x: subtract(bessel_j0(x), _quotient_j1(x)),
     defined="if finite",
 )
 bessel_k0 = _special_row(
     "bessel_k0",
-    "k0",
     "The modified Bessel function of the second kind of order 0, element by element, for ``x > 0``.",
     lambda y, x: negative(bessel_k1(x)),
     low=0.0,
 )
 bessel_k0e = _special_row(
     "bessel_k0e",
-    "k0e",
     "``exp(x) * bessel_k0(x)``, element by element, for ``x > 0``.",
     lambda y, x: subtract(y, bessel_k1e(x)),
     low=0.0,
 )
 bessel_k1: Unary = _special_row(
     "bessel_k1",
-    "k1",
     "The modified Bessel function of the second kind of order 1, element by element, for ``x > 0``.",
     lambda y, x: negative(add(bessel_k0(x), realdiv(y, x))),
     low=0.0,
 )
 bessel_k1e: Unary = _special_row(
     "bessel_k1e",
-    "k1e",
     "``exp(x) * bessel_k1(x)``, element by element, for ``x > 0``.",
     lambda y, x: subtract(multiply(y, subtract(1, realdiv(1, x))), bessel_k0e(x)),
     low=0.0,
 )
 bessel_y0 = _special_row(
     "bessel_y0",
-    "y0",
     "The Bessel function of the second kind of order 0, element by element, for ``x > 0``.",
     lambda y, x: negative(bessel_y1(x)),
     low=0.0,
@@ -176,7 +169,6 @@ bessel_y0 = _special_row(
 )
 bessel_y1: Unary = _special_row(
     "bessel_y1",
-    "y1",
     "The Bessel function of the second kind of order 1, element by element, for ``x > 0``.",
     lambda y, x: subtract(bessel_y0(x), realdiv(y, x)),
     low=0.0,
@@ -187,17 +179,16 @@ bessel_y1: Unary = _special_row(
 
 dawsn = _special_row(
     "dawsn",
-    "dawsn",
     "Dawson's integral: ``exp(-x**2)`` times the integral of ``exp(t**2)`` from 0 to ``x``, element by element.",
     lambda y, x: subtract(1.0, multiply(multiply(x, y), 2.0)),
     launches=("dawsn_launches",),
 )
 expint = _special_row(
     "expint",
-    lambda x: from_scipy("expi")(np.where(x < 0, x.dtype.type(np.nan), x)),
     "The exponential integral: that of ``exp(t) / t`` from -inf to ``x``, element by element, for ``x >= 0``; NaN below.",
     lambda y, x: realdiv(exp(x), x),
     low=0.0,
+    by_scipy=lambda x: from_scipy("expi")(np.where(x < 0, x.dtype.type(np.nan), x)),
     launches=("expint_launches",),
 )
 
@@ -215,22 +206,21 @@ def _make_fresnel_run(which: int) -> Callable[[np.ndarray], np.ndarray]:
 
 fresnel_cos = _special_row(
     "fresnel_cos",
-    _make_fresnel_run(1),
     "Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
     lambda y, x: cos(multiply(square(x), math.pi / 2)),
     launches=("fresnel_launches", 1),
+    by_scipy=_make_fresnel_run(1),
     run=_make_fresnel_run(1),
 )
 fresnel_sin = _special_row(
     "fresnel_sin",
-    _make_fresnel_run(0),
     "Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
     lambda y, x: sin(multiply(square(x), math.pi / 2)),
     launches=("fresnel_launches", 0),
+    by_scipy=_make_fresnel_run(0),
     run=_make_fresnel_run(0),
 )
 spence = _special_row(
-    "spence",
     "spence",
     "Spence's function: minus the integral of ``log(t) / (t - 1)`` from 1 to ``x``, element by element; NaN below 0.",
     lambda y, x: _spence_slope(x),

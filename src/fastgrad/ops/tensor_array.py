@@ -68,12 +68,8 @@ class TensorArray:
 
     def _like(self, array: TensorArray) -> None:
         """Makes this array a copy of ``array``."""
-        self._dtype, self._dynamic_size = array._dtype, array._dynamic_size
-        self._clear_after_read, self._infer_shape = array._clear_after_read, array._infer_shape
-        self._element_shape = array._element_shape
-        self._elements, self._whole = list(array._elements), array._whole
-        self._cleared = set(array._cleared)
-        self._rehearsal = rehearsal()
+        vars(self).update(vars(array))
+        self._elements, self._cleared, self._rehearsal = list(array._elements), set(array._cleared), rehearsal()
 
     def _length(self) -> int:
         return len(self._elements) if self._whole is None else self._whole._array.shape[0]

@@ -133,34 +133,20 @@ def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 # ---- Python's operators --------------------------------------------------------------------------------------
 
 
-def _binary(symbol: str, function: Callable[..., Any]) -> None:
-    def forward(x: Any, y: Any) -> Any:
-        return map_elementwise(function, x, y)
+def _install_operator(symbol: str, function: Callable[..., Any], is_reflected: bool = False) -> None:
+    """Installs the method ``__symbol__`` of ragged tensors; with ``is_reflected`` also ``__rsymbol__``."""
 
-    def backward(x: Any, y: Any) -> Any:
-        return map_elementwise(function, y, x)
+    def forward(*operands: Any) -> Any:
+        if operands[-1] is None and symbol in ("eq", "ne"):
+            return symbol == "ne"
+        return map_elementwise(function, *operands)
 
     setattr(RaggedTensor, f"__{symbol}__", forward)
-    setattr(RaggedTensor, f"__r{symbol}__", backward)
-
-
-def _comparison(symbol: str, function: Callable[..., Any]) -> None:
-    def compare(x: Any, y: Any) -> Any:
-        return symbol == "ne" if y is None else map_elementwise(function, x, y)
-
-    setattr(RaggedTensor, f"__{symbol}__", compare)
-
-
-def _unary(symbol: str, function: Callable[..., Any]) -> None:
-    def changed(x: Any) -> Any:
-        return map_elementwise(function, x)
-
-    setattr(RaggedTensor, f"__{symbol}__", changed)
+    if is_reflected:
+        setattr(RaggedTensor, f"__r{symbol}__", lambda x, y: map_elementwise(function, y, x))
 
 
 for _symbol in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"):
-    _binary(_symbol, getattr(operator, f"__{_symbol}__"))
-for _symbol in ("lt", "le", "gt", "ge", "eq", "ne"):
-    _comparison(_symbol, getattr(operator, _symbol))
-for _symbol in ("neg", "abs", "invert"):
-    _unary(_symbol, getattr(operator, _symbol))
+    _install_operator(_symbol, getattr(operator, f"__{_symbol}__"), is_reflected=True)
+for _symbol in ("lt", "le", "gt", "ge", "eq", "ne", "neg", "abs", "invert"):
+    _install_operator(_symbol, getattr(operator, _symbol))
