@@ -22,7 +22,7 @@ from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.optimizers.norms import blocks_in, squares_launches, sums_of_squares, sums_of_squares_launches
 from fastgrad.kernels.optimizers.optimizers import ends_turn, whole_turns
-from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RESTS_AT_ZERO, RULES, units
+from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RULES, units
 from fastgrad.kernels.runtime.eager_launch import run_at_once
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
 
@@ -33,15 +33,6 @@ _KERNEL_INDEX_DTYPES = frozenset(np.dtype(name) for name in INDICES)
 def is_half(dtype: np.dtype) -> bool:
     """True if ``dtype`` is float16 or bfloat16, for which kernels compute in float32."""
     return dtype.itemsize == 2 and dtype.kind in "fV"
-
-
-def _writable_copies(arrays: Any) -> list[np.ndarray]:
-    """Writable copies of ``arrays``; copies of half-width floats are float32."""
-    return [a.astype(np.float32, order="C") if is_half(a.dtype) else np.array(a, order="C") for a in arrays]
-
-
-def _in_dtypes_of(arrays: Any, like: Any) -> tuple[np.ndarray, ...]:
-    return tuple([a.astype(old.dtype, copy=False) for a, old in zip(arrays, like, strict=True)])
 
 
 def _run_on_copies(launches: Callable[..., Launches | None], changed: Callable[..., int]) -> Callable[..., Any]:
@@ -244,19 +235,6 @@ sum_rows = operation(
 and their number. Raises InvalidArgumentError, which names ``owner``, for an index outside [0, limit)."""
 
 
-def _update_rows(*inputs: np.ndarray, rule: str, moves: int) -> tuple[np.ndarray, ...]:
-    update_rule = RULES[rule]
-    state_count = len(update_rule.state)
-    values, ids, number = inputs[state_count : state_count + 3]
-    count = int(number)
-    arrays = _writable_copies([*inputs[:state_count], values[:count]])
-    # A RESTS_AT_ZERO rule may use the table kernel: its formula does not change rows with zero slots and gradient.
-    update_rule.update_rows(
-        moves, arrays[:-1], arrays[-1], np.array(ids[:count]), [x.item() for x in inputs[state_count + 3 :]]
-    )
-    return _in_dtypes_of(arrays[:state_count], inputs[:state_count])
-
-
 @through_float32
 def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> Launches | None:
     update_rule = RULES[rule]
@@ -264,6 +242,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
     table, ids = inputs[0], inputs[state_count + 1]
     if not _has_kernel(table, ids):
         return None
+    # A RESTS_AT_ZERO rule may use the table kernel: its formula does not change rows with zero slots and gradient.
     numbers = [Input(i) for i in range(state_count + 3, len(inputs))]
     operands = *[Output(i) for i in range(state_count)], *[Input(state_count + i) for i in range(3)]
     limit, width = table.shape[0], math.prod(table.shape[1:])
@@ -282,7 +261,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
 update_rows = operation(
     "apply_update_to_rows",
     Form.SCATTER,
-    run=_update_rows,
+    run=_run_on_copies(_update_rows_launches, lambda rule, moves: len(RULES[rule].state)),
     launches=_update_rows_launches,
     result=lambda *inputs, rule, moves: like(*range(len(RULES[rule].state)))(*inputs),
 )
@@ -291,17 +270,6 @@ update_rows = operation(
 Inputs: the weights, their slots, the outputs of ``sum_rows``, and the rule's numbers. Outputs: the new weights and slots.
 Attributes: rule (its name), moves (the effect of a zero gradient on a row: MOVES, RESTS or RESTS_AT_ZERO).
 """
-
-
-def _update_live_rows(*inputs: np.ndarray, rule: str) -> tuple[np.ndarray, ...]:
-    update_rule = RULES[rule]
-    state_count = len(update_rule.state)
-    live, (values, ids, number) = inputs[state_count].copy(), inputs[state_count + 1 : state_count + 4]
-    count = int(number)
-    arrays = _writable_copies([*inputs[:state_count], values[:count]])
-    numbers = [x.item() for x in inputs[state_count + 4 :]]
-    update_rule.update_rows(RESTS_AT_ZERO, arrays[:-1], arrays[-1], np.array(ids[:count]), numbers, live)
-    return *_in_dtypes_of(arrays[:state_count], inputs[:state_count]), live
 
 
 @through_float32
@@ -325,7 +293,7 @@ def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches
 update_live_rows = operation(
     "apply_update_to_live_rows",
     Form.SCATTER,
-    run=_update_live_rows,
+    run=_run_on_copies(_update_live_rows_launches, lambda rule: len(RULES[rule].state) + 1),
     launches=_update_live_rows_launches,
     result=lambda *inputs, rule: like(*range(len(RULES[rule].state) + 1))(*inputs),
 )
