@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import linecache
 import types
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from fastgrad.compiler.fusion.scalar_code import NAMES, constant, translated
 from fastgrad.core.operation import BOOLEAN
 from fastgrad.custom.formula import Formula, Term, in_postorder
+from fastgrad.custom.functions import function_from_source
 from fastgrad.custom.symbols import NotFollowedError
 from fastgrad.custom.tracer import traced
 from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
@@ -66,11 +65,7 @@ def _generate_function(name: str, formulas: Sequence[Formula], dtype: np.dtype) 
     lines.append(f"    return {', '.join([expressions[id(term)] for term in results])}")
     source = "\n".join([f"def {name}({arguments}):", *lines]) + "\n"
     filename = f"<fastgrad function {name} {digest(source.encode())[:12]}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope: dict[str, Any] = dict(NAMES)
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
-    generated_function: types.FunctionType = scope[name]
-    return generated_function
+    return function_from_source(name, source, filename, dict(NAMES))
 
 
 def _expression_text(term: Term, operands: list[str], dtype: np.dtype) -> str:

@@ -7,7 +7,6 @@ enclosing function, arrays or defaults, and functions of several results.
 from __future__ import annotations
 
 import importlib
-import linecache
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from fastgrad.compiler.fusion.scalar_casts import element_type, loaded, stored
 from fastgrad.core.operation import FLOATING
 from fastgrad.custom.formula import promoted
+from fastgrad.custom.functions import function_from_source
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.build import Kernel
@@ -106,8 +106,6 @@ def _build_kernel(
     ]
     source = "\n".join(lines) + "\n"
     filename = f"<fastgrad kernel {name}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope: dict[str, Any] = {"function": function, output_dtype.name: output_dtype.type}
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
-    kernel = Kernel(scope[name], parse_signature(", ".join(parameters)), {}, release_gil=False, noalias=True)
+    body = function_from_source(name, source, filename, {"function": function, output_dtype.name: output_dtype.type})
+    kernel = Kernel(body, parse_signature(", ".join(parameters)), {}, release_gil=False, noalias=True)
     return kernel[()]

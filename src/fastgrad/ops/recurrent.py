@@ -101,11 +101,11 @@ def _merge_time_and_batch(x: Tensor) -> Tensor:
     return TABLE["reshape"](x, shape=(steps * batch, width))
 
 
-def _select_by_mask(mask: Sequence[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
+def _select_by_mask(mask: Tensor | None, t: int, new: Tensor, old: Tensor) -> Tensor:
     """``new`` where the mask is True at step ``t``, or if there is no mask; else ``old``."""
-    if not mask:
+    if mask is None:
         return new
-    column = TABLE["reshape"](mask[0][t], shape=(new._array.shape[0], 1))
+    column = TABLE["reshape"](mask[t], shape=(new._array.shape[0], 1))
     keep = TABLE["broadcast_to"](column, shape=new._array.shape)
     return TABLE["where"](keep, new, old)
 
@@ -144,7 +144,9 @@ def _zeros_like(x: Tensor) -> Tensor:
 # ---- LSTM ------------------------------------------------------------------------------------------------
 
 
-def _lstm_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor, *mask: Tensor) -> tuple[Tensor, ...]:
+def _lstm_steps(
+    x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, ...]:
     hs, cs, all_gates = [h], [c], []
     sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
     for t in range(x._array.shape[0]):
@@ -162,7 +164,6 @@ def _lstm_gradient_steps(
     gates: Tensor, cs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
 ) -> tuple[Tensor, ...]:
     mask, of_hs, of_h, of_c = _optional_inputs(has, given)
-    masks = [] if mask is None else [mask]
     tanh = TABLE["tanh"]
     dh = _zeros_like(cs[0]) if of_h is None else of_h
     dc = _zeros_like(cs[0]) if of_c is None else of_c
@@ -180,13 +181,13 @@ def _lstm_gradient_steps(
         ]
         dz = concat(
             [
-                _select_by_mask(masks, t, gate_cotangent, _zeros_like(gate_cotangent))
+                _select_by_mask(mask, t, gate_cotangent, _zeros_like(gate_cotangent))
                 for gate_cotangent in gate_cotangents
             ],
             1,
         )
-        dc = _select_by_mask(masks, t, d * f, dc)
-        dh = _select_by_mask(masks, t, _zeros_like(dh), dh) + _matmul(dz, recurrent, transpose_b=True)
+        dc = _select_by_mask(mask, t, d * f, dc)
+        dh = _select_by_mask(mask, t, _zeros_like(dh), dh) + _matmul(dz, recurrent, transpose_b=True)
         step_cotangents.append(dz)
     return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0), dc
 
@@ -277,7 +278,7 @@ def lstm(
 # ---- GRU -------------------------------------------------------------------------------------------------
 
 
-def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, *mask: Tensor) -> tuple[Tensor, ...]:
+def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, mask: Tensor | None = None) -> tuple[Tensor, ...]:
     hs, inner, all_gates = [h], [], []
     sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
     for t in range(x._array.shape[0]):
@@ -296,7 +297,6 @@ def _gru_gradient_steps(
     gates: Tensor, inner: Tensor, hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
 ) -> tuple[Tensor, ...]:
     mask, of_hs, of_h = _optional_inputs(has, given)
-    masks = [] if mask is None else [mask]
     dh = _zeros_like(hs[0]) if of_h is None else of_h
     by_x, by_product = [], []
     for t in range(gates._array.shape[0] - 1, -1, -1):
@@ -305,10 +305,10 @@ def _gru_gradient_steps(
         d = dh * (1.0 - z) * (1.0 - c * c)
         gate_cotangents = [dh * (hs[t] - c) * (z * (1.0 - z)), d * inner[t] * (r * (1.0 - r)), d * r, d]
         gate_cotangents = [
-            _select_by_mask(masks, t, gate_cotangent, _zeros_like(gate_cotangent)) for gate_cotangent in gate_cotangents
+            _select_by_mask(mask, t, gate_cotangent, _zeros_like(gate_cotangent)) for gate_cotangent in gate_cotangents
         ]
         dp = concat(gate_cotangents[:3], 1)
-        dh = _select_by_mask(masks, t, dh * z, dh) + _matmul(dp, recurrent, transpose_b=True)
+        dh = _select_by_mask(mask, t, dh * z, dh) + _matmul(dp, recurrent, transpose_b=True)
         by_x.append(concat([gate_cotangents[0], gate_cotangents[1], gate_cotangents[3]], 1))
         by_product.append(dp)
     return stack(by_x[::-1]), stack(by_product[::-1]), _add_step_cotangent(dh, of_hs, 0)
@@ -369,15 +369,14 @@ def gru(
 
 def _simple_gradient_steps(hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]) -> tuple[Tensor, ...]:
     mask, of_hs, of_h = _optional_inputs(has, given)
-    masks = [] if mask is None else [mask]
     dh = _zeros_like(hs[0]) if of_h is None else of_h
     step_cotangents = []
     for t in range(hs._array.shape[0] - 2, -1, -1):
         h = hs[t + 1]
         dh = _add_step_cotangent(dh, of_hs, t + 1)
         d = dh * (1.0 - h * h)
-        d = _select_by_mask(masks, t, d, _zeros_like(d))
-        dh = _select_by_mask(masks, t, _zeros_like(dh), dh) + _matmul(d, recurrent, transpose_b=True)
+        d = _select_by_mask(mask, t, d, _zeros_like(d))
+        dh = _select_by_mask(mask, t, _zeros_like(dh), dh) + _matmul(d, recurrent, transpose_b=True)
         step_cotangents.append(d)
     return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0)
 
