@@ -246,7 +246,7 @@ class _FunctionOperation(ScalarOperation):
     def launches(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Launches | None:
         """Returns the launches of the function compiled by Numba; None if the function takes the GIL."""
         compiled = self.compiled(tuple([x.dtype for x in inputs]))
-        return None if compiled.needs_gil else compiled.launches(inputs, outputs[0].shape)
+        return None if compiled.needs_gil else compiled.launches(inputs, outputs)
 
     def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Computes the result by the function compiled by Numba.

@@ -120,9 +120,9 @@ class Terms:
         return self.select(tree.condition, self.flat(tree.then), self.flat(tree.otherwise))
 
 
-def leaves_of(tree: Tree) -> list[Term]:
-    """Returns the results of a decision tree, from left to right."""
-    return [tree] if isinstance(tree, Term) else [*leaves_of(tree.then), *leaves_of(tree.otherwise)]
+def leaves_of(tree: Any) -> list[Any]:
+    """Returns the results of a decision tree, terms or other values, from left to right."""
+    return [*leaves_of(tree.then), *leaves_of(tree.otherwise)] if isinstance(tree, Fork) else [tree]
 
 
 def in_postorder(*terms: Term) -> list[Term]:

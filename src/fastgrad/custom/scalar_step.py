@@ -97,9 +97,9 @@ class ScalarStep:
         scope = {"function": self._called, "result": self.dtype.type, **elements}
         self._kernel = compiled_step(name, ", ".join(parameters), lines, scope)
 
-    def launches(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
-        """Returns the loop's launches for inputs that broadcast to ``shape``."""
-        operands = Operands(inputs, shape)
+    def launches(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        """Returns the loop's launches for inputs that broadcast to the shape of the output."""
+        operands = Operands(inputs, outputs[0].shape)
         if not operands.known:
             return None
         return operands.then(self._kernel)
@@ -114,7 +114,7 @@ class ScalarStep:
         y = np.empty(shape, self.dtype)
         if not y.size:
             return y
-        launches, _ = cached_launches(self._launches_of, lambda *_: ArraySpec(shape, self.dtype), arrays, {})
+        launches, _ = cached_launches(self.launches, lambda *_: ArraySpec(shape, self.dtype), arrays, {})
         assert launches is not None
         failed_element = run_natively(launches, arrays, [y], self.needs_gil)
         if failed_element is not None:
@@ -122,6 +122,3 @@ class ScalarStep:
             self._called(*values)  # raises
             raise InternalError(f"a function stopped a step at element {failed_element}, and does not for {values}.")
         return y
-
-    def _launches_of(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        return self.launches(inputs, outputs[0].shape)

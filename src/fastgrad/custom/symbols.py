@@ -181,24 +181,14 @@ def _float_terms(terms: Terms, *values: Any) -> list[Term]:
     return operands if operands[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in operands]
 
 
-def _number_rule(row: str) -> Rule:
-    return lambda terms, *values: terms.of(row, *_number_terms(terms, *values))
+def _conditions(terms: Terms, *values: Any) -> list[Term]:
+    """Converts values to terms of a formula, all of dtype bool."""
+    return [_as_condition(term_of(x, terms, BOOL), terms) for x in values]
 
 
-def _float_rule(row: str) -> Rule:
-    return lambda terms, *values: terms.of(row, *_float_terms(terms, *values))
-
-
-def _comparison_rule(row: str) -> Rule:
-    return lambda terms, x, y: terms.of(row, *terms_of(terms, x, y), dtype=BOOL)
-
-
-def _predicate_rule(row: str) -> Rule:
-    return lambda terms, x: terms.of(row, *_float_terms(terms, x), dtype=BOOL)
-
-
-def _logical_rule(row: str) -> Rule:
-    return lambda terms, *values: terms.of(row, *[_as_condition(term_of(x, terms, BOOL), terms) for x in values])
+def _row_rule(row: str, converted: Callable[..., list[Term]], dtype: np.dtype | None = None) -> Rule:
+    """Returns the rule of a function that is the operation ``row`` of ``converted(terms, *values)``."""
+    return lambda terms, *values: terms.of(row, *converted(terms, *values), dtype=dtype)
 
 
 def _bitwise_rule(row: str, of_bools: str) -> Rule:
@@ -326,27 +316,27 @@ _BINARY_ROWS = {
 }
 
 FUNCTIONS: dict[str, Rule] = {
-    **{name: _float_rule(name) for name in _FLOAT_ROWS},
-    **{f"a{name}": _float_rule(f"a{name}") for name in _ROWS_WITH_INVERSE},
-    **{f"arc{name}": _float_rule(f"a{name}") for name in _ROWS_WITH_INVERSE},
-    **{name: _float_rule("atan2") for name in ("atan2", "arctan2")},
+    **{name: _row_rule(name, _float_terms) for name in _FLOAT_ROWS},
+    **{f"a{name}": _row_rule(f"a{name}", _float_terms) for name in _ROWS_WITH_INVERSE},
+    **{f"arc{name}": _row_rule(f"a{name}", _float_terms) for name in _ROWS_WITH_INVERSE},
+    **{name: _row_rule("atan2", _float_terms) for name in ("atan2", "arctan2")},
     **dict.fromkeys(("divide", "true_divide"), _quotient),
-    **{name: _number_rule(row) for name, row in _BINARY_ROWS.items()},
-    **{name: _number_rule("abs") for name in ("abs", "absolute", "fabs")},
-    **{name: _number_rule(name) for name in ("negative", "square", "sign")},
+    **{name: _row_rule(row, _number_terms) for name, row in _BINARY_ROWS.items()},
+    **{name: _row_rule("abs", _number_terms) for name in ("abs", "absolute", "fabs")},
+    **{name: _row_rule(name, _number_terms) for name in ("negative", "square", "sign")},
     **{name: _rounding_rule(name) for name in ("floor", "ceil", "rint")},
     **{
-        name: _comparison_rule(name)
+        name: _row_rule(name, terms_of, BOOL)
         for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
     },
-    **{name: _logical_rule(name) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
-    **{name: _predicate_rule(f"is_{name[2:]}") for name in ("isnan", "isinf", "isfinite")},
+    **{name: _row_rule(name, _conditions) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
+    **{name: _row_rule(f"is_{name[2:]}", _float_terms, BOOL) for name in ("isnan", "isinf", "isfinite")},
     **{f"bitwise_{name}": _bitwise_rule(f"bitwise_{name}", f"logical_{name}") for name in ("and", "or", "xor")},
     "invert": _bitwise_rule("invert", "logical_not"),
-    "expit": _float_rule("sigmoid"),
-    "gammaln": _float_rule("lgamma"),
-    "psi": _float_rule("digamma"),
-    "reciprocal": _float_rule("reciprocal"),
+    "expit": _row_rule("sigmoid", _float_terms),
+    "gammaln": _row_rule("lgamma", _float_terms),
+    "psi": _row_rule("digamma", _float_terms),
+    "reciprocal": _row_rule("reciprocal", _float_terms),
     "left_shift": _bitwise_rule("left_shift", "left_shift"),
     "right_shift": _bitwise_rule("right_shift", "right_shift"),
     "positive": lambda terms, x: _number_terms(terms, x)[0],

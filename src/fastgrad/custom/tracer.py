@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.custom.formula import BOOL, FLOAT64, Fork, Formula, Term, Terms, Tree, promoted
+from fastgrad.custom.formula import BOOL, FLOAT64, Fork, Formula, Term, Terms, Tree, leaves_of, promoted
 from fastgrad.custom.functions import outside_values
 from fastgrad.custom.symbols import (
     NotFollowedError,
@@ -86,16 +86,7 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
 
 
 def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> Formula | None:
-    values: list[Any] = []
-
-    def collect(part: Any) -> None:
-        if isinstance(part, Fork):
-            collect(part.then)
-            collect(part.otherwise)
-        else:
-            values.append(part)
-
-    collect(tree)
+    values = leaves_of(tree)
     if all(value is None for value in values):
         return None
     if any(value is None for value in values):

@@ -167,7 +167,15 @@ band_row: Operation = operation(
 # ---- diagonals ---------------------------------------------------------------------------------------
 
 
-def _diagonal_range(k: Any, name: str) -> tuple[int, int]:
+def _check_matrix_rank(x: np.ndarray, name: str) -> None:
+    if x.ndim < 2:
+        raise InvalidArgumentError(f"{name}: input must be at least 2-dim, received shape: {list(x.shape)}.")
+
+
+def _checked_diagonals(name: str, k: Any, align: str, matrices: np.ndarray | None = None) -> tuple[int, int]:
+    """Returns the lowest and the highest diagonal that ``k`` names; both must be inside of ``matrices``."""
+    if matrices is not None:
+        _check_matrix_rank(matrices, name)
     numbers = integers(k, f"{name}: k")
     if len(numbers) not in (1, 2):
         raise InvalidArgumentError(f"{name}: k must be one or two integers (lowest, highest), got {list(numbers)}.")
@@ -176,27 +184,17 @@ def _diagonal_range(k: Any, name: str) -> tuple[int, int]:
         raise InvalidArgumentError(
             f"{name}: lower_diag_index must not be larger than upper_diag_index: {lower} > {upper}."
         )
-    return lower, upper
-
-
-def _check_align(align: str, name: str) -> None:
     if align not in ALIGNMENTS:
         raise InvalidArgumentError(f"{name}: align must be one of {', '.join(ALIGNMENTS)}; got {align!r}.")
-
-
-def _check_matrix_rank(x: np.ndarray, name: str) -> None:
-    if x.ndim < 2:
-        raise InvalidArgumentError(f"{name}: input must be at least 2-dim, received shape: {list(x.shape)}.")
-
-
-def _check_diagonals_inside(x: np.ndarray, lower: int, upper: int, name: str) -> None:
-    rows, columns = x.shape[-2:]
-    for bound_name, k in (("lower", lower), ("upper", upper)):
-        if k != 0 and not -rows < k < columns:
-            raise InvalidArgumentError(
-                f"{name}: {bound_name}_diag_index is out of bound: {k}. It must be between {-rows} and {columns}, for shape "
-                f"{list(x.shape)}."
-            )
+    if matrices is not None:
+        rows, columns = matrices.shape[-2:]
+        for bound_name, diagonal in (("lower", lower), ("upper", upper)):
+            if diagonal != 0 and not -rows < diagonal < columns:
+                raise InvalidArgumentError(
+                    f"{name}: {bound_name}_diag_index is out of bound: {diagonal}. It must be between {-rows} and {columns}, for shape "
+                    f"{list(matrices.shape)}."
+                )
+    return lower, upper
 
 
 def _padding_number(padding_value: Any, x: Tensor, name: str) -> Any:
@@ -230,8 +228,7 @@ def diag(
         InvalidArgumentError: a scalar, or sizes that do not fit the diagonals.
     """
     x = tensor_of(diagonal)
-    lower, upper = _diagonal_range(k, "diag")
-    _check_align(align, "diag")
+    lower, upper = _checked_diagonals("diag", k, align)
     shape = x._array.shape
     count = upper - lower + 1
     if len(shape) < (1 if count == 1 else 2) or (count > 1 and shape[-2] != count):
@@ -273,10 +270,7 @@ def diag_part(
         InvalidArgumentError: fewer than two dimensions, or a diagonal outside the matrix.
     """
     x = tensor_of(input)
-    _check_matrix_rank(x._array, "diag_part")
-    lower, upper = _diagonal_range(k, "diag_part")
-    _check_align(align, "diag_part")
-    _check_diagonals_inside(x._array, lower, upper, "diag_part")
+    lower, upper = _checked_diagonals("diag_part", k, align, x._array)
     padding = _padding_number(padding_value, x, "diag_part")
     return diag_part_row(x, lower=lower, upper=upper, align=align, padding=padding)
 
@@ -295,10 +289,7 @@ def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 
         InvalidArgumentError: fewer than two dimensions, a diagonal outside the matrix, another shape of ``diagonal``, two dtypes.
     """
     x, d = tensors_of((input, diagonal), "set_diag")
-    _check_matrix_rank(x._array, "set_diag")
-    lower, upper = _diagonal_range(k, "set_diag")
-    _check_align(align, "set_diag")
-    _check_diagonals_inside(x._array, lower, upper, "set_diag")
+    lower, upper = _checked_diagonals("set_diag", k, align, x._array)
     shape = x._array.shape
     count_shape = () if lower == upper else (upper - lower + 1,)
     diagonal_shape = (*shape[:-2], *count_shape, longest_diagonal(shape[-2], shape[-1], lower, upper))
