@@ -123,12 +123,12 @@ class ArrayOperation(Operation):
         slopes = Operation.__call__(self._given, *cotangents, *results, *inputs)
         slopes = slopes if type(slopes) is tuple else (slopes,)
         return [
-            self._fitted(slope, x) if needed and x._array.dtype in FLOATING else None
+            self._cotangent_like(slope, x) if needed and x._array.dtype in FLOATING else None
             for slope, x, needed in zip(slopes, inputs, needs, strict=True)
         ]
 
     @staticmethod
-    def _fitted(slope: Tensor, x: Tensor) -> Tensor:
+    def _cotangent_like(slope: Tensor, x: Tensor) -> Tensor:
         slope = sum_to_shape(slope, x._array.shape)
         return slope if slope._array.dtype == x._array.dtype else TABLE["cast"](slope, dtype=x._array.dtype.name)
 
@@ -218,7 +218,7 @@ class Kernel:
                 f"{self.__name__}: takes {len(self._core.inputs)} inputs ({self.signature}), got {len(args)}."
             )
         try:
-            tensors = self._tensors(args)
+            tensors = self._argument_tensors(args)
         except CompositeOperand as error:
             raise InvalidArgumentError(f"{self.__name__}: takes dense tensors; convert with x.to_tensor().") from error
         self._core.sizes([x._array.shape for x in tensors])
@@ -276,7 +276,7 @@ class Kernel:
         self.operation.set_gradient(ArrayOperation(name, function, signature, dtypes))
         return function
 
-    def _tensors(self, args: Sequence[Any]) -> list[Tensor]:
+    def _argument_tensors(self, args: Sequence[Any]) -> list[Tensor]:
         tensors: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
         floats = [x._array.dtype for x in tensors if x is not None and x._array.dtype in FLOATING]
         for position, x in enumerate(args):

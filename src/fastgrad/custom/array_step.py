@@ -52,26 +52,26 @@ class ArrayStep:
             self._function = in_python(python_function(function))
         else:
             self._function = dispatcher_of(function)
-            argument_types = self._types()
+            argument_types = self._argument_types()
             inferred_type(name, self._function, argument_types)
             self.needs_gil = needs_gil(self._function, argument_types)
-        self._step = compiled_step(name, self._parameters(), self._lines(), self._names())
+        self._step = compiled_step(name, self._step_parameters(), self._step_lines(), self._step_scope())
 
-    def _types(self) -> list[Any]:
+    def _argument_types(self) -> list[Any]:
         """Returns Numba's types of the function's arguments."""
         inputs = zip(self._inputs, self._signature.inputs, strict=True)
         types = [numba_type(dtype, len(dims) or None, readonly=True) for dtype, dims in inputs]
         results = zip(self._results, self._signature.results, strict=True) if self._writes else ()
         return types + [numba_type(dtype, max(len(dims), 1)) for dtype, dims in results]
 
-    def _parameters(self) -> str:
+    def _step_parameters(self) -> str:
         parameters = [f"x{i}: in[{dtype.name}]" for i, dtype in enumerate(self._inputs)]
         parameters += [f"y{i}: out[{dtype.name}]" for i, dtype in enumerate(self._results)]
         parameters += [f"stride{i}: int" for i in range(len(self._inputs))]
         parameters += [f"size_{name}: int" for name in self._signature.names]
         return ", ".join(parameters)
 
-    def _lines(self) -> list[str]:
+    def _step_lines(self) -> list[str]:
         signature, count = self._signature, len(self._inputs)
         arrays = count + len(self._results)
         lines = [f"size_{name} = words[{arrays + count + i}]" for i, name in enumerate(signature.names)]
@@ -103,7 +103,7 @@ class ArrayStep:
             "return stopped",
         ]
 
-    def _names(self) -> dict[str, Any]:
+    def _step_scope(self) -> dict[str, Any]:
         names: dict[str, Any] = {"function": self._function}
         names |= {f"input{i}": dtype.type for i, dtype in enumerate(self._inputs)}
         return names | {f"result{i}": dtype.type for i, dtype in enumerate(self._results)}

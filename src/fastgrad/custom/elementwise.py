@@ -78,7 +78,7 @@ class ScalarOperation(Operation):
             with self._lock:
                 if len(self._programs) >= MAX_PROGRAMS:
                     del self._programs[next(iter(self._programs))]
-                program = self._programs[key] = self._program(arrays, formula.dtype)
+                program = self._programs[key] = self._make_program(arrays, formula.dtype)
         return program.replay(arrays)[1][0]
 
     def is_stale(self) -> bool:
@@ -89,7 +89,7 @@ class ScalarOperation(Operation):
         """Computes the result where there is no formula."""
         raise NotImplementedError
 
-    def _program(self, arrays: Sequence[np.ndarray], dtype: np.dtype) -> Any:
+    def _make_program(self, arrays: Sequence[np.ndarray], dtype: np.dtype) -> Any:
         from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
         from fastgrad.compiler.programs.program import Program
 
@@ -187,14 +187,14 @@ class _FunctionOperation(ScalarOperation):
             pass
         with self._lock:
             self._used = transitive_outside_values(self.py_func)
-            self._formulas[dtypes] = formula = self._traced(dtypes)
+            self._formulas[dtypes] = formula = self._traced_formula(dtypes)
         return formula
 
     def is_stale(self) -> bool:
         """True if an outside value that the function uses has changed since the trace."""
         return bool(self._used) and any(outside_value.has_changed() for outside_value in self._used)
 
-    def _traced(self, dtypes: Dtypes) -> Formula | None:
+    def _traced_formula(self, dtypes: Dtypes) -> Formula | None:
         try:
             results = traced(self.py_func, dtypes)
         except NotFollowedError as error:
@@ -322,13 +322,13 @@ class Elementwise:
             InvalidArgumentError: the shapes do not broadcast, or the values are text or complex numbers.
         """
         if kwargs or len(args) != len(self._parameters):
-            args = self._bound(args, kwargs)
+            args = self._bound_arguments(args, kwargs)
         elif len(args) == 1 and type(args[0]) is Tensor and args[0]._array.dtype in _KERNEL_FLOATS:
             return Operation.__call__(self.operation, args[0])
         if any(type(x) is Symbol for x in args):
             return self._on_symbols(args)
         try:
-            tensors = self._tensors(args)
+            tensors = self._argument_tensors(args)
         except CompositeOperand as error:
             return error.mapped(self, *args)
         shape = tensors[0]._array.shape
@@ -385,7 +385,7 @@ class Elementwise:
         self.gradient_functions = [python_function(function) for function in functions if function is not None]
         return functions[0] if len(functions) == 1 else functions
 
-    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    def _bound_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         parameter_names = self._parameters
         if "name" not in parameter_names:
             kwargs = {key: value for key, value in kwargs.items() if key != "name"}
@@ -399,17 +399,17 @@ class Elementwise:
             raise TypeError(f"{self.__name__}({', '.join(parameter_names)}): {problem}.")
         return tuple([(values | kwargs)[key] for key in parameter_names])
 
-    def _tensors(self, args: Sequence[Any]) -> list[Tensor]:
+    def _argument_tensors(self, args: Sequence[Any]) -> list[Tensor]:
         """Returns the arguments as tensors; numbers have one dtype."""
         tensors: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
         number_dtypes = [x._array.dtype for x in tensors if x is not None and x._array.dtype != BOOL]
-        self._check(tensors)
+        self._check_dtypes(tensors)
         if any(x is None for x in tensors):
             for position, x in enumerate(args):
                 if tensors[position] is None:
                     is_free = not number_dtypes or isinstance(x, bool)
                     tensors[position] = convert_to_tensor(x) if is_free else convert_beside(x, promoted(*number_dtypes))
-            self._check(tensors)
+            self._check_dtypes(tensors)
             number_dtypes = [x._array.dtype for x in tensors if x._array.dtype != BOOL]
         if any(dtype != number_dtypes[0] for dtype in number_dtypes):
             common_dtype = promoted(*number_dtypes)
@@ -419,7 +419,7 @@ class Elementwise:
             ]
         return tensors
 
-    def _check(self, tensors: Sequence[Tensor | None]) -> None:
+    def _check_dtypes(self, tensors: Sequence[Tensor | None]) -> None:
         for x in tensors:
             if x is not None and x._array.dtype not in self.operation.dtypes:
                 raise refuse_dtype(self.__name__, x._array.dtype, self.operation.dtypes)

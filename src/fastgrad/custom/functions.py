@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-_names: Counter[str] = Counter()
+_name_counts: Counter[str] = Counter()
 
 
 def unique_name(name: str) -> str:
     """Returns a name that no earlier operation has had, so that a name means one operation."""
-    _names[name] += 1
-    return name if _names[name] == 1 else f"{name}#{_names[name]}"
+    _name_counts[name] += 1
+    return name if _name_counts[name] == 1 else f"{name}#{_name_counts[name]}"
 
 
 def python_function(function: Any) -> types.FunctionType:

@@ -297,10 +297,6 @@ def cast_rule(dtype: np.dtype) -> Rule:
     return lambda terms, x: terms.cast(term_of(x, terms, dtype), dtype)
 
 
-def _identity_rule(terms: Terms, x: Any) -> Term:
-    return term_of(x, terms, FLOAT64)
-
-
 _FLOAT_ROWS = ("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "erfc", "lgamma")
 _ROWS_WITH_INVERSE = ("sin", "cos", "tan", "sinh", "cosh", "tanh")
 _BINARY_ROWS = {

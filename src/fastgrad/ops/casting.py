@@ -115,20 +115,20 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
     return cast(maximum(minimum(x, constant_tensor(high)), constant_tensor(low)), dtype)
 
 
-def _shared_limits(got: dtypes.DType, wanted: dtypes.DType) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the smallest and the largest number of ``got`` that ``wanted`` can hold, too."""
+def _shared_limits(source: dtypes.DType, target: dtypes.DType) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the smallest and the largest number of ``source`` that ``target`` can hold, too."""
     # Python's numbers compare exactly; bfloat16's own conversion to int overflows.
-    (got_min, got_max), (wanted_min, wanted_max) = (
-        (float(d.min), float(d.max)) if d.is_floating else (int(d.min), int(d.max)) for d in (got, wanted)
+    (source_min, source_max), (target_min, target_max) = (
+        (float(d.min), float(d.max)) if d.is_floating else (int(d.min), int(d.max)) for d in (source, target)
     )
-    low = np.array(max(got_min, wanted_min)).astype(got.numpy)
-    high = np.array(min(got_max, wanted_max)).astype(got.numpy)
-    if got.is_floating:
-        # Rounding to got may have moved the limit outside the range of wanted.
-        if float(high) > wanted_max:
-            high = np.nextafter(high, got.numpy.type(0))
-        if float(low) < wanted_min:
-            low = np.nextafter(low, got.numpy.type(0))
+    low = np.array(max(source_min, target_min)).astype(source.numpy)
+    high = np.array(min(source_max, target_max)).astype(source.numpy)
+    if source.is_floating:
+        # Rounding to source may have moved the limit outside the range of target.
+        if float(high) > target_max:
+            high = np.nextafter(high, source.numpy.type(0))
+        if float(low) < target_min:
+            low = np.nextafter(low, source.numpy.type(0))
     return np.asarray(low), np.asarray(high)
 
 

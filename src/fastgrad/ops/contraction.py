@@ -297,16 +297,16 @@ def _refuse_sizes(x: np.ndarray, y: np.ndarray, transpose_a: bool, transpose_b: 
     )
 
 
-def _cast_to_output_type(a: Tensor, b: Tensor, wanted: dtypes.DType) -> tuple[Tensor, Tensor]:
-    if a.dtype is wanted and b.dtype is wanted:
+def _cast_to_output_type(a: Tensor, b: Tensor, output_type: dtypes.DType) -> tuple[Tensor, Tensor]:
+    if a.dtype is output_type and b.dtype is output_type:
         return a, b
-    names = {a.dtype.name, b.dtype.name} - ({"bfloat16"} if wanted is dtypes.bfloat16 else set())
-    if wanted not in (dtypes.int32, dtypes.bfloat16) or not names <= {"int8", "uint8"}:
+    names = {a.dtype.name, b.dtype.name} - ({"bfloat16"} if output_type is dtypes.bfloat16 else set())
+    if output_type not in (dtypes.int32, dtypes.bfloat16) or not names <= {"int8", "uint8"}:
         raise InvalidArgumentError(
-            f"matmul: output_type {wanted.name} of {a.dtype.name} and {b.dtype.name}: only int32, of int8 and uint8, and "
+            f"matmul: output_type {output_type.name} of {a.dtype.name} and {b.dtype.name}: only int32, of int8 and uint8, and "
             "bfloat16, of these and bfloat16, are supported. Convert the operands with tf.cast first."
         )
-    return cast(a, wanted), cast(b, wanted)
+    return cast(a, output_type), cast(b, output_type)
 
 
 def matvec(

@@ -119,20 +119,22 @@ def _call_first_true(pairs: Sequence[tuple[Tensor, Callable[[], Any]]], otherwis
     return cond(predicate, function, lambda: _call_first_true(others, otherwise))
 
 
-def _checked_branch_pairs(given: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[], Any]]]:
-    if not isinstance(given, (list, tuple, Mapping)):
-        raise TypeError(f"'pred_fn_pairs' must be a list, tuple, or dict. Received: {type(given)}")
-    if isinstance(given, Mapping):
+def _checked_branch_pairs(pred_fn_pairs: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[], Any]]]:
+    if not isinstance(pred_fn_pairs, (list, tuple, Mapping)):
+        raise TypeError(f"'pred_fn_pairs' must be a list, tuple, or dict. Received: {type(pred_fn_pairs)}")
+    if isinstance(pred_fn_pairs, Mapping):
         if not exclusive:
             raise ValueError(
                 "Unordered dictionaries are not supported for the 'pred_fn_pairs' argument when `exclusive=False`: which "
                 "of several true predicates comes first would not be known. Use a list of pairs."
             )
-        given = [(key.deref() if hasattr(key, "deref") else key, function) for key, function in given.items()]
-    if not given:
+        pred_fn_pairs = [
+            (key.deref() if hasattr(key, "deref") else key, function) for key, function in pred_fn_pairs.items()
+        ]
+    if not pred_fn_pairs:
         raise ValueError("case: 'pred_fn_pairs' must hold at least one pair of a predicate and a function.")
     pairs = []
-    for pair in given:
+    for pair in pred_fn_pairs:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(f"Each entry in 'pred_fn_pairs' must be a 2-tuple. Received {pair}.")
         predicate, function = pair
@@ -189,10 +191,10 @@ def switch_case(
     return functions[number if 0 <= number < len(functions) else -1]()
 
 
-def _checked_branch_functions(given: Any) -> list[Callable[[], Any]]:
-    if not isinstance(given, (list, tuple, Mapping)):
+def _checked_branch_functions(branch_fns: Any) -> list[Callable[[], Any]]:
+    if not isinstance(branch_fns, (list, tuple, Mapping)):
         raise TypeError("'branch_fns' must be a list, tuple, or dict")
-    entries: list[Any] = list(given.items()) if isinstance(given, Mapping) else list(given)
+    entries: list[Any] = list(branch_fns.items()) if isinstance(branch_fns, Mapping) else list(branch_fns)
     if not entries:
         raise ValueError("Must provide at least one item in 'branch_fns'")
     if all(callable(entry) for entry in entries):

@@ -147,18 +147,18 @@ def _record_with_gradient(f: Any, result: Any, grad_fn: Any, flat_arguments: lis
     return nest.pack_sequence_as(result, outputs) if nest.is_nested(result) else outputs[0]
 
 
-def _cotangent_like(name: str, given: Any, x: Tensor) -> Any:
+def _cotangent_like(name: str, gradient: Any, x: Tensor) -> Any:
     """Converts a user's gradient to the shape of ``x``, because kernels read as many elements as ``x`` has."""
-    if given is None:
+    if gradient is None:
         return None
     shape = x._array.shape
-    if isinstance(given, IndexedSlices):
-        full_shape = shape if given.dense_shape is None else tuple(given.dense_shape._on_host().tolist())
-        if full_shape == shape and given.values._array.shape[1:] == shape[1:]:
-            return IndexedSlices(given.values, given.indices, shape)
+    if isinstance(gradient, IndexedSlices):
+        full_shape = shape if gradient.dense_shape is None else tuple(gradient.dense_shape._on_host().tolist())
+        if full_shape == shape and gradient.values._array.shape[1:] == shape[1:]:
+            return IndexedSlices(gradient.values, gradient.indices, shape)
         actual_shape = full_shape
     else:
-        c = convert_to_tensor(given, dtype_hint=x.dtype)
+        c = convert_to_tensor(gradient, dtype_hint=x.dtype)
         actual_shape = c._array.shape
         if actual_shape == shape:
             return c

@@ -144,9 +144,9 @@ def _checked_result(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
     return x
 
 
-def _check_shape(what: str, x: Tensor, wanted: TensorShape) -> None:
-    if not wanted.is_compatible_with(x.shape):
-        raise ValueError(f"{what}: Incompatible shape for value ({x.shape}), expected ({wanted})")
+def _check_shape(what: str, x: Tensor, expected: TensorShape) -> None:
+    if not expected.is_compatible_with(x.shape):
+        raise ValueError(f"{what}: Incompatible shape for value ({x.shape}), expected ({expected})")
 
 
 def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:

@@ -38,7 +38,7 @@ class _AccessRecorder(_RestrictedArray):
     """A copy of a TensorArray that counts its writes and notes whether it is read."""
 
     def __init__(self, array: TensorArray) -> None:
-        self._like(array)
+        self._copy_state_of(array)
         self.reads = False
         self.writes = 0
 
@@ -46,9 +46,9 @@ class _AccessRecorder(_RestrictedArray):
         self.writes += 1
         return super().write(index, value, name)
 
-    def _written(self, position: int) -> Tensor:
+    def _element_or_zeros(self, position: int) -> Tensor:
         self.reads = True
-        return super()._written(position)
+        return super()._element_or_zeros(position)
 
 
 class _TracedArray(_RestrictedArray):
@@ -65,7 +65,7 @@ class _TracedArray(_RestrictedArray):
     """
 
     def __init__(self, array: TensorArray, shape: tuple[int, ...], whole: Tensor | None) -> None:
-        self._like(array)
+        self._copy_state_of(array)
         self._count, self._shape, self.whole = array._length(), shape, whole
         self.written: list[tuple[Tensor, Tensor]] = []
 
@@ -73,7 +73,7 @@ class _TracedArray(_RestrictedArray):
         return self._count
 
     def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
-        element = self._element("write", value)
+        element = self._checked_element("write", value)
         if element._array.shape != self._shape:
             raise NotRecordableError
         position = _index_tensor(index)
@@ -137,19 +137,20 @@ class LoopArrays:
         self._writes = [copy.writes for copy in watched]
         self._write_only_flags = [copy.writes > 0 and not copy.reads for copy in watched]
         self._carried = [number for number, copy in enumerate(watched) if copy.writes and copy.reads]
-        self._stacked_arrays = [self._whole(number) for number in range(len(arrays))]
+        self._stacked_arrays = [self._stacked_elements(number) for number in range(len(arrays))]
         write_only_arrays = itertools.compress(arrays, self._write_only_flags)
         self.least = max([array._length() for array in write_only_arrays], default=0)
 
-    def _whole(self, number: int) -> Tensor:
+    def _stacked_elements(self, number: int) -> Tensor:
         array, shape = self._arrays[number], self._shapes[number]
         if array._whole is not None and not array._cleared:
             stacked = array._whole
         else:
             zeros = constant_tensor(np.zeros(shape, array.dtype.numpy))
-            written_flags = [array._is_there(position) for position in range(array._length())]
+            written_flags = [array._is_written(position) for position in range(array._length())]
             rows = [
-                array._written(position) if is_written else zeros for position, is_written in enumerate(written_flags)
+                array._element_or_zeros(position) if is_written else zeros
+                for position, is_written in enumerate(written_flags)
             ]
             if any(row._array.shape != shape for row in rows):
                 raise NotRecordableError

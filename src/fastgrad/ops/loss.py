@@ -51,7 +51,7 @@ def _gradient_result(g: Any, probabilities: Any, labels: Any) -> ArraySpec:
     return same(probabilities)
 
 
-def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _run_sparse_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = logits.shape
     loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
     bad = kernels.sparse_cross_entropy[logits.dtype, labels.dtype](
@@ -65,7 +65,7 @@ def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray,
     return loss, probabilities
 
 
-def _sparse_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _run_sparse_cross_entropy_gradient(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     out = np.empty(probabilities.shape, g.dtype)
     kernels.sparse_cross_entropy_gradient[g.dtype, labels.dtype](
         g, probabilities, labels, out, out.shape[1], 0, len(out)
@@ -73,7 +73,7 @@ def _sparse_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarra
     return out
 
 
-def _sparse_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
+def _sparse_cross_entropy_gradient_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
     total = None if g[0] is None else _sparse_cross_entropy_gradient(g[0], y[1], labels)
     if g[1] is not None:
         from_probabilities = softmax_gradient(g[1], y[1])
@@ -81,7 +81,9 @@ def _sparse_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> 
     return total, None
 
 
-def _sparse_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
+def _sparse_cross_entropy_second_gradient_rule(
+    needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor
+) -> Any:
     ones = constant_tensor(np.ones(g._array.shape, g._array.dtype))
     return (
         row_sum(gg * _sparse_cross_entropy_gradient(ones, probabilities, labels)) if needs[0] else None,
@@ -92,29 +94,31 @@ def _sparse_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabil
 
 _sparse_cross_entropy_gradient = _loss_row(
     "sparse_softmax_cross_entropy_gradient",
-    _sparse_backward,
-    joint(_sparse_gradient_rule),
+    _run_sparse_cross_entropy_gradient,
+    joint(_sparse_cross_entropy_second_gradient_rule),
     "sparse_cross_entropy_gradient",
     _gradient_result,
 )
 _sparse_cross_entropy = _loss_row(
     "sparse_softmax_cross_entropy",
-    _sparse_forward,
-    joint(_sparse_rule, zeros=False),
+    _run_sparse_cross_entropy,
+    joint(_sparse_cross_entropy_gradient_rule, zeros=False),
     "sparse_cross_entropy",
     _loss_result,
 )
 
 
-def _sparse_loss_and_gradient(g: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    loss, probabilities = _sparse_forward(logits, labels)
-    return loss, _sparse_backward(g, probabilities, labels)
+def _run_sparse_cross_entropy_and_gradient(
+    g: np.ndarray, logits: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    loss, probabilities = _run_sparse_cross_entropy(logits, labels)
+    return loss, _run_sparse_cross_entropy_gradient(g, probabilities, labels)
 
 
 # Programs use it where the cotangent of the losses is known in the forward pass (compiler/passes/join_losses.py).
 _loss_row(
     "sparse_softmax_cross_entropy_and_gradient",
-    _sparse_loss_and_gradient,
+    _run_sparse_cross_entropy_and_gradient,
     None,
     "sparse_cross_entropy_and_gradient",
     lambda g, logits, labels: _loss_result(logits, labels),
@@ -171,14 +175,14 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
 # ---- labels as probabilities -----------------------------------------------------------------------
 
 
-def _dense_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _run_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = logits.shape
     loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
     kernels.cross_entropy[logits.dtype](logits, labels, loss, probabilities, columns, 0, rows)
     return loss, probabilities
 
 
-def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
+def _cross_entropy_gradient_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
     for_logits = for_labels = None
     if g[0] is not None:
         if needs[0]:
@@ -191,13 +195,15 @@ def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> A
     return for_logits, for_labels
 
 
-def _dense_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _run_cross_entropy_gradient(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     out = np.empty(probabilities.shape, g.dtype)
     kernels.cross_entropy_gradient[g.dtype](g, probabilities, labels, out, out.shape[1], 0, len(out))
     return out
 
 
-def _dense_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
+def _cross_entropy_second_gradient_rule(
+    needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor
+) -> Any:
     weighted = gg * column(g)
     return (
         row_sum(gg * (probabilities - labels)) if needs[0] else None,
@@ -209,13 +215,17 @@ def _dense_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabili
 # g * (probabilities - labels), as in TensorFlow; correct if the labels of each row sum to one.
 _cross_entropy_gradient = _loss_row(
     "softmax_cross_entropy_gradient",
-    _dense_backward,
-    joint(_dense_gradient_rule),
+    _run_cross_entropy_gradient,
+    joint(_cross_entropy_second_gradient_rule),
     "cross_entropy_gradient",
     _gradient_result,
 )
 _cross_entropy = _loss_row(
-    "softmax_cross_entropy", _dense_forward, joint(_dense_rule, zeros=False), "cross_entropy", _loss_result
+    "softmax_cross_entropy",
+    _run_cross_entropy,
+    joint(_cross_entropy_gradient_rule, zeros=False),
+    "cross_entropy",
+    _loss_result,
 )
 
 

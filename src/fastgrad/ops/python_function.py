@@ -149,9 +149,13 @@ def _call_on_host(
     return outputs
 
 
-def _result_tensors(what: str, result: Any, wanted: Any) -> Any:
-    several = nest.is_nested(wanted)
-    types = [dtypes.as_dtype(requested) for requested in nest.flatten(wanted)] if several else [dtypes.as_dtype(wanted)]
+def _result_tensors(what: str, result: Any, result_types: Any) -> Any:
+    several = nest.is_nested(result_types)
+    types = (
+        [dtypes.as_dtype(requested) for requested in nest.flatten(result_types)]
+        if several
+        else [dtypes.as_dtype(result_types)]
+    )
     values = [] if result is None else list(result) if several and isinstance(result, (list, tuple)) else [result]
     if len(values) != len(types):
         raise InvalidArgumentError(f"{what}: func returned {len(values)} values, but Tout asks for {len(types)}.")

@@ -287,9 +287,9 @@ def uniform_from(draw_words: Any, what: str, shape: Any, minval: Any, maxval: An
     return draws.integers_between(draw_words(sizes), low, high, shape=sizes)
 
 
-def _is_default(given: Any, default: float) -> bool:
-    """True if ``given`` is None or the Python number ``default``; a tensor's value may change between runs."""
-    return given is None or (type(given) in (int, float) and given == default)
+def _is_default(value: Any, default: float) -> bool:
+    """True if ``value`` is None or the Python number ``default``; a tensor's value may change between runs."""
+    return value is None or (type(value) in (int, float) and value == default)
 
 
 def _check_bounds_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None:
@@ -353,21 +353,23 @@ class _DefaultGenerators:
         self.lock = new_lock()
         self.seed: int | str | None = None
         self.generators: dict[Any, Generator] = {}
-        self.named: Generator | None = None
-        self.chosen: Generator | None = None
-        self.choices: Variable | None = None  # counts changes of `chosen`, once a program has read it
+        self.own_global_generator: Generator | None = None
+        self.chosen_global_generator: Generator | None = None
+        self.choice_counter: Variable | None = (
+            None  # counts changes of `chosen_global_generator`, once a program has read it
+        )
 
-    def set(self, seed: int | str | None) -> None:
+    def set_seed(self, seed: int | str | None) -> None:
         with self.lock:
             self.seed = seed
             for operation_seed, generator in self.generators.items():
                 generator.reset(self._state(operation_seed))
-            if self.named is not None:
-                self.named.reset(self._named_generator_state())
-            if self.chosen is not None:
-                self._choose(None)
+            if self.own_global_generator is not None:
+                self.own_global_generator.reset(self._named_generator_state())
+            if self.chosen_global_generator is not None:
+                self._set_global_generator(None)
 
-    def of(self, seed: Any) -> Generator:
+    def generator_of(self, seed: Any) -> Generator:
         with self.lock:
             generator = self.generators.get(seed)
             if generator is None:
@@ -375,28 +377,28 @@ class _DefaultGenerators:
                     generator = self.generators[seed] = Generator(state=self._state(seed))
             return generator
 
-    def choose(self, generator: Generator) -> None:
+    def set_global_generator(self, generator: Generator) -> None:
         with self.lock:
-            self._choose(generator)
+            self._set_global_generator(generator)
 
-    def _choose(self, generator: Generator | None) -> None:
-        self.chosen = generator
-        if self.choices is not None:
-            self.choices.assign_add(1)
+    def _set_global_generator(self, generator: Generator | None) -> None:
+        self.chosen_global_generator = generator
+        if self.choice_counter is not None:
+            self.choice_counter.assign_add(1)
 
     def global_generator(self) -> Generator:
         with self.lock:
             if state_followed():
                 with unheard():
-                    if self.choices is None:
-                        self.choices = Variable(0, trainable=False, dtype=dtypes.int64)
-                int(self.choices)  # a guard: the program draws from the generator of its recording
-            if self.chosen is not None:
-                return self.chosen
-            if self.named is None:
+                    if self.choice_counter is None:
+                        self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)
+                int(self.choice_counter)  # a guard: the program draws from the generator of its recording
+            if self.chosen_global_generator is not None:
+                return self.chosen_global_generator
+            if self.own_global_generator is None:
                 with unheard():
-                    self.named = Generator(state=self._named_generator_state())
-            return self.named
+                    self.own_global_generator = Generator(state=self._named_generator_state())
+            return self.own_global_generator
 
     def _state(self, seed: Any) -> list[int]:
         if self.seed is None and seed is None:
@@ -445,17 +447,17 @@ def set_seed(seed: Any) -> None:
     """
     report_effect("tf.random.set_seed was called")
     with unheard():
-        _default_generators.set(_checked_seed(seed))
+        _default_generators.set_seed(_checked_seed(seed))
 
 
 def default_draw_words(seed: Any) -> Any:
     """Returns a function from a shape to the words of the next draw under the global seed and ``seed``."""
-    return _default_generators.of(_checked_seed(seed))._draw_words
+    return _default_generators.generator_of(_checked_seed(seed))._draw_words
 
 
 def default_key(seed: Any) -> int:
     """The key of the draws under the global seed and ``seed``; does not draw."""
-    return int(_default_generators.of(_checked_seed(seed)).key)
+    return int(_default_generators.generator_of(_checked_seed(seed)).key)
 
 
 def default_states() -> list[tuple[Generator, tuple[int, ...]]]:
@@ -463,8 +465,8 @@ def default_states() -> list[tuple[Generator, tuple[int, ...]]]:
     with _default_generators.lock:
         default_generators = [
             *_default_generators.generators.values(),
-            _default_generators.named,
-            _default_generators.chosen,
+            _default_generators.own_global_generator,
+            _default_generators.chosen_global_generator,
         ]
     return [
         (generator, tuple(generator._state._array.tolist()))
@@ -489,4 +491,4 @@ def set_global_generator(generator: Generator) -> None:
     """Replaces the global generator."""
     report_effect("tf.random.set_global_generator was called")
     with unheard():
-        _default_generators.choose(generator)
+        _default_generators.set_global_generator(generator)

@@ -17,8 +17,10 @@ def default_random_state() -> dict[str, Any]:
                 [operation_seed, _state_words(generator)]
                 for operation_seed, generator in _default_generators.generators.items()
             ],
-            "named": _default_generators.named and _state_words(_default_generators.named),
-            "chosen": _default_generators.chosen and _state_words(_default_generators.chosen),
+            "named": _default_generators.own_global_generator
+            and _state_words(_default_generators.own_global_generator),
+            "chosen": _default_generators.chosen_global_generator
+            and _state_words(_default_generators.chosen_global_generator),
         }
 
 
@@ -47,11 +49,11 @@ def restore_default_random_state(state: dict[str, Any]) -> None:
             {operation_seed: Generator(state=words) for operation_seed, words in words_by_seed.items()}
         )
         if state["named"] is not None:
-            if _default_generators.named is None:
-                _default_generators.named = Generator(state=state["named"])
-            _default_generators.named.reset(state["named"])
-        if state["chosen"] is not None and _default_generators.chosen is not None:
-            _default_generators.chosen.reset(state["chosen"])
+            if _default_generators.own_global_generator is None:
+                _default_generators.own_global_generator = Generator(state=state["named"])
+            _default_generators.own_global_generator.reset(state["named"])
+        if state["chosen"] is not None and _default_generators.chosen_global_generator is not None:
+            _default_generators.chosen_global_generator.reset(state["chosen"])
 
 
 def _state_words(generator: Generator) -> list[int]:

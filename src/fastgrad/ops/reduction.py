@@ -40,15 +40,15 @@ from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.shaping import broadcast_or_copy
-from fastgrad.ops.summation import LARGE, reduced_by, sum_over
+from fastgrad.ops.summation import KERNEL_MIN_SIZE, reduced_by, sum_over
 
 # NumPy's type stubs accept only a literal keepdims.
-_add: Any = np.add.reduce
-_multiply: Any = np.multiply.reduce
-_maximum: Any = np.maximum.reduce
-_minimum: Any = np.minimum.reduce
-_or: Any = np.logical_or.reduce
-_and: Any = np.logical_and.reduce
+_add_reduce: Any = np.add.reduce
+_multiply_reduce: Any = np.multiply.reduce
+_maximum_reduce: Any = np.maximum.reduce
+_minimum_reduce: Any = np.minimum.reduce
+_or_reduce: Any = np.logical_or.reduce
+_and_reduce: Any = np.logical_and.reduce
 
 
 def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
@@ -213,7 +213,7 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 def _run_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     dtype = x.dtype
     if dtype in INTEGER:
-        total = _add(x, axes, np.int64 if dtype.kind == "i" else np.uint64, None, keepdims)
+        total = _add_reduce(x, axes, np.int64 if dtype.kind == "i" else np.uint64, None, keepdims)
         count = _elements_per_result(x, total)
         if count:
             total = np.abs(total) // total.dtype.type(count) * np.sign(total)  # towards zero
@@ -259,8 +259,8 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
 
 def _run_prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if x.dtype in HALVES:  # rounds once, as in programs
-        return np.asarray(_multiply(x.astype(np.float32), axes, None, None, keepdims)).astype(x.dtype)
-    return _multiply(x, axes, x.dtype, None, keepdims)
+        return np.asarray(_multiply_reduce(x.astype(np.float32), axes, None, None, keepdims)).astype(x.dtype)
+    return _multiply_reduce(x, axes, x.dtype, None, keepdims)
 
 
 def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
@@ -322,7 +322,7 @@ def _make_extreme_run(ufunc: Any, sign: int) -> Callable[..., Any]:
 
 def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> np.ndarray | None:
     """The extremes of a large array, by a kernel; None where NumPy is faster or there is no kernel."""
-    if x.size < LARGE or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
+    if x.size < KERNEL_MIN_SIZE or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
         return None
     from fastgrad.kernels.reduction.narrow_extremes import narrow_extremes
 
@@ -343,8 +343,8 @@ def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], ke
     return multiply(is_extreme, spread(share, shape=shape, axes=axes))
 
 
-_max = Reduction("reduce_max", _make_extreme_run(_maximum, 1), _extreme_gradient, dtypes=REAL, launches="max")
-_min = Reduction("reduce_min", _make_extreme_run(_minimum, -1), _extreme_gradient, dtypes=REAL, launches="min")
+_max = Reduction("reduce_max", _make_extreme_run(_maximum_reduce, 1), _extreme_gradient, dtypes=REAL, launches="max")
+_min = Reduction("reduce_min", _make_extreme_run(_minimum_reduce, -1), _extreme_gradient, dtypes=REAL, launches="min")
 
 
 def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -379,8 +379,8 @@ def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 # ---- booleans ------------------------------------------------------------------------------------------
 
-_any = Reduction("reduce_any", lambda x, axes, keepdims: _or(x, axes, None, None, keepdims), dtypes=BOOLEAN)
-_all = Reduction("reduce_all", lambda x, axes, keepdims: _and(x, axes, None, None, keepdims), dtypes=BOOLEAN)
+_any = Reduction("reduce_any", lambda x, axes, keepdims: _or_reduce(x, axes, None, None, keepdims), dtypes=BOOLEAN)
+_all = Reduction("reduce_all", lambda x, axes, keepdims: _and_reduce(x, axes, None, None, keepdims), dtypes=BOOLEAN)
 
 
 def _as_booleans(x: Any) -> Any:
@@ -426,7 +426,7 @@ def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 def _run_finite_maximum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     if not x.size:
         return np.zeros([1 if axis in axes else size for axis, size in enumerate(x.shape)], x.dtype)
-    high = _maximum(x, axes, None, None, True)
+    high = _maximum_reduce(x, axes, None, None, True)
     return np.where(np.isfinite(high), high, x.dtype.type(0))
 
 

@@ -53,14 +53,14 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
     return _corrected_variance(squares, reduce_mean(stop_gradient(distance), axis, keepdims))
 
 
-def _corrected_variance(squares: Tensor, lacks: Tensor) -> Tensor:
-    """``squares`` minus the squared rounding error of the mean, ``lacks`` (Chan, Golub and LeVeque 1983).
+def _corrected_variance(squares: Tensor, mean_error: Tensor) -> Tensor:
+    """``squares`` minus the squared rounding error of the mean, ``mean_error`` (Chan, Golub and LeVeque 1983).
 
-    ``squares`` is the mean square of distances from a rounded mean, ``lacks`` the mean of these distances. The distances add
+    ``squares`` is the mean square of distances from a rounded mean, ``mean_error`` the mean of these distances. The distances add
     up to 0 except for rounding, so the derivative of the correction is 0. Without it the variance of values near 10^6 has
     two digits in float32.
     """
-    return subtract(squares, stop_gradient(minimum(square_of_modulus(lacks), squares)))
+    return subtract(squares, stop_gradient(minimum(square_of_modulus(mean_error), squares)))
 
 
 def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:

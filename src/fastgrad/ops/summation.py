@@ -24,7 +24,7 @@ _FLOAT32 = np.dtype(np.float32)
 _add_reduce: Any = np.add.reduce
 _GROUP_ROWS = 16  # rows of a group, added in sequence
 _MIN_LOOP_LENGTH = 256  # row length that amortises the start of NumPy's inner loop
-LARGE = 8192  # number of elements from which kernels are faster
+KERNEL_MIN_SIZE = 8192  # number of elements from which kernels are faster
 
 
 def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int = 1) -> np.ndarray:
@@ -40,11 +40,11 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, divisor: int 
         The sum, never a view, in the dtype of ``x`` or in float32 for half-width floats. It may be a NumPy scalar if no
         axis is left.
     """
-    if x.size >= LARGE and not x.flags.c_contiguous and (order := memory_order(x)) is not None:
+    if x.size >= KERNEL_MIN_SIZE and not x.flags.c_contiguous and (order := memory_order(x)) is not None:
         inner = tuple([position for position, axis in enumerate(order) if axis in axes])
         total = sum_over(x.transpose(order), inner, True, divisor).transpose(np.argsort(order))
         return total if keepdims else total.reshape([n for axis, n in enumerate(x.shape) if axis not in axes])
-    if x.size >= LARGE and x.dtype in KERNEL_FLOATS:
+    if x.size >= KERNEL_MIN_SIZE and x.dtype in KERNEL_FLOATS:
         kernel_total = _sum_by_kernels(x, axes, keepdims, divisor)
         if kernel_total is not None:
             return kernel_total

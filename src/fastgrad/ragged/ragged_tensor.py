@@ -75,7 +75,7 @@ class RaggedTensor(Composite):
         splits = as_partition(row_splits, "row_splits")
         if not len(splits):
             raise ValueError("row_splits tensor may not be empty.")
-        return cls._checked(values, splits, "from_row_splits", validate)
+        return cls._of_valid_splits(values, splits, "from_row_splits", validate)
 
     @classmethod
     def from_row_lengths(
@@ -83,7 +83,9 @@ class RaggedTensor(Composite):
     ) -> RaggedTensor:
         """Creates a ragged tensor from row lengths, int32 or int64, shape (rows,); see ``from_row_splits``."""
         lengths = as_partition(row_lengths, "row_lengths")
-        return cls._checked(_checked_values(values), partition.splits_of_lengths(lengths), "from_row_lengths", validate)
+        return cls._of_valid_splits(
+            _checked_values(values), partition.splits_of_lengths(lengths), "from_row_lengths", validate
+        )
 
     @classmethod
     def from_row_starts(
@@ -93,7 +95,7 @@ class RaggedTensor(Composite):
         values = _checked_values(values)
         starts = as_partition(row_starts, "row_starts")
         end = constant_tensor(np.array([row_count(values)], starts.dtype.numpy))
-        return cls._checked(values, concat([starts, end], 0), "from_row_starts", validate)
+        return cls._of_valid_splits(values, concat([starts, end], 0), "from_row_starts", validate)
 
     @classmethod
     def from_row_limits(
@@ -102,7 +104,7 @@ class RaggedTensor(Composite):
         """Creates a ragged tensor from row ends, int32 or int64, shape (rows,); see ``from_row_splits``."""
         limits = as_partition(row_limits, "row_limits")
         zero = constant_tensor(np.zeros(1, limits.dtype.numpy))
-        return cls._checked(_checked_values(values), concat([zero, limits], 0), "from_row_limits", validate)
+        return cls._of_valid_splits(_checked_values(values), concat([zero, limits], 0), "from_row_limits", validate)
 
     @classmethod
     def from_value_rowids(
@@ -123,7 +125,7 @@ class RaggedTensor(Composite):
         values = _checked_values(values)
         ids = as_partition(value_rowids, "value_rowids")
         count = partition.checked_row_numbers(ids, nrows, row_count(values))
-        return cls._joined(values, partition.splits_of_row_numbers(ids, count))
+        return cls._of_equal_index_dtypes(values, partition.splits_of_row_numbers(ids, count))
 
     @classmethod
     def from_uniform_row_length(
@@ -229,13 +231,13 @@ class RaggedTensor(Composite):
         return dense.from_tensor(tensor, lengths, padding, ragged_rank, dtypes.as_dtype(row_splits_dtype))
 
     @classmethod
-    def _checked(cls, values: Any, splits: Tensor, what: str, validate: bool) -> RaggedTensor:
+    def _of_valid_splits(cls, values: Any, splits: Tensor, what: str, validate: bool) -> RaggedTensor:
         if validate:
             partition.checked(splits, row_count(values), what)
-        return cls._joined(values, splits)
+        return cls._of_equal_index_dtypes(values, splits)
 
     @classmethod
-    def _joined(cls, values: Any, splits: Tensor) -> RaggedTensor:
+    def _of_equal_index_dtypes(cls, values: Any, splits: Tensor) -> RaggedTensor:
         if isinstance(values, RaggedTensor) and values.row_splits.dtype is not splits.dtype:
             raise ValueError(
                 f"RaggedTensor: row_splits dtype mismatch: {splits.dtype.name} beside {values.row_splits.dtype.name} of the values; "
