@@ -133,7 +133,7 @@ class ArrayOperation(Operation):
         return slope if slope._array.dtype == x._array.dtype else TABLE["cast"](slope, dtype=x._array.dtype.name)
 
     def batched(self, name: str, rows: int, /, *inputs: Batched) -> Any:
-        """Runs all rows in one call: the rows are further items of the batch (see ops/batching.py)."""
+        """The batching rule of kernels (see ops/batching.py): makes the axis of rows the first axis of the batch."""
         cores = [len(dims) for dims in self.signature.inputs]
         batches = [x.shape[: x.rank - core] for x, core in zip(inputs, cores, strict=True)]
         batch = np.broadcast_shapes(*batches)

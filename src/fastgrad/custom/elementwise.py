@@ -425,7 +425,7 @@ class Elementwise:
                 raise refuse_dtype(self.__name__, x._array.dtype, self.operation.dtypes)
 
     def _on_symbols(self, args: tuple[Any, ...]) -> Symbol:
-        """Returns a call inside another traced function as one term, so that it keeps its own gradient."""
+        """Returns the symbol of a call inside another traced function: one term, which keeps the operation's own gradient."""
         trace = trace_of(*args)
         terms = terms_of(trace.terms, *args)
         if self.operation.formula(tuple([term.dtype for term in terms])) is None:

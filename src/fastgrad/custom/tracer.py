@@ -119,7 +119,7 @@ class _ModuleStandIn:
 
 
 def _on_symbols(function: Callable[..., Any], name: str, rule: Any = None) -> Callable[..., Any]:
-    """Returns a function that takes symbols, too."""
+    """Returns ``function`` extended to symbols, for which ``rule`` or the rule of ``name`` makes a term."""
 
     def call(*values: Any) -> Any:
         if not any(type(value) is Symbol for value in values):

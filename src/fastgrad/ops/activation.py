@@ -272,7 +272,7 @@ def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
 
 
 def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: Callable[[Tensor], Tensor]) -> Unary:
-    """Declares gelu in one of its forms, its derivative, and the product of a cotangent with the derivative.
+    """Declares the rows of gelu, exact or by tanh: the function, its derivative, and the derivative times a cotangent.
 
     Args:
         name: the name of the row; its kernels have this name, too.

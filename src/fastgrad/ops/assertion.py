@@ -35,7 +35,7 @@ _CONDITIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "assert_non_positive": ("<=", np.less_equal),
     "assert_near": ("~=", lambda x, y, rtol, atol: np.abs(x - y) <= atol + rtol * np.abs(y)),
 }
-"""For each check the sign of its condition, and the function that tests every element."""
+"""The comparison sign and the element-wise test of each assertion, by the name of the assertion."""
 
 
 def _make_comparison_assertion(name: str) -> Callable[..., None]:

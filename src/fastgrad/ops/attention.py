@@ -155,7 +155,7 @@ def attention_and_weights(
     drawn: Any = None,
     blank: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Returns ``attention`` and its weights before dropout, of shape (batch, heads, queries, keys)."""
+    """Computes the result of ``attention`` and the weights before dropout, of shape (batch, heads, queries, keys)."""
     mask, words = _checked_mask(query, key, value, mask), _dropout_words(query, key, rate, drawn)
     return unfused_attention(query, key, value, mask, words, scale, causal, rate, blank)
 
@@ -171,7 +171,7 @@ def unfused_attention(
     rate: float,
     blank: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Computes ``attention_and_weights`` of checked arguments, with all scores and weights in memory."""
+    """Computes attention and its weights by matrix products and a softmax, with all scores and weights in memory."""
     heads, groups = query._array.shape[2], key._array.shape[2]
     q, k, v = (TABLE["transpose"](x, perm=(0, 2, 1, 3)) for x in (query, key, value))
     if groups != heads:

@@ -27,7 +27,7 @@ def _batch_moments_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tens
 
 
 def _rows_as_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any:
-    """The batching rule of operations that treat each column of a matrix alone: rows become more columns."""
+    """The batching rule of operations that treat each column of a matrix alone: merges rows into the columns."""
     height, width = x.shape
     columns = call_row("reshape", call_row("transpose", x.tensor, perm=(1, 0, 2)), shape=(height, rows * width))
     return tuple([call_row("reshape", y, shape=(rows, width)) for y in call_row(name, columns, **attributes)])

@@ -15,7 +15,7 @@ from fastgrad.core.tensor import Tensor
 
 
 class Batched(NamedTuple):
-    """An input of a batching rule.
+    """An input of a batching rule: a tensor, and whether its first axis is the axis of rows.
 
     Attributes:
         tensor: the values.
@@ -37,6 +37,7 @@ class Batched(NamedTuple):
 
 
 Rule = Callable[..., Any]
+"""A batching rule: a function of an operation's name, the number of rows, its inputs (``Batched``) and attributes."""
 
 
 class NotBatched(Exception):
@@ -84,7 +85,7 @@ def leading_axes(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -
 
 
 def leading_axes_of_first(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-    """The batching rule of operations whose first input takes leading axes; the other inputs must be the same for all rows."""
+    """The batching rule of operations whose first input takes leading axes; all rows must share the other inputs."""
     if any(x.has_rows for x in inputs[1:]):
         raise NotBatched
     return call_row(name, *[x.tensor for x in inputs], **attributes)
@@ -100,7 +101,7 @@ def axis_after_rows(axis: Any) -> Any:
 
 
 def axes_after_rows(*names: str, first: bool = False) -> Rule:
-    """Returns a batching rule that shifts the axes in attributes ``names``; if ``first``, only the first input has rows."""
+    """Returns a batching rule that shifts the axes in attributes ``names``; ``first``: only the first input has rows."""
     run = leading_axes_of_first if first else leading_axes
 
     def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
@@ -132,7 +133,7 @@ def move_rows_to_front(x: Tensor, axis: int) -> Tensor:
 
 
 def rows_as_examples(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-    """The batching rule of operations that treat each example of the first axis alone: rows become more examples."""
+    """The batching rule of operations that treat each example alone: merges rows and examples into one axis."""
     inputs_with_rows = [broadcast_rows(x, rows) for x in inputs]
     merged_inputs = [
         call_row("reshape", x, shape=(rows * x._array.shape[1], *x._array.shape[2:])) for x in inputs_with_rows
@@ -141,7 +142,7 @@ def rows_as_examples(name: str, rows: int, /, *inputs: Batched, **attributes: An
 
 
 def rows_as_examples_of_first(name: str, rows: int, /, x: Batched, *others: Batched, **attributes: Any) -> Any:
-    """The batching rule of ``rows_as_examples`` for operations whose examples are in ``x`` only; rows must share ``others``."""
+    """The batching rule of operations that treat each example of ``x`` alone, with the same ``others`` for all rows."""
     if any(other.has_rows for other in others):
         raise NotBatched
     examples, *shape = x.shape

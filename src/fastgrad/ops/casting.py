@@ -116,7 +116,7 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
 
 
 def _shared_limits(source: dtypes.DType, target: dtypes.DType) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the smallest and the largest number of ``source`` that ``target`` can hold, too."""
+    """Returns the smallest and the largest number that both dtypes can hold, as arrays of dtype ``source``."""
     # Python's numbers compare exactly; bfloat16's own conversion to int overflows.
     (source_min, source_max), (target_min, target_max) = (
         (float(d.min), float(d.max)) if d.is_floating else (int(d.min), int(d.max)) for d in (source, target)

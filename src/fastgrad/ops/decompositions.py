@@ -36,7 +36,7 @@ def _as_row_vectors(x: Tensor) -> Tensor:
 
 
 def _inverse_gaps(values: Tensor) -> Tensor:
-    """``1 / (values[j] - values[i])``, and 0 for equal values, whose vectors have no unique basis."""
+    """The matrix ``1 / (values[j] - values[i])``, with 0 for equal eigenvalues or singular values."""
     return reciprocal_no_nan(_as_row_vectors(values) - expand_dims(values, -1))
 
 

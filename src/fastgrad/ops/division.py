@@ -163,7 +163,7 @@ def _checking_zero_divisors(name: str, divide: Callable[..., Any]) -> Callable[.
 def _integer_division_row(
     name: str, summary: str, divide: Callable[..., Any], code: str, gradient: Any = None, like: str = ""
 ) -> Any:
-    """Declares a whole quotient or a remainder, whose kernels and errors have its name, or else the name ``like``."""
+    """Declares a floored or truncated quotient, or a remainder; ``like`` names another row whose kernels and errors serve."""
     return elementwise(
         name,
         f"""{summary}

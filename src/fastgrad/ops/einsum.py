@@ -28,7 +28,7 @@ Sizes = tuple[int, ...]
 
 
 class _LabeledValue(NamedTuple):
-    """A value of a plan: its position in the list of values, and the label of each dimension."""
+    """A tensor of a contraction plan: its position in the list of values, and the label of each dimension."""
 
     position: int
     labels: Labels

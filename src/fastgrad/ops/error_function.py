@@ -63,7 +63,7 @@ def scipy_row(
     code: str | None = None,
     run: Callable[..., Any] | None = None,
 ) -> Any:
-    """Declares an element-wise operation that SciPy's functions compute, in kernels as in NumPy.
+    """Declares an element-wise operation that functions of ``scipy.special`` compute, eagerly and in kernels.
 
     Args:
         name, doc, gradient, dtypes, domain, code: as for ``Operation``.

@@ -29,7 +29,7 @@ def _transcendental_row(
     gradient: Callable[[Tensor, Tensor, Tensor], Tensor],
     domain: tuple[float, float] | None = None,
 ) -> Unary:
-    """Declares a function of floats and complex numbers; its kernel and its scalar expression have its name."""
+    """Declares an element-wise function of floats and complex numbers; ``name`` also names its kernel."""
     run = by_kernel_of_floats(name, by_numpy)
     code = f"{name}({{0}})"
     row: Unary = elementwise(name, doc, run=run, code=code, gradient=gradient, dtypes=INEXACT, domain=domain)

@@ -123,7 +123,7 @@ def _as_tensor_spec(leaf: Any) -> TensorSpec:
 
 
 def _sizes_if_known(shape: TensorShape) -> tuple[int, ...]:
-    """Returns ``shape`` as a tuple if it is fully defined, else ()."""
+    """Returns the sizes of a fully defined shape, () for another shape."""
     return tuple(shape) if shape.is_fully_defined() else ()
 
 
@@ -226,7 +226,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
 def _initial_carry(
     what: str, fn: Any, elems: Any, initializer: Any, reverse: bool
 ) -> tuple[Any, list[Tensor], list[Tensor]]:
-    """Returns the structure of the carried values, their first tensors, and the tensors of the rows to go through.
+    """Returns the structure of a fold's carried values, their initial tensors, and the tensors whose rows are folded.
 
     Without an initializer the first row of ``elems`` starts.
     """

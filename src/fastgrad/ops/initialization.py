@@ -14,7 +14,7 @@ from fastgrad.ops.random_stateless import stateless_normal, stateless_uniform
 
 
 class _Initializer:
-    """The base class of these initializers, whose configuration is their arguments."""
+    """The base class of ``tf.zeros_initializer`` and others: its configuration is the constructor's arguments."""
 
     _arguments: tuple[str, ...] = ()
 

@@ -21,7 +21,7 @@ from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, reduction_axes
 
 KERNEL_MIN_SIZE = 2048
-"""The number of elements from which a kernel is faster than NumPy and a test for NaN."""
+"""The number of elements from which the kernel of argmax is faster than NumPy with a test for NaN."""
 
 
 def _argmax_result(x: Any, axis: int, output_type: str) -> ArraySpec:
@@ -30,7 +30,7 @@ def _argmax_result(x: Any, axis: int, output_type: str) -> ArraySpec:
 
 
 def _argmax_row(name: str, find: Any, worst: float) -> Operation:
-    """Declares the position of an extreme; NumPy finds it with ``find``, and NaN counts as ``worst``."""
+    """Declares argmax or argmin; NumPy computes small arrays by ``find``, with NaN replaced by ``worst``."""
 
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
         # NumPy returns the position of the first NaN, TensorFlow ignores NaN.

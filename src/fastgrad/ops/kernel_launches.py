@@ -50,7 +50,7 @@ _dtype_and_shape, _size = attrgetter("dtype", "shape"), attrgetter("size")
 def cached_launches(
     launches: Callable[..., Launches | None], result: Rule, inputs: Sequence[Any], attributes: dict[str, Any]
 ) -> tuple[Launches | None, Specs]:
-    """Returns an operation's launches and the specs of its results, cached by attributes and the inputs' shapes and dtypes.
+    """Returns an operation's launches and the specs of its results, cached by attributes, shapes and dtypes.
 
     Args:
         launches: the ``launches`` of the operation, a pure function.
@@ -157,7 +157,7 @@ def kernel_operation(
     least: int = 0,
     **row: Any,
 ) -> Operation:
-    """Declares an operation that eager code computes ``by_kernels``; ``row`` has the other arguments of ``operation``."""
+    """Declares an operation whose ``run`` is ``by_kernels``; ``row`` has the other arguments of ``operation``."""
     return operation(
         name, form, run=by_kernels(launches, result, by_numpy, least), launches=launches, result=result, **row
     )

@@ -27,7 +27,7 @@ def _check_floating(name: str, x: Tensor) -> None:
 
 
 def _loss_row(name: str, run: Callable[..., Any], gradient: Joint | None, kernel: str, result: Rule) -> Operation:
-    """Declares an operation on matrices of logits; ``kernel`` is its name among the kernels."""
+    """Declares an operation on matrices of logits; its kernels are ``{kernel}_launches`` in kernels/reduction/softmax.py."""
     return operation(
         name,
         Form.FUSED,

@@ -92,7 +92,7 @@ update_result = operation(
     kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result(result), xs),
     result=lambda *inputs, rule, result: same(inputs[result]),
 )
-"""Output number ``result`` of ``update`` for one variable, element by element; the inputs are those of ``update``."""
+"""One output of ``update`` for one variable, element by element; the attribute ``result`` is the output's number."""
 
 
 # ---- Adafactor -------------------------------------------------------------------------------------------
@@ -297,7 +297,7 @@ update_live_rows = operation(
     launches=_update_live_rows_launches,
     result=lambda *inputs, rule: like(*range(len(RULES[rule].state) + 1))(*inputs),
 )
-"""``update_rows`` that skips rows with zero gradient and zero slots, for rules that do not change such rows.
+"""One step of an ``UpdateRule`` for some rows of a variable, without the rows whose gradient and slots are zero.
 
 Inputs: the weights, their slots, the flags of rows that may have nonzero slots (one byte per row, in uint64 words), the
 outputs of ``sum_rows``, and the rule's numbers. Outputs: the new weights, slots and words.

@@ -65,13 +65,13 @@ def _fill_launches(kernel: Any, shape: tuple[int, ...]) -> Launches:
 
 
 uniform = _float_draw_row("uniform")
-"""Uniform in [0, 1): ``uniform(words, shape=, dtype=)``; ``dtype`` is the name of a floating dtype."""
+"""Uniform numbers in [0, 1): ``uniform(words, shape=, dtype=)``; ``dtype`` is the name of a floating dtype."""
 
 normal = _float_draw_row("normal")
-"""Standard normal; arguments as ``uniform``."""
+"""Standard normal numbers: ``normal(words, shape=, dtype=)``."""
 
 truncated_normal = _float_draw_row("truncated_normal")
-"""Standard normal, truncated to (-2, 2); arguments as ``uniform``."""
+"""Standard normal numbers, truncated to (-2, 2): ``truncated_normal(words, shape=, dtype=)``."""
 
 
 def _run_bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _U64) -> np.ndarray:

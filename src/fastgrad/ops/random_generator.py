@@ -301,7 +301,7 @@ def _check_bounds_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) 
 
 
 def normal_from(draw_words: Any, row: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
-    """``mean + stddev * row``; gradients flow to ``mean`` and ``stddev``."""
+    """Returns ``mean + stddev`` times the draws of ``row``; gradients flow to ``mean`` and ``stddev``."""
     result_dtype = dtypes.as_dtype(dtype)
     sizes = shape_of(what, shape)
     centre, deviation = mean, stddev

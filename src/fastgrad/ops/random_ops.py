@@ -100,7 +100,7 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
 
 
 def shuffled(draw_words: Any, x: Tensor) -> Tensor:
-    """``x`` with its first dimension in random order; ``draw_words`` maps a shape to the words of its draw (``random_draws.py``)."""
+    """``x`` with its first dimension in random order; ``draw_words(shape)`` returns the random words of a draw."""
     n = x._array.shape[0]
     return gather(x, draws.random_order(draw_words((n,)), count=n))
 
@@ -124,7 +124,7 @@ def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = No
 
 
 def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, dtype: Any) -> Tensor:
-    """``categorical``; ``draw_words`` maps a shape to the words of its draw (``random_draws.py``)."""
+    """Class numbers by their log-probabilities; ``draw_words(shape)`` returns the random words of a draw."""
     x = convert_to_tensor(logits)
     result_dtype = dtypes.as_dtype(dtype or dtypes.int64)
     count = integer(num_samples, "random.categorical: num_samples")
@@ -203,7 +203,7 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
 
 
 def dropout_from(draw_words: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
-    """``dropout``; ``draw_words`` maps a shape to the words of its draw (``random_draws.py``)."""
+    """Applies dropout to ``x``; ``draw_words(shape)`` returns the random words of a draw."""
     try:
         x = convert_to_tensor(x)
     except CompositeOperand as met:
@@ -236,7 +236,7 @@ def checked_dropout(x: Tensor, rate: Any) -> float:
 
 
 def noise_sizes(x: Tensor, noise_shape: Any) -> tuple[int, ...]:
-    """Returns the shape of the draws of ``dropout``, with None replaced by sizes of ``x``; raises its errors."""
+    """Returns ``noise_shape``, which must broadcast to ``x``, as a tuple with None replaced by sizes of ``x``."""
     requested_sizes = noise_shape._elements().tolist() if isinstance(noise_shape, Tensor) else list(noise_shape)
     sizes = tuple(
         n if size is None else int(size)

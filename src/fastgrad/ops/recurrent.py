@@ -22,6 +22,7 @@ from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 
 Shapes = Callable[..., Sequence[tuple[int, ...]]]
+"""A function of the inputs of a recurrent operation that returns the shapes of the results."""
 
 
 def _recurrent_row(
@@ -123,9 +124,9 @@ def _call_over_time(row: Operation, x: Tensor, kernel: Tensor, given: Sequence[T
     return row(projected, *given, *([] if mask is None else [_time_first(mask)]))
 
 
-def _state_sequences(states: Tensor, wanted: bool) -> Tensor | None:
-    """The states after each time step, shape (batch, time, units); None unless ``wanted``."""
-    return _time_first(states[1:]) if wanted else None
+def _state_sequences(states: Tensor, sequences: bool) -> Tensor | None:
+    """Returns the states after each time step, shape (batch, time, units); None if ``sequences`` is False."""
+    return _time_first(states[1:]) if sequences else None
 
 
 def _optional_inputs(has: Sequence[bool], given: Sequence[Tensor]) -> list[Tensor | None]:

@@ -35,7 +35,7 @@ from fastgrad.ops.segments import add_rows_into, reduce_rows
 def _rows_to_update(
     name: str, shape: tuple[int, ...], ids: np.ndarray, updates: np.ndarray, strict: bool
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """The number of rows of a tensor of ``shape``, the row number of each position (-1 if outside), and its update."""
+    """Returns the number of rows that ``shape`` has, the row number of each position (-1 if outside), and the updates."""
     depth = ids.shape[-1]
     numbers = checked_row_numbers(name, ids, shape, strict)
     return math.prod(shape[:depth]), numbers.reshape(-1), updates.reshape(numbers.size, *shape[depth:])

@@ -193,7 +193,7 @@ _unsorted_segment_prod = _segment_row("unsorted_segment_prod", _run_segment_prod
 
 
 def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int, empty: float) -> Tensor:
-    """The cotangent of an extreme, shared evenly by the elements that equal it."""
+    """The cotangent of the largest or smallest rows: elements that equal the extreme share its cotangent evenly."""
     where = TABLE["where"]
     zero, one = _scalar_like(data, 0), _scalar_like(data, 1)
     is_extreme = TABLE["equal"](data, gather_segments(y, ids))

@@ -59,7 +59,7 @@ def _sum_along(x: Tensor, axis: int = -1) -> Tensor:
 
 
 def _declare_softmax(suffix: str, kernels_of: Callable[[str], dict[str, Any]], batched: Rule) -> tuple[Operation, ...]:
-    """Declares softmax, log-softmax and their gradients, over the last axis or over that of the attribute ``axis``.
+    """Declares softmax, log-softmax and their gradients, over the last axis or over the attribute ``axis``.
 
     Args:
         suffix: part of the names of the rows.

@@ -164,7 +164,7 @@ _POSITIONS_METHODS = (
     ),
     ("scatter_nd_update", None, None, "Writes ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_update``."),
 )
-"""Of each method: its name, the ufuncs that reduce repeated updates and apply them, and its docstring."""
+"""Tuples (method name, ufunc that reduces repeated updates, ufunc that applies them, docstring)."""
 
 for _make, _methods in ((_make_slices_method, _SLICES_METHODS), (_make_positions_method, _POSITIONS_METHODS)):
     for _name, _reduce, _into, _doc in _methods:

@@ -72,7 +72,7 @@ def _broadcast_to_flat_values(ragged: RaggedTensor, other: Any, name: str) -> An
 
 
 def _gather_for_flat_values(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
-    """Returns, for each flat value of ``ragged``, the element of ``x`` at its position; axis 0 of ``x`` is the row."""
+    """Gathers the element of the dense ``x`` for each flat value of ``ragged``; axis 0 of ``x`` is the axis of rows."""
     rows, (outer, row_length, *inner_shape) = len(ragged.row_splits) - 1, x._array.shape
     if outer not in (1, rows):
         raise InvalidArgumentError(f"{name}: Incompatible shapes: {ragged.shape} vs. {x.shape}.")

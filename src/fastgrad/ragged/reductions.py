@@ -107,7 +107,7 @@ def _reduce_by_row_id(name: str, data: Any, ids: Tensor, count: int) -> Any:
 
 
 def _reduce_segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> Any:
-    """Reduces rows with equal ids position by position; ragged results are as long as the longest of these rows."""
+    """Reduces the rows with equal ids position by position; a result row is as long as the longest row with its id."""
     if isinstance(data, Tensor):
         return reduce(data, ids, count)
     lengths = data.row_lengths()
