@@ -91,7 +91,7 @@ def _tensor_getitem(x: Tensor, key: Any) -> Tensor:
         if shape and -shape[0] <= key < shape[0]:
             return _strided_slice(x, key=(key if key >= 0 else key + shape[0],))
     elif type(key) is not tuple and type(key) is not builtins.slice and _is_mask(key):
-        from fastgrad.ops.indexing import boolean_mask
+        from fastgrad.ops.selection import boolean_mask
 
         return boolean_mask(x, key)
     elif recorders.active and (part := _gather_at_recorded_indices(x, key)) is not None:

@@ -14,12 +14,13 @@ from fastgrad.ops import joining
 from fastgrad.ops.arguments import integer, integers
 from fastgrad.ops.assertion import assert_equal
 from fastgrad.ops.casting import cast
-from fastgrad.ops.indexing import boolean_mask as mask_of_tensor
-from fastgrad.ops.indexing import dynamic_partition as partitioned
-from fastgrad.ops.indexing import gather, where
+from fastgrad.ops.indexing import gather
 from fastgrad.ops.reordering import reverse as reverse_of_tensor
 from fastgrad.ops.repeating import tile as tile_of_tensor
 from fastgrad.ops.segments import unsorted_segment_sum
+from fastgrad.ops.selection import boolean_mask as mask_of_tensor
+from fastgrad.ops.selection import dynamic_partition as partitioned
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import expand_dims as expand_dims_of_tensor
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.shaping import squeeze as squeeze_of_tensor

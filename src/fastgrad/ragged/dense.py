@@ -15,9 +15,10 @@ from fastgrad.ops.arguments import integer
 from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, less
-from fastgrad.ops.indexing import gather, where
+from fastgrad.ops.indexing import gather
 from fastgrad.ops.joining import concat
 from fastgrad.ops.reduction import reduce_all, reduce_max
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 from fastgrad.ragged import partition
 from fastgrad.ragged.partition import as_partition, index_range

@@ -14,9 +14,10 @@ from fastgrad.ops.assertion import assert_less, assert_non_negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import less
 from fastgrad.ops.division import floordiv
-from fastgrad.ops.indexing import gather, where
+from fastgrad.ops.indexing import gather
 from fastgrad.ops.indexing import gather_nd as gather_nd_of_tensor
 from fastgrad.ops.joining import concat
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import broadcast_to, reshape
 from fastgrad.ragged import dense, partition
 from fastgrad.ragged.partition import index_range

@@ -16,8 +16,9 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, greater, is_finite, less, logical_not
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.exponential import exp, log
-from fastgrad.ops.indexing import gather, gather_nd, where
+from fastgrad.ops.indexing import gather, gather_nd
 from fastgrad.ops.power import sqrt, square
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.softmax import softmax as softmax_of_tensor
 from fastgrad.ops.statistics import bincount as bincount_of_tensor

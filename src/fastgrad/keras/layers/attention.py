@@ -13,10 +13,10 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.contraction import matmul
 from fastgrad.ops.exponential import tanh
-from fastgrad.ops.indexing import where
 from fastgrad.ops.random_generator import Generator, default_draw_words
 from fastgrad.ops.random_ops import dropout_from
 from fastgrad.ops.reduction import reduce_sum
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import expand_dims, reshape
 from fastgrad.ops.softmax import softmax
 
