@@ -273,7 +273,7 @@ def _collect(structure: Any, leaves: list[Node]) -> None:
 
 def drawn_key(given: Any) -> tuple[int, ...]:
     """Returns the key of a stage's random orders, three numbers: of the global seed and ``given``, or the next draw."""
-    from fastgrad.ops.random_generator import default_draw_words, default_key
+    from fastgrad.ops.default_generators import default_draw_words, default_key
 
     seed = None if given is None else integer(given, "Dataset: seed")
     if seed is not None:

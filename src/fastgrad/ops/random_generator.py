@@ -1,4 +1,4 @@
-"""``tf.random.Generator``, and the default generators for draws that name no generator."""
+"""``tf.random.Generator``, and the checks of arguments that its methods share with ``tf.random``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.operation import FLOATING, REAL, TABLE, refuse_shapes
 from fastgrad.core.placement import on_host
-from fastgrad.core.recording import recorders, report_effect, state_followed, unheard
+from fastgrad.core.recording import recorders, state_followed
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
@@ -94,7 +94,7 @@ class Generator:
     @classmethod
     def from_non_deterministic_state(cls, alg: Any = None) -> Generator:
         """Makes a generator that the operating system seeds."""
-        return cls(state=_unpredictable_state(), alg=alg)
+        return cls(state=unpredictable_state(), alg=alg)
 
     @classmethod
     def from_state(cls, state: Any, alg: Any) -> Generator:
@@ -230,6 +230,11 @@ def create_rng_state(seed: Any, alg: Any = "philox") -> Tensor:
     return Tensor(np.array([0, 0, as_int64(words[0]) if len(words) == 1 else hash_of_words(*words)], np.int64))
 
 
+def unpredictable_state() -> list[int]:
+    """Returns a state with a key from the operating system's source of randomness."""
+    return [0, 0, int.from_bytes(os.urandom(8), "little", signed=True)]
+
+
 def _checked_state(state: Any) -> np.ndarray:
     words = convert_to_tensor(state)._on_host()
     if words.shape != (3,) or words.dtype.kind not in "iu":
@@ -338,157 +343,3 @@ def binomial_from(draw_words: Any, what: str, shape: Any, counts: Any, probs: An
     check_shape_suffix(what, sizes, broadcast_shape(what, n, p))
     draws.check_binomial(what, n._on_host(), p._on_host())
     return draws.binomial(draw_words(sizes), n, p, shape=sizes, dtype=result_dtype.name)
-
-
-# ---- the default generators -----------------------------------------------------------------------------------
-
-
-class _DefaultGenerators:
-    """The global seed, and one default generator for each operation seed in use.
-
-    ``set`` resets the generators and keeps the objects, because compiled programs draw from their states.
-    """
-
-    def __init__(self) -> None:
-        self.lock = new_lock()
-        self.seed: int | str | None = None
-        self.generators: dict[Any, Generator] = {}
-        self.own_global_generator: Generator | None = None
-        self.chosen_global_generator: Generator | None = None
-        self.choice_counter: Variable | None = (
-            None  # counts changes of `chosen_global_generator`, once a program has read it
-        )
-
-    def set_seed(self, seed: int | str | None) -> None:
-        with self.lock:
-            self.seed = seed
-            for operation_seed, generator in self.generators.items():
-                generator.reset(self._state(operation_seed))
-            if self.own_global_generator is not None:
-                self.own_global_generator.reset(self._named_generator_state())
-            if self.chosen_global_generator is not None:
-                self._set_global_generator(None)
-
-    def generator_of(self, seed: Any) -> Generator:
-        with self.lock:
-            generator = self.generators.get(seed)
-            if generator is None:
-                with unheard():  # a recording must not see this variable as created by the program
-                    generator = self.generators[seed] = Generator(state=self._state(seed))
-            return generator
-
-    def set_global_generator(self, generator: Generator) -> None:
-        with self.lock:
-            self._set_global_generator(generator)
-
-    def _set_global_generator(self, generator: Generator | None) -> None:
-        self.chosen_global_generator = generator
-        if self.choice_counter is not None:
-            self.choice_counter.assign_add(1)
-
-    def global_generator(self) -> Generator:
-        with self.lock:
-            if state_followed():
-                with unheard():
-                    if self.choice_counter is None:
-                        self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)
-                int(self.choice_counter)  # a guard: the program draws from the generator of its recording
-            if self.chosen_global_generator is not None:
-                return self.chosen_global_generator
-            if self.own_global_generator is None:
-                with unheard():
-                    self.own_global_generator = Generator(state=self._named_generator_state())
-            return self.own_global_generator
-
-    def _state(self, seed: Any) -> list[int]:
-        if self.seed is None and seed is None:
-            return _unpredictable_state()
-        return [
-            0,
-            0,
-            hash_of_words(_word_of_seed(self.seed), _word_of_seed(seed), (self.seed is None) + 2 * (seed is None)),
-        ]
-
-    def _named_generator_state(self) -> list[int]:
-        return _unpredictable_state() if self.seed is None else [0, 0, hash_of_words(_word_of_seed(self.seed), 4)]
-
-
-def _unpredictable_state() -> list[int]:
-    return [0, 0, int.from_bytes(os.urandom(8), "little", signed=True)]
-
-
-def _word_of_seed(seed: Any) -> int:
-    return (
-        0 if seed is None else int(seed) if not isinstance(seed, str) else int.from_bytes(seed.encode()[:8], "little")
-    )
-
-
-_default_generators = _DefaultGenerators()
-
-
-def _checked_seed(seed: Any) -> Any:
-    """Returns a seed as an int, a string or None; raises TypeError for anything else."""
-    if seed is None or isinstance(seed, str):
-        return seed
-    try:
-        return int(seed)
-    except (TypeError, ValueError):
-        raise TypeError(f"A seed must be an integer, got {seed!r}.") from None
-
-
-def set_seed(seed: Any) -> None:
-    """Sets the global seed and restarts the default generators, so that later draws are repeatable.
-
-    Args:
-        seed: an integer, or None to let the operating system choose.
-
-    Raises:
-        TypeError: ``seed`` is no integer. TensorFlow: tf.random.set_seed.
-    """
-    report_effect("tf.random.set_seed was called")
-    with unheard():
-        _default_generators.set_seed(_checked_seed(seed))
-
-
-def default_draw_words(seed: Any) -> Any:
-    """Returns a function from a shape to the words of the next draw under the global seed and ``seed``."""
-    return _default_generators.generator_of(_checked_seed(seed))._draw_words
-
-
-def default_key(seed: Any) -> int:
-    """The key of the draws under the global seed and ``seed``; does not draw."""
-    return int(_default_generators.generator_of(_checked_seed(seed)).key)
-
-
-def default_states() -> list[tuple[Generator, tuple[int, ...]]]:
-    """The default generators with their states; two results are equal if nothing was drawn between the calls."""
-    with _default_generators.lock:
-        default_generators = [
-            *_default_generators.generators.values(),
-            _default_generators.own_global_generator,
-            _default_generators.chosen_global_generator,
-        ]
-    return [
-        (generator, tuple(generator._state._array.tolist()))
-        for generator in default_generators
-        if generator is not None
-    ]
-
-
-def restore_default_states(states: list[tuple[Generator, tuple[int, ...]]]) -> None:
-    """Restores the states that ``default_states()`` returned."""
-    for generator, state in states:
-        if tuple(generator._state._array.tolist()) != state:
-            generator.reset(state)
-
-
-def get_global_generator() -> Generator:
-    """The generator that layers and programs may share; the first call makes it."""
-    return _default_generators.global_generator()
-
-
-def set_global_generator(generator: Generator) -> None:
-    """Replaces the global generator."""
-    report_effect("tf.random.set_global_generator was called")
-    with unheard():
-        _default_generators.set_global_generator(generator)

@@ -18,8 +18,9 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import broadcasts_to, check_dtype, integer
+from fastgrad.ops.default_generators import default_draw_words
 from fastgrad.ops.indexing import gather
-from fastgrad.ops.random_generator import broadcast_shape, default_draw_words, normal_from, shape_of, uniform_from
+from fastgrad.ops.random_generator import broadcast_shape, normal_from, shape_of, uniform_from
 
 
 def uniform(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fastgrad.ops.random_state import (
+from fastgrad.ops.default_generators import (
     check_default_random_state,
     default_random_state,
     restore_default_random_state,

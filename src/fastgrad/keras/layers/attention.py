@@ -12,8 +12,9 @@ from fastgrad.ops.attention import attention
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.contraction import matmul
+from fastgrad.ops.default_generators import default_draw_words
 from fastgrad.ops.exponential import tanh
-from fastgrad.ops.random_generator import Generator, default_draw_words
+from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout_from
 from fastgrad.ops.reduction import reduce_sum
 from fastgrad.ops.selection import where

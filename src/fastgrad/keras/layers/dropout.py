@@ -11,7 +11,8 @@ from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.window_arguments import joined_shape
 from fastgrad.keras.settings import standardize_data_format
-from fastgrad.ops.random_generator import Generator, default_draw_words
+from fastgrad.ops.default_generators import default_draw_words
+from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
 
 

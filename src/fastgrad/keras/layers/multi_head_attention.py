@@ -13,8 +13,9 @@ from fastgrad.keras.layers.head_projection import WEIGHTS, HeadProjection
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.weight_arguments import set_weight_arguments
 from fastgrad.ops.attention import attention, attention_and_weights
+from fastgrad.ops.default_generators import default_draw_words
 from fastgrad.ops.exponential import sigmoid
-from fastgrad.ops.random_generator import Generator, default_draw_words
+from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.shaping import broadcast_to, reshape, transpose
 
 SHARED_ARGUMENTS = (

@@ -9,7 +9,8 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.ops import random_draws
-from fastgrad.ops.random_generator import Generator, default_draw_words, normal_from, uniform_from
+from fastgrad.ops.default_generators import default_draw_words
+from fastgrad.ops.random_generator import Generator, normal_from, uniform_from
 from fastgrad.ops.random_ops import noise_sizes
 
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
