@@ -1,4 +1,7 @@
-"""``elementwise``: makes a user's scalar function an operation, with its gradient."""
+"""``elementwise``: makes a user's scalar function an operation, with its gradient.
+
+One file, because the operations of a function, of its formula and of its derivatives refer to each other.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""New tensors: constant, identity, zeros, ones, fill, eye, range, linspace."""
+"""New tensors: constant, identity, zeros, ones, fill, eye, range, linspace.
+
+Half of the file is the documentation of public functions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reads at positions given by a tensor: gather, gather_nd, embedding_lookup; unravel_index."""
+"""Reads at positions given by a tensor: gather, gather_nd, embedding_lookup, unravel_index.
+
+One file, because all of them share the checks of positions and the rows of gather and scatter.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Systems of linear equations, inverses and determinants: cholesky, solve, triangular_solve, inv, det, lstsq, pinv ...
 
 The last two dimensions are matrices, all others are batches. Dtypes are float32, float64, complex64 and complex128.
-LAPACK computes the results, through NumPy and SciPy.
+LAPACK computes the results, through NumPy and SciPy. One file, because the gradients are made of each other's operations.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Reductions over axes: sums, means, products, extremes, any, all, norms and logsumexp."""
+"""Reductions over axes: sums, means, products, extremes, any, all, norms and logsumexp.
+
+One file, because their gradients are made of each other; half of it is the documentation of public functions.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Sorting: sort, argsort, top_k, unique, searchsorted, permutations.
 
-Sorts are stable in both directions, and NaN comes last.
+Sorts are stable in both directions, and NaN comes last. Half of the file is the documentation of public functions.
 """
 
 from __future__ import annotations

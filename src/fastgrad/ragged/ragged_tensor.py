@@ -1,4 +1,7 @@
-"""``RaggedTensor``: rows of different lengths, stored as concatenated values and row splits."""
+"""``RaggedTensor``: rows of different lengths, stored as concatenated values and row splits.
+
+One class with all of TensorFlow's methods; longer computations are in the other files of this folder.
+"""
 
 from __future__ import annotations
 
