@@ -25,21 +25,20 @@ def _special_row(
     doc: str,
     slope: Callable[[Tensor, Tensor], Tensor],
     low: float = -np.inf,
-    by_scipy: Callable[[np.ndarray], Any] | None = None,
+    by_scipy: str | Callable[[np.ndarray], Any] | None = None,
     defined: str = "everywhere",
     launches: tuple[Any, ...] | None = None,
     run: Callable[..., Any] | None = None,
 ) -> Any:
     """Declares a ``scipy_row`` for numbers from ``low`` on, whose derivative is ``slope(y, x)``.
 
-    Without ``by_scipy``, SciPy's function has the name of the row, without "bessel_".
+    Without ``by_scipy``, SciPy's function has the name of the row.
     """
 
     def gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
         return multiply(g, slope(y, x))
 
-    function = by_scipy or name.removeprefix("bessel_")
-    return scipy_row(name, doc, function, gradient, launches, defined=defined, domain=(low, np.inf), run=run)
+    return scipy_row(name, doc, by_scipy or name, gradient, launches, defined=defined, domain=(low, np.inf), run=run)
 
 
 def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
@@ -104,76 +103,44 @@ def _spence_slope(x: Tensor) -> Tensor:
 
 # ---- Bessel functions (derivatives: DLMF 10.6 and 10.29) ----------------------------------------------
 
-bessel_i0 = _special_row(
-    "bessel_i0",
-    "The modified Bessel function of the first kind of order 0, element by element.",
-    lambda y, x: bessel_i1(x),
+_BESSEL_FUNCTIONS = {
+    "i": "The modified Bessel function of the first kind",
+    "j": "The Bessel function of the first kind",
+    "k": "The modified Bessel function of the second kind",
+    "y": "The Bessel function of the second kind",
+}
+
+
+def _bessel_row(name: str, slope: Callable[[Tensor, Tensor], Tensor]) -> Any:
+    """Declares a Bessel function: ``name`` is SciPy's, such as "i0"; the functions "i0e" are scaled by an exponential."""
+    letter, order, is_scaled = name[0], name[1], name.endswith("e")
+    scaled_text = f"``exp({'-|x|' if letter == 'i' else 'x'}) * bessel_{letter}{order}(x)``"
+    summary = scaled_text if is_scaled else f"{_BESSEL_FUNCTIONS[letter]} of order {order}"
+    is_of_positive = letter in "ky"
+    return _special_row(
+        f"bessel_{name}",
+        f"{summary}, element by element{', for ``x > 0``' if is_of_positive else ''}.",
+        slope,
+        low=0.0 if is_of_positive else -np.inf,
+        by_scipy=name,
+        defined="if finite" if letter in "jy" else "everywhere",
+    )
+
+
+bessel_i0 = _bessel_row("i0", lambda y, x: bessel_i1(x))
+bessel_i0e = _bessel_row("i0e", lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)))
+bessel_i1: Unary = _bessel_row("i1", lambda y, x: subtract(bessel_i0(x), _quotient_i1(x)))
+bessel_i1e: Unary = _bessel_row(
+    "i1e", lambda y, x: subtract(bessel_i0e(x), add(_quotient_i1e(x), multiply(y, sign(x))))
 )
-bessel_i0e = _special_row(
-    "bessel_i0e",
-    "``exp(-|x|) * bessel_i0(x)``, element by element.",
-    lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)),
-)
-bessel_i1: Unary = _special_row(
-    "bessel_i1",
-    "The modified Bessel function of the first kind of order 1, element by element.",
-    lambda y, x: subtract(bessel_i0(x), _quotient_i1(x)),
-)
-bessel_i1e: Unary = _special_row(
-    "bessel_i1e",
-    "``exp(-|x|) * bessel_i1(x)``, element by element.",
-    lambda y, x: subtract(bessel_i0e(x), add(_quotient_i1e(x), multiply(y, sign(x)))),
-)
-bessel_j0 = _special_row(
-    "bessel_j0",
-    "The Bessel function of the first kind of order 0, element by element.",
-    lambda y, x: negative(bessel_j1(x)),
-    defined="if finite",
-)
-bessel_j1: Unary = _special_row(
-    "bessel_j1",
-    "The Bessel function of the first kind of order 1, element by element.",
-    lambda y, x: subtract(bessel_j0(x), _quotient_j1(x)),
-    defined="if finite",
-)
-bessel_k0 = _special_row(
-    "bessel_k0",
-    "The modified Bessel function of the second kind of order 0, element by element, for ``x > 0``.",
-    lambda y, x: negative(bessel_k1(x)),
-    low=0.0,
-)
-bessel_k0e = _special_row(
-    "bessel_k0e",
-    "``exp(x) * bessel_k0(x)``, element by element, for ``x > 0``.",
-    lambda y, x: subtract(y, bessel_k1e(x)),
-    low=0.0,
-)
-bessel_k1: Unary = _special_row(
-    "bessel_k1",
-    "The modified Bessel function of the second kind of order 1, element by element, for ``x > 0``.",
-    lambda y, x: negative(add(bessel_k0(x), realdiv(y, x))),
-    low=0.0,
-)
-bessel_k1e: Unary = _special_row(
-    "bessel_k1e",
-    "``exp(x) * bessel_k1(x)``, element by element, for ``x > 0``.",
-    lambda y, x: subtract(multiply(y, subtract(1, realdiv(1, x))), bessel_k0e(x)),
-    low=0.0,
-)
-bessel_y0 = _special_row(
-    "bessel_y0",
-    "The Bessel function of the second kind of order 0, element by element, for ``x > 0``.",
-    lambda y, x: negative(bessel_y1(x)),
-    low=0.0,
-    defined="if finite",
-)
-bessel_y1: Unary = _special_row(
-    "bessel_y1",
-    "The Bessel function of the second kind of order 1, element by element, for ``x > 0``.",
-    lambda y, x: subtract(bessel_y0(x), realdiv(y, x)),
-    low=0.0,
-    defined="if finite",
-)
+bessel_j0 = _bessel_row("j0", lambda y, x: negative(bessel_j1(x)))
+bessel_j1: Unary = _bessel_row("j1", lambda y, x: subtract(bessel_j0(x), _quotient_j1(x)))
+bessel_k0 = _bessel_row("k0", lambda y, x: negative(bessel_k1(x)))
+bessel_k0e = _bessel_row("k0e", lambda y, x: subtract(y, bessel_k1e(x)))
+bessel_k1: Unary = _bessel_row("k1", lambda y, x: negative(add(bessel_k0(x), realdiv(y, x))))
+bessel_k1e: Unary = _bessel_row("k1e", lambda y, x: subtract(multiply(y, subtract(1, realdiv(1, x))), bessel_k0e(x)))
+bessel_y0 = _bessel_row("y0", lambda y, x: negative(bessel_y1(x)))
+bessel_y1: Unary = _bessel_row("y1", lambda y, x: subtract(bessel_y0(x), realdiv(y, x)))
 
 # ---- integrals -----------------------------------------------------------------------------------------
 
