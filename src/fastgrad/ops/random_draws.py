@@ -54,13 +54,13 @@ def _float_draw_row(name: str) -> Any:
         from fastgrad.kernels.random.draws import narrow_floats_launches
 
         steps = 2 ** (1 + ml_dtypes.finfo(result_dtype).nmant) if name == "uniform" else 0
-        return narrow_floats_launches(kernel, elements(shape), outputs, steps)
+        return narrow_floats_launches(kernel, element_count(shape), outputs, steps)
 
     return operation(f"random_{name}", Form.RANDOM, run=run, launches=launches, result=_draw_result)
 
 
 def _fill_launches(kernel: Any, shape: tuple[int, ...]) -> Launches:
-    size = elements(shape)
+    size = element_count(shape)
     return Launches((Launch(kernel, (Output(0), size, Input(0)), kernels.units(size), kernels.UNIT * 4.0),))
 
 
@@ -148,9 +148,18 @@ def check_range(what: str, low: np.ndarray, high: np.ndarray) -> None:
         raise InvalidArgumentError(f"{what}: Need minval < maxval, got {low} >= {high}.")
 
 
-integers_between = kernel_operation(
+def _run_integers_between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if element_count(shape):
+        check_range("random.uniform", low, high)
+    low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
+    width = high.astype(np.uint64) - low.astype(np.uint64)
+    return np.asarray((low.astype(np.uint64) + _run_bits(words, shape) % width).astype(low.dtype))
+
+
+integers_between = operation(
     "random_integers_between",
     Form.RANDOM,
+    run=_run_integers_between,
     launches=launches_from("random.draws", "between_launches"),
     result=lambda words, low, high, shape: ArraySpec(shape, low.dtype),
 )
@@ -334,6 +343,6 @@ fold_in_seed = operation(
 """A new seed, two int64, from a seed and an integer: ``fold_in_seed(seed, data)``."""
 
 
-def elements(shape: tuple[int, ...]) -> int:
+def element_count(shape: tuple[int, ...]) -> int:
     """The number of elements of a shape."""
     return math.prod(shape)

@@ -179,7 +179,7 @@ class Generator:
         return [Generator(state=[0, 0, int(key)]) for key in keys]
 
     def _draw_words(self, shape: tuple[int, ...]) -> Tensor:
-        return self.take(draws.elements(shape))
+        return self.take(draws.element_count(shape))
 
     # Each method below checks all arguments before it advances the state.
 
@@ -287,7 +287,7 @@ def uniform_from(draw_words: Any, what: str, shape: Any, minval: Any, maxval: An
         return draws.integers(draw_words(sizes), shape=sizes, dtype=result_dtype.name)
     low, high = (convert_to_tensor(v, result_dtype) for v in (minval, maxval))
     _check_bounds_broadcast(what, sizes, low, high)
-    if draws.elements(sizes):
+    if draws.element_count(sizes):
         draws.check_range(what, low._on_host(), high._on_host())
     return draws.integers_between(draw_words(sizes), low, high, shape=sizes)
 
