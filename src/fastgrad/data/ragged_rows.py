@@ -28,7 +28,7 @@ class RaggedColumn:
     def of(cls, ragged: Composite) -> RaggedColumn:
         """Makes the column of a ragged tensor. It copies a variable's memory, which may change while rows are used."""
         uniform: Any
-        uniform, tensors = ragged._apart()
+        uniform, tensors = ragged._to_components()
         values, *splits = [
             tensor._on_host() if tensor._owner is None else tensor._on_host().copy() for tensor in tensors
         ]
@@ -38,7 +38,9 @@ class RaggedColumn:
         """Returns the ragged tensor."""
         from fastgrad.ragged.ragged_tensor import RaggedTensor
 
-        return RaggedTensor._together(self.uniform, [tensor_of_data(part) for part in (self.values, *self.splits)])
+        return RaggedTensor._from_components(
+            self.uniform, [tensor_of_data(part) for part in (self.values, *self.splits)]
+        )
 
     def spec_of_rows(self) -> Any:
         """Returns the spec of a row."""
@@ -148,7 +150,7 @@ def batched(column: Sequence[Composite], uniform: Sequence[int | None] | None) -
     Raises:
         InvalidArgumentError: the tensors have different numbers of rows.
     """
-    parts = [leaf._apart()[1] for leaf in column]
+    parts = [leaf._to_components()[1] for leaf in column]
     counts = [len(part[1]) - 1 for part in parts]
     if len(set(counts)) > 1:
         raise InvalidArgumentError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastgrad import dtypes
-from fastgrad.core.recording import report_effect, state_followed, unheard
+from fastgrad.core.recording import hidden_from_recorders, report_effect, state_is_followed
 from fastgrad.core.variable import Variable
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops.random_draws import hash_of_words
@@ -42,7 +42,7 @@ class _DefaultGenerators:
         with self.lock:
             generator = self.generators.get(seed)
             if generator is None:
-                with unheard():  # a recording must not see this variable as created by the program
+                with hidden_from_recorders():  # a recording must not see this variable as created by the program
                     generator = self.generators[seed] = Generator(state=self._state(seed))
             return generator
 
@@ -57,15 +57,15 @@ class _DefaultGenerators:
 
     def global_generator(self) -> Generator:
         with self.lock:
-            if state_followed():
-                with unheard():
+            if state_is_followed():
+                with hidden_from_recorders():
                     if self.choice_counter is None:
                         self.choice_counter = Variable(0, trainable=False, dtype=dtypes.int64)
                 int(self.choice_counter)  # a guard: the program draws from the generator of its recording
             if self.chosen_global_generator is not None:
                 return self.chosen_global_generator
             if self.own_global_generator is None:
-                with unheard():
+                with hidden_from_recorders():
                     self.own_global_generator = Generator(state=self._named_generator_state())
             return self.own_global_generator
 
@@ -111,7 +111,7 @@ def set_seed(seed: Any) -> None:
         TypeError: ``seed`` is no integer. TensorFlow: tf.random.set_seed.
     """
     report_effect("tf.random.set_seed was called")
-    with unheard():
+    with hidden_from_recorders():
         _default_generators.set_seed(_checked_seed(seed))
 
 
@@ -155,7 +155,7 @@ def get_global_generator() -> Generator:
 def set_global_generator(generator: Generator) -> None:
     """Replaces the global generator."""
     report_effect("tf.random.set_global_generator was called")
-    with unheard():
+    with hidden_from_recorders():
         _default_generators.set_global_generator(generator)
 
 
@@ -180,7 +180,7 @@ def default_random_state() -> dict[str, Any]:
 
 def check_default_random_state(state: Any) -> None:
     """Raises ValueError, TypeError or KeyError if ``restore_default_random_state`` cannot restore ``state``."""
-    with unheard():
+    with hidden_from_recorders():
         for words in (*dict(state["generators"]).values(), state["named"], state["chosen"]):
             if words is not None:
                 Generator(state=words)
@@ -190,7 +190,7 @@ def check_default_random_state(state: Any) -> None:
 
 def restore_default_random_state(state: dict[str, Any]) -> None:
     """Restores a state from ``default_random_state``; the generators that programs draw from stay the same objects."""
-    with _default_generators.lock, unheard():
+    with _default_generators.lock, hidden_from_recorders():
         _default_generators.seed = state["seed"]
         words_by_seed = dict(state["generators"])
         for operation_seed, generator in _default_generators.generators.items():

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOATING, REAL, TABLE, refuse_shapes
-from fastgrad.core.placement import on_host
-from fastgrad.core.recording import recorders, state_followed
+from fastgrad.core.operation import FLOATING, REAL, TABLE, shapes_error
+from fastgrad.core.placement import on_host_scope
+from fastgrad.core.recording import recorders, state_is_followed
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
@@ -82,7 +82,7 @@ class Generator:
         elif state is None:
             raise ValueError("Generator: give copy_from or state, or use Generator.from_seed(seed).")
         _check_algorithm(alg)
-        with on_host():  # the host advances the counter; the words are copied to the device that draws
+        with on_host_scope():  # the host advances the counter; the words are copied to the device that draws
             self._state = Variable(_checked_state(state), trainable=False, name="StateVar", dtype=dtypes.int64)
         self._lock = new_lock()
 
@@ -134,7 +134,7 @@ class Generator:
     def take(self, count: int) -> Tensor:
         """Returns the words of a draw of ``count`` elements (see ``random_draws.py``) and advances the state."""
         with self._lock:
-            if recorders.active and state_followed():
+            if recorders.active and state_is_followed():
                 words = self._state._read()
                 words._unplaced = True
                 self._state.assign(draws.advance_generator(words, count=count))
@@ -331,7 +331,7 @@ def broadcast_shape(what: str, x: Tensor, y: Tensor) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(x._array.shape, y._array.shape)
     except ValueError:
-        raise refuse_shapes(what, x._array.shape, y._array.shape) from None
+        raise shapes_error(what, x._array.shape, y._array.shape) from None
 
 
 def binomial_from(draw_words: Any, what: str, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import TABLE, Form, Operation, operation, refuse_mix
+from fastgrad.core.operation import TABLE, Form, Operation, mixed_dtypes_error, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -87,7 +87,7 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     if b is None:
         b = convert_to_tensor(y, a.dtype)
     if a._array.dtype != b._array.dtype:
-        raise refuse_mix("where", a._array.dtype, b._array.dtype)
+        raise mixed_dtypes_error("where", a._array.dtype, b._array.dtype)
     try:
         return _where_row(mask, a, b)
     except ValueError:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastgrad.core import deferral, nest, recording, settings_version
 from fastgrad.core.composite import Composite, CompositeOperand
-from fastgrad.core.names import near
+from fastgrad.core.names import suggestions
 from fastgrad.core.tensor import Tensor, as_tensor_or_none
 from fastgrad.keras import constraints, dtype_policy, initializers, naming, regularizers, settings
 from fastgrad.keras.layers.configuration import Configurable
@@ -94,7 +94,7 @@ class Layer(Caller, Configurable, WeightOwner):
                 vars(base_class)["__init__"] for base_class in type(self).__mro__ if "__init__" in vars(base_class)
             ]
             known_names = {name for function in constructors for name in inspect.signature(function).parameters}
-            hints = "".join(near(name, known_names - {"self", "args", "kwargs"}) for name in kwargs)
+            hints = "".join(suggestions(name, known_names - {"self", "args", "kwargs"}) for name in kwargs)
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints}")
         self.name = naming.auto_name(type(self).__name__) if name is None else naming.checked_name(name)
         self._set_policy(dtype_policy.get(dtype))
@@ -174,7 +174,7 @@ class Layer(Caller, Configurable, WeightOwner):
 
     def _run_on_zeros(self, input_shape: Any, unknown: int) -> Any:
         """Calls the layer on zeros, hidden from tapes, with ``unknown`` for None sizes; returns the result's shapes."""
-        with recording.paused(), deferral.deferred(), state_unchanged(self):
+        with recording.hidden_from_tapes(), deferral.deferred(), state_unchanged(self):
             output_shapes = shapes_of(self(zeros_of(input_shape, self._layer_dtype.numpy, unknown)))
         self._clear_losses()
         return output_shapes
@@ -234,7 +234,7 @@ class Layer(Caller, Configurable, WeightOwner):
                 name.removesuffix("_shape"): zeros_of(shape, self._layer_dtype.numpy, 1)
                 for name, shape in config["shapes_dict"].items()
             }
-            with recording.paused():
+            with recording.hidden_from_tapes():
                 self(**zeros)
             self._clear_losses()
 

@@ -273,7 +273,7 @@ def _outputs_from_zeros(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any
             shape = tuple([unknown if size is None else size for size in x.shape])
             return constant_tensor(deferral.zeros(shape, settings.standardize_dtype(x.dtype).numpy))
 
-        with recording.paused(), deferral.deferred(), state_unchanged(layer):
+        with recording.hidden_from_tapes(), deferral.deferred(), state_unchanged(layer):
             outputs = layer(*mapped(args, zeros), **mapped(kwargs, zeros))
             specs = [(tuple(x.shape), x.dtype.name) for x in nest.flatten(outputs)]
         layer._clear_losses()

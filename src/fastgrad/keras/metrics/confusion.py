@@ -9,7 +9,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.core.argument_checks import checked_number
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.keras import settings
@@ -96,7 +96,7 @@ class ConfusionMetric(Metric):
         Raises:
             InvalidArgumentError: the shapes differ; then nothing is counted.
         """
-        with paused():
+        with hidden_from_tapes():
             batch_counts = self._counts(y_true, y_pred, sample_weight)
         for name in self._counted:
             getattr(self, name).assign_add(batch_counts[name])

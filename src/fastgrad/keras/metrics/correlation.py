@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import as_tensor, labels_and_predictions, same_rank
 from fastgrad.keras.metrics.metric import Metric
@@ -100,7 +100,7 @@ class R2Score(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Adds a batch to the sums."""
-        with paused():
+        with hidden_from_tapes():
             y, p = same_rank(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             if y.ndim != 2 or p.ndim != 2:
                 raise ValueError(

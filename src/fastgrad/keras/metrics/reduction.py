@@ -9,7 +9,7 @@ import numpy as np
 
 import fastgrad as tf
 from fastgrad.core.argument_checks import checked_callable
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.dtypes import DType
 from fastgrad.keras.losses.loss import as_tensor, masked_weight, same_rank
@@ -64,7 +64,7 @@ class Sum(Metric):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` times ``sample_weight``."""
-        with paused():
+        with hidden_from_tapes():
             values, _ = samplewise(values, sample_weight, tf.reduce_sum, self._dtype)
             total = tf.reduce_sum(values)
         self.total.assign_add(total)
@@ -84,7 +84,7 @@ class Mean(Metric):
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Adds ``values`` (batch, ...), weighted by ``sample_weight``; a scalar counts as one sample."""
-        with paused():
+        with hidden_from_tapes():
             values, weights = samplewise(values, sample_weight, tf.reduce_mean, self._dtype)
             total = tf.reduce_sum(values) if values.ndim else values
             if weights is not None:
@@ -118,7 +118,7 @@ class MeanMetricWrapper(Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Adds a batch of labels and predictions; samples outside the mask of ``y_pred`` have no weight."""
-        with paused():
+        with hidden_from_tapes():
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
             mask = mask_of(y_pred)
             if mask is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import fastgrad as tf
-from fastgrad.core.recording import paused
+from fastgrad.core.recording import hidden_from_tapes
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses import regression as losses
 from fastgrad.keras.losses.loss import as_tensor, same_rank
@@ -71,7 +71,7 @@ class RootMeanSquaredError(Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Adds a batch of labels and predictions."""
-        with paused():
+        with hidden_from_tapes():
             labels, predictions = same_rank(as_tensor(y_true, self._dtype), as_tensor(y_pred, self._dtype))
             errors = tf.math.squared_difference(labels, predictions)
         super().update_state(errors, sample_weight)

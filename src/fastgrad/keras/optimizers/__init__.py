@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastgrad.core.names import near as _near
 from fastgrad.core.names import refusal_of as _refusal_of
+from fastgrad.core.names import suggestions as _near
 from fastgrad.keras.optimizers import schedules as schedules
 from fastgrad.keras.optimizers.adadelta import Adadelta as Adadelta
 from fastgrad.keras.optimizers.adafactor import Adafactor as Adafactor

@@ -17,7 +17,7 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.operation import TABLE
 from fastgrad.core.placement import moved
-from fastgrad.core.recording import state_followed, unheard
+from fastgrad.core.recording import hidden_from_recorders, state_is_followed
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.ops.casting import cast
@@ -62,14 +62,14 @@ class Followed:
     def _changed(self) -> None:
         """Makes programs that depend on this object be recorded again."""
         if "_changes" in self.__dict__:
-            with unheard():
+            with hidden_from_recorders():
                 self._changes.assign_add(1)
 
     def _variable_of(self, name: str) -> Variable:
         """Returns the variable that mirrors the numeric attribute ``name``."""
         variable: Variable | None = self._followed.get(name)
         if variable is None:
-            with unheard():
+            with hidden_from_recorders():
                 variable = self._followed[name] = Variable(
                     np.array(float(self.__dict__[name])), trainable=False, name=name, dtype=dtypes.float64
                 )
@@ -97,10 +97,10 @@ def live(owner: Any) -> Any:
 
     From this call on, the recorded program depends on the attributes of ``owner`` that are not numbers.
     """
-    if not state_followed():
+    if not state_is_followed():
         return owner
     if "_changes" not in owner.__dict__:
-        with unheard():
+        with hidden_from_recorders():
             owner._changes = Variable(0, trainable=False, name="changes", dtype=dtypes.int64)
             owner._followed = {}
     int(owner._changes)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.placement import beside, moved
-from fastgrad.core.recording import recorders, state_followed, unheard
+from fastgrad.core.placement import moved, on_device_of
+from fastgrad.core.recording import hidden_from_recorders, recorders, state_is_followed
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.followed import scalar
@@ -123,7 +123,7 @@ class KernelOptimizer(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """Updates one variable, without decay and clipping; subclasses may extend it."""
-        if recorders.active and state_followed():
+        if recorders.active and state_is_followed():
             step = Step(self, learning_rate)
             self._update_groups([variable], [step.gradient_of(gradient, variable)], step, decays=False)
             return
@@ -296,7 +296,7 @@ class KernelOptimizer(Optimizer):
             not int(moved(self._iterations._array, None)) and not self._iterations.rewritten and variable is None
         )
         if variable is None:
-            with unheard(), beside(slots[0]._array):
+            with hidden_from_recorders(), on_device_of(slots[0]._array):
                 variable = self._live[position] = Variable(np.zeros(-(-rows // 8), np.uint64), trainable=False)
             for slot in slots:
                 slot.live = variable
@@ -311,7 +311,7 @@ class KernelOptimizer(Optimizer):
                         table[start : start + _ROWS_PER_SCAN] != 0
                     ).any(axis=1)
                 slot.rewritten = False
-            with unheard():
+            with hidden_from_recorders():
                 variable.assign(words)
         return variable._array
 

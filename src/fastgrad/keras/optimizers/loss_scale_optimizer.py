@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
-from fastgrad.core.recording import paused, state_followed
+from fastgrad.core.recording import hidden_from_tapes, state_is_followed
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number
@@ -123,7 +123,7 @@ class LossScaleOptimizer(Optimizer):
             with np.errstate(all="ignore"):
                 self._read(grads, variables)
             build_unheard(self, variables)
-        if state_followed():
+        if state_is_followed():
             self._apply_as_operations(grads, variables)
             return
         scale = float(self.dynamic_scale)
@@ -140,7 +140,7 @@ class LossScaleOptimizer(Optimizer):
         self.dynamic_scale.assign(scale * 0.5)
 
     def _apply_as_operations(self, grads: Sequence[Any], variables: Sequence[Variable]) -> None:
-        with paused():
+        with hidden_from_tapes():
             live(self)
             scale, steps = self.dynamic_scale._read(), self.step_counter._read() + 1
             finite = [_all_finite(gradient) for gradient in grads if gradient is not None]
@@ -157,7 +157,7 @@ class LossScaleOptimizer(Optimizer):
 
     def scale_loss(self, loss: Any) -> Any:
         """Returns the loss times the factor."""
-        if state_followed():
+        if state_is_followed():
             live(self)  # building makes another state, so programs depend on it
             if self.built:
                 loss = convert_to_tensor(loss)

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.placement import device_of, placement
-from fastgrad.core.recording import following_state, recorders, state_followed
+from fastgrad.core.recording import following_state, recorders, state_is_followed
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.arguments import checked_number, checked_option
@@ -183,7 +183,7 @@ class Optimizer(OptimizerState):
             grads, variables = overwritten(self, grads, variables)
             if not grads:
                 return
-        if recorders.active and state_followed():
+        if recorders.active and state_is_followed():
             apply_as_operations(self, grads, variables)
         elif placement.active and any(map(_is_on_gpu, (*grads, *variables))):
             with following_state():
@@ -376,7 +376,7 @@ class Optimizer(OptimizerState):
         """Returns the loss times ``loss_scale_factor``; the gradients are later divided by it."""
         if self.loss_scale_factor is None:
             return loss
-        if not state_followed():
+        if not state_is_followed():
             return loss * self.loss_scale_factor
         loss = convert_to_tensor(loss)
         return loss * cast(live(self).loss_scale_factor, loss.dtype)

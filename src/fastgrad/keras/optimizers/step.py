@@ -14,8 +14,8 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
-from fastgrad.core.placement import beside
-from fastgrad.core.recording import paused, recorders, report_effect, unheard
+from fastgrad.core.placement import on_device_of
+from fastgrad.core.recording import hidden_from_recorders, hidden_from_tapes, recorders, report_effect
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.keras.optimizers.followed import live, scalar
@@ -41,7 +41,7 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
     Raises:
         ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; then nothing has changed.
     """
-    with paused():
+    with hidden_from_tapes():
         with np.errstate(all="ignore"):
             targets = [variable for variable, _ in optimizer._read(grads, variables)]
         optimizer._warn_of_missing(grads, variables)
@@ -54,7 +54,7 @@ def apply_as_operations(optimizer: Any, grads: Sequence[Any], variables: Sequenc
 
 def build_unheard(optimizer: Any, variables: Sequence[Variable]) -> None:
     """Makes the slots without recording their initial values; recorders only get a notice of each new variable."""
-    with unheard(), beside(variables[0]._array):
+    with hidden_from_recorders(), on_device_of(variables[0]._array):
         optimizer._build_whole(list(variables))
     for recorder in recorders.active:
         for variable in optimizer.variables:
@@ -79,7 +79,7 @@ def overwritten(
     Raises:
         ValueError, InvalidArgumentError: as ``Optimizer.apply_gradients``; then nothing has changed.
     """
-    with paused():
+    with hidden_from_tapes():
         with np.errstate(all="ignore"):
             optimizer._read(grads, variables)
         if not optimizer.built:

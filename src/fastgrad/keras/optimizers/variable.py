@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from fastgrad.core.placement import placed, placement
-from fastgrad.core.recording import unheard
+from fastgrad.core.recording import hidden_from_recorders
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable, write
 from fastgrad.keras.weight import Weight
@@ -56,6 +56,6 @@ class OptimizerVariable(Weight):
     def _writable(self) -> np.ndarray:
         self.rewritten = True
         if self.live is not None:
-            with unheard():
+            with hidden_from_recorders():
                 write(self.live._writable(), np.full(self.live._array.shape, _ALL, np.uint64))
         return super()._writable()

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core import nest
-from fastgrad.core.names import near
+from fastgrad.core.names import suggestions
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
@@ -300,7 +300,7 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
     submodule = module.removeprefix("keras").removeprefix(".")
     if submodule.startswith("src."):  # classes that Keras itself does not export
         submodule = "" if submodule.startswith("src.models") else submodule.split(".")[1]
-    hint = near(name, module_objects or ())
+    hint = suggestions(name, module_objects or ())
     if public and (submodule in _ROOMS or not submodule):
         namespace = importlib.import_module(f"{_PACKAGE}.{submodule}" if submodule else _PACKAGE)
         class_object = getattr(namespace, name, None)
@@ -311,7 +311,7 @@ def _class_of_config(config: dict[str, Any], module_objects: dict[str, Any] | No
                     f"registered name. Remove the `registered_name` field from the config. Full object config: {_shortened(config)}"
                 )
             return class_object
-        hint = near(
+        hint = suggestions(
             name, [candidate_name for candidate_name, value in vars(namespace).items() if inspect.isclass(value)]
         )
     raise TypeError(
@@ -388,6 +388,6 @@ def resolved(identifier: Any, known: dict[str, Any], what: str) -> Any:
     if inspect.isclass(result):
         result = result()
     if not callable(result):
-        hint = near(identifier, known) if isinstance(identifier, str) else ""
+        hint = suggestions(identifier, known) if isinstance(identifier, str) else ""
         raise ValueError(f"Could not interpret {what} identifier: {identifier}.{hint}")
     return result
