@@ -75,7 +75,7 @@ def calls_of(monkeypatch):
             return counting(kernel, native)
 
         monkeypatch.setattr(build.Kernel, "_build", count_this)
-        monkeypatch.setattr(kernel_launches, "_plans", {})  # which have those that are not counted
+        monkeypatch.setattr(kernel_launches, "_cached_launches", {})  # which have those that are not counted
         monkeypatch.setattr(eager_launch, "is_plain", lambda found: False)  # a program's driver would call them unseen
         counts.update(dict.fromkeys(kept, 0))
         for kernel in kernels:

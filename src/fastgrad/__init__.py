@@ -142,12 +142,9 @@ from fastgrad.ops.higher_order import foldr as foldr
 from fastgrad.ops.higher_order import map_fn as map_fn
 from fastgrad.ops.higher_order import scan as scan
 from fastgrad.ops.higher_order import vectorized_map as vectorized_map
-from fastgrad.ops.indexing import boolean_mask as boolean_mask
-from fastgrad.ops.indexing import dynamic_partition as dynamic_partition
 from fastgrad.ops.indexing import gather as gather
 from fastgrad.ops.indexing import gather_nd as gather_nd
 from fastgrad.ops.indexing import unravel_index as unravel_index
-from fastgrad.ops.indexing import where as where
 from fastgrad.ops.inspection import argmax as argmax
 from fastgrad.ops.inspection import argmin as argmin
 from fastgrad.ops.joining import concat as concat
@@ -188,6 +185,9 @@ from fastgrad.ops.scattering import tensor_scatter_nd_max as tensor_scatter_nd_m
 from fastgrad.ops.scattering import tensor_scatter_nd_min as tensor_scatter_nd_min
 from fastgrad.ops.scattering import tensor_scatter_nd_sub as tensor_scatter_nd_sub
 from fastgrad.ops.scattering import tensor_scatter_nd_update as tensor_scatter_nd_update
+from fastgrad.ops.selection import boolean_mask as boolean_mask
+from fastgrad.ops.selection import dynamic_partition as dynamic_partition
+from fastgrad.ops.selection import where as where
 from fastgrad.ops.shape_query import broadcast_dynamic_shape as broadcast_dynamic_shape
 from fastgrad.ops.shape_query import broadcast_static_shape as broadcast_static_shape
 from fastgrad.ops.shape_query import ensure_shape as ensure_shape

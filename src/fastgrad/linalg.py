@@ -34,9 +34,9 @@ from fastgrad.ops.linear_algebra import pinv as pinv
 from fastgrad.ops.linear_algebra import slogdet as slogdet
 from fastgrad.ops.linear_algebra import solve as solve
 from fastgrad.ops.linear_algebra import triangular_solve as triangular_solve
-from fastgrad.ops.lu_solving import lu_matrix_inverse as lu_matrix_inverse
-from fastgrad.ops.lu_solving import lu_reconstruct as lu_reconstruct
-from fastgrad.ops.lu_solving import lu_solve as lu_solve
+from fastgrad.ops.lu_factors import lu_matrix_inverse as lu_matrix_inverse
+from fastgrad.ops.lu_factors import lu_reconstruct as lu_reconstruct
+from fastgrad.ops.lu_factors import lu_solve as lu_solve
 from fastgrad.ops.matrix_functions import expm as expm
 from fastgrad.ops.matrix_functions import logm as logm
 from fastgrad.ops.matrix_functions import sqrtm as sqrtm

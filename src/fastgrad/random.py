@@ -1,12 +1,12 @@
 """Random numbers (``tf.random``)."""
 
 from fastgrad.ops import random_experimental as experimental  # noqa: F401
+from fastgrad.ops.default_generators import get_global_generator as get_global_generator
+from fastgrad.ops.default_generators import set_global_generator as set_global_generator
+from fastgrad.ops.default_generators import set_seed as set_seed
 from fastgrad.ops.random_generator import Algorithm as Algorithm
 from fastgrad.ops.random_generator import Generator as Generator
 from fastgrad.ops.random_generator import create_rng_state as create_rng_state
-from fastgrad.ops.random_generator import get_global_generator as get_global_generator
-from fastgrad.ops.random_generator import set_global_generator as set_global_generator
-from fastgrad.ops.random_generator import set_seed as set_seed
 from fastgrad.ops.random_ops import categorical as categorical
 from fastgrad.ops.random_ops import gamma as gamma
 from fastgrad.ops.random_ops import normal as normal

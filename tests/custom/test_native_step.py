@@ -10,7 +10,7 @@ import sys
 import numba
 import pytest
 
-from fastgrad.custom.native_step import dispatcher_of, needs_gil, typed_as
+from fastgrad.custom.native_step import dispatcher_of, inferred_type, needs_gil
 
 PROGRAM = '''
 import math
@@ -139,6 +139,6 @@ def test_functions_that_need_pythons_lock_are_known_also_from_numbas_cache(tmp_p
         assert bool(function.stats.cache_hits) is (number == 1), "Numba has it from its cache the second time"
         dispatcher = dispatcher_of(function)
         types = [numba.types.float64]
-        assert typed_as(name, dispatcher, types) == numba.types.float64
+        assert inferred_type(name, dispatcher, types) == numba.types.float64
         assert needs_gil(dispatcher, types) is needs
     del sys.modules[spec.name]

@@ -10,7 +10,7 @@ import pytest
 
 from fastgrad.custom.formula import Fork
 from fastgrad.custom.symbols import NotFollowedError
-from fastgrad.custom.tracer import MOST_LEAVES, traced
+from fastgrad.custom.tracer import MAX_PATHS, traced
 
 FLOAT64 = np.dtype(np.float64)
 X = np.linspace(-2, 2, 9)
@@ -90,7 +90,7 @@ def test_a_loop_that_goes_on_by_values_is_refused():
             x = x / 2
         return x
 
-    with pytest.raises(NotFollowedError, match=f"more than {MOST_LEAVES} conditions"):
+    with pytest.raises(NotFollowedError, match=f"more than {MAX_PATHS} conditions"):
         traced(function, (FLOAT64,))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.special
 
-from fastgrad.ops.attention import WIDEST
+from fastgrad.ops.attention import MAX_HEAD_WIDTH
 from tests.kernels.properties import F64, Property, ids, normal, of_sizes, one_array, property_test
 
 
@@ -45,7 +45,7 @@ def attended(q: Any, k: Any, v: Any, scale: float, causal: bool, **_: Any) -> An
 
 
 def make_attention(r: np.random.Generator, dtype: str, batch: int, queries: int, keys: int, depth: int) -> Any:
-    keys, depth, heads = max(keys, 1), min(max(depth, 1), WIDEST), 1 + batch % 3
+    keys, depth, heads = max(keys, 1), min(max(depth, 1), MAX_HEAD_WIDTH), 1 + batch % 3
     shapes = (
         (batch % 4, queries, heads, depth),
         (batch % 4, keys, heads, depth),

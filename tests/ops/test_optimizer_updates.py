@@ -160,7 +160,7 @@ def test_large_sums_of_squares_are_the_same_by_any_threads(monkeypatch):
     ]
     arrays[0] = arrays[0].T  # not contiguous
     wanted = updates.squares(*arrays)
-    monkeypatch.setattr(updates, "_MUCH", 0)
+    monkeypatch.setattr(updates, "_SHARED_FROM", 0)
     monkeypatch.setattr(eager_launch, "SHARED_FROM", 0.0)
     threads = config.get_num_threads()
     try:

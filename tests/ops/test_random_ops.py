@@ -96,6 +96,10 @@ def test_half_width_uniforms_stay_below_one(dtype):
     assert x.max() < 1
 
 
+def test_categorical_without_classes_gives_no_draws():
+    assert tf.random.categorical(tf.zeros((2, 0)), 0).shape == (2, 0)
+
+
 def test_categorical_follows_the_probabilities():
     tf.random.set_seed(1)
     p = np.array([0.1, 0.2, 0.7])

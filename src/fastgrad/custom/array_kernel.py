@@ -31,7 +31,7 @@ from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep
 from fastgrad.custom.core_signature import CoreSignature
 from fastgrad.custom.formula import promoted
-from fastgrad.custom.functions import Used, python_function, unique_name, used_by
+from fastgrad.custom.functions import OutsideValue, python_function, transitive_outside_values, unique_name
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches, Spec
@@ -68,7 +68,7 @@ class ArrayOperation(Operation):
         self._result_dtypes = result_dtypes
         self._given: ArrayOperation | None = None
         self._steps: dict[Dtypes, ArrayStep] = {}
-        self._used: list[Used] = []
+        self._used: list[OutsideValue] = []
         self._lock = new_rlock()
         CUSTOM[self.name] = self
 
@@ -88,7 +88,7 @@ class ArrayOperation(Operation):
                 self._steps.clear()
             step = self._steps.get(inputs)
             if step is None:
-                self._used = used_by(python_function(self._function))
+                self._used = transitive_outside_values(python_function(self._function))
                 dtypes = (*inputs, *self._result_dtypes(inputs))
                 step = self._steps[inputs] = ArrayStep(self.__name__, self._function, self.signature, dtypes)
         return step
@@ -123,17 +123,17 @@ class ArrayOperation(Operation):
         slopes = Operation.__call__(self._given, *cotangents, *results, *inputs)
         slopes = slopes if type(slopes) is tuple else (slopes,)
         return [
-            self._fitted(slope, x) if needed and x._array.dtype in FLOATING else None
+            self._cotangent_like(slope, x) if needed and x._array.dtype in FLOATING else None
             for slope, x, needed in zip(slopes, inputs, needs, strict=True)
         ]
 
     @staticmethod
-    def _fitted(slope: Tensor, x: Tensor) -> Tensor:
+    def _cotangent_like(slope: Tensor, x: Tensor) -> Tensor:
         slope = sum_to_shape(slope, x._array.shape)
         return slope if slope._array.dtype == x._array.dtype else TABLE["cast"](slope, dtype=x._array.dtype.name)
 
     def batched(self, name: str, rows: int, /, *inputs: Batched) -> Any:
-        """Runs all rows in one call: the rows are further items of the batch (see ops/batching.py)."""
+        """The batching rule of kernels (see ops/batching.py): makes the axis of rows the first axis of the batch."""
         cores = [len(dims) for dims in self.signature.inputs]
         batches = [x.shape[: x.rank - core] for x, core in zip(inputs, cores, strict=True)]
         batch = np.broadcast_shapes(*batches)
@@ -146,7 +146,7 @@ class ArrayOperation(Operation):
                     tensor, shape=(rows, *[1] * (len(batch) - len(own_batch)), *own_batch, *core_shape)
                 )
             if x.has_rows or prod(own_batch) != 1:
-                tensor = _spread(tensor, (rows, *batch, *core_shape))
+                tensor = _broadcast_to(tensor, (rows, *batch, *core_shape))
             tensors.append(tensor)
         return Operation.__call__(self, *tensors)
 
@@ -154,7 +154,7 @@ class ArrayOperation(Operation):
         raise TypeError(f"cannot copy or pickle {self.name}: it is a part of a kernel.")
 
 
-def _spread(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+def _broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return x if x._array.shape == shape else TABLE["broadcast_to"](x, shape=shape)
 
 
@@ -184,7 +184,7 @@ class Kernel:
         names = [*inspect.signature(python).parameters][: len(self._core.inputs)]
         self.__signature__ = inspect.Signature([inspect.Parameter(name, parameter_kind) for name in names])
         self.signature = signature
-        self._dtypes = _declared(self._core, dtype)
+        self._dtypes = _declared_dtypes(self._core, dtype)
         compiled = python if hasattr(function, "gufunc_builder") else function
         self.operation = ArrayOperation(f"kernel({python.__name__})", compiled, self._core, self._result_dtypes)
 
@@ -218,7 +218,7 @@ class Kernel:
                 f"{self.__name__}: takes {len(self._core.inputs)} inputs ({self.signature}), got {len(args)}."
             )
         try:
-            tensors = self._tensors(args)
+            tensors = self._argument_tensors(args)
         except CompositeOperand as error:
             raise InvalidArgumentError(f"{self.__name__}: takes dense tensors; convert with x.to_tensor().") from error
         self._core.sizes([x._array.shape for x in tensors])
@@ -276,7 +276,7 @@ class Kernel:
         self.operation.set_gradient(ArrayOperation(name, function, signature, dtypes))
         return function
 
-    def _tensors(self, args: Sequence[Any]) -> list[Tensor]:
+    def _argument_tensors(self, args: Sequence[Any]) -> list[Tensor]:
         tensors: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
         floats = [x._array.dtype for x in tensors if x is not None and x._array.dtype in FLOATING]
         for position, x in enumerate(args):
@@ -298,7 +298,7 @@ class Kernel:
                 f"{', '.join([str(list(shape)) for shape in batches])} before these dimensions do not broadcast."
             ) from None
         return [
-            x if prod(own_batch) == 1 else _spread(x, (*batch, *x._array.shape[len(own_batch) :]))
+            x if prod(own_batch) == 1 else _broadcast_to(x, (*batch, *x._array.shape[len(own_batch) :]))
             for x, own_batch in zip(tensors, batches, strict=True)
         ]
 
@@ -307,7 +307,7 @@ def _dims_text(dims: Sequence[str | int]) -> str:
     return f"({','.join(map(str, dims))})"
 
 
-def _declared(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
+def _declared_dtypes(signature: CoreSignature, dtype: Any) -> list[np.dtype | None]:
     """Returns the declared dtype of each result; None if it follows from the inputs."""
     count = len(signature.results)
     declared = [*dtype] if isinstance(dtype, (list, tuple)) else [dtype] * count

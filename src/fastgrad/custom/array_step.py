@@ -8,21 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.custom.core_signature import CoreSignature
 from fastgrad.custom.functions import python_function
 from fastgrad.custom.native_step import (
     compiled_step,
     dispatcher_of,
     in_python,
+    inferred_type,
     needs_gil,
     numba_type,
     run_natively,
-    typed_as,
 )
 from fastgrad.errors import InternalError, InvalidArgumentError
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Spec
-from fastgrad.ops.kernel_launches import planned
+from fastgrad.ops.kernel_launches import cached_launches
 
 
 class ArrayStep:
@@ -51,26 +52,26 @@ class ArrayStep:
             self._function = in_python(python_function(function))
         else:
             self._function = dispatcher_of(function)
-            argument_types = self._types()
-            typed_as(name, self._function, argument_types)
+            argument_types = self._argument_types()
+            inferred_type(name, self._function, argument_types)
             self.needs_gil = needs_gil(self._function, argument_types)
-        self._step = compiled_step(name, self._parameters(), self._lines(), self._names())
+        self._step = compiled_step(name, self._step_parameters(), self._step_lines(), self._step_scope())
 
-    def _types(self) -> list[Any]:
+    def _argument_types(self) -> list[Any]:
         """Returns Numba's types of the function's arguments."""
         inputs = zip(self._inputs, self._signature.inputs, strict=True)
         types = [numba_type(dtype, len(dims) or None, readonly=True) for dtype, dims in inputs]
         results = zip(self._results, self._signature.results, strict=True) if self._writes else ()
         return types + [numba_type(dtype, max(len(dims), 1)) for dtype, dims in results]
 
-    def _parameters(self) -> str:
+    def _step_parameters(self) -> str:
         parameters = [f"x{i}: in[{dtype.name}]" for i, dtype in enumerate(self._inputs)]
         parameters += [f"y{i}: out[{dtype.name}]" for i, dtype in enumerate(self._results)]
         parameters += [f"stride{i}: int" for i in range(len(self._inputs))]
         parameters += [f"size_{name}: int" for name in self._signature.names]
         return ", ".join(parameters)
 
-    def _lines(self) -> list[str]:
+    def _step_lines(self) -> list[str]:
         signature, count = self._signature, len(self._inputs)
         arrays = count + len(self._results)
         lines = [f"size_{name} = words[{arrays + count + i}]" for i, name in enumerate(signature.names)]
@@ -102,7 +103,7 @@ class ArrayStep:
             "return stopped",
         ]
 
-    def _names(self) -> dict[str, Any]:
+    def _step_scope(self) -> dict[str, Any]:
         names: dict[str, Any] = {"function": self._function}
         names |= {f"input{i}": dtype.type for i, dtype in enumerate(self._inputs)}
         return names | {f"result{i}": dtype.type for i, dtype in enumerate(self._results)}
@@ -132,7 +133,9 @@ class ArrayStep:
         results = tuple([np.empty(shape, dtype) for shape, dtype in zip(shapes, self._results, strict=True)])
         if not any(y.size for y in results):
             return results
-        launches = planned(self.launches, arrays, results, {})
+        launches, _ = cached_launches(
+            self.launches, lambda *_: tuple(map(ArraySpec, shapes, self._results)), arrays, {}
+        )
         assert launches is not None
         failed_item = run_natively(launches, arrays, results, self.needs_gil)
         if failed_item is not None:

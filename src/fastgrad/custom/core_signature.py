@@ -39,7 +39,7 @@ class CoreSignature:
         sides = text.split("->")
         if len(sides) != 2:
             raise ValueError(f'{name}: the signature {text!r} should have one "->", between inputs and results.')
-        self.inputs, self.results = [self._dims(side) for side in sides]
+        self.inputs, self.results = [self._dims_of_side(side) for side in sides]
         if not self.results or not self.inputs:
             raise ValueError(f"{name}: the signature {text!r} should have an input and a result.")
         self.names = [*dict.fromkeys([dim for dims in self.inputs for dim in dims if isinstance(dim, str)])]
@@ -50,7 +50,7 @@ class CoreSignature:
                 "write a number, or pass an input that has this size."
             )
 
-    def _dims(self, part: str) -> list[Dims]:
+    def _dims_of_side(self, part: str) -> list[Dims]:
         lists: list[Dims] = []
         position = 0
         while part[position:].strip():

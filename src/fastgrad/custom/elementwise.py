@@ -1,4 +1,7 @@
-"""``elementwise``: makes a user's scalar function an operation, with its gradient."""
+"""``elementwise``: makes a user's scalar function an operation, with its gradient.
+
+One file, because the operations of a function, of its formula and of its derivatives refer to each other.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.custom.formula import BOOL, FLOAT32, FLOAT64, Formula, promoted
-from fastgrad.custom.functions import Used, python_function, unique_name, used_by
+from fastgrad.custom.functions import OutsideValue, python_function, transitive_outside_values, unique_name
 from fastgrad.custom.scalar_step import ScalarStep
 from fastgrad.custom.symbols import NotFollowedError, Symbol, terms_of, trace_of
 from fastgrad.custom.tracer import traced
@@ -24,9 +27,9 @@ from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.kernels.codegen.locks import new_rlock
 from fastgrad.kernels.runtime.launch import Launches
 
-_PLAIN = frozenset([FLOAT32, FLOAT64])
+_KERNEL_FLOATS = frozenset([FLOAT32, FLOAT64])
 
-MOST_PROGRAMS = 64
+MAX_PROGRAMS = 64
 """The number of programs that an operation keeps for eager calls, one for each set of shapes and dtypes."""
 
 Dtypes = tuple[np.dtype, ...]
@@ -76,9 +79,9 @@ class ScalarOperation(Operation):
             if is_recorded:
                 return formula.run(*arrays)
             with self._lock:
-                if len(self._programs) >= MOST_PROGRAMS:
+                if len(self._programs) >= MAX_PROGRAMS:
                     del self._programs[next(iter(self._programs))]
-                program = self._programs[key] = self._program(arrays, formula.dtype)
+                program = self._programs[key] = self._make_program(arrays, formula.dtype)
         return program.replay(arrays)[1][0]
 
     def is_stale(self) -> bool:
@@ -89,7 +92,7 @@ class ScalarOperation(Operation):
         """Computes the result where there is no formula."""
         raise NotImplementedError
 
-    def _program(self, arrays: Sequence[np.ndarray], dtype: np.dtype) -> Any:
+    def _make_program(self, arrays: Sequence[np.ndarray], dtype: np.dtype) -> Any:
         from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
         from fastgrad.compiler.programs.program import Program
 
@@ -106,7 +109,7 @@ class ScalarOperation(Operation):
         if self._given is None:
             return Operation.__call__(self.derivative(position), g, *inputs)
         operation = self._given[position]
-        if operation is None or operation.is_nothing(
+        if operation is None or operation.gives_none(
             (g._array.dtype, y._array.dtype, *[x._array.dtype for x in inputs])
         ):
             return None
@@ -117,7 +120,7 @@ class ScalarOperation(Operation):
         """Sets operations of (cotangent, result, *inputs) as the gradient; None for an input without gradient."""
         self._given = given
 
-    def is_nothing(self, dtypes: Dtypes) -> bool:
+    def gives_none(self, dtypes: Dtypes) -> bool:
         """True if the operation gives None, which means no gradient, for inputs of ``dtypes``."""
         return False
 
@@ -128,7 +131,7 @@ class ScalarOperation(Operation):
             operation = self._derivatives.setdefault(position, _DerivativeOperation(self, position))
         return operation
 
-    def refusal(self, dtypes: Dtypes) -> Exception:
+    def underivable_error(self, dtypes: Dtypes) -> Exception:
         """Returns the error for a gradient that can't be derived."""
         return UnimplementedError(f"{self.name}: its gradient can't be derived.")
 
@@ -150,7 +153,7 @@ class _DerivativeOperation(ScalarOperation):
         if formula is None:
             primal_formula = self._of.formula(dtypes[1:])
             if primal_formula is None:
-                raise self._of.refusal(dtypes[1:])
+                raise self._of.underivable_error(dtypes[1:])
             formula = self._formulas[dtypes] = primal_formula.derivative(self._position)
         return formula
 
@@ -172,7 +175,7 @@ class _FunctionOperation(ScalarOperation):
         self.py_func = function
         self._part = part
         self._refusal_reasons: dict[Dtypes, str] = {}
-        self._used: list[Used] = []
+        self._used: list[OutsideValue] = []
         self._compiled: dict[Dtypes, ScalarStep] = {}
 
     def formula(self, dtypes: Dtypes) -> Formula | None:
@@ -186,15 +189,15 @@ class _FunctionOperation(ScalarOperation):
         except KeyError:
             pass
         with self._lock:
-            self._used = used_by(self.py_func)
-            self._formulas[dtypes] = formula = self._traced(dtypes)
+            self._used = transitive_outside_values(self.py_func)
+            self._formulas[dtypes] = formula = self._traced_formula(dtypes)
         return formula
 
     def is_stale(self) -> bool:
         """True if an outside value that the function uses has changed since the trace."""
         return bool(self._used) and any(outside_value.has_changed() for outside_value in self._used)
 
-    def _traced(self, dtypes: Dtypes) -> Formula | None:
+    def _traced_formula(self, dtypes: Dtypes) -> Formula | None:
         try:
             results = traced(self.py_func, dtypes)
         except NotFollowedError as error:
@@ -213,11 +216,11 @@ class _FunctionOperation(ScalarOperation):
             raise InvalidArgumentError(f"{self.name}: the function returned None, and should return a number.")
         return result
 
-    def is_nothing(self, dtypes: Dtypes) -> bool:
+    def gives_none(self, dtypes: Dtypes) -> bool:
         """True if the function returns None as its result at the index ``part``."""
         return self._part is not None and self.formula(dtypes) is None and dtypes not in self._refusal_reasons
 
-    def refusal(self, dtypes: Dtypes) -> Exception:
+    def underivable_error(self, dtypes: Dtypes) -> Exception:
         """Returns the error for a gradient that can't be derived."""
         return UnimplementedError(
             f"{self.name}: its gradient can't be derived, as a trace can't follow the function. {self._refusal_reasons.get(dtypes)}. "
@@ -246,7 +249,7 @@ class _FunctionOperation(ScalarOperation):
     def launches(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Launches | None:
         """Returns the launches of the function compiled by Numba; None if the function takes the GIL."""
         compiled = self.compiled(tuple([x.dtype for x in inputs]))
-        return None if compiled.needs_gil else compiled.launches(inputs, outputs[0].shape)
+        return None if compiled.needs_gil else compiled.launches(inputs, outputs)
 
     def run_natively(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Computes the result by the function compiled by Numba.
@@ -322,13 +325,13 @@ class Elementwise:
             InvalidArgumentError: the shapes do not broadcast, or the values are text or complex numbers.
         """
         if kwargs or len(args) != len(self._parameters):
-            args = self._bound(args, kwargs)
-        elif len(args) == 1 and type(args[0]) is Tensor and args[0]._array.dtype in _PLAIN:
+            args = self._bound_arguments(args, kwargs)
+        elif len(args) == 1 and type(args[0]) is Tensor and args[0]._array.dtype in _KERNEL_FLOATS:
             return Operation.__call__(self.operation, args[0])
         if any(type(x) is Symbol for x in args):
             return self._on_symbols(args)
         try:
-            tensors = self._tensors(args)
+            tensors = self._argument_tensors(args)
         except CompositeOperand as error:
             return error.mapped(self, *args)
         shape = tensors[0]._array.shape
@@ -385,7 +388,7 @@ class Elementwise:
         self.gradient_functions = [python_function(function) for function in functions if function is not None]
         return functions[0] if len(functions) == 1 else functions
 
-    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    def _bound_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         parameter_names = self._parameters
         if "name" not in parameter_names:
             kwargs = {key: value for key, value in kwargs.items() if key != "name"}
@@ -399,11 +402,11 @@ class Elementwise:
             raise TypeError(f"{self.__name__}({', '.join(parameter_names)}): {problem}.")
         return tuple([(values | kwargs)[key] for key in parameter_names])
 
-    def _tensors(self, args: Sequence[Any]) -> list[Tensor]:
+    def _argument_tensors(self, args: Sequence[Any]) -> list[Tensor]:
         """Returns the arguments as tensors; numbers have one dtype."""
         tensors: list[Any] = [x._read() if isinstance(x, Variable) else as_tensor_or_none(x) for x in args]
         number_dtypes = [x._array.dtype for x in tensors if x is not None and x._array.dtype != BOOL]
-        self._check(tensors)
+        self._check_dtypes(tensors)
         if any(x is None for x in tensors):
             for position, x in enumerate(args):
                 if tensors[position] is None:
@@ -411,7 +414,7 @@ class Elementwise:
                     tensors[position] = (
                         convert_to_tensor(x) if is_unplaced else convert_like(x, promoted(*number_dtypes))
                     )
-            self._check(tensors)
+            self._check_dtypes(tensors)
             number_dtypes = [x._array.dtype for x in tensors if x._array.dtype != BOOL]
         if any(dtype != number_dtypes[0] for dtype in number_dtypes):
             common_dtype = promoted(*number_dtypes)
@@ -421,13 +424,13 @@ class Elementwise:
             ]
         return tensors
 
-    def _check(self, tensors: Sequence[Tensor | None]) -> None:
+    def _check_dtypes(self, tensors: Sequence[Tensor | None]) -> None:
         for x in tensors:
             if x is not None and x._array.dtype not in self.operation.dtypes:
                 raise dtype_error(self.__name__, x._array.dtype, self.operation.dtypes)
 
     def _on_symbols(self, args: tuple[Any, ...]) -> Symbol:
-        """Returns a call inside another traced function as one term, so that it keeps its own gradient."""
+        """Returns the symbol of a call inside another traced function: one term, which keeps the operation's own gradient."""
         trace = trace_of(*args)
         terms = terms_of(trace.terms, *args)
         if self.operation.formula(tuple([term.dtype for term in terms])) is None:

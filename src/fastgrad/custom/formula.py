@@ -120,12 +120,12 @@ class Terms:
         return self.select(tree.condition, self.flat(tree.then), self.flat(tree.otherwise))
 
 
-def leaves_of(tree: Tree) -> list[Term]:
-    """Returns the results of a decision tree, from left to right."""
-    return [tree] if isinstance(tree, Term) else [*leaves_of(tree.then), *leaves_of(tree.otherwise)]
+def leaves_of(tree: Any) -> list[Any]:
+    """Returns the results of a decision tree, terms or other values, from left to right."""
+    return [*leaves_of(tree.then), *leaves_of(tree.otherwise)] if isinstance(tree, Fork) else [tree]
 
 
-def in_order(*terms: Term) -> list[Term]:
+def in_postorder(*terms: Term) -> list[Term]:
     """Returns ``terms`` and all terms of the formula that they depend on, operands first."""
     order: list[Term] = []
     visited_ids: set[int] = set()
@@ -162,7 +162,7 @@ class Formula:
         self.tree = tree
         self.result = terms.flat(tree)
         self.dtype = self.result.dtype
-        self.terms = in_order(self.result)
+        self.terms = in_postorder(self.result)
 
     def run(self, *arrays: np.ndarray) -> np.ndarray:
         """Computes the result for arrays that broadcast, operation by operation."""
@@ -189,16 +189,16 @@ class Formula:
 
         def derivative_tree(tree: Tree) -> Tree:
             if isinstance(tree, Fork):
-                condition = _copied(tree.condition, terms, copies)
+                condition = _copy_term(tree.condition, terms, copies)
                 return Fork(condition, derivative_tree(tree.then), derivative_tree(tree.otherwise))
-            return terms.cast(_slope(tree, position, inputs, terms), dtype)
+            return terms.cast(_cotangent_of_leaf(tree, position, inputs, terms), dtype)
 
         return Formula(inputs, derivative_tree(self.tree), terms)
 
 
-def _copied(term: Term, terms: Terms, copies: dict[int, Term]) -> Term:
+def _copy_term(term: Term, terms: Terms, copies: dict[int, Term]) -> Term:
     """Copies a term to the terms of a derivative, where the cotangent is the first input."""
-    for subterm in in_order(term):
+    for subterm in in_postorder(term):
         if id(subterm) in copies:
             continue
         if subterm.row is not None:
@@ -224,7 +224,7 @@ class _OperationRecorder(recording.Recorder):
         self.entries.append((operation, inputs, outputs, attributes))
 
 
-def _slope(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) -> Term:
+def _cotangent_of_leaf(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) -> Term:
     """Returns the cotangent of the input at ``position`` from one leaf.
 
     Runs the gradient rules of the operation table on numbers and records them.
@@ -237,7 +237,7 @@ def _slope(leaf: Term, position: int, inputs: Sequence[np.dtype], terms: Terms) 
         recording.start(recorder)
         tensors = [Tensor(np.array(0.5).astype(dtype)) for dtype in inputs]
         values: dict[int, Tensor] = {}
-        for term in in_order(leaf):
+        for term in in_postorder(leaf):
             if term.row is not None:
                 operands = [values[id(operand)] for operand in term.operands]
                 values[id(term)] = Operation.__call__(term.row, *operands, **term.attributes)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import linecache
 import types
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from fastgrad.compiler.fusion.scalar_code import NAMES, constant, translated
 from fastgrad.core.operation import BOOLEAN
-from fastgrad.custom.formula import Formula, Term, in_order
+from fastgrad.custom.formula import Formula, Term, in_postorder
+from fastgrad.custom.functions import function_from_source
 from fastgrad.custom.symbols import NotFollowedError
 from fastgrad.custom.tracer import traced
 from fastgrad.kernels.codegen.body import ByDtype, by_dtype, digest
@@ -44,20 +43,21 @@ def formula_function(name: str, formulas: Mapping[str, Sequence[Formula]]) -> By
     """
     try:
         functions_by_dtype = {
-            dtype: _written(name, dtype_formulas, np.dtype(dtype)) for dtype, dtype_formulas in formulas.items()
+            dtype: _generate_function(name, dtype_formulas, np.dtype(dtype))
+            for dtype, dtype_formulas in formulas.items()
         }
     except NotFollowedError:
         return None
     return by_dtype(**functions_by_dtype)
 
 
-def _written(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.FunctionType:
+def _generate_function(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.FunctionType:
     """Generates the function that computes formulas of numbers of one dtype."""
     results = [formula.result for formula in formulas]
     expressions: dict[int, str] = {}
     lines: list[str] = []
-    for term in in_order(*results):
-        expressions[id(term)] = _text(term, [expressions[id(operand)] for operand in term.operands], dtype)
+    for term in in_postorder(*results):
+        expressions[id(term)] = _expression_text(term, [expressions[id(operand)] for operand in term.operands], dtype)
         if term.row is not None:
             lines.append(f"    v{len(lines)} = {expressions[id(term)]}")
             expressions[id(term)] = f"v{len(lines) - 1}"
@@ -65,14 +65,10 @@ def _written(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.F
     lines.append(f"    return {', '.join([expressions[id(term)] for term in results])}")
     source = "\n".join([f"def {name}({arguments}):", *lines]) + "\n"
     filename = f"<fastgrad function {name} {digest(source.encode())[:12]}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope: dict[str, Any] = dict(NAMES)
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
-    generated_function: types.FunctionType = scope[name]
-    return generated_function
+    return function_from_source(name, source, filename, dict(NAMES))
 
 
-def _text(term: Term, operands: list[str], dtype: np.dtype) -> str:
+def _expression_text(term: Term, operands: list[str], dtype: np.dtype) -> str:
     """Returns the Python expression of a term of a formula."""
     if isinstance(term.value, int):
         return f"x{term.value}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import types
 from collections import Counter
 from collections.abc import Iterator
@@ -9,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-_names: Counter[str] = Counter()
+_name_counts: Counter[str] = Counter()
 
 
 def unique_name(name: str) -> str:
     """Returns a name that no earlier operation has had, so that a name means one operation."""
-    _names[name] += 1
-    return name if _names[name] == 1 else f"{name}#{_names[name]}"
+    _name_counts[name] += 1
+    return name if _name_counts[name] == 1 else f"{name}#{_name_counts[name]}"
 
 
 def python_function(function: Any) -> types.FunctionType:
@@ -53,7 +54,15 @@ def outside_values(function: types.FunctionType) -> dict[str, Any]:
     return values
 
 
-class Used(NamedTuple):
+def function_from_source(name: str, source: str, filename: str, scope: dict[str, Any]) -> types.FunctionType:
+    """Returns the function ``name`` that ``source`` defines in ``scope``; tracebacks show its lines under ``filename``."""
+    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
+    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    function: types.FunctionType = scope[name]
+    return function
+
+
+class OutsideValue(NamedTuple):
     """A value that a function uses from outside.
 
     Attributes:
@@ -73,7 +82,7 @@ class Used(NamedTuple):
         return self.place.cell_contents is not self.value
 
 
-def used_by(function: types.FunctionType, known: set[int] | None = None) -> list[Used]:
+def transitive_outside_values(function: types.FunctionType, known: set[int] | None = None) -> list[OutsideValue]:
     """Returns the outside values that a function and its callees use, without modules, types and built-in functions."""
     known = set() if known is None else known
     if id(function) in known:
@@ -85,8 +94,8 @@ def used_by(function: types.FunctionType, known: set[int] | None = None) -> list
     for name, value in values.items():
         if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, type, np.ufunc)):
             continue
-        used_values.append(Used(cells.get(name, function.__globals__), name, value))
+        used_values.append(OutsideValue(cells.get(name, function.__globals__), name, value))
         callee = getattr(value, "py_func", value)
         if isinstance(callee, types.FunctionType) and not (callee.__module__ or "").startswith("numpy"):
-            used_values += used_by(callee, known)
+            used_values += transitive_outside_values(callee, known)
     return used_values

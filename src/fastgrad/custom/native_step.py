@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
-import linecache
 from collections.abc import Callable, Sequence
 from math import prod
 from types import CellType, FunctionType
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.custom.functions import outside_values, python_function
+from fastgrad.custom.functions import function_from_source, outside_values, python_function
 from fastgrad.kernels.codegen.body import digest
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.interpreted import STEPS
@@ -222,7 +221,7 @@ def _is_unknown_to_numba(value: Any) -> bool:
     return hasattr(value, "operation") and hasattr(value, "__wrapped__")  # of ``elementwise``
 
 
-def typed_as(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
+def inferred_type(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
     """Returns the type that Numba infers for a function's result from arguments of the Numba types ``types``.
 
     Raises:
@@ -233,7 +232,7 @@ def typed_as(name: str, dispatcher: Any, types: Sequence[Any]) -> Any:
         try:
             dispatcher.compile(tuple(types))
         except numba.core.errors.NumbaError as error:
-            raise refused(name, types, error, dispatcher.py_func) from error
+            raise compile_error(name, types, error, dispatcher.py_func) from error
         return dispatcher.overloads[tuple(types)].signature.return_type
 
 
@@ -255,7 +254,7 @@ _ENTRY_PREFIXES = ("cfunc.", "cpython.")
 # Numba generates these entries for callers in C and Python; other compiled functions do not call them.
 
 
-def refused(name: str, types: Sequence[Any], error: Exception, function: FunctionType) -> TypeError:
+def compile_error(name: str, types: Sequence[Any], error: Exception, function: FunctionType) -> TypeError:
     """Returns the error for a function that Numba can't compile."""
     line = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
     return TypeError(f"{name}: Numba can't compile the function at {line} for ({', '.join(map(str, types))}).\n{error}")
@@ -282,17 +281,16 @@ def compiled_step(name: str, parameters: str, lines: Sequence[str], names: dict[
     """
     source = "\n".join(["def step(words, first, last):", *[f"    {line}" for line in lines]]) + "\n"
     filename = f"<fastgrad step {name} {digest(source.encode())[:12]}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = {**names, **(_PYTHON_STEP_FUNCTIONS if jit_is_disabled() else _numba_and_intrinsics()[1])}
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
+    intrinsics = _PYTHON_STEP_FUNCTIONS if jit_is_disabled() else _numba_and_intrinsics()[1]
+    step = function_from_source("step", source, filename, names | intrinsics)
     if jit_is_disabled():
-        return NativeStep(name, parameters, PythonStep(scope["step"], parameters.count(",") + 1))
+        return NativeStep(name, parameters, PythonStep(step, parameters.count(",") + 1))
     numba, _ = _numba_and_intrinsics()
     with _lock:
         try:
-            compiled = numba.cfunc("int64(CPointer(int64), int64, int64)", nopython=True)(scope["step"])
+            compiled = numba.cfunc("int64(CPointer(int64), int64, int64)", nopython=True)(step)
         except numba.core.errors.NumbaError as error:
-            raise refused(name, [parameters], error, scope["step"]) from error
+            raise compile_error(name, [parameters], error, step) from error
     return NativeStep(name, parameters, compiled)
 
 

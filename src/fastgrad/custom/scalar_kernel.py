@@ -7,7 +7,6 @@ enclosing function, arrays or defaults, and functions of several results.
 from __future__ import annotations
 
 import importlib
-import linecache
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from fastgrad.compiler.fusion.scalar_casts import element_type, loaded, stored
 from fastgrad.core.operation import FLOATING
 from fastgrad.custom.formula import promoted
+from fastgrad.custom.functions import function_from_source
 from fastgrad.kernels.codegen import cache, store
 from fastgrad.kernels.codegen.body import digest, fingerprint
 from fastgrad.kernels.codegen.build import Kernel
@@ -24,7 +24,7 @@ from fastgrad.kernels.codegen.signature import parse_signature
 from fastgrad.kernels.codegen.uninterrupted import uninterrupted
 from fastgrad.kernels.codegen.user_function import kernel_function
 
-_REFUSED = b"none"
+_NO_KERNEL = b"none"
 
 
 def result_dtype(inputs: tuple[np.dtype, ...], result: np.dtype) -> np.dtype:
@@ -51,19 +51,19 @@ def scalar_kernel(
         return None
     key = f"scalar function {content_hash} of {[dtype.name for dtype in inputs]}"
     entry = store.load(key)
-    if entry is not None and entry.code == _REFUSED:
+    if entry is not None and entry.code == _NO_KERNEL:
         return None
     try:
-        result = _result(copy, inputs) if entry is None else np.dtype(entry.code.decode())
-        kernel = None if result is None else _built(copy, inputs, result, content_hash)
+        result = _inferred_dtype(copy, inputs) if entry is None else np.dtype(entry.code.decode())
+        kernel = None if result is None else _build_kernel(copy, inputs, result, content_hash)
     except RuntimeError:  # Numba refuses it, or it may raise: plain Numba takes more, or gives the reason
         kernel = result = None
     if entry is None:
-        store.save(key, cache.Entry(_REFUSED if result is None else result.name.encode(), ()))
+        store.save(key, cache.Entry(_NO_KERNEL if result is None else result.name.encode(), ()))
     return None if kernel is None or result is None else (kernel, result_dtype(inputs, result))
 
 
-def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | None:
+def _inferred_dtype(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | None:
     """Returns the dtype of a function's result; None if the result is not a number."""
     uninterrupted(importlib.import_module, "fastgrad.kernels.codegen.intrinsics")
     from numba import types
@@ -75,15 +75,17 @@ def _result(function: FunctionType, inputs: tuple[np.dtype, ...]) -> np.dtype | 
     argument_types = tuple([numba.type_of(dtype.name) if dtype.kind != "b" else types.boolean for dtype in inputs])
     result = numba.scalar_function(function, {}).compiled(argument_types).signature.return_type
     dtype_name = "bool" if str(result) == "boolean" else str(result)
-    return np.dtype(dtype_name) if dtype_name in _NUMBERS else None
+    return np.dtype(dtype_name) if dtype_name in _NUMBER_DTYPES else None
 
 
-_NUMBERS = frozenset(
+_NUMBER_DTYPES = frozenset(
     ["bool", "float32", "float64", *[f"{u}int{width}" for u in ("", "u") for width in (8, 16, 32, 64)]]
 )
 
 
-def _built(function: FunctionType, inputs: tuple[np.dtype, ...], result: np.dtype, content: str) -> Callable[..., Any]:
+def _build_kernel(
+    function: FunctionType, inputs: tuple[np.dtype, ...], result: np.dtype, content: str
+) -> Callable[..., Any]:
     positions = range(len(inputs))
     output_dtype = result_dtype(inputs, result)
     parameters = [f"x{i}: in[{element_type(dtype)}]" for i, dtype in enumerate(inputs)]
@@ -104,8 +106,6 @@ def _built(function: FunctionType, inputs: tuple[np.dtype, ...], result: np.dtyp
     ]
     source = "\n".join(lines) + "\n"
     filename = f"<fastgrad kernel {name}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope: dict[str, Any] = {"function": function, output_dtype.name: output_dtype.type}
-    exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
-    kernel = Kernel(scope[name], parse_signature(", ".join(parameters)), {}, release_gil=False, noalias=True)
+    body = function_from_source(name, source, filename, {"function": function, output_dtype.name: output_dtype.type})
+    kernel = Kernel(body, parse_signature(", ".join(parameters)), {}, release_gil=False, noalias=True)
     return kernel[()]

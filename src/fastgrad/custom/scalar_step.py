@@ -11,21 +11,22 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.result_rules import ArraySpec
 from fastgrad.custom.native_step import (
     compiled_step,
     dispatcher_of,
     in_python,
+    inferred_type,
     needs_gil,
     numba_type,
     run_natively,
-    typed_as,
 )
 from fastgrad.custom.scalar_kernel import result_dtype, scalar_kernel
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.jit_switch import jit_is_disabled
 from fastgrad.kernels.elementwise.elementwise import Operands
 from fastgrad.kernels.runtime.launch import Launches, Spec
-from fastgrad.ops.kernel_launches import planned
+from fastgrad.ops.kernel_launches import cached_launches
 
 NANOSECONDS = 10.0
 """The approximate time for an element: such a function has loops or many branches."""
@@ -62,7 +63,7 @@ class ScalarStep:
         self._dispatcher = dispatcher_of(function, error_model="numpy")
         self._called = in_python(function) if jit_is_disabled() else self._dispatcher
         argument_types = [numba_type(dtype) for dtype in inputs]
-        result = typed_as(name, self._dispatcher, argument_types)
+        result = inferred_type(name, self._dispatcher, argument_types)
         self.needs_gil = needs_gil(self._dispatcher, argument_types)
         if part is not None and hasattr(result, "types"):
             result = result.types[part]
@@ -96,9 +97,9 @@ class ScalarStep:
         scope = {"function": self._called, "result": self.dtype.type, **elements}
         self._kernel = compiled_step(name, ", ".join(parameters), lines, scope)
 
-    def launches(self, inputs: Sequence[Spec], shape: tuple[int, ...]) -> Launches | None:
-        """Returns the loop's launches for inputs that broadcast to ``shape``."""
-        operands = Operands(inputs, shape)
+    def launches(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
+        """Returns the loop's launches for inputs that broadcast to the shape of the output."""
+        operands = Operands(inputs, outputs[0].shape)
         if not operands.known:
             return None
         return operands.then(self._kernel)
@@ -113,7 +114,7 @@ class ScalarStep:
         y = np.empty(shape, self.dtype)
         if not y.size:
             return y
-        launches = planned(self._launches_of, arrays, [y], {})
+        launches, _ = cached_launches(self.launches, lambda *_: ArraySpec(shape, self.dtype), arrays, {})
         assert launches is not None
         failed_element = run_natively(launches, arrays, [y], self.needs_gil)
         if failed_element is not None:
@@ -121,6 +122,3 @@ class ScalarStep:
             self._called(*values)  # raises
             raise InternalError(f"a function stopped a step at element {failed_element}, and does not for {values}.")
         return y
-
-    def _launches_of(self, inputs: Sequence[Spec], outputs: Sequence[Spec]) -> Launches | None:
-        return self.launches(inputs, outputs[0].shape)

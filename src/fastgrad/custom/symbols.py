@@ -24,7 +24,7 @@ class NotFollowedError(Exception):
     """The error for a function that no formula can express. The message has the reason."""
 
 
-MOST_ASKED = 10_000
+MAX_CONDITIONS = 10_000
 """The limit on conditions that a run may evaluate: a loop whose condition does not change would never end."""
 
 
@@ -48,14 +48,14 @@ class Trace:
         self._asked = 0
         self.forks: dict[Term, bool] = {}
 
-    def goes(self, condition: Term) -> bool:
+    def outcome_of(self, condition: Term) -> bool:
         """Returns the outcome of ``condition`` in this run."""
         if isinstance(condition.value, np.ndarray):
             return bool(condition.value)
         self._asked += 1
-        if self._asked > MOST_ASKED:
+        if self._asked > MAX_CONDITIONS:
             raise NotFollowedError(
-                f"it asks for conditions more than {MOST_ASKED} times, as a loop that may never end does"
+                f"it asks for conditions more than {MAX_CONDITIONS} times, as a loop that may never end does"
             )
         if condition not in self.forks:
             fork_number = len(self.forks)
@@ -87,7 +87,7 @@ class Symbol:
         return self._term.dtype
 
     def __bool__(self) -> bool:
-        return self._trace.goes(_truth(self._term, self._trace.terms))
+        return self._trace.outcome_of(_as_condition(self._term, self._trace.terms))
 
     def __float__(self) -> float:
         raise NotFollowedError("it needs the value of a number")
@@ -160,7 +160,7 @@ def terms_of(terms: Terms, *values: Any) -> list[Term]:
     return [terms.cast(term, common_dtype) for term in operands]
 
 
-def _truth(term: Term, terms: Terms) -> Term:
+def _as_condition(term: Term, terms: Terms) -> Term:
     return term if term.dtype == BOOL else terms.of("not_equal", term, terms.constant(0, term.dtype), dtype=BOOL)
 
 
@@ -169,36 +169,26 @@ def _truth(term: Term, terms: Terms) -> Term:
 Rule = Callable[..., Term]
 
 
-def _numbers(terms: Terms, *values: Any) -> list[Term]:
+def _number_terms(terms: Terms, *values: Any) -> list[Term]:
     """Converts values to terms of a formula, all of one dtype other than bool."""
     operands = terms_of(terms, *values)
     return [terms.cast(x, INT64) for x in operands] if operands[0].dtype == BOOL else operands
 
 
-def _floats(terms: Terms, *values: Any) -> list[Term]:
+def _float_terms(terms: Terms, *values: Any) -> list[Term]:
     """Converts values to terms of a formula, all of one floating dtype; integers become float64."""
     operands = terms_of(terms, *values)
     return operands if operands[0].dtype in FLOATING else [terms.cast(x, FLOAT64) for x in operands]
 
 
-def _of_numbers(row: str) -> Rule:
-    return lambda terms, *values: terms.of(row, *_numbers(terms, *values))
+def _conditions(terms: Terms, *values: Any) -> list[Term]:
+    """Converts values to terms of a formula, all of dtype bool."""
+    return [_as_condition(term_of(x, terms, BOOL), terms) for x in values]
 
 
-def _of_floats(row: str) -> Rule:
-    return lambda terms, *values: terms.of(row, *_floats(terms, *values))
-
-
-def _comparison(row: str) -> Rule:
-    return lambda terms, x, y: terms.of(row, *terms_of(terms, x, y), dtype=BOOL)
-
-
-def _test(row: str) -> Rule:
-    return lambda terms, x: terms.of(row, *_floats(terms, x), dtype=BOOL)
-
-
-def _logical(row: str) -> Rule:
-    return lambda terms, *values: terms.of(row, *[_truth(term_of(x, terms, BOOL), terms) for x in values])
+def _row_rule(row: str, converted: Callable[..., list[Term]], dtype: np.dtype | None = None) -> Rule:
+    """Returns the rule of a function that is the operation ``row`` of ``converted(terms, *values)``."""
+    return lambda terms, *values: terms.of(row, *converted(terms, *values), dtype=dtype)
 
 
 def _bitwise_rule(row: str, of_bools: str) -> Rule:
@@ -211,11 +201,11 @@ def _bitwise_rule(row: str, of_bools: str) -> Rule:
     return rule
 
 
-def _whole(row: str) -> Rule:
+def _rounding_rule(row: str) -> Rule:
     """Returns the rule of a rounding function. Integers do not change."""
 
     def rule(terms: Terms, x: Any) -> Term:
-        (operand,) = _numbers(terms, x)
+        (operand,) = _number_terms(terms, x)
         return terms.of(row, operand) if operand.dtype in FLOATING else operand
 
     return rule
@@ -225,7 +215,7 @@ def _scaled_rule(row: str | None, factor: float) -> Rule:
     """Returns the rule of a function times a factor."""
 
     def rule(terms: Terms, x: Any) -> Term:
-        (operand,) = _floats(terms, x)
+        (operand,) = _float_terms(terms, x)
         operand = operand if row is None else terms.of(row, operand)
         return terms.of("multiply", operand, terms.constant(factor, operand.dtype))
 
@@ -234,7 +224,7 @@ def _scaled_rule(row: str | None, factor: float) -> Rule:
 
 def _quotient(terms: Terms, x: Any, y: Any) -> Term:
     """Returns ``x / y``; ``x / (1 + exp(u))`` as ``x * sigmoid(-u)``: one division with its gradient, not three."""
-    x, y = _floats(terms, x, y)
+    x, y = _float_terms(terms, x, y)
     if y.row is not None and y.row.name == "add":
         constant_operand, other_operand = sorted(y.operands, key=lambda term: term.row is not None)
         if (
@@ -252,17 +242,17 @@ def _quotient(terms: Terms, x: Any, y: Any) -> Term:
 
 def _power(terms: Terms, x: Any, y: Any) -> Term:
     if isinstance(y, int) and not isinstance(y, bool) and 0 < y <= 4:
-        (base,) = _numbers(terms, x)
+        (base,) = _number_terms(terms, x)
         square = terms.of("square", base)
         return (base, square, terms.of("multiply", square, base), terms.of("square", square))[y - 1]
-    base, exponent = _numbers(terms, x, y)
+    base, exponent = _number_terms(terms, x, y)
     if base.dtype.kind == "u":
         raise NotFollowedError(f"it takes powers of {base.dtype}")
     return terms.of("pow", base, exponent)
 
 
 def _log(terms: Terms, x: Any, base: Any = None) -> Term:
-    logarithm = terms.of("log", *_floats(terms, x))
+    logarithm = terms.of("log", *_float_terms(terms, x))
     if base is None:
         return logarithm
     if not isinstance(base, (int, float)):
@@ -271,17 +261,17 @@ def _log(terms: Terms, x: Any, base: Any = None) -> Term:
 
 
 def _exp2(terms: Terms, x: Any) -> Term:
-    (exponent,) = _floats(terms, x)
+    (exponent,) = _float_terms(terms, x)
     return terms.of("pow", terms.constant(2.0, exponent.dtype), exponent)
 
 
 def _hypot(terms: Terms, x: Any, y: Any) -> Term:
-    x, y = _floats(terms, x, y)
+    x, y = _float_terms(terms, x, y)
     return terms.of("sqrt", terms.of("add", terms.of("square", x), terms.of("square", y)))
 
 
 def _copysign(terms: Terms, x: Any, y: Any) -> Term:
-    x, y = _floats(terms, x, y)
+    x, y = _float_terms(terms, x, y)
     zero, magnitude = terms.constant(0, x.dtype), terms.of("abs", x)
     # True for -0 too.
     is_negative = terms.of("less", terms.of("atan2", y, terms.constant(-1, x.dtype)), zero, dtype=BOOL)
@@ -294,21 +284,17 @@ def _where(terms: Terms, condition: Any, x: Any, y: Any) -> Term:
         x, y = terms.constant(x, dtype), terms.constant(y, dtype)
     else:
         x, y = terms_of(terms, x, y)
-    return terms.select(_truth(term_of(condition, terms, BOOL), terms), x, y)
+    return terms.select(_as_condition(term_of(condition, terms, BOOL), terms), x, y)
 
 
 def _clip(terms: Terms, x: Any, low: Any, high: Any) -> Term:
-    x, low, high = _numbers(terms, x, low, high)
+    x, low, high = _number_terms(terms, x, low, high)
     return terms.of("minimum", terms.of("maximum", x, low), high)
 
 
 def cast_rule(dtype: np.dtype) -> Rule:
     """Returns the rule of the conversion to a dtype."""
     return lambda terms, x: terms.cast(term_of(x, terms, dtype), dtype)
-
-
-def _same(terms: Terms, x: Any) -> Term:
-    return term_of(x, terms, FLOAT64)
 
 
 _FLOAT_ROWS = ("exp", "expm1", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "erf", "erfc", "lgamma")
@@ -326,27 +312,30 @@ _BINARY_ROWS = {
 }
 
 FUNCTIONS: dict[str, Rule] = {
-    **{name: _of_floats(name) for name in _FLOAT_ROWS},
-    **{f"a{name}": _of_floats(f"a{name}") for name in _ROWS_WITH_INVERSE},
-    **{f"arc{name}": _of_floats(f"a{name}") for name in _ROWS_WITH_INVERSE},
-    **{name: _of_floats("atan2") for name in ("atan2", "arctan2")},
+    **{name: _row_rule(name, _float_terms) for name in _FLOAT_ROWS},
+    **{f"a{name}": _row_rule(f"a{name}", _float_terms) for name in _ROWS_WITH_INVERSE},
+    **{f"arc{name}": _row_rule(f"a{name}", _float_terms) for name in _ROWS_WITH_INVERSE},
+    **{name: _row_rule("atan2", _float_terms) for name in ("atan2", "arctan2")},
     **dict.fromkeys(("divide", "true_divide"), _quotient),
-    **{name: _of_numbers(row) for name, row in _BINARY_ROWS.items()},
-    **{name: _of_numbers("abs") for name in ("abs", "absolute", "fabs")},
-    **{name: _of_numbers(name) for name in ("negative", "square", "sign")},
-    **{name: _whole(name) for name in ("floor", "ceil", "rint")},
-    **{name: _comparison(name) for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")},
-    **{name: _logical(name) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
-    **{name: _test(f"is_{name[2:]}") for name in ("isnan", "isinf", "isfinite")},
+    **{name: _row_rule(row, _number_terms) for name, row in _BINARY_ROWS.items()},
+    **{name: _row_rule("abs", _number_terms) for name in ("abs", "absolute", "fabs")},
+    **{name: _row_rule(name, _number_terms) for name in ("negative", "square", "sign")},
+    **{name: _rounding_rule(name) for name in ("floor", "ceil", "rint")},
+    **{
+        name: _row_rule(name, terms_of, BOOL)
+        for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+    },
+    **{name: _row_rule(name, _conditions) for name in ("logical_and", "logical_or", "logical_xor", "logical_not")},
+    **{name: _row_rule(f"is_{name[2:]}", _float_terms, BOOL) for name in ("isnan", "isinf", "isfinite")},
     **{f"bitwise_{name}": _bitwise_rule(f"bitwise_{name}", f"logical_{name}") for name in ("and", "or", "xor")},
     "invert": _bitwise_rule("invert", "logical_not"),
-    "expit": _of_floats("sigmoid"),
-    "gammaln": _of_floats("lgamma"),
-    "psi": _of_floats("digamma"),
-    "reciprocal": _of_floats("reciprocal"),
+    "expit": _row_rule("sigmoid", _float_terms),
+    "gammaln": _row_rule("lgamma", _float_terms),
+    "psi": _row_rule("digamma", _float_terms),
+    "reciprocal": _row_rule("reciprocal", _float_terms),
     "left_shift": _bitwise_rule("left_shift", "left_shift"),
     "right_shift": _bitwise_rule("right_shift", "right_shift"),
-    "positive": lambda terms, x: _numbers(terms, x)[0],
+    "positive": lambda terms, x: _number_terms(terms, x)[0],
     "power": _power,
     "pow": _power,
     "log": _log,

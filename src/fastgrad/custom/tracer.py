@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.custom.formula import BOOL, FLOAT64, Fork, Formula, Term, Terms, Tree, promoted
+from fastgrad.custom.formula import BOOL, FLOAT64, Fork, Formula, Term, Terms, Tree, leaves_of, promoted
 from fastgrad.custom.functions import outside_values
 from fastgrad.custom.symbols import (
     NotFollowedError,
@@ -27,9 +27,9 @@ from fastgrad.custom.symbols import (
     trace_of,
 )
 
-MOST_LEAVES = 16
+MAX_PATHS = 16
 """The limit on paths through a function's branches. A loop that depends on values exceeds it."""
-MOST_TERMS = 512
+MAX_TERMS = 512
 """The limit on terms of a function's formulas. Numba compiles longer functions."""
 
 
@@ -51,9 +51,9 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
     def run_path(turns: tuple[bool, ...]) -> tuple[list[Any], dict[Term, bool]]:
         nonlocal leaves
         leaves += 1
-        if leaves > MOST_LEAVES:
-            raise NotFollowedError(f"there are more than {MOST_LEAVES} paths through its branches")
-        trace = Trace(terms, turns, MOST_LEAVES)
+        if leaves > MAX_PATHS:
+            raise NotFollowedError(f"there are more than {MAX_PATHS} paths through its branches")
+        trace = Trace(terms, turns, MAX_PATHS)
         value = symbolic_function(*[Symbol(term, trace) for term in arguments])
         results = list(value) if isinstance(value, tuple) else [value]
         for value in results:
@@ -80,22 +80,13 @@ def traced(function: types.FunctionType, inputs: tuple[np.dtype, ...]) -> list[F
         raise NotFollowedError(f"{_user_line(error, function)}: {error}") from error
     except NotFollowedError as error:
         raise NotFollowedError(f"{_user_line(error, function)}: {error}") from None
-    if len(terms) > MOST_TERMS:
-        raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MOST_TERMS}")
+    if len(terms) > MAX_TERMS:
+        raise NotFollowedError(f"its formula has {len(terms)} terms, more than {MAX_TERMS}")
     return [_formula_of_tree(branches, inputs, terms) for branches in trees]
 
 
 def _formula_of_tree(tree: Any, inputs: tuple[np.dtype, ...], terms: Terms) -> Formula | None:
-    values: list[Any] = []
-
-    def collect(part: Any) -> None:
-        if isinstance(part, Fork):
-            collect(part.then)
-            collect(part.otherwise)
-        else:
-            values.append(part)
-
-    collect(tree)
+    values = leaves_of(tree)
     if all(value is None for value in values):
         return None
     if any(value is None for value in values):
@@ -128,7 +119,7 @@ class _ModuleStandIn:
 
 
 def _on_symbols(function: Callable[..., Any], name: str, rule: Any = None) -> Callable[..., Any]:
-    """Returns a function that takes symbols, too."""
+    """Returns ``function`` extended to symbols, for which ``rule`` or the rule of ``name`` makes a term."""
 
     def call(*values: Any) -> Any:
         if not any(type(value) is Symbol for value in values):

@@ -23,7 +23,7 @@ from fastgrad.core.recording import unrecorded
 from fastgrad.core.tensor import Tensor
 from fastgrad.data.replay import Replay
 from fastgrad.kernels.codegen.locks import new_lock
-from fastgrad.ops.random_generator import default_states, restore_default_states
+from fastgrad.ops.default_generators import default_states, restore_default_states
 
 CALLS_BEFORE_COMPILATION = 32  # calls before compilation is tried
 SLOW_CALL_SECONDS = 100e-6  # seconds; slower calls are tried at once

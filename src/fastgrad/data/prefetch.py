@@ -19,7 +19,7 @@ from typing import Any
 
 from fastgrad.data.node import Chunk, Node
 from fastgrad.data.ordering import ItemStage
-from fastgrad.ops.random_generator import default_states
+from fastgrad.ops.default_generators import default_states
 
 SLOW_ELEMENT_SECONDS = 200e-6  # seconds; a thread makes elements that take longer
 SLOW_ELEMENTS_BEFORE_THREADS = 8  # slow elements before threads start; their function may be compiled meanwhile

@@ -24,7 +24,7 @@ from fastgrad.core.recording import unrecorded
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.data.structure import packer
-from fastgrad.ops.random_generator import default_states
+from fastgrad.ops.default_generators import default_states
 
 
 class Replay:

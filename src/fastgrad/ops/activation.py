@@ -27,7 +27,7 @@ from fastgrad.kernels.elementwise import activation as kernels
 from fastgrad.kernels.movement.in_order import LARGE, as_in_memory
 from fastgrad.kernels.runtime.eager_launch import call_at_once
 from fastgrad.ops.arguments import axis_of
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, MUCH, by_kernel_of_floats
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, KERNEL_MIN_SIZE, by_kernel_of_floats
 
 
 def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any) -> Any:
@@ -41,7 +41,7 @@ def through_float32(run: Any, arrays: tuple[np.ndarray, ...], **attributes: Any)
 
 
 def _run_relu_gradient(g: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if g.size >= MUCH and g.shape == y.shape and g.dtype in KERNEL_FLOATS:
+    if g.size >= KERNEL_MIN_SIZE and g.shape == y.shape and g.dtype in KERNEL_FLOATS:
         if (result := as_in_memory(_run_relu_gradient, g, y)) is not None:
             return result
         out = np.empty(g.shape, g.dtype)
@@ -229,7 +229,7 @@ swish = silu
 # ---- gelu ------------------------------------------------------------------------------------------
 
 
-def _run_gradient(name: str) -> Any:
+def _make_gelu_gradient_run(name: str) -> Any:
     def run(g: np.ndarray, x: np.ndarray) -> np.ndarray:
         if x.dtype not in KERNEL_FLOATS:
             return through_float32(run, (g, x))
@@ -247,7 +247,7 @@ def _run_gradient(name: str) -> Any:
 _SQRT_2_OVER_PI = 0.7978845608028654  # sqrt(2 / pi)
 
 
-def _within(x: Tensor, bound: float) -> Tensor:
+def _clipped(x: Tensor, bound: float) -> Tensor:
     """Clips ``x`` to the bounds; beyond them second derivatives are 0, and powers of ``x`` would overflow."""
     low, high = [convert_like(limit, x._array.dtype) for limit in (-bound, bound)]
     clipped: Tensor = TABLE["minimum"](TABLE["maximum"](x, low), high)
@@ -256,14 +256,14 @@ def _within(x: Tensor, bound: float) -> Tensor:
 
 def _gelu_erf_second_derivative(x: Tensor) -> Tensor:
     """The second derivative of gelu: ``(2 - x^2) * exp(-x^2 / 2) / sqrt(2 pi)``."""
-    x = _within(x, 40.0)
+    x = _clipped(x, 40.0)
     square = x * x
     return (2.0 - square) * TABLE["exp"](square * -0.5) * 0.3989422804014327
 
 
 def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
     """The second derivative of ``x / 2 * (1 + tanh(u(x)))`` with ``u = sqrt(2 / pi) * (x + 0.044715 x^3)``."""
-    x = _within(x, 16.0)
+    x = _clipped(x, 16.0)
     square = x * x
     t = TABLE["tanh"](_SQRT_2_OVER_PI * (x + 0.044715 * (square * x)))
     u1, u2 = _SQRT_2_OVER_PI * (1.0 + 0.134145 * square), (_SQRT_2_OVER_PI * 0.26829) * x
@@ -272,7 +272,7 @@ def _gelu_tanh_second_derivative(x: Tensor) -> Tensor:
 
 
 def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: Callable[[Tensor], Tensor]) -> Unary:
-    """Declares gelu in one of its forms, its derivative, and the product of a cotangent with the derivative.
+    """Declares the rows of gelu, exact or by tanh: the function, its derivative, and the derivative times a cotangent.
 
     Args:
         name: the name of the row; its kernels have this name, too.
@@ -283,7 +283,7 @@ def _gelu_rows(name: str, form: str, code: str, slope: str, second_derivative: C
     gradient: Binary = elementwise(
         f"{name}_gradient",
         f"``g`` times the derivative of {form} at ``x``.",
-        run=_run_gradient(f"{name}_gradient"),
+        run=_make_gelu_gradient_run(f"{name}_gradient"),
         code="{0} * " + slope.replace("{0}", "{1}"),
         gradient=(lambda gg, z, g, x: gradient(gg, x), lambda gg, z, g, x: gg * g * second_derivative(x)),
         dtypes=FLOATING,

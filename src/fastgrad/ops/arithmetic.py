@@ -82,7 +82,7 @@ def conjugate(x: Tensor) -> Tensor:
 
 
 def square_of_modulus(x: Tensor) -> Tensor:
-    """``|x|**2``, a real number; for formulas that hold for complex numbers, too."""
+    """``|x|**2``, a real number also for complex ``x``."""
     if x._array.dtype.kind != "c":
         return TABLE["square"](x)
     return TABLE["real"](multiply(x, conjugate(x)))

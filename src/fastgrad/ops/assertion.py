@@ -35,16 +35,16 @@ _CONDITIONS: dict[str, tuple[str, Callable[..., Any]]] = {
     "assert_non_positive": ("<=", np.less_equal),
     "assert_near": ("~=", lambda x, y, rtol, atol: np.abs(x - y) <= atol + rtol * np.abs(y)),
 }
-"""For each check the sign of its condition, and the function that tests every element."""
+"""The comparison sign and the element-wise test of each assertion, by the name of the assertion."""
 
 
-def _compare(name: str) -> Callable[..., None]:
+def _make_comparison_assertion(name: str) -> Callable[..., None]:
     def check(
         x: Any, y: Any, message: str | None = None, summarize: int | None = None, name: str | None = None
     ) -> None:
         x = convert_to_tensor(x)
         y = convert_like(y, x._array.dtype)
-        _check_condition(check.__name__, x, y, message, summarize)
+        _call_comparison(check.__name__, x, y, message, summarize)
 
     check.__name__ = check.__qualname__ = name
     check.__doc__ = f"""Raises InvalidArgumentError unless ``x {_CONDITIONS[name][0]} y`` holds for every element, broadcast.
@@ -58,15 +58,17 @@ def _compare(name: str) -> Callable[..., None]:
     return check
 
 
-def _check_condition(
+def _call_comparison(
     name: str, x: Tensor, y: Tensor, message: str | None, summarize: int | None, *bounds: Tensor
 ) -> None:
     if x._array.dtype != y._array.dtype:
         raise mixed_dtypes_error(name, x._array.dtype, y._array.dtype)
-    _comparison(x, y, *bounds, check=name, message=message, summarize=summarize)
+    _comparison_row(x, y, *bounds, check=name, message=message, summarize=summarize)
 
 
-def _held(x: np.ndarray, y: np.ndarray, *bounds: Any, check: str, message: str | None, summarize: int | None) -> Any:
+def _run_comparison(
+    x: np.ndarray, y: np.ndarray, *bounds: Any, check: str, message: str | None, summarize: int | None
+) -> Any:
     sign, holds = _CONDITIONS[check]
     try:
         satisfied = np.asarray(holds(x, y, *bounds))
@@ -76,7 +78,7 @@ def _held(x: np.ndarray, y: np.ndarray, *bounds: Any, check: str, message: str |
         return np.ones((), bool)
     first_index = np.argwhere(~satisfied)[0].tolist()
     operand_texts = [
-        f"{name} (shape={TensorShape.of(a.shape)} dtype={dtypes.OF_NUMPY[a.dtype].name}) = {_summary(a, summarize)}"
+        f"{name} (shape={TensorShape.of(a.shape)} dtype={dtypes.OF_NUMPY[a.dtype].name}) = {_elements_text(a, summarize)}"
         for name, a in (("x", x), ("y", y))
     ]
     raise InvalidArgumentError(
@@ -85,38 +87,38 @@ def _held(x: np.ndarray, y: np.ndarray, *bounds: Any, check: str, message: str |
     )
 
 
-_comparison = operation(
+_comparison_row = operation(
     "assert",
     Form.EXTERN,
-    run=_held,
+    run=_run_comparison,
     launches=launches_from("elementwise.checking", "assert_launches"),
     result=scalar_of(bool),
 )
-_comparison.checks = True
+_comparison_row.checks = True
 
 
-def _summary(x: np.ndarray, summarize: int | None) -> str:
+def _elements_text(x: np.ndarray, summarize: int | None) -> str:
     count = 3 if summarize is None else summarize
     flat = x.reshape(-1)
     leading_elements = flat if count < 0 else flat[:count]
     return "[" + " ".join(str(v) for v in leading_elements) + (" ...]" if len(leading_elements) < len(flat) else "]")
 
 
-assert_equal = _compare("assert_equal")
-assert_none_equal = _compare("assert_none_equal")
-assert_less = _compare("assert_less")
-assert_less_equal = _compare("assert_less_equal")
-assert_greater = _compare("assert_greater")
-assert_greater_equal = _compare("assert_greater_equal")
+assert_equal = _make_comparison_assertion("assert_equal")
+assert_none_equal = _make_comparison_assertion("assert_none_equal")
+assert_less = _make_comparison_assertion("assert_less")
+assert_less_equal = _make_comparison_assertion("assert_less_equal")
+assert_greater = _make_comparison_assertion("assert_greater")
+assert_greater_equal = _make_comparison_assertion("assert_greater_equal")
 
 
-def _comparison_with_zero(name: str) -> Callable[..., None]:
+def _make_sign_assertion(name: str) -> Callable[..., None]:
     def check(x: Any, message: str | None = None, summarize: int | None = None, name: str | None = None) -> None:
         x = convert_to_tensor(x)
         if x.dtype is string:
             raise TypeError(f"{check.__name__}: x must hold real numbers, got dtype string.")
         zero = constant_tensor(np.zeros((), x._array.dtype))
-        _check_condition(check.__name__, x, zero, message, summarize)
+        _call_comparison(check.__name__, x, zero, message, summarize)
 
     check.__name__ = check.__qualname__ = name
     check.__doc__ = f"""Raises InvalidArgumentError unless ``x {_CONDITIONS[name][0]} 0`` holds for every element.
@@ -128,10 +130,10 @@ def _comparison_with_zero(name: str) -> Callable[..., None]:
     return check
 
 
-assert_positive = _comparison_with_zero("assert_positive")
-assert_negative = _comparison_with_zero("assert_negative")
-assert_non_negative = _comparison_with_zero("assert_non_negative")
-assert_non_positive = _comparison_with_zero("assert_non_positive")
+assert_positive = _make_sign_assertion("assert_positive")
+assert_negative = _make_sign_assertion("assert_negative")
+assert_non_negative = _make_sign_assertion("assert_non_negative")
+assert_non_positive = _make_sign_assertion("assert_non_positive")
 
 
 def assert_near(
@@ -160,7 +162,7 @@ def assert_near(
         convert_to_tensor(np.asarray(bound) if isinstance(bound, (int, float)) else bound) for bound in tolerances
     ]
     bounds = [TABLE["cast"](bound, dtype="float64") for bound in bounds]
-    _check_condition("assert_near", x, y, message, summarize, *bounds)
+    _call_comparison("assert_near", x, y, message, summarize, *bounds)
 
 
 def Assert(
@@ -172,32 +174,32 @@ def Assert(
         raise ValueError(
             f"Assert: the truth value of a condition of shape {list(predicate._array.shape)} is ambiguous; use tf.reduce_all."
         )
-    _truth(predicate, *[convert_to_tensor(item) for item in data], summarize=summarize)
+    _assert_true_row(predicate, *[convert_to_tensor(item) for item in data], summarize=summarize)
 
 
-def _true(condition: np.ndarray, *data: np.ndarray, summarize: int | None) -> np.ndarray:
+def _run_assert_true(condition: np.ndarray, *data: np.ndarray, summarize: int | None) -> np.ndarray:
     if not np.all(condition):
-        data_text = ", ".join(_summary(item, summarize) for item in data)
+        data_text = ", ".join(_elements_text(item, summarize) for item in data)
         raise InvalidArgumentError(
             f"Expected 'tf.Tensor(False, shape=(), dtype=bool)' to be true. Summarized data: {data_text}"
         )
     return np.ones((), bool)
 
 
-_truth = operation(
+_assert_true_row = operation(
     "assert_true",
     Form.EXTERN,
-    run=_true,
+    run=_run_assert_true,
     launches=launches_from("elementwise.checking", "assert_true_launches"),
     result=scalar_of(bool),
 )
-_truth.checks = True
+_assert_true_row.checks = True
 
 
 # ---- finite numbers --------------------------------------------------------------------------------
 
 
-def _checked(x: np.ndarray, message: str) -> np.ndarray:
+def _run_check_numerics(x: np.ndarray, message: str) -> np.ndarray:
     if not np.isfinite(x).all():
         number_kinds = " and ".join(what for what, test in (("Inf", np.isinf), ("NaN", np.isnan)) if test(x).any())
         first_index = np.argwhere(~np.isfinite(x))[0].tolist()
@@ -207,11 +209,11 @@ def _checked(x: np.ndarray, message: str) -> np.ndarray:
     return x
 
 
-_check_numerics: Operation = operation(
+_check_numerics_row: Operation = operation(
     "check_numerics",
     Form.EXTERN,
-    run=_checked,
-    gradient=lambda g, y, x, message: _check_numerics(
+    run=_run_check_numerics,
+    gradient=lambda g, y, x, message: _check_numerics_row(
         g, message="Not a number (NaN) or infinity (Inf) in the gradient of " + message
     ),
     dtypes=INEXACT,
@@ -219,7 +221,7 @@ _check_numerics: Operation = operation(
     batched=leading_axes,
     result=same,
 )
-_check_numerics.checks = True
+_check_numerics_row.checks = True
 
 
 def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
@@ -238,8 +240,8 @@ def check_numerics(tensor: Any, message: str, name: str | None = None) -> Any:
         x = convert_to_tensor(tensor)
     except CompositeOperand as met:
         return met.mapped(lambda values: check_numerics(values, message), tensor)
-    _check_numerics.check_dtype(x._array)
-    return _check_numerics(x, message=f"{message} (called at {caller()})")
+    _check_numerics_row.check_dtype(x._array)
+    return _check_numerics_row(x, message=f"{message} (called at {caller()})")
 
 
 def assert_all_finite(x: Any, message: str, name: str | None = None) -> Tensor:
@@ -258,7 +260,7 @@ def caller() -> str:
 # ---- shapes and dtypes -------------------------------------------------------------------------------
 
 
-def _prefix(message: str | None) -> str:
+def _message_prefix(message: str | None) -> str:
     return message + ": " if message else ""
 
 
@@ -270,10 +272,10 @@ def _rank_as_int(name: str, rank: Any) -> int:
         raise ValueError(f"{name}: Argument `rank` must be an integer, got {rank!r}.") from None
 
 
-def _refuse_rank(name: str, x: Tensor, allowed: Any, message: str | None) -> ValueError:
+def _rank_error(name: str, x: Tensor, allowed: Any, message: str | None) -> ValueError:
     """Returns the error for a tensor whose rank is not ``allowed``."""
     return ValueError(
-        f"{_prefix(message)}{name}: Tensor must have rank {allowed}. Received rank {x.ndim}, shape {x.shape}"
+        f"{_message_prefix(message)}{name}: Tensor must have rank {allowed}. Received rank {x.ndim}, shape {x.shape}"
     )
 
 
@@ -282,7 +284,7 @@ def assert_rank(x: Any, rank: Any, message: str | None = None, name: str | None 
     rank = _rank_as_int("assert_rank", rank)
     x = convert_to_tensor(x)
     if x.ndim != rank:
-        raise _refuse_rank("assert_rank", x, rank, message)
+        raise _rank_error("assert_rank", x, rank, message)
 
 
 def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: str | None = None) -> None:
@@ -290,7 +292,7 @@ def assert_rank_at_least(x: Any, rank: Any, message: str | None = None, name: st
     rank = _rank_as_int("assert_rank_at_least", rank)
     x = convert_to_tensor(x)
     if x.ndim < rank:
-        raise _refuse_rank("assert_rank_at_least", x, f"at least {rank}", message)
+        raise _rank_error("assert_rank_at_least", x, f"at least {rank}", message)
 
 
 def assert_rank_in(x: Any, ranks: Iterable[Any], message: str | None = None, name: str | None = None) -> None:
@@ -298,14 +300,14 @@ def assert_rank_in(x: Any, ranks: Iterable[Any], message: str | None = None, nam
     x = convert_to_tensor(x)
     allowed = [_rank_as_int("assert_rank_in", rank) for rank in ranks]
     if x.ndim not in allowed:
-        raise _refuse_rank("assert_rank_in", x, f"in {allowed}", message)
+        raise _rank_error("assert_rank_in", x, f"in {allowed}", message)
 
 
 def assert_scalar(tensor: Any, message: str | None = None, name: str | None = None) -> Tensor:
     """Returns ``tensor`` if its shape is (), else raises ValueError. TensorFlow: tf.debugging.assert_scalar."""
     x = convert_to_tensor(tensor)
     if x.ndim:
-        raise ValueError(f"{_prefix(message)}Expected scalar shape, saw shape: {x.shape}.")
+        raise ValueError(f"{_message_prefix(message)}Expected scalar shape, saw shape: {x.shape}.")
     return x
 
 
@@ -313,14 +315,14 @@ def assert_type(tensor: Any, tf_type: Any, message: str | None = None, name: str
     """Raises TypeError unless ``tensor`` has dtype ``tf_type``. TensorFlow: tf.debugging.assert_type."""
     x, expected = convert_to_tensor(tensor), dtypes.as_dtype(tf_type)
     if x.dtype is not expected:
-        raise TypeError(f"{_prefix(message)}assert_type: tensor must be of type {expected!r}; got {x.dtype!r}")
+        raise TypeError(f"{_message_prefix(message)}assert_type: tensor must be of type {expected!r}; got {x.dtype!r}")
 
 
 def assert_integer(x: Any, message: str | None = None, name: str | None = None) -> None:
     """Raises TypeError unless ``x`` is of an integer dtype. TensorFlow: tf.debugging.assert_integer."""
     x = convert_to_tensor(x)
     if not x.dtype.is_integer:
-        raise TypeError(f"{_prefix(message)}Expected 'x' to be integer type. Found: {x.dtype!r}.")
+        raise TypeError(f"{_message_prefix(message)}Expected 'x' to be integer type. Found: {x.dtype!r}.")
 
 
 def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> dtypes.DType:
@@ -394,7 +396,7 @@ def assert_shapes(
             )
         if len(actual_sizes) != len(symbols):
             raise ValueError(
-                f"{_prefix(message)}assert_shapes: expected rank {len(symbols)} for {symbols}, got shape {x.shape}."
+                f"{_message_prefix(message)}assert_shapes: expected rank {len(symbols)} for {symbols}, got shape {x.shape}."
             )
         for size, symbol in zip(actual_sizes, symbols, strict=True):
             if symbol in (None, "?", "."):
@@ -406,5 +408,5 @@ def assert_shapes(
             )
             if size != expected_size:
                 raise ValueError(
-                    f"{_prefix(message)}assert_shapes: dimension {symbol!r} must have size {expected_size}, got {size} in shape {x.shape}."
+                    f"{_message_prefix(message)}assert_shapes: dimension {symbol!r} must have size {expected_size}, got {size} in shape {x.shape}."
                 )

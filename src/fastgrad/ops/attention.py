@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
-from fastgrad.core.operation import TABLE, Form, Operation, joint, operation
+from fastgrad.core.operation import TABLE, Form, Operation, joint
 from fastgrad.core.result_rules import ArraySpec, Rule, like
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
-from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, call_row
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
+from fastgrad.ops.batching import Batched, NotBatched, call_row, rows_as_examples
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.softmax import softmax
 
-WIDEST = 256
+MAX_HEAD_WIDTH = 256
 """The largest number of columns of a head that the kernels take."""
 
 
-def _forward_results(q: np.ndarray, k: np.ndarray, v: np.ndarray, *_: np.ndarray, **__: Any) -> tuple[np.ndarray, ...]:
-    batch, queries, heads, _depth = q.shape
-    shapes = (batch, queries, heads, v.shape[3]), (batch, heads, queries), (batch, heads, queries)
-    return tuple([np.empty(shape, q.dtype) for shape in shapes])
-
-
-def _forward_specs(q: Any, k: Any, v: Any, *more: Any, **attributes: Any) -> tuple[ArraySpec, ...]:
+def _attention_result(q: Any, k: Any, v: Any, *more: Any, **attributes: Any) -> tuple[ArraySpec, ...]:
     batch, queries, heads, _depth = q.shape
     statistics = ArraySpec((batch, heads, queries), q.dtype)  # the peaks and the sums of the scores
     return ArraySpec((batch, queries, heads, v.shape[3]), q.dtype), statistics, statistics
 
 
-def _backward_results(*arrays: np.ndarray, **_: Any) -> tuple[np.ndarray, ...]:
-    return tuple([np.empty(x.shape, x.dtype) for x in arrays[4:7]])
-
-
-def _forward_rule(needs: Any, g: Any, y: Any, *inputs: Tensor, **attributes: Any) -> tuple[Tensor | None, ...]:
-    gradients = (None, None, None) if g[0] is None else _gradient(g[0], *y, *inputs, **attributes)
+def _attention_gradient_rule(
+    needs: Any, g: Any, y: Any, *inputs: Tensor, **attributes: Any
+) -> tuple[Tensor | None, ...]:
+    gradients = (None, None, None) if g[0] is None else _attention_gradient(g[0], *y, *inputs, **attributes)
     return (*gradients, *(None,) * (len(inputs) - 3))
 
 
-def _gradient_rule(
+def _second_gradient_rule(
     needs: Any,
     gg: Any,
     z: Any,
@@ -60,14 +52,14 @@ def _gradient_rule(
     rate: float,
     blank: bool,
 ) -> tuple[Tensor | None, ...]:
-    # Differentiates the gradient of attention_in_parts; y, peaks and shares are functions of the other inputs.
+    # Differentiates the gradient of unfused_attention; y, peaks and shares are functions of the other inputs.
     mask = more[0] if masked else None
     words = more[-1] if rate else None
     with GradientTape(watch_accessed_variables=False) as tape:
         tape.watch([g, q, k, v])
         with GradientTape(watch_accessed_variables=False) as inner:
             inner.watch([q, k, v])
-            result, _ = attention_in_parts(q, k, v, mask, words, scale, causal, rate, blank)
+            result, _ = unfused_attention(q, k, v, mask, words, scale, causal, rate, blank)
         gradients = inner.gradient(result, [q, k, v], output_gradients=g)
     cotangent_of_g, *cotangents_of_qkv = tape.gradient(
         gradients, [g, q, k, v], output_gradients=list(gg), unconnected_gradients="zero"
@@ -82,15 +74,14 @@ def _batched_attention(name: str, rows: int, /, *inputs: Batched, masked: bool, 
         *arrays, mask = inputs
         mask_of_rows = call_row("broadcast_to", mask.tensor, shape=(rows, inputs[0].shape[0], *mask.shape[1:]))
         inputs = (*arrays, Batched(mask_of_rows, True))
-    return as_one_batch(name, rows, *inputs, masked=masked, rate=rate, **attributes)
+    return rows_as_examples(name, rows, *inputs, masked=masked, rate=rate, **attributes)
 
 
-def _row(name: str, gradient: Any, allocated: Callable[..., tuple[np.ndarray, ...]], result: Rule) -> Operation:
+def _attention_row(name: str, gradient: Any, result: Rule) -> Operation:
     launches = launches_from("attention.steps", f"{name}_launches")
-    return operation(
+    return kernel_operation(
         name,
         Form.FUSED,
-        run=by_kernels(launches, allocated),
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches,
@@ -99,8 +90,8 @@ def _row(name: str, gradient: Any, allocated: Callable[..., tuple[np.ndarray, ..
     )
 
 
-_gradient = _row("attention_gradient", joint(_gradient_rule), _backward_results, like(4, 5, 6))
-_attention = _row("attention", joint(_forward_rule, zeros=False), _forward_results, _forward_specs)
+_attention_gradient = _attention_row("attention_gradient", joint(_second_gradient_rule), like(4, 5, 6))
+_attention = _attention_row("attention", joint(_attention_gradient_rule, zeros=False), _attention_result)
 
 
 def attention(
@@ -136,7 +127,7 @@ def attention(
     Raises:
         InvalidArgumentError: the shapes do not go together. Keras: keras.ops.dot_product_attention.
     """
-    mask, words = _checked(query, key, value, mask), _words(query, key, rate, drawn)
+    mask, words = _checked_mask(query, key, value, mask), _dropout_words(query, key, rate, drawn)
     dtype = query._array.dtype
     if dtype not in KERNEL_FLOATS:
         q, k, v = (TABLE["cast"](x, dtype="float32") for x in (query, key, value))
@@ -144,8 +135,8 @@ def attention(
         result = attention(q, k, v, mask, scale=scale, causal=causal, rate=rate, drawn=draw_words, blank=blank)
         return TABLE["cast"](result, dtype=query.dtype.name)
     sizes = (*query._array.shape, *value._array.shape)
-    if 0 in sizes or max(query._array.shape[3], value._array.shape[3]) > WIDEST:
-        return attention_in_parts(query, key, value, mask, words, scale, causal, rate, blank)[0]
+    if 0 in sizes or max(query._array.shape[3], value._array.shape[3]) > MAX_HEAD_WIDTH:
+        return unfused_attention(query, key, value, mask, words, scale, causal, rate, blank)[0]
     optional_inputs = [x for x in (mask, words) if x is not None]
     settings = {"scale": float(scale), "causal": bool(causal), "rate": float(rate), "blank": bool(blank)}
     result, _, _ = _attention(query, key, value, *optional_inputs, masked=mask is not None, **settings)
@@ -164,12 +155,12 @@ def attention_and_weights(
     drawn: Any = None,
     blank: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Returns ``attention`` and its weights before dropout, of shape (batch, heads, queries, keys)."""
-    mask, words = _checked(query, key, value, mask), _words(query, key, rate, drawn)
-    return attention_in_parts(query, key, value, mask, words, scale, causal, rate, blank)
+    """Computes the result of ``attention`` and the weights before dropout, of shape (batch, heads, queries, keys)."""
+    mask, words = _checked_mask(query, key, value, mask), _dropout_words(query, key, rate, drawn)
+    return unfused_attention(query, key, value, mask, words, scale, causal, rate, blank)
 
 
-def attention_in_parts(
+def unfused_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -180,36 +171,28 @@ def attention_in_parts(
     rate: float,
     blank: bool,
 ) -> tuple[Tensor, Tensor]:
-    """Computes ``attention_and_weights`` of checked arguments, with all scores and weights in memory."""
+    """Computes attention and its weights by matrix products and a softmax, with all scores and weights in memory."""
     heads, groups = query._array.shape[2], key._array.shape[2]
     q, k, v = (TABLE["transpose"](x, perm=(0, 2, 1, 3)) for x in (query, key, value))
     if groups != heads:
-        k, v = (_repeated(x, heads // groups) for x in (k, v))
+        k, v = (_repeated_heads(x, heads // groups) for x in (k, v))
     scores = TABLE["matmul"](q * scale, k, transpose_a=False, transpose_b=True)
-    visible = _seen(scores._array.shape, causal)
+    visible = _causal_mask(scores._array.shape, causal)
     if mask is not None:
         visible = mask if visible is None else TABLE["logical_and"](mask, visible)
     if visible is not None:
         dtype = scores._array.dtype
-        lowest_score = constant_tensor(np.array(-0.7 * float(_finfo(dtype).max), dtype))
+        lowest_score = constant_tensor(np.array(-0.7 * float(ml_dtypes.finfo(dtype).max), dtype))
         scores = TABLE["where"](visible, scores, lowest_score)
     weights = softmax(scores) if scores._array.size else scores
     if blank and visible is not None:
         weights = TABLE["where"](visible, weights, constant_tensor(np.zeros((), weights._array.dtype)))
-    weights_after_dropout = weights if words is None else weights * _kept(weights, words, rate)
+    weights_after_dropout = weights if words is None else weights * _dropout_factors(weights, words, rate)
     result = TABLE["matmul"](weights_after_dropout, v, transpose_a=False, transpose_b=False)
     return TABLE["transpose"](result, perm=(0, 2, 1, 3)), weights
 
 
-def _finfo(dtype: np.dtype) -> Any:
-    if dtype.kind == "V" or dtype.name == "bfloat16":
-        import ml_dtypes  # np.finfo does not take bfloat16
-
-        return ml_dtypes.finfo(dtype)
-    return np.finfo(dtype)
-
-
-def _repeated(x: Tensor, times: int) -> Tensor:
+def _repeated_heads(x: Tensor, times: int) -> Tensor:
     """Repeats each head ``times`` times in a row."""
     batch, groups, length, width = x._array.shape
     repeated = TABLE["broadcast_to"](
@@ -218,12 +201,12 @@ def _repeated(x: Tensor, times: int) -> Tensor:
     return TABLE["reshape"](repeated, shape=(batch, groups * times, length, width))
 
 
-def _seen(shape: tuple[int, ...], causal: bool) -> Tensor | None:
+def _causal_mask(shape: tuple[int, ...], causal: bool) -> Tensor | None:
     """Returns the causal mask, True for keys up to the query's position; None if not ``causal``."""
     return constant_tensor(np.tri(shape[2], shape[3], dtype=bool)) if causal else None
 
 
-def _kept(weights: Tensor, words: Tensor, rate: float) -> Tensor:
+def _dropout_factors(weights: Tensor, words: Tensor, rate: float) -> Tensor:
     """Returns dropout factors, 0 or 1 / (1 - rate), of the shape of ``weights``.
 
     Rows are drawn as if their length were a multiple of 4, because one Philox block gives 4 numbers.
@@ -235,7 +218,7 @@ def _kept(weights: Tensor, words: Tensor, rate: float) -> Tensor:
     return factors if padded_length == keys else factors[..., :keys]
 
 
-def _words(query: Tensor, key: Tensor, rate: float, drawn: Any) -> Tensor | None:
+def _dropout_words(query: Tensor, key: Tensor, rate: float, drawn: Any) -> Tensor | None:
     if not rate:
         return None
     batch, queries, heads, _ = query._array.shape
@@ -243,7 +226,7 @@ def _words(query: Tensor, key: Tensor, rate: float, drawn: Any) -> Tensor | None
     return words
 
 
-def _checked(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor | None:
+def _checked_mask(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor | None:
     """Returns the mask with four dimensions; raises the errors of ``attention``."""
     q, k, v = (x._array.shape for x in (query, key, value))
     if not (

@@ -5,20 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from fastgrad.core.operation import TABLE, Form, joint, operation
+from fastgrad.core.operation import TABLE, Form, joint
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.ops.batching import Batched, call_row
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.reduction import reduce_mean
 from fastgrad.ops.shaping import reshape, transpose
 
-_launches = launches_from("reduction.batch_moments", "batch_moments_launches")
 
-
-def _gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
+def _batch_moments_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     mean = y[0]
     share = 1.0 / max(x._array.shape[0], 1)
     gradient = None
@@ -30,21 +26,20 @@ def _gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     return (gradient,)  # type: ignore[return-value]  # one of the two is there
 
 
-def _rows_as_more_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any:
-    """The batching rule of operations that treat each column of a matrix alone: rows become more columns."""
+def _rows_as_columns(name: str, rows: int, /, x: Batched, **attributes: Any) -> Any:
+    """The batching rule of operations that treat each column of a matrix alone: merges rows into the columns."""
     height, width = x.shape
     columns = call_row("reshape", call_row("transpose", x.tensor, perm=(1, 0, 2)), shape=(height, rows * width))
     return tuple([call_row("reshape", y, shape=(rows, width)) for y in call_row(name, columns, **attributes)])
 
 
-_row = operation(
+_batch_moments_row = kernel_operation(
     "batch_moments",
     Form.FUSED,
-    run=by_kernels(_launches, lambda x: (np.empty(x.shape[1:], x.dtype), np.empty(x.shape[1:], x.dtype))),
-    gradient=joint(_gradient, zeros=False),
+    gradient=joint(_batch_moments_gradient, zeros=False),
     dtypes=KERNEL_FLOATS,
-    launches=_launches,
-    batched=_rows_as_more_columns,
+    launches=launches_from("reduction.batch_moments", "batch_moments_launches"),
+    batched=_rows_as_columns,
     result=lambda x: (ArraySpec(x.shape[1:], x.dtype),) * 2,
 )
 
@@ -66,7 +61,7 @@ def batch_moments(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
         rows = x if axis == len(shape) - 1 else transpose(x, [*other_axes, axis])
         if len(shape) != 2:
             rows = reshape(rows, (math.prod([shape[other_axis] for other_axis in other_axes]), shape[axis]))
-        mean, variance = _row(rows)
+        mean, variance = _batch_moments_row(rows)
         return mean, variance
     centre = reduce_mean(x, other_axes, True)
     deviation = x - centre

@@ -15,7 +15,7 @@ from fastgrad.core.tensor import Tensor
 
 
 class Batched(NamedTuple):
-    """An input of a batching rule.
+    """An input of a batching rule: a tensor, and whether its first axis is the axis of rows.
 
     Attributes:
         tensor: the values.
@@ -37,6 +37,7 @@ class Batched(NamedTuple):
 
 
 Rule = Callable[..., Any]
+"""A batching rule: a function of an operation's name, the number of rows, its inputs (``Batched``) and attributes."""
 
 
 class NotBatched(Exception):
@@ -57,14 +58,14 @@ def call_row(name: str, /, *inputs: Tensor, **attributes: Any) -> Any:
     return Operation.__call__(row, *inputs, **attributes)
 
 
-def spread_rows(x: Batched, rows: int) -> Tensor:
+def broadcast_rows(x: Batched, rows: int) -> Tensor:
     """Returns the tensor of ``x`` with a leading axis of rows, broadcast if all rows have the same value."""
     if x.has_rows:
         return x.tensor
     return call_row("broadcast_to", x.tensor, shape=(rows, *x.shape))
 
 
-def aligned(x: Batched, rank: int) -> Tensor:
+def align_rows(x: Batched, rank: int) -> Tensor:
     """Inserts axes of size 1 after the axis of rows, so that the rows of ``x`` broadcast with values of ``rank``."""
     if not x.has_rows or x.rank >= rank:
         return x.tensor
@@ -75,16 +76,16 @@ def aligned(x: Batched, rank: int) -> Tensor:
 def broadcasting(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
     """The batching rule of operations whose inputs broadcast."""
     rank = max([x.rank for x in inputs])
-    return call_row(name, *[aligned(x, rank) for x in inputs], **attributes)
+    return call_row(name, *[align_rows(x, rank) for x in inputs], **attributes)
 
 
 def leading_axes(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
     """The batching rule of operations that take any number of leading axes."""
-    return call_row(name, *[spread_rows(x, rows) for x in inputs], **attributes)
+    return call_row(name, *[broadcast_rows(x, rows) for x in inputs], **attributes)
 
 
 def leading_axes_of_first(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-    """The batching rule of operations whose first input takes leading axes; the other inputs must be the same for all rows."""
+    """The batching rule of operations whose first input takes leading axes; all rows must share the other inputs."""
     if any(x.has_rows for x in inputs[1:]):
         raise NotBatched
     return call_row(name, *[x.tensor for x in inputs], **attributes)
@@ -100,7 +101,7 @@ def axis_after_rows(axis: Any) -> Any:
 
 
 def axes_after_rows(*names: str, first: bool = False) -> Rule:
-    """Returns a batching rule that shifts the axes in attributes ``names``; if ``first``, only the first input has rows."""
+    """Returns a batching rule that shifts the axes in attributes ``names``; ``first``: only the first input has rows."""
     run = leading_axes_of_first if first else leading_axes
 
     def rule(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
@@ -123,7 +124,7 @@ def sizes_after_rows(*names: str, before: Any = None, first: bool = False) -> Ru
     return rule
 
 
-def rows_in_front(x: Tensor, axis: int) -> Tensor:
+def move_rows_to_front(x: Tensor, axis: int) -> Tensor:
     """Moves the axis of rows from ``axis`` to the front."""
     if not axis:
         return x
@@ -131,26 +132,26 @@ def rows_in_front(x: Tensor, axis: int) -> Tensor:
     return call_row("transpose", x, perm=(axis, *other_axes))
 
 
-def as_one_batch(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
-    """The batching rule of operations that treat each example of the first axis alone: rows become more examples."""
-    inputs_with_rows = [spread_rows(x, rows) for x in inputs]
+def rows_as_examples(name: str, rows: int, /, *inputs: Batched, **attributes: Any) -> Any:
+    """The batching rule of operations that treat each example alone: merges rows and examples into one axis."""
+    inputs_with_rows = [broadcast_rows(x, rows) for x in inputs]
     merged_inputs = [
         call_row("reshape", x, shape=(rows * x._array.shape[1], *x._array.shape[2:])) for x in inputs_with_rows
     ]
-    return _apart(call_row(name, *merged_inputs, **attributes), rows, inputs[0].shape[0])
+    return _split_rows(call_row(name, *merged_inputs, **attributes), rows, inputs[0].shape[0])
 
 
-def as_more_examples(name: str, rows: int, /, x: Batched, *others: Batched, **attributes: Any) -> Any:
-    """The batching rule of ``as_one_batch`` for operations whose examples are in ``x`` only; rows must share ``others``."""
+def rows_as_examples_of_first(name: str, rows: int, /, x: Batched, *others: Batched, **attributes: Any) -> Any:
+    """The batching rule of operations that treat each example of ``x`` alone, with the same ``others`` for all rows."""
     if any(other.has_rows for other in others):
         raise NotBatched
     examples, *shape = x.shape
     result = call_row(
         name, call_row("reshape", x.tensor, shape=(rows * examples, *shape)), *[y.tensor for y in others], **attributes
     )
-    return _apart(result, rows, examples)
+    return _split_rows(result, rows, examples)
 
 
-def _apart(result: Any, rows: int, examples: int) -> tuple[Tensor, ...]:
+def _split_rows(result: Any, rows: int, examples: int) -> tuple[Tensor, ...]:
     outputs = result if type(result) is tuple else (result,)
     return tuple([call_row("reshape", y, shape=(rows, examples, *y._array.shape[1:])) for y in outputs])

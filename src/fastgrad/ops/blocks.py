@@ -81,7 +81,9 @@ def depth_to_space(input: Any, block_size: int, data_format: str = "NHWC", name:
     return _to_data_format(TABLE["reshape"](x, shape=(n, height * b, width * b, channels // (b * b))), data_format)
 
 
-def _blocks(name: str, x: Tensor, block_shape: Any, margins: Any, what: str) -> tuple[tuple[int, ...], np.ndarray]:
+def _checked_blocks(
+    name: str, x: Tensor, block_shape: Any, margins: Any, what: str
+) -> tuple[tuple[int, ...], np.ndarray]:
     if isinstance(block_shape, int):
         raise InvalidArgumentError(f"{name}: block_shape rank should be 1 instead of 0, got {block_shape}.")
     blocks = integers(block_shape, f"{name}: block_shape")
@@ -117,7 +119,7 @@ def space_to_batch(input: Any, block_shape: Any, paddings: Any, name: str | None
         InvalidArgumentError: paddings of another shape, or padded sizes that the blocks do not divide.
     """
     x = tensor_of(input)
-    blocks, table = _blocks("space_to_batch", x, block_shape, paddings, "paddings")
+    blocks, table = _checked_blocks("space_to_batch", x, block_shape, paddings, "paddings")
     count = len(blocks)
     trailing_rank = x._array.ndim - 1 - count
     x = pad(x, np.concatenate((np.zeros((1, 2), int), table.reshape(count, 2), np.zeros((trailing_rank, 2), int))))
@@ -149,7 +151,7 @@ def batch_to_space(input: Any, block_shape: Any, crops: Any, name: str | None = 
         InvalidArgumentError: crops of another shape or too large, or a batch that the blocks do not divide.
     """
     x = tensor_of(input)
-    blocks, table = _blocks("batch_to_space", x, block_shape, crops, "crops")
+    blocks, table = _checked_blocks("batch_to_space", x, block_shape, crops, "crops")
     count, product = len(blocks), math.prod(blocks)
     batch, *sizes = x._array.shape
     if batch % product:

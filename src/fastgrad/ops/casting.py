@@ -28,10 +28,10 @@ def _cast(x: np.ndarray, dtype: str) -> np.ndarray:
     return x.astype(target)
 
 
-_row: Operation = Operation(
+_cast_row: Operation = Operation(
     "cast",
     _cast,
-    lambda g, y, x, dtype: _row(g, dtype=x.dtype.name) if x.dtype.is_differentiable else None,
+    lambda g, y, x, dtype: _cast_row(g, dtype=x.dtype.name) if x.dtype.is_differentiable else None,
     form=Form.ELEMENTWISE,
     code="cast({0}, '{dtype}')",
     doc="``x`` in another dtype, whose name is the attribute ``dtype``.",
@@ -71,13 +71,13 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
         raise UnimplementedError(
             f"cast: Cast {x.dtype.name} to {dtype.name} is not supported; tf.strings.to_number and tf.strings.as_string are."
         )
-    return _row(x, dtype=dtype.name)
+    return _cast_row(x, dtype=dtype.name)
 
 
 def wide_float(x: Tensor) -> Tensor:
     """Casts half-width floats, integers and booleans to float32; returns other tensors unchanged."""
     dtype = x._array.dtype
-    return _row(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x
+    return _cast_row(x, dtype="float32") if dtype in HALVES or dtype.kind in "iub" else x
 
 
 def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
@@ -115,20 +115,20 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
     return cast(maximum(minimum(x, constant_tensor(high)), constant_tensor(low)), dtype)
 
 
-def _shared_limits(got: dtypes.DType, wanted: dtypes.DType) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the smallest and the largest number of ``got`` that ``wanted`` can hold, too."""
+def _shared_limits(source: dtypes.DType, target: dtypes.DType) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the smallest and the largest number that both dtypes can hold, as arrays of dtype ``source``."""
     # Python's numbers compare exactly; bfloat16's own conversion to int overflows.
-    (got_min, got_max), (wanted_min, wanted_max) = (
-        (float(d.min), float(d.max)) if d.is_floating else (int(d.min), int(d.max)) for d in (got, wanted)
+    (source_min, source_max), (target_min, target_max) = (
+        (float(d.min), float(d.max)) if d.is_floating else (int(d.min), int(d.max)) for d in (source, target)
     )
-    low = np.array(max(got_min, wanted_min)).astype(got.numpy)
-    high = np.array(min(got_max, wanted_max)).astype(got.numpy)
-    if got.is_floating:
-        # Rounding to got may have moved the limit outside the range of wanted.
-        if float(high) > wanted_max:
-            high = np.nextafter(high, got.numpy.type(0))
-        if float(low) < wanted_min:
-            low = np.nextafter(low, got.numpy.type(0))
+    low = np.array(max(source_min, target_min)).astype(source.numpy)
+    high = np.array(min(source_max, target_max)).astype(source.numpy)
+    if source.is_floating:
+        # Rounding to source may have moved the limit outside the range of target.
+        if float(high) > target_max:
+            high = np.nextafter(high, source.numpy.type(0))
+        if float(low) < target_min:
+            low = np.nextafter(low, source.numpy.type(0))
     return np.asarray(low), np.asarray(high)
 
 

@@ -20,7 +20,7 @@ from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater_equal, is_finite, logical_and, logical_not, masked, not_equal
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, kernel_operation, launches_from
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum, reduction_axes
 from fastgrad.ops.summation import sum_over
@@ -150,7 +150,7 @@ def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Ten
 # ---- by the norm of all --------------------------------------------------------------------------------
 
 
-def _tensors(name: str, t_list: Any) -> list[Any]:
+def _checked_tensors(name: str, t_list: Any) -> list[Any]:
     if not isinstance(t_list, Sequence) or isinstance(t_list, str):
         raise TypeError(f"{name}: `t_list` should be a sequence of tensors. Received {type(t_list)}.")
     tensors: list[Any] = []
@@ -169,21 +169,17 @@ def _tensors(name: str, t_list: Any) -> list[Any]:
     return tensors
 
 
-_sum_of_squares_launches = launches_from("optimizers.norms", "sum_of_squares_launches")
-
-
 def _decomposed_sum_of_squares(parts: Any, t: Any) -> tuple[Any]:
     square = parts.of("square", t, shape=t.shape)
     return (parts.of("reduce_sum", square, shape=(), axes=tuple(range(len(t.shape))), keepdims=False),)
 
 
-_sum_of_squares_row = operation(
+_sum_of_squares_row = kernel_operation(
     "sum_of_squares",
     Form.FUSED,
-    run=by_kernels(_sum_of_squares_launches, lambda t: np.empty((), t.dtype)),
     gradient=lambda g, y, t: multiply(multiply(g, 2.0), t),
     dtypes=KERNEL_FLOATS,
-    launches=_sum_of_squares_launches,
+    launches=launches_from("optimizers.norms", "sum_of_squares_launches"),
     decomposition=_decomposed_sum_of_squares,  # in programs the squares are part of the loop of the sum
     result=lambda t: ArraySpec((), t.dtype),
 )
@@ -201,7 +197,9 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
         InvalidArgumentError: not floating, or different dtypes.
     """
     tensors = [
-        t.values if isinstance(t, IndexedSlices) else t for t in _tensors("global_norm", t_list) if t is not None
+        t.values if isinstance(t, IndexedSlices) else t
+        for t in _checked_tensors("global_norm", t_list)
+        if t is not None
     ]
     sums = [_sum_of_squares_row(t) if t._array.dtype in KERNEL_FLOATS else reduce_sum(square(t)) for t in tensors]
     if not sums:
@@ -229,7 +227,7 @@ def clip_by_global_norm(
         ValueError: ``clip_norm`` is None.
         InvalidArgumentError: not floating, or different dtypes.
     """
-    tensors = _tensors("clip_by_global_norm", t_list)
+    tensors = _checked_tensors("clip_by_global_norm", t_list)
     if clip_norm is None:
         raise ValueError("clip_by_global_norm: clip_norm is None; it must be a number.")
     if isinstance(clip_norm, (str, bytes)):

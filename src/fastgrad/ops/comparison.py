@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from fastgrad.core.operation import ANY, BOOLEAN, FLOATING, NUMERIC, REAL, Form, Operation, elementwise
+from fastgrad.core.operation import ANY, BOOLEAN, FLOATING, NUMERIC, REAL, Binary, Form, Operation, elementwise
 from fastgrad.core.result_rules import broadcast_of
 
 _predicate = partial(elementwise, result=broadcast_of(bool))
@@ -22,41 +22,20 @@ equal = _predicate(
     code="{0} == {1}",
     dtypes=ANY,
 )
-not_equal = _predicate(
-    "not_equal",
-    "``x != y``, element by element, broadcast.",
-    run=np.not_equal,
-    code="{0} != {1}",
-    dtypes=ANY,
-)
-less = _predicate(
-    "less",
-    "``x < y``, element by element, broadcast.",
-    run=np.less,
-    code="{0} < {1}",
-    dtypes=REAL,
-)
-less_equal = _predicate(
-    "less_equal",
-    "``x <= y``, element by element, broadcast.",
-    run=np.less_equal,
-    code="{0} <= {1}",
-    dtypes=REAL,
-)
-greater = _predicate(
-    "greater",
-    "``x > y``, element by element, broadcast.",
-    run=np.greater,
-    code="{0} > {1}",
-    dtypes=REAL,
-)
-greater_equal = _predicate(
-    "greater_equal",
-    "``x >= y``, element by element, broadcast.",
-    run=np.greater_equal,
-    code="{0} >= {1}",
-    dtypes=REAL,
-)
+
+
+def _comparison(name: str, sign: str, run: np.ufunc, dtypes: frozenset[np.dtype] = REAL) -> Binary:
+    row: Binary = _predicate(
+        name, f"``x {sign} y``, element by element, broadcast.", run=run, code=f"{{0}} {sign} {{1}}", dtypes=dtypes
+    )
+    return row
+
+
+not_equal = _comparison("not_equal", "!=", np.not_equal, ANY)
+less = _comparison("less", "<", np.less)
+less_equal = _comparison("less_equal", "<=", np.less_equal)
+greater = _comparison("greater", ">", np.greater)
+greater_equal = _comparison("greater_equal", ">=", np.greater_equal)
 
 logical_and = elementwise(
     "logical_and",

@@ -20,12 +20,12 @@ from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import realdiv
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS
 
-_REAL_DTYPES: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 _COMPLEX_OF_REAL = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
 
 
-def _joined(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _run_complex(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     z = np.empty(np.broadcast_shapes(x.shape, y.shape), _COMPLEX_OF_REAL[x.dtype])
     z.real = x
     z.imag = y
@@ -34,10 +34,10 @@ def _joined(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 _complex = Binary(
     "complex",
-    _joined,
+    _run_complex,
     (lambda g, z, x, y: _real(g), lambda g, z, x, y: _imag(g)),
     form=Form.ELEMENTWISE,
-    dtypes=_REAL_DTYPES,
+    dtypes=KERNEL_FLOATS,
     doc="``x + iy``.",
     result=lambda x, y: ArraySpec(broadcast(x, y).shape, np.dtype(_COMPLEX_OF_REAL[x.dtype])),
 )
@@ -96,7 +96,7 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Any:
         x, y = convert_pair(real, imag)
     except CompositeOperand as met:
         return met.mapped(complex, real, imag)
-    if x._array.dtype not in _REAL_DTYPES or x._array.dtype != y._array.dtype:
+    if x._array.dtype not in KERNEL_FLOATS or x._array.dtype != y._array.dtype:
         raise TypeError(
             f"complex: The `real` and `imag` components have incorrect types: {x.dtype.name} {y.dtype.name}. "
             f"They must be consistent, and one of [tf.float32, tf.float64]"
@@ -104,7 +104,7 @@ def complex(real: Any, imag: Any, name: str | None = None) -> Any:
     return _complex(x, y)
 
 
-def _of_parts(
+def _call_by_dtype(
     function: Callable[..., Any], of_complex: Unary, of_real: Callable[[Tensor], Any] | None, value: Any
 ) -> Any:
     """Calls ``of_complex`` or ``of_real``, by the dtype of ``value``, for the public function ``function``.
@@ -128,7 +128,7 @@ def real(input: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``input`` does not hold numbers.
     """
-    return _of_parts(real, _real, None, input)
+    return _call_by_dtype(real, _real, None, input)
 
 
 def imag(input: Any, name: str | None = None) -> Any:
@@ -137,7 +137,7 @@ def imag(input: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``input`` does not hold numbers.
     """
-    return _of_parts(imag, _imag, zeros_of, input)
+    return _call_by_dtype(imag, _imag, zeros_of, input)
 
 
 def conj(x: Any, name: str | None = None) -> Any:
@@ -146,7 +146,7 @@ def conj(x: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``x`` does not hold numbers.
     """
-    return _of_parts(conj, _conj, None, x)
+    return _call_by_dtype(conj, _conj, None, x)
 
 
 def angle(input: Any, name: str | None = None) -> Any:
@@ -155,7 +155,7 @@ def angle(input: Any, name: str | None = None) -> Any:
     Raises:
         TypeError: ``input`` does not hold floating or complex numbers.
     """
-    return _of_parts(angle, _angle, _checked_angle_of_real, input)
+    return _call_by_dtype(angle, _angle, _checked_angle_of_real, input)
 
 
 def _checked_angle_of_real(x: Tensor) -> Tensor:

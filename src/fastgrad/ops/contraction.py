@@ -33,7 +33,7 @@ from fastgrad.kernels.gemm.eager import product as product_of_matrices
 from fastgrad.kernels.gemm.eager import product_of_pairs
 from fastgrad.kernels.gemm.form import has_pairs
 from fastgrad.ops.arithmetic import conjugate
-from fastgrad.ops.batching import Batched, aligned, call_row
+from fastgrad.ops.batching import Batched, align_rows, call_row
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import launches_from
 
@@ -115,7 +115,7 @@ class _Matmul(Operation):
 def _cotangent_of_a(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: bool, transpose_b: bool) -> Tensor:
     b = conjugate(b)
     if b._array.ndim == 2 and a._array.ndim > 2 and not transpose_a:
-        rows = product(_rows(g), b, transpose_a=False, transpose_b=not transpose_b)
+        rows = product(_as_matrix(g), b, transpose_a=False, transpose_b=not transpose_b)
         return TABLE["reshape"](rows, shape=a._array.shape)
     if transpose_a:
         result = product(b, g, transpose_a=transpose_b, transpose_b=True)
@@ -128,7 +128,7 @@ def _cotangent_of_b(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: boo
     a = conjugate(a)
     if b._array.ndim == 2 and a._array.ndim > 2 and not transpose_a:
         # The sum over the batch is part of the product.
-        a, g = _rows(a), _rows(g)
+        a, g = _as_matrix(a), _as_matrix(g)
     if transpose_b:
         result = product(g, a, transpose_a=True, transpose_b=transpose_a)
     else:
@@ -136,7 +136,7 @@ def _cotangent_of_b(g: Tensor, y: Tensor, a: Tensor, b: Tensor, transpose_a: boo
     return result if result._array.shape == b._array.shape else sum_to_shape(result, b._array.shape)
 
 
-def _rows(x: Tensor) -> Tensor:
+def _as_matrix(x: Tensor) -> Tensor:
     return TABLE["reshape"](x, shape=(math.prod(x._array.shape[:-1]), x._array.shape[-1]))
 
 
@@ -152,7 +152,7 @@ def _batched_matmul(name: str, rows: int, /, a: Batched, b: Batched, transpose_a
         )
         return call_row("reshape", y, shape=(rows, m, y._array.shape[-1]))
     rank = max(a.rank, b.rank)
-    return call_row(name, aligned(a, rank), aligned(b, rank), transpose_a=transpose_a, transpose_b=transpose_b)
+    return call_row(name, align_rows(a, rank), align_rows(b, rank), transpose_a=transpose_a, transpose_b=transpose_b)
 
 
 def product_spec(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> ArraySpec:
@@ -297,16 +297,16 @@ def _refuse_sizes(x: np.ndarray, y: np.ndarray, transpose_a: bool, transpose_b: 
     )
 
 
-def _cast_to_output_type(a: Tensor, b: Tensor, wanted: dtypes.DType) -> tuple[Tensor, Tensor]:
-    if a.dtype is wanted and b.dtype is wanted:
+def _cast_to_output_type(a: Tensor, b: Tensor, output_type: dtypes.DType) -> tuple[Tensor, Tensor]:
+    if a.dtype is output_type and b.dtype is output_type:
         return a, b
-    names = {a.dtype.name, b.dtype.name} - ({"bfloat16"} if wanted is dtypes.bfloat16 else set())
-    if wanted not in (dtypes.int32, dtypes.bfloat16) or not names <= {"int8", "uint8"}:
+    names = {a.dtype.name, b.dtype.name} - ({"bfloat16"} if output_type is dtypes.bfloat16 else set())
+    if output_type not in (dtypes.int32, dtypes.bfloat16) or not names <= {"int8", "uint8"}:
         raise InvalidArgumentError(
-            f"matmul: output_type {wanted.name} of {a.dtype.name} and {b.dtype.name}: only int32, of int8 and uint8, and "
+            f"matmul: output_type {output_type.name} of {a.dtype.name} and {b.dtype.name}: only int32, of int8 and uint8, and "
             "bfloat16, of these and bfloat16, are supported. Convert the operands with tf.cast first."
         )
-    return cast(a, wanted), cast(b, wanted)
+    return cast(a, output_type), cast(b, output_type)
 
 
 def matvec(

@@ -109,30 +109,32 @@ def case(
             Assert(last_predicate, ["Input error: None of conditions evaluated as True"])
             return function()
 
-    return _first(pairs, otherwise)
+    return _call_first_true(pairs, otherwise)
 
 
-def _first(pairs: Sequence[tuple[Tensor, Callable[[], Any]]], otherwise: Callable[[], Any]) -> Any:
+def _call_first_true(pairs: Sequence[tuple[Tensor, Callable[[], Any]]], otherwise: Callable[[], Any]) -> Any:
     if not pairs:
         return otherwise()
     (predicate, function), *others = pairs
-    return cond(predicate, function, lambda: _first(others, otherwise))
+    return cond(predicate, function, lambda: _call_first_true(others, otherwise))
 
 
-def _checked_branch_pairs(given: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[], Any]]]:
-    if not isinstance(given, (list, tuple, Mapping)):
-        raise TypeError(f"'pred_fn_pairs' must be a list, tuple, or dict. Received: {type(given)}")
-    if isinstance(given, Mapping):
+def _checked_branch_pairs(pred_fn_pairs: Any, exclusive: bool) -> list[tuple[Tensor, Callable[[], Any]]]:
+    if not isinstance(pred_fn_pairs, (list, tuple, Mapping)):
+        raise TypeError(f"'pred_fn_pairs' must be a list, tuple, or dict. Received: {type(pred_fn_pairs)}")
+    if isinstance(pred_fn_pairs, Mapping):
         if not exclusive:
             raise ValueError(
                 "Unordered dictionaries are not supported for the 'pred_fn_pairs' argument when `exclusive=False`: which "
                 "of several true predicates comes first would not be known. Use a list of pairs."
             )
-        given = [(key.deref() if hasattr(key, "deref") else key, function) for key, function in given.items()]
-    if not given:
+        pred_fn_pairs = [
+            (key.deref() if hasattr(key, "deref") else key, function) for key, function in pred_fn_pairs.items()
+        ]
+    if not pred_fn_pairs:
         raise ValueError("case: 'pred_fn_pairs' must hold at least one pair of a predicate and a function.")
     pairs = []
-    for pair in given:
+    for pair in pred_fn_pairs:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(f"Each entry in 'pred_fn_pairs' must be a 2-tuple. Received {pair}.")
         predicate, function = pair
@@ -189,10 +191,10 @@ def switch_case(
     return functions[number if 0 <= number < len(functions) else -1]()
 
 
-def _checked_branch_functions(given: Any) -> list[Callable[[], Any]]:
-    if not isinstance(given, (list, tuple, Mapping)):
+def _checked_branch_functions(branch_fns: Any) -> list[Callable[[], Any]]:
+    if not isinstance(branch_fns, (list, tuple, Mapping)):
         raise TypeError("'branch_fns' must be a list, tuple, or dict")
-    entries: list[Any] = list(given.items()) if isinstance(given, Mapping) else list(given)
+    entries: list[Any] = list(branch_fns.items()) if isinstance(branch_fns, Mapping) else list(branch_fns)
     if not entries:
         raise ValueError("Must provide at least one item in 'branch_fns'")
     if all(callable(entry) for entry in entries):
@@ -262,13 +264,13 @@ def while_loop(
             refusal = ValueError if limit._array.dtype.hasobject else InvalidArgumentError
             raise refusal(f"while_loop: maximum_iterations must be one integer, got {maximum_iterations!r}.")
     variables = nest.map_structure(_as_loop_variable, loop_vars)
-    recorded_result = written_down_loop(cond, body, variables, limit)
+    recorded_result = recorded_loop(cond, body, variables, limit)
     if recorded_result is not None:
         return recorded_result
     max_trips = inf if limit is None else integer(limit, "while_loop: maximum_iterations")
     finished_trips = 0
     while finished_trips < max_trips and cond(*variables):
-        variables = _next(body, variables)
+        variables = _next_loop_variables(body, variables)
         finished_trips += 1
     return variables
 
@@ -277,7 +279,7 @@ def _as_loop_variable(value: Any) -> Any:
     return value if isinstance(value, TensorArray) else convert_to_tensor(value)
 
 
-def _next(body: Callable[..., Any], variables: Any) -> Any:
+def _next_loop_variables(body: Callable[..., Any], variables: Any) -> Any:
     """Returns the loop variables after one iteration."""
     next_variables = body(*variables)
     if not isinstance(next_variables, (list, tuple)):
@@ -286,7 +288,7 @@ def _next(body: Callable[..., Any], variables: Any) -> Any:
     return nest.map_structure(_as_loop_variable, next_variables)
 
 
-def written_down_loop(cond: Callable[..., Any], body: Callable[..., Any], variables: Any, limit: Tensor | None) -> Any:
+def recorded_loop(cond: Callable[..., Any], body: Callable[..., Any], variables: Any, limit: Tensor | None) -> Any:
     """Returns the result of a loop if a recording takes it over as one operation, else None."""
     tracer = control_flow_of()
     if tracer is None:
@@ -309,7 +311,7 @@ def written_down_loop(cond: Callable[..., Any], body: Callable[..., Any], variab
         return nest.pack_sequence_as(like, leaves)
 
     def filled(carried: list[Tensor]) -> tuple[Any, list[TensorArray]]:
-        tensor_arrays = arrays.within(carried[count:])
+        tensor_arrays = arrays.traced_arrays(carried[count:])
         return packed(variables, carried[:count], tensor_arrays), tensor_arrays
 
     def condition(carried: list[Tensor]) -> Any:
@@ -317,11 +319,11 @@ def written_down_loop(cond: Callable[..., Any], body: Callable[..., Any], variab
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         current_variables, tensor_arrays = filled(carried)
-        structure[0] = _next(body, current_variables)
+        structure[0] = _next_loop_variables(body, current_variables)
         # ``body`` may have grown ``current_variables`` in place.
         nest.assert_same_structure(variables, structure[0], check_types=False)
         leaves = nest.flatten(structure[0])
-        state, stacked_writes = arrays.after(
+        state, stacked_writes = arrays.state_after(
             tensor_arrays, [leaves[position] for position in array_positions], carried[count:]
         )
         return [

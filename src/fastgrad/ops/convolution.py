@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOATING, Form, Operation, operation
+from fastgrad.core.operation import FLOATING, Form, Operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of
-from fastgrad.ops.batching import as_more_examples
-from fastgrad.ops.kernel_launches import by_kernels, launches_from
+from fastgrad.ops.batching import rows_as_examples_of_first
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
     Sizes,
-    channels_back,
     channels_come_first,
     channels_to_end,
     output_sizes,
     padding_sizes,
     per_dimension,
+    restore_channels,
 )
 
 _CONVOLUTION_DTYPES = FLOATING | {dtypes.int32.numpy}
@@ -37,59 +37,45 @@ _CONVOLUTION_DTYPES = FLOATING | {dtypes.int32.numpy}
 
 # ---- the primitives ------------------------------------------------------------------------------------
 
-_forward, _input_gradient_launches, _filter_gradient_launches = [
-    launches_from("convolution.convolution", f"convolution_{name}launches") for name in ("", "input_", "filter_")
-]
 
-
-def _allocated(x: np.ndarray, w: np.ndarray, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
-    outputs = output_sizes(x.shape[1:-1], w.shape[:-2], strides, padding, dilations, "convolution")
-    return np.empty((x.shape[0], *outputs, w.shape[-1]), x.dtype)
-
-
-def _convolved(x: Any, w: Any, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:
+def _convolution_result(x: Any, w: Any, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:
     outputs = output_sizes(x.shape[1:-1], w.shape[:-2], strides, padding, dilations, "convolution")
     return ArraySpec((x.shape[0], *outputs, w.shape[-1]), x.dtype)
 
 
-convolution_row: Operation = operation(
+convolution_row: Operation = kernel_operation(
     "convolution",
     Form.CONVOLVE,
-    run=by_kernels(_forward, _allocated),
     gradient=(
         lambda g, y, x, w, **window: backprop_input(g, w, input_shape=x._array.shape[1:], **window),
         lambda g, y, x, w, **window: backprop_filter(x, g, filter_shape=w._array.shape, **window),
     ),
     dtypes=_CONVOLUTION_DTYPES,
-    launches=_forward,
-    batched=as_more_examples,
-    result=_convolved,
+    launches=launches_from("convolution.convolution", "convolution_launches"),
+    batched=rows_as_examples_of_first,
+    result=_convolution_result,
 )
-backprop_input: Operation = operation(
+backprop_input: Operation = kernel_operation(
     "convolution_backprop_input",
     Form.CONVOLVE,
-    run=by_kernels(
-        _input_gradient_launches, lambda g, w, input_shape, **window: np.empty((g.shape[0], *input_shape), g.dtype)
-    ),
     gradient=(
         lambda g, y, x, w, input_shape, **window: convolution_row(g, w, **window),
         lambda g, y, x, w, input_shape, **window: backprop_filter(g, x, filter_shape=w._array.shape, **window),
     ),
     dtypes=_CONVOLUTION_DTYPES,
-    launches=_input_gradient_launches,
-    batched=as_more_examples,
+    launches=launches_from("convolution.convolution", "convolution_input_launches"),
+    batched=rows_as_examples_of_first,
     result=lambda g, w, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
 )
-backprop_filter: Operation = operation(
+backprop_filter: Operation = kernel_operation(
     "convolution_backprop_filter",
     Form.CONVOLVE,
-    run=by_kernels(_filter_gradient_launches, lambda x, g, filter_shape, **window: np.empty(filter_shape, x.dtype)),
     gradient=(
         lambda g, y, x, c, filter_shape, **window: backprop_input(c, g, input_shape=x._array.shape[1:], **window),
         lambda g, y, x, c, filter_shape, **window: convolution_row(x, g, **window),
     ),
     dtypes=_CONVOLUTION_DTYPES,
-    launches=_filter_gradient_launches,
+    launches=launches_from("convolution.convolution", "convolution_filter_launches"),
     result=lambda x, g, filter_shape, **window: ArraySpec(filter_shape, x.dtype),
 )
 
@@ -97,7 +83,7 @@ backprop_filter: Operation = operation(
 # ---- checks --------------------------------------------------------------------------------------------
 
 
-def operands(
+def checked_operands(
     name: str, input: Any, filters: Any, rank: int, allowed: frozenset[np.dtype] = _CONVOLUTION_DTYPES
 ) -> tuple[Tensor, Tensor]:
     """Converts an input and filters to tensors for ``rank`` spatial dimensions.
@@ -133,13 +119,13 @@ def check_channels(name: str, channels: int, filter_shape: Sizes, grouped: bool)
         )
 
 
-def only_strings(name: str, padding: Any) -> None:
+def check_padding_is_string(name: str, padding: Any) -> None:
     """Raises TypeError if ``padding`` is no string."""
     if not isinstance(padding, str):
         raise TypeError(f"{name}: Expected string for argument 'padding' not {padding!r}; tf.pad the input instead.")
 
 
-def window_of(
+def window_attributes(
     name: str, input_shape: Sizes, filter_shape: Sizes, strides: Any, padding: Any, dilations: Any, first: bool
 ) -> dict[str, Any]:
     """Returns the primitives' attributes for a channels-last input; raises as per_dimension and padding_sizes do."""
@@ -165,9 +151,9 @@ def _convolve_tensors(
     batch = x._array.shape[: -rank - 1]
     x = channels_to_end(x, rank, channels_first)
     check_channels(name, x._array.shape[-1], w._array.shape, grouped)
-    window = window_of(name, x._array.shape, w._array.shape, strides, padding, dilations, channels_first)
+    window = window_attributes(name, x._array.shape, w._array.shape, strides, padding, dilations, channels_first)
     output_sizes(x._array.shape[1:-1], w._array.shape[:-2], name=name, **window)
-    return channels_back(convolution_row(x, w, **window), batch, rank, channels_first)
+    return restore_channels(convolution_row(x, w, **window), batch, rank, channels_first)
 
 
 # ---- convolutions --------------------------------------------------------------------------------------
@@ -196,8 +182,8 @@ def conv1d(
         InvalidArgumentError, ValueError, UnimplementedError: as ``tf.nn.conv2d``.
         TypeError: ``padding`` is no string.
     """
-    x, w = operands("conv1d", input, filters, 1)
-    only_strings("conv1d", padding)
+    x, w = checked_operands("conv1d", input, filters, 1)
+    check_padding_is_string("conv1d", padding)
     if data_format not in (None, "NWC", "NCW"):
         raise ValueError(f"conv1d: `data_format` must be 'NWC' or 'NCW'. Received: data_format={data_format}")
     return _convolve_tensors("conv1d", x, w, stride, padding, data_format, dilations)
@@ -232,7 +218,7 @@ def conv2d(
         ValueError: a wrong number of strides, dilations or paddings.
         UnimplementedError: strides or dilations over batch or channels.
     """
-    x, w = operands("conv2d", input, filters, 2)
+    x, w = checked_operands("conv2d", input, filters, 2)
     return _convolve_tensors("conv2d", x, w, strides, padding, data_format, dilations)
 
 
@@ -259,8 +245,8 @@ def conv3d(
         InvalidArgumentError, ValueError, UnimplementedError: as ``tf.nn.conv2d``.
         TypeError: ``padding`` is no string.
     """
-    x, w = operands("conv3d", input, filters, 3, FLOATING)
-    only_strings("conv3d", padding)
+    x, w = checked_operands("conv3d", input, filters, 3, FLOATING)
+    check_padding_is_string("conv3d", padding)
     return _convolve_tensors("conv3d", x, w, strides, padding, data_format, dilations, grouped=False)
 
 
@@ -308,7 +294,7 @@ def convolution_in_groups(
     rank = w._array.ndim - 2
     if rank not in (1, 2, 3):
         raise ValueError(f"convolution: filters must have 3, 4 or 5 dimensions, got shape {list(w._array.shape)}.")
-    only_strings("convolution", padding)
+    check_padding_is_string("convolution", padding)
     channels_first = channels_come_first(data_format, rank, "convolution")
     stride_per_axis = per_dimension(strides, rank, channels_first, "convolution: strides")
     dilation_per_axis = per_dimension(dilations, rank, channels_first, "convolution: dilations")
@@ -317,7 +303,7 @@ def convolution_in_groups(
             f"convolution: `strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: "
             f"strides={list(stride_per_axis)} and dilation_rate={list(dilation_per_axis)}"
         )
-    x, w = operands("convolution", input, filters, rank)
+    x, w = checked_operands("convolution", input, filters, rank)
     return _convolve_tensors(
         "convolution", x, w, stride_per_axis, padding, data_format, dilation_per_axis, grouped=rank < 3 or of_volumes
     )
@@ -365,7 +351,7 @@ def depthwise_conv2d(
     Raises:
         InvalidArgumentError, ValueError, UnimplementedError: as ``tf.nn.conv2d``.
     """
-    x, w = operands("depthwise_conv2d", input, filter, 2, FLOATING)
+    x, w = checked_operands("depthwise_conv2d", input, filter, 2, FLOATING)
     channels_first = channels_come_first(data_format, 2, "depthwise_conv2d")
     channels = x._array.shape[-3 if channels_first else -1]
     if w._array.shape[2] != channels:
@@ -404,8 +390,8 @@ def separable_conv2d(
         ValueError: a pointwise filter that is not 1 x 1.
         InvalidArgumentError, UnimplementedError: as ``tf.nn.conv2d``.
     """
-    x, w = operands("separable_conv2d", input, depthwise_filter, 2, FLOATING)
-    _, pointwise = operands("separable_conv2d", x, pointwise_filter, 2, FLOATING)
+    x, w = checked_operands("separable_conv2d", input, depthwise_filter, 2, FLOATING)
+    _, pointwise = checked_operands("separable_conv2d", x, pointwise_filter, 2, FLOATING)
     if pointwise._array.shape[:2] != (1, 1):
         raise ValueError(f"separable_conv2d: pointwise_filter must be 1 x 1, got shape {list(pointwise._array.shape)}.")
     check_channels("separable_conv2d", math.prod(w._array.shape[2:]), pointwise._array.shape, grouped=False)

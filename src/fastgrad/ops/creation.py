@@ -1,4 +1,7 @@
-"""New tensors: constant, identity, zeros, ones, fill, eye, range, linspace."""
+"""New tensors: constant, identity, zeros, ones, fill, eye, range, linspace.
+
+Half of the file is the documentation of public functions.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ from fastgrad.kernels.runtime.launch import Launches
 from fastgrad.ops.arguments import axis_of, integer, integers, single_integer, tensor_of
 from fastgrad.ops.batching import broadcasting
 
-_LARGEST = 2**63 - 1
+_MAX_ELEMENTS = 2**63 - 1
 
 
 def dimensions(shape: Any, name: str) -> tuple[int, ...]:
@@ -51,7 +54,7 @@ def dimensions(shape: Any, name: str) -> tuple[int, ...]:
     sizes = integers(shape, f"{name}: shape")
     if sizes and min(sizes) < 0:
         raise InvalidArgumentError(f"{name}: Dimension {min(sizes)} must be >= 0 in shape {list(sizes)}.")
-    if math.prod(sizes) > _LARGEST:
+    if math.prod(sizes) > _MAX_ELEMENTS:
         raise InvalidArgumentError(f"{name}: Shape {list(sizes)} would have more than 2**63 - 1 elements.")
     return sizes
 
@@ -98,11 +101,11 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     return TABLE["broadcast_to"](TABLE["reshape"](x, shape=()), shape=sizes)
 
 
-def _pack(values: list[Any], dtype: DType | None) -> Tensor:
+def _stack_nested_list(values: list[Any], dtype: DType | None) -> Tensor:
     """Stacks a nested list that holds tensors level by level, so that gradients reach the tensors."""
     first_tensor = _first_tensor(values)
     target_dtype = dtype or (dtypes.float32 if first_tensor is None else first_tensor.dtype)
-    return _packed(values, target_dtype, cast=dtype is not None)
+    return _stacked_item(values, target_dtype, cast=dtype is not None)
 
 
 def _first_tensor(values: Any) -> Any:
@@ -116,7 +119,7 @@ def _first_tensor(values: Any) -> Any:
     return None
 
 
-def _packed(values: Any, dtype: DType, cast: bool) -> Tensor:
+def _stacked_item(values: Any, dtype: DType, cast: bool) -> Tensor:
     if not isinstance(values, (list, tuple)):
         x = as_tensor_or_none(values)
         if x is None:
@@ -126,10 +129,10 @@ def _packed(values: Any, dtype: DType, cast: bool) -> Tensor:
 
     if not holds_tensor(values):
         return constant_tensor(array_of(values, dtype))
-    return stack([_packed(item, dtype, cast) for item in values])
+    return stack([_stacked_item(item, dtype, cast) for item in values])
 
 
-tensors.pack = _pack
+tensors.pack = _stack_nested_list
 
 _identity = Operation(
     "identity", lambda x: x, lambda g, y, x: g, form=Form.ELEMENTWISE, code="{0}", dtypes=ANY, keeps_rows=True
@@ -152,11 +155,11 @@ def identity(input: Any, name: str | None = None) -> Any:
     if placement.active and placement.is_chosen and not x._array.dtype.hasobject:
         device = placement.device
         if device is not device_of(x._array):
-            return _copied(x, device)
+            return _copied_to_device(x, device)
     return _identity(x)
 
 
-def _copied(x: Tensor, device: Any) -> Tensor:
+def _copied_to_device(x: Tensor, device: Any) -> Tensor:
     """Copies ``x`` to ``device``, None for the host; its gradient is copied back to the device of ``x``."""
     y = Tensor(moved(x._array, device))
     for recorder in recorders.active:
@@ -168,7 +171,7 @@ def _copied(x: Tensor, device: Any) -> Tensor:
 _copy_to_device = Operation(
     "copy_to_device",
     lambda x, device: moved(x, device_named(device, "copy_to_device")),
-    lambda g, y, x, device: _copied(g, device_of(x._array)),
+    lambda g, y, x, device: _copied_to_device(g, device_of(x._array)),
     form=Form.EXTERN,
     launches=lambda inputs, outputs, device: Launches((), alias=True),
     batched=broadcasting,

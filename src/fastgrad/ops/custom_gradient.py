@@ -107,12 +107,12 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
                 f"@tf.custom_gradient: {getattr(f, '__name__', f)} uses the variables {names}, so its grad_fn must accept keyword "
                 "argument 'variables' and return (argument gradients, variable gradients)."
             )
-        return _recorded(f, result, grad_fn, flat_arguments, variable_reads)
+        return _record_with_gradient(f, result, grad_fn, flat_arguments, variable_reads)
 
     return decorated
 
 
-def _recorded(f: Any, result: Any, grad_fn: Any, flat_arguments: list[Any], read: list[Any]) -> Any:
+def _record_with_gradient(f: Any, result: Any, grad_fn: Any, flat_arguments: list[Any], read: list[Any]) -> Any:
     variables = [variable for variable, _ in read]
 
     def rule(needs: Any, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
@@ -136,7 +136,9 @@ def _recorded(f: Any, result: Any, grad_fn: Any, flat_arguments: list[Any], read
                 f"but returned {len(flat_gradients)} instead."
             )
         name = getattr(f, "__name__", str(f))
-        return [_cotangent(name, c, x) for c, x in zip([*flat_gradients, *variable_gradients], inputs, strict=True)]
+        return [
+            _cotangent_like(name, c, x) for c, x in zip([*flat_gradients, *variable_gradients], inputs, strict=True)
+        ]
 
     # New tensors: the operations of f stay on the tapes (for gradients of the gradient), but gradients of the results
     # flow back only through the user's rule.
@@ -145,18 +147,18 @@ def _recorded(f: Any, result: Any, grad_fn: Any, flat_arguments: list[Any], read
     return nest.pack_sequence_as(result, outputs) if nest.is_nested(result) else outputs[0]
 
 
-def _cotangent(name: str, given: Any, x: Tensor) -> Any:
+def _cotangent_like(name: str, gradient: Any, x: Tensor) -> Any:
     """Converts a user's gradient to the shape of ``x``, because kernels read as many elements as ``x`` has."""
-    if given is None:
+    if gradient is None:
         return None
     shape = x._array.shape
-    if isinstance(given, IndexedSlices):
-        full_shape = shape if given.dense_shape is None else tuple(given.dense_shape._on_host().tolist())
-        if full_shape == shape and given.values._array.shape[1:] == shape[1:]:
-            return IndexedSlices(given.values, given.indices, shape)
+    if isinstance(gradient, IndexedSlices):
+        full_shape = shape if gradient.dense_shape is None else tuple(gradient.dense_shape._on_host().tolist())
+        if full_shape == shape and gradient.values._array.shape[1:] == shape[1:]:
+            return IndexedSlices(gradient.values, gradient.indices, shape)
         actual_shape = full_shape
     else:
-        c = convert_to_tensor(given, dtype_hint=x.dtype)
+        c = convert_to_tensor(gradient, dtype_hint=x.dtype)
         actual_shape = c._array.shape
         if actual_shape == shape:
             return c

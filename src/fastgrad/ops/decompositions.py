@@ -31,13 +31,13 @@ from fastgrad.ops.reduction import reduce_max, reduce_sum
 from fastgrad.ops.shaping import expand_dims
 
 
-def _columns(x: Tensor) -> Tensor:
+def _as_row_vectors(x: Tensor) -> Tensor:
     return expand_dims(x, -2)
 
 
 def _inverse_gaps(values: Tensor) -> Tensor:
-    """``1 / (values[j] - values[i])``, and 0 for equal values, whose vectors have no unique basis."""
-    return reciprocal_no_nan(_columns(values) - expand_dims(values, -1))
+    """The matrix ``1 / (values[j] - values[i])``, with 0 for equal eigenvalues or singular values."""
+    return reciprocal_no_nan(_as_row_vectors(values) - expand_dims(values, -1))
 
 
 def _minus_adjoint(x: Tensor) -> Tensor:
@@ -92,9 +92,9 @@ def _svd_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) ->
     if gu is not None:
         projection = matmul(u, gu, adjoint_a=True)
         inverse_gaps = _inverse_gaps(s * s)
-        core = _add_optional(core, inverse_gaps * _minus_adjoint(projection) * _columns(s))
+        core = _add_optional(core, inverse_gaps * _minus_adjoint(projection) * _as_row_vectors(s))
         if rows > columns:
-            outside_term = matmul((gu - matmul(u, projection)) / _columns(s), v, adjoint_b=True)
+            outside_term = matmul((gu - matmul(u, projection)) / _as_row_vectors(s), v, adjoint_b=True)
         if is_complex:
             core = core + diag(0.5 * diag_part(_minus_adjoint(projection)) / s)
     if gv is not None:
@@ -102,7 +102,7 @@ def _svd_gradient(needs: Any, g: Any, y: Any, x: Tensor, full_matrices: bool) ->
         core = _add_optional(core, expand_dims(s, -1) * _inverse_gaps(s * s) * _minus_adjoint(projection))
         if columns > rows:
             outside_term = _add_optional(
-                outside_term, matmul(u / _columns(s), gv - matmul(v, projection), adjoint_b=True)
+                outside_term, matmul(u / _as_row_vectors(s), gv - matmul(v, projection), adjoint_b=True)
             )
     result = matmul(matmul(u, core), v, adjoint_b=True)
     return (_add_optional(result, outside_term),)
@@ -380,7 +380,7 @@ def _eig_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
     if g[1] is not None:
         projection = matmul(vectors, g[1], adjoint_a=True)
         lengths = cast(real(diag_part(projection)), vectors.dtype)
-        corrected_projection = projection - matmul(vectors, vectors * _columns(lengths), adjoint_a=True)
+        corrected_projection = projection - matmul(vectors, vectors * _as_row_vectors(lengths), adjoint_a=True)
         core = _add_optional(core, conjugate(_inverse_gaps(values)) * corrected_projection)
     basis = adjoint(vectors)
     return (cast(TABLE["solve"](basis, matmul(core, basis), adjoint=False), x.dtype),)

@@ -24,19 +24,19 @@ def _product_spec(x: Any, kernel: Any) -> ArraySpec:
     return ArraySpec((x.shape[0], kernel.shape[1]), x.dtype)
 
 
-def _forward(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: str) -> np.ndarray:
+def _run_dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray, activation: str) -> np.ndarray:
     y = matrix_product(x, kernel)
     kernels.BIAS[activation][y.dtype](y, bias, y.shape[1], 0, y.size)
     return y
 
 
-def _backward(g: np.ndarray, y: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
+def _run_dense_gradient(g: np.ndarray, y: np.ndarray, activation: str) -> tuple[np.ndarray, np.ndarray]:
     dz, db = np.empty(y.shape, y.dtype), np.empty(y.shape[1], y.dtype)
     kernels.GRADIENT_BIAS[activation][y.dtype](g, y, dz, db, *y.shape)
     return dz, db
 
 
-def _slope(y: Tensor, activation: str) -> Tensor | None:
+def _activation_slope(y: Tensor, activation: str) -> Tensor | None:
     """The activation's derivative as a function of its result; None where it is constant in ``y``."""
     if activation == "tanh":
         return 1.0 - y * y
@@ -45,7 +45,7 @@ def _slope(y: Tensor, activation: str) -> Tensor | None:
     return None
 
 
-def _backward_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation: str) -> Any:
+def _dense_second_gradient_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation: str) -> Any:
     dz_cotangent = gg[0] + gg[1]  # db is the column sum of dz: its cotangent reaches every row
     g_cotangent = y_cotangent = None
     if activation == "linear":
@@ -55,7 +55,7 @@ def _backward_rule(needs: Any, gg: Any, z: Any, g: Tensor, y: Tensor, activation
         if needs[1]:
             y_cotangent = zeros_of(y)
     else:
-        g_cotangent = dz_cotangent * _slope(y, activation)
+        g_cotangent = dz_cotangent * _activation_slope(y, activation)
         if needs[1]:
             slope_derivative = y * -2.0 if activation == "tanh" else 1.0 - 2.0 * y
             y_cotangent = dz_cotangent * g * slope_derivative
@@ -77,11 +77,11 @@ def _decomposed_dense_gradient(parts: Any, g: Any, y: Any, activation: str) -> t
     return g, parts.of("reduce_sum", g, shape=shape[1:], axes=(0,), keepdims=False)
 
 
-_gradient = operation(
+_dense_gradient = operation(
     "dense_gradient",
     Form.FUSED,
-    run=_backward,
-    gradient=joint(_backward_rule),
+    run=_run_dense_gradient,
+    gradient=joint(_dense_second_gradient_rule),
     dtypes=KERNEL_FLOATS,
     launches=kernels.dense_gradient_launches,
     decomposition=_decomposed_dense_gradient,
@@ -89,10 +89,10 @@ _gradient = operation(
 )
 
 
-def _forward_rule(
+def _dense_gradient_rule(
     needs: Any, g: Tensor, y: Tensor, x: Tensor, kernel: Tensor, bias: Tensor, activation: str
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    dz, db = _gradient(g, y, activation=activation)
+    dz, db = _dense_gradient(g, y, activation=activation)
     matmul = TABLE["matmul"]
     return (
         matmul(dz, kernel, transpose_a=False, transpose_b=True) if needs[0] else None,
@@ -108,11 +108,11 @@ def _decomposed_dense(parts: Any, x: Any, kernel: Any, bias: Any, activation: st
     return (y if activation == "linear" else parts.of(activation, y, shape=shape),)
 
 
-_dense = operation(
+_dense_row = operation(
     "dense",
     Form.FUSED,
-    run=_forward,
-    gradient=joint(_forward_rule),
+    run=_run_dense,
+    gradient=joint(_dense_gradient_rule),
     dtypes=KERNEL_FLOATS,
     launches=kernels.dense_launches,
     decomposition=_decomposed_dense,
@@ -146,7 +146,7 @@ def dense(x: Tensor, kernel: Tensor, bias: Tensor | None, activation: str = "lin
         y = y if bias is None else y + bias
     else:
         is_fused = activation in FUSED_ACTIVATIONS
-        y = _dense(x, kernel, bias, activation=activation if is_fused else "linear")
+        y = _dense_row(x, kernel, bias, activation=activation if is_fused else "linear")
         if is_fused:
             return y
     return y if activation == "linear" else TABLE[activation](y)

@@ -55,13 +55,13 @@ def _diag_part(x: np.ndarray, lower: int, upper: int, align: str, padding: Any) 
     return out
 
 
-def _diagonals(x: Any, lower: int, upper: int, **attributes: Any) -> ArraySpec:
+def _diag_part_result(x: Any, lower: int, upper: int, **attributes: Any) -> ArraySpec:
     *batch, rows, columns = x.shape
     count = () if lower == upper else (upper - lower + 1,)
     return ArraySpec((*batch, *count, longest_diagonal(rows, columns, lower, upper)), x.dtype)
 
 
-def _write(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align: str) -> np.ndarray:
+def _write_diagonals(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align: str) -> np.ndarray:
     rows, columns = out.shape[-2:]
     if lower == upper:
         diagonal = diagonal[..., None, :]
@@ -73,7 +73,7 @@ def _write(out: np.ndarray, diagonal: np.ndarray, lower: int, upper: int, align:
 
 def _diag(x: np.ndarray, lower: int, upper: int, rows: int, columns: int, align: str, padding: Any) -> np.ndarray:
     batch = x.shape[:-1] if lower == upper else x.shape[:-2]
-    return _write(np.full((*batch, rows, columns), padding, x.dtype), x, lower, upper, align)
+    return _write_diagonals(np.full((*batch, rows, columns), padding, x.dtype), x, lower, upper, align)
 
 
 def _diag_part_launches(inputs: Any, outputs: Any, lower: int, upper: int, align: str, padding: Any) -> Launches | None:
@@ -112,7 +112,7 @@ diag_part_row: Operation = operation(
     ),
     launches=_diag_part_launches,
     batched=leading_axes,
-    result=_diagonals,
+    result=_diag_part_result,
 )
 diag_row: Operation = operation(
     "diag",
@@ -130,7 +130,7 @@ diag_row: Operation = operation(
 set_diag_row: Operation = operation(
     "set_diag",
     Form.INDEX_MAP,
-    run=lambda x, d, lower, upper, align: _write(x.copy(), d, lower, upper, align),
+    run=lambda x, d, lower, upper, align: _write_diagonals(x.copy(), d, lower, upper, align),
     gradient=(
         lambda g, y, x, d, lower, upper, align: set_diag_row(g, zeros_of(d), lower=lower, upper=upper, align=align),
         lambda g, y, x, d, lower, upper, align: diag_part_row(g, lower=lower, upper=upper, align=align, padding=0),
@@ -167,7 +167,15 @@ band_row: Operation = operation(
 # ---- diagonals ---------------------------------------------------------------------------------------
 
 
-def _range(k: Any, name: str) -> tuple[int, int]:
+def _check_matrix_rank(x: np.ndarray, name: str) -> None:
+    if x.ndim < 2:
+        raise InvalidArgumentError(f"{name}: input must be at least 2-dim, received shape: {list(x.shape)}.")
+
+
+def _checked_diagonals(name: str, k: Any, align: str, matrices: np.ndarray | None = None) -> tuple[int, int]:
+    """Returns the lowest and the highest diagonal that ``k`` names; both must be inside of ``matrices``."""
+    if matrices is not None:
+        _check_matrix_rank(matrices, name)
     numbers = integers(k, f"{name}: k")
     if len(numbers) not in (1, 2):
         raise InvalidArgumentError(f"{name}: k must be one or two integers (lowest, highest), got {list(numbers)}.")
@@ -176,30 +184,20 @@ def _range(k: Any, name: str) -> tuple[int, int]:
         raise InvalidArgumentError(
             f"{name}: lower_diag_index must not be larger than upper_diag_index: {lower} > {upper}."
         )
+    if align not in ALIGNMENTS:
+        raise InvalidArgumentError(f"{name}: align must be one of {', '.join(ALIGNMENTS)}; got {align!r}.")
+    if matrices is not None:
+        rows, columns = matrices.shape[-2:]
+        for bound_name, diagonal in (("lower", lower), ("upper", upper)):
+            if diagonal != 0 and not -rows < diagonal < columns:
+                raise InvalidArgumentError(
+                    f"{name}: {bound_name}_diag_index is out of bound: {diagonal}. It must be between {-rows} and {columns}, for shape "
+                    f"{list(matrices.shape)}."
+                )
     return lower, upper
 
 
-def _check_align(align: str, name: str) -> None:
-    if align not in ALIGNMENTS:
-        raise InvalidArgumentError(f"{name}: align must be one of {', '.join(ALIGNMENTS)}; got {align!r}.")
-
-
-def _check_matrix_rank(x: np.ndarray, name: str) -> None:
-    if x.ndim < 2:
-        raise InvalidArgumentError(f"{name}: input must be at least 2-dim, received shape: {list(x.shape)}.")
-
-
-def _check_diagonals_inside(x: np.ndarray, lower: int, upper: int, name: str) -> None:
-    rows, columns = x.shape[-2:]
-    for bound_name, k in (("lower", lower), ("upper", upper)):
-        if k != 0 and not -rows < k < columns:
-            raise InvalidArgumentError(
-                f"{name}: {bound_name}_diag_index is out of bound: {k}. It must be between {-rows} and {columns}, for shape "
-                f"{list(x.shape)}."
-            )
-
-
-def _number(padding_value: Any, x: Tensor, name: str) -> Any:
+def _padding_number(padding_value: Any, x: Tensor, name: str) -> Any:
     padding = convert_like(padding_value, x._array.dtype)._array
     if padding.ndim or (padding.dtype != x._array.dtype and x._array.dtype.kind != "b"):
         raise InvalidArgumentError(f"{name}: padding_value must be one {x.dtype.name}, got {padding_value!r}.")
@@ -230,8 +228,7 @@ def diag(
         InvalidArgumentError: a scalar, or sizes that do not fit the diagonals.
     """
     x = tensor_of(diagonal)
-    lower, upper = _range(k, "diag")
-    _check_align(align, "diag")
+    lower, upper = _checked_diagonals("diag", k, align)
     shape = x._array.shape
     count = upper - lower + 1
     if len(shape) < (1 if count == 1 else 2) or (count > 1 and shape[-2] != count):
@@ -250,7 +247,7 @@ def diag(
             f"{rows} x {columns} for diagonals {lower} to {upper} of shape {list(shape)}, which need {least_rows} rows or "
             f"{least_columns} columns, and no fewer of the other."
         )
-    padding = _number(padding_value, x, "diag")
+    padding = _padding_number(padding_value, x, "diag")
     return diag_row(x, lower=lower, upper=upper, rows=rows, columns=columns, align=align, padding=padding)
 
 
@@ -273,11 +270,8 @@ def diag_part(
         InvalidArgumentError: fewer than two dimensions, or a diagonal outside the matrix.
     """
     x = tensor_of(input)
-    _check_matrix_rank(x._array, "diag_part")
-    lower, upper = _range(k, "diag_part")
-    _check_align(align, "diag_part")
-    _check_diagonals_inside(x._array, lower, upper, "diag_part")
-    padding = _number(padding_value, x, "diag_part")
+    lower, upper = _checked_diagonals("diag_part", k, align, x._array)
+    padding = _padding_number(padding_value, x, "diag_part")
     return diag_part_row(x, lower=lower, upper=upper, align=align, padding=padding)
 
 
@@ -295,10 +289,7 @@ def set_diag(input: Any, diagonal: Any, name: str | None = "set_diag", k: Any = 
         InvalidArgumentError: fewer than two dimensions, a diagonal outside the matrix, another shape of ``diagonal``, two dtypes.
     """
     x, d = tensors_of((input, diagonal), "set_diag")
-    _check_matrix_rank(x._array, "set_diag")
-    lower, upper = _range(k, "set_diag")
-    _check_align(align, "set_diag")
-    _check_diagonals_inside(x._array, lower, upper, "set_diag")
+    lower, upper = _checked_diagonals("set_diag", k, align, x._array)
     shape = x._array.shape
     count_shape = () if lower == upper else (upper - lower + 1,)
     diagonal_shape = (*shape[:-2], *count_shape, longest_diagonal(shape[-2], shape[-1], lower, upper))

@@ -45,11 +45,11 @@ def _cast_to_quotient_dtype(name: str, x: Tensor, y: Tensor) -> tuple[Tensor, Te
     if quotient_dtype is None:
         return x, y
     if x._array.dtype != y._array.dtype:
-        raise _refuse_two_dtypes(name, x, y)
+        raise _dtype_mismatch_error(name, x, y)
     return cast(x, quotient_dtype), cast(y, quotient_dtype)
 
 
-def _refuse_two_dtypes(name: str, x: Tensor, y: Tensor) -> TypeError:
+def _dtype_mismatch_error(name: str, x: Tensor, y: Tensor) -> TypeError:
     return TypeError(
         f"{name}: `x` and `y` must have the same dtype, got {x.dtype!r} != {y.dtype!r}; use tf.cast first."
     )
@@ -79,7 +79,7 @@ def divide(x: Any, y: Any, name: str | None = None) -> Any:
         return realdiv(x, y)
     except InvalidArgumentError:
         if x._array.dtype != y._array.dtype:
-            raise _refuse_two_dtypes("divide", x, y) from None
+            raise _dtype_mismatch_error("divide", x, y) from None
         raise
 
 
@@ -117,7 +117,7 @@ def divide_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
         except CompositeOperand as met:
             return met.mapped(divide_no_nan, x, y)
     if x._array.dtype != y._array.dtype:
-        raise _refuse_two_dtypes("divide_no_nan", x, y)
+        raise _dtype_mismatch_error("divide_no_nan", x, y)
     return _divide_no_nan(*_cast_to_quotient_dtype("divide_no_nan", x, y))
 
 
@@ -147,7 +147,7 @@ xdivy: Binary = elementwise(
 # ---- whole quotients and remainders --------------------------------------------------------------------
 
 
-def _of_nonzero(name: str, divide: Callable[..., Any]) -> Callable[..., Any]:
+def _checking_zero_divisors(name: str, divide: Callable[..., Any]) -> Callable[..., Any]:
     """Makes a ``run`` that raises InvalidArgumentError for an integer divided by zero, and calls ``divide``."""
 
     def run(x: np.ndarray, y: np.ndarray) -> Any:
@@ -160,8 +160,10 @@ def _of_nonzero(name: str, divide: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _whole(name: str, summary: str, divide: Callable[..., Any], code: str, gradient: Any = None, like: str = "") -> Any:
-    """Declares a whole quotient or a remainder, whose kernels and errors have its name, or else the name ``like``."""
+def _integer_division_row(
+    name: str, summary: str, divide: Callable[..., Any], code: str, gradient: Any = None, like: str = ""
+) -> Any:
+    """Declares a floored or truncated quotient, or a remainder; ``like`` names another row whose kernels and errors serve."""
     return elementwise(
         name,
         f"""{summary}
@@ -169,7 +171,7 @@ def _whole(name: str, summary: str, divide: Callable[..., Any], code: str, gradi
     Raises:
         InvalidArgumentError: an integer is divided by 0.
     """,
-        run=_of_nonzero(like or name, divide),
+        run=_checking_zero_divisors(like or name, divide),
         code=code,
         gradient=gradient,
         dtypes=REAL,
@@ -182,20 +184,20 @@ def _truncated_quotient(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.add(np.floor_divide(x, y), correction.astype(x.dtype))
 
 
-floordiv = _whole(
+floordiv = _integer_division_row(
     "floordiv",
     "``floor(x / y)``, element by element, broadcast; of floats the rounded quotient, so that ``1.0 // 0.1`` is 10. No gradient flows.",
     lambda x, y: np.floor_divide(x, y) if x.dtype.kind in "iu" else np.floor(np.divide(x, y)),
     "floor({0} / {1})",
 )
-floor_divide = _whole(
+floor_divide = _integer_division_row(
     "floor_divide",
     "``x // y`` as in Python and NumPy, whose functions users write: of floats the exact quotient rounded down, ``1.0 // 0.1`` is 9.",
     np.floor_divide,
     "{0} // {1}",
     like="floordiv",
 )
-floormod = _whole(
+floormod = _integer_division_row(
     "floormod",
     "``x % y`` as in Python: the remainder has the sign of ``y``; element by element, broadcast.",
     np.remainder,
@@ -203,13 +205,13 @@ floormod = _whole(
     (lambda g, z, x, y: g, lambda g, z, x, y: negative(multiply(g, floordiv(x, y)))),
 )
 mod = floormod
-truncatediv = _whole(
+truncatediv = _integer_division_row(
     "truncatediv",
     "``x / y`` rounded towards 0, element by element, broadcast. No gradient flows.",
     _truncated_quotient,
     "{0} // {1} + where(({0} % {1} != 0) and (({0} < 0) != ({1} < 0)), 1, 0)",
 )
-truncatemod = _whole(
+truncatemod = _integer_division_row(
     "truncatemod",
     "The remainder of ``truncatediv``: it has the sign of ``x``; element by element, broadcast.",
     np.fmod,

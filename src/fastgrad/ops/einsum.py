@@ -28,13 +28,13 @@ Sizes = tuple[int, ...]
 
 
 class _LabeledValue(NamedTuple):
-    """A value of a plan: its position in the list of values, and the label of each dimension."""
+    """A tensor of a contraction plan: its position in the list of values, and the label of each dimension."""
 
     position: int
     labels: Labels
 
 
-class _Plan:
+class _ContractionPlan:
     """A sequence of operations on tensors of known shapes; each step appends its value to the list of values.
 
     Two values are multiplied along the labels that they share. Labels that no later step needs are summed over.
@@ -178,8 +178,8 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1024)
-def _tensordot_plan(a: Sizes, b: Sizes, a_axes: tuple[int, ...], b_axes: tuple[int, ...]) -> _Plan:
-    plan = _Plan((a, b))
+def _tensordot_plan(a: Sizes, b: Sizes, a_axes: tuple[int, ...], b_axes: tuple[int, ...]) -> _ContractionPlan:
+    plan = _ContractionPlan((a, b))
     x = _LabeledValue(0, tuple(range(len(a))))
     y = _LabeledValue(1, tuple([a_axes[b_axes.index(axis)] if axis in b_axes else -1 - axis for axis in range(len(b))]))
     plan.product(
@@ -257,10 +257,10 @@ def einsum(equation: str, *inputs: Any, **kwargs: Any) -> Tensor:
 
 
 @functools.lru_cache(maxsize=1024)
-def _einsum_plan(equation: str, shapes: tuple[Sizes, ...]) -> _Plan:
+def _einsum_plan(equation: str, shapes: tuple[Sizes, ...]) -> _ContractionPlan:
     labels, output = _parse_equation(equation, [len(shape) for shape in shapes])
-    sizes = _sizes(equation, labels, shapes)
-    plan = _Plan(shapes)
+    sizes = _sizes_by_label(equation, labels, shapes)
+    plan = _ContractionPlan(shapes)
     values = []
     for position, names in enumerate(labels):
         x = plan.diagonal(_LabeledValue(position, names))
@@ -268,7 +268,7 @@ def _einsum_plan(equation: str, shapes: tuple[Sizes, ...]) -> _Plan:
         wide_axes = [axis for axis, label in enumerate(x.labels) if plan.shape(x)[axis] == sizes[label]]
         wide_labels, shape = (tuple([part[axis] for axis in wide_axes]) for part in (x.labels, plan.shape(x)))
         values.append(plan.reshaped(x, wide_labels, shape))
-    for positions in _order([(x.labels, plan.shape(x)) for x in values], output):
+    for positions in _contraction_order([(x.labels, plan.shape(x)) for x in values], output):
         x, *others = [values.pop(position) for position in sorted(positions, reverse=True)]
         while others:
             needed_labels = dict.fromkeys(itertools.chain(output, *[y.labels for y in (*values, *others[1:])]))
@@ -317,21 +317,21 @@ def _parse_equation(equation: str, ranks: list[int]) -> tuple[tuple[Labels, ...]
                 f"einsum: Expected input {position} to have rank {at_least}{rank - ellipsis_rank} but got: {rank}, in {equation}."
             )
         widest_ellipsis = max(widest_ellipsis, ellipsis_rank)
-        labels.append(_expanded(input_term, ellipsis_rank))
+        labels.append(_labels_of_term(input_term, ellipsis_rank))
     if widest_ellipsis and "..." not in output_term:
         raise InvalidArgumentError(
             f"einsum: Output contains {widest_ellipsis} broadcasting dimension(s) but no ellipsis (...) was found in the output "
             f"subscripts of {equation}. Write the output with '...'."
         )
-    return tuple(labels), _expanded(output_term, widest_ellipsis)
+    return tuple(labels), _labels_of_term(output_term, widest_ellipsis)
 
 
-def _expanded(part: str, spare: int) -> Labels:
+def _labels_of_term(part: str, spare: int) -> Labels:
     before, _, after = part.partition("...")
     return (*before, *range(spare - 1, -1, -1), *after)
 
 
-def _sizes(equation: str, labels: tuple[Labels, ...], shapes: tuple[Sizes, ...]) -> dict[Any, int]:
+def _sizes_by_label(equation: str, labels: tuple[Labels, ...], shapes: tuple[Sizes, ...]) -> dict[Any, int]:
     sizes: dict[Any, int] = {}
     for position, (names, shape) in enumerate(zip(labels, shapes, strict=True)):
         for axis, (label, size) in enumerate(zip(names, shape, strict=True)):
@@ -346,7 +346,7 @@ def _sizes(equation: str, labels: tuple[Labels, ...], shapes: tuple[Sizes, ...])
     return sizes
 
 
-def _order(values: list[tuple[Labels, Sizes]], output: Labels) -> list[tuple[int, ...]]:
+def _contraction_order(values: list[tuple[Labels, Sizes]], output: Labels) -> list[tuple[int, ...]]:
     """Returns the positions of the values to contract in each step; a step appends its result to the list."""
     if len(values) < 3:
         return [tuple(range(len(values)))]

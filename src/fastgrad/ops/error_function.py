@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.operation import FLOATING, HALVES, Binary, Form, Operation, Unary, elementwise
+from fastgrad.core.result_rules import broadcast
 from fastgrad.ops.arithmetic import multiply, negative
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.kernel_launches import broadcast, by_kernel_of_floats, by_kernels, launches_from, like_first
+from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_kernels, launches_from
 from fastgrad.ops.power import square
 
 
@@ -62,7 +63,7 @@ def scipy_row(
     code: str | None = None,
     run: Callable[..., Any] | None = None,
 ) -> Any:
-    """Declares an element-wise operation that SciPy's functions compute, in kernels as in NumPy.
+    """Declares an element-wise operation that functions of ``scipy.special`` compute, eagerly and in kernels.
 
     Args:
         name, doc, gradient, dtypes, domain, code: as for ``Operation``.
@@ -78,7 +79,7 @@ def scipy_row(
     by_numpy = from_scipy(by_scipy) if isinstance(by_scipy, str) else by_scipy
     return (Unary, Binary, Operation)[inputs - 1](
         name,
-        run or by_kernels(row_launches, like_first if inputs == 1 else broadcast, by_numpy),
+        run or by_kernels(row_launches, broadcast, by_numpy),
         gradient,
         form=Form.ELEMENTWISE,
         code=code,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.operation import FLOATING, INEXACT, Binary, Unary, elementwise
+from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.elementwise.activation import NANOSECONDS
 from fastgrad.ops.arithmetic import abs as absolute
@@ -15,39 +16,39 @@ from fastgrad.ops.arithmetic import add, conjugate, multiply, negative, subtract
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import not_equal
 from fastgrad.ops.division import realdiv, xdivy
-from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_kernels, launches_from, like_first
+from fastgrad.ops.kernel_launches import by_kernel_of_floats, by_kernels, launches_from
 from fastgrad.ops.power import reciprocal, rsqrt, square
 
 # ---- exponentials and logarithms -----------------------------------------------------------------------
 
 
-def _function(
+def _transcendental_row(
     name: str,
     doc: str,
     by_numpy: Callable[[np.ndarray], Any],
     gradient: Callable[[Tensor, Tensor, Tensor], Tensor],
     domain: tuple[float, float] | None = None,
 ) -> Unary:
-    """Declares a function of floats and complex numbers; its kernel and its scalar expression have its name."""
+    """Declares an element-wise function of floats and complex numbers; ``name`` also names its kernel."""
     run = by_kernel_of_floats(name, by_numpy)
     code = f"{name}({{0}})"
     row: Unary = elementwise(name, doc, run=run, code=code, gradient=gradient, dtypes=INEXACT, domain=domain)
     return row
 
 
-exp = _function(
+exp = _transcendental_row(
     "exp",
     "``e**x``, element by element.",
     np.exp,
     lambda g, y, x: multiply(g, conjugate(y)),
 )
-expm1 = _function(
+expm1 = _transcendental_row(
     "expm1",
     "``e**x - 1``, element by element, exact near 0.",
     np.expm1,
     lambda g, y, x: multiply(g, conjugate(exp(x))),
 )
-log = _function(
+log = _transcendental_row(
     "log",
     "The natural logarithm, element by element: -inf at 0, NaN below. The gradient at 0 is infinite.",
     np.log,
@@ -69,7 +70,7 @@ def _log1p_by_numpy(x: np.ndarray) -> Any:
     return result
 
 
-log1p = _function(
+log1p = _transcendental_row(
     "log1p",
     "``log(1 + x)``, element by element, exact near 0.",
     _log1p_by_numpy,
@@ -111,39 +112,39 @@ xlog1py = _times_logarithm(
 
 # ---- circular functions --------------------------------------------------------------------------------
 
-sin = _function(
+sin = _transcendental_row(
     "sin",
     "The sine of an angle in radians, element by element; NaN at infinity.",
     np.sin,
     lambda g, y, x: multiply(g, conjugate(cos(x))),
 )
-cos: Unary = _function(
+cos: Unary = _transcendental_row(
     "cos",
     "The cosine of an angle in radians, element by element; NaN at infinity.",
     np.cos,
     lambda g, y, x: negative(multiply(g, conjugate(sin(x)))),
 )
-tan = _function(
+tan = _transcendental_row(
     "tan",
     "The tangent of an angle in radians, element by element; NaN at infinity.",
     np.tan,
     lambda g, y, x: multiply(g, conjugate(add(square(y), 1))),
 )
-asin = _function(
+asin = _transcendental_row(
     "asin",
     "The inverse of ``sin``, element by element, in [-pi/2, pi/2]; NaN outside [-1, 1].",
     np.arcsin,
     lambda g, y, x: multiply(g, conjugate(rsqrt(subtract(1, square(x))))),
     domain=(-1.0, 1.0),
 )
-acos = _function(
+acos = _transcendental_row(
     "acos",
     "The inverse of ``cos``, element by element, in [0, pi]; NaN outside [-1, 1].",
     np.arccos,
     lambda g, y, x: negative(multiply(g, conjugate(rsqrt(subtract(1, square(x)))))),
     domain=(-1.0, 1.0),
 )
-atan = _function(
+atan = _transcendental_row(
     "atan",
     "The inverse of ``tan``, element by element, in [-pi/2, pi/2].",
     np.arctan,
@@ -175,38 +176,38 @@ def atan2(y: Any, x: Any, name: str | None = None) -> Tensor:
 
 # ---- hyperbolic functions ------------------------------------------------------------------------------
 
-sinh = _function(
+sinh = _transcendental_row(
     "sinh",
     "The hyperbolic sine, element by element.",
     np.sinh,
     lambda g, y, x: multiply(g, conjugate(cosh(x))),
 )
-cosh: Unary = _function(
+cosh: Unary = _transcendental_row(
     "cosh",
     "The hyperbolic cosine, element by element.",
     np.cosh,
     lambda g, y, x: multiply(g, conjugate(sinh(x))),
 )
-tanh = _function(
+tanh = _transcendental_row(
     "tanh",
     "The hyperbolic tangent, element by element.",
     np.tanh,
     lambda g, y, x: multiply(g, conjugate(subtract(1, square(y)))),
 )
-asinh = _function(
+asinh = _transcendental_row(
     "asinh",
     "The inverse of ``sinh``, element by element.",
     np.arcsinh,
     lambda g, y, x: realdiv(g, conjugate(cosh(y))),
 )
-acosh = _function(
+acosh = _transcendental_row(
     "acosh",
     "The inverse of ``cosh``, element by element, not negative; NaN below 1.",
     np.arccosh,
     lambda g, y, x: realdiv(g, conjugate(sinh(y))),
     domain=(1.0, np.inf),
 )
-atanh = _function(
+atanh = _transcendental_row(
     "atanh",
     "The inverse of ``tanh``, element by element: infinite at -1 and 1, NaN beyond.",
     np.arctanh,
@@ -219,7 +220,7 @@ atanh = _function(
 
 _complex_sigmoid = by_kernels(
     launches_from("elementwise.complex_numbers", "launches_of", "sigmoid"),
-    like_first,
+    same,
     lambda x: np.divide(1, np.add(1, np.exp(np.negative(x)))),
 )
 

@@ -21,7 +21,7 @@ Trip = Callable[[list[Tensor], list[Tensor]], tuple[list[Tensor], list[Tensor]]]
 """One iteration: takes carried tensors and a row of each tensor; returns new carried tensors and rows of results."""
 
 
-def each_row(
+def loop_over_rows(
     trip: Trip, carried: list[Tensor], tensors: list[Tensor], reverse: bool = False
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Runs ``trip`` once for each row of ``tensors``, which have at least one row.
@@ -97,39 +97,41 @@ def map_fn(
     signature = dtype if fn_output_signature is None else fn_output_signature
     if signature is None:
         signature = nest.pack_sequence_as(elems, [x.dtype for x in flat])
-    specs = [_spec(leaf) for leaf in nest.flatten(signature)]
+    specs = [_as_tensor_spec(leaf) for leaf in nest.flatten(signature)]
     if not len(flat[0]._array):
-        empty = [constant_tensor(np.zeros((0, *_known(spec.shape)), spec.dtype.numpy)) for spec in specs]
-        return _packed(signature, empty)
+        empty = [constant_tensor(np.zeros((0, *_sizes_if_known(spec.shape)), spec.dtype.numpy)) for spec in specs]
+        return _pack_like(signature, empty)
     shapes = [spec.shape for spec in specs]
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        result = fn(_packed(elems, rows))
+        result = fn(_pack_like(elems, rows))
         nest.assert_same_structure(signature, result)
-        results = [_typed("map_fn", leaf, spec.dtype) for leaf, spec in zip(nest.flatten(result), specs, strict=True)]
+        results = [
+            _checked_result("map_fn", leaf, spec.dtype) for leaf, spec in zip(nest.flatten(result), specs, strict=True)
+        ]
         for position, x in enumerate(results):
             _check_shape("map_fn", x, shapes[position])
             if infer_shape:
                 shapes[position] = x.shape
         return [], results
 
-    return _packed(signature, each_row(trip, [], flat)[1])
+    return _pack_like(signature, loop_over_rows(trip, [], flat)[1])
 
 
-def _spec(leaf: Any) -> TensorSpec:
+def _as_tensor_spec(leaf: Any) -> TensorSpec:
     return leaf if isinstance(leaf, TensorSpec) else TensorSpec(None, dtypes.as_dtype(leaf))
 
 
-def _known(shape: TensorShape) -> tuple[int, ...]:
-    """Returns ``shape`` as a tuple if it is fully defined, else ()."""
+def _sizes_if_known(shape: TensorShape) -> tuple[int, ...]:
+    """Returns the sizes of a fully defined shape, () for another shape."""
     return tuple(shape) if shape.is_fully_defined() else ()
 
 
-def _packed(structure: Any, leaves: list[Any]) -> Any:
+def _pack_like(structure: Any, leaves: list[Any]) -> Any:
     return nest.pack_sequence_as(structure, leaves) if nest.is_nested(structure) else leaves[0]
 
 
-def _typed(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
+def _checked_result(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
     """Converts a user function's Python result to a tensor of ``dtype``; a tensor must have this dtype already."""
     x = as_tensor_or_none(value)
     if x is None:
@@ -142,9 +144,9 @@ def _typed(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
     return x
 
 
-def _check_shape(what: str, x: Tensor, wanted: TensorShape) -> None:
-    if not wanted.is_compatible_with(x.shape):
-        raise ValueError(f"{what}: Incompatible shape for value ({x.shape}), expected ({wanted})")
+def _check_shape(what: str, x: Tensor, expected: TensorShape) -> None:
+    if not expected.is_compatible_with(x.shape):
+        raise ValueError(f"{what}: Incompatible shape for value ({x.shape}), expected ({expected})")
 
 
 def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop: bool = True, warn: bool = True) -> Any:
@@ -188,7 +190,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
         leaves = list(shared_leaves)
         for position, row in zip(row_positions, rows, strict=True):
             leaves[position] = row
-        structure[0] = fn(_packed(elems, leaves))
+        structure[0] = fn(_pack_like(elems, leaves))
         return [], [convert_to_tensor(leaf) for leaf in nest.flatten(structure[0]) if leaf is not None]
 
     results: list[Tensor] | None
@@ -203,7 +205,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
                     "vectorized_map: the function can't be done for all rows at once: it changes variables, draws random numbers, "
                     "goes by the values of its row, or has an operation without such a form. Pass fallback_to_while_loop=True."
                 )
-            results = each_row(trip, [], rows)[1]
+            results = loop_over_rows(trip, [], rows)[1]
     else:
         with hidden_from_recorders():  # only the shapes of the results are needed
             zero_rows = [
@@ -213,7 +215,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
             results = trip([], zero_rows)[1]
         results = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in results]
     result_iterator = iter(results)
-    return _packed(
+    return _pack_like(
         structure[0], [None if leaf is None else next(result_iterator) for leaf in nest.flatten(structure[0])]
     )
 
@@ -221,8 +223,10 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any, fallback_to_while_loop:
 # ---- scan and folds ----------------------------------------------------------------------------------
 
 
-def _started(what: str, fn: Any, elems: Any, initializer: Any, reverse: bool) -> tuple[Any, list[Tensor], list[Tensor]]:
-    """Returns the structure of the carried values, their first tensors, and the tensors of the rows to go through.
+def _initial_carry(
+    what: str, fn: Any, elems: Any, initializer: Any, reverse: bool
+) -> tuple[Any, list[Tensor], list[Tensor]]:
+    """Returns the structure of a fold's carried values, their initial tensors, and the tensors whose rows are folded.
 
     Without an initializer the first row of ``elems`` starts.
     """
@@ -278,26 +282,28 @@ def scan(
         InvalidArgumentError: ``fn`` returns another dtype.
         OutOfRangeError: no rows and no initializer, or a tensor with too few rows. TensorFlow: tf.scan.
     """
-    structure, initial_carry, other_rows = _started("scan", fn, elems, initializer, reverse)
+    structure, initial_carry, other_rows = _initial_carry("scan", fn, elems, initializer, reverse)
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        result = fn(_packed(structure, carried), _packed(elems, rows))
+        result = fn(_pack_like(structure, carried), _pack_like(elems, rows))
         nest.assert_same_structure(structure, result)
-        results = [_typed("scan", leaf, x.dtype) for leaf, x in zip(nest.flatten(result), initial_carry, strict=True)]
+        results = [
+            _checked_result("scan", leaf, x.dtype) for leaf, x in zip(nest.flatten(result), initial_carry, strict=True)
+        ]
         if infer_shape:
             for x, initial in zip(results, initial_carry, strict=True):
                 _check_shape("scan", x, initial.shape)
         return results, results
 
     if len(other_rows[0]._array):
-        stacked = each_row(trip, initial_carry, other_rows, reverse)[1]
+        stacked = loop_over_rows(trip, initial_carry, other_rows, reverse)[1]
     else:
         stacked = [constant_tensor(np.zeros((0, *x._array.shape), x._array.dtype)) for x in initial_carry]
     if initializer is None:
         initial = [TABLE["reshape"](x, shape=(1, *x._array.shape)) for x in initial_carry]
         pairs = [(b, a) if reverse else (a, b) for a, b in zip(initial, stacked, strict=True)]
         stacked = [TABLE["concat"](*pair, axis=0) for pair in pairs]
-    return _packed(structure, stacked)
+    return _pack_like(structure, stacked)
 
 
 def foldl(
@@ -326,7 +332,7 @@ def foldl(
         IndexError: scalars.
         OutOfRangeError: no rows and no initializer, or a tensor with too few rows. TensorFlow: tf.foldl.
     """
-    return _folded("foldl", fn, elems, initializer, False)
+    return _fold("foldl", fn, elems, initializer, False)
 
 
 def foldr(
@@ -339,17 +345,18 @@ def foldr(
     name: str | None = None,
 ) -> Any:
     """Folds the rows of ``elems`` from the last to the first; else as ``foldl``. TensorFlow: tf.foldr."""
-    return _folded("foldr", fn, elems, initializer, True)
+    return _fold("foldr", fn, elems, initializer, True)
 
 
-def _folded(what: str, fn: Any, elems: Any, initializer: Any, reverse: bool) -> Any:
-    structure, initial_carry, other_rows = _started(what, fn, elems, initializer, reverse)
+def _fold(what: str, fn: Any, elems: Any, initializer: Any, reverse: bool) -> Any:
+    structure, initial_carry, other_rows = _initial_carry(what, fn, elems, initializer, reverse)
 
     def trip(carried: list[Tensor], rows: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        result = fn(_packed(structure, carried), _packed(elems, rows))
+        result = fn(_pack_like(structure, carried), _pack_like(elems, rows))
         nest.assert_same_structure(structure, result)
         return [convert_to_tensor(leaf) for leaf in nest.flatten(result)], []
 
-    return _packed(
-        structure, each_row(trip, initial_carry, other_rows, reverse)[0] if len(other_rows[0]._array) else initial_carry
+    return _pack_like(
+        structure,
+        loop_over_rows(trip, initial_carry, other_rows, reverse)[0] if len(other_rows[0]._array) else initial_carry,
     )

@@ -1,4 +1,7 @@
-"""Reads at positions given by a tensor: gather, gather_nd, embedding_lookup, where, boolean_mask."""
+"""Reads at positions given by a tensor: gather, gather_nd, embedding_lookup, unravel_index.
+
+One file, because all of them share the checks of positions and the rows of gather and scatter.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,25 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.operation import TABLE, Form, Operation, dtype_error, mixed_dtypes_error, operation
+from fastgrad.core.operation import TABLE, Form, Operation, dtype_error, operation
 from fastgrad.core.placement import moved
-from fastgrad.core.result_rules import ArraySpec, broadcast, require
-from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like, convert_to_tensor
+from fastgrad.core.result_rules import ArraySpec, require
+from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import axis_of, integer, integers, tensor_of
-from fastgrad.ops.batching import Batched, call_row, rows_in_front, spread_rows
+from fastgrad.ops.batching import Batched, broadcast_rows, call_row, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.segments import KERNEL_INDICES, add_rows, take_rows
 
-_INDICES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
+_INDEX_DTYPES = frozenset(d.numpy for d in (dtypes.int16, dtypes.int32, dtypes.int64))
 _UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
 
 
 def check_index_dtype(name: str, ids: np.ndarray) -> None:
     """Raises InvalidArgumentError unless the dtype of ``ids`` is int16, int32 or int64."""
-    if ids.dtype not in _INDICES:
-        raise dtype_error(f"{name} (indices)", ids.dtype, _INDICES)
+    if ids.dtype not in _INDEX_DTYPES:
+        raise dtype_error(f"{name} (indices)", ids.dtype, _INDEX_DTYPES)
 
 
 def check_indices(name: str, ids: np.ndarray, size: int) -> None:
@@ -45,7 +48,7 @@ def check_indices(name: str, ids: np.ndarray, size: int) -> None:
 # ---- gather ----------------------------------------------------------------------------------------
 
 
-def _gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.ndarray:
+def _run_gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.ndarray:
     if not axis and not batch_dims and x.dtype in KERNEL_FLOATS and ids.dtype in KERNEL_INDICES:
         size, *row = x.shape
         x, ids = np.ascontiguousarray(x), np.ascontiguousarray(ids).reshape(ids.shape)
@@ -56,14 +59,9 @@ def _gather(x: np.ndarray, ids: np.ndarray, axis: int, batch_dims: int) -> np.nd
     if not batch_dims:
         return x.take(ids, axis)
     batch = x.shape[:batch_dims]
-    ids_rank, middle = ids.ndim - batch_dims, axis - batch_dims
     key = (*_batch_positions(batch, ids.ndim), ids)
     rows = np.moveaxis(x, axis, batch_dims)[key]
-    batch_axes = tuple(range(batch_dims))
-    middle_axes = tuple(range(batch_dims + ids_rank, batch_dims + ids_rank + middle))
-    ids_axes = tuple(range(batch_dims, batch_dims + ids_rank))
-    last_axes = tuple(range(batch_dims + ids_rank + middle, rows.ndim))
-    return rows.transpose((*batch_axes, *middle_axes, *ids_axes, *last_axes))
+    return np.moveaxis(rows, range(batch_dims, ids.ndim), range(axis, axis + ids.ndim - batch_dims))
 
 
 def _batch_positions(batch: tuple[int, ...], rank: int) -> list[np.ndarray]:
@@ -74,16 +72,15 @@ def _batch_positions(batch: tuple[int, ...], rank: int) -> list[np.ndarray]:
     ]
 
 
-def _gather_gradient_run(
+def _run_gather_gradient(
     g: np.ndarray, ids: np.ndarray, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> np.ndarray:
-    """Zeros of ``shape`` with ``g`` added at the positions that ``_gather`` reads."""
+    """Zeros of ``shape`` with ``g`` added at the positions that ``_run_gather`` reads."""
     batch, size = shape[:batch_dims], shape[axis]
     middle, last = shape[batch_dims:axis], shape[axis + 1 :]
     # g has dimensions (batch, middle, ids, last); the rows to add need (batch, ids, middle, last).
-    ids_axes = tuple(range(axis, axis + ids.ndim - batch_dims))
-    other_axes = tuple(range(batch_dims, axis)) + tuple(range(axis + len(ids_axes), g.ndim))
-    rows = g.transpose((*range(batch_dims), *ids_axes, *other_axes)).reshape(ids.size, *middle, *last)
+    rows = np.moveaxis(g, range(axis, axis + ids.ndim - batch_dims), range(batch_dims, ids.ndim))
+    rows = rows.reshape(ids.size, *middle, *last)
     numbers = ids.astype(np.int64)
     if batch_dims:
         outer = np.arange(int(np.prod(batch))).reshape(batch + (1,) * (ids.ndim - batch_dims))
@@ -93,7 +90,7 @@ def _gather_gradient_run(
     return np.moveaxis(out.reshape(*batch, size, *middle, *last), batch_dims, axis)
 
 
-def _gather_rule(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, axis: int, batch_dims: int) -> Any:
+def _gather_cotangent(g: Tensor, y: Tensor, x: Tensor, ids: Tensor, axis: int, batch_dims: int) -> Any:
     shape = x._array.shape
     if axis or batch_dims:
         return _gather_gradient(g, ids, shape=shape, axis=axis, batch_dims=batch_dims)
@@ -110,7 +107,7 @@ def _indexed_slices_cotangent(g: Tensor, ids: Tensor, shape: tuple[int, ...]) ->
 
 def with_row_numbers(ids: Batched, rows: int) -> Tensor:
     """Positions in a tensor with a leading axis of rows: puts the row number before each position in ``ids``."""
-    array = spread_rows(ids, rows)
+    array = broadcast_rows(ids, rows)
     shape = (*array._array.shape[:-1], 1)
     numbers = np.arange(rows, dtype=array._array.dtype).reshape(rows, *[1] * (len(shape) - 1))
     row_number_column = call_row("broadcast_to", constant_tensor(numbers), shape=shape)
@@ -121,14 +118,14 @@ def _batched_gather(name: str, rows: int, /, x: Batched, ids: Batched, axis: int
     if not batch_dims and not ids.has_rows:
         return call_row(name, x.tensor, ids.tensor, axis=axis + 1, batch_dims=0)
     if not batch_dims and not x.has_rows:
-        return rows_in_front(call_row(name, x.tensor, ids.tensor, axis=axis, batch_dims=0), axis)
-    return call_row(name, spread_rows(x, rows), spread_rows(ids, rows), axis=axis + 1, batch_dims=batch_dims + 1)
+        return move_rows_to_front(call_row(name, x.tensor, ids.tensor, axis=axis, batch_dims=0), axis)
+    return call_row(name, broadcast_rows(x, rows), broadcast_rows(ids, rows), axis=axis + 1, batch_dims=batch_dims + 1)
 
 
 def _batched_gather_gradient(
     name: str, rows: int, /, g: Batched, ids: Batched, shape: tuple[int, ...], axis: int, batch_dims: int
 ) -> Any:
-    operands = spread_rows(g, rows), spread_rows(ids, rows)
+    operands = broadcast_rows(g, rows), broadcast_rows(ids, rows)
     return call_row(name, *operands, shape=(rows, *shape), axis=axis + 1, batch_dims=batch_dims + 1)
 
 
@@ -141,11 +138,11 @@ def _batched_gather_nd(name: str, rows: int, /, x: Batched, ids: Batched, **attr
 def _batched_scatter_nd(
     name: str, rows: int, /, ids: Batched, updates: Batched, shape: tuple[int, ...], **attributes: Any
 ) -> Any:
-    operands = with_row_numbers(ids, rows), spread_rows(updates, rows)
+    operands = with_row_numbers(ids, rows), broadcast_rows(updates, rows)
     return call_row(name, *operands, shape=(rows, *shape), **attributes)
 
 
-def _gathered(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
+def _gather_result(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
     require(0 <= batch_dims <= axis < len(x.shape) and x.shape[:batch_dims] == ids.shape[:batch_dims])
     return ArraySpec((*x.shape[:axis], *ids.shape[batch_dims:], *x.shape[axis + 1 :]), x.dtype)
 
@@ -153,16 +150,16 @@ def _gathered(x: Any, ids: Any, axis: int, batch_dims: int) -> ArraySpec:
 _gather_row: Operation = operation(
     "gather",
     Form.GATHER,
-    run=_gather,
-    gradient=(_gather_rule, None),
+    run=_run_gather,
+    gradient=(_gather_cotangent, None),
     launches=launches_from("movement.gathering", "gather_launches"),
     batched=_batched_gather,
-    result=_gathered,
+    result=_gather_result,
 )
 _gather_gradient: Operation = operation(
     "gather_gradient",
     Form.SCATTER,
-    run=_gather_gradient_run,
+    run=_run_gather_gradient,
     gradient=(
         lambda gg, y, g, ids, shape, axis, batch_dims: _gather_row(gg, ids, axis=axis, batch_dims=batch_dims),
         None,
@@ -210,7 +207,9 @@ def gather(
     if not rank:
         raise InvalidArgumentError("gather: params must be at least 1 dimensional, got a scalar.")
     axis = 0 if axis is None and not batch_dims else axis_of(batch_dims if axis is None else axis, rank, "gather")
-    batch_dims = _batch_rank("gather", integer(batch_dims, "gather: batch_dims"), ids, rank) if batch_dims else 0
+    batch_dims = (
+        _checked_batch_dims("gather", integer(batch_dims, "gather: batch_dims"), ids, rank) if batch_dims else 0
+    )
     if axis < batch_dims:
         raise InvalidArgumentError(f"gather: batch_dims ({batch_dims}) must be less than or equal to axis ({axis}).")
     if batch_dims and ids._array.shape[:batch_dims] != shape[:batch_dims]:
@@ -222,7 +221,7 @@ def gather(
     return _gather_row(x, ids, axis=axis, batch_dims=batch_dims)
 
 
-def _batch_rank(name: str, batch_dims: int, ids: Tensor, rank: int) -> int:
+def _checked_batch_dims(name: str, batch_dims: int, ids: Tensor, rank: int) -> int:
     ids_rank = ids._array.ndim
     number = batch_dims + ids_rank if batch_dims < 0 else batch_dims
     if not 0 <= number <= ids_rank or number >= rank:
@@ -266,7 +265,7 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: str | No
     limit = convert_like(max_norm, rows._array.dtype)
     norm = TABLE["sqrt"](TABLE["reduce_sum"](rows * rows, axes=axes, keepdims=True))
     # Only rows with a large norm are divided, so a row of zeros causes no division by 0.
-    large = TABLE["greater"](norm, limit)
+    where, large = TABLE["where"], TABLE["greater"](norm, limit)
     return where(large, rows * (limit / where(large, norm, limit)), rows)
 
 
@@ -297,16 +296,16 @@ def checked_row_numbers(name: str, ids: np.ndarray, shape: tuple[int, ...], stri
     return numbers
 
 
-def _gather_nd_run(x: np.ndarray, ids: np.ndarray, strict: bool) -> np.ndarray:
+def _run_gather_nd(x: np.ndarray, ids: np.ndarray, strict: bool) -> np.ndarray:
     depth = ids.shape[-1]
     numbers = checked_row_numbers("gather_nd", ids, x.shape, strict)
     return take_rows(x.reshape(int(np.prod(x.shape[:depth])), *x.shape[depth:]), numbers)
 
 
-_gather_nd: Operation = operation(
+_gather_nd_row: Operation = operation(
     "gather_nd",
     Form.GATHER,
-    run=_gather_nd_run,
+    run=_run_gather_nd,
     gradient=(lambda g, y, x, ids, strict: _gather_nd_gradient(g, x, ids), None),
     launches=launches_from("movement.gathering", "gather_nd_launches"),
     batched=_batched_gather_nd,
@@ -316,7 +315,7 @@ _gather_nd: Operation = operation(
 
 def gather_nd_or_zeros(x: Tensor, ids: Tensor) -> Tensor:
     """The slices of ``x`` at positions ``ids``; zeros for positions outside."""
-    return _gather_nd(x, ids, strict=False)
+    return _gather_nd_row(x, ids, strict=False)
 
 
 def _gather_nd_gradient(g: Tensor, x: Tensor, ids: Tensor) -> Any:
@@ -325,7 +324,7 @@ def _gather_nd_gradient(g: Tensor, x: Tensor, ids: Tensor) -> Any:
     return scatter_nd_row(ids, g, shape=x._array.shape, strict=False)
 
 
-def _scatter_nd_run(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
+def _run_scatter_nd(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...], strict: bool) -> np.ndarray:
     depth = ids.shape[-1]
     numbers = checked_row_numbers("scatter_nd", ids, shape, strict)
     rows = updates.reshape(numbers.size, *shape[depth:])
@@ -335,7 +334,7 @@ def _scatter_nd_run(ids: np.ndarray, updates: np.ndarray, shape: tuple[int, ...]
 scatter_nd_row: Operation = operation(
     "scatter_nd",
     Form.SCATTER,
-    run=_scatter_nd_run,
+    run=_run_scatter_nd,
     gradient=(None, lambda g, y, ids, updates, shape, strict: gather_nd_or_zeros(g, ids)),
     launches=launches_from("movement.scattering", "scatter_nd_launches"),
     batched=_batched_scatter_nd,
@@ -421,174 +420,23 @@ def gather_nd(
         raise InvalidArgumentError(
             f"gather_nd: Requested more than 0 entries, but params is empty. Params shape: {list(x._array.shape)}."
         )
-    return _gather_nd(x, ids, strict=strict)
-
-
-# ---- where and boolean_mask ------------------------------------------------------------------------
-
-
-def _zero_like(x: Tensor) -> Tensor:
-    return constant_tensor(np.zeros((), x._array.dtype))
-
-
-_where: Operation = Operation(
-    "where",
-    np.where,
-    (None, lambda g, z, c, x, y: _where(c, g, _zero_like(g)), lambda g, z, c, x, y: _where(c, _zero_like(g), g)),
-    form=Form.ELEMENTWISE,
-    code="where({0}, {1}, {2})",
-    dtypes=frozenset([np.dtype(bool)]),
-    result=lambda c, x, y: ArraySpec(broadcast(c, x, y).shape, broadcast(x, y).dtype),
-)
-_true_positions = operation(
-    "true_positions",  # tf.where of one argument
-    Form.EXTERN,
-    run=lambda condition: np.argwhere(condition).astype(np.int64, copy=False),
-    launches=launches_from("movement.selecting", "positions_launches"),
-    result=lambda condition: ArraySpec((None, len(condition.shape)), np.dtype(np.int64)),
-)
-_true_positions.count = np.count_nonzero
-_true_positions.count_launches = launches_from("movement.selecting", "positions_count_launches")
-
-
-def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
-    """``x`` where ``condition`` is true and ``y`` elsewhere; without ``x`` and ``y``, the positions of true elements.
-
-    Args:
-        condition: bool; without ``x`` and ``y`` also numeric, where nonzero elements are true.
-        x, y: tensors of one dtype, which broadcast with each other and ``condition``.
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        The broadcast shape; or int64, shape (n, rank of ``condition``).
-
-    Raises:
-        ValueError: only one of ``x`` and ``y`` is given.
-        TypeError: a Python condition is no bool, or a Python value does not fit the dtype of the other argument.
-        InvalidArgumentError: dtypes differ, shapes do not broadcast, or ``condition`` is scalar without ``x`` and ``y``.
-    """
-    if x is None and y is None:
-        try:
-            condition_tensor = tensor_of(condition)
-        except CompositeOperand as met:
-            return met.call("where", condition)
-        if not condition_tensor._array.ndim:
-            raise InvalidArgumentError("where: the positions in a scalar condition are not defined; give x and y.")
-        return _true_positions(condition_tensor)
-    if x is None or y is None:
-        raise ValueError("where: x and y must both be non-None or both be None.")
-    try:
-        mask, a, b = as_tensor_or_none(condition), as_tensor_or_none(x), as_tensor_or_none(y)
-    except CompositeOperand as met:
-        return met.mapped(where, condition, x, y)
-    if mask is None:
-        mask = convert_to_tensor(condition, dtypes.bool)
-    if mask._array.dtype != bool:
-        raise InvalidArgumentError(
-            f"where: the condition was expected to be a bool tensor but is a {mask.dtype.name} tensor. "
-            "Compare it to something first."
-        )
-    if a is None:
-        a = convert_to_tensor(x, None if b is None else b.dtype)
-    if b is None:
-        b = convert_to_tensor(y, a.dtype)
-    if a._array.dtype != b._array.dtype:
-        raise mixed_dtypes_error("where", a._array.dtype, b._array.dtype)
-    try:
-        return _where(mask, a, b)
-    except ValueError:
-        shapes = f"condition {list(mask._array.shape)}, x {list(a._array.shape)}, and y {list(b._array.shape)}"
-        raise InvalidArgumentError(f"where: {shapes} must be broadcastable to one shape.") from None
-
-
-def boolean_mask(tensor: Any, mask: Any, axis: Any = None, name: str | None = "boolean_mask") -> Tensor:
-    """The elements or slices of ``tensor`` where ``mask`` is true, in row-major order.
-
-    Args:
-        tensor: shape (..., d1, ..., dk, ...).
-        mask: bool (or numbers, true unless 0), shape (d1, ..., dk), rank 1 or more.
-        axis: the first axis of ``tensor`` that ``mask`` covers; default 0.
-        name: kept for TensorFlow's signature.
-
-    Returns:
-        ``tensor`` with the dimensions of the mask replaced by one, whose size is the number of true elements.
-
-    Raises:
-        ValueError: the mask is a scalar, or its shape differs from that of ``tensor`` from ``axis`` on.
-    """
-    x, mask_tensor = tensor_of(tensor), tensor_of(mask)
-    shape, mask_shape = x._array.shape, mask_tensor._array.shape
-    if not mask_shape:
-        raise ValueError("boolean_mask: mask cannot be scalar.")
-    first_axis = 0 if axis is None else integer(axis, "boolean_mask: axis")
-    first_axis += len(shape) if first_axis < 0 else 0
-    end_axis = first_axis + len(mask_shape)
-    if shape[first_axis:end_axis] != mask_shape:
-        raise ValueError(
-            f"boolean_mask: Shapes {tuple(shape[first_axis:end_axis])} and {tuple(mask_shape)} are incompatible: a mask has the shape of "
-            f"the tensor, {list(shape)}, from axis {first_axis} on."
-        )
-    count = int(np.prod(mask_shape))
-    reshape = TABLE["reshape"]
-    # Always reshapes, so that the gradient is dense: a mask is not a table look-up.
-    x = reshape(x, shape=(*shape[:first_axis], count, *shape[end_axis:]))
-    positions = _true_positions(reshape(mask_tensor, shape=(count,)))
-    return _gather_row(x, reshape(positions, shape=(len(positions._array),)), axis=first_axis, batch_dims=0)
-
-
-_MAX_PARTITIONS = 1 << 20  # TensorFlow accepts more, and runs out of memory
-
-
-def dynamic_partition(data: Any, partitions: Any, num_partitions: int, name: str | None = None) -> list[Tensor]:
-    """Distributes the slices of ``data`` over ``num_partitions`` tensors and keeps their order.
-
-    Args:
-        data: any tensor whose shape starts with that of ``partitions``.
-        partitions: int32, the number of the output tensor for each slice.
-        num_partitions: the number of output tensors, at least 1.
-        name: kept for TensorFlow's signature.
-
-    Raises:
-        InvalidArgumentError: a partition is out of range, or shapes do not fit.
-        ValueError: ``num_partitions`` is larger than 2^20.
-    """
-    try:
-        x, ids = tensor_of(data), tensor_of(partitions)
-    except CompositeOperand as met:
-        return met.call("dynamic_partition", data, partitions, num_partitions)
-    shape, ids_shape = x._array.shape, ids._array.shape
-    num_partitions = integer(num_partitions, "dynamic_partition: num_partitions")
-    if num_partitions < 1:
-        raise InvalidArgumentError(f"dynamic_partition: num_partitions must be at least 1, got {num_partitions}.")
-    if num_partitions > _MAX_PARTITIONS:
-        raise ValueError(f"dynamic_partition: Number of outputs is too big: {num_partitions}.")
-    if shape[: len(ids_shape)] != ids_shape:
-        raise InvalidArgumentError(
-            f"dynamic_partition: data.shape must start with partitions.shape, got data.shape = {list(shape)}, "
-            f"partitions.shape = {list(ids_shape)}."
-        )
-    check_index_dtype("dynamic_partition", ids._array)
-    check_indices("dynamic_partition", ids._array, num_partitions)
-    if not ids_shape:
-        x, ids = TABLE["reshape"](x, shape=(1, *shape)), TABLE["reshape"](ids, shape=(1,))
-    numbers = [constant_tensor(np.asarray(number, ids._array.dtype)) for number in range(num_partitions)]
-    return [boolean_mask(x, TABLE["equal"](ids, number)) for number in numbers]
+    return _gather_nd_row(x, ids, strict=strict)
 
 
 # ---- unravel_index ---------------------------------------------------------------------------------
 
 
-def _unravel_positions(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
+def _run_unravel_index(ids: np.ndarray, dims: tuple[int, ...]) -> np.ndarray:
     check_indices("unravel_index", ids, math.prod(dims))
     return np.array(np.unravel_index(ids, dims), ids.dtype)
 
 
-_unravel_index = operation(
+_unravel_index_row = operation(
     "unravel_index",
     Form.EXTERN,
-    run=_unravel_positions,
+    run=_run_unravel_index,
     launches=launches_from("movement.numbering", "unravel_index_launches"),
-    batched=lambda name, rows, ids, **attributes: rows_in_front(call_row(name, ids.tensor, **attributes), 1),
+    batched=lambda name, rows, ids, **attributes: move_rows_to_front(call_row(name, ids.tensor, **attributes), 1),
     result=lambda ids, dims: ArraySpec((len(dims), *ids.shape), ids.dtype),
 )
 
@@ -616,4 +464,4 @@ def unravel_index(indices: Any, dims: Any, name: str | None = None) -> Tensor:
         )
     if min(shape, default=1) < 1:
         raise InvalidArgumentError(f"unravel_index: dims must be positive, got {list(shape)}.")
-    return _unravel_index(ids, dims=shape)
+    return _unravel_index_row(ids, dims=shape)

@@ -14,7 +14,7 @@ from fastgrad.ops.random_stateless import stateless_normal, stateless_uniform
 
 
 class _Initializer:
-    """The base class of these initializers, whose configuration is their arguments."""
+    """The base class of ``tf.zeros_initializer`` and others: its configuration is the constructor's arguments."""
 
     _arguments: tuple[str, ...] = ()
 
@@ -28,12 +28,12 @@ class _Initializer:
         return cls(**{name: value for name, value in config.items() if name != "dtype"})
 
 
-def _sizes(shape: Any) -> tuple[int, ...]:
+def _sizes_of_shape(shape: Any) -> tuple[int, ...]:
     tensor = as_tensor_or_none(shape)
     return tuple(TensorShape(shape if tensor is None else tensor._elements().tolist()))
 
 
-def _part(shape: Any, options: dict[str, Any]) -> tuple[int, ...]:
+def _shape_to_fill(shape: Any, options: dict[str, Any]) -> tuple[int, ...]:
     """The shape to fill: ``partition_shape`` if it is given, else ``shape``.
 
     Raises:
@@ -45,7 +45,7 @@ def _part(shape: Any, options: dict[str, Any]) -> tuple[int, ...]:
                 f"Keyword argument should be one of ['partition_shape', 'partition_offset']. Received: {name}"
             )
     partition_shape = options.get("partition_shape")
-    return _sizes(shape if partition_shape is None else partition_shape)
+    return _sizes_of_shape(shape if partition_shape is None else partition_shape)
 
 
 def _floating_dtype(what: str, dtype: Any) -> Any:
@@ -55,7 +55,7 @@ def _floating_dtype(what: str, dtype: Any) -> Any:
     return result_dtype
 
 
-def _numeric(what: str, dtype: Any) -> np.dtype:
+def _numeric_dtype(what: str, dtype: Any) -> np.dtype:
     result_dtype = as_dtype(dtype)
     if result_dtype.name == "string":
         raise ValueError(f"{what}: expected a numeric or boolean dtype, got {result_dtype.name}.")
@@ -67,7 +67,7 @@ class zeros_initializer(_Initializer):  # noqa: N801  # TensorFlow's name
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
         """A tensor of zeros, of ``partition_shape`` if that is given; raises ValueError for strings."""
-        return constant_tensor(np.zeros(_part(shape, options), _numeric("zeros_initializer", dtype)))
+        return constant_tensor(np.zeros(_shape_to_fill(shape, options), _numeric_dtype("zeros_initializer", dtype)))
 
 
 class ones_initializer(_Initializer):  # noqa: N801
@@ -75,7 +75,7 @@ class ones_initializer(_Initializer):  # noqa: N801
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
         """A tensor of ones, of ``partition_shape`` if that is given; raises ValueError for strings."""
-        return constant_tensor(np.ones(_part(shape, options), _numeric("ones_initializer", dtype)))
+        return constant_tensor(np.ones(_shape_to_fill(shape, options), _numeric_dtype("ones_initializer", dtype)))
 
 
 class constant_initializer(_Initializer):  # noqa: N801
@@ -105,7 +105,7 @@ class constant_initializer(_Initializer):  # noqa: N801
             TypeError: the number of values does not fit the shape.
             ValueError: ``partition_shape`` is given, and ``support_partition`` is False.
         """
-        sizes = _part(shape, options)
+        sizes = _shape_to_fill(shape, options)
         if options and not self.support_partition:
             raise ValueError("Constant initializer doesn't support partition-related arguments")
         values = convert_to_tensor(self.value, dtype)._on_host()
@@ -131,7 +131,7 @@ class random_normal_initializer(_Initializer):  # noqa: N801
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
         """A floating tensor of draws, of ``partition_shape`` if that is given; raises ValueError for other dtypes."""
         result_dtype = _floating_dtype("random_normal_initializer", dtype)
-        sizes = _part(shape, options)
+        sizes = _shape_to_fill(shape, options)
         if self.seed is None:
             return normal(sizes, self.mean, self.stddev, result_dtype)
         return stateless_normal(sizes, [self.seed, 0], self.mean, self.stddev, result_dtype)
@@ -152,7 +152,7 @@ class random_uniform_initializer(_Initializer):  # noqa: N801
 
     def __call__(self, shape: Any, dtype: Any = float32, **options: Any) -> Tensor:
         """A floating or integer tensor of draws, of ``partition_shape`` if that is given."""
-        sizes = _part(shape, options)
+        sizes = _shape_to_fill(shape, options)
         if self.seed is None:
             return uniform(sizes, self.minval, self.maxval, dtype)
         return stateless_uniform(sizes, [self.seed, 0], self.minval, self.maxval, dtype)

@@ -17,21 +17,20 @@ from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import greater, greater_equal
 from fastgrad.ops.division import realdiv
-from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.reduction import reduce_all, reduced_shape, reduces_rows, reduction_axes
 
-LITTLE = 2048
-"""The number of elements from which a kernel is faster than NumPy and a test for NaN."""
+KERNEL_MIN_SIZE = 2048
+"""The number of elements from which the kernel of argmax is faster than NumPy with a test for NaN."""
 
 
-def _position(x: Any, axis: int, output_type: str) -> ArraySpec:
+def _argmax_result(x: Any, axis: int, output_type: str) -> ArraySpec:
     require(0 <= axis < len(x.shape) and x.shape[axis] > 0)
     return ArraySpec(x.shape[:axis] + x.shape[axis + 1 :], np.dtype(output_type))
 
 
-def _row(name: str, find: Any, worst: float) -> Operation:
-    """Declares the position of an extreme; NumPy finds it with ``find``, and NaN counts as ``worst``."""
-    launches = launches_from("movement.positions", f"{name}_launches")
+def _argmax_row(name: str, find: Any, worst: float) -> Operation:
+    """Declares argmax or argmin; NumPy computes small arrays by ``find``, with NaN replaced by ``worst``."""
 
     def by_numpy(x: np.ndarray, axis: int, output_type: str) -> Any:
         # NumPy returns the position of the first NaN, TensorFlow ignores NaN.
@@ -39,25 +38,23 @@ def _row(name: str, find: Any, worst: float) -> Operation:
             x = np.where(np.isnan(x), x.dtype.type(worst), x)
         return np.asarray(find(x, axis)).astype(output_type, copy=False)
 
-    def allocated(x: np.ndarray, axis: int, output_type: str) -> np.ndarray:
-        return np.empty(x.shape[:axis] + x.shape[axis + 1 :], output_type)
-
-    return operation(
+    return kernel_operation(
         name,
         Form.REDUCE,
-        run=by_kernels_if_much(launches, allocated, by_numpy, LITTLE),
+        by_numpy=by_numpy,
+        least=KERNEL_MIN_SIZE,
         dtypes=REAL | BOOLEAN,
-        launches=launches,
+        launches=launches_from("movement.positions", f"{name}_launches"),
         batched=axes_after_rows("axis", "axes"),
-        result=_position,
+        result=_argmax_result,
     )
 
 
-_argmax = _row("argmax", np.argmax, -np.inf)
-_argmin = _row("argmin", np.argmin, np.inf)
+_argmax = _argmax_row("argmax", np.argmax, -np.inf)
+_argmin = _argmax_row("argmin", np.argmin, np.inf)
 
 
-def _found(row: Operation, input: Any, axis: Any, output_type: Any, allowed: tuple[str, ...]) -> Tensor:
+def _call_argmax(row: Operation, input: Any, axis: Any, output_type: Any, allowed: tuple[str, ...]) -> Tensor:
     x = tensor_of(input)
     array = x._array
     check_dtype(row.name, array.dtype, row.dtypes)
@@ -91,7 +88,7 @@ def argmax(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
         InvalidArgumentError: the dtype has no order, ``axis`` is out of range or empty, or ``output_type`` is another one.
         TypeError: ``axis`` is a list.
     """
-    return _found(_argmax, input, axis, output_type, ("int16", "uint16", "int32", "int64"))
+    return _call_argmax(_argmax, input, axis, output_type, ("int16", "uint16", "int32", "int64"))
 
 
 def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: str | None = None) -> Tensor:
@@ -107,15 +104,15 @@ def argmin(input: Any, axis: Any = None, output_type: Any = dtypes.int64, name: 
         InvalidArgumentError: the dtype has no order, ``axis`` is out of range or empty, or ``output_type`` is another one.
         TypeError: ``axis`` is a list.
     """
-    return _found(_argmin, input, axis, output_type, ("int32", "int64"))
+    return _call_argmax(_argmin, input, axis, output_type, ("int32", "int64"))
 
 
-def _count(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _run_count_nonzero(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     is_nonzero = x != b"" if x.dtype == object else x != 0
     return np.sum(is_nonzero, axes, np.int64, keepdims=keepdims)
 
 
-def _decomposed_count(parts: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
+def _decomposed_count_nonzero(parts: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> tuple[Any] | None:
     if reduces_rows(x, axes) or x.dtype.kind not in "biuf":
         return None
     if x.dtype.kind != "b":
@@ -125,14 +122,14 @@ def _decomposed_count(parts: Any, x: Any, axes: tuple[int, ...], keepdims: bool)
     return (parts.of("reduce_sum", ones, shape=shape, axes=axes, keepdims=keepdims),)
 
 
-_count_nonzero = operation(
+_count_nonzero_row = operation(
     "count_nonzero",
     Form.REDUCE,
-    run=_count,
+    run=_run_count_nonzero,
     dtypes=ANY,
     launches=launches_from("reduction.general", "count_nonzero_launches"),
     batched=axes_after_rows("axis", "axes"),
-    decomposition=_decomposed_count,
+    decomposition=_decomposed_count_nonzero,
     result=lambda x, axes, keepdims: ArraySpec(reduced(x, axes, keepdims).shape, np.dtype(np.int64)),
 )
 
@@ -153,7 +150,7 @@ def count_nonzero(
         InvalidArgumentError: an axis is out of range.
     """
     x = tensor_of(input)
-    counts = _count_nonzero(x, axes=reduction_axes("count_nonzero", axis, x._array.ndim), keepdims=bool(keepdims))
+    counts = _count_nonzero_row(x, axes=reduction_axes("count_nonzero", axis, x._array.ndim), keepdims=bool(keepdims))
     return cast(counts, dtype)
 
 

@@ -27,7 +27,7 @@ def _piece_cotangents(g: Any) -> tuple[Tensor, ...]:
     return g if type(g) is tuple else (g,)
 
 
-def _pieces(x: np.ndarray, sizes: tuple[int, ...], axis: int) -> tuple[np.ndarray, ...]:
+def _run_split(x: np.ndarray, sizes: tuple[int, ...], axis: int) -> tuple[np.ndarray, ...]:
     front = (slice(None),) * axis
     starts = itertools.accumulate(sizes, initial=0)
     keys = [(*front, slice(start, start + size)) for start, size in zip(starts, sizes, strict=False)]
@@ -40,13 +40,13 @@ def _concat_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int)
     return None if piece_layouts is None else written(outputs[0], [], list(zip(inputs, piece_layouts, strict=True)))
 
 
-def _joined(*xs: Any, axis: int) -> ArraySpec:
+def _concat_result(*xs: Any, axis: int) -> ArraySpec:
     before, after, dtype = xs[0].shape[:axis], xs[0].shape[axis + 1 :], xs[0].dtype
     require(axis >= 0 and all((x.shape[:axis], x.shape[axis + 1 :], x.dtype) == (before, after, dtype) for x in xs))
     return ArraySpec((*before, sum([x.shape[axis] for x in xs]), *after), dtype)
 
 
-def _stacked_spec(*xs: Any, axis: int) -> ArraySpec:
+def _stack_result(*xs: Any, axis: int) -> ArraySpec:
     shape, dtype = xs[0].shape, xs[0].dtype
     require(0 <= axis <= len(shape) and all((x.shape, x.dtype) == (shape, dtype) for x in xs))
     return ArraySpec((*shape[:axis], len(xs), *shape[axis:]), dtype)
@@ -61,12 +61,12 @@ _concat: Operation = operation(
     ),
     launches=_concat_launches,
     batched=axes_after_rows("axis", "axes"),
-    result=_joined,
+    result=_concat_result,
 )
 _split: Operation = operation(
     "split",
     Form.INDEX_MAP,
-    run=_pieces,
+    run=_run_split,
     gradient=lambda g, y, x, sizes, axis: _concat(*_piece_cotangents(g), axis=axis),
     views=lambda layout, given, results, sizes, axis: layouts.pieces(layout, given, sizes, axis),
     batched=axes_after_rows("axis", "axes"),
@@ -121,13 +121,13 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Any:
 # ---- stack and unstack -----------------------------------------------------------------------------
 
 
-def _stacked(*xs: np.ndarray, axis: int) -> np.ndarray:
+def _run_stack(*xs: np.ndarray, axis: int) -> np.ndarray:
     shape = xs[0].shape
     shape = (*shape[:axis], 1, *shape[axis:])
     return np.concatenate([x.reshape(shape) for x in xs], axis)
 
 
-def _unstacked_slices(x: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
+def _run_unstack(x: np.ndarray, axis: int) -> tuple[np.ndarray, ...]:
     front = (slice(None),) * axis
     keys: list[Any] = [(*front, position, ...) for position in range(x.shape[axis])]
     return tuple([x[key] for key in keys])
@@ -141,16 +141,16 @@ def _stack_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], axis: int) 
 _stack: Operation = operation(
     "stack",
     Form.INDEX_MAP,
-    run=_stacked,
+    run=_run_stack,
     gradient=joint(lambda needs, g, y, *xs, axis: _unstack(g, axis=axis)),
     launches=_stack_launches,
     batched=axes_after_rows("axis", "axes"),
-    result=_stacked_spec,
+    result=_stack_result,
 )
 _unstack: Operation = operation(
     "unstack",
     Form.INDEX_MAP,
-    run=_unstacked_slices,
+    run=_run_unstack,
     gradient=lambda g, y, x, axis: _stack(*_piece_cotangents(g), axis=axis),
     views=lambda layout, given, results, axis: layouts.slices(layout, given, axis),
     batched=axes_after_rows("axis", "axes"),

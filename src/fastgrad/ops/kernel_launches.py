@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.core.operation import Form, Operation, operation
+from fastgrad.core.result_rules import Rule, Specs, specs_of
 from fastgrad.kernels.movement.in_order import LARGE, as_in_memory, in_order
 from fastgrad.kernels.runtime.eager_launch import SHARED_FROM, call_at_once, run_at_once
 from fastgrad.kernels.runtime.launch import Launches, Spec
 
-MUCH = 1 << 15
+KERNEL_MIN_SIZE = 1 << 15
 """The size of the largest array, in elements, from which a kernel is faster than a few passes of NumPy."""
-TRANSCENDENTAL = 0.5
+TRANSCENDENTAL_NANOSECONDS = 0.5
 """The approximate cost of one exponential, sine and so on, in nanoseconds."""
 KERNEL_FLOATS: frozenset[np.dtype] = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 """The floats that kernels take without widening."""
@@ -40,40 +42,39 @@ def launches_from(module: str, function: str, *arguments: Any) -> Callable[..., 
     return launches
 
 
-_plans: dict[tuple[Any, ...], Any] = {}
-_MAX_CACHED_PLANS = 4096
-_spec, _size = attrgetter("dtype", "shape"), attrgetter("size")
+_cached_launches: dict[tuple[Any, ...], tuple[Launches | None, Specs]] = {}
+_MAX_CACHED_LAUNCHES = 4096
+_dtype_and_shape, _size = attrgetter("dtype", "shape"), attrgetter("size")
 
 
-def planned(
-    launches: Callable[..., Launches | None],
-    inputs: Sequence[Any],
-    outputs: Sequence[Any],
-    attributes: dict[str, Any],
-) -> Launches | None:
-    """Returns ``launches(inputs, outputs, **attributes)``, cached by attributes and by shapes and dtypes of inputs.
+def cached_launches(
+    launches: Callable[..., Launches | None], result: Rule, inputs: Sequence[Any], attributes: dict[str, Any]
+) -> tuple[Launches | None, Specs]:
+    """Returns an operation's launches and the specs of its results, cached by attributes, shapes and dtypes.
 
     Args:
-        launches: the ``launches`` of an operation, a pure function.
-        inputs: its first argument.
-        outputs: its second; their shapes and dtypes follow from the inputs and attributes.
-        attributes: its other arguments, hashable.
+        launches: the ``launches`` of the operation, a pure function.
+        result: the result rule of the operation.
+        inputs: the arrays.
+        attributes: the attributes, hashable.
     """
-    key = (launches, *map(_spec, inputs), *attributes.items())
-    plan: Launches | None = _plans.get(key, NotImplemented)
-    if plan is NotImplemented:  # None is a valid cached result
-        plan = launches(inputs, outputs, **attributes)
-        if len(_plans) >= _MAX_CACHED_PLANS:
-            _plans.clear()
-        _plans[key] = plan
-    return plan
+    key = (launches, *map(_dtype_and_shape, inputs), *attributes.items())
+    entry = _cached_launches.get(key)
+    if entry is None:
+        specs = result(*inputs, **attributes)
+        is_empty = not any(map(_size, specs_of(specs)))
+        entry = None if is_empty else launches(inputs, specs_of(specs), **attributes), specs
+        if len(_cached_launches) >= _MAX_CACHED_LAUNCHES:
+            _cached_launches.clear()
+        _cached_launches[key] = entry
+    return entry
 
 
 def by_kernel_of_floats(
     name: str,
     by_numpy: Callable[[np.ndarray], Any],
     module: str = "transcendental",
-    cost: float = TRANSCENDENTAL,
+    cost: float = TRANSCENDENTAL_NANOSECONDS,
 ) -> Callable[[np.ndarray], Any]:
     """Makes a ``run`` of one array that calls a kernel for float32 and float64.
 
@@ -112,63 +113,51 @@ def by_kernel_of_floats(
 
 def by_kernels(
     launches: Callable[..., Launches | None],
-    allocated: Callable[..., Any],
+    result: Rule,
     by_numpy: Callable[..., Any] | None = None,
+    least: int = 0,
 ) -> Callable[..., Any]:
     """Makes a ``run`` that calls the operation's kernels, so that its bits equal those of programs.
 
     Args:
         launches: the ``launches`` of the operation.
-        allocated: returns new arrays for the results, one or a tuple, from the arrays and attributes.
+        result: the result rule of the operation.
         by_numpy: the function for arrays without kernels, if there are any.
+        least: the number of elements of the largest array below which ``by_numpy`` is faster; it gives the same bits.
     """
 
     def run(*arrays: np.ndarray, **attributes: Any) -> Any:
-        results = allocated(*arrays, **attributes)
-        if type(results) is tuple:
-            outputs = results
-        elif results.size:
-            outputs = (results,)
-        else:
-            return results
+        if least and by_numpy is not None and max(map(_size, arrays)) < least:
+            return by_numpy(*arrays, **attributes)
         inputs: Sequence[np.ndarray] = arrays
         for x in arrays:
             if not x.flags.c_contiguous:
                 inputs = [in_order(array) for array in arrays]
                 break
-        plan = planned(launches, inputs, outputs, attributes)
+        plan, specs = cached_launches(launches, result, inputs, attributes)
+        if plan is None and by_numpy is not None:
+            return by_numpy(*arrays, **attributes)
+        outputs = tuple([np.empty(spec.shape, spec.dtype) for spec in specs_of(specs)])
         if plan is not None:
             run_at_once(plan, inputs, outputs)
-            return results
-        if by_numpy is not None:
-            return by_numpy(*arrays, **attributes)
-        assert not any(map(_size, outputs)), f"no kernels for {[(x.dtype.name, x.shape) for x in arrays]}"
-        return results
+        else:
+            assert not any(map(_size, outputs)), f"no kernels for {[(x.dtype.name, x.shape) for x in arrays]}"
+        return outputs if type(specs) is tuple else outputs[0]
 
     return run
 
 
-def like_first(x: np.ndarray, *_: np.ndarray, **__: Any) -> np.ndarray:
-    """Returns a new array of the shape and dtype of the first, for ``by_kernels``."""
-    return np.empty(x.shape, x.dtype)
-
-
-def broadcast(*arrays: np.ndarray, **_: Any) -> np.ndarray:
-    """Returns a new array of the broadcast shape of ``arrays`` and the dtype of the first, for ``by_kernels``."""
-    return np.empty(np.broadcast_shapes(*[x.shape for x in arrays]), arrays[0].dtype)
-
-
-def by_kernels_if_much(
+def kernel_operation(
+    name: str,
+    form: Form,
+    *,
     launches: Callable[..., Launches | None],
-    allocated: Callable[..., np.ndarray],
-    by_numpy: Callable[..., np.ndarray],
-    least: int = MUCH,
-) -> Callable[..., np.ndarray]:
-    """Makes a ``run`` as ``by_kernels`` for arrays of ``least`` elements or more, else NumPy's; both give the same bits."""
-    by_kernel = by_kernels(launches, allocated, by_numpy)
-
-    def run(*arrays: np.ndarray, **attributes: Any) -> Any:
-        is_much = max(map(_size, arrays)) >= least
-        return (by_kernel if is_much else by_numpy)(*arrays, **attributes)
-
-    return run
+    result: Rule,
+    by_numpy: Callable[..., Any] | None = None,
+    least: int = 0,
+    **row: Any,
+) -> Operation:
+    """Declares an operation whose ``run`` is ``by_kernels``; ``row`` has the other arguments of ``operation``."""
+    return operation(
+        name, form, run=by_kernels(launches, result, by_numpy, least), launches=launches, result=result, **row
+    )

@@ -1,7 +1,7 @@
 """Systems of linear equations, inverses and determinants: cholesky, solve, triangular_solve, inv, det, lstsq, pinv ...
 
 The last two dimensions are matrices, all others are batches. Dtypes are float32, float64, complex64 and complex128.
-LAPACK computes the results, through NumPy and SciPy.
+LAPACK computes the results, through NumPy and SciPy. One file, because the gradients are made of each other's operations.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def call_on_matrices(row: Operation, value: Any, square: bool = True, **attribut
 # ---- Cholesky ------------------------------------------------------------------------------------------
 
 
-def _cholesky(x: np.ndarray) -> np.ndarray:
+def _run_cholesky(x: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.cholesky(x)
     except np.linalg.LinAlgError:
@@ -96,12 +96,12 @@ def _cholesky_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
     # Murray, "Differentiation of the Cholesky decomposition" (2016); the cotangent is symmetric, as in TensorFlow.
     middle = matmul(y, g, adjoint_a=True)
     middle = band_part(set_diag(middle, 0.5 * diag_part(middle)), -1, 0)
-    left = _triangular(y, middle, lower=True, adjoint=True)
-    right = _triangular(y, adjoint_of(left), lower=True, adjoint=True)
+    left = _triangular_solve_row(y, middle, lower=True, adjoint=True)
+    right = _triangular_solve_row(y, adjoint_of(left), lower=True, adjoint=True)
     return 0.5 * (right + adjoint_of(right))
 
 
-_cholesky_row = matrix_operation("cholesky", _cholesky, _cholesky_gradient)
+_cholesky_row = matrix_operation("cholesky", _run_cholesky, _cholesky_gradient)
 
 
 def cholesky(input: Any, name: str | None = None) -> Tensor:
@@ -123,7 +123,7 @@ def cholesky(input: Any, name: str | None = None) -> Tensor:
 # ---- triangular systems --------------------------------------------------------------------------------
 
 
-def _triangular_solve(a: np.ndarray, b: np.ndarray, lower: bool, adjoint: bool) -> np.ndarray:
+def _run_triangular_solve(a: np.ndarray, b: np.ndarray, lower: bool, adjoint: bool) -> np.ndarray:
     from scipy.linalg.blas import get_blas_funcs
 
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -137,12 +137,12 @@ def _triangular_solve(a: np.ndarray, b: np.ndarray, lower: bool, adjoint: bool) 
     return out
 
 
-def _solved(a: Any, b: Any, **attributes: Any) -> ArraySpec:
+def _solve_result(a: Any, b: Any, **attributes: Any) -> ArraySpec:
     return ArraySpec((*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:]), b.dtype)
 
 
-def _triangle_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
-    from_b = _triangular(a, g, lower=lower, adjoint=not adjoint)
+def _triangular_matrix_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool, adjoint: bool) -> Tensor:
+    from_b = _triangular_solve_row(a, g, lower=lower, adjoint=not adjoint)
     matrix_cotangent = matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True)
     matrix_cotangent = negative(matrix_cotangent)
     return sum_to_shape(
@@ -150,16 +150,16 @@ def _triangle_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, lower: bool,
     )
 
 
-_triangular: Operation = matrix_operation(
+_triangular_solve_row: Operation = matrix_operation(
     "triangular_solve",
-    _triangular_solve,
+    _run_triangular_solve,
     (
-        _triangle_cotangent,
+        _triangular_matrix_cotangent,
         lambda g, y, a, b, lower, adjoint: sum_to_shape(
-            _triangular(a, g, lower=lower, adjoint=not adjoint), b._array.shape
+            _triangular_solve_row(a, g, lower=lower, adjoint=not adjoint), b._array.shape
         ),
     ),
-    _solved,
+    _solve_result,
 )
 
 
@@ -179,9 +179,9 @@ def triangular_solve(
         InvalidArgumentError: shapes do not fit, dtypes differ, or a dtype is unsupported.
     """
     a, b = tensors_of((matrix, rhs), "triangular_solve")
-    _check_matrices(_triangular, a._array)
+    _check_matrices(_triangular_solve_row, a._array)
     _check_right_side(a._array, b._array, "triangular_solve")
-    return _triangular(a, b, lower=bool(lower), adjoint=bool(adjoint))
+    return _triangular_solve_row(a, b, lower=bool(lower), adjoint=bool(adjoint))
 
 
 def _check_right_side(a: np.ndarray, b: np.ndarray, name: str, broadcast: bool = True) -> None:
@@ -224,23 +224,23 @@ def cholesky_solve(chol: Any, rhs: Any, name: str | None = None) -> Tensor:
 # ---- systems and inverses --------------------------------------------------------------------------------
 
 
-def _solve(a: np.ndarray, b: np.ndarray, adjoint: bool) -> np.ndarray:
+def _run_solve(a: np.ndarray, b: np.ndarray, adjoint: bool) -> np.ndarray:
     try:
         return np.linalg.solve(a.swapaxes(-1, -2).conj() if adjoint else a, b)
     except np.linalg.LinAlgError:
         raise InvalidArgumentError("solve: Input matrix is not invertible.") from None
 
 
-def _system_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, adjoint: bool) -> Tensor:
+def _solve_matrix_cotangent(g: Tensor, y: Tensor, a: Tensor, b: Tensor, adjoint: bool) -> Tensor:
     from_b = _solve_row(a, g, adjoint=not adjoint)
     return negative(matmul(y, from_b, adjoint_b=True) if adjoint else matmul(from_b, y, adjoint_b=True))
 
 
 _solve_row: Operation = matrix_operation(
     "solve",
-    _solve,
-    (_system_cotangent, lambda g, y, a, b, adjoint: _solve_row(a, g, adjoint=not adjoint)),
-    _solved,
+    _run_solve,
+    (_solve_matrix_cotangent, lambda g, y, a, b, adjoint: _solve_row(a, g, adjoint=not adjoint)),
+    _solve_result,
 )
 
 
@@ -262,7 +262,7 @@ def solve(matrix: Any, rhs: Any, adjoint: bool = False, name: str | None = None)
     return _solve_row(a, b, adjoint=bool(adjoint))
 
 
-def _inv(x: np.ndarray, adjoint: bool) -> np.ndarray:
+def _run_inv(x: np.ndarray, adjoint: bool) -> np.ndarray:
     try:
         y = np.linalg.inv(x)
     except np.linalg.LinAlgError:
@@ -278,7 +278,7 @@ def _inv_gradient(g: Tensor, y: Tensor, x: Tensor, adjoint: bool) -> Tensor:
     return negative(matmul(matmul(y, g, adjoint_a=True), y, adjoint_b=True))
 
 
-_inv_row: Operation = matrix_operation("inv", _inv, _inv_gradient)
+_inv_row: Operation = matrix_operation("inv", _run_inv, _inv_gradient)
 
 
 def inv(input: Any, adjoint: bool = False, name: str | None = None) -> Tensor:
@@ -330,7 +330,7 @@ class LogMatrixDeterminant(NamedTuple):
     log_abs_determinant: Tensor
 
 
-def _slogdet(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _run_slogdet(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sign, logarithm = np.linalg.slogdet(x)
     return np.asarray(sign), np.asarray(logarithm).astype(x.dtype)
 
@@ -344,7 +344,7 @@ def _slogdet_gradient(needs: Any, g: Any, y: Any, x: Tensor) -> tuple[Tensor]:
 
 
 _slogdet_row = matrix_operation(
-    "slogdet", _slogdet, joint(_slogdet_gradient), lambda x: (ArraySpec(x.shape[:-2], x.dtype),) * 2
+    "slogdet", _run_slogdet, joint(_slogdet_gradient), lambda x: (ArraySpec(x.shape[:-2], x.dtype),) * 2
 )
 
 
@@ -419,7 +419,7 @@ def lstsq(matrix: Any, rhs: Any, l2_regularizer: float = 0.0, fast: bool = True,
     return matmul(a, cholesky_solve(chol, b), adjoint_a=True)
 
 
-def _pinv(x: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
+def _run_pinv(x: np.ndarray, cutoff: np.ndarray) -> np.ndarray:
     if not x.size:
         return np.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype)
     if not np.isfinite(x).all():
@@ -437,7 +437,7 @@ def _pinv_gradient(g: Tensor, y: Tensor, x: Tensor, cutoff: Tensor) -> Tensor:
 
 _pinv_row = matrix_operation(
     "pinv",
-    _pinv,
+    _run_pinv,
     (_pinv_gradient, None),
     lambda x, cutoff: ArraySpec((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype),
 )
@@ -475,7 +475,7 @@ def check_real_matrices(x: Tensor) -> None:
 # ---- the cross product ---------------------------------------------------------------------------------------
 
 
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _run_cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     out = np.empty_like(a)
     for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         out[..., i] = a[..., j] * b[..., k] - a[..., k] * b[..., j]
@@ -485,7 +485,7 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 _cross_row: Operation = operation(
     "cross",
     Form.EXTERN,
-    run=_cross,
+    run=_run_cross,
     gradient=(lambda g, y, a, b: _cross_row(b, g), lambda g, y, a, b: _cross_row(g, a)),
     dtypes=REAL,
     launches=launches_from("movement.numbering", "cross_launches"),

@@ -8,6 +8,7 @@ that is read and written is a loop-carried tensor; each write copies it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,25 +20,25 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.ops.tensor_array import TensorArray
 
 
-class NotInLoop(Exception):
+class NotRecordableError(Exception):
     """The loop uses an array in a form that cannot be recorded."""
 
 
-class _InLoop(TensorArray):
+class _RestrictedArray(TensorArray):
     """A TensorArray without the methods that a recorded loop does not take."""
 
     def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
-        raise NotInLoop
+        raise NotRecordableError
 
     def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
-        raise NotInLoop
+        raise NotRecordableError
 
 
-class _Watched(_InLoop):
+class _AccessRecorder(_RestrictedArray):
     """A copy of a TensorArray that counts its writes and notes whether it is read."""
 
     def __init__(self, array: TensorArray) -> None:
-        self._like(array)
+        self._copy_state_of(array)
         self.reads = False
         self.writes = 0
 
@@ -45,12 +46,12 @@ class _Watched(_InLoop):
         self.writes += 1
         return super().write(index, value, name)
 
-    def _written(self, position: int) -> Tensor:
+    def _element_or_zeros(self, position: int) -> Tensor:
         self.reads = True
-        return super()._written(position)
+        return super()._element_or_zeros(position)
 
 
-class _TracedArray(_InLoop):
+class _TracedArray(_RestrictedArray):
     """The stand-in for a TensorArray during one recorded iteration.
 
     Args:
@@ -64,7 +65,7 @@ class _TracedArray(_InLoop):
     """
 
     def __init__(self, array: TensorArray, shape: tuple[int, ...], whole: Tensor | None) -> None:
-        self._like(array)
+        self._copy_state_of(array)
         self._count, self._shape, self.whole = array._length(), shape, whole
         self.written: list[tuple[Tensor, Tensor]] = []
 
@@ -72,10 +73,10 @@ class _TracedArray(_InLoop):
         return self._count
 
     def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
-        element = self._element("write", value)
+        element = self._checked_element("write", value)
         if element._array.shape != self._shape:
-            raise NotInLoop
-        position = _position(index)
+            raise NotRecordableError
+        position = _index_tensor(index)
         if self.whole is None:
             self.written.append((position, element))
         else:
@@ -85,7 +86,7 @@ class _TracedArray(_InLoop):
         return self
 
     def read(self, index: Any, name: str | None = None) -> Tensor:
-        return TABLE["gather"](self._readable_elements(), _position(index), axis=0, batch_dims=0)
+        return TABLE["gather"](self._readable_elements(), _index_tensor(index), axis=0, batch_dims=0)
 
     def gather(self, indices: Any, name: str | None = None) -> Tensor:
         return TABLE["gather"](self._readable_elements(), convert_to_tensor(indices), axis=0, batch_dims=0)
@@ -94,18 +95,18 @@ class _TracedArray(_InLoop):
         return self._readable_elements()
 
     def concat(self, name: str | None = None) -> Tensor:
-        raise NotInLoop
+        raise NotRecordableError
 
     def _readable_elements(self) -> Tensor:
         if self.whole is None:
-            raise NotInLoop
+            raise NotRecordableError
         return self.whole
 
 
-def _position(index: Any) -> Tensor:
+def _index_tensor(index: Any) -> Tensor:
     x = convert_to_tensor(index)
     if x._array.size != 1 or x._array.dtype.kind not in "iu":
-        raise NotInLoop
+        raise NotRecordableError
     x = x if not x._array.ndim else TABLE["reshape"](x, shape=())
     return x if x._array.dtype == np.int64 else TABLE["cast"](x, dtype="int64")
 
@@ -122,55 +123,43 @@ class LoopArrays:
             only written.
 
     Raises:
-        NotInLoop: an iteration uses an array in a form that cannot be recorded.
+        NotRecordableError: an iteration uses an array in a form that cannot be recorded.
     """
 
-    def __init__(self, arrays: Sequence[TensorArray], watched: Sequence[_Watched]) -> None:
+    def __init__(self, arrays: Sequence[TensorArray], watched: Sequence[_AccessRecorder]) -> None:
         self._arrays = list(arrays)
         self._shapes: list[tuple[int, ...]] = []
         for array, copy in zip(arrays, watched, strict=True):
             size = array._length()
             if array.dynamic_size or not size or not copy.element_shape.is_fully_defined():
-                raise NotInLoop
+                raise NotRecordableError
             self._shapes.append(tuple(copy.element_shape))
         self._writes = [copy.writes for copy in watched]
-        self._reads = [copy.reads for copy in watched]
-        self._stacked_arrays = [self._whole(number) for number in range(len(arrays))]
-        self.least = max(
-            [
-                array._length()
-                for array, is_write_only in zip(arrays, self._write_only_flags, strict=True)
-                if is_write_only
-            ],
-            default=0,
-        )
+        self._write_only_flags = [copy.writes > 0 and not copy.reads for copy in watched]
+        self._carried = [number for number, copy in enumerate(watched) if copy.writes and copy.reads]
+        self._stacked_arrays = [self._stacked_elements(number) for number in range(len(arrays))]
+        write_only_arrays = itertools.compress(arrays, self._write_only_flags)
+        self.least = max([array._length() for array in write_only_arrays], default=0)
 
-    @property
-    def _write_only_flags(self) -> list[bool]:
-        return [bool(writes) and not reads for writes, reads in zip(self._writes, self._reads, strict=True)]
-
-    @property
-    def _carried(self) -> list[int]:
-        return [number for number, reads in enumerate(self._reads) if reads and self._writes[number]]
-
-    def _whole(self, number: int) -> Tensor:
+    def _stacked_elements(self, number: int) -> Tensor:
         array, shape = self._arrays[number], self._shapes[number]
         if array._whole is not None and not array._cleared:
             stacked = array._whole
         else:
             zeros = constant_tensor(np.zeros(shape, array.dtype.numpy))
-            written_flags = [array._is_there(position) for position in range(array._length())]
+            written_flags = [array._is_written(position) for position in range(array._length())]
             rows = [
-                array._written(position) if is_written else zeros for position, is_written in enumerate(written_flags)
+                array._element_or_zeros(position) if is_written else zeros
+                for position, is_written in enumerate(written_flags)
             ]
             if any(row._array.shape != shape for row in rows):
-                raise NotInLoop
+                raise NotRecordableError
             if not any(written_flags):
                 stacked = constant_tensor(np.zeros((len(rows), *shape), array.dtype.numpy))
             else:
                 stacked = TABLE["stack"](*rows, axis=0)
         if stacked._array.shape[1:] != shape:
-            raise NotInLoop
+            raise NotRecordableError
         return stacked
 
     def state(self) -> list[Tensor]:
@@ -178,7 +167,7 @@ class LoopArrays:
         count = [constant_tensor(np.zeros((), np.int64))] if self.least else []
         return [*[self._stacked_arrays[number] for number in self._carried], *count]
 
-    def within(self, state: Sequence[Tensor]) -> list[TensorArray]:
+    def traced_arrays(self, state: Sequence[Tensor]) -> list[TensorArray]:
         """The stand-ins for the arrays during one iteration."""
         carried = dict(zip(self._carried, state, strict=False))
         return [
@@ -190,40 +179,43 @@ class LoopArrays:
             for number, (array, is_write_only) in enumerate(zip(self._arrays, self._write_only_flags, strict=True))
         ]
 
-    def after(
-        self, given: Sequence[Any], found: Sequence[Any], state: Sequence[Tensor]
+    def state_after(
+        self, arrays_before: Sequence[Any], arrays_after: Sequence[Any], state: Sequence[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
         """The state after an iteration, and the positions and elements that the iteration wrote.
 
         Args:
-            given: the arrays passed to the iteration.
-            found: the arrays that the iteration returned.
+            arrays_before: the arrays passed to the iteration.
+            arrays_after: the arrays that the iteration returned.
             state: the state before the iteration.
         """
-        if any(array_before is not array_after for array_before, array_after in zip(given, found, strict=True)):
-            raise NotInLoop
-        after = [given[number].whole for number in self._carried]
+        if any(
+            array_before is not array_after
+            for array_before, array_after in zip(arrays_before, arrays_after, strict=True)
+        ):
+            raise NotRecordableError
+        after = [arrays_before[number].whole for number in self._carried]
         if self.least:
             after.append(TABLE["add"](state[-1], constant_tensor(np.ones((), np.int64))))
         written_tensors = []
-        for array, is_write_only, writes in zip(given, self._write_only_flags, self._writes, strict=True):
+        for array, is_write_only, writes in zip(arrays_before, self._write_only_flags, self._writes, strict=True):
             if is_write_only:
                 if len(array.written) != writes:
-                    raise NotInLoop
+                    raise NotRecordableError
                 written_tensors += [item for pair in array.written for item in pair]
             elif array.written:
-                raise NotInLoop
+                raise NotRecordableError
         return after, written_tensors
 
-    def write_back(self, state: Sequence[Tensor], kept: Sequence[Tensor]) -> list[TensorArray]:
+    def write_back(self, state: Sequence[Tensor], stacked_writes: Sequence[Tensor]) -> list[TensorArray]:
         """Writes the results of the loop into the arrays, in place as ``write`` does, and returns the arrays.
 
         Args:
             state: the state after the last iteration.
-            kept: the positions and elements written, stacked over the iterations.
+            stacked_writes: the positions and elements written, stacked over the iterations.
         """
         stacked_results = dict(zip(self._carried, state, strict=False))
-        items = iter(kept)
+        items = iter(stacked_writes)
         for number, (is_write_only, writes) in enumerate(zip(self._write_only_flags, self._writes, strict=True)):
             if is_write_only:
                 pairs = [(next(items), next(items)) for _ in range(writes)]
@@ -281,14 +273,14 @@ def loop_arrays(
         return LoopArrays([], [])
     if any(type(array) is not TensorArray for array in arrays) or len(set(map(id, arrays))) < len(arrays):
         return None
-    watched: list[_Watched] = []
+    watched: list[_AccessRecorder] = []
 
-    def one_trip(given: list[Tensor]) -> list[Tensor]:
-        copies = iter([_Watched(array) for array in arrays])
-        tensors = iter(given)
+    def one_trip(loop_tensors: list[Tensor]) -> list[Tensor]:
+        copies = iter([_AccessRecorder(array) for array in arrays])
+        tensors = iter(loop_tensors)
         leaves = [next(copies) if isinstance(x, TensorArray) else next(tensors) for x in nest.flatten(variables)]
         body(*nest.pack_sequence_as(variables, leaves))
-        watched.extend([leaf for leaf in leaves if isinstance(leaf, _Watched)])
+        watched.extend([leaf for leaf in leaves if isinstance(leaf, _AccessRecorder)])
         return []
 
     tracer.written_down(one_trip, [x for x in nest.flatten(variables) if not isinstance(x, TensorArray)])
@@ -296,5 +288,5 @@ def loop_arrays(
         return None
     try:
         return LoopArrays(arrays, watched)
-    except NotInLoop:
+    except NotRecordableError:
         return None

@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import softmax as kernels
 from fastgrad.ops.arguments import check_dtype
-from fastgrad.ops.batching import as_one_batch
+from fastgrad.ops.batching import rows_as_examples
 from fastgrad.ops.casting import cast
 from fastgrad.ops.division import divide_no_nan
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
@@ -26,8 +26,8 @@ def _check_floating(name: str, x: Tensor) -> None:
     check_dtype(name, x._array.dtype, FLOATING)
 
 
-def _row(name: str, run: Callable[..., Any], gradient: Joint | None, kernel: str, result: Rule) -> Operation:
-    """Declares an operation on matrices of logits; ``kernel`` is its name among the kernels."""
+def _loss_row(name: str, run: Callable[..., Any], gradient: Joint | None, kernel: str, result: Rule) -> Operation:
+    """Declares an operation on matrices of logits; its kernels are ``{kernel}_launches`` in kernels/reduction/softmax.py."""
     return operation(
         name,
         Form.FUSED,
@@ -35,7 +35,7 @@ def _row(name: str, run: Callable[..., Any], gradient: Joint | None, kernel: str
         gradient=gradient,
         dtypes=KERNEL_FLOATS,
         launches=launches_from("reduction.softmax", f"{kernel}_launches"),
-        batched=None if gradient is None else as_one_batch,
+        batched=None if gradient is None else rows_as_examples,
         result=result,
     )
 
@@ -43,15 +43,15 @@ def _row(name: str, run: Callable[..., Any], gradient: Joint | None, kernel: str
 # ---- labels as class numbers ----------------------------------------------------------------------
 
 
-def _loss_and_logits(logits: Any, labels: Any) -> tuple[ArraySpec, ArraySpec]:
+def _loss_result(logits: Any, labels: Any) -> tuple[ArraySpec, ArraySpec]:
     return ArraySpec(logits.shape[:1], logits.dtype), same(logits)
 
 
-def _like_probabilities(g: Any, probabilities: Any, labels: Any) -> ArraySpec:
+def _gradient_result(g: Any, probabilities: Any, labels: Any) -> ArraySpec:
     return same(probabilities)
 
 
-def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _run_sparse_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = logits.shape
     loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
     bad = kernels.sparse_cross_entropy[logits.dtype, labels.dtype](
@@ -65,7 +65,7 @@ def _sparse_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray,
     return loss, probabilities
 
 
-def _sparse_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _run_sparse_cross_entropy_gradient(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     out = np.empty(probabilities.shape, g.dtype)
     kernels.sparse_cross_entropy_gradient[g.dtype, labels.dtype](
         g, probabilities, labels, out, out.shape[1], 0, len(out)
@@ -73,51 +73,55 @@ def _sparse_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarra
     return out
 
 
-def _sparse_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
-    total = None if g[0] is None else _sparse_gradient(g[0], y[1], labels)
+def _sparse_cross_entropy_gradient_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
+    total = None if g[0] is None else _sparse_cross_entropy_gradient(g[0], y[1], labels)
     if g[1] is not None:
         from_probabilities = softmax_gradient(g[1], y[1])
         total = from_probabilities if total is None else total + from_probabilities
     return total, None
 
 
-def _sparse_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
+def _sparse_cross_entropy_second_gradient_rule(
+    needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor
+) -> Any:
     ones = constant_tensor(np.ones(g._array.shape, g._array.dtype))
     return (
-        row_sum(gg * _sparse_gradient(ones, probabilities, labels)) if needs[0] else None,
+        row_sum(gg * _sparse_cross_entropy_gradient(ones, probabilities, labels)) if needs[0] else None,
         gg * column(g) if needs[1] else None,
         None,
     )
 
 
-_sparse_gradient = _row(
+_sparse_cross_entropy_gradient = _loss_row(
     "sparse_softmax_cross_entropy_gradient",
-    _sparse_backward,
-    joint(_sparse_gradient_rule),
+    _run_sparse_cross_entropy_gradient,
+    joint(_sparse_cross_entropy_second_gradient_rule),
     "sparse_cross_entropy_gradient",
-    _like_probabilities,
+    _gradient_result,
 )
-_sparse = _row(
+_sparse_cross_entropy = _loss_row(
     "sparse_softmax_cross_entropy",
-    _sparse_forward,
-    joint(_sparse_rule, zeros=False),
+    _run_sparse_cross_entropy,
+    joint(_sparse_cross_entropy_gradient_rule, zeros=False),
     "sparse_cross_entropy",
-    _loss_and_logits,
+    _loss_result,
 )
 
 
-def _sparse_loss_and_gradient(g: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    loss, probabilities = _sparse_forward(logits, labels)
-    return loss, _sparse_backward(g, probabilities, labels)
+def _run_sparse_cross_entropy_and_gradient(
+    g: np.ndarray, logits: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    loss, probabilities = _run_sparse_cross_entropy(logits, labels)
+    return loss, _run_sparse_cross_entropy_gradient(g, probabilities, labels)
 
 
 # Programs use it where the cotangent of the losses is known in the forward pass (compiler/passes/join_losses.py).
-_row(
+_loss_row(
     "sparse_softmax_cross_entropy_and_gradient",
-    _sparse_loss_and_gradient,
+    _run_sparse_cross_entropy_and_gradient,
     None,
     "sparse_cross_entropy_and_gradient",
-    lambda g, logits, labels: _loss_and_logits(logits, labels),
+    lambda g, logits, labels: _loss_result(logits, labels),
 )
 
 
@@ -162,27 +166,27 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: str
     if x._array.dtype not in KERNEL_FLOATS:  # rounded probabilities make the gradient's p - 1 inaccurate
         return cast(sparse_softmax_cross_entropy_with_logits(t, cast(x, "float32")), x.dtype)
     if x.ndim == 2:
-        return _sparse(x, t)[0]
+        return _sparse_cross_entropy(x, t)[0]
     reshape, shape = TABLE["reshape"], x._array.shape
     flat = reshape(x, shape=(int(np.prod(shape[:-1])), shape[-1]))
-    return reshape(_sparse(flat, reshape(t, shape=(t._array.size,)))[0], shape=shape[:-1])
+    return reshape(_sparse_cross_entropy(flat, reshape(t, shape=(t._array.size,)))[0], shape=shape[:-1])
 
 
 # ---- labels as probabilities -----------------------------------------------------------------------
 
 
-def _dense_forward(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _run_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = logits.shape
     loss, probabilities = np.empty(rows, logits.dtype), np.empty(logits.shape, logits.dtype)
     kernels.cross_entropy[logits.dtype](logits, labels, loss, probabilities, columns, 0, rows)
     return loss, probabilities
 
 
-def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
+def _cross_entropy_gradient_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> Any:
     for_logits = for_labels = None
     if g[0] is not None:
         if needs[0]:
-            for_logits = _dense_gradient(g[0], y[1], labels)
+            for_logits = _cross_entropy_gradient(g[0], y[1], labels)
         if needs[1]:
             for_labels = TABLE["negative"](column(g[0]) * TABLE["log_softmax"](logits))
     if g[1] is not None and needs[0]:
@@ -191,13 +195,15 @@ def _dense_rule(needs: Any, g: Any, y: Any, logits: Tensor, labels: Tensor) -> A
     return for_logits, for_labels
 
 
-def _dense_backward(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _run_cross_entropy_gradient(g: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     out = np.empty(probabilities.shape, g.dtype)
     kernels.cross_entropy_gradient[g.dtype](g, probabilities, labels, out, out.shape[1], 0, len(out))
     return out
 
 
-def _dense_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor) -> Any:
+def _cross_entropy_second_gradient_rule(
+    needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabilities: Tensor, labels: Tensor
+) -> Any:
     weighted = gg * column(g)
     return (
         row_sum(gg * (probabilities - labels)) if needs[0] else None,
@@ -207,15 +213,19 @@ def _dense_gradient_rule(needs: Any, gg: Tensor, z: Tensor, g: Tensor, probabili
 
 
 # g * (probabilities - labels), as in TensorFlow; correct if the labels of each row sum to one.
-_dense_gradient = _row(
+_cross_entropy_gradient = _loss_row(
     "softmax_cross_entropy_gradient",
-    _dense_backward,
-    joint(_dense_gradient_rule),
+    _run_cross_entropy_gradient,
+    joint(_cross_entropy_second_gradient_rule),
     "cross_entropy_gradient",
-    _like_probabilities,
+    _gradient_result,
 )
-_dense = _row(
-    "softmax_cross_entropy", _dense_forward, joint(_dense_rule, zeros=False), "cross_entropy", _loss_and_logits
+_cross_entropy = _loss_row(
+    "softmax_cross_entropy",
+    _run_cross_entropy,
+    joint(_cross_entropy_gradient_rule, zeros=False),
+    "cross_entropy",
+    _loss_result,
 )
 
 
@@ -252,13 +262,13 @@ def softmax_cross_entropy_with_logits(labels: Any, logits: Any, axis: int = -1, 
     if x._array.dtype not in KERNEL_FLOATS:
         return cast(softmax_cross_entropy_with_logits(cast(t, "float32"), cast(x, "float32")), x.dtype)
     if rank == 2 and t._array.shape == x._array.shape:
-        return _dense(x, t)[0]
+        return _cross_entropy(x, t)[0]
     shape = x._array.shape
-    x, t = _matrices(what, x, t)
-    return TABLE["reshape"](_dense(x, t)[0], shape=shape[:-1])
+    x, t = _as_matrices(what, x, t)
+    return TABLE["reshape"](_cross_entropy(x, t)[0], shape=shape[:-1])
 
 
-def _matrices(what: str, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+def _as_matrices(what: str, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
     """Logits ``x`` and labels ``t`` as matrices of one shape; one row may broadcast to all rows, as in TensorFlow."""
     flat = [(math.prod(v._array.shape[:-1]), *v._array.shape[-1:]) for v in (x, t)]
     try:
@@ -277,16 +287,16 @@ def _matrices(what: str, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 # ---- element by element ------------------------------------------------------------------------------
 
 
-def _sigmoid_cross_entropy(x: np.ndarray, z: np.ndarray) -> np.ndarray:
+def _run_sigmoid_cross_entropy(x: np.ndarray, z: np.ndarray) -> np.ndarray:
     if x.dtype not in KERNEL_FLOATS:
-        return _sigmoid_cross_entropy(x.astype(np.float32), z.astype(np.float32)).astype(x.dtype)
+        return _run_sigmoid_cross_entropy(x.astype(np.float32), z.astype(np.float32)).astype(x.dtype)
     return np.maximum(x, x.dtype.type(0)) - x * z + np.log1p(np.exp(-np.abs(x)))
 
 
-_sigmoid = elementwise(
+_sigmoid_cross_entropy_row = elementwise(
     "sigmoid_cross_entropy",
     "max(x, 0) - x * z + log(1 + exp(-|x|)) of logits ``x`` and labels ``z``.",
-    run=_sigmoid_cross_entropy,
+    run=_run_sigmoid_cross_entropy,
     code="maximum({0}, 0) - {0} * {1} + log1p(exp(-abs({0})))",
     gradient=(
         lambda g, y, x, z: g * (TABLE["sigmoid"](x) - z),
@@ -313,7 +323,7 @@ def sigmoid_cross_entropy_with_logits(labels: Any = None, logits: Any = None, na
     x = convert_to_tensor(logits)
     z = convert_to_tensor(labels, dtype_hint=x.dtype)
     _check_same_shape("sigmoid_cross_entropy_with_logits", x, z)
-    return _sigmoid(x, z)
+    return _sigmoid_cross_entropy_row(x, z)
 
 
 def weighted_cross_entropy_with_logits(labels: Any, logits: Any, pos_weight: Any, name: str | None = None) -> Tensor:

@@ -33,7 +33,7 @@ def _matrix_function(
     return row
 
 
-def _expm(x: np.ndarray) -> np.ndarray:
+def _run_expm(x: np.ndarray) -> np.ndarray:
     from scipy.linalg import expm
 
     if not x.size:
@@ -41,7 +41,7 @@ def _expm(x: np.ndarray) -> np.ndarray:
     return expm(x) if np.isfinite(x).all() else np.full(x.shape, np.nan, x.dtype)
 
 
-def _each(function: str, x: np.ndarray) -> np.ndarray:
+def _map_matrices(function: str, x: np.ndarray) -> np.ndarray:
     import scipy.linalg
 
     out = np.empty(x.shape, x.dtype)
@@ -58,9 +58,9 @@ def _each(function: str, x: np.ndarray) -> np.ndarray:
     return out
 
 
-_expm_row = _matrix_function("expm", _expm)
-_logm_row = _matrix_function("logm", lambda x: _each("logm", x), COMPLEX)
-_sqrtm_row = _matrix_function("sqrtm", lambda x: _each("sqrtm", x))
+_expm_row = _matrix_function("expm", _run_expm)
+_logm_row = _matrix_function("logm", lambda x: _map_matrices("logm", x), COMPLEX)
+_sqrtm_row = _matrix_function("sqrtm", lambda x: _map_matrices("sqrtm", x))
 
 
 def expm(input: Any, name: str | None = None) -> Tensor:

@@ -9,9 +9,9 @@ from fastgrad.core.argument_checks import checked_callable
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.ops.arithmetic import multiply
 from fastgrad.ops.comparison import greater_equal
-from fastgrad.ops.indexing import where
 from fastgrad.ops.random_ops import checked_dropout, noise_sizes
 from fastgrad.ops.random_stateless import stateless_dropout as stateless_dropout
+from fastgrad.ops.selection import where
 
 
 def general_dropout(

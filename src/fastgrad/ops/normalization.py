@@ -11,13 +11,13 @@ from fastgrad.core.result_rules import ArraySpec, like, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.reduction import normalization as kernels
-from fastgrad.ops.batching import Batched, NotBatched, as_more_examples, call_row, spread_rows
+from fastgrad.ops.batching import Batched, NotBatched, broadcast_rows, call_row, rows_as_examples_of_first
 from fastgrad.ops.casting import cast
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 from fastgrad.ops.rows import column, row_sum
 
 
-def _forward(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> tuple[np.ndarray, ...]:
+def _run_layer_norm(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float) -> tuple[np.ndarray, ...]:
     rows, columns = x.shape
     y = np.empty(x.shape, x.dtype)
     mean, inverse = np.empty(rows, x.dtype), np.empty(rows, x.dtype)
@@ -25,7 +25,7 @@ def _forward(x: np.ndarray, gamma: np.ndarray, beta: np.ndarray, epsilon: float)
     return y, mean, inverse
 
 
-def _backward(
+def _run_layer_norm_gradient(
     g: np.ndarray, x: np.ndarray, gamma: np.ndarray, mean: np.ndarray, inverse: np.ndarray
 ) -> tuple[np.ndarray, ...]:
     dx = np.empty(x.shape, x.dtype)
@@ -46,13 +46,13 @@ def _column_sum(x: Tensor) -> Tensor:
     return TABLE["reduce_sum"](x, axes=(0,), keepdims=False)
 
 
-def _forward_rule(
+def _layer_norm_gradient_rule(
     needs: Any, g: Any, y: Any, x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float
 ) -> tuple[Tensor | None, ...]:
     dx = dgamma = dbeta = None
     _, mean, inverse = y
     if g[0] is not None:
-        dx, dgamma, dbeta = _gradient(g[0], x, gamma, mean, inverse)
+        dx, dgamma, dbeta = _layer_norm_gradient(g[0], x, gamma, mean, inverse)
     if needs[0] and (g[1] is not None or g[2] is not None):
         # The statistics have cotangents only in second derivatives.
         centred = x - column(mean)
@@ -66,7 +66,7 @@ def _forward_rule(
     return dx, dgamma, dbeta
 
 
-def _gradient_rule(
+def _layer_norm_second_gradient_rule(
     needs: Any, gg: Any, z: Any, g: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, inverse: Tensor
 ) -> tuple[Tensor, ...]:
     # The forward formulas in operations, differentiated by hand: with s = inverse, h = (x - mean) * s and
@@ -92,7 +92,7 @@ def _batched_layer_normalization_gradient(
 ) -> Any:
     if gamma.has_rows:
         raise NotBatched
-    row_tensors = [spread_rows(operand, rows) for operand in (g, x, mean, inverse)]
+    row_tensors = [broadcast_rows(operand, rows) for operand in (g, x, mean, inverse)]
     merged = [call_row("reshape", y, shape=(rows * x.shape[0], *y._array.shape[2:])) for y in row_tensors]
     dx, _, _ = call_row(name, *merged[:2], gamma.tensor, *merged[2:])
     columns = [call_row("reshape", y, shape=(rows, x.shape[0], 1)) for y in row_tensors[2:]]
@@ -104,24 +104,24 @@ def _batched_layer_normalization_gradient(
     return (call_row("reshape", dx, shape=(rows, *x.shape)), *sums)
 
 
-_gradient = operation(
+_layer_norm_gradient = operation(
     "layer_normalization_gradient",
     Form.FUSED,
-    run=_backward,
-    gradient=joint(_gradient_rule),
+    run=_run_layer_norm_gradient,
+    gradient=joint(_layer_norm_second_gradient_rule),
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_gradient_launches"),
     batched=_batched_layer_normalization_gradient,
     result=like(1, 2, 2),
 )
-_layer_norm = operation(
+_layer_norm_row = operation(
     "layer_normalization",
     Form.FUSED,
-    run=_forward,
-    gradient=joint(_forward_rule, zeros=False),
+    run=_run_layer_norm,
+    gradient=joint(_layer_norm_gradient_rule, zeros=False),
     dtypes=KERNEL_FLOATS,
     launches=launches_from("reduction.normalization", "layer_norm_launches"),
-    batched=as_more_examples,
+    batched=rows_as_examples_of_first,
     result=lambda x, *inputs, **attributes: (same(x), *(ArraySpec(x.shape[:1], x.dtype),) * 2),
 )
 
@@ -156,9 +156,9 @@ def layer_normalization(x: Any, gamma: Any, beta: Any, epsilon: float = 1e-3) ->
         normalized = layer_normalization(x, gamma, beta, epsilon)
         return cast(normalized, dtype=half_dtype)
     if len(shape) == 2:
-        return _layer_norm(x, gamma, beta, epsilon=epsilon)[0]
+        return _layer_norm_row(x, gamma, beta, epsilon=epsilon)[0]
     flat = TABLE["reshape"](x, shape=(int(np.prod(shape[:-1])), shape[-1]))
-    return TABLE["reshape"](_layer_norm(flat, gamma, beta, epsilon=epsilon)[0], shape=shape)
+    return TABLE["reshape"](_layer_norm_row(flat, gamma, beta, epsilon=epsilon)[0], shape=shape)
 
 
 def batch_normalization(

@@ -28,12 +28,12 @@ from fastgrad.ops.kernel_launches import launches_from
 _ONE_HOT_DTYPES = frozenset(d.numpy for d in (dtypes.uint8, dtypes.int8, dtypes.int32, dtypes.int64))
 
 
-def _one_hot_spec(ids: Any, on: Any, off: Any, depth: int, axis: int) -> ArraySpec:
+def _one_hot_result(ids: Any, on: Any, off: Any, depth: int, axis: int) -> ArraySpec:
     at = axis if axis >= 0 else len(ids.shape) + 1 + axis
     return ArraySpec((*ids.shape[:at], depth, *ids.shape[at:]), on.dtype)
 
 
-def _one_hot_run(ids: np.ndarray, on: np.ndarray, off: np.ndarray, depth: int, axis: int) -> np.ndarray:
+def _run_one_hot(ids: np.ndarray, on: np.ndarray, off: np.ndarray, depth: int, axis: int) -> np.ndarray:
     out = np.empty((ids.size, depth), on.dtype)
     out[...] = off
     flat = ids.reshape(-1)
@@ -49,13 +49,13 @@ def _batched_one_hot(name: str, rows: int, /, ids: Batched, on: Batched, off: Ba
     return call_row(name, ids.tensor, on.tensor, off.tensor, depth=depth, axis=axis_after_rows(axis))
 
 
-_one_hot = operation(
+_one_hot_row = operation(
     "one_hot",
     Form.EXTERN,
-    run=_one_hot_run,
+    run=_run_one_hot,
     launches=launches_from("movement.gathering", "one_hot_launches"),
     batched=_batched_one_hot,
-    result=_one_hot_spec,
+    result=_one_hot_result,
 )
 
 
@@ -101,7 +101,7 @@ def one_hot(
             f"one_hot: Expected axis to be -1 or between [0, {rank + 1}), but received: {position}."
         )
     on, off = _on_and_off_values(on_value, off_value, None if dtype is None else dtypes.as_dtype(dtype))
-    return _one_hot(ids, on, off, depth=size, axis=rank if position == -1 else position)
+    return _one_hot_row(ids, on, off, depth=size, axis=rank if position == -1 else position)
 
 
 def _on_and_off_values(on_value: Any, off_value: Any, dtype: DType | None) -> tuple[Tensor, Tensor]:
@@ -130,7 +130,7 @@ def _on_and_off_values(on_value: Any, off_value: Any, dtype: DType | None) -> tu
     return on, off
 
 
-def _whole(length: Any) -> int:
+def _rounded_up(length: Any) -> int:
     """Rounds ``length`` up to a whole number; raises InvalidArgumentError unless it is finite."""
     if not math.isfinite(length):
         raise InvalidArgumentError(f"sequence_mask: lengths must be finite, got {length}.")
@@ -155,12 +155,12 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = dtypes.bool, na
     """
     x = tensor_of(lengths)
     if maxlen is None:
-        count = max(0, _whole(x.numpy().max())) if x._array.size else 0
+        count = max(0, _rounded_up(x.numpy().max())) if x._array.size else 0
     else:
         limit = convert_to_tensor(maxlen)
         if limit._array.ndim:
             raise ValueError(f"sequence_mask: Argument `maxlen` must be scalar, received shape {limit.shape} instead.")
-        count = _whole(limit.numpy())
+        count = _rounded_up(limit.numpy())
         if count < 0:
             raise InvalidArgumentError(f"sequence_mask: maxlen must be >= 0, got {count}.")
         x = TABLE["cast"](x, dtype=limit.dtype.name)

@@ -35,7 +35,7 @@ from fastgrad.ops.division import divide, floordiv, floormod
 from fastgrad.ops.power import pow as power
 
 
-def _binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
+def _install_binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
     """Installs the operator ``symbol`` and its reflected form, computed by ``function``."""
     reflected = f"__r{symbol}__"
 
@@ -60,7 +60,7 @@ def _binary(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
         setattr(tensor_class, reflected, backward)
 
 
-def _comparison(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
+def _install_comparison(symbol: str, function: Callable[[Any, Any], Tensor]) -> None:
     def compare(x: Any, y: Any) -> Any:
         try:
             return function(x, y)
@@ -79,7 +79,7 @@ def _call_promoted(function: Callable[[Any, Any], Any], x: Any, y: Any, refusal:
     return function(*pair)
 
 
-def _unary(symbol: str, function: Callable[[Any], Tensor]) -> None:
+def _install_unary(symbol: str, function: Callable[[Any], Tensor]) -> None:
     def operator(x: Any) -> Any:
         return function(x)
 
@@ -98,7 +98,7 @@ def _equality_operator(function: Callable[[Any, Any], Tensor], unlike: bool) -> 
         except CompositeOperand as met:
             return met.mapped(function, x, y)
         a, b = left._array.shape, right._array.shape
-        if a != b and left._array.dtype == right._array.dtype and not _broadcast(a, b):
+        if a != b and left._array.dtype == right._array.dtype and not _shapes_broadcast(a, b):
             return Tensor(np.array(unlike))
         try:
             return function(left, right)
@@ -108,11 +108,11 @@ def _equality_operator(function: Callable[[Any, Any], Tensor], unlike: bool) -> 
     return compare
 
 
-def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+def _shapes_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     return all(m in (1, n) or n == 1 for m, n in zip(reversed(a), reversed(b), strict=False))
 
 
-def _logical(
+def _logical_or_bitwise(
     of_booleans: Callable[[Any, Any], Tensor], of_integers: Callable[[Any, Any], Tensor]
 ) -> Callable[[Any, Any], Tensor]:
     """Makes ``&``, ``|`` or ``^``: logical for booleans, bitwise for integers."""
@@ -129,23 +129,23 @@ def _logical(
 
 _TENSOR_CLASSES = (Tensor, Variable)
 
-_binary("add", add)
-_binary("sub", subtract)
-_binary("mul", multiply)
-_binary("truediv", divide)
-_binary("floordiv", floordiv)
-_binary("mod", floormod)
-_binary("pow", power)
-_binary("matmul", matmul)
-_binary("and", _logical(logical_and, bitwise_and))
-_binary("or", _logical(logical_or, bitwise_or))
-_binary("xor", _logical(logical_xor, bitwise_xor))
-_comparison("lt", less)
-_comparison("le", less_equal)
-_comparison("gt", greater)
-_comparison("ge", greater_equal)
-_comparison("eq", _equality_operator(equal, False))
-_comparison("ne", _equality_operator(not_equal, True))
-_unary("neg", negative)
-_unary("abs", absolute)
-_unary("invert", lambda x: (logical_not if x.dtype.is_bool else invert)(x))
+_install_binary("add", add)
+_install_binary("sub", subtract)
+_install_binary("mul", multiply)
+_install_binary("truediv", divide)
+_install_binary("floordiv", floordiv)
+_install_binary("mod", floormod)
+_install_binary("pow", power)
+_install_binary("matmul", matmul)
+_install_binary("and", _logical_or_bitwise(logical_and, bitwise_and))
+_install_binary("or", _logical_or_bitwise(logical_or, bitwise_or))
+_install_binary("xor", _logical_or_bitwise(logical_xor, bitwise_xor))
+_install_comparison("lt", less)
+_install_comparison("le", less_equal)
+_install_comparison("gt", greater)
+_install_comparison("ge", greater_equal)
+_install_comparison("eq", _equality_operator(equal, False))
+_install_comparison("ne", _equality_operator(not_equal, True))
+_install_unary("neg", negative)
+_install_unary("abs", absolute)
+_install_unary("invert", lambda x: (logical_not if x.dtype.is_bool else invert)(x))

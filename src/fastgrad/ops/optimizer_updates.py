@@ -22,12 +22,12 @@ from fastgrad.kernels.movement.embedding import add_summed_rows, group_ids, sum_
 from fastgrad.kernels.optimizers.adafactor import adafactor_matrix, adafactor_vector
 from fastgrad.kernels.optimizers.norms import blocks_in, squares_launches, sums_of_squares, sums_of_squares_launches
 from fastgrad.kernels.optimizers.optimizers import ends_turn, whole_turns
-from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RESTS_AT_ZERO, RULES, units
+from fastgrad.kernels.optimizers.update_rule import FLOATS, INDICES, RESTS, RULES, units
 from fastgrad.kernels.runtime.eager_launch import run_at_once
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output, Scratch, run_launches
 
-_NATIVE = frozenset(np.dtype(name) for name in FLOATS)
-_NATIVE_INDICES = frozenset(np.dtype(name) for name in INDICES)
+_KERNEL_DTYPES = frozenset(np.dtype(name) for name in FLOATS)
+_KERNEL_INDEX_DTYPES = frozenset(np.dtype(name) for name in INDICES)
 
 
 def is_half(dtype: np.dtype) -> bool:
@@ -35,16 +35,7 @@ def is_half(dtype: np.dtype) -> bool:
     return dtype.itemsize == 2 and dtype.kind in "fV"
 
 
-def _copies(arrays: Any) -> list[np.ndarray]:
-    """Writable copies of ``arrays``; copies of half-width floats are float32."""
-    return [a.astype(np.float32, order="C") if is_half(a.dtype) else np.array(a, order="C") for a in arrays]
-
-
-def _in_dtypes_of(arrays: Any, like: Any) -> tuple[np.ndarray, ...]:
-    return tuple([a.astype(old.dtype, copy=False) for a, old in zip(arrays, like, strict=True)])
-
-
-def _run(launches: Callable[..., Launches | None], changed: Callable[..., int]) -> Callable[..., Any]:
+def _run_on_copies(launches: Callable[..., Launches | None], changed: Callable[..., int]) -> Callable[..., Any]:
     """Makes a ``run`` that calls the kernels of ``launches`` on copies of the ``changed(**attributes)`` first inputs."""
 
     def run(*inputs: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
@@ -63,7 +54,7 @@ def _run(launches: Callable[..., Launches | None], changed: Callable[..., int]) 
 @through_float32
 def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: bool = False) -> Launches | None:
     update_rule, dtype = RULES[rule], inputs[0].dtype
-    if dtype not in _NATIVE:
+    if dtype not in _KERNEL_DTYPES:
         return None
     state_count = len(update_rule.state)
     state = [tuple([Output(k * count + i) for i in range(count)]) for k in range(state_count)]
@@ -81,7 +72,7 @@ def _update_launches(inputs: Any, outputs: Any, rule: str, count: int, scaled: b
 update = operation(
     "apply_update",
     Form.FUSED,
-    run=_run(_update_launches, lambda rule, count, scaled=False: count * len(RULES[rule].state)),
+    run=_run_on_copies(_update_launches, lambda rule, count, scaled=False: count * len(RULES[rule].state)),
     launches=_update_launches,
     result=lambda *inputs, rule, count, **attributes: like(*range(count * len(RULES[rule].state)))(*inputs),
 )
@@ -101,7 +92,7 @@ update_result = operation(
     kernel_code=lambda scalars, *xs, rule, result: scalars.call(RULES[rule].result(result), xs),
     result=lambda *inputs, rule, result: same(inputs[result]),
 )
-"""Output number ``result`` of ``update`` for one variable, element by element; the inputs are those of ``update``."""
+"""One output of ``update`` for one variable, element by element; the attribute ``result`` is the output's number."""
 
 
 # ---- Adafactor -------------------------------------------------------------------------------------------
@@ -115,14 +106,14 @@ def _adafactor(name: str, kernel: Any, changed: int, sizes: Any) -> Operation:
     @through_float32
     def launches(inputs: Any, outputs: Any) -> Launches | None:
         p = inputs[0]
-        if p.dtype not in _NATIVE or not math.prod(p.shape):
+        if p.dtype not in _KERNEL_DTYPES or not math.prod(p.shape):
             return None
         numbers = [Input(i) for i in range(changed + 1, len(inputs))]
         operands = *[Output(i) for i in range(changed)], Input(changed), *sizes(p.shape), *numbers
         pairs = tuple([(i, i) for i in range(changed)])
         return Launches((Launch(kernel[p.dtype], operands),), in_place=pairs, starts_as=pairs)
 
-    run = _run(launches, lambda: changed)
+    run = _run_on_copies(launches, lambda: changed)
     return operation(name, Form.FUSED, run=run, launches=launches, result=like(*range(changed)))
 
 
@@ -135,7 +126,7 @@ adafactor_of_vector = _adafactor("apply_adafactor_vector", adafactor_vector, 2, 
 
 # ---- norms -----------------------------------------------------------------------------------------------
 
-_MUCH = 1 << 21
+_SHARED_FROM = 1 << 21
 """The number of elements from which threads share the sums of squares."""
 
 
@@ -144,7 +135,7 @@ def squares(*arrays: np.ndarray) -> np.ndarray:
     totals = np.empty(len(arrays))
     wide = [a.astype(np.float32) if is_half(a.dtype) else a for a in arrays]
     dtype = wide[0].dtype
-    if sum([a.size for a in wide]) < _MUCH:
+    if sum([a.size for a in wide]) < _SHARED_FROM:
         sums_of_squares[dtype](wide, totals)
         return totals
     sizes = tuple([a.size for a in wide])
@@ -157,7 +148,7 @@ def squares(*arrays: np.ndarray) -> np.ndarray:
 
 @through_float32
 def _squares_launches(inputs: Any, outputs: Any) -> Launches | None:
-    return sums_of_squares_launches(inputs, outputs) if inputs[0].dtype in _NATIVE else None
+    return sums_of_squares_launches(inputs, outputs) if inputs[0].dtype in _KERNEL_DTYPES else None
 
 
 sums_of = operation(
@@ -212,8 +203,8 @@ def _sum_rows(values: np.ndarray, ids: np.ndarray, limit: int, owner: str) -> tu
     return all_sums, all_ids, np.array(len(unique), np.int64)
 
 
-def _is_native(array: Any, ids: Any) -> bool:
-    return array.dtype in _NATIVE and ids.dtype in _NATIVE_INDICES
+def _has_kernel(array: Any, ids: Any) -> bool:
+    return array.dtype in _KERNEL_DTYPES and ids.dtype in _KERNEL_INDEX_DTYPES
 
 
 ROW_NANOSECONDS = 15.0
@@ -223,7 +214,7 @@ ROW_NANOSECONDS = 15.0
 @through_float32
 def _sum_rows_launches(inputs: Any, outputs: Any, limit: int, owner: str) -> Launches | None:
     values, ids = inputs
-    if not _is_native(values, ids):
+    if not _has_kernel(values, ids):
         return None
     rows, width, word_dtype = ids.shape[0], math.prod(values.shape[1:]), np.dtype(np.int64)
     order, workspace, starts = Scratch(0), Scratch(1), Scratch(2)
@@ -244,26 +235,14 @@ sum_rows = operation(
 and their number. Raises InvalidArgumentError, which names ``owner``, for an index outside [0, limit)."""
 
 
-def _update_rows(*inputs: np.ndarray, rule: str, moves: int) -> tuple[np.ndarray, ...]:
-    update_rule = RULES[rule]
-    state_count = len(update_rule.state)
-    values, ids, number = inputs[state_count : state_count + 3]
-    count = int(number)
-    arrays = _copies([*inputs[:state_count], values[:count]])
-    # A RESTS_AT_ZERO rule may use the table kernel: its formula does not change rows with zero slots and gradient.
-    update_rule.update_rows(
-        moves, arrays[:-1], arrays[-1], np.array(ids[:count]), [x.item() for x in inputs[state_count + 3 :]]
-    )
-    return _in_dtypes_of(arrays[:state_count], inputs[:state_count])
-
-
 @through_float32
 def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> Launches | None:
     update_rule = RULES[rule]
     state_count = len(update_rule.state)
     table, ids = inputs[0], inputs[state_count + 1]
-    if not _is_native(table, ids):
+    if not _has_kernel(table, ids):
         return None
+    # A RESTS_AT_ZERO rule may use the table kernel: its formula does not change rows with zero slots and gradient.
     numbers = [Input(i) for i in range(state_count + 3, len(inputs))]
     operands = *[Output(i) for i in range(state_count)], *[Input(state_count + i) for i in range(3)]
     limit, width = table.shape[0], math.prod(table.shape[1:])
@@ -282,7 +261,7 @@ def _update_rows_launches(inputs: Any, outputs: Any, rule: str, moves: int) -> L
 update_rows = operation(
     "apply_update_to_rows",
     Form.SCATTER,
-    run=_update_rows,
+    run=_run_on_copies(_update_rows_launches, lambda rule, moves: len(RULES[rule].state)),
     launches=_update_rows_launches,
     result=lambda *inputs, rule, moves: like(*range(len(RULES[rule].state)))(*inputs),
 )
@@ -293,23 +272,12 @@ Attributes: rule (its name), moves (the effect of a zero gradient on a row: MOVE
 """
 
 
-def _update_live_rows(*inputs: np.ndarray, rule: str) -> tuple[np.ndarray, ...]:
-    update_rule = RULES[rule]
-    state_count = len(update_rule.state)
-    live, (values, ids, number) = inputs[state_count].copy(), inputs[state_count + 1 : state_count + 4]
-    count = int(number)
-    arrays = _copies([*inputs[:state_count], values[:count]])
-    numbers = [x.item() for x in inputs[state_count + 4 :]]
-    update_rule.update_rows(RESTS_AT_ZERO, arrays[:-1], arrays[-1], np.array(ids[:count]), numbers, live)
-    return *_in_dtypes_of(arrays[:state_count], inputs[:state_count]), live
-
-
 @through_float32
 def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches | None:
     update_rule = RULES[rule]
     state_count = len(update_rule.state)
     table, live, ids = inputs[0], inputs[state_count], inputs[state_count + 2]
-    if not _is_native(table, ids):
+    if not _has_kernel(table, ids):
         return None
     numbers = [Input(i) for i in range(state_count + 4, len(inputs))]
     state = [Output(i) for i in range(state_count)]
@@ -325,11 +293,11 @@ def _update_live_rows_launches(inputs: Any, outputs: Any, rule: str) -> Launches
 update_live_rows = operation(
     "apply_update_to_live_rows",
     Form.SCATTER,
-    run=_update_live_rows,
+    run=_run_on_copies(_update_live_rows_launches, lambda rule: len(RULES[rule].state) + 1),
     launches=_update_live_rows_launches,
     result=lambda *inputs, rule: like(*range(len(RULES[rule].state) + 1))(*inputs),
 )
-"""``update_rows`` that skips rows with zero gradient and zero slots, for rules that do not change such rows.
+"""One step of an ``UpdateRule`` for some rows of a variable, without the rows whose gradient and slots are zero.
 
 Inputs: the weights, their slots, the flags of rows that may have nonzero slots (one byte per row, in uint64 words), the
 outputs of ``sum_rows``, and the rule's numbers. Outputs: the new weights, slots and words.
@@ -346,7 +314,7 @@ def _add_rows(table: np.ndarray, sums: np.ndarray, ids: np.ndarray, number: np.n
 @through_float32
 def _add_rows_launches(inputs: Any, outputs: Any) -> Launches | None:
     table, _, ids, _ = inputs
-    if not _is_native(table, ids):
+    if not _has_kernel(table, ids):
         return None
     kernel = add_summed_rows[table.dtype, ids.dtype]
     width = math.prod(table.shape[1:])

@@ -22,24 +22,24 @@ Paddings = tuple[tuple[int, int], ...]
 """The numbers of elements added before and after, for each dimension."""
 
 
-def _inner(paddings: Paddings, shape: tuple[int, ...]) -> tuple[slice, ...]:
+def _inner_slices(paddings: Paddings, shape: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple([slice(low, low + size) for (low, _), size in zip(paddings, shape, strict=True)])
 
 
-def _grown(x: Any, *value: Any, paddings: Paddings) -> ArraySpec:
+def _pad_result(x: Any, *value: Any, paddings: Paddings) -> ArraySpec:
     sizes = [low + size + high for (low, high), size in zip(paddings, x.shape, strict=True)]
     return ArraySpec(nonnegative(*sizes), x.dtype)
 
 
-def _shrunk(g: Any, paddings: Paddings, edge: int) -> ArraySpec:
+def _mirror_pad_gradient_result(g: Any, paddings: Paddings, edge: int) -> ArraySpec:
     sizes = [size - low - high for (low, high), size in zip(paddings, g.shape, strict=True)]
     return ArraySpec(nonnegative(*sizes), g.dtype)
 
 
-def _padded(x: np.ndarray, value: np.ndarray, paddings: Paddings) -> np.ndarray:
+def _run_pad(x: np.ndarray, value: np.ndarray, paddings: Paddings) -> np.ndarray:
     out = np.empty([low + size + high for (low, high), size in zip(paddings, x.shape, strict=True)], x.dtype)
     out[...] = value
-    out[_inner(paddings, x.shape)] = x
+    out[_inner_slices(paddings, x.shape)] = x
     return out
 
 
@@ -57,18 +57,18 @@ def _pad_launches(inputs: Sequence[Spec], outputs: Sequence[Spec], paddings: Pad
     return written(y, [fill], [(x, layouts.sliced(result_layout, y.shape, key))])
 
 
-_pad = operation(
+_pad_row = operation(
     "pad",
     Form.INDEX_MAP,
-    run=_padded,
+    run=_run_pad,
     gradient=(_pad_gradient, None),
     launches=_pad_launches,
     batched=sizes_after_rows("paddings", before=(0, 0), first=True),
-    result=_grown,
+    result=_pad_result,
 )
 
 
-def _mirror_padded(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
+def _run_mirror_pad(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
     """``x`` padded by mirror images; ``edge`` is 1 if the outermost elements are not repeated."""
     for axis, (low, high) in enumerate(paddings):
         if low or high:
@@ -79,8 +79,8 @@ def _mirror_padded(x: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
     return x
 
 
-def _folded(g: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
-    """The transpose of ``_mirror_padded``: adds elements of the mirror images to the elements that they mirror."""
+def _run_mirror_pad_gradient(g: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
+    """The transpose of ``_run_mirror_pad``: adds elements of the mirror images to the elements that they mirror."""
     for axis, (low, high) in enumerate(paddings):
         if low or high:
             g = np.moveaxis(g, axis, 0)
@@ -92,23 +92,23 @@ def _folded(g: np.ndarray, paddings: Paddings, edge: int) -> np.ndarray:
     return g
 
 
-_mirror_pad: Operation = operation(
+_mirror_pad_row: Operation = operation(
     "mirror_pad",
     Form.INDEX_MAP,
-    run=_mirror_padded,
-    gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient(g, paddings=paddings, edge=edge),
+    run=_run_mirror_pad,
+    gradient=lambda g, y, x, paddings, edge: _mirror_pad_gradient_row(g, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_launches"),
     batched=sizes_after_rows("paddings", before=(0, 0)),
-    result=lambda x, paddings, edge: _grown(x, paddings=paddings),
+    result=lambda x, paddings, edge: _pad_result(x, paddings=paddings),
 )
-_mirror_pad_gradient: Operation = operation(
+_mirror_pad_gradient_row: Operation = operation(
     "mirror_pad_gradient",
     Form.SCATTER,
-    run=_folded,
-    gradient=lambda gg, y, g, paddings, edge: _mirror_pad(gg, paddings=paddings, edge=edge),
+    run=_run_mirror_pad_gradient,
+    gradient=lambda gg, y, g, paddings, edge: _mirror_pad_row(gg, paddings=paddings, edge=edge),
     launches=launches_from("movement.boxes", "mirror_pad_gradient_launches"),
     batched=sizes_after_rows("paddings", before=(0, 0)),
-    result=_shrunk,
+    result=_mirror_pad_gradient_result,
 )
 
 
@@ -150,7 +150,7 @@ def pad(
     padding_pairs = tuple([(int(low), int(high)) for low, high in padding_matrix])
     mode = str(mode).upper()
     if mode == "CONSTANT":
-        return _pad(x, _constant(x, constant_values), paddings=padding_pairs)
+        return _pad_row(x, _padding_constant(x, constant_values), paddings=padding_pairs)
     if mode not in {"REFLECT", "SYMMETRIC"}:
         raise ValueError(
             f'pad: Value of argument `mode` expected to be one of "CONSTANT", "REFLECT", or "SYMMETRIC". Received `mode` = {mode}'
@@ -162,10 +162,10 @@ def pad(
                 f"pad: paddings must be {'less' if edge else 'no greater'} than the dimension size in mode {mode}: "
                 f"{low}, {high} for dimension {axis} of size {length}."
             )
-    return _mirror_pad(x, paddings=padding_pairs, edge=edge)
+    return _mirror_pad_row(x, paddings=padding_pairs, edge=edge)
 
 
-def _constant(x: Tensor, value: Any) -> Tensor:
+def _padding_constant(x: Tensor, value: Any) -> Tensor:
     constant = as_tensor_or_none(value)
     if constant is None:
         plain_zero = type(value) is int and not value

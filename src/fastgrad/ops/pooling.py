@@ -1,6 +1,6 @@
 """Maxima and means over sliding windows of one to three spatial dimensions.
 
-The primitives take arrays of shape (batch, *spatial, channels), with any number of spatial dimensions. The gradient of a
+The primitives take arrays of shape (batch, *spatial, channels), with one to three spatial dimensions. The gradient of a
 maximum goes to one cell of each window, the first of its largest cells. ``max_pool_scatter`` adds a number per window to
 these cells and ``max_pool_gather`` reads these cells, so each is the gradient of the other.
 """
@@ -8,31 +8,30 @@ these cells and ``max_pool_gather`` reads these cells, so each is the gradient o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
-from fastgrad.core.operation import FLOATING, HALVES, Form, Operation, operation
+from fastgrad.core.operation import FLOATING, Form, Operation
 from fastgrad.core.result_rules import ArraySpec, Rule
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError, UnimplementedError
 from fastgrad.ops.arguments import check_dtype, integers, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, as_one_batch
-from fastgrad.ops.kernel_launches import by_kernels_if_much, launches_from, like_first
+from fastgrad.ops.batching import Batched, NotBatched, rows_as_examples
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.windows import (
     Padding,
     Sizes,
-    channels_back,
     channels_come_first,
     channels_to_end,
-    meetings,
     output_sizes,
     padding_sizes,
     per_dimension,
+    restore_channels,
 )
 
 _MAX_POOL_DTYPES = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16")}
@@ -41,86 +40,27 @@ _MAX_POOL_DTYPES = FLOATING | {np.dtype(name) for name in ("int8", "int16", "int
 # ---- the primitives --------------------------------------------------------------------------------------
 
 
-def _cells(
-    sizes: Sizes, outputs: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
-) -> Iterator[tuple[Sizes, tuple[slice, ...], tuple[slice, ...]]]:
-    """Yields for each cell of a window: its position, the windows with it in the input, and its input positions."""
-    for position in np.ndindex(kernel):
-        yield position, *meetings(position, sizes, outputs, strides, padding, dilations)
-
-
-def _max_pool(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
-    outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "max_pool")
-    lowest = -np.inf if x.dtype in FLOATING else np.iinfo(x.dtype).min
-    y = np.full((x.shape[0], *outputs, x.shape[-1]), lowest, x.dtype)
-    for _, windows, cells in _cells(x.shape[1:-1], outputs, kernel, strides, padding, dilations):
-        np.maximum(y[windows], x[cells], out=y[windows])
-    return y
-
-
-def _cells_with_maximum_masks(
-    x: np.ndarray, y: np.ndarray, **window: Any
-) -> Iterator[tuple[Sizes, tuple[slice, ...], tuple[slice, ...], np.ndarray]]:
-    """Yields the items of ``_cells`` in row-major order, with a mask of windows whose first maximum is this cell."""
-    is_nan = np.isnan(y) if x.dtype in FLOATING else None
-    if is_nan is not None and not is_nan.any():
-        is_nan = None
-    has_no_maximum = np.ones(y.shape, bool)
-    for position, windows, cells in _cells(x.shape[1:-1], y.shape[1:-1], **window):
-        is_maximum = x[cells] == y[windows]
-        if is_nan is not None:
-            is_maximum |= is_nan[windows] & np.isnan(x[cells])
-        is_maximum &= has_no_maximum[windows]
-        has_no_maximum[windows] ^= is_maximum
-        yield position, windows, cells, is_maximum
-
-
-def _allocated(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
-    outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "pooling")
-    return np.empty((x.shape[0], *outputs, x.shape[-1]), x.dtype)
-
-
-def _pooled(x: Any, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:
+def _pool_result(x: Any, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> ArraySpec:
     outputs = output_sizes(x.shape[1:-1], kernel, strides, padding, dilations, "pooling")
     return ArraySpec((x.shape[0], *outputs, x.shape[-1]), x.dtype)
 
 
-def _scatter_to_maxima(x: np.ndarray, y: np.ndarray, g: np.ndarray, **window: Any) -> np.ndarray:
-    wide = np.dtype(np.float32) if g.dtype in HALVES else g.dtype
-    out = np.zeros(x.shape, wide)
-    nothing = g.dtype.type(0)
-    for _, windows, cells, is_maximum in reversed(
-        [*_cells_with_maximum_masks(x, y, **window)]
-    ):  # sums at a position follow the order of windows
-        out[cells] += np.where(is_maximum, g[windows], nothing)
-    return out.astype(g.dtype, copy=False)
-
-
-def _gather(x: np.ndarray, y: np.ndarray, v: np.ndarray, **window: Any) -> np.ndarray:
-    out = np.zeros(y.shape, v.dtype)
-    for _, windows, cells, is_maximum in _cells_with_maximum_masks(x, y, **window):
-        np.copyto(out[windows], v[cells], where=is_maximum)
-    return out
-
-
-def _row(name: str, run: Any, gradient: Any, result: Rule, allocated: Any = None, dtypes: Any = FLOATING) -> Operation:
-    """Declares a row; with ``allocated``, its kernels serve ``run`` of large arrays."""
-    launches = launches_from("convolution.pooling", f"{name}_launches")
-    return operation(
+def _pooling_row(
+    name: str, gradient: Any, result: Rule, dtypes: Any = FLOATING, batched: Any = rows_as_examples
+) -> Operation:
+    return kernel_operation(
         name,
         Form.POOL,
-        run=by_kernels_if_much(launches, allocated, run) if allocated else run,
         gradient=gradient,
         dtypes=dtypes,
-        launches=launches,
-        batched=as_one_batch,
+        launches=launches_from("convolution.pooling", f"{name}_launches"),
+        batched=batched,
         result=result,
     )
 
 
-_max_scatter = _row(
+_max_scatter = _pooling_row(
     "max_pool_scatter",
-    _scatter_to_maxima,
     # The cotangent of x is zeros and not None, as in TensorFlow: the positions of the maxima depend on x.
     (
         lambda g, out, x, y, v, **window: zeros_of(x),
@@ -128,70 +68,22 @@ _max_scatter = _row(
         lambda g, out, x, y, v, **window: _max_gather(x, y, g, **window),
     ),
     lambda x, y, g, **window: ArraySpec(x.shape, g.dtype),
-    like_first,
 )
-_max_gather: Operation = _row(
+_max_gather: Operation = _pooling_row(
     "max_pool_gather",
-    _gather,
     (None, None, lambda g, out, x, y, v, **window: _max_scatter(x, y, g, **window)),
     lambda x, y, v, **window: ArraySpec(y.shape, v.dtype),
 )
-_max_row = _row(
-    "max_pool",
-    _max_pool,
-    lambda g, y, x, **window: _max_scatter(x, y, g, **window),
-    _pooled,
-    _allocated,
-    _MAX_POOL_DTYPES,
+_max_row = _pooling_row(
+    "max_pool", lambda g, y, x, **window: _max_scatter(x, y, g, **window), _pool_result, _MAX_POOL_DTYPES
 )
-
-
-def _counts(
-    sizes: Sizes, outputs: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes, dtype: np.dtype
-) -> np.ndarray:
-    """The number of cells of each window inside the input, shape (1, *outputs, 1)."""
-    counts = np.zeros((1, *outputs, 1), dtype)
-    for _, windows, _ in _cells(sizes, outputs, kernel, strides, padding, dilations):
-        counts[windows] += 1
-    return counts
-
-
-def _avg_pool(x: np.ndarray, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes) -> np.ndarray:
-    sizes = x.shape[1:-1]
-    outputs = output_sizes(sizes, kernel, strides, padding, dilations, "avg_pool")
-    wide = np.dtype(np.float32) if x.dtype in HALVES else x.dtype
-    y = np.zeros((x.shape[0], *outputs, x.shape[-1]), wide)
-    for _, windows, cells in _cells(sizes, outputs, kernel, strides, padding, dilations):
-        y[windows] += x[cells]
-    y /= _counts(sizes, outputs, kernel, strides, padding, dilations, wide)
-    return y.astype(x.dtype, copy=False)
-
-
-def _avg_pool_gradient(
-    g: np.ndarray, input_shape: Sizes, kernel: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
-) -> np.ndarray:
-    sizes, outputs = input_shape[:-1], g.shape[1:-1]
-    wide = np.dtype(np.float32) if g.dtype in HALVES else g.dtype
-    share = g / _counts(sizes, outputs, kernel, strides, padding, dilations, wide)
-    out = np.zeros((g.shape[0], *input_shape), wide)
-    for _, windows, cells in reversed([*_cells(sizes, outputs, kernel, strides, padding, dilations)]):
-        out[cells] += share[windows]
-    return out.astype(g.dtype, copy=False)
-
-
-_avg_gradient = _row(
+_avg_gradient = _pooling_row(
     "avg_pool_gradient",
-    _avg_pool_gradient,
     lambda g, y, x, input_shape, **window: _avg_row(g, **window),
     lambda g, input_shape, **window: ArraySpec((g.shape[0], *input_shape), g.dtype),
-    lambda g, input_shape, **window: np.empty((g.shape[0], *input_shape), g.dtype),
 )
-_avg_row: Operation = _row(
-    "avg_pool",
-    _avg_pool,
-    lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window),
-    _pooled,
-    _allocated,
+_avg_row: Operation = _pooling_row(
+    "avg_pool", lambda g, y, x, **window: _avg_gradient(g, input_shape=x._array.shape[1:], **window), _pool_result
 )
 
 
@@ -222,11 +114,11 @@ def _call_pooling(
     rank = x._array.ndim - 2
     channels_first = channels_come_first(data_format, rank, name)
     x = channels_to_end(x, rank, channels_first)
-    window = _window(name, x._array.shape, ksize, strides, padding, channels_first, dilations)
-    return channels_back(row(x, **window), x._array.shape[:1], rank, channels_first)
+    window = _window_attributes(name, x._array.shape, ksize, strides, padding, channels_first, dilations)
+    return restore_channels(row(x, **window), x._array.shape[:1], rank, channels_first)
 
 
-def _window(
+def _window_attributes(
     name: str, shape: Sizes, ksize: Any, strides: Any, padding: Any, channels_first: bool, dilations: Any = None
 ) -> dict[str, Any]:
     rank, sizes = len(shape) - 2, shape[1:-1]
@@ -366,27 +258,18 @@ class MaxPoolWithArgmax(NamedTuple):
     argmax: Tensor
 
 
-def _positions(x: np.ndarray, y: np.ndarray, dtype: str, with_batch: bool, **window: Any) -> np.ndarray:
-    indices = np.arange(x.size, dtype=dtype).reshape(x.shape)
-    if not with_batch:
-        indices = np.broadcast_to(indices[:1], x.shape)
-    return _gather(x, y, indices, **window)
-
-
 def _batched_max_pool_argmax(name: str, rows: int, /, *inputs: Batched, with_batch: bool, **attributes: Any) -> Any:
     if with_batch:
         raise NotBatched
-    return as_one_batch(name, rows, *inputs, with_batch=False, **attributes)
+    return rows_as_examples(name, rows, *inputs, with_batch=False, **attributes)
 
 
-_argmax_row: Operation = operation(
+_argmax_row = _pooling_row(
     "max_pool_argmax",
-    Form.POOL,
-    run=_positions,
-    dtypes=_MAX_POOL_DTYPES,
-    launches=launches_from("convolution.pooling", "max_pool_argmax_launches"),
-    batched=_batched_max_pool_argmax,
-    result=lambda x, y, dtype, **attributes: ArraySpec(y.shape, np.dtype(dtype)),
+    None,
+    lambda x, y, dtype, **attributes: ArraySpec(y.shape, np.dtype(dtype)),
+    _MAX_POOL_DTYPES,
+    _batched_max_pool_argmax,
 )
 
 
@@ -424,7 +307,7 @@ def max_pool_with_argmax(
     dtype = dtypes.as_dtype(output_dtype)
     if dtype not in (dtypes.int32, dtypes.int64):
         raise InvalidArgumentError(f"{what}: output_dtype must be int32 or int64, got {dtype.name}.")
-    window = _window(what, x._array.shape, ksize, strides, padding, False)
+    window = _window_attributes(what, x._array.shape, ksize, strides, padding, False)
     y = _max_row(x, **window)
     return MaxPoolWithArgmax(y, _argmax_row(x, y, dtype=dtype.name, with_batch=bool(include_batch_in_index), **window))
 
@@ -448,7 +331,7 @@ def avg_pool2d(
         InvalidArgumentError, ValueError, UnimplementedError: as in ``tf.nn.max_pool2d``.
         TypeError: ``padding`` is no string.
     """
-    return _averaged("avg_pool2d", input, 2, ksize, strides, padding, data_format)
+    return _call_avg_pool("avg_pool2d", input, 2, ksize, strides, padding, data_format)
 
 
 def avg_pool1d(
@@ -464,7 +347,7 @@ def avg_pool1d(
     Raises:
         InvalidArgumentError, ValueError, TypeError, UnimplementedError: as in ``tf.nn.avg_pool2d``.
     """
-    return _averaged("avg_pool1d", input, 1, ksize, strides, padding, data_format)
+    return _call_avg_pool("avg_pool1d", input, 1, ksize, strides, padding, data_format)
 
 
 def avg_pool3d(
@@ -480,10 +363,10 @@ def avg_pool3d(
     Raises:
         InvalidArgumentError, ValueError, TypeError, UnimplementedError: as in ``tf.nn.avg_pool2d``.
     """
-    return _averaged("avg_pool3d", input, 3, ksize, strides, padding, data_format)
+    return _call_avg_pool("avg_pool3d", input, 3, ksize, strides, padding, data_format)
 
 
-def _averaged(
+def _call_avg_pool(
     name: str, input: Any, rank: int, ksize: Any, strides: Any, padding: Any, data_format: str | None
 ) -> Tensor:
     x = _checked_input(name, input, rank, FLOATING)

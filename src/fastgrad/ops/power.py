@@ -23,7 +23,7 @@ from fastgrad.ops.comparison import greater, not_equal
 from fastgrad.ops.kernel_launches import launches_from
 
 
-def _pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _run_pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if y.dtype.kind == "i":
         if y.size and y.min() < 0:
             raise InvalidArgumentError(
@@ -60,7 +60,7 @@ pow: Binary = elementwise(
     Raises:
         InvalidArgumentError: an integer to a negative power.
     """,
-    run=_pow,
+    run=_run_pow,
     code="pow({0}, {1})",
     gradient=(
         # Multiplies g by y first, as TensorFlow does: y times the power could overflow where g is 0.

@@ -51,10 +51,10 @@ def py_function(
         raise ValueError(f"py_function: Expected func to be callable. Received func={func!r} of type {type(func)}.")
     inputs = tuple([convert_to_tensor(x) for x in inp])
     if not any(recorder.follows_state for recorder in recorders.active):
-        return _typed("py_function", func(*inputs), Tout)
+        return _result_tensors("py_function", func(*inputs), Tout)
 
     def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        return tuple([y._array for y in nest.flatten(_typed("py_function", func(*map(Tensor, arrays)), Tout))])
+        return tuple([y._array for y in nest.flatten(_result_tensors("py_function", func(*map(Tensor, arrays)), Tout))])
 
     def gradient(needs: Any, g: Any, y: Any, *xs: Tensor) -> list[Any]:
         cotangents = g if type(g) is tuple else (g,)
@@ -65,14 +65,14 @@ def py_function(
             sources = [tensors[len(cotangents) + position] for position in needed_positions]
             with GradientTape(persistent=True) as tape:
                 tape.watch(sources)
-                results = nest.flatten(_typed("py_function", func(*tensors[len(cotangents) :]), Tout))
+                results = nest.flatten(_result_tensors("py_function", func(*tensors[len(cotangents) :]), Tout))
             input_cotangents = tape.gradient(results, sources, tensors[: len(cotangents)], "zero")
             return tuple([dense_gradient(cotangent)._array for cotangent in input_cotangents])
 
-        input_cotangents = iter(_called("py_function_gradient", run_gradient, (*cotangents, *xs)))
+        input_cotangents = iter(_call_on_host("py_function_gradient", run_gradient, (*cotangents, *xs)))
         return [next(input_cotangents) if need else None for need in needs]
 
-    outputs = _called("py_function", run, inputs)
+    outputs = _call_on_host("py_function", run, inputs)
     record("py_function", inputs, outputs, gradient)
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
 
@@ -108,9 +108,9 @@ def numpy_function(
 
     def run(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         arguments = [array.copy() if array.ndim else array[()] for array in arrays]
-        return tuple([y._array for y in nest.flatten(_typed("numpy_function", func(*arguments), Tout))])
+        return tuple([y._array for y in nest.flatten(_result_tensors("numpy_function", func(*arguments), Tout))])
 
-    outputs = _called("numpy_function", run, tuple([convert_to_tensor(x) for x in inp]))
+    outputs = _call_on_host("numpy_function", run, tuple([convert_to_tensor(x) for x in inp]))
     return list(outputs) if nest.is_nested(Tout) else outputs[0]
 
 
@@ -135,7 +135,9 @@ def _decorator(call: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
     return decorated
 
 
-def _called(name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _call_on_host(
+    name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
     """Calls ``run`` on the arrays of ``inputs``, and reports it to recorders, so that each replay calls it."""
     if is_rehearsal():
         raise TraceError(f"{name}: what it does can't be undone, so that it is not written down before it is its turn.")
@@ -147,17 +149,21 @@ def _called(name: str, run: Callable[..., tuple[np.ndarray, ...]], inputs: tuple
     return outputs
 
 
-def _typed(what: str, result: Any, wanted: Any) -> Any:
-    several = nest.is_nested(wanted)
-    types = [dtypes.as_dtype(requested) for requested in nest.flatten(wanted)] if several else [dtypes.as_dtype(wanted)]
+def _result_tensors(what: str, result: Any, result_types: Any) -> Any:
+    several = nest.is_nested(result_types)
+    types = (
+        [dtypes.as_dtype(requested) for requested in nest.flatten(result_types)]
+        if several
+        else [dtypes.as_dtype(result_types)]
+    )
     values = [] if result is None else list(result) if several and isinstance(result, (list, tuple)) else [result]
     if len(values) != len(types):
         raise InvalidArgumentError(f"{what}: func returned {len(values)} values, but Tout asks for {len(types)}.")
-    tensors = [_tensor_of_result(what, value, dtype) for value, dtype in zip(values, types, strict=True)]
+    tensors = [_result_tensor(what, value, dtype) for value, dtype in zip(values, types, strict=True)]
     return tensors if several else tensors[0]
 
 
-def _tensor_of_result(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
+def _result_tensor(what: str, value: Any, dtype: dtypes.DType) -> Tensor:
     tensor = (
         convert_to_tensor(value, dtype_hint=dtype)
         if not isinstance(value, (np.ndarray, np.generic))

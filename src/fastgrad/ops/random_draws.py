@@ -20,19 +20,19 @@ from fastgrad.core.result_rules import ArraySpec, same
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.kernels.random import random as kernels
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 _F32 = np.dtype(np.float32)
 _U32 = np.dtype(np.uint32)
 _U64 = np.dtype(np.uint64)
-_WORD = 2**64
+_WORD_RANGE = 2**64
 
 
-def _drawn(*inputs: Any, shape: tuple[int, ...], dtype: str) -> ArraySpec:
+def _draw_result(*inputs: Any, shape: tuple[int, ...], dtype: str) -> ArraySpec:
     return ArraySpec(shape, dtypes.as_dtype(dtype).numpy)
 
 
-def _floats(name: str) -> Any:
+def _float_draw_row(name: str) -> Any:
     def run(words: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         result_dtype = dtypes.as_dtype(dtype).numpy
         kernel_dtype = result_dtype if result_dtype.itemsize > 2 else _F32
@@ -50,31 +50,31 @@ def _floats(name: str) -> Any:
     def launches(inputs: Any, outputs: Any, shape: tuple[int, ...], dtype: str) -> Launches | None:
         kernel, result_dtype = getattr(kernels, name), outputs[0].dtype
         if result_dtype in kernel.variables["T"]:
-            return _filling(kernel[result_dtype], shape)
+            return _fill_launches(kernel[result_dtype], shape)
         from fastgrad.kernels.random.draws import narrow_floats_launches
 
         steps = 2 ** (1 + ml_dtypes.finfo(result_dtype).nmant) if name == "uniform" else 0
-        return narrow_floats_launches(kernel, elements(shape), outputs, steps)
+        return narrow_floats_launches(kernel, element_count(shape), outputs, steps)
 
-    return operation(f"random_{name}", Form.RANDOM, run=run, launches=launches, result=_drawn)
+    return operation(f"random_{name}", Form.RANDOM, run=run, launches=launches, result=_draw_result)
 
 
-def _filling(kernel: Any, shape: tuple[int, ...]) -> Launches:
-    size = elements(shape)
+def _fill_launches(kernel: Any, shape: tuple[int, ...]) -> Launches:
+    size = element_count(shape)
     return Launches((Launch(kernel, (Output(0), size, Input(0)), kernels.units(size), kernels.UNIT * 4.0),))
 
 
-uniform = _floats("uniform")
-"""Uniform in [0, 1): ``uniform(words, shape=, dtype=)``; ``dtype`` is the name of a floating dtype."""
+uniform = _float_draw_row("uniform")
+"""Uniform numbers in [0, 1): ``uniform(words, shape=, dtype=)``; ``dtype`` is the name of a floating dtype."""
 
-normal = _floats("normal")
-"""Standard normal; arguments as ``uniform``."""
+normal = _float_draw_row("normal")
+"""Standard normal numbers: ``normal(words, shape=, dtype=)``."""
 
-truncated_normal = _floats("truncated_normal")
-"""Standard normal, truncated to (-2, 2); arguments as ``uniform``."""
+truncated_normal = _float_draw_row("truncated_normal")
+"""Standard normal numbers, truncated to (-2, 2): ``truncated_normal(words, shape=, dtype=)``."""
 
 
-def _bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _U64) -> np.ndarray:
+def _run_bits(words: np.ndarray, shape: tuple[int, ...], dtype: np.dtype = _U64) -> np.ndarray:
     out = np.empty(shape, dtype)
     kernels.bits[dtype](out, out.size, words, 0, kernels.units(out.size))
     return out
@@ -84,8 +84,8 @@ def _bits_row(name: str, dtype: np.dtype) -> Operation:
     return operation(
         name,
         Form.RANDOM,
-        run=lambda words, shape: _bits(words, shape, dtype),
-        launches=lambda inputs, outputs, shape: _filling(kernels.bits[dtype], shape),
+        run=lambda words, shape: _run_bits(words, shape, dtype),
+        launches=lambda inputs, outputs, shape: _fill_launches(kernels.bits[dtype], shape),
         result=lambda words, shape: ArraySpec(shape, dtype),
     )
 
@@ -97,9 +97,9 @@ bits_of_dropout = _bits_row("random_bits_of_dropout", _U32)
 """The uint32 draws that ``dropout`` compares. Programs draw once for forward and backward, and compare in epilogues."""
 
 
-def _dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
+def _run_dropout(x: np.ndarray, words: np.ndarray, rate: float) -> np.ndarray:
     if x.dtype.itemsize == 2:
-        return _dropout(x.astype(np.float32), words, rate).astype(x.dtype)
+        return _run_dropout(x.astype(np.float32), words, rate).astype(x.dtype)
     out = np.empty(x.shape, x.dtype)
     kernels.dropout[x.dtype](x, out, x.size, rate, words, 0, kernels.units(x.size))
     return out
@@ -121,7 +121,7 @@ def _decomposed_dropout(parts: Any, x: Any, words: Any, rate: float) -> tuple[An
 dropout: Operation = operation(
     "dropout",
     Form.RANDOM,
-    run=_dropout,
+    run=_run_dropout,
     # Dropout is linear in x. The gradient draws the same mask again and applies it to the cotangent.
     gradient=(lambda g, y, x, words, rate: dropout(g, words, rate=rate), None),
     dtypes=FLOATING,
@@ -135,9 +135,9 @@ dropout: Operation = operation(
 integers = operation(
     "random_integers",
     Form.RANDOM,
-    run=lambda words, shape, dtype: _bits(words, shape).astype(dtypes.as_dtype(dtype).numpy),
+    run=lambda words, shape, dtype: _run_bits(words, shape).astype(dtypes.as_dtype(dtype).numpy),
     launches=launches_from("random.draws", "integers_launches"),
-    result=_drawn,
+    result=_draw_result,
 )
 """Uniform integers over the whole range of a dtype: ``integers(words, shape=, dtype=)``."""
 
@@ -148,18 +148,18 @@ def check_range(what: str, low: np.ndarray, high: np.ndarray) -> None:
         raise InvalidArgumentError(f"{what}: Need minval < maxval, got {low} >= {high}.")
 
 
-def _between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if elements(shape):
+def _run_integers_between(words: np.ndarray, low: np.ndarray, high: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if element_count(shape):
         check_range("random.uniform", low, high)
     low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
     width = high.astype(np.uint64) - low.astype(np.uint64)
-    return np.asarray((low.astype(np.uint64) + _bits(words, shape) % width).astype(low.dtype))
+    return np.asarray((low.astype(np.uint64) + _run_bits(words, shape) % width).astype(low.dtype))
 
 
 integers_between = operation(
     "random_integers_between",
     Form.RANDOM,
-    run=_between,
+    run=_run_integers_between,
     launches=launches_from("random.draws", "between_launches"),
     result=lambda words, low, high, shape: ArraySpec(shape, low.dtype),
 )
@@ -169,17 +169,17 @@ Takes a 64-bit word modulo the width of the range; the bias is below 2**-32 for 
 """
 
 
-order = operation(
+random_order = operation(
     "random_order",
     Form.RANDOM,
-    run=lambda words, count: np.argsort(_bits(words, (count,)), kind="stable"),
+    run=lambda words, count: np.argsort(_run_bits(words, (count,)), kind="stable"),
     launches=launches_from("random.draws", "order_launches"),
     result=lambda words, count: ArraySpec((count,), np.dtype(np.intp)),
 )
-"""The positions 0 ... count - 1 in random order, int64: ``order(words, count=)``."""
+"""The positions 0 ... count - 1 in random order, int64: ``random_order(words, count=)``."""
 
 
-def _draw_categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -> np.ndarray:
+def _run_categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: str) -> np.ndarray:
     rows, classes = logits.shape
     wide = logits.astype(np.float64)
     draws = np.empty((rows, count))
@@ -188,14 +188,14 @@ def _draw_categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: s
     weights = np.exp(wide - wide.max(axis=1, keepdims=True)) if classes else wide
     cumulative = np.cumsum(weights, axis=1)
     for row in range(rows):
-        out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1], side="right")
+        out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1:], side="right")
     return np.minimum(out, classes - 1)
 
 
 categories = operation(
     "random_categories",
     Form.RANDOM,
-    run=_draw_categories,
+    run=_run_categories,
     launches=launches_from("random.draws", "categories_launches"),
     result=lambda logits, words, count, dtype: ArraySpec((logits.shape[0], count), dtypes.as_dtype(dtype).numpy),
 )
@@ -208,7 +208,7 @@ categories = operation(
 
 def generator(words: np.ndarray) -> np.random.Generator:
     """A NumPy generator on a separate Philox stream, for gamma, Poisson and binomial numbers."""
-    low, high, key = [int(word) % _WORD for word in words]
+    low, high, key = [int(word) % _WORD_RANGE for word in words]
     return np.random.Generator(np.random.Philox(key=key, counter=[low, high, 0, 0x66617374]))
 
 
@@ -221,7 +221,7 @@ def check_gamma(alpha: np.ndarray, beta: np.ndarray) -> None:
 _REJECTION_REASON = "drawn by rejection, by NumPy's generator"
 
 
-def _gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _run_gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     check_gamma(alpha, beta)
     numbers = generator(words).standard_gamma(alpha.astype(np.float64), shape)
     return np.asarray(numbers / beta.astype(np.float64)).astype(alpha.dtype)
@@ -230,7 +230,7 @@ def _gamma(words: np.ndarray, alpha: np.ndarray, beta: np.ndarray, shape: tuple[
 gamma = operation(
     "random_gamma",
     Form.RANDOM,
-    run=_gamma,
+    run=_run_gamma,
     in_python=_REJECTION_REASON,
     result=lambda words, alpha, beta, shape: ArraySpec(shape, alpha.dtype),
 )
@@ -243,7 +243,7 @@ def check_poisson(what: str, rate: np.ndarray) -> None:
         raise InvalidArgumentError(f"{what}: lam must be >= 0, got {rate}.")
 
 
-def _poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+def _run_poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     check_poisson("random.poisson", rate)
     draws, wide = generator(words), rate.astype(np.float64)
     large = wide > _LARGE_RATE
@@ -256,7 +256,7 @@ def _poisson(words: np.ndarray, rate: np.ndarray, shape: tuple[int, ...], dtype:
 
 _LARGE_RATE = 1e15  # above, the normal distribution is exact in float64, and NumPy soon refuses
 
-poisson = operation("random_poisson", Form.RANDOM, run=_poisson, in_python=_REJECTION_REASON, result=_drawn)
+poisson = operation("random_poisson", Form.RANDOM, run=_run_poisson, in_python=_REJECTION_REASON, result=_draw_result)
 """Poisson numbers: ``poisson(words, rate, shape=, dtype=)``; the rate broadcasts to the shape."""
 
 
@@ -266,7 +266,7 @@ def check_binomial(what: str, counts: np.ndarray, probs: np.ndarray) -> None:
         raise InvalidArgumentError(f"{what}: counts must be >= 0 and probs in [0, 1], got {counts} and {probs}.")
 
 
-def _binomial(
+def _run_binomial(
     words: np.ndarray, counts: np.ndarray, probs: np.ndarray, shape: tuple[int, ...], dtype: str
 ) -> np.ndarray:
     check_binomial("random.binomial", counts, probs)
@@ -274,79 +274,75 @@ def _binomial(
     return np.asarray(numbers, dtypes.as_dtype(dtype).numpy)
 
 
-binomial = operation("random_binomial", Form.RANDOM, run=_binomial, in_python=_REJECTION_REASON, result=_drawn)
+binomial = operation(
+    "random_binomial", Form.RANDOM, run=_run_binomial, in_python=_REJECTION_REASON, result=_draw_result
+)
 """Binomial numbers: ``binomial(words, counts, probs, shape=, dtype=)``."""
 
 
 # ---- words ---------------------------------------------------------------------------------------------
 
 
-def signed(word: int) -> int:
+def as_int64(word: int) -> int:
     """The low 64 bits of ``word`` as an int64."""
-    word %= _WORD
-    return word - _WORD if word >= _WORD // 2 else word
+    word %= _WORD_RANGE
+    return word - _WORD_RANGE if word >= _WORD_RANGE // 2 else word
 
 
-def mixed(*words: int) -> int:
+def hash_of_words(*words: int) -> int:
     """A 64-bit hash of integers; close integers give unrelated keys (SplitMix64, Steele et al. 2014)."""
     state = 0
     for word in words:
-        state = (state ^ word) + 0x9E3779B97F4A7C15 & _WORD - 1
-        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % _WORD
-        state = (state ^ state >> 27) * 0x94D049BB133111EB % _WORD
+        state = (state ^ word) + 0x9E3779B97F4A7C15 & _WORD_RANGE - 1
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % _WORD_RANGE
+        state = (state ^ state >> 27) * 0x94D049BB133111EB % _WORD_RANGE
         state ^= state >> 31
-    return signed(state)
+    return as_int64(state)
 
 
-def _advanced_state(state: np.ndarray, count: int) -> np.ndarray:
+def _run_advance(state: np.ndarray, count: int) -> np.ndarray:
     after = np.empty(3, np.int64)
     kernels.advanced[()](state, after, max(count, 1))
     return after
 
 
-advanced = operation(
+advance_generator = operation(
     "advance_generator",
     Form.SCAN,
-    run=_advanced_state,
+    run=_run_advance,
     launches=lambda inputs, outputs, count: Launches(
         (Launch(kernels.advanced[()], (Input(0), Output(0), max(count, 1))),), in_place=((0, 0),)
     ),
     result=lambda state, count: ArraySpec((3,), np.dtype(np.int64)),
 )
-"""The state of a generator after a draw of ``count`` elements: ``advanced(state, count=)``."""
+"""The state of a generator after a draw of ``count`` elements: ``advance_generator(state, count=)``."""
 
 
-def _seed_words(seed: np.ndarray) -> np.ndarray:
-    first, second = (int(word) for word in seed)
-    return np.array([0, mixed(second, first, 1), mixed(first, second)], np.int64)
-
-
-seeded = operation(
+seed_words = kernel_operation(
     "seed_words",
     Form.EXTERN,
-    run=_seed_words,
     launches=launches_from("random.draws", "seed_words_launches"),
     result=lambda seed: ArraySpec((3,), np.dtype(np.int64)),
 )
-"""The words of a stateless draw: ``seeded(seed)``; ``seed`` is two integers."""
+"""The words of a stateless draw: ``seed_words(seed)``; ``seed`` is two integers."""
 
 
-def _folded(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
+def _run_fold_in(seed: np.ndarray, data: np.ndarray) -> np.ndarray:
     first, second = (int(word) for word in seed)
     number = int(data.reshape(()))
-    return np.array([mixed(first, second, number), mixed(second, number, 1)], np.int64)
+    return np.array([hash_of_words(first, second, number), hash_of_words(second, number, 1)], np.int64)
 
 
-folded = operation(
+fold_in_seed = operation(
     "fold_in_seed",
     Form.EXTERN,
-    run=_folded,
+    run=_run_fold_in,
     launches=launches_from("random.draws", "fold_in_launches"),
     result=lambda seed, data: ArraySpec((2,), np.dtype(np.int64)),
 )
-"""A new seed, two int64, from a seed and an integer: ``folded(seed, data)``."""
+"""A new seed, two int64, from a seed and an integer: ``fold_in_seed(seed, data)``."""
 
 
-def elements(shape: tuple[int, ...]) -> int:
+def element_count(shape: tuple[int, ...]) -> int:
     """The number of elements of a shape."""
     return math.prod(shape)

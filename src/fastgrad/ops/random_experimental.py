@@ -1,10 +1,10 @@
 """``tf.random.experimental``: older names for generators and seeds."""
 
+from fastgrad.ops.default_generators import get_global_generator as get_global_generator
+from fastgrad.ops.default_generators import set_global_generator as set_global_generator
 from fastgrad.ops.random_generator import Algorithm as Algorithm
 from fastgrad.ops.random_generator import Generator as Generator
 from fastgrad.ops.random_generator import create_rng_state as create_rng_state
-from fastgrad.ops.random_generator import get_global_generator as get_global_generator
-from fastgrad.ops.random_generator import set_global_generator as set_global_generator
 from fastgrad.ops.random_stateless import fold_in as stateless_fold_in  # noqa: F401
 from fastgrad.ops.random_stateless import split as stateless_split  # noqa: F401
 from fastgrad.ops.random_stateless import stateless_shuffle as stateless_shuffle

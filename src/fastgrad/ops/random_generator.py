@@ -1,4 +1,4 @@
-"""``tf.random.Generator``, and the default generators for draws that name no generator."""
+"""``tf.random.Generator``, and the checks of arguments that its methods share with ``tf.random``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.operation import FLOATING, REAL, TABLE, shapes_error
 from fastgrad.core.placement import on_host_scope
-from fastgrad.core.recording import hidden_from_recorders, recorders, report_effect, state_is_followed
+from fastgrad.core.recording import recorders, state_is_followed
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.kernels.codegen.locks import new_lock
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import broadcasts_to, check_dtype, integer
-from fastgrad.ops.random_draws import mixed, signed
+from fastgrad.ops.random_draws import as_int64, hash_of_words
 
 
 class Algorithm(enum.Enum):
@@ -30,7 +30,7 @@ class Algorithm(enum.Enum):
     AUTO_SELECT = 3
 
 
-_LARGEST = 2**44
+_MAX_ELEMENTS = 2**44
 
 
 def shape_of(what: str, shape: Any) -> tuple[int, ...]:
@@ -47,12 +47,12 @@ def shape_of(what: str, shape: Any) -> tuple[int, ...]:
     for size in sizes:
         if size < 0:
             raise InvalidArgumentError(f"{what}: Dimension {size} of shape {list(sizes)} must be >= 0.")
-    if math.prod(sizes) > _LARGEST:  # checked before the generator's state advances
+    if math.prod(sizes) > _MAX_ELEMENTS:  # checked before the generator's state advances
         raise OutOfMemoryError(f"{what}: a tensor of shape {list(sizes)} does not fit into memory.")
     return sizes
 
 
-def check_ends(what: str, sizes: tuple[int, ...], ends: tuple[int, ...]) -> None:
+def check_shape_suffix(what: str, sizes: tuple[int, ...], ends: tuple[int, ...]) -> None:
     """Raises InvalidArgumentError unless the shape ``sizes`` ends in ``ends``."""
     if sizes[len(sizes) - len(ends) :] != ends:
         raise InvalidArgumentError(
@@ -94,7 +94,7 @@ class Generator:
     @classmethod
     def from_non_deterministic_state(cls, alg: Any = None) -> Generator:
         """Makes a generator that the operating system seeds."""
-        return cls(state=_unpredictable_state(), alg=alg)
+        return cls(state=unpredictable_state(), alg=alg)
 
     @classmethod
     def from_state(cls, state: Any, alg: Any) -> Generator:
@@ -137,16 +137,16 @@ class Generator:
             if recorders.active and state_is_followed():
                 words = self._state._read()
                 words._unplaced = True
-                self._state.assign(draws.advanced(words, count=count))
+                self._state.assign(draws.advance_generator(words, count=count))
                 return words
             state = self._state._writable()
             words = Tensor(state.copy())
             words._unplaced = True
             low = int(state[0])
             after = low + max(count, 1)
-            state[0] = signed(after)
+            state[0] = as_int64(after)
             if low < 0 <= after:  # carry: read as unsigned, the low word wrapped around
-                state[1] = signed(int(state[1]) + 1)
+                state[1] = as_int64(int(state[1]) + 1)
         return words
 
     def reset(self, state: Any) -> None:
@@ -171,15 +171,15 @@ class Generator:
         count = integer(count, "Generator.split: count")
         if count < 0:
             raise InvalidArgumentError(f"Generator.split: count must be at least 0, got {count}.")
-        return draws.integers(self._drawn((2, count)), shape=(2, count), dtype="int64")
+        return draws.integers(self._draw_words((2, count)), shape=(2, count), dtype="int64")
 
     def split(self, count: int = 1) -> list[Generator]:
         """Makes ``count`` generators with different keys."""
         keys = self.make_seeds(count).numpy()[0]
         return [Generator(state=[0, 0, int(key)]) for key in keys]
 
-    def _drawn(self, shape: tuple[int, ...]) -> Tensor:
-        return self.take(draws.elements(shape))
+    def _draw_words(self, shape: tuple[int, ...]) -> Tensor:
+        return self.take(draws.element_count(shape))
 
     # Each method below checks all arguments before it advances the state.
 
@@ -187,7 +187,7 @@ class Generator:
         self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = dtypes.float32, name: str | None = None
     ) -> Tensor:
         """Numbers in [minval, maxval); see ``tf.random.uniform``."""
-        return uniform_from(self._drawn, "Generator.uniform", shape, minval, maxval, dtype)
+        return uniform_from(self._draw_words, "Generator.uniform", shape, minval, maxval, dtype)
 
     def uniform_full_int(self, shape: Any, dtype: Any = dtypes.uint64, name: str | None = None) -> Tensor:
         """Integers over the whole range of ``dtype``, a 32- or 64-bit integer dtype."""
@@ -197,27 +197,27 @@ class Generator:
                 f"Generator.uniform_full_int: dtype must be a 32- or 64-bit integer, got {result_dtype.name}."
             )
         sizes = shape_of("Generator.uniform_full_int", shape)
-        return draws.integers(self._drawn(sizes), shape=sizes, dtype=result_dtype.name)
+        return draws.integers(self._draw_words(sizes), shape=sizes, dtype=result_dtype.name)
 
     def normal(
         self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None
     ) -> Tensor:
         """Normal numbers; see ``tf.random.normal``."""
-        return scaled_from(self._drawn, draws.normal, "Generator.normal", shape, mean, stddev, dtype)
+        return normal_from(self._draw_words, draws.normal, "Generator.normal", shape, mean, stddev, dtype)
 
     def truncated_normal(
         self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = dtypes.float32, name: str | None = None
     ) -> Tensor:
         """Normal numbers within two standard deviations; see ``tf.random.truncated_normal``."""
-        return scaled_from(
-            self._drawn, draws.truncated_normal, "Generator.truncated_normal", shape, mean, stddev, dtype
+        return normal_from(
+            self._draw_words, draws.truncated_normal, "Generator.truncated_normal", shape, mean, stddev, dtype
         )
 
     def binomial(
         self, shape: Any, counts: Any, probs: Any, dtype: Any = dtypes.int32, name: str | None = None
     ) -> Tensor:
         """Binomial numbers: successes in ``counts`` trials of probability ``probs``, whose shapes end ``shape``."""
-        return binomial_from(self._drawn, "Generator.binomial", shape, counts, probs, dtype)
+        return binomial_from(self._draw_words, "Generator.binomial", shape, counts, probs, dtype)
 
 
 def create_rng_state(seed: Any, alg: Any = "philox") -> Tensor:
@@ -227,7 +227,12 @@ def create_rng_state(seed: Any, alg: Any = "philox") -> Tensor:
     if seed_array.dtype.kind not in "biuf" or not seed_array.size:
         raise ValueError(f"create_rng_state: the seed must be an integer, got {seed!r}.")
     words = [int(word) for word in seed_array.reshape(-1)]
-    return Tensor(np.array([0, 0, signed(words[0]) if len(words) == 1 else mixed(*words)], np.int64))
+    return Tensor(np.array([0, 0, as_int64(words[0]) if len(words) == 1 else hash_of_words(*words)], np.int64))
+
+
+def unpredictable_state() -> list[int]:
+    """Returns a state with a key from the operating system's source of randomness."""
+    return [0, 0, int.from_bytes(os.urandom(8), "little", signed=True)]
 
 
 def _checked_state(state: Any) -> np.ndarray:
@@ -243,10 +248,10 @@ def _check_algorithm(alg: Any) -> None:
 
 
 # ---- draws that all of the public functions share ---------------------------------------------------------
-# ``drawn(shape)`` returns the words of the draw and advances the state, so it is called last, when all checks have passed.
+# ``draw_words(shape)`` returns the words of the draw and advances the state, so it is called last, when all checks have passed.
 
 
-def floating(what: str, dtype: Any) -> dtypes.DType:
+def checked_floating_dtype(what: str, dtype: Any) -> dtypes.DType:
     """Returns ``dtype`` if it is floating, else raises ValueError."""
     result_dtype = dtypes.as_dtype(dtype)
     if result_dtype.numpy not in FLOATING:
@@ -254,7 +259,7 @@ def floating(what: str, dtype: Any) -> dtypes.DType:
     return result_dtype
 
 
-def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dtype: Any) -> Tensor:
+def uniform_from(draw_words: Any, what: str, shape: Any, minval: Any, maxval: Any, dtype: Any) -> Tensor:
     """Uniform numbers in [minval, maxval), of any dtype of ``tf.random.uniform``."""
     result_dtype = dtypes.as_dtype(dtype)
     sizes = shape_of(what, shape)
@@ -267,9 +272,9 @@ def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dt
             raise ValueError(f"{what}: minval is None; without it, maxval must be None too.")
         low = convert_to_tensor(0 if minval is None else minval, result_dtype)
         high = convert_to_tensor(1 if maxval is None else maxval, result_dtype)
-        _check_broadcast(what, sizes, low, high)
-        x = draws.uniform(drawn(sizes), shape=sizes, dtype=result_dtype.name)
-        if _is_number(minval, 0) and _is_number(maxval, 1):
+        _check_bounds_broadcast(what, sizes, low, high)
+        x = draws.uniform(draw_words(sizes), shape=sizes, dtype=result_dtype.name)
+        if _is_default(minval, 0) and _is_default(maxval, 1):
             return x
         # The sum may round up to maxval, which the range excludes. An empty range has no limit.
         largest = TABLE["where"](
@@ -279,20 +284,20 @@ def uniform_from(drawn: Any, what: str, shape: Any, minval: Any, maxval: Any, dt
     if maxval is None and minval is not None:
         raise ValueError(f"{what}: Must specify maxval for integer dtype {result_dtype!r}")
     if minval is None:
-        return draws.integers(drawn(sizes), shape=sizes, dtype=result_dtype.name)
+        return draws.integers(draw_words(sizes), shape=sizes, dtype=result_dtype.name)
     low, high = (convert_to_tensor(v, result_dtype) for v in (minval, maxval))
-    _check_broadcast(what, sizes, low, high)
-    if draws.elements(sizes):
+    _check_bounds_broadcast(what, sizes, low, high)
+    if draws.element_count(sizes):
         draws.check_range(what, low._on_host(), high._on_host())
-    return draws.integers_between(drawn(sizes), low, high, shape=sizes)
+    return draws.integers_between(draw_words(sizes), low, high, shape=sizes)
 
 
-def _is_number(given: Any, default: float) -> bool:
-    """True if ``given`` is None or the Python number ``default``; a tensor's value may change between runs."""
-    return given is None or (type(given) in (int, float) and given == default)
+def _is_default(value: Any, default: float) -> bool:
+    """True if ``value`` is None or the Python number ``default``; a tensor's value may change between runs."""
+    return value is None or (type(value) in (int, float) and value == default)
 
 
-def _check_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None:
+def _check_bounds_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None:
     for bound in bounds:
         if not broadcasts_to(bound._array.shape, sizes):
             raise InvalidArgumentError(
@@ -300,23 +305,23 @@ def _check_broadcast(what: str, sizes: tuple[int, ...], *bounds: Tensor) -> None
             )
 
 
-def scaled_from(drawn: Any, row: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
-    """``mean + stddev * row``; gradients flow to ``mean`` and ``stddev``."""
+def normal_from(draw_words: Any, row: Any, what: str, shape: Any, mean: Any, stddev: Any, dtype: Any) -> Tensor:
+    """Returns ``mean + stddev`` times the draws of ``row``; gradients flow to ``mean`` and ``stddev``."""
     result_dtype = dtypes.as_dtype(dtype)
     sizes = shape_of(what, shape)
     centre, deviation = mean, stddev
     mean, stddev = (convert_to_tensor(v, result_dtype) for v in (mean, stddev))
-    floating(what, result_dtype)
+    checked_floating_dtype(what, result_dtype)
     try:
         np.broadcast_shapes(sizes, mean._array.shape, stddev._array.shape)
     except ValueError:
         raise InvalidArgumentError(
             f"{what}: Incompatible shapes: mean {list(mean.shape)}, stddev {list(stddev.shape)}, shape {list(sizes)}."
         ) from None
-    x = row(drawn(sizes), shape=sizes, dtype=result_dtype.name)
-    if not _is_number(deviation, 1):
+    x = row(draw_words(sizes), shape=sizes, dtype=result_dtype.name)
+    if not _is_default(deviation, 1):
         x = TABLE["multiply"](x, stddev)
-    if not _is_number(centre, 0):
+    if not _is_default(centre, 0):
         x = TABLE["add"](x, mean)
     return x
 
@@ -329,156 +334,12 @@ def broadcast_shape(what: str, x: Tensor, y: Tensor) -> tuple[int, ...]:
         raise shapes_error(what, x._array.shape, y._array.shape) from None
 
 
-def binomial_from(drawn: Any, what: str, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:
+def binomial_from(draw_words: Any, what: str, shape: Any, counts: Any, probs: Any, dtype: Any) -> Tensor:
     """Binomial numbers, drawn by NumPy's generator."""
     sizes, result_dtype = shape_of(what, shape), dtypes.as_dtype(dtype)
     n, p = (convert_to_tensor(v) for v in (counts, probs))
     for x in (n, p):
         check_dtype(what, x._array.dtype, REAL)
-    check_ends(what, sizes, broadcast_shape(what, n, p))
+    check_shape_suffix(what, sizes, broadcast_shape(what, n, p))
     draws.check_binomial(what, n._on_host(), p._on_host())
-    return draws.binomial(drawn(sizes), n, p, shape=sizes, dtype=result_dtype.name)
-
-
-# ---- the default generators -----------------------------------------------------------------------------------
-
-
-class _Default:
-    """The global seed, and one default generator for each operation seed in use.
-
-    ``set`` resets the generators and keeps the objects, because compiled programs draw from their states.
-    """
-
-    def __init__(self) -> None:
-        self.lock = new_lock()
-        self.seed: int | str | None = None
-        self.generators: dict[Any, Generator] = {}
-        self.named: Generator | None = None
-        self.chosen: Generator | None = None
-        self.choices: Variable | None = None  # counts changes of `chosen`, once a program has read it
-
-    def set(self, seed: int | str | None) -> None:
-        with self.lock:
-            self.seed = seed
-            for operation_seed, generator in self.generators.items():
-                generator.reset(self._state(operation_seed))
-            if self.named is not None:
-                self.named.reset(self._named_generator_state())
-            if self.chosen is not None:
-                self._choose(None)
-
-    def of(self, seed: Any) -> Generator:
-        with self.lock:
-            generator = self.generators.get(seed)
-            if generator is None:
-                with hidden_from_recorders():  # a recording must not see this variable as created by the program
-                    generator = self.generators[seed] = Generator(state=self._state(seed))
-            return generator
-
-    def choose(self, generator: Generator) -> None:
-        with self.lock:
-            self._choose(generator)
-
-    def _choose(self, generator: Generator | None) -> None:
-        self.chosen = generator
-        if self.choices is not None:
-            self.choices.assign_add(1)
-
-    def global_generator(self) -> Generator:
-        with self.lock:
-            if state_is_followed():
-                with hidden_from_recorders():
-                    if self.choices is None:
-                        self.choices = Variable(0, trainable=False, dtype=dtypes.int64)
-                int(self.choices)  # a guard: the program draws from the generator of its recording
-            if self.chosen is not None:
-                return self.chosen
-            if self.named is None:
-                with hidden_from_recorders():
-                    self.named = Generator(state=self._named_generator_state())
-            return self.named
-
-    def _state(self, seed: Any) -> list[int]:
-        if self.seed is None and seed is None:
-            return _unpredictable_state()
-        return [0, 0, mixed(_word(self.seed), _word(seed), (self.seed is None) + 2 * (seed is None))]
-
-    def _named_generator_state(self) -> list[int]:
-        return _unpredictable_state() if self.seed is None else [0, 0, mixed(_word(self.seed), 4)]
-
-
-def _unpredictable_state() -> list[int]:
-    return [0, 0, int.from_bytes(os.urandom(8), "little", signed=True)]
-
-
-def _word(seed: Any) -> int:
-    return (
-        0 if seed is None else int(seed) if not isinstance(seed, str) else int.from_bytes(seed.encode()[:8], "little")
-    )
-
-
-_default = _Default()
-
-
-def _seed(seed: Any) -> Any:
-    """Returns a seed as an int, a string or None; raises TypeError for anything else."""
-    if seed is None or isinstance(seed, str):
-        return seed
-    try:
-        return int(seed)
-    except (TypeError, ValueError):
-        raise TypeError(f"A seed must be an integer, got {seed!r}.") from None
-
-
-def set_seed(seed: Any) -> None:
-    """Sets the global seed and restarts the default generators, so that later draws are repeatable.
-
-    Args:
-        seed: an integer, or None to let the operating system choose.
-
-    Raises:
-        TypeError: ``seed`` is no integer. TensorFlow: tf.random.set_seed.
-    """
-    report_effect("tf.random.set_seed was called")
-    with hidden_from_recorders():
-        _default.set(_seed(seed))
-
-
-def default_drawn(seed: Any) -> Any:
-    """Returns a function from a shape to the words of the next draw under the global seed and ``seed``."""
-    return _default.of(_seed(seed))._drawn
-
-
-def default_key(seed: Any) -> int:
-    """The key of the draws under the global seed and ``seed``; does not draw."""
-    return int(_default.of(_seed(seed)).key)
-
-
-def default_states() -> list[tuple[Generator, tuple[int, ...]]]:
-    """The default generators with their states; two results are equal if nothing was drawn between the calls."""
-    with _default.lock:
-        default_generators = [*_default.generators.values(), _default.named, _default.chosen]
-    return [
-        (generator, tuple(generator._state._array.tolist()))
-        for generator in default_generators
-        if generator is not None
-    ]
-
-
-def restore_default_states(states: list[tuple[Generator, tuple[int, ...]]]) -> None:
-    """Restores the states that ``default_states()`` returned."""
-    for generator, state in states:
-        if tuple(generator._state._array.tolist()) != state:
-            generator.reset(state)
-
-
-def get_global_generator() -> Generator:
-    """The generator that layers and programs may share; the first call makes it."""
-    return _default.global_generator()
-
-
-def set_global_generator(generator: Generator) -> None:
-    """Replaces the global generator."""
-    report_effect("tf.random.set_global_generator was called")
-    with hidden_from_recorders():
-        _default.choose(generator)
+    return draws.binomial(draw_words(sizes), n, p, shape=sizes, dtype=result_dtype.name)

@@ -18,8 +18,9 @@ from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import random_draws as draws
 from fastgrad.ops.arguments import broadcasts_to, check_dtype, integer
+from fastgrad.ops.default_generators import default_draw_words
 from fastgrad.ops.indexing import gather
-from fastgrad.ops.random_generator import broadcast_shape, default_drawn, scaled_from, shape_of, uniform_from
+from fastgrad.ops.random_generator import broadcast_shape, normal_from, shape_of, uniform_from
 
 
 def uniform(
@@ -44,7 +45,7 @@ def uniform(
         ValueError: another dtype, or no ``maxval`` for integers.
         InvalidArgumentError: the range of integers is empty, or a dimension is negative. TensorFlow: tf.random.uniform.
     """
-    return uniform_from(default_drawn(seed), "random.uniform", shape, minval, maxval, dtype)
+    return uniform_from(default_draw_words(seed), "random.uniform", shape, minval, maxval, dtype)
 
 
 def normal(
@@ -66,7 +67,7 @@ def normal(
     Raises:
         InvalidArgumentError: the shapes do not broadcast, or a dimension is negative. TensorFlow: tf.random.normal.
     """
-    return scaled_from(default_drawn(seed), draws.normal, "random.normal", shape, mean, stddev, dtype)
+    return normal_from(default_draw_words(seed), draws.normal, "random.normal", shape, mean, stddev, dtype)
 
 
 def truncated_normal(
@@ -81,8 +82,8 @@ def truncated_normal(
 
     TensorFlow: tf.random.truncated_normal.
     """
-    return scaled_from(
-        default_drawn(seed), draws.truncated_normal, "random.truncated_normal", shape, mean, stddev, dtype
+    return normal_from(
+        default_draw_words(seed), draws.truncated_normal, "random.truncated_normal", shape, mean, stddev, dtype
     )
 
 
@@ -96,13 +97,13 @@ def shuffle(value: Any, seed: Any = None, name: str | None = None) -> Tensor:
     x = convert_to_tensor(value)
     if not x.ndim:
         return x
-    return shuffled(default_drawn(seed), x)
+    return shuffled(default_draw_words(seed), x)
 
 
-def shuffled(drawn: Any, x: Tensor) -> Tensor:
-    """``x`` with its first dimension in random order; ``drawn`` maps a shape to the words of its draw (``random_draws.py``)."""
+def shuffled(draw_words: Any, x: Tensor) -> Tensor:
+    """``x`` with its first dimension in random order; ``draw_words(shape)`` returns the random words of a draw."""
     n = x._array.shape[0]
-    return gather(x, draws.order(drawn((n,)), count=n))
+    return gather(x, draws.random_order(draw_words((n,)), count=n))
 
 
 def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = None, name: str | None = None) -> Tensor:
@@ -120,11 +121,11 @@ def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = No
     Raises:
         InvalidArgumentError: ``logits`` is no matrix, or has no classes. TensorFlow: tf.random.categorical.
     """
-    return categorical_from(default_drawn(seed), "random.categorical", logits, num_samples, dtype)
+    return categorical_from(default_draw_words(seed), "random.categorical", logits, num_samples, dtype)
 
 
-def categorical_from(drawn: Any, what: str, logits: Any, num_samples: Any, dtype: Any) -> Tensor:
-    """``categorical``; ``drawn`` maps a shape to the words of its draw (``random_draws.py``)."""
+def categorical_from(draw_words: Any, what: str, logits: Any, num_samples: Any, dtype: Any) -> Tensor:
+    """Class numbers by their log-probabilities; ``draw_words(shape)`` returns the random words of a draw."""
     x = convert_to_tensor(logits)
     result_dtype = dtypes.as_dtype(dtype or dtypes.int64)
     count = integer(num_samples, "random.categorical: num_samples")
@@ -136,7 +137,7 @@ def categorical_from(drawn: Any, what: str, logits: Any, num_samples: Any, dtype
         raise InvalidArgumentError(
             f"{what}: num_samples should be >= 0 and num_classes positive, got {count} and {x.shape[1]}."
         )
-    return draws.categories(x, drawn((x._array.shape[0], count)), count=count, dtype=result_dtype.name)
+    return draws.categories(x, draw_words((x._array.shape[0], count)), count=count, dtype=result_dtype.name)
 
 
 def gamma(
@@ -156,7 +157,7 @@ def gamma(
     b = convert_to_tensor(1.0 if beta is None else beta, result_dtype)
     sizes = shape_of("random.gamma", shape) + broadcast_shape("random.gamma", a, b)
     draws.check_gamma(a._on_host(), b._on_host())
-    return draws.gamma(default_drawn(seed)(sizes), a, b, shape=sizes)
+    return draws.gamma(default_draw_words(seed)(sizes), a, b, shape=sizes)
 
 
 def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None, name: str | None = None) -> Tensor:
@@ -170,14 +171,14 @@ def poisson(shape: Any, lam: Any, dtype: Any = dtypes.float32, seed: Any = None,
     """
     rate = convert_to_tensor(lam)
     sizes = shape_of("random.poisson", shape) + rate._array.shape
-    return poisson_from(default_drawn(seed), "random.poisson", sizes, rate, dtype)
+    return poisson_from(default_draw_words(seed), "random.poisson", sizes, rate, dtype)
 
 
-def poisson_from(drawn: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dtype: Any) -> Tensor:
+def poisson_from(draw_words: Any, what: str, sizes: tuple[int, ...], rate: Tensor, dtype: Any) -> Tensor:
     """Poisson numbers of shape ``sizes``, which ``rate`` broadcasts to."""
     check_dtype(what, rate._array.dtype, REAL)
     draws.check_poisson(what, rate._on_host())
-    return draws.poisson(drawn(sizes), rate, shape=sizes, dtype=dtypes.as_dtype(dtype).name)
+    return draws.poisson(draw_words(sizes), rate, shape=sizes, dtype=dtypes.as_dtype(dtype).name)
 
 
 # ---- dropout ---------------------------------------------------------------------------------------------
@@ -199,23 +200,23 @@ def dropout(x: Any, rate: Any, noise_shape: Any = None, seed: Any = None, name: 
         ValueError: ``rate`` is outside [0, 1), or ``x`` is not floating.
         InvalidArgumentError: ``noise_shape`` does not broadcast with ``x``. TensorFlow: tf.nn.dropout.
     """
-    return dropout_from(default_drawn(seed), x, rate, noise_shape)
+    return dropout_from(default_draw_words(seed), x, rate, noise_shape)
 
 
-def dropout_from(drawn: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
-    """``dropout``; ``drawn`` maps a shape to the words of its draw (``random_draws.py``)."""
+def dropout_from(draw_words: Any, x: Any, rate: Any, noise_shape: Any) -> Any:
+    """Applies dropout to ``x``; ``draw_words(shape)`` returns the random words of a draw."""
     try:
         x = convert_to_tensor(x)
     except CompositeOperand as met:
-        return met.mapped(lambda values: dropout_from(drawn, values, rate, noise_shape), x)
+        return met.mapped(lambda values: dropout_from(draw_words, values, rate, noise_shape), x)
     share = checked_dropout(x, rate)
     if share == 0:
         return x
     if noise_shape is None:
-        return draws.dropout(x, drawn(x._array.shape), rate=share)
+        return draws.dropout(x, draw_words(x._array.shape), rate=share)
     sizes = noise_sizes(x, noise_shape)
     ones = constant_tensor(np.ones(sizes, x._array.dtype))
-    return TABLE["multiply"](x, draws.dropout(ones, drawn(sizes), rate=share))
+    return TABLE["multiply"](x, draws.dropout(ones, draw_words(sizes), rate=share))
 
 
 def checked_dropout(x: Tensor, rate: Any) -> float:
@@ -236,7 +237,7 @@ def checked_dropout(x: Tensor, rate: Any) -> float:
 
 
 def noise_sizes(x: Tensor, noise_shape: Any) -> tuple[int, ...]:
-    """Returns the shape of the draws of ``dropout``, with None replaced by sizes of ``x``; raises its errors."""
+    """Returns ``noise_shape``, which must broadcast to ``x``, as a tuple with None replaced by sizes of ``x``."""
     requested_sizes = noise_shape._elements().tolist() if isinstance(noise_shape, Tensor) else list(noise_shape)
     sizes = tuple(
         n if size is None else int(size)

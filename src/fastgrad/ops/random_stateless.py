@@ -16,8 +16,8 @@ from fastgrad.ops.random_generator import (
     Algorithm,
     binomial_from,
     broadcast_shape,
-    check_ends,
-    scaled_from,
+    check_shape_suffix,
+    normal_from,
     shape_of,
     uniform_from,
 )
@@ -26,7 +26,7 @@ from fastgrad.ops.random_ops import categorical_from, dropout_from, poisson_from
 _ALGORITHMS = (None, "philox", "threefry", "auto_select", 1, 2, 3, Algorithm.PHILOX, Algorithm.AUTO_SELECT)
 
 
-def _drawn(what: str, seed: Any, alg: Any = None) -> Any:
+def _draw_words_of_seed(what: str, seed: Any, alg: Any = None) -> Any:
     if not isinstance(alg, (str, int, Algorithm, type(None))) or alg not in _ALGORITHMS:
         raise ValueError(f"{what}: alg must be 'philox', 'threefry' or 'auto_select', got {alg!r}.")
     words = convert_to_tensor(seed)
@@ -34,7 +34,7 @@ def _drawn(what: str, seed: Any, alg: Any = None) -> Any:
         raise InvalidArgumentError(
             f"{what}: seed must have shape [2] and an integer dtype, not {list(words.shape)} {words.dtype.name}."
         )
-    return lambda shape: draws.seeded(words)
+    return lambda shape: draws.seed_words(words)
 
 
 def stateless_uniform(
@@ -57,7 +57,9 @@ def stateless_uniform(
         InvalidArgumentError: the seed is not two integers.
         ValueError: an unknown ``alg``. TensorFlow: tf.random.stateless_uniform.
     """
-    return uniform_from(_drawn("stateless_uniform", seed, alg), "stateless_uniform", shape, minval, maxval, dtype)
+    return uniform_from(
+        _draw_words_of_seed("stateless_uniform", seed, alg), "stateless_uniform", shape, minval, maxval, dtype
+    )
 
 
 def stateless_normal(
@@ -74,7 +76,7 @@ def stateless_normal(
     TensorFlow: tf.random.stateless_normal.
     """
     what = "stateless_normal"
-    return scaled_from(_drawn(what, seed, alg), draws.normal, what, shape, mean, stddev, dtype)
+    return normal_from(_draw_words_of_seed(what, seed, alg), draws.normal, what, shape, mean, stddev, dtype)
 
 
 def stateless_truncated_normal(
@@ -91,7 +93,7 @@ def stateless_truncated_normal(
     TensorFlow: tf.random.stateless_truncated_normal.
     """
     what = "stateless_truncated_normal"
-    return scaled_from(_drawn(what, seed, alg), draws.truncated_normal, what, shape, mean, stddev, dtype)
+    return normal_from(_draw_words_of_seed(what, seed, alg), draws.truncated_normal, what, shape, mean, stddev, dtype)
 
 
 def stateless_categorical(
@@ -102,7 +104,7 @@ def stateless_categorical(
     TensorFlow: tf.random.stateless_categorical.
     """
     what = "stateless_categorical"
-    return categorical_from(_drawn(what, seed), what, logits, num_samples, dtype)
+    return categorical_from(_draw_words_of_seed(what, seed), what, logits, num_samples, dtype)
 
 
 def stateless_gamma(
@@ -120,8 +122,8 @@ def stateless_gamma(
     """
     a, b = (convert_to_tensor(v, dtypes.as_dtype(dtype)) for v in (alpha, 1.0 if beta is None else beta))
     ends, sizes = broadcast_shape("stateless_gamma", a, b), shape_of("stateless_gamma", shape)
-    check_ends("stateless_gamma", sizes, ends)
-    return draws.gamma(_drawn("stateless_gamma", seed)(sizes), a, b, shape=sizes)
+    check_shape_suffix("stateless_gamma", sizes, ends)
+    return draws.gamma(_draw_words_of_seed("stateless_gamma", seed)(sizes), a, b, shape=sizes)
 
 
 def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32, name: str | None = None) -> Tensor:
@@ -131,8 +133,8 @@ def stateless_poisson(shape: Any, seed: Any, lam: Any, dtype: Any = dtypes.int32
     """
     rate = convert_to_tensor(lam)
     sizes = shape_of("stateless_poisson", shape)
-    check_ends("stateless_poisson", sizes, rate._array.shape)
-    return poisson_from(_drawn("stateless_poisson", seed), "stateless_poisson", sizes, rate, dtype)
+    check_shape_suffix("stateless_poisson", sizes, rate._array.shape)
+    return poisson_from(_draw_words_of_seed("stateless_poisson", seed), "stateless_poisson", sizes, rate, dtype)
 
 
 def stateless_binomial(
@@ -143,7 +145,7 @@ def stateless_binomial(
     TensorFlow: tf.random.stateless_binomial.
     """
     what = "stateless_binomial"
-    return binomial_from(_drawn(what, seed), what, shape, counts, probs, output_dtype)
+    return binomial_from(_draw_words_of_seed(what, seed), what, shape, counts, probs, output_dtype)
 
 
 def stateless_shuffle(value: Any, seed: Any, alg: Any = "auto_select", name: str | None = None) -> Tensor:
@@ -152,15 +154,15 @@ def stateless_shuffle(value: Any, seed: Any, alg: Any = "auto_select", name: str
     TensorFlow: tf.random.experimental.stateless_shuffle.
     """
     x = convert_to_tensor(value)
-    drawn = _drawn("stateless_shuffle", seed, alg)
-    return shuffled(drawn, x) if x.ndim else x
+    draw_words = _draw_words_of_seed("stateless_shuffle", seed, alg)
+    return shuffled(draw_words, x) if x.ndim else x
 
 
 def stateless_dropout(
     x: Any, rate: Any, seed: Any, rng_alg: Any = None, noise_shape: Any = None, name: str | None = None
 ) -> Tensor:
     """``tf.nn.dropout`` with a mask that ``seed`` determines. TensorFlow: tf.nn.experimental.stateless_dropout."""
-    return dropout_from(_drawn("stateless_dropout", seed, rng_alg), x, rate, noise_shape)
+    return dropout_from(_draw_words_of_seed("stateless_dropout", seed, rng_alg), x, rate, noise_shape)
 
 
 def split(seed: Any, num: Any = 2, alg: Any = "auto_select") -> Tensor:
@@ -177,7 +179,7 @@ def split(seed: Any, num: Any = 2, alg: Any = "auto_select") -> Tensor:
     count = integer(num, "random.split: num")
     if count < 0:
         raise InvalidArgumentError(f"random.split: num must be at least 0, got {count}.")
-    return draws.integers(_drawn("random.split", seed, alg)(()), shape=(count, 2), dtype=dtype.name)
+    return draws.integers(_draw_words_of_seed("random.split", seed, alg)(()), shape=(count, 2), dtype=dtype.name)
 
 
 def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
@@ -191,5 +193,5 @@ def fold_in(seed: Any, data: Any, alg: Any = "auto_select") -> Tensor:
         Shape (2,), of the dtype of ``data``. TensorFlow: tf.random.fold_in.
     """
     words, number = convert_to_tensor(seed), convert_to_tensor(data)
-    _drawn("random.fold_in", words, alg)  # checks the seed and the algorithm
-    return draws.integers(draws.seeded(draws.folded(words, number)), shape=(2,), dtype=number.dtype.name)
+    _draw_words_of_seed("random.fold_in", words, alg)  # checks the seed and the algorithm
+    return draws.integers(draws.seed_words(draws.fold_in_seed(words, number)), shape=(2,), dtype=number.dtype.name)

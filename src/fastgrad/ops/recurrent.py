@@ -17,14 +17,17 @@ from fastgrad.core.operation import TABLE, Form, Joint, Operation, joint, operat
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
-from fastgrad.ops.batching import Batched, NotBatched, Rule, call_row, rows_in_front, spread_rows
+from fastgrad.ops.batching import Batched, NotBatched, Rule, broadcast_rows, call_row, move_rows_to_front
 from fastgrad.ops.joining import concat, split, stack
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 
 Shapes = Callable[..., Sequence[tuple[int, ...]]]
+"""A function of the inputs of a recurrent operation that returns the shapes of the results."""
 
 
-def _row(name: str, gradient: Any, shapes: Shapes, shared: Sequence[int], module: str | None = None) -> Operation:
+def _recurrent_row(
+    name: str, gradient: Any, shapes: Shapes, shared: Sequence[int], module: str | None = None
+) -> Operation:
     """Declares an operation over time.
 
     Args:
@@ -34,7 +37,11 @@ def _row(name: str, gradient: Any, shapes: Shapes, shared: Sequence[int], module
         shared: the positions of the inputs that all sequences share.
     """
     launches = launches_from(f"recurrent.{module or name.removesuffix('_gradient')}", f"{name}_launches")
-    by_kernel = by_kernels(launches, lambda *xs, **_: tuple([np.empty(size, xs[0].dtype) for size in shapes(*xs)]))
+
+    def result(*xs: Any, **_: Any) -> tuple[ArraySpec, ...]:
+        return tuple([ArraySpec(size, xs[0].dtype) for size in shapes(*xs)])
+
+    by_kernel = by_kernels(launches, result)
 
     def run(*arrays: np.ndarray, **attributes: Any) -> tuple[np.ndarray, ...]:
         if arrays[0].size:
@@ -50,11 +57,11 @@ def _row(name: str, gradient: Any, shapes: Shapes, shared: Sequence[int], module
         dtypes=KERNEL_FLOATS,
         launches=launches,
         batched=_batched_sequences(*shared),
-        result=lambda *xs, **_: tuple([ArraySpec(size, xs[0].dtype) for size in shapes(*xs)]),
+        result=result,
     )
 
 
-def _differentiated(
+def _cotangents_by_tape(
     function: Callable[..., Any], inputs: Sequence[Tensor], needs: Sequence[bool], cotangents: Sequence[Tensor | None]
 ) -> tuple[Tensor | None, ...]:
     """The cotangents of the inputs of ``function``, which is composed of operations."""
@@ -67,11 +74,11 @@ def _differentiated(
     return tuple([next(input_cotangents) if need else None for need in needs])
 
 
-def _rule_of_steps(steps: Callable[..., Any]) -> Joint:
+def _gradient_of_steps(steps: Callable[..., Any]) -> Joint:
     """The gradient rule of an operation that computes ``steps``, which are composed of operations."""
 
     def rule(needs: Any, g: Any, y: Any, *inputs: Tensor, has: tuple[bool, ...]) -> Any:
-        return _differentiated(lambda *xs: steps(*xs, has=has), inputs, needs, g)
+        return _cotangents_by_tape(lambda *xs: steps(*xs, has=has), inputs, needs, g)
 
     return joint(rule)
 
@@ -80,9 +87,9 @@ def _matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool =
     return TABLE["matmul"](a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
-def _before(states: Tensor) -> Tensor:
+def _states_before(states: Tensor) -> Tensor:
     """The states before each time step, as a matrix with one row per step and batch element."""
-    return _rows(states[:-1])
+    return _merge_time_and_batch(states[:-1])
 
 
 def _time_first(x: Tensor) -> Tensor:
@@ -90,34 +97,36 @@ def _time_first(x: Tensor) -> Tensor:
     return TABLE["transpose"](x, perm=(1, 0, *range(2, x._array.ndim)))
 
 
-def _rows(x: Tensor) -> Tensor:
+def _merge_time_and_batch(x: Tensor) -> Tensor:
     steps, batch, width = x._array.shape
     return TABLE["reshape"](x, shape=(steps * batch, width))
 
 
-def _kept(mask: Sequence[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
+def _select_by_mask(mask: Tensor | None, t: int, new: Tensor, old: Tensor) -> Tensor:
     """``new`` where the mask is True at step ``t``, or if there is no mask; else ``old``."""
-    if not mask:
+    if mask is None:
         return new
-    column = TABLE["reshape"](mask[0][t], shape=(new._array.shape[0], 1))
+    column = TABLE["reshape"](mask[t], shape=(new._array.shape[0], 1))
     keep = TABLE["broadcast_to"](column, shape=new._array.shape)
     return TABLE["where"](keep, new, old)
 
 
 def _column_sum(x: Tensor) -> Tensor:
-    return TABLE["reduce_sum"](_rows(x), axes=(0,), keepdims=False)
+    return TABLE["reduce_sum"](_merge_time_and_batch(x), axes=(0,), keepdims=False)
 
 
-def _over_time(row: Operation, x: Tensor, kernel: Tensor, given: Sequence[Tensor], mask: Tensor | None) -> Any:
+def _call_over_time(row: Operation, x: Tensor, kernel: Tensor, given: Sequence[Tensor], mask: Tensor | None) -> Any:
     """Applies ``row`` to the product of ``x``, shape (batch, time, features), and ``kernel``."""
     x = _time_first(x)
-    projected = TABLE["reshape"](_matmul(_rows(x), kernel), shape=(*x._array.shape[:2], kernel._array.shape[1]))
+    projected = TABLE["reshape"](
+        _matmul(_merge_time_and_batch(x), kernel), shape=(*x._array.shape[:2], kernel._array.shape[1])
+    )
     return row(projected, *given, *([] if mask is None else [_time_first(mask)]))
 
 
-def _sequences(states: Tensor, wanted: bool) -> Tensor | None:
-    """The states after each time step, shape (batch, time, units); None unless ``wanted``."""
-    return _time_first(states[1:]) if wanted else None
+def _state_sequences(states: Tensor, sequences: bool) -> Tensor | None:
+    """Returns the states after each time step, shape (batch, time, units); None if ``sequences`` is False."""
+    return _time_first(states[1:]) if sequences else None
 
 
 def _optional_inputs(has: Sequence[bool], given: Sequence[Tensor]) -> list[Tensor | None]:
@@ -136,14 +145,16 @@ def _zeros_like(x: Tensor) -> Tensor:
 # ---- LSTM ------------------------------------------------------------------------------------------------
 
 
-def _lstm_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor, *mask: Tensor) -> tuple[Tensor, ...]:
+def _lstm_steps(
+    x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, c: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, ...]:
     hs, cs, all_gates = [h], [c], []
     sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
     for t in range(x._array.shape[0]):
         i, f, g, o = split(x[t] + _matmul(h, recurrent) + bias, 4, axis=1)
         i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
-        c = _kept(mask, t, f * c + i * g, c)
-        h = _kept(mask, t, o * tanh(c), h)
+        c = _select_by_mask(mask, t, f * c + i * g, c)
+        h = _select_by_mask(mask, t, o * tanh(c), h)
         hs.append(h)
         cs.append(c)
         all_gates.append(concat([i, f, g, o], 1))
@@ -154,7 +165,6 @@ def _lstm_gradient_steps(
     gates: Tensor, cs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
 ) -> tuple[Tensor, ...]:
     mask, of_hs, of_h, of_c = _optional_inputs(has, given)
-    masks = [] if mask is None else [mask]
     tanh = TABLE["tanh"]
     dh = _zeros_like(cs[0]) if of_h is None else of_h
     dc = _zeros_like(cs[0]) if of_c is None else of_c
@@ -171,10 +181,14 @@ def _lstm_gradient_steps(
             dh * tanh_c * (o * (1.0 - o)),
         ]
         dz = concat(
-            [_kept(masks, t, gate_cotangent, _zeros_like(gate_cotangent)) for gate_cotangent in gate_cotangents], 1
+            [
+                _select_by_mask(mask, t, gate_cotangent, _zeros_like(gate_cotangent))
+                for gate_cotangent in gate_cotangents
+            ],
+            1,
         )
-        dc = _kept(masks, t, d * f, dc)
-        dh = _kept(masks, t, _zeros_like(dh), dh) + _matmul(dz, recurrent, transpose_b=True)
+        dc = _select_by_mask(mask, t, d * f, dc)
+        dh = _select_by_mask(mask, t, _zeros_like(dh), dh) + _matmul(dz, recurrent, transpose_b=True)
         step_cotangents.append(dz)
     return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0), dc
 
@@ -183,19 +197,19 @@ def _lstm_rule(
     needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, c0: Tensor, *mask: Tensor
 ) -> Any:
     if g[1] is not None or g[2] is not None:  # only when the gradient itself is differentiated
-        return _differentiated(_lstm_steps, (x, recurrent, bias, h0, c0, *mask), needs, g)
+        return _cotangents_by_tape(_lstm_steps, (x, recurrent, bias, h0, c0, *mask), needs, g)
     has = (bool(mask), *(g[position] is not None for position in (0, 3, 4)))
     state_cotangents = [g[position] for position in (0, 3, 4) if g[position] is not None]
     dz, dh, dc = _lstm_gradient(y[2], y[1], recurrent, *mask, *state_cotangents, has=has)
-    by_recurrent = _matmul(_before(y[0]), _rows(dz), transpose_a=True) if needs[1] else None
+    by_recurrent = _matmul(_states_before(y[0]), _merge_time_and_batch(dz), transpose_a=True) if needs[1] else None
     by_bias = _column_sum(dz) if needs[2] else None
     return (dz, by_recurrent, by_bias, dh, dc, *[None] * len(mask))
 
 
-def _apart(y: Tensor, rows: int) -> Tensor:
+def _split_rows(y: Tensor, rows: int) -> Tensor:
     """Splits the sequences of the rows, and puts an axis of rows in front."""
     *steps, count, width = y._array.shape
-    return rows_in_front(call_row("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
+    return move_rows_to_front(call_row("reshape", y, shape=(*steps, rows, count // rows, width)), len(steps))
 
 
 def _batched_sequences(*shared: int) -> Rule:
@@ -209,7 +223,7 @@ def _batched_sequences(*shared: int) -> Rule:
                     raise NotBatched
                 operands.append(x.tensor)
                 continue
-            y = spread_rows(x, rows)
+            y = broadcast_rows(x, rows)
             if x.rank == 3 or x.tensor._array.dtype.kind == "b":  # a mask has time steps, too
                 steps, count, *width = x.shape
                 y = call_row("transpose", y, perm=(1, 0, *range(2, y._array.ndim)))
@@ -217,7 +231,7 @@ def _batched_sequences(*shared: int) -> Rule:
             else:
                 operands.append(call_row("reshape", y, shape=(rows * x.shape[0], *x.shape[1:])))
         outputs = call_row(name, *operands, **attributes)
-        return tuple([_apart(y, rows) for y in (outputs if type(outputs) is tuple else (outputs,))])
+        return tuple([_split_rows(y, rows) for y in (outputs if type(outputs) is tuple else (outputs,))])
 
     return rule
 
@@ -227,13 +241,13 @@ def _lstm_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.
     return states, states, x.shape, h0.shape, h0.shape
 
 
-_lstm_gradient = _row(
+_lstm_gradient = _recurrent_row(
     "lstm_gradient",
-    _rule_of_steps(_lstm_gradient_steps),
+    _gradient_of_steps(_lstm_gradient_steps),
     lambda gates, cs, *rest: (gates.shape, cs.shape[1:], cs.shape[1:]),
     shared=(2,),
 )
-_lstm = _row("lstm", joint(_lstm_rule, zeros=False), _lstm_shapes, shared=(1, 2))
+_lstm = _recurrent_row("lstm", joint(_lstm_rule, zeros=False), _lstm_shapes, shared=(1, 2))
 
 
 def lstm(
@@ -258,14 +272,14 @@ def lstm(
     Returns:
         h at all times, (batch, time, units), or None; the last h and c. The calling layer checks shapes and dtypes.
     """
-    results = _over_time(_lstm, x, kernel, (recurrent, bias, h, c), mask)
-    return _sequences(results[0], sequences), results[3], results[4]
+    results = _call_over_time(_lstm, x, kernel, (recurrent, bias, h, c), mask)
+    return _state_sequences(results[0], sequences), results[3], results[4]
 
 
 # ---- GRU -------------------------------------------------------------------------------------------------
 
 
-def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, *mask: Tensor) -> tuple[Tensor, ...]:
+def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, mask: Tensor | None = None) -> tuple[Tensor, ...]:
     hs, inner, all_gates = [h], [], []
     sigmoid, tanh = TABLE["sigmoid"], TABLE["tanh"]
     for t in range(x._array.shape[0]):
@@ -273,7 +287,7 @@ def _gru_steps(x: Tensor, recurrent: Tensor, bias: Tensor, h: Tensor, *mask: Ten
         h_z, h_r, h_h = split(_matmul(h, recurrent) + bias[1], 3, axis=1)
         z, r = sigmoid(x_z + h_z), sigmoid(x_r + h_r)
         candidate = tanh(x_h + r * h_h)
-        h = _kept(mask, t, z * h + (1.0 - z) * candidate, h)
+        h = _select_by_mask(mask, t, z * h + (1.0 - z) * candidate, h)
         hs.append(h)
         all_gates.append(concat([z, r, candidate], 1))
         inner.append(h_h)
@@ -284,7 +298,6 @@ def _gru_gradient_steps(
     gates: Tensor, inner: Tensor, hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]
 ) -> tuple[Tensor, ...]:
     mask, of_hs, of_h = _optional_inputs(has, given)
-    masks = [] if mask is None else [mask]
     dh = _zeros_like(hs[0]) if of_h is None else of_h
     by_x, by_product = [], []
     for t in range(gates._array.shape[0] - 1, -1, -1):
@@ -293,10 +306,10 @@ def _gru_gradient_steps(
         d = dh * (1.0 - z) * (1.0 - c * c)
         gate_cotangents = [dh * (hs[t] - c) * (z * (1.0 - z)), d * inner[t] * (r * (1.0 - r)), d * r, d]
         gate_cotangents = [
-            _kept(masks, t, gate_cotangent, _zeros_like(gate_cotangent)) for gate_cotangent in gate_cotangents
+            _select_by_mask(mask, t, gate_cotangent, _zeros_like(gate_cotangent)) for gate_cotangent in gate_cotangents
         ]
         dp = concat(gate_cotangents[:3], 1)
-        dh = _kept(masks, t, dh * z, dh) + _matmul(dp, recurrent, transpose_b=True)
+        dh = _select_by_mask(mask, t, dh * z, dh) + _matmul(dp, recurrent, transpose_b=True)
         by_x.append(concat([gate_cotangents[0], gate_cotangents[1], gate_cotangents[3]], 1))
         by_product.append(dp)
     return stack(by_x[::-1]), stack(by_product[::-1]), _add_step_cotangent(dh, of_hs, 0)
@@ -304,11 +317,11 @@ def _gru_gradient_steps(
 
 def _gru_rule(needs: Any, g: Any, y: Any, x: Tensor, recurrent: Tensor, bias: Tensor, h0: Tensor, *mask: Tensor) -> Any:
     if g[1] is not None or g[2] is not None:
-        return _differentiated(_gru_steps, (x, recurrent, bias, h0, *mask), needs, g)
+        return _cotangents_by_tape(_gru_steps, (x, recurrent, bias, h0, *mask), needs, g)
     has = (bool(mask), g[0] is not None, g[3] is not None)
     state_cotangents = [g[position] for position in (0, 3) if g[position] is not None]
     dx, dp, dh = _gru_gradient(y[2], y[1], y[0], recurrent, *mask, *state_cotangents, has=has)
-    by_recurrent = _matmul(_before(y[0]), _rows(dp), transpose_a=True) if needs[1] else None
+    by_recurrent = _matmul(_states_before(y[0]), _merge_time_and_batch(dp), transpose_a=True) if needs[1] else None
     by_bias = stack([_column_sum(dx), _column_sum(dp)]) if needs[2] else None
     return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
 
@@ -317,13 +330,13 @@ def _gru_shapes(x: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, h0: np.n
     return (x.shape[0] + 1, *h0.shape), (x.shape[0], *h0.shape), x.shape, h0.shape
 
 
-_gru_gradient = _row(
+_gru_gradient = _recurrent_row(
     "gru_gradient",
-    _rule_of_steps(_gru_gradient_steps),
+    _gradient_of_steps(_gru_gradient_steps),
     lambda gates, inner, hs, *rest: (gates.shape, gates.shape, hs.shape[1:]),
     shared=(3,),
 )
-_gru = _row("gru", joint(_gru_rule, zeros=False), _gru_shapes, shared=(1, 2))
+_gru = _recurrent_row("gru", joint(_gru_rule, zeros=False), _gru_shapes, shared=(1, 2))
 
 
 def gru(
@@ -348,8 +361,8 @@ def gru(
     Returns:
         The state at all times, (batch, time, units), or None, and the last one.
     """
-    results = _over_time(_gru, x, kernel, (recurrent, bias, h), mask)
-    return _sequences(results[0], sequences), results[3]
+    results = _call_over_time(_gru, x, kernel, (recurrent, bias, h), mask)
+    return _state_sequences(results[0], sequences), results[3]
 
 
 # ---- simple RNN ------------------------------------------------------------------------------------------
@@ -357,15 +370,14 @@ def gru(
 
 def _simple_gradient_steps(hs: Tensor, recurrent: Tensor, *given: Tensor, has: tuple[bool, ...]) -> tuple[Tensor, ...]:
     mask, of_hs, of_h = _optional_inputs(has, given)
-    masks = [] if mask is None else [mask]
     dh = _zeros_like(hs[0]) if of_h is None else of_h
     step_cotangents = []
     for t in range(hs._array.shape[0] - 2, -1, -1):
         h = hs[t + 1]
         dh = _add_step_cotangent(dh, of_hs, t + 1)
         d = dh * (1.0 - h * h)
-        d = _kept(masks, t, d, _zeros_like(d))
-        dh = _kept(masks, t, _zeros_like(dh), dh) + _matmul(d, recurrent, transpose_b=True)
+        d = _select_by_mask(mask, t, d, _zeros_like(d))
+        dh = _select_by_mask(mask, t, _zeros_like(dh), dh) + _matmul(d, recurrent, transpose_b=True)
         step_cotangents.append(d)
     return stack(step_cotangents[::-1]), _add_step_cotangent(dh, of_hs, 0)
 
@@ -376,19 +388,19 @@ def _simple_rule(
     has = (bool(mask), g[0] is not None, g[1] is not None)
     state_cotangents = [cotangent for cotangent in g if cotangent is not None]
     dx, dh = _simple_gradient(y[0], recurrent, *mask, *state_cotangents, has=has)
-    by_recurrent = _matmul(_before(y[0]), _rows(dx), transpose_a=True) if needs[1] else None
+    by_recurrent = _matmul(_states_before(y[0]), _merge_time_and_batch(dx), transpose_a=True) if needs[1] else None
     by_bias = _column_sum(dx) if needs[2] else None
     return (dx, by_recurrent, by_bias, dh, *[None] * len(mask))
 
 
-_simple_gradient = _row(
+_simple_gradient = _recurrent_row(
     "simple_rnn_gradient",
-    _rule_of_steps(_simple_gradient_steps),
+    _gradient_of_steps(_simple_gradient_steps),
     lambda hs, *rest: ((hs.shape[0] - 1, *hs.shape[1:]), hs.shape[1:]),
     shared=(1,),
     module="simple",
 )
-_simple = _row(
+_simple = _recurrent_row(
     "simple_rnn",
     joint(_simple_rule, zeros=False),
     lambda x, recurrent, bias, h0, *mask: ((x.shape[0] + 1, *h0.shape), h0.shape),
@@ -418,5 +430,5 @@ def simple_rnn(
     Returns:
         The state at all times, (batch, time, units), or None, and the last one.
     """
-    results = _over_time(_simple, x, kernel, (recurrent, bias, h), mask)
-    return _sequences(results[0], sequences), results[1]
+    results = _call_over_time(_simple, x, kernel, (recurrent, bias, h), mask)
+    return _state_sequences(results[0], sequences), results[1]

@@ -1,4 +1,7 @@
-"""Reductions over axes: sums, means, products, extremes, any, all, norms and logsumexp."""
+"""Reductions over axes: sums, means, products, extremes, any, all, norms and logsumexp.
+
+One file, because their gradients are made of each other; half of it is the documentation of public functions.
+"""
 
 from __future__ import annotations
 
@@ -38,16 +41,17 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal
 from fastgrad.ops.division import realdiv
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.kernel_launches import launches_from
-from fastgrad.ops.summation import KERNEL_FLOATS, LARGE, reduced_by, sum_over
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
+from fastgrad.ops.shaping import broadcast_or_copy
+from fastgrad.ops.summation import KERNEL_MIN_SIZE, reduced_by, sum_over
 
 # NumPy's type stubs accept only a literal keepdims.
-_add: Any = np.add.reduce
-_multiply: Any = np.multiply.reduce
-_maximum: Any = np.maximum.reduce
-_minimum: Any = np.minimum.reduce
-_or: Any = np.logical_or.reduce
-_and: Any = np.logical_and.reduce
+_add_reduce: Any = np.add.reduce
+_multiply_reduce: Any = np.multiply.reduce
+_maximum_reduce: Any = np.maximum.reduce
+_minimum_reduce: Any = np.minimum.reduce
+_or_reduce: Any = np.logical_or.reduce
+_and_reduce: Any = np.logical_and.reduce
 
 
 def reduction_axes(name: str, axis: Any, rank: int) -> tuple[int, ...]:
@@ -131,7 +135,7 @@ class Reduction(Operation):
         return y
 
 
-def _reduced(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Any:
+def _call_reduction(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Any:
     try:
         x = input_tensor if type(input_tensor) is Tensor else tensor_of(input_tensor)
     except CompositeOperand as met:
@@ -145,19 +149,15 @@ def _reduced(row: Operation, input_tensor: Any, axis: Any, keepdims: Any) -> Any
 # ---- sums and means ------------------------------------------------------------------------------------
 
 
-def _count(whole: np.ndarray, reduced: Any) -> int:
+def _elements_per_result(whole: np.ndarray, reduced: Any) -> int:
     """The number of elements that are reduced to each result."""
     return whole.size // (reduced.size or 1)
 
 
-def _spread(g: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
+def _run_spread(g: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
     if g.ndim != len(shape):
         g = g.reshape([1 if axis in axes else size for axis, size in enumerate(shape)])
-    if prod(shape) > 4096:
-        return np.broadcast_to(g, shape)
-    out = np.empty(shape, g.dtype)  # a small copy is faster to make and to read than a view
-    out[...] = g
-    return out
+    return broadcast_or_copy(g, shape)
 
 
 def _spread_views(
@@ -171,7 +171,7 @@ def _spread_views(
 spread = operation(
     "spread",
     Form.INDEX_MAP,
-    run=_spread,
+    run=_run_spread,
     gradient=lambda g, y, x, shape, axes: _sum(g, axes=axes, keepdims=x._array.ndim == len(shape)),
     views=_spread_views,
     dtypes=NUMERIC,
@@ -182,7 +182,7 @@ spread.__doc__ = (
 )
 
 
-def _reduce_sum(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _run_sum(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     dtype = x.dtype
     y = sum_over(x, axes, keepdims)
     return y if y.dtype is dtype or y.dtype == dtype else y.astype(dtype)
@@ -190,7 +190,7 @@ def _reduce_sum(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 _sum: Reduction = Reduction(
     "reduce_sum",
-    _reduce_sum,
+    _run_sum,
     lambda g, y, x, axes, keepdims: spread(g, shape=x._array.shape, axes=axes),
     dtypes=NUMERIC,
     launches="sum",
@@ -210,32 +210,32 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
     Raises:
         InvalidArgumentError: the dtype has no sums, or an axis is out of range.
     """
-    return _reduced(_sum, input_tensor, axis, keepdims)
+    return _call_reduction(_sum, input_tensor, axis, keepdims)
 
 
-def _reduce_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _run_mean(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     dtype = x.dtype
     if dtype in INTEGER:
-        total = _add(x, axes, np.int64 if dtype.kind == "i" else np.uint64, None, keepdims)
-        count = _count(x, total)
+        total = _add_reduce(x, axes, np.int64 if dtype.kind == "i" else np.uint64, None, keepdims)
+        count = _elements_per_result(x, total)
         if count:
             total = np.abs(total) // total.dtype.type(count) * np.sign(total)  # towards zero
         return total.astype(dtype)
     if not x.size:
         total = sum_over(x, axes, keepdims)
-        return (total / total.dtype.type(_count(x, total))).astype(dtype)
+        return (total / total.dtype.type(_elements_per_result(x, total))).astype(dtype)
     y = sum_over(x, axes, keepdims, prod([x.shape[axis] for axis in axes]))
     return y if y.dtype is dtype or y.dtype == dtype else y.astype(dtype)
 
 
 def _mean_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
-    count = _count(x._array, y._array)
+    count = _elements_per_result(x._array, y._array)
     return spread(multiply(g, 1.0 / count) if count else g, shape=x._array.shape, axes=axes)
 
 
 _mean = Reduction(
     "reduce_mean",
-    _reduce_mean,
+    _run_mean,
     _mean_gradient,
     dtypes=NUMERIC,
     launches="mean",
@@ -254,16 +254,16 @@ def reduce_mean(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
     Raises:
         InvalidArgumentError: the dtype has no means, or an axis is out of range.
     """
-    return _reduced(_mean, input_tensor, axis, keepdims)
+    return _call_reduction(_mean, input_tensor, axis, keepdims)
 
 
 # ---- products ------------------------------------------------------------------------------------------
 
 
-def _reduce_prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _run_prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if x.dtype in HALVES:  # rounds once, as in programs
-        return np.asarray(_multiply(x.astype(np.float32), axes, None, None, keepdims)).astype(x.dtype)
-    return _multiply(x, axes, x.dtype, None, keepdims)
+        return np.asarray(_multiply_reduce(x.astype(np.float32), axes, None, None, keepdims)).astype(x.dtype)
+    return _multiply_reduce(x, axes, x.dtype, None, keepdims)
 
 
 def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
@@ -271,7 +271,9 @@ def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepd
     shape = x._array.shape
     order = tuple([axis for axis in range(len(shape)) if axis not in axes]) + axes
     kept_sizes = tuple([shape[axis] for axis in order[: len(order) - len(axes)]])
-    rows = TABLE["reshape"](TABLE["transpose"](x, perm=order), shape=(prod(kept_sizes), _count(x._array, y._array)))
+    rows = TABLE["reshape"](
+        TABLE["transpose"](x, perm=order), shape=(prod(kept_sizes), _elements_per_result(x._array, y._array))
+    )
     products_before = TABLE["cumprod"](rows, axis=1, exclusive=True, reverse=False)
     products_after = TABLE["cumprod"](rows, axis=1, exclusive=True, reverse=True)
     products_of_others = TABLE["reshape"](
@@ -285,7 +287,7 @@ def _prod_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepd
 
 _prod = Reduction(
     "reduce_prod",
-    _reduce_prod,
+    _run_prod,
     _prod_gradient,
     dtypes=NUMERIC,
     launches="prod",
@@ -304,13 +306,13 @@ def reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False, nam
     Raises:
         InvalidArgumentError: the dtype has no products, or an axis is out of range.
     """
-    return _reduced(_prod, input_tensor, axis, keepdims)
+    return _call_reduction(_prod, input_tensor, axis, keepdims)
 
 
 # ---- extremes ------------------------------------------------------------------------------------------
 
 
-def _extremes(ufunc: Any, sign: int) -> Callable[..., Any]:
+def _make_extreme_run(ufunc: Any, sign: int) -> Callable[..., Any]:
     def run(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
         extremes = _extremes_by_kernel(x, axes, keepdims, sign)
         if extremes is not None:
@@ -323,7 +325,7 @@ def _extremes(ufunc: Any, sign: int) -> Callable[..., Any]:
 
 def _extremes_by_kernel(x: np.ndarray, axes: tuple[int, ...], keepdims: bool, sign: int) -> np.ndarray | None:
     """The extremes of a large array, by a kernel; None where NumPy is faster or there is no kernel."""
-    if x.size < LARGE or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
+    if x.size < KERNEL_MIN_SIZE or len(axes) == x.ndim or x.dtype not in KERNEL_FLOATS:
         return None
     from fastgrad.kernels.reduction.narrow_extremes import narrow_extremes
 
@@ -344,8 +346,8 @@ def _extreme_gradient(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], ke
     return multiply(is_extreme, spread(share, shape=shape, axes=axes))
 
 
-_max = Reduction("reduce_max", _extremes(_maximum, 1), _extreme_gradient, dtypes=REAL, launches="max")
-_min = Reduction("reduce_min", _extremes(_minimum, -1), _extreme_gradient, dtypes=REAL, launches="min")
+_max = Reduction("reduce_max", _make_extreme_run(_maximum_reduce, 1), _extreme_gradient, dtypes=REAL, launches="max")
+_min = Reduction("reduce_min", _make_extreme_run(_minimum_reduce, -1), _extreme_gradient, dtypes=REAL, launches="min")
 
 
 def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -360,7 +362,7 @@ def reduce_max(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
     Raises:
         InvalidArgumentError: the dtype has no order, or an axis is out of range.
     """
-    return _reduced(_max, input_tensor, axis, keepdims)
+    return _call_reduction(_max, input_tensor, axis, keepdims)
 
 
 def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -375,13 +377,13 @@ def reduce_min(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
     Raises:
         InvalidArgumentError: the dtype has no order, or an axis is out of range.
     """
-    return _reduced(_min, input_tensor, axis, keepdims)
+    return _call_reduction(_min, input_tensor, axis, keepdims)
 
 
 # ---- booleans ------------------------------------------------------------------------------------------
 
-_any = Reduction("reduce_any", lambda x, axes, keepdims: _or(x, axes, None, None, keepdims), dtypes=BOOLEAN)
-_all = Reduction("reduce_all", lambda x, axes, keepdims: _and(x, axes, None, None, keepdims), dtypes=BOOLEAN)
+_any = Reduction("reduce_any", lambda x, axes, keepdims: _or_reduce(x, axes, None, None, keepdims), dtypes=BOOLEAN)
+_all = Reduction("reduce_all", lambda x, axes, keepdims: _and_reduce(x, axes, None, None, keepdims), dtypes=BOOLEAN)
 
 
 def _as_booleans(x: Any) -> Any:
@@ -402,7 +404,7 @@ def reduce_any(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
         InvalidArgumentError: a tensor is not boolean, or an axis is out of range.
         TypeError: a list does not hold booleans.
     """
-    return _reduced(_any, _as_booleans(input_tensor), axis, keepdims)
+    return _call_reduction(_any, _as_booleans(input_tensor), axis, keepdims)
 
 
 def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Tensor:
@@ -418,16 +420,16 @@ def reduce_all(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
         InvalidArgumentError: a tensor is not boolean, or an axis is out of range.
         TypeError: a list does not hold booleans.
     """
-    return _reduced(_all, _as_booleans(input_tensor), axis, keepdims)
+    return _call_reduction(_all, _as_booleans(input_tensor), axis, keepdims)
 
 
 # ---- logsumexp and the Euclidean norm --------------------------------------------------------------------
 
 
-def _finite_maximum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+def _run_finite_maximum(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     if not x.size:
         return np.zeros([1 if axis in axes else size for axis, size in enumerate(x.shape)], x.dtype)
-    high = _maximum(x, axes, None, None, True)
+    high = _maximum_reduce(x, axes, None, None, True)
     return np.where(np.isfinite(high), high, x.dtype.type(0))
 
 
@@ -454,7 +456,7 @@ def _decomposed_finite_maximum(parts: Any, x: Any, axes: tuple[int, ...]) -> tup
 _finite_maximum_row = operation(
     "finite_maximum",
     Form.REDUCE,
-    run=_finite_maximum,
+    run=_run_finite_maximum,
     dtypes=FLOATING,
     launches=launches_from("reduction.general", "finite_maximum_launches"),
     batched=axes_after_rows("axis", "axes"),
@@ -463,12 +465,12 @@ _finite_maximum_row = operation(
 )
 
 
-def _logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _run_logsumexp(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if not x.size:
-        return np.log(_reduce_sum(x, axes, keepdims))
+        return np.log(_run_sum(x, axes, keepdims))
     if x.dtype in HALVES:  # rounded exponentials leave no digits for a result near 0
-        return _logsumexp(x.astype(np.float32), axes, keepdims).astype(x.dtype)
-    high = _finite_maximum(x, axes)
+        return _run_logsumexp(x.astype(np.float32), axes, keepdims).astype(x.dtype)
+    high = _run_finite_maximum(x, axes)
     total = np.log(sum_over(np.exp(np.subtract(x, high)), axes, True)) + high
     if not keepdims:
         total = total.reshape([size for axis, size in enumerate(x.shape) if axis not in axes])
@@ -496,7 +498,7 @@ def _decomposed_logsumexp(parts: Any, x: Any, axes: tuple[int, ...], keepdims: b
 
 _logsumexp_row = Reduction(
     "reduce_logsumexp",
-    _logsumexp,
+    _run_logsumexp,
     _logsumexp_gradient,
     dtypes=FLOATING,
     launches="logsumexp",
@@ -516,12 +518,12 @@ def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: bool = False
     Raises:
         InvalidArgumentError: ``input_tensor`` is not floating, or an axis is out of range.
     """
-    return _reduced(_logsumexp_row, input_tensor, axis, keepdims)
+    return _call_reduction(_logsumexp_row, input_tensor, axis, keepdims)
 
 
-def _euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
+def _run_euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any:
     if x.dtype in HALVES:  # squares of float16 numbers above 256 are infinite, below 2^-13 they are 0
-        return _euclidean_norm(x.astype(np.float32), axes, keepdims).astype(x.dtype)
+        return _run_euclidean_norm(x.astype(np.float32), axes, keepdims).astype(x.dtype)
     squares = np.multiply(x, np.conjugate(x)) if x.dtype.kind == "c" else np.square(x)
     y = np.sqrt(sum_over(squares, axes, keepdims))
     return y if y.dtype == x.dtype else y.astype(x.dtype)
@@ -529,7 +531,7 @@ def _euclidean_norm(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> Any
 
 _norm = Reduction(
     "reduce_euclidean_norm",
-    _euclidean_norm,
+    _run_euclidean_norm,
     lambda g, y, x, axes, keepdims: multiply(x, spread(realdiv(g, y), shape=x._array.shape, axes=axes)),
     dtypes=NUMERIC,
     launches="norm",
@@ -550,4 +552,4 @@ def reduce_euclidean_norm(
     Raises:
         InvalidArgumentError: ``input_tensor`` is not numeric, or an axis is out of range.
     """
-    return _reduced(_norm, input_tensor, axis, keepdims)
+    return _call_reduction(_norm, input_tensor, axis, keepdims)

@@ -19,7 +19,7 @@ from fastgrad.ops.batching import sizes_after_rows
 # ---- tile ------------------------------------------------------------------------------------------
 
 
-def _tiled(x: np.ndarray, multiples: tuple[int, ...]) -> np.ndarray:
+def _run_tile(x: np.ndarray, multiples: tuple[int, ...]) -> np.ndarray:
     pairs = list(zip(multiples, x.shape, strict=True))
     out = np.empty([size for pair in pairs for size in pair], x.dtype)
     out[...] = x.reshape([size for _, length in pairs for size in (1, length)])
@@ -32,10 +32,10 @@ def _tile_gradient(g: Tensor, y: Tensor, x: Tensor, multiples: tuple[int, ...]) 
     return TABLE["reduce_sum"](g, axes=tuple(range(0, len(pairs), 2)), keepdims=False)
 
 
-_tile = operation(
+_tile_row = operation(
     "tile",
     Form.INDEX_MAP,
-    run=_tiled,
+    run=_run_tile,
     gradient=_tile_gradient,
     views=lambda layout, given, results, multiples: one_view(layouts.tiled(layout, given, multiples)),
     batched=sizes_after_rows("multiples", before=1),
@@ -71,7 +71,7 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
         )
     if counts and min(counts) < 0:
         raise InvalidArgumentError(f"tile: Expected multiples >= 0, but got {list(counts)}.")
-    return _tile(x, multiples=counts)
+    return _tile_row(x, multiples=counts)
 
 
 # ---- repeat ----------------------------------------------------------------------------------------

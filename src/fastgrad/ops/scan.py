@@ -15,23 +15,23 @@ from fastgrad.ops.arithmetic import conjugate, minimum, multiply, subtract
 from fastgrad.ops.batching import axes_after_rows
 from fastgrad.ops.comparison import masked, not_equal
 from fastgrad.ops.exponential import exp
-from fastgrad.ops.kernel_launches import by_kernels, launches_from, like_first
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
 
-def _accumulated(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse: bool, first: float) -> np.ndarray:
+def _accumulate(ufunc: Any, x: np.ndarray, axis: int, exclusive: bool, reverse: bool, first: float) -> np.ndarray:
     """``ufunc.accumulate`` along an axis, in float32 for half-width floats; exclusive results start with ``first``."""
     if reverse:
         x = np.flip(x, axis)
     dtype = np.dtype(np.float32) if x.dtype in HALVES else x.dtype
     y = ufunc.accumulate(x.astype(dtype, copy=False), axis, dtype)
     if exclusive:
-        y = _moved(y, axis, first)
+        y = _shifted_by_one(y, axis, first)
     if y.dtype != x.dtype:
         y = y.astype(x.dtype)
     return np.flip(y, axis) if reverse else y
 
 
-def _moved(x: np.ndarray, axis: int, first: float) -> np.ndarray:
+def _shifted_by_one(x: np.ndarray, axis: int, first: float) -> np.ndarray:
     """``x`` shifted by one towards larger indices along an axis; position 0 becomes ``first``."""
     y = np.empty_like(x)
     target, source = np.moveaxis(y, axis, 0), np.moveaxis(x, axis, 0)
@@ -40,14 +40,14 @@ def _moved(x: np.ndarray, axis: int, first: float) -> np.ndarray:
     return y
 
 
-def _shifted(x: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
-    return np.flip(_moved(np.flip(x, axis), axis, 0), axis) if reverse else _moved(x, axis, 0)
+def _run_shifted(x: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
+    return np.flip(_shifted_by_one(np.flip(x, axis), axis, 0), axis) if reverse else _shifted_by_one(x, axis, 0)
 
 
 shifted: Operation = operation(
     "shifted",
     Form.INDEX_MAP,
-    run=_shifted,
+    run=_run_shifted,
     gradient=lambda g, y, x, axis, reverse: shifted(g, axis=axis, reverse=not reverse),
     dtypes=NUMERIC,
     launches=launches_from("movement.boxes", "shifted_launches"),
@@ -57,9 +57,9 @@ shifted: Operation = operation(
 shifted.__doc__ = "``y[k] = x[k - 1]`` along an axis, 0 in the first place; from the other end if ``reverse``."
 
 
-def _recurrence(a: np.ndarray, b: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
+def _run_recurrence(a: np.ndarray, b: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
     if b.dtype in HALVES:  # rounds once, not at each step
-        return _recurrence(a.astype(np.float32), b.astype(np.float32), axis, reverse).astype(b.dtype)
+        return _run_recurrence(a.astype(np.float32), b.astype(np.float32), axis, reverse).astype(b.dtype)
     if reverse:
         a, b = np.flip(a, axis), np.flip(b, axis)
     y = np.array(b)
@@ -72,7 +72,7 @@ def _recurrence(a: np.ndarray, b: np.ndarray, axis: int, reverse: bool) -> np.nd
 linear_recurrence: Operation = operation(
     "linear_recurrence",
     Form.SCAN,
-    run=_recurrence,
+    run=_run_recurrence,
     gradient=(
         lambda g, y, a, b, axis, reverse: multiply(
             linear_recurrence(conjugate(shifted(a, axis=axis, reverse=not reverse)), g, axis=axis, reverse=not reverse),
@@ -105,18 +105,13 @@ def _call_scan(row: Operation, x: Any, axis: Any, exclusive: Any, reverse: Any) 
     )
 
 
-_cumsum_launches = launches_from("reduction.scanning", "cumsum_launches")
-_cumsum: Operation = operation(
+_cumsum: Operation = kernel_operation(
     "cumsum",
     Form.SCAN,
-    run=by_kernels(
-        _cumsum_launches,
-        like_first,
-        lambda x, axis, exclusive, reverse: _accumulated(np.add, x, axis, exclusive, reverse, 0),
-    ),
+    by_numpy=lambda x, axis, exclusive, reverse: _accumulate(np.add, x, axis, exclusive, reverse, 0),
     gradient=lambda g, y, x, axis, exclusive, reverse: _cumsum(g, axis=axis, exclusive=exclusive, reverse=not reverse),
     dtypes=NUMERIC,
-    launches=_cumsum_launches,
+    launches=launches_from("reduction.scanning", "cumsum_launches"),
     batched=axes_after_rows("axis", "axes"),
     result=same,
 )
@@ -154,7 +149,7 @@ def _cumprod_gradient(g: Tensor, y: Tensor, x: Tensor, axis: int, exclusive: boo
 _cumprod = operation(
     "cumprod",
     Form.SCAN,
-    run=lambda x, axis, exclusive, reverse: _accumulated(np.multiply, x, axis, exclusive, reverse, 1),
+    run=lambda x, axis, exclusive, reverse: _accumulate(np.multiply, x, axis, exclusive, reverse, 1),
     gradient=_cumprod_gradient,
     dtypes=NUMERIC,
     launches=launches_from("reduction.scanning", "cumprod_launches"),
@@ -195,7 +190,7 @@ def _cumulative_logsumexp_gradient(
 _cumulative_logsumexp = operation(
     "cumulative_logsumexp",
     Form.SCAN,
-    run=lambda x, axis, exclusive, reverse: _accumulated(np.logaddexp, x, axis, exclusive, reverse, -np.inf),
+    run=lambda x, axis, exclusive, reverse: _accumulate(np.logaddexp, x, axis, exclusive, reverse, -np.inf),
     gradient=_cumulative_logsumexp_gradient,
     dtypes=FLOATING,
     launches=launches_from("reduction.scanning", "cumulative_logsumexp_launches"),

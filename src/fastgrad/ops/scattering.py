@@ -11,12 +11,12 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
-from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, mixed_dtypes_error, operation
+from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, joint, mixed_dtypes_error, operation
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import integer, tensor_of, tensors_of
-from fastgrad.ops.batching import Batched, call_row, spread_rows
+from fastgrad.ops.batching import Batched, broadcast_rows, call_row
 from fastgrad.ops.casting import cast
 from fastgrad.ops.creation import dimensions
 from fastgrad.ops.indexing import (
@@ -32,20 +32,22 @@ from fastgrad.ops.segments import add_rows_into, reduce_rows
 # ---- on arrays -------------------------------------------------------------------------------------
 
 
-def _rows(
+def _rows_to_update(
     name: str, shape: tuple[int, ...], ids: np.ndarray, updates: np.ndarray, strict: bool
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """The number of rows of a tensor of ``shape``, the row number of each position (-1 if outside), and its update."""
+    """Returns the number of rows that ``shape`` has, the row number of each position (-1 if outside), and the updates."""
     depth = ids.shape[-1]
     numbers = checked_row_numbers(name, ids, shape, strict)
     return math.prod(shape[:depth]), numbers.reshape(-1), updates.reshape(numbers.size, *shape[depth:])
 
 
-def _run(name: str, change: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]) -> Callable[..., np.ndarray]:
+def _make_scatter_run(
+    name: str, change: Callable[[np.ndarray, np.ndarray, np.ndarray], Any]
+) -> Callable[..., np.ndarray]:
     """Makes a ``run`` that copies a tensor and calls ``change(rows of the copy, row numbers, updates)``."""
 
     def run(x: np.ndarray, ids: np.ndarray, updates: np.ndarray, strict: bool) -> np.ndarray:
-        count, numbers, rows = _rows(name, x.shape, ids, updates, strict)
+        count, numbers, rows = _rows_to_update(name, x.shape, ids, updates, strict)
         out = np.array(x, order="C")
         change(out.reshape(count, *rows.shape[1:]), numbers, rows)
         return out
@@ -53,7 +55,7 @@ def _run(name: str, change: Callable[[np.ndarray, np.ndarray, np.ndarray], Any])
     return run
 
 
-def _write(out: np.ndarray, numbers: np.ndarray, rows: np.ndarray) -> None:
+def _write_rows(out: np.ndarray, numbers: np.ndarray, rows: np.ndarray) -> None:
     in_range = numbers >= 0
     # NumPy keeps the last update of a repeated position.
     out[numbers[in_range]] = rows[in_range]
@@ -62,61 +64,52 @@ def _write(out: np.ndarray, numbers: np.ndarray, rows: np.ndarray) -> None:
 # ---- rows of the table -----------------------------------------------------------------------------
 
 
-def _extreme_shares(
-    g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The cotangent divided by the number of elements that equal the extreme, and the masks of these elements."""
+def _extreme_gradient(
+    needs: Any, g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool
+) -> tuple[Tensor | None, None, Tensor | None]:
+    """The cotangents of ``x`` and ``updates``: the elements that equal an extreme share its cotangent evenly."""
     equal, where = TABLE["equal"], TABLE["where"]
     zero, one = (constant_tensor(np.asarray(number, x._array.dtype)) for number in (0, 1))
     tensor_mask, updates_mask = equal(x, y), equal(updates, gather_nd_or_zeros(y, ids))
     count = _add(where(tensor_mask, one, zeros_of(x)), ids, where(updates_mask, one, zeros_of(updates)), strict=False)
-    return g / where(equal(count, zero), one, count), tensor_mask, updates_mask
+    share = g / where(equal(count, zero), one, count)
+    return (
+        where(tensor_mask, share, zeros_of(x)) if needs[0] else None,
+        None,
+        where(updates_mask, gather_nd_or_zeros(share, ids), zeros_of(updates)) if needs[2] else None,
+    )
 
 
-def _extreme_tensor_cotangent(
-    g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False
-) -> Tensor:
-    share, tensor_mask, _ = _extreme_shares(g, y, x, ids, updates)
-    return TABLE["where"](tensor_mask, share, zeros_of(x))
+def _batched_scatter(name: str, rows: int, /, x: Batched, ids: Batched, updates: Batched, **attributes: Any) -> Any:
+    return call_row(
+        name, broadcast_rows(x, rows), with_row_numbers(ids, rows), broadcast_rows(updates, rows), **attributes
+    )
 
 
-def _extreme_updates_cotangent(
-    g: Tensor, y: Tensor, x: Tensor, ids: Tensor, updates: Tensor, strict: bool = False
-) -> Tensor:
-    share, _, updates_mask = _extreme_shares(g, y, x, ids, updates)
-    return TABLE["where"](updates_mask, gather_nd_or_zeros(share, ids), zeros_of(updates))
-
-
-def _batched_tensor_scatter(
-    name: str, rows: int, /, x: Batched, ids: Batched, updates: Batched, **attributes: Any
-) -> Any:
-    return call_row(name, spread_rows(x, rows), with_row_numbers(ids, rows), spread_rows(updates, rows), **attributes)
-
-
-def _row(kind: str, change: Callable[..., Any], gradient: Any, dtypes: frozenset[np.dtype] = ANY) -> Operation:
+def _scatter_row(kind: str, change: Callable[..., Any], gradient: Any, dtypes: frozenset[np.dtype] = ANY) -> Operation:
     name = f"tensor_scatter_nd_{kind}"
     return operation(
         name,
         Form.SCATTER,
-        run=_run(name, change),
+        run=_make_scatter_run(name, change),
         gradient=gradient,
         dtypes=dtypes,
         launches=launches_from("movement.scattering", f"scatter_{kind}_launches"),
-        batched=_batched_tensor_scatter,
+        batched=_batched_scatter,
         result=same,
     )
 
 
-_update: Operation = _row(
+_update: Operation = _scatter_row(
     "update",
-    _write,
+    _write_rows,
     (
         lambda g, y, x, ids, updates, strict: _update(g, ids, zeros_of(updates), strict=False),
         None,
         lambda g, y, x, ids, updates, strict: gather_nd_or_zeros(g, ids),
     ),
 )
-_add: Operation = _row(
+_add: Operation = _scatter_row(
     "add",
     add_rows_into,
     (
@@ -127,10 +120,10 @@ _add: Operation = _row(
     NUMERIC,
 )
 _max, _min = [
-    _row(
+    _scatter_row(
         kind,
         functools.partial(reduce_rows, ufunc, into=ufunc),
-        (_extreme_tensor_cotangent, None, _extreme_updates_cotangent),
+        joint(_extreme_gradient),
         REAL,
     )
     for kind, ufunc in (("max", np.maximum), ("min", np.minimum))
@@ -177,7 +170,7 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, bad_indices_policy: str =
     return scatter_nd_row(ids, values, shape=sizes, strict=strict)
 
 
-def _scattered(row: Any, tensor: Any, indices: Any, updates: Any, policy: str = "") -> Tensor:
+def _call_scatter(row: Any, tensor: Any, indices: Any, updates: Any, policy: str = "") -> Tensor:
     x, ids = tensor_of(tensor), tensor_of(indices)
     values = as_tensor_or_none(updates)
     if values is None:
@@ -202,7 +195,7 @@ def tensor_scatter_nd_update(tensor: Any, indices: Any, updates: Any, name: str 
     Raises:
         InvalidArgumentError: a position is outside ``tensor``, or the shape or dtype of ``updates`` is wrong.
     """
-    return _scattered(_update, tensor, indices, updates)
+    return _call_scatter(_update, tensor, indices, updates)
 
 
 def tensor_scatter_nd_add(
@@ -220,7 +213,7 @@ def tensor_scatter_nd_add(
     Raises:
         InvalidArgumentError: a position is outside ``tensor``, or the shape or dtype of ``updates`` is wrong.
     """
-    return _scattered(_add, tensor, indices, updates, bad_indices_policy)
+    return _call_scatter(_add, tensor, indices, updates, bad_indices_policy)
 
 
 def tensor_scatter_nd_sub(
@@ -233,7 +226,7 @@ def tensor_scatter_nd_sub(
     _add.check_dtype(values._array)
     # Subtracts from 0, because `negative` does not take unsigned numbers.
     negated = TABLE["subtract"](constant_tensor(np.zeros((), values._array.dtype)), values)
-    return _scattered(_add, x, indices, negated, bad_indices_policy)
+    return _call_scatter(_add, x, indices, negated, bad_indices_policy)
 
 
 def tensor_scatter_nd_max(
@@ -243,7 +236,7 @@ def tensor_scatter_nd_max(
 
     Arguments and errors as in ``tensor_scatter_nd_add``; complex dtypes are errors. Equal extremes share the gradient.
     """
-    return _scattered(_max, tensor, indices, updates, bad_indices_policy)
+    return _call_scatter(_max, tensor, indices, updates, bad_indices_policy)
 
 
 def tensor_scatter_nd_min(
@@ -253,7 +246,7 @@ def tensor_scatter_nd_min(
 
     Arguments and errors as in ``tensor_scatter_nd_add``; complex dtypes are errors. Equal extremes share the gradient.
     """
-    return _scattered(_min, tensor, indices, updates, bad_indices_policy)
+    return _call_scatter(_min, tensor, indices, updates, bad_indices_policy)
 
 
 def dynamic_stitch(indices: Any, data: Any, name: str | None = None) -> Tensor:
@@ -323,7 +316,7 @@ def confusion_matrix(
         ValueError: the number of weights differs.
     """
     result_dtype = dtypes.as_dtype(dtype)
-    rows, columns = (_classes(x) for x in (labels, predictions))
+    rows, columns = (_class_numbers(x) for x in (labels, predictions))
     if rows._array.shape != columns._array.shape:
         raise InvalidArgumentError(
             f"confusion_matrix: labels and predictions must be as many, got shapes {list(rows._array.shape)} and "
@@ -352,7 +345,7 @@ def confusion_matrix(
     return scatter_nd_row(pairs, values, shape=shape, strict=True)
 
 
-def _classes(x: Any) -> Tensor:
+def _class_numbers(x: Any) -> Tensor:
     class_numbers = cast(x, dtypes.int64)
     squeezed = TABLE["reshape"](class_numbers, shape=(class_numbers._array.size,))
     if sum(n != 1 for n in class_numbers._array.shape) > 1:

@@ -18,7 +18,7 @@ from fastgrad.kernels.movement import embedding as kernels
 from fastgrad.ops.arguments import integer, tensor_of
 from fastgrad.ops.arithmetic import conjugate
 from fastgrad.ops.assertion import assert_less_equal, assert_non_negative
-from fastgrad.ops.batching import Batched, NotBatched, call_row, rows_in_front
+from fastgrad.ops.batching import Batched, NotBatched, call_row, move_rows_to_front
 from fastgrad.ops.kernel_launches import KERNEL_FLOATS, launches_from
 
 KERNEL_INDICES = frozenset([np.dtype(np.int32), np.dtype(np.int64)])
@@ -95,7 +95,7 @@ def take_rows(x: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _segments(data: np.ndarray, ids: np.ndarray, count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _checked_rows(data: np.ndarray, ids: np.ndarray, count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The ids as a vector, and their rows; raises InvalidArgumentError unless all ids are below ``count``."""
     if ids.size and np.maximum.reduce(ids, axis=None) >= count:
         position = tuple(np.argwhere(ids >= count)[0].tolist())
@@ -105,24 +105,24 @@ def _segments(data: np.ndarray, ids: np.ndarray, count: int, name: str) -> tuple
     return ids.reshape(-1), data.reshape(ids.size, *data.shape[ids.ndim :])
 
 
-def _segment_spec(data: Any, ids: Any, num_segments: int, **attributes: Any) -> ArraySpec:
+def _segment_result(data: Any, ids: Any, num_segments: int, **attributes: Any) -> ArraySpec:
     return ArraySpec((num_segments, *data.shape[len(ids.shape) :]), data.dtype)
 
 
-def _sums(data: np.ndarray, ids: np.ndarray, num_segments: int) -> np.ndarray:
+def _run_segment_sum(data: np.ndarray, ids: np.ndarray, num_segments: int) -> np.ndarray:
     shape = num_segments, *data.shape[ids.ndim :]
-    return add_rows(shape, *_segments(data, ids, num_segments, "unsorted_segment_sum"))
+    return add_rows(shape, *_checked_rows(data, ids, num_segments, "unsorted_segment_sum"))
 
 
-def _products(data: np.ndarray, ids: np.ndarray, num_segments: int) -> np.ndarray:
+def _run_segment_prod(data: np.ndarray, ids: np.ndarray, num_segments: int) -> np.ndarray:
     out = np.ones((num_segments, *data.shape[ids.ndim :]), data.dtype)
-    return reduce_rows(np.multiply, out, *_segments(data, ids, num_segments, "unsorted_segment_prod"))
+    return reduce_rows(np.multiply, out, *_checked_rows(data, ids, num_segments, "unsorted_segment_prod"))
 
 
-def _extreme(name: str, ufunc: Any) -> Any:
+def _make_extreme_run(name: str, ufunc: Any) -> Any:
     def run(data: np.ndarray, ids: np.ndarray, num_segments: int, empty: float) -> np.ndarray:
         out = np.full((num_segments, *data.shape[ids.ndim :]), empty, data.dtype)
-        return reduce_rows(ufunc, out, *_segments(data, ids, num_segments, name))
+        return reduce_rows(ufunc, out, *_checked_rows(data, ids, num_segments, name))
 
     return run
 
@@ -137,7 +137,7 @@ def _batched_segments(name: str, rows: int, /, data: Batched, ids: Batched, **at
     result = call_row(
         name, call_row("transpose", data.tensor, perm=(*range(1, rows_axis + 1), 0)), ids.tensor, **attributes
     )
-    return rows_in_front(result, result._array.ndim - 1)
+    return move_rows_to_front(result, result._array.ndim - 1)
 
 
 gather_segments: Operation = operation(
@@ -151,7 +151,7 @@ gather_segments: Operation = operation(
 )
 
 
-def _row(name: str, run: Callable[..., np.ndarray], gradient: Callable[..., Tensor], dtypes: Any) -> Operation:
+def _segment_row(name: str, run: Callable[..., np.ndarray], gradient: Callable[..., Tensor], dtypes: Any) -> Operation:
     """Declares a reduction of the rows of each id."""
     return operation(
         name,
@@ -161,19 +161,19 @@ def _row(name: str, run: Callable[..., np.ndarray], gradient: Callable[..., Tens
         dtypes=dtypes,
         launches=launches_from("movement.scattering", f"{name.removeprefix('unsorted_')}_launches"),
         batched=_batched_segments,
-        result=_segment_spec,
+        result=_segment_result,
     )
 
 
-_unsorted_segment_sum: Operation = _row(
-    "unsorted_segment_sum", _sums, lambda g, y, data, ids, num_segments: gather_segments(g, ids), NUMERIC
+_unsorted_segment_sum: Operation = _segment_row(
+    "unsorted_segment_sum", _run_segment_sum, lambda g, y, data, ids, num_segments: gather_segments(g, ids), NUMERIC
 )
 
 
 def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int) -> Tensor:
     """The cotangent of a product: the product of the other elements, computed without a division by zero."""
     where, equal, greater = TABLE["where"], TABLE["equal"], TABLE["greater"]
-    zero, one = _like(data, 0), _like(data, 1)
+    zero, one = _scalar_like(data, 0), _scalar_like(data, 1)
     is_zero = equal(data, zero)
     zeros = _unsorted_segment_sum(TABLE["cast"](is_zero, dtype="int32"), ids, num_segments=num_segments)
     nonzero_products = _unsorted_segment_prod(where(is_zero, one, data), ids, num_segments=num_segments)
@@ -181,19 +181,21 @@ def _product_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
     # zero, whose own derivative is nonzero. With more zeros, first and second derivatives are 0.
     values = where(is_zero, data, zero)
     other_zero = gather_segments(_unsorted_segment_sum(values, ids, num_segments=num_segments), ids) - values
-    at_zero = gather_segments(where(greater(zeros, _like(zeros, 2)), zero, g * conjugate(nonzero_products)), ids)
-    at_zero = where(gather_segments(equal(zeros, _like(zeros, 1)), ids), at_zero, at_zero * conjugate(other_zero))
+    at_zero = gather_segments(where(greater(zeros, _scalar_like(zeros, 2)), zero, g * conjugate(nonzero_products)), ids)
+    at_zero = where(
+        gather_segments(equal(zeros, _scalar_like(zeros, 1)), ids), at_zero, at_zero * conjugate(other_zero)
+    )
     slope = gather_segments(g * conjugate(y), ids) / conjugate(where(is_zero, one, data))
     return where(is_zero, at_zero, slope)
 
 
-_unsorted_segment_prod = _row("unsorted_segment_prod", _products, _product_gradient, NUMERIC)
+_unsorted_segment_prod = _segment_row("unsorted_segment_prod", _run_segment_prod, _product_gradient, NUMERIC)
 
 
 def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segments: int, empty: float) -> Tensor:
-    """The cotangent of an extreme, shared evenly by the elements that equal it."""
+    """The cotangent of the largest or smallest rows: elements that equal the extreme share its cotangent evenly."""
     where = TABLE["where"]
-    zero, one = _like(data, 0), _like(data, 1)
+    zero, one = _scalar_like(data, 0), _scalar_like(data, 1)
     is_extreme = TABLE["equal"](data, gather_segments(y, ids))
     count = _unsorted_segment_sum(where(is_extreme, one, zero), ids, num_segments=num_segments)
     share = g / where(TABLE["equal"](count, zero), one, count)
@@ -201,12 +203,12 @@ def _extreme_gradient(g: Tensor, y: Tensor, data: Tensor, ids: Tensor, num_segme
 
 
 _unsorted_segment_max, _unsorted_segment_min = [
-    _row(name, _extreme(name, ufunc), _extreme_gradient, REAL)
+    _segment_row(name, _make_extreme_run(name, ufunc), _extreme_gradient, REAL)
     for name, ufunc in (("unsorted_segment_max", np.maximum), ("unsorted_segment_min", np.minimum))
 ]
 
 
-def _like(x: Tensor, value: float) -> Tensor:
+def _scalar_like(x: Tensor, value: float) -> Tensor:
     return constant_tensor(np.asarray(value, x._array.dtype))
 
 
@@ -286,7 +288,7 @@ def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: 
     if isinstance(data, Composite):
         return OVERRIDES["unsorted_segment_mean"](data, segment_ids, num_segments)
     total = unsorted_segment_sum(data, segment_ids, num_segments)
-    return total / _count(total, segment_ids, num_segments)
+    return total / _rows_per_segment(total, segment_ids, num_segments)
 
 
 def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
@@ -298,15 +300,15 @@ def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name
     if isinstance(data, Composite):
         return OVERRIDES["unsorted_segment_sqrt_n"](data, segment_ids, num_segments)
     total = unsorted_segment_sum(data, segment_ids, num_segments)
-    return total / TABLE["sqrt"](_count(total, segment_ids, num_segments))
+    return total / TABLE["sqrt"](_rows_per_segment(total, segment_ids, num_segments))
 
 
-def _count(total: Tensor, segment_ids: Any, num_segments: Any) -> Tensor:
+def _rows_per_segment(total: Tensor, segment_ids: Any, num_segments: Any) -> Tensor:
     """The number of rows of each id, at least 1, in a shape that broadcasts with ``total``."""
     ids = tensor_of(segment_ids)
     ones = constant_tensor(np.ones(ids._array.shape, total._array.dtype))
     count = _unsorted_segment_sum(ones, ids, num_segments=len(total._array))
-    count = TABLE["where"](TABLE["equal"](count, _like(count, 0)), _like(count, 1), count)
+    count = TABLE["where"](TABLE["equal"](count, _scalar_like(count, 0)), _scalar_like(count, 1), count)
     return TABLE["reshape"](count, shape=(len(count._array),) + (1,) * (total._array.ndim - 1))
 
 
@@ -314,12 +316,12 @@ def _count(total: Tensor, segment_ids: Any, num_segments: Any) -> Tensor:
 
 
 def _call_sorted(row: Operation, data: Any, segment_ids: Any, **attributes: Any) -> Tensor:
-    x, ids, count = _sorted(row.name.removeprefix("unsorted_"), data, segment_ids)
+    x, ids, count = _checked_sorted_ids(row.name.removeprefix("unsorted_"), data, segment_ids)
     row.check_dtype(x._array)
     return row(x, ids, num_segments=count, **attributes)
 
 
-def _sorted(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int]:
+def _checked_sorted_ids(name: str, data: Any, segment_ids: Any) -> tuple[Tensor, Tensor, int]:
     x, ids = tensor_of(data), tensor_of(segment_ids)
     array = ids._on_host()
     if array.dtype not in INTEGER:
@@ -378,8 +380,8 @@ def segment_min(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
 
 def segment_mean(data: Any, segment_ids: Any, name: str | None = None) -> Tensor:
     """The mean of the rows of each id, 0 without rows; truncated for integers. Arguments as in ``segment_sum``."""
-    x, ids, count = _sorted("segment_mean", data, segment_ids)
+    x, ids, count = _checked_sorted_ids("segment_mean", data, segment_ids)
     _unsorted_segment_sum.check_dtype(x._array)
     total = _unsorted_segment_sum(x, ids, num_segments=count)
-    mean = total / _count(total, ids, count)
+    mean = total / _rows_per_segment(total, ids, count)
     return mean if mean.dtype is x.dtype else TABLE["cast"](mean, dtype=x.dtype.name)

@@ -19,7 +19,7 @@ from fastgrad.kernels.movement import layout as layouts
 from fastgrad.kernels.movement.strided import cleared, one_view, written
 from fastgrad.kernels.runtime.launch import Output
 from fastgrad.ops.arguments import broadcasts_to, integers, tensor_of
-from fastgrad.ops.batching import Batched, aligned, call_row, spread_rows
+from fastgrad.ops.batching import Batched, align_rows, broadcast_rows, call_row
 
 Key = tuple[Any, ...]
 """A normalised slice, one item per dimension. An int takes one position and removes the dimension.
@@ -32,20 +32,20 @@ def _numpy_key(key: Key) -> tuple[Any, ...]:
     return (*[builtins.slice(*item) if type(item) is tuple else item for item in key], ...)
 
 
-def _spread(g: np.ndarray, key: Key, shape: tuple[int, ...]) -> np.ndarray:
+def _run_slice_gradient(g: np.ndarray, key: Key, shape: tuple[int, ...]) -> np.ndarray:
     x = np.zeros(shape, g.dtype)
     x[_numpy_key(key)] = g
     return x
 
 
-def _whole(rows: int) -> tuple[int, int, int]:
+def _whole_axis(rows: int) -> tuple[int, int, int]:
     """The item of a key for the axis of rows: the whole axis."""
     return 0, rows, 1
 
 
 def _batched_slice_assign(name: str, rows: int, /, x: Batched, part: Batched, key: tuple[Any, ...]) -> Any:
     rank = x.rank - sum([isinstance(item, int) for item in key]) + sum([item is None for item in key])
-    return call_row(name, spread_rows(x, rows), aligned(part, rank), key=(_whole(rows), *key))
+    return call_row(name, broadcast_rows(x, rows), align_rows(part, rank), key=(_whole_axis(rows), *key))
 
 
 _strided_slice: Operation = operation(
@@ -54,17 +54,19 @@ _strided_slice: Operation = operation(
     run=lambda x, key: x[_numpy_key(key)],
     gradient=lambda g, y, x, key: _strided_slice_gradient(g, key=key, shape=x._array.shape),
     views=lambda layout, given, results, key: one_view(layouts.sliced(layout, given, key)),
-    batched=lambda name, rows, x, key: call_row(name, x.tensor, key=(_whole(rows), *key)),
+    batched=lambda name, rows, x, key: call_row(name, x.tensor, key=(_whole_axis(rows), *key)),
 )
 _strided_slice_gradient: Operation = operation(
     "strided_slice_gradient",  # zeros of a shape with g in the place of the slice
     Form.INDEX_MAP,
-    run=_spread,
+    run=_run_slice_gradient,
     gradient=lambda gg, y, g, key, shape: _strided_slice(gg, key=key),
     launches=lambda inputs, outputs, key, shape: written(
         outputs[0], [cleared(Output(0), outputs[0])], [(inputs[0], layouts.sliced(layouts.of_shape(shape), shape, key))]
     ),
-    batched=lambda name, rows, g, key, shape: call_row(name, g.tensor, key=(_whole(rows), *key), shape=(rows, *shape)),
+    batched=lambda name, rows, g, key, shape: call_row(
+        name, g.tensor, key=(_whole_axis(rows), *key), shape=(rows, *shape)
+    ),
     result=of_shape,
 )
 
@@ -72,7 +74,7 @@ _strided_slice_gradient: Operation = operation(
 # ---- x[...] ----------------------------------------------------------------------------------------
 
 
-def _getitem(x: Tensor, key: Any) -> Tensor:
+def _tensor_getitem(x: Tensor, key: Any) -> Tensor:
     """The part of ``x`` that ``key`` selects, as in TensorFlow.
 
     Args:
@@ -89,15 +91,15 @@ def _getitem(x: Tensor, key: Any) -> Tensor:
         if shape and -shape[0] <= key < shape[0]:
             return _strided_slice(x, key=(key if key >= 0 else key + shape[0],))
     elif type(key) is not tuple and type(key) is not builtins.slice and _is_mask(key):
-        from fastgrad.ops.indexing import boolean_mask
+        from fastgrad.ops.selection import boolean_mask
 
         return boolean_mask(x, key)
-    elif recorders.active and (part := _gathered(x, key)) is not None:
+    elif recorders.active and (part := _gather_at_recorded_indices(x, key)) is not None:
         return part
-    return _strided_slice(x, key=_resolved(key, x._array.shape))
+    return _strided_slice(x, key=_resolved_key(key, x._array.shape))
 
 
-def _gathered(x: Tensor, key: Any) -> Tensor | None:
+def _gather_at_recorded_indices(x: Tensor, key: Any) -> Tensor | None:
     """The part of ``x`` that ``key`` selects, read by gathers; None unless a recorded index may differ between runs."""
     tracer = control_flow_of() if is_rehearsal() else None
     if tracer is None:
@@ -116,7 +118,7 @@ def _gathered(x: Tensor, key: Any) -> Tensor | None:
             for item_position, item in enumerate(items)
         ]
     )
-    selected = _strided_slice(x, key=_resolved(static_items, x._array.shape))
+    selected = _strided_slice(x, key=_resolved_key(static_items, x._array.shape))
     ellipsis_size = x._array.ndim - sum(item is not None and item is not Ellipsis for item in items)
     sizes = [
         ellipsis_size
@@ -140,7 +142,7 @@ def _is_mask(key: Any) -> bool:
     return isinstance(key, (bool, np.bool_)) or (isinstance(key, np.ndarray) and key.dtype == bool)
 
 
-def _resolved(key: Any, shape: tuple[int, ...]) -> Key:
+def _resolved_key(key: Any, shape: tuple[int, ...]) -> Key:
     """``key`` with all numbers checked and counted from the front, and the ellipsis expanded."""
     items = key if isinstance(key, (tuple, list)) else (key,)
     rank = len(shape)
@@ -149,16 +151,18 @@ def _resolved(key: Any, shape: tuple[int, ...]) -> Key:
     for position, item in enumerate(items):
         if item is Ellipsis:
             if ellipsis is not None:
-                raise InvalidArgumentError(f"strided_slice: Multiple ellipses in slice spec not allowed: {_text(key)}.")
+                raise InvalidArgumentError(
+                    f"strided_slice: Multiple ellipses in slice spec not allowed: {_key_text(key)}."
+                )
             ellipsis = position
         elif item is not None:
             indexed_count += 1
     if indexed_count > rank:
         if not rank:
-            raise InvalidArgumentError(f"strided_slice: Attempting to slice scalar input with {_text(key)}.")
+            raise InvalidArgumentError(f"strided_slice: Attempting to slice scalar input with {_key_text(key)}.")
         raise InvalidArgumentError(
             f"strided_slice: Index out of range using input dim {rank}; input has only {rank} dims "
-            f"(shape {list(shape)}), but {_text(key)} indexes {indexed_count}."
+            f"(shape {list(shape)}), but {_key_text(key)} indexes {indexed_count}."
         )
     resolved: list[Any] = []
     dimension = 0
@@ -172,14 +176,14 @@ def _resolved(key: Any, shape: tuple[int, ...]) -> Key:
         else:
             size = shape[dimension]
             if isinstance(item, builtins.slice):
-                resolved.append(_range(item, size, dimension))
+                resolved.append(_resolved_slice(item, size, dimension))
             else:
-                resolved.append(_inside(_number(item), size, dimension))
+                resolved.append(_checked_index(_index_number(item), size, dimension))
             dimension += 1
     return tuple(resolved)
 
 
-def _number(item: Any) -> int:
+def _index_number(item: Any) -> int:
     """An index as a Python int."""
     if type(item) is int:
         return item
@@ -192,11 +196,11 @@ def _number(item: Any) -> int:
             pass
     raise TypeError(
         "Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors are valid "
-        f"indices, got {_text(item)}. Rows at positions that a tensor holds are tf.gather(x, positions)."
+        f"indices, got {_key_text(item)}. Rows at positions that a tensor holds are tf.gather(x, positions)."
     )
 
 
-def _inside(index: int, size: int, dimension: int) -> int:
+def _checked_index(index: int, size: int, dimension: int) -> int:
     if not -size <= index < size:
         raise InvalidArgumentError(
             f"strided_slice: slice index {index} of dimension {dimension} out of bounds: its size is {size}."
@@ -204,23 +208,23 @@ def _inside(index: int, size: int, dimension: int) -> int:
     return index + size if index < 0 else index
 
 
-def _range(part: builtins.slice, size: int, dimension: int) -> tuple[int, int | None, int]:
-    step = None if part.step is None else _number(part.step)
+def _resolved_slice(part: builtins.slice, size: int, dimension: int) -> tuple[int, int | None, int]:
+    step = None if part.step is None else _index_number(part.step)
     if step == 0:
         raise InvalidArgumentError(f"strided_slice: strides[{dimension}] must be non-zero.")
-    start = None if part.start is None else _number(part.start)
-    stop = None if part.stop is None else _number(part.stop)
-    return _numpy_range(*builtins.slice(start, stop, step).indices(size))
+    start = None if part.start is None else _index_number(part.start)
+    stop = None if part.stop is None else _index_number(part.stop)
+    return _as_numpy_bounds(*builtins.slice(start, stop, step).indices(size))
 
 
-def _numpy_range(start: int, stop: int, step: int) -> tuple[int, int | None, int]:
+def _as_numpy_bounds(start: int, stop: int, step: int) -> tuple[int, int | None, int]:
     if not range(start, stop, step):
         return 0, 0, step
     # `range` stops before the first element at -1, which NumPy would read as the last element.
     return start, None if stop < 0 else stop, step
 
 
-def _text(key: Any) -> str:
+def _key_text(key: Any) -> str:
     text = repr(key)
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -277,7 +281,7 @@ def strided_slice(
             key.append(start)
         else:
             key.append(builtins.slice(None if begin_mask & bit else start, None if end_mask & bit else stop, step))
-    return _getitem(tensor_of(input_), tuple(key)) if var is None else _variable_getitem(var, tuple(key))
+    return _tensor_getitem(tensor_of(input_), tuple(key)) if var is None else _variable_getitem(var, tuple(key))
 
 
 def _integer_vector(value: Any, what: str) -> tuple[int, ...]:
@@ -411,10 +415,10 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
         InvalidArgumentError, TypeError: as for tensors.
     """
     if _is_mask(key):
-        return _getitem(variable._read(), key)
-    if recorders.active and (gathered := _gathered(variable._read(), key)) is not None:
+        return _tensor_getitem(variable._read(), key)
+    if recorders.active and (gathered := _gather_at_recorded_indices(variable._read(), key)) is not None:
         return gathered
-    resolved = _resolved(key, variable._array.shape)
+    resolved = _resolved_key(key, variable._array.shape)
     x = variable._read()
     if type(x._array) is np.ndarray:
         part = VariableSlice(x._array[_numpy_key(resolved)])
@@ -428,5 +432,5 @@ def _variable_getitem(variable: Variable, key: Any) -> Tensor:
     return part
 
 
-Tensor.__getitem__ = _getitem
+Tensor.__getitem__ = _tensor_getitem
 Variable.__getitem__ = _variable_getitem

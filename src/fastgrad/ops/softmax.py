@@ -17,12 +17,12 @@ from fastgrad.kernels.runtime.eager_launch import call_at_once
 from fastgrad.ops.activation import through_float32
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.batching import Rule, axes_after_rows, leading_axes
-from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from, like_first
+from fastgrad.ops.kernel_launches import KERNEL_FLOATS, by_kernels, launches_from
 
 # ---- kernels -------------------------------------------------------------------------------------------
 
 
-def _over_rows(name: str) -> dict[str, Any]:
+def _kernels_over_rows(name: str) -> dict[str, Any]:
     """The ``run`` and ``launches`` of an operation over the last axis."""
 
     def run(*arrays: np.ndarray) -> np.ndarray:
@@ -38,10 +38,10 @@ def _over_rows(name: str) -> dict[str, Any]:
     return {"run": run, "launches": launches_from("reduction.softmax", f"{name}_launches")}
 
 
-def _across(name: str) -> dict[str, Any]:
+def _kernels_across(name: str) -> dict[str, Any]:
     """The ``run`` and ``launches`` of an operation over an axis that is not the last."""
     launches = launches_from("reduction.softmax_across", f"{name}_launches")
-    by_kernel = by_kernels(launches, like_first)
+    by_kernel = by_kernels(launches, same)
 
     def run(*arrays: np.ndarray, axis: int) -> np.ndarray:
         if arrays[0].dtype not in KERNEL_FLOATS:
@@ -58,8 +58,8 @@ def _sum_along(x: Tensor, axis: int = -1) -> Tensor:
     return TABLE["reduce_sum"](x, axes=(axis % x.ndim,), keepdims=True)
 
 
-def _declared(suffix: str, kernels_of: Callable[[str], dict[str, Any]], batched: Rule) -> tuple[Operation, ...]:
-    """Declares softmax, log-softmax and their gradients, over the last axis or over that of the attribute ``axis``.
+def _declare_softmax(suffix: str, kernels_of: Callable[[str], dict[str, Any]], batched: Rule) -> tuple[Operation, ...]:
+    """Declares softmax, log-softmax and their gradients, over the last axis or over the attribute ``axis``.
 
     Args:
         suffix: part of the names of the rows.
@@ -105,8 +105,8 @@ def _declared(suffix: str, kernels_of: Callable[[str], dict[str, Any]], batched:
     return row, gradient, log_row
 
 
-_softmax, softmax_gradient, _log_softmax = _declared("", _over_rows, leading_axes)
-_softmax_across, _, _log_softmax_across = _declared("_across", _across, axes_after_rows("axis", "axes"))
+_softmax, softmax_gradient, _log_softmax = _declare_softmax("", _kernels_over_rows, leading_axes)
+_softmax_across, _, _log_softmax_across = _declare_softmax("_across", _kernels_across, axes_after_rows("axis", "axes"))
 
 
 # ---- the public functions ---------------------------------------------------------------------------------
@@ -126,17 +126,17 @@ def softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Any:
         InvalidArgumentError: ``axis`` is out of range, or the dtype is not floating. TensorFlow: tf.nn.softmax.
     """
     try:
-        return _along("softmax", _softmax, _softmax_across, logits, axis)
+        return _call_softmax("softmax", _softmax, _softmax_across, logits, axis)
     except CompositeOperand as met:
         return met.call("softmax", logits, axis)
 
 
 def log_softmax(logits: Any, axis: int | None = -1, name: str | None = None) -> Tensor:
     """``logits - log(sum(exp(logits)))`` along an axis; arguments as in ``softmax``. TensorFlow: tf.nn.log_softmax."""
-    return _along("log_softmax", _log_softmax, _log_softmax_across, logits, axis)
+    return _call_softmax("log_softmax", _log_softmax, _log_softmax_across, logits, axis)
 
 
-def _along(name: str, row: Any, across: Any, logits: Any, axis: Any) -> Tensor:
+def _call_softmax(name: str, row: Any, across: Any, logits: Any, axis: Any) -> Tensor:
     x = convert_to_tensor(logits)
     row.check_dtype(x._array)
     rank = x.ndim

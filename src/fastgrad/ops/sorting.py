@@ -1,6 +1,6 @@
 """Sorting: sort, argsort, top_k, unique, searchsorted, permutations.
 
-Sorts are stable in both directions, and NaN comes last.
+Sorts are stable in both directions, and NaN comes last. Half of the file is the documentation of public functions.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from fastgrad.core.result_rules import ArraySpec, require, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import axis_of, check_dtype, integer, tensor_of
-from fastgrad.ops.batching import Batched, NotBatched, as_one_batch, axes_after_rows, call_row, leading_axes
-from fastgrad.ops.kernel_launches import launches_from
+from fastgrad.ops.batching import Batched, NotBatched, axes_after_rows, call_row, leading_axes, rows_as_examples
+from fastgrad.ops.kernel_launches import kernel_operation, launches_from
 
-_INDICES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
+_INDEX_DTYPES = frozenset([dtypes.int32.numpy, dtypes.int64.numpy])
 
 
 # ---- on arrays -------------------------------------------------------------------------------------
 
 
-def _wide(x: np.ndarray) -> np.ndarray:
+def _widened(x: np.ndarray) -> np.ndarray:
     """``x`` with half-width floats as float32, which NumPy sorts quickly and with NaN last."""
     return x.astype(np.float32) if x.dtype.kind in "fV" and x.dtype.itemsize == 2 else x
 
 
-def _turned(x: np.ndarray) -> np.ndarray:
+def _order_reversing_keys(x: np.ndarray) -> np.ndarray:
     """Keys that reverse the order of ``x``: negated floats, or integers with all bits flipped, without overflow."""
     return ~x if x.dtype.kind in "iu" else -x
 
 
-def _sorted(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
-    keys = _wide(x)
-    keys = _turned(np.sort(_turned(keys), axis)) if descending else np.sort(keys, axis)
+def _run_sort(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
+    keys = _widened(x)
+    keys = _order_reversing_keys(np.sort(_order_reversing_keys(keys), axis)) if descending else np.sort(keys, axis)
     return keys.astype(x.dtype, copy=False)
 
 
-def _order(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
-    keys = _wide(x)
-    return np.argsort(_turned(keys) if descending else keys, axis, kind="stable").astype(np.int32)
+def _run_argsort(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
+    keys = _widened(x)
+    return np.argsort(_order_reversing_keys(keys) if descending else keys, axis, kind="stable").astype(np.int32)
 
 
-def _put(g: np.ndarray, ids: np.ndarray, axis: int, size: int) -> np.ndarray:
+def _run_put_along_axis(g: np.ndarray, ids: np.ndarray, axis: int, size: int) -> np.ndarray:
     out = np.zeros((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype)
     np.put_along_axis(out, ids, g, axis)
     return out
@@ -54,7 +54,7 @@ def _put(g: np.ndarray, ids: np.ndarray, axis: int, size: int) -> np.ndarray:
 # ---- sort and argsort --------------------------------------------------------------------------------
 
 
-def _taken(x: Any, ids: Any, axis: int) -> ArraySpec:
+def _take_along_axis_result(x: Any, ids: Any, axis: int) -> ArraySpec:
     require(0 <= axis < len(x.shape) == len(ids.shape))
     before, after = (
         np.broadcast_shapes(x.shape[part], ids.shape[part]) for part in (slice(axis), slice(axis + 1, None))
@@ -69,32 +69,32 @@ _take_along_axis: Operation = operation(
     gradient=(lambda g, y, x, ids, axis: _put_along_axis(g, ids, axis=axis, size=x._array.shape[axis]), None),
     launches=launches_from("movement.gathering", "take_along_axis_launches"),
     batched=axes_after_rows("axis", "axes"),
-    result=_taken,
+    result=_take_along_axis_result,
 )
 _put_along_axis: Operation = operation(
     "put_along_axis",  # the transpose of take_along_axis
     Form.SCATTER,
-    run=_put,
+    run=_run_put_along_axis,
     gradient=(lambda gg, y, g, ids, axis, size: _take_along_axis(gg, ids, axis=axis), None),
     launches=launches_from("movement.gathering", "put_along_axis_launches"),
     batched=axes_after_rows("axis", "axes"),
     result=lambda g, ids, axis, size: ArraySpec((*g.shape[:axis], size, *g.shape[axis + 1 :]), g.dtype),
 )
-_argsort = operation(
+_argsort_row = operation(
     "argsort",
     Form.SORT,
-    run=_order,
+    run=_run_argsort,
     dtypes=REAL,
     launches=launches_from("movement.ordering", "argsort_launches"),
     batched=axes_after_rows("axis", "axes"),
     result=lambda x, axis, descending: ArraySpec(x.shape, np.dtype(np.int32)),
 )
-_sort = operation(
+_sort_row = operation(
     "sort",
     Form.SORT,
-    run=_sorted,
+    run=_run_sort,
     gradient=lambda g, y, x, axis, descending: _put_along_axis(
-        g, _argsort(x, axis=axis, descending=descending), axis=axis, size=x._array.shape[axis]
+        g, _argsort_row(x, axis=axis, descending=descending), axis=axis, size=x._array.shape[axis]
     ),
     dtypes=REAL,
     launches=launches_from("movement.ordering", "sort_launches"),
@@ -103,7 +103,7 @@ _sort = operation(
 )
 
 
-def _in_order(row: Operation, values: Any, axis: Any, direction: str) -> Tensor:
+def _call_sort(row: Operation, values: Any, axis: Any, direction: str) -> Tensor:
     if direction not in {"ASCENDING", "DESCENDING"}:
         raise ValueError(
             f"{row.name}: Argument `direction` should be one of ASCENDING, DESCENDING. Received: direction={direction}"
@@ -126,7 +126,7 @@ def sort(values: Any, axis: Any = -1, direction: str = "ASCENDING", name: str | 
         InvalidArgumentError: ``values`` is a scalar, its dtype has no order, or ``axis`` is out of range.
         ValueError: ``direction`` is unknown.
     """
-    return _in_order(_sort, values, axis, direction)
+    return _call_sort(_sort_row, values, axis, direction)
 
 
 def argsort(
@@ -148,7 +148,7 @@ def argsort(
         InvalidArgumentError: ``values`` is a scalar, its dtype has no order, or ``axis`` is out of range.
         ValueError: ``direction`` is unknown.
     """
-    return _in_order(_argsort, values, axis, direction)
+    return _call_sort(_argsort_row, values, axis, direction)
 
 
 # ---- top_k -----------------------------------------------------------------------------------------
@@ -161,39 +161,22 @@ class TopKV2(NamedTuple):
     indices: Tensor
 
 
-def _largest_spec(x: Any, k: int, index_type: str) -> tuple[ArraySpec, ArraySpec]:
+def _top_k_result(x: Any, k: int, index_type: str) -> tuple[ArraySpec, ArraySpec]:
     require(0 <= k <= x.shape[-1])
     shape = (*x.shape[:-1], k)
     return ArraySpec(shape, x.dtype), ArraySpec(shape, np.dtype(index_type))
 
 
-def _largest(x: np.ndarray, k: int, index_type: str) -> tuple[np.ndarray, np.ndarray]:
-    keys = _turned(_wide(x))
-    ids = None
-    if 0 < k <= x.shape[-1] // 8 and x.shape[-1] > 256:
-        candidates = np.argpartition(keys, k - 1, -1)[..., :k]
-        bound = np.take_along_axis(keys, candidates[..., k - 1 :], -1)
-        # If other elements equal the k-th (or it is NaN), the partition may have chosen one that is not the first.
-        if (np.count_nonzero(keys <= bound, -1) == k).all():
-            candidates.sort(-1)
-            order = np.argsort(np.take_along_axis(keys, candidates, -1), -1, kind="stable")
-            ids = np.take_along_axis(candidates, order, -1)
-    if ids is None:
-        ids = np.argsort(keys, -1, kind="stable")[..., :k]
-    return np.take_along_axis(x, ids, -1), ids.astype(index_type)
-
-
-_top_k = operation(
+_top_k_row = kernel_operation(
     "top_k",
     Form.SORT,
-    run=_largest,
     gradient=lambda g, y, x, k, index_type: _put_along_axis(
         g[0], y[1], axis=x._array.ndim - 1, size=x._array.shape[-1]
     ),
     dtypes=REAL,
     launches=launches_from("movement.ordering", "top_k_launches"),
     batched=leading_axes,
-    result=_largest_spec,
+    result=_top_k_result,
 )
 
 
@@ -216,7 +199,7 @@ def top_k(
         InvalidArgumentError: ``input`` is a scalar, its dtype has no order, or ``k`` is out of range.
     """
     x = tensor_of(input)
-    _top_k.check_dtype(x._array)
+    _top_k_row.check_dtype(x._array)
     if not x._array.ndim:
         raise InvalidArgumentError("top_k: input must be >= 1-D, got a scalar.")
     if isinstance(k, (list, tuple, np.ndarray)) and np.ndim(k):
@@ -227,9 +210,9 @@ def top_k(
             f"top_k: input must have at least k columns, and k >= 0: got shape {list(x._array.shape)} and k = {count}."
         )
     index_dtype = dtypes.as_dtype(index_type)
-    allowed = _INDICES | {dtypes.int16.numpy}
+    allowed = _INDEX_DTYPES | {dtypes.int16.numpy}
     check_dtype("top_k (index_type)", index_dtype.numpy, allowed)
-    return TopKV2(*_top_k(x, k=count, index_type=index_dtype.name))
+    return TopKV2(*_top_k_row(x, k=count, index_type=index_dtype.name))
 
 
 def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) -> Tensor:
@@ -250,7 +233,7 @@ def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) ->
         ValueError: ``predictions`` is a tensor of another dtype.
     """
     ids, x = tensor_of(targets), convert_to_tensor(predictions, dtypes.float32)
-    check_dtype("in_top_k (targets)", ids._array.dtype, _INDICES)
+    check_dtype("in_top_k (targets)", ids._array.dtype, _INDEX_DTYPES)
     if x._array.ndim != 2:
         raise InvalidArgumentError(f"in_top_k: predictions must be 2-dimensional, got shape {list(x._array.shape)}.")
     if ids._array.shape != x._array.shape[:1]:
@@ -258,23 +241,14 @@ def in_top_k(targets: Any, predictions: Any, k: Any, name: str | None = None) ->
             f"in_top_k: First dimension of predictions {x._array.shape[0]} must match length of targets, "
             f"got targets of shape {list(ids._array.shape)}."
         )
-    return _in_top_k(ids, x, k=integer(k, "in_top_k: k"))
+    return _in_top_k_row(ids, x, k=integer(k, "in_top_k: k"))
 
 
-def _is_among_largest(ids: np.ndarray, x: np.ndarray, k: int) -> np.ndarray:
-    in_range = (ids >= 0) & (ids < x.shape[1])
-    target_scores = (
-        np.take_along_axis(x, np.where(in_range, ids, 0)[:, None], 1) if x.shape[1] else np.zeros((len(x), 1))
-    )
-    return in_range & np.isfinite(x).all(1) & ((x > target_scores).sum(1) < k)
-
-
-_in_top_k = operation(
+_in_top_k_row = kernel_operation(
     "in_top_k",
     Form.EXTERN,
-    run=_is_among_largest,
     launches=launches_from("movement.ordering", "in_top_k_launches"),
-    batched=as_one_batch,
+    batched=rows_as_examples,
     result=lambda ids, x, k: ArraySpec(ids.shape, np.dtype(bool)),
 )
 
@@ -297,14 +271,14 @@ class UniqueWithCounts(NamedTuple):
     count: Tensor  # type: ignore[assignment]  # TensorFlow's name, which hides tuple.count
 
 
-def _distinct_spec(x: Any, out_idx: str) -> tuple[ArraySpec, ...]:
+def _unique_result(x: Any, out_idx: str) -> tuple[ArraySpec, ...]:
     index_dtype = np.dtype(out_idx)
     return ArraySpec((None,), x.dtype), ArraySpec(x.shape, index_dtype), ArraySpec((None,), index_dtype)
 
 
-def _distinct_values(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _run_unique(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     _, first_positions, inverse, counts = np.unique(
-        _wide(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
+        _widened(x), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
     )
     # Reorders the distinct values by their first position.
     order = np.argsort(first_positions)
@@ -313,15 +287,15 @@ def _distinct_values(x: np.ndarray, out_idx: str) -> tuple[np.ndarray, np.ndarra
     return x[first_positions[order]], ranks[inverse.reshape(-1)], counts[order].astype(out_idx)
 
 
-_unique = operation(
+_unique_row = operation(
     "unique",
     Form.EXTERN,
-    run=_distinct_values,
+    run=_run_unique,
     launches=launches_from("movement.selecting", "distinct_launches"),
-    result=_distinct_spec,
+    result=_unique_result,
 )
-_unique.count = lambda x, out_idx: len(_distinct_values(x, out_idx)[0])
-_unique.count_launches = launches_from("movement.selecting", "distinct_count_launches")
+_unique_row.count = lambda x, out_idx: len(_run_unique(x, out_idx)[0])
+_unique_row.count_launches = launches_from("movement.selecting", "distinct_count_launches")
 
 
 def _call_unique(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -329,9 +303,9 @@ def _call_unique(name: str, x: Any, out_idx: Any) -> tuple[Tensor, Tensor, Tenso
     if values._array.ndim != 1:
         raise InvalidArgumentError(f"{name}: unique expects a 1D vector, got shape {list(values._array.shape)}.")
     index_dtype = dtypes.as_dtype(out_idx)
-    if index_dtype.numpy not in _INDICES:
-        raise dtype_error(f"{name} (out_idx)", index_dtype.numpy, _INDICES)
-    return _unique(values, out_idx=index_dtype.name)
+    if index_dtype.numpy not in _INDEX_DTYPES:
+        raise dtype_error(f"{name} (out_idx)", index_dtype.numpy, _INDEX_DTYPES)
+    return _unique_row(values, out_idx=index_dtype.name)
 
 
 def unique(x: Any, out_idx: Any = dtypes.int32, name: str | None = None) -> Unique:
@@ -371,9 +345,9 @@ def unique_with_counts(x: Any, out_idx: Any = dtypes.int32, name: str | None = N
 # ---- searchsorted and permutations -------------------------------------------------------------------
 
 
-def _places(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str) -> np.ndarray:
+def _run_searchsorted(sequence: np.ndarray, values: np.ndarray, right: bool, out_type: str) -> np.ndarray:
     side: Any = "right" if right else "left"
-    rows, queries = _wide(sequence), _wide(values)
+    rows, queries = _widened(sequence), _widened(values)
     if sequence.ndim == 1:
         return rows.searchsorted(queries, side).astype(out_type)
     out = np.empty(values.shape, out_type)
@@ -390,10 +364,10 @@ def _batched_searchsorted(name: str, rows: int, /, sequence: Batched, values: Ba
     return leading_axes(name, rows, sequence, values, **attributes)
 
 
-_searchsorted = operation(
+_searchsorted_row = operation(
     "searchsorted",
     Form.EXTERN,
-    run=_places,
+    run=_run_searchsorted,
     launches=launches_from("movement.ordering", "searchsorted_launches"),
     batched=_batched_searchsorted,
     result=lambda sequence, values, right, out_type: ArraySpec(values.shape, np.dtype(out_type)),
@@ -434,11 +408,11 @@ def searchsorted(
             f"got {list(shape)} and {list(query_shape)}."
         )
     result_dtype = dtypes.as_dtype(out_type)
-    check_dtype("searchsorted (out_type)", result_dtype.numpy, _INDICES)
-    return _searchsorted(x, queries, right=side == "right", out_type=result_dtype.name)
+    check_dtype("searchsorted (out_type)", result_dtype.numpy, _INDEX_DTYPES)
+    return _searchsorted_row(x, queries, right=side == "right", out_type=result_dtype.name)
 
 
-def _inverse(x: np.ndarray) -> np.ndarray:
+def _run_invert_permutation(x: np.ndarray) -> np.ndarray:
     invalid = x[(x < 0) | (x >= len(x))]
     if len(invalid):
         raise InvalidArgumentError(f"invert_permutation: {invalid[0]} is not between 0 and {len(x)}.")
@@ -450,10 +424,10 @@ def _inverse(x: np.ndarray) -> np.ndarray:
     return out
 
 
-_invert_permutation = operation(
+_invert_permutation_row = operation(
     "invert_permutation",
     Form.EXTERN,
-    run=_inverse,
+    run=_run_invert_permutation,
     launches=launches_from("movement.ordering", "invert_permutation_launches"),
     result=same,
 )
@@ -471,7 +445,7 @@ def invert_permutation(x: Any, name: str | None = None) -> Tensor:
     """
     permutation = tensor_of(x)
     array = permutation._on_host()
-    check_dtype("invert_permutation", array.dtype, _INDICES)
+    check_dtype("invert_permutation", array.dtype, _INDEX_DTYPES)
     if array.ndim != 1:
         raise InvalidArgumentError(f"invert_permutation expects a 1D vector, got shape {list(array.shape)}.")
-    return _invert_permutation(permutation)
+    return _invert_permutation_row(permutation)

@@ -20,25 +20,28 @@ from fastgrad.ops.exponential import cos, exp, log, sin
 from fastgrad.ops.power import square
 
 
-def _row(
+def _special_row(
     name: str,
-    by_scipy: str | Callable[[np.ndarray], Any],
     doc: str,
     slope: Callable[[Tensor, Tensor], Tensor],
     low: float = -np.inf,
+    by_scipy: str | Callable[[np.ndarray], Any] | None = None,
     defined: str = "everywhere",
     launches: tuple[Any, ...] | None = None,
     run: Callable[..., Any] | None = None,
 ) -> Any:
-    """Declares ``scipy_row`` for numbers from ``low`` on, whose derivative is ``slope(y, x)``."""
+    """Declares a ``scipy_row`` for numbers from ``low`` on, whose derivative is ``slope(y, x)``.
+
+    Without ``by_scipy``, SciPy's function has the name of the row.
+    """
 
     def gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
         return multiply(g, slope(y, x))
 
-    return scipy_row(name, doc, by_scipy, gradient, launches, defined=defined, domain=(low, np.inf), run=run)
+    return scipy_row(name, doc, by_scipy or name, gradient, launches, defined=defined, domain=(low, np.inf), run=run)
 
 
-def _series(x: Tensor, coefficients: Sequence[float]) -> Tensor:
+def _polynomial(x: Tensor, coefficients: Sequence[float]) -> Tensor:
     """The polynomial in ``x`` with ``coefficients``, the constant term first."""
     total = multiply(x, coefficients[-1])
     for coefficient in reversed(coefficients[1:-1]):
@@ -46,7 +49,7 @@ def _series(x: Tensor, coefficients: Sequence[float]) -> Tensor:
     return add(total, coefficients[0])
 
 
-def _either(inside: Tensor, x: Tensor, near: Callable[[Tensor], Tensor], far: Callable[[Tensor], Tensor]) -> Tensor:
+def _piecewise(inside: Tensor, x: Tensor, near: Callable[[Tensor], Tensor], far: Callable[[Tensor], Tensor]) -> Tensor:
     """``near(x)`` where ``inside`` is true, else ``far(x)``; each formula is accurate there, with all derivatives."""
     outside = logical_not(inside)
     # Each formula gets 1 in place of elements of the other: both formulas have a value and derivatives at 1.
@@ -54,32 +57,36 @@ def _either(inside: Tensor, x: Tensor, near: Callable[[Tensor], Tensor], far: Ca
     return add(masked(near(near_argument), inside), masked(far(far_argument), outside))
 
 
-_QUOTIENTS = [1 / (2 * 4**k * math.factorial(k) * math.factorial(k + 1)) for k in range(11)]
+_I1_OVER_X_SERIES = [1 / (2 * 4**k * math.factorial(k) * math.factorial(k + 1)) for k in range(11)]
 """I1(x) / x as a series in x**2 (DLMF 10.25.2); with alternating signs, J1(x) / x (DLMF 10.2.2)."""
 
 
 def _quotient_i1(x: Tensor) -> Tensor:
     """``bessel_i1(x) / x``; a series for ``|x| <= 1``, where derivatives of the quotient suffer cancellation."""
     is_small = less_equal(square(x), 1.0)
-    return _either(is_small, x, lambda z: _series(square(z), _QUOTIENTS), lambda z: realdiv(bessel_i1(z), z))
+    return _piecewise(
+        is_small, x, lambda z: _polynomial(square(z), _I1_OVER_X_SERIES), lambda z: realdiv(bessel_i1(z), z)
+    )
 
 
 def _quotient_i1e(x: Tensor) -> Tensor:
     is_small = less_equal(square(x), 1.0)
-    return _either(
+    return _piecewise(
         is_small,
         x,
-        lambda z: multiply(exp(negative(absolute(z))), _series(square(z), _QUOTIENTS)),
+        lambda z: multiply(exp(negative(absolute(z))), _polynomial(square(z), _I1_OVER_X_SERIES)),
         lambda z: realdiv(bessel_i1e(z), z),
     )
 
 
 def _quotient_j1(x: Tensor) -> Tensor:
     is_small = less_equal(square(x), 1.0)
-    return _either(is_small, x, lambda z: _series(negative(square(z)), _QUOTIENTS), lambda z: realdiv(bessel_j1(z), z))
+    return _piecewise(
+        is_small, x, lambda z: _polynomial(negative(square(z)), _I1_OVER_X_SERIES), lambda z: realdiv(bessel_j1(z), z)
+    )
 
 
-_ATANH = [1 / (2 * k + 1) for k in range(13)]
+_ATANH_SERIES = [1 / (2 * k + 1) for k in range(13)]
 """atanh(w) / w as a series in w**2."""
 
 
@@ -89,116 +96,71 @@ def _spence_slope(x: Tensor) -> Tensor:
 
     def by_series(z: Tensor) -> Tensor:
         w = realdiv(subtract(z, 1.0), add(z, 1.0))
-        return realdiv(multiply(_series(square(w), _ATANH), -2.0), add(z, 1.0))
+        return realdiv(multiply(_polynomial(square(w), _ATANH_SERIES), -2.0), add(z, 1.0))
 
-    return _either(is_near_one, x, by_series, lambda z: realdiv(log(z), subtract(1.0, z)))
+    return _piecewise(is_near_one, x, by_series, lambda z: realdiv(log(z), subtract(1.0, z)))
 
 
 # ---- Bessel functions (derivatives: DLMF 10.6 and 10.29) ----------------------------------------------
 
-bessel_i0 = _row(
-    "bessel_i0",
-    "i0",
-    "The modified Bessel function of the first kind of order 0, element by element.",
-    lambda y, x: bessel_i1(x),
+_BESSEL_FUNCTIONS = {
+    "i": "The modified Bessel function of the first kind",
+    "j": "The Bessel function of the first kind",
+    "k": "The modified Bessel function of the second kind",
+    "y": "The Bessel function of the second kind",
+}
+
+
+def _bessel_row(name: str, slope: Callable[[Tensor, Tensor], Tensor]) -> Any:
+    """Declares a Bessel function: ``name`` is SciPy's, such as "i0"; the functions "i0e" are scaled by an exponential."""
+    letter, order, is_scaled = name[0], name[1], name.endswith("e")
+    scaled_text = f"``exp({'-|x|' if letter == 'i' else 'x'}) * bessel_{letter}{order}(x)``"
+    summary = scaled_text if is_scaled else f"{_BESSEL_FUNCTIONS[letter]} of order {order}"
+    is_of_positive = letter in "ky"
+    return _special_row(
+        f"bessel_{name}",
+        f"{summary}, element by element{', for ``x > 0``' if is_of_positive else ''}.",
+        slope,
+        low=0.0 if is_of_positive else -np.inf,
+        by_scipy=name,
+        defined="if finite" if letter in "jy" else "everywhere",
+    )
+
+
+bessel_i0 = _bessel_row("i0", lambda y, x: bessel_i1(x))
+bessel_i0e = _bessel_row("i0e", lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)))
+bessel_i1: Unary = _bessel_row("i1", lambda y, x: subtract(bessel_i0(x), _quotient_i1(x)))
+bessel_i1e: Unary = _bessel_row(
+    "i1e", lambda y, x: subtract(bessel_i0e(x), add(_quotient_i1e(x), multiply(y, sign(x))))
 )
-bessel_i0e = _row(
-    "bessel_i0e",
-    "i0e",
-    "``exp(-|x|) * bessel_i0(x)``, element by element.",
-    lambda y, x: subtract(bessel_i1e(x), multiply(sign(x), y)),
-)
-bessel_i1: Unary = _row(
-    "bessel_i1",
-    "i1",
-    "The modified Bessel function of the first kind of order 1, element by element.",
-    lambda y, x: subtract(bessel_i0(x), _quotient_i1(x)),
-)
-bessel_i1e: Unary = _row(
-    "bessel_i1e",
-    "i1e",
-    "``exp(-|x|) * bessel_i1(x)``, element by element.",
-    lambda y, x: subtract(bessel_i0e(x), add(_quotient_i1e(x), multiply(y, sign(x)))),
-)
-bessel_j0 = _row(
-    "bessel_j0",
-    "j0",
-    "The Bessel function of the first kind of order 0, element by element.",
-    lambda y, x: negative(bessel_j1(x)),
-    defined="if finite",
-)
-bessel_j1: Unary = _row(
-    "bessel_j1",
-    "j1",
-    "The Bessel function of the first kind of order 1, element by element.",
-    lambda y, x: subtract(bessel_j0(x), _quotient_j1(x)),
-    defined="if finite",
-)
-bessel_k0 = _row(
-    "bessel_k0",
-    "k0",
-    "The modified Bessel function of the second kind of order 0, element by element, for ``x > 0``.",
-    lambda y, x: negative(bessel_k1(x)),
-    low=0.0,
-)
-bessel_k0e = _row(
-    "bessel_k0e",
-    "k0e",
-    "``exp(x) * bessel_k0(x)``, element by element, for ``x > 0``.",
-    lambda y, x: subtract(y, bessel_k1e(x)),
-    low=0.0,
-)
-bessel_k1: Unary = _row(
-    "bessel_k1",
-    "k1",
-    "The modified Bessel function of the second kind of order 1, element by element, for ``x > 0``.",
-    lambda y, x: negative(add(bessel_k0(x), realdiv(y, x))),
-    low=0.0,
-)
-bessel_k1e: Unary = _row(
-    "bessel_k1e",
-    "k1e",
-    "``exp(x) * bessel_k1(x)``, element by element, for ``x > 0``.",
-    lambda y, x: subtract(multiply(y, subtract(1, realdiv(1, x))), bessel_k0e(x)),
-    low=0.0,
-)
-bessel_y0 = _row(
-    "bessel_y0",
-    "y0",
-    "The Bessel function of the second kind of order 0, element by element, for ``x > 0``.",
-    lambda y, x: negative(bessel_y1(x)),
-    low=0.0,
-    defined="if finite",
-)
-bessel_y1: Unary = _row(
-    "bessel_y1",
-    "y1",
-    "The Bessel function of the second kind of order 1, element by element, for ``x > 0``.",
-    lambda y, x: subtract(bessel_y0(x), realdiv(y, x)),
-    low=0.0,
-    defined="if finite",
-)
+bessel_j0 = _bessel_row("j0", lambda y, x: negative(bessel_j1(x)))
+bessel_j1: Unary = _bessel_row("j1", lambda y, x: subtract(bessel_j0(x), _quotient_j1(x)))
+bessel_k0 = _bessel_row("k0", lambda y, x: negative(bessel_k1(x)))
+bessel_k0e = _bessel_row("k0e", lambda y, x: subtract(y, bessel_k1e(x)))
+bessel_k1: Unary = _bessel_row("k1", lambda y, x: negative(add(bessel_k0(x), realdiv(y, x))))
+bessel_k1e: Unary = _bessel_row("k1e", lambda y, x: subtract(multiply(y, subtract(1, realdiv(1, x))), bessel_k0e(x)))
+bessel_y0 = _bessel_row("y0", lambda y, x: negative(bessel_y1(x)))
+bessel_y1: Unary = _bessel_row("y1", lambda y, x: subtract(bessel_y0(x), realdiv(y, x)))
 
 # ---- integrals -----------------------------------------------------------------------------------------
 
-dawsn = _row(
-    "dawsn",
+dawsn = _special_row(
     "dawsn",
     "Dawson's integral: ``exp(-x**2)`` times the integral of ``exp(t**2)`` from 0 to ``x``, element by element.",
     lambda y, x: subtract(1.0, multiply(multiply(x, y), 2.0)),
     launches=("dawsn_launches",),
 )
-expint = _row(
+expint = _special_row(
     "expint",
-    lambda x: from_scipy("expi")(np.where(x < 0, x.dtype.type(np.nan), x)),
     "The exponential integral: that of ``exp(t) / t`` from -inf to ``x``, element by element, for ``x >= 0``; NaN below.",
     lambda y, x: realdiv(exp(x), x),
     low=0.0,
+    by_scipy=lambda x: from_scipy("expi")(np.where(x < 0, x.dtype.type(np.nan), x)),
     launches=("expint_launches",),
 )
 
 
-def _fresnel(which: int) -> Callable[[np.ndarray], np.ndarray]:
+def _make_fresnel_run(which: int) -> Callable[[np.ndarray], np.ndarray]:
     fresnel_integrals = from_scipy("fresnel")
 
     def run(x: np.ndarray) -> Any:
@@ -209,24 +171,23 @@ def _fresnel(which: int) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
-fresnel_cos = _row(
+fresnel_cos = _special_row(
     "fresnel_cos",
-    _fresnel(1),
     "Fresnel's cosine integral: that of ``cos(pi t**2 / 2)`` from 0 to ``x``, element by element.",
     lambda y, x: cos(multiply(square(x), math.pi / 2)),
     launches=("fresnel_launches", 1),
-    run=_fresnel(1),
+    by_scipy=_make_fresnel_run(1),
+    run=_make_fresnel_run(1),
 )
-fresnel_sin = _row(
+fresnel_sin = _special_row(
     "fresnel_sin",
-    _fresnel(0),
     "Fresnel's sine integral: that of ``sin(pi t**2 / 2)`` from 0 to ``x``, element by element.",
     lambda y, x: sin(multiply(square(x), math.pi / 2)),
     launches=("fresnel_launches", 0),
-    run=_fresnel(0),
+    by_scipy=_make_fresnel_run(0),
+    run=_make_fresnel_run(0),
 )
-spence = _row(
-    "spence",
+spence = _special_row(
     "spence",
     "Spence's function: minus the integral of ``log(t) / (t - 1)`` from 1 to ``x``, element by element; NaN below 0.",
     lambda y, x: _spence_slope(x),

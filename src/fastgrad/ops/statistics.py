@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
-from fastgrad.core.operation import REAL, Form, operation
+from fastgrad.core.operation import HALVES, REAL, Form, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError
@@ -23,9 +23,6 @@ from fastgrad.ops.kernel_launches import launches_from
 from fastgrad.ops.power import reciprocal, sqrt, square
 from fastgrad.ops.reduction import reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum
 from fastgrad.ops.shaping import reshape
-
-_HALVES = (dtypes.float16, dtypes.bfloat16)
-
 
 # ---- variances -----------------------------------------------------------------------------------------
 
@@ -56,14 +53,14 @@ def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False,
     return _corrected_variance(squares, reduce_mean(stop_gradient(distance), axis, keepdims))
 
 
-def _corrected_variance(squares: Tensor, lacks: Tensor) -> Tensor:
-    """``squares`` minus the squared rounding error of the mean, ``lacks`` (Chan, Golub and LeVeque 1983).
+def _corrected_variance(squares: Tensor, mean_error: Tensor) -> Tensor:
+    """``squares`` minus the squared rounding error of the mean, ``mean_error`` (Chan, Golub and LeVeque 1983).
 
-    ``squares`` is the mean square of distances from a rounded mean, ``lacks`` the mean of these distances. The distances add
+    ``squares`` is the mean square of distances from a rounded mean, ``mean_error`` the mean of these distances. The distances add
     up to 0 except for rounding, so the derivative of the correction is 0. Without it the variance of values near 10^6 has
     two digits in float32.
     """
-    return subtract(squares, stop_gradient(minimum(square_of_modulus(lacks), squares)))
+    return subtract(squares, stop_gradient(minimum(square_of_modulus(mean_error), squares)))
 
 
 def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
@@ -101,7 +98,7 @@ def moments(
         InvalidArgumentError: an axis is out of range.
     """
     x = tensor_of(x)
-    y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
+    y = cast(x, dtypes.float32) if x._array.dtype in HALVES else x
     mean = reduce_mean(y, axes, True)
     variance = _corrected_variance(
         reduce_mean(squared_difference(y, mean), axes, keepdims),
@@ -131,9 +128,9 @@ def weighted_moments(
         InvalidArgumentError: a dtype is unsupported, shapes do not broadcast, or an axis is out of range.
     """
     x = tensor_of(x)
-    y = cast(x, dtypes.float32) if x.dtype in _HALVES else x
+    y = cast(x, dtypes.float32) if x._array.dtype in HALVES else x
     weights = convert_like(frequency_weights, x._array.dtype)
-    if weights.dtype in _HALVES:
+    if weights._array.dtype in HALVES:
         weights = cast(weights, dtypes.float32)
     weighted = multiply(weights, y)
     total = reduce_sum(
@@ -200,7 +197,7 @@ def normalize_moments(
 # ---- histograms ----------------------------------------------------------------------------------------
 
 
-def _bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, binary: bool) -> np.ndarray:
+def _run_bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, binary: bool) -> np.ndarray:
     result_dtype = dtypes.as_dtype(dtype).numpy
     rows = ids.reshape(prod(ids.shape[:-1]), ids.shape[-1])
     # Each row counts in its own bins: with 5 bins, row 2 uses bins 10 to 14.
@@ -219,7 +216,7 @@ def _bincount(ids: np.ndarray, *weights: np.ndarray, size: int, dtype: str, bina
 _bincount_row = operation(
     "bincount",
     Form.SCATTER,
-    run=_bincount,
+    run=_run_bincount,
     launches=launches_from("movement.scattering", "bincount_launches"),
     result=lambda ids, *weights, size, dtype, binary: ArraySpec((*ids.shape[:-1], size), dtypes.as_dtype(dtype).numpy),
 )
@@ -284,16 +281,16 @@ def bincount(
     return _bincount_row(*inputs, size=size, dtype=dtypes.as_dtype(dtype).name, binary=bool(binary_output))
 
 
-def _bin_numbers(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
+def _run_histogram_bins(x: np.ndarray, low: float, high: float, nbins: int, dtype: str) -> np.ndarray:
     wide_dtype = x.dtype if x.dtype.kind in "fV" else np.dtype(np.float64)
     scaled = np.divide(np.subtract(x.astype(wide_dtype), wide_dtype.type(low)), wide_dtype.type(high - low))
     return np.clip(np.floor(scaled * nbins), 0, nbins - 1).astype(dtype)
 
 
-_bins_row = operation(
+_histogram_bins_row = operation(
     "histogram_fixed_width_bins",
     Form.EXTERN,
-    run=_bin_numbers,
+    run=_run_histogram_bins,
     launches=launches_from("movement.numbering", "histogram_bins_launches"),
     result=lambda x, low, high, nbins, dtype: ArraySpec(x.shape, np.dtype(dtype)),
 )
@@ -326,7 +323,9 @@ def histogram_fixed_width_bins(
         raise InvalidArgumentError(f"histogram_fixed_width: nbins should be a positive number, but got '{count}'")
     if x.dtype.is_floating and reduce_any(is_nan(x)):
         raise InvalidArgumentError("histogram_fixed_width: values must not contain NaN")
-    return _bins_row(x, low=float(edges[0]), high=float(edges[1]), nbins=count, dtype=dtypes.as_dtype(dtype).name)
+    return _histogram_bins_row(
+        x, low=float(edges[0]), high=float(edges[1]), nbins=count, dtype=dtypes.as_dtype(dtype).name
+    )
 
 
 def histogram_fixed_width(

@@ -66,19 +66,15 @@ class TensorArray:
 
     # The elements are the list `_elements`, or the rows of the tensor `_whole` until the next write.
 
-    def _like(self, array: TensorArray) -> None:
+    def _copy_state_of(self, array: TensorArray) -> None:
         """Makes this array a copy of ``array``."""
-        self._dtype, self._dynamic_size = array._dtype, array._dynamic_size
-        self._clear_after_read, self._infer_shape = array._clear_after_read, array._infer_shape
-        self._element_shape = array._element_shape
-        self._elements, self._whole = list(array._elements), array._whole
-        self._cleared = set(array._cleared)
-        self._rehearsal = rehearsal()
+        vars(self).update(vars(array))
+        self._elements, self._cleared, self._rehearsal = list(array._elements), set(array._cleared), rehearsal()
 
     def _length(self) -> int:
         return len(self._elements) if self._whole is None else self._whole._array.shape[0]
 
-    def _listed(self) -> list[Any]:
+    def _element_list(self) -> list[Any]:
         """The elements as a list that the caller may change.
 
         Raises:
@@ -95,7 +91,7 @@ class TensorArray:
 
     def _replace(self, elements: list[Any], whole: Tensor | None = None) -> None:
         """Replaces the elements, by a list or by the rows of the tensor ``whole``."""
-        self._listed()
+        self._element_list()
         self._elements, self._whole, self._cleared = elements, whole, set()
         if whole is not None and self._infer_shape:
             self._element_shape = self._element_shape.merge_with(whole.shape[1:])
@@ -162,20 +158,20 @@ class TensorArray:
             ValueError: the shape of ``value`` differs from that of the elements.
         """
         position = integer(index, "TensorArray.write: index")
-        element = self._element("write", value)
+        element = self._checked_element("write", value)
         self._check_write_position(position)
-        self._place(position, element)
+        self._store(position, element)
         return self
 
     def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
         """Writes the rows of ``value`` at ``indices``, a vector, and returns the array; errors as in ``write``."""
-        rows = unstack(self._tensor("scatter", value))
+        rows = unstack(self._checked_tensor("scatter", value))
         rows_by_position = list(zip(integers(indices, "TensorArray.scatter: indices"), rows, strict=False))
         for position, row in rows_by_position:
             self._check_write_position(position)
             self._check_shape("scatter", row.shape)
         for position, row in rows_by_position:
-            self._place(position, row)
+            self._store(position, row)
         return self
 
     def unstack(self, value: Any, name: str | None = None) -> TensorArray:
@@ -185,7 +181,7 @@ class TensorArray:
             ValueError: ``value`` has more rows than an array with a fixed size, is a scalar, or has rows of another shape.
             InvalidArgumentError: ``value`` is a tensor of another dtype.
         """
-        x = self._tensor("unstack", value)
+        x = self._checked_tensor("unstack", value)
         count = x._array.shape[0] if x._array.ndim else len(unstack(x))  # `unstack` raises the error for a scalar
         if count > self._length() and not self._dynamic_size:
             raise ValueError(
@@ -214,7 +210,7 @@ class TensorArray:
             InvalidArgumentError: lengths do not add up, their number differs from the number of elements of an array with
                 a fixed size, or ``value`` is a scalar or a tensor of another dtype.
         """
-        x = self._tensor("split", value)
+        x = self._checked_tensor("split", value)
         if isinstance(lengths, int):
             raise InvalidArgumentError(f"TensorArray.split: Expected lengths to be a vector, got {lengths}.")
         sizes = integers(lengths, "TensorArray.split: lengths")
@@ -239,7 +235,7 @@ class TensorArray:
         self._replace(list(pieces))
         return self
 
-    def _tensor(self, what: str, value: Any) -> Tensor:
+    def _checked_tensor(self, what: str, value: Any) -> Tensor:
         x = as_tensor_or_none(value)
         if x is None:
             return from_python(value, self._dtype)
@@ -249,8 +245,8 @@ class TensorArray:
             )
         return x
 
-    def _element(self, what: str, value: Any) -> Tensor:
-        x = self._tensor(what, value)
+    def _checked_element(self, what: str, value: Any) -> Tensor:
+        x = self._checked_tensor(what, value)
         self._check_shape(what, x.shape)
         return x
 
@@ -269,8 +265,8 @@ class TensorArray:
                 f"{self._length()}; pass dynamic_size=True."
             )
 
-    def _place(self, position: int, element: Tensor) -> None:
-        elements = self._listed()
+    def _store(self, position: int, element: Tensor) -> None:
+        elements = self._element_list()
         if position >= len(elements):
             elements += [None] * (position + 1 - len(elements))
         if self._infer_shape:
@@ -306,7 +302,7 @@ class TensorArray:
                 f"TensorArray: Could not read index {position} twice because it was cleared after a previous read "
                 "(perhaps try setting clear_after_read = false?)"
             )
-        element = self._written(position)
+        element = self._element_or_zeros(position)
         if self._clear_after_read and rehearsal() is self._rehearsal:
             self._cleared.add(position)
         return element
@@ -322,7 +318,7 @@ class TensorArray:
             return self._whole
         if not self._length():
             return self._empty_tensor()
-        return stack([self._written(position) for position in range(self._length())])
+        return stack([self._element_or_zeros(position) for position in range(self._length())])
 
     def gather(self, indices: Any, name: str | None = None) -> Tensor:
         """The elements at ``indices``, a vector, stacked along a new first axis; errors as in ``stack``.
@@ -334,7 +330,9 @@ class TensorArray:
         for position in positions:
             if not 0 <= position < self._length():
                 raise IndexError(f"TensorArray.gather: index {position} is out of range for size {self._length()}.")
-        return stack([self._written(position) for position in positions]) if positions else self._empty_tensor()
+        return (
+            stack([self._element_or_zeros(position) for position in positions]) if positions else self._empty_tensor()
+        )
 
     def concat(self, name: str | None = None) -> Tensor:
         """All elements, concatenated along their first axis, on which sizes may differ.
@@ -345,17 +343,17 @@ class TensorArray:
         """
         if not self._length():
             return self._empty_tensor(rows=False)
-        elements = [self._written(position) for position in range(self._length())]
+        elements = [self._element_or_zeros(position) for position in range(self._length())]
         if not elements[0]._array.ndim:
             raise InvalidArgumentError("TensorArray.concat: Can't concatenate scalars (use stack instead).")
         return concat(elements, 0)
 
-    def _is_there(self, position: int) -> bool:
+    def _is_written(self, position: int) -> bool:
         """True if the element at ``position`` was written and not cleared."""
         return position not in self._cleared and (self._whole is not None or self._elements[position] is not None)
 
-    def _written(self, position: int) -> Tensor:
-        if not self._is_there(position):
+    def _element_or_zeros(self, position: int) -> Tensor:
+        if not self._is_written(position):
             return constant_tensor(np.zeros(self._known_shape(), self._dtype.numpy))
         if self._whole is not None:
             return TABLE["strided_slice"](self._whole, key=(position,))

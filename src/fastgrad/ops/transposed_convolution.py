@@ -8,12 +8,19 @@ from fastgrad.core.operation import FLOATING
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, integers, tensors_of
-from fastgrad.ops.convolution import backprop_filter, backprop_input, check_channels, only_strings, operands, window_of
+from fastgrad.ops.convolution import (
+    backprop_filter,
+    backprop_input,
+    check_channels,
+    check_padding_is_string,
+    checked_operands,
+    window_attributes,
+)
 from fastgrad.ops.shaping import reshape
-from fastgrad.ops.windows import Sizes, channels_back, channels_come_first, channels_to_end, output_sizes
+from fastgrad.ops.windows import Sizes, channels_come_first, channels_to_end, output_sizes, restore_channels
 
 
-def _transposed(
+def _convolution_transpose(
     name: str, g: Tensor, w: Tensor, shape: Sizes, strides: Any, padding: Any, data_format: str | None, dilations: Any
 ) -> Tensor:
     """The cotangent of the input of a convolution with filters ``w``, given the cotangent ``g`` of its result."""
@@ -30,7 +37,7 @@ def _transposed(
         raise InvalidArgumentError(f"{name}: output_shape must have {rank} or {rank + 2} sizes, {shapes_text}.")
     shape_channels_last = (shape[0], *shape[2:], shape[1]) if channels_first else shape
     check_channels(name, shape_channels_last[-1], w._array.shape, grouped=rank < 3)
-    window = window_of(name, shape_channels_last, w._array.shape, strides, padding, dilations, channels_first)
+    window = window_attributes(name, shape_channels_last, w._array.shape, strides, padding, dilations, channels_first)
     outputs = output_sizes(shape_channels_last[1:-1], w._array.shape[:-2], name=name, **window)
     if x._array.shape != (shape_channels_last[0], *outputs, w._array.shape[-1]):
         raise InvalidArgumentError(
@@ -38,7 +45,7 @@ def _transposed(
             f"{[shape_channels_last[0], *outputs, w._array.shape[-1]]} (channels last), which must be the input shape; {shapes_text}."
         )
     y = backprop_input(x, w, input_shape=shape_channels_last[1:], **window)
-    return channels_back(y, shape_channels_last[:1], rank, channels_first)
+    return restore_channels(y, shape_channels_last[:1], rank, channels_first)
 
 
 def conv1d_transpose(
@@ -63,10 +70,10 @@ def conv1d_transpose(
     Raises:
         InvalidArgumentError, ValueError, TypeError: as in ``tf.nn.conv2d_transpose``.
     """
-    g, w = operands("conv1d_transpose", input, filters, 1)
-    only_strings("conv1d_transpose", padding)
+    g, w = checked_operands("conv1d_transpose", input, filters, 1)
+    check_padding_is_string("conv1d_transpose", padding)
     shape = integers(output_shape, "conv1d_transpose: output_shape")
-    return _transposed("conv1d_transpose", g, w, shape, strides, padding, data_format, dilations)
+    return _convolution_transpose("conv1d_transpose", g, w, shape, strides, padding, data_format, dilations)
 
 
 def conv2d_transpose(
@@ -92,9 +99,9 @@ def conv2d_transpose(
         InvalidArgumentError: the convolution does not map ``output_shape`` to the input's shape, or dtypes differ.
         ValueError: the number of strides, dilations or paddings is wrong.
     """
-    g, w = operands("conv2d_transpose", input, filters, 2)
+    g, w = checked_operands("conv2d_transpose", input, filters, 2)
     shape = integers(output_shape, "conv2d_transpose: output_shape")
-    return _transposed("conv2d_transpose", g, w, shape, strides, padding, data_format, dilations)
+    return _convolution_transpose("conv2d_transpose", g, w, shape, strides, padding, data_format, dilations)
 
 
 def conv3d_transpose(
@@ -119,10 +126,10 @@ def conv3d_transpose(
     Raises:
         InvalidArgumentError, ValueError, TypeError: as in ``tf.nn.conv2d_transpose``.
     """
-    g, w = operands("conv3d_transpose", input, filters, 3, FLOATING)
-    only_strings("conv3d_transpose", padding)
+    g, w = checked_operands("conv3d_transpose", input, filters, 3, FLOATING)
+    check_padding_is_string("conv3d_transpose", padding)
     shape = integers(output_shape, "conv3d_transpose: output_shape")
-    return _transposed("conv3d_transpose", g, w, shape, strides, padding, data_format, dilations)
+    return _convolution_transpose("conv3d_transpose", g, w, shape, strides, padding, data_format, dilations)
 
 
 def conv_transpose(
@@ -169,7 +176,7 @@ def atrous_conv2d_transpose(
     Raises:
         InvalidArgumentError, TypeError: as in ``tf.nn.conv2d_transpose``.
     """
-    only_strings("atrous_conv2d_transpose", padding)
+    check_padding_is_string("atrous_conv2d_transpose", padding)
     return conv2d_transpose(value, filters, output_shape, 1, padding, dilations=rate)
 
 
@@ -196,10 +203,10 @@ def depthwise_conv2d_backprop_input(
         InvalidArgumentError, ValueError: as in ``tf.nn.conv2d_transpose``.
     """
     what = "depthwise_conv2d_backprop_input"
-    g, w = operands(what, out_backprop, filter, 2, FLOATING)
+    g, w = checked_operands(what, out_backprop, filter, 2, FLOATING)
     w = reshape(w, (*w._array.shape[:2], 1, -1))
     shape = integers(input_sizes, f"{what}: input_sizes")
-    return _transposed(what, g, w, shape, strides, padding, data_format, dilations)
+    return _convolution_transpose(what, g, w, shape, strides, padding, data_format, dilations)
 
 
 def depthwise_conv2d_backprop_filter(
@@ -235,7 +242,7 @@ def depthwise_conv2d_backprop_filter(
         )
     channels_first = channels_come_first(data_format, 2, what)
     x, g = channels_to_end(x, 2, channels_first), channels_to_end(g, 2, channels_first)
-    window = window_of(what, x._array.shape, shape, strides, padding, dilations, channels_first)
+    window = window_attributes(what, x._array.shape, shape, strides, padding, dilations, channels_first)
     outputs = output_sizes(x._array.shape[1:-1], shape[:2], name=what, **window)
     if g._array.shape != (x._array.shape[0], *outputs, shape[2] * shape[3]) or x._array.shape[-1] != shape[2]:
         raise InvalidArgumentError(

@@ -25,17 +25,19 @@ from fastgrad.ops.scattering import check_updates
 from fastgrad.ops.segments import reduce_rows
 
 
-def _rows(variable: Variable, what: str, sparse_delta: Any, reduce: Any, into: Any) -> Variable:
+def _scatter_slices(variable: Variable, what: str, sparse_delta: Any, reduce: Any, into: Any) -> Variable:
     if not isinstance(sparse_delta, IndexedSlices):
         raise TypeError(
             f"{what}: Argument `sparse_delta` must be a `tf.IndexedSlices`. Received: {type(sparse_delta).__name__}."
         )
     if not variable._array.ndim:
         raise InvalidArgumentError(f"{what}: variable '{variable.name}' is a scalar and has no rows.")
-    return _change(variable, what, "rows", sparse_delta.indices, sparse_delta.values, reduce, into)
+    return _scatter_into(variable, what, "rows", sparse_delta.indices, sparse_delta.values, reduce, into)
 
 
-def _change(variable: Variable, what: str, kind: str, indices: Any, updates: Any, reduce: Any, into: Any) -> Variable:
+def _scatter_into(
+    variable: Variable, what: str, kind: str, indices: Any, updates: Any, reduce: Any, into: Any
+) -> Variable:
     """Updates ``variable`` at ``indices`` and returns it.
 
     Args:
@@ -49,7 +51,7 @@ def _change(variable: Variable, what: str, kind: str, indices: Any, updates: Any
     ids, values = tensor_of(indices), convert_to_tensor(updates, variable.dtype)
     names = {"what": what, "kind": kind, "reduce": reduce, "into": into}
     if variable._changes_by_operations():
-        variable.assign(_changed(variable._read_as_stored(), ids, values, **names))
+        variable.assign(_scatter_into_row(variable._read_as_stored(), ids, values, **names))
         return variable
     change = _make_row_update(variable._array.shape, ids._array, values._array, **names)
     with writing.lock, np.errstate(all="ignore"):
@@ -100,7 +102,7 @@ def _run_row_update(x: np.ndarray, indices: np.ndarray, values: np.ndarray, **na
     return updated
 
 
-_changed = operation(
+_scatter_into_row = operation(
     "scatter_into_variable",
     Form.SCATTER,
     run=_run_row_update,
@@ -112,21 +114,21 @@ _changed = operation(
 # ---- methods ---------------------------------------------------------------------------------------
 
 
-def _of_rows(reduce: str | None, into: str | None) -> Callable[..., Variable]:
+def _make_slices_method(reduce: str | None, into: str | None) -> Callable[..., Variable]:
     def scatter(self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None) -> Variable:
-        return _rows(self, scatter.__name__, sparse_delta, reduce, into)
+        return _scatter_slices(self, scatter.__name__, sparse_delta, reduce, into)
 
     return scatter
 
 
-def _of_positions(reduce: str | None, into: str | None) -> Callable[..., Variable]:
+def _make_positions_method(reduce: str | None, into: str | None) -> Callable[..., Variable]:
     def scatter(self: Variable, indices: Any, updates: Any, name: str | None = None) -> Variable:
-        return _change(self, scatter.__name__, "positions", indices, updates, reduce, into)
+        return _scatter_into(self, scatter.__name__, "positions", indices, updates, reduce, into)
 
     return scatter
 
 
-_METHODS_OF_ROWS = (
+_SLICES_METHODS = (
     ("scatter_add", "add", "add", "Adds the rows of an ``IndexedSlices``."),
     ("scatter_sub", "add", "subtract", "Subtracts the rows of an ``IndexedSlices``."),
     ("scatter_mul", "multiply", "multiply", "Multiplies rows by those of an ``IndexedSlices``."),
@@ -145,7 +147,7 @@ _METHODS_OF_ROWS = (
     ),
     ("scatter_update", None, None, "Replaces rows by those of an ``IndexedSlices``; the last of repeated rows wins."),
 )
-_METHODS_OF_POSITIONS = (
+_POSITIONS_METHODS = (
     ("scatter_nd_add", "add", "add", "Adds ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_add``."),
     ("scatter_nd_sub", "add", "subtract", "Subtracts ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_sub``."),
     (
@@ -162,9 +164,9 @@ _METHODS_OF_POSITIONS = (
     ),
     ("scatter_nd_update", None, None, "Writes ``updates`` at ``indices``, like ``tf.tensor_scatter_nd_update``."),
 )
-"""Of each method: its name, the ufuncs that reduce repeated updates and apply them, and its docstring."""
+"""Tuples (method name, ufunc that reduces repeated updates, ufunc that applies them, docstring)."""
 
-for _make, _methods in ((_of_rows, _METHODS_OF_ROWS), (_of_positions, _METHODS_OF_POSITIONS)):
+for _make, _methods in ((_make_slices_method, _SLICES_METHODS), (_make_positions_method, _POSITIONS_METHODS)):
     for _name, _reduce, _into, _doc in _methods:
         _method = _make(_reduce, _into)
         _method.__name__, _method.__qualname__, _method.__module__ = _name, f"Variable.{_name}", Variable.__module__
@@ -176,7 +178,7 @@ def batch_scatter_update(
     self: Variable, sparse_delta: Any, use_locking: bool = False, name: str | None = None
 ) -> Variable:
     """Replaces slices by those of an ``IndexedSlices``; its indices, shape (batch ..., n), count per batch element."""
-    return _change(self, "batch_scatter_update", "batch", sparse_delta.indices, sparse_delta.values, None, None)
+    return _scatter_into(self, "batch_scatter_update", "batch", sparse_delta.indices, sparse_delta.values, None, None)
 
 
 # ---- reading -----------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def channels_come_first(data_format: str | None, rank: int, name: str) -> bool:
     return True
 
 
-_LARGEST = 2**31 - 1
+_MAX_WINDOW_SIZE = 2**31 - 1
 
 
 def per_dimension(value: Any, rank: int, channels_first: bool, what: str, default: int = 1) -> Sizes:
@@ -74,8 +74,8 @@ def per_dimension(value: Any, rank: int, channels_first: bool, what: str, defaul
         numbers = numbers[2:] if channels_first else numbers[1:-1]
     if min(numbers) < 1:
         raise InvalidArgumentError(f"{what} must be > 0, but got {min(numbers)} in {value}.")
-    if max(numbers) > _LARGEST:
-        raise InvalidArgumentError(f"{what} must be at most {_LARGEST}, but got {max(numbers)} in {value}.")
+    if max(numbers) > _MAX_WINDOW_SIZE:
+        raise InvalidArgumentError(f"{what} must be at most {_MAX_WINDOW_SIZE}, but got {max(numbers)} in {value}.")
     return numbers
 
 
@@ -154,34 +154,8 @@ def channels_to_end(x: Tensor, rank: int, channels_first: bool) -> Tensor:
     return x if ndim == rank + 2 else reshape(x, (-1, *x._array.shape[-rank - 1 :]))
 
 
-def channels_back(y: Tensor, batch: Sizes, rank: int, channels_first: bool) -> Tensor:
+def restore_channels(y: Tensor, batch: Sizes, rank: int, channels_first: bool) -> Tensor:
     """Reverses ``channels_to_end`` for a result."""
     if channels_first:
         y = transpose(y, (0, rank + 1, *range(1, rank + 1)))
     return y if len(batch) == 1 else reshape(y, (*batch, *y._array.shape[1:]))
-
-
-# ---- windows and their cells ---------------------------------------------------------------------------
-
-
-def meetings(
-    position: Sizes, sizes: Sizes, outputs: Sizes, strides: Sizes, padding: Padding, dilations: Sizes
-) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """Slices of the windows whose cell ``position`` is inside the input, and slices of these cells in the input."""
-    windows, cells = [slice(None)], [slice(None)]
-    for at, size, count, stride, pair, dilation in zip(
-        position, sizes, outputs, strides, padding, dilations, strict=True
-    ):
-        offset = at * dilation - pair[0]
-        first_window = max(0, -(offset // stride))
-        end_window = max(first_window, min(count, (size - 1 - offset) // stride + 1))
-        start = first_window * stride + offset
-        windows.append(slice(first_window, end_window))
-        cells.append(
-            slice(
-                start,
-                start + (end_window - first_window - 1) * stride + 1 if end_window > first_window else start,
-                stride,
-            )
-        )
-    return tuple(windows), tuple(cells)

@@ -1,12 +1,12 @@
 """Tensors whose rows have different lengths (``tf.ragged``)."""
 
 from fastgrad.ragged import overrides as _overrides  # noqa: F401  # registers ragged implementations of public functions
-from fastgrad.ragged.arranging import boolean_mask as boolean_mask
-from fastgrad.ragged.arranging import stack as stack
-from fastgrad.ragged.arranging import stack_dynamic_partitions as stack_dynamic_partitions
+from fastgrad.ragged.array_ops import boolean_mask as boolean_mask
+from fastgrad.ragged.array_ops import stack as stack
+from fastgrad.ragged.array_ops import stack_dynamic_partitions as stack_dynamic_partitions
 from fastgrad.ragged.elementwise import map_flat_values as map_flat_values
-from fastgrad.ragged.making import constant as constant
-from fastgrad.ragged.making import range as range
+from fastgrad.ragged.factories import constant as constant
+from fastgrad.ragged.factories import range as range
 from fastgrad.ragged.partition import row_splits_to_segment_ids as row_splits_to_segment_ids
 from fastgrad.ragged.partition import segment_ids_to_row_splits as segment_ids_to_row_splits
 from fastgrad.ragged.ragged_tensor import RaggedTensor as RaggedTensor

@@ -7,7 +7,7 @@ from typing import Any
 from fastgrad.core.tensor import Tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops import contraction, joining
-from fastgrad.ragged.arranging import as_tensor_or_ragged, of_lengths, stack
+from fastgrad.ragged.array_ops import as_tensor_or_ragged, cut_into_rows, stack
 from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
 
 
@@ -29,24 +29,26 @@ def matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
         raise ValueError(f"matmul: `a` and `b` must have the same dtype, got {a.dtype!r} and {b.dtype!r}.")
     if a.shape.rank != b.shape.rank:
         raise ValueError(f"matmul: `a` and `b` must have the same rank, got shapes {a.shape} and {b.shape}.")
-    return _product(a, b, options)
+    return _matmul(a, b, options)
 
 
-def _product(a: Any, b: Any, options: dict[str, Any]) -> Any:
+def _matmul(a: Any, b: Any, options: dict[str, Any]) -> Any:
     rank = a.shape.rank
     if rank == 2 or (isinstance(a, Tensor) and isinstance(b, Tensor)):
-        return contraction.matmul(_matrix(a), _matrix(b), **options)
+        return contraction.matmul(_as_dense_matrix(a), _as_dense_matrix(b), **options)
     if rank > 3:
         a, b = _as_ragged_batches(a), _as_ragged_batches(b)
         _check_equal_batches(a.row_lengths().numpy().tolist(), b.row_lengths().numpy().tolist())
-        return a._with(_product(a.values, b.values, options))
+        return a._with(_matmul(a.values, b.values, options))
     _check_equal_batches(row_count(a), row_count(b))
-    products = [contraction.matmul(_matrix(a[n]), _matrix(b[n]), **options) for n in range(row_count(a))]
+    products = [
+        contraction.matmul(_as_dense_matrix(a[n]), _as_dense_matrix(b[n]), **options) for n in range(row_count(a))
+    ]
     transposes_b = options["transpose_b"] or options["adjoint_b"]
     if not products or (isinstance(b, RaggedTensor) and (b.ragged_rank == 2 or transposes_b)):
         return stack(products) if products else a
     dtype = (a if isinstance(a, RaggedTensor) else b).row_splits.dtype
-    return of_lengths(joining.concat(products, 0), [len(x) for x in products], dtype)
+    return cut_into_rows(joining.concat(products, 0), [len(x) for x in products], dtype)
 
 
 def _as_ragged_batches(x: Any) -> RaggedTensor:
@@ -60,7 +62,7 @@ def _check_equal_batches(a: Any, b: Any) -> None:
         )
 
 
-def _matrix(x: Any) -> Tensor:
+def _as_dense_matrix(x: Any) -> Tensor:
     if isinstance(x, Tensor):
         return x
     matrix = x.to_tensor()

@@ -15,12 +15,13 @@ from fastgrad.ops.arguments import integer
 from fastgrad.ops.arithmetic import maximum, minimum
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, less
-from fastgrad.ops.indexing import gather, where
+from fastgrad.ops.indexing import gather
 from fastgrad.ops.joining import concat
 from fastgrad.ops.reduction import reduce_all, reduce_max
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 from fastgrad.ragged import partition
-from fastgrad.ragged.partition import as_partition, numbers
+from fastgrad.ragged.partition import as_partition, index_range
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 
 # ---- from tensors ------------------------------------------------------------------------------------------
@@ -45,7 +46,7 @@ def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype
             f"from_tensor: Argument `ragged_rank` ({ragged_rank}) must be less than the rank of `tensor`, shape {x.shape}."
         )
     if nested_lengths is not None:
-        first = _ragged_by_lengths(x, as_partition(nested_lengths[0], "from_tensor: lengths", dtype))
+        first = _cut_to_lengths(x, as_partition(nested_lengths[0], "from_tensor: lengths", dtype))
         inner_lengths = nested_lengths[1:]
         return first._with(from_tensor(first.values, inner_lengths, None, 1, dtype)) if inner_lengths else first
     if ragged_rank > 1:
@@ -56,9 +57,9 @@ def from_tensor(tensor: Any, lengths: Any, padding: Any, ragged_rank: int, dtype
             ragged = RaggedTensor._of(ragged, partition.uniform_splits(x.shape[axis], rows, dtype), x.shape[axis])
         return ragged
     if lengths is not None:
-        return _ragged_by_lengths(x, as_partition(lengths, "from_tensor: lengths", dtype))
+        return _cut_to_lengths(x, as_partition(lengths, "from_tensor: lengths", dtype))
     if padding is not None:
-        return _ragged_by_lengths(x, _unpadded_lengths(x, padding, dtype))
+        return _cut_to_lengths(x, _unpadded_lengths(x, padding, dtype))
     rows, length = x._array.shape[:2]
     return RaggedTensor._of(
         reshape(x, [rows * length, *x._array.shape[2:]]), partition.uniform_splits(length, rows, dtype), length
@@ -82,7 +83,7 @@ def _unpadded_lengths(x: Tensor, padding: Any, dtype: dtypes.DType) -> Tensor:
     return reduce_max(where(is_padding, zero, row_ends), 1)
 
 
-def _ragged_by_lengths(x: Tensor, lengths: Tensor) -> RaggedTensor:
+def _cut_to_lengths(x: Tensor, lengths: Tensor) -> RaggedTensor:
     rows, max_length = x._array.shape[:2]
     if len(lengths) != rows:
         raise ValueError(f"from_tensor: {len(lengths)} lengths for the {rows} rows of a tensor of shape {x.shape}.")
@@ -90,7 +91,9 @@ def _ragged_by_lengths(x: Tensor, lengths: Tensor) -> RaggedTensor:
     splits = partition.splits_of_lengths(lengths)
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
-    positions = numbers(count, splits.dtype) + gather(numbers(rows, splits.dtype) * max_length - splits[:-1], ids)
+    positions = index_range(count, splits.dtype) + gather(
+        index_range(rows, splits.dtype) * max_length - splits[:-1], ids
+    )
     flat = reshape(x, [rows * max_length, *x._array.shape[2:]])
     return RaggedTensor._of(gather(flat, positions), splits)
 
@@ -117,16 +120,16 @@ def to_tensor(ragged: RaggedTensor, default_value: Any, shape: Any) -> Tensor:
     for size, inner_size in zip(target_sizes[ragged.ragged_rank + 1 :], flat.shape[1:], strict=True):
         if size not in (None, -1, inner_size):
             raise ValueError(f"to_tensor: shape {sizes} does not go with the shape of the tensor, {ragged.shape}.")
-    return _filled(
+    return _padded_rows(
         ragged, broadcast_to(default, flat.shape[1:]), [None if size == -1 else size for size in target_sizes]
     )
 
 
-def _filled(ragged: RaggedTensor, default: Tensor, sizes: list[int | None]) -> Tensor:
+def _padded_rows(ragged: RaggedTensor, default: Tensor, sizes: list[int | None]) -> Tensor:
     """Gathers the values of each row into a dense tensor; padding gathers ``default``, appended to the values."""
     values = ragged.values
     if isinstance(values, RaggedTensor):
-        values = _filled(values, default, [None, *sizes[2:]])
+        values = _padded_rows(values, default, [None, *sizes[2:]])
     count, splits = len(values), ragged.row_splits
     element = broadcast_to(default, values.shape[1:])
     lengths = ragged.row_lengths()
@@ -136,7 +139,7 @@ def _filled(ragged: RaggedTensor, default: Tensor, sizes: list[int | None]) -> T
         row_length = sizes[1]
     elif row_length is None:
         row_length = int(reduce_max(lengths)) if rows else 0
-    columns = expand_dims(numbers(row_length, splits.dtype), 0)
+    columns = expand_dims(index_range(row_length, splits.dtype), 0)
     positions = where(less(columns, expand_dims(lengths, 1)), columns + expand_dims(splits[:-1], 1), count)
     if sizes[0] is not None and sizes[0] != rows:
         padding_rows = constant_tensor(np.full((max(sizes[0] - rows, 0), row_length), count, splits.dtype.numpy))

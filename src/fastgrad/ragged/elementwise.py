@@ -18,7 +18,7 @@ from fastgrad.ragged.partition import same_splits
 from fastgrad.ragged.ragged_tensor import RaggedTensor
 
 
-def mapped(function: Callable[..., Any], *operands: Any) -> Any:
+def map_elementwise(function: Callable[..., Any], *operands: Any) -> Any:
     """Applies an element-wise ``function`` to ``operands``, at least one of which is ragged.
 
     Dense operands broadcast: along a ragged dimension they have size 1, or the length that all rows share.
@@ -28,16 +28,18 @@ def mapped(function: Callable[..., Any], *operands: Any) -> Any:
     """
     name = getattr(function, "__name__", "map_flat_values")
     rows = max(len(x.row_splits) for x in operands if isinstance(x, RaggedTensor)) - 1
-    operands = tuple([_repeated(x, rows) if isinstance(x, RaggedTensor) else x for x in operands])
+    operands = tuple([_broadcast_rows(x, rows) if isinstance(x, RaggedTensor) else x for x in operands])
     ragged = [x for x in operands if isinstance(x, RaggedTensor)]
     first = ragged[0]
     _check_equal_splits(ragged, name)
-    flat_operands = [x.flat_values if isinstance(x, RaggedTensor) else _beside(first, x, name) for x in operands]
+    flat_operands = [
+        x.flat_values if isinstance(x, RaggedTensor) else _broadcast_to_flat_values(first, x, name) for x in operands
+    ]
     result = function(*flat_operands)
     return first._with_flat_values(result)
 
 
-def _repeated(x: RaggedTensor, rows: int) -> RaggedTensor:
+def _broadcast_rows(x: RaggedTensor, rows: int) -> RaggedTensor:
     """Broadcasts a ragged tensor of one row to ``rows`` rows."""
     if len(x.row_splits) != 2 or rows == 1:
         return x
@@ -54,7 +56,7 @@ def _check_equal_splits(ragged: list[RaggedTensor], name: str) -> None:
         same_splits(list(level), name)
 
 
-def _beside(ragged: RaggedTensor, other: Any, name: str) -> Any:
+def _broadcast_to_flat_values(ragged: RaggedTensor, other: Any, name: str) -> Any:
     """Broadcasts a dense operand ``other`` to the flat values of ``ragged``."""
     if other is None or isinstance(other, (bool, int, float, complex, str, bytes)):
         return other
@@ -66,11 +68,11 @@ def _beside(ragged: RaggedTensor, other: Any, name: str) -> Any:
     if x.ndim > rank:
         raise InvalidArgumentError(f"{name}: Incompatible shapes: {ragged.shape} vs. {x.shape}.")
     x = reshape(x, [1] * (rank - x.ndim) + list(x._array.shape))
-    return _spread(ragged, x, name)
+    return _gather_for_flat_values(ragged, x, name)
 
 
-def _spread(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
-    """Returns, for each flat value of ``ragged``, the element of ``x`` at its position; axis 0 of ``x`` is the row."""
+def _gather_for_flat_values(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
+    """Gathers the element of the dense ``x`` for each flat value of ``ragged``; axis 0 of ``x`` is the axis of rows."""
     rows, (outer, row_length, *inner_shape) = len(ragged.row_splits) - 1, x._array.shape
     if outer not in (1, rows):
         raise InvalidArgumentError(f"{name}: Incompatible shapes: {ragged.shape} vs. {x.shape}.")
@@ -85,7 +87,7 @@ def _spread(ragged: RaggedTensor, x: Tensor, name: str) -> Tensor:
         same_splits([ragged.row_splits, ragged_x.row_splits], name)
         values = ragged_x.values
     inner_values = ragged.values
-    return _spread(inner_values, values, name) if isinstance(inner_values, RaggedTensor) else values
+    return _gather_for_flat_values(inner_values, values, name) if isinstance(inner_values, RaggedTensor) else values
 
 
 def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -131,34 +133,20 @@ def map_flat_values(op: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 # ---- Python's operators --------------------------------------------------------------------------------------
 
 
-def _binary(symbol: str, function: Callable[..., Any]) -> None:
-    def forward(x: Any, y: Any) -> Any:
-        return mapped(function, x, y)
+def _install_operator(symbol: str, function: Callable[..., Any], is_reflected: bool = False) -> None:
+    """Installs the method ``__symbol__`` of ragged tensors; with ``is_reflected`` also ``__rsymbol__``."""
 
-    def backward(x: Any, y: Any) -> Any:
-        return mapped(function, y, x)
+    def forward(*operands: Any) -> Any:
+        if operands[-1] is None and symbol in ("eq", "ne"):
+            return symbol == "ne"
+        return map_elementwise(function, *operands)
 
     setattr(RaggedTensor, f"__{symbol}__", forward)
-    setattr(RaggedTensor, f"__r{symbol}__", backward)
-
-
-def _comparison(symbol: str, function: Callable[..., Any]) -> None:
-    def compare(x: Any, y: Any) -> Any:
-        return symbol == "ne" if y is None else mapped(function, x, y)
-
-    setattr(RaggedTensor, f"__{symbol}__", compare)
-
-
-def _unary(symbol: str, function: Callable[..., Any]) -> None:
-    def changed(x: Any) -> Any:
-        return mapped(function, x)
-
-    setattr(RaggedTensor, f"__{symbol}__", changed)
+    if is_reflected:
+        setattr(RaggedTensor, f"__r{symbol}__", lambda x, y: map_elementwise(function, y, x))
 
 
 for _symbol in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"):
-    _binary(_symbol, getattr(operator, f"__{_symbol}__"))
-for _symbol in ("lt", "le", "gt", "ge", "eq", "ne"):
-    _comparison(_symbol, getattr(operator, _symbol))
-for _symbol in ("neg", "abs", "invert"):
-    _unary(_symbol, getattr(operator, _symbol))
+    _install_operator(_symbol, getattr(operator, f"__{_symbol}__"), is_reflected=True)
+for _symbol in ("lt", "le", "gt", "ge", "eq", "ne", "neg", "abs", "invert"):
+    _install_operator(_symbol, getattr(operator, _symbol))

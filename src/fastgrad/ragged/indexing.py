@@ -14,12 +14,13 @@ from fastgrad.ops.assertion import assert_less, assert_non_negative
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import less
 from fastgrad.ops.division import floordiv
-from fastgrad.ops.indexing import gather, where
+from fastgrad.ops.indexing import gather
 from fastgrad.ops.indexing import gather_nd as gather_nd_of_tensor
 from fastgrad.ops.joining import concat
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import broadcast_to, reshape
 from fastgrad.ragged import dense, partition
-from fastgrad.ragged.partition import numbers
+from fastgrad.ragged.partition import index_range
 from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
 
 
@@ -35,7 +36,7 @@ def getitem(ragged: Any, key: Any) -> Any:
     keys = list(key) if isinstance(key, tuple) else [key]
     if any(item is Ellipsis for item in keys):
         keys = _expand_ellipsis(keys, ragged.shape.rank)
-    return _rows(ragged, keys)
+    return _getitem_of_rows(ragged, keys)
 
 
 def _expand_ellipsis(keys: list[Any], rank: int) -> list[Any]:
@@ -46,7 +47,7 @@ def _expand_ellipsis(keys: list[Any], rank: int) -> list[Any]:
     return [*keys[:ellipsis_index], *[slice(None)] * max(rank - indexed_axes, 0), *keys[ellipsis_index + 1 :]]
 
 
-def _rows(x: Any, keys: list[Any]) -> Any:
+def _getitem_of_rows(x: Any, keys: list[Any]) -> Any:
     """Returns ``x[keys]``; the first key applies to the rows."""
     if not keys:
         return x
@@ -54,16 +55,16 @@ def _rows(x: Any, keys: list[Any]) -> Any:
         return x[tuple(keys)]
     first_key, *inner_keys = keys
     if first_key is None:
-        inner = _rows(x, inner_keys)
+        inner = _getitem_of_rows(x, inner_keys)
         count = row_count(inner)
         return RaggedTensor._of(inner, partition.uniform_splits(count, 1, x.row_splits.dtype), count)
     if isinstance(first_key, slice):
-        return _within(_sliced_rows(x, first_key), inner_keys)
-    return _rows(_row(x, first_key), inner_keys)
+        return _getitem_within_rows(_sliced_rows(x, first_key), inner_keys)
+    return _getitem_of_rows(_row_at(x, first_key), inner_keys)
 
 
-def _row(x: RaggedTensor, key: Any) -> Any:
-    row_number, count = _position(key), len(x.row_splits) - 1
+def _row_at(x: RaggedTensor, key: Any) -> Any:
+    row_number, count = _index_number(key), len(x.row_splits) - 1
     if row_number >= count:
         raise IndexError(f"Row key {row_number} out of bounds: there are {count} rows.")
     if row_number < -count:
@@ -74,7 +75,7 @@ def _row(x: RaggedTensor, key: Any) -> Any:
     return _value_range(x.values, int(x.row_splits[row_number]), int(x.row_splits[row_number + 1]))
 
 
-def _position(key: Any) -> int:
+def _index_number(key: Any) -> int:
     if isinstance(key, Tensor) and key.dtype.is_integer and not key.ndim:
         return int(key)
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
@@ -104,7 +105,7 @@ def _sliced_rows(x: RaggedTensor, key: slice) -> RaggedTensor:
 
 
 def _integer_slice(key: slice) -> slice:
-    bounds = [None if bound is None else _position(bound) for bound in (key.start, key.stop, key.step)]
+    bounds = [None if bound is None else _index_number(bound) for bound in (key.start, key.stop, key.step)]
     if bounds[2] == 0:
         raise ValueError("RaggedTensor: slice step cannot be zero.")
     return slice(*bounds)
@@ -119,39 +120,39 @@ def rows_at(x: Any, ids: Tensor) -> Any:
     lengths, starts = gather(x.row_lengths(), ids), gather(x.row_splits, ids)
     splits = partition.splits_of_lengths(lengths)
     count = int(splits[-1])
-    positions = numbers(count, splits.dtype) + gather(starts - splits[:-1], partition.row_numbers(splits, count))
+    positions = index_range(count, splits.dtype) + gather(starts - splits[:-1], partition.row_numbers(splits, count))
     return RaggedTensor._of(rows_at(x.values, positions), splits, x._uniform)
 
 
 # ---- within rows -------------------------------------------------------------------------------------------
 
 
-def _within(x: RaggedTensor, keys: list[Any]) -> Any:
+def _getitem_within_rows(x: RaggedTensor, keys: list[Any]) -> Any:
     """Returns ``x[:, *keys]`` for a ragged tensor."""
     if not keys:
         return x
     first_key, *inner_keys = keys
     if first_key is None:
         count = len(x.row_splits) - 1
-        inner = _within(x, inner_keys)
+        inner = _getitem_within_rows(x, inner_keys)
         return RaggedTensor._of(inner, partition.uniform_splits(1, count, x.row_splits.dtype), 1)
     if isinstance(first_key, slice):
         sliced = _slice_each_row(x, _integer_slice(first_key))
-        return sliced._with(_whole(sliced.values, inner_keys))
-    position = _position(first_key)
+        return sliced._with(_getitem_from_second_axis(sliced.values, inner_keys))
+    position = _index_number(first_key)
     if x._uniform is None:
         raise ValueError("Cannot index into an inner ragged dimension.")
     if not -x._uniform <= position < x._uniform:
         raise IndexError(f"RaggedTensor: index {position} of dimension 1 out of bounds: rows have {x._uniform} values.")
-    return _whole(rows_at(x.values, x.row_splits[:-1] + position % x._uniform), inner_keys)
+    return _getitem_from_second_axis(rows_at(x.values, x.row_splits[:-1] + position % x._uniform), inner_keys)
 
 
-def _whole(values: Any, keys: list[Any]) -> Any:
+def _getitem_from_second_axis(values: Any, keys: list[Any]) -> Any:
     """Returns ``values[:, *keys]`` for a tensor or ragged tensor."""
     if not keys:
         return values
     if isinstance(values, RaggedTensor):
-        return _within(values, keys)
+        return _getitem_within_rows(values, keys)
     key = (slice(None), *keys)
     return values[key]
 
@@ -177,21 +178,21 @@ def _slice_each_row(x: RaggedTensor, key: slice) -> RaggedTensor:
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
     positions = (
-        gather(x.row_splits[:-1] + start, ids) + (numbers(count, splits.dtype) - gather(splits[:-1], ids)) * step
+        gather(x.row_splits[:-1] + start, ids) + (index_range(count, splits.dtype) - gather(splits[:-1], ids)) * step
     )
     uniform = None if x._uniform is None else len(range(*key.indices(x._uniform)))
     return RaggedTensor._of(rows_at(x.values, positions), splits, uniform)
 
 
-def gathered(params: Any, indices: Any) -> Any:
+def gather_rows(params: Any, indices: Any) -> Any:
     """``tf.gather`` along axis 0, where ``params``, ``indices`` or both are ragged."""
     if isinstance(indices, RaggedTensor):
-        return indices._with_flat_values(gathered(params, indices.flat_values))
+        return indices._with_flat_values(gather_rows(params, indices.flat_values))
     if not isinstance(params, RaggedTensor):
         return gather(params, indices)
     ids = convert_to_tensor(indices)
     if not ids.ndim:
-        return _row(params, ids)
+        return _row_at(params, ids)
     result = rows_at(params, reshape(ids, [-1]) if ids.ndim > 1 else ids)
     for axis in range(ids.ndim - 1, 0, -1):
         size, rows = ids._array.shape[axis], int(np.prod(ids._array.shape[:axis]))
@@ -216,24 +217,24 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
             f"gather: axis {axis} must be in front of none of batch_dims={batch_dims} and less than the rank, {rank}."
         )
     if not gather_axis:
-        return gathered(params, indices)
+        return gather_rows(params, indices)
     index_type = next(x.row_splits.dtype for x in (params, indices) if isinstance(x, RaggedTensor))
     x = dense.with_rank(params, 1, index_type)
     rows = len(x.row_splits) - 1
     if not batch:
         if gather_axis > 1:
-            return x._with(_along(x.values, indices, gather_axis - 1, 0))
+            return x._with(_gather_along(x.values, indices, gather_axis - 1, 0))
         if isinstance(indices, RaggedTensor):
             single_row = RaggedTensor._of(indices, partition.uniform_splits(row_count(indices), 1, index_type))
-            return gather_along(x, gathered(single_row, np.zeros(rows, np.int64)), 1, 1)
+            return gather_along(x, gather_rows(single_row, np.zeros(rows, np.int64)), 1, 1)
         ids = convert_to_tensor(indices)
         return gather_along(x, broadcast_to(ids, [rows, *ids._array.shape]), 1, 1)
     if batch == 1 and gather_axis > 1:  # each batch element's indices apply to all of its rows
-        return x._with(_along(x.values, gathered(indices, x.value_rowids()), gather_axis - 1, 1))
+        return x._with(_gather_along(x.values, gather_rows(indices, x.value_rowids()), gather_axis - 1, 1))
     if batch > 1:
         batches = dense.with_rank(indices, 1, index_type)
         partition.same_splits([x.row_splits, batches.row_splits], "gather")
-        return x._with(_along(x.values, batches.values, gather_axis - 1, batch - 1))
+        return x._with(_gather_along(x.values, batches.values, gather_axis - 1, batch - 1))
     if isinstance(indices, RaggedTensor):
         indices = dense.with_rank(indices, indices.ragged_rank + indices.flat_values.ndim - 1, index_type)
         flat = indices.merge_dims(0, indices.ragged_rank) if indices.ragged_rank > 1 else indices.values
@@ -253,7 +254,7 @@ def gather_along(params: Any, indices: Any, axis: Any, batch_dims: Any) -> Any:
     return result
 
 
-def _along(values: Any, indices: Any, axis: int, batch_dims: int) -> Any:
+def _gather_along(values: Any, indices: Any, axis: int, batch_dims: int) -> Any:
     if isinstance(values, RaggedTensor) or isinstance(indices, RaggedTensor):
         return gather_along(values, indices, axis, batch_dims)
     return gather(values, indices, None, axis, batch_dims)
@@ -292,7 +293,7 @@ def gather_nd(params: Any, indices: Any, batch_dims: Any) -> Any:
             f"gather_nd: indices of shape {ids.shape} do not index into a tensor of shape {params.shape}."
         )
     if depth == 1:
-        return gathered(params, ids[..., 0])
+        return gather_rows(params, ids[..., 0])
     flat_positions = reshape(
         _flat_positions(params, reshape(ids[..., 0], [-1]), reshape(ids[..., 1], [-1])), [*ids._array.shape[:-1], 1]
     )

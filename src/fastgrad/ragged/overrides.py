@@ -12,23 +12,23 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.ops import arithmetic, creation
 from fastgrad.ops.arguments import integer
 from fastgrad.ops.one_hot import one_hot
-from fastgrad.ragged import arranging, contraction, dense, elementwise, indexing, reductions
+from fastgrad.ragged import array_ops, contraction, dense, elementwise, indexing, reductions
 
-OVERRIDES["element-wise"] = elementwise.mapped
+OVERRIDES["element-wise"] = elementwise.map_elementwise
 for _name in ("sum", "prod", "max", "min", "mean", "any", "all", "logsumexp"):
     OVERRIDES[f"reduce_{_name}"] = functools.partial(reductions.reduced, f"reduce_{_name}")
 OVERRIDES["matmul"] = contraction.matmul
 OVERRIDES["cast"] = dense.cast_values
-OVERRIDES["concat"] = arranging.concat
-OVERRIDES["stack"] = arranging.stack
-OVERRIDES["expand_dims"] = arranging.expand_dims
+OVERRIDES["concat"] = array_ops.concat
+OVERRIDES["stack"] = array_ops.stack
+OVERRIDES["expand_dims"] = array_ops.expand_dims
 OVERRIDES["gather"] = indexing.gather_along
 OVERRIDES["gather_nd"] = indexing.gather_nd
 OVERRIDES["where"] = indexing.true_positions
 for _name in ("tile", "reverse", "squeeze", "split", "dynamic_partition"):
-    OVERRIDES[_name] = getattr(arranging, _name)
+    OVERRIDES[_name] = getattr(array_ops, _name)
 for _name in ("sum", "prod", "max", "min", "mean", "sqrt_n"):
-    OVERRIDES[f"unsorted_segment_{_name}"] = functools.partial(reductions.segments_of, _name)
+    OVERRIDES[f"unsorted_segment_{_name}"] = functools.partial(reductions.unsorted_segment, _name)
 for _name in ("reduce_variance", "softmax", "bincount"):
     OVERRIDES[_name] = getattr(reductions, _name)
 
@@ -57,6 +57,6 @@ def _sum_of(*inputs: Any) -> Any:
 
 OVERRIDES["zeros_like"] = lambda x, dtype: x._with_flat_values(creation.zeros_like(x.flat_values, dtype))
 OVERRIDES["ones_like"] = lambda x, dtype: x._with_flat_values(creation.ones_like(x.flat_values, dtype))
-OVERRIDES["add_n"] = lambda inputs: elementwise.mapped(_sum_of, *inputs)
+OVERRIDES["add_n"] = lambda inputs: elementwise.map_elementwise(_sum_of, *inputs)
 OVERRIDES["size"] = _size
 OVERRIDES["rank"] = lambda x: constant_tensor(np.array(x.shape.rank, np.int32))

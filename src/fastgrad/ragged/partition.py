@@ -41,7 +41,7 @@ def as_partition(value: Any, what: str, dtype: Any = None) -> Tensor:
     return tensor
 
 
-def whole_number(value: Any, what: str) -> int:
+def checked_count(value: Any, what: str) -> int:
     """Returns ``value``, a count of rows or values or an axis, as a Python integer.
 
     Raises:
@@ -55,7 +55,7 @@ def whole_number(value: Any, what: str) -> int:
     return integer(value, what)
 
 
-def numbers(count: int, dtype: dtypes.DType) -> Tensor:
+def index_range(count: int, dtype: dtypes.DType) -> Tensor:
     """Returns the vector 0, 1 ... ``count`` - 1."""
     return constant_tensor(np.arange(count, dtype=dtype.numpy))
 
@@ -84,7 +84,7 @@ def splits_of_lengths(lengths: Tensor) -> Tensor:
 
 def row_numbers(splits: Tensor, count: int) -> Tensor:
     """Returns, for each of ``count`` values, the number of its row."""
-    return searchsorted(splits, numbers(count, splits.dtype), "right", splits.dtype) - 1
+    return searchsorted(splits, index_range(count, splits.dtype), "right", splits.dtype) - 1
 
 
 def splits_of_row_numbers(ids: Tensor, nrows: int) -> Tensor:
@@ -112,7 +112,7 @@ def checked_row_numbers(ids: Tensor, nrows: Any, count: int) -> int:
         assert_non_negative(ids[0], f"{error_prefix} must not be negative")
         assert_non_negative(ids[1:] - ids[:-1], f"{error_prefix} must not fall")
     min_rows = int(ids[-1]) + 1 if count else 0
-    row_count = min_rows if nrows is None else whole_number(nrows, "from_value_rowids: nrows")
+    row_count = min_rows if nrows is None else checked_count(nrows, "from_value_rowids: nrows")
     if row_count < 0:
         raise ValueError(f"from_value_rowids: Expected nrows >= 0; got {row_count}.")
     if row_count < min_rows:
@@ -185,7 +185,7 @@ def segment_ids_to_row_splits(
         raise InvalidArgumentError(f"segment_ids_to_row_splits: segment_ids[0] = {int(ids[0])} is negative.")
     min_rows = int(ids[-1]) + 1 if len(ids) else 0
     row_count = (
-        min_rows if num_segments is None else whole_number(num_segments, "segment_ids_to_row_splits: num_segments")
+        min_rows if num_segments is None else checked_count(num_segments, "segment_ids_to_row_splits: num_segments")
     )
     assert_less_equal(ids, row_count - 1, "segment_ids_to_row_splits: an id is num_segments or more")
     splits = splits_of_row_numbers(ids, row_count)

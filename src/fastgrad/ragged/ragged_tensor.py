@@ -1,4 +1,7 @@
-"""``RaggedTensor``: rows of different lengths, stored as concatenated values and row splits."""
+"""``RaggedTensor``: rows of different lengths, stored as concatenated values and row splits.
+
+One class with all of TensorFlow's methods; longer computations are in the other files of this folder.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,7 @@ class RaggedTensor(Composite):
         splits = as_partition(row_splits, "row_splits")
         if not len(splits):
             raise ValueError("row_splits tensor may not be empty.")
-        return cls._checked(values, splits, "from_row_splits", validate)
+        return cls._of_valid_splits(values, splits, "from_row_splits", validate)
 
     @classmethod
     def from_row_lengths(
@@ -83,7 +86,9 @@ class RaggedTensor(Composite):
     ) -> RaggedTensor:
         """Creates a ragged tensor from row lengths, int32 or int64, shape (rows,); see ``from_row_splits``."""
         lengths = as_partition(row_lengths, "row_lengths")
-        return cls._checked(_checked_values(values), partition.splits_of_lengths(lengths), "from_row_lengths", validate)
+        return cls._of_valid_splits(
+            _checked_values(values), partition.splits_of_lengths(lengths), "from_row_lengths", validate
+        )
 
     @classmethod
     def from_row_starts(
@@ -93,7 +98,7 @@ class RaggedTensor(Composite):
         values = _checked_values(values)
         starts = as_partition(row_starts, "row_starts")
         end = constant_tensor(np.array([row_count(values)], starts.dtype.numpy))
-        return cls._checked(values, concat([starts, end], 0), "from_row_starts", validate)
+        return cls._of_valid_splits(values, concat([starts, end], 0), "from_row_starts", validate)
 
     @classmethod
     def from_row_limits(
@@ -102,7 +107,7 @@ class RaggedTensor(Composite):
         """Creates a ragged tensor from row ends, int32 or int64, shape (rows,); see ``from_row_splits``."""
         limits = as_partition(row_limits, "row_limits")
         zero = constant_tensor(np.zeros(1, limits.dtype.numpy))
-        return cls._checked(_checked_values(values), concat([zero, limits], 0), "from_row_limits", validate)
+        return cls._of_valid_splits(_checked_values(values), concat([zero, limits], 0), "from_row_limits", validate)
 
     @classmethod
     def from_value_rowids(
@@ -123,7 +128,7 @@ class RaggedTensor(Composite):
         values = _checked_values(values)
         ids = as_partition(value_rowids, "value_rowids")
         count = partition.checked_row_numbers(ids, nrows, row_count(values))
-        return cls._joined(values, partition.splits_of_row_numbers(ids, count))
+        return cls._of_equal_index_dtypes(values, partition.splits_of_row_numbers(ids, count))
 
     @classmethod
     def from_uniform_row_length(
@@ -151,13 +156,13 @@ class RaggedTensor(Composite):
             raise ValueError(
                 f"from_uniform_row_length: uniform_row_length must have dtype int32 or int64, got {uniform_row_length}."
             )
-        length = partition.whole_number(uniform_row_length, "from_uniform_row_length: uniform_row_length")
+        length = partition.checked_count(uniform_row_length, "from_uniform_row_length: uniform_row_length")
         count = row_count(values)
         if length < 0:
             raise ValueError(f"from_uniform_row_length: uniform_row_length must be >= 0, got {length}.")
         rows = count // length if length else 0
         if nrows is not None:
-            rows = partition.whole_number(nrows, "from_uniform_row_length: nrows")
+            rows = partition.checked_count(nrows, "from_uniform_row_length: nrows")
         if rows * length != count:
             raise ValueError(
                 f"from_uniform_row_length: uniform_row_length={length} times nrows={rows} must equal nvals={count}"
@@ -170,14 +175,14 @@ class RaggedTensor(Composite):
         cls, flat_values: Any, nested_row_splits: Any, name: str | None = None, validate: bool = True
     ) -> Any:
         """Creates several ragged dimensions from a list of ``row_splits``, outermost first; see ``from_row_splits``."""
-        return _nested(cls.from_row_splits, flat_values, nested_row_splits, "nested_row_splits", validate)
+        return _from_nested(cls.from_row_splits, flat_values, nested_row_splits, "nested_row_splits", validate)
 
     @classmethod
     def from_nested_row_lengths(
         cls, flat_values: Any, nested_row_lengths: Any, name: str | None = None, validate: bool = True
     ) -> Any:
         """Creates several ragged dimensions from ``row_lengths`` lists, outermost first; see ``from_row_lengths``."""
-        return _nested(cls.from_row_lengths, flat_values, nested_row_lengths, "nested_row_lengths", validate)
+        return _from_nested(cls.from_row_lengths, flat_values, nested_row_lengths, "nested_row_lengths", validate)
 
     @classmethod
     def from_nested_value_rowids(
@@ -229,13 +234,13 @@ class RaggedTensor(Composite):
         return dense.from_tensor(tensor, lengths, padding, ragged_rank, dtypes.as_dtype(row_splits_dtype))
 
     @classmethod
-    def _checked(cls, values: Any, splits: Tensor, what: str, validate: bool) -> RaggedTensor:
+    def _of_valid_splits(cls, values: Any, splits: Tensor, what: str, validate: bool) -> RaggedTensor:
         if validate:
             partition.checked(splits, row_count(values), what)
-        return cls._joined(values, splits)
+        return cls._of_equal_index_dtypes(values, splits)
 
     @classmethod
-    def _joined(cls, values: Any, splits: Tensor) -> RaggedTensor:
+    def _of_equal_index_dtypes(cls, values: Any, splits: Tensor) -> RaggedTensor:
         if isinstance(values, RaggedTensor) and values.row_splits.dtype is not splits.dtype:
             raise ValueError(
                 f"RaggedTensor: row_splits dtype mismatch: {splits.dtype.name} beside {values.row_splits.dtype.name} of the values; "
@@ -463,7 +468,7 @@ class RaggedTensor(Composite):
         raise TypeError("RaggedTensor is unhashable.")
 
     def __repr__(self) -> str:
-        return f"<tf.RaggedTensor {_text(self.numpy())}>"
+        return f"<tf.RaggedTensor {_array_text(self.numpy())}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _of_parts, self._to_components()
@@ -526,7 +531,7 @@ def row_count(values: Any) -> int:
     return len(values._row_splits) - 1 if isinstance(values, RaggedTensor) else len(values)
 
 
-def _nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, validate: bool) -> Any:
+def _from_nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, validate: bool) -> Any:
     if isinstance(nested, Tensor) or not isinstance(nested, (list, tuple)):
         raise TypeError(f"{what} must be a list of tensors, got {nested!r}.")
     values = flat_values
@@ -535,15 +540,15 @@ def _nested(make: Callable[..., Any], flat_values: Any, nested: Any, what: str, 
     return values
 
 
-def _text(item: Any) -> str:
+def _array_text(item: Any) -> str:
     """Returns the text of an element or of an array; commas separate elements."""
     if not isinstance(item, np.ndarray):
         return str(item)
-    return np.array2string(item, separator=", ", formatter={"all": _text}) if item.size else repr(item.tolist())
+    return np.array2string(item, separator=", ", formatter={"all": _array_text}) if item.size else repr(item.tolist())
 
 
-def _refused(ragged: RaggedTensor) -> Tensor:
+def _refuse_conversion(ragged: RaggedTensor) -> Tensor:
     raise CompositeOperand(ragged)
 
 
-tensor.converters.append((RaggedTensor, _refused))
+tensor.converters.append((RaggedTensor, _refuse_conversion))

@@ -16,29 +16,30 @@ from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import equal, greater, is_finite, less, logical_not
 from fastgrad.ops.custom_gradient import stop_gradient
 from fastgrad.ops.exponential import exp, log
-from fastgrad.ops.indexing import gather, gather_nd, where
+from fastgrad.ops.indexing import gather, gather_nd
 from fastgrad.ops.power import sqrt, square
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.softmax import softmax as softmax_of_tensor
 from fastgrad.ops.statistics import bincount as bincount_of_tensor
 from fastgrad.ops.statistics import reduce_variance as variance_of_tensor
 from fastgrad.ragged import partition
-from fastgrad.ragged.arranging import checked_axis, expand_dims
+from fastgrad.ragged.array_ops import checked_axis, expand_dims
 from fastgrad.ragged.ragged_tensor import RaggedTensor, row_count
 
 Segments = Callable[[Tensor, Tensor, int], Tensor]
 """A segment reduction of ``(data, ids, count)``: reduces rows of ``data`` with equal ids to ``count`` rows."""
 
 
-def _any(data: Tensor, ids: Tensor, count: int) -> Tensor:
+def _segment_any(data: Tensor, ids: Tensor, count: int) -> Tensor:
     return greater(segments.unsorted_segment_sum(cast(data, "int32"), ids, count), 0)
 
 
-def _all(data: Tensor, ids: Tensor, count: int) -> Tensor:
+def _segment_all(data: Tensor, ids: Tensor, count: int) -> Tensor:
     return equal(segments.unsorted_segment_sum(cast(logical_not(data), "int32"), ids, count), 0)
 
 
-def _logsumexp(data: Tensor, ids: Tensor, count: int) -> Tensor:
+def _segment_logsumexp(data: Tensor, ids: Tensor, count: int) -> Tensor:
     largest = segments.unsorted_segment_max(stop_gradient(data), ids, count)
     largest = where(is_finite(largest), largest, 0)
     return log(segments.unsorted_segment_sum(exp(data - gather(largest, ids)), ids, count)) + largest
@@ -49,9 +50,9 @@ SEGMENTS: dict[str, Segments] = {
     "reduce_prod": segments.unsorted_segment_prod,
     "reduce_max": segments.unsorted_segment_max,
     "reduce_min": segments.unsorted_segment_min,
-    "reduce_any": _any,
-    "reduce_all": _all,
-    "reduce_logsumexp": _logsumexp,
+    "reduce_any": _segment_any,
+    "reduce_all": _segment_all,
+    "reduce_logsumexp": _segment_logsumexp,
 }
 
 
@@ -62,7 +63,7 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
         ValueError: ``axis`` is out of range.
     """
     if axis is None:
-        result = _mean(x.flat_values) if name == "reduce_mean" else getattr(reduction, name)(x.flat_values)
+        result = _mean_of_values(x.flat_values) if name == "reduce_mean" else getattr(reduction, name)(x.flat_values)
         for _ in range(x.shape.rank if keepdims else 0):
             result = expand_dims(result, 0)
         return result
@@ -72,53 +73,53 @@ def reduced(name: str, x: Any, axis: Any, keepdims: Any) -> Any:
         ones = x._with_flat_values(constant_tensor(np.ones(x.flat_values.shape, x.dtype.numpy)))
         return reduced("reduce_sum", x, axes, keepdims) / reduced("reduce_sum", ones, axes, keepdims)
     for axis_number in axes:
-        x = _along(name, x, axis_number)
+        x = _reduce_axis(name, x, axis_number)
         if keepdims:
             x = expand_dims(x, axis_number)
     return x
 
 
-def _mean(values: Tensor) -> Tensor:
+def _mean_of_values(values: Tensor) -> Tensor:
     """Computes the mean of all values as sum / count: float64 for integers, unlike the mean of a dense tensor."""
     count = constant_tensor(np.array(values._array.size, values._array.dtype))
     return reduction.reduce_sum(values) / count
 
 
-def _along(name: str, x: Any, axis: int) -> Any:
+def _reduce_axis(name: str, x: Any, axis: int) -> Any:
     if isinstance(x, Tensor):
         return getattr(reduction, name)(x, axis)
     if axis > 1:
-        return x._with(_along(name, x.values, axis - 1))
+        return x._with(_reduce_axis(name, x.values, axis - 1))
     if axis == 1:
-        return _reduced_by_row_id(name, x.values, x.value_rowids(), len(x.row_splits) - 1)
+        return _reduce_by_row_id(name, x.values, x.value_rowids(), len(x.row_splits) - 1)
     rows = len(x.row_splits) - 1
     zero_ids = constant_tensor(np.zeros(rows, x.row_splits.dtype.numpy))
-    return _reduced_by_row_id(name, x, zero_ids, 1).values
+    return _reduce_by_row_id(name, x, zero_ids, 1).values
 
 
-def _reduced_by_row_id(name: str, data: Any, ids: Tensor, count: int) -> Any:
+def _reduce_by_row_id(name: str, data: Any, ids: Tensor, count: int) -> Any:
     if name == "reduce_mean":
         flat = data.flat_values if isinstance(data, RaggedTensor) else data
         ones = constant_tensor(np.ones(flat.shape, flat.dtype.numpy))
         ones = data._with_flat_values(ones) if isinstance(data, RaggedTensor) else ones
-        total = _segments(SEGMENTS["reduce_sum"], data, ids, count)
-        return total / _segments(SEGMENTS["reduce_sum"], ones, ids, count)
-    return _segments(SEGMENTS[name], data, ids, count)
+        total = _reduce_segments(SEGMENTS["reduce_sum"], data, ids, count)
+        return total / _reduce_segments(SEGMENTS["reduce_sum"], ones, ids, count)
+    return _reduce_segments(SEGMENTS[name], data, ids, count)
 
 
-def _segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> Any:
-    """Reduces rows with equal ids position by position; ragged results are as long as the longest of these rows."""
+def _reduce_segments(reduce: Segments, data: Any, ids: Tensor, count: int) -> Any:
+    """Reduces the rows with equal ids position by position; a result row is as long as the longest row with its id."""
     if isinstance(data, Tensor):
         return reduce(data, ids, count)
     lengths = data.row_lengths()
     longest = maximum(segments.unsorted_segment_max(lengths, ids, count), 0)
     splits = partition.splits_of_lengths(longest)
-    rows, positions = data.value_rowids(), partition.numbers(row_count(data.values), splits.dtype)
+    rows, positions = data.value_rowids(), partition.index_range(row_count(data.values), splits.dtype)
     target = gather(gather(splits, ids) - data.row_splits[:-1], rows) + positions
-    return RaggedTensor._of(_segments(reduce, data.values, target, int(splits[-1])), splits)
+    return RaggedTensor._of(_reduce_segments(reduce, data.values, target, int(splits[-1])), splits)
 
 
-def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> Any:
+def unsorted_segment(name: str, data: Any, segment_ids: Any, num_segments: Any) -> Any:
     """``tf.math.unsorted_segment_{name}`` of the rows of a ragged tensor: reduces rows position by position.
 
     Raises:
@@ -134,7 +135,7 @@ def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> An
             )
         _check_shape_prefix(name, data, segment_ids)
         if isinstance(data.values, RaggedTensor) or isinstance(segment_ids.values, RaggedTensor):
-            return segments_of(name, data.values, segment_ids.values, count)
+            return unsorted_segment(name, data.values, segment_ids.values, count)
         return getattr(segments, f"unsorted_segment_{name}")(data.values, segment_ids.values, count)
     ids = convert_to_tensor(segment_ids)
     if len(ids) != len(data.row_splits) - 1:
@@ -142,10 +143,10 @@ def segments_of(name: str, data: Any, segment_ids: Any, num_segments: Any) -> An
             f"unsorted_segment_{name}: {len(ids)} segment_ids for {len(data.row_splits) - 1} rows."
         )
     if name not in {"mean", "sqrt_n"}:
-        return _segments(getattr(segments, f"unsorted_segment_{name}"), data, ids, count)
+        return _reduce_segments(getattr(segments, f"unsorted_segment_{name}"), data, ids, count)
     ones = data._with_flat_values(constant_tensor(np.ones(data.flat_values.shape, data.dtype.numpy)))
-    counts = _segments(segments.unsorted_segment_sum, ones, ids, count)
-    total = _segments(segments.unsorted_segment_sum, data, ids, count)
+    counts = _reduce_segments(segments.unsorted_segment_sum, ones, ids, count)
+    total = _reduce_segments(segments.unsorted_segment_sum, data, ids, count)
     return total / (counts if name == "mean" else counts._with_flat_values(sqrt(counts.flat_values)))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import fastgrad as tf
-from fastgrad.ops.random_state import default_random_state
+from fastgrad.ops.default_generators import default_random_state
 
 from .names import OPERANDS
 

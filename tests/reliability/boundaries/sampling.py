@@ -19,7 +19,7 @@ import numpy as np
 
 from fastgrad.kernels.codegen.isa import host_isa
 from fastgrad.kernels.gemm.form import LARGE
-from fastgrad.ops.attention import WIDEST
+from fastgrad.ops.attention import MAX_HEAD_WIDTH
 from tests.kernels.properties import Property, dtype_of
 from tests.reliability.boundaries.constants import blocks_of
 from tests.reliability.boundaries.properties import ALL
@@ -41,7 +41,7 @@ DECOMPOSITIONS = (
 """Rows that LAPACK computes."""
 LARGEST_OF: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(["lstm", "gru", "simple_rnn", "lstm_gradient", "gru_gradient", "simple_rnn_gradient"], RECURRENT),
-    **dict.fromkeys(["attention", "attention_gradient"], (1100, 1100, WIDEST, WIDEST)),
+    **dict.fromkeys(["attention", "attention_gradient"], (1100, 1100, MAX_HEAD_WIDTH, MAX_HEAD_WIDTH)),
     "unique": (1100, 1100),
     **dict.fromkeys(DECOMPOSITIONS, LAPACK),
 }

@@ -10,7 +10,7 @@ import scipy.special
 
 import fastgrad as tf
 from fastgrad.ops import recurrent
-from fastgrad.ops.attention import WIDEST, attention_in_parts
+from fastgrad.ops.attention import MAX_HEAD_WIDTH, unfused_attention
 from tests.kernels.properties import Property, normal, results_of
 from tests.kernels.random.test_draws import words
 from tests.kernels.test_properties import over_time
@@ -27,7 +27,7 @@ def make_attention(rate: bool) -> Callable[..., Made]:
     def make(r: np.random.Generator, dtype: str, queries: int, keys: int, depth: int, width: int) -> Made:
         groups, batch = int(r.integers(1, 4)), int(r.integers(1, 3))
         heads, keys, queries = groups * int(r.integers(1, 3)), max(keys, 1), max(queries, 1)
-        depth, width = min(max(depth, 1), WIDEST), min(max(width, 1), WIDEST)
+        depth, width = min(max(depth, 1), MAX_HEAD_WIDTH), min(max(width, 1), MAX_HEAD_WIDTH)
         shapes = (batch, queries, heads, depth), (batch, keys, groups, depth), (batch, keys, groups, width)
         arrays = [normal(r, dtype, *shape) for shape in shapes]
         masked = bool(r.integers(0, 2))
@@ -47,7 +47,7 @@ def in_parts(
 ) -> Any:
     mask = tf.constant(more[0]) if masked else None
     drawn = tf.constant(more[-1]) if rate else None
-    return attention_in_parts(*map(tf.constant, (q, k, v)), mask, drawn, scale, causal, rate, blank)[0].numpy()
+    return unfused_attention(*map(tf.constant, (q, k, v)), mask, drawn, scale, causal, rate, blank)[0].numpy()
 
 
 def make_attention_gradient(rate: bool) -> Callable[..., Made]:
@@ -69,7 +69,7 @@ def gradient_in_parts(
     sources = [tf.constant(x) for x in (q, k, v)]
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        target = attention_in_parts(*sources, mask, drawn, **attributes)[0]
+        target = unfused_attention(*sources, mask, drawn, **attributes)[0]
     return tuple([x.numpy() for x in tape.gradient(target, sources, tf.constant(g))])
 
 

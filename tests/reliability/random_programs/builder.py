@@ -15,7 +15,7 @@ LARGE = {"float16": 6.0}
 HALVES = ("float16", "bfloat16")
 INTEGERS = ("int32", "int64")
 
-MOST_ELEMENTS, MOST_DIMENSIONS = 400, 4
+MOST_ELEMENTS, MAX_RANK = 400, 4
 
 ELEMENTWISE = {"unary": 0.35, "binary": 0.35, "ternary": 0.0, "along_axis": 0.5, "reduction": 0.7, "outer": 0.3}
 """How much less often than in others some kinds come in plain programs."""
@@ -109,7 +109,7 @@ class Builder:
 
     def lines(self, lines: Sequence[str], shapes: Shapes, bound: float = 1.0, dtype: str | None = None) -> Value:
         """A statement; `{y}` stands for its value."""
-        if any(len(shape) > MOST_DIMENSIONS or np.prod(shape) > MOST_ELEMENTS for shape in shapes):
+        if any(len(shape) > MAX_RANK or np.prod(shape) > MOST_ELEMENTS for shape in shapes):
             raise Unfit
         name = self.name()
         dtype = dtype or self.float

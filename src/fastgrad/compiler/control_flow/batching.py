@@ -18,7 +18,7 @@ from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.host_call import HostCall
 from fastgrad.core.recording import control_flow_of
 from fastgrad.core.tensor import Tensor, constant_tensor
-from fastgrad.ops.batching import Batched, NotBatched, rule_of, spread_rows
+from fastgrad.ops.batching import Batched, NotBatched, broadcast_rows, rule_of
 
 
 class _NoRecorder:
@@ -74,7 +74,7 @@ def _run(graph: Graph, tensors: Sequence[Tensor], part: Any) -> list[Tensor]:
         else:
             inputs = [batched[id(value)] for value in node.inputs]
             batched.update(_results(node, inputs, rows))
-    return [spread_rows(batched[id(value)], rows) for value in graph.results]
+    return [broadcast_rows(batched[id(value)], rows) for value in graph.results]
 
 
 def _nodes_with_row_dependence(graph: Graph, given: int) -> list[tuple[Node, bool]]:

@@ -33,7 +33,7 @@ from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import TraceError
-from fastgrad.ops.random_draws import advanced
+from fastgrad.ops.random_draws import advance_generator
 
 
 class _InnerRecording(Recording):
@@ -85,7 +85,7 @@ class _InnerRecording(Recording):
         draws = {
             id(value)
             for node in self._nodes
-            if node.kind is Kind.OPERATION and node.payload is advanced
+            if node.kind is Kind.OPERATION and node.payload is advance_generator
             for value in node.outputs
         }
         self.drawn = Saved(

@@ -42,7 +42,7 @@ from fastgrad.core import nest
 from fastgrad.core.operation import TABLE
 from fastgrad.core.recording import control_flow_of
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
-from fastgrad.ops.control_flow import cond, written_down_loop
+from fastgrad.ops.control_flow import cond, recorded_loop
 from fastgrad.ops.creation import range as tensor_range
 from fastgrad.ops.creation import range_operands
 from fastgrad.ops.tensor_array import TensorArray
@@ -225,7 +225,7 @@ class _Loop:
             next_values += [outcome[0]] if self._ends else []
             return next_values + ([] if self._target is None else [rest[-1] + over.delta])
 
-        outcome = written_down_loop(goes_on, trip, variables, None)
+        outcome = recorded_loop(goes_on, trip, variables, None)
         return None if outcome is None else tuple([outcome[0][name] for name in self._body.results])
 
 

@@ -12,11 +12,12 @@ from fastgrad.ops.attention import attention
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
 from fastgrad.ops.contraction import matmul
+from fastgrad.ops.default_generators import default_draw_words
 from fastgrad.ops.exponential import tanh
-from fastgrad.ops.indexing import where
-from fastgrad.ops.random_generator import Generator, default_drawn
+from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout_from
 from fastgrad.ops.reduction import reduce_sum
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import expand_dims, reshape
 from fastgrad.ops.softmax import softmax
 
@@ -136,7 +137,7 @@ class Attention(Layer):
         return reduce_sum(tanh(sums), axis=-1) * self.concat_score_weight._read()
 
     def _draw_source(self) -> Any:
-        return default_drawn(None) if self._generator is None else self._generator._drawn
+        return default_draw_words(None) if self._generator is None else self._generator._draw_words
 
     def _check_inputs(self, inputs: Any) -> None:
         name = type(self).__name__

@@ -20,9 +20,9 @@ from fastgrad.ops.batch_moments import batch_moments, normalized
 from fastgrad.ops.casting import cast, wide_float
 from fastgrad.ops.clipping import clip_by_value
 from fastgrad.ops.custom_gradient import stop_gradient
-from fastgrad.ops.indexing import where
 from fastgrad.ops.power import sqrt, square
 from fastgrad.ops.reduction import reduce_sum
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape
 
 

@@ -11,7 +11,8 @@ from fastgrad.keras.layers.input_spec import InputSpec
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.keras.layers.window_arguments import joined_shape
 from fastgrad.keras.settings import standardize_data_format
-from fastgrad.ops.random_generator import Generator, default_drawn
+from fastgrad.ops.default_generators import default_draw_words
+from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.random_ops import dropout, dropout_from
 
 
@@ -59,7 +60,7 @@ class Dropout(SameShape):
             return inputs
         if self._generator is None:
             return dropout(inputs, self.rate, self.noise_shape)
-        return dropout_from(self._generator._drawn, inputs, self.rate, self.noise_shape)
+        return dropout_from(self._generator._draw_words, inputs, self.rate, self.noise_shape)
 
 
 class _SpatialDropout(Dropout):
@@ -76,7 +77,7 @@ class _SpatialDropout(Dropout):
         """``inputs``, with random channels zeroed if ``training``."""
         if not training or not self.rate:
             return inputs
-        drawn = default_drawn(None) if self._generator is None else self._generator._drawn
+        drawn = default_draw_words(None) if self._generator is None else self._generator._draw_words
         return dropout_from(drawn, inputs, self.rate, joined_shape(None, (1,) * self.rank, None, self.data_format))
 
     def get_config(self) -> dict[str, Any]:

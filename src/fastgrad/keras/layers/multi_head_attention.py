@@ -16,8 +16,9 @@ from fastgrad.keras.layers.weight_arguments import set_weight_arguments
 from fastgrad.ops.attention import attention, attention_and_weights
 from fastgrad.ops.casting import cast
 from fastgrad.ops.comparison import logical_and
+from fastgrad.ops.default_generators import default_draw_words
 from fastgrad.ops.exponential import sigmoid
-from fastgrad.ops.random_generator import Generator, default_drawn
+from fastgrad.ops.random_generator import Generator
 from fastgrad.ops.shaping import broadcast_to, expand_dims, reshape, transpose
 
 ATTENTION_ARGUMENTS = (
@@ -166,7 +167,7 @@ class HeadsAttention(Layer):
         rate = self.dropout if training else 0.0
         options: dict[str, Any] = {"scale": self._depth**-0.5, "causal": bool(use_causal_mask), "rate": rate}
         if rate:
-            options["drawn"] = default_drawn(None) if self._generator is None else self._generator._drawn
+            options["drawn"] = default_draw_words(None) if self._generator is None else self._generator._draw_words
         options["blank"] = bool(self.dropout > 0 or return_attention_scores or rank != 3)
         weights = None
         if return_attention_scores:

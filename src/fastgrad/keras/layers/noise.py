@@ -9,7 +9,8 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.same_shape import SameShape
 from fastgrad.ops import random_draws
-from fastgrad.ops.random_generator import Generator, default_drawn, scaled_from, uniform_from
+from fastgrad.ops.default_generators import default_draw_words
+from fastgrad.ops.random_generator import Generator, normal_from, uniform_from
 from fastgrad.ops.random_ops import noise_sizes
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)
@@ -45,13 +46,15 @@ class _Noise(SameShape):
         """``inputs``, with noise if ``training``."""
         if not training or not self._amount:
             return inputs
-        return self._add_noise(inputs, default_drawn(None) if self._generator is None else self._generator._drawn)
+        return self._add_noise(
+            inputs, default_draw_words(None) if self._generator is None else self._generator._draw_words
+        )
 
     def _add_noise(self, inputs: Tensor, drawn: Any) -> Tensor:
         raise NotImplementedError
 
     def _normal_noise(self, inputs: Tensor, drawn: Any, mean: float, stddev: float) -> Tensor:
-        return scaled_from(
+        return normal_from(
             drawn, random_draws.normal, type(self).__name__, inputs._array.shape, mean, stddev, inputs.dtype
         )
 

@@ -8,7 +8,7 @@ import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.wrapper import Wrapper
-from fastgrad.ops.higher_order import each_row
+from fastgrad.ops.higher_order import loop_over_rows
 
 
 class TimeDistributed(Wrapper):
@@ -62,7 +62,7 @@ class TimeDistributed(Wrapper):
             mask_option = {"mask": row[1]} if len(row) > 1 else {}
             return [], [self.layer._run((self.layer._converted_inputs(row[0]),), {**mask_option, **options})]
 
-        outputs = each_row(run_step, [], rows)[1][0]
+        outputs = loop_over_rows(run_step, [], rows)[1][0]
         if outputs.dtype.is_floating and self._layer_dtype.is_floating:
             outputs = tf.cast(outputs, self._layer_dtype)
         return tf.transpose(outputs, [1, 0, *range(2, outputs.ndim)])

@@ -10,7 +10,7 @@ import numpy as np
 import fastgrad as tf
 from fastgrad.core.tensor import Tensor
 from fastgrad.keras.losses.loss import FunctionLoss, as_tensor
-from fastgrad.ops.higher_order import each_row
+from fastgrad.ops.higher_order import loop_over_rows
 
 _LOG_OF_ZERO = -1e30  # the logarithm of probability 0; an infinite value has no gradient
 
@@ -67,7 +67,7 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
 
     path_log_probs = tf.where(positions < 2, steps[0], _LOG_OF_ZERO)
     if steps.shape[0] > 1:
-        (path_log_probs,), _ = each_row(step, [path_log_probs], [steps[1:]])
+        (path_log_probs,), _ = loop_over_rows(step, [path_log_probs], [steps[1:]])
     length = tf.expand_dims(tf.math.count_nonzero(labels, -1, dtype=tf.int32), -1)
     is_path_end = tf.logical_or(positions == 2 * length, positions == 2 * length - 1)
     loss = -tf.reduce_logsumexp(tf.where(is_path_end, path_log_probs, _LOG_OF_ZERO), -1)

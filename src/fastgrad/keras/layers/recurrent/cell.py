@@ -133,7 +133,9 @@ class RecurrentCell(Layer):
         ones = tf.ones_like(like)
         count = self.gates if self.implementation == 1 and self.gates > 1 else 1
         factors = [
-            dropout(ones, rate) if self._generator is None else dropout_from(self._generator._drawn, ones, rate, None)
+            dropout(ones, rate)
+            if self._generator is None
+            else dropout_from(self._generator._draw_words, ones, rate, None)
             for _ in range(count)
         ]
         return factors[0] if self.implementation != 1 or self.gates == 1 else factors

@@ -12,7 +12,7 @@ from fastgrad.keras.layers.layer import Layer
 from fastgrad.keras.layers.recurrent.cell import RecurrentCell
 from fastgrad.keras.layers.recurrent.stacked_cells import StackedRNNCells
 from fastgrad.keras.saving.objects import deserialize_keras_object, serialize_keras_object
-from fastgrad.ops.higher_order import each_row
+from fastgrad.ops.higher_order import loop_over_rows
 
 LOOP_ARGUMENTS = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
 
@@ -233,7 +233,7 @@ class RNN(Layer):
                 results.append(step_outputs)
         stacked = [tf.stack(column) for column in zip(*results, strict=True)]
         if not self.unroll and rows[0]._array.shape[0]:
-            carried, loop_outputs = each_row(run_step, carried, rows)
+            carried, loop_outputs = loop_over_rows(run_step, carried, rows)
             stacked = [
                 tf.concat([*x, y], 0)
                 for x, y in zip([[x] for x in stacked] or [[]] * len(loop_outputs), loop_outputs, strict=True)

@@ -14,12 +14,13 @@ from fastgrad.ops import joining
 from fastgrad.ops.arguments import integer, integers
 from fastgrad.ops.assertion import assert_equal
 from fastgrad.ops.casting import cast
-from fastgrad.ops.indexing import boolean_mask as mask_of_tensor
-from fastgrad.ops.indexing import dynamic_partition as partitioned
-from fastgrad.ops.indexing import gather, where
+from fastgrad.ops.indexing import gather
 from fastgrad.ops.reordering import reverse as reverse_of_tensor
 from fastgrad.ops.repeating import tile as tile_of_tensor
 from fastgrad.ops.segments import unsorted_segment_sum
+from fastgrad.ops.selection import boolean_mask as mask_of_tensor
+from fastgrad.ops.selection import dynamic_partition as partitioned
+from fastgrad.ops.selection import where
 from fastgrad.ops.shaping import expand_dims as expand_dims_of_tensor
 from fastgrad.ops.shaping import reshape
 from fastgrad.ops.shaping import squeeze as squeeze_of_tensor
@@ -56,10 +57,10 @@ def concat(values: Any, axis: Any) -> Any:
     ranks = {x.shape.rank for x in tensors}
     if len(ranks) > 1:
         raise ValueError(f"concat: ragged tensors of different ranks: {[x.shape for x in tensors]}.")
-    return _concat(tensors, checked_axis(axis, ranks.pop(), "concat"))
+    return _concat_along(tensors, checked_axis(axis, ranks.pop(), "concat"))
 
 
-def _concat(xs: list[Any], axis: int) -> Any:
+def _concat_along(xs: list[Any], axis: int) -> Any:
     if all(isinstance(x, Tensor) for x in xs):
         return joining.concat(xs, axis)
     ragged = [x for x in xs if isinstance(x, RaggedTensor)]
@@ -71,7 +72,7 @@ def _concat(xs: list[Any], axis: int) -> Any:
         raise InvalidArgumentError(f"concat: ragged tensors of {sorted(counts)} rows can't be joined on axis {axis}.")
     if axis > 1:
         partition.same_splits([x.row_splits for x in same_rank], "concat")
-        return same_rank[0]._with(_concat([x.values for x in same_rank], axis - 1))
+        return same_rank[0]._with(_concat_along([x.values for x in same_rank], axis - 1))
     uniforms = {x._uniform for x in same_rank}
     all_rows = _concat_rows(same_rank, uniforms.pop() if len(uniforms) == 1 else None)
     return all_rows if axis == 0 else _join_corresponding_rows(all_rows, len(xs))
@@ -82,7 +83,7 @@ def _concat_rows(xs: list[RaggedTensor], uniform: int | None) -> RaggedTensor:
     for previous, x in itertools.pairwise(xs):
         count += row_count(previous.values)
         splits.append(x.row_splits[1:] + count)
-    return RaggedTensor._of(_concat([x.values for x in xs], 0), joining.concat(splits, 0), uniform)
+    return RaggedTensor._of(_concat_along([x.values for x in xs], 0), joining.concat(splits, 0), uniform)
 
 
 def _join_corresponding_rows(whole: RaggedTensor, parts: int) -> RaggedTensor:
@@ -118,15 +119,15 @@ def stack(values: Any, axis: Any = 0, name: str | None = None) -> Any:
     position = checked_axis(axis, rank + 1, "stack")
     if not rank:
         return joining.stack(tensors)
-    return _stack(tensors, position)
+    return _stack_along(tensors, position)
 
 
-def of_lengths(values: Any, lengths: list[int], dtype: DType) -> RaggedTensor:
+def cut_into_rows(values: Any, lengths: list[int], dtype: DType) -> RaggedTensor:
     """Returns ``values`` cut into rows of ``lengths``; ``dtype`` is that of the row splits."""
     return RaggedTensor._of(values, partition.splits_of_lengths(constant_tensor(np.array(lengths, dtype.numpy))))
 
 
-def _stack(xs: list[Any], axis: int) -> Any:
+def _stack_along(xs: list[Any], axis: int) -> Any:
     if axis:
         rows = {row_count(x) for x in xs}
         if len(rows) > 1:
@@ -139,10 +140,10 @@ def _stack(xs: list[Any], axis: int) -> Any:
             dtype = next(x.row_splits.dtype for x in xs if isinstance(x, RaggedTensor))
             levels = max(x.ragged_rank for x in xs if isinstance(x, RaggedTensor))
             operands = [dense.with_rank(x, levels, dtype) for x in xs]
-        values, counts = _concat(operands, 0), [row_count(x) for x in operands]
+        values, counts = _concat_along(operands, 0), [row_count(x) for x in operands]
         dtype = values.row_splits.dtype if isinstance(values, RaggedTensor) else partition.INDEX_TYPES[0]
-        return of_lengths(values, counts, dtype)
-    return _concat([expand_dims(x, axis) for x in xs], axis)
+        return cut_into_rows(values, counts, dtype)
+    return _concat_along([expand_dims(x, axis) for x in xs], axis)
 
 
 def expand_dims(x: Any, axis: Any) -> Any:
@@ -183,10 +184,10 @@ def boolean_mask(data: Any, mask: Any, name: str | None = None) -> Any:
         raise ValueError(
             f"boolean_mask: Shapes {x.shape} and {mask_tensor.shape} are incompatible: mask has a higher rank."
         )
-    return _masked_values(x, mask_tensor)
+    return _apply_mask(x, mask_tensor)
 
 
-def _masked_values(x: Any, mask: Any) -> Any:
+def _apply_mask(x: Any, mask: Any) -> Any:
     if isinstance(mask, Tensor) and mask.ndim == 1:
         if isinstance(x, Tensor):
             return mask_of_tensor(x, mask)
@@ -200,7 +201,7 @@ def _masked_values(x: Any, mask: Any) -> Any:
     )
     x, mask = dense.with_rank(x, levels, dtype), dense.with_rank(mask, levels, dtype)
     partition.same_splits([x.row_splits, mask.row_splits], "boolean_mask")
-    values = _masked_values(x.values, mask.values)
+    values = _apply_mask(x.values, mask.values)
     if isinstance(mask.values, RaggedTensor):
         return x._with(values)
     rows = len(x.row_splits) - 1
@@ -219,20 +220,20 @@ def tile(x: RaggedTensor, multiples: Any) -> RaggedTensor:
         raise InvalidArgumentError(
             f"tile: Expected {x.shape.rank} multiples that are not negative for input of shape {x.shape}, got {list(counts)}."
         )
-    return _tiled(x, counts)
+    return _tile_along_axes(x, counts)
 
 
-def _tiled(x: Any, counts: tuple[int, ...]) -> Any:
+def _tile_along_axes(x: Any, counts: tuple[int, ...]) -> Any:
     if isinstance(x, Tensor):
         return tile_of_tensor(x, counts)
     rows, repeats = counts[:2]
-    values = x.values if set(counts[2:]) <= {1} else _tiled(x.values, (1, *counts[2:]))
+    values = x.values if set(counts[2:]) <= {1} else _tile_along_axes(x.values, (1, *counts[2:]))
     lengths = x.row_lengths()
     splits = partition.splits_of_lengths(tile_of_tensor(lengths * repeats, [rows]))
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
     sources = ids % max(len(lengths), 1)
-    positions = (partition.numbers(count, splits.dtype) - gather(splits, ids)) % gather(lengths, sources)
+    positions = (partition.index_range(count, splits.dtype) - gather(splits, ids)) % gather(lengths, sources)
     values = rows_at(values, gather(x.row_splits, sources) + positions)
     return RaggedTensor._of(values, splits, None if x._uniform is None else x._uniform * repeats)
 
@@ -247,19 +248,19 @@ def reverse(x: Any, axis: Any) -> Any:
     if isinstance(axis, (int, np.integer)):
         raise InvalidArgumentError(f"reverse: 'axis' must be a vector of axes, got {axis}: write [{axis}].")
     axes = {checked_axis(axis_number, x.shape.rank, "reverse") for axis_number in integers(axis, "reverse: axis")}
-    return _reversed(x, axes)
+    return _reverse_along_axes(x, axes)
 
 
-def _reversed(x: Any, axes: set[int]) -> Any:
+def _reverse_along_axes(x: Any, axes: set[int]) -> Any:
     if isinstance(x, Tensor):
         return reverse_of_tensor(x, sorted(axes))
     inner = {axis_number - 1 for axis_number in axes if axis_number > 1}
     if inner:
-        x = x._with(_reversed(x.values, inner))
+        x = x._with(_reverse_along_axes(x.values, inner))
     if 1 in axes:
         ids = x.value_rowids()
         ends = gather(x.row_splits[:-1] + x.row_splits[1:] - 1, ids)
-        x = x._with(rows_at(x.values, ends - partition.numbers(len(ids), ids.dtype)))
+        x = x._with(rows_at(x.values, ends - partition.index_range(len(ids), ids.dtype)))
     if 0 in axes:
         x = rows_at(x, constant_tensor(np.arange(row_count(x), dtype=x.row_splits.dtype.numpy)[::-1].copy()))
     return x
@@ -309,7 +310,7 @@ def split(x: Any, num_or_size_splits: Any, axis: Any) -> list[Any]:
             x._with_flat_values(piece)
             for piece in joining.split(x.flat_values, num_or_size_splits, axis_number - x.ragged_rank)
         ]
-    rows = partition.numbers(row_count(x), x.row_splits.dtype)
+    rows = partition.index_range(row_count(x), x.row_splits.dtype)
     return [rows_at(x, piece) for piece in joining.split(rows, num_or_size_splits, 0)]
 
 
@@ -322,7 +323,7 @@ def dynamic_partition(x: Any, partitions: Any, num_partitions: Any) -> list[Any]
     """
     if isinstance(partitions, RaggedTensor):
         raise ValueError(f"dynamic_partition: partitions must be a tensor, got {partitions!r}.")
-    rows = partition.numbers(row_count(x), x.row_splits.dtype)
+    rows = partition.index_range(row_count(x), x.row_splits.dtype)
     return [rows_at(x, row_numbers) for row_numbers in partitioned(rows, partitions, num_partitions)]
 
 
@@ -349,4 +350,6 @@ def stack_dynamic_partitions(data: Any, partitions: Any, num_partitions: Any, na
         partitioned(x, ids, num_partitions) if isinstance(x, Tensor) else dynamic_partition(x, ids, num_partitions)
     )
     index_type = x.row_splits.dtype if isinstance(x, RaggedTensor) else ids.dtype
-    return of_lengths(_concat(partition_slices, 0), [row_count(slices) for slices in partition_slices], index_type)
+    return cut_into_rows(
+        _concat_along(partition_slices, 0), [row_count(slices) for slices in partition_slices], index_type
+    )

@@ -48,8 +48,8 @@ def constant(
     """
     if ragged_rank is not None:
         ragged_rank = integer(ragged_rank, "ragged.constant: ragged_rank")
-    if ragged_rank is not None and not 0 <= ragged_rank < MOST_DIMENSIONS:
-        raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative and less than {MOST_DIMENSIONS}.")
+    if ragged_rank is not None and not 0 <= ragged_rank < MAX_RANK:
+        raise ValueError(f"Invalid ragged_rank={ragged_rank}: must be nonnegative and less than {MAX_RANK}.")
     element_depth, list_depth = _depth_of_elements(pylist), _depth_of_lists(pylist)
     if element_depth is not None and list_depth > element_depth:
         raise ValueError(
@@ -89,7 +89,7 @@ def constant(
     return result
 
 
-MOST_DIMENSIONS = 64
+MAX_RANK = 64
 """The maximum number of dimensions of a NumPy array."""
 
 range_of = range  # Python's `range`: the function below hides the name
@@ -138,8 +138,8 @@ def range(  # TensorFlow's name
     if limits is None:
         starts, limits = 0, starts
     index_type = dtypes.as_dtype(row_splits_dtype)
-    arguments = [_numbers(value, dtype) for value in (starts, limits, deltas)]
-    common_dtype = max((x.dtype for x in arguments), key=_WIDTH.index)
+    arguments = [_range_argument(value, dtype) for value in (starts, limits, deltas)]
+    common_dtype = max((x.dtype for x in arguments), key=_RANGE_DTYPES.index)
     first, last, step = (cast(x, common_dtype) for x in arguments)
     sizes = {len(x) for x in (first, last, step) if x.ndim}
     if len(sizes) > 1:
@@ -151,7 +151,9 @@ def range(  # TensorFlow's name
     if not step.numpy().all():
         raise InvalidArgumentError("ragged.range: Requires delta != 0.")
     # int64, because a difference of int32 numbers may overflow int32.
-    span, divisor = (last - first, step) if common_dtype.is_floating else (_whole(last) - _whole(first), _whole(step))
+    span, divisor = (
+        (last - first, step) if common_dtype.is_floating else (_as_int64(last) - _as_int64(first), _as_int64(step))
+    )
     counts = ceil(span / divisor) if common_dtype.is_floating else -floordiv(-span, divisor)
     if not reduce_sum(cast(maximum(counts, 0), dtypes.float64)) < 2.0**63:  # `not <` also catches infinity and NaN
         raise InvalidArgumentError(
@@ -160,20 +162,20 @@ def range(  # TensorFlow's name
     splits = partition.splits_of_lengths(maximum(cast(counts, index_type), 0))
     count = int(splits[-1])
     ids = partition.row_numbers(splits, count)
-    positions = cast(partition.numbers(count, index_type) - gather(splits[:-1], ids), common_dtype)
+    positions = cast(partition.index_range(count, index_type) - gather(splits[:-1], ids), common_dtype)
     return RaggedTensor._of(gather(first, ids) + positions * gather(step, ids), splits)
 
 
-_WIDTH = [dtypes.int32, dtypes.int64, dtypes.float32, dtypes.float64]
+_RANGE_DTYPES = [dtypes.int32, dtypes.int64, dtypes.float32, dtypes.float64]
 
 
-def _whole(x: Tensor) -> Tensor:
+def _as_int64(x: Tensor) -> Tensor:
     return cast(x, dtypes.int64)
 
 
-def _numbers(value: Any, dtype: Any) -> Tensor:
+def _range_argument(value: Any, dtype: Any) -> Tensor:
     x = convert_to_tensor(value, dtype)
-    if x.dtype not in _WIDTH or x.ndim > 1:
+    if x.dtype not in _RANGE_DTYPES or x.ndim > 1:
         raise InvalidArgumentError(
             f"ragged.range: takes scalars and vectors of numbers, got {x.dtype.name} of shape {x.shape}."
         )

@@ -18,7 +18,7 @@ from fastgrad.ops.shaping import broadcast_to
 from fastgrad.ops.sorting import argsort
 
 
-def _checked(name: str, lower_upper: Tensor, perm: Any) -> Tensor:
+def _checked_permutation(name: str, lower_upper: Tensor, perm: Any) -> Tensor:
     """Returns ``perm`` as a tensor; raises unless ``lower_upper`` is square and ``perm`` has a matching shape."""
     shape = lower_upper._array.shape
     if len(shape) < 2 or shape[-1] != shape[-2]:
@@ -52,7 +52,7 @@ def lu_solve(lower_upper: Any, perm: Any, rhs: Any, validate_args: bool = False,
         InvalidArgumentError: other shapes do not fit. TensorFlow: tf.linalg.lu_solve.
     """
     factors, right = tensors_of((lower_upper, rhs), "lu_solve")
-    order = _checked("lu_solve", factors, perm)
+    order = _checked_permutation("lu_solve", factors, perm)
     if right.ndim < 2:
         raise ValueError(f"lu_solve: Input `rhs` must have at least 2 dimensions, got shape {list(right.shape)}.")
     if right.shape[-2] != factors.shape[-1]:
@@ -77,7 +77,7 @@ def lu_matrix_inverse(lower_upper: Any, perm: Any, validate_args: bool = False, 
     TensorFlow: tf.linalg.lu_matrix_inverse.
     """
     factors = tensor_of(lower_upper)
-    _checked("lu_matrix_inverse", factors, perm)
+    _checked_permutation("lu_matrix_inverse", factors, perm)
     return lu_solve(factors, perm, eye(factors.shape[-1], dtype=factors.dtype))
 
 
@@ -87,6 +87,6 @@ def lu_reconstruct(lower_upper: Any, perm: Any, validate_args: bool = False, nam
     TensorFlow: tf.linalg.lu_reconstruct.
     """
     factors = tensor_of(lower_upper)
-    order = _checked("lu_reconstruct", factors, perm)
+    order = _checked_permutation("lu_reconstruct", factors, perm)
     product = matmul(_unit_lower_triangle(factors), band_part(factors, 0, -1))
     return gather(product, argsort(order), axis=-2, batch_dims=factors.ndim - 2)
