@@ -23,7 +23,7 @@ over broadcast dimensions.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -33,12 +33,12 @@ from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.dispatch import dispatched, dispatchers, report_results
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
+from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error, shapes_error, size_error
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import Rule, broadcast, view_of
 from fastgrad.core.shape import ArrayLike
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor, scalars
 from fastgrad.core.variable import Variable
-from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
 from fastgrad.kernels.movement.strided import Views, launches_of_views
 from fastgrad.kernels.runtime.launch import Launches
 
@@ -277,42 +277,6 @@ def as_array(scalar: Any) -> Any:
     if isinstance(scalar, ArrayLike):
         return scalar
     return np.asarray(scalar, object if type(scalar) is bytes else None)
-
-
-def dtype_error(name: str, got: Any, wanted: Iterable[np.dtype]) -> InvalidArgumentError:
-    """Returns the error for an operation that does not take the dtype ``got``."""
-    allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in set(wanted))
-    return InvalidArgumentError(
-        f"{name}: got dtype {dtypes.as_dtype(got).name}, but takes {allowed}. Convert with tf.cast(x, dtype) first."
-    )
-
-
-def mixed_dtypes_error(name: str, first: Any, second: Any) -> InvalidArgumentError:
-    """Returns the error for two tensors of different dtypes in one operation."""
-    first, second = dtypes.as_dtype(first).name, dtypes.as_dtype(second).name
-    return InvalidArgumentError(
-        f"cannot compute {name} as input #1(zero-based) was expected to be a {first} tensor but is a {second} tensor. "
-        f"Tensors are never converted silently: use tf.cast."
-    )
-
-
-def shapes_error(name: str, first: Any, second: Any) -> InvalidArgumentError:
-    """Returns the error for two shapes that do not broadcast together."""
-    return InvalidArgumentError(
-        f"{name}: Incompatible shapes: {list(first)} vs. {list(second)}. "
-        f"Dimensions, counted from the last, must be equal or 1; tf.reshape or tf.expand_dims can add them."
-    )
-
-
-def size_error(name: str, error: MemoryError | ValueError) -> OutOfMemoryError | None:
-    """Returns the error for a result too large for memory or for NumPy's sizes; None for any other ValueError."""
-    if isinstance(error, MemoryError):
-        return OutOfMemoryError(f"{name}: {str(error) or 'out of memory.'}")
-    if str(error).startswith(
-        ("array is too big", "Maximum allowed", "maximum supported dimension", "array size defined by dims")
-    ):
-        return OutOfMemoryError(f"{name}: the result is larger than any memory: more than 2**63 - 1 bytes.")
-    return None
 
 
 class Unary(Operation):

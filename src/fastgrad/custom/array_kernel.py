@@ -14,18 +14,8 @@ import numpy as np
 from fastgrad import dtypes as all_dtypes
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import (
-    BOOLEAN,
-    CUSTOM,
-    FLOATING,
-    HALVES,
-    NUMERIC,
-    TABLE,
-    Form,
-    Joint,
-    Operation,
-    dtype_error,
-)
+from fastgrad.core.operand_errors import dtype_error
+from fastgrad.core.operation import BOOLEAN, CUSTOM, FLOATING, HALVES, NUMERIC, TABLE, Form, Joint, Operation
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable
 from fastgrad.custom.array_step import ArrayStep

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation, dtype_error
+from fastgrad.core.operand_errors import dtype_error
+from fastgrad.core.operation import CUSTOM, FLOATING, HALVES, REAL, TABLE, Form, Operation
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_like, convert_to_tensor
 from fastgrad.core.variable import Variable

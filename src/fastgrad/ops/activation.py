@@ -9,6 +9,7 @@ import numpy as np
 
 from fastgrad.core.backward import zeros_of
 from fastgrad.core.composite import CompositeOperand
+from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.operation import (
     FLOATING,
     REAL,
@@ -18,7 +19,6 @@ from fastgrad.core.operation import (
     Operation,
     Tensor,
     Unary,
-    dtype_error,
     elementwise,
     operation,
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import dtype_error, mixed_dtypes_error
+from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor, from_python
 from fastgrad.core.variable import Variable
 from fastgrad.dtypes import OF_NUMPY

@@ -10,7 +10,8 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import FLOATING, INEXACT, TABLE, Form, Operation, mixed_dtypes_error, operation
+from fastgrad.core.operand_errors import mixed_dtypes_error
+from fastgrad.core.operation import FLOATING, INEXACT, TABLE, Form, Operation, operation
 from fastgrad.core.result_rules import same, scalar_of
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like, convert_to_tensor

@@ -10,7 +10,8 @@ import numpy as np
 from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, mixed_dtypes_error, operation
+from fastgrad.core.operand_errors import mixed_dtypes_error
+from fastgrad.core.operation import FLOATING, HALVES, TABLE, Form, convert_pair, joint, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError

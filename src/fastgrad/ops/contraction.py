@@ -12,17 +12,8 @@ from fastgrad.core.backward import sum_to_shape
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.core.operation import (
-    COMPLEX,
-    FLOATING,
-    HALVES,
-    TABLE,
-    Form,
-    Operation,
-    convert_pair,
-    mixed_dtypes_error,
-    operation,
-)
+from fastgrad.core.operand_errors import mixed_dtypes_error
+from fastgrad.core.operation import COMPLEX, FLOATING, HALVES, TABLE, Form, Operation, convert_pair, operation
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor

@@ -15,7 +15,8 @@ from fastgrad import dtypes
 from fastgrad.core import tensor as tensors
 from fastgrad.core.array_conversion import array_of
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import ANY, TABLE, Form, Operation, dtype_error, shapes_error, size_error
+from fastgrad.core.operand_errors import dtype_error, shapes_error, size_error
+from fastgrad.core.operation import ANY, TABLE, Form, Operation
 from fastgrad.core.placement import device_named, device_of, moved, name_of, placement
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import same

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import FLOATING, Binary, Form, Unary, mixed_dtypes_error, shapes_error
+from fastgrad.core.operand_errors import mixed_dtypes_error, shapes_error
+from fastgrad.core.operation import FLOATING, Binary, Form, Unary
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError
 from fastgrad.ops.arguments import check_dtype, tensor_of, tensors_of

@@ -13,7 +13,8 @@ import numpy as np
 from fastgrad import dtypes
 from fastgrad.core.composite import Composite, CompositeOperand
 from fastgrad.core.indexed_slices import IndexedSlices
-from fastgrad.core.operation import TABLE, Form, Operation, dtype_error, operation
+from fastgrad.core.operand_errors import dtype_error
+from fastgrad.core.operation import TABLE, Form, Operation, operation
 from fastgrad.core.placement import moved
 from fastgrad.core.result_rules import ArraySpec, require
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_like

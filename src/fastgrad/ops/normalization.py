@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import TABLE, Form, dtype_error, joint, operation
+from fastgrad.core.operand_errors import dtype_error
+from fastgrad.core.operation import TABLE, Form, joint, operation
 from fastgrad.core.result_rules import ArraySpec, like, same
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError

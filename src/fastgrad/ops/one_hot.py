@@ -9,7 +9,8 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import TABLE, Form, operation, size_error
+from fastgrad.core.operand_errors import size_error
+from fastgrad.core.operation import TABLE, Form, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import (
     Tensor,

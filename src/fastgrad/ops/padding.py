@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.core.operation import TABLE, Form, Operation, mixed_dtypes_error, operation
+from fastgrad.core.operand_errors import mixed_dtypes_error
+from fastgrad.core.operation import TABLE, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, nonnegative
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, from_python
 from fastgrad.errors import InvalidArgumentError

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import FLOATING, REAL, TABLE, shapes_error
+from fastgrad.core.operand_errors import shapes_error
+from fastgrad.core.operation import FLOATING, REAL, TABLE
 from fastgrad.core.placement import on_host_scope
 from fastgrad.core.recording import recorders, state_is_followed
 from fastgrad.core.tensor import Tensor, constant_tensor, convert_to_tensor

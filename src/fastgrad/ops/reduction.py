@@ -14,19 +14,8 @@ import numpy as np
 from fastgrad.core.composite import CompositeOperand
 from fastgrad.core.dispatch import dispatchers
 from fastgrad.core.floating_errors import QUIET, errors_reset, errors_set
-from fastgrad.core.operation import (
-    BOOLEAN,
-    FLOATING,
-    HALVES,
-    INTEGER,
-    NUMERIC,
-    REAL,
-    TABLE,
-    Form,
-    Operation,
-    dtype_error,
-    operation,
-)
+from fastgrad.core.operand_errors import dtype_error
+from fastgrad.core.operation import BOOLEAN, FLOATING, HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import reduced, reduced_shape
 from fastgrad.core.tensor import Tensor, convert_to_tensor

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import TABLE, Form, mixed_dtypes_error, operation, size_error
+from fastgrad.core.operand_errors import mixed_dtypes_error, size_error
+from fastgrad.core.operation import TABLE, Form, operation
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.errors import InvalidArgumentError

@@ -11,7 +11,8 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.backward import zeros_of
-from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, joint, mixed_dtypes_error, operation
+from fastgrad.core.operand_errors import mixed_dtypes_error
+from fastgrad.core.operation import ANY, NUMERIC, REAL, TABLE, Form, Operation, joint, operation
 from fastgrad.core.result_rules import same
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_like
 from fastgrad.errors import InvalidArgumentError

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.core.composite import OVERRIDES, Composite, CompositeOperand
-from fastgrad.core.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, dtype_error, operation
+from fastgrad.core.operand_errors import dtype_error
+from fastgrad.core.operation import HALVES, INTEGER, NUMERIC, REAL, TABLE, Form, Operation, operation
 from fastgrad.core.recording import recorders
 from fastgrad.core.result_rules import ArraySpec
 from fastgrad.core.tensor import Tensor, constant_tensor

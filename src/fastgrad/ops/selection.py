@@ -8,7 +8,8 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import TABLE, Form, Operation, mixed_dtypes_error, operation
+from fastgrad.core.operand_errors import mixed_dtypes_error
+from fastgrad.core.operation import TABLE, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, broadcast
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError

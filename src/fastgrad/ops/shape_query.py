@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgrad import dtypes
 from fastgrad.core.composite import CompositeOperand
-from fastgrad.core.operation import dtype_error
+from fastgrad.core.operand_errors import dtype_error
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, constant_tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad import dtypes
-from fastgrad.core.operation import REAL, Form, Operation, dtype_error, mixed_dtypes_error, operation
+from fastgrad.core.operand_errors import dtype_error, mixed_dtypes_error
+from fastgrad.core.operation import REAL, Form, Operation, operation
 from fastgrad.core.result_rules import ArraySpec, require, same
 from fastgrad.core.tensor import Tensor, convert_to_tensor
 from fastgrad.errors import InvalidArgumentError

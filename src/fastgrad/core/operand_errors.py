@@ -1,0 +1,47 @@
+"""The errors of operations for operands that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastgrad import dtypes
+from fastgrad.errors import InvalidArgumentError, OutOfMemoryError
+
+
+def dtype_error(name: str, got: Any, wanted: Iterable[np.dtype]) -> InvalidArgumentError:
+    """Returns the error for an operation that does not take the dtype ``got``."""
+    allowed = ", ".join(d.name for d in dtypes.ALL if d.numpy in set(wanted))
+    return InvalidArgumentError(
+        f"{name}: got dtype {dtypes.as_dtype(got).name}, but takes {allowed}. Convert with tf.cast(x, dtype) first."
+    )
+
+
+def mixed_dtypes_error(name: str, first: Any, second: Any) -> InvalidArgumentError:
+    """Returns the error for two tensors of different dtypes in one operation."""
+    first, second = dtypes.as_dtype(first).name, dtypes.as_dtype(second).name
+    return InvalidArgumentError(
+        f"cannot compute {name} as input #1(zero-based) was expected to be a {first} tensor but is a {second} tensor. "
+        f"Tensors are never converted silently: use tf.cast."
+    )
+
+
+def shapes_error(name: str, first: Any, second: Any) -> InvalidArgumentError:
+    """Returns the error for two shapes that do not broadcast together."""
+    return InvalidArgumentError(
+        f"{name}: Incompatible shapes: {list(first)} vs. {list(second)}. "
+        f"Dimensions, counted from the last, must be equal or 1; tf.reshape or tf.expand_dims can add them."
+    )
+
+
+def size_error(name: str, error: MemoryError | ValueError) -> OutOfMemoryError | None:
+    """Returns the error for a result too large for memory or for NumPy's sizes; None for any other ValueError."""
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(f"{name}: {str(error) or 'out of memory.'}")
+    if str(error).startswith(
+        ("array is too big", "Maximum allowed", "maximum supported dimension", "array size defined by dims")
+    ):
+        return OutOfMemoryError(f"{name}: the result is larger than any memory: more than 2**63 - 1 bytes.")
+    return None
