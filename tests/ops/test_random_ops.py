@@ -100,6 +100,26 @@ def test_categorical_without_classes_gives_no_draws():
     assert tf.random.categorical(tf.zeros((2, 0)), 0).shape == (2, 0)
 
 
+@pytest.mark.parametrize(
+    ("logits", "classes"),
+    [
+        ([0.0, -np.inf, 1.0], {0, 2}),
+        ([0.0, np.nan, 1.0], {0, 2}),
+        ([0.0, np.inf, 1.0], {0, 2}),
+        ([np.inf, np.inf, 0.0], {2}),
+        ([np.nan, np.nan], {2}),
+        ([-np.inf, -np.inf], {2}),
+    ],
+)
+def test_categorical_never_draws_classes_without_finite_logits(logits, classes):
+    def draw(x):
+        return tf.random.stateless_categorical(x, 100, [1, 2])
+
+    draws = draw(tf.constant([logits])).numpy()
+    assert set(draws[0].tolist()) == classes  # TensorFlow's: the number of classes if no logit is finite
+    np.testing.assert_array_equal(tf.function(draw)(tf.constant([logits])), draws)
+
+
 def test_categorical_follows_the_probabilities():
     tf.random.set_seed(1)
     p = np.array([0.1, 0.2, 0.7])

@@ -185,11 +185,14 @@ def _run_categories(logits: np.ndarray, words: np.ndarray, count: int, dtype: st
     draws = np.empty((rows, count))
     kernels.uniform[draws.dtype](draws, draws.size, words, 0, kernels.units(draws.size))
     out = np.empty((rows, count), dtypes.as_dtype(dtype).numpy)
-    weights = np.exp(wide - wide.max(axis=1, keepdims=True)) if classes else wide
-    cumulative = np.cumsum(weights, axis=1)
-    for row in range(rows):
-        out[row] = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1:], side="right")
-    return np.minimum(out, classes - 1)
+    is_finite = np.isfinite(wide)  # as in TensorFlow, other logits have no weight
+    peaks = np.max(wide, axis=1, keepdims=True, where=is_finite, initial=-np.inf)
+    cumulative = np.cumsum(np.where(is_finite, np.exp(wide - peaks), 0.0), axis=1)
+    for row in range(rows if count else 0):
+        last_class = np.flatnonzero(is_finite[row])[-1] if is_finite[row].any() else classes
+        chosen = np.searchsorted(cumulative[row], draws[row] * cumulative[row, -1:], side="right")
+        out[row] = np.where(chosen < classes, chosen, last_class)
+    return out
 
 
 categories = operation(

@@ -30,8 +30,8 @@ def between(r: np.random.Generator, dtype: str, a: int, b: int) -> Made:
 
 def categories(r: np.random.Generator, dtype: str, rows: int, classes: int, count: int) -> Made:
     logits = normal(r, dtype, rows, classes + 1)
-    logits[r.random(logits.shape) < 0.1] = -np.inf
-    logits[:, 0] = 1
+    for number in (-np.inf, np.inf, np.nan):
+        logits[r.random(logits.shape) < 0.1] = number
     return [logits, words(r)], {"count": count, "dtype": ["int32", "int64"][r.integers(0, 2)]}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -52,16 +53,24 @@ def integers_between(words, low, high, out, low_step, high_step, first, last):
     I=("int32", "int64"),
 )
 def choose_classes(logits, draws, sums, out, classes, count, first, last):
-    """Draws classes from rows of unnormalised log-probabilities, by inversion of the running sums (scratch `sums`)."""
+    """Draws classes from rows of unnormalised log-probabilities, by inversion of the running sums (scratch `sums`).
+
+    As in TensorFlow, infinite logits and NaN have no weight; without finite logits the result is the number of classes.
+    """
     for r in range(first, last):
         at = r * classes
-        peak = T(logits[at])
-        for c in range(1, classes):
+        peak = -inf
+        last_class = classes
+        for c in range(classes):
             value = T(logits[at + c])
-            peak = value if value > peak or value != value else peak  # noqa: PLR0124 - of NaN
+            if math.fabs(value) < inf:
+                peak = value if value > peak else peak
+                last_class = c
         total = 0.0
         for c in range(classes):
-            total += exp(T(logits[at + c]) - peak)
+            value = T(logits[at + c])
+            if math.fabs(value) < inf:
+                total += exp(value - peak)
             sums[at + c] = total
         for i in range(r * count, (r + 1) * count):
             wanted = draws[i] * total
@@ -72,7 +81,7 @@ def choose_classes(logits, draws, sums, out, classes, count, first, last):
                     low = middle + 1
                 else:
                     high = middle
-            out[i] = low if low < classes else classes - 1
+            out[i] = low if low < classes else last_class
 
 
 @scalar_function
