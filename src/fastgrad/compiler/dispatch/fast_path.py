@@ -20,7 +20,7 @@ from fastgrad.compiler.dispatch import locking
 from fastgrad.compiler.dispatch.captures import MISS, Captures, differs
 from fastgrad.compiler.dispatch.identity import reference
 from fastgrad.compiler.dispatch.results import ARGUMENT, COMPUTED, CONSTANT, SAME
-from fastgrad.compiler.dispatch.signature import Call
+from fastgrad.compiler.dispatch.signature import COMPOSITES, Call
 from fastgrad.compiler.dispatch.traces import Tree
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.programs.program import Unfit
@@ -124,7 +124,7 @@ class _Writer:
         if kind is not Tensor and nest.is_nested(value):
             self._nested(value, kind, name)
             return
-        if isinstance(value, Composite):
+        if isinstance(value, COMPOSITES):
             self._add_composite(value, kind, name)
             return
         if self._leaf > _MOST_LEAVES:
@@ -188,6 +188,12 @@ class _Writer:
         for number, tensor in enumerate(tensors):
             self.argument(tensor, f"{name}_{number}")
 
+    def _named(self, prefix: str, value: Any) -> str:
+        """Returns a new name in the generated code for a value."""
+        name = f"{prefix}{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
     def _nested(self, value: Any, kind: type, name: str) -> None:
         self.scope[f"t{name}"] = kind
         self.lines.append(f"if type({name}) is not t{name} or len({name}) != {len(value)}: return MISS")
@@ -231,17 +237,12 @@ class _Writer:
                 raise _NoEntry
             return name
         if kind is SAME:
-            number = len(self.scope)
-            self.scope[f"same{number}"] = plan[1]
-            return "None" if plan[1] is None else f"same{number}"
+            return "None" if plan[1] is None else self._named("same", plan[1])
         if kind is CONSTANT and plan[1]() is None:
-            number = len(self.scope)
-            self.scope[f"same{number}"] = Tensor(plan[2])
-            return f"same{number}"
+            return self._named("same", Tensor(plan[2]))
         if kind is Composite:
-            number = len(self.scope)
-            self.scope |= {f"made{number}": plan[2]._together, f"form{number}": plan[3]}
-            return f"made{number}(form{number}, [{', '.join(self.result(part) for part in plan[1])}])"
+            parts_text = ", ".join(self.result(part) for part in plan[1])
+            return f"{self._named('made', plan[2]._together)}({self._named('form', plan[3])}, [{parts_text}])"
         if kind is list:
             parts = iter([self.result(part) for part in plan[2]])
             return self._structure_text(plan[1], parts)
@@ -260,18 +261,12 @@ class _Writer:
                 return f"[{items}]"
             if kind is tuple:
                 return f"({items})"
-            number = len(self.scope)
-            self.scope[f"named{number}"] = kind
-            return f"named{number}({items})"
+            return f"{self._named('named', kind)}({items})"
         raise _NoEntry
 
     def _key(self, key: Any) -> str:
         """Returns an expression for a key of a dict: only plain strings and numbers are written literally."""
-        if type(key) in (str, int, bool):
-            return repr(key)
-        number = len(self.scope)
-        self.scope[f"key{number}"] = key
-        return f"key{number}"
+        return repr(key) if type(key) in (str, int, bool) else self._named("key", key)
 
 
 def entry_of(

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.dispatch.identity import reference
+from fastgrad.compiler.dispatch.signature import COMPOSITES
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.scalar import Scalar
 from fastgrad.core import nest
 from fastgrad.core.array_conversion import short
 from fastgrad.core.composite import Composite
-from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.shape import TensorShape
 from fastgrad.core.tensor import Tensor, as_tensor_or_none, convert_to_tensor
 from fastgrad.core.variable import Variable
@@ -39,7 +39,7 @@ def as_results(value: Any, name: str) -> Any:
     if nest.is_nested(value):
         flat = [as_results(item, name) for item in nest.flatten(value)]
         return nest.pack_sequence_as(value, flat)
-    if isinstance(value, (IndexedSlices, Composite)):
+    if isinstance(value, COMPOSITES):
         return value
     if isinstance(value, Variable):
         return Variable.value(value)
@@ -107,10 +107,7 @@ class Results:
             if number == len(self.tensors):
                 self.tensors.append(value)
             return COMPUTED, number
-        if isinstance(value, IndexedSlices):
-            shape = value.dense_shape
-            return IndexedSlices, [self._planned(part) for part in (value.values, value.indices, shape)]
-        if isinstance(value, Composite):
+        if isinstance(value, COMPOSITES):
             form, tensors = value._apart()
             return Composite, [self._planned(part) for part in tensors], type(value), form
         if nest.is_nested(value):
@@ -150,8 +147,6 @@ def _packed(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
     if kind is CONSTANT:
         constant = plan[1]()
         return Tensor(plan[2]) if constant is None else constant
-    if kind is IndexedSlices:
-        return IndexedSlices(*[_packed(part, tensors, given) for part in plan[1]])
     if kind is Composite:
         composite_type: Any = plan[2]
         return composite_type._together(plan[3], [_packed(part, tensors, given) for part in plan[1]])

@@ -27,6 +27,9 @@ from fastgrad.dtypes import DType
 
 _BY_VALUE = frozenset([bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset])
 
+COMPOSITES = (Composite, IndexedSlices)
+"""The types of values made of several tensors."""
+
 
 class NoKey(TypeError):
     """An argument is known by identity, but its value may change."""
@@ -99,12 +102,11 @@ class Call:
         kind = type(value)
         if kind is not Tensor and nest.is_nested(value):
             return self._describe_nested(value, label, kind)
-        if kind is IndexedSlices:
-            parts = {"values": value.values, "indices": value.indices, "dense_shape": value.dense_shape}
-            return kind, tuple([self._describe(part, f"{label}.{name}") for name, part in parts.items()])
-        if kind is not Tensor and issubclass(kind, Composite):
+        if kind is not Tensor and isinstance(value, COMPOSITES):
             form, tensors = value._apart()
-            return kind, form, tuple([self._describe(part, f"{label}.{i}") for i, part in enumerate(tensors)])
+            names = ("values", "indices", "dense_shape") if kind is IndexedSlices else map(str, range(len(tensors)))
+            parts = [self._describe(part, f"{label}.{name}") for name, part in zip(names, tensors, strict=False)]
+            return kind, form, tuple(parts)
         self.labels.append(label)
         self.values.append(value)
         self.leaves.append(self._leaf(value, kind, label))
@@ -196,10 +198,7 @@ def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
             return kind(value.default_factory, items) if hasattr(value, "default_factory") else kind(items)
         items = [rebuilt(item, leaves) for item in value]
         return kind(*items) if hasattr(value, "_fields") else kind(items)
-    if kind is IndexedSlices:
-        parts = [rebuilt(part, leaves) for part in (value.values, value.indices, value.dense_shape)]
-        return IndexedSlices(*parts)
-    if kind is not Tensor and issubclass(kind, Composite):
+    if isinstance(value, COMPOSITES):
         form, tensors = value._apart()
         return kind._together(form, [rebuilt(part, leaves) for part in tensors])
     return next(leaves)

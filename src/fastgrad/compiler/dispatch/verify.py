@@ -11,7 +11,6 @@ from fastgrad.compiler.dispatch.traces import Way
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.recording.state import Saved
 from fastgrad.core import nest
-from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 from fastgrad.errors import InternalError
@@ -53,11 +52,8 @@ def verified(name: str, ways: Iterable[Way], eager: Callable[[], Any], replay: C
 
 
 def _leaves(result: Any) -> Sequence[Any]:
-    leaves: list[Any] = []
-    for leaf in nest.flatten(result):
-        parts = (leaf.values, leaf.indices) if isinstance(leaf, IndexedSlices) else (leaf,)
-        leaves += [part._array if isinstance(part, Tensor) else part for part in parts]
-    return leaves
+    leaves = nest.flatten(result, expand_composites=True)
+    return [leaf._array if isinstance(leaf, Tensor) else leaf for leaf in leaves]
 
 
 def _compare(name: str, what: str, found: Any, wanted: Any) -> None:
