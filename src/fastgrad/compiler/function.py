@@ -33,7 +33,7 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.errors import OutOfRangeError, TraceError
 from fastgrad.kernels.codegen.build import inspect_asm, inspect_llvm
 
-_RETRY = object()
+_NOT_SEARCHED, _RETRY = object(), object()
 
 RECENT = 4
 """The number of recent entries that a call tries before it takes the slow path."""
@@ -95,6 +95,8 @@ class Function:
         self._recordings = 0
         self._retracing = Retracing(self.__name__)
         self._last: Version | None = None  # the last one used
+        self._pieces: Any = _NOT_SEARCHED
+        self._looped: Any = _NOT_SEARCHED
         Function._all.add(self)
 
     # ---- calling -------------------------------------------------------------------------------------------
@@ -124,11 +126,11 @@ class Function:
         objects = self._objects(call)
         recordings = self._recordings
         key = self._cache.get(call)
-        if key is None and any(map(gives_elements, call.values)) and self._function_with_element_loops is not None:
+        if key is None and any(map(gives_elements, call.values)) and self._function_with_element_loops() is not None:
             key = self._cache.add(call)
             key.runs_eagerly = True
         if key is not None and key.runs_eagerly:
-            return self._run(arguments, call, self._function_with_element_loops)
+            return self._run(arguments, call, self._function_with_element_loops())
         version = None if key is None else key.version(objects)
         if version is not None and len(version.ways):
             if active and version.ways.hide_gradients():
@@ -215,15 +217,17 @@ class Function:
     def _objects(self, call: Call) -> list[Any]:
         return call.objects if self._instance is None else [self._instance(), *call.objects]
 
-    @functools.cached_property
     def _function_with_element_loops(self) -> Any:
-        """The Python function with recorded bodies of its loops over datasets; None if it has none."""
-        return with_element_loops(self._python, functools.partial(Function, runs_unrecorded=True))
+        """Returns the Python function with recorded bodies of its loops over datasets; None if it has none."""
+        if self._pieces is _NOT_SEARCHED:
+            self._pieces = with_element_loops(self._python, functools.partial(Function, runs_unrecorded=True))
+        return self._pieces
 
-    @functools.cached_property
     def _function_with_program_loops(self) -> Any:
-        """The Python function with loops that the program may run."""
-        return with_program_loops(self._python)
+        """Returns the Python function with loops that the program may run."""
+        if self._looped is _NOT_SEARCHED:
+            self._looped = with_program_loops(self._python)
+        return self._looped
 
     def _run(self, arguments: dict[str, Any], call: Call, python: Any = None) -> Any:
         """Runs the Python function, or ``python`` if given, inside the active recordings."""
@@ -247,7 +251,7 @@ class Function:
 
     def _python_callable(self, python: Any = None) -> Callable[..., Any]:
         if python is None:
-            python = self._python if control_flow_of() is None else self._function_with_program_loops
+            python = self._python if control_flow_of() is None else self._function_with_program_loops()
         if self._instance is None:
             return python
         return functools.partial(python, self._instance())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Callable, Sequence
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +20,12 @@ from fastgrad.compiler.dispatch.function_source import (
     CHANGEABLE,
     PREFIX,
     UNSET,
+    LoopRewriter,
     Scan,
+    assigned_before_read,
     compiled,
     definition_of,
     function_definition,
-    given_first,
     new_objects,
     unset,
 )
@@ -91,7 +92,7 @@ class Trip:
         return result
 
 
-def in_pieces(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., Any] | None:
+def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callable[..., Any] | None:
     """Returns the function with recorded bodies of its loops over datasets; None if it has no such loop, or no source.
 
     Args:
@@ -134,7 +135,7 @@ class _Loop(NamedTuple):
     ends: bool
 
 
-class _Rewriter:
+class _Rewriter(LoopRewriter):
     """Replaces loops' bodies by calls.
 
     Attributes:
@@ -142,11 +143,7 @@ class _Rewriter:
     """
 
     def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
-        code = function.__code__
-        self._function = function
-        self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
-        scan = Scan(definition.body)
-        self._loads, self._captured = scan.loads, scan.captured
+        super().__init__(definition, function)
         self.loops: list[_Loop] = []
 
     def statements(self, body: list[ast.stmt], depth: int) -> list[ast.stmt]:
@@ -192,20 +189,14 @@ class _Rewriter:
     def _trip(self, loop: ast.For, number: int) -> _Loop | None:
         """Returns the body as a function; None if it must stay."""
         scan, head = Scan(loop.body), Scan([loop.target])
-        if scan.refused or head.changes:
+        if head.changes or self._has_outer_effects(scan, new_objects(loop.body), scan):
             return None
-        assigned_first, created = given_first(loop.body), new_objects(loop.body)
-        if any(name not in created and not self._is_module(name) for name in scan.changes):
-            return None
-        captured = self._captured - scan.captured
-        if any(captured[name] for name in scan.stores):
-            return None
-        later_loads = self._loads - scan.loads
-        results = tuple(sorted([name for name in scan.stores if name not in assigned_first or later_loads[name] > 0]))
+        assigned_first = assigned_before_read(loop.body)
+        results = tuple(sorted((scan.stores - assigned_first) | (scan.stores & self._names_read_later(scan))))
         names = {
             *head.stores,
             *results,
-            *[name for name in scan.loads if name in self._locals and name not in assigned_first],
+            *(self._locals.intersection(scan.loads) - assigned_first),
         }
         body = copy.deepcopy(loop.body)
         ends = Ends(results, scan.ends)
@@ -214,9 +205,6 @@ class _Rewriter:
         return _Loop(
             function, tuple(sorted(names)), frozenset(head.stores), frozenset(scan.extended), results, scan.ends
         )
-
-    def _is_module(self, name: str) -> bool:
-        return name not in self._locals and isinstance(self._function.__globals__.get(name), ModuleType)
 
 
 class Ends(ast.NodeTransformer):

@@ -12,7 +12,7 @@ import operator
 import textwrap
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import CellType, CodeType, FunctionType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -318,6 +318,41 @@ def jumps(statements: Iterable[ast.stmt]) -> bool:
     return False
 
 
+class LoopRewriter:
+    """The base of classes that replace loops of a function by calls.
+
+    Args:
+        definition: the function's syntax tree.
+        function: the function.
+    """
+
+    def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
+        code = function.__code__
+        self._function = function
+        self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
+        scan = Scan(definition.body)
+        self._loads, self._captured = scan.loads, scan.captured
+
+    def _names_read_later(self, scan: Scan) -> set[str]:
+        """Returns the local names that the function also reads outside the statements of a scan."""
+        return set(self._locals.intersection(self._loads - scan.loads))
+
+    def _has_outer_effects(self, scan: Scan, new: set[str], around: Scan) -> bool:
+        """True if statements change objects that others may see, or names that functions capture.
+
+        Args:
+            scan: of the statements.
+            new: the names whose objects the statements make.
+            around: the scan of the statements within which functions may capture names.
+        """
+        captured = self._captured - around.captured
+        changes = any(name not in new and not self._is_module(name) for name in scan.changes)
+        return scan.refused or changes or any(captured[name] for name in around.stores)
+
+    def _is_module(self, name: str) -> bool:
+        return name not in self._locals and isinstance(self._function.__globals__.get(name), ModuleType)
+
+
 def root_name(node: Any) -> str:
     """Returns the name at the beginning of ``a.b[c].d``; empty if there is none."""
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
@@ -333,7 +368,7 @@ def new_objects(statements: Sequence[ast.stmt]) -> set[str]:
             shared |= Scan([node]).stores
         elif isinstance(node, ast.For):
             shared |= Scan([node.target]).stores
-    return given_first(statements) - shared
+    return assigned_before_read(statements) - shared
 
 
 def _is_new_object(value: ast.expr | None) -> bool:
@@ -342,53 +377,44 @@ def _is_new_object(value: ast.expr | None) -> bool:
     return not isinstance(value, (ast.Name, ast.Attribute, ast.Subscript))
 
 
-def given_first(statements: Sequence[ast.stmt]) -> set[str]:
-    """Returns the names that are certainly assigned before any of the statements reads them."""
-    assigned: set[str] = set()
-    read: set[str] = set()
-    for statement in statements:
-        if isinstance(statement, ast.With):
-            items = Scan(statement.items)
-            read |= set(items.loads) - assigned
-            assigned |= items.stores - read
-            body_scan = Scan(statement.body)
-            assigned |= given_first(statement.body) - read
-            read |= set(body_scan.loads) - assigned
-            continue
-        scan = Scan([statement])
-        read |= set(scan.loads) - assigned
-        if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.FunctionDef)):
-            assigned |= scan.stores - read
-    return assigned - read
+def assigned_before_read(statements: Sequence[ast.stmt]) -> set[str]:
+    """Returns the names that the statements certainly assign, and read only after that."""
+    read_first, assigned = _read_and_assigned(statements, set())
+    return assigned - read_first
 
 
-def exposed(statements: Sequence[ast.stmt]) -> set[str]:
-    """Returns the names that may be read before the statements assign them."""
-    return _exposed_names(statements, set())[0]
+def read_before_assigned(statements: Sequence[ast.stmt]) -> set[str]:
+    """Returns the names that the statements may read before they assign them."""
+    return _read_and_assigned(statements, set())[0]
 
 
-def _exposed_names(statements: Sequence[ast.stmt], given: set[str]) -> tuple[set[str], set[str]]:
-    """Returns the names that may be read before they are assigned, and those that are certainly assigned at the end."""
-    result: set[str] = set()
-    given = set(given)
+def _read_and_assigned(statements: Sequence[ast.stmt], assigned: set[str]) -> tuple[set[str], set[str]]:
+    """Returns the names that may be read before they are assigned, and those that are certainly assigned at the end.
+
+    Args:
+        statements: in their order.
+        assigned: the names that are assigned before them.
+    """
+    read_first: set[str] = set()
+    assigned = set(assigned)
     for statement in statements:
         if isinstance(statement, (ast.If, ast.While)):
-            result |= set(Scan([statement.test]).loads) - given
-            first, second = _exposed_names(statement.body, given), _exposed_names(statement.orelse, given)
-            result |= first[0] | second[0]
-            given |= first[1] & second[1] if isinstance(statement, ast.If) else set()
+            read_first |= set(Scan([statement.test]).loads) - assigned
+            first, second = _read_and_assigned(statement.body, assigned), _read_and_assigned(statement.orelse, assigned)
+            read_first |= first[0] | second[0]
+            assigned |= first[1] & second[1] if isinstance(statement, ast.If) else set()
         elif isinstance(statement, ast.For):
-            result |= set(Scan([statement.iter, statement.target]).loads) - given
-            result |= _exposed_names(statement.body, given | Scan([statement.target]).stores)[0]
-            result |= _exposed_names(statement.orelse, given)[0]
+            read_first |= set(Scan([statement.iter, statement.target]).loads) - assigned
+            read_first |= _read_and_assigned(statement.body, assigned | Scan([statement.target]).stores)[0]
+            read_first |= _read_and_assigned(statement.orelse, assigned)[0]
         elif isinstance(statement, ast.With):
             items = Scan(statement.items)
-            result |= set(items.loads) - given
-            inner = _exposed_names(statement.body, given | items.stores)
-            result, given = result | inner[0], inner[1]
+            read_first |= set(items.loads) - assigned
+            inner = _read_and_assigned(statement.body, assigned | items.stores)
+            read_first, assigned = read_first | inner[0], inner[1]
         else:
             scan = Scan([statement])
-            result |= set(scan.loads) - given
+            read_first |= set(scan.loads) - assigned
             if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.FunctionDef)):
-                given |= scan.stores
-    return result, given
+                assigned |= scan.stores
+    return read_first, assigned

@@ -29,13 +29,14 @@ import numpy as np
 from fastgrad.compiler.dispatch.function_source import (
     CHANGEABLE,
     PREFIX,
+    LoopRewriter,
     Scan,
     compiled,
     definition_of,
-    exposed,
     function_definition,
     jumps,
     new_objects,
+    read_before_assigned,
     unset,
 )
 from fastgrad.core import nest
@@ -252,7 +253,7 @@ class _Branch:
 # ---- the source --------------------------------------------------------------------------------------------
 
 
-class _Converter:
+class _Converter(LoopRewriter):
     """Adds calls before loops, and before branches within them.
 
     Attributes:
@@ -261,11 +262,7 @@ class _Converter:
     """
 
     def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
-        code = function.__code__
-        self._function = function
-        self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
-        scan = Scan(definition.body)
-        self._loads, self._captured = scan.loads, scan.captured
+        super().__init__(definition, function)
         self._count = 0
         self.parts: list[_Part] = []
         self.calls: dict[str, Any] = {}
@@ -307,7 +304,7 @@ class _Converter:
         goes_by_tensors = self._is_range(loop) if isinstance(loop, ast.For) else self._is_pure(loop.test)
         if not goes_by_tensors or loop.orelse or depth >= _MOST_NESTED:
             return [plain]
-        if self._has_outer_effects(scan, new_objects(loop.body), Scan([loop])):
+        if scan.compares_objects or self._has_outer_effects(scan, new_objects(loop.body), Scan([loop])):
             return [plain]
         self._count += 1
         left, over = f"{PREFIX}left{self._count}", f"{PREFIX}over{self._count}"
@@ -316,9 +313,8 @@ class _Converter:
             return [plain]
         target = loop.target.id if isinstance(loop, ast.For) and isinstance(loop.target, ast.Name) else None
         loop_scan = Scan([*loop.body, *([] if test is None else [test])])
-        later_loads = self._loads - loop_scan.loads
         of_test = set() if test is None else set(Scan([test]).loads)
-        needed = (exposed(loop.body) - {target}) | of_test | {name for name in self._locals if later_loads[name] > 0}
+        needed = (read_before_assigned(loop.body) - {target}) | of_test | self._names_read_later(loop_scan)
         results = sorted((scan.stores if target is None else scan.stores | {target}) & needed)
         flag_setup = [ast.parse(f"{left} = False").body[0]] if scan.ends else []
         body_statements = [*flag_setup, *self.statements(lowered, depth + 1, True)]
@@ -353,12 +349,10 @@ class _Converter:
         plain.test = _TestConverter().visit(copy.deepcopy(branch.test))
         scan = Scan([*branch.body, *branch.orelse])
         created = new_objects(branch.body) & new_objects(branch.orelse)
-        if jumps([*branch.body, *branch.orelse]) or self._has_outer_effects(scan, created, scan):
+        jumps_out = jumps([*branch.body, *branch.orelse])
+        if jumps_out or scan.compares_objects or self._has_outer_effects(scan, created, scan):
             return [plain]
-        later_loads = self._loads - scan.loads
-        needed = (
-            exposed(branch.body) | exposed(branch.orelse) | {name for name in self._locals if later_loads[name] > 0}
-        )
+        needed = read_before_assigned(branch.body) | read_before_assigned(branch.orelse) | self._names_read_later(scan)
         results = sorted([name for name in scan.stores if name in needed or name.startswith(PREFIX)])
         self._count += 1
         names = sorted(
@@ -378,12 +372,6 @@ class _Converter:
         assignment.value, plain.test = plain.test, ast.Name(test, ast.Load())
         choice.body = [plain]
         return _placed(opening, branch)
-
-    def _has_outer_effects(self, scan: Scan, new: set[str], around: Scan) -> bool:
-        """True if statements change other objects than their own, or names that functions capture."""
-        captured = self._captured - around.captured
-        changes = any(name not in new for name in scan.changes) or any(captured[name] for name in around.stores)
-        return scan.refused or scan.compares_objects or changes
 
     def _part(
         self, body: Sequence[ast.stmt], names: Sequence[str], results: Sequence[str], before: Sequence[str] | None
