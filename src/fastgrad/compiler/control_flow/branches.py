@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.native_branches import launches_of_branches
 from fastgrad.compiler.control_flow.of_graphs import Flags
-from fastgrad.compiler.control_flow.structured import Structured, leads
+from fastgrad.compiler.control_flow.structured import Structured, gradient_reaches
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.runtime.launch import Launches
@@ -84,14 +84,6 @@ class Branches(Structured):
             reduced = self._reduced[kept] = Branches([GraphOperation(graph, "branch") for graph in graphs], self.name)
         return reduced
 
-    def leading(self, needs: Flags, have: Flags) -> Flags:
-        """Returns flags of the inputs in ``needs`` that results in ``have`` depend on, in some branch."""
-        flags = [False] * len(needs)
-        for position, need in enumerate(needs):
-            if need:
-                alone = tuple([other == position for other in range(1, len(needs))])
-                reached = [leads(branch.graph, alone) for branch in self.branches]
-                flags[position] = any(
-                    h and any(column) for h, column in zip(have, zip(*reached, strict=True), strict=True)
-                )
-        return tuple(flags)
+    def _results_reached(self, flags: Flags) -> Iterable[bool]:
+        reached = [gradient_reaches(branch.graph, flags[1:]) for branch in self.branches]
+        return map(any, zip(*reached, strict=True))

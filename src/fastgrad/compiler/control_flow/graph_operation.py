@@ -11,12 +11,13 @@ All graphs are made at their first use, once for each set of inputs and results.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
-from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs, keep, rooms_of
+from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs, differentiable_parts, keep, rooms_of
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, interpret
 from fastgrad.compiler.passes.drop_dead import drop_dead
@@ -107,15 +108,8 @@ class GraphOperation(OfGraphs):
         return _variant(self, flags, inputs)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        results = y if type(y) is tuple else (y,)
-        cotangents = g if type(g) is tuple else (g,)
-        needs = tuple([n and is_differentiable(x._array.dtype) for n, x in zip(needs, inputs, strict=True)])
-        have = tuple([cotangent is not None and is_differentiable(cotangent._array.dtype) for cotangent in cotangents])
-        tensors = [
-            *inputs,
-            *results,
-            *[cotangent for cotangent, present in zip(cotangents, have, strict=True) if present],
-        ]
+        needs, have, cotangents = differentiable_parts(needs, g, inputs)
+        tensors = [*inputs, *(y if type(y) is tuple else (y,)), *cotangents]
         pullback = self.pullback(needs, have, tensors)
         try:
             return pullback(tensors)
@@ -358,6 +352,43 @@ def made_pullback(
         return Pullback(None, (), tuple(forms))
     backward, used = without_unread_arguments(backward)
     return Pullback(GraphOperation(backward, f"{operation.name}_gradient"), tuple(used), tuple(forms))
+
+
+def variant_and_pullback(
+    operation: GraphOperation, flags: Flags, reached: Flags, arrays: Sequence[np.ndarray]
+) -> tuple[GraphOperation, Pullback] | None:
+    """Returns a variant with residuals and its dense pullback; None if the gradient depends on values in Python.
+
+    Args:
+        operation: the operation.
+        flags: for each input whether its cotangent is wanted.
+        reached: for each result whether it has a cotangent.
+        arrays: inputs that the operation takes.
+    """
+    with apart():
+        tensors = [Tensor(x) for x in arrays]
+        variant, results = operation.ran_forward(flags, tensors, lambda forward: interpret(forward.graph, arrays))
+        have = (*reached, *[False] * (len(results) - len(reached)))
+        cotangents = [np.ones_like(y) for y in compress(results, have)]
+        tensors += [Tensor(x) for x in (*results, *cotangents)]
+        pullback = made_pullback(variant, flags, have, tensors, dense=True)
+    has_guards = pullback.operation is not None and any(n.kind is Kind.GUARD for n in pullback.operation.graph.nodes)
+    return None if has_guards else (variant, pullback)
+
+
+def residuals_read(graph: Graph, pullback: Pullback, count: int, results: Sequence[Value]) -> list[Value]:
+    """Returns the results of a graph that its pullback reads, other than arguments and the given ``results``.
+
+    Args:
+        graph: of a variant with residuals.
+        pullback: of the variant.
+        count: the number of the graph's inputs.
+        results: values that are at hand anyway.
+    """
+    at_hand = {id(node.outputs[0]) for node in graph.nodes if node.kind is Kind.ARGUMENT}
+    at_hand |= {id(value) for value in results}
+    read = [graph.results[i - count] for i in pullback.used if 0 <= i - count < len(graph.results)]
+    return list({id(value): value for value in read if id(value) not in at_hand}.values())
 
 
 def without_unread_arguments(graph: Graph, first: int = 0) -> tuple[Graph, list[int]]:

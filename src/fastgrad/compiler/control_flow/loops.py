@@ -7,7 +7,7 @@ iterations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.native_loops import launches_of_loop
 from fastgrad.compiler.control_flow.of_graphs import Flags
-from fastgrad.compiler.control_flow.structured import Structured, leads
+from fastgrad.compiler.control_flow.structured import Structured, gradient_reaches
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.core.operation import TABLE
@@ -211,25 +211,16 @@ class Loop(Structured):
         carried, rows, captured, _ = self.parts(flags)
         while True:
             inputs = (*carried, *rows, *captured)
-            results = leads(self.body.graph, inputs)
+            results = gradient_reaches(self.body.graph, inputs)
             reached_carried = [a or b for a, b in zip(carried, results, strict=False)]
             if reached_carried == carried:
                 return inputs, results
             carried = reached_carried
 
-    def leading(self, needs: Flags, have: Flags) -> Flags:
-        """Returns flags of the inputs in ``needs`` that results in ``have`` depend on."""
-        flags = [False] * len(needs)
-        for position, need in enumerate(needs):
-            if need:
-                inputs, results = self.body_flags(tuple([other == position for other in range(len(needs))]))
-                # Without an iteration the carried inputs are the results.
-                reached = (
-                    *[a or b for a, b in zip(inputs, results, strict=False)][: self.carried],
-                    *results[self.carried :],
-                )
-                flags[position] = any(h and r for h, r in zip(have, reached, strict=True))
-        return tuple(flags)
+    def _results_reached(self, flags: Flags) -> Iterable[bool]:
+        inputs, results = self.body_flags(flags)
+        # Without an iteration the carried inputs are the results.
+        return [result or (i < self.carried and inputs[i]) for i, result in enumerate(results)]
 
 
 def trips_of(loop: Loop, arrays: Sequence[np.ndarray]) -> int:

@@ -9,11 +9,12 @@ use.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Any, TypeVar
 
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.recording.made_operation import MadeOperation, watched
+from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable, watched
 from fastgrad.core.operation import Joint
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
@@ -92,6 +93,23 @@ class OfGraphs(MadeOperation):
             run = MadeOperation.__call__
             return self.ran_forward(flags, inputs, lambda forward: run(forward, *inputs))[1][: self.result_count]
         return super().__call__(*inputs)
+
+
+def differentiable_parts(needs: Flags, g: Any, inputs: Sequence[Tensor]) -> tuple[Flags, Flags, list[Tensor]]:
+    """Returns the arguments of a gradient rule without the parts of integer dtypes.
+
+    Args:
+        needs: for each input whether its cotangent is wanted.
+        g: the cotangent of the result, or a tuple of the cotangents of several results; None for results without one.
+        inputs: of the operation.
+
+    Returns:
+        Flags of the inputs whose cotangents are wanted, flags of the results that have one, and these cotangents.
+    """
+    cotangents = g if type(g) is tuple else (g,)
+    have = tuple([cotangent is not None and is_differentiable(cotangent._array.dtype) for cotangent in cotangents])
+    needs = tuple([need and is_differentiable(x._array.dtype) for need, x in zip(needs, inputs, strict=True)])
+    return needs, have, list(compress(cotangents, have))
 
 
 def is_outgrown(rooms: Sequence[Any]) -> bool:

@@ -7,7 +7,8 @@ iterations read. Forward and gradient are both loops over rows, and so are all f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -18,16 +19,17 @@ from fastgrad.compiler.control_flow.graph_operation import (
     Pullback,
     arguments_of,
     made_pullback,
+    residuals_read,
     run_nodes,
+    variant_and_pullback,
     without_unread_arguments,
 )
 from fastgrad.compiler.control_flow.loops import Loop, trips_of
 from fastgrad.compiler.control_flow.of_graphs import Flags
-from fastgrad.compiler.control_flow.structured import spread_out, wanted
+from fastgrad.compiler.control_flow.structured import ReturnsResiduals
 from fastgrad.compiler.graph.graph import Graph, Kind, Value
-from fastgrad.compiler.graph.interpret import interpret
 from fastgrad.compiler.passes.drop_dead import drop_dead
-from fastgrad.compiler.recording.record import Recording, apart
+from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor
 
@@ -46,30 +48,21 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     """
     body_flags, reached = loop.body_flags(flags)
     examples = _first_trip_inputs(loop, inputs)
-    with apart():
-        variant, results = loop.body.ran_forward(
-            body_flags, [Tensor(x) for x in examples], lambda forward: interpret(forward.graph, examples)
-        )
-        graph = variant.graph
-        have = (*reached, *[False] * (len(graph.results) - loop.gives))
-        cotangents = [np.ones_like(y) for y, present in zip(results, have, strict=True) if present]
-        tensors = [Tensor(x) for x in (*examples, *results, *cotangents)]
-        pullback = made_pullback(variant, body_flags, have, tensors, dense=True)
-    if pullback.operation is not None and any(node.kind is Kind.GUARD for node in pullback.operation.graph.nodes):
+    made = variant_and_pullback(loop.body, body_flags, reached, examples)
+    if made is None:
         return None
+    graph, pullback = made[0].graph, made[1]
     argument_values = {node.payload: node.outputs[0] for node in graph.nodes if node.kind is Kind.ARGUMENT}
     carried_before = {j: argument_values[j] for j in range(loop.carried) if j in argument_values}
-    read = [graph.results[i - len(examples)] for i in pullback.used if 0 <= i - len(examples) < len(graph.results)]
     besides = graph.results[loop.carried : loop.gives]
-    present = {id(value) for value in (*argument_values.values(), *besides)}
-    residuals = list({id(value): value for value in read if id(value) not in present}.values())
+    residuals = residuals_read(graph, pullback, len(examples), besides)
     stacked = [*besides, *carried_before.values(), *residuals]
     body = GraphOperation(Graph(graph.nodes, [*graph.results[: loop.carried], *stacked]), loop.body.name)
     size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])
     capacity = loop.most
     if loop.condition is not None and capacity is None:
         capacity = max(_room(trips_of(loop, [x._on_host() for x in inputs]), size), loop.room)
-    return _Keeping(loop, body, list(carried_before), capacity)
+    return _ResidualLoop(loop, body, list(carried_before), capacity)
 
 
 ROOM = 1 << 18
@@ -94,7 +87,7 @@ def _some_row(loop: Loop) -> int:
     return 0 if loop.condition is not None or loop.counted else loop.row_of(0, loop.total(None))
 
 
-class _Keeping(Loop):
+class _ResidualLoop(ReturnsResiduals, Loop):
     """A loop that also returns the residuals.
 
     Args:
@@ -106,25 +99,11 @@ class _Keeping(Loop):
 
     def __init__(self, loop: Loop, body: GraphOperation, before: list[int], most: int | None) -> None:
         changes = {"most": most, "origin": loop.origin or loop, "counts": loop.condition is not None}
-        super().__init__(body, loop.condition, **loop.options | changes)
-        self._made_of = loop  # keeps it alive, so that equal loops are the same object (equal_graphs.py)
+        super().__init__(loop, body, loop.condition, **loop.options | changes)
         self._before = {j: loop.gives + position for position, j in enumerate(before)}
-        self._backwards: dict[tuple[Flags, Flags], _BackwardLoop] = {}
 
-    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
-        """Returns None: the residuals are among the results already."""
-
-    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        g, y = (g, y) if type(y) is tuple else ((g,), (y,))
-        needs, have, _ = wanted(needs, g, inputs)
-        have = have[: self.gives]
-        needs = self.leading(needs, have)
-        if True not in needs:
-            return [None] * len(inputs)
-        backward_loop = self._backwards.get((needs, have))
-        if backward_loop is None:
-            backward_loop = self._backwards[needs, have] = _BackwardLoop(self, self._before, needs, have, inputs, y, g)
-        return spread_out(needs, backward_loop(inputs, y, g))
+    def _backward(self, needs: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Callable[[Any, Any, Any], Any]:
+        return _BackwardLoop(self, self._before, needs, have, inputs, y, g)
 
 
 class _BackwardLoop:
@@ -141,9 +120,8 @@ class _BackwardLoop:
         self._captured = [c for c in range(count - carried - loop.rows) if flags[carried + loop.rows + c]]
         self._given = [j for j in range(carried, loop.gives) if have[j] and reached[j]]
         body_have = tuple([j in self._carried or j in self._given for j in range(loop.gives)])
-        with apart():
-            pullback = self._pullback(flags, body_have, inputs, y, g)
-            body = drop_dead(self._body(pullback, inputs, y, g))
+        pullback = self._pullback(flags, body_have, inputs, y, g)
+        body = drop_dead(self._body(pullback, inputs, y, g))
         carried_count = len(self._carried) + len(self._captured)
         rows = loop.rows + (loop.gives - carried) + len(self._given)
         body, self._read = without_unread_arguments(body, carried_count)
@@ -213,60 +191,34 @@ class _BackwardLoop:
         rows, captured = trip[ends[0] : ends[1]], trip[ends[1] :]
         sums = [np.zeros(captured[c].shape, captured[c].dtype) for c in self._captured]
         arguments = [Tensor(x) for x in (*cotangents, *sums, *rows, *results, *stacked_cotangents, *captured)]
-        positions = _ArgumentPositions(len(cotangents), len(sums), len(rows), len(results), len(stacked_cotangents))
+        groups = iter(arguments)
+        _, sums_before, row_arguments, result_arguments, stacked_arguments = (
+            list(islice(groups, len(group))) for group in (cotangents, sums, rows, results, stacked_cotangents)
+        )
         with Recording(arguments) as recorder:
             available = [
                 *[
-                    arguments[positions.result(self._before[j] - loop.carried)] if j in self._before else None
+                    result_arguments[self._before[j] - loop.carried] if j in self._before else None
                     for j in range(ends[0])
                 ],
-                *[arguments[positions.row(m)] for m in range(len(rows))],
-                *[arguments[positions.captured(c)] for c in range(len(captured))],
-                *[arguments[positions.result(k)] for k in range(len(results))],
+                *row_arguments,
+                *groups,
+                *result_arguments,
                 *arguments[: len(cotangents)],
-                *[arguments[positions.given(k)] for k in range(len(stacked_cotangents))],
+                *stacked_arguments,
             ]
             input_cotangents = ran(pullback, available)
             outputs = [
                 zeros_like(arguments[position]) if input_cotangents[j] is None else input_cotangents[j]
                 for position, j in enumerate(self._carried)
             ]
-            for position, c in enumerate(self._captured, len(cotangents)):
+            for c, sum_before in zip(self._captured, sums_before, strict=True):
                 cotangent = input_cotangents[ends[1] + c]
-                outputs.append(
-                    arguments[position] if cotangent is None else TABLE["add"](arguments[position], cotangent)
-                )
+                outputs.append(sum_before if cotangent is None else TABLE["add"](sum_before, cotangent))
             for m in self._rows:
                 cotangent = input_cotangents[ends[0] + m]
-                outputs.append(zeros_like(arguments[positions.row(m)]) if cotangent is None else cotangent)
+                outputs.append(zeros_like(row_arguments[m]) if cotangent is None else cotangent)
         return recorder.graph(outputs)
-
-
-class _ArgumentPositions:
-    """Numbers of the arguments of a backward iteration."""
-
-    def __init__(self, *counts: int) -> None:
-        cotangents, sums, rows, results, stacked = counts
-        self._rows = cotangents + sums
-        self._results = self._rows + rows
-        self._given = self._results + results
-        self._captured = self._given + stacked
-
-    def row(self, number: int) -> int:
-        """Returns the number of a row of an input."""
-        return self._rows + number
-
-    def result(self, number: int) -> int:
-        """Returns the number of a row of a result."""
-        return self._results + number
-
-    def given(self, number: int) -> int:
-        """Returns the number of a row of a cotangent."""
-        return self._given + number
-
-    def captured(self, number: int) -> int:
-        """Returns the number of a value that all iterations read."""
-        return self._captured + number
 
 
 def ran(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:

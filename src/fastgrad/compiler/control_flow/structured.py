@@ -7,11 +7,13 @@ runs it under a tape at each of its own runs.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs
+from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs, differentiable_parts
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.recording.made_operation import is_differentiable
 from fastgrad.compiler.recording.record import apart
@@ -22,39 +24,74 @@ from fastgrad.core.tensor import Tensor
 
 
 class Structured(OfGraphs):
-    """An operation with a second implementation by operations."""
+    """An operation with a second implementation by operations.
+
+    Attributes:
+        gives: the number of results that gradients may flow to.
+    """
+
+    gives: int
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the results, computed by operations that tapes can record."""
         raise NotImplementedError
 
+    def inputs_reaching_results(self, needs: Flags, have: Flags) -> Flags:
+        """Returns flags of the inputs in ``needs`` from which a gradient flows to a result in ``have``."""
+        flags = [False] * len(needs)
+        for position in compress(range(len(needs)), needs):
+            reached = self._results_reached(tuple([other == position for other in range(len(needs))]))
+            flags[position] = any(h and r for h, r in zip(have, reached, strict=True))
+        return tuple(flags)
+
+    def _results_reached(self, flags: Flags) -> Iterable[bool]:
+        """Returns for each result that gradients flow to whether one flows to a marked input."""
+        raise NotImplementedError
+
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
-        needs, have, result_cotangents = wanted(needs, g, inputs)
+        needs, have, result_cotangents = differentiable_parts(needs, g, inputs)
         if True not in needs or True not in have:
             return [None] * len(inputs)
-        return spread_out(needs, ByTape(self, needs, have)(*inputs, *result_cotangents))
+        return scattered(ByTape(self, needs, have)(*inputs, *result_cotangents), needs)
 
 
-def wanted(needs: Flags, g: Any, inputs: tuple[Tensor, ...]) -> tuple[Flags, Flags, list[Tensor]]:
-    """Returns the request to a gradient rule.
-
-    Returns:
-        Flags of the inputs whose cotangents are wanted, flags of the results that have one, and these cotangents.
-    """
-    cotangents = g if type(g) is tuple else (g,)
-    have = tuple([cotangent is not None and is_differentiable(cotangent._array.dtype) for cotangent in cotangents])
-    present_cotangents = [cotangent for cotangent, present in zip(cotangents, have, strict=True) if present]
-    return (
-        tuple([n and is_differentiable(x._array.dtype) for n, x in zip(needs, inputs, strict=True)]),
-        have,
-        present_cotangents,
-    )
-
-
-def spread_out(flags: Flags, found: tuple[Any, ...]) -> list[Any]:
-    """Returns the items of ``found`` where ``flags`` are True, None elsewhere."""
-    items = iter(found)
+def scattered(values: Iterable[Any], flags: Flags) -> list[Any]:
+    """Returns a list with the next of ``values`` where a flag is True, and None elsewhere."""
+    items = iter(values)
     return [next(items) if flag else None for flag in flags]
+
+
+class ReturnsResiduals(Structured):
+    """The base of branches and loops that return the residuals of their gradient as further results.
+
+    Attributes:
+        plain: the operation without residuals; this keeps it alive, so that equal ones are the same object (equal_graphs.py).
+    """
+
+    def __init__(self, plain: Structured, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.plain = plain
+        self._backwards: dict[tuple[Flags, Flags], Callable[[Any, Any, Any], Iterable[Tensor]]] = {}
+
+    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
+        """Returns None: the residuals are among the results already."""
+
+    def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
+        g, y = (g, y) if type(y) is tuple else ((g,), (y,))
+        needs, have, _ = differentiable_parts(needs, g, inputs)
+        have = have[: self.gives]
+        needs = self.inputs_reaching_results(needs, have)
+        if True not in needs:
+            return [None] * len(inputs)
+        backward = self._backwards.get((needs, have))
+        if backward is None:
+            with apart():
+                backward = self._backwards[needs, have] = self._backward(needs, have, inputs, y, g)
+        return scattered(backward(inputs, y, g), needs)
+
+    def _backward(self, needs: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Callable[[Any, Any, Any], Any]:
+        """Returns the function from inputs, results and cotangents to the cotangents of the inputs in ``needs``."""
+        raise NotImplementedError
 
 
 class ByTape(Structured):
@@ -95,7 +132,7 @@ class ByTape(Structured):
         )
 
 
-def leads(graph: Graph, sources: Flags) -> Flags:
+def gradient_reaches(graph: Graph, sources: Flags) -> Flags:
     """Returns for each result of a graph whether a gradient flows from it to an argument marked in ``sources``."""
     reached: set[int] = set()
     for node in graph.nodes:
