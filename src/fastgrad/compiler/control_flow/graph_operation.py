@@ -32,20 +32,9 @@ from fastgrad.core.operation import Form, Operation
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor, constant_tensor
 
-_RECOMPUTED = frozenset(
-    {"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum", "where"}
-)
-_RECOMPUTED |= {
-    "broadcast_to",
-    "spread",
-    "greater",
-    "greater_equal",
-    "less",
-    "less_equal",
-    "equal",
-    "not_equal",
-    "masked",
-}
+_RECOMPUTED = frozenset({"add", "subtract", "multiply", "negative", "cast", "identity", "abs", "maximum", "minimum"})
+_RECOMPUTED |= {"where", "masked", "broadcast_to", "spread", "equal", "not_equal"}
+_RECOMPUTED |= {"greater", "greater_equal", "less", "less_equal"}
 # Element-wise operations that cost less than a read of their result from memory.
 
 

@@ -13,7 +13,7 @@ import keyword
 import os
 from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import ref
 
 import numpy as np
@@ -47,7 +47,7 @@ def shown(value: Any) -> str:
     return short(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
 
 
-class Capture:
+class Capture(NamedTuple):
     """One captured name.
 
     Attributes:
@@ -58,12 +58,11 @@ class Capture:
         held: whether the recording keeps the value alive, as it does with variables.
     """
 
-    __slots__ = ("get", "held", "holds", "label", "shown")
-
-    def __init__(
-        self, label: str, get: Callable[[], Any], shown: str, holds: Callable[[Any], bool], held: bool = False
-    ) -> None:
-        self.label, self.get, self.shown, self.holds, self.held = label, get, shown, holds, held
+    label: str
+    get: Callable[[], Any]
+    shown: str
+    holds: Callable[[Any], bool]
+    held: bool = False
 
 
 class Captures:
@@ -108,15 +107,9 @@ class Captures:
             self._enter(value)
         self._function(function, arguments)
         self._watch_settings()
-        self._names, self._captured_expressions, self._analysed_functions, self._alive, self._labels = (
-            {},
-            set(),
-            set(),
-            [],
-            {},
-        )
-        self._held = set()
-        self._root = None
+        for state in (self._names, self._captured_expressions, self._analysed_functions, self._held, self._labels):
+            state.clear()
+        self._alive, self._root = [], None
         self._check: Callable[[Sequence[Any]], Any] | None = None
 
     def hold(self, objects: Sequence[Any]) -> bool:
@@ -162,9 +155,7 @@ class Captures:
             bound = {**_bound(function), **bound}
             function = function.func
         if isinstance(function, MethodType):
-            code = getattr(function.__func__, "__code__", None)
-            if code is not None and code.co_argcount:
-                bound = {**bound, code.co_varnames[0]: function.__self__}
+            bound = {**bound, **_self_argument(function.__func__, function.__self__)}
             function = function.__func__
         function = _undecorated_function(function)
         if not isinstance(function, FunctionType):
@@ -253,17 +244,15 @@ class Captures:
         if isinstance(declared, (staticmethod, classmethod)):
             self._method(declared.__func__, owner)
             return _ABSENT
-        if declared is _ABSENT or hasattr(type(declared), "__get__"):
-            if declared is not _ABSENT:
-                self._method(declared, holder)
+        if hasattr(type(declared), "__get__"):
+            self._method(declared, holder)
             return _ABSENT
         return declared
 
     def _method(self, function: Any, holder: Any) -> None:
         function = _undecorated_function(function)
-        code = getattr(function, "__code__", None)
-        if code is not None:
-            self._function(function, {code.co_varnames[0]: holder} if code.co_argcount else {})
+        if hasattr(function, "__code__"):
+            self._function(function, _self_argument(function, holder))
 
     # ---- comparisons -------------------------------------------------------------------------------------
 
@@ -273,25 +262,22 @@ class Captures:
         self._captured_expressions.add(expression)
         if isinstance(value, (ModuleType, BuiltinFunctionType)):
             return
+        if isinstance(value, _VALUE_TYPES) and label in self._settled:
+            return
         number = len(self._found)
         self.lines.append(f"v{number} = {expression}")
-        if isinstance(value, _VALUE_TYPES) and label in self._settled:
-            self.lines.pop()
-            return
         if isinstance(value, _VALUE_TYPES):
             self.scope[f"k{number}"] = value
             self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
             self._found.append(Capture(label, get, short(value), lambda found: not differs(found, value)))
             return
         weak = reference(value, _GoneCallback(self._gone_callbacks))
-        # Programs hold variables, too; containers have no weak references.
-        if isinstance(value, Variable) or not isinstance(weak, ref):
-            self.scope[f"k{number}"] = value
-            self.lines.append(f"if v{number} is not k{number}: return MISS")
-        else:
-            self.scope[f"k{number}"] = weak
-            self.lines.append(f"if v{number} is not k{number}(): return MISS")
         is_variable = isinstance(value, Variable)
+        is_held = is_variable or not isinstance(
+            weak, ref
+        )  # programs hold variables, too; containers have no weak references
+        self.scope[f"k{number}"] = value if is_held else weak
+        self.lines.append(f"if v{number} is not k{number}{'' if is_held else '()'}: return MISS")
         self._found.append(Capture(label, get, shown(value), lambda found: found is weak(), is_variable))
         self._labels.setdefault(id(value), label)
         self._names.setdefault(id(value), f"v{number}")

@@ -19,36 +19,11 @@ import numpy as np
 
 PREFIX = "_fastgrad_"
 UNSET = f"{PREFIX}unset"
-_CHANGING = frozenset(
-    {
-        "append",
-        "appendleft",
-        "extend",
-        "extendleft",
-        "insert",
-        "add",
-        "update",
-        "pop",
-        "popleft",
-        "popitem",
-        "remove",
-        "discard",
-        "clear",
-        "setdefault",
-        "sort",
-        "reverse",
-        "rotate",
-        "move_to_end",
-        "difference_update",
-        "intersection_update",
-        "symmetric_difference_update",
-        "fill",
-        "put",
-        "partition",
-        "resize",
-    }
-)
-"""The names of methods that change a container."""
+_CHANGING = frozenset({"append", "extend", "insert", "remove", "reverse", "sort", "pop", "clear"})
+_CHANGING |= {"appendleft", "extendleft", "popleft", "rotate", "popitem", "setdefault", "move_to_end"}
+_CHANGING |= {"add", "discard", "update", "difference_update", "intersection_update", "symmetric_difference_update"}
+_CHANGING |= {"fill", "put", "partition", "resize"}
+"""The names of methods that change a container: of lists, deques and dicts, sets, arrays."""
 _CHANGING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
 CHANGEABLE = (np.ndarray, list, dict, set, deque, bytearray)
 """The types of objects that augmented assignments such as ``+=`` change in place."""

@@ -51,15 +51,15 @@ from fastgrad.ops.tensor_array import TensorArray
 _NUMBERS = (bool, int, float, np.generic, np.ndarray, Tensor)
 _MOST_NESTED = 3
 _PURE = (
-    ast.Name,
-    ast.Constant,
-    ast.Compare,
-    ast.BoolOp,
-    ast.UnaryOp,
-    ast.BinOp,
-    ast.Attribute,
-    ast.Subscript,
-    ast.Tuple,
+    ast.Name
+    | ast.Constant
+    | ast.Compare
+    | ast.BoolOp
+    | ast.UnaryOp
+    | ast.BinOp
+    | ast.Attribute
+    | ast.Subscript
+    | ast.Tuple
 )
 
 

@@ -141,10 +141,14 @@ def _remove_repeated(node: Node, facts: Facts) -> Value | None:
     return x if facts.maker(x, node.payload.name) else None
 
 
-def _keep_last_of_two(node: Node, facts: Facts) -> Node | None:
-    """Replaces ``f(f(x, a), b)`` by ``f(x, b)``."""
-    inner = facts.maker(node.inputs[0], node.payload.name)
-    return replace(node, inputs=inner.inputs) if inner else None
+def _skip_inner(inner_name: str) -> Rule:
+    """Returns the rule that ``f(inner(x))`` is ``f(x)``."""
+
+    def rule(node: Node, facts: Facts) -> Node | None:
+        inner = facts.maker(node.inputs[0], inner_name)
+        return replace(node, inputs=inner.inputs) if inner else None
+
+    return rule
 
 
 def _unwrap_single_input(node: Node, facts: Facts) -> Value | None:
@@ -184,11 +188,6 @@ def _split_of_join(joining: str) -> Rule:
 
 
 # ---- rules of one operation ----------------------------------------------------------------------------
-
-
-def _drop_negative_in_abs(node: Node, facts: Facts) -> Node | None:
-    inner = facts.maker(node.inputs[0], "negative")
-    return replace(node, inputs=inner.inputs) if inner else None
 
 
 def _select_by_constant(node: Node, facts: Facts) -> Value | None:
@@ -281,7 +280,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "conj": (_remove_involution,),
     "invert": (_remove_involution,),
     "logical_not": (_remove_involution,),
-    "abs": (_drop_negative_in_abs, _remove_repeated),
+    "abs": (_skip_inner("negative"), _remove_repeated),
     "floor": (_remove_repeated,),
     "ceil": (_remove_repeated,),
     "round": (_remove_repeated,),
@@ -289,8 +288,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "identity": (_remove_same_type,),
     "stop_gradient": (_remove_same_type,),
     "cast": (_merge_casts, _remove_same_type),
-    "reshape": (_keep_last_of_two, _remove_same_type),
-    "broadcast_to": (_keep_last_of_two, _remove_same_type),
+    "reshape": (_skip_inner("reshape"), _remove_same_type),
+    "broadcast_to": (_skip_inner("broadcast_to"), _remove_same_type),
     "spread": (_remove_same_type,),
     "tile": (_remove_same_type,),
     "pad": (_remove_same_type,),

@@ -125,8 +125,9 @@ class _TransposeSinker:
             return self._each
         if form is Form.REDUCE and node.attributes.keys() == {"axes", "keepdims"}:
             return self._reduced
-        return {"transpose": self._merge_transpose, "concat": self._joined, "split": self._sink_below_split, "pad": self._padded,
-                "strided_slice": self._sink_below_slice, "reshape": self._in_parts, "broadcast_to": self._spread}.get(name)  # fmt: skip
+        if name in _ATTRIBUTES_BEFORE:
+            return self._moved
+        return {"transpose": self._merge_transpose, "concat": self._joined, "reshape": self._in_parts}.get(name)
 
     def _add(self, node: Node) -> None:
         self.nodes.append(node)
@@ -195,22 +196,9 @@ class _TransposeSinker:
         if len(perms) != 1:
             return False
         (perm,) = perms
-        inputs = [operand for x in node.inputs if (operand := self._before(x, perm, x.shape, False)) is not None]
-        if len(inputs) < len(node.inputs):
-            return False
-        return self._put(replace(node, inputs=tuple(inputs)), perm, axis=perm[node.attributes["axis"]])
-
-    def _sink_below_split(self, node: Node) -> bool:
-        return self._moved(node, lambda perm: {"axis": perm[node.attributes["axis"]]})
-
-    def _padded(self, node: Node) -> bool:
-        return self._moved(node, lambda perm: {"paddings": _before(node.attributes["paddings"], perm)})
-
-    def _sink_below_slice(self, node: Node) -> bool:
-        key = node.attributes["key"]
-        if len(key) != len(node.inputs[0].shape) or any(type(item) is not tuple for item in key):
-            return False
-        return self._moved(node, lambda perm: {"key": _before(key, perm)})
+        inputs = self._operands_before_transpose(node.inputs, perm, None, turns=False)
+        axis = perm[node.attributes["axis"]]
+        return inputs is not None and self._put(replace(node, inputs=inputs), perm, axis=axis)
 
     def _in_parts(self, node: Node) -> bool:
         transposed, shape = self._put_off.get(id(node.inputs[0])), node.outputs[0].shape
@@ -219,31 +207,31 @@ class _TransposeSinker:
             return False
         return self._put(replace(node, inputs=(transposed.base,)), perm, shape=_before(shape, perm))
 
-    def _spread(self, node: Node) -> bool:
-        shape = node.outputs[0].shape
-        if len(node.inputs[0].shape) != len(shape):
-            return False
-        return self._moved(node, lambda perm: {"shape": _before(shape, perm)})
-
-    def _moved(self, node: Node, attributes: Callable[[Perm], dict[str, Any]]) -> bool:
-        """Applies the rule of a node that moves elements of its first input; ``attributes`` gives its new attributes."""
+    def _moved(self, node: Node) -> bool:
+        """Applies the rule of a node that moves elements of its first input, by ``_ATTRIBUTES_BEFORE``."""
         transposed = self._put_off.get(id(node.inputs[0]))
-        if transposed is None:
+        attributes = None if transposed is None else _ATTRIBUTES_BEFORE[node.payload.name](node, transposed.perm)
+        if transposed is None or attributes is None:
             return False
         other_inputs = tuple(map(self.made, node.inputs[1:]))
-        return self._put(
-            replace(node, inputs=(transposed.base, *other_inputs)), transposed.perm, **attributes(transposed.perm)
-        )
+        return self._put(replace(node, inputs=(transposed.base, *other_inputs)), transposed.perm, **attributes)
 
     # ---- values before a transpose -------------------------------------------------------------------------
 
     def _operands_before_transpose(
-        self, values: tuple[Value, ...], perm: Perm, shape: Shape, turns: bool
+        self, values: tuple[Value, ...], perm: Perm, shape: Shape | None, turns: bool
     ) -> tuple[Value, ...] | None:
-        """Returns ``_before`` of each of a node's inputs; None if one of them has none."""
+        """Returns for each operand after a transpose the value to use before it; None if one of them has none.
+
+        Args:
+            values: the operands.
+            perm: of the transpose.
+            shape: the shape that the operands are broadcast to; None if they keep their shapes.
+            turns: whether an operand may be transposed for this.
+        """
         operands = []
         for value in values:
-            operand = self._before(value, perm, shape, turns)
+            operand = self._before(value, perm, value.shape if shape is None else shape, turns)
             if operand is None:
                 return None
             operands.append(operand)
@@ -395,3 +383,23 @@ def _inverse(perm: Perm) -> Perm:
 def _before(numbers: tuple[Any, ...], perm: Perm) -> tuple[Any, ...]:
     """Returns numbers given for each dimension, in the order before a transpose."""
     return tuple([numbers[axis] for axis in _inverse(perm)])
+
+
+def _key_before(node: Node, perm: Perm) -> dict[str, Any] | None:
+    key = node.attributes["key"]
+    has_all_axes = len(key) == len(node.inputs[0].shape) and all(type(item) is tuple for item in key)
+    return {"key": _before(key, perm)} if has_all_axes else None
+
+
+def _broadcast_before(node: Node, perm: Perm) -> dict[str, Any] | None:
+    shape = node.outputs[0].shape
+    return {"shape": _before(shape, perm)} if len(node.inputs[0].shape) == len(shape) else None
+
+
+_ATTRIBUTES_BEFORE: dict[str, Callable[[Node, Perm], dict[str, Any] | None]] = {
+    "split": lambda node, perm: {"axis": perm[node.attributes["axis"]]},
+    "pad": lambda node, perm: {"paddings": _before(node.attributes["paddings"], perm)},
+    "strided_slice": _key_before,
+    "broadcast_to": _broadcast_before,
+}
+"""By row that moves elements of its first input: its attributes before a transpose in place of after it; None if it has none."""
