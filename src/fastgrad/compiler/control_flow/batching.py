@@ -16,23 +16,10 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes.decompose import decompose
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.host_call import HostCall
+from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.recording import control_flow_of
 from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.ops.batching import Batched, NotBatched, rule_of, spread_rows
-
-
-class _NoRecorder:
-    """Replaces the surrounding recording if there is none."""
-
-    def knows(self, tensor: Tensor) -> bool:
-        """Returns False: no tensor varies between runs."""
-        return False
-
-    def disown(self, tensors: Sequence[Tensor]) -> None:
-        """Does nothing."""
-
-    def on_create(self, variable: Any) -> None:
-        """Does nothing."""
 
 
 def rows_at_once(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequence[Tensor]) -> list[Tensor] | None:
@@ -46,7 +33,9 @@ def rows_at_once(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequ
         The results, stacked; None if the function can't be run for all rows at once: it changes state, draws random numbers,
         depends on values of its row in Python, or has an operation without a batching rule.
     """
-    tracer = control_flow_of() or ControlFlow(_NoRecorder())  # type: ignore[arg-type]
+    tracer = control_flow_of() or ControlFlow(
+        Recording([])
+    )  # without a surrounding recording no tensor varies between runs
     part = tracer.written_down(function, [Tensor(x._on_host()[0, ...]) for x in tensors])
     if part is None or part.state.written or part.looks.results:
         return None

@@ -162,22 +162,34 @@ class Pullback(NamedTuple):
 # ---- running a graph's nodes on tensors ------------------------------------------------------------------
 
 
-def run_nodes(graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] = ()) -> list[Entry]:
+def run_nodes(
+    graph: Graph, known: dict[int, Tensor], sources: Sequence[Tensor] = (), guards: bool = False
+) -> list[Entry]:
     """Runs nodes as operations on tensors, under the active recorders.
 
     Args:
         graph: its nodes run.
         known: tensors by the ids of values; new tensors are added. Known values are not computed again.
         sources: tensors with respect to which there will be gradients.
+        guards: whether guards run, too, so that they are recorded.
 
     Returns:
         The entries of a tape that watches ``sources``.
+
+    Raises:
+        GuardError: a guard has another outcome.
     """
     entries = []
     tracked = set(map(id, sources))
     for node in graph.nodes:
         if node.kind is Kind.CONSTANT:
             known[id(node.outputs[0])] = constant_tensor(node.payload)
+        elif node.kind is Kind.GUARD and guards:
+            kind, expected = node.payload
+            scalar = known[id(node.inputs[0])]
+            outcome = bool(scalar) if kind == "bool" else int(scalar)
+            if outcome != expected:
+                raise GuardError(node, outcome)
         elif node.kind is Kind.OPERATION:
             inputs = tuple([known[id(value)] for value in node.inputs])
             if not all(id(value) in known for value in node.outputs):
@@ -234,7 +246,7 @@ def _variant(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) 
         with Recording(arguments) as recorder, GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([x for x, flag in zip(arguments, flags, strict=True) if flag])
             tensors_by_value = arguments_of(operation.graph, arguments)
-            _run_with_guards(operation.graph, tensors_by_value)
+            run_nodes(operation.graph, tensors_by_value, guards=True)
         results = [tensors_by_value[id(value)] for value in operation.graph.results]
         listener = _Listener()
         recording.start(listener)
@@ -250,21 +262,6 @@ def _variant(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) 
     if not residuals and not any(isinstance(node.payload, MadeOperation) for node in graph.nodes):
         return operation
     return GraphOperation(Graph(graph.nodes, [*graph.results[:count], *residuals]), operation.name)
-
-
-def _run_with_guards(graph: Graph, known: dict[int, Tensor]) -> None:
-    """Runs all nodes; guards run as guards, so that they are recorded, too."""
-    start = 0
-    for position, node in enumerate(graph.nodes):
-        if node.kind is Kind.GUARD:
-            run_nodes(Graph(graph.nodes[start:position], ()), known)
-            start = position + 1
-            kind, expected = node.payload
-            scalar = known[id(node.inputs[0])]
-            outcome = bool(scalar) if kind == "bool" else int(scalar)  # recorded as a guard again
-            if outcome != expected:
-                raise GuardError(node, outcome)
-    run_nodes(Graph(graph.nodes[start:], ()), known)
 
 
 def _residuals_worth_keeping(graph: Graph, count: int) -> list[Value]:

@@ -7,9 +7,7 @@ program, and builds the result. If anything differs it returns ``MISS``, and the
 from __future__ import annotations
 
 import itertools
-import linecache
 import re
-import weakref
 from collections.abc import Callable, Iterable
 from inspect import Parameter
 from typing import Any
@@ -23,6 +21,7 @@ from fastgrad.compiler.dispatch.results import ARGUMENT, COMPUTED, CONSTANT, SAM
 from fastgrad.compiler.dispatch.signature import COMPOSITES, Call
 from fastgrad.compiler.dispatch.traces import Tree
 from fastgrad.compiler.graph.interpret import GuardError
+from fastgrad.compiler.programs.generated_source import executed
 from fastgrad.compiler.programs.program import Unfit
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite
@@ -338,10 +337,6 @@ def entry_of(
             "",
         ]
     )
-    filename = f"<fastgrad entry {next(_numbers)}>"
-    linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    exec(compile(source, filename, "exec"), writer.scope)  # noqa: S102 - our own text
-    entry: Any = writer.scope.pop("entry")
+    entry = executed(source, f"<fastgrad entry {next(_numbers)}>", writer.scope, "entry")
     entry.source = source
-    weakref.finalize(entry, linecache.cache.pop, filename, None)
     return entry

@@ -7,8 +7,6 @@ Otherwise stretches of native steps alternate with nodes that run in Python, and
 from __future__ import annotations
 
 import itertools
-import linecache
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +17,7 @@ from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
 from fastgrad.compiler.programs.buffers import Action, InMemory, InObject, InPython, Place, Plan, Stretch, leading
 from fastgrad.compiler.programs.cost import HELD, SHARED, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
+from fastgrad.compiler.programs.generated_source import executed
 from fastgrad.core.operation import as_array
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
@@ -112,12 +111,8 @@ class Writer:
 
     def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
         """Returns the compiled function ``make(frame)``."""
-        filename = f"<fastgrad program {next(_numbers)}>"
-        linecache.cache[filename] = len(self.source), None, self.source.splitlines(keepends=True), filename
-        exec(compile(self.source, filename, "exec"), self.scope)  # noqa: S102 - our own text
-        # The function must not be in its own globals: that cycle would keep it and its text after the program's end.
-        make_replay: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]] = self.scope.pop("make")
-        weakref.finalize(make_replay, linecache.cache.pop, filename, None)
+        make_replay: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]
+        make_replay = executed(self.source, f"<fastgrad program {next(_numbers)}>", self.scope, "make")
         return make_replay
 
     # ---- one native call ---------------------------------------------------------------------------------
