@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.control_flow.branches import Branches
+from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import (
     GraphOperation,
-    made_pullback,
+    make_pullback,
     residuals_read,
     variant_and_pullback,
 )
-from fastgrad.compiler.control_flow.of_graphs import Flags
-from fastgrad.compiler.control_flow.scan_gradient import ran, zeros_like
+from fastgrad.compiler.control_flow.scan_gradient import run_pullback, zeros_like
 from fastgrad.compiler.control_flow.structured import ReturnsResiduals, gradient_reaches
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.recording.record import Recording
@@ -28,7 +28,7 @@ from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor
 
 
-def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
+def branches_with_residuals(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
     """Returns branches that also return the residuals.
 
     Args:
@@ -62,11 +62,11 @@ def keeping(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branc
                 slots.append(value)
             else:
                 free.remove(slot)
-    graphs = [_filled(graph, read, slots, branches.gives) for graph, read in graphs_and_residuals]
+    graphs = [_with_residual_results(graph, read, slots, branches.gives) for graph, read in graphs_and_residuals]
     return _ResidualBranches(branches, [GraphOperation(graph, "branch") for graph in graphs], branches.name)
 
 
-def _filled(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> Graph:
+def _with_residual_results(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> Graph:
     """Returns a branch's graph with a result for each slot: a residual, or zeros."""
     nodes, results = list(graph.nodes), list(graph.results[:gives])
     remaining = list(read)
@@ -92,9 +92,9 @@ class _ResidualBranches(ReturnsResiduals, Branches):
         for branch in self.branches:
             # For a branch that was not taken, only the shapes of these results are right.
             arguments = [Tensor(x._on_host()) for x in (*inputs[1:], *y, *compress(g, have))]
-            pullback = made_pullback(branch, needs[1:], have, arguments, dense=True)
+            pullback = make_pullback(branch, needs[1:], have, arguments, dense=True)
             with Recording(arguments) as recorder:
-                cotangents = ran(pullback, arguments)
+                cotangents = run_pullback(pullback, arguments)
                 needed_cotangents = [
                     zeros_like(x) if cotangent is None else cotangent
                     for x, cotangent, need in zip(arguments, cotangents, needs[1:], strict=False)

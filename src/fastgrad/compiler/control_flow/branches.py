@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.native_branches import launches_of_branches
-from fastgrad.compiler.control_flow.of_graphs import Flags
 from fastgrad.compiler.control_flow.structured import Structured, gradient_reaches
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.core.tensor import Tensor
@@ -36,7 +36,7 @@ class Branches(Structured):
         self.branches = tuple(branches)
         self.checks = any(branch.checks for branch in branches)
         self.gives = len(branches[0].graph.results)
-        self.rooms = [loop for branch in branches for loop in branch.rooms]
+        self.loops_with_capacity = [loop for branch in branches for loop in branch.loops_with_capacity]
         self._reduced: dict[Flags, Branches] = {}
 
     @property
@@ -48,31 +48,31 @@ class Branches(Structured):
         """Returns the kernel of branches that are all native."""
         return launches_of_branches(self, inputs, outputs)
 
-    def chosen(self, index: np.ndarray) -> int:
+    def branch_number(self, index: np.ndarray) -> int:
         """Returns the number of the branch for an index."""
         number = int(index.reshape(()))
         return number if 0 <= number < len(self.branches) else len(self.branches) - 1
 
     def run(self, index: np.ndarray, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the results of the branch."""
-        return self.branches[self.chosen(index)].run(*arrays)
+        return self.branches[self.branch_number(index)].run(*arrays)
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the results of the branch, computed by operations."""
-        return self.branches[self.chosen(inputs[0]._on_host())](*inputs[1:])
+        return self.branches[self.branch_number(inputs[0]._on_host())](*inputs[1:])
 
     @property
     def result_count(self) -> int:
         """The number of results."""
         return self.gives
 
-    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
+    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
         """Returns branches with residuals as further results; None if their gradient is computed again each time."""
-        from fastgrad.compiler.control_flow.branch_gradient import keeping
+        from fastgrad.compiler.control_flow.branch_gradient import branches_with_residuals
 
-        return keeping(self, flags, inputs)
+        return branches_with_residuals(self, flags, inputs)
 
-    def kept(self, used: Flags) -> Flags:
+    def results_to_keep(self, used: Flags) -> Flags:
         """Returns flags of the results that must stay if only the results ``used`` are read."""
         return used
 

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from fastgrad.compiler.graph.graph import Graph, Kind
 from fastgrad.compiler.passes.merge_common import array_key, plain_key
 
-Made = TypeVar("Made")
+Operation = TypeVar("Operation")
 
-_made: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
+_operations: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
 
 
-def shared(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Made]) -> Made:
+def shared_operation(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Operation]) -> Operation:
     """Returns ``make()``, or its earlier result for equal graphs, if that is still alive.
 
     Args:
@@ -22,18 +22,18 @@ def shared(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Made]) ->
         rest: the other inputs of ``make``.
         make: called if there is none.
     """
-    keys = tuple([key_of(graph) for graph in graphs])
+    keys = tuple([graph_key(graph) for graph in graphs])
     if None in keys:
         return make()
     key = (keys, rest)
-    result = _made.get(key)
+    result = _operations.get(key)
     if result is None:
         result = make()
-        _made[key] = result  # its graphs keep the objects alive whose ids are in the key
+        _operations[key] = result  # its graphs keep the objects alive whose ids are in the key
     return result
 
 
-def key_of(graph: Graph) -> Hashable:
+def graph_key(graph: Graph) -> Hashable:
     """Returns a key that graphs share if they do the same with the same operations; None if there is none."""
     numbers: dict[int, int] = {}
     nodes = []

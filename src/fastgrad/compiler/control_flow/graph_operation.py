@@ -17,14 +17,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
-from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs, differentiable_parts, keep, rooms_of
+from fastgrad.compiler.control_flow.graph_based_operation import (
+    Flags,
+    GraphBasedOperation,
+    add_to_bounded_cache,
+    differentiable_parts,
+    loops_with_capacity,
+)
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, interpret
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.compiler.programs.program import Program
-from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
-from fastgrad.compiler.recording.record import Recording, TraceError, apart
+from fastgrad.compiler.recording.made_operation import UnlistedOperation, is_differentiable
+from fastgrad.compiler.recording.record import Recording, TraceError, hidden_from_recordings
 from fastgrad.core import recording
 from fastgrad.core.backward import Entry, walk_backward
 from fastgrad.core.indexed_slices import IndexedSlices
@@ -38,7 +44,7 @@ _RECOMPUTED |= {"greater", "greater_equal", "less", "less_equal"}
 # Element-wise operations that cost less than a read of their result from memory.
 
 
-class GraphOperation(OfGraphs):
+class GraphOperation(GraphBasedOperation):
     """A graph of arguments, constants, operations and guards as an operation.
 
     Args:
@@ -67,7 +73,7 @@ class GraphOperation(OfGraphs):
         self.checks = any(node.has_effect for node in graph.nodes)
         self._optimized: Graph | None = None
         self._program: Program | None = None
-        self.rooms = rooms_of(graph)
+        self.loops_with_capacity = loops_with_capacity(graph)
         self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -92,9 +98,9 @@ class GraphOperation(OfGraphs):
         """The number of results."""
         return len(self.graph.results)
 
-    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
+    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
         """Returns a variant with the residuals after the results."""
-        return _variant(self, flags, inputs)
+        return _variant_with_residuals(self, flags, inputs)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
         needs, have, cotangents = differentiable_parts(needs, g, inputs)
@@ -127,8 +133,8 @@ class GraphOperation(OfGraphs):
         key = needs, have, dense
         gradient = None if rebuild else self._pullbacks.get(key)
         if gradient is None:
-            gradient = made_pullback(self, needs, have, tensors, dense)
-            keep(self._pullbacks, key, gradient)
+            gradient = make_pullback(self, needs, have, tensors, dense)
+            add_to_bounded_cache(self._pullbacks, key, gradient)
         return gradient
 
 
@@ -193,7 +199,7 @@ def run_nodes(
         elif node.kind is Kind.OPERATION:
             inputs = tuple([known[id(value)] for value in node.inputs])
             if not all(id(value) in known for value in node.outputs):
-                results = called(node.payload, inputs, node.attributes)
+                results = call_primitive(node.payload, inputs, node.attributes)
                 for value, tensor in zip(node.outputs, results, strict=False):
                     known.setdefault(id(value), tensor)
             outputs = tuple([known[id(value)] for value in node.outputs])
@@ -205,16 +211,16 @@ def run_nodes(
     return entries
 
 
-def called(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
+def call_primitive(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
     """Returns the results of an operation as a primitive: some rows of the table are also public functions."""
-    is_made_operation = isinstance(operation, MadeOperation)
+    is_made_operation = isinstance(operation, UnlistedOperation)
     results = (
         operation(*inputs, **attributes) if is_made_operation else Operation.__call__(operation, *inputs, **attributes)
     )
     return results if type(results) is tuple else (results,)
 
 
-def _own(tensor: Tensor) -> Tensor:
+def _new_argument(tensor: Tensor) -> Tensor:
     """Returns the same values as a new tensor, which no recorder knows, to be an argument."""
     return Tensor(tensor._on_host())
 
@@ -227,7 +233,7 @@ def arguments_of(graph: Graph, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
 # ---- making variants ---------------------------------------------------------------------------------------
 
 
-class _Listener(recording.Recorder):
+class _InputCollector(recording.Recorder):
     """Notes the inputs of operations."""
 
     def __init__(self) -> None:
@@ -240,26 +246,26 @@ class _Listener(recording.Recorder):
         self.read.update([(id(x), x) for x in inputs])
 
 
-def _variant(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
-    with apart():
-        arguments = [_own(x) for x in inputs]
+def _variant_with_residuals(operation: GraphOperation, flags: Flags, inputs: Sequence[Tensor]) -> GraphOperation:
+    with hidden_from_recordings():
+        arguments = [_new_argument(x) for x in inputs]
         with Recording(arguments) as recorder, GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([x for x, flag in zip(arguments, flags, strict=True) if flag])
             tensors_by_value = arguments_of(operation.graph, arguments)
             run_nodes(operation.graph, tensors_by_value, guards=True)
         results = [tensors_by_value[id(value)] for value in operation.graph.results]
-        listener = _Listener()
+        listener = _InputCollector()
         recording.start(listener)
         try:
             tape.gradient(results, [x for x, flag in zip(arguments, flags, strict=True) if flag])
         finally:
             recording.stop(listener)
         visible_ids = {id(x) for x in (*arguments, *results)}
-        read = [x for x in listener.read.values() if recorder.holds(x) and id(x) not in visible_ids]
+        read = [x for x in listener.read.values() if recorder.has_varying_value(x) and id(x) not in visible_ids]
         graph = recorder.graph([*results, *read])
     count = len(results)
     residuals = _residuals_worth_keeping(graph, count)
-    if not residuals and not any(isinstance(node.payload, MadeOperation) for node in graph.nodes):
+    if not residuals and not any(isinstance(node.payload, UnlistedOperation) for node in graph.nodes):
         return operation
     return GraphOperation(Graph(graph.nodes, [*graph.results[:count], *residuals]), operation.name)
 
@@ -289,7 +295,7 @@ def _is_cheap(node: Node) -> bool:
 # ---- making pullbacks ---------------------------------------------------------------------------------------
 
 
-def made_pullback(
+def make_pullback(
     operation: GraphOperation,
     needs: Flags,
     have: Flags,
@@ -306,8 +312,8 @@ def made_pullback(
     """
     graph, count = operation.graph, len(needs)
     given = graph.results if given is None else given
-    with apart():
-        arguments = [_own(x) for x in tensors]
+    with hidden_from_recordings():
+        arguments = [_new_argument(x) for x in tensors]
         inputs, cotangents = arguments[:count], arguments[count + len(given) :]
         with Recording(arguments) as recorder:
             tensors_by_value = arguments_of(graph, inputs)
@@ -351,13 +357,13 @@ def variant_and_pullback(
         reached: for each result whether it has a cotangent.
         arrays: inputs that the operation takes.
     """
-    with apart():
+    with hidden_from_recordings():
         tensors = [Tensor(x) for x in arrays]
-        variant, results = operation.ran_forward(flags, tensors, lambda forward: interpret(forward.graph, arrays))
+        variant, results = operation.run_variant(flags, tensors, lambda forward: interpret(forward.graph, arrays))
         have = (*reached, *[False] * (len(results) - len(reached)))
         cotangents = [np.ones_like(y) for y in compress(results, have)]
         tensors += [Tensor(x) for x in (*results, *cotangents)]
-        pullback = made_pullback(variant, flags, have, tensors, dense=True)
+        pullback = make_pullback(variant, flags, have, tensors, dense=True)
     has_guards = pullback.operation is not None and any(n.kind is Kind.GUARD for n in pullback.operation.graph.nodes)
     return None if has_guards else (variant, pullback)
 

@@ -14,18 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import (
     GraphOperation,
     Pullback,
     arguments_of,
-    made_pullback,
+    make_pullback,
     residuals_read,
     run_nodes,
     variant_and_pullback,
     without_unread_arguments,
 )
-from fastgrad.compiler.control_flow.loops import Loop, trips_of
-from fastgrad.compiler.control_flow.of_graphs import Flags
+from fastgrad.compiler.control_flow.loops import Loop, iteration_count
 from fastgrad.compiler.control_flow.structured import ReturnsResiduals
 from fastgrad.compiler.graph.graph import Graph, Kind, Value
 from fastgrad.compiler.passes.drop_dead import drop_dead
@@ -34,7 +34,7 @@ from fastgrad.core.operation import TABLE
 from fastgrad.core.tensor import Tensor, constant_tensor
 
 
-def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
+def loop_with_residuals(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     """Returns a loop that also returns the residuals.
 
     Args:
@@ -46,8 +46,8 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
         A loop with more results; None if an iteration's gradient depends on values in Python, which may differ between
         iterations.
     """
-    body_flags, reached = loop.body_flags(flags)
-    examples = _first_trip_inputs(loop, inputs)
+    body_flags, reached = loop.body_dependencies(flags)
+    examples = _example_iteration_inputs(loop, inputs)
     made = variant_and_pullback(loop.body, body_flags, reached, examples)
     if made is None:
         return None
@@ -61,30 +61,32 @@ def keeping(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
     size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])
     capacity = loop.most
     if loop.condition is not None and capacity is None:
-        capacity = max(_room(trips_of(loop, [x._on_host() for x in inputs]), size), loop.room)
+        capacity = max(
+            _first_capacity(iteration_count(loop, [x._on_host() for x in inputs]), size), loop.needed_capacity
+        )
     return _ResidualLoop(loop, body, list(carried_before), capacity)
 
 
-ROOM = 1 << 18
-LEAST, MOST = 16, 1024
+FIRST_STACK_BYTES = 1 << 18
+LEAST_CAPACITY, MOST_CAPACITY = 16, 1024
 """Bytes of the stacks of a loop with a condition before it is known to need more, and bounds of its first capacity."""
 
 
-def _room(done: int, size: int) -> int:
+def _first_capacity(done: int, size: int) -> int:
     """Returns the capacity: twice the number of iterations so far, or as many as a little memory holds."""
-    capacity = 1 << max(2 * done - 1, LEAST - 1).bit_length()
-    return max(capacity, min(MOST, ROOM // max(size, 1)))
+    capacity = 1 << max(2 * done - 1, LEAST_CAPACITY - 1).bit_length()
+    return max(capacity, min(MOST_CAPACITY, FIRST_STACK_BYTES // max(size, 1)))
 
 
-def _first_trip_inputs(loop: Loop, inputs: Sequence[Tensor]) -> list[np.ndarray]:
-    carried, rows, captured, _ = loop.parts([x._on_host() for x in inputs])
-    row = _some_row(loop)
+def _example_iteration_inputs(loop: Loop, inputs: Sequence[Tensor]) -> list[np.ndarray]:
+    carried, rows, captured, _ = loop.split_inputs([x._on_host() for x in inputs])
+    row = _example_row(loop)
     return [*carried, *[x[row, ...] for x in rows], *captured]
 
 
-def _some_row(loop: Loop) -> int:
+def _example_row(loop: Loop) -> int:
     """Returns a row that all tensors have."""
-    return 0 if loop.condition is not None or loop.counted else loop.row_of(0, loop.total(None))
+    return 0 if loop.condition is not None or loop.counted else loop.row_number(0, loop.row_count(None))
 
 
 class _ResidualLoop(ReturnsResiduals, Loop):
@@ -113,7 +115,7 @@ class _BackwardLoop:
         self, loop: Loop, before: dict[int, int], needs: Flags, have: Flags, inputs: Any, y: Any, g: Any
     ) -> None:
         self._loop, self._needs, self._before = loop, needs, before
-        flags, reached = loop.body_flags(needs)
+        flags, reached = loop.body_dependencies(needs)
         carried, count = loop.carried, len(flags)
         self._carried = [j for j in range(carried) if flags[j]]
         self._rows = [m for m in range(loop.rows) if flags[carried + m]]
@@ -139,7 +141,7 @@ class _BackwardLoop:
 
     def __call__(self, inputs: Sequence[Tensor], y: Sequence[Tensor], g: Sequence[Any]) -> tuple[Tensor, ...]:
         """Returns the cotangents of the inputs that need one, in order."""
-        start, rows, captured, _ = self._loop.parts(inputs)
+        start, rows, captured, _ = self._loop.split_inputs(inputs)
         cotangents = [zeros_like(start[j]) if g[j] is None else g[j] for j in self._carried]
         sums = [zeros_like(captured[c]) for c in self._captured]
         stacks = [*rows, *y[self._loop.carried : self._loop.gives], *[g[j] for j in self._given]]
@@ -158,11 +160,11 @@ class _BackwardLoop:
             ]
         )
 
-    def _trip(self, inputs: Any, y: Any, g: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    def _example_iteration(self, inputs: Any, y: Any, g: Any) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
         """Returns arrays of one iteration: inputs, stacked results, and cotangents of carried and stacked values."""
         loop = self._loop
-        start, rows, captured, _ = loop.parts([x._on_host() for x in inputs])
-        row = _some_row(loop)
+        start, rows, captured, _ = loop.split_inputs([x._on_host() for x in inputs])
+        row = _example_row(loop)
         results = [x._on_host()[row, ...] for x in y[loop.carried : loop.gives]]
         carried = [
             results[self._before[j] - loop.carried] if j in self._before else start[j] for j in range(loop.carried)
@@ -172,9 +174,9 @@ class _BackwardLoop:
         return [*carried, *[x[row, ...] for x in rows], *captured], results, cotangents, stacked_cotangents
 
     def _pullback(self, flags: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Pullback:
-        trip, results, cotangents, stacked_cotangents = self._trip(inputs, y, g)
+        trip, results, cotangents, stacked_cotangents = self._example_iteration(inputs, y, g)
         # A carried value is known only if it is also among the stacked results.
-        return made_pullback(
+        return make_pullback(
             self._loop.body,
             flags,
             have,
@@ -186,7 +188,7 @@ class _BackwardLoop:
     def _body(self, pullback: Pullback, inputs: Any, y: Any, g: Any) -> Graph:
         """Returns the graph of a backward iteration: from cotangents, sums, rows of inputs, results and cotangents."""
         loop = self._loop
-        trip, results, cotangents, stacked_cotangents = self._trip(inputs, y, g)
+        trip, results, cotangents, stacked_cotangents = self._example_iteration(inputs, y, g)
         ends = loop.carried, loop.carried + loop.rows
         rows, captured = trip[ends[0] : ends[1]], trip[ends[1] :]
         sums = [np.zeros(captured[c].shape, captured[c].dtype) for c in self._captured]
@@ -207,7 +209,7 @@ class _BackwardLoop:
                 *arguments[: len(cotangents)],
                 *stacked_arguments,
             ]
-            input_cotangents = ran(pullback, available)
+            input_cotangents = run_pullback(pullback, available)
             outputs = [
                 zeros_like(arguments[position]) if input_cotangents[j] is None else input_cotangents[j]
                 for position, j in enumerate(self._carried)
@@ -221,7 +223,7 @@ class _BackwardLoop:
         return recorder.graph(outputs)
 
 
-def ran(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
+def run_pullback(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
     """Runs a pullback as single operations, so that recorders see each of them.
 
     Args:

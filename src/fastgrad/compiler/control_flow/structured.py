@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.of_graphs import Flags, OfGraphs, differentiable_parts
+from fastgrad.compiler.control_flow.graph_based_operation import Flags, GraphBasedOperation, differentiable_parts
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.recording.made_operation import is_differentiable
-from fastgrad.compiler.recording.record import apart
+from fastgrad.compiler.recording.record import hidden_from_recordings
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
 
 
-class Structured(OfGraphs):
+class Structured(GraphBasedOperation):
     """An operation with a second implementation by operations.
 
     Attributes:
@@ -73,7 +73,7 @@ class ReturnsResiduals(Structured):
         self.plain = plain
         self._backwards: dict[tuple[Flags, Flags], Callable[[Any, Any, Any], Iterable[Tensor]]] = {}
 
-    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
+    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> None:
         """Returns None: the residuals are among the results already."""
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
@@ -85,7 +85,7 @@ class ReturnsResiduals(Structured):
             return [None] * len(inputs)
         backward = self._backwards.get((needs, have))
         if backward is None:
-            with apart():
+            with hidden_from_recordings():
                 backward = self._backwards[needs, have] = self._backward(needs, have, inputs, y, g)
         return scattered(backward(inputs, y, g), needs)
 
@@ -104,7 +104,7 @@ class ByTape(Structured):
     def __init__(self, primal: Structured, needs: Flags, have: Flags) -> None:
         super().__init__(f"{primal.name}_gradient")
         self._primal, self._needs, self._have = primal, needs, have
-        self.checks, self.rooms = primal.checks, primal.rooms
+        self.checks, self.loops_with_capacity = primal.checks, primal.loops_with_capacity
 
     @property
     def result_count(self) -> int:
@@ -113,7 +113,7 @@ class ByTape(Structured):
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns the cotangents."""
-        with apart():
+        with hidden_from_recordings():
             return tuple([y._array for y in self.on_tensors(*[Tensor(array) for array in arrays])])
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:

@@ -83,7 +83,7 @@ def _has_loop(code: CodeType) -> bool:
 
 def _follows(value: Any) -> bool:
     tracer = control_flow_of()
-    return isinstance(value, Tensor) and tracer is not None and value._array.size == 1 and tracer.follows(value)
+    return isinstance(value, Tensor) and tracer is not None and value._array.size == 1 and tracer.varies(value)
 
 
 def _is_tensor_test(value: Any) -> bool:

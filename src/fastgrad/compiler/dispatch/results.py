@@ -101,7 +101,7 @@ class Results:
             position = self._places.get(id(value))
             if position is not None:
                 return ARGUMENT, position
-            if self._recording is not None and self._recording.takes_as_constant(value):
+            if self._recording is not None and self._recording.is_constant_result(value):
                 return CONSTANT, reference(value), value._array
             number = self._numbers.setdefault(id(value), len(self.tensors))
             if number == len(self.tensors):

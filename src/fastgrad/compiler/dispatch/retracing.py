@@ -10,7 +10,7 @@ from typing import Any
 from fastgrad.compiler.dispatch.cache import Key
 from fastgrad.compiler.dispatch.captures import shown
 from fastgrad.compiler.dispatch.signature import Call
-from fastgrad.compiler.recording.location import text
+from fastgrad.compiler.recording.location import line_text
 
 _WARN_AFTER = 8
 _WARN_AFTER_TRACES = 64
@@ -83,7 +83,7 @@ class Retracing:
             if len(known) > limit:
                 self._numbers[line] = known, 2 * len(known)
                 warnings.warn(
-                    f"{self._name}(): at {text(line)} Python goes on by a number that a tensor holds, or a size that follows from "
+                    f"{self._name}(): at {line_text(line)} Python goes on by a number that a tensor holds, or a size that follows from "
                     f"tensors' values; now it is {several[-1]}, and it has been {len(known)} different ones. Each is a way of its own, "
                     "recorded and compiled, in which a loop of so many trips is written out. tf.while_loop is compiled once, "
                     "whatever the number of trips; where results are collected, with a tf.TensorArray of a fixed size.",

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.graph_based_operation import exceeds_capacity, loops_with_capacity
 from fastgrad.compiler.control_flow.graph_operation import StatefulCall
-from fastgrad.compiler.control_flow.of_graphs import is_outgrown, rooms_of
 from fastgrad.compiler.dispatch.results import Results
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.passes.tree import Apart
 from fastgrad.compiler.programs.program import Program, Unfit
-from fastgrad.compiler.recording.made_operation import watched
+from fastgrad.compiler.recording.made_operation import are_watched
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import sharing
@@ -46,7 +46,7 @@ class Way:
     Attributes:
         graph: the recorded graph.
         results: how the results are put together.
-        rooms: loops in it that are made for a limited number of iterations.
+        loops_with_capacity: loops in it that are made for a limited number of iterations.
         device: the GPU that it ran on; None for the host.
     """
 
@@ -55,10 +55,10 @@ class Way:
     ) -> None:
         self.graph = with_constants(recording.graph(results.done()), by_value or {})
         self.results = results
-        self.rooms = rooms_of(self.graph)
+        self.loops_with_capacity = loops_with_capacity(self.graph)
         self.device = recording.device
         self._count = count
-        self._has_own_gradients = recording.has_own_gradients
+        self._has_own_gradients = recording.has_custom_gradients
         self._captured = [weakref.ref(tensor) for tensor in recording.captured]
         self._call: StatefulCall | None = None
 
@@ -80,7 +80,7 @@ class Way:
         if self._has_own_gradients:
             return True
         captured = [tensor for tensor in [weak() for weak in self._captured] if tensor is not None]
-        return any(watched(captured))
+        return any(are_watched(captured))
 
 
 def with_constants(graph: Graph, by_value: Mapping[int, np.ndarray]) -> Graph:
@@ -151,7 +151,7 @@ class Ways:
     def add(self, way: Way) -> None:
         """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
-            usable = [trace for trace in self if not is_outgrown(trace.rooms)]
+            usable = [trace for trace in self if not exceeds_capacity(trace.loops_with_capacity)]
             usable = usable if len(usable) < MOST else usable[-MOST // 2 + 1 :]
             if len(usable) < len(self):
                 self.trees, self._waiting = [], usable

@@ -35,7 +35,7 @@ def verified(name: str, ways: Iterable[Way], eager: Callable[[], Any], replay: C
                 changed[id(node.payload)] = node.payload
     state_before = Saved(changed.values())
     eager_result = eager()
-    state_after = state_before.now()
+    state_after = state_before.current_values()
     state_before.restore()
     replayed_result = replay()
     if replayed_result is None:

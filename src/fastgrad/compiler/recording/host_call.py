@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.recording.made_operation import MadeOperation
+from fastgrad.compiler.recording.made_operation import UnlistedOperation
 from fastgrad.core.recording import unheard
 
 
-class HostCall(MadeOperation):
+class HostCall(UnlistedOperation):
     """A function of arrays as an operation.
 
     Args:

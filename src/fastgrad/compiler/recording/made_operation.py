@@ -12,7 +12,7 @@ from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 
 
-class MadeOperation(Operation):
+class UnlistedOperation(Operation):
     """An operation that is not in the table: it is called with tensors, and recorded, as a row is.
 
     No pass merges or folds it, or knows it by its name.
@@ -51,7 +51,7 @@ def is_differentiable(dtype: np.dtype) -> bool:
     return dtype.kind in "fcV"
 
 
-def watched(tensors: Sequence[Tensor]) -> tuple[bool, ...]:
+def are_watched(tensors: Sequence[Tensor]) -> tuple[bool, ...]:
     """Returns for each tensor whether a recorder watches it for gradients."""
     active = recorders.active
     return tuple(

@@ -30,7 +30,7 @@ def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) 
 def run_structured(device: Device, operation: Structured, arrays: Sequence[Any]) -> list[Any]:
     """Runs a loop or branches; any other operation runs on the host's arrays."""
     if isinstance(operation, Branches):
-        branch = operation.chosen(moved(arrays[0], None))
+        branch = operation.branch_number(moved(arrays[0], None))
         return run_graph(device, operation.branches[branch], arrays[1:])
     if isinstance(operation, Loop):
         return _run_loop(device, operation, arrays)
@@ -38,13 +38,13 @@ def run_structured(device: Device, operation: Structured, arrays: Sequence[Any])
 
 
 def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
-    carried, rows, captured, trip_limit = loop.parts(arrays)
+    carried, rows, captured, trip_limit = loop.split_inputs(arrays)
     trip_limit = None if trip_limit is None else moved(trip_limit, None)
     stacks = [device.put(stack) for stack in loop.empty_stacks()]
-    total = loop.total(trip_limit)
+    total = loop.row_count(trip_limit)
     trips_done = 0
     while _has_next_trip(device, loop, trips_done, carried, captured, trip_limit):
-        row = loop.row_of(trips_done, total)
+        row = loop.row_number(trips_done, total)
         results = run_graph(device, loop.body, [*carried, *[x[row] for x in rows], *captured])
         carried = results[: loop.carried]
         for stack, y in zip(stacks, results[loop.carried :], strict=True):
@@ -58,12 +58,12 @@ def _has_next_trip(
 ) -> bool:
     """True if the loop has a further trip, as ``Loop.goes_on``."""
     if loop.condition is None:
-        return done < loop.total(number)
+        return done < loop.row_count(number)
     if number is not None and done >= int(number):
         return False
     (outcome,) = run_graph(device, loop.condition, [*carried, *captured])
     if not moved(outcome, None).reshape(()):
         return False
     if loop.most is not None and done >= loop.most:
-        raise loop.outgrown()
+        raise loop.double_capacity()
     return True

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
-from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable
+from fastgrad.compiler.recording.made_operation import UnlistedOperation, is_differentiable
 from fastgrad.core.operation import Form, Joint
 from fastgrad.core.tensor import Tensor
 
 
-class OwnGradient(MadeOperation):
+class CustomGradient(UnlistedOperation):
     """Returns its first inputs unchanged; its gradient is a graph.
 
     The other inputs are those of the function that has the gradient, and further values that the graph reads.

@@ -14,30 +14,30 @@ from typing import Any, TypeVar
 
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.recording.made_operation import MadeOperation, is_differentiable, watched
+from fastgrad.compiler.recording.made_operation import UnlistedOperation, are_watched, is_differentiable
 from fastgrad.core.operation import Joint
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor
 
 Flags = tuple[bool, ...]
-Ran = TypeVar("Ran")
+Result = TypeVar("Result")
 
-MOST_FORWARDS = 16
+MOST_VARIANTS = 16
 """The most variants that an operation keeps; beyond that the oldest is dropped, and made again if it is needed."""
 
 
-class OfGraphs(MadeOperation):
+class GraphBasedOperation(UnlistedOperation):
     """An operation made of graphs.
 
     Attributes:
-        rooms: loops in it, at any depth, that have a capacity.
+        loops_with_capacity: loops in it, at any depth, that have a capacity.
     """
 
-    rooms: Sequence[Any] = ()
+    loops_with_capacity: Sequence[Any] = ()
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._forwards: dict[Flags, OfGraphs] = {}
+        self._forwards: dict[Flags, GraphBasedOperation] = {}
 
     @property
     def result_count(self) -> int:
@@ -53,7 +53,7 @@ class OfGraphs(MadeOperation):
         """Returns the cotangents of the inputs in ``needs``, None for the others."""
         raise NotImplementedError
 
-    def keeping(self, flags: Flags, inputs: Sequence[Tensor]) -> OfGraphs | None:
+    def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphBasedOperation | None:
         """Returns a variant with the residuals after the results; None if the residuals are not known before the run.
 
         Args:
@@ -62,36 +62,38 @@ class OfGraphs(MadeOperation):
         """
         return None
 
-    def forward(self, flags: Flags, inputs: Sequence[Tensor]) -> Any:
-        """Returns the operation to run under tapes that watch these inputs: a cached ``keeping``, or the operation."""
+    def variant_for(self, flags: Flags, inputs: Sequence[Tensor]) -> Any:
+        """Returns the operation to run under tapes that watch these inputs: a cached ``with_residuals``, or the operation."""
         if True not in flags:
             return self
         forward_operation = self._forwards.get(flags)
-        if forward_operation is None or (is_outgrown(forward_operation.rooms) and not is_outgrown(self.rooms)):
-            forward_operation = self.keeping(flags, inputs) or self
-            keep(self._forwards, flags, forward_operation)
+        if forward_operation is None or (
+            exceeds_capacity(forward_operation.loops_with_capacity) and not exceeds_capacity(self.loops_with_capacity)
+        ):
+            forward_operation = self.with_residuals(flags, inputs) or self
+            add_to_bounded_cache(self._forwards, flags, forward_operation)
         return forward_operation
 
-    def ran_forward(self, flags: Flags, inputs: Sequence[Tensor], run: Callable[[Any], Ran]) -> tuple[Any, Ran]:
-        """Returns ``forward`` and ``run(forward)``; repeats with a new variant while its capacity is too small.
+    def run_variant(self, flags: Flags, inputs: Sequence[Tensor], run: Callable[[Any], Result]) -> tuple[Any, Result]:
+        """Returns ``variant_for`` and ``run(variant_for)``; repeats with a new variant while its capacity is too small.
 
         Raises:
             GuardError: the capacity of the operation itself is too small, or a guard has another outcome for another reason.
         """
         while True:
-            forward = self.forward(flags, inputs)
+            forward = self.variant_for(flags, inputs)
             try:
                 return forward, run(forward)
             except GuardError:
-                if is_outgrown(self.rooms) or not is_outgrown(forward.rooms):
+                if exceeds_capacity(self.loops_with_capacity) or not exceeds_capacity(forward.loops_with_capacity):
                     raise
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Returns the results as tensors; recorders are told."""
-        flags = watched(inputs) if recorders.active else ()
+        flags = are_watched(inputs) if recorders.active else ()
         if True in flags:
-            run = MadeOperation.__call__
-            return self.ran_forward(flags, inputs, lambda forward: run(forward, *inputs))[1][: self.result_count]
+            run = UnlistedOperation.__call__
+            return self.run_variant(flags, inputs, lambda forward: run(forward, *inputs))[1][: self.result_count]
         return super().__call__(*inputs)
 
 
@@ -112,20 +114,20 @@ def differentiable_parts(needs: Flags, g: Any, inputs: Sequence[Tensor]) -> tupl
     return needs, have, list(compress(cotangents, have))
 
 
-def is_outgrown(rooms: Sequence[Any]) -> bool:
+def exceeds_capacity(loops: Sequence[Any]) -> bool:
     """True if a loop needs more capacity than it has."""
-    return any(loop.most < loop.origin.room for loop in rooms)
+    return any(loop.most < loop.origin.needed_capacity for loop in loops)
 
 
-def rooms_of(graph: Graph) -> tuple[Any, ...]:
+def loops_with_capacity(graph: Graph) -> tuple[Any, ...]:
     """Returns the loops in a graph, at any depth, that have a capacity, each once."""
-    operations = [node.payload for node in graph.nodes if isinstance(node.payload, OfGraphs)]
-    return tuple(dict.fromkeys([loop for operation in operations for loop in operation.rooms]))
+    operations = [node.payload for node in graph.nodes if isinstance(node.payload, GraphBasedOperation)]
+    return tuple(dict.fromkeys([loop for operation in operations for loop in operation.loops_with_capacity]))
 
 
-def keep(kept: dict[Any, Any], key: Any, value: Any) -> None:
+def add_to_bounded_cache(kept: dict[Any, Any], key: Any, value: Any) -> None:
     """Adds a value to a bounded cache."""
     kept.pop(key, None)
-    if len(kept) >= MOST_FORWARDS:
+    if len(kept) >= MOST_VARIANTS:
         kept.pop(next(iter(kept)), None)
     kept[key] = value
