@@ -52,7 +52,7 @@ def check_nothing_is_held() -> None:
     assert not team.lock.locked()
 
     def acquire() -> bool:
-        for lock in (locking.turns.lock, writing.lock):
+        for lock in (locking.recording_lock.lock, writing.lock):
             assert lock.acquire(timeout=5), lock
             lock.release()
         return True

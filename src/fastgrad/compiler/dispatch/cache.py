@@ -10,7 +10,7 @@ from typing import Any
 
 from fastgrad.compiler.dispatch.captures import Captures
 from fastgrad.compiler.dispatch.signature import Call
-from fastgrad.compiler.dispatch.traces import Ways
+from fastgrad.compiler.dispatch.traces import Traces
 
 KEYS = 64
 """The most keys of a function; the least recently used are dropped."""
@@ -30,7 +30,7 @@ class Version:
 
     def __init__(self, captures: Captures) -> None:
         self.captures = captures
-        self.ways = Ways()
+        self.ways = Traces()
         self.entries: dict[Any, Any] = {}
 
 
@@ -55,15 +55,15 @@ class Key:
     def version(self, objects: list[Any]) -> Version | None:
         """Returns the version whose captured values are the current ones."""
         for version in list(self.versions):
-            if version.captures.hold(objects):
+            if version.captures.are_unchanged(objects):
                 if version is not self.versions[0]:
                     self.versions.remove(version)
                     self.versions.insert(0, version)
                 return version
-        gone = [version for version in self.versions if version.captures.holds_on()]
+        gone = [version for version in self.versions if version.captures.keeps_unused_variable()]
         if gone:
             self.versions = [version for version in self.versions if version not in gone]
-            self.changed, gone = gone[0].captures.change(), []
+            self.changed, gone = gone[0].captures.first_change(), []
             self._on_drop()
         return None
 
@@ -79,7 +79,7 @@ class Key:
                 on_drop()
 
         version_of = weakref.ref(version)
-        captures.on_gone(gone)
+        captures.call_on_deletion(gone)
         self.versions.insert(0, version)
         del self.versions[VERSIONS:]
         return version

@@ -19,7 +19,7 @@ from weakref import ref
 import numpy as np
 
 from fastgrad.compiler.dispatch.bytecode import Path, paths_of
-from fastgrad.compiler.dispatch.identity import reference
+from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad.core import settings_version
 from fastgrad.core.array_conversion import short
 from fastgrad.core.tensor import Tensor
@@ -35,14 +35,14 @@ MISS = object()
 """The result of generated code if a value has changed."""
 
 
-def differs(found: Any, wanted: Any) -> bool:
+def has_changed(found: Any, wanted: Any) -> bool:
     """True if a number or string has changed: other type, other value or another sign of zero."""
     if type(found) is not type(wanted):
         return True
     return bool(repr(found) != repr(wanted) if isinstance(wanted, (float, complex)) else found != wanted)
 
 
-def shown(value: Any) -> str:
+def value_text(value: Any) -> str:
     """Returns a value as text for a message: numbers and strings in full, objects by their type."""
     return short(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
 
@@ -88,7 +88,7 @@ class Captures:
     ) -> None:
         self._settled = settled
         self.lines: list[str] = []
-        self.scope: dict[str, Any] = {"MISS": MISS, "differs": differs, "mutations": settings_version.count}
+        self.scope: dict[str, Any] = {"MISS": MISS, "differs": has_changed, "mutations": settings_version.count}
         self._found: list[Capture] = []
         self._names: dict[int, str] = {}  # by object: its name in the generated code
         self._captured_expressions: set[Any] = set()
@@ -104,15 +104,15 @@ class Captures:
             self._alive.append(item)
         for name, value in arguments.items():
             self._labels.setdefault(id(value), name)
-            self._enter(value)
-        self._function(function, arguments)
+            self._capture_names_read_by(value)
+        self._capture_function(function, arguments)
         self._watch_settings()
         for state in (self._names, self._captured_expressions, self._analysed_functions, self._held, self._labels):
             state.clear()
         self._alive, self._root = [], None
         self._check: Callable[[Sequence[Any]], Any] | None = None
 
-    def hold(self, objects: Sequence[Any]) -> bool:
+    def are_unchanged(self, objects: Sequence[Any]) -> bool:
         """True if all values are unchanged; ``objects`` are those of the call, in the same order."""
         if self._check is None:
             body = "\n        ".join([*self.lines, "return True"])
@@ -121,11 +121,11 @@ class Captures:
             self._check = self.scope["check"]
         return self._check(objects) is True
 
-    def on_gone(self, told: Callable[[], None]) -> None:
+    def call_on_deletion(self, told: Callable[[], None]) -> None:
         """Calls ``told`` when a captured object is deleted."""
         self._gone_callbacks.append(told)
 
-    def moved(self) -> dict[str, Any]:
+    def changed_values(self) -> dict[str, Any]:
         """Returns the captured names that have changed, with their values now; None for deleted ones."""
         changes: dict[str, Any] = {}
         for capture in self._found:
@@ -137,29 +137,29 @@ class Captures:
                 changes[capture.label] = current
         return changes
 
-    def holds_on(self) -> bool:
+    def keeps_unused_variable(self) -> bool:
         """True if it keeps a variable alive that its name no longer refers to."""
-        changes = self.moved()
+        changes = self.changed_values()
         return any(capture.held and capture.label in changes for capture in self._found)
 
-    def change(self) -> tuple[str, str, str] | None:
+    def first_change(self) -> tuple[str, str, str] | None:
         """Returns the first captured name that has changed: its label, its old and its new value."""
-        changes = self.moved()
-        return next(((c.label, c.shown, shown(changes[c.label])) for c in self._found if c.label in changes), None)
+        changes = self.changed_values()
+        return next(((c.label, c.shown, value_text(changes[c.label])) for c in self._found if c.label in changes), None)
 
     # ---- reads -------------------------------------------------------------------------------------------
 
-    def _function(self, function: Any, bound: dict[str, Any]) -> None:
+    def _capture_function(self, function: Any, bound: dict[str, Any]) -> None:
         """Captures the names that a Python function reads; ``bound`` are its known arguments."""
         while isinstance(function, functools.partial):
-            bound = {**_bound(function), **bound}
+            bound = {**_bound_arguments(function), **bound}
             function = function.func
         if isinstance(function, MethodType):
             bound = {**bound, **_self_argument(function.__func__, function.__self__)}
             function = function.__func__
         function = _undecorated_function(function)
         if not isinstance(function, FunctionType):
-            self._called(function)
+            self._capture_call_method(function)
             return
         code = function.__code__
         key = (id(function), tuple([(name, id(value)) for name, value in bound.items()]))
@@ -171,15 +171,15 @@ class Captures:
         for path in paths_of(code):
             if path.kind != "held":
                 containers += [
-                    value for value in self._path(path, function, code, bound) if _is_filled_container(value)
+                    value for value in self._capture_path(path, function, code, bound) if _is_filled_container(value)
                 ]
         held_paths = [path for path in paths_of(code) if path.kind == "held"]
         if held_paths:
             for item in _contained_objects(containers):
                 for path in held_paths:
-                    self._attributes(item, path.attributes, f"a held {type(item).__name__}")
+                    self._capture_attributes(item, path.attributes, f"a held {type(item).__name__}")
 
-    def _path(self, path: Path, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
+    def _capture_path(self, path: Path, function: FunctionType, code: CodeType, bound: dict[str, Any]) -> list[Any]:
         """Captures the values of a path; returns them."""
         name = path.name
         if path.kind == "local":
@@ -198,7 +198,7 @@ class Captures:
                 value = (function.__closure__ or ())[number].cell_contents
             except ValueError:
                 return []
-            weak = reference(function)
+            weak = weak_or_strong_reference(function)
             if function is self._root:  # it stays alive anyway, with its cells
                 holder = self._holder_name((function.__closure__ or ())[number])
             else:
@@ -206,9 +206,9 @@ class Captures:
             self._capture_value(
                 f"{holder}.cell_contents", name, value, lambda: weak().__closure__[number].cell_contents
             )
-        return self._attributes(value, path.attributes, name)
+        return self._capture_attributes(value, path.attributes, name)
 
-    def _attributes(self, value: Any, attributes: Sequence[str], label: str) -> list[Any]:
+    def _capture_attributes(self, value: Any, attributes: Sequence[str], label: str) -> list[Any]:
         """Captures attributes one after the other; returns their values."""
         values = [value]
         for attribute in attributes:
@@ -216,8 +216,8 @@ class Captures:
             value = self._plain_attribute(holder, attribute)
             if value is _ABSENT:
                 break
-            get = functools.partial(_current_attribute, reference(holder), attribute)
-            self._capture_value(_access(self._holder_name(holder), attribute), label, value, get)
+            get = functools.partial(_current_attribute, weak_or_strong_reference(holder), attribute)
+            self._capture_value(_attribute_expression(self._holder_name(holder), attribute), label, value, get)
             values.append(value)
         return values
 
@@ -232,7 +232,7 @@ class Captures:
         declared = next((kind.__dict__[name] for kind in owner.__mro__ if name in kind.__dict__), _ABSENT)
         if isinstance(declared, property):
             if declared.fget is not None:
-                self._method(declared.fget, holder)
+                self._capture_method(declared.fget, holder)
             return _ABSENT
         if isinstance(declared, MemberDescriptorType):
             return getattr(holder, name, _ABSENT)
@@ -242,17 +242,17 @@ class Captures:
         if not isinstance(holder, type) and name in instance_attributes:
             return instance_attributes[name]
         if isinstance(declared, (staticmethod, classmethod)):
-            self._method(declared.__func__, owner)
+            self._capture_method(declared.__func__, owner)
             return _ABSENT
         if hasattr(type(declared), "__get__"):
-            self._method(declared, holder)
+            self._capture_method(declared, holder)
             return _ABSENT
         return declared
 
-    def _method(self, function: Any, holder: Any) -> None:
+    def _capture_method(self, function: Any, holder: Any) -> None:
         function = _undecorated_function(function)
         if hasattr(function, "__code__"):
-            self._function(function, _self_argument(function, holder))
+            self._capture_function(function, _self_argument(function, holder))
 
     # ---- comparisons -------------------------------------------------------------------------------------
 
@@ -269,57 +269,57 @@ class Captures:
         if isinstance(value, _VALUE_TYPES):
             self.scope[f"k{number}"] = value
             self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
-            self._found.append(Capture(label, get, short(value), lambda found: not differs(found, value)))
+            self._found.append(Capture(label, get, short(value), lambda found: not has_changed(found, value)))
             return
-        weak = reference(value, _GoneCallback(self._gone_callbacks))
+        weak = weak_or_strong_reference(value, _GoneCallback(self._gone_callbacks))
         is_variable = isinstance(value, Variable)
         is_held = is_variable or not isinstance(
             weak, ref
         )  # programs hold variables, too; containers have no weak references
         self.scope[f"k{number}"] = value if is_held else weak
         self.lines.append(f"if v{number} is not k{number}{'' if is_held else '()'}: return MISS")
-        self._found.append(Capture(label, get, shown(value), lambda found: found is weak(), is_variable))
+        self._found.append(Capture(label, get, value_text(value), lambda found: found is weak(), is_variable))
         self._labels.setdefault(id(value), label)
         self._names.setdefault(id(value), f"v{number}")
         self._alive.append(value)
-        self._enter(value)
+        self._capture_names_read_by(value)
 
-    def _enter(self, value: Any) -> None:
+    def _capture_names_read_by(self, value: Any) -> None:
         """Captures the names that a captured function or object reads when it is called."""
         if (
             isinstance(value, (FunctionType, MethodType, functools.partial))
             or _undecorated_function(value) is not value
         ):
-            self._function(value, {})
+            self._capture_function(value, {})
             for gradient in getattr(value, "gradient_functions", ()):
-                self._function(gradient, {})
+                self._capture_function(gradient, {})
         elif isinstance(value, (list, tuple, dict)):
             # The objects in a container are not compared, but the names that they read when they are called are.
             for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_HELD]:
                 if not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray)) and id(item) not in self._held:
                     self._held.add(id(item))
                     self._alive.append(item)
-                    self._enter(item)
+                    self._capture_names_read_by(item)
         elif not isinstance(value, (ModuleType, type)):
-            self._called(value)
+            self._capture_call_method(value)
 
-    def _called(self, value: Any) -> None:
+    def _capture_call_method(self, value: Any) -> None:
         kind = type(value)
         if isinstance(value, Variable):
-            weak = reference(value)
+            weak = weak_or_strong_reference(value)
             self._settings.append(lambda: weak()._trainable)
             return
         settings = getattr(kind, "_recorded_settings", None)
         if settings is not None:
-            weak = reference(value)
+            weak = weak_or_strong_reference(value)
             self._settings.append(lambda: settings(weak()))
             for part in value._recorded_parts():
-                self._function(getattr(type(part), "call", None), _self_argument(type(part).call, part))
+                self._capture_function(getattr(type(part), "call", None), _self_argument(type(part).call, part))
             return
         for name in ("__call__", "call"):
             method = getattr(kind, name, None)
             if isinstance(method, FunctionType):
-                self._method(method, value)
+                self._capture_method(method, value)
 
     def _holder_name(self, holder: Any) -> str:
         name = self._names.get(id(holder))
@@ -330,7 +330,7 @@ class Captures:
             if isinstance(holder, (dict, CellType)):
                 self.scope[name] = holder  # the globals of a module, or a cell of the function
             else:
-                self.scope[f"w{number}"] = reference(holder)
+                self.scope[f"w{number}"] = weak_or_strong_reference(holder)
                 self.lines.append(f"{name} = w{number}()")
         return name
 
@@ -354,7 +354,7 @@ class Captures:
         self.lines.append("if mutations[0] != seen[0] and not settled(): return MISS")
 
 
-def _access(holder: str, attribute: str) -> str:
+def _attribute_expression(holder: str, attribute: str) -> str:
     """Returns an expression for an attribute; a name that is no identifier needs ``getattr``."""
     is_name = attribute.isascii() and attribute.isidentifier() and not keyword.iskeyword(attribute)
     return f"{holder}.{attribute}" if is_name else f"getattr({holder}, {attribute!r})"
@@ -392,7 +392,7 @@ class _GoneCallback:
             tell()
 
 
-def _bound(function: functools.partial[Any]) -> dict[str, Any]:
+def _bound_arguments(function: functools.partial[Any]) -> dict[str, Any]:
     """Returns the arguments that a partial function has already, by the names of the parameters."""
     code = getattr(_undecorated_function(function.func), "__code__", None)
     names = code.co_varnames[: code.co_argcount] if code is not None else ()

@@ -21,12 +21,12 @@ from fastgrad.compiler.dispatch.function_source import (
     PREFIX,
     UNSET,
     LoopRewriter,
-    Scan,
+    NameScan,
     assigned_before_read,
-    compiled,
-    definition_of,
+    compile_functions,
     function_definition,
     new_objects,
+    syntax_tree_of,
     unset,
 )
 from fastgrad.compiler.dispatch.signature import NoKey
@@ -36,19 +36,19 @@ from fastgrad.core.tensor import constant_tensor
 _MOST_NESTED = 3
 
 
-def gives_elements(value: Any) -> bool:
+def is_dataset_iterable(value: Any) -> bool:
     """True if a value is a dataset, or an iteration of one, perhaps within ``enumerate`` or ``zip``."""
     if type(value) in (enumerate, zip):
         iterables = value.__reduce__()[1]
-        return any(map(gives_elements, iterables[:1] if type(value) is enumerate else iterables))
+        return any(map(is_dataset_iterable, iterables[:1] if type(value) is enumerate else iterables))
     return getattr(type(value), "gives_elements", False) is True
 
 
 def _may_run_by_element(value: Any) -> bool:
-    return not recorders.active and gives_elements(value)
+    return not recorders.active and is_dataset_iterable(value)
 
 
-class Trip:
+class RecordedLoopBody:
     """One recorded iteration of a loop.
 
     Args:
@@ -99,7 +99,7 @@ def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callabl
         function: a Python function.
         recorded: makes a recorded function of a Python function.
     """
-    definition = definition_of(function)
+    definition = syntax_tree_of(function)
     if definition is None:
         return None
     rewriter = _Rewriter(definition, function)
@@ -109,13 +109,13 @@ def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callabl
     trips = [f"{PREFIX}trip{number}" for number in range(len(rewriter.loops))]
     bodies = [(loop.body, f"{function.__name__} (a loop's body)") for loop in rewriter.loops]
     objects = dict.fromkeys(trips) | {UNSET: unset, f"{PREFIX}elements": _may_run_by_element}
-    rewritten, functions, cells = compiled(definition, function, bodies, objects)
+    rewritten, functions, cells = compile_functions(definition, function, bodies, objects)
     for loop, trip, body in zip(rewriter.loops, trips, functions, strict=True):
-        cells[trip].cell_contents = Trip(body, loop.names, loop.targets, loop.extended, recorded)
+        cells[trip].cell_contents = RecordedLoopBody(body, loop.names, loop.targets, loop.extended, recorded)
     return rewritten
 
 
-class _Loop(NamedTuple):
+class _LoopBody(NamedTuple):
     """The body of a loop as a function.
 
     Attributes:
@@ -144,7 +144,7 @@ class _Rewriter(LoopRewriter):
 
     def __init__(self, definition: ast.FunctionDef, function: FunctionType) -> None:
         super().__init__(definition, function)
-        self.loops: list[_Loop] = []
+        self.loops: list[_LoopBody] = []
 
     def statements(self, body: list[ast.stmt], depth: int) -> list[ast.stmt]:
         """Returns statements that call the recorded body of each possible loop if it is over a dataset."""
@@ -162,7 +162,7 @@ class _Rewriter(LoopRewriter):
 
     def _converted_loop(self, loop: ast.For, depth: int) -> list[ast.stmt]:
         number = len(self.loops)
-        trip = self._trip(loop, number) if depth < _MOST_NESTED else None
+        trip = self._body_function(loop, number) if depth < _MOST_NESTED else None
         if trip is not None:
             self.loops.append(trip)
         loop.body = self.statements(loop.body, depth + 1)
@@ -186,9 +186,9 @@ class _Rewriter(LoopRewriter):
         choice.orelse = [ast.For(loop.target, ast.Name(over, ast.Load()), loop.body, loop.orelse)]
         return [ast.copy_location(opening, loop), choice]
 
-    def _trip(self, loop: ast.For, number: int) -> _Loop | None:
+    def _body_function(self, loop: ast.For, number: int) -> _LoopBody | None:
         """Returns the body as a function; None if it must stay."""
-        scan, head = Scan(loop.body), Scan([loop.target])
+        scan, head = NameScan(loop.body), NameScan([loop.target])
         if head.changes or self._has_outer_effects(scan, new_objects(loop.body), scan):
             return None
         assigned_first = assigned_before_read(loop.body)
@@ -199,32 +199,32 @@ class _Rewriter(LoopRewriter):
             *(self._locals.intersection(scan.loads) - assigned_first),
         }
         body = copy.deepcopy(loop.body)
-        ends = Ends(results, scan.ends)
+        ends = JumpsAsReturns(results, scan.ends)
         changed = [ends.visit(statement) for statement in body]
-        function = function_definition(f"{PREFIX}body{number}", sorted(names), [*changed, ends.result(False)])
-        return _Loop(
+        function = function_definition(f"{PREFIX}body{number}", sorted(names), [*changed, ends.return_statement(False)])
+        return _LoopBody(
             function, tuple(sorted(names)), frozenset(head.stores), frozenset(scan.extended), results, scan.ends
         )
 
 
-class Ends(ast.NodeTransformer):
+class JumpsAsReturns(ast.NodeTransformer):
     """Turns ``continue`` and ``break`` of a loop into returns from the function of its body."""
 
     def __init__(self, results: Sequence[str], ends: bool) -> None:
         self._results, self._ends = results, ends
 
-    def result(self, left: bool) -> ast.stmt:
+    def return_statement(self, left: bool) -> ast.stmt:
         """Returns the return statement."""
         items = [repr(left)] * self._ends + list(self._results)
         return ast.parse(f"return ({''.join(f'{item}, ' for item in items)})").body[0]
 
     def visit_Continue(self, node: ast.Continue) -> Any:
         """Replaces the end of an iteration."""
-        return ast.copy_location(self.result(False), node)
+        return ast.copy_location(self.return_statement(False), node)
 
     def visit_Break(self, node: ast.Break) -> Any:
         """Replaces the end of the loop."""
-        return ast.copy_location(self.result(True), node)
+        return ast.copy_location(self.return_statement(True), node)
 
     def _unchanged_node(self, node: Any) -> Any:
         return node

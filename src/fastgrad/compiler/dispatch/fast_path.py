@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.dispatch import locking
-from fastgrad.compiler.dispatch.captures import MISS, Captures, differs
-from fastgrad.compiler.dispatch.identity import reference
+from fastgrad.compiler.dispatch.captures import MISS, Captures, has_changed
+from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad.compiler.dispatch.results import ARGUMENT, COMPUTED, CONSTANT, SAME
 from fastgrad.compiler.dispatch.signature import COMPOSITES, Call
-from fastgrad.compiler.dispatch.traces import Tree
+from fastgrad.compiler.dispatch.traces import CompiledTree
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.programs.generated_source import executed
 from fastgrad.compiler.programs.program import Unfit
@@ -35,7 +35,7 @@ _numbers = itertools.count()
 _MOST_LEAVES = 1000
 
 
-def names_of(kwargs: Iterable[str]) -> dict[str, str]:
+def keyword_variables(kwargs: Iterable[str]) -> dict[str, str]:
     """Returns the names in generated code of arguments passed by name: numbered, as a user's name may be any string."""
     return {key: f"b{number}" for number, key in enumerate(kwargs)}
 
@@ -44,10 +44,10 @@ class _NoEntry(Exception):
     """There is no straight-line code for this layout."""
 
 
-class _Writer:
-    def __init__(self, call: Call, captures: Captures, tree: Tree, instance: Callable[[], Any] | None) -> None:
+class _EntryWriter:
+    def __init__(self, call: Call, captures: Captures, tree: CompiledTree, instance: Callable[[], Any] | None) -> None:
         self.scope: dict[str, Any] = dict(captures.scope)
-        self.scope |= {"MISS": MISS, "differs": differs, "Tensor": Tensor, "ndarray": np.ndarray, "array": np.array}
+        self.scope |= {"MISS": MISS, "differs": has_changed, "Tensor": Tensor, "ndarray": np.ndarray, "array": np.array}
         program = tree.program
         self.is_single = tree.single is not None
         self.scope["run"] = tree.single or program.replay
@@ -70,30 +70,30 @@ class _Writer:
 
     # ---- arguments -----------------------------------------------------------------------------------------
 
-    def arguments(
+    def write_argument_checks(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], kinds: dict[str, Any]
     ) -> None:
         """Compares all arguments of a call; arguments that have their defaults can't have changed."""
         position = 0
-        named = names_of(kwargs)
+        named = keyword_variables(kwargs)
         for name, value in arguments.items():
             if kinds[name] is Parameter.VAR_POSITIONAL:
                 for item in value:
-                    self.argument(item, f"a{position}")
+                    self.write_argument_check(item, f"a{position}")
                     position += 1
             elif kinds[name] is Parameter.VAR_KEYWORD:
                 for key in sorted(value):
-                    self.argument(value[key], named[key])
+                    self.write_argument_check(value[key], named[key])
             elif kinds[name] is not Parameter.KEYWORD_ONLY and position < len(args):
-                self.argument(args[position], f"a{position}")
+                self.write_argument_check(args[position], f"a{position}")
                 position += 1
             elif name in kwargs:
-                self.argument(kwargs[name], named[name])
+                self.write_argument_check(kwargs[name], named[name])
             else:
-                self._default(value)
-        self._check_distinct()
+                self._add_default(value)
+        self._write_distinctness_check()
 
-    def _check_distinct(self) -> None:
+    def _write_distinctness_check(self) -> None:
         """Checks that tensors that were distinct in the last call are distinct again."""
         alike: dict[Any, list[str]] = {}
         for number, name in self._tensors.items():
@@ -107,24 +107,24 @@ class _Writer:
                     f"if len({{{', '.join(f'id({name})' for name in names)}}}) != {len(names)}: return MISS"
                 )
 
-    def _default(self, value: Any) -> None:
+    def _add_default(self, value: Any) -> None:
         for item in nest.flatten(value):
             leaf = self._call.leaves[self._leaf] if self._leaf < len(self._call.leaves) else ("tensor",)
             if leaf[0] in ("tensor", "same as", "float"):
                 raise _NoEntry
             if leaf[0] == "object":
-                self.scope[f"default{self._leaf}"] = reference(item)
+                self.scope[f"default{self._leaf}"] = weak_or_strong_reference(item)
                 self.objects.append(f"default{self._leaf}()")
             self._leaf += 1
 
-    def argument(self, value: Any, name: str) -> None:
+    def write_argument_check(self, value: Any, name: str) -> None:
         """Compares one argument, whose value in the last call was ``value``."""
         kind = type(value)
         if kind is not Tensor and nest.is_nested(value):
-            self._nested(value, kind, name)
+            self._write_structure_check(value, kind, name)
             return
         if isinstance(value, COMPOSITES):
-            self._add_composite(value, kind, name)
+            self._write_composite_check(value, kind, name)
             return
         if self._leaf > _MOST_LEAVES:
             raise _NoEntry
@@ -132,7 +132,7 @@ class _Writer:
         self._leaf += 1
         match leaf[0]:
             case "tensor":
-                self._array(value, kind, name, leaf)
+                self._write_array_check(value, kind, name, leaf)
             case "same as":
                 self.lines.append(f"if {name} is not {self._tensors[leaf[1]]}: return MISS")
             case "float":
@@ -141,7 +141,7 @@ class _Writer:
                 self.arrays.append(array)
                 self.given.append(name)
             case "object":
-                self.scope[f"w{name}"] = reference(value)
+                self.scope[f"w{name}"] = weak_or_strong_reference(value)
                 self.lines.append(f"if {name} is not w{name}(): return MISS")
                 self.objects.append(name)
             case _ if kind in (bool, int, float, complex, str, bytes, type(None)):
@@ -151,7 +151,7 @@ class _Writer:
                 self.scope[f"k{name}"] = value
                 self.lines.append(f"if {name} is not k{name}: return MISS")
 
-    def _array(self, value: Any, kind: type, name: str, leaf: Any) -> None:
+    def _write_array_check(self, value: Any, kind: type, name: str, leaf: Any) -> None:
         number = len(self.arrays)
         dtype = self.scope[f"d{number}"] = leaf[2]
         if kind is Tensor:
@@ -176,7 +176,7 @@ class _Writer:
             f"if x{number}.shape != {leaf[1]!r} or x{number}.dtype {unlike} d{number}{flags}: return MISS"
         )
 
-    def _add_composite(self, value: Any, kind: type, name: str) -> None:
+    def _write_composite_check(self, value: Any, kind: type, name: str) -> None:
         form, tensors = value._apart()
         self.scope |= {f"t{name}": kind, f"f{name}": form}
         parts = ", ".join(f"{name}_{number}" for number in range(len(tensors)))
@@ -185,7 +185,7 @@ class _Writer:
         self.lines.append(f"if {name}_form != f{name}: return MISS")
         self.lines.append(f"{parts}, = {name}_parts")
         for number, tensor in enumerate(tensors):
-            self.argument(tensor, f"{name}_{number}")
+            self.write_argument_check(tensor, f"{name}_{number}")
 
     def _named(self, prefix: str, value: Any) -> str:
         """Returns a new name in the generated code for a value."""
@@ -193,29 +193,29 @@ class _Writer:
         self.scope[name] = value
         return name
 
-    def _nested(self, value: Any, kind: type, name: str) -> None:
+    def _write_structure_check(self, value: Any, kind: type, name: str) -> None:
         self.scope[f"t{name}"] = kind
         self.lines.append(f"if type({name}) is not t{name} or len({name}) != {len(value)}: return MISS")
         if kind is dict:
             for number, key in enumerate(sorted(value)):
-                self.lines.append(f"{name}_{number} = {name}[{self._key(key)}]")
-                self.argument(value[key], f"{name}_{number}")
+                self.lines.append(f"{name}_{number} = {name}[{self._key_expression(key)}]")
+                self.write_argument_check(value[key], f"{name}_{number}")
         elif isinstance(value, (list, tuple)):
             if len(value) > _MOST_LEAVES:
                 raise _NoEntry
             for number, item in enumerate(value):
                 self.lines.append(f"{name}_{number} = {name}[{number}]")
-                self.argument(item, f"{name}_{number}")
+                self.write_argument_check(item, f"{name}_{number}")
         else:
             raise _NoEntry
 
     # ---- results -------------------------------------------------------------------------------------------
 
-    def returns(self, tree: Tree) -> list[str]:
+    def return_statements(self, tree: CompiledTree) -> list[str]:
         """Returns the statements that return the result, for each trace of the program."""
         lines: list[str] = []
         for number, trace in enumerate(tree.ways):
-            expression = self.result(trace.results.plan)
+            expression = self.result_expression(trace.results.plan)
             statements = [f"r{i} = Tensor(found[{i}])" for i in range(trace.results.count)]
             if expression == "r0":
                 statements, expression = [], "Tensor(found[0])"
@@ -225,7 +225,7 @@ class _Writer:
             lines += statements
         return lines
 
-    def result(self, plan: Any) -> str:
+    def result_expression(self, plan: Any) -> str:
         """Returns an expression that builds the result from the arrays ``found``."""
         kind = plan[0]
         if kind is COMPUTED:
@@ -240,22 +240,22 @@ class _Writer:
         if kind is CONSTANT and plan[1]() is None:
             return self._named("same", Tensor(plan[2]))
         if kind is Composite:
-            parts_text = ", ".join(self.result(part) for part in plan[1])
+            parts_text = ", ".join(self.result_expression(part) for part in plan[1])
             return f"{self._named('made', plan[2]._together)}({self._named('form', plan[3])}, [{parts_text}])"
         if kind is list:
-            parts = iter([self.result(part) for part in plan[2]])
-            return self._structure_text(plan[1], parts)
+            parts = iter([self.result_expression(part) for part in plan[2]])
+            return self._structure_expression(plan[1], parts)
         raise _NoEntry
 
-    def _structure_text(self, value: Any, parts: Any) -> str:
+    def _structure_expression(self, value: Any, parts: Any) -> str:
         kind = type(value)
         if not nest.is_nested(value):
             return str(next(parts))
         if kind is dict:
-            texts = {key: self._structure_text(value[key], parts) for key in sorted(value)}
-            return "{" + ", ".join(f"{self._key(key)}: {texts[key]}" for key in value) + "}"
+            texts = {key: self._structure_expression(value[key], parts) for key in sorted(value)}
+            return "{" + ", ".join(f"{self._key_expression(key)}: {texts[key]}" for key in value) + "}"
         if kind is tuple or kind is list or hasattr(value, "_fields"):
-            items = "".join(self._structure_text(item, parts) + ", " for item in value)
+            items = "".join(self._structure_expression(item, parts) + ", " for item in value)
             if kind is list:
                 return f"[{items}]"
             if kind is tuple:
@@ -263,19 +263,19 @@ class _Writer:
             return f"{self._named('named', kind)}({items})"
         raise _NoEntry
 
-    def _key(self, key: Any) -> str:
+    def _key_expression(self, key: Any) -> str:
         """Returns an expression for a key of a dict: only plain strings and numbers are written literally."""
         return repr(key) if type(key) in (str, int, bool) else self._named("key", key)
 
 
-def entry_of(
+def make_entry(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     arguments: dict[str, Any],
     kinds: dict[str, Any],
     call: Call,
     captures: Captures,
-    tree: Tree,
+    tree: CompiledTree,
     instance: Callable[[], Any] | None = None,
 ) -> Any:
     """Returns a function ``(args, kwargs)`` that answers calls like this one, or ``MISS``; None if there is no code.
@@ -289,17 +289,17 @@ def entry_of(
         tree: the program to replay.
         instance: returns the object whose method it is.
     """
-    writer = _Writer(call, captures, tree, instance)
+    writer = _EntryWriter(call, captures, tree, instance)
     try:
-        writer.arguments(args, kwargs, arguments, kinds)
-        returns = writer.returns(tree)
+        writer.write_argument_checks(args, kwargs, arguments, kinds)
+        returns = writer.return_statements(tree)
     except (_NoEntry, TypeError):
         return None
     names = "".join(f"a{i}, " for i in range(len(args)))
     opening = [f"({names}) = args" if args else "if args: return MISS"]
     if kwargs:
         opening += [f"if len(kwargs) != {len(kwargs)}: return MISS"]
-        opening += [f"{name} = kwargs[{key!r}]" for key, name in names_of(kwargs).items()]
+        opening += [f"{name} = kwargs[{key!r}]" for key, name in keyword_variables(kwargs).items()]
     else:
         opening.append("if kwargs: return MISS")
     arrays = "".join(f"{name}, " for name in writer.arrays)

@@ -30,17 +30,17 @@ CHANGEABLE = (np.ndarray, list, dict, set, deque, bytearray)
 _SCOPE_READERS = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 
-class Unset:
+class UnsetType:
     """The value of a name that has no value yet."""
 
     def __repr__(self) -> str:
         return "<no value yet>"
 
 
-unset = Unset()
+unset = UnsetType()
 
 
-def definition_of(function: Any) -> ast.FunctionDef | None:
+def syntax_tree_of(function: Any) -> ast.FunctionDef | None:
     """Returns a function's syntax tree; None if it has no source, or if a function compiled from it would differ.
 
     Args:
@@ -56,7 +56,7 @@ def definition_of(function: Any) -> ast.FunctionDef | None:
     except (OSError, TypeError, SyntaxError, IndentationError):
         return None
     definition = tree.body[0] if tree.body else None
-    if not isinstance(definition, ast.FunctionDef) or not _is_plain(definition, function):
+    if not isinstance(definition, ast.FunctionDef) or not _can_be_recompiled(definition, function):
         return None
     ast.increment_lineno(tree, first_line - 1)
     if not _is_source_of(definition, function):
@@ -64,7 +64,7 @@ def definition_of(function: Any) -> ast.FunctionDef | None:
     return definition
 
 
-def _is_plain(definition: ast.FunctionDef, function: FunctionType) -> bool:
+def _can_be_recompiled(definition: ast.FunctionDef, function: FunctionType) -> bool:
     if definition.name != function.__name__ or "__class__" in function.__code__.co_freevars:
         return False
     for node in ast.walk(definition):
@@ -124,7 +124,7 @@ def _compiled_codes(
     return {item.co_name: item for item in factory_code.co_consts if isinstance(item, CodeType)}
 
 
-def compiled(
+def compile_functions(
     definition: ast.FunctionDef,
     function: FunctionType,
     inner: Sequence[tuple[ast.FunctionDef, str]],
@@ -171,7 +171,7 @@ def function_definition(name: str, parameters: Iterable[str], body: list[ast.stm
     return definition
 
 
-class Scan(ast.NodeVisitor):
+class NameScan(ast.NodeVisitor):
     """The use of names in statements.
 
     Attributes:
@@ -233,9 +233,9 @@ class Scan(ast.NodeVisitor):
             self.compares_objects |= not any(isinstance(x, ast.Constant) for x in (node.left, *node.comparators))
         self.generic_visit(node)
 
-    def _inner(self, node: Any) -> None:
+    def _visit_scope(self, node: Any) -> None:
         """Notes an inner scope: it reads, and may change objects; a definition assigns its name."""
-        scan = Scan(ast.iter_child_nodes(node))
+        scan = NameScan(ast.iter_child_nodes(node))
         self.loads += scan.loads
         at_once = isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp))
         self.captured += scan.captured if at_once else scan.loads
@@ -244,8 +244,8 @@ class Scan(ast.NodeVisitor):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             self.stores.add(node.name)
 
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _inner
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _inner
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _visit_scope
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _visit_scope
 
     def _refuse(self, node: Any) -> None:
         self.refused = True
@@ -261,7 +261,7 @@ class Scan(ast.NodeVisitor):
         self.stores |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
     def _loop(self, node: Any) -> None:
-        self.refused |= jumps(node.orelse)  # jumps in `else` belong to the enclosing loop
+        self.refused |= has_jump(node.orelse)  # jumps in `else` belong to the enclosing loop
         self._loops += 1
         self.generic_visit(node)
         self._loops -= 1
@@ -273,7 +273,7 @@ class Scan(ast.NodeVisitor):
         self.ends |= not self._loops
 
 
-def jumps(statements: Iterable[ast.stmt]) -> bool:
+def has_jump(statements: Iterable[ast.stmt]) -> bool:
     """True if a ``break`` or ``continue`` among the statements belongs to an enclosing loop."""
     for statement in statements:
         if isinstance(statement, (ast.Break, ast.Continue)):
@@ -286,9 +286,9 @@ def jumps(statements: Iterable[ast.stmt]) -> bool:
                 *getattr(statement, "finalbody", ()),
                 *handlers,
             ]
-            if jumps(nested):
+            if has_jump(nested):
                 return True
-        elif isinstance(statement, (ast.For, ast.While)) and jumps(statement.orelse):
+        elif isinstance(statement, (ast.For, ast.While)) and has_jump(statement.orelse):
             return True
     return False
 
@@ -305,14 +305,14 @@ class LoopRewriter:
         code = function.__code__
         self._function = function
         self._locals = frozenset({*code.co_varnames, *code.co_cellvars})
-        scan = Scan(definition.body)
+        scan = NameScan(definition.body)
         self._loads, self._captured = scan.loads, scan.captured
 
-    def _names_read_later(self, scan: Scan) -> set[str]:
+    def _names_read_later(self, scan: NameScan) -> set[str]:
         """Returns the local names that the function also reads outside the statements of a scan."""
         return set(self._locals.intersection(self._loads - scan.loads))
 
-    def _has_outer_effects(self, scan: Scan, new: set[str], around: Scan) -> bool:
+    def _has_outer_effects(self, scan: NameScan, new: set[str], around: NameScan) -> bool:
         """True if statements change objects that others may see, or names that functions capture.
 
         Args:
@@ -340,9 +340,9 @@ def new_objects(statements: Sequence[ast.stmt]) -> set[str]:
     shared: set[str] = set()
     for node in [node for statement in statements for node in ast.walk(statement)]:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_new_object(node.value):
-            shared |= Scan([node]).stores
+            shared |= NameScan([node]).stores
         elif isinstance(node, ast.For):
-            shared |= Scan([node.target]).stores
+            shared |= NameScan([node.target]).stores
     return assigned_before_read(statements) - shared
 
 
@@ -374,21 +374,21 @@ def _read_and_assigned(statements: Sequence[ast.stmt], assigned: set[str]) -> tu
     assigned = set(assigned)
     for statement in statements:
         if isinstance(statement, (ast.If, ast.While)):
-            read_first |= set(Scan([statement.test]).loads) - assigned
+            read_first |= set(NameScan([statement.test]).loads) - assigned
             first, second = _read_and_assigned(statement.body, assigned), _read_and_assigned(statement.orelse, assigned)
             read_first |= first[0] | second[0]
             assigned |= first[1] & second[1] if isinstance(statement, ast.If) else set()
         elif isinstance(statement, ast.For):
-            read_first |= set(Scan([statement.iter, statement.target]).loads) - assigned
-            read_first |= _read_and_assigned(statement.body, assigned | Scan([statement.target]).stores)[0]
+            read_first |= set(NameScan([statement.iter, statement.target]).loads) - assigned
+            read_first |= _read_and_assigned(statement.body, assigned | NameScan([statement.target]).stores)[0]
             read_first |= _read_and_assigned(statement.orelse, assigned)[0]
         elif isinstance(statement, ast.With):
-            items = Scan(statement.items)
+            items = NameScan(statement.items)
             read_first |= set(items.loads) - assigned
             inner = _read_and_assigned(statement.body, assigned | items.stores)
             read_first, assigned = read_first | inner[0], inner[1]
         else:
-            scan = Scan([statement])
+            scan = NameScan([statement])
             read_first |= set(scan.loads) - assigned
             if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.FunctionDef)):
                 assigned |= scan.stores

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastgrad.compiler.dispatch.cache import Version
-from fastgrad.compiler.dispatch.traces import Tree
+from fastgrad.compiler.dispatch.traces import CompiledTree
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.compiler.programs.profiling import report_of, text_of
 from fastgrad.core.operation import in_python_because
@@ -69,18 +69,20 @@ def report_text(name: str, version: Version | None) -> str:
     """Returns a summary of a version, in numbers."""
     if version is None:
         return _NOTHING_RECORDED
-    lines = [f"{name}: {_counted(len(version.ways), 'recorded way')}, {_counted(len(version.ways.trees), 'program')}:"]
+    lines = [
+        f"{name}: {_with_plural(len(version.ways), 'recorded way')}, {_with_plural(len(version.ways.trees), 'program')}:"
+    ]
     for number, tree in enumerate(version.ways.trees):
         lines += [f"program {number}:", *[f"  {line}" for line in _program_lines(tree)]]
         lines += ["", str(report_of(tree.program, f"{name}, program {number}"))]
     return "\n".join(lines)
 
 
-def _counted(number: int, what: str) -> str:
+def _with_plural(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _program_lines(tree: Tree) -> list[str]:
+def _program_lines(tree: CompiledTree) -> list[str]:
     recorded = [sum(node.kind is Kind.OPERATION for node in trace.graph.nodes) for trace in tree.ways]
     actions = tree.program.plan.actions
     kernels = sum(len(action.launches.launches) for action in actions if action.launches is not None)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.dispatch.identity import reference
+from fastgrad.compiler.dispatch.identity import weak_or_strong_reference
 from fastgrad.compiler.dispatch.signature import COMPOSITES
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.compiler.recording.scalar import Scalar
@@ -85,41 +85,41 @@ class Results:
         self.tensors: list[Tensor] = []
         self._places = {id(tensor): position for position, tensor in enumerate(arguments)}
         self._numbers: dict[int, int] = {}
-        self.plan = self._planned(value)
+        self.plan = self._plan_of(value)
         self.count = len(self.tensors)
         self._recording = None
         self.is_single = self.plan == (COMPUTED, 0)
 
-    def done(self) -> list[Tensor]:
+    def take_tensors(self) -> list[Tensor]:
         """Returns ``tensors`` and drops them: they are needed only until the graph is written."""
         taken_tensors, self.tensors = self.tensors, []
         self._places, self._numbers = {}, {}
         return taken_tensors
 
-    def _planned(self, value: Any) -> Any:
+    def _plan_of(self, value: Any) -> Any:
         if isinstance(value, Tensor):
             position = self._places.get(id(value))
             if position is not None:
                 return ARGUMENT, position
             if self._recording is not None and self._recording.is_constant_result(value):
-                return CONSTANT, reference(value), value._array
+                return CONSTANT, weak_or_strong_reference(value), value._array
             number = self._numbers.setdefault(id(value), len(self.tensors))
             if number == len(self.tensors):
                 self.tensors.append(value)
             return COMPUTED, number
         if isinstance(value, COMPOSITES):
             form, tensors = value._apart()
-            return Composite, [self._planned(part) for part in tensors], type(value), form
+            return Composite, [self._plan_of(part) for part in tensors], type(value), form
         if nest.is_nested(value):
             # The structure, with a plan for each leaf.
             return (
                 list,
                 value if not nest.flatten(value) else nest.map_structure(lambda _: 0, value),
-                [self._planned(item) for item in nest.flatten(value)],
+                [self._plan_of(item) for item in nest.flatten(value)],
             )
         return SAME, value
 
-    def packed(self, arrays: Sequence[np.ndarray], given: Sequence[Any]) -> Any:
+    def build(self, arrays: Sequence[np.ndarray], given: Sequence[Any]) -> Any:
         """Returns the result of a call.
 
         Args:
@@ -128,14 +128,14 @@ class Results:
         """
         if self.is_single:
             return Tensor(arrays[0])
-        return _packed(self.plan, [Tensor(array) for array in arrays], given)
+        return _build_result(self.plan, [Tensor(array) for array in arrays], given)
 
-    def first(self, tensors: list[Tensor], given: Sequence[Any]) -> Any:
+    def build_first(self, tensors: list[Tensor], given: Sequence[Any]) -> Any:
         """Returns the result of the recording itself, whose tensors are ``tensors``."""
-        return _packed(self.plan, tensors, given)
+        return _build_result(self.plan, tensors, given)
 
 
-def _packed(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
+def _build_result(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
     kind = plan[0]
     if kind is COMPUTED:
         return tensors[plan[1]]
@@ -149,5 +149,5 @@ def _packed(plan: Any, tensors: list[Tensor], given: Sequence[Any]) -> Any:
         return Tensor(plan[2]) if constant is None else constant
     if kind is Composite:
         composite_type: Any = plan[2]
-        return composite_type._together(plan[3], [_packed(part, tensors, given) for part in plan[1]])
-    return nest.pack_sequence_as(plan[1], [_packed(part, tensors, given) for part in plan[2]])
+        return composite_type._together(plan[3], [_build_result(part, tensors, given) for part in plan[1]])
+    return nest.pack_sequence_as(plan[1], [_build_result(part, tensors, given) for part in plan[2]])

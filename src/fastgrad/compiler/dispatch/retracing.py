@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastgrad.compiler.dispatch.cache import Key
-from fastgrad.compiler.dispatch.captures import shown
+from fastgrad.compiler.dispatch.captures import value_text
 from fastgrad.compiler.dispatch.signature import Call
 from fastgrad.compiler.recording.location import line_text
 
@@ -42,7 +42,7 @@ class Retracing:
             key: the recordings of such calls.
             known: whether one of these recordings has the same captured values.
         """
-        described_now = described(call)
+        described_now = leaf_descriptions(call)
         described_before, self._last = self._last, described_now
         if key is not None and key.versions and known:
             self._trace_count += 1
@@ -59,15 +59,15 @@ class Retracing:
         if described_before is None:
             return
         if key is not None and (key.versions or key.changed):
-            changed = key.changed or key.versions[0].captures.change()
+            changed = key.changed or key.versions[0].captures.first_change()
             key.changed = None
             if changed is not None:
-                self._change(f"the captured name {changed[0]!r}", changed[1], changed[2])
+                self._count_change(f"the captured name {changed[0]!r}", changed[1], changed[2])
         else:
             for label in {**described_now, **described_before}:
                 old_text, new_text = described_before.get(label, "not there"), described_now.get(label, "not there")
                 if old_text != new_text:
-                    self._change(f"the argument {label!r}", old_text, new_text)
+                    self._count_change(f"the argument {label!r}", old_text, new_text)
         if self._count >= self._next and self._changes:
             self._next = 2 * self._count
             self._warn()
@@ -90,7 +90,7 @@ class Retracing:
                     stacklevel=5,
                 )
 
-    def _change(self, what: str, before: str, now: str) -> None:
+    def _count_change(self, what: str, before: str, now: str) -> None:
         self._changes[what] += 1
         self._shown[what] = before, now
 
@@ -105,7 +105,7 @@ class Retracing:
         )
 
 
-def warn_of(name: str, failure: Exception) -> None:
+def warn_of_compiler_failure(name: str, failure: Exception) -> None:
     """Warns that the compiler failed for a function."""
     cause = failure.__cause__
     warnings.warn(
@@ -115,14 +115,16 @@ def warn_of(name: str, failure: Exception) -> None:
     )
 
 
-def described(call: Call) -> dict[str, str]:
+def leaf_descriptions(call: Call) -> dict[str, str]:
     """Returns the leaves of a call by their labels, as text."""
-    return {label: _text(leaf, value) for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True)}
+    return {
+        label: _leaf_text(leaf, value) for label, leaf, value in zip(call.labels, call.leaves, call.values, strict=True)
+    }
 
 
-def _text(leaf: Any, value: Any) -> str:
+def _leaf_text(leaf: Any, value: Any) -> str:
     if leaf[0] == "tensor":
         return f"a tensor of shape {list(leaf[1])} and dtype {leaf[2]}"
     if leaf[0] == "same as":
         return "the same tensor as another argument"
-    return "a float" if leaf[0] == "float" else shown(value)
+    return "a float" if leaf[0] == "float" else value_text(value)

@@ -23,7 +23,7 @@ from fastgrad.core.variable import sharing
 from fastgrad.kernels.codegen.gc_pause import collecting_later
 from fastgrad.kernels.codegen.locks import new_rlock
 
-MOST = 128
+MOST_TRACES = 128
 """The most traces of one key. When there are more, the older half is dropped, and recorded again if it is needed."""
 
 _MOST_ALWAYS_REBUILT = 8
@@ -34,7 +34,7 @@ class NotCompiled(Exception):
     """The compiler failed by an internal error, which is the cause."""
 
 
-class Way:
+class Trace:
     """One trace: a recording for one set of guard outcomes.
 
     Args:
@@ -53,7 +53,7 @@ class Way:
     def __init__(
         self, recording: Recording, results: Results, count: int, by_value: Mapping[int, np.ndarray] | None = None
     ) -> None:
-        self.graph = with_constants(recording.graph(results.done()), by_value or {})
+        self.graph = with_constants(recording.graph(results.take_tensors()), by_value or {})
         self.results = results
         self.loops_with_capacity = loops_with_capacity(self.graph)
         self.device = recording.device
@@ -98,7 +98,7 @@ def with_constants(graph: Graph, by_value: Mapping[int, np.ndarray]) -> Graph:
     return Graph([changed(node) for node in graph.nodes], graph.results)
 
 
-class Tree:
+class CompiledTree:
     """A program of several traces.
 
     Attributes:
@@ -108,7 +108,7 @@ class Tree:
         shared: the value of ``sharing.last`` when no tensor shared memory that the program writes.
     """
 
-    def __init__(self, ways: Sequence[Way]) -> None:
+    def __init__(self, ways: Sequence[Trace]) -> None:
         self.ways = tuple(ways)
         device = next((trace.device for trace in ways if trace.device is not None), None)
         graphs = [trace.graph for trace in ways]
@@ -116,7 +116,7 @@ class Tree:
         self.single = self.program.single() if self.program.plan.native else None
         self.shared = [-1]
 
-    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]]:
+    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Trace, list[np.ndarray]]:
         """Runs the program; returns the trace that it took and the results. For one caller at a time.
 
         Raises:
@@ -134,12 +134,12 @@ class Tree:
         return self.ways[number], results
 
 
-class Ways:
+class Traces:
     """All traces of one key; those that were called again are compiled, as one tree if possible."""
 
     def __init__(self) -> None:
-        self.trees: list[Tree] = []
-        self._waiting: list[Way] = []
+        self.trees: list[CompiledTree] = []
+        self._waiting: list[Trace] = []
         self._lock = new_rlock()
 
     def __len__(self) -> int:
@@ -148,11 +148,11 @@ class Ways:
     def __iter__(self) -> Any:
         return iter([trace for tree in self.trees for trace in tree.ways] + self._waiting)
 
-    def add(self, way: Way) -> None:
+    def add(self, way: Trace) -> None:
         """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
             usable = [trace for trace in self if not exceeds_capacity(trace.loops_with_capacity)]
-            usable = usable if len(usable) < MOST else usable[-MOST // 2 + 1 :]
+            usable = usable if len(usable) < MOST_TRACES else usable[-MOST_TRACES // 2 + 1 :]
             if len(usable) < len(self):
                 self.trees, self._waiting = [], usable
             self._waiting.append(way)
@@ -164,7 +164,7 @@ class Ways:
                 if not self.trees and self._waiting:
                     self._compile()
 
-    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Way, list[np.ndarray]] | None:
+    def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Trace, list[np.ndarray]] | None:
         """Replays the trace that the values select; None if it was never recorded, and then nothing has changed."""
         for tree in self.trees:
             try:
@@ -186,24 +186,24 @@ class Ways:
         """
         try:
             with collecting_later():
-                self.trees, self._waiting = self._compiled(), []
+                self.trees, self._waiting = self._compiled_trees(), []
         except MemoryError:
             raise
         except Exception as error:
             raise NotCompiled(error) from error
 
-    def _compiled(self) -> list[Tree]:
+    def _compiled_trees(self) -> list[CompiledTree]:
         """Returns the trees, with the traces that wait."""
         first_traces = self.trees[0].ways if self.trees else ()
         loose = [trace for tree in self.trees[1:] for trace in tree.ways] + self._waiting
         if len(first_traces) < _MOST_ALWAYS_REBUILT or 4 * len(loose) >= len(first_traces):
             try:
-                return [Tree([*first_traces, *loose])]
+                return [CompiledTree([*first_traces, *loose])]
             except Apart:
                 pass  # they differ without a guard: each becomes a separate program
-        return [*self.trees, *[Tree([trace]) for trace in self._waiting]]
+        return [*self.trees, *[CompiledTree([trace]) for trace in self._waiting]]
 
-    def call(self, tensors: Sequence[Tensor]) -> tuple[Way, list[Tensor]] | None:
+    def call(self, tensors: Sequence[Tensor]) -> tuple[Trace, list[Tensor]] | None:
         """Does the same as ``replay``, on tensors and under tapes."""
         for trace in self:
             try:
