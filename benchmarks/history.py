@@ -15,7 +15,7 @@ BY_PATH = "*/*-existing-py_*.json"
 
 
 def settle(folder: Path = FOLDER, version: str = f"{sys.version_info.major}.{sys.version_info.minor}") -> list[Path]:
-    """Renames what asv wrote, adds it to earlier results of the same commit, and returns the files."""
+    """Renames asv's new result files after Python's version, merges them with earlier ones of the commit, and returns them."""
     settled = []
     for file in sorted(folder.glob(BY_PATH)):
         found = json.loads(file.read_text(encoding="utf-8"))

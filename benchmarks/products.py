@@ -29,24 +29,24 @@ Case = tuple[int, int, int]
 
 
 def cases(sizes: Sequence[int]) -> list[Case]:
-    """M, N, K."""
+    """Returns the cases: the sizes m, n, k of the products."""
     return [case for case in itertools.product(sizes, repeat=3) if case[2] >= 64]
 
 
 def operations(case: Case) -> float:
-    """Of one product; a multiply-add counts as two."""
+    """Returns the operations of one product; a multiply-add counts as two."""
     return 2.0 * case[0] * case[1] * case[2]
 
 
 def heading() -> str:
-    """Two lines over the rows."""
+    """Returns the two header lines of the table."""
     group = f"{'GFLOP/s':>8} {'of peak':>7} " + " ".join(f"/ {peer:<5}" for peer in PEERS)
     named = "".join(f" | {f'{threads} thread' + 's' * (threads > 1):<{len(group)}}" for threads in THREADS)
     return f"{'':>14}{named}\n{'M':>4} {'N':>4} {'K':>4}" + f" | {group}" * len(THREADS)
 
 
 def row(case: Case, found: Measured) -> str:
-    """One size."""
+    """Returns a row of the table: the results of one size."""
     text = "{:>4} {:>4} {:>4}".format(*case)
     for threads in THREADS:
         if (MEASURED, threads) not in found.seconds:
@@ -59,7 +59,7 @@ def row(case: Case, found: Measured) -> str:
 
 
 def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool | None]]:
-    """What is there, and whether it is what was wanted, if something was."""
+    """Returns lines with the conclusions, and whether each goal is met."""
     for threads in THREADS:
         on = f"{threads} thread" + "s" * (threads > 1)
         done = {case: found for case, found in results.items() if (MEASURED, threads) in found.seconds}
@@ -93,7 +93,7 @@ def _worst(values: Mapping[Case, float], form: str) -> str:
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Prints a row for each size, then what was wanted; 0 if all of that is met, else 1."""
+    """Prints a row for each size, then the goals; returns 0 if all are met, else 1."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.products", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"sizes {QUICK} alone, {QUICK_ROUNDS} rounds")
     quick = parser.parse_args(command).quick

@@ -28,7 +28,7 @@ TIMEOUT = 300.0
 
 
 def scaling(name: str, rounds: int) -> tuple[list[float], list[list[float]]]:
-    """Of one workload, by round: how many times as fast two threads multiply and add; microseconds of a step on one and on two."""
+    """Returns for each round the gain of arithmetic by a second thread, and the microseconds of a step on one and two threads."""
     peaks: list[float] = []
     times: list[list[float]] = [[] for _ in THREADS]
     with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +63,7 @@ def scaling(name: str, rounds: int) -> tuple[list[float], list[list[float]]]:
 
 
 def main(command: Sequence[str] | None = None) -> int:
-    """Prints a row for each workload; 0 if those that are held to it scale as wanted, else 1."""
+    """Prints a row for each workload; returns 0 if the workloads with a goal reach it, else 1."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.thread_scaling", description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds, not {ROUNDS}")
     parser.add_argument("--work", type=names_out_of(WORKLOADS, "workload"), default=CHOSEN, metavar="NAMES")

@@ -29,12 +29,12 @@ CARD_WIDTH = 380.0
 
 
 def times(value: float) -> str:
-    """A factor."""
+    """Returns a factor as text, such as "1.4×"."""
     return f"{number(value)}×"
 
 
 def ratio_range(records: Mapping[str, Record]) -> tuple[float, float]:
-    """One axis for the cards of all workloads, so that they can be compared with each other."""
+    """Returns the range of the axis that the cards of all workloads share."""
     found = [
         one.median
         for record in records.values()
@@ -45,7 +45,7 @@ def ratio_range(records: Mapping[str, Record]) -> tuple[float, float]:
 
 
 def peer_class(peer: str, value: float) -> str:
-    """fastgrad has its own colours; a faster peer stands out."""
+    """Returns the CSS class of a bar: fastgrad has its own colours, and a faster peer stands out."""
     if peer == FUNCTION:
         return "ours"
     if peer in OURS:
@@ -54,7 +54,7 @@ def peer_class(peer: str, value: float) -> str:
 
 
 def workload_bars(record: Record, low: float, high: float) -> str:
-    """A bar for each peer from our time (1) to its own, on a logarithmic axis, the fastest first."""
+    """Draws a bar for each peer, the ratio of its time to fastgrad's, on a logarithmic axis, the fastest first."""
     timed = sorted(
         (peer for peer, result in record.results.items() if result.microseconds),
         key=lambda peer: record.results[peer].median(),
@@ -113,7 +113,7 @@ def workload_bars(record: Record, low: float, high: float) -> str:
 
 
 def overview(records: Mapping[str, Record], width: float) -> str:
-    """For each workload the fastest compiled and the fastest eager peer over ours: right of 1 fastgrad is ahead."""
+    """Draws for each workload the ratio of the fastest compiled and eager peers to fastgrad; above 1 fastgrad is faster."""
     rows = [
         (name, against_fastest(record, FUNCTION), against_fastest(record, EAGER, EAGER_PEERS))
         for name, record in records.items()
@@ -163,13 +163,13 @@ KINDS = (
 
 
 def kind_of(kernel: str) -> str:
-    """Which of `KINDS` a kernel is."""
+    """Returns the kind of a kernel, one of `KINDS`."""
     return next((kind for kind, _, marks in KINDS if any(mark in kernel for mark in marks)), "other")
 
 
 @dataclass(frozen=True)
 class Place:
-    """A kernel in the roofline."""
+    """A kernel as a point of the roofline chart."""
 
     about: str
     kind: str
@@ -179,7 +179,7 @@ class Place:
 
 
 def places(records: Mapping[str, Record], smallest: float = 0.02, shortest: float = 0.2) -> list[Place]:
-    """The kernels that take a part of their step worth showing, and long enough for the clock."""
+    """Returns the kernels with at least a share of their step and a duration that can be measured."""
     found = []
     for name, record in records.items():
         rows = record.results[FUNCTION].kernels if FUNCTION in record.results else []
@@ -197,7 +197,7 @@ def places(records: Mapping[str, Record], smallest: float = 0.02, shortest: floa
 
 
 def roofline(shown: Sequence[Place], flops: float, bandwidth: float, width: float) -> str:
-    """Arithmetic over traffic along the bottom, speed upwards, both logarithmic; the roof is what one thread can do.
+    """Draws the roofline: speed over arithmetic intensity, both logarithmic; the roof is the limit of one thread.
 
     Args:
         shown: the kernels.
@@ -251,7 +251,7 @@ def roofline(shown: Sequence[Place], flops: float, bandwidth: float, width: floa
 
 
 def plain_bars(rows: Sequence[tuple[str, float, str]], unit: str) -> str:
-    """Bars from zero: (peer, value, what to write beside it)."""
+    """Draws bars from zero; a row is (peer, value, label)."""
     left, right = 126.0, CARD_WIDTH - 66.0
     scale = LinearScale(max(value for _, value, _ in rows), left, right)
     bottom = 4.0 + ROW * len(rows)
@@ -268,7 +268,7 @@ def plain_bars(rows: Sequence[tuple[str, float, str]], unit: str) -> str:
 
 
 def growth(axis: str, times_by_peer: Mapping[str, Mapping[float, float]]) -> str:
-    """Time of a step by size, both logarithmic, a line for each peer with its fitted exponent.
+    """Draws the time of a step by size, both logarithmic: a line for each peer, with its fitted exponent.
 
     Args:
         axis: what grows.
@@ -303,7 +303,7 @@ def growth(axis: str, times_by_peer: Mapping[str, Mapping[float, float]]) -> str
 def apart_by(
     ends: Sequence[tuple[float, str, str]], gap: float, top: float, bottom: float
 ) -> list[tuple[float, str, str]]:
-    """Moves labels, from the top on, so that none covers another, and up again where that leaves the figure."""
+    """Returns positions of labels that do not overlap and stay within the figure."""
     placed: list[float] = []
     for y, *_ in ends:
         placed.append(max(y, placed[-1] + gap if placed else top))
@@ -315,7 +315,7 @@ def apart_by(
 
 
 def median_of(records: Mapping[str, Record], peer: str, fact: str) -> float | None:
-    """The median over the workloads of something that a peer's process told of itself."""
+    """Returns the median over workloads of a fact that a peer's process reported."""
     found = [
         record.results[peer].facts[fact]
         for record in records.values()

@@ -1,4 +1,4 @@
-"""The page: sections of figures, tables and words, in one HTML file that needs nothing beside it."""
+"""The page: sections of figures, tables and text, in one self-contained HTML file."""
 
 import html
 import statistics
@@ -53,7 +53,7 @@ escape = html.escape
 
 
 def page(found: Stored, *, has_asv: bool) -> str:
-    """The whole page."""
+    """Returns the HTML of the whole page."""
     sections = (
         _losses(found),
         _workloads(found.records),
@@ -74,12 +74,12 @@ def page(found: Stored, *, has_asv: bool) -> str:
 
 
 def both(narrow: str, wide: str) -> str:
-    """A figure drawn for phones and once more for anything wider."""
+    """Returns a figure in two versions: for narrow and for wide screens."""
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
 def legend(entries: Iterable[tuple[str, str, str]]) -> str:
-    """Colours (as the style's variables), shapes, and what they mean."""
+    """Returns the legend of a figure: colours (CSS variables), shapes and meanings."""
     marks = (
         f'<span><i class="{shape}" style="--c:var(--{colour})"></i>{escape(what)}</span>'
         for colour, shape, what in entries
@@ -88,14 +88,14 @@ def legend(entries: Iterable[tuple[str, str, str]]) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column is text; cells are escaped."""
+    """Returns an HTML table whose first column is text; cells are escaped."""
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def listed(losses: Iterable[Loss]) -> str:
-    """A list, each thing with its place."""
+    """Returns an HTML list of missed goals, each with its workload."""
     return f"<ul>{''.join(f'<li><b>{escape(loss.where)}</b>: {escape(loss.what)}</li>' for loss in losses)}</ul>"
 
 

@@ -35,7 +35,7 @@ PLACE = re.compile(r"\{\{ (\w+)(?: (\w+))? \}\}")
 
 
 def document(found: Stored, template: str) -> str:
-    """The template with each `{{ part }}` replaced by what the results say.
+    """Returns the template with each `{{ part }}` replaced by text from the results.
 
     Raises:
         KeyError: the template asks for a part that there is not.
@@ -197,7 +197,7 @@ def _growth_row(name: str, sweep: Mapping[str, Any], peer: str, points: Mapping[
 
 
 def main() -> int:
-    """Writes the document; 1 if there are no results."""
+    """Writes the document; returns 1 if there are no results, else 0."""
     try:
         found = stored()
     except (FileNotFoundError, ValueError) as error:

@@ -28,7 +28,7 @@ FIRST = ("mlp_small", "transformer", "chain_math", "mlp_tiny", "rnn_32", "adam",
 
 
 def names_out_of(known: Mapping[str, object], kind: str) -> Callable[[str], list[str]]:
-    """A reader of comma-separated names that lists the known ones when it meets another."""
+    """Returns an argparse type for comma-separated names, which rejects unknown names with a list of the known ones."""
 
     def read(text: str) -> list[str]:
         names = [name.strip() for name in text.split(",") if name.strip()]
@@ -42,7 +42,7 @@ def names_out_of(known: Mapping[str, object], kind: str) -> Callable[[str], list
 
 
 def peer_and_python(text: str) -> tuple[str, str]:
-    """Reads `PEER=PATH`."""
+    """Parses the option `PEER=PATH`."""
     peer, equals, path = text.partition("=")
     if not equals or not path:
         raise argparse.ArgumentTypeError(f"{text!r} is not PEER=PATH")
@@ -51,7 +51,7 @@ def peer_and_python(text: str) -> tuple[str, str]:
 
 
 def positive(number: Callable[[str], float]) -> Callable[[str], float]:
-    """A reader of numbers above zero."""
+    """Returns an argparse type for numbers above zero."""
 
     def read(text: str) -> float:
         value = number(text)
@@ -64,13 +64,13 @@ def positive(number: Callable[[str], float]) -> Callable[[str], float]:
 
 
 def elsewhere() -> str:
-    """The Python that has the peers: named by the environment variable, made by `make peers-env`, or our own."""
+    """Returns the path of the Python that has the peers: from the environment variable, from `make peers-env`, or ours."""
     made = str(PEERS_ENVIRONMENT) if PEERS_ENVIRONMENT.exists() else sys.executable
     return os.environ.get(PYTHON_VARIABLE) or made
 
 
 def add_measuring(parser: argparse.ArgumentParser, *, peers: Sequence[str], rounds: int, slice_seconds: float) -> None:
-    """Adds the options that say with whom and how long to measure."""
+    """Adds the options for the peers, threads and durations to a parser."""
     add = parser.add_argument
     add(
         "--peers",
@@ -106,7 +106,7 @@ def add_measuring(parser: argparse.ArgumentParser, *, peers: Sequence[str], roun
 
 
 def settings_of(chosen: argparse.Namespace) -> Settings:
-    """What the options of `add_measuring` say."""
+    """Returns the settings from the parsed options of `add_measuring`."""
     pythons = {peer: sys.executable if peer in OURS else elsewhere() for peer in PEERS} | dict(chosen.python_for)
     return Settings(chosen.rounds, chosen.slice, chosen.threads, pythons)
 
@@ -150,7 +150,7 @@ def arguments(command: Sequence[str]) -> argparse.Namespace:
 
 
 class Deadline:
-    """Says whether there is time for another one as long as the longest so far."""
+    """A time limit: allows another workload if the longest one so far would fit."""
 
     def __init__(self, minutes: float) -> None:
         self._end = time.monotonic() + minutes * 60
@@ -158,7 +158,7 @@ class Deadline:
         self._began = time.monotonic()
 
     def allows_another(self) -> bool:
-        """To be asked before each; the time since the last question is what one took."""
+        """Returns whether another workload fits; the time since the last call is the duration of the last workload."""
         now = time.monotonic()
         self._longest, self._began = max(self._longest, now - self._began), now
         return now + self._longest <= self._end
@@ -229,7 +229,7 @@ def measured(workload: Workload, peers: Sequence[str], settings: Settings, comma
 
 
 def warn_if_busy() -> None:
-    """Says so when other programs run."""
+    """Prints a warning if other programs use the processors."""
     share = others_share_now()
     if share is not None and share > MATERIAL:
         print(f"other programs take {share:.0%} of the processors' time: the times below will wander\n", flush=True)

@@ -121,7 +121,7 @@ class Function:
         return self._call(args, kwargs)
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], is_first: bool = True) -> Any:
-        """Takes the slow path: splits the call into key and arrays, and looks up its recordings."""
+        """The slow path of a call: splits it into key and arrays, looks up its recordings, and replays or records."""
         if contexts and defers():
             tensors = nest.flatten((args, kwargs), expand_composites=True)
             return interrupted(self._call, tensors, args, kwargs, is_first)
@@ -209,7 +209,7 @@ class Function:
         version: Version,
         way: Trace,
     ) -> Any:
-        """Returns straight-line code for calls like this one."""
+        """Returns the fast-path entry for calls of this form, made if needed; None if there is none."""
         form = len(args), tuple(kwargs), tuple([type(value) for value in call.values])
         tree = version.ways.trees[0]
         entry_tree, entry = version.entries.get(form, (None, None))
@@ -248,7 +248,7 @@ class Function:
         return as_results(self._call_python(self._python_callable(python), args, kwargs), self.__name__)
 
     def _call_python(self, python: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Returns the value of the Python function.
+        """Calls the Python function and returns its value.
 
         Raises:
             OutOfRangeError: it takes an element of a dataset's iterator that has none left.
@@ -268,7 +268,7 @@ class Function:
         return functools.partial(python, self._instance())
 
     def _record_with_capacity(self, *given: Any) -> Any:
-        """Records as ``_record``; restarts while a loop that only a gradient runs has too small a capacity."""
+        """Calls ``_record``; repeats it while a loop that only a gradient runs has too small a capacity."""
         last_error: GuardError | None = None
         while True:
             try:
@@ -348,7 +348,7 @@ class Function:
         return results.build_first(result_tensors, call.given)
 
     def _numbers_changed_by_function(self, before: Captures, recording: Recording) -> frozenset[str]:
-        """Returns the captured numbers that the function itself has changed: a side effect, only during recording.
+        """Returns the labels of captured names that the function itself has changed while it was recorded.
 
         Raises:
             TraceError: it keeps a tensor that it computed under a name that it reads: a replay would not.

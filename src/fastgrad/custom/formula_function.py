@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_code import NAMES, constant, translated
+from fastgrad.compiler.fusion.scalar_code import NAMES, constant_expression, kernel_expression
 from fastgrad.core.operation import BOOLEAN
 from fastgrad.custom.formula import Formula, Term, in_order
 from fastgrad.custom.symbols import NotFollowedError
@@ -78,9 +78,9 @@ def _text(term: Term, operands: list[str], dtype: np.dtype) -> str:
         return f"x{term.value}"
     if term.row is None:
         value = np.asarray(term.value).item()
-        return repr(value) if term.dtype in BOOLEAN else constant(value, term.dtype)
+        return repr(value) if term.dtype in BOOLEAN else constant_expression(value, term.dtype)
     inputs = [operand.dtype for operand in term.operands]
-    translation = translated(term.row.name, operands, inputs, term.dtype, term.attributes)
+    translation = kernel_expression(term.row.name, operands, inputs, term.dtype, term.attributes)
     if translation is None or translation[1] not in (None, dtype):
         raise NotFollowedError(f"{term.row.name} has no expression")
     return translation[0]

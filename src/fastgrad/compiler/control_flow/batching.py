@@ -23,7 +23,7 @@ from fastgrad.ops.batching import Batched, NotBatched, rule_of, spread_rows
 
 
 def vectorized(function: Callable[[list[Tensor]], list[Tensor]], tensors: Sequence[Tensor]) -> list[Tensor] | None:
-    """Runs a function of one row of each tensor for all rows.
+    """Returns the stacked results of a function of one row, run for all rows of the tensors at once.
 
     Args:
         function: takes and returns lists of tensors.
@@ -67,7 +67,7 @@ def _run_batched(graph: Graph, tensors: Sequence[Tensor], part: Any) -> list[Ten
 
 
 def _nodes_with_row_dependence(graph: Graph, given: int) -> list[tuple[Node, bool]]:
-    """Returns the nodes, each with whether it depends on a row."""
+    """Returns pairs: each node, and whether an input of it depends on a row."""
     depends: set[int] = set()
     dependence = []
     for node in graph.nodes:

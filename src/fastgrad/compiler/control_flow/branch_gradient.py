@@ -29,7 +29,7 @@ from fastgrad.core.tensor import Tensor
 
 
 def branches_with_residuals(branches: Branches, flags: Flags, inputs: Sequence[Tensor]) -> Branches | None:
-    """Returns branches that also return the residuals.
+    """Returns branches that return the residuals of their gradient as further results.
 
     Args:
         branches: the branches themselves.
@@ -67,7 +67,7 @@ def branches_with_residuals(branches: Branches, flags: Flags, inputs: Sequence[T
 
 
 def _with_residual_results(graph: Graph, read: list[Value], slots: list[Value], gives: int) -> Graph:
-    """Returns a branch's graph with a result for each slot: a residual, or zeros."""
+    """Returns the graph of a branch with a further result for each slot: a residual of the branch, or zeros."""
     nodes, results = list(graph.nodes), list(graph.results[:gives])
     remaining = list(read)
     number = max([value.number for node in nodes for value in node.outputs], default=-1) + 1
@@ -85,7 +85,7 @@ def _with_residual_results(graph: Graph, read: list[Value], slots: list[Value], 
 
 
 class _ResidualBranches(ReturnsResiduals, Branches):
-    """Branches that also return the residuals; a branch without a residual returns zeros for it."""
+    """Branches with residuals as further results; a branch returns zeros for the residuals of other branches."""
 
     def _backward(self, needs: Flags, have: Flags, inputs: Any, y: Any, g: Any) -> Callable[[Any, Any, Any], Any]:
         graphs = []

@@ -18,7 +18,7 @@ from fastgrad.kernels.runtime.launch import Launches
 
 
 class Branches(Structured):
-    """Runs one of several graphs.
+    """An operation that runs one of several graphs, selected by an index.
 
     The inputs are an index, which is a boolean or an integer of one element, and the inputs of the graphs. An index out of
     range selects the last graph.
@@ -41,7 +41,7 @@ class Branches(Structured):
 
     @property
     def graphs(self) -> dict[str, Graph]:
-        """The graphs of the branches, for text."""
+        """The graphs of the branches by name, for the text of a graph."""
         return {f"branch {number}": branch.graph for number, branch in enumerate(self.branches)}
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
@@ -49,16 +49,16 @@ class Branches(Structured):
         return launches_of_branches(self, inputs, outputs)
 
     def branch_number(self, index: np.ndarray) -> int:
-        """Returns the number of the branch for an index."""
+        """Returns the number of the branch that an index selects."""
         number = int(index.reshape(()))
         return number if 0 <= number < len(self.branches) else len(self.branches) - 1
 
     def run(self, index: np.ndarray, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results of the branch."""
+        """Returns the results of the selected branch, as arrays."""
         return self.branches[self.branch_number(index)].run(*arrays)
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the results of the branch, computed by operations."""
+        """Returns the results of the selected branch, computed by operations on tensors."""
         return self.branches[self.branch_number(inputs[0]._on_host())](*inputs[1:])
 
     @property
@@ -73,7 +73,7 @@ class Branches(Structured):
         return branches_with_residuals(self, flags, inputs)
 
     def results_to_keep(self, used: Flags) -> Flags:
-        """Returns flags of the results that must stay if only the results ``used`` are read."""
+        """Returns flags of the results that can't be removed if only the results ``used`` are read: ``used`` itself."""
         return used
 
     def with_results(self, kept: Flags) -> Branches:

@@ -82,7 +82,7 @@ class _InnerRecording(Recording):
             self.made += outputs
 
     def on_create(self, variable: Variable) -> None:
-        """Notes that a program made variables; it is recorded again the next time, when they exist."""
+        """Notes a variable that the program makes; the next call, when it exists, is recorded again."""
         super().on_create(variable)
         draws = {
             id(value)
@@ -101,7 +101,7 @@ class _InnerRecording(Recording):
 
 
 class _RecordedFunction(NamedTuple):
-    """A recorded function.
+    """A function recorded as a graph, with what it reads and changes outside.
 
     Attributes:
         graph: its arguments are those given, then ``outside``.
@@ -167,7 +167,7 @@ class ControlFlow:
         return self._recorder.varies_between_runs(tensor)
 
     def branch(self, index: Tensor, functions: Sequence[Callable[[], Any]]) -> tuple[bool, Any]:
-        """Records one of several functions as an operation.
+        """Records several functions as a ``Branches`` operation that runs one of them.
 
         Args:
             index: of the function, a boolean or integer of one element; any other integer means the last.
@@ -223,7 +223,7 @@ class ControlFlow:
         reverse: bool = False,
         least: int = 0,
     ) -> tuple[list[Tensor], list[Tensor]] | None:
-        """Records a loop as an operation.
+        """Records a loop as a ``Loop`` operation.
 
         Args:
             trip: one iteration: maps the carried values and a row of each tensor to the next carried values and the stacked ones.
@@ -336,7 +336,7 @@ class ControlFlow:
     def record_function(
         self, function: Callable[[list[Tensor]], list[Tensor]], arguments: Sequence[Tensor]
     ) -> _RecordedFunction | None:
-        """Returns a function as a graph, without side effects; None if it can't be recorded.
+        """Returns the recording of a function, whose side effects are undone; None if it can't be recorded.
 
         Args:
             function: takes and returns lists of tensors.
@@ -372,7 +372,7 @@ class ControlFlow:
 
 
 class _LoopLayout(NamedTuple):
-    """The numbers of a loop's inputs, and their order in its graphs."""
+    """The order of a loop's inputs: in the recorded graphs, and in the graphs of the operation."""
 
     carried: int
     rows: int
@@ -385,7 +385,7 @@ class _LoopLayout(NamedTuple):
         return self.carried + self.rows + self.outside
 
     def arguments(self, graph: Graph) -> Graph:
-        """Returns the graph with variables that change among the carried values."""
+        """Returns the graph with its arguments renumbered: variables that change follow the carried values."""
 
         def new_position(position: int) -> int:
             if position < self.carried:
@@ -399,7 +399,7 @@ class _LoopLayout(NamedTuple):
         return _graph_with_argument_numbers(graph, new_position)
 
     def body(self, graph: Graph) -> Graph:
-        """Returns the graph of an iteration, with results in the same order."""
+        """Returns the graph of an iteration with renumbered arguments, and results in the order of the carried values."""
         carried_end, written_start = self.carried, len(graph.results) - self.written
         results = [
             *graph.results[:carried_end],
@@ -436,7 +436,7 @@ def _guards_of_outer_values(graph: Graph, given: int) -> Graph | None:
 
 
 def _add_outer_guards(parts: Sequence[_RecordedFunction]) -> bool:
-    """Adds the guards of the parts to the surrounding program; returns False if a part changes a guarded value."""
+    """Adds the guards of recorded functions to the surrounding program; returns False if a function changes a guarded value."""
     written = {id(v) for part in parts for v in part.state.written}
     for part in parts:
         if any(node.kind is Kind.READ and id(node.payload) in written for node in part.outer_guards.nodes):
@@ -489,7 +489,7 @@ def _have_types_of(results: Sequence[Value], carried: Sequence[Tensor]) -> bool:
 
 
 def _return_same_structure(structure: Any, other: Any, parts: list[_RecordedFunction], part: _RecordedFunction) -> bool:
-    """True if two branches return the same structure, shapes and dtypes."""
+    """True if two branches return results of the same structure, shapes and dtypes."""
     try:
         nest.assert_same_structure(structure, other)
     except (TypeError, ValueError):

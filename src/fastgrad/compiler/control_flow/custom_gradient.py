@@ -14,7 +14,7 @@ from fastgrad.core.tensor import Tensor
 
 
 class CustomGradient(UnlistedOperation):
-    """Returns its first inputs unchanged; its gradient is a graph.
+    """An identity of its first inputs whose gradient is a graph: the recorded ``tf.custom_gradient``.
 
     The other inputs are those of the function that has the gradient, and further values that the graph reads.
 

@@ -15,7 +15,7 @@ _operations: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDicti
 
 
 def shared_operation(graphs: Sequence[Graph], rest: Hashable, make: Callable[[], Operation]) -> Operation:
-    """Returns ``make()``, or its earlier result for equal graphs, if that is still alive.
+    """Returns the live operation that was made from equal graphs and options, else a new one from ``make()``.
 
     Args:
         graphs: of arguments, constants and operations.
@@ -34,7 +34,7 @@ def shared_operation(graphs: Sequence[Graph], rest: Hashable, make: Callable[[],
 
 
 def graph_key(graph: Graph) -> Hashable:
-    """Returns a key that graphs share if they do the same with the same operations; None if there is none."""
+    """Returns a hashable key that equal graphs share; None if a graph has no key."""
     numbers: dict[int, int] = {}
     nodes = []
     for node in graph.nodes:

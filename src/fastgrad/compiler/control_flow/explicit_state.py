@@ -20,7 +20,7 @@ from fastgrad.core.variable import Variable
 
 
 class State(NamedTuple):
-    """The variables that a graph reads, and those that it assigns to, each once, in order."""
+    """The variables that a graph reads, and the variables that it assigns, each once, in order."""
 
     read: tuple[Variable, ...]
     written: tuple[Variable, ...]
@@ -45,7 +45,7 @@ def state_of(graph: Graph) -> State:
 
 
 def explicit_state(graph: Graph, count: int, state: State, handles: Sequence[Variable] = ()) -> Graph:
-    """Returns the graph without state.
+    """Returns the graph as a function of values: variables are further arguments, their new values further results.
 
     Args:
         graph: of kinds that ``state_of`` takes; it is not changed.
@@ -113,7 +113,7 @@ class _ValueRead(UnlistedOperation):
     passes_on = 1
 
     def run(self, now: np.ndarray, handle: np.ndarray) -> np.ndarray:
-        """Returns ``now``."""
+        """Returns ``now``, the assigned value."""
         return now
 
 

@@ -27,7 +27,7 @@ MOST_VARIANTS = 16
 
 
 class GraphBasedOperation(UnlistedOperation):
-    """An operation made of graphs.
+    """The base of operations that run graphs, and have variants with residuals.
 
     Attributes:
         loops_with_capacity: loops in it, at any depth, that have a capacity.
@@ -46,7 +46,7 @@ class GraphBasedOperation(UnlistedOperation):
 
     @property
     def gradient(self) -> Joint:
-        """The rule for tapes."""
+        """The gradient rule for tapes."""
         return Joint(self._cotangents, zeros=False)
 
     def _cotangents(self, needs: Flags, g: Any, y: Any, *inputs: Tensor) -> list[Any]:
@@ -54,7 +54,7 @@ class GraphBasedOperation(UnlistedOperation):
         raise NotImplementedError
 
     def with_residuals(self, flags: Flags, inputs: Sequence[Tensor]) -> GraphBasedOperation | None:
-        """Returns a variant with the residuals after the results; None if the residuals are not known before the run.
+        """Returns a variant with the residuals after the results; None if the residuals are unknown before the run.
 
         Args:
             flags: for each input whether gradients with respect to it are wanted.
@@ -63,7 +63,7 @@ class GraphBasedOperation(UnlistedOperation):
         return None
 
     def variant_for(self, flags: Flags, inputs: Sequence[Tensor]) -> Any:
-        """Returns the operation to run under tapes that watch these inputs: a cached ``with_residuals``, or the operation."""
+        """Returns the operation to run under tapes that watch these inputs: the cached variant with residuals, or itself."""
         if True not in flags:
             return self
         forward_operation = self._forwards.get(flags)
@@ -75,7 +75,7 @@ class GraphBasedOperation(UnlistedOperation):
         return forward_operation
 
     def run_variant(self, flags: Flags, inputs: Sequence[Tensor], run: Callable[[Any], Result]) -> tuple[Any, Result]:
-        """Returns ``variant_for`` and ``run(variant_for)``; repeats with a new variant while its capacity is too small.
+        """Returns the variant for tapes and ``run(variant)``; repeats with a new variant while the capacity is too small.
 
         Raises:
             GuardError: the capacity of the operation itself is too small, or a guard has another outcome for another reason.
@@ -89,7 +89,7 @@ class GraphBasedOperation(UnlistedOperation):
                     raise
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the results as tensors; recorders are told."""
+        """Returns the results as tensors, and tells recorders."""
         flags = are_watched(inputs) if recorders.active else ()
         if True in flags:
             run = UnlistedOperation.__call__
@@ -115,7 +115,7 @@ def differentiable_parts(needs: Flags, g: Any, inputs: Sequence[Tensor]) -> tupl
 
 
 def exceeds_capacity(loops: Sequence[Any]) -> bool:
-    """True if a loop needs more capacity than it has."""
+    """True if one of several loops needs more capacity than it has."""
     return any(loop.most < loop.origin.needed_capacity for loop in loops)
 
 

@@ -77,7 +77,7 @@ class GraphOperation(GraphBasedOperation):
         self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results, in arrays of their own."""
+        """Returns the results in new arrays."""
         if any(recorder.follows_state for recorder in recording.recorders.active):
             # A recorded run is eager: nothing is compiled before the second call.
             if self._optimized is None:
@@ -86,7 +86,7 @@ class GraphOperation(GraphBasedOperation):
         return tuple(self.program()(arrays))
 
     def program(self) -> Program:
-        """Returns the compiled program."""
+        """Returns the compiled program of the graph, compiled at the first call."""
         if self._program is None:
             self._program = Program(self.graph)
         return self._program
@@ -153,7 +153,7 @@ class Pullback(NamedTuple):
     forms: tuple[Any, ...]
 
     def __call__(self, tensors: Sequence[Tensor]) -> list[Any]:
-        """Returns for each input its cotangent: a tensor, an ``IndexedSlices``, or None."""
+        """Returns the cotangent of each input: a tensor, an ``IndexedSlices``, or None."""
         cotangents = iter(() if self.operation is None else self.operation(*[tensors[i] for i in self.used]))
         return [
             None
@@ -212,7 +212,7 @@ def run_nodes(
 
 
 def call_primitive(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[str, Any]) -> tuple[Tensor, ...]:
-    """Returns the results of an operation as a primitive: some rows of the table are also public functions."""
+    """Calls an operation directly, without the public function that a row of the table may also be; returns the results."""
     is_made_operation = isinstance(operation, UnlistedOperation)
     results = (
         operation(*inputs, **attributes) if is_made_operation else Operation.__call__(operation, *inputs, **attributes)
@@ -221,7 +221,7 @@ def call_primitive(operation: Any, inputs: tuple[Tensor, ...], attributes: dict[
 
 
 def _new_argument(tensor: Tensor) -> Tensor:
-    """Returns the same values as a new tensor, which no recorder knows, to be an argument."""
+    """Returns a new tensor of the same values, unknown to recorders, as the argument of a recording."""
     return Tensor(tensor._on_host())
 
 
@@ -234,7 +234,7 @@ def arguments_of(graph: Graph, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
 
 
 class _InputCollector(recording.Recorder):
-    """Notes the inputs of operations."""
+    """A recorder that collects the inputs of operations."""
 
     def __init__(self) -> None:
         self.read: dict[int, Tensor] = {}
@@ -242,7 +242,7 @@ class _InputCollector(recording.Recorder):
     def on_operation(
         self, operation: Any, inputs: tuple[Any, ...], outputs: tuple[Any, ...], attributes: dict[str, Any]
     ) -> None:
-        """Notes the inputs."""
+        """Adds the inputs of an operation."""
         self.read.update([(id(x), x) for x in inputs])
 
 
@@ -303,7 +303,7 @@ def make_pullback(
     dense: bool,
     given: Sequence[Value] | None = None,
 ) -> Pullback:
-    """Makes the gradient of an operation; see ``GraphOperation.pullback``.
+    """Returns a new gradient of an operation; see ``GraphOperation.pullback``.
 
     Args:
         operation, needs, have, dense: as there.

@@ -25,7 +25,7 @@ from fastgrad.kernels.runtime.launch import Launches
 
 
 class Loop(Structured):
-    """Iterations of one graph.
+    """An operation that runs a graph repeatedly: a scan, or a loop with a condition.
 
     Its inputs are the carried values, tensors of which each iteration takes one row, the values that all iterations read
     (captured), and, if it is ``limited`` or ``counted``, a number of iterations. Its results are the carried values after the last
@@ -81,7 +81,7 @@ class Loop(Structured):
 
     @property
     def graphs(self) -> dict[str, Graph]:
-        """The graphs of the loop, for text."""
+        """The graphs of the loop by name, for the text of a graph."""
         condition = {} if self.condition is None else {"condition": self.condition.graph}
         return {**condition, "trip": self.body.graph}
 
@@ -100,7 +100,7 @@ class Loop(Structured):
 
     @property
     def loops_with_capacity(self) -> list[Loop]:  # type: ignore[override]  # a property, as the loop itself may be in it
-        """The loops in it that have a capacity."""
+        """The loops with a capacity: this one, and loops in its graphs."""
         operations = [self.body] if self.condition is None else [self.body, self.condition]
         return [
             *([] if self.most is None else [self]),
@@ -108,7 +108,7 @@ class Loop(Structured):
         ]
 
     def has_next_iteration(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:
-        """Returns whether there is another iteration, given arrays.
+        """True if another iteration follows ``done`` iterations, given arrays.
 
         Raises:
             GuardError: its number is beyond the capacity.
@@ -124,7 +124,7 @@ class Loop(Structured):
         return True
 
     def double_capacity(self) -> GuardError:
-        """Returns the error for more iterations than the capacity, and doubles the capacity at the origin."""
+        """Doubles the capacity that the origin notes; returns the error to raise for too many iterations."""
         assert self.most is not None
         assert self.origin is not None
         self.origin.needed_capacity = max(self.origin.needed_capacity, 2 * self.most)
@@ -135,7 +135,7 @@ class Loop(Structured):
         return int(number) if self.counted else (self.trips or 0)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Returns the results."""
+        """Returns the results, as arrays."""
         carried, rows, captured, number = self.split_inputs(arrays)
         stacks = self.empty_stacks()
         total = self.row_count(number)
@@ -150,7 +150,7 @@ class Loop(Structured):
         return (*carried, *stacks, *([np.array(iteration, np.int64)] if self.counts else []))
 
     def empty_stacks(self) -> list[np.ndarray]:
-        """Returns memory for the stacked results."""
+        """Returns zero arrays for the stacked results."""
         return [np.zeros((self.length, *y.shape), y.dtype) for y in self.body.graph.results[self.carried :]]
 
     def launches(self, inputs: Any, outputs: Any) -> Launches | None:
@@ -158,11 +158,11 @@ class Loop(Structured):
         return launches_of_loop(self, inputs, outputs)
 
     def row_number(self, done: int, total: int) -> int:
-        """Returns the row that comes after ``done`` of ``row_count`` iterations."""
+        """Returns the number of the row of the next iteration, after ``done`` of ``total`` iterations."""
         return total - 1 - done if self.reverse else done
 
     def on_tensors(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Returns the results, computed by operations."""
+        """Returns the results, computed by operations on tensors."""
         carried, rows, captured, number = self.split_inputs(inputs)
         number = None if number is None else number._on_host()
         sliced = [TABLE["unstack"](x, axis=0) for x in rows]
@@ -193,7 +193,7 @@ class Loop(Structured):
         return loop_with_residuals(self, flags, inputs)
 
     def results_to_keep(self, used: Flags) -> Flags:
-        """Returns flags of the results that must stay if only ``used`` are read: carried values always stay."""
+        """Returns flags of the results that can't be removed if only ``used`` are read: carried values always stay."""
         return (*[True] * self.carried, *used[self.carried : self.gives], *[True] * self.counts)
 
     def with_results(self, kept: Flags) -> Loop:

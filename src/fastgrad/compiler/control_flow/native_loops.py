@@ -9,7 +9,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import size_of
 from fastgrad.compiler.programs.buffers import Plan
-from fastgrad.compiler.programs.cost import SHARED, Work, work_of
+from fastgrad.compiler.programs.cost import MOST_UNSHARED, Work, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.kernels.runtime import looping, moving
 from fastgrad.kernels.runtime.driver import SPENT
@@ -20,7 +20,7 @@ WORDS: np.dtype = np.dtype(np.int64)
 
 
 def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
-    """Returns the kernel of a loop.
+    """Returns the launches of a loop: a kernel that runs all iterations, and copies of equal results.
 
     Args:
         loop: a ``Loop``.
@@ -32,7 +32,7 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     """
     plan = loop.body.program().plan
     work = work_of(plan)
-    if not is_single_native_call(plan) or work.nanoseconds > SHARED:
+    if not is_single_native_call(plan) or work.nanoseconds > MOST_UNSHARED:
         return None
     layout, buffers = _array_records(loop, plan)
     returned = plan.stretches[0].returned
@@ -76,7 +76,7 @@ def _launches_of_while(
 ) -> Launches | None:
     test = loop.condition.program().plan
     test_work = work_of(test)
-    if not is_single_native_call(test) or test_work.nanoseconds > SHARED or test.results[0].dtype.kind != "b":
+    if not is_single_native_call(test) or test_work.nanoseconds > MOST_UNSHARED or test.results[0].dtype.kind != "b":
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
@@ -148,7 +148,7 @@ def address_table(operands: Sequence[Any]) -> Launch:
 
 
 def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
-    """Returns for each result of an iteration's program the loop's results of which it is a row."""
+    """Returns for each result of an iteration's program the numbers of the loop's stacked results that take it as a row."""
     returned = plan.stretches[0].returned
     return [
         [
@@ -161,7 +161,7 @@ def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
 
 
 def _array_records(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
-    """Returns a record for each array of an iteration, and the sizes of the results that are only carried on."""
+    """Returns a record for each array of an iteration, and the sizes of the carried results that are not stacked."""
     layout: Layout = [_argument_record(loop, number, size_of(value)) for number, value in plan.arguments]
     buffers: list[int] = []
     for value, stacked in zip(plan.results, _stacked_results(loop, plan), strict=True):
@@ -174,7 +174,7 @@ def _array_records(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
 
 
 def _copies_of_equal_results(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
-    """Returns the steps after the loop that copy results that are the same as others."""
+    """Returns the launches that copy a stacked result to other results with the same values."""
     copies = []
     for source, *targets in filter(None, _stacked_results(loop, plan)):
         size = size_of(outputs[source])

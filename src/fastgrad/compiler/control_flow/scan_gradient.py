@@ -35,7 +35,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 
 
 def loop_with_residuals(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> Loop | None:
-    """Returns a loop that also returns the residuals.
+    """Returns a loop that returns the residuals of its gradient as further results.
 
     Args:
         loop: the loop; it is not changed.
@@ -73,7 +73,7 @@ LEAST_CAPACITY, MOST_CAPACITY = 16, 1024
 
 
 def _first_capacity(done: int, size: int) -> int:
-    """Returns the capacity: twice the number of iterations so far, or as many as a little memory holds."""
+    """Returns the first capacity in iterations: twice ``done``, or more if their rows are small."""
     capacity = 1 << max(2 * done - 1, LEAST_CAPACITY - 1).bit_length()
     return max(capacity, min(MOST_CAPACITY, FIRST_STACK_BYTES // max(size, 1)))
 
@@ -85,12 +85,12 @@ def _example_iteration_inputs(loop: Loop, inputs: Sequence[Tensor]) -> list[np.n
 
 
 def _example_row(loop: Loop) -> int:
-    """Returns a row that all tensors have."""
+    """Returns the number of a row that all row tensors have."""
     return 0 if loop.condition is not None or loop.counted else loop.row_number(0, loop.row_count(None))
 
 
 class _ResidualLoop(ReturnsResiduals, Loop):
-    """A loop that also returns the residuals.
+    """A loop with residuals as further results.
 
     Args:
         loop: the loop itself.
@@ -109,7 +109,7 @@ class _ResidualLoop(ReturnsResiduals, Loop):
 
 
 class _BackwardLoop:
-    """The backward loop, for certain cotangents."""
+    """The gradient of a loop as a loop, for given flags of inputs and cotangents."""
 
     def __init__(
         self, loop: Loop, before: dict[int, int], needs: Flags, have: Flags, inputs: Any, y: Any, g: Any
@@ -224,7 +224,7 @@ class _BackwardLoop:
 
 
 def run_pullback(pullback: Pullback, tensors: Sequence[Any]) -> list[Any]:
-    """Runs a pullback as single operations, so that recorders see each of them.
+    """Returns the cotangents of a pullback, run operation by operation, so that recorders see each operation.
 
     Args:
         pullback: dense.

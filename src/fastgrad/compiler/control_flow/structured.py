@@ -24,7 +24,7 @@ from fastgrad.core.tensor import Tensor
 
 
 class Structured(GraphBasedOperation):
-    """An operation with a second implementation by operations.
+    """The base of branches and loops: operations with a second implementation, by operations on tensors.
 
     Attributes:
         gives: the number of results that gradients may flow to.

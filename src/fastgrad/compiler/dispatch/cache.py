@@ -53,7 +53,7 @@ class Key:
         self.changed: tuple[str, str, str] | None = None
 
     def version(self, objects: list[Any]) -> Version | None:
-        """Returns the version whose captured values are the current ones."""
+        """Returns the version whose captured values are unchanged, and moves it to the front; None if there is none."""
         for version in list(self.versions):
             if version.captures.are_unchanged(objects):
                 if version is not self.versions[0]:
@@ -103,7 +103,7 @@ class Cache:
         return iter(list(self._keys.values()))
 
     def get(self, call: Call) -> Key | None:
-        """Returns the recordings of calls like this one."""
+        """Returns the recordings of calls with the same key; None if there are none."""
         key = self._keys.get(call.key)
         if key is not None and len(self._keys) > 1:
             with contextlib.suppress(KeyError):  # another thread may have dropped it just now
@@ -111,7 +111,7 @@ class Cache:
         return key
 
     def add(self, call: Call) -> Key:
-        """Returns the key of calls like this one, made if needed; it is dropped when one of its objects is deleted."""
+        """Returns the recordings of calls with the same key, made if needed; they are dropped when an object of the key is deleted."""
         key = self._keys.get(call.key)
         if key is None:
             key = self._keys[call.key] = Key(self._on_drop)
@@ -127,7 +127,7 @@ class Cache:
 
 
 class _Forget:
-    """Drops a key, unless its cache is gone."""
+    """A callback of deleted objects that drops a key from the cache."""
 
     def __init__(self, keys: OrderedDict[Any, Key], key: Any, dropped: Callable[[], None]) -> None:
         self._keys = keys

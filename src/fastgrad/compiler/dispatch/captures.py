@@ -48,7 +48,7 @@ def value_text(value: Any) -> str:
 
 
 class Capture(NamedTuple):
-    """One captured name.
+    """A captured name, its value at the recording, and a test for changes.
 
     Attributes:
         label: as the user writes it, ``config.rate``.
@@ -122,7 +122,7 @@ class Captures:
         return self._check(objects) is True
 
     def call_on_deletion(self, told: Callable[[], None]) -> None:
-        """Calls ``told`` when a captured object is deleted."""
+        """Registers a callback for the deletion of a captured object."""
         self._gone_callbacks.append(told)
 
     def changed_values(self) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Captures:
         return changes
 
     def keeps_unused_variable(self) -> bool:
-        """True if it keeps a variable alive that its name no longer refers to."""
+        """True if a captured variable is kept alive although its name now refers to another object."""
         changes = self.changed_values()
         return any(capture.held and capture.label in changes for capture in self._found)
 

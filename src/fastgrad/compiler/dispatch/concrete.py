@@ -51,7 +51,7 @@ class ConcreteFunction:
         return tuple(self.arguments.values()), {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Returns the result for these tensors.
+        """Calls the function with these tensors and the fixed Python values.
 
         Raises:
             TypeError: another number of tensors, one that does not fit its spec, or another value than the fixed one.

@@ -49,7 +49,7 @@ def _may_run_by_element(value: Any) -> bool:
 
 
 class RecordedLoopBody:
-    """One recorded iteration of a loop.
+    """The body of a loop over a dataset as a recorded function, called for each element.
 
     Args:
         body: the loop's body as a function of the values of ``names``.
@@ -71,7 +71,7 @@ class RecordedLoopBody:
         self._function: Any = recorded(body)
 
     def __call__(self, found: dict[str, Any]) -> Any:
-        """Returns the results of the body for the local names of the function around the loop."""
+        """Runs an iteration with the local names of the enclosing function; returns the new values of the result names."""
         values = [found.get(name, unset) for name in self._names]
         if any(isinstance(found.get(name), CHANGEABLE) for name in self._extended):
             self._function = None  # other names may stand for the same object
@@ -116,7 +116,7 @@ def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callabl
 
 
 class _LoopBody(NamedTuple):
-    """The body of a loop as a function.
+    """The syntax tree of a loop's body as a function, with its names.
 
     Attributes:
         body: the function.
@@ -136,7 +136,7 @@ class _LoopBody(NamedTuple):
 
 
 class _Rewriter(LoopRewriter):
-    """Replaces loops' bodies by calls.
+    """Replaces the bodies of loops over datasets by calls.
 
     Attributes:
         loops: the loops that can be replaced.
@@ -214,16 +214,16 @@ class JumpsAsReturns(ast.NodeTransformer):
         self._results, self._ends = results, ends
 
     def return_statement(self, left: bool) -> ast.stmt:
-        """Returns the return statement."""
+        """Returns the return statement of the results; ``left`` tells whether the loop ends."""
         items = [repr(left)] * self._ends + list(self._results)
         return ast.parse(f"return ({''.join(f'{item}, ' for item in items)})").body[0]
 
     def visit_Continue(self, node: ast.Continue) -> Any:
-        """Replaces the end of an iteration."""
+        """Replaces ``continue`` by a return."""
         return ast.copy_location(self.return_statement(False), node)
 
     def visit_Break(self, node: ast.Break) -> Any:
-        """Replaces the end of the loop."""
+        """Replaces ``break`` by a return."""
         return ast.copy_location(self.return_statement(True), node)
 
     def _unchanged_node(self, node: Any) -> Any:

@@ -22,7 +22,7 @@ from fastgrad.compiler.dispatch.signature import COMPOSITES, Call
 from fastgrad.compiler.dispatch.traces import CompiledTree
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.programs.generated_source import executed
-from fastgrad.compiler.programs.program import Unfit
+from fastgrad.compiler.programs.program import UnfitArray
 from fastgrad.core import nest
 from fastgrad.core.composite import Composite
 from fastgrad.core.placement import placement
@@ -41,7 +41,7 @@ def keyword_variables(kwargs: Iterable[str]) -> dict[str, str]:
 
 
 class _NoEntry(Exception):
-    """There is no straight-line code for this layout."""
+    """Raised if a call has no straight-line code."""
 
 
 class _EntryWriter:
@@ -51,7 +51,7 @@ class _EntryWriter:
         program = tree.program
         self.is_single = tree.single is not None
         self.scope["run"] = tree.single or program.replay
-        self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": Unfit}
+        self.scope |= {"sharing": sharing, "shared": tree.shared, "release": program.release, "Unfit": UnfitArray}
         # The driver checks the shape, dtype and layout of every array argument.
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
@@ -73,7 +73,7 @@ class _EntryWriter:
     def write_argument_checks(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], arguments: dict[str, Any], kinds: dict[str, Any]
     ) -> None:
-        """Compares all arguments of a call; arguments that have their defaults can't have changed."""
+        """Writes the comparisons of all arguments of a call with those of the last call."""
         position = 0
         named = keyword_variables(kwargs)
         for name, value in arguments.items():
@@ -94,7 +94,7 @@ class _EntryWriter:
         self._write_distinctness_check()
 
     def _write_distinctness_check(self) -> None:
-        """Checks that tensors that were distinct in the last call are distinct again."""
+        """Writes the check that tensors that were distinct objects in the last call are distinct again."""
         alike: dict[Any, list[str]] = {}
         for number, name in self._tensors.items():
             alike.setdefault(self._call.leaves[number], []).append(name)
@@ -118,7 +118,7 @@ class _EntryWriter:
             self._leaf += 1
 
     def write_argument_check(self, value: Any, name: str) -> None:
-        """Compares one argument, whose value in the last call was ``value``."""
+        """Writes the comparison of an argument with ``value``, its value in the last call."""
         kind = type(value)
         if kind is not Tensor and nest.is_nested(value):
             self._write_structure_check(value, kind, name)
@@ -264,7 +264,7 @@ class _EntryWriter:
         raise _NoEntry
 
     def _key_expression(self, key: Any) -> str:
-        """Returns an expression for a key of a dict: only plain strings and numbers are written literally."""
+        """Returns the expression of a key of a dict: a literal for plain strings and numbers, else a name."""
         return repr(key) if type(key) in (str, int, bool) else self._named("key", key)
 
 

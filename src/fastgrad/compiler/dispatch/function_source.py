@@ -31,7 +31,7 @@ _SCOPE_READERS = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
 
 class UnsetType:
-    """The value of a name that has no value yet."""
+    """The type of ``unset``, the value of local names without a value."""
 
     def __repr__(self) -> str:
         return "<no value yet>"
@@ -79,13 +79,13 @@ def _can_be_recompiled(definition: ast.FunctionDef, function: FunctionType) -> b
 
 
 def _is_source_of(definition: ast.FunctionDef, function: FunctionType) -> bool:
-    """True if a text is that of the function: not of a function that it wraps, and not edited since."""
+    """True if a syntax tree compiles to the function's bytecode: it was not edited since, nor that of a wrapped function."""
     code = _compiled_codes([copy.deepcopy(definition)], [], function)[definition.name]
     return list(_instructions(code)) == list(_instructions(function.__code__))
 
 
 def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
-    """Yields the instructions of code, without all that depends on the module: how methods are loaded, and offsets."""
+    """Yields the instructions of code as text, without offsets and other details that depend on the module."""
     yield code.co_name, repr((code.co_varnames, code.co_argcount, code.co_kwonlyargcount, code.co_flags & 0xC))
     for instruction in dis.get_instructions(code):
         name = _EQUAL_OPCODES.get(instruction.opname, instruction.opname)
@@ -172,7 +172,7 @@ def function_definition(name: str, parameters: Iterable[str], body: list[ast.stm
 
 
 class NameScan(ast.NodeVisitor):
-    """The use of names in statements.
+    """An analysis of statements: the names that they read, assign and change.
 
     Attributes:
         stores: names that they assign.
@@ -234,7 +234,7 @@ class NameScan(ast.NodeVisitor):
         self.generic_visit(node)
 
     def _visit_scope(self, node: Any) -> None:
-        """Notes an inner scope: it reads, and may change objects; a definition assigns its name."""
+        """Notes the names that an inner scope reads and changes; a definition assigns its name."""
         scan = NameScan(ast.iter_child_nodes(node))
         self.loads += scan.loads
         at_once = isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp))

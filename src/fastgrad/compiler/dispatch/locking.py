@@ -24,7 +24,7 @@ LOCK_NOT_FREE = object()
 
 
 class _RecordingLock:
-    """The lock of recordings and replays."""
+    """The holder of the lock of recordings and replays."""
 
     def __init__(self) -> None:
         self.lock = new_rlock()
@@ -43,7 +43,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def run_as_recording(work: Callable[[], Any]) -> Any:
-    """Returns ``work()``, run as a recording under the lock; or ``LOCK_NOT_FREE``."""
+    """Returns ``work()``, run as a recording under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
     def record() -> Any:
         gate[0] += 1
@@ -58,7 +58,7 @@ def run_as_recording(work: Callable[[], Any]) -> Any:
 
 
 def run_as_replay(work: Callable[[], Any]) -> Any:
-    """Returns ``work()``, run as a replay under the lock; or ``LOCK_NOT_FREE``."""
+    """Returns ``work()``, run as a replay under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
     def replay() -> Any:
         with writing.lock:

@@ -98,7 +98,7 @@ class _Range:
         self.start, self.limit, self.delta = start, limit, delta
 
     def has_next_iteration(self, index: Tensor) -> Any:
-        """Returns whether there is an iteration with this index."""
+        """Returns whether the range has this index, as a tensor."""
         return TABLE["less" if self.delta > 0 else "greater"](index, self.limit)
 
 
@@ -153,7 +153,7 @@ def _carried_tensors(scope: dict[str, Any], names: Iterable[str], extended: Abst
 
 
 class _PartFunction:
-    """A part of a function as a function of names.
+    """A part of a function's source, compiled as a function of local names.
 
     Attributes:
         function: takes the values of ``names``, returns those of ``results``.
@@ -173,7 +173,7 @@ class _PartFunction:
         return self.function(*[scope.get(name, unset) for name in self.names])
 
     def numeric_results(self, scope: dict[str, Any]) -> Any:
-        """Returns the results of the function.
+        """Returns the results of the function, which must be numbers.
 
         Raises:
             TypeError: a result is not a number.
@@ -185,7 +185,7 @@ class _PartFunction:
 
 
 class _Loop:
-    """A loop that the program runs, if possible.
+    """A converted loop: runs as a loop of the program, if possible.
 
     Args:
         body: returns whether the loop ends, if ``ends``, and its results.
@@ -231,7 +231,7 @@ class _Loop:
 
 
 class _Branch:
-    """An ``if`` within a loop of a program.
+    """A converted ``if`` within a loop: runs as branches of the program, if possible.
 
     Args:
         true, false: the branches; both return the values of the same names.
@@ -254,7 +254,7 @@ class _Branch:
 
 
 class _Converter(LoopRewriter):
-    """Adds calls before loops, and before branches within them.
+    """Adds calls of converted loops and branches to a function's syntax tree.
 
     Attributes:
         parts: the functions of the bodies, branches and tests.
@@ -381,7 +381,7 @@ class _Converter(LoopRewriter):
     def _add_part(
         self, body: Sequence[ast.stmt], names: Sequence[str], results: Sequence[str], before: Sequence[str] | None
     ) -> _PartFunction:
-        """Adds a function of names. It returns ``before``, then ``results``; None if it has its own return."""
+        """Adds a function made of statements; it returns ``before``, then ``results``, unless ``before`` is None."""
         number = len(self.parts)
         result = "".join(f"{name}, " for name in [*(before or ()), *results])
         returned = [] if before is None else [ast.parse(f"return ({result})").body[0]]
@@ -431,7 +431,7 @@ class _Converter(LoopRewriter):
 
 
 def _with_line_numbers(statements: list[ast.stmt], where: ast.stmt) -> list[ast.stmt]:
-    """Returns the statements; new ones get the line of another statement."""
+    """Returns the statements; generated nodes get the line number of another statement."""
     for statement in statements:
         for node in ast.walk(statement):
             if hasattr(node, "lineno") and node.lineno < where.lineno:

@@ -91,7 +91,7 @@ class Results:
         self.is_single = self.plan == (COMPUTED, 0)
 
     def take_tensors(self) -> list[Tensor]:
-        """Returns ``tensors`` and drops them: they are needed only until the graph is written."""
+        """Returns ``tensors`` and forgets them, so that they can be deleted once the graph is made."""
         taken_tensors, self.tensors = self.tensors, []
         self._places, self._numbers = {}, {}
         return taken_tensors
@@ -120,7 +120,7 @@ class Results:
         return SAME, value
 
     def build(self, arrays: Sequence[np.ndarray], given: Sequence[Any]) -> Any:
-        """Returns the result of a call.
+        """Returns the result of a replayed call, with the original structure.
 
         Args:
             arrays: the results of the program.
@@ -131,7 +131,7 @@ class Results:
         return _build_result(self.plan, [Tensor(array) for array in arrays], given)
 
     def build_first(self, tensors: list[Tensor], given: Sequence[Any]) -> Any:
-        """Returns the result of the recording itself, whose tensors are ``tensors``."""
+        """Returns the result of the recorded call, made of the recording's tensors."""
         return _build_result(self.plan, tensors, given)
 
 

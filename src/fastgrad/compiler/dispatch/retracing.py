@@ -19,7 +19,7 @@ _Line = tuple[str, int] | None
 
 
 class Retracing:
-    """Counts the causes of recordings.
+    """Counts what caused recordings, and warns when there are many.
 
     Args:
         name: the function's.
@@ -106,7 +106,7 @@ class Retracing:
 
 
 def warn_of_compiler_failure(name: str, failure: Exception) -> None:
-    """Warns that the compiler failed for a function."""
+    """Warns that the compiler failed for a function, which runs eagerly from now on."""
     cause = failure.__cause__
     warnings.warn(
         f"{name}() could not be compiled, and runs eagerly from now on: slower, with the same results. It is an error of fastgrad's "

@@ -32,7 +32,7 @@ COMPOSITES = (Composite, IndexedSlices)
 
 
 class NoKey(TypeError):
-    """An argument is known by identity, but its value may change."""
+    """Raised for an argument known by identity whose value may change."""
 
 
 class Floats:
@@ -65,7 +65,7 @@ class Floats:
 
 
 class Call:
-    """One call; calls with the same ``key`` may share a program.
+    """The arguments of a call, split into a hashable key and arrays; calls with equal keys share a program.
 
     Attributes:
         key: hashable; the structure, and for each leaf its shape and dtype, its value or its identity.
@@ -92,7 +92,7 @@ class Call:
         self.key = (structure, tuple(self.leaves), placement.chosen)
 
     def tensors(self) -> list[Tensor]:
-        """Returns the inputs of the program as tensors; passed tensors are returned unchanged."""
+        """Returns the arrays of the call as tensors; tensors that the caller passed are returned themselves."""
         return [
             value if isinstance(value, Tensor) else Tensor(array)
             for value, array in zip(self.given, self.arrays, strict=True)
@@ -184,7 +184,7 @@ def _sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
 
 
 def rebuild_argument(value: Any, leaves: Iterator[Any]) -> Any:
-    """Returns an argument for the recorded function, in new containers.
+    """Returns an argument with replaced leaves, in new containers.
 
     Args:
         value: the argument that the caller passed.
@@ -207,7 +207,7 @@ def rebuild_argument(value: Any, leaves: Iterator[Any]) -> Any:
 
 
 class Signature:
-    """The names of the arguments of a Python function's calls.
+    """The signature of a Python function: names arguments, and converts them to ``input_signature``.
 
     Args:
         function: the function.
@@ -263,7 +263,7 @@ class Signature:
         return dict(bound.arguments)
 
     def bind_specs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Does the same as ``bind`` for arguments that may be specs; without any, takes those of ``input_signature``."""
+        """Returns arguments, which may be specs, by the names of the parameters; without any, the specs of ``input_signature``."""
         positional = tuple(self._specs) if self._specs is not None and not args and not kwargs else args
         bound = self.whole.bind(*positional, **kwargs)
         bound.apply_defaults()

@@ -14,8 +14,8 @@ from fastgrad.compiler.control_flow.graph_operation import StatefulCall
 from fastgrad.compiler.dispatch.results import Results
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.passes.tree import Apart
-from fastgrad.compiler.programs.program import Program, Unfit
+from fastgrad.compiler.passes.tree import NotOneTree
+from fastgrad.compiler.programs.program import Program, UnfitArray
 from fastgrad.compiler.recording.made_operation import are_watched
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.tensor import Tensor
@@ -31,11 +31,11 @@ _MOST_ALWAYS_REBUILT = 8
 
 
 class NotCompiled(Exception):
-    """The compiler failed by an internal error, which is the cause."""
+    """Raised if the compiler fails by an internal error, which is the cause."""
 
 
 class Trace:
-    """One trace: a recording for one set of guard outcomes.
+    """A trace: a recording for one set of guard outcomes.
 
     Args:
         recording: of a run that has ended.
@@ -99,7 +99,7 @@ def with_constants(graph: Graph, by_value: Mapping[int, np.ndarray]) -> Graph:
 
 
 class CompiledTree:
-    """A program of several traces.
+    """The compiled program of one or several traces.
 
     Attributes:
         ways: the traces, by their numbers in the program.
@@ -117,25 +117,25 @@ class CompiledTree:
         self.shared = [-1]
 
     def replay(self, arrays: Sequence[np.ndarray]) -> tuple[Trace, list[np.ndarray]]:
-        """Runs the program; returns the trace that it took and the results. For one caller at a time.
+        """Runs the program; returns the taken trace and the results. Only one thread may call it at a time.
 
         Raises:
             GuardError: a guard has an outcome without a trace; nothing has changed.
         """
         try:
             if self.single is None:
-                raise Unfit
+                raise UnfitArray
             if self.shared[0] != sharing.last:
                 self.shared[0] = sharing.last
                 self.program.release()
             number, results = self.single(*arrays)
-        except Unfit:
+        except UnfitArray:
             number, results = self.program.replay(arrays)
         return self.ways[number], results
 
 
 class Traces:
-    """All traces of one key; those that were called again are compiled, as one tree if possible."""
+    """All traces of one key: compiled ones in trees, and new ones that wait for compilation."""
 
     def __init__(self) -> None:
         self.trees: list[CompiledTree] = []
@@ -178,7 +178,7 @@ class Traces:
         return self.replay(arrays)
 
     def _compile(self) -> None:
-        """Compiles the traces that wait, together with the first tree if that pays; after a failure they still wait.
+        """Compiles the waiting traces, together with the first tree if that is cheap; after a failure they still wait.
 
         Raises:
             MemoryError: there is too little memory now.
@@ -193,18 +193,18 @@ class Traces:
             raise NotCompiled(error) from error
 
     def _compiled_trees(self) -> list[CompiledTree]:
-        """Returns the trees, with the traces that wait."""
+        """Returns the trees with the waiting traces compiled."""
         first_traces = self.trees[0].ways if self.trees else ()
         loose = [trace for tree in self.trees[1:] for trace in tree.ways] + self._waiting
         if len(first_traces) < _MOST_ALWAYS_REBUILT or 4 * len(loose) >= len(first_traces):
             try:
                 return [CompiledTree([*first_traces, *loose])]
-            except Apart:
+            except NotOneTree:
                 pass  # they differ without a guard: each becomes a separate program
         return [*self.trees, *[CompiledTree([trace]) for trace in self._waiting]]
 
     def call(self, tensors: Sequence[Tensor]) -> tuple[Trace, list[Tensor]] | None:
-        """Does the same as ``replay``, on tensors and under tapes."""
+        """Runs the trace that the values select on tensors, under tapes; None if it was never recorded."""
         for trace in self:
             try:
                 return trace, trace.call(tensors)

@@ -17,7 +17,7 @@ from fastgrad.errors import InternalError
 
 
 def checked_replay(name: str, ways: Iterable[Trace], eager: Callable[[], Any], replay: Callable[[], Any]) -> Any:
-    """Returns the result of ``replay``, after comparing it and the new state with those of ``eager``.
+    """Returns the result of ``replay``, after comparing result and variables with those of ``eager``.
 
     Args:
         name: the function's.

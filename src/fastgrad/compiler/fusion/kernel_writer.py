@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.combining import REDUCTIONS, of_one
+from fastgrad.compiler.fusion.combining import REDUCTIONS, reduction_of_one_element
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.scalar_casts import element_type, loaded, stored
-from fastgrad.compiler.fusion.scalar_code import NAMES, translated
+from fastgrad.compiler.fusion.scalar_casts import element_type, load_expression, store_expression
+from fastgrad.compiler.fusion.scalar_code import NAMES, kernel_expression
 from fastgrad.core.operation import Form
 from fastgrad.kernels.codegen.body import digest, local_array
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
@@ -42,7 +42,7 @@ _NAMES: dict[str, Any] = {
 
 
 class Writer:
-    """Writes a kernel of a group.
+    """Writes the Python source of a group's kernel.
 
     Attributes:
         fused: the group.
@@ -66,7 +66,7 @@ class Writer:
 
     @contextlib.contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Puts the lines that are written inside into the block of ``head``."""
+        """A context whose lines are the block under ``head``."""
         self.line(f"{head}:")
         self._depth += 1
         with self.scope():
@@ -75,7 +75,7 @@ class Writer:
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """Forgets bases and loads that are written inside at the end."""
+        """A context that forgets index bases and loads written inside of it at its end."""
         bases, loads = dict(self._bases), set(self._loaded)
         yield
         self._bases, self._loaded = bases, loads
@@ -109,7 +109,7 @@ class Writer:
     def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
         """Returns the launch of the written kernel; each unit has one element of each array in ``natural``."""
         parameters, source, operands = self.written()
-        kernel = built(parameters, source, self.fused.number.name)
+        kernel = native_kernel(parameters, source, self.fused.number.name)
         typed_operands = [
             (type(operand), operand) for operand in natural
         ]  # operands are tuples, and Input(0) == Output(0)
@@ -191,7 +191,7 @@ class Writer:
             source = self.fused.inputs[i]
             name = self.array(f"x{i}", f"in[{element_type(source.dtype)}]", Input(source.array))
             index = self.place(f"x{i}", dims, source.strides, source.offset, inner)
-            self.line(f"v{i} = {loaded(f'{name}[{index}]', source.dtype)}")
+            self.line(f"v{i} = {load_expression(f'{name}[{index}]', source.dtype)}")
 
     def split_by_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
         """Returns inputs that are constant in the whole loop, constant in the innermost dimension, and the others."""
@@ -208,15 +208,15 @@ class Writer:
         """Writes an element-wise step."""
         operands = [f"v{i}" for i in step.operands]
         if step.row.name in REDUCTIONS:
-            self.line(f"v{number} = {of_one(step.row.name, operands[0], step.output)}")
+            self.line(f"v{number} = {reduction_of_one_element(step.row.name, operands[0], step.output)}")
             return
-        translation = translated(step.row.name, operands, step.inputs, step.output, step.attributes)
+        translation = kernel_expression(step.row.name, operands, step.inputs, step.output, step.attributes)
         assert translation is not None, f"{step.row.name} can't be fused"
         self.line(f"v{number} = {translation[0]}")
 
     def store(self, number: int, memory: Operand, place: str) -> None:
         """Writes the store of a step's value."""
-        self.line(f"{self._memory(number, memory)}[{place}] = {stored(f'v{number}', self.dtypes[number])}")
+        self.line(f"{self._memory(number, memory)}[{place}] = {store_expression(f'v{number}', self.dtypes[number])}")
 
     def store_result(self, number: int, place: str) -> None:
         """Writes the store of a step's value, if it is a result."""
@@ -225,7 +225,7 @@ class Writer:
 
     def load_step(self, number: int, memory: Operand, place: str) -> None:
         """Writes the load of a step's value that was stored before."""
-        self.line(f"v{number} = {loaded(f'{self._memory(number, memory)}[{place}]', self.dtypes[number])}")
+        self.line(f"v{number} = {load_expression(f'{self._memory(number, memory)}[{place}]', self.dtypes[number])}")
 
     def _memory(self, number: int, memory: Operand) -> str:
         kind = f"out[{element_type(self.dtypes[number])}]"
@@ -234,14 +234,14 @@ class Writer:
         return self.array(f"{letter}{memory.number}", kind, memory)
 
 
-MOST_BUILT = 1024
+MOST_KERNELS = 1024
 """The number of kernels in the cache. A kernel that leaves the cache lives as long as the programs that use it."""
 
-_built: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
-_built_lock = new_lock()
+_kernels: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
+_kernels_lock = new_lock()
 
 
-def built(parameters: str, source: str, number: str) -> Any:
+def native_kernel(parameters: str, source: str, number: str) -> Any:
     """Returns the native function of a kernel.
 
     Args:
@@ -250,20 +250,20 @@ def built(parameters: str, source: str, number: str) -> Any:
         number: the dtype ``T``.
     """
     key = parameters, source, number
-    with _built_lock:
-        native = _built.get(key)
+    with _kernels_lock:
+        native = _kernels.get(key)
         if native is not None:
-            _built.move_to_end(key)
+            _kernels.move_to_end(key)
             return native
-    native = _build(*key)
-    with _built_lock:
-        native = _built.setdefault(key, native)
-        while len(_built) > MOST_BUILT:
-            _built.popitem(last=False)
+    native = _build_kernel(*key)
+    with _kernels_lock:
+        native = _kernels.setdefault(key, native)
+        while len(_kernels) > MOST_KERNELS:
+            _kernels.popitem(last=False)
     return native
 
 
-def _build(parameters: str, source: str, number: str) -> Any:
+def _build_kernel(parameters: str, source: str, number: str) -> Any:
     function, text = function_of(parameters, source, number)
     kernel = Kernel(function, parse_signature(parameters), {"T": (number,)}, release_gil=False, noalias=True)
     native = kernel.later(np.dtype(number))
@@ -275,7 +275,7 @@ def function_of(parameters: str, source: str, number: str, names: Mapping[str, A
     """Returns the function of a text, named by the text's hash, and its entry in ``linecache``.
 
     Args:
-        parameters, source, number: as for ``built``.
+        parameters, source, number: as for ``native_kernel``.
         names: further globals of the text besides those of all kernels.
     """
     name = f"fused_{digest(f'{parameters}{source}{number}'.encode())[:12]}"
@@ -293,29 +293,29 @@ def _forget_source(filename: str, text: Any) -> None:
         del linecache.cache[filename]
 
 
-CHEAP, FUNCTION, BYTE = 0.03, 0.35, 0.02
+SIMPLE_NANOSECONDS, FUNCTION_NANOSECONDS, BYTE_NANOSECONDS = 0.03, 0.35, 0.02
 """Nanoseconds of an element, about: of a simple operation such as an addition, of a function, of a byte read or written."""
 
 
 def nanoseconds_of(fused: Fused) -> float:
     """Returns about how long a group takes on one core."""
-    steps = sum(FUNCTION if is_function(step) else CHEAP for step in fused.steps)
+    steps = sum(FUNCTION_NANOSECONDS if is_costly_function(step) else SIMPLE_NANOSECONDS for step in fused.steps)
     read = sum(source.dtype.itemsize for source in fused.inputs if not source.kept and any(source.strides))
     input_count = len(fused.inputs)
     output_steps = [fused.steps[number - input_count] for number in fused.outputs if number >= input_count]
     size = read + sum(step.output.itemsize for step in output_steps if not step.kept)
-    return prod(fused.sizes) * (steps + BYTE * size)
+    return prod(fused.sizes) * (steps + BYTE_NANOSECONDS * size)
 
 
-def is_function(step: Step) -> bool:
-    """True if a step is a long chain of operations."""
+def is_costly_function(step: Step) -> bool:
+    """True if a step is a costly function such as exp: a long chain of dependent instructions."""
     if step.row.form is not Form.ELEMENTWISE or step.row.name == "apply_update_by_element":
         return False
-    translation = translated(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
+    translation = kernel_expression(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
     return translation is not None and translation[1] is not None
 
 
-def share_a_function(step: Step, other: Step) -> bool:
+def have_common_function(step: Step, other: Step) -> bool:
     """True if two steps compute one function of one value, which a loop with both computes once."""
     activation, gradient = sorted((step.row.name, other.row.name))
     is_pair = activation in {"gelu", "gelu_tanh"} and gradient in {f"{activation}_gradient", f"{activation}_slope"}

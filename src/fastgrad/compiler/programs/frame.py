@@ -13,7 +13,16 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Value, size_of
 from fastgrad.compiler.programs.arena import ALIGNMENT
-from fastgrad.compiler.programs.buffers import Action, InArena, InMemory, InObject, Place, Plan, leading, operands_of
+from fastgrad.compiler.programs.buffers import (
+    Action,
+    InArena,
+    InCallerArray,
+    InPermanentArray,
+    Place,
+    Plan,
+    leading_elements,
+    operands_of,
+)
 from fastgrad.compiler.programs.chains import chains_of
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import signature_of, step_address
@@ -23,7 +32,7 @@ from fastgrad.kernels.runtime.launch import EntryOf, Inner, Input, Launch, check
 
 
 class Frame:
-    """The memory of one run.
+    """The frame of a program: the words that the driver reads, and the memory of one run.
 
     Args:
         plan: the plan to run.
@@ -67,7 +76,7 @@ class Frame:
             for chain_start, count, most_shares in chains_of(steps) if native else ():
                 times = [nanoseconds_of(launch) for _, launch in steps[chain_start : chain_start + count]]
                 shares = _power_of_two(min(max(sum(times) / CHAIN_SHARE, 2), FEW_SHARES, most_shares))
-                if sum(times) >= SHARED_FROM:
+                if sum(times) >= LEAST_SHARED_STEP:
                     entry, at, units, _, grain, _ = launched[start + chain_start]
                     launched[start + chain_start] = entry, at, units, shares, grain, count
                     self.inside.update(range(start + chain_start + 1, start + chain_start + count))
@@ -81,8 +90,8 @@ class Frame:
         if isinstance(place, InArena):
             size = size_of(value)
             return self._arena[place.offset : place.offset + size].view(value.dtype).reshape(value.shape)
-        if isinstance(place, InMemory):
-            return leading(place.array, value.shape)
+        if isinstance(place, InPermanentArray):
+            return leading_elements(place.array, value.shape)
         return None
 
     def forget_pause(self) -> None:
@@ -150,11 +159,11 @@ class Frame:
         place, _, _ = action.array_of(operand)
         if isinstance(place, InArena):
             self._words[at] = self._base + place.offset
-        elif isinstance(place, InMemory):
+        elif isinstance(place, InPermanentArray):
             self._kept.append(place.array)
             self._words[at] = address_of(place.array)
         else:
-            assert isinstance(place, InObject), f"{action.node}: an object has no address"
+            assert isinstance(place, InCallerArray), f"{action.node}: an object has no address"
             self._object_positions.setdefault(place.number, []).append(at)
 
     def _write_sizes(
@@ -232,8 +241,8 @@ class Frame:
         return object_words, addresses
 
 
-SHARED_FROM = 4_000.0
-SHARE = 2_000.0
+LEAST_SHARED_STEP = 4_000.0
+LEAST_SHARE = 2_000.0
 """Nanoseconds: the shortest step that is shared, and the smallest share. A barrier costs about 400, each share 50."""
 
 FEW_SHARES, LONG_SHARE, MOST_SHARES = 16, 60_000.0, 256
@@ -242,7 +251,7 @@ FEW_SHARES, LONG_SHARE, MOST_SHARES = 16, 60_000.0, 256
 CHAIN_SHARE = 10_000.0
 """Nanoseconds of a share of a chain: each share reads again the matrices that all rows are multiplied with."""
 
-GRAIN = 64
+CACHE_LINE_UNITS = 64
 
 
 def shares_of(launch: Launch) -> tuple[int, int]:
@@ -252,11 +261,13 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     which begins at the first share of its part, have equal parts, and the same rows in every step.
     """
     time = nanoseconds_of(launch)
-    if time < SHARED_FROM or not signature_of(launch.kernel).takes_shares:
+    if time < LEAST_SHARED_STEP or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
-    target_shares = min(max(min(time / SHARE, FEW_SHARES), time / LONG_SHARE), MOST_SHARES, launch.units)
+    target_shares = min(max(min(time / LEAST_SHARE, FEW_SHARES), time / LONG_SHARE), MOST_SHARES, launch.units)
     shares = _power_of_two(target_shares)
-    grain = GRAIN if launch.units >= GRAIN * shares else 1  # no cache line is written by two threads
+    grain = (
+        CACHE_LINE_UNITS if launch.units >= CACHE_LINE_UNITS * shares else 1
+    )  # no cache line is written by two threads
     return shares, grain
 
 

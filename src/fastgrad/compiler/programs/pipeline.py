@@ -28,7 +28,7 @@ from fastgrad.compiler.passes.scale_in_updates import scale_in_updates
 from fastgrad.compiler.passes.simplify_algebra import simplify_algebra
 from fastgrad.compiler.passes.sink_transposes import sink_transposes
 from fastgrad.compiler.programs.lowering import launches_of
-from fastgrad.compiler.programs.order import freed_early
+from fastgrad.compiler.programs.order import move_frees_up
 
 Pass = Callable[[Graph], Graph]
 
@@ -70,7 +70,7 @@ ON_HOST: tuple[Pass, ...] = (
     add_statistics,
     add_product_updates,
     add_prologues,
-    freed_early,
+    move_frees_up,
 )
 """All passes that turn a recording into a graph to be planned for a CPU."""
 

@@ -12,7 +12,7 @@ from fastgrad.core.recording import unheard
 
 
 class HostCall(UnlistedOperation):
-    """A function of arrays as an operation.
+    """A Python function of arrays as an operation, called at each replay.
 
     Args:
         name: shown in graphs, errors and reports.

@@ -13,7 +13,7 @@ from fastgrad.core.tensor import Tensor
 
 
 class UnlistedOperation(Operation):
-    """An operation that is not in the table: it is called with tensors, and recorded, as a row is.
+    """The base of operations that are not in the operation table, such as loops; called and recorded as rows are.
 
     No pass merges or folds it, or knows it by its name.
 

@@ -104,11 +104,11 @@ class Recording(recording.Recorder):
         return value is not None and id(value) not in self._fixed
 
     def varies_between_runs(self, tensor: Tensor) -> bool:
-        """True if the tensor may differ in another run: it is not a constant."""
+        """True if the tensor may have another value in another run: it is not a constant."""
         return self.has_varying_value(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
 
     def refuse_tensors(self, tensors: Sequence[Tensor]) -> None:
-        """Marks tensors of a separately recorded function as unusable in this recording."""
+        """Marks tensors of a separately recorded function: their use in this recording is an error."""
         self._kept += tensors
         self._made_here.update([id(x) for x in tensors if id(x) not in self._values])
 
@@ -169,12 +169,12 @@ class Recording(recording.Recorder):
             self._kept.append(tensor)
 
     def on_create(self, variable: Variable) -> None:
-        """Notes that a program made variables; it is recorded again the next time, when they exist."""
+        """Notes a variable that the program makes; the next call, when it exists, is recorded again."""
         if not variable._made_quietly:
             self.created.append(variable)
 
     def on_write(self, variable: Variable) -> None:
-        """Notes a change of a variable; ``on_assign`` must explain it before any other event."""
+        """Saves a variable before a change; ``on_assign`` must follow before any other event."""
         self.saved.save(variable)
         self._unexplained_variables.append(variable)
 
@@ -320,7 +320,7 @@ class Recording(recording.Recorder):
         like: np.ndarray,
         attributes: dict[str, Any] | None = None,
     ) -> Value:
-        """Returns the value of a new node for which the program itself has no tensor."""
+        """Adds a node whose result is no tensor of the program; returns its value."""
         self._refuse_unexplained_changes()
         value = Value(like.shape, like.dtype, self._count)
         self._count += 1
@@ -409,7 +409,7 @@ _tensor_births = _Births()
 
 @contextmanager
 def hidden_from_recordings() -> Iterator[None]:
-    """Hides the thread's actions and new tensors inside the ``with`` from outer recordings; all run on the host."""
+    """A context hidden from outer recordings: they do not see this thread's operations and new tensors, which stay on the host."""
     outer_made_here, before_apart = _tensor_births.made_here, _tensor_births.apart
     _tensor_births.made_here, _tensor_births.apart = None, set()
     try:

@@ -17,7 +17,7 @@ _BY_VALUE = (int, float, complex, np.ndarray, np.generic)
 
 
 class Scalar:
-    """Replaces a Python float in a recorded function.
+    """A stand-in for a Python float in a recorded function, an input of the program until Python reads its value.
 
     Beside a tensor it acts as the float does: it takes the tensor's dtype, and is rounded to it. It is not a float, so that
     each read of its value is noticed: a read (``float()``, ``math.exp``, a comparison) makes the value part of the key.

@@ -12,7 +12,7 @@ from fastgrad.core.variable import Variable, write, writing
 
 
 class Saved:
-    """Values of variables, which can be restored.
+    """Saved values of variables, which can be restored.
 
     A value is kept as a read of the variable. Other reads share it, and it is copied when the variable changes.
     """

@@ -56,7 +56,7 @@ def _run_loop(device: Device, loop: Loop, arrays: Sequence[Any]) -> list[Any]:
 def _has_next_trip(
     device: Device, loop: Loop, done: int, carried: Sequence[Any], captured: Sequence[Any], number: Any
 ) -> bool:
-    """True if the loop has a further trip, as ``Loop.goes_on``."""
+    """True if the loop has a further trip, as ``Loop.has_next_iteration``."""
     if loop.condition is None:
         return done < loop.row_count(number)
     if number is not None and done >= int(number):
