@@ -10,10 +10,10 @@ from types import MethodType
 from typing import Any, ClassVar, NamedTuple
 
 from fastgrad.compiler.dispatch import locking
-from fastgrad.compiler.dispatch.cache import KEYS, Cache, Version
+from fastgrad.compiler.dispatch.cache import MOST_KEYS, Cache, Version
 from fastgrad.compiler.dispatch.captures import MISS, Captures
 from fastgrad.compiler.dispatch.concrete import ConcreteFunction
-from fastgrad.compiler.dispatch.eagerly import functions_run_eagerly, ops_are_deterministic
+from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly, ops_are_deterministic
 from fastgrad.compiler.dispatch.element_loops import is_dataset_iterable, with_element_loops
 from fastgrad.compiler.dispatch.fast_path import make_entry
 from fastgrad.compiler.dispatch.loop_conversion import with_program_loops
@@ -470,7 +470,7 @@ class Function:
     def cache_info(self) -> CacheInfo:
         """Returns counts of the recordings."""
         programs = sum(len(version.ways) for key in self._cache for version in key.versions)
-        return CacheInfo(self._recordings, len(self._cache), programs, KEYS)
+        return CacheInfo(self._recordings, len(self._cache), programs, MOST_KEYS)
 
     def __copy__(self) -> Function:
         return self._unrecorded_copy(self._python)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_code import NAMES, constant_expression, kernel_expression
+from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, constant_expression, kernel_expression
 from fastgrad.core.operation import BOOLEAN
 from fastgrad.custom.formula import Formula, Term, in_order
 from fastgrad.custom.symbols import NotFollowedError
@@ -66,7 +66,7 @@ def _written(name: str, formulas: Sequence[Formula], dtype: np.dtype) -> types.F
     source = "\n".join([f"def {name}({arguments}):", *lines]) + "\n"
     filename = f"<fastgrad function {name} {digest(source.encode())[:12]}>"
     linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope: dict[str, Any] = dict(NAMES)
+    scope: dict[str, Any] = dict(KERNEL_GLOBALS)
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     generated_function: types.FunctionType = scope[name]
     return generated_function

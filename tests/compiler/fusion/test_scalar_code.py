@@ -8,7 +8,7 @@ import pytest
 import fastgrad as tf
 from fastgrad.compiler.fusion.emit import launches_of_group
 from fastgrad.compiler.fusion.fuse import fuse
-from fastgrad.compiler.fusion.scalar_code import DTYPES, kernel_expression
+from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, kernel_expression
 from fastgrad.compiler.graph.graph import Kind
 from fastgrad.core.operation import HALVES, TABLE, Form
 from fastgrad.kernels.runtime.launch import run_launches
@@ -94,7 +94,7 @@ ROWS = [
 
 def test_which_rows_are_translated():
     for row in ROWS:
-        for dtype in DTYPES & (row.dtypes if row.name != "where" else DTYPES):
+        for dtype in FUSIBLE_DTYPES & (row.dtypes if row.name != "where" else FUSIBLE_DTYPES):
             refuses = row.name in REFUSING and dtype.kind in "iu"
             assert (text_of(row, dtype) is None) == refuses, f"{row.name} of {dtype}"
     for name in itertools.chain(*UNTRANSLATED.values()):

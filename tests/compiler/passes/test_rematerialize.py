@@ -217,7 +217,7 @@ def test_programs_by_chance(choices, seed):
     replays = [[rng.choice(test_pipeline.SPECIAL, shape) for shape in shapes] for _ in range(2)]
     graph = record(test_pipeline.gradients_of(program), *replays[0])
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("LEAST_PEAK", 0), ("LEAST_WAIT", 0), ("SHARE_OF_PEAK", 0.0)):
+        for name, value in (("LEAST_PEAK", 0), ("WAIT_FACTOR", 0), ("SCARCE_SHARE_OF_PEAK", 0.0)):
             patch.setattr(rematerialize, name, value)
         before, after = before_and_after(graph)
     state = program.variables, [program.generator]

@@ -51,7 +51,7 @@ def kind(request, monkeypatch):
 
         found = plan.launches_of
         monkeypatch.setattr(
-            plan, "launches_of", lambda node, *of: None if node.kind in plan.COMPUTES else found(node, *of)
+            plan, "launches_of", lambda node, *of: None if node.kind in plan.COMPUTING_KINDS else found(node, *of)
         )
     return request.param
 

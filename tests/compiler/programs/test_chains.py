@@ -85,7 +85,7 @@ def test_a_program_is_not_left_within_a_chain(monkeypatch):
     starts = [int(start) for start in re.findall(r"go_on\(words, (\d+), \d+\)", program.source)]
     assert starts
     assert not frame.Frame(program.plan).inside.intersection(starts)
-    monkeypatch.setattr(chains, "MOST_NANOSECONDS", 1.0)
+    monkeypatch.setattr(chains, "MOST_CHAIN_NANOSECONDS", 1.0)
     assert not chains_in(program)
 
 

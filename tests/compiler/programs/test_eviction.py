@@ -106,7 +106,7 @@ def test_a_kernel_that_was_forgotten_is_built_again():
 
 
 def test_programs_of_keys_that_are_given_up_go(monkeypatch, made):
-    monkeypatch.setattr(cache, "KEYS", 4)
+    monkeypatch.setattr(cache, "MOST_KEYS", 4)
     before = texts("program")
     step = tf.function(structure(3))
     for size in range(1, 9):
@@ -137,7 +137,7 @@ def test_the_code_of_kernels_goes_with_their_programs():
 @pytest.mark.filterwarnings("ignore:.* is being recorded for the")
 @pytest.mark.usefixtures("few_known")
 def test_code_that_another_thread_runs_stays(monkeypatch):
-    monkeypatch.setattr(cache, "KEYS", 1)
+    monkeypatch.setattr(cache, "MOST_KEYS", 1)
     step = tf.function(structure(5))
     sizes = [range(1, 30), range(30, 60)]
 

@@ -80,13 +80,19 @@ class Reached:
             replace(program, "plan", self._planned(program.plan))
             replace(emit, "_make_launches", self._group(emit._make_launches))
             replace(group.Group, "merged_with", self._joined(group.Group.merged_with))
-            replace(plan._Planner, "_offset_of_overwritten_input", self._inherited(plan._Planner._offset_of_overwritten_input))
+            replace(
+                plan._Planner,
+                "_offset_of_overwritten_input",
+                self._inherited(plan._Planner._offset_of_overwritten_input),
+            )
             replace(plan._NodeSequence, "_add", self._aliased(plan._NodeSequence._add))
             replace(plan._Planner, "_place_assigned", self._assigned(plan._Planner._place_assigned))
             replace(
                 plan._Planner,
                 "_copy_read_results",
-                self._copied("plan: result is a variable's value, copied before it changes", plan._Planner._copy_read_results),
+                self._copied(
+                    "plan: result is a variable's value, copied before it changes", plan._Planner._copy_read_results
+                ),
             )
             replace(plan._Planner, "_end_part", self._ended(plan._Planner._end_part))
             replace(plan._Planner, "_add_action", self._acted(plan._Planner._add_action))

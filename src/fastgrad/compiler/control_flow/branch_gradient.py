@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.control_flow.branches import Branches
+from fastgrad.compiler.control_flow.control_flow_operation import ReturnsResiduals, gradient_reaches
 from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import (
     GraphOperation,
@@ -21,7 +22,6 @@ from fastgrad.compiler.control_flow.graph_operation import (
     variant_and_pullback,
 )
 from fastgrad.compiler.control_flow.scan_gradient import run_pullback, zeros_like
-from fastgrad.compiler.control_flow.structured import ReturnsResiduals, gradient_reaches
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.recording.record import Recording
 from fastgrad.core.operation import TABLE

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.control_flow_operation import ControlFlowOperation, gradient_reaches
 from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.native_branches import launches_of_branches
-from fastgrad.compiler.control_flow.structured import Structured, gradient_reaches
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.core.tensor import Tensor
 from fastgrad.kernels.runtime.launch import Launches
 
 
-class Branches(Structured):
+class Branches(ControlFlowOperation):
     """An operation that runs one of several graphs, selected by an index.
 
     The inputs are an index, which is a boolean or an integer of one element, and the inputs of the graphs. An index out of

@@ -16,16 +16,16 @@ import numpy as np
 
 from fastgrad.compiler.control_flow.branches import Branches
 from fastgrad.compiler.control_flow.custom_gradient import CustomGradient
-from fastgrad.compiler.control_flow.equal_graphs import shared_operation
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
 from fastgrad.compiler.control_flow.graph_based_operation import exceeds_capacity, loops_with_capacity
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes
 from fastgrad.compiler.control_flow.loops import Loop, iteration_count
+from fastgrad.compiler.control_flow.shared_operations import shared_operation
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.recording.made_operation import is_differentiable
 from fastgrad.compiler.recording.record import Recording, hidden_from_recordings
 from fastgrad.compiler.recording.state import Saved
+from fastgrad.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad.core import nest
 from fastgrad.core.backward import dense_gradient
 from fastgrad.core.operation import TABLE
@@ -129,7 +129,7 @@ class ControlFlow:
         self._recorder = recorder
 
     def record_custom_gradient(self, operation: Any, inputs: tuple[Tensor, ...], outputs: tuple[Tensor, ...]) -> Any:
-        """Records a user-defined gradient as a graph, as a later gradient of the program has no tape that knows it.
+        """Records a user-defined gradient as the graph of a ``CustomGradient`` operation.
 
         Returns:
             The operation that has it, and the further values that it reads, after the results and the inputs; None if it can't be
@@ -464,7 +464,7 @@ def _graph_with_argument_numbers(graph: Graph, number: Callable[[int], int]) -> 
 
 
 def _renumbered_graph(part: _RecordedFunction, outside: list[Tensor]) -> Graph:
-    """Returns a part's graph whose arguments, after those given, are ``outside``."""
+    """Returns the graph of a recorded function with arguments renumbered: those given, then the tensors of ``outside``."""
     number_of = {id(x): number for number, x in enumerate(outside, part.given)}
     numbers = [*range(part.given), *[number_of[id(x)] for x in part.outside]]
     return _graph_with_argument_numbers(part.graph, lambda position: numbers[position])

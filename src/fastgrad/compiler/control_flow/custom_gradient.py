@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
-from fastgrad.compiler.recording.made_operation import UnlistedOperation, is_differentiable
+from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core.operation import Form, Joint
 from fastgrad.core.tensor import Tensor
 

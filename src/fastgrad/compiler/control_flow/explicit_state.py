@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
-from fastgrad.compiler.recording.made_operation import UnlistedOperation, is_differentiable
 from fastgrad.compiler.recording.record import TraceError
+from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core.operation import Form
 from fastgrad.core.variable import Variable
 
@@ -63,6 +63,8 @@ def explicit_state(graph: Graph, count: int, state: State, handles: Sequence[Var
 
 
 class _StateRewriter:
+    """Rewrites a graph node by node, with variables as arguments and results."""
+
     def __init__(self, graph: Graph, count: int, state: State, handles: Sequence[Variable]) -> None:
         numbers = [value.number for node in graph.nodes for value in node.outputs]
         self._numbers = itertools.count(max(numbers, default=-1) + 1)
@@ -78,11 +80,11 @@ class _StateRewriter:
         self.graph = Graph(self._nodes, [*results, *[self._now[id(v)] for v in state.written]])
 
     def _argument_of(self, position: int, variable: Variable) -> Value:
-        value = self._value(variable._array.shape, variable._array.dtype)
+        value = self._new_value(variable._array.shape, variable._array.dtype)
         self._nodes.append(Node(Kind.ARGUMENT, position, outputs=(value,)))
         return value
 
-    def _value(self, shape: tuple[int, ...], dtype: np.dtype) -> Value:
+    def _new_value(self, shape: tuple[int, ...], dtype: np.dtype) -> Value:
         return Value(shape, dtype, next(self._numbers))
 
     def _rewritten_value(self, value: Value) -> Value:
@@ -101,7 +103,7 @@ class _StateRewriter:
         current, handle = self._now[id(variable)], self._handles[id(variable)]
         if current is handle or not is_differentiable(current.dtype):
             return current
-        value = self._value(current.shape, current.dtype)
+        value = self._new_value(current.shape, current.dtype)
         self._nodes.append(Node(Kind.OPERATION, value_read, (current, handle), (value,)))
         return value
 

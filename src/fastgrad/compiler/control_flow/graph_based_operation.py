@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from fastgrad.compiler.graph.graph import Graph
 from fastgrad.compiler.graph.interpret import GuardError
-from fastgrad.compiler.recording.made_operation import UnlistedOperation, are_watched, is_differentiable
+from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, are_watched, is_differentiable
 from fastgrad.core.operation import Joint
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import Tensor

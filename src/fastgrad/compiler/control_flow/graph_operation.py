@@ -29,8 +29,8 @@ from fastgrad.compiler.graph.interpret import GuardError, interpret
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.programs.pipeline import simplified
 from fastgrad.compiler.programs.program import Program
-from fastgrad.compiler.recording.made_operation import UnlistedOperation, is_differentiable
 from fastgrad.compiler.recording.record import Recording, TraceError, hidden_from_recordings
+from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation, is_differentiable
 from fastgrad.core import recording
 from fastgrad.core.backward import Entry, walk_backward
 from fastgrad.core.indexed_slices import IndexedSlices

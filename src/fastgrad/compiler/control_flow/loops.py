@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.control_flow_operation import ControlFlowOperation, gradient_reaches
 from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.native_loops import launches_of_loop
-from fastgrad.compiler.control_flow.structured import Structured, gradient_reaches
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.core.operation import TABLE
@@ -24,7 +24,7 @@ from fastgrad.core.tensor import Tensor, constant_tensor
 from fastgrad.kernels.runtime.launch import Launches
 
 
-class Loop(Structured):
+class Loop(ControlFlowOperation):
     """An operation that runs a graph repeatedly: a scan, or a loop with a condition.
 
     Its inputs are the carried values, tensors of which each iteration takes one row, the values that all iterations read
@@ -50,7 +50,7 @@ class Loop(Structured):
         length: the number of rows of stacked results.
         gives: number of results, without the number of iterations.
         needed_capacity: the capacity that loops made from it have needed so far. It is the only thing about a loop that changes, as equal
-            loops are one object (equal_graphs.py).
+            loops are one object (shared_operations.py).
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Loop(Structured):
         return GuardError(Node(Kind.GUARD, ("int", self.most)), self.most + 1)
 
     def row_count(self, number: Any) -> int:
-        """Returns the number of iterations, if rows decide it."""
+        """Returns the number of iterations of a loop over rows."""
         return int(number) if self.counted else (self.trips or 0)
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:

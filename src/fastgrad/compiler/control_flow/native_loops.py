@@ -42,11 +42,18 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     return _launches_of_while(loop, inputs, outputs, plan, work, layout, carried, buffers)
 
 
-Layout = list[tuple[int, int, int]]
+ArrayRecords = list[tuple[int, int, int]]
 
 
 def _launches_of_row_loop(
-    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
+    loop: Any,
+    inputs: Any,
+    outputs: Any,
+    plan: Plan,
+    work: Work,
+    layout: ArrayRecords,
+    carried: list[Any],
+    buffers: list[int],
 ) -> Launches:
     trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
     operands = (
@@ -72,7 +79,14 @@ def _launches_of_row_loop(
 
 
 def _launches_of_while(
-    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
+    loop: Any,
+    inputs: Any,
+    outputs: Any,
+    plan: Plan,
+    work: Work,
+    layout: ArrayRecords,
+    carried: list[Any],
+    buffers: list[int],
 ) -> Launches | None:
     test = loop.condition.program().plan
     test_work = work_of(test)
@@ -80,7 +94,7 @@ def _launches_of_while(
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
-    test_layout: Layout = [_argument_record(loop, number, 0) for number, _ in test.arguments]
+    test_layout: ArrayRecords = [_argument_record(loop, number, 0) for number, _ in test.arguments]
     test_layout.append((looping.BUFFER, len(buffers), 0))
     memory = [*buffers, 8]
     operands = (
@@ -126,12 +140,12 @@ def _scratch_of_loop(count: int, loop: Any, buffers: Sequence[int]) -> tuple[tup
 
 
 def is_single_native_call(plan: Plan) -> bool:
-    """True if a program is one native call with one trace, and has arrays."""
+    """True if a program is one native call of a single trace."""
     return plan.native and len(plan.stretches) == 1 and bool(plan.arguments or plan.results)
 
 
 def cost_without_loops(plan: Plan) -> float:
-    """Returns about how many nanoseconds a program takes without its loops, which count their own iterations."""
+    """Returns the estimated nanoseconds of a program without its loops, whose kernels count their own iterations."""
     loops = [
         launch for action in plan.actions if action.launches for launch in action.launches.launches if _is_loop(launch)
     ]
@@ -160,9 +174,9 @@ def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
     ]
 
 
-def _array_records(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
+def _array_records(loop: Any, plan: Plan) -> tuple[ArrayRecords, list[int]]:
     """Returns a record for each array of an iteration, and the sizes of the carried results that are not stacked."""
-    layout: Layout = [_argument_record(loop, number, size_of(value)) for number, value in plan.arguments]
+    layout: ArrayRecords = [_argument_record(loop, number, size_of(value)) for number, value in plan.arguments]
     buffers: list[int] = []
     for value, stacked in zip(plan.results, _stacked_results(loop, plan), strict=True):
         if stacked:

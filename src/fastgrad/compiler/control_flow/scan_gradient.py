@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.control_flow_operation import ReturnsResiduals
 from fastgrad.compiler.control_flow.graph_based_operation import Flags
 from fastgrad.compiler.control_flow.graph_operation import (
     GraphOperation,
@@ -26,7 +27,6 @@ from fastgrad.compiler.control_flow.graph_operation import (
     without_unread_arguments,
 )
 from fastgrad.compiler.control_flow.loops import Loop, iteration_count
-from fastgrad.compiler.control_flow.structured import ReturnsResiduals
 from fastgrad.compiler.graph.graph import Graph, Kind, Value
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.record import Recording

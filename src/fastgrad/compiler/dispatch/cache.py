@@ -12,10 +12,10 @@ from fastgrad.compiler.dispatch.captures import Captures
 from fastgrad.compiler.dispatch.signature import Call
 from fastgrad.compiler.dispatch.traces import Traces
 
-KEYS = 64
+MOST_KEYS = 64
 """The most keys of a function; the least recently used are dropped."""
 
-VERSIONS = 8
+MOST_VERSIONS = 8
 """The most versions of a key, for different captured values."""
 
 
@@ -81,7 +81,7 @@ class Key:
         version_of = weakref.ref(version)
         captures.call_on_deletion(gone)
         self.versions.insert(0, version)
-        del self.versions[VERSIONS:]
+        del self.versions[MOST_VERSIONS:]
         return version
 
 
@@ -115,18 +115,18 @@ class Cache:
         key = self._keys.get(call.key)
         if key is None:
             key = self._keys[call.key] = Key(self._on_drop)
-            forget = _Forget(self._keys, call.key, self._on_drop)
+            forget = _KeyRemoval(self._keys, call.key, self._on_drop)
             for value in call.objects:
                 try:
                     key.watches.append(weakref.ref(value, forget))
                 except TypeError:
                     continue  # it is held until the key is dropped
-            while len(self._keys) > KEYS:
+            while len(self._keys) > MOST_KEYS:
                 self._keys.popitem(last=False)
         return key
 
 
-class _Forget:
+class _KeyRemoval:
     """A callback of deleted objects that drops a key from the cache."""
 
     def __init__(self, keys: OrderedDict[Any, Key], key: Any, dropped: Callable[[], None]) -> None:

@@ -25,11 +25,11 @@ from fastgrad.core.array_conversion import short
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 
-_VALUE_TYPES = (bool, int, float, complex, str, bytes, type(None))
-_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
+_TYPES_COMPARED_BY_VALUE = (bool, int, float, complex, str, bytes, type(None))
+_UNSEARCHED_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
 _STDLIB = os.path.dirname(os.__file__)
 _MOST_CAPTURES = 1000
-_MOST_HELD = 100
+_MOST_CONTAINER_ITEMS = 100
 _ABSENT = object()
 MISS = object()
 """The result of generated code if a value has changed."""
@@ -44,7 +44,9 @@ def has_changed(found: Any, wanted: Any) -> bool:
 
 def value_text(value: Any) -> str:
     """Returns a value as text for a message: numbers and strings in full, objects by their type."""
-    return short(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
+    return (
+        short(value) if isinstance(value, _TYPES_COMPARED_BY_VALUE) else f"a {type(value).__name__} (at {id(value):#x})"
+    )
 
 
 class Capture(NamedTuple):
@@ -113,7 +115,7 @@ class Captures:
         self._check: Callable[[Sequence[Any]], Any] | None = None
 
     def are_unchanged(self, objects: Sequence[Any]) -> bool:
-        """True if all values are unchanged; ``objects`` are those of the call, in the same order."""
+        """True if all captured values are unchanged; ``objects`` are the call's arguments known by identity."""
         if self._check is None:
             body = "\n        ".join([*self.lines, "return True"])
             text = f"def check(o):\n    try:\n        {body}\n    except (AttributeError, KeyError, ValueError):\n        return MISS\n"
@@ -209,7 +211,7 @@ class Captures:
         return self._capture_attributes(value, path.attributes, name)
 
     def _capture_attributes(self, value: Any, attributes: Sequence[str], label: str) -> list[Any]:
-        """Captures attributes one after the other; returns their values."""
+        """Captures a chain of attributes ``a.b.c`` of a value; returns the values along it."""
         values = [value]
         for attribute in attributes:
             holder, label = value, f"{label}.{attribute}"
@@ -224,7 +226,7 @@ class Captures:
     def _plain_attribute(self, holder: Any, name: str) -> Any:
         """Returns a plain attribute's value; for a user's method or property, captures what that reads instead."""
         if isinstance(holder, ModuleType):
-            library = holder.__name__.partition(".")[0] in _LIBRARIES or _is_in_stdlib(
+            library = holder.__name__.partition(".")[0] in _UNSEARCHED_LIBRARIES or _is_in_stdlib(
                 getattr(holder, "__file__", None)
             )
             return _ABSENT if library else holder.__dict__.get(name, _ABSENT)
@@ -262,11 +264,11 @@ class Captures:
         self._captured_expressions.add(expression)
         if isinstance(value, (ModuleType, BuiltinFunctionType)):
             return
-        if isinstance(value, _VALUE_TYPES) and label in self._settled:
+        if isinstance(value, _TYPES_COMPARED_BY_VALUE) and label in self._settled:
             return
         number = len(self._found)
         self.lines.append(f"v{number} = {expression}")
-        if isinstance(value, _VALUE_TYPES):
+        if isinstance(value, _TYPES_COMPARED_BY_VALUE):
             self.scope[f"k{number}"] = value
             self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
             self._found.append(Capture(label, get, short(value), lambda found: not has_changed(found, value)))
@@ -295,8 +297,11 @@ class Captures:
                 self._capture_function(gradient, {})
         elif isinstance(value, (list, tuple, dict)):
             # The objects in a container are not compared, but the names that they read when they are called are.
-            for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_HELD]:
-                if not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray)) and id(item) not in self._held:
+            for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_CONTAINER_ITEMS]:
+                if (
+                    not isinstance(item, (*_TYPES_COMPARED_BY_VALUE, Tensor, Variable, np.ndarray))
+                    and id(item) not in self._held
+                ):
                     self._held.add(id(item))
                     self._alive.append(item)
                     self._capture_names_read_by(item)
@@ -369,12 +374,12 @@ def _contained_objects(containers: Sequence[Any]) -> list[Any]:
     objects: dict[int, Any] = {}
     queue = list(containers)
     for container in queue:
-        for item in list(container.values() if isinstance(container, dict) else container)[:_MOST_HELD]:
-            if _is_filled_container(item) and len(queue) < _MOST_HELD:
+        for item in list(container.values() if isinstance(container, dict) else container)[:_MOST_CONTAINER_ITEMS]:
+            if _is_filled_container(item) and len(queue) < _MOST_CONTAINER_ITEMS:
                 queue.append(item)
-            elif not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict)):
+            elif not isinstance(item, (*_TYPES_COMPARED_BY_VALUE, Tensor, Variable, np.ndarray, list, tuple, dict)):
                 objects[id(item)] = item
-    return list(objects.values())[:_MOST_HELD]
+    return list(objects.values())[:_MOST_CONTAINER_ITEMS]
 
 
 def _current_attribute(holder: Callable[[], Any], name: str) -> Any:
@@ -382,7 +387,7 @@ def _current_attribute(holder: Callable[[], Any], name: str) -> Any:
 
 
 class _GoneCallback:
-    """Calls the functions in a list when an object is deleted; it refers to nothing else."""
+    """A weak reference's callback that calls the functions in a list."""
 
     def __init__(self, told: list[Callable[[], None]]) -> None:
         self._callbacks = told
@@ -420,7 +425,7 @@ def _self_argument(function: Any, holder: Any) -> dict[str, Any]:
 
 def _is_user_function(function: FunctionType) -> bool:
     module = (function.__globals__.get("__name__") or "").partition(".")[0]
-    return module not in _LIBRARIES and not _is_in_stdlib(function.__code__.co_filename)
+    return module not in _UNSEARCHED_LIBRARIES and not _is_in_stdlib(function.__code__.co_filename)
 
 
 def _is_in_stdlib(filename: str | None) -> bool:

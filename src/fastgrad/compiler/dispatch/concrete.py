@@ -112,7 +112,7 @@ def _has_spec(value: Any) -> bool:
 
 
 def _equals_fixed_value(value: Any, chosen: Any) -> bool:
-    """True if a value equals the fixed one; a tensor never equals a Python value."""
+    """True if a value equals a fixed Python value; tensors never do."""
     return value is chosen or (type(value) is type(chosen) and not isinstance(value, Tensor) and bool(value == chosen))
 
 

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
-    CHANGEABLE,
-    PREFIX,
-    UNSET,
+    GENERATED_PREFIX,
+    MUTABLE_TYPES,
+    UNSET_NAME,
     LoopRewriter,
     NameScan,
     assigned_before_read,
@@ -33,11 +33,11 @@ from fastgrad.compiler.dispatch.signature import NoKey
 from fastgrad.core.recording import recorders
 from fastgrad.core.tensor import constant_tensor
 
-_MOST_NESTED = 3
+_MOST_NESTED_LOOPS = 3
 
 
 def is_dataset_iterable(value: Any) -> bool:
-    """True if a value is a dataset, or an iteration of one, perhaps within ``enumerate`` or ``zip``."""
+    """True if a value is a dataset or its iterator, perhaps within ``enumerate`` or ``zip``."""
     if type(value) in (enumerate, zip):
         iterables = value.__reduce__()[1]
         return any(map(is_dataset_iterable, iterables[:1] if type(value) is enumerate else iterables))
@@ -73,7 +73,7 @@ class RecordedLoopBody:
     def __call__(self, found: dict[str, Any]) -> Any:
         """Runs an iteration with the local names of the enclosing function; returns the new values of the result names."""
         values = [found.get(name, unset) for name in self._names]
-        if any(isinstance(found.get(name), CHANGEABLE) for name in self._extended):
+        if any(isinstance(found.get(name), MUTABLE_TYPES) for name in self._extended):
             self._function = None  # other names may stand for the same object
         if self._function is None:
             return self._body(*values)
@@ -106,9 +106,9 @@ def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callabl
     definition.body = rewriter.statements(definition.body, 0)
     if not rewriter.loops:
         return None
-    trips = [f"{PREFIX}trip{number}" for number in range(len(rewriter.loops))]
+    trips = [f"{GENERATED_PREFIX}trip{number}" for number in range(len(rewriter.loops))]
     bodies = [(loop.body, f"{function.__name__} (a loop's body)") for loop in rewriter.loops]
-    objects = dict.fromkeys(trips) | {UNSET: unset, f"{PREFIX}elements": _may_run_by_element}
+    objects = dict.fromkeys(trips) | {UNSET_NAME: unset, f"{GENERATED_PREFIX}elements": _may_run_by_element}
     rewritten, functions, cells = compile_functions(definition, function, bodies, objects)
     for loop, trip, body in zip(rewriter.loops, trips, functions, strict=True):
         cells[trip].cell_contents = RecordedLoopBody(body, loop.names, loop.targets, loop.extended, recorded)
@@ -147,11 +147,11 @@ class _Rewriter(LoopRewriter):
         self.loops: list[_LoopBody] = []
 
     def statements(self, body: list[ast.stmt], depth: int) -> list[ast.stmt]:
-        """Returns statements that call the recorded body of each possible loop if it is over a dataset."""
+        """Returns the statements with calls of recorded bodies in place of loops over datasets."""
         rewritten: list[ast.stmt] = []
         for statement in body:
             if isinstance(statement, ast.For):
-                rewritten += self._converted_loop(statement, depth)
+                rewritten += self._convert_loop(statement, depth)
                 continue
             if isinstance(statement, (ast.If, ast.While, ast.With, ast.Try)):
                 for field in ("body", "orelse", "finalbody"):
@@ -160,20 +160,24 @@ class _Rewriter(LoopRewriter):
             rewritten.append(statement)
         return rewritten
 
-    def _converted_loop(self, loop: ast.For, depth: int) -> list[ast.stmt]:
+    def _convert_loop(self, loop: ast.For, depth: int) -> list[ast.stmt]:
         number = len(self.loops)
-        trip = self._body_function(loop, number) if depth < _MOST_NESTED else None
+        trip = self._body_function(loop, number) if depth < _MOST_NESTED_LOOPS else None
         if trip is not None:
             self.loops.append(trip)
         loop.body = self.statements(loop.body, depth + 1)
         if trip is None:
             return [loop]
-        left, over = f"{PREFIX}left", f"{PREFIX}over{number}"
+        left, over = f"{GENERATED_PREFIX}left", f"{GENERATED_PREFIX}over{number}"
         names = ", ".join([left] * trip.ends + list(trip.results))
-        call = f"({names},) = {PREFIX}trip{number}(locals())" if names else f"{PREFIX}trip{number}(locals())"
-        lines = [f"{over} = 0", f"if {PREFIX}elements({over}):", f"    for _ in {over}:", f"        {call}"]
+        call = (
+            f"({names},) = {GENERATED_PREFIX}trip{number}(locals())"
+            if names
+            else f"{GENERATED_PREFIX}trip{number}(locals())"
+        )
+        lines = [f"{over} = 0", f"if {GENERATED_PREFIX}elements({over}):", f"    for _ in {over}:", f"        {call}"]
         lines += [f"        if {left}: break"] if trip.ends else []
-        lines += [f"    if locals().get({name!r}) is {UNSET}: del {name}" for name in trip.results]
+        lines += [f"    if locals().get({name!r}) is {UNSET_NAME}: del {name}" for name in trip.results]
         opening, choice = ast.parse("\n".join(lines)).body
         assert isinstance(opening, ast.Assign)
         assert isinstance(choice, ast.If)
@@ -187,7 +191,7 @@ class _Rewriter(LoopRewriter):
         return [ast.copy_location(opening, loop), choice]
 
     def _body_function(self, loop: ast.For, number: int) -> _LoopBody | None:
-        """Returns the body as a function; None if it must stay."""
+        """Returns a loop's body as a function's syntax tree; None if the loop can't be converted."""
         scan, head = NameScan(loop.body), NameScan([loop.target])
         if head.changes or self._has_outer_effects(scan, new_objects(loop.body), scan):
             return None
@@ -201,7 +205,9 @@ class _Rewriter(LoopRewriter):
         body = copy.deepcopy(loop.body)
         ends = JumpsAsReturns(results, scan.ends)
         changed = [ends.visit(statement) for statement in body]
-        function = function_definition(f"{PREFIX}body{number}", sorted(names), [*changed, ends.return_statement(False)])
+        function = function_definition(
+            f"{GENERATED_PREFIX}body{number}", sorted(names), [*changed, ends.return_statement(False)]
+        )
         return _LoopBody(
             function, tuple(sorted(names)), frozenset(head.stores), frozenset(scan.extended), results, scan.ends
         )

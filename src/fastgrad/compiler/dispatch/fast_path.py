@@ -31,12 +31,12 @@ from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import sharing, writing
 from fastgrad.kernels.codegen.locks import give_back
 
-_numbers = itertools.count()
+_entry_numbers = itertools.count()
 _MOST_LEAVES = 1000
 
 
 def keyword_variables(kwargs: Iterable[str]) -> dict[str, str]:
-    """Returns the names in generated code of arguments passed by name: numbered, as a user's name may be any string."""
+    """Returns the variable in generated code of each keyword argument: numbered, as a user's name may be any string."""
     return {key: f"b{number}" for number, key in enumerate(kwargs)}
 
 
@@ -45,6 +45,8 @@ class _NoEntry(Exception):
 
 
 class _EntryWriter:
+    """Writes the Python source of an entry."""
+
     def __init__(self, call: Call, captures: Captures, tree: CompiledTree, instance: Callable[[], Any] | None) -> None:
         self.scope: dict[str, Any] = dict(captures.scope)
         self.scope |= {"MISS": MISS, "differs": has_changed, "Tensor": Tensor, "ndarray": np.ndarray, "array": np.array}
@@ -55,7 +57,12 @@ class _EntryWriter:
         # The driver checks the shape, dtype and layout of every array argument.
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
-        self.scope |= {"recorders": recorders, "gate": locking.gate, "writing": writing, "give_back": give_back}
+        self.scope |= {
+            "recorders": recorders,
+            "gate": locking.fast_path_gate,
+            "writing": writing,
+            "give_back": give_back,
+        }
         self.scope["GuardError"] = GuardError
         self.lines: list[str] = []
         self.arrays: list[str] = []
@@ -278,7 +285,7 @@ def make_entry(
     tree: CompiledTree,
     instance: Callable[[], Any] | None = None,
 ) -> Any:
-    """Returns a function ``(args, kwargs)`` that answers calls like this one, or ``MISS``; None if there is no code.
+    """Returns generated code ``(args, kwargs)`` that replays calls of this form, or returns ``MISS``; None if it can't be generated.
 
     Args:
         args, kwargs: the call, unchanged.
@@ -337,6 +344,6 @@ def make_entry(
             "",
         ]
     )
-    entry = executed(source, f"<fastgrad entry {next(_numbers)}>", writer.scope, "entry")
+    entry = executed(source, f"<fastgrad entry {next(_entry_numbers)}>", writer.scope, "entry")
     entry.source = source
     return entry

@@ -17,15 +17,22 @@ from typing import Any
 
 import numpy as np
 
-PREFIX = "_fastgrad_"
-UNSET = f"{PREFIX}unset"
-_CHANGING = frozenset({"append", "extend", "insert", "remove", "reverse", "sort", "pop", "clear"})
-_CHANGING |= {"appendleft", "extendleft", "popleft", "rotate", "popitem", "setdefault", "move_to_end"}
-_CHANGING |= {"add", "discard", "update", "difference_update", "intersection_update", "symmetric_difference_update"}
-_CHANGING |= {"fill", "put", "partition", "resize"}
+GENERATED_PREFIX = "_fastgrad_"
+UNSET_NAME = f"{GENERATED_PREFIX}unset"
+_MUTATING_METHODS = frozenset({"append", "extend", "insert", "remove", "reverse", "sort", "pop", "clear"})
+_MUTATING_METHODS |= {"appendleft", "extendleft", "popleft", "rotate", "popitem", "setdefault", "move_to_end"}
+_MUTATING_METHODS |= {
+    "add",
+    "discard",
+    "update",
+    "difference_update",
+    "intersection_update",
+    "symmetric_difference_update",
+}
+_MUTATING_METHODS |= {"fill", "put", "partition", "resize"}
 """The names of methods that change a container: of lists, deques and dicts, sets, arrays."""
-_CHANGING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
-CHANGEABLE = (np.ndarray, list, dict, set, deque, bytearray)
+_MUTATING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
+MUTABLE_TYPES = (np.ndarray, list, dict, set, deque, bytearray)
 """The types of objects that augmented assignments such as ``+=`` change in place."""
 _SCOPE_READERS = frozenset({"locals", "vars", "eval", "exec", "dir", "globals"})
 
@@ -41,7 +48,7 @@ unset = UnsetType()
 
 
 def syntax_tree_of(function: Any) -> ast.FunctionDef | None:
-    """Returns a function's syntax tree; None if it has no source, or if a function compiled from it would differ.
+    """Returns a function's syntax tree; None if its source is missing or would compile to another function.
 
     Args:
         function: any callable.
@@ -110,7 +117,7 @@ _FUTURE_FLAGS = functools.reduce(
 def _compiled_codes(
     definitions: Sequence[ast.FunctionDef], names: list[str], function: FunctionType
 ) -> dict[str, CodeType]:
-    """Returns the code of definitions, by name; they see the function's closure and these names."""
+    """Returns the code objects of function trees, by name, compiled with the function's closure and further ``names``."""
     for definition in definitions:
         arguments = definition.args
         arguments.defaults = [ast.Constant(None) for _ in arguments.defaults]
@@ -212,18 +219,18 @@ class NameScan(ast.NodeVisitor):
             self.extended.add(node.target.id)
         self.generic_visit(node)
 
-    def _part(self, node: Any) -> None:
+    def _visit_attribute_or_item(self, node: Any) -> None:
         if not isinstance(node.ctx, ast.Load):
             self.changes.add(root_name(node))
         self.generic_visit(node)
 
-    visit_Attribute = visit_Subscript = _part
+    visit_Attribute = visit_Subscript = _visit_attribute_or_item
 
     def visit_Call(self, node: ast.Call) -> None:
         """Notes that ``xs.append(x)`` and ``next(xs)`` change xs."""
-        if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _MUTATING_METHODS:
             self.changes.add(root_name(node.func))
-        elif isinstance(node.func, ast.Name) and node.func.id in _CHANGING_FUNCTIONS:
+        elif isinstance(node.func, ast.Name) and node.func.id in _MUTATING_FUNCTIONS:
             self.changes.add(root_name(node.args[0]) if node.args else "")
         self.generic_visit(node)
 
@@ -247,26 +254,26 @@ class NameScan(ast.NodeVisitor):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = visit_Lambda = _visit_scope
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _visit_scope
 
-    def _refuse(self, node: Any) -> None:
+    def _visit_refused(self, node: Any) -> None:
         self.refused = True
         self.generic_visit(node)
 
     visit_ExceptHandler = visit_Return = visit_Yield = visit_YieldFrom = visit_Await = visit_AsyncFor = (
         visit_AsyncWith
-    ) = _refuse
-    visit_Match = visit_TryStar = visit_ImportFrom = _refuse
+    ) = _visit_refused
+    visit_Match = visit_TryStar = visit_ImportFrom = _visit_refused
 
     def visit_Import(self, node: ast.Import) -> None:
         """Notes names of modules."""
         self.stores |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
 
-    def _loop(self, node: Any) -> None:
+    def _visit_loop(self, node: Any) -> None:
         self.refused |= has_jump(node.orelse)  # jumps in `else` belong to the enclosing loop
         self._loops += 1
         self.generic_visit(node)
         self._loops -= 1
 
-    visit_For = visit_While = _loop
+    visit_For = visit_While = _visit_loop
 
     def visit_Break(self, node: ast.Break) -> None:
         """Notes the end of an enclosing loop."""

@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
-    CHANGEABLE,
-    PREFIX,
+    GENERATED_PREFIX,
+    MUTABLE_TYPES,
     LoopRewriter,
     NameScan,
     compile_functions,
@@ -48,9 +48,9 @@ from fastgrad.ops.creation import range as tensor_range
 from fastgrad.ops.creation import range_operands
 from fastgrad.ops.tensor_array import TensorArray
 
-_NUMBERS = (bool, int, float, np.generic, np.ndarray, Tensor)
+_NUMERIC_TYPES = (bool, int, float, np.generic, np.ndarray, Tensor)
 _MOST_NESTED_LOOPS = 3
-_PURE = (
+_PURE_NODES = (
     ast.Name
     | ast.Constant
     | ast.Compare
@@ -87,7 +87,7 @@ def _varies(value: Any) -> bool:
 
 
 def _is_tensor_test(value: Any) -> bool:
-    """True if a test is a tensor, which a loop of a program may compute again in each iteration."""
+    """True if a loop's test is a scalar tensor, so that a program can compute it in each iteration."""
     return isinstance(value, Tensor) and value._array.size == 1 and control_flow_of() is not None
 
 
@@ -138,13 +138,13 @@ def _negated(value: Any) -> Any:
 
 def _are_numbers(values: Any) -> bool:
     """True if values are numbers and arrays; False for variables, whose number changes when they are assigned."""
-    return all(isinstance(leaf, (*_NUMBERS, TensorArray)) for leaf in nest.flatten(values))
+    return all(isinstance(leaf, (*_NUMERIC_TYPES, TensorArray)) for leaf in nest.flatten(values))
 
 
 def _carried_tensors(scope: dict[str, Any], names: Iterable[str], extended: AbstractSet[str]) -> dict[str, Any] | None:
     """Returns the loop's variables as tensors; None if one is not a number, has no value, or changes in place."""
     values = {name: scope.get(name, unset) for name in names}
-    in_place = any(isinstance(scope.get(name), CHANGEABLE) for name in extended)
+    in_place = any(isinstance(scope.get(name), MUTABLE_TYPES) for name in extended)
     if in_place or not _are_numbers(values):
         return None
     return dict(
@@ -198,7 +198,7 @@ class _Loop:
         self._body, self._ends, self._target, self._test = body, ends, target, test
 
     def __call__(self, scope: dict[str, Any], over: Any = None) -> tuple[Any, ...] | None:
-        """Returns the values of the body's results after the loop; None if Python must run it."""
+        """Runs the loop in the program; returns the final values of its results, None if Python must run it."""
         if control_flow_of() is None or (self._test is None and not isinstance(over, _Range)):
             return None
         test = self._test
@@ -270,7 +270,8 @@ class _Converter(LoopRewriter):
     def function(self, definition: ast.FunctionDef) -> FunctionType:
         """Returns the function of the converted tree."""
         objects = {
-            f"{PREFIX}{f.__name__.strip('_')}": f for f in (_range_sequence, _range_elements, _both, _either, _negated)
+            f"{GENERATED_PREFIX}{f.__name__.strip('_')}": f
+            for f in (_range_sequence, _range_elements, _both, _either, _negated)
         }
         name = self._function.__name__
         part_definitions = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
@@ -282,7 +283,7 @@ class _Converter(LoopRewriter):
         return converted
 
     def statements(self, body: Sequence[ast.stmt], depth: int, inside: bool) -> list[ast.stmt]:
-        """Returns the statements with loops that the program may run; with such branches, too, if ``inside`` a loop."""
+        """Returns the statements with converted loops, and converted branches if they are ``inside`` a loop."""
         result: list[ast.stmt] = []
         for statement in body:
             if isinstance(statement, (ast.For, ast.While)):
@@ -311,7 +312,7 @@ class _Converter(LoopRewriter):
         if scan.compares_objects or self._has_outer_effects(scan, new_objects(loop.body), NameScan([loop])):
             return [plain]
         self._count += 1
-        left, over = f"{PREFIX}left{self._count}", f"{PREFIX}over{self._count}"
+        left, over = f"{GENERATED_PREFIX}left{self._count}", f"{GENERATED_PREFIX}over{self._count}"
         lowered = _without_jumps(loop.body, left if scan.ends else None)
         if lowered is None:
             return [plain]
@@ -331,10 +332,10 @@ class _Converter(LoopRewriter):
             )
         call_text = self._add_call(_Loop(body, scan.ends, target, tested))
         passed = f"locals(), {over}" if test is None else "locals()"
-        lines = [f"{PREFIX}found = {call_text}({passed})", f"if {PREFIX}found is None: pass"]
-        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
+        lines = [f"{GENERATED_PREFIX}found = {call_text}({passed})", f"if {GENERATED_PREFIX}found is None: pass"]
+        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {GENERATED_PREFIX}found"] if results else []
         if isinstance(loop, ast.For):
-            lines.insert(0, f"{over} = {PREFIX}range_sequence()")
+            lines.insert(0, f"{over} = {GENERATED_PREFIX}range_sequence()")
         opening = ast.parse("\n".join(lines)).body
         choice = opening[-1]
         assert isinstance(choice, ast.If)
@@ -344,7 +345,7 @@ class _Converter(LoopRewriter):
             assert isinstance(loop.iter, ast.Call)
             first_line: Any = opening[0]
             first_line.value.args, first_line.value.keywords = loop.iter.args, loop.iter.keywords
-            plain.iter = ast.parse(f"{PREFIX}range_elements({over})", mode="eval").body
+            plain.iter = ast.parse(f"{GENERATED_PREFIX}range_elements({over})", mode="eval").body
         return _with_line_numbers(opening, loop)
 
     def _convert_branch(self, branch: ast.If, depth: int) -> list[ast.stmt]:
@@ -357,19 +358,24 @@ class _Converter(LoopRewriter):
         if jumps_out or scan.compares_objects or self._has_outer_effects(scan, created, scan):
             return [plain]
         needed = read_before_assigned(branch.body) | read_before_assigned(branch.orelse) | self._names_read_later(scan)
-        results = sorted([name for name in scan.stores if name in needed or name.startswith(PREFIX)])
+        results = sorted([name for name in scan.stores if name in needed or name.startswith(GENERATED_PREFIX)])
         self._count += 1
         names = sorted(
-            {*scan.stores, *scan.loads} & (self._locals | {name for name in scan.stores if name.startswith(PREFIX)})
+            {*scan.stores, *scan.loads}
+            & (self._locals | {name for name in scan.stores if name.startswith(GENERATED_PREFIX)})
         )
         parts = [
             self._add_part(self.statements(body, depth, True), names, results, [])
             for body in (branch.body, branch.orelse)
         ]
-        test = f"{PREFIX}test{self._count}"
+        test = f"{GENERATED_PREFIX}test{self._count}"
         call_text = self._add_call(_Branch(*parts))
-        lines = [f"{test} = 0", f"{PREFIX}found = {call_text}(locals(), {test})", f"if {PREFIX}found is None: pass"]
-        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
+        lines = [
+            f"{test} = 0",
+            f"{GENERATED_PREFIX}found = {call_text}(locals(), {test})",
+            f"if {GENERATED_PREFIX}found is None: pass",
+        ]
+        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {GENERATED_PREFIX}found"] if results else []
         opening = ast.parse("\n".join(lines)).body
         assignment, choice = opening[0], opening[-1]
         assert isinstance(assignment, ast.Assign)
@@ -385,13 +391,15 @@ class _Converter(LoopRewriter):
         number = len(self.parts)
         result = "".join(f"{name}, " for name in [*(before or ()), *results])
         returned = [] if before is None else [ast.parse(f"return ({result})").body[0]]
-        definition = function_definition(f"{PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned])
+        definition = function_definition(
+            f"{GENERATED_PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned]
+        )
         part = _PartFunction(definition, names, results, NameScan(body).extended)
         self.parts.append(part)
         return part
 
     def _add_call(self, what: Any) -> str:
-        name = f"{PREFIX}call{len(self.calls)}"
+        name = f"{GENERATED_PREFIX}call{len(self.calls)}"
         self.calls[name] = what
         return name
 
@@ -403,14 +411,14 @@ class _Converter(LoopRewriter):
         return plain and self._value_of_name(call.func) is tensor_range
 
     def _is_pure(self, test: ast.expr) -> bool:
-        """True if an expression may be evaluated once more: it calls only functions of modules."""
+        """True if an expression can be evaluated twice: it calls only functions of modules."""
         for node in ast.walk(test):
             if isinstance(node, ast.Call):
                 if not isinstance(node.func, ast.Attribute) or not isinstance(
                     self._value_of_name(node.func.value), ModuleType
                 ):
                     return False
-            elif isinstance(node, ast.expr) and not isinstance(node, _PURE):
+            elif isinstance(node, ast.expr) and not isinstance(node, _PURE_NODES):
                 return False
         return True
 
@@ -481,7 +489,7 @@ class _TestConverter(ast.NodeTransformer):
         """Replaces ``a and b`` by ``both(a, lambda: b)``."""
         left, *others = node.values
         right = others[0] if len(others) == 1 else ast.copy_location(ast.BoolOp(node.op, others), node)
-        name = f"{PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
+        name = f"{GENERATED_PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
         call: Any = ast.parse(f"{name}(0, lambda: 0)", mode="eval").body
         call.args[0], call.args[1].body = self.visit(left), self.visit(right)
         return call
@@ -490,7 +498,7 @@ class _TestConverter(ast.NodeTransformer):
         """Replaces ``not a`` by ``negated(a)``."""
         if not isinstance(node.op, ast.Not):
             return node
-        call: Any = ast.parse(f"{PREFIX}negated(0)", mode="eval").body
+        call: Any = ast.parse(f"{GENERATED_PREFIX}negated(0)", mode="eval").body
         call.args[0] = self.visit(node.operand)
         return call
 

@@ -73,7 +73,7 @@ class Retracing:
             self._warn()
 
     def note_numbers(self, numbers: Iterable[tuple[_Line, int]]) -> None:
-        """Notes the numbers from tensors on which Python's control flow depended in a recording, and their lines."""
+        """Counts the different numbers from tensors that decided Python's control flow, by line; warns if there are many."""
         numbers_by_line: dict[_Line, list[int]] = {}
         for line, number in numbers:
             numbers_by_line.setdefault(line, []).append(number)

@@ -25,7 +25,9 @@ from fastgrad.core.tensor_spec import TensorSpec
 from fastgrad.core.variable import Variable
 from fastgrad.dtypes import DType
 
-_BY_VALUE = frozenset([bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset])
+_TYPES_COMPARED_BY_VALUE = frozenset(
+    [bool, int, complex, str, bytes, type(None), type(Ellipsis), DType, np.dtype, range, frozenset]
+)
 
 COMPOSITES = (Composite, IndexedSlices)
 """The types of values made of several tensors."""
@@ -142,7 +144,7 @@ class Call:
             return kind, (value.start, value.stop, value.step)
         if kind is TensorShape:
             return kind, str(value)
-        if kind in _BY_VALUE or isinstance(value, enum.Enum):
+        if kind in _TYPES_COMPARED_BY_VALUE or isinstance(value, enum.Enum):
             return kind, value
         if not isinstance(value, (Variable, Scalar)):
             _check_hashable(value, label)

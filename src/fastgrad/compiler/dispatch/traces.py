@@ -16,8 +16,8 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.passes.tree import NotOneTree
 from fastgrad.compiler.programs.program import Program, UnfitArray
-from fastgrad.compiler.recording.made_operation import are_watched
 from fastgrad.compiler.recording.record import Recording
+from fastgrad.compiler.recording.unlisted_operation import are_watched
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import sharing
 from fastgrad.kernels.codegen.gc_pause import collecting_later
@@ -58,7 +58,7 @@ class Trace:
         self.loops_with_capacity = loops_with_capacity(self.graph)
         self.device = recording.device
         self._count = count
-        self._has_own_gradients = recording.has_custom_gradients
+        self._has_custom_gradients = recording.has_custom_gradients
         self._captured = [weakref.ref(tensor) for tensor in recording.captured]
         self._call: StatefulCall | None = None
 
@@ -77,7 +77,7 @@ class Trace:
 
         This is so if the function computes gradients itself, or if a tape watches a tensor that it captures.
         """
-        if self._has_own_gradients:
+        if self._has_custom_gradients:
             return True
         captured = [tensor for tensor in [weak() for weak in self._captured] if tensor is not None]
         return any(are_watched(captured))
@@ -158,7 +158,7 @@ class Traces:
             self._waiting.append(way)
 
     def prepare(self) -> None:
-        """Compiles the first traces, which may take seconds, before a lock is held that other threads wait for."""
+        """Compiles waiting first traces, before the lock that other threads wait for is taken."""
         if not self.trees:
             with self._lock:
                 if not self.trees and self._waiting:

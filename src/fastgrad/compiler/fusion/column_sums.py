@@ -55,7 +55,7 @@ class BlockKernels(NamedTuple):
 
 
 def sums_columns(fused: Any, place: int, product: Node) -> bool:
-    """True if a group is a map of a product, which it reads once, with sums of columns that no other step reads.
+    """True if a group is a map of a product with sums of columns as results, and can follow the product block by block.
 
     Args:
         fused: the group.
@@ -80,7 +80,7 @@ def sums_columns(fused: Any, place: int, product: Node) -> bool:
 
 
 def block_kernels(fused: Fused, product: Node) -> BlockKernels:
-    """Returns the kernels of a group that sums columns of a product."""
+    """Returns the kernels of a group with column sums of a product."""
     unit = rows_of_unit(product.inputs, **product.attributes)
     assert unit is not None
     rows = prod(product.outputs[0].shape[:-1])

@@ -13,7 +13,7 @@ from typing import Any
 from fastgrad.compiler.fusion.emit_reduction import reduction_launches
 from fastgrad.compiler.fusion.fused import Fused, Source, natural_strides
 from fastgrad.compiler.fusion.kernel_writer import Writer
-from fastgrad.compiler.fusion.stages import BLOCK, Elements
+from fastgrad.compiler.fusion.stages import BLOCK_ELEMENTS, Elements
 from fastgrad.kernels.movement.layout import Layout, collapsed, contiguous
 from fastgrad.kernels.movement.strided import moved
 from fastgrad.kernels.runtime.launch import Input, Launch, Launches, Output
@@ -59,7 +59,7 @@ def _copy_launches(fused: Fused) -> Launches:
 
 
 def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
-    """Returns the kernel of a group without a reduction, by elements, and the pairs that must not share memory."""
+    """Returns the launch of a group without a reduction, and pairs (output, array) that must not share memory."""
     writer = Writer(fused)
     dims = range(len(fused.sizes))
     constant_inputs, row_inputs, element_inputs = writer.split_by_level(kept=False)
@@ -80,8 +80,8 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
             elements.write(f"for j in range({start}, {stop})", None)
             return
         writer.line(f"end = {stop}")
-        with writer.block(f"for low in range({start}, end, {BLOCK})"):
-            elements.write(f"for lane in range(least({BLOCK}, end - low))", "j = low + lane")
+        with writer.block(f"for low in range({start}, end, {BLOCK_ELEMENTS})"):
+            elements.write(f"for lane in range(least({BLOCK_ELEMENTS}, end - low))", "j = low + lane")
 
     if len(dims) == 1:
         loop("first", "last")
@@ -106,7 +106,7 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
 
 
 def _steps_that_read_only(fused: Fused, inputs: set[int]) -> list[int]:
-    """Returns the steps that read no other inputs, which a loop over the other inputs computes once.
+    """Returns the steps that depend only on ``inputs``, so that an inner loop need not repeat them.
 
     LLVM 20 needs exponential time for a loop of many such steps: its ``vputils::isUniformAcrossVFsAndUFs`` follows each operand of each
     operation, and does not cache its results.

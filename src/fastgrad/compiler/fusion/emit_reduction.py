@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.fusion.combining import REDUCTIONS, lane_type, neutral_element, reduction_result, total_type
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.kernel_writer import Writer
 from fastgrad.compiler.fusion.phases import Phase, Schedule
+from fastgrad.compiler.fusion.reductions import REDUCTIONS, lane_type, neutral_element, reduction_result, total_type
 from fastgrad.compiler.fusion.scalar_casts import BOOL
 from fastgrad.compiler.fusion.stages import Elements, is_costly_function
 from fastgrad.kernels.reduction.lanes import DEPTH, ENOUGH, FEW, LANES, MANY, PART
@@ -100,7 +100,7 @@ class ReductionEmitter:
                 self.scratch.append((np.dtype(self.total_dtype(self.step(number))), self.kept_count * self.parts))
 
     def step(self, number: int) -> Step:
-        """Returns the step of this number."""
+        """Returns the step with a number; steps are counted after the group's inputs."""
         return self.fused.steps[number - self.first]
 
     def stays_whole(self) -> bool:
@@ -112,7 +112,7 @@ class ReductionEmitter:
         return total_type(combination_of(step), step.inputs[0])
 
     def launches(self) -> tuple[Launch, ...]:
-        """Returns one launch, or two: one for the parts and one that combines them."""
+        """Returns the launches: one, or one for parts of reductions and one that combines the parts."""
         writer = self.writer
         writer.load(writer.split_by_level(kept=False)[0], self.dims, "0")
         self._write_kernel()
@@ -142,7 +142,7 @@ class ReductionEmitter:
     def _write_element_loop(
         self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0, apart: bool = False
     ) -> None:
-        """Writes the loop over elements.
+        """Writes the loop over the elements of the innermost dimension.
 
         Args:
             phase: the phase of the loop.

@@ -52,11 +52,11 @@ class Product(Payload):
         return number + 2 - (number > self.place)
 
 
-Join = Callable[[Node, Node, int], Node | None]
+JoinRule = Callable[[Node, Node, int], Node | None]
 """Joins a product and a FUSED node, whose input of this number is the product, to one node; None if they stay two."""
 
 
-def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, join: Join | None = None) -> Graph:
+def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, join: JoinRule | None = None) -> Graph:
     """Returns the graph with element-wise groups (maps) joined to the products that they follow.
 
     Args:
@@ -90,7 +90,7 @@ def add_epilogues(graph: Graph, takes: Callable[[Node], bool] | None = None, joi
 
 
 def can_take_epilogue(product: Node) -> bool:
-    """True if the CPU's kernel of this product can apply an element-wise group (a map) to its result."""
+    """True if the CPU kernel of a product can apply an element-wise epilogue to its result."""
     candidate = _launches(product)
     return candidate is not None and candidate.launches[0].kernel.__name__ in (
         "gemm",
@@ -101,7 +101,7 @@ def can_take_epilogue(product: Node) -> bool:
 
 
 def _launches(product: Node, following: Launch | None = None) -> Launches | None:
-    """Returns the launches of a product with the element-wise group ``following``; None if no kernel takes such a group."""
+    """Returns the launches of a product with an element-wise epilogue ``following``; None if its kernel takes none."""
     if row_name(product) == "wide_product" and not has_pairs(product.inputs, **product.attributes):
         return None
     if row_name(product) != "convolution":
@@ -111,7 +111,7 @@ def _launches(product: Node, following: Launch | None = None) -> Launches | None
 
 
 def _is_elementwise_epilogue(fused: Any, place: int, product: Node) -> bool:
-    """True if a group is element-wise and reads all of this product once, each element for the element of the same number."""
+    """True if a group is element-wise and reads a product once, element i for element i."""
     if not isinstance(fused, Fused) or "r" in fused.roles or not fused.steps:
         return False
     if fused.count != prod(product.outputs[0].shape):
@@ -120,7 +120,7 @@ def _is_elementwise_epilogue(fused: Any, place: int, product: Node) -> bool:
 
 
 def joined_with_map(product: Node, node: Node, place: int) -> Node | None:
-    """Returns a product and the element-wise group (map) that follows it as one node; None if the node is no such group."""
+    """Returns a product joined with its element-wise epilogue (map) as one node; None if ``node`` is no such map."""
     return _joined_node(product, node, place) if _is_elementwise_epilogue(node.payload, place, product) else None
 
 

@@ -13,8 +13,8 @@ from math import prod
 
 import numpy as np
 
-from fastgrad.compiler.fusion.combining import REDUCTIONS, only_drops_unit_dimensions
 from fastgrad.compiler.fusion.group import Group, element_count, fusible_dtype, is_reduction
+from fastgrad.compiler.fusion.reductions import REDUCTIONS, only_drops_unit_dimensions
 from fastgrad.compiler.fusion.views import View, copy_node, has_copy_kernel, keeps_order, view_layouts
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value, uses_of
 from fastgrad.compiler.graph.interpret import interpret
@@ -136,7 +136,7 @@ class _Fusion:
         return list({id(group): group for group in [*homes, *beside]}.values())
 
     def _add_to_follower(self, node: Node, number: np.dtype | bool, group: Group) -> bool:
-        """Adds a reduction of a group's value to another group, which comes after that group.
+        """Adds a reduction of a group's value to a follower, a group that runs after it; returns whether it did.
 
         This serves reductions of other dimensions, so that the group itself can grow. It also serves reductions whose results are not
         operands in the group, as others' results may have to be. If there are none, the two groups become one at the end. An
@@ -226,7 +226,7 @@ class _Fusion:
     # ---- index maps --------------------------------------------------------------------------------------
 
     def _adds_same_order(self, node: Node) -> bool:
-        """Adds a node that returns the elements of a group's value in the same order; returns whether it did."""
+        """Adds a node such as a reshape, an alias of a group's value, to the group; returns whether it did."""
         group = self._home.get(id(node.inputs[0])) if node.inputs else None
         if group is None or not (keeps_order(node) or only_drops_unit_dimensions(node)):
             return False
@@ -265,7 +265,7 @@ class _Fusion:
         return whole_view
 
     def _compute_value(self, value: Value) -> None:
-        """Ensures that a value is computed."""
+        """Adds the nodes that compute a deferred value, or closes the group that makes it."""
         self._close_group_of(value)
         node = self._deferred.get(id(value))
         if node is None:

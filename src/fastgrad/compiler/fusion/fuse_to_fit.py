@@ -9,7 +9,7 @@ from fastgrad.compiler.passes.share_activation_gradients import share_activation
 
 
 def fuse_to_fit(graph: Graph, slopes: bool = True) -> Graph:
-    """Returns the graph in groups of operations, each of which is one kernel.
+    """Returns the fused graph, in which cheap values are recomputed if memory is scarce.
 
     Args:
         graph: of single operations; it is not changed.

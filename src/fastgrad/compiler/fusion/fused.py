@@ -101,7 +101,7 @@ class Fused(Payload):
 
     @property
     def name(self) -> str:
-        """The names of its steps."""
+        """The names of the group's operations, joined by "+"."""
         return "+".join(step.row.name for step in self.steps) or "copy"
 
     @property
@@ -120,5 +120,5 @@ class Fused(Payload):
         return [(source.offset, source.strides) for source in sources] == [(0, self.natural)]
 
     def count_of(self, role: str) -> int:
-        """Returns the number of elements of the dimensions of a role."""
+        """Returns the number of elements of the dimensions with a role, "r" (reduced) or "k" (kept)."""
         return prod([size for size, dim_role in zip(self.sizes, self.roles, strict=True) if dim_role == role])

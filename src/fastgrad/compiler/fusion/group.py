@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.fusion.combining import REDUCTIONS, drops_unit_dimensions
 from fastgrad.compiler.fusion.fused import Fused, Source, Step, graph_of
-from fastgrad.compiler.fusion.scalar_code import DTYPES, kernel_expression
+from fastgrad.compiler.fusion.reductions import REDUCTIONS, drops_unit_dimensions
+from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, kernel_expression
 from fastgrad.compiler.fusion.views import View
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
@@ -61,7 +61,7 @@ def element_count(value: Value) -> int:
 
 
 def fusible_dtype(node: Node) -> np.dtype | bool:
-    """Returns False if a node can't be in a group, else the dtype in which its functions compute, or True."""
+    """Returns the dtype in which a fusible node computes functions, True if any dtype fits, False if it can't be fused."""
     name = row_name(node)
     if name is None or len(node.outputs) != 1:
         return False
@@ -82,8 +82,8 @@ def fusible_dtype(node: Node) -> np.dtype | bool:
 def _compute_dtype(
     name: str, inputs: tuple[np.dtype, ...], output: np.dtype, attributes: Mapping[str, Any]
 ) -> np.dtype | bool:
-    """Returns the dtype in which an element-wise row computes, else True; False if it can't be in a group."""
-    if not DTYPES.issuperset([*inputs, output]):
+    """Returns the dtype in which an element-wise row computes functions, True if any fits, False if it can't be fused."""
+    if not FUSIBLE_DTYPES.issuperset([*inputs, output]):
         return False
     translation = kernel_expression(name, ["x"] * len(inputs), inputs, output, attributes)
     return False if translation is None else translation[1] or True
@@ -95,14 +95,14 @@ def _compute_dtype_without_attributes(name: str, inputs: tuple[np.dtype, ...], o
 
 
 def is_reduction(node: Node) -> bool:
-    """True if a node that may be in a group reduces dimensions, and does not only drop some of size 1."""
+    """True if a node is a reduction of at least one dimension of size above 1."""
     if node.kind is not Kind.OPERATION or node.payload.name not in REDUCTIONS:
         return False
     return row_name(node) is not None and not drops_unit_dimensions(node)
 
 
 def cuts_and_reduced_runs(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Cuts, ReducedRuns]:
-    """Returns the cuts that a reduction needs, and the dimensions that it reduces."""
+    """Returns the cuts of the flat index that a reduction needs, and its reduced runs of dimensions."""
     runs: list[tuple[int, bool]] = []
     for axis in range(len(shape) - 1, -1, -1):
         if shape[axis] == 1:
@@ -172,11 +172,11 @@ class Group:
 
     @property
     def is_full_reduction(self) -> bool:
-        """Whether it reduces all dimensions to single numbers."""
+        """True if the group reduces all dimensions to single numbers."""
         return self.count > 1 == self.kept_count
 
     def plan_to_join(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
-        """Returns how a node can join the group; None if it can't.
+        """Returns the changes by which a node can join the group; None if it can't.
 
         Args:
             node: a node that can be in a group.
@@ -240,7 +240,7 @@ class Group:
         return bool(self.steps) and all(len(read) == 3 and id(read[0]) not in own_values for read in reads)
 
     def _is_broadcast_back(self, layout: Layout) -> bool:
-        """True if a layout reads a reduced value at the elements that it is made of, and this is fast in one kernel.
+        """True if a layout broadcasts a reduced value back to its elements, and one kernel does both fast.
 
         It is fast if these elements are still in the cache at the second read; a large group also needs enough pieces of work.
         """
@@ -270,7 +270,7 @@ class Group:
         return sizes_at(self.cuts, self.count), "".join(roles)
 
     def add(self, node: Node, found: _Joining) -> None:
-        """Adds a node that can join."""
+        """Adds a node by the changes that ``plan_to_join`` returned."""
         sizes = len(self._values), len(self._nodes)
         self._before.append((self.cuts, self.reduced, self._number, self._reduction_count, *sizes))
         reads: list[tuple[str, int]] = []
@@ -321,7 +321,7 @@ class Group:
         return node
 
     def merged_with(self, other: Group, read: Callable[[Value], View]) -> Group | None:
-        """Returns a group of the nodes of this group and another one; None if they do not fit together."""
+        """Returns a new group with the nodes of two groups; None if they can't be one group."""
         if self.reduced not in {None, other.reduced}:
             return None
         merged = Group(self.count, self.serial)
@@ -349,7 +349,7 @@ class Group:
 
     @property
     def reads(self) -> list[Value]:
-        """The values that it reads."""
+        """The values that the group reads from outside."""
         return self._values
 
     def to_nodes(self, uses: Counter[int]) -> list[Node]:

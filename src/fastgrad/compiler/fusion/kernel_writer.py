@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.combining import REDUCTIONS, reduction_of_one_element
 from fastgrad.compiler.fusion.fused import Fused, Step
+from fastgrad.compiler.fusion.reductions import REDUCTIONS, reduction_of_one_element
 from fastgrad.compiler.fusion.scalar_casts import element_type, load_expression, store_expression
-from fastgrad.compiler.fusion.scalar_code import NAMES, kernel_expression
+from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, kernel_expression
 from fastgrad.core.operation import Form
 from fastgrad.kernels.codegen.body import digest, local_array
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
@@ -28,7 +28,7 @@ from fastgrad.kernels.math.vector_math import greatest, least
 from fastgrad.kernels.reduction import lanes
 from fastgrad.kernels.runtime.launch import Input, Launch, Operand, Output, Scratch
 
-_NAMES: dict[str, Any] = {
+_LOOP_GLOBALS: dict[str, Any] = {
     "local_array": local_array,
     "fill": lanes.fill,
     "padded": lanes.padded,
@@ -61,7 +61,7 @@ class Writer:
     # ---- text ----------------------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
-        """Writes a line."""
+        """Writes a line at the current indentation."""
         self._lines.append("    " * self._depth + text)
 
     @contextlib.contextmanager
@@ -81,29 +81,29 @@ class Writer:
         self._bases, self._loaded = bases, loads
 
     def local(self, name: str, dtype: str, size: int) -> str:
-        """Returns the name of an array on the stack."""
+        """Declares an array on the stack, once; returns its name."""
         self.at_top(f"{name} = local_array({dtype}, {size})")
         return name
 
     def at_top(self, text: str) -> None:
-        """Writes a line before all others, once."""
+        """Writes a line at the top of the kernel, once."""
         if f"    {text}" not in self._lines:
             self._lines.insert(0, f"    {text}")
 
     # ---- parameters ----------------------------------------------------------------------------------------
 
     def array(self, name: str, kind: str, operand: Operand) -> str:
-        """Returns the name of a parameter that is an array."""
+        """Declares an array parameter, once; returns its name."""
         self._arrays.setdefault(name, (kind, operand))
         return name
 
     def number(self, name: str, value: int) -> str:
-        """Returns the name of a parameter that is an integer."""
+        """Declares an integer parameter, once; returns its name."""
         assert self._numbers.setdefault(name, value) == value, f"{name} is {self._numbers[name]} and {value}"
         return name
 
     def size(self, dim: int) -> str:
-        """Returns the size of a dimension of the loop."""
+        """Declares the size of a loop dimension as a parameter; returns its name."""
         return self.number(f"n{dim}", self.fused.sizes[dim])
 
     def launch(self, units: int, natural: Collection[Operand] = ()) -> Launch:
@@ -142,7 +142,7 @@ class Writer:
             self.line(f"k{dims[0]} = {remainder}")
 
     def place(self, what: str, dims: Sequence[int], strides: Sequence[int], offset: int, inner: str) -> str:
-        """Returns the index of an element whose dimensions have these strides.
+        """Returns the expression of an element's index in an array with these strides.
 
         Args:
             what: for names of parameters.
@@ -156,7 +156,7 @@ class Writer:
             terms = [self.number(f"offset_{what}", offset)] if offset else []
             for dim, stride in zip(dims[:-1], strides[:-1], strict=True):
                 if stride:
-                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride(what, dim, stride)}")
+                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride_parameter(what, dim, stride)}")
             base = " + ".join(terms)
             if len(terms) > 1 or "*" in base:
                 self.line(f"at_{what} = {base}")
@@ -168,7 +168,7 @@ class Writer:
         factor = inner if step == 1 else f"{inner} * {self.number(f'step_{what}', step)}"
         return f"{base} + {factor}" if base else factor
 
-    def _stride(self, what: str, dim: int, stride: int) -> str:
+    def _stride_parameter(self, what: str, dim: int, stride: int) -> str:
         below = dim + 1
         if below == len(self.fused.sizes) - 1 and stride == self.fused.sizes[below]:
             return self.size(below)
@@ -177,7 +177,7 @@ class Writer:
     # ---- values ----------------------------------------------------------------------------------------------
 
     def load(self, numbers: Sequence[int], dims: Sequence[int], inner: str) -> None:
-        """Writes the loads of inputs.
+        """Writes the loads of inputs to local variables.
 
         Args:
             numbers: of the inputs.
@@ -194,7 +194,7 @@ class Writer:
             self.line(f"v{i} = {load_expression(f'{name}[{index}]', source.dtype)}")
 
     def split_by_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
-        """Returns inputs that are constant in the whole loop, constant in the innermost dimension, and the others."""
+        """Returns three lists of inputs: constant in the loop, constant in the innermost dimension, varying with each element."""
         constant: list[int] = []
         of_rows: list[int] = []
         of_elements: list[int] = []
@@ -216,7 +216,9 @@ class Writer:
 
     def store(self, number: int, memory: Operand, place: str) -> None:
         """Writes the store of a step's value."""
-        self.line(f"{self._memory(number, memory)}[{place}] = {store_expression(f'v{number}', self.dtypes[number])}")
+        self.line(
+            f"{self._memory_parameter(number, memory)}[{place}] = {store_expression(f'v{number}', self.dtypes[number])}"
+        )
 
     def store_result(self, number: int, place: str) -> None:
         """Writes the store of a step's value, if it is a result."""
@@ -225,9 +227,11 @@ class Writer:
 
     def load_step(self, number: int, memory: Operand, place: str) -> None:
         """Writes the load of a step's value that was stored before."""
-        self.line(f"v{number} = {load_expression(f'{self._memory(number, memory)}[{place}]', self.dtypes[number])}")
+        self.line(
+            f"v{number} = {load_expression(f'{self._memory_parameter(number, memory)}[{place}]', self.dtypes[number])}"
+        )
 
-    def _memory(self, number: int, memory: Operand) -> str:
+    def _memory_parameter(self, number: int, memory: Operand) -> str:
         kind = f"out[{element_type(self.dtypes[number])}]"
         letter = "y" if isinstance(memory, Output) else "stash"
         assert isinstance(memory, (Output, Scratch))
@@ -272,7 +276,7 @@ def _build_kernel(parameters: str, source: str, number: str) -> Any:
 
 
 def function_of(parameters: str, source: str, number: str, names: Mapping[str, Any] = NO_NAMES) -> tuple[Any, Any]:
-    """Returns the function of a text, named by the text's hash, and its entry in ``linecache``.
+    """Returns the Python function of a kernel's source, named by its hash, and its entry in ``linecache``.
 
     Args:
         parameters, source, number: as for ``native_kernel``.
@@ -282,7 +286,7 @@ def function_of(parameters: str, source: str, number: str, names: Mapping[str, A
     source = source.replace("def fused(", f"def {name}(", 1)
     filename = f"<fastgrad kernel {name}>"
     text = linecache.cache[filename] = len(source), None, source.splitlines(keepends=True), filename
-    scope = {**NAMES, **_NAMES, **names}
+    scope = {**KERNEL_GLOBALS, **_LOOP_GLOBALS, **names}
     exec(compile(source, filename, "exec"), scope)  # noqa: S102 - our own text
     return scope[name], text
 
@@ -298,7 +302,7 @@ SIMPLE_NANOSECONDS, FUNCTION_NANOSECONDS, BYTE_NANOSECONDS = 0.03, 0.35, 0.02
 
 
 def nanoseconds_of(fused: Fused) -> float:
-    """Returns about how long a group takes on one core."""
+    """Returns the estimated nanoseconds of a group on one core."""
     steps = sum(FUNCTION_NANOSECONDS if is_costly_function(step) else SIMPLE_NANOSECONDS for step in fused.steps)
     read = sum(source.dtype.itemsize for source in fused.inputs if not source.kept and any(source.strides))
     input_count = len(fused.inputs)
@@ -316,7 +320,7 @@ def is_costly_function(step: Step) -> bool:
 
 
 def have_common_function(step: Step, other: Step) -> bool:
-    """True if two steps compute one function of one value, which a loop with both computes once."""
+    """True if two steps, such as gelu and its slope, share a costly function of one value."""
     activation, gradient = sorted((step.row.name, other.row.name))
     is_pair = activation in {"gelu", "gelu_tanh"} and gradient in {f"{activation}_gradient", f"{activation}_slope"}
     return is_pair and step.operands[-1] == other.operands[-1]

@@ -22,7 +22,7 @@ _FUNCTION_COST = 16
 
 @dataclass
 class Phase:
-    """One loop over all elements, and the steps between it and the next loop.
+    """A phase of a group: a loop over all elements, and the steps on reduced values after it.
 
     Attributes:
         inputs: inputs that the loop reads.
@@ -98,7 +98,7 @@ class Schedule:
         return known[number]
 
     def _element_steps_to_compute(self, phase: int) -> list[int]:
-        """Returns the values for all elements that a phase must compute."""
+        """Returns the element-wise steps that a phase must compute: for its reductions and results."""
         targets: list[int] = []
         for number, step in enumerate(self._fused.steps, self._first):
             if self._phase[number] == phase:
@@ -109,7 +109,7 @@ class Schedule:
         return targets
 
     def _values_needed_later(self, count: int) -> dict[int, int]:
-        """Returns the values to store, with the last phase that needs each; notes the first phase in ``_made``."""
+        """Returns the values to store between phases, each with the last phase that reads it."""
         costs: dict[int, int] = {}
         needed: dict[int, int] = {}
 

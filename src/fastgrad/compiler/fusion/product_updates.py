@@ -96,7 +96,7 @@ def _joined_node(product: Node, update: Node) -> Node:
 
 
 def launches_of_updated(payload: UpdatedProduct) -> Launches:
-    """Returns the launches of a product with its update."""
+    """Returns the launches of a product with the optimizer's update of a variable."""
     rule, product = RULES[payload.rule], payload.product
     (gradient,) = product.outputs
     size, state_count, input_count = prod(gradient.shape), len(rule.state), len(product.inputs)

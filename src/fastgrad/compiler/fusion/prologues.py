@@ -26,7 +26,7 @@ LaunchesOf = Callable[[Node], Launches | None]
 
 @dataclass(frozen=True)
 class Prepared(Payload):
-    """The payload of a FUSED node that makes a matrix and multiplies it.
+    """The payload of a FUSED node of a product with its prologue, the node that makes its first matrix.
 
     The node's inputs are those of both, each once. Its results are the product's; the first node's results come before them if
     other nodes read these.
@@ -51,7 +51,7 @@ class Prepared(Payload):
 
 
 def add_prologues(graph: Graph, launches_of: LaunchesOf) -> Graph:
-    """Returns the graph with the nodes that make matrices joined to the products that read them first.
+    """Returns the graph with prologues: nodes that make a matrix, joined to the products that read it first.
 
     Args:
         graph: fused, with its epilogues; it is not changed.
@@ -100,7 +100,7 @@ def _takes_prologue(node: Node) -> bool:
 def _joined_node(
     before: Node, place: int, kept: bool, reshapes: Sequence[Node], product: Node, launches_of: LaunchesOf
 ) -> Node | None:
-    """Returns both as one node; None if they stay two."""
+    """Returns a product and its prologue as one node; None if they can't be joined."""
     matrix, *other_inputs = product.inputs
     made_ids = {id(value) for node in (before, *reshapes) for value in node.outputs}
     if (
@@ -117,7 +117,7 @@ def _joined_node(
 def _launch_of_rows(
     before: Node, place: int, matrix: Value, launches_of: LaunchesOf
 ) -> tuple[Launches, Launch | None] | None:
-    """Returns the launches that make rows of a matrix.
+    """Returns the launches of a node as a prologue that makes rows of a matrix.
 
     Returns:
         The launches of the node, with one kernel, which makes each row from units of its own; and the launch that checks the

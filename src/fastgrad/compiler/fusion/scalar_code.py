@@ -33,7 +33,7 @@ from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_ta
 from fastgrad.kernels.math import circular, error_function, hyperbolic, scalars, vector_math
 from fastgrad.kernels.math.power import power
 
-DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTEGERS
+FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTEGERS
 """The dtypes of the values that kernels of element-wise operations read and write."""
 
 _VECTOR_MATH = {
@@ -42,11 +42,11 @@ _VECTOR_MATH = {
     hyperbolic: ("sinh", "cosh", "asinh", "acosh", "atanh"),
     error_function: ("erf", "erfc"),
 }
-_FUNCTIONS = {name: name for names in _VECTOR_MATH.values() for name in names}
-_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
+_COMPUTED_FUNCTIONS = {name: name for names in _VECTOR_MATH.values() for name in names}
+_COMPUTED_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
 # Functions in expressions that compute in the kernel's own dtype ``T``, with their names in a body.
 
-_EXACT = {
+_EXACT_FUNCTIONS = {
     "abs": "math.fabs",
     "maximum": "nan_greatest",
     "minimum": "nan_least",
@@ -61,7 +61,7 @@ _FLOAT16_FUNCTIONS = {"maximum": "greater_or_first", "minimum": "less_or_first"}
 
 _INTEGER_FUNCTIONS = {"abs": "magnitude", "maximum": "nan_greatest", "minimum": "nan_least", "sign": "signum"}
 
-NAMES: dict[str, Any] = {
+KERNEL_GLOBALS: dict[str, Any] = {
     "math": math,
     "power": power,
     "nan_greatest": vector_math.nan_greatest,
@@ -99,10 +99,10 @@ NAMES: dict[str, Any] = {
 }
 """The globals of generated bodies; functions of update rules are added at their first use."""
 
-_NUMBERS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
+_NAMED_CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult)
 _BITWISE_OPERATORS = (ast.BitAnd, ast.BitOr, ast.BitXor)
-_QUOTIENTS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
+_DIVISION_FUNCTIONS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
 
 
 def kernel_expression(
@@ -113,7 +113,7 @@ def kernel_expression(
     Args:
         name: the row's.
         operands: names of the scalars that it takes.
-        inputs, output: their dtypes and that of the result, all in ``DTYPES``.
+        inputs, output: their dtypes and that of the result, all in ``FUSIBLE_DTYPES``.
         attributes: of the operation.
 
     Returns:
@@ -175,7 +175,7 @@ class Scalars:
     def call(self, function: Any, operands: Sequence[str]) -> str:
         """Returns a call of a scalar function, which computes in ``T``."""
         name = f"{function.__name__}_{fingerprint(function)[:12]}"
-        NAMES.setdefault(name, function)
+        KERNEL_GLOBALS.setdefault(name, function)
         self.dtype = self._output
         return f"{name}({', '.join(operands)})"
 
@@ -196,7 +196,7 @@ def constant_expression(value: float, number: np.dtype) -> str:
 
 
 class _RefusedError(Exception):
-    pass
+    """Raised for an expression that kernels can't compute."""
 
 
 @functools.cache
@@ -244,8 +244,8 @@ class _Translator(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         number, operator = self._number_dtype(), type(node.op)
         left, right = self.visit(node.left), self.visit(node.right)
-        if operator in _QUOTIENTS and number not in INTEGERS:  # the quotient of integers may raise an error
-            return self._function_call(_QUOTIENTS[operator], [left, right])
+        if operator in _DIVISION_FUNCTIONS and number not in INTEGERS:  # the quotient of integers may raise an error
+            return self._function_call(_DIVISION_FUNCTIONS[operator], [left, right])
         if operator not in _OPERATORS and operator not in (_BITWISE_OPERATORS if number in INTEGERS else (ast.Div,)):
             raise _RefusedError
         return self._rounded_node(ast.BinOp(left, node.op, right))
@@ -264,7 +264,7 @@ class _Translator(ast.NodeTransformer):
         return self._constant_node(node.value)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        return node if node.id in self.operands else self._constant_node(_NUMBERS.get(node.id))
+        return node if node.id in self.operands else self._constant_node(_NAMED_CONSTANTS.get(node.id))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         assert isinstance(node.func, ast.Name)
@@ -286,8 +286,11 @@ class _Translator(ast.NodeTransformer):
                 "isfinite": f"math.fabs({x}) < math.inf",
             }
             return ast.parse(f"({tests[name]})", mode="eval").body
-        if name in _EXACT:
-            return _call_node((_FLOAT16_FUNCTIONS if number == FLOAT16 else _EXACT).get(name, _EXACT[name]), arguments)
+        if name in _EXACT_FUNCTIONS:
+            return _call_node(
+                (_FLOAT16_FUNCTIONS if number == FLOAT16 else _EXACT_FUNCTIONS).get(name, _EXACT_FUNCTIONS[name]),
+                arguments,
+            )
         if name == "sqrt":
             return self._rounded_node(_call_node("math.sqrt", arguments))
         if name == "sign":
@@ -297,9 +300,9 @@ class _Translator(ast.NodeTransformer):
                 return sign
             zero = ast.Compare(arguments[0], [ast.Eq()], [self._constant_node(0)])
             return ast.IfExp(zero, arguments[0], sign)
-        if name not in _FUNCTIONS or (name == "nextafter" and number in HALVES):
+        if name not in _COMPUTED_FUNCTIONS or (name == "nextafter" and number in HALVES):
             raise _RefusedError
-        return self._function_call(_FUNCTIONS[name], arguments)
+        return self._function_call(_COMPUTED_FUNCTIONS[name], arguments)
 
     def _function_call(self, name: str, arguments: list[Any]) -> ast.AST:
         self.needs_dtype = True

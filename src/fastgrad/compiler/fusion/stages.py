@@ -17,7 +17,7 @@ from fastgrad.compiler.fusion.kernel_writer import Writer, have_common_function,
 from fastgrad.compiler.fusion.scalar_casts import BOOL, body_type
 from fastgrad.kernels.runtime.launch import Operand, Output
 
-BLOCK = 512
+BLOCK_ELEMENTS = 512
 """Elements of a block, if a loop over all elements is cut."""
 
 
@@ -46,7 +46,7 @@ class Elements:
     writes: list[tuple[int, Operand]]
     before: Callable[[list[int]], None] = lambda steps: None
     finish: Callable[[], None] = lambda: None
-    block: int = BLOCK
+    block: int = BLOCK_ELEMENTS
     separate: set[tuple[int, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:

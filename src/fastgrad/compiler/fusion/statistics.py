@@ -38,7 +38,7 @@ class Measured(Payload):
 
 
 def add_statistics(graph: Graph) -> Graph:
-    """Returns the graph with the moments of channels joined to their convolutions.
+    """Returns the graph with the moments (mean, variance) of channels joined to their convolutions.
 
     Args:
         graph: fused, with its epilogues; it is not changed.

@@ -13,7 +13,7 @@ from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import outcome_of, run_node
 from fastgrad.compiler.passes.rewriting import is_pure, rewritten, row_name
 
-MOST_BYTES = 1 << 16
+MOST_FOLDED_BYTES = 1 << 16
 """The most bytes of a folded constant; it may also be as large as the largest constant that it is computed from."""
 
 _BROADCASTS = frozenset({"broadcast_to", "spread"})
@@ -63,7 +63,7 @@ def _is_small(output: Value, inputs: list[np.ndarray]) -> bool:
         return False  # the lengths of strings are unknown
     size = prod(output.shape) * output.dtype.itemsize
     # A broadcast array (with a stride of 0) does not count: its memory is as small as a scalar.
-    return size <= max([MOST_BYTES, *[array.nbytes for array in inputs if 0 not in array.strides]])
+    return size <= max([MOST_FOLDED_BYTES, *[array.nbytes for array in inputs if 0 not in array.strides]])
 
 
 def _folded_node(node: Node, inputs: list[np.ndarray]) -> np.ndarray:

@@ -26,13 +26,13 @@ from fastgrad.core.operation import Form
 LEAST_PEAK = 16 << 20
 """The least peak in bytes for this pass: reading from the caches is faster than recomputing."""
 
-SHARE_OF_PEAK = 0.5
+SCARCE_SHARE_OF_PEAK = 0.5
 """A value is recomputed only if this share of the peak bytes is live at one time while it waits."""
 
-LEAST_WAIT = 3
+WAIT_FACTOR = 3
 """A value is recomputed only if this multiple of its own bytes is made while it waits."""
 
-LEAST_SHARE = 1e-3
+LEAST_SIZE_SHARE = 1e-3
 """Values smaller than this share of the peak are kept."""
 
 OPERATIONS_PER_BYTE = 8.0
@@ -169,7 +169,7 @@ class Memory:
         alive = list(accumulate(change))
         self.peak = max(alive)
         self._born_bytes = [0, *accumulate(born)]
-        self._high_counts = [0, *accumulate([int(size >= SHARE_OF_PEAK * self.peak) for size in alive])]
+        self._high_counts = [0, *accumulate([int(size >= SCARCE_SHARE_OF_PEAK * self.peak) for size in alive])]
 
     def last_reader(self, value: Value) -> int:
         """Returns the last position that reads a value; -1 if it is not in memory."""
@@ -182,10 +182,10 @@ class Memory:
 
     def late_reader(self, value: Value) -> int | None:
         """Returns the position that reads a value after its longest wait with scarce memory; None if there is none."""
-        if id(value) not in self.made or size_of(value) < LEAST_SHARE * self.peak:
+        if id(value) not in self.made or size_of(value) < LEAST_SIZE_SHARE * self.peak:
             return None
         last_use = self.made[id(value)]
-        longest, reader = LEAST_WAIT * size_of(value), None
+        longest, reader = WAIT_FACTOR * size_of(value), None
         for use in self.uses[id(value)]:
             waiting = self.bytes_made_between(last_use, use)
             if waiting >= longest and self._high_counts[use] > self._high_counts[last_use + 1]:
@@ -194,7 +194,7 @@ class Memory:
         return reader
 
 
-_Needed = dict[int, tuple[Value, bool]]
+_NeededValues = dict[int, tuple[Value, bool]]
 # Values by their ids, and whether each is computed again; the others stay live longer.
 
 
@@ -270,7 +270,7 @@ class _Search(_RecomputedValues):
             self._extended_uses[key] = max(late, self._extended_uses.get(key, late))
         return True
 
-    def _trace(self, value: Value, late: int, known: _Needed, depth: int) -> _Needed | None:
+    def _trace(self, value: Value, late: int, known: _NeededValues, depth: int) -> _NeededValues | None:
         """Returns the values needed to compute a value again; None if it can't be.
 
         Args:
@@ -282,7 +282,7 @@ class _Search(_RecomputedValues):
         if id(value) in known:
             return known
         if id(value) in self.again:  # its second computation must be near, else that one would wait
-            near = self._memory.bytes_made_between(late, self.again[id(value)]) <= LEAST_WAIT * size_of(value)
+            near = self._memory.bytes_made_between(late, self.again[id(value)]) <= WAIT_FACTOR * size_of(value)
             return {**known, id(value): (value, True)} if near else None
         node = self._makers[id(value)]
         if depth > _MOST_DEPTH or not _can_repeat(node, value):

@@ -16,7 +16,7 @@ from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.kernels.optimizers.update_rule import FLOATS, RULES
 
-Makers = dict[int, Node]
+NodeByValue = dict[int, Node]
 """The node of each value, by the value's `id`."""
 
 
@@ -32,7 +32,7 @@ def scale_in_updates(graph: Graph) -> Graph:
     return drop_dead(Graph(nodes, graph.results)) if changed else graph
 
 
-def _scaled_update(update: Node, makers: Makers, uses: dict[int, int]) -> Node:
+def _scaled_update(update: Node, makers: NodeByValue, uses: dict[int, int]) -> Node:
     """Returns the update that scales its gradients, if one number scales all of them for this update alone."""
     count = update.attributes["count"]
     gradients_start = len(RULES[update.attributes["rule"]].state) * count
@@ -49,7 +49,7 @@ def _scaled_update(update: Node, makers: Makers, uses: dict[int, int]) -> Node:
     return replace(update, inputs=inputs, attributes=update.attributes | {"scaled": True})
 
 
-def _gradient_and_scale(value: Value, makers: Makers) -> tuple[Value, Value] | None:
+def _gradient_and_scale(value: Value, makers: NodeByValue) -> tuple[Value, Value] | None:
     """Returns the gradient and the float64 scale whose product is a value; None if it is no such product."""
     node = makers[id(value)]
     if row_name(node) != "multiply" or value.dtype.name not in FLOATS:

@@ -18,7 +18,7 @@ from fastgrad.kernels.codegen.build import signature_of
 from fastgrad.kernels.codegen.signature import ARRAY_KINDS, LIST_KINDS
 from fastgrad.kernels.runtime.launch import EntryOf, Input, Launch
 
-MOST_NANOSECONDS = 5_000_000.0
+MOST_CHAIN_NANOSECONDS = 5_000_000.0
 """Nanoseconds of the longest chain: a long program returns to Python between steps to handle signals."""
 
 
@@ -65,7 +65,7 @@ def chains_of(steps: Sequence[tuple[Action, Launch]]) -> Iterator[tuple[int, int
         if (
             goes_on
             and chain_accesses
-            and time < MOST_NANOSECONDS
+            and time < MOST_CHAIN_NANOSECONDS
             and not any(a.conflicts_with(b) for a, b in itertools.product(chain_accesses.values(), accesses or ()))
         ):
             _merge_accesses(chain_accesses, accesses or ())

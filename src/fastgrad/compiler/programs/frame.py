@@ -75,7 +75,7 @@ class Frame:
             steps = [(a, launch) for a in actions if a.launches is not None for launch in a.launches.launches]
             for chain_start, count, most_shares in chains_of(steps) if native else ():
                 times = [nanoseconds_of(launch) for _, launch in steps[chain_start : chain_start + count]]
-                shares = _power_of_two(min(max(sum(times) / CHAIN_SHARE, 2), FEW_SHARES, most_shares))
+                shares = _power_of_two(min(max(sum(times) / LEAST_CHAIN_SHARE, 2), ENOUGH_SHARES, most_shares))
                 if sum(times) >= LEAST_SHARED_STEP:
                     entry, at, units, _, grain, _ = launched[start + chain_start]
                     launched[start + chain_start] = entry, at, units, shares, grain, count
@@ -86,7 +86,7 @@ class Frame:
             start += len(steps)
 
     def array(self, place: Place, value: Value) -> np.ndarray | None:
-        """Returns the array of a value whose memory is the same in every run; None for other values."""
+        """Returns the array of a value in the arena or in permanent memory; None for arrays of the caller."""
         if isinstance(place, InArena):
             size = size_of(value)
             return self._arena[place.offset : place.offset + size].view(value.dtype).reshape(value.shape)
@@ -148,7 +148,7 @@ class Frame:
         return at
 
     def _table(self, at: int, words: Sequence[int]) -> int:
-        """Adds words to the frame, and sets a word to their address; returns the position of the first one."""
+        """Adds a table of words to the frame, and sets the word at ``at`` to its address; returns its position."""
         start = len(self._words)
         self._inner.append((at, start))
         self._words += words
@@ -196,7 +196,7 @@ class Frame:
     # ---- assembly ----------------------------------------------------------------------------------------
 
     def _assembled_words(self, plan: Plan, launched: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """Returns all words of the frame in one array: the header, the steps, the words of the steps, those of the objects."""
+        """Returns all words of the frame in one array: header, steps, words of steps, words of the caller's arrays."""
         steps_at = driver.HEADER_WORDS
         words_at = steps_at + driver.STEP_WORDS * len(launched)
         objects_at = words_at + len(self._words)
@@ -245,17 +245,17 @@ LEAST_SHARED_STEP = 4_000.0
 LEAST_SHARE = 2_000.0
 """Nanoseconds: the shortest step that is shared, and the smallest share. A barrier costs about 400, each share 50."""
 
-FEW_SHARES, LONG_SHARE, MOST_SHARES = 16, 60_000.0, 256
+ENOUGH_SHARES, MOST_SHARE_NANOSECONDS, MOST_SHARES = 16, 60_000.0, 256
 """The number of shares that is enough for balance; the nanoseconds above which a share is cut; the most shares."""
 
-CHAIN_SHARE = 10_000.0
+LEAST_CHAIN_SHARE = 10_000.0
 """Nanoseconds of a share of a chain: each share reads again the matrices that all rows are multiplied with."""
 
-CACHE_LINE_UNITS = 64
+SHARE_GRAIN = 64
 
 
 def shares_of(launch: Launch) -> tuple[int, int]:
-    """Returns the number of shares of a step, and the units that no cut divides; both depend on the work alone.
+    """Returns the number of shares of a step, and the grain: the number of units that a share is a multiple of.
 
     Shares are equal except for one such block of units. Their number is a power of two. So two or four threads, each of
     which begins at the first share of its part, have equal parts, and the same rows in every step.
@@ -263,11 +263,11 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     time = nanoseconds_of(launch)
     if time < LEAST_SHARED_STEP or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
-    target_shares = min(max(min(time / LEAST_SHARE, FEW_SHARES), time / LONG_SHARE), MOST_SHARES, launch.units)
+    target_shares = min(
+        max(min(time / LEAST_SHARE, ENOUGH_SHARES), time / MOST_SHARE_NANOSECONDS), MOST_SHARES, launch.units
+    )
     shares = _power_of_two(target_shares)
-    grain = (
-        CACHE_LINE_UNITS if launch.units >= CACHE_LINE_UNITS * shares else 1
-    )  # no cache line is written by two threads
+    grain = SHARE_GRAIN if launch.units >= SHARE_GRAIN * shares else 1  # no cache line is written by two threads
     return shares, grain
 
 
@@ -276,7 +276,7 @@ def _power_of_two(most: float) -> int:
 
 
 def nanoseconds_of(launch: Launch) -> float:
-    """Returns about how long a step takes on one core."""
+    """Returns the estimated nanoseconds of a step on one core."""
     return launch.units * launch.unit_cost
 
 

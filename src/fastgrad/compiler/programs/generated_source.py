@@ -8,7 +8,7 @@ from typing import Any
 
 
 def executed(source: str, filename: str, scope: dict[str, Any], name: str) -> Any:
-    """Returns the function ``name`` that generated source defines in ``scope``, and removes it from ``scope``.
+    """Runs generated source in ``scope``; returns the function ``name`` that it defines, and removes it from ``scope``.
 
     A function in its own globals would be a cycle, and keep its text after its last use. ``linecache`` has the text as long
     as the function lives.

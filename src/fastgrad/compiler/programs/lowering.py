@@ -69,18 +69,18 @@ def copy_launches(value: Value) -> Launches:
     return Launches((Launch(moving.copy_bytes[()], (Input(0), Output(0), size), -(-size // 64)),))
 
 
-COMPUTES = frozenset({Kind.OPERATION, Kind.FUSED})
+COMPUTING_KINDS = frozenset({Kind.OPERATION, Kind.FUSED})
 
 
 def is_exit(node: Node, form: Launches | None) -> bool:
-    """True if the program may end at a node, whose kernels are ``form``."""
+    """True if the program may stop at a node: a guard, a check, or Python code that may raise an error."""
     if node.kind is Kind.GUARD or (node.has_effect and node.kind is Kind.OPERATION):
         return True
-    return node.kind in COMPUTES and (form is None or any(_may_stop(launch.kernel) for launch in form.launches))
+    return node.kind in COMPUTING_KINDS and (form is None or any(_may_stop(launch.kernel) for launch in form.launches))
 
 
 def stops_only_before_writes(found: Launches) -> bool:
-    """True if no kernel may stop the program after results are written."""
+    """True if every kernel that may stop the program runs before any kernel that writes."""
     written = False
     for launch in found.launches:
         written |= any(not isinstance(operand, (Input, Scratch, Constant, int, float)) for operand in launch.operands)

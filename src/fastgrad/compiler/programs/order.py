@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastgrad.compiler.graph.graph import Graph, Kind, size_of
 from fastgrad.compiler.passes.rematerialize import LEAST_PEAK, Memory
 from fastgrad.compiler.passes.rewriting import is_pure
-from fastgrad.compiler.programs.lowering import COMPUTES, is_exit, launches_of
+from fastgrad.compiler.programs.lowering import COMPUTING_KINDS, is_exit, launches_of
 
 
 def move_frees_up(graph: Graph) -> Graph:
@@ -42,7 +42,7 @@ def move_frees_up(graph: Graph) -> Graph:
         freed = [
             value
             for value in dict.fromkeys(node.inputs)
-            if uses[id(value)][-1] == i and graph.nodes[makers[id(value)]].kind in COMPUTES
+            if uses[id(value)][-1] == i and graph.nodes[makers[id(value)]].kind in COMPUTING_KINDS
         ]
         arena_results = [value for value in node.outputs if id(value) not in assigned]
         if sum(map(size_of, freed)) < sum(map(size_of, arena_results)):

@@ -27,7 +27,7 @@ from fastgrad.compiler.programs.buffers import (
     Stretch,
 )
 from fastgrad.compiler.programs.lowering import (
-    COMPUTES,
+    COMPUTING_KINDS,
     choice_launches,
     copy_launches,
     halt_launches,
@@ -63,7 +63,7 @@ def plan(root: Part, elsewhere: OtherMachine | None = None) -> Plan:
         root: its trace tree; each part is optimized, fused, and has its assignments at the end (``passes/stage_state.py``).
         elsewhere: the machine of a program that does not run on a CPU; such a program is not native.
     """
-    return _Planner(root, elsewhere).planned()
+    return _Planner(root, elsewhere).make_plan()
 
 
 def _is_same_place(place: Place, other: Place) -> bool:
@@ -111,7 +111,7 @@ class _NodeSequence:
                 self.note_use(value, end)
 
     def _add(self, node: Node) -> None:
-        form = launches_of(node, self._fused) if node.kind in {*COMPUTES, Kind.GUARD} else None
+        form = launches_of(node, self._fused) if node.kind in {*COMPUTING_KINDS, Kind.GUARD} else None
         position = len(self.nodes)
         for value in node.inputs:
             self.note_use(value, position)
@@ -140,7 +140,7 @@ class _NodeSequence:
 
 
 class _InPlacePairs:
-    """Which results of a node may be written over which of its inputs."""
+    """The pairs of results and inputs of a node that may share memory."""
 
     def __init__(self, node: Node, form: Launches | None, root: dict[int, Value]) -> None:
         self._outputs = {id(value): number for number, value in enumerate(node.outputs)}
@@ -154,7 +154,7 @@ class _InPlacePairs:
             self._beside.setdefault(output, []).append(number)
 
     def candidates(self, new: Value) -> list[Value]:
-        """Returns the inputs that a result may be written over in at least one operand."""
+        """Returns the inputs whose memory a result may take, as far as one operand is concerned."""
         return [self._roots[number] for number in self._beside.get(self._outputs[id(new)], ())]
 
     def allow(self, new: Value, old: Value) -> bool:
@@ -164,6 +164,8 @@ class _InPlacePairs:
 
 
 class _Planner:
+    """Makes the plan of a program, part after part of its trace tree."""
+
     def __init__(self, root: Part, elsewhere: OtherMachine | None) -> None:
         self.parts = list(root.parts())
         self.line = _NodeSequence(self.parts, launches_of_fused if elsewhere is None else elsewhere.fused)
@@ -178,17 +180,17 @@ class _Planner:
         self.ending: dict[int, list[tuple[int, int]]] = {}  # by position: ranges to be freed after it
         self.stretch = self.plan.stretches[0]
         # For each part: the position of its last exit.
-        exits = [i for i, node in self._nodes() if is_exit(node, self.line.forms[i])]
+        exits = [i for i, node in self._numbered_nodes() if is_exit(node, self.line.forms[i])]
         self.leaves = [max((i for i in exits if start <= i < end), default=-1) for start, end in self.line.spans]
 
-    def planned(self) -> Plan:
+    def make_plan(self) -> Plan:
         line = self.line
-        for position, node in self._nodes():
+        for position, node in self._numbered_nodes():
             if node.kind is Kind.ARGUMENT:
                 self._place_argument(node)
             elif node.kind is Kind.READ:
                 self.reads.setdefault(id(node.payload), []).append(node.outputs[0])
-            elif node.kind in COMPUTES or node.kind is Kind.GUARD:
+            elif node.kind in COMPUTING_KINDS or node.kind is Kind.GUARD:
                 self.plan.native &= line.forms[position] is not None
             elif node.kind is Kind.ASSIGN:
                 self.plan.native &= node.inputs[0].dtype.kind != "O"
@@ -217,7 +219,7 @@ class _Planner:
         self._fill_choice_tables()
         return self.plan
 
-    def _nodes(self) -> Iterator[tuple[int, Node]]:
+    def _numbered_nodes(self) -> Iterator[tuple[int, Node]]:
         return ((i, node) for i, node in enumerate(self.line.nodes) if node is not None)
 
     def _plan_node(self, number: int, position: int) -> None:
@@ -228,7 +230,7 @@ class _Planner:
         ending = [ended_range for value in node.outputs for ended_range in self._place(value, position)]
         for end, offset, size in ending:  # only after all have a place: an unread result ends here
             self.ending.setdefault(end, []).append((offset, size))
-        if node.kind in COMPUTES or node.kind is Kind.GUARD:
+        if node.kind in COMPUTING_KINDS or node.kind is Kind.GUARD:
             if form is None or not form.alias:
                 self._add_action(node, form)
         elif node.kind is Kind.READ:
@@ -250,7 +252,7 @@ class _Planner:
         self.plan.arguments.append((node.payload, value))
 
     def _place_results(self, number: int) -> None:
-        """Places results that the last part of a trace computes in the caller's arrays; the rest is copied."""
+        """Places results computed in the last part of a trace in the caller's arrays; other results are copied there."""
         part, (start, _) = self.parts[number], self.line.spans[number]
         stretch = self.plan.stretches[number]
         stretch.values = part.graph.results
@@ -260,7 +262,7 @@ class _Planner:
             if id(value) not in numbers:
                 numbers[id(value)] = self._result_array_number(value, set(numbers.values()))
                 root = self.line.root[id(value)]
-                computed = self.line.node_of(root).kind in COMPUTES and self.line.made[id(root)] >= start
+                computed = self.line.node_of(root).kind in COMPUTING_KINDS and self.line.made[id(root)] >= start
                 if value.dtype.kind == "O" and self.line.node_of(root).kind is Kind.CONSTANT:
                     self.plan.constants.append((value, self.line.node_of(root).payload))
                 elif value.dtype.kind == "O":
@@ -284,7 +286,7 @@ class _Planner:
         line, (start, end) = self.line, self.line.spans[number]
         root = line.root[id(node.inputs[0])]
         position = line.made[id(root)]
-        if id(root) in self.places or root.dtype.kind == "O" or line.node_of(root).kind not in COMPUTES:
+        if id(root) in self.places or root.dtype.kind == "O" or line.node_of(root).kind not in COMPUTING_KINDS:
             return
         if not _fills_root(node.inputs[0], root):
             return
@@ -372,7 +374,7 @@ class _Planner:
                 self.arena.give_back(offset, size)
 
     def _device_launches(self, form: Launches | None) -> Launches | None:
-        """Returns the launches to run in place of a CPU's launches."""
+        """Returns the launches of the plan's machine that replace a CPU's launches."""
         return form if form is None or self.elsewhere is None else self.elsewhere.instead(form)
 
     def _add_copy(self, value: Value, to: Place) -> None:
@@ -381,7 +383,7 @@ class _Planner:
         self.stretch.actions.append(Action(node, form, (self.places[id(value)],), (to,)))
 
     def _copy_read_results(self, number: int, position: int) -> None:
-        """Copies results that are the value of a variable at the read, before the variable changes."""
+        """Adds copies of results that are read values of variables, before the variables change."""
         start = self.line.spans[number][0]
         for value, array in self.copied[number]:
             root = self.line.root[id(value)]

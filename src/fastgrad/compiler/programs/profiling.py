@@ -23,7 +23,7 @@ from fastgrad.core.variable import writing
 from fastgrad.kernels.optimizers.update_rule import RESTS
 from fastgrad.kernels.runtime import driver
 
-_END = "halt"
+_END_KERNEL = "halt"
 """The name of the kernel at the end of a trace."""
 
 RUNS_PER_STEP = 5
@@ -124,7 +124,7 @@ class Report:
         for row in self.rows:
             if row.further:
                 groups[-1].append(row)
-            elif row.name != _END:
+            elif row.name != _END_KERNEL:
                 groups.append([row])
         shown = []
         for group in groups:
@@ -162,14 +162,14 @@ def program_text(program: Any) -> str:
     kernels: dict[str, str] = {}
     for action in program.plan.actions:
         names = [] if action.launches is None else [launch.kernel.__name__ for launch in action.launches.launches]
-        if names != [_END]:
+        if names != [_END_KERNEL]:
             lines.append(f"# {', '.join(dict.fromkeys(names)) or 'Python'}: {_node_text(action.node)}")
         kernels |= {name: "".join(linecache.getlines(f"<fastgrad kernel {name}>")) for name in names}
     return "\n".join([*lines, "", *[text for text in kernels.values() if text]])
 
 
 def profile(program: Any, title: str) -> Report:
-    """Runs each step of a program a few times in separate memory, and restores all variables afterwards.
+    """Returns the profile of a program: runs each step a few times in separate memory, and restores variables.
 
     Args:
         program: a ``Program``.
@@ -256,7 +256,7 @@ Their inputs: the tables and the other results, then values, indices and the num
 
 
 def _changed_table_count(node: Node) -> int:
-    """Returns how many results of a node are tables of which it changes some rows."""
+    """Returns the number of a node's results that are tables with some changed rows."""
     name = _node_name(node)
     if name not in _CHANGED_ROWS or node.attributes.get("moves", RESTS) != RESTS:
         return 0
@@ -306,7 +306,7 @@ def bytes_of(node: Node, changed: int | None = None) -> int:
 
 
 def _gathered_inputs(node: Node) -> list[tuple[Value, int]]:
-    """Returns the inputs of a node of which it only gathers elements, and the bytes that it reads of each."""
+    """Returns pairs of the inputs from which a node only gathers elements, and the bytes gathered."""
     if node.kind is Kind.OPERATION and node.payload is not None and node.payload.form is Form.GATHER:
         return [(node.inputs[0], sum(map(size_of, node.outputs)))]
     if node.kind is not Kind.FUSED:
@@ -328,7 +328,7 @@ def _gathered_inputs(node: Node) -> list[tuple[Value, int]]:
 
 
 def flops_of(node: Node, changed: int | None = None) -> int:
-    """Returns about how many operations on numbers a node does; ``changed`` as in ``bytes_of``."""
+    """Returns the estimated number of arithmetic operations of a node, of which ``changed`` rows are changed."""
     if node.kind is Kind.FUSED:
         return sum(map(flops_of, node.payload.graph.nodes))
     if node.kind is not Kind.OPERATION or node.payload is None:

@@ -64,7 +64,7 @@ class Program:
         return self.replay(arguments)[1]
 
     def replay(self, arguments: Sequence[np.ndarray]) -> tuple[int, list[np.ndarray]]:
-        """Replays the program.
+        """Replays the program; returns the number of the taken trace and its results.
 
         Args:
             arguments: for each argument of the recording an array of the same shape and dtype.

@@ -31,12 +31,12 @@ from fastgrad.core.operation import as_array
 from fastgrad.kernels.runtime import driver
 from fastgrad.kernels.runtime.thread_pool import begin_shared, go_on_shared
 
-_numbers = itertools.count(1)
+_program_numbers = itertools.count(1)
 # Numbers the programs; the file name of a generated text contains the number.
 
 
 def drivers_of(plan: Plan) -> tuple[Any, Any]:
-    """Returns the two driver functions of a program: with the GIL, without it, or with the thread pool, by its work."""
+    """Returns the driver functions ``begin`` and ``go_on`` for a program's work: with the GIL, without it, or threaded."""
     work = work_of(plan)
     if work.shared > MOST_UNSHARED:
         return begin_shared, go_on_shared
@@ -46,7 +46,7 @@ def drivers_of(plan: Plan) -> tuple[Any, Any]:
 
 
 def unrecorded_outcome(node: Node, array: np.ndarray | None) -> GuardError:
-    """Returns the error of a guard whose outcome is in no recorded trace."""
+    """Returns the GuardError of a guard whose outcome is in no recorded trace."""
     assert array is not None
     return GuardError(node, outcome_of(node, array))
 
@@ -121,7 +121,7 @@ class Writer:
     def compiled(self) -> Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]:
         """Returns the compiled function ``make(frame)``."""
         make_replay: Callable[[Frame], Callable[..., tuple[int, list[np.ndarray]]]]
-        make_replay = executed(self.source, f"<fastgrad program {next(_numbers)}>", self.scope, "make")
+        make_replay = executed(self.source, f"<fastgrad program {next(_program_numbers)}>", self.scope, "make")
         return make_replay
 
     # ---- one native call ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.recording.made_operation import UnlistedOperation
+from fastgrad.compiler.recording.unlisted_operation import UnlistedOperation
 from fastgrad.core.recording import unheard
 
 

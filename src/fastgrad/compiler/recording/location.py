@@ -10,7 +10,7 @@ _is_package_file: dict[str | None, bool] = {}  # modules by name: whether their 
 
 
 def user_frame(frame: Any = None) -> Any:
-    """Returns the innermost frame outside this package and NumPy, from ``frame`` or the caller's on; None if none."""
+    """Returns the innermost frame of the user's code, outside this package and NumPy; None if there is none."""
     frame = frame or sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__")
@@ -30,7 +30,7 @@ def runs_package_code(frame: Any) -> bool:
 
 
 def user_line() -> tuple[str, int] | None:
-    """Returns file and line of the running user's program."""
+    """Returns the file and line of the user's code that is running."""
     frame = user_frame(sys._getframe(1))
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 

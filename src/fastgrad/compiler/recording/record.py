@@ -247,7 +247,7 @@ class Recording(recording.Recorder):
             self.numbers.append((user_line(), found))
 
     def _guard_count(self, operation: Any, inputs: tuple[Value, ...], attributes: dict[str, Any], found: int) -> None:
-        """Adds a guard on the size of the operation's result."""
+        """Adds a guard on the number of elements of an operation's result."""
         counting = HostCall(
             f"{operation.name}_count", lambda *arrays, **options: np.array(operation.count(*arrays, **options))
         )
@@ -460,7 +460,7 @@ class _IdRemoval:
 
 
 def _with_effects_last(nodes: list[Node]) -> list[Node]:
-    """Returns the nodes, with those that only act on the world moved after the last guard: it may restart the run."""
+    """Returns the nodes with prints and other effects moved after the last guard, which may restart the run."""
     last_guard = max([position for position, node in enumerate(nodes) if node.kind is Kind.GUARD], default=-1)
     effects = [
         node for node in nodes[:last_guard] if isinstance(node.payload, HostCall) and node.payload.computes_nothing
@@ -472,7 +472,7 @@ def _with_effects_last(nodes: list[Node]) -> list[Node]:
 
 
 def _package_reads_value() -> bool:
-    """True if this package's own code reads a value, not the user's."""
+    """True if code of this package, not the user's, reads the value."""
     frame: Any = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__") in _READING_MODULES:
         frame = frame.f_back

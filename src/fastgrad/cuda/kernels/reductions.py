@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from fastgrad.compiler.fusion.combining import neutral_element
 from fastgrad.compiler.fusion.emit import in_place_pairs
 from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combination_of, combine_statement, lane_dtype_of
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.phases import Phase
+from fastgrad.compiler.fusion.reductions import neutral_element
 from fastgrad.cuda.codegen.kernel import THREADS
 from fastgrad.cuda.kernels.groups import DeviceWriter
 from fastgrad.cuda.kernels.instead import threads_for

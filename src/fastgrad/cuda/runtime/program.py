@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgrad.compiler.control_flow.control_flow_operation import ControlFlowOperation
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
-from fastgrad.compiler.control_flow.structured import Structured
 from fastgrad.compiler.fusion.fuse_to_fit import fuse_to_fit
 from fastgrad.compiler.graph.graph import Graph, Kind, Value, size_of
 from fastgrad.compiler.graph.interpret import outcome_of, run_node
@@ -312,7 +312,7 @@ class _ProgramRun:
         elif isinstance(node.payload, GraphOperation):
             inputs = [self._here(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)]
             self._keep(action, run_graph(self._program.device, node.payload, inputs))
-        elif isinstance(node.payload, Structured):
+        elif isinstance(node.payload, ControlFlowOperation):
             inputs = [self._here(*place_and_value) for place_and_value in zip(action.inputs, node.inputs, strict=True)]
             self._keep(action, run_structured(self._program.device, node.payload, inputs))
         else:

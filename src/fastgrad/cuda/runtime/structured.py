@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.control_flow.branches import Branches
+from fastgrad.compiler.control_flow.control_flow_operation import ControlFlowOperation
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation
 from fastgrad.compiler.control_flow.loops import Loop
-from fastgrad.compiler.control_flow.structured import Structured
 from fastgrad.core.placement import moved
 from fastgrad.cuda.devices.memory import Device
 
@@ -27,7 +27,7 @@ def run_graph(device: Device, operation: GraphOperation, arrays: Sequence[Any]) 
     return results
 
 
-def run_structured(device: Device, operation: Structured, arrays: Sequence[Any]) -> list[Any]:
+def run_structured(device: Device, operation: ControlFlowOperation, arrays: Sequence[Any]) -> list[Any]:
     """Runs a loop or branches; any other operation runs on the host's arrays."""
     if isinstance(operation, Branches):
         branch = operation.branch_number(moved(arrays[0], None))

@@ -52,7 +52,7 @@ def is_differentiable(dtype: np.dtype) -> bool:
 
 
 def are_watched(tensors: Sequence[Tensor]) -> tuple[bool, ...]:
-    """Returns for each tensor whether a recorder watches it for gradients."""
+    """Returns a flag for each tensor: whether a recorder watches it for gradients."""
     active = recorders.active
     return tuple(
         [is_differentiable(x._array.dtype) and any(recorder.watches(x) for recorder in active) for x in tensors]

@@ -1,7 +1,7 @@
 """Operations made of several graphs, with Python code between them: branches and loops.
 
 Such an operation has two implementations: ``run`` on arrays, as directly as possible, and ``on_tensors`` by operations on
-tensors, which tapes can record. The second gives all derivatives that have no code of their own: ``ByTape``
+tensors, which tapes can record. The second gives all derivatives that have no code of their own: ``TapeGradient``
 runs it under a tape at each of its own runs.
 """
 
@@ -15,15 +15,15 @@ import numpy as np
 
 from fastgrad.compiler.control_flow.graph_based_operation import Flags, GraphBasedOperation, differentiable_parts
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
-from fastgrad.compiler.recording.made_operation import is_differentiable
 from fastgrad.compiler.recording.record import hidden_from_recordings
+from fastgrad.compiler.recording.unlisted_operation import is_differentiable
 from fastgrad.core.indexed_slices import IndexedSlices
 from fastgrad.core.operation import TABLE
 from fastgrad.core.tape import GradientTape
 from fastgrad.core.tensor import Tensor
 
 
-class Structured(GraphBasedOperation):
+class ControlFlowOperation(GraphBasedOperation):
     """The base of branches and loops: operations with a second implementation, by operations on tensors.
 
     Attributes:
@@ -52,7 +52,7 @@ class Structured(GraphBasedOperation):
         needs, have, result_cotangents = differentiable_parts(needs, g, inputs)
         if True not in needs or True not in have:
             return [None] * len(inputs)
-        return scattered(ByTape(self, needs, have)(*inputs, *result_cotangents), needs)
+        return scattered(TapeGradient(self, needs, have)(*inputs, *result_cotangents), needs)
 
 
 def scattered(values: Iterable[Any], flags: Flags) -> list[Any]:
@@ -61,14 +61,14 @@ def scattered(values: Iterable[Any], flags: Flags) -> list[Any]:
     return [next(items) if flag else None for flag in flags]
 
 
-class ReturnsResiduals(Structured):
+class ReturnsResiduals(ControlFlowOperation):
     """The base of branches and loops that return the residuals of their gradient as further results.
 
     Attributes:
-        plain: the operation without residuals; this keeps it alive, so that equal ones are the same object (equal_graphs.py).
+        plain: the operation without residuals; this keeps it alive, so that equal ones are the same object (shared_operations.py).
     """
 
-    def __init__(self, plain: Structured, *arguments: Any, **options: Any) -> None:
+    def __init__(self, plain: ControlFlowOperation, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.plain = plain
         self._backwards: dict[tuple[Flags, Flags], Callable[[Any, Any, Any], Iterable[Tensor]]] = {}
@@ -94,14 +94,14 @@ class ReturnsResiduals(Structured):
         raise NotImplementedError
 
 
-class ByTape(Structured):
+class TapeGradient(ControlFlowOperation):
     """The gradient of an operation, computed by a tape.
 
     Its inputs are the operation's and the cotangents of those results that have one. Its results are the cotangents of those
     inputs that need one; zeros if nothing depends on an input.
     """
 
-    def __init__(self, primal: Structured, needs: Flags, have: Flags) -> None:
+    def __init__(self, primal: ControlFlowOperation, needs: Flags, have: Flags) -> None:
         super().__init__(f"{primal.name}_gradient")
         self._primal, self._needs, self._have = primal, needs, have
         self.checks, self.loops_with_capacity = primal.checks, primal.loops_with_capacity

@@ -12,8 +12,8 @@ from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.core.operation import HALVES
 
 _SINGLE_AND_DOUBLE: frozenset[np.dtype] = frozenset({FLOAT32, FLOAT64})
-_FLOATS: frozenset[np.dtype] = frozenset({*_SINGLE_AND_DOUBLE, *HALVES})
-_NUMBERS: frozenset[np.dtype] = frozenset({*_FLOATS, *INTEGERS})
+_FLOAT_DTYPES: frozenset[np.dtype] = frozenset({*_SINGLE_AND_DOUBLE, *HALVES})
+_NUMERIC_DTYPES: frozenset[np.dtype] = frozenset({*_FLOAT_DTYPES, *INTEGERS})
 
 
 class Reduction(NamedTuple):
@@ -33,14 +33,14 @@ class Reduction(NamedTuple):
 
 
 REDUCTIONS = {
-    "reduce_sum": Reduction("sum", _NUMBERS),
-    "reduce_mean": Reduction("sum", _FLOATS, after="({0} / {number}(reduced))"),
+    "reduce_sum": Reduction("sum", _NUMERIC_DTYPES),
+    "reduce_mean": Reduction("sum", _FLOAT_DTYPES, after="({0} / {number}(reduced))"),
     "reduce_euclidean_norm": Reduction("sum", _SINGLE_AND_DOUBLE, "({0} * {0})", "math.sqrt({0})"),
-    "reduce_prod": Reduction("product", _NUMBERS),
-    "reduce_max": Reduction("greatest", _NUMBERS),
-    "reduce_min": Reduction("least", _NUMBERS),
+    "reduce_prod": Reduction("product", _NUMERIC_DTYPES),
+    "reduce_max": Reduction("greatest", _NUMERIC_DTYPES),
+    "reduce_min": Reduction("least", _NUMERIC_DTYPES),
     "finite_maximum": Reduction(
-        "greatest", _FLOATS, after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))"
+        "greatest", _FLOAT_DTYPES, after="({0} if math.fabs({0}) < {number}(math.inf) else {number}(0))"
     ),
     "reduce_any": Reduction("greatest", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
     "reduce_all": Reduction("least", frozenset([BOOL]), "(1 if {0} else 0)", "({0} != 0)"),
@@ -87,7 +87,7 @@ def lane_type(dtype: np.dtype) -> str:
 
 def total_type(combine: str, dtype: np.dtype) -> str:
     """Returns the dtype of the totals of blocks."""
-    return "float64" if combine == "sum" and dtype in _FLOATS else lane_type(dtype)
+    return "float64" if combine == "sum" and dtype in _FLOAT_DTYPES else lane_type(dtype)
 
 
 def neutral_element(combine: str, number: str) -> str:
