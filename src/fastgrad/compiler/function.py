@@ -14,20 +14,13 @@ from fastgrad.compiler.dispatch.cache import MOST_KEYS, Cache, Version
 from fastgrad.compiler.dispatch.captures import MISS, Captures
 from fastgrad.compiler.dispatch.concrete import ConcreteFunction
 from fastgrad.compiler.dispatch.eager_execution import functions_run_eagerly, ops_are_deterministic
-from fastgrad.compiler.dispatch.element_loops import is_dataset_iterable, with_element_loops
+from fastgrad.compiler.dispatch.element_loops import is_dataset, with_element_loops
 from fastgrad.compiler.dispatch.fast_path import make_entry
 from fastgrad.compiler.dispatch.loop_conversion import with_program_loops
 from fastgrad.compiler.dispatch.report import graph_text, kernel_texts, report_text, source_text
 from fastgrad.compiler.dispatch.results import Results, as_results
-from fastgrad.compiler.dispatch.retracing import Retracing, warn_of_compiler_failure
-from fastgrad.compiler.dispatch.signature import (
-    Call,
-    Floats,
-    Signature,
-    eager_argument,
-    rebuild_argument,
-    recording_arguments,
-)
+from fastgrad.compiler.dispatch.retracing import Retracing, warn_of_failure
+from fastgrad.compiler.dispatch.signature import Call, Floats, Signature, eager_leaf, rebuild_value, traced_arguments
 from fastgrad.compiler.dispatch.traces import NotCompiled, Trace
 from fastgrad.compiler.dispatch.verify import checked_replay
 from fastgrad.compiler.graph.interpret import GuardError
@@ -133,11 +126,7 @@ class Function:
         objects = self._objects_known_by_identity(call)
         recordings = self._recordings
         key = self._cache.get(call)
-        if (
-            key is None
-            and any(map(is_dataset_iterable, call.values))
-            and self._function_with_element_loops() is not None
-        ):
+        if key is None and any(map(is_dataset, call.values)) and self._function_with_element_loops() is not None:
             key = self._cache.add(call)
             key.runs_eagerly = True
         if key is not None and key.runs_eagerly:
@@ -154,7 +143,7 @@ class Function:
                     return self._run(arguments, call)
             except NotCompiled as failure:
                 key.runs_eagerly = True  # type: ignore[union-attr]  # there is one, as there is a version
-                warn_of_compiler_failure(self.__name__, failure)
+                warn_of_failure(self.__name__, failure)
                 return self._run(arguments, call)
             if result is not None:
                 return result[0]
@@ -242,8 +231,8 @@ class Function:
 
     def _run(self, arguments: dict[str, Any], call: Call, python: Any = None) -> Any:
         """Runs the Python function, or ``python`` if given, inside the active recordings."""
-        leaves = iter([eager_argument(value) for value in call.values])
-        passed = {name: rebuild_argument(value, leaves) for name, value in arguments.items()}
+        leaves = iter([eager_leaf(value) for value in call.values])
+        passed = {name: rebuild_value(value, leaves) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
         return as_results(self._call_python(self._python_callable(python), args, kwargs), self.__name__)
 
@@ -286,9 +275,9 @@ class Function:
         With ``put_back`` the state is restored, and ``MISS`` returned, if the recording may be replayed.
         """
         read_floats: dict[str, int] = {}
-        tensors, leaves = recording_arguments(call, read_floats.__setitem__)
+        tensors, leaves = traced_arguments(call, read_floats.__setitem__)
         leaf_iterator = iter(leaves)
-        passed = {name: rebuild_argument(value, leaf_iterator) for name, value in arguments.items()}
+        passed = {name: rebuild_value(value, leaf_iterator) for name, value in arguments.items()}
         args, kwargs = self._signature.unbind(passed)
         captures_before = Captures(self._python_callable(), arguments, objects)
         recording = Recording(tensors)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, constant_expression, kernel_expression
+from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, constant_expression, row_code
 from fastgrad.core.operation import BOOLEAN
 from fastgrad.custom.formula import Formula, Term, in_order
 from fastgrad.custom.symbols import NotFollowedError
@@ -80,7 +80,7 @@ def _text(term: Term, operands: list[str], dtype: np.dtype) -> str:
         value = np.asarray(term.value).item()
         return repr(value) if term.dtype in BOOLEAN else constant_expression(value, term.dtype)
     inputs = [operand.dtype for operand in term.operands]
-    translation = kernel_expression(term.row.name, operands, inputs, term.dtype, term.attributes)
+    translation = row_code(term.row.name, operands, inputs, term.dtype, term.attributes)
     if translation is None or translation[1] not in (None, dtype):
         raise NotFollowedError(f"{term.row.name} has no expression")
     return translation[0]

@@ -5,7 +5,7 @@ import pytest
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.programs.aliasing import ON_HOST, check_no_overlap, compiled_for_places
-from fastgrad.compiler.programs.buffers import Action, InArena, InCallerArray, InPermanentArray, InPython
+from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InPython, InStatic
 from fastgrad.core.operation import TABLE
 from fastgrad.errors import InternalError
 from fastgrad.kernels.codegen.body import call_step
@@ -105,11 +105,11 @@ def test_variables_and_results_of_the_caller_are_compared_too():
         action = compiled_for_places(Action(NODE, found, inputs, (output, InArena(64))), ON_HOST)
         return in_place_of(action.launches.launches[0])
 
-    assert kernel_for((InPermanentArray(array[:4]), InCallerArray(0)), InPermanentArray(array[:4])) == ((2, 0),)
-    assert kernel_for((InPermanentArray(array[:4]), InCallerArray(0)), InPermanentArray(array[4:])) == ()
-    assert kernel_for((InCallerArray(1), InCallerArray(0)), InCallerArray(0)) == ((2, 1),)
+    assert kernel_for((InStatic(array[:4]), InCaller(0)), InStatic(array[:4])) == ((2, 0),)
+    assert kernel_for((InStatic(array[:4]), InCaller(0)), InStatic(array[4:])) == ()
+    assert kernel_for((InCaller(1), InCaller(0)), InCaller(0)) == ((2, 1),)
     with pytest.raises(InternalError, match="x and out"):
-        kernel_for((InPermanentArray(array[:4]), InCallerArray(0)), InPermanentArray(array[2:6]))
+        kernel_for((InStatic(array[:4]), InCaller(0)), InStatic(array[2:6]))
 
 
 def test_a_kernel_that_is_called_may_not_touch_what_its_caller_takes_for_its_own():

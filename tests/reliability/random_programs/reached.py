@@ -13,7 +13,7 @@ from fastgrad.compiler.fusion import emit, fuse_to_fit, group
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
 from fastgrad.compiler.passes import simplify_algebra
 from fastgrad.compiler.programs import chains, frame, pipeline, plan, program
-from fastgrad.compiler.programs.buffers import InArena, InCallerArray, InPermanentArray
+from fastgrad.compiler.programs.buffers import InArena, InCaller, InStatic
 from tests.reliability.random_programs import generator  # noqa: F401 - its modules add kinds of statements
 from tests.reliability.random_programs.builder import KINDS
 
@@ -151,7 +151,7 @@ class Reached:
                 if isinstance(place, InArena):
                     count["plan: memory of the arena reused"] += place.offset in offsets
                     offsets.add(place.offset)
-                elif isinstance(place, InCallerArray) and action.node.payload is not None:
+                elif isinstance(place, InCaller) and action.node.payload is not None:
                     count["plan: result in the caller's array"] += 1
 
     def _group(self, function: Any) -> Any:
@@ -226,9 +226,9 @@ class Reached:
                 if action.node.kind is Kind.GUARD or not action.outputs:
                     continue
                 (place,) = action.outputs
-                if isinstance(place, InCallerArray):
+                if isinstance(place, InCaller):
                     self.counts["plan: result copied out"] += 1
-                elif isinstance(place, InPermanentArray):
+                elif isinstance(place, InStatic):
                     self.counts["plan: new value of a variable copied at the end"] += 1
                 else:
                     self.counts["plan: value of one variable saved for another"] += 1

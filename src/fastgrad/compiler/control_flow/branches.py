@@ -36,7 +36,7 @@ class Branches(ControlFlowOperation):
         self.branches = tuple(branches)
         self.checks = any(branch.checks for branch in branches)
         self.gives = len(branches[0].graph.results)
-        self.loops_with_capacity = [loop for branch in branches for loop in branch.loops_with_capacity]
+        self.bounded_loops = [loop for branch in branches for loop in branch.bounded_loops]
         self._reduced: dict[Flags, Branches] = {}
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 from fastgrad.compiler.control_flow.branches import Branches
 from fastgrad.compiler.control_flow.custom_gradient import CustomGradient
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
-from fastgrad.compiler.control_flow.graph_based_operation import exceeds_capacity, loops_with_capacity
+from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, exceeds_capacity
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes
 from fastgrad.compiler.control_flow.loops import Loop, iteration_count
 from fastgrad.compiler.control_flow.shared_operations import shared_operation
@@ -261,8 +261,8 @@ class ControlFlow:
             try:
                 return self._make_and_run_loop(part, test, list(carried), list(rows), limit, bool(reverse), least)
             except GuardError:
-                previous_capacities, capacities = capacities, [loop.most for loop in loops_with_capacity(part.graph)]
-                if not exceeds_capacity(loops_with_capacity(part.graph)) or capacities == previous_capacities:
+                previous_capacities, capacities = capacities, [loop.most for loop in bounded_loops(part.graph)]
+                if not exceeds_capacity(bounded_loops(part.graph)) or capacities == previous_capacities:
                     return None
                 # A loop in it had too small a capacity for a later iteration: the next recording has more.
 

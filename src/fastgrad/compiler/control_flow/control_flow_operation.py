@@ -104,7 +104,7 @@ class TapeGradient(ControlFlowOperation):
     def __init__(self, primal: ControlFlowOperation, needs: Flags, have: Flags) -> None:
         super().__init__(f"{primal.name}_gradient")
         self._primal, self._needs, self._have = primal, needs, have
-        self.checks, self.loops_with_capacity = primal.checks, primal.loops_with_capacity
+        self.checks, self.bounded_loops = primal.checks, primal.bounded_loops
 
     @property
     def result_count(self) -> int:

@@ -30,10 +30,10 @@ class GraphBasedOperation(UnlistedOperation):
     """The base of operations that run graphs, and have variants with residuals.
 
     Attributes:
-        loops_with_capacity: loops in it, at any depth, that have a capacity.
+        bounded_loops: loops in it, at any depth, that have a capacity.
     """
 
-    loops_with_capacity: Sequence[Any] = ()
+    bounded_loops: Sequence[Any] = ()
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -68,10 +68,10 @@ class GraphBasedOperation(UnlistedOperation):
             return self
         forward_operation = self._forwards.get(flags)
         if forward_operation is None or (
-            exceeds_capacity(forward_operation.loops_with_capacity) and not exceeds_capacity(self.loops_with_capacity)
+            exceeds_capacity(forward_operation.bounded_loops) and not exceeds_capacity(self.bounded_loops)
         ):
             forward_operation = self.with_residuals(flags, inputs) or self
-            add_to_bounded_cache(self._forwards, flags, forward_operation)
+            cache_value(self._forwards, flags, forward_operation)
         return forward_operation
 
     def run_variant(self, flags: Flags, inputs: Sequence[Tensor], run: Callable[[Any], Result]) -> tuple[Any, Result]:
@@ -85,7 +85,7 @@ class GraphBasedOperation(UnlistedOperation):
             try:
                 return forward, run(forward)
             except GuardError:
-                if exceeds_capacity(self.loops_with_capacity) or not exceeds_capacity(forward.loops_with_capacity):
+                if exceeds_capacity(self.bounded_loops) or not exceeds_capacity(forward.bounded_loops):
                     raise
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -119,13 +119,13 @@ def exceeds_capacity(loops: Sequence[Any]) -> bool:
     return any(loop.most < loop.origin.needed_capacity for loop in loops)
 
 
-def loops_with_capacity(graph: Graph) -> tuple[Any, ...]:
+def bounded_loops(graph: Graph) -> tuple[Any, ...]:
     """Returns the loops in a graph, at any depth, that have a capacity, each once."""
     operations = [node.payload for node in graph.nodes if isinstance(node.payload, GraphBasedOperation)]
-    return tuple(dict.fromkeys([loop for operation in operations for loop in operation.loops_with_capacity]))
+    return tuple(dict.fromkeys([loop for operation in operations for loop in operation.bounded_loops]))
 
 
-def add_to_bounded_cache(kept: dict[Any, Any], key: Any, value: Any) -> None:
+def cache_value(kept: dict[Any, Any], key: Any, value: Any) -> None:
     """Adds a value to a bounded cache."""
     kept.pop(key, None)
     if len(kept) >= MOST_VARIANTS:

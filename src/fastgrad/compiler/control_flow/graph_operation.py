@@ -20,9 +20,9 @@ from fastgrad.compiler.control_flow.explicit_state import State, explicit_state,
 from fastgrad.compiler.control_flow.graph_based_operation import (
     Flags,
     GraphBasedOperation,
-    add_to_bounded_cache,
+    bounded_loops,
+    cache_value,
     differentiable_parts,
-    loops_with_capacity,
 )
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, interpret
@@ -73,7 +73,7 @@ class GraphOperation(GraphBasedOperation):
         self.checks = any(node.has_effect for node in graph.nodes)
         self._optimized: Graph | None = None
         self._program: Program | None = None
-        self.loops_with_capacity = loops_with_capacity(graph)
+        self.bounded_loops = bounded_loops(graph)
         self._pullbacks: dict[tuple[Flags, Flags, bool], Pullback] = {}
 
     def run(self, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -113,13 +113,7 @@ class GraphOperation(GraphBasedOperation):
             return self.pullback(needs, have, tensors, rebuild=True)(tensors)
 
     def pullback(
-        self,
-        needs: Flags,
-        have: Flags,
-        tensors: Sequence[Tensor],
-        *,
-        dense: bool = False,
-        rebuild: bool = False,
+        self, needs: Flags, have: Flags, tensors: Sequence[Tensor], *, dense: bool = False, rebuild: bool = False
     ) -> Pullback:
         """Returns the function from cotangents of results to cotangents of inputs.
 
@@ -134,7 +128,7 @@ class GraphOperation(GraphBasedOperation):
         gradient = None if rebuild else self._pullbacks.get(key)
         if gradient is None:
             gradient = make_pullback(self, needs, have, tensors, dense)
-            add_to_bounded_cache(self._pullbacks, key, gradient)
+            cache_value(self._pullbacks, key, gradient)
         return gradient
 
 

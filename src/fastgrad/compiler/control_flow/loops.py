@@ -99,12 +99,12 @@ class Loop(ControlFlowOperation):
         return listed[: ends[0]], listed[ends[0] : ends[1]], listed[ends[1] :], number
 
     @property
-    def loops_with_capacity(self) -> list[Loop]:  # type: ignore[override]  # a property, as the loop itself may be in it
+    def bounded_loops(self) -> list[Loop]:  # type: ignore[override]  # a property, as the loop itself may be in it
         """The loops with a capacity: this one, and loops in its graphs."""
         operations = [self.body] if self.condition is None else [self.body, self.condition]
         return [
             *([] if self.most is None else [self]),
-            *[loop for operation in operations for loop in operation.loops_with_capacity],
+            *[loop for operation in operations for loop in operation.bounded_loops],
         ]
 
     def has_next_iteration(self, done: int, carried: list[Any], captured: list[Any], number: Any) -> bool:

@@ -42,18 +42,11 @@ def launches_of_loop(loop: Any, inputs: Any, outputs: Any) -> Launches | None:
     return _launches_of_while(loop, inputs, outputs, plan, work, layout, carried, buffers)
 
 
-ArrayRecords = list[tuple[int, int, int]]
+Layout = list[tuple[int, int, int]]
 
 
 def _launches_of_row_loop(
-    loop: Any,
-    inputs: Any,
-    outputs: Any,
-    plan: Plan,
-    work: Work,
-    layout: ArrayRecords,
-    carried: list[Any],
-    buffers: list[int],
+    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
 ) -> Launches:
     trips = Input(len(inputs) - 1) if loop.counted else Constant(np.array([loop.trips], np.int64))
     operands = (
@@ -79,14 +72,7 @@ def _launches_of_row_loop(
 
 
 def _launches_of_while(
-    loop: Any,
-    inputs: Any,
-    outputs: Any,
-    plan: Plan,
-    work: Work,
-    layout: ArrayRecords,
-    carried: list[Any],
-    buffers: list[int],
+    loop: Any, inputs: Any, outputs: Any, plan: Plan, work: Work, layout: Layout, carried: list[Any], buffers: list[int]
 ) -> Launches | None:
     test = loop.condition.program().plan
     test_work = work_of(test)
@@ -94,7 +80,7 @@ def _launches_of_while(
         return None
     if loop.limited and inputs[-1].dtype != WORDS:
         return None
-    test_layout: ArrayRecords = [_argument_record(loop, number, 0) for number, _ in test.arguments]
+    test_layout: Layout = [_argument_record(loop, number, 0) for number, _ in test.arguments]
     test_layout.append((looping.BUFFER, len(buffers), 0))
     memory = [*buffers, 8]
     operands = (
@@ -174,9 +160,9 @@ def _stacked_results(loop: Any, plan: Plan) -> list[list[int]]:
     ]
 
 
-def _array_records(loop: Any, plan: Plan) -> tuple[ArrayRecords, list[int]]:
+def _array_records(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
     """Returns a record for each array of an iteration, and the sizes of the carried results that are not stacked."""
-    layout: ArrayRecords = [_argument_record(loop, number, size_of(value)) for number, value in plan.arguments]
+    layout: Layout = [_argument_record(loop, number, size_of(value)) for number, value in plan.arguments]
     buffers: list[int] = []
     for value, stacked in zip(plan.results, _stacked_results(loop, plan), strict=True):
         if stacked:

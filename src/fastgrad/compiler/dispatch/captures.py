@@ -25,7 +25,7 @@ from fastgrad.core.array_conversion import short
 from fastgrad.core.tensor import Tensor
 from fastgrad.core.variable import Variable
 
-_TYPES_COMPARED_BY_VALUE = (bool, int, float, complex, str, bytes, type(None))
+_VALUE_TYPES = (bool, int, float, complex, str, bytes, type(None))
 _UNSEARCHED_LIBRARIES = frozenset(["fastgrad", "numpy", "scipy", "numba", "llvmlite", "ml_dtypes", "builtins"])
 _STDLIB = os.path.dirname(os.__file__)
 _MOST_CAPTURES = 1000
@@ -44,9 +44,7 @@ def has_changed(found: Any, wanted: Any) -> bool:
 
 def value_text(value: Any) -> str:
     """Returns a value as text for a message: numbers and strings in full, objects by their type."""
-    return (
-        short(value) if isinstance(value, _TYPES_COMPARED_BY_VALUE) else f"a {type(value).__name__} (at {id(value):#x})"
-    )
+    return short(value) if isinstance(value, _VALUE_TYPES) else f"a {type(value).__name__} (at {id(value):#x})"
 
 
 class Capture(NamedTuple):
@@ -264,11 +262,11 @@ class Captures:
         self._captured_expressions.add(expression)
         if isinstance(value, (ModuleType, BuiltinFunctionType)):
             return
-        if isinstance(value, _TYPES_COMPARED_BY_VALUE) and label in self._settled:
+        if isinstance(value, _VALUE_TYPES) and label in self._settled:
             return
         number = len(self._found)
         self.lines.append(f"v{number} = {expression}")
-        if isinstance(value, _TYPES_COMPARED_BY_VALUE):
+        if isinstance(value, _VALUE_TYPES):
             self.scope[f"k{number}"] = value
             self.lines.append(f"if v{number} is not k{number} and differs(v{number}, k{number}): return MISS")
             self._found.append(Capture(label, get, short(value), lambda found: not has_changed(found, value)))
@@ -298,10 +296,7 @@ class Captures:
         elif isinstance(value, (list, tuple, dict)):
             # The objects in a container are not compared, but the names that they read when they are called are.
             for item in list(value.values() if isinstance(value, dict) else value)[:_MOST_CONTAINER_ITEMS]:
-                if (
-                    not isinstance(item, (*_TYPES_COMPARED_BY_VALUE, Tensor, Variable, np.ndarray))
-                    and id(item) not in self._held
-                ):
+                if not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray)) and id(item) not in self._held:
                     self._held.add(id(item))
                     self._alive.append(item)
                     self._capture_names_read_by(item)
@@ -377,7 +372,7 @@ def _contained_objects(containers: Sequence[Any]) -> list[Any]:
         for item in list(container.values() if isinstance(container, dict) else container)[:_MOST_CONTAINER_ITEMS]:
             if _is_filled_container(item) and len(queue) < _MOST_CONTAINER_ITEMS:
                 queue.append(item)
-            elif not isinstance(item, (*_TYPES_COMPARED_BY_VALUE, Tensor, Variable, np.ndarray, list, tuple, dict)):
+            elif not isinstance(item, (*_VALUE_TYPES, Tensor, Variable, np.ndarray, list, tuple, dict)):
                 objects[id(item)] = item
     return list(objects.values())[:_MOST_CONTAINER_ITEMS]
 

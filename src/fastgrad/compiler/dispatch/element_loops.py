@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
-    GENERATED_PREFIX,
     MUTABLE_TYPES,
+    PREFIX,
     UNSET_NAME,
     LoopRewriter,
     NameScan,
@@ -36,16 +36,16 @@ from fastgrad.core.tensor import constant_tensor
 _MOST_NESTED_LOOPS = 3
 
 
-def is_dataset_iterable(value: Any) -> bool:
+def is_dataset(value: Any) -> bool:
     """True if a value is a dataset or its iterator, perhaps within ``enumerate`` or ``zip``."""
     if type(value) in (enumerate, zip):
         iterables = value.__reduce__()[1]
-        return any(map(is_dataset_iterable, iterables[:1] if type(value) is enumerate else iterables))
+        return any(map(is_dataset, iterables[:1] if type(value) is enumerate else iterables))
     return getattr(type(value), "gives_elements", False) is True
 
 
 def _may_run_by_element(value: Any) -> bool:
-    return not recorders.active and is_dataset_iterable(value)
+    return not recorders.active and is_dataset(value)
 
 
 class RecordedLoopBody:
@@ -106,9 +106,9 @@ def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callabl
     definition.body = rewriter.statements(definition.body, 0)
     if not rewriter.loops:
         return None
-    trips = [f"{GENERATED_PREFIX}trip{number}" for number in range(len(rewriter.loops))]
+    trips = [f"{PREFIX}trip{number}" for number in range(len(rewriter.loops))]
     bodies = [(loop.body, f"{function.__name__} (a loop's body)") for loop in rewriter.loops]
-    objects = dict.fromkeys(trips) | {UNSET_NAME: unset, f"{GENERATED_PREFIX}elements": _may_run_by_element}
+    objects = dict.fromkeys(trips) | {UNSET_NAME: unset, f"{PREFIX}elements": _may_run_by_element}
     rewritten, functions, cells = compile_functions(definition, function, bodies, objects)
     for loop, trip, body in zip(rewriter.loops, trips, functions, strict=True):
         cells[trip].cell_contents = RecordedLoopBody(body, loop.names, loop.targets, loop.extended, recorded)
@@ -168,14 +168,10 @@ class _Rewriter(LoopRewriter):
         loop.body = self.statements(loop.body, depth + 1)
         if trip is None:
             return [loop]
-        left, over = f"{GENERATED_PREFIX}left", f"{GENERATED_PREFIX}over{number}"
+        left, over = f"{PREFIX}left", f"{PREFIX}over{number}"
         names = ", ".join([left] * trip.ends + list(trip.results))
-        call = (
-            f"({names},) = {GENERATED_PREFIX}trip{number}(locals())"
-            if names
-            else f"{GENERATED_PREFIX}trip{number}(locals())"
-        )
-        lines = [f"{over} = 0", f"if {GENERATED_PREFIX}elements({over}):", f"    for _ in {over}:", f"        {call}"]
+        call = f"({names},) = {PREFIX}trip{number}(locals())" if names else f"{PREFIX}trip{number}(locals())"
+        lines = [f"{over} = 0", f"if {PREFIX}elements({over}):", f"    for _ in {over}:", f"        {call}"]
         lines += [f"        if {left}: break"] if trip.ends else []
         lines += [f"    if locals().get({name!r}) is {UNSET_NAME}: del {name}" for name in trip.results]
         opening, choice = ast.parse("\n".join(lines)).body
@@ -197,17 +193,11 @@ class _Rewriter(LoopRewriter):
             return None
         assigned_first = assigned_before_read(loop.body)
         results = tuple(sorted((scan.stores - assigned_first) | (scan.stores & self._names_read_later(scan))))
-        names = {
-            *head.stores,
-            *results,
-            *(self._locals.intersection(scan.loads) - assigned_first),
-        }
+        names = {*head.stores, *results, *(self._locals.intersection(scan.loads) - assigned_first)}
         body = copy.deepcopy(loop.body)
         ends = JumpsAsReturns(results, scan.ends)
         changed = [ends.visit(statement) for statement in body]
-        function = function_definition(
-            f"{GENERATED_PREFIX}body{number}", sorted(names), [*changed, ends.return_statement(False)]
-        )
+        function = function_definition(f"{PREFIX}body{number}", sorted(names), [*changed, ends.return_statement(False)])
         return _LoopBody(
             function, tuple(sorted(names)), frozenset(head.stores), frozenset(scan.extended), results, scan.ends
         )

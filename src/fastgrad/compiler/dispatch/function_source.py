@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-GENERATED_PREFIX = "_fastgrad_"
-UNSET_NAME = f"{GENERATED_PREFIX}unset"
+PREFIX = "_fastgrad_"
+UNSET_NAME = f"{PREFIX}unset"
 _MUTATING_METHODS = frozenset({"append", "extend", "insert", "remove", "reverse", "sort", "pop", "clear"})
 _MUTATING_METHODS |= {"appendleft", "extendleft", "popleft", "rotate", "popitem", "setdefault", "move_to_end"}
 _MUTATING_METHODS |= {

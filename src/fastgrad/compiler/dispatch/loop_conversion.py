@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from fastgrad.compiler.dispatch.function_source import (
-    GENERATED_PREFIX,
     MUTABLE_TYPES,
+    PREFIX,
     LoopRewriter,
     NameScan,
     compile_functions,
@@ -270,8 +270,7 @@ class _Converter(LoopRewriter):
     def function(self, definition: ast.FunctionDef) -> FunctionType:
         """Returns the function of the converted tree."""
         objects = {
-            f"{GENERATED_PREFIX}{f.__name__.strip('_')}": f
-            for f in (_range_sequence, _range_elements, _both, _either, _negated)
+            f"{PREFIX}{f.__name__.strip('_')}": f for f in (_range_sequence, _range_elements, _both, _either, _negated)
         }
         name = self._function.__name__
         part_definitions = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
@@ -312,7 +311,7 @@ class _Converter(LoopRewriter):
         if scan.compares_objects or self._has_outer_effects(scan, new_objects(loop.body), NameScan([loop])):
             return [plain]
         self._count += 1
-        left, over = f"{GENERATED_PREFIX}left{self._count}", f"{GENERATED_PREFIX}over{self._count}"
+        left, over = f"{PREFIX}left{self._count}", f"{PREFIX}over{self._count}"
         lowered = _without_jumps(loop.body, left if scan.ends else None)
         if lowered is None:
             return [plain]
@@ -332,10 +331,10 @@ class _Converter(LoopRewriter):
             )
         call_text = self._add_call(_Loop(body, scan.ends, target, tested))
         passed = f"locals(), {over}" if test is None else "locals()"
-        lines = [f"{GENERATED_PREFIX}found = {call_text}({passed})", f"if {GENERATED_PREFIX}found is None: pass"]
-        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {GENERATED_PREFIX}found"] if results else []
+        lines = [f"{PREFIX}found = {call_text}({passed})", f"if {PREFIX}found is None: pass"]
+        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
         if isinstance(loop, ast.For):
-            lines.insert(0, f"{over} = {GENERATED_PREFIX}range_sequence()")
+            lines.insert(0, f"{over} = {PREFIX}range_sequence()")
         opening = ast.parse("\n".join(lines)).body
         choice = opening[-1]
         assert isinstance(choice, ast.If)
@@ -345,7 +344,7 @@ class _Converter(LoopRewriter):
             assert isinstance(loop.iter, ast.Call)
             first_line: Any = opening[0]
             first_line.value.args, first_line.value.keywords = loop.iter.args, loop.iter.keywords
-            plain.iter = ast.parse(f"{GENERATED_PREFIX}range_elements({over})", mode="eval").body
+            plain.iter = ast.parse(f"{PREFIX}range_elements({over})", mode="eval").body
         return _with_line_numbers(opening, loop)
 
     def _convert_branch(self, branch: ast.If, depth: int) -> list[ast.stmt]:
@@ -358,24 +357,19 @@ class _Converter(LoopRewriter):
         if jumps_out or scan.compares_objects or self._has_outer_effects(scan, created, scan):
             return [plain]
         needed = read_before_assigned(branch.body) | read_before_assigned(branch.orelse) | self._names_read_later(scan)
-        results = sorted([name for name in scan.stores if name in needed or name.startswith(GENERATED_PREFIX)])
+        results = sorted([name for name in scan.stores if name in needed or name.startswith(PREFIX)])
         self._count += 1
         names = sorted(
-            {*scan.stores, *scan.loads}
-            & (self._locals | {name for name in scan.stores if name.startswith(GENERATED_PREFIX)})
+            {*scan.stores, *scan.loads} & (self._locals | {name for name in scan.stores if name.startswith(PREFIX)})
         )
         parts = [
             self._add_part(self.statements(body, depth, True), names, results, [])
             for body in (branch.body, branch.orelse)
         ]
-        test = f"{GENERATED_PREFIX}test{self._count}"
+        test = f"{PREFIX}test{self._count}"
         call_text = self._add_call(_Branch(*parts))
-        lines = [
-            f"{test} = 0",
-            f"{GENERATED_PREFIX}found = {call_text}(locals(), {test})",
-            f"if {GENERATED_PREFIX}found is None: pass",
-        ]
-        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {GENERATED_PREFIX}found"] if results else []
+        lines = [f"{test} = 0", f"{PREFIX}found = {call_text}(locals(), {test})", f"if {PREFIX}found is None: pass"]
+        lines += ["else: " + "".join(f"{name}, " for name in results) + f"= {PREFIX}found"] if results else []
         opening = ast.parse("\n".join(lines)).body
         assignment, choice = opening[0], opening[-1]
         assert isinstance(assignment, ast.Assign)
@@ -391,15 +385,13 @@ class _Converter(LoopRewriter):
         number = len(self.parts)
         result = "".join(f"{name}, " for name in [*(before or ()), *results])
         returned = [] if before is None else [ast.parse(f"return ({result})").body[0]]
-        definition = function_definition(
-            f"{GENERATED_PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned]
-        )
+        definition = function_definition(f"{PREFIX}part{number}", names, [*copy.deepcopy(list(body)), *returned])
         part = _PartFunction(definition, names, results, NameScan(body).extended)
         self.parts.append(part)
         return part
 
     def _add_call(self, what: Any) -> str:
-        name = f"{GENERATED_PREFIX}call{len(self.calls)}"
+        name = f"{PREFIX}call{len(self.calls)}"
         self.calls[name] = what
         return name
 
@@ -489,7 +481,7 @@ class _TestConverter(ast.NodeTransformer):
         """Replaces ``a and b`` by ``both(a, lambda: b)``."""
         left, *others = node.values
         right = others[0] if len(others) == 1 else ast.copy_location(ast.BoolOp(node.op, others), node)
-        name = f"{GENERATED_PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
+        name = f"{PREFIX}{'both' if isinstance(node.op, ast.And) else 'either'}"
         call: Any = ast.parse(f"{name}(0, lambda: 0)", mode="eval").body
         call.args[0], call.args[1].body = self.visit(left), self.visit(right)
         return call
@@ -498,7 +490,7 @@ class _TestConverter(ast.NodeTransformer):
         """Replaces ``not a`` by ``negated(a)``."""
         if not isinstance(node.op, ast.Not):
             return node
-        call: Any = ast.parse(f"{GENERATED_PREFIX}negated(0)", mode="eval").body
+        call: Any = ast.parse(f"{PREFIX}negated(0)", mode="eval").body
         call.args[0] = self.visit(node.operand)
         return call
 

@@ -105,7 +105,7 @@ class Retracing:
         )
 
 
-def warn_of_compiler_failure(name: str, failure: Exception) -> None:
+def warn_of_failure(name: str, failure: Exception) -> None:
     """Warns that the compiler failed for a function, which runs eagerly from now on."""
     cause = failure.__cause__
     warnings.warn(

@@ -185,7 +185,7 @@ def _sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
         return list(mapping)
 
 
-def rebuild_argument(value: Any, leaves: Iterator[Any]) -> Any:
+def rebuild_value(value: Any, leaves: Iterator[Any]) -> Any:
     """Returns an argument with replaced leaves, in new containers.
 
     Args:
@@ -195,16 +195,16 @@ def rebuild_argument(value: Any, leaves: Iterator[Any]) -> Any:
     kind = type(value)
     if kind is not Tensor and nest.is_nested(value):
         if isinstance(value, Mapping):
-            rebuilt_items = {key: rebuild_argument(value[key], leaves) for key in _sorted_keys(value)}
+            rebuilt_items = {key: rebuild_value(value[key], leaves) for key in _sorted_keys(value)}
             items: Any = {key: rebuilt_items[key] for key in value}
             if kind is dict:
                 return items
             return kind(value.default_factory, items) if hasattr(value, "default_factory") else kind(items)
-        items = [rebuild_argument(item, leaves) for item in value]
+        items = [rebuild_value(item, leaves) for item in value]
         return kind(*items) if hasattr(value, "_fields") else kind(items)
     if isinstance(value, COMPOSITES):
         form, tensors = value._apart()
-        return kind._together(form, [rebuild_argument(part, leaves) for part in tensors])
+        return kind._together(form, [rebuild_value(part, leaves) for part in tensors])
     return next(leaves)
 
 
@@ -338,7 +338,7 @@ class Signature:
         return tensor
 
 
-def recording_arguments(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
+def traced_arguments(call: Call, ask: Callable[[str, int], None]) -> tuple[list[Tensor], list[Any]]:
     """Returns tensors for the arrays of a call, and the recorded function's value of each of its leaves.
 
     They are new tensors: a tensor that is also captured is a constant as a capture, and an input as an argument. Tapes that watch
@@ -371,7 +371,7 @@ def recording_arguments(call: Call, ask: Callable[[str, int], None]) -> tuple[li
     return tensors, leaves
 
 
-def eager_argument(value: Any) -> Any:
+def eager_leaf(value: Any) -> Any:
     """Returns a leaf for a function that is not recorded, or is inside another's recording: arrays become tensors."""
     if isinstance(value, (np.ndarray, np.generic)):
         return constant_tensor(array_of(value))

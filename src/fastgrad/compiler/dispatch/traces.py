@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.control_flow.graph_based_operation import exceeds_capacity, loops_with_capacity
+from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, exceeds_capacity
 from fastgrad.compiler.control_flow.graph_operation import StatefulCall
 from fastgrad.compiler.dispatch.results import Results
 from fastgrad.compiler.graph.graph import Graph, Kind, Node
@@ -46,7 +46,7 @@ class Trace:
     Attributes:
         graph: the recorded graph.
         results: how the results are put together.
-        loops_with_capacity: loops in it that are made for a limited number of iterations.
+        bounded_loops: loops in it that are made for a limited number of iterations.
         device: the GPU that it ran on; None for the host.
     """
 
@@ -55,7 +55,7 @@ class Trace:
     ) -> None:
         self.graph = with_constants(recording.graph(results.take_tensors()), by_value or {})
         self.results = results
-        self.loops_with_capacity = loops_with_capacity(self.graph)
+        self.bounded_loops = bounded_loops(self.graph)
         self.device = recording.device
         self._count = count
         self._has_custom_gradients = recording.has_custom_gradients
@@ -151,7 +151,7 @@ class Traces:
     def add(self, way: Trace) -> None:
         """Adds a new trace, and drops the traces with a loop whose capacity was too small."""
         with self._lock:
-            usable = [trace for trace in self if not exceeds_capacity(trace.loops_with_capacity)]
+            usable = [trace for trace in self if not exceeds_capacity(trace.bounded_loops)]
             usable = usable if len(usable) < MOST_TRACES else usable[-MOST_TRACES // 2 + 1 :]
             if len(usable) < len(self):
                 self.trees, self._waiting = [], usable

@@ -55,12 +55,12 @@ def reduction_launches(fused: Fused, part: int | None = None) -> _ReductionLaunc
     return _ReductionLaunches(launches, tuple(emitter.scratch), frozenset(emitter.schedule.last), emitter.separate)
 
 
-def combination_of(step: Step) -> str:
+def combine_of(step: Step) -> str:
     """Returns the combination of a reduction: "sum", "product", "greatest" or "least"."""
     return REDUCTIONS[step.row.name].combine
 
 
-def lane_dtype_of(step: Step) -> str:
+def lane_of(step: Step) -> str:
     """Returns the dtype of a reduction's lanes."""
     return lane_type(step.inputs[0])
 
@@ -97,7 +97,7 @@ class ReductionEmitter:
         if self.parts > 1:
             for number in self.schedule.phases[0].reductions:
                 self.partial[number] = Scratch(len(self.scratch))
-                self.scratch.append((np.dtype(self.total_dtype(self.step(number))), self.kept_count * self.parts))
+                self.scratch.append((np.dtype(self.total_of(self.step(number))), self.kept_count * self.parts))
 
     def step(self, number: int) -> Step:
         """Returns the step with a number; steps are counted after the group's inputs."""
@@ -107,9 +107,9 @@ class ReductionEmitter:
         """True if reductions are not cut."""
         return self.pieces >= ENOUGH or self.count < MANY or len(self.schedule.phases) > 1
 
-    def total_dtype(self, step: Step) -> str:
+    def total_of(self, step: Step) -> str:
         """Returns the dtype of a reduction's totals."""
-        return total_type(combination_of(step), step.inputs[0])
+        return total_type(combine_of(step), step.inputs[0])
 
     def launches(self) -> tuple[Launch, ...]:
         """Returns the launches: one, or one for parts of reductions and one that combines the parts."""
@@ -139,7 +139,7 @@ class ReductionEmitter:
         _, outer_inputs, _ = self.writer.split_by_level(kept=False)
         self.writer.load([i for i in outer_inputs if i in phase.inputs], self.dims, "0")
 
-    def _write_element_loop(
+    def _write_elements(
         self, phase: Phase, head: str, index: str | None, lane: str, position: int = 0, apart: bool = False
     ) -> None:
         """Writes the loop over the elements of the innermost dimension.
@@ -164,9 +164,7 @@ class ReductionEmitter:
                 operand_text = REDUCTIONS[step.row.name].before.format(f"v{operand}")
                 target = lane.format(number)
                 writer.line(
-                    f"{target} = {operand_text}"
-                    if apart
-                    else combine_statement(combination_of(step), target, operand_text)
+                    f"{target} = {operand_text}" if apart else combine_code(combine_of(step), target, operand_text)
                 )
 
         def load_earlier(steps: list[int]) -> None:
@@ -182,13 +180,11 @@ class ReductionEmitter:
     def _load_earlier_values(self, position: int, steps: list[int]) -> None:
         """Writes the loads of reduced values of earlier phases that steps read."""
 
-    def _write_neutral_fill(
-        self, phase: Phase, array: str = "lanes", dtype_of: Callable[[Step], str] = lane_dtype_of
-    ) -> None:
+    def _write_fill(self, phase: Phase, array: str = "lanes", dtype_of: Callable[[Step], str] = lane_of) -> None:
         """Writes the neutral element to the lanes, or to another array, of a phase's reductions."""
         for number in phase.reductions:
             step = self.step(number)
-            self.writer.line(f"fill({array}{number}, used, {neutral_element(combination_of(step), dtype_of(step))})")
+            self.writer.line(f"fill({array}{number}, used, {neutral_element(combine_of(step), dtype_of(step))})")
 
     # ---- totals ----------------------------------------------------------------------------------------------------
 
@@ -216,7 +212,7 @@ class ReductionEmitter:
         writer = self.kind_of_writer(self.fused)
         (phase,) = self.schedule.phases
         for number in phase.reductions:
-            writer.line(f"lanes{number} = local_array({self.total_dtype(self.step(number))}, {LANES})")
+            writer.line(f"lanes{number} = local_array({self.total_of(self.step(number))}, {LANES})")
         parts = writer.number("parts", self.parts)
         beside, across = self._part_strides()
         with writer.block("for p in range(first, last)"):
@@ -224,21 +220,19 @@ class ReductionEmitter:
             writer.line(f"at = p * {writer.number('beside', beside)}")
             for number in phase.reductions:
                 step = self.step(number)
-                writer.line(
-                    f"fill(lanes{number}, used, {neutral_element(combination_of(step), self.total_dtype(step))})"
-                )
-                name = writer.array(f"parts{number}", f"in[{self.total_dtype(step)}]", self.partial[number])
+                writer.line(f"fill(lanes{number}, used, {neutral_element(combine_of(step), self.total_of(step))})")
+                name = writer.array(f"parts{number}", f"in[{self.total_of(step)}]", self.partial[number])
                 rounds = writer.block(f"for start in range(0, {parts}, {LANES})")
                 with rounds, writer.block(f"for lane in range(least({LANES}, {parts} - start))"):
                     partial_text = f"{name}[at + (start + lane) * {writer.number('across', across)}]"
-                    writer.line(combine_statement(combination_of(step), f"lanes{number}[lane]", partial_text))
-                writer.line(f"total{number} = lanes_{combination_of(step)}(lanes{number}, used)")
+                    writer.line(combine_code(combine_of(step), f"lanes{number}[lane]", partial_text))
+                writer.line(f"total{number} = lanes_{combine_of(step)}(lanes{number}, used)")
             writer.decode("p", self.kept)
             self._write_results(writer, phase, "p", f"k{self.kept[-1]}" if self.kept else "0")
         return writer.launch(self.kept_count)
 
     def _store_part(self, number: int, place: str) -> None:
-        name = self.writer.array(f"parts{number}", f"out[{self.total_dtype(self.step(number))}]", self.partial[number])
+        name = self.writer.array(f"parts{number}", f"out[{self.total_of(self.step(number))}]", self.partial[number])
         self.writer.line(f"{name}[{place}] = total{number}")
 
 
@@ -264,7 +258,7 @@ class _AlongRows(ReductionEmitter):
         reductions = [number for phase in self.schedule.phases for number in phase.reductions]
         if not self.short:
             for number in reductions:
-                writer.line(f"lanes{number} = local_array({lane_dtype_of(self.step(number))}, {LANES})")
+                writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
             writer.line(f"used = padded(least({LANES}, {n}))")
         with writer.block("for u in range(first, last)"):
             start, stop = "0", writer.number("reduced", self.reduced_count)
@@ -280,8 +274,8 @@ class _AlongRows(ReductionEmitter):
             last_kept_index = f"k{self.kept[-1]}" if self.kept else "0"
             for phase in self.schedule.phases:
                 for number in phase.reductions:
-                    kind = lane_dtype_of(self.step(number)) if self.short else self.total_dtype(self.step(number))
-                    writer.line(f"total{number} = {neutral_element(combination_of(self.step(number)), kind)}")
+                    kind = lane_of(self.step(number)) if self.short else self.total_of(self.step(number))
+                    writer.line(f"total{number} = {neutral_element(combine_of(self.step(number)), kind)}")
                 if phase.reductions or phase.writes:
                     with writer.scope():
                         self._write_phase_loops(phase, start, stop)
@@ -306,7 +300,7 @@ class _AlongRows(ReductionEmitter):
             writer.line(f"rows = ({stop} + {n} - 1) // {n}")
             writer.line(f"top = {start} // {n}")
             with writer.block(f"for band in range((rows - top + {rows} - 1) // {rows})"):
-                self._write_neutral_fill(phase)
+                self._write_fill(phase)
                 writer.line(f"here = top + band * {rows}")
                 with writer.block(f"for q in range(here, least(here + {rows}, rows))"):
                     writer.decode("q", outer_dims)
@@ -321,16 +315,16 @@ class _AlongRows(ReductionEmitter):
             # Sums of few elements do not vectorise; functions of the elements do, in a separate loop.
             apart = bool(phase.reductions) and any(is_costly_function(self.step(i)) for i in phase.steps)
             lane = "row{0}[j]" if apart else "total{0}"
-            self._write_element_loop(phase, f"for j in range({start}, {stop})", None, lane, apart=apart)
+            self._write_elements(phase, f"for j in range({start}, {stop})", None, lane, apart=apart)
             if apart:
                 with writer.block(f"for j in range({start}, {stop})"):
                     for number in phase.reductions:
-                        row = writer.local(f"row{number}", lane_dtype_of(self.step(number)), FEW)
-                        writer.line(combine_statement(combination_of(self.step(number)), f"total{number}", f"{row}[j]"))
+                        row = writer.local(f"row{number}", lane_of(self.step(number)), FEW)
+                        writer.line(combine_code(combine_of(self.step(number)), f"total{number}", f"{row}[j]"))
             return
         writer.line(f"stop = {stop}")
         with writer.block(f"for block in range({start}, stop, {LANES * DEPTH})"):
-            self._write_neutral_fill(phase)
+            self._write_fill(phase)
             self._write_lane_loop(phase, "block", f"least(block + {LANES * DEPTH}, stop)")
             self._write_lane_totals(phase)
 
@@ -341,12 +335,12 @@ class _AlongRows(ReductionEmitter):
         writer.line(f"end = {stop}")
         with writer.block(f"for start in range({start}, end, {LANES})"):
             head = f"for lane in range(least({LANES}, end - start))"
-            self._write_element_loop(phase, head, "j = start + lane", "lanes{0}[lane]")
+            self._write_elements(phase, head, "j = start + lane", "lanes{0}[lane]")
 
     def _write_lane_totals(self, phase: Phase) -> None:
         for number in phase.reductions:
-            combine = combination_of(self.step(number))
-            self.writer.line(combine_statement(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
+            combine = combine_of(self.step(number))
+            self.writer.line(combine_code(combine, f"total{number}", f"lanes_{combine}(lanes{number}, used)"))
 
 
 class _AcrossRows(ReductionEmitter):
@@ -367,8 +361,8 @@ class _AcrossRows(ReductionEmitter):
         n = writer.size(self.dims[-1])
         for phase in self.schedule.phases:
             for number in phase.reductions:
-                writer.line(f"lanes{number} = local_array({lane_dtype_of(self.step(number))}, {LANES})")
-                writer.line(f"totals{number} = local_array({self.total_dtype(self.step(number))}, {LANES})")
+                writer.line(f"lanes{number} = local_array({lane_of(self.step(number))}, {LANES})")
+                writer.line(f"totals{number} = local_array({self.total_of(self.step(number))}, {LANES})")
         for number in self.schedule.later:
             writer.line(f"values{number} = local_array({lane_type(self.step(number).output)}, {LANES})")
         writer.line(f"tiles = ({n} + {LANES - 1}) // {LANES}")
@@ -393,20 +387,18 @@ class _AcrossRows(ReductionEmitter):
     def _write_phase(self, position: int, phase: Phase, start: str, stop: str) -> None:
         writer = self.writer
         n = writer.size(self.dims[-1])
-        self._write_neutral_fill(phase, "totals", self.total_dtype)
+        self._write_fill(phase, "totals", self.total_of)
         with writer.block(f"for block in range({start}, {stop}, {DEPTH})"):
-            self._write_neutral_fill(phase)
+            self._write_fill(phase)
             with writer.block(f"for q in range(block, least(block + {DEPTH}, {stop}))"):
                 writer.decode("q", self.reduced)
                 self._outer_loads(phase)
-                self._write_element_loop(
-                    phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position
-                )
+                self._write_elements(phase, "for lane in range(used)", "j = left + lane", "lanes{0}[lane]", position)
             if phase.reductions:
                 with writer.block("for lane in range(used)"):
                     for number in phase.reductions:
-                        combine = combination_of(self.step(number))
-                        writer.line(combine_statement(combine, f"totals{number}[lane]", f"lanes{number}[lane]"))
+                        combine = combine_of(self.step(number))
+                        writer.line(combine_code(combine, f"totals{number}[lane]", f"lanes{number}[lane]"))
         if not phase.kept:
             return
         with writer.block("for lane in range(used)"):
@@ -439,7 +431,7 @@ def _row_bounds(start: str, stop: str, n: str) -> tuple[str, str]:
     return f"greatest({start} - q * {n}, 0)" if start != "0" else "0", f"least({stop} - q * {n}, {n})"
 
 
-def combine_statement(combine: str, target: str, found: str) -> str:
+def combine_code(combine: str, target: str, found: str) -> str:
     """Returns the statement that combines an element with a lane or total."""
     if combine == "sum":
         return f"{target} += {found}"

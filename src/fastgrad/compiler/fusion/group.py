@@ -18,7 +18,7 @@ import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Source, Step, graph_of
 from fastgrad.compiler.fusion.reductions import REDUCTIONS, drops_unit_dimensions
-from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, kernel_expression
+from fastgrad.compiler.fusion.scalar_code import FUSIBLE_DTYPES, row_code
 from fastgrad.compiler.fusion.views import View
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.passes.rewriting import row_name
@@ -85,7 +85,7 @@ def _compute_dtype(
     """Returns the dtype in which an element-wise row computes functions, True if any fits, False if it can't be fused."""
     if not FUSIBLE_DTYPES.issuperset([*inputs, output]):
         return False
-    translation = kernel_expression(name, ["x"] * len(inputs), inputs, output, attributes)
+    translation = row_code(name, ["x"] * len(inputs), inputs, output, attributes)
     return False if translation is None else translation[1] or True
 
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.reductions import REDUCTIONS, reduction_of_one_element
-from fastgrad.compiler.fusion.scalar_casts import element_type, load_expression, store_expression
-from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, kernel_expression
+from fastgrad.compiler.fusion.scalar_casts import element_type, load_code, store_code
+from fastgrad.compiler.fusion.scalar_code import KERNEL_GLOBALS, row_code
 from fastgrad.core.operation import Form
 from fastgrad.kernels.codegen.body import digest, local_array
 from fastgrad.kernels.codegen.build import NO_NAMES, Kernel
@@ -156,7 +156,7 @@ class Writer:
             terms = [self.number(f"offset_{what}", offset)] if offset else []
             for dim, stride in zip(dims[:-1], strides[:-1], strict=True):
                 if stride:
-                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride_parameter(what, dim, stride)}")
+                    terms.append(f"k{dim}" if stride == 1 else f"k{dim} * {self._stride_name(what, dim, stride)}")
             base = " + ".join(terms)
             if len(terms) > 1 or "*" in base:
                 self.line(f"at_{what} = {base}")
@@ -168,7 +168,7 @@ class Writer:
         factor = inner if step == 1 else f"{inner} * {self.number(f'step_{what}', step)}"
         return f"{base} + {factor}" if base else factor
 
-    def _stride_parameter(self, what: str, dim: int, stride: int) -> str:
+    def _stride_name(self, what: str, dim: int, stride: int) -> str:
         below = dim + 1
         if below == len(self.fused.sizes) - 1 and stride == self.fused.sizes[below]:
             return self.size(below)
@@ -191,7 +191,7 @@ class Writer:
             source = self.fused.inputs[i]
             name = self.array(f"x{i}", f"in[{element_type(source.dtype)}]", Input(source.array))
             index = self.place(f"x{i}", dims, source.strides, source.offset, inner)
-            self.line(f"v{i} = {load_expression(f'{name}[{index}]', source.dtype)}")
+            self.line(f"v{i} = {load_code(f'{name}[{index}]', source.dtype)}")
 
     def split_by_level(self, kept: bool) -> tuple[list[int], list[int], list[int]]:
         """Returns three lists of inputs: constant in the loop, constant in the innermost dimension, varying with each element."""
@@ -210,15 +210,13 @@ class Writer:
         if step.row.name in REDUCTIONS:
             self.line(f"v{number} = {reduction_of_one_element(step.row.name, operands[0], step.output)}")
             return
-        translation = kernel_expression(step.row.name, operands, step.inputs, step.output, step.attributes)
+        translation = row_code(step.row.name, operands, step.inputs, step.output, step.attributes)
         assert translation is not None, f"{step.row.name} can't be fused"
         self.line(f"v{number} = {translation[0]}")
 
     def store(self, number: int, memory: Operand, place: str) -> None:
         """Writes the store of a step's value."""
-        self.line(
-            f"{self._memory_parameter(number, memory)}[{place}] = {store_expression(f'v{number}', self.dtypes[number])}"
-        )
+        self.line(f"{self._memory_name(number, memory)}[{place}] = {store_code(f'v{number}', self.dtypes[number])}")
 
     def store_result(self, number: int, place: str) -> None:
         """Writes the store of a step's value, if it is a result."""
@@ -227,11 +225,9 @@ class Writer:
 
     def load_step(self, number: int, memory: Operand, place: str) -> None:
         """Writes the load of a step's value that was stored before."""
-        self.line(
-            f"v{number} = {load_expression(f'{self._memory_parameter(number, memory)}[{place}]', self.dtypes[number])}"
-        )
+        self.line(f"v{number} = {load_code(f'{self._memory_name(number, memory)}[{place}]', self.dtypes[number])}")
 
-    def _memory_parameter(self, number: int, memory: Operand) -> str:
+    def _memory_name(self, number: int, memory: Operand) -> str:
         kind = f"out[{element_type(self.dtypes[number])}]"
         letter = "y" if isinstance(memory, Output) else "stash"
         assert isinstance(memory, (Output, Scratch))
@@ -315,7 +311,7 @@ def is_costly_function(step: Step) -> bool:
     """True if a step is a costly function such as exp: a long chain of dependent instructions."""
     if step.row.form is not Form.ELEMENTWISE or step.row.name == "apply_update_by_element":
         return False
-    translation = kernel_expression(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
+    translation = row_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
     return translation is not None and translation[1] is not None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fastgrad.compiler.fusion.fused import Fused, Step
-from fastgrad.compiler.fusion.scalar_code import kernel_expression
+from fastgrad.compiler.fusion.scalar_code import row_code
 from fastgrad.kernels.runtime.launch import Operand, Output, Scratch
 
 MOST_RECOMPUTED_OPERATIONS = 12
@@ -90,9 +90,7 @@ class Schedule:
             if step.kept:
                 known[number] = 0
             else:
-                code = kernel_expression(
-                    step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes
-                )
+                code = row_code(step.row.name, ["x"] * len(step.inputs), step.inputs, step.output, step.attributes)
                 step_cost = _FUNCTION_COST if code is not None and code[1] else 1
                 known[number] = step_cost + sum([self._cost(i, known) for i in step.operands])
         return known[number]

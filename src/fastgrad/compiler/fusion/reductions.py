@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, INTEGERS, body_type
+from fastgrad.compiler.fusion.scalar_casts import BOOL, FLOAT32, FLOAT64, INTS, body_type
 from fastgrad.compiler.graph.graph import Node
 from fastgrad.compiler.passes.rewriting import row_name
 from fastgrad.core.operation import HALVES
 
 _SINGLE_AND_DOUBLE: frozenset[np.dtype] = frozenset({FLOAT32, FLOAT64})
 _FLOAT_DTYPES: frozenset[np.dtype] = frozenset({*_SINGLE_AND_DOUBLE, *HALVES})
-_NUMERIC_DTYPES: frozenset[np.dtype] = frozenset({*_FLOAT_DTYPES, *INTEGERS})
+_NUMERIC_DTYPES: frozenset[np.dtype] = frozenset({*_FLOAT_DTYPES, *INTS})
 
 
 class Reduction(NamedTuple):

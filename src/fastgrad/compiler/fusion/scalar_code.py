@@ -16,16 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgrad.compiler.fusion.scalar_casts import (
-    BFLOAT16,
-    BOOL,
-    FLOAT16,
-    FLOAT32,
-    FLOAT64,
-    INTEGERS,
-    body_type,
-    cast_expression,
-)
+from fastgrad.compiler.fusion.scalar_casts import BFLOAT16, BOOL, FLOAT16, FLOAT32, FLOAT64, INTS, body_type, cast_code
 from fastgrad.core.operation import HALVES, TABLE
 from fastgrad.kernels.codegen.body import fingerprint, round_down, round_to_even, round_up
 from fastgrad.kernels.elementwise import half
@@ -33,7 +24,7 @@ from fastgrad.kernels.elementwise.activation import gelu_of, gelu_slope, gelu_ta
 from fastgrad.kernels.math import circular, error_function, hyperbolic, scalars, vector_math
 from fastgrad.kernels.math.power import power
 
-FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTEGERS
+FUSIBLE_DTYPES = frozenset({BOOL, FLOAT32, FLOAT64}) | HALVES | INTS
 """The dtypes of the values that kernels of element-wise operations read and write."""
 
 _VECTOR_MATH = {
@@ -46,7 +37,7 @@ _COMPUTED_FUNCTIONS = {name: name for names in _VECTOR_MATH.values() for name in
 _COMPUTED_FUNCTIONS |= {"pow": "power", "nextafter": "next_after", "fmod": "remainder_toward_zero"}
 # Functions in expressions that compute in the kernel's own dtype ``T``, with their names in a body.
 
-_EXACT_FUNCTIONS = {
+_EXACT_CALLS = {
     "abs": "math.fabs",
     "maximum": "nan_greatest",
     "minimum": "nan_least",
@@ -95,7 +86,7 @@ KERNEL_GLOBALS: dict[str, Any] = {
             "rounded_to_odd",
         )
     },
-    **{dtype.name: dtype.type for dtype in INTEGERS | {FLOAT32, FLOAT64}},
+    **{dtype.name: dtype.type for dtype in INTS | {FLOAT32, FLOAT64}},
 }
 """The globals of generated bodies; functions of update rules are added at their first use."""
 
@@ -105,7 +96,7 @@ _BITWISE_OPERATORS = (ast.BitAnd, ast.BitOr, ast.BitXor)
 _DIVISION_FUNCTIONS = {ast.FloorDiv: "floor_quotient", ast.Mod: "floor_remainder"}
 
 
-def kernel_expression(
+def row_code(
     name: str, operands: Sequence[str], inputs: Sequence[np.dtype], output: np.dtype, attributes: Mapping[str, Any]
 ) -> tuple[str, np.dtype | None] | None:
     """Returns the expression of a row of the table in the body of a kernel.
@@ -170,7 +161,7 @@ class Scalars:
 
     def cast(self, operand: str) -> str | None:
         """Returns the first operand cast to the result's dtype; None if NumPy's bits depend on element positions."""
-        return cast_expression(operand, self._inputs[0], self._output)
+        return cast_code(operand, self._inputs[0], self._output)
 
     def call(self, function: Any, operands: Sequence[str]) -> str:
         """Returns a call of a scalar function, which computes in ``T``."""
@@ -182,7 +173,7 @@ class Scalars:
 
 def rounded_expression(text: str, number: np.dtype) -> str:
     """Returns a result of arithmetic as a number of its dtype: integers wrap, half-width floats are rounded."""
-    if number in INTEGERS:
+    if number in INTS:
         return f"{number.name}({text})"
     return f"rounded_to_{number.name}({text})" if number in HALVES else text
 
@@ -244,9 +235,9 @@ class _Translator(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         number, operator = self._number_dtype(), type(node.op)
         left, right = self.visit(node.left), self.visit(node.right)
-        if operator in _DIVISION_FUNCTIONS and number not in INTEGERS:  # the quotient of integers may raise an error
+        if operator in _DIVISION_FUNCTIONS and number not in INTS:  # the quotient of integers may raise an error
             return self._function_call(_DIVISION_FUNCTIONS[operator], [left, right])
-        if operator not in _OPERATORS and operator not in (_BITWISE_OPERATORS if number in INTEGERS else (ast.Div,)):
+        if operator not in _OPERATORS and operator not in (_BITWISE_OPERATORS if number in INTS else (ast.Div,)):
             raise _RefusedError
         return self._rounded_node(ast.BinOp(left, node.op, right))
 
@@ -255,10 +246,10 @@ class _Translator(ast.NodeTransformer):
         if isinstance(node.op, ast.Not):
             return ast.UnaryOp(node.op, operand)
         number = self._number_dtype()
-        if isinstance(node.op, ast.Invert) and number not in INTEGERS:
+        if isinstance(node.op, ast.Invert) and number not in INTS:
             raise _RefusedError
         result = ast.UnaryOp(node.op, operand)
-        return self._rounded_node(result) if number in INTEGERS else result
+        return self._rounded_node(result) if number in INTS else result
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return self._constant_node(node.value)
@@ -272,7 +263,7 @@ class _Translator(ast.NodeTransformer):
         if name == "where":
             return ast.IfExp(*arguments)
         number = self._number_dtype()
-        if number in INTEGERS:
+        if number in INTS:
             if name == "rint":
                 return arguments[0]
             if name not in _INTEGER_FUNCTIONS:
@@ -286,10 +277,9 @@ class _Translator(ast.NodeTransformer):
                 "isfinite": f"math.fabs({x}) < math.inf",
             }
             return ast.parse(f"({tests[name]})", mode="eval").body
-        if name in _EXACT_FUNCTIONS:
+        if name in _EXACT_CALLS:
             return _call_node(
-                (_FLOAT16_FUNCTIONS if number == FLOAT16 else _EXACT_FUNCTIONS).get(name, _EXACT_FUNCTIONS[name]),
-                arguments,
+                (_FLOAT16_FUNCTIONS if number == FLOAT16 else _EXACT_CALLS).get(name, _EXACT_CALLS[name]), arguments
             )
         if name == "sqrt":
             return self._rounded_node(_call_node("math.sqrt", arguments))
@@ -317,7 +307,7 @@ class _Translator(ast.NodeTransformer):
         return ast.parse(rounded_expression(ast.unparse(node), self._number_dtype()), mode="eval").body
 
     def _constant_node(self, value: Any) -> Any:
-        if not isinstance(value, (int, float)) or (self.number in INTEGERS and not float(value).is_integer()):
+        if not isinstance(value, (int, float)) or (self.number in INTS and not float(value).is_integer()):
             raise _RefusedError
         return ast.parse(constant_expression(value, self._number_dtype()), mode="eval").body
 

@@ -13,16 +13,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Value, size_of
 from fastgrad.compiler.programs.arena import ALIGNMENT
-from fastgrad.compiler.programs.buffers import (
-    Action,
-    InArena,
-    InCallerArray,
-    InPermanentArray,
-    Place,
-    Plan,
-    leading_elements,
-    operands_of,
-)
+from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InStatic, Place, Plan, operands_of, prefix_of
 from fastgrad.compiler.programs.chains import chains_of
 from fastgrad.kernels.codegen.bounds import checks_bounds
 from fastgrad.kernels.codegen.build import signature_of, step_address
@@ -90,8 +81,8 @@ class Frame:
         if isinstance(place, InArena):
             size = size_of(value)
             return self._arena[place.offset : place.offset + size].view(value.dtype).reshape(value.shape)
-        if isinstance(place, InPermanentArray):
-            return leading_elements(place.array, value.shape)
+        if isinstance(place, InStatic):
+            return prefix_of(place.array, value.shape)
         return None
 
     def forget_pause(self) -> None:
@@ -159,11 +150,11 @@ class Frame:
         place, _, _ = action.array_of(operand)
         if isinstance(place, InArena):
             self._words[at] = self._base + place.offset
-        elif isinstance(place, InPermanentArray):
+        elif isinstance(place, InStatic):
             self._kept.append(place.array)
             self._words[at] = address_of(place.array)
         else:
-            assert isinstance(place, InCallerArray), f"{action.node}: an object has no address"
+            assert isinstance(place, InCaller), f"{action.node}: an object has no address"
             self._object_positions.setdefault(place.number, []).append(at)
 
     def _write_sizes(
@@ -245,7 +236,7 @@ LEAST_SHARED_STEP = 4_000.0
 LEAST_SHARE = 2_000.0
 """Nanoseconds: the shortest step that is shared, and the smallest share. A barrier costs about 400, each share 50."""
 
-ENOUGH_SHARES, MOST_SHARE_NANOSECONDS, MOST_SHARES = 16, 60_000.0, 256
+ENOUGH_SHARES, LONGEST_SHARE, MOST_SHARES = 16, 60_000.0, 256
 """The number of shares that is enough for balance; the nanoseconds above which a share is cut; the most shares."""
 
 LEAST_CHAIN_SHARE = 10_000.0
@@ -263,9 +254,7 @@ def shares_of(launch: Launch) -> tuple[int, int]:
     time = nanoseconds_of(launch)
     if time < LEAST_SHARED_STEP or not signature_of(launch.kernel).takes_shares:
         return 1, launch.units
-    target_shares = min(
-        max(min(time / LEAST_SHARE, ENOUGH_SHARES), time / MOST_SHARE_NANOSECONDS), MOST_SHARES, launch.units
-    )
+    target_shares = min(max(min(time / LEAST_SHARE, ENOUGH_SHARES), time / LONGEST_SHARE), MOST_SHARES, launch.units)
     shares = _power_of_two(target_shares)
     grain = SHARE_GRAIN if launch.units >= SHARE_GRAIN * shares else 1  # no cache line is written by two threads
     return shares, grain

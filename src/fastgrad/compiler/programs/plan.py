@@ -16,16 +16,7 @@ from fastgrad.compiler.graph.graph import Kind, Node, Value, size_of
 from fastgrad.compiler.passes.tree import Part
 from fastgrad.compiler.programs.aliasing import ON_HOST, KernelCompiler, check_no_overlap, compiled_for_places
 from fastgrad.compiler.programs.arena import Arena
-from fastgrad.compiler.programs.buffers import (
-    Action,
-    InArena,
-    InCallerArray,
-    InPermanentArray,
-    InPython,
-    Place,
-    Plan,
-    Stretch,
-)
+from fastgrad.compiler.programs.buffers import Action, InArena, InCaller, InPython, InStatic, Place, Plan, Stretch
 from fastgrad.compiler.programs.lowering import (
     COMPUTING_KINDS,
     choice_launches,
@@ -67,7 +58,7 @@ def plan(root: Part, elsewhere: OtherMachine | None = None) -> Plan:
 
 
 def _is_same_place(place: Place, other: Place) -> bool:
-    if isinstance(place, InPermanentArray) and isinstance(other, InPermanentArray):
+    if isinstance(place, InStatic) and isinstance(other, InStatic):
         return place.array is other.array
     return type(place) is type(other) and place == other
 
@@ -248,7 +239,7 @@ class _Planner:
         if value.dtype.kind == "O":
             self.places[id(value)] = InPython()
         else:
-            self.places[id(value)] = InCallerArray(len(self.plan.arguments))
+            self.places[id(value)] = InCaller(len(self.plan.arguments))
         self.plan.arguments.append((node.payload, value))
 
     def _place_results(self, number: int) -> None:
@@ -268,7 +259,7 @@ class _Planner:
                 elif value.dtype.kind == "O":
                     self.places[id(root)] = InPython()
                 elif computed and _fills_root(value, root) and id(root) not in self.places and id(root) not in assigned:
-                    self.places[id(root)] = InCallerArray(len(self.plan.arguments) + numbers[id(value)])
+                    self.places[id(root)] = InCaller(len(self.plan.arguments) + numbers[id(value)])
                 else:
                     self.copied[number].append((value, numbers[id(value)]))
             stretch.returned.append(numbers[id(value)])
@@ -296,7 +287,7 @@ class _Planner:
         if position < last_exit or (position == last_exit and not stops_only_before_writes(form)):
             return
         if all(self._is_free(position, end, root, old) for old in self.reads.get(id(node.payload), ())):
-            self.places[id(root)] = InPermanentArray(node.payload._array)
+            self.places[id(root)] = InStatic(node.payload._array)
 
     def _is_free(self, position: int, end: int, new: Value, old: Value) -> bool:
         """True if the node at a position may write ``new`` over ``old``; looks at the part that ends at ``last_use``."""
@@ -328,9 +319,9 @@ class _Planner:
             return []
         node = self.line.node_of(value)
         if node.kind is Kind.CONSTANT:
-            self.places[id(value)] = InPermanentArray(np.ascontiguousarray(node.payload).reshape(value.shape))
+            self.places[id(value)] = InStatic(np.ascontiguousarray(node.payload).reshape(value.shape))
         elif node.kind is Kind.READ:
-            self.places[id(value)] = InPermanentArray(node.payload._array)
+            self.places[id(value)] = InStatic(node.payload._array)
         elif value.dtype.kind == "O":
             self.places[id(value)] = InPython()
         else:
@@ -388,8 +379,8 @@ class _Planner:
         for value, array in self.copied[number]:
             root = self.line.root[id(value)]
             if self.line.node_of(root).kind is Kind.READ and max(self.line.made[id(root)] + 1, start) == position:
-                self.places.setdefault(id(value), InPermanentArray(self.line.node_of(root).payload._array))
-                self._add_copy(value, InCallerArray(len(self.plan.arguments) + array))
+                self.places.setdefault(id(value), InStatic(self.line.node_of(root).payload._array))
+                self._add_copy(value, InCaller(len(self.plan.arguments) + array))
 
     def _end_part(self, number: int) -> None:
         """Adds the end of a part: the choice of the next part, or copies to the caller's arrays and to variables."""
@@ -400,13 +391,13 @@ class _Planner:
             return
         for value, array in self.copied[number]:
             if self.line.node_of(self.line.root[id(value)]).kind is not Kind.READ:
-                self._add_copy(value, InCallerArray(len(self.plan.arguments) + array))
+                self._add_copy(value, InCaller(len(self.plan.arguments) + array))
         written = {id(variable._array) for variable in self.plan.written}
         pending = []
         for node in self.assignments[number]:
-            value, target = node.inputs[0], InPermanentArray(node.payload._array)
+            value, target = node.inputs[0], InStatic(node.payload._array)
             place = self.places[id(value)]
-            if isinstance(place, InPermanentArray):
+            if isinstance(place, InStatic):
                 if place.array is target.array:
                     continue
                 if id(place.array) in written and self.line.node_of(self.line.root[id(value)]).kind is Kind.READ:

@@ -15,7 +15,7 @@ import numpy as np
 from fastgrad.compiler.graph.graph import Graph, Kind
 from fastgrad.compiler.graph.interpret import run_node
 from fastgrad.compiler.passes.tree import optimized_tree, tree_of
-from fastgrad.compiler.programs.buffers import InCallerArray, leading_elements
+from fastgrad.compiler.programs.buffers import InCaller, prefix_of
 from fastgrad.compiler.programs.frame import Frame
 from fastgrad.compiler.programs.pipeline import for_host
 from fastgrad.compiler.programs.plan import plan
@@ -135,9 +135,7 @@ class Program:
         position = next(i for i, steps in enumerate(frame.steps) if step in steps)
         action = frame.plan.actions[position]
         arrays = [
-            leading_elements(objects[place.number], value.shape)
-            if isinstance(place, InCallerArray)
-            else frame.array(place, value)
+            prefix_of(objects[place.number], value.shape) if isinstance(place, InCaller) else frame.array(place, value)
             for place, value in zip(action.inputs, action.node.inputs, strict=True)
         ]
         if action.node.kind is Kind.GUARD:

@@ -14,16 +14,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError, outcome_of, run_node
-from fastgrad.compiler.programs.buffers import (
-    Action,
-    InCallerArray,
-    InPermanentArray,
-    InPython,
-    Place,
-    Plan,
-    Stretch,
-    leading_elements,
-)
+from fastgrad.compiler.programs.buffers import Action, InCaller, InPython, InStatic, Place, Plan, Stretch, prefix_of
 from fastgrad.compiler.programs.cost import MOST_UNSHARED, MOST_WITH_GIL, work_of
 from fastgrad.compiler.programs.frame import Frame, nanoseconds_of
 from fastgrad.compiler.programs.generated_source import executed
@@ -68,7 +59,7 @@ class Writer:
         self.scope: dict[str, Any] = {
             "empty": np.empty,
             "copyto": np.copyto,
-            "leading": leading_elements,
+            "leading": prefix_of,
             "run_node": run_node,
             "left": unrecorded_outcome,
             "outcome_of": outcome_of,
@@ -150,7 +141,7 @@ class Writer:
             if spent > driver.BUDGET and steps.start and steps.start not in frame.inside:
                 pauses.append(steps.start)
                 spent = 0.0
-            if any(isinstance(place, InPermanentArray) and id(place.array) in memory for place in action.outputs):
+            if any(isinstance(place, InStatic) and id(place.array) in memory for place in action.outputs):
                 break
             spent += sum(map(nanoseconds_of, action.launches.launches)) if action.launches else 0.0
         return pauses
@@ -243,7 +234,7 @@ class Writer:
         """Returns the expression of a value's array."""
         if isinstance(place, InPython):
             return f"v{value.number}"
-        if isinstance(place, InCallerArray):
+        if isinstance(place, InCaller):
             return f"leading({self._objects[place.number]}, {value.shape})"
         if id(value) not in self._held:
             name = self._held[id(value)] = f"m{len(self._held)}"

@@ -12,7 +12,7 @@ import contextlib
 from typing import Any
 
 from fastgrad.compiler.fusion.emit import in_place_pairs
-from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combination_of, combine_statement, lane_dtype_of
+from fastgrad.compiler.fusion.emit_reduction import ReductionEmitter, combine_code, combine_of, lane_of
 from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.phases import Phase
 from fastgrad.compiler.fusion.reductions import neutral_element
@@ -49,22 +49,22 @@ class _Together(ReductionEmitter):
     def stays_whole(self) -> bool:
         return self.reduced_count <= self.part or len(self.schedule.phases) > 1
 
-    def total_dtype(self, step: Step) -> str:
-        return lane_dtype_of(step)
+    def total_of(self, step: Step) -> str:
+        return lane_of(step)
 
     def _combine_threads(self, phase: Phase, length: int) -> None:
         """Generates the reduction of the threads' totals to the block's."""
         for number in phase.reductions:
-            kind = self.total_dtype(self.step(number))
+            kind = self.total_of(self.step(number))
             exchanged = _EXCHANGED.get(kind, kind)
             self.writer.at_top(f"shared_{exchanged} = shared_array({exchanged}, {length})")
-            taken = f"{self.whose}_{combination_of(self.step(number))}({exchanged}(total{number}), shared_{exchanged})"
+            taken = f"{self.whose}_{combine_of(self.step(number))}({exchanged}(total{number}), shared_{exchanged})"
             self.writer.line(f"total{number} = {taken if exchanged == kind else f'{kind}({taken})'}")
 
     def _neutral(self, phase: Phase) -> None:
         for number in phase.reductions:
             step = self.step(number)
-            self.writer.line(f"total{number} = {neutral_element(combination_of(step), self.total_dtype(step))}")
+            self.writer.line(f"total{number} = {neutral_element(combine_of(step), self.total_of(step))}")
 
     def _part(self, unit: str, pieces_first: bool) -> tuple[str, str]:
         """Generates the selection of a unit's part of the reduction; returns the part's begin and end."""
@@ -114,9 +114,9 @@ class _Together(ReductionEmitter):
             with writer.block(f"for part in {head}"):
                 for number in phase.reductions:
                     step = self.step(number)
-                    name = writer.array(f"parts{number}", f"in[{self.total_dtype(step)}]", self.partial[number])
+                    name = writer.array(f"parts{number}", f"in[{self.total_of(step)}]", self.partial[number])
                     place = f"p * {writer.number('beside', beside)} + part * {writer.number('across', across)}"
-                    writer.line(combine_statement(combination_of(step), f"total{number}", f"{name}[{place}]"))
+                    writer.line(combine_code(combine_of(step), f"total{number}", f"{name}[{place}]"))
             if writer.together:
                 self._combine_threads(phase, 32)
             writer.decode("p", self.kept)
@@ -176,7 +176,7 @@ class _Rows(_Together):
             else:
                 writer.line("here = s")
             self._outer_loads(phase)
-            self._write_element_loop(phase, f"for i in range({width})", f"j = here * {width} + i", "total{0}")
+            self._write_elements(phase, f"for i in range({width})", f"j = here * {width} + i", "total{0}")
 
 
 class _Columns(_Together):
@@ -214,7 +214,7 @@ class _Columns(_Together):
                     with writer.scope(), writer.block(head):
                         writer.decode("q", self.reduced)
                         self._outer_loads(phase)
-                        self._write_element_loop(phase, "if inside", None, "total{0}", position)
+                        self._write_elements(phase, "if inside", None, "total{0}", position)
                 self._combine_threads(phase, THREADS)
                 if self.parts > 1:
                     self._store_parts(phase, f"band * {n} + j")
