@@ -345,7 +345,7 @@ class Function:
         changes = before.changed_values()
         for label, value in [] if recording.created else changes.items():
             leaves = nest.flatten(value) if nest.is_nested(value) else [value]
-            if any(isinstance(item, Tensor) and recording.varies_between_runs(item) for item in leaves):
+            if any(isinstance(item, Tensor) and recording.may_vary(item) for item in leaves):
                 raise TraceError(
                     f"{self.__name__}(): the function gives {label!r} a tensor that it has computed, and reads {label!r}. A replay runs "
                     "no Python, so the name would not be given another one. Keep state in a tf.Variable: v.assign(...)."

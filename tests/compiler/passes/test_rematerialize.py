@@ -138,7 +138,7 @@ def test_what_was_decided_holds_for_other_sizes(name):
 @pytest.mark.parametrize("name", ["gelu of a layer normalization", "silu of a product", "half width", "dropout"])
 def test_programs_of_other_sizes_have_the_bits_of_programs_decided_anew(name, monkeypatch):
     step = gradients_of_network(LAYERS_BY_NAME[name])
-    monkeypatch.setattr(rematerialize, "SIZE_FACTOR", 1 << 30)
+    monkeypatch.setattr(rematerialize, "FACTOR", 1 << 30)
     Program(record(step, *batches()[0]))
     for rows in (63, 1, 0, 200):
         found = []

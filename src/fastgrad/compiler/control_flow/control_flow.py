@@ -17,9 +17,9 @@ import numpy as np
 from fastgrad.compiler.control_flow.branches import Branches
 from fastgrad.compiler.control_flow.custom_gradient import CustomGradient
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
-from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, exceeds_capacity
+from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, overflows
 from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes
-from fastgrad.compiler.control_flow.loops import Loop, iteration_count
+from fastgrad.compiler.control_flow.loops import Loop, trip_count
 from fastgrad.compiler.control_flow.shared_operations import shared_operation
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.graph.interpret import GuardError
@@ -56,14 +56,12 @@ class _InnerRecording(Recording):
         self.made: list[Tensor] = []
         self.drawn = Saved()
 
-    def varies_between_runs(self, tensor: Tensor) -> bool:
+    def may_vary(self, tensor: Tensor) -> bool:
         """True if the tensor may differ in another run."""
-        return super().varies_between_runs(tensor) or self._varies_outside(tensor)
+        return super().may_vary(tensor) or self._varies_outside(tensor)
 
     def _varies_outside(self, tensor: Tensor) -> bool:
-        return self._outer_recorder.varies_between_runs(tensor) or any(
-            listener.watches(tensor) for listener in self._listeners
-        )
+        return self._outer_recorder.may_vary(tensor) or any(listener.watches(tensor) for listener in self._listeners)
 
     def _value_of(self, tensor: Tensor) -> Value:
         if id(tensor) not in self._values and id(tensor) not in self._made_here and self._varies_outside(tensor):
@@ -164,7 +162,7 @@ class ControlFlow:
 
     def varies(self, tensor: Tensor) -> bool:
         """True if the tensor may differ in another run."""
-        return self._recorder.varies_between_runs(tensor)
+        return self._recorder.may_vary(tensor)
 
     def branch(self, index: Tensor, functions: Sequence[Callable[[], Any]]) -> tuple[bool, Any]:
         """Records several functions as a ``Branches`` operation that runs one of them.
@@ -176,7 +174,7 @@ class ControlFlow:
         Returns:
             Whether it was recorded, and the result of the function.
         """
-        if not self._recorder.varies_between_runs(index) or index._array.dtype.kind not in "biufc":
+        if not self._recorder.may_vary(index) or index._array.dtype.kind not in "biufc":
             return False, None
         if index._array.dtype.kind in "fc":
             index = TABLE["not_equal"](index, convert_to_tensor(np.zeros((), index._array.dtype)))
@@ -262,7 +260,7 @@ class ControlFlow:
                 return self._make_and_run_loop(part, test, list(carried), list(rows), limit, bool(reverse), least)
             except GuardError:
                 previous_capacities, capacities = capacities, [loop.most for loop in bounded_loops(part.graph)]
-                if not exceeds_capacity(bounded_loops(part.graph)) or capacities == previous_capacities:
+                if not overflows(bounded_loops(part.graph)) or capacities == previous_capacities:
                     return None
                 # A loop in it had too small a capacity for a later iteration: the next recording has more.
 
@@ -326,7 +324,7 @@ class ControlFlow:
         inputs += [] if limit is None else [limit]
         operation = make_loop()
         if condition is not None and len(body.results) > layout.carried + layout.written:
-            trips = iteration_count(operation, [x._array for x in inputs])
+            trips = trip_count(operation, [x._array for x in inputs])
             operation = make_loop(max(least, trips, operation.needed_capacity), operation)
         results = operation(*inputs)
         for variable, value in zip(written, results[layout.carried :], strict=False):

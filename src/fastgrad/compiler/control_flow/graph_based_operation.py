@@ -68,7 +68,7 @@ class GraphBasedOperation(UnlistedOperation):
             return self
         forward_operation = self._forwards.get(flags)
         if forward_operation is None or (
-            exceeds_capacity(forward_operation.bounded_loops) and not exceeds_capacity(self.bounded_loops)
+            overflows(forward_operation.bounded_loops) and not overflows(self.bounded_loops)
         ):
             forward_operation = self.with_residuals(flags, inputs) or self
             cache_value(self._forwards, flags, forward_operation)
@@ -85,7 +85,7 @@ class GraphBasedOperation(UnlistedOperation):
             try:
                 return forward, run(forward)
             except GuardError:
-                if exceeds_capacity(self.bounded_loops) or not exceeds_capacity(forward.bounded_loops):
+                if overflows(self.bounded_loops) or not overflows(forward.bounded_loops):
                     raise
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -114,7 +114,7 @@ def differentiable_parts(needs: Flags, g: Any, inputs: Sequence[Tensor]) -> tupl
     return needs, have, list(compress(cotangents, have))
 
 
-def exceeds_capacity(loops: Sequence[Any]) -> bool:
+def overflows(loops: Sequence[Any]) -> bool:
     """True if one of several loops needs more capacity than it has."""
     return any(loop.most < loop.origin.needed_capacity for loop in loops)
 

@@ -226,7 +226,7 @@ class Loop(ControlFlowOperation):
         return [result or (i < self.carried and inputs[i]) for i, result in enumerate(results)]
 
 
-def iteration_count(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
+def trip_count(loop: Loop, arrays: Sequence[np.ndarray]) -> int:
     """Returns the number of iterations of a loop with a condition.
 
     Args:

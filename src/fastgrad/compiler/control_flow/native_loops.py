@@ -66,9 +66,7 @@ def _launches_of_row_loop(
         Scratch(1),
     )
     launch = Launch(looping.run_rows[()], operands, 1, loop.trips * (50.0 + work.nanoseconds))
-    return Launches(
-        (launch, *_copies_of_equal_results(loop, plan, outputs)), _scratch_of_loop(len(layout), loop, buffers)
-    )
+    return Launches((launch, *_result_copies(loop, plan, outputs)), _scratch_of_loop(len(layout), loop, buffers))
 
 
 def _launches_of_while(
@@ -105,15 +103,15 @@ def _launches_of_while(
         Scratch(1),
     )
     launch = Launch(
-        looping.run_while[()], operands, 1, ESTIMATED_TRIPS * (100.0 + work.nanoseconds + test_work.nanoseconds)
+        looping.run_while[()], operands, 1, USUAL_TRIPS * (100.0 + work.nanoseconds + test_work.nanoseconds)
     )
     return Launches(
-        (launch, *_copies_of_equal_results(loop, plan, outputs)),
+        (launch, *_result_copies(loop, plan, outputs)),
         _scratch_of_loop(max(len(layout), len(test_layout)), loop, memory),
     )
 
 
-ESTIMATED_TRIPS = 8
+USUAL_TRIPS = 8
 """The number of iterations that the time estimate of a loop with a condition assumes."""
 
 
@@ -173,7 +171,7 @@ def _array_records(loop: Any, plan: Plan) -> tuple[Layout, list[int]]:
     return layout, buffers
 
 
-def _copies_of_equal_results(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
+def _result_copies(loop: Any, plan: Plan, outputs: Any) -> list[Launch]:
     """Returns the launches that copy a stacked result to other results with the same values."""
     copies = []
     for source, *targets in filter(None, _stacked_results(loop, plan)):

@@ -26,7 +26,7 @@ from fastgrad.compiler.control_flow.graph_operation import (
     variant_and_pullback,
     without_unread_arguments,
 )
-from fastgrad.compiler.control_flow.loops import Loop, iteration_count
+from fastgrad.compiler.control_flow.loops import Loop, trip_count
 from fastgrad.compiler.graph.graph import Graph, Kind, Value
 from fastgrad.compiler.passes.drop_dead import drop_dead
 from fastgrad.compiler.recording.record import Recording
@@ -61,9 +61,7 @@ def loop_with_residuals(loop: Loop, flags: Flags, inputs: Sequence[Tensor]) -> L
     size = sum([value.dtype.itemsize * prod(value.shape) for value in stacked])
     capacity = loop.most
     if loop.condition is not None and capacity is None:
-        capacity = max(
-            _first_capacity(iteration_count(loop, [x._on_host() for x in inputs]), size), loop.needed_capacity
-        )
+        capacity = max(_first_capacity(trip_count(loop, [x._on_host() for x in inputs]), size), loop.needed_capacity)
     return _ResidualLoop(loop, body, list(carried_before), capacity)
 
 

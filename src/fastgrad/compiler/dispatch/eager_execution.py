@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastgrad.compiler.dispatch.locking import fast_path_gate, runs_eagerly
+from fastgrad.compiler.dispatch.locking import entry_gate, runs_eagerly
 
 
 def run_functions_eagerly(run_eagerly: bool) -> None:
@@ -15,7 +15,7 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
     is_eager = bool(run_eagerly)
     if is_eager is not runs_eagerly[0]:
         runs_eagerly[0] = is_eager
-        fast_path_gate[0] += 1 if is_eager else -1
+        entry_gate[0] += 1 if is_eager else -1
 
 
 def functions_run_eagerly() -> bool:

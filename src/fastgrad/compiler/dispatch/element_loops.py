@@ -23,7 +23,7 @@ from fastgrad.compiler.dispatch.function_source import (
     LoopRewriter,
     NameScan,
     assigned_before_read,
-    compile_functions,
+    compile_trees,
     function_definition,
     new_objects,
     syntax_tree_of,
@@ -109,7 +109,7 @@ def with_element_loops(function: Any, recorded: Callable[[Any], Any]) -> Callabl
     trips = [f"{PREFIX}trip{number}" for number in range(len(rewriter.loops))]
     bodies = [(loop.body, f"{function.__name__} (a loop's body)") for loop in rewriter.loops]
     objects = dict.fromkeys(trips) | {UNSET_NAME: unset, f"{PREFIX}elements": _may_run_by_element}
-    rewritten, functions, cells = compile_functions(definition, function, bodies, objects)
+    rewritten, functions, cells = compile_trees(definition, function, bodies, objects)
     for loop, trip, body in zip(rewriter.loops, trips, functions, strict=True):
         cells[trip].cell_contents = RecordedLoopBody(body, loop.names, loop.targets, loop.extended, recorded)
     return rewritten

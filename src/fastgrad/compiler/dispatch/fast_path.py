@@ -57,12 +57,7 @@ class _EntryWriter:
         # The driver checks the shape, dtype and layout of every array argument.
         self._looked_at = {number for number, _ in program.plan.arguments} if self.is_single else set()
         self.releases = self.is_single and bool(program.plan.written)
-        self.scope |= {
-            "recorders": recorders,
-            "gate": locking.fast_path_gate,
-            "writing": writing,
-            "give_back": give_back,
-        }
+        self.scope |= {"recorders": recorders, "gate": locking.entry_gate, "writing": writing, "give_back": give_back}
         self.scope["GuardError"] = GuardError
         self.lines: list[str] = []
         self.arrays: list[str] = []

@@ -21,15 +21,8 @@ PREFIX = "_fastgrad_"
 UNSET_NAME = f"{PREFIX}unset"
 _MUTATING_METHODS = frozenset({"append", "extend", "insert", "remove", "reverse", "sort", "pop", "clear"})
 _MUTATING_METHODS |= {"appendleft", "extendleft", "popleft", "rotate", "popitem", "setdefault", "move_to_end"}
-_MUTATING_METHODS |= {
-    "add",
-    "discard",
-    "update",
-    "difference_update",
-    "intersection_update",
-    "symmetric_difference_update",
-}
-_MUTATING_METHODS |= {"fill", "put", "partition", "resize"}
+_MUTATING_METHODS |= {"add", "discard", "update", "difference_update", "intersection_update"}
+_MUTATING_METHODS |= {"symmetric_difference_update", "fill", "put", "partition", "resize"}
 """The names of methods that change a container: of lists, deques and dicts, sets, arrays."""
 _MUTATING_FUNCTIONS = frozenset({"setattr", "delattr", "next"})
 MUTABLE_TYPES = (np.ndarray, list, dict, set, deque, bytearray)
@@ -131,7 +124,7 @@ def _compiled_codes(
     return {item.co_name: item for item in factory_code.co_consts if isinstance(item, CodeType)}
 
 
-def compile_functions(
+def compile_trees(
     definition: ast.FunctionDef,
     function: FunctionType,
     inner: Sequence[tuple[ast.FunctionDef, str]],

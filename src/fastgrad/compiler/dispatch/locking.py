@@ -9,7 +9,7 @@ from typing import Any
 from fastgrad.core.variable import writing
 from fastgrad.kernels.codegen.locks import give_back, new_rlock
 
-fast_path_gate = [0]
+entry_gate = [0]
 """Not 0 while a thread records, or while functions run eagerly: then no call may take the fast path."""
 
 runs_eagerly = [False]
@@ -35,7 +35,7 @@ recording_lock = _RecordingLock()
 
 def _reset_gate() -> None:
     """Resets the gate in a forked child, which has no other thread that records."""
-    fast_path_gate[0] = int(runs_eagerly[0])
+    entry_gate[0] = int(runs_eagerly[0])
 
 
 if hasattr(os, "register_at_fork"):
@@ -46,13 +46,13 @@ def run_as_recording(work: Callable[[], Any]) -> Any:
     """Returns ``work()``, run as a recording under the lock; ``LOCK_NOT_FREE`` if another thread holds it too long."""
 
     def record() -> Any:
-        fast_path_gate[0] += 1
+        entry_gate[0] += 1
         try:
             with writing.lock:
                 pass  # waits for the end of running replays
             return work()
         finally:
-            fast_path_gate[0] -= 1
+            entry_gate[0] -= 1
 
     return _run_locked(record)
 

@@ -31,7 +31,7 @@ from fastgrad.compiler.dispatch.function_source import (
     PREFIX,
     LoopRewriter,
     NameScan,
-    compile_functions,
+    compile_trees,
     function_definition,
     has_jump,
     new_objects,
@@ -274,9 +274,7 @@ class _Converter(LoopRewriter):
         }
         name = self._function.__name__
         part_definitions = [(part.definition, f"{name} (a part of a loop)") for part in self.parts]
-        converted, functions, _ = compile_functions(
-            definition, self._function, part_definitions, {**objects, **self.calls}
-        )
+        converted, functions, _ = compile_trees(definition, self._function, part_definitions, {**objects, **self.calls})
         for part, function in zip(self.parts, functions, strict=True):
             part.function = function
         return converted
@@ -400,24 +398,24 @@ class _Converter(LoopRewriter):
         if not isinstance(call, ast.Call) or not isinstance(loop.target, ast.Name):
             return False
         plain = not any(isinstance(x, ast.Starred) for x in call.args) and all(x.arg is not None for x in call.keywords)
-        return plain and self._value_of_name(call.func) is tensor_range
+        return plain and self._lookup(call.func) is tensor_range
 
     def _is_pure(self, test: ast.expr) -> bool:
         """True if an expression can be evaluated twice: it calls only functions of modules."""
         for node in ast.walk(test):
             if isinstance(node, ast.Call):
                 if not isinstance(node.func, ast.Attribute) or not isinstance(
-                    self._value_of_name(node.func.value), ModuleType
+                    self._lookup(node.func.value), ModuleType
                 ):
                     return False
             elif isinstance(node, ast.expr) and not isinstance(node, _PURE_NODES):
                 return False
         return True
 
-    def _value_of_name(self, node: ast.expr) -> Any:
+    def _lookup(self, node: ast.expr) -> Any:
         """Returns the value of a dotted name that is not local; None if it is unknown."""
         if isinstance(node, ast.Attribute):
-            holder = self._value_of_name(node.value)
+            holder = self._lookup(node.value)
             return getattr(holder, node.attr, None) if isinstance(holder, ModuleType) else None
         if not isinstance(node, ast.Name) or node.id in self._locals:
             return None

@@ -71,16 +71,14 @@ def report_text(name: str, version: Version | None) -> str:
     """Returns a summary of a version: numbers of operations, kernels and bytes, and a profile."""
     if version is None:
         return _NOTHING_RECORDED
-    lines = [
-        f"{name}: {_with_plural(len(version.ways), 'recorded way')}, {_with_plural(len(version.ways.trees), 'program')}:"
-    ]
+    lines = [f"{name}: {_plural(len(version.ways), 'recorded way')}, {_plural(len(version.ways.trees), 'program')}:"]
     for number, tree in enumerate(version.ways.trees):
         lines += [f"program {number}:", *[f"  {line}" for line in _program_lines(tree)]]
         lines += ["", str(profile(tree.program, f"{name}, program {number}"))]
     return "\n".join(lines)
 
 
-def _with_plural(number: int, what: str) -> str:
+def _plural(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 

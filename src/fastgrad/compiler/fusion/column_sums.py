@@ -49,7 +49,7 @@ class BlockKernels(NamedTuple):
     free: frozenset[int]
     separate: set[tuple[int, int]]
 
-    def with_row_units(self, first: Launch) -> Launch:
+    def over_rows(self, first: Launch) -> Launch:
         """Returns the first kernel, on other operands, with rows as units instead of parts of blocks."""
         return by_rows(first, self.rows, self.block)
 

@@ -98,9 +98,7 @@ def map_launch(fused: Fused) -> tuple[Launch, set[tuple[int, int]]]:
     for source in fused.inputs:
         sources.setdefault(source.array, []).append(source)
     natural = [
-        Input(array)
-        for array, readers in sources.items()
-        if all(_is_read_in_order(fused, reader) for reader in readers)
+        Input(array) for array, readers in sources.items() if all(_is_in_order(fused, reader) for reader in readers)
     ]
     return writer.launch(prod(fused.sizes), [*natural, *map(Output, range(len(fused.outputs)))]), elements.separate
 
@@ -131,7 +129,7 @@ def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
     for array, sources in readers.items():
         (i, *others) = sources
         source = fused.inputs[i]
-        if others or not _is_read_in_order(fused, source):
+        if others or not _is_in_order(fused, source):
             continue
         for output, number in enumerate(fused.outputs):
             step = fused.steps[number - input_count]
@@ -140,7 +138,7 @@ def in_place_pairs(fused: Fused) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
-def _is_read_in_order(fused: Fused, source: Source) -> bool:
+def _is_in_order(fused: Fused, source: Source) -> bool:
     """True if a source is read in order: element i for result i."""
     sizes = [size for size, role in zip(fused.sizes, fused.roles, strict=True) if role == "k" or not source.kept]
     dimensions = zip(sizes, source.strides, natural_strides(sizes), strict=True)

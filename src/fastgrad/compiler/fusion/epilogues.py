@@ -169,9 +169,7 @@ def launches_of_product(
         ]
     )
     home_output = None if in_place else next((output for output, input_number in pairs if input_number == place), None)
-    plain_launches = _launches(
-        node, None if apart else following if blocks is None else blocks.with_row_units(following)
-    )
+    plain_launches = _launches(node, None if apart else following if blocks is None else blocks.over_rows(following))
     assert plain_launches is not None
     last_scratch = Scratch(len(plain_launches.scratch))
     result: Any = Output if then is None else lambda _: last_scratch
@@ -197,7 +195,7 @@ def launches_of_product(
         return product if isinstance(operand, Output) and operand.number == 0 else operand
 
     product_form = _launches(
-        node, None if apart else in_turn(*following_launches) if blocks is None else blocks.with_row_units(following)
+        node, None if apart else in_turn(*following_launches) if blocks is None else blocks.over_rows(following)
     )
     assert product_form is not None
     launches = [

@@ -81,7 +81,7 @@ class _Fusion:
                 if id(base) in self._deferred:
                     self._compute_value(base)
             for group in [*self._groups_to_join(node), self._new_group(prod(_loop_shape(node)))]:
-                fit = group.plan_to_join(node, number, self._view_of)
+                fit = group.join_plan(node, number, self._view_of)
                 apart = fit is None or (group.reduced is None and not self._is_broadcast_back(node))
                 if apart and self._add_to_follower(node, number, group):
                     return
@@ -151,13 +151,11 @@ class _Fusion:
         for follower in followers:
             moved_node = group.last_node_if_only_for(x, self._uses)
             joining = (
-                None
-                if moved_node is None
-                else follower.plan_to_join(moved_node, fusible_dtype(moved_node), self._view_of)
+                None if moved_node is None else follower.join_plan(moved_node, fusible_dtype(moved_node), self._view_of)
             )
             if moved_node is not None and joining is not None:
                 follower.add(moved_node, joining)
-            fit = follower.plan_to_join(node, number, self._view_of)
+            fit = follower.join_plan(node, number, self._view_of)
             if fit is not None:
                 if joining is not None:
                     self._home[id(group.undo_add().outputs[0])] = follower

@@ -175,7 +175,7 @@ class Group:
         """True if the group reduces all dimensions to single numbers."""
         return self.count > 1 == self.kept_count
 
-    def plan_to_join(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
+    def join_plan(self, node: Node, number: np.dtype | bool, read: Callable[[Value], View]) -> _Joining | None:
         """Returns the changes by which a node can join the group; None if it can't.
 
         Args:
@@ -270,7 +270,7 @@ class Group:
         return sizes_at(self.cuts, self.count), "".join(roles)
 
     def add(self, node: Node, found: _Joining) -> None:
-        """Adds a node by the changes that ``plan_to_join`` returned."""
+        """Adds a node by the changes that ``join_plan`` returned."""
         sizes = len(self._values), len(self._nodes)
         self._before.append((self.cuts, self.reduced, self._number, self._reduction_count, *sizes))
         reads: list[tuple[str, int]] = []
@@ -329,7 +329,7 @@ class Group:
             if not adds:
                 merged.add_alias(node)
                 continue
-            fit = merged.plan_to_join(node, fusible_dtype(node), read)
+            fit = merged.join_plan(node, fusible_dtype(node), read)
             if fit is None:
                 return None
             merged.add(node, fit)

@@ -13,7 +13,7 @@ from fastgrad.compiler.fusion.fused import Fused, Step
 from fastgrad.compiler.fusion.scalar_code import row_code
 from fastgrad.kernels.runtime.launch import Operand, Output, Scratch
 
-MOST_RECOMPUTED_OPERATIONS = 12
+MOST_RECOMPUTED = 12
 """The most simple operations of a value that is recomputed."""
 
 _FUNCTION_COST = 16
@@ -116,9 +116,7 @@ class Schedule:
                 return
             seen.add(number)
             made_in = self._made.setdefault(number, phase)
-            if made_in < phase and (
-                number in self._fused.outputs or self._cost(number, costs) > MOST_RECOMPUTED_OPERATIONS
-            ):
+            if made_in < phase and (number in self._fused.outputs or self._cost(number, costs) > MOST_RECOMPUTED):
                 needed[number] = phase
                 return
             for i in self._step(number).operands:

@@ -75,7 +75,7 @@ class Elements:
                 for number in stage:
                     self.writer.step(number, self._step(number))
                 if position < len(self.stages) - 1:
-                    self._store_for_later_stages(stage, needed_later[position + 1 :], memory)
+                    self._store_for_later(stage, needed_later[position + 1 :], memory)
                 else:
                     self.finish()
                     for number, target in self.writes:
@@ -127,9 +127,7 @@ class Elements:
             else:
                 self.writer.load_step(number, operand, self._element_index())
 
-    def _store_for_later_stages(
-        self, stage: list[int], later: list[set[int]], memory: dict[int, Operand | None]
-    ) -> None:
+    def _store_for_later(self, stage: list[int], later: list[set[int]], memory: dict[int, Operand | None]) -> None:
         """Writes stores of values that later stages need: to results if these may be overwritten already, else to blocks."""
         needed = set().union(*later)
         targets = dict(self.writes)

@@ -45,7 +45,7 @@ _SIMPLE_FUNCTIONS = frozenset(
     ["where", "cast", "abs", "sign", "floor", "ceil", "rint", "maximum", "minimum", "isnan", "isinf", "isfinite"]
 )
 
-SIZE_FACTOR = 2
+FACTOR = 2
 """A decision is reused for graphs with at most this factor more or fewer bytes."""
 
 _MOST_DELAY = 8
@@ -97,10 +97,7 @@ def rematerialized_by_known_decision(graph: Graph) -> Graph | None:
     """
     key = structure_of(graph)
     decision = None if key is None else _decisions.get(key)
-    if (
-        decision is None
-        or not decision.bytes <= SIZE_FACTOR * _bytes_of(graph) <= SIZE_FACTOR * SIZE_FACTOR * decision.bytes
-    ):
+    if decision is None or not decision.bytes <= FACTOR * _bytes_of(graph) <= FACTOR * FACTOR * decision.bytes:
         return None
     values = [id(value) for node in graph.nodes for value in node.outputs]
     kept_ids = {values[i] for i in decision.kept}

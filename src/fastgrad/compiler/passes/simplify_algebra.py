@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
 from fastgrad.compiler.passes.exact_casts import is_lossless_cast
-from fastgrad.compiler.passes.rewriting import have_same_type, rewritten, row_name
+from fastgrad.compiler.passes.rewriting import rewritten, row_name, same_type
 from fastgrad.core.operation import BOOLEAN, INTEGER, NUMERIC, REAL, TABLE
 
 
@@ -104,7 +104,7 @@ def _drop_neutral_operand(number: complex, dtypes: frozenset[np.dtype], *sides: 
     def rule(node: Node, facts: Facts) -> Value | None:
         for side in sides:
             x, constant = node.inputs[1 - side], node.inputs[side]
-            if x.dtype in dtypes and have_same_type(x, node.outputs[0]) and facts.is_all(constant, number):
+            if x.dtype in dtypes and same_type(x, node.outputs[0]) and facts.is_all(constant, number):
                 return x
         return None
 
@@ -126,7 +126,7 @@ def _replace_small_power(node: Node, facts: Facts) -> Node | Value | None:
 def _remove_same_type(node: Node, facts: Facts) -> Value | None:
     """Removes an operation that changes nothing if its result has the shape and dtype of its input."""
     x = node.inputs[0]
-    return x if have_same_type(x, node.outputs[0]) else None
+    return x if same_type(x, node.outputs[0]) else None
 
 
 def _remove_involution(node: Node, facts: Facts) -> Value | None:
@@ -159,7 +159,7 @@ def _unwrap_single_input(node: Node, facts: Facts) -> Value | None:
 def _merge_equal_inputs(node: Node, facts: Facts) -> Value | None:
     """Replaces ``f(x, x)`` by ``x``, and ``where(c, x, x)`` by ``x``."""
     x, y = node.inputs[-2:]
-    return x if x is y and have_same_type(x, node.outputs[0]) else None
+    return x if x is y and same_type(x, node.outputs[0]) else None
 
 
 def _drop_join_of_split(parting: str) -> Rule:
@@ -181,7 +181,7 @@ def _drop_split_of_join(joining: str) -> Rule:
         joined = facts.maker(node.inputs[0], joining)
         if joined is None or joined.attributes["axis"] != node.attributes["axis"]:
             return None
-        fits = len(joined.inputs) == len(node.outputs) and all(map(have_same_type, joined.inputs, node.outputs))
+        fits = len(joined.inputs) == len(node.outputs) and all(map(same_type, joined.inputs, node.outputs))
         return joined.inputs if fits else None
 
     return rule
@@ -193,7 +193,7 @@ def _drop_split_of_join(joining: str) -> Rule:
 def _select_by_constant(node: Node, facts: Facts) -> Value | None:
     condition, x, y = node.inputs
     for number, chosen in ((True, x), (False, y)):
-        if facts.is_all(condition, number) and have_same_type(chosen, node.outputs[0]):
+        if facts.is_all(condition, number) and same_type(chosen, node.outputs[0]):
             return chosen
     return None
 
@@ -226,7 +226,7 @@ def _remove_empty_reverse(node: Node, facts: Facts) -> Value | None:
 def _remove_whole_slice(node: Node, facts: Facts) -> Value | None:
     # The same number of elements, none backwards: all of them, in order.
     forward = all(type(item) is not tuple or item[2] == 1 for item in node.attributes["key"])
-    return node.inputs[0] if forward and have_same_type(node.inputs[0], node.outputs[0]) else None
+    return node.inputs[0] if forward and same_type(node.inputs[0], node.outputs[0]) else None
 
 
 def _merge_casts(node: Node, facts: Facts) -> Node | None:

@@ -103,7 +103,7 @@ class Recording(recording.Recorder):
         value = self._values.get(id(tensor))
         return value is not None and id(value) not in self._fixed
 
-    def varies_between_runs(self, tensor: Tensor) -> bool:
+    def may_vary(self, tensor: Tensor) -> bool:
         """True if the tensor may have another value in another run: it is not a constant."""
         return self.has_varying_value(tensor) or (id(tensor) in self._made_here and id(tensor) not in self._values)
 
@@ -121,7 +121,7 @@ class Recording(recording.Recorder):
 
     def is_constant_result(self, tensor: Tensor) -> bool:
         """True if a returned tensor existed before, or is always the same."""
-        if id(tensor) in self._values or self.varies_between_runs(tensor) or tensor._owner is not None:
+        if id(tensor) in self._values or self.may_vary(tensor) or tensor._owner is not None:
             return False
         if id(tensor) not in self._announced:
             self.captured.append(tensor)
@@ -221,7 +221,7 @@ class Recording(recording.Recorder):
         Raises:
             TraceError: the program reads a number that a replay could not compute.
         """
-        if not self.varies_between_runs(tensor):
+        if not self.may_vary(tensor):
             return  # a constant, the same each time
         value = self._value_of(tensor)
         if id(value) in self._fixed:
