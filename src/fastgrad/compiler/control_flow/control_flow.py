@@ -18,10 +18,10 @@ from fastgrad.compiler.control_flow.branches import Branches
 from fastgrad.compiler.control_flow.custom_gradient import CustomGradient
 from fastgrad.compiler.control_flow.explicit_state import State, explicit_state, state_of
 from fastgrad.compiler.control_flow.graph_based_operation import bounded_loops, overflows
-from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes
+from fastgrad.compiler.control_flow.graph_operation import GraphOperation, run_nodes, with_argument_numbers
 from fastgrad.compiler.control_flow.loops import Loop, trip_count
 from fastgrad.compiler.control_flow.shared_operations import shared_operation
-from fastgrad.compiler.graph.graph import Graph, Kind, Node, Value
+from fastgrad.compiler.graph.graph import Graph, Kind, Value
 from fastgrad.compiler.graph.interpret import GuardError
 from fastgrad.compiler.recording.record import Recording, hidden_from_recordings
 from fastgrad.compiler.recording.state import Saved
@@ -394,7 +394,7 @@ class _LoopLayout(NamedTuple):
                 return position - self.given + self.carried
             return position
 
-        return _graph_with_argument_numbers(graph, new_position)
+        return with_argument_numbers(graph, new_position)
 
     def body(self, graph: Graph) -> Graph:
         """Returns the graph of an iteration with renumbered arguments, and results in the order of the carried values."""
@@ -453,19 +453,11 @@ def _add_outer_guards(parts: Sequence[_RecordedFunction]) -> bool:
     return True
 
 
-def _graph_with_argument_numbers(graph: Graph, number: Callable[[int], int]) -> Graph:
-    nodes = [
-        Node(Kind.ARGUMENT, number(node.payload), outputs=node.outputs) if node.kind is Kind.ARGUMENT else node
-        for node in graph.nodes
-    ]
-    return Graph(nodes, graph.results)
-
-
 def _renumbered_graph(part: _RecordedFunction, outside: list[Tensor]) -> Graph:
     """Returns the graph of a recorded function with arguments renumbered: those given, then the tensors of ``outside``."""
     number_of = {id(x): number for number, x in enumerate(outside, part.given)}
     numbers = [*range(part.given), *[number_of[id(x)] for x in part.outside]]
-    return _graph_with_argument_numbers(part.graph, lambda position: numbers[position])
+    return with_argument_numbers(part.graph, numbers.__getitem__)
 
 
 def _unique_tensors(tensors: Iterable[Tensor]) -> list[Tensor]:

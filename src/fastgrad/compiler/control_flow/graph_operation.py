@@ -10,7 +10,8 @@ All graphs are made at their first use, once for each set of inputs and results.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import compress
 from typing import Any, NamedTuple
 
@@ -383,13 +384,19 @@ def without_unread_arguments(graph: Graph, first: int = 0) -> tuple[Graph, list[
     arguments = [node for node in graph.nodes if node.kind is Kind.ARGUMENT]
     stay = sorted([n.payload for n in arguments if n.payload >= first and id(n.outputs[0]) in read])
     numbers = {number: position for position, number in enumerate([*range(first), *stay])}
+    return with_argument_numbers(graph, numbers.get), stay
+
+
+def with_argument_numbers(graph: Graph, new_number: Callable[[int], int | None]) -> Graph:
+    """Returns the graph with its arguments renumbered by ``new_number``, and without those for which it returns None."""
     nodes = []
     for node in graph.nodes:
-        if node.kind is not Kind.ARGUMENT:
+        number = new_number(node.payload) if node.kind is Kind.ARGUMENT else node.payload
+        if node.kind is not Kind.ARGUMENT or number == node.payload:
             nodes.append(node)
-        elif node.payload in numbers:
-            nodes.append(Node(Kind.ARGUMENT, numbers[node.payload], outputs=node.outputs))
-    return Graph(nodes, graph.results), stay
+        elif number is not None:
+            nodes.append(replace(node, payload=number))
+    return Graph(nodes, graph.results)
 
 
 # ---- graphs with state ----------------------------------------------------------------------------------------
