@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks import data
 from benchmarks.apart import THREADS, apart
-from benchmarks.memory import MEBIBYTE, drift, forget_peak, resident
-from benchmarks.peers.__main__ import PYTHON_VARIABLE, elsewhere, names_out_of
+from benchmarks.memory import MEBIBYTE, drift, reset_peak, resident
+from benchmarks.peers.__main__ import PYTHON_VARIABLE, names_type, peers_python
 from benchmarks.peers.known import OURS, PEERS
 from benchmarks.peers.worker import limit_threads, load, peak_bytes
 from benchmarks.peers.workload import Batches, Step
@@ -108,7 +108,7 @@ def step_memory(mode: str) -> dict[str, float]:
         for _ in range(4):
             step(*batches[0])
         give_back()
-    forget_peak()
+    reset_peak()
     for _ in range(3):
         step(*batches[0])
     return {"bytes": resident("VmHWM") - before}
@@ -145,7 +145,7 @@ def main(command: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--peers",
-        type=names_out_of(PEERS, "peer"),
+        type=names_type(PEERS, "peer"),
         default=[],
         metavar="NAMES",
         help=f"also the process peaks of these; {PYTHON_VARIABLE} names a Python that has them (default: none)",
@@ -161,7 +161,7 @@ def main(command: Sequence[str]) -> int:
         for how, limit in (("cold", COLD_LIMIT), ("from disk", WARM_LIMIT)):
             met &= show(f"process of mlp_small, {how}", partial(peak, COMPILED, inputs), "peak", MEGABYTE, limit, "MB")
         for peer in peers:
-            python = sys.executable if peer in OURS else elsewhere()
+            python = sys.executable if peer in OURS else peers_python()
             show(
                 f"process of mlp_small, {peer}",
                 partial(peak, peer, inputs, python=python),

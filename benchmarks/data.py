@@ -60,7 +60,7 @@ def regression(widths: Sequence[int], batch: int = 32, batches: int = BATCHES) -
     return {"x": np.resize(x, (batches, *x.shape[1:])), "y": y, **dense_weights(widths)}
 
 
-def line(points: int = 32) -> Inputs:
+def noisy_line(points: int = 32) -> Inputs:
     """`x` and `y` (1, points) along y = 3x + 2 with noise, and the starting `weight` and `bias`, scalars."""
     x = uniform(1, points, seed=4)
     y = 3.0 * x + 2.0 + 0.3 * uniform(1, points, seed=5)

@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.dashboard.findings import middle
+from benchmarks.dashboard.findings import geometric_mean
 from benchmarks.peers.known import MEASURED
 from benchmarks.peers.operations import EXACT, OPTIMIZERS
 from benchmarks.side_by_side import Measured, measured, verdict
@@ -48,7 +48,7 @@ def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool]]:
             slow = [
                 f"{case} {ratio:.2f}" for case, ratio in sorted(ratios.items(), key=lambda one: one[1]) if ratio < LEAST
             ]
-            told = f"{middle(list(ratios.values())):.2f} times the pace of {peer} in the geometric mean"
+            told = f"{geometric_mean(list(ratios.values())):.2f} times the pace of {peer} in the geometric mean"
             yield (
                 f"{told}; {len(slow)} of {len(ratios)} are under {LEAST} of it{': ' * bool(slow)}{', '.join(slow)}",
                 not slow,

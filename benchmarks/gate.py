@@ -202,7 +202,7 @@ def make_calls(request: str) -> None:
         call()
 
 
-def certainly_slower(measure: Callable[[], float], limit: float, attempts: int = ATTEMPTS) -> tuple[bool, float]:
+def is_certainly_slower(measure: Callable[[], float], limit: float, attempts: int = ATTEMPTS) -> tuple[bool, float]:
     """Returns whether all attempts exceed the limit, and the best attempt."""
     best = math.inf
     for _ in range(attempts):
@@ -212,7 +212,7 @@ def certainly_slower(measure: Callable[[], float], limit: float, attempts: int =
     return True, best
 
 
-def kind_of_machine() -> str:
+def machine_kind() -> str:
     """Returns the name of the processor with its stepping, and Python's version, on which ratios depend."""
     try:
         described = Path("/proc/cpuinfo").read_text(encoding="utf-8")
@@ -259,7 +259,7 @@ def main(command: Sequence[str] | None = None) -> int:
         print(json.dumps({"ratio": ratio(chosen.ratio)}))
         return 0
     recorded: dict[str, dict[str, float]] = json.loads(LIMITS.read_text(encoding="utf-8")) if LIMITS.exists() else {}
-    machine = kind_of_machine()
+    machine = machine_kind()
     limits = {} if chosen.record else limits_of(recorded, machine)
     known = "known" if machine in recorded else "not known, so that limits are far"
     print(f"{machine}: {known}" if limits else f"recording {machine}", flush=True)
@@ -268,7 +268,7 @@ def main(command: Sequence[str] | None = None) -> int:
         limit = limits.get(name, math.inf)
         counted = name.startswith(INSTRUCTIONS)
         try:
-            slower, found[name] = certainly_slower(measure, limit, 1 if counted else ATTEMPTS)
+            slower, found[name] = is_certainly_slower(measure, limit, 1 if counted else ATTEMPTS)
         except (RuntimeError, subprocess.TimeoutExpired) as error:
             if not counted:
                 raise

@@ -40,7 +40,7 @@ def resident(field: str = "VmRSS") -> float:
     raise OSError(f"/proc/self/status has no {field}")
 
 
-def forget_peak() -> None:
+def reset_peak() -> None:
     """Resets the peak of resident memory to the present value."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -85,7 +85,7 @@ def embedding_peak(optimizer: str) -> dict[str, float]:
     before = resident()
     embedding = Embedding(optimizer)
     kept = embedding.kept_bytes()
-    forget_peak()
+    reset_peak()
     for _ in range(UPDATES):
         embedding.update()
     peak = resident("VmHWM") - before

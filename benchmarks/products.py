@@ -10,7 +10,7 @@ import itertools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from benchmarks.dashboard.findings import middle
+from benchmarks.dashboard.findings import geometric_mean
 from benchmarks.peers.known import MEASURED
 from benchmarks.side_by_side import Measured, measured, verdict
 
@@ -68,11 +68,11 @@ def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool | 
             shares = {case: done[case].share(threads, operations(case)) for case in held}
             few = {case: share for case, share in shares.items() if share < OF_PEAK[threads]}
             which = f"{len(held) - len(few)} of {len(held)} sizes" + f" from {LEAST_SHARED} on" * (threads > 1)
-            mean = f"geometric mean {middle(list(shares.values())):.1%}"
+            mean = f"geometric mean {geometric_mean(list(shares.values())):.1%}"
             yield f"{on}: {which} have {OF_PEAK[threads]:.0%} of the peak, {mean}{_worst(few, '.0%')}", not few
         ratios = {case: found.ratio(peer, threads) for case, found in done.items() if (peer := found.fastest(threads))}
         if ratios:
-            mean_ratio = middle(list(ratios.values()))
+            mean_ratio = geometric_mean(list(ratios.values()))
             told = f"{on}: {mean_ratio:.2f} times the pace of the fastest peer in the geometric mean, wanted {WANTED}"
             yield told, mean_ratio >= WANTED
             slow = {case: ratio for case, ratio in ratios.items() if ratio < LEAST}
@@ -81,7 +81,10 @@ def conclusions(results: Mapping[Case, Measured]) -> Iterator[tuple[str, bool | 
         for peer in PEERS:
             each = [found.ratio(peer, threads) for found in done.values() if (peer, threads) in found.seconds]
             if each:
-                yield f"{on}: {middle(each):.2f} times the pace of {peer}, {min(each):.2f} to {max(each):.2f}", None
+                yield (
+                    f"{on}: {geometric_mean(each):.2f} times the pace of {peer}, {min(each):.2f} to {max(each):.2f}",
+                    None,
+                )
 
 
 def _worst(values: Mapping[Case, float], form: str) -> str:

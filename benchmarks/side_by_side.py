@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.dashboard.findings import NOT_MET
-from benchmarks.peers.__main__ import elsewhere, progress
+from benchmarks.peers.__main__ import peers_python, progress
 from benchmarks.peers.known import MEASURED
 from benchmarks.peers.process import PeerError, PeerProcess
 
@@ -68,7 +68,7 @@ def measured(
         running: dict[Contestant, PeerProcess] = {}
         for library in libraries:
             for count in threads:
-                python = sys.executable if library in OWN else elsewhere()
+                python = sys.executable if library in OWN else peers_python()
                 worker = ("benchmarks.peers.repeats", family, library, str(count))
                 running[library, count] = process = PeerProcess(python, count, module=worker)
                 stack.callback(process.close)

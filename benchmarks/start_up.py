@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.apart import THREADS, apart
-from benchmarks.peers.__main__ import PYTHON_VARIABLE, elsewhere, names_out_of
+from benchmarks.peers.__main__ import PYTHON_VARIABLE, names_type, peers_python
 from benchmarks.peers.known import MEASURED, OURS, PEERS
 from benchmarks.peers.worker import limit_threads, load
 from benchmarks.peers.workload import Batches, Step, Workload
@@ -97,7 +97,7 @@ def measured(peer: str, workload: str, how: str, folder: str) -> dict[str, Any]:
     environment = {"FASTGRAD_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
     if peer in OURS:  # whose bytecode pip would have written; in a checkout the cold process writes it
         environment |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": os.path.join(folder, "bytecode")}
-    python = sys.executable if peer in OURS else elsewhere()
+    python = sys.executable if peer in OURS else peers_python()
     what = how.removeprefix("new ")
     chosen = ("first_calls", peer, workload) if what == how else ("calls_of_another_size", peer, workload, what)
     return apart("benchmarks.start_up", *chosen, python=python, environment=environment)
@@ -117,7 +117,7 @@ def main(command: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--peers",
-        type=names_out_of(PEERS, "peer"),
+        type=names_type(PEERS, "peer"),
         default=[],
         metavar="NAMES",
         help=f"also time cold starts of these; {PYTHON_VARIABLE} names a Python that has them (default: none)",

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.apart import ROOT
 from benchmarks.machine import provenance
 from benchmarks.other_programs import others_share
-from benchmarks.peers.__main__ import names_out_of, warn_if_busy
+from benchmarks.peers.__main__ import names_type, warn_if_busy
 from benchmarks.peers.record import RESULTS, write_json
 
 FOLDER = RESULTS / "tables"
@@ -96,7 +96,7 @@ def main(command: Sequence[str] | None = None) -> int:
         0 if each ran to its end, whether or not its limits are met; else 1.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
-    parser.add_argument("names", nargs="?", type=names_out_of(TABLES, "table"), default=list(TABLES), metavar="NAMES")
+    parser.add_argument("names", nargs="?", type=names_type(TABLES, "table"), default=list(TABLES), metavar="NAMES")
     chosen = parser.parse_args(command).names
     warn_if_busy()
     return int(max(measure(name) not in (0, NOT_MET) for name in chosen))

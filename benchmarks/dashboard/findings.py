@@ -66,7 +66,7 @@ def against_fastest(record: Record, ours: str, among: Sequence[str] | None = Non
     return ratio(record.results, ours, peer) if peer else None
 
 
-def middle(ratios: Sequence[float]) -> float:
+def geometric_mean(ratios: Sequence[float]) -> float:
     """Returns the geometric mean of ratios."""
     return math.exp(statistics.fmean(map(math.log, ratios)))
 
@@ -91,7 +91,7 @@ def lost_to_peers(records: Mapping[str, Record]) -> list[Loss]:
     return found
 
 
-def lost_eagerly(records: Mapping[str, Record]) -> list[Loss]:
+def lost_to_eager_peers(records: Mapping[str, Record]) -> list[Loss]:
     """Returns the workloads in which an eager peer is faster than the eager step."""
     found = []
     for name, record in records.items():
@@ -130,7 +130,7 @@ def problems(records: Mapping[str, Record]) -> list[Loss]:
     ]
 
 
-def in_python(records: Mapping[str, Record]) -> list[Loss]:
+def operations_in_python(records: Mapping[str, Record]) -> list[Loss]:
     """Returns the operations of compiled steps that have no kernel."""
     found = []
     for name, record in records.items():
@@ -174,7 +174,7 @@ def ready_seconds(record: Record, peer: str, *, cold: bool) -> float | None:
     return facts.get("ready_seconds")
 
 
-def others_share(record: Record) -> float | None:
+def disturbing_share(record: Record) -> float | None:
     """Returns the share of the processors' time that other programs took during or before timing; None if unknown."""
     timed = others_while_timed(record.results)
     return timed if timed is not None else record.facts.get("others_before")
@@ -182,7 +182,7 @@ def others_share(record: Record) -> float | None:
 
 def disturbed(found: Stored) -> str:
     """Returns a sentence that lists measurements disturbed by other programs; empty if there are none."""
-    shares = {name: others_share(record) for name, record in found.records.items()}
+    shares = {name: disturbing_share(record) for name, record in found.records.items()}
     for name, sweep in found.sweeps.items():
         known = [share for point in sweep["points"] if (share := point.get("others_share")) is not None]
         shares[name] = statistics.fmean(known) if known else sweep.get("others_before")
@@ -194,7 +194,7 @@ def disturbed(found: Stored) -> str:
     return f"Other programs took more than {MATERIAL:.0%} of the processors' time during these, whose times wander: {named}."
 
 
-def slope(sizes: Sequence[float], times: Sequence[float]) -> float:
+def growth_exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
     """Returns the exponent of the fitted power law, by least squares on logarithms."""
     xs, ys = [math.log(size) for size in sizes], [math.log(time) for time in times]
     x, y = statistics.fmean(xs), statistics.fmean(ys)

@@ -91,7 +91,7 @@ class LinearScale:
         return self.begin + value / self.high * (self.end - self.begin)
 
 
-def around(values: Sequence[float], *, room: float = 1.25, holding: Sequence[float] = ()) -> tuple[float, float]:
+def log_range(values: Sequence[float], *, room: float = 1.25, holding: Sequence[float] = ()) -> tuple[float, float]:
     """Returns the range of a logarithmic axis that includes `values` and `holding`, with a margin."""
     every = [*values, *holding]
     return min(every) / room, max(every) * room
@@ -106,7 +106,7 @@ def number(value: float) -> str:
     return f"{value:.{2 - math.floor(math.log10(abs(float(f'{value:.3g}'))))}f}"
 
 
-def plain(value: float) -> str:
+def tick_text(value: float) -> str:
     """Returns the text of a tick."""
     return f"{value:,.0f}" if value >= 10_000 else f"{value:g}"
 

@@ -27,7 +27,7 @@ QUICK = {"rounds": 3, "slice": 0.1, "minutes": 9.0}
 FIRST = ("mlp_small", "transformer", "chain_math", "mlp_tiny", "rnn_32", "adam", "linear_regression", "deep_mlp")
 
 
-def names_out_of(known: Mapping[str, object], kind: str) -> Callable[[str], list[str]]:
+def names_type(known: Mapping[str, object], kind: str) -> Callable[[str], list[str]]:
     """Returns an argparse type for comma-separated names, which rejects unknown names with a list of the known ones."""
 
     def read(text: str) -> list[str]:
@@ -46,11 +46,11 @@ def peer_and_python(text: str) -> tuple[str, str]:
     peer, equals, path = text.partition("=")
     if not equals or not path:
         raise argparse.ArgumentTypeError(f"{text!r} is not PEER=PATH")
-    names_out_of(PEERS, "peer")(peer)
+    names_type(PEERS, "peer")(peer)
     return peer, path
 
 
-def positive(number: Callable[[str], float]) -> Callable[[str], float]:
+def positive_number(number: Callable[[str], float]) -> Callable[[str], float]:
     """Returns an argparse type for numbers above zero."""
 
     def read(text: str) -> float:
@@ -63,7 +63,7 @@ def positive(number: Callable[[str], float]) -> Callable[[str], float]:
     return read
 
 
-def elsewhere() -> str:
+def peers_python() -> str:
     """Returns the path of the Python that has the peers: from the environment variable, from `make peers-env`, or ours."""
     made = str(PEERS_ENVIRONMENT) if PEERS_ENVIRONMENT.exists() else sys.executable
     return os.environ.get(PYTHON_VARIABLE) or made
@@ -74,23 +74,23 @@ def add_measuring(parser: argparse.ArgumentParser, *, peers: Sequence[str], roun
     add = parser.add_argument
     add(
         "--peers",
-        type=names_out_of(PEERS, "peer"),
+        type=names_type(PEERS, "peer"),
         default=list(peers),
         metavar="NAMES",
         help=f"default: {', '.join(peers)}",
     )
-    add("--rounds", type=positive(int), default=rounds, help=f"timed slices of each peer (default {rounds})")
+    add("--rounds", type=positive_number(int), default=rounds, help=f"timed slices of each peer (default {rounds})")
     add(
         "--slice",
-        type=positive(float),
+        type=positive_number(float),
         default=slice_seconds,
         metavar="SECONDS",
         help=f"length of a slice (default {slice_seconds:g})",
     )
-    add("--threads", type=positive(int), default=2, help="threads of each peer (default 2)")
+    add("--threads", type=positive_number(int), default=2, help="threads of each peer (default 2)")
     add(
         "--minutes",
-        type=positive(float),
+        type=positive_number(float),
         default=float("inf"),
         help="begin nothing that would take longer than this in all, and name what is left out",
     )
@@ -107,7 +107,7 @@ def add_measuring(parser: argparse.ArgumentParser, *, peers: Sequence[str], roun
 
 def settings_of(chosen: argparse.Namespace) -> Settings:
     """Returns the settings from the parsed options of `add_measuring`."""
-    pythons = {peer: sys.executable if peer in OURS else elsewhere() for peer in PEERS} | dict(chosen.python_for)
+    pythons = {peer: sys.executable if peer in OURS else peers_python() for peer in PEERS} | dict(chosen.python_for)
     return Settings(chosen.rounds, chosen.slice, chosen.threads, pythons)
 
 
@@ -125,7 +125,7 @@ def arguments(command: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add(
         "--work",
-        type=names_out_of(WORKLOADS, "workload"),
+        type=names_type(WORKLOADS, "workload"),
         default=sorted(WORKLOADS, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)),
         metavar="NAMES",
         help="default: all",

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks import data
 from benchmarks.data import Inputs
 from benchmarks.machine import provenance
-from benchmarks.peers.__main__ import Deadline, add_measuring, names_out_of, progress, settings_of, warn_if_busy
+from benchmarks.peers.__main__ import Deadline, add_measuring, names_type, progress, settings_of, warn_if_busy
 from benchmarks.peers.record import RESULTS, write_json
 from benchmarks.peers.runner import Results, others_while_timed, run
 from benchmarks.peers.workloads import WORKLOADS, deep_mlp, rnn, transformer
@@ -131,7 +131,7 @@ def main(command: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if command is None else list(command)
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.scaling", description=__doc__)
     parser.add_argument(
-        "--sweep", type=names_out_of(SWEEPS, "sweep"), default=list(SWEEPS), metavar="NAMES", help="default: all"
+        "--sweep", type=names_type(SWEEPS, "sweep"), default=list(SWEEPS), metavar="NAMES", help="default: all"
     )
     parser.add_argument(
         "--results", type=Path, default=FOLDER, metavar="FOLDER", help="default: benchmarks/results/scaling"

@@ -54,7 +54,7 @@ WORKLOADS = (
     Workload(
         "linear_regression",
         "weight * x + bias on 32 points, squared error, SGD",
-        data.line,
+        data.noisy_line,
         {"tensorflow": tensorflow, "torch": torch, "torch.compile": partial(torch, compiled=True), "jax": jax},
         wanted={FASTEST: 5.0},
     ),
